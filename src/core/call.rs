@@ -1,0 +1,294 @@
+//! A call, its attempts and their versions, as the events of a run have made them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::event::{Measured, Scope};
+use super::failure::Failure;
+use super::fingerprint::Fingerprint;
+use super::gate::Gate;
+use super::key::Key;
+use super::step::OnCrash;
+use super::text::Untrusted;
+use super::work::Work;
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// Wanted, not begun; or between two attempts.
+    #[default]
+    Pending,
+    /// A person has to allow it.
+    Approval,
+    /// An attempt is under way.
+    Running,
+    /// A person has to judge it.
+    Review,
+    /// A person has to answer it.
+    Input,
+    /// A version stands.
+    Accepted,
+    /// It is not performed.
+    Skipped,
+    /// Its attempts are used up.
+    Failed,
+    /// Its effect may have happened.
+    InDoubt,
+    /// What it was made from has changed.
+    Stale,
+    /// It was broken off for good.
+    Cancelled,
+}
+
+impl CallStatus {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approval => "approval",
+            Self::Running => "running",
+            Self::Review => "review",
+            Self::Input => "input",
+            Self::Accepted => "accepted",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::InDoubt => "in_doubt",
+            Self::Stale => "stale",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// How an attempt ended, or that it has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptStatus {
+    /// Under way.
+    Running,
+    /// Has an output that nobody has judged.
+    Review,
+    /// Waits for the person's answer.
+    Input,
+    /// Its output was accepted.
+    Accepted,
+    /// A person wanted another.
+    Rejected,
+    /// It has no output.
+    Failed,
+    /// It was broken off.
+    Cancelled,
+    /// Its effect may have happened.
+    InDoubt,
+}
+
+/// The output of an attempt: the first by the model, later ones by a person's edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// Who made it.
+    pub by: String,
+    /// The output.
+    pub output: Arc<Value>,
+}
+
+/// What a person said when asking for another attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// What to do differently.
+    pub text: String,
+    /// How far that reaches.
+    pub scope: Scope,
+}
+
+/// One try at a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// How it ended.
+    pub status: AttemptStatus,
+    /// `model`, `person`, `program` or `cache`.
+    pub by: String,
+    /// What it was asked to do.
+    pub fingerprint: Fingerprint,
+    /// The exact work; `None` for a transform.
+    pub work: Option<Arc<Work>>,
+    /// Version 1 is the first; empty when there is no output.
+    pub versions: Vec<Version>,
+    /// What the person said when rejecting it.
+    pub instruction: Option<Instruction>,
+    /// Why it has no output.
+    pub error: Option<Failure>,
+    /// Why its output cannot be accepted as it is.
+    pub problem: Option<String>,
+    /// The text that had arrived when it was broken off or failed.
+    pub partial: Untrusted,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// What it took.
+    pub measured: Measured,
+    /// What a crash does to it.
+    pub on_crash: OnCrash,
+}
+
+impl Attempt {
+    /// The newest version's number and output.
+    #[must_use]
+    pub fn newest(&self) -> Option<(u32, &Version)> {
+        let version = self.versions.last()?;
+        Some((u32::try_from(self.versions.len()).unwrap_or(u32::MAX), version))
+    }
+}
+
+/// The accepted version of a call that later calls see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The attempt; 0 when it was adopted or moved from elsewhere.
+    pub attempt: u32,
+    /// The version.
+    pub version: u32,
+    /// What it stands for.
+    pub fingerprint: Fingerprint,
+    /// The output.
+    pub output: Arc<Value>,
+    /// The event that made it stand.
+    pub seq: u64,
+}
+
+/// How a call ended without an output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// It failed at what this fingerprint asks for.
+    Failed {
+        /// What it was asked to do.
+        fingerprint: Fingerprint,
+        /// Why.
+        failure: Failure,
+    },
+    /// It is not performed.
+    Skipped {
+        /// The cause.
+        because: String,
+        /// A person decided so: it holds whatever the call would be asked to do.
+        by_person: bool,
+    },
+}
+
+/// What the call would be asked to do since what it was made from changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// That.
+    pub fingerprint: Fingerprint,
+    /// The calls that changed.
+    pub because: Vec<Key>,
+}
+
+/// A call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its name.
+    pub key: Key,
+    /// Its step.
+    pub step: String,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// The item of a fan-out.
+    pub item: Option<Arc<Value>>,
+    /// The calls whose outputs its newest attempt used.
+    pub depends: Vec<Key>,
+    /// Oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What later calls see.
+    pub standing: Option<Standing>,
+    /// How it ended without an output.
+    pub ending: Option<Ending>,
+    /// What waits for a person.
+    pub gate: Option<Gate>,
+    /// Set while it is stale.
+    pub stale: Option<Stale>,
+    /// A person wants it performed although something stands, failed or was skipped.
+    pub again: bool,
+    /// The work that a person allowed and that has not begun yet.
+    pub approved: Option<Fingerprint>,
+    /// Attempts since a person last asked for it: what retry policies count.
+    pub tries: u32,
+    /// Not to be tried before.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// The newest event about it.
+    pub seq: u64,
+}
+
+impl Call {
+    /// A call that has just been heard of.
+    #[must_use]
+    pub fn new(key: Key, step: String) -> Self {
+        Self {
+            key,
+            step,
+            status: CallStatus::Pending,
+            item: None,
+            depends: Vec::new(),
+            attempts: Vec::new(),
+            standing: None,
+            ending: None,
+            gate: None,
+            stale: None,
+            again: false,
+            approved: None,
+            tries: 0,
+            retry_at: None,
+            seq: 0,
+        }
+    }
+
+    /// The attempt of that number.
+    #[must_use]
+    pub fn attempt(&self, number: u32) -> Option<&Attempt> {
+        // Numbers are places, but nothing relies on it for journals written by others.
+        self.attempts.iter().rev().find(|attempt| attempt.number == number)
+    }
+
+    /// The attempt of that number, to be changed by an event.
+    pub(super) fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
+    }
+
+    /// The newest attempt.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The newest version of the newest attempt that has one: attempt, version, output.
+    #[must_use]
+    pub fn output(&self) -> Option<(u32, u32, &Arc<Value>)> {
+        self.attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| attempt.newest().map(|(version, v)| (attempt.number, version, &v.output)))
+            .or_else(|| self.standing.as_ref().map(|s| (s.attempt, s.version, &s.output)))
+    }
+
+    /// The output that stands for `fingerprint`.
+    #[must_use]
+    pub fn stands_for(&self, fingerprint: &Fingerprint) -> Option<&Standing> {
+        self.standing.as_ref().filter(|standing| standing.fingerprint == *fingerprint)
+    }
+
+    /// Whether an outside effect of it may have happened, in this run.
+    #[must_use]
+    pub fn had_effect(&self) -> bool {
+        self.attempts.iter().any(|attempt| {
+            attempt.work.as_ref().is_some_and(|work| work.has_effect())
+                && !matches!(attempt.status, AttemptStatus::Running)
+                && !(attempt.status == AttemptStatus::Failed
+                    && attempt.versions.is_empty()
+                    && attempt.partial.is_empty()
+                    && attempt.measured.ms == 0)
+        })
+    }
+}

@@ -1,0 +1,520 @@
+//! Events: what happened in a run. They are appended to its journal, never changed, and everything that is
+//! shown of a run is a fold of them.
+//!
+//! The names and fields here are stored and printed by `--json`: a field may be added, never renamed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::fingerprint::Fingerprint;
+use super::gate::Gate;
+use super::id::RunId;
+use super::key::Key;
+use super::model::Finish;
+use super::step::OnCrash;
+use super::task::Kind;
+use super::text::Untrusted;
+use super::usage::{Budget, Usage};
+use super::work::Work;
+
+/// An event with its place in the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The run.
+    pub run: RunId,
+    /// Its place in the run's journal, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// How far an instruction reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Later attempts of this call.
+    #[default]
+    This,
+    /// Also calls of this step that have not started.
+    Remaining,
+    /// Also later runs.
+    Always,
+}
+
+/// Why a run does not go on although nothing waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The person paused it.
+    ByYou,
+    /// The person left.
+    Left,
+    /// The terminal went away.
+    HungUp,
+    /// The process that drove it died.
+    Crashed,
+}
+
+impl PauseReason {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByYou => "by_you",
+            Self::Left => "left",
+            Self::HungUp => "hung_up",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
+/// The run that a run was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// That run.
+    pub run: RunId,
+    /// `rerun`, `fork`, `successor` or `follow_up`.
+    pub how: String,
+    /// The key at which it was forked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Key>,
+}
+
+/// An instruction that a person wants to hold for all later runs of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// The step.
+    pub step: String,
+    /// What to heed.
+    pub text: String,
+}
+
+/// All that a run is created with; nothing of it changes outside the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The task's id.
+    pub task: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// What the person reads: the task and its first input.
+    pub title: String,
+    /// Who started it, `user@host`.
+    pub by: String,
+    /// The folder in which it was started.
+    pub cwd: PathBuf,
+    /// The inputs, an object.
+    pub inputs: Arc<Value>,
+    /// The content hash of the pinned definition.
+    pub definition: Fingerprint,
+    /// A random text that marks this run's secrets in rendered work.
+    pub nonce: String,
+    /// The session that it shares state and history with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The session's state when it started.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub state: Value,
+    /// The session's earlier runs as conversation, oldest first: `[user text, result]` each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_runs: Vec<(String, Untrusted)>,
+    /// What was learned, when it started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned: Vec<Lesson>,
+    /// The model that `--model` named, in the place of the task's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What it may spend, when that was said at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// The run that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// The intent to perform a call, committed before the work begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// The call.
+    pub key: Key,
+    /// Its step.
+    pub step: String,
+    /// From 1.
+    pub attempt: u32,
+    /// What it was asked to do.
+    pub fingerprint: Fingerprint,
+    /// `model`, `person`, `program` or `cache`: who makes the output.
+    pub by: String,
+    /// The exact work; absent for a transform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Arc<Work>>,
+    /// The item of a fan-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Arc<Value>>,
+    /// The calls whose outputs it used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<Key>,
+    /// What a crash does to it.
+    pub on_crash: OnCrash,
+}
+
+/// What a performed attempt came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The model that answered, `PROVIDER/MODEL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Tokens and cost.
+    #[serde(default)]
+    pub usage: Usage,
+    /// To the first token, in milliseconds.
+    #[serde(default)]
+    pub first_token_ms: u64,
+    /// In all, in milliseconds.
+    #[serde(default)]
+    pub ms: u64,
+    /// Why the model stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
+    /// A fallback and its cause, a prompt that was cut, a file that holds the full output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What happened. Serialised with its name in `snake_case` as `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists.
+    RunCreated(Created),
+    /// A process took the run and drives it.
+    RunResumed {
+        /// Who.
+        by: String,
+        /// Counts the processes that drove it.
+        epoch: u64,
+        /// Why it stood still.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<PauseReason>,
+    },
+    /// Nothing can go on before a person answers.
+    RunWaiting {},
+    /// It stands still although nothing waits.
+    RunPaused {
+        /// Why.
+        reason: PauseReason,
+    },
+    /// It is done.
+    RunCompleted {
+        /// The result's title.
+        title: Untrusted,
+        /// The result's body.
+        body: Untrusted,
+    },
+    /// It failed; it can be taken up again.
+    RunFailed {
+        /// The call that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+        /// Why.
+        error: Failure,
+    },
+    /// A person stopped it for good.
+    RunCancelled {
+        /// Who.
+        by: String,
+    },
+    /// A person gave it another title.
+    RunRenamed {
+        /// The title.
+        title: String,
+        /// Who.
+        by: String,
+    },
+    /// It goes on with another definition.
+    RunUpdated {
+        /// The content hash of that definition.
+        definition: Fingerprint,
+        /// Who.
+        by: String,
+    },
+    /// A person raised the budget.
+    BudgetRaised {
+        /// The budget from now on.
+        budget: Budget,
+        /// Who.
+        by: String,
+    },
+
+    /// An attempt is about to begin.
+    AttemptStarted(Started),
+    /// An attempt has an output.
+    AttemptFinished {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// Version 1.
+        output: Arc<Value>,
+        /// Why it cannot be accepted as it is: what its schema does not allow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// What it took.
+        #[serde(flatten)]
+        measured: Measured,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        error: Failure,
+        /// The text that had arrived.
+        #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+        partial: Untrusted,
+        /// When it is tried again by itself; absent: the call has failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<DateTime<Utc>>,
+        /// What it took.
+        #[serde(flatten)]
+        measured: Measured,
+    },
+    /// An attempt was broken off: by a person, or because the process that made it ended.
+    AttemptCancelled {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// The text that had arrived.
+        #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+        partial: Untrusted,
+        /// `true`: the call is wanted again by itself. `false`: a gate about it follows, or the run is over.
+        again: bool,
+        /// Who, or why.
+        by: String,
+        /// What it took.
+        #[serde(flatten)]
+        measured: Measured,
+    },
+    /// A person wants another attempt.
+    AttemptRejected {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// What to do differently.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        instruction: String,
+        /// How far that reaches.
+        #[serde(default)]
+        scope: Scope,
+        /// Who.
+        by: String,
+    },
+    /// A person changed an output.
+    VersionEdited {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// The new version's number.
+        version: u32,
+        /// The new output.
+        output: Arc<Value>,
+        /// Who.
+        by: String,
+    },
+
+    /// Something waits for a person.
+    GateOpened(Gate),
+    /// A version is what later calls see.
+    CallAccepted {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// The version.
+        version: u32,
+        /// Who; `rule` when no review was asked for.
+        by: String,
+        /// The checks that it fails all the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        overridden: Vec<String>,
+    },
+    /// A person allowed an effect.
+    CallApproved {
+        /// The call.
+        key: Key,
+        /// The work that was shown.
+        fingerprint: Fingerprint,
+        /// Who.
+        by: String,
+    },
+    /// A person gave the value that a call asked for.
+    CallAnswered {
+        /// The call.
+        key: Key,
+        /// The attempt that asked.
+        attempt: u32,
+        /// The value.
+        value: Arc<Value>,
+        /// Who.
+        by: String,
+    },
+    /// The call is not performed.
+    CallSkipped {
+        /// The call.
+        key: Key,
+        /// Its step.
+        step: String,
+        /// The cause.
+        because: String,
+        /// Who; `flow` when a condition or a dependency decided.
+        by: String,
+    },
+    /// The call failed without an attempt: its definition does not work out, or it was denied.
+    CallFailed {
+        /// The call.
+        key: Key,
+        /// Its step.
+        step: String,
+        /// What it was asked to do.
+        fingerprint: Fingerprint,
+        /// Why.
+        error: Failure,
+        /// Who; `flow` when the definition does not work out.
+        by: String,
+    },
+    /// What the call was made from has changed: it does not stand.
+    CallStaled {
+        /// The call.
+        key: Key,
+        /// What it would be asked to do now.
+        fingerprint: Fingerprint,
+        /// The calls that changed.
+        because: Vec<Key>,
+    },
+    /// A person keeps the old output for what the call would be asked to do now.
+    CallKept {
+        /// The call.
+        key: Key,
+        /// What the output stands for from now on.
+        fingerprint: Fingerprint,
+        /// Who.
+        by: String,
+    },
+    /// The call would be asked to do again what it did: it stands as before, at no cost.
+    CallRestored {
+        /// The call.
+        key: Key,
+        /// That fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// An accepted result of the same step stands for another item's call.
+    CallMoved {
+        /// The call where it stands now.
+        key: Key,
+        /// The call that made it.
+        from: Key,
+        /// What both were asked to do.
+        fingerprint: Fingerprint,
+    },
+    /// An accepted result of another run stands here.
+    CallAdopted {
+        /// The call.
+        key: Key,
+        /// Its step.
+        step: String,
+        /// What it was asked to do.
+        fingerprint: Fingerprint,
+        /// The output.
+        output: Arc<Value>,
+        /// That run.
+        from: RunId,
+    },
+    /// A person takes up an accepted call again; its output stands until another is accepted.
+    CallReopened {
+        /// The call.
+        key: Key,
+        /// Who.
+        by: String,
+    },
+    /// A person wants the call performed anew, with a fresh set of attempts.
+    CallRequested {
+        /// The call.
+        key: Key,
+        /// Who.
+        by: String,
+    },
+    /// The call is not wanted any more.
+    CallCancelled {
+        /// The call.
+        key: Key,
+        /// The cause.
+        because: String,
+    },
+
+    /// The flow decided something: a condition, a case, a winner, an end of a repeat.
+    FlowDecided {
+        /// The call or step that it is about.
+        key: Key,
+        /// `when`, `switch`, `until`, `first`, `stop_when`.
+        what: String,
+        /// What came out.
+        value: Value,
+        /// The expression, and the values that it saw.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        why: Value,
+    },
+    /// A name of the state has another value.
+    StateSet {
+        /// The call that set it.
+        key: Key,
+        /// The name.
+        name: String,
+        /// The value.
+        value: Value,
+    },
+    /// A person said something in a conversation.
+    MessageAdded {
+        /// What.
+        text: String,
+        /// Who.
+        by: String,
+    },
+    /// A document has a new version.
+    DocumentWritten {
+        /// `result`, or the name that a step gave it.
+        name: String,
+        /// Its number, from 1.
+        version: u32,
+        /// The title.
+        title: Untrusted,
+        /// The body.
+        body: Untrusted,
+        /// `model`, or who edited it.
+        by: String,
+    },
+    /// Something that the person should know.
+    Warned {
+        /// The call that it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+        /// What.
+        message: String,
+    },
+    /// A line of a script's or program's log.
+    Logged {
+        /// The line.
+        text: Untrusted,
+    },
+}

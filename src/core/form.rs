@@ -1,0 +1,84 @@
+//! Forms: the fields that a task's inputs and an `ask` step show, and what makes a value valid.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a field holds, and so which widget shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// One line of text.
+    #[default]
+    Text,
+    /// Several lines of text.
+    Multiline,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Yes or no.
+    Boolean,
+    /// One of `choices`.
+    Choice,
+    /// Several of `choices`.
+    Choices,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+    /// A text file: `{path, name, text}`, read at start.
+    File,
+    /// Several text files.
+    Files,
+    /// An image: `{path, name, media_type, base64}`, read at start.
+    Image,
+    /// Several images.
+    Images,
+    /// A reference to a secret (see [`super::secret::SecretRef`]).
+    Secret,
+    /// Any JSON.
+    Json,
+}
+
+/// One field of a form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// The name that templates use.
+    pub name: String,
+    /// The question that the person reads; the name when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// What it holds.
+    #[serde(default, rename = "type")]
+    pub kind: FieldType,
+    /// Whether a value must be given.
+    #[serde(default)]
+    pub required: bool,
+    /// The value when none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// Shown in an empty field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placeholder: Option<String>,
+    /// A line of help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The values to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The least number, length of text (in characters) or count of items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The greatest number, length of text (in characters) or count of items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// A regular expression that the whole text must match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+}
+
+impl Field {
+    /// The question that the person reads.
+    #[must_use]
+    pub fn question(&self) -> &str {
+        if self.label.is_empty() { &self.name } else { &self.label }
+    }
+}

@@ -1,0 +1,28 @@
+//! Pure types and rules: what a task, a run, a call and a decision *are*.
+//!
+//! Nothing here reads a clock, a file, a socket or randomness, and nothing here imports another room.
+//! State is a fold of events ([`run::Run::apply`]), and what a person may do is decided by
+//! [`decide`] from that state alone, so both can be tested as tables.
+
+pub mod call;
+pub mod decide;
+pub mod document;
+pub mod event;
+pub mod failure;
+pub mod fingerprint;
+pub mod form;
+pub mod gate;
+pub mod id;
+pub mod key;
+pub mod model;
+pub mod pinned;
+pub mod ports;
+pub mod run;
+pub mod schema;
+pub mod secret;
+pub mod step;
+pub mod task;
+pub mod template;
+pub mod text;
+pub mod usage;
+pub mod work;

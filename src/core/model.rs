@@ -1,0 +1,163 @@
+//! Asking a language model: the request, the stream, the answer. Providers implement [`super::ports::Models`].
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::text::Untrusted;
+use super::usage::Usage;
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The program, to the model.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub text: String,
+    /// Images that go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+}
+
+impl Message {
+    /// A message without images.
+    #[must_use]
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
+        Self { role, text: text.into(), images: Vec::new() }
+    }
+}
+
+/// An image, as it was read when the run started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its file name.
+    pub name: String,
+    /// `image/png`, `image/jpeg`, …
+    pub media_type: String,
+    /// The bytes, in base64.
+    pub base64: Arc<str>,
+}
+
+/// Which call asks, for the demo model's recordings and for logs. Never sent to a provider.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asker {
+    /// The task's id.
+    pub task: String,
+    /// The step's id.
+    pub step: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The inputs of the run, an object.
+    pub inputs: Arc<Value>,
+    /// The item of a fan-out.
+    pub item: Option<Value>,
+    /// The index of that item, or the turn of a chat.
+    pub index: Option<u32>,
+}
+
+/// One request to a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelRequest {
+    /// A role of the config or `PROVIDER/MODEL`; then those to fall back to, in order. Empty: the role `default`.
+    pub models: Vec<String>,
+    /// The conversation; system messages first.
+    pub messages: Vec<Message>,
+    /// The JSON Schema that the answer must fit.
+    pub schema: Option<Value>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    pub max_tokens: Option<u32>,
+    /// Sampling seed.
+    pub seed: Option<i64>,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+/// What arrives while an attempt is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delta {
+    /// More text.
+    Text(Untrusted),
+    /// What arrived so far does not count (a fallback begins anew, an invalid answer is asked for again), and why.
+    Restart(String),
+    /// A line about what is going on: a retry, progress of a command.
+    Progress(Untrusted),
+}
+
+/// Where an attempt's deltas go. Called often; it never blocks.
+pub type DeltaSink = Arc<dyn Fn(Delta) + Send + Sync>;
+
+/// Why the model stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// It was done.
+    #[default]
+    Stop,
+    /// The limit of tokens cut it.
+    Length,
+    /// It declined.
+    Refused,
+}
+
+/// A complete answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// The text; when it came as a call of a tool that a schema was wrapped in, the arguments.
+    pub text: Untrusted,
+    /// The model that answered, `PROVIDER/MODEL`.
+    pub model: String,
+    /// Tokens and cost. Zero tokens where the server does not say.
+    pub usage: Usage,
+    /// Why it stopped.
+    pub finish: Finish,
+    /// From the request to the first token, in milliseconds.
+    pub first_token_ms: u64,
+    /// What the person should know: a fallback and its cause, a prompt that a local server cut.
+    pub notes: Vec<String>,
+}
+
+/// A request that failed, with what had arrived before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFailure {
+    /// The class and the message.
+    pub failure: Failure,
+    /// The text that had arrived.
+    pub partial: Untrusted,
+    /// The model that failed, `PROVIDER/MODEL`; empty when none was reached.
+    pub model: String,
+    /// What was used before it failed, as far as the server said.
+    pub usage: Usage,
+    /// As on [`Completion::notes`].
+    pub notes: Vec<String>,
+}
+
+/// A model that may answer: what `models`, `doctor` and the header of every screen show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelChoice {
+    /// `PROVIDER/MODEL`.
+    pub model: String,
+    /// Why this one: `the config's role "default"`, `ANTHROPIC_API_KEY is set`, …
+    pub why: String,
+    /// Whether it is the demo, whose text must be labelled wherever it is shown.
+    pub demo: bool,
+    /// Whether a person must agree before the first call: it was found by its key or port, not by the config.
+    pub ask_first: bool,
+    /// The lines of config that would settle it, when `ask_first`.
+    pub config_lines: String,
+}

@@ -1,0 +1,32 @@
+//! A definition as a run keeps it: the task, its child workflows, and where it came from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
+use super::task::Task;
+
+/// All that a run needs of its definition, whatever becomes of the files. Its content hash names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The task.
+    pub task: Task,
+    /// The workflows that it starts as children, theirs included, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<String, Task>,
+    /// The definition's folder, where programs are started; absent for a definition from the binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+}
+
+impl Pinned {
+    /// The content hash: of everything that can run, not of the place where it lay.
+    ///
+    /// # Errors
+    /// Never for a definition that was parsed; the type follows serde.
+    pub fn hash(&self) -> Result<Fingerprint, serde_json::Error> {
+        Fingerprint::of(&(&self.task, &self.children))
+    }
+}

@@ -1,0 +1,402 @@
+//! Ports: what the engine and the steps need from rooms that they may not import.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::event::{Created, Event, Lesson, Measured, Recorded};
+use super::failure::Failure;
+use super::fingerprint::Fingerprint;
+use super::id::RunId;
+use super::key::Key;
+use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use super::pinned::Pinned;
+use super::run::Status;
+use super::secret::{Redactor, Secret, SecretRef};
+use super::task::Kind;
+use super::text::Untrusted;
+use super::usage::Usage;
+use super::work::Work;
+
+/// A future that may be sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The time and randomness of the engine, injected so that tests decide them.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> DateTime<Utc>;
+    /// Ten random bytes.
+    fn random(&self) -> [u8; 10];
+}
+
+/// Why the journal did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process appended first; nothing was written. Read what is new and decide again.
+    #[error("the run went on meanwhile: its journal is at event {head}")]
+    Conflict {
+        /// The sequence number that the journal is at.
+        head: u64,
+    },
+    /// Another process drives the run; nothing was written.
+    #[error("another process drives the run now")]
+    Superseded,
+    /// No such run, or more than one.
+    #[error("{0}")]
+    NoRun(String),
+    /// The store cannot be used: what happened, where, what to do.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// Who appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// The process that drives the run, with the epoch that it was given.
+    Owner(u64),
+    /// Any process that records a person's decision.
+    Decider,
+}
+
+/// Events to be appended in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// The run.
+    pub run: RunId,
+    /// The sequence number that the journal must be at: the last event that the writer has seen.
+    pub after: u64,
+    /// Who appends.
+    pub writer: Writer,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What happened, in order. The first gets the number `after + 1`.
+    pub events: Vec<Event>,
+    /// Lessons to keep for later runs of the task, in the same transaction.
+    pub learn: Vec<Lesson>,
+    /// Values to merge into the session's state, in the same transaction; `Null` for none.
+    pub state: Value,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The run.
+    pub run: RunId,
+    /// The task's id.
+    pub task: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// What the person reads.
+    pub title: String,
+    /// As the journal has it: a run whose process died still says `running` here.
+    pub status: Status,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When its last event was written.
+    pub updated_at: DateTime<Utc>,
+    /// Around the match of a search, with the match between `\u{2}` and `\u{3}`; else the newest output's beginning.
+    pub snippet: Untrusted,
+    /// Where it was started.
+    pub cwd: PathBuf,
+    /// How many gates wait.
+    pub waiting: u32,
+}
+
+/// What to look for in the history. Empty fields do not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Words that inputs, outputs, instructions, messages or documents hold. Never query syntax.
+    pub text: String,
+    /// A task's id.
+    pub task: Option<String>,
+    /// A kind.
+    pub kind: Option<Kind>,
+    /// Any of these statuses.
+    pub statuses: Vec<Status>,
+    /// Created at or after.
+    pub since: Option<DateTime<Utc>>,
+    /// Started in this folder.
+    pub cwd: Option<PathBuf>,
+    /// At most so many, newest first; 0: 50.
+    pub limit: usize,
+    /// Leave out so many of the newest.
+    pub offset: usize,
+}
+
+/// A lesson as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// Names it for `learned --remove`.
+    pub id: i64,
+    /// The task's id.
+    pub task: String,
+    /// The step, and what to heed.
+    #[serde(flatten)]
+    pub lesson: Lesson,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Durability: it takes data and gives data, so that another journal can stand in SQLite's place.
+///
+/// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
+pub trait Journal: Send + Sync {
+    /// Keeps the definition and the first event in one transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn create(&self, run: RunId, at: DateTime<Utc>, created: &Created, pinned: &Pinned) -> Result<(), JournalError>;
+
+    /// Appends events and gives the new head. Committed when it returns.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
+    /// epoch is not the newest.
+    fn append(&self, batch: Append) -> Result<u64, JournalError>;
+
+    /// The events of a run after `after`, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError>;
+
+    /// The sequence number that a run's journal is at.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn head(&self, run: RunId) -> Result<u64, JournalError>;
+
+    /// Gives a new epoch to a process that holds the run's lock.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn take_over(&self, run: RunId) -> Result<u64, JournalError>;
+
+    /// The pinned definition of that hash.
+    ///
+    /// # Errors
+    /// When the store cannot be used or does not have it.
+    fn definition(&self, hash: &Fingerprint) -> Result<Pinned, JournalError>;
+
+    /// Keeps a definition.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn pin(&self, pinned: &Pinned) -> Result<Fingerprint, JournalError>;
+
+    /// The runs whose id begins or ends with `fragment` (see [`super::id::id_fragment`]), newest first, two at most;
+    /// the newest of all for `None`.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError>;
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, JournalError>;
+
+    /// Removes a run and all that only it holds.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn delete(&self, run: RunId) -> Result<(), JournalError>;
+
+    /// What was learned, for one task or all.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, JournalError>;
+
+    /// Changes (`Some`) or removes (`None`) a lesson.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such lesson.
+    fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError>;
+
+    /// The state of a session, an object; empty for a new one. With it, the last `runs` completed runs of the session.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn session(&self, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), JournalError>;
+
+    /// Keeps (`Some`) or forgets (`None`) unsaved text of a person, under the run and a name of the front end's choice.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), JournalError>;
+
+    /// The unsaved texts of a run: name and text.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError>;
+
+    /// An accepted output for the same fingerprint in another run, not older than `since`: for `cache`.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn cached(&self, fingerprint: &Fingerprint, since: DateTime<Utc>) -> Result<Option<(RunId, Value)>, JournalError>;
+}
+
+/// One attempt to be performed.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub key: Key,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// What to do; instructions are in its messages already.
+    pub work: Arc<Work>,
+    /// The time that it may take; `None`: no limit but the providers' own.
+    pub timeout: Option<std::time::Duration>,
+    /// Who asks, for the demo model.
+    pub asker: Asker,
+    /// The folder in which the run was started.
+    pub cwd: PathBuf,
+    /// The definition's folder.
+    pub folder: Option<PathBuf>,
+    /// The run's nonce, which marks its secrets.
+    pub nonce: String,
+    /// The secret inputs of the run: name and reference.
+    pub secrets: Vec<(String, SecretRef)>,
+    /// Where the full text of a large output may be put.
+    pub spool: PathBuf,
+}
+
+/// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
+pub type AskSink = Arc<dyn Fn(Value) -> BoxFuture<'static, Value> + Send + Sync>;
+
+/// What an attempt is performed with.
+#[derive(Clone)]
+pub struct Bench {
+    /// Where partial text and progress go.
+    pub deltas: DeltaSink,
+    /// Cancelled when the attempt is to be broken off; it must then end within 200 ms (a command within 2.2 s).
+    pub cancel: CancellationToken,
+    /// Asks the person in the middle of the work.
+    pub ask: AskSink,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Performed {
+    /// It has an output.
+    Done {
+        /// The output.
+        output: Value,
+        /// What the schema does not allow of it; then a person decides.
+        problem: Option<String>,
+        /// What it took (`ms` is the engine's to fill in).
+        measured: Measured,
+    },
+    /// It has none.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The text that had arrived.
+        partial: Untrusted,
+        /// It may have had its effect all the same: it began, and its end is not known.
+        in_doubt: bool,
+        /// What it took.
+        measured: Measured,
+    },
+    /// It was broken off as asked.
+    Cancelled {
+        /// The text that had arrived.
+        partial: Untrusted,
+        /// It may have had its effect all the same.
+        in_doubt: bool,
+        /// What it took.
+        measured: Measured,
+    },
+}
+
+/// Performs attempts: the `steps` room.
+pub trait Performer: Send + Sync {
+    /// Performs one attempt to its end. It never panics and always answers.
+    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed>;
+
+    /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
+    fn estimate(&self, work: &Work) -> Usage;
+
+    /// The provider whose limit of parallel requests this work counts against, and that limit.
+    fn lane(&self, work: &Work) -> Option<(String, usize)>;
+}
+
+/// Language models: the `models` room.
+pub trait Models: Send + Sync {
+    /// Asks, streams, and gives the whole answer. Falls back as the request says. Obeys `cancel` within 200 ms.
+    fn complete(
+        &self,
+        request: ModelRequest,
+        deltas: DeltaSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Completion, ModelFailure>>;
+
+    /// Which model would answer for a role or `PROVIDER/MODEL` (`None`: the default role), and why. Asks no network.
+    ///
+    /// # Errors
+    /// When no such role or provider is configured: what was asked for and what there is.
+    fn choice(&self, name: Option<&str>) -> Result<ModelChoice, Failure>;
+
+    /// What a request is expected to use: for budgets.
+    fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage;
+
+    /// The provider that would answer, and how many requests it takes at the same time.
+    fn lane(&self, models: &[String]) -> Option<(String, usize)>;
+}
+
+/// Secrets by reference: the `config` room.
+pub trait Secrets: Send + Sync {
+    /// The value. `None` for one that must be typed and has not been in this process.
+    ///
+    /// # Errors
+    /// When the environment lacks the name or the command failed.
+    fn resolve(&self, run: RunId, name: &str, reference: &SecretRef) -> Result<Option<Secret>, Failure>;
+
+    /// Keeps a typed value for the life of this process.
+    fn type_in(&self, run: RunId, name: &str, value: Secret);
+
+    /// A redactor that knows every value resolved so far.
+    fn redactor(&self) -> Redactor;
+}
+
+/// Where a process keeps what is not in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateFolder(pub PathBuf);
+
+impl StateFolder {
+    /// The lock file of a run.
+    #[must_use]
+    pub fn lock(&self, run: RunId) -> PathBuf {
+        self.0.join("locks").join(format!("{run}.lock"))
+    }
+
+    /// The folder for a run's partial texts and large outputs.
+    #[must_use]
+    pub fn spool(&self, run: RunId) -> PathBuf {
+        self.0.join("spool").join(run.to_string())
+    }
+
+    /// The folder of logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}

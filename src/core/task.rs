@@ -1,0 +1,232 @@
+//! Tasks: what a person can start.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::form::Field;
+use super::step::{Retry, Step};
+use super::usage::Budget;
+
+/// The two kinds of task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A short conversation that ends in a document.
+    Instruct,
+    /// Code that runs step after step.
+    Workflow,
+}
+
+impl Kind {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instruct => "instruct",
+            Self::Workflow => "workflow",
+        }
+    }
+}
+
+/// A definition as it was written, with its files put in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Names the task on the command line.
+    pub id: String,
+    /// What the person reads in the menu.
+    pub name: String,
+    /// One character or emoji before the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<String>,
+    /// A sentence about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// A role or `PROVIDER/MODEL`; absent: the role `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The form to start it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Field>,
+    /// One-key edits of a document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+    /// Tasks that take the result along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow_ups: Vec<FollowUp>,
+    /// Whatever else the author wants to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Value>,
+    /// What it does.
+    pub body: Body,
+}
+
+impl Task {
+    /// Instruct or workflow.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.body {
+            Body::Instruct(_) => Kind::Instruct,
+            Body::Workflow(_) => Kind::Workflow,
+        }
+    }
+}
+
+/// What a task does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// A short conversation that ends in a document.
+    Instruct(Instruct),
+    /// Step after step.
+    Workflow(Workflow),
+}
+
+/// A one-key edit of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Unique in the task.
+    pub id: String,
+    /// What the person reads.
+    pub name: String,
+    /// What the model is told.
+    pub instruction: String,
+}
+
+/// A task that takes the result along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// The task's id.
+    pub task: String,
+    /// What the person reads.
+    pub label: String,
+    /// The input that the document's body goes into.
+    pub input: String,
+}
+
+/// A short conversation that ends in a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruct {
+    /// What the model is told; a template over `inputs`.
+    pub instruction: String,
+    /// What is asked for until known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// What is delivered; absent, with no needs: a plain chat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Delivery>,
+}
+
+/// Something that the model must know before it writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// Its name, as on the checklist.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+}
+
+/// What an instruct task delivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// What the title is.
+    pub title: String,
+    /// What the body is.
+    pub body: String,
+    /// `email`, `minutes`, …: what kind of document it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+/// Code that runs step after step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// The author's count of changes.
+    pub version: u32,
+    /// What decides which calls come next.
+    pub flow: FlowKind,
+    /// Calls under way at the same time, at most.
+    pub max_concurrency: u32,
+    /// Calls in a run, at most.
+    pub max_calls: u32,
+    /// What a run may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// How failed attempts are tried again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// The steps, in declared order.
+    pub steps: Vec<Step>,
+    /// The result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultSpec>,
+    /// What may follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Successor>,
+}
+
+impl Workflow {
+    /// Every step, groups' inner ones too, from the outside in.
+    #[must_use]
+    pub fn all_steps(&self) -> Vec<&Step> {
+        fn walk<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
+            for step in steps {
+                into.push(step);
+                walk(step.inner(), into);
+            }
+        }
+        let mut all = Vec::new();
+        walk(&self.steps, &mut all);
+        all
+    }
+}
+
+/// What decides which calls come next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowKind {
+    /// The steps and what they depend on.
+    #[default]
+    Graph,
+    /// A script in the definition's folder.
+    Script {
+        /// Its path in that folder.
+        entry: String,
+        /// Every module in that folder, by its path.
+        sources: BTreeMap<String, String>,
+    },
+    /// A program that speaks the NDJSON contract.
+    Process {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Every file in that folder, by its path.
+        sources: BTreeMap<String, String>,
+    },
+}
+
+/// The result of a workflow; both are templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultSpec {
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// A workflow that may follow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Successor {
+    /// Its id.
+    pub workflow: String,
+    /// Its inputs; texts inside are templates.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub inputs: IndexMap<String, Value>,
+    /// EXPR; absent: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}

@@ -1,0 +1,112 @@
+//! What calls cost: tokens, US dollars, prices and budgets.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens and cost of an attempt, a call or a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens sent.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Tokens received.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// US dollars; 0 when the model has no price.
+    #[serde(default)]
+    pub usd: f64,
+}
+
+impl Usage {
+    /// Tokens sent and received.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.usd += other.usd;
+    }
+}
+
+/// The price of a model, in US dollars per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Per million tokens sent.
+    #[serde(default)]
+    pub input: f64,
+    /// Per million tokens received.
+    #[serde(default)]
+    pub output: f64,
+}
+
+impl Price {
+    /// What these tokens cost, in US dollars.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    pub fn usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (self.input * input_tokens as f64 + self.output * output_tokens as f64) / 1_000_000.0
+    }
+}
+
+/// What a run may spend; an absent limit does not bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    /// Tokens sent and received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
+impl Budget {
+    /// Whether `spent` and what is `reserved` for calls under way and the next one stay within the budget.
+    #[must_use]
+    pub fn allows(&self, spent: Usage, reserved: Usage) -> bool {
+        self.usd.is_none_or(|limit| spent.usd + reserved.usd <= limit)
+            && self.tokens.is_none_or(|limit| spent.tokens().saturating_add(reserved.tokens()) <= limit)
+    }
+
+    /// Whether there is any limit.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.usd.is_some() || self.tokens.is_some()
+    }
+}
+
+/// A rough count of the tokens in `text` for budgets and warnings: a quarter of its bytes.
+///
+/// It is an estimate for texts whose tokenizer is unknown, never shown as usage.
+#[must_use]
+pub fn estimate_tokens(text: &str) -> u64 {
+    let bytes = text.len() as u64;
+    bytes.div_ceil(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_counts_what_is_reserved() {
+        let budget = Budget { usd: Some(1.0), tokens: Some(100) };
+        let usage = |tokens, usd| Usage { input_tokens: tokens, output_tokens: 0, usd };
+        assert!(budget.allows(usage(50, 0.5), usage(50, 0.5)));
+        assert!(!budget.allows(usage(51, 0.5), usage(50, 0.5)));
+        assert!(!budget.allows(usage(0, 0.6), usage(0, 0.5)));
+        assert!(Budget::default().allows(usage(u64::MAX, 1e9), usage(1, 0.0)));
+    }
+
+    #[test]
+    fn a_price_is_per_million() {
+        assert!((Price { input: 2.0, output: 10.0 }.usd(500_000, 100_000) - 2.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,172 @@
+//! Work: what one call does, with every template rendered. It is what fingerprints are made of, what an
+//! approval shows, and what the `steps` room performs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::form::Field;
+use super::model::Message;
+use super::step::Parse;
+
+/// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Ask a model.
+    Prompt(PromptWork),
+    /// Run a program.
+    Command(CommandWork),
+    /// Send a request.
+    Http(HttpWork),
+    /// Call a tool of an MCP server.
+    Tool {
+        /// `server/name`.
+        tool: String,
+        /// The arguments.
+        args: Value,
+    },
+    /// Ask the person.
+    Ask {
+        /// What to say above the form.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The form.
+        fields: Vec<Field>,
+    },
+    /// Take this value, which the flow has computed.
+    Transform {
+        /// The output.
+        value: Value,
+    },
+}
+
+impl Work {
+    /// The name of the kind in definitions.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Prompt(_) => "prompt",
+            Self::Command(_) => "command",
+            Self::Http(_) => "http",
+            Self::Tool { .. } => "tool",
+            Self::Ask { .. } => "ask",
+            Self::Transform { .. } => "transform",
+        }
+    }
+
+    /// Whether it can change something outside the run.
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Tool { .. } => true,
+            Self::Http(http) => !http.is_safe(),
+            Self::Prompt(_) | Self::Ask { .. } | Self::Transform { .. } => false,
+        }
+    }
+}
+
+/// Ask a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PromptWork {
+    /// A role or `PROVIDER/MODEL`, then those to fall back to. Empty: the role `default`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// The conversation: system first, the step's prompt last.
+    pub messages: Vec<Message>,
+    /// The JSON Schema of the answer; absent: text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// How the answer is read.
+    #[serde(default, skip_serializing_if = "Reply::is_output")]
+    pub reply: Reply,
+    /// Sampling temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Sampling seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+}
+
+/// How a model's answer is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// As the output of a step: text, or a value that fits the schema.
+    #[default]
+    Output,
+    /// As a turn of a conversation that asks or delivers (see [`super::document::Turn`]); streamed as plain text.
+    Turn,
+}
+
+impl Reply {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_output(&self) -> bool {
+        *self == Self::Output
+    }
+}
+
+/// Run a program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommandWork {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Where; relative to the folder in which the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// What is added to its clean environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What it reads.
+    pub stdin: String,
+    /// How its stdout is read.
+    #[serde(default)]
+    pub parse: Parse,
+    /// Run through `sh -c`; the interpolated parts are quoted already.
+    #[serde(default)]
+    pub shell: bool,
+    /// The JSON Schema of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+/// Send an HTTP request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HttpWork {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// How the answer is read: `json`, `text`, `page`; absent: by its content type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+    /// The JSON Schema of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+}
+
+impl HttpWork {
+    /// Whether the method promises to change nothing.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        self.method.eq_ignore_ascii_case("GET") || self.method.eq_ignore_ascii_case("HEAD")
+    }
+}
+
+/// What stands for the secret input `name` in rendered work, until the attempt puts the value in.
+///
+/// The `nonce` is the run's own and random, so that no text from outside can name a secret into place.
+#[must_use]
+pub fn secret_marker(nonce: &str, name: &str) -> String {
+    format!("⟦secret:{nonce}:{name}⟧")
+}

@@ -1,0 +1,117 @@
+//! What comes next: a flow says which calls a run wants now, and does no I/O of its own.
+//!
+//! A [`Session`] is fed the run's events and answers with [`Wants`]. It is only a cache: dropped and opened again
+//! from the folded run it must want the same, because after a crash that is what happens. The engine performs what
+//! is wanted and does not stand, and knows nothing of graphs, scripts or conversations.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::core::event::Event;
+use crate::core::failure::Failure;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::step::{OnCrash, Retry, Span};
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+
+pub mod chat;
+pub mod graph;
+
+/// Decides which calls come next.
+pub trait Flow: Send + Sync {
+    /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
+    fn open(&self, run: &Run) -> Box<dyn Session>;
+}
+
+/// A live cache of what a flow makes of a run.
+pub trait Session: Send {
+    /// Takes the events that came since the last call, in order (none at first), and says what is wanted now.
+    ///
+    /// Called again with the notes that it gave, once they are in the journal. It may take as long as a program's
+    /// answer takes, so the engine calls it where blocking is allowed.
+    fn feed(&mut self, events: &[Event]) -> Wants;
+}
+
+/// What a run wants now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wants {
+    /// What the flow decided and the journal does not have yet: skipped, staled, restored, moved and accepted calls,
+    /// opened reviews, decisions with their reasons, documents, warnings. To be appended in this order, then fed back.
+    pub notes: Vec<Event>,
+    /// The calls to perform, in the order of their priority and then of their declaration. Those that run already
+    /// are among them.
+    pub calls: Vec<Arc<Want>>,
+    /// Calls that are under way and that nothing needs any more: losers of a `first`, prompts after a `stop_when`.
+    pub cancel: Vec<Key>,
+    /// How the run ends, once nothing runs; `None` while calls are wanted or a person is waited for.
+    pub end: Option<End>,
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// It is done.
+    Completed {
+        /// The result's title.
+        title: Untrusted,
+        /// The result's body.
+        body: Untrusted,
+        /// State to merge into the session.
+        state: Value,
+    },
+    /// Something failed.
+    Failed {
+        /// The call.
+        key: Option<Key>,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// A call that a run wants performed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Want {
+    /// Its name.
+    pub key: Key,
+    /// Its step.
+    pub step: String,
+    /// What it is asked to do.
+    pub fingerprint: Fingerprint,
+    /// That, with every template rendered.
+    pub work: Arc<Work>,
+    /// The item of a fan-out.
+    pub item: Option<Arc<Value>>,
+    /// The calls whose outputs it uses.
+    pub depends: Vec<Key>,
+    /// Whether a person has to allow it first.
+    pub approval: Approval,
+    /// How it is tried again.
+    pub retry: Retry,
+    /// The time for one attempt.
+    pub timeout: Option<Span>,
+    /// What a crash does.
+    pub on_crash: OnCrash,
+    /// Higher first when a limit makes calls wait.
+    pub priority: i64,
+    /// A limit of its own: calls with the same key, and how many of them at a time.
+    pub lane: Option<(Key, usize)>,
+    /// An accepted result of an earlier run within that age may stand in for an attempt.
+    pub cache: Option<Span>,
+    /// A gate's deadline, and what answers it then.
+    pub deadline: Option<(Span, crate::core::step::OnTimeout)>,
+}
+
+/// Whether a person has to allow a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// No.
+    #[default]
+    None,
+    /// Yes.
+    Each,
+    /// Yes, but one leave covers all calls with identical work.
+    Once,
+}

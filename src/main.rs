@@ -1,0 +1,3 @@
+//! Stepwell: arguments, logs, panic hook; wires the rooms together.
+
+fn main() {}
