@@ -1,1 +1,379 @@
-//! template
+//! Templates and expressions of definitions: minijinja with strict undefined names and a limit of work.
+//!
+//! A text is rendered once; what it puts in is never rendered again. `none` renders and joins as empty text. An
+//! undefined name is an error with its place, never an empty text.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+
+/// How much work one rendering may do, in minijinja's instructions.
+const FUEL: u64 = 2_000_000;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> =
+    LazyLock::new(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_formatter(|out, state, value| {
+            if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
+        });
+        environment.add_filter("join", join);
+        environment
+    });
+
+/// minijinja's `join`, but `none` joins as empty text.
+fn join(list: &Value, separator: Option<&str>) -> Result<String, Error> {
+    if list.is_none() {
+        return Ok(String::new());
+    }
+    if let Some(text) = list.as_str() {
+        return Ok(text.to_owned());
+    }
+    if list.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let mut joined = String::new();
+    for (at, item) in list.try_iter()?.enumerate() {
+        if at > 0 {
+            joined.push_str(separator.unwrap_or_default());
+        }
+        if !item.is_none() {
+            joined.push_str(&item.to_string());
+        }
+    }
+    Ok(joined)
+}
+
+/// A template or expression that does not parse or does not work out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// What is wrong.
+    pub message: String,
+    /// The line inside the source, from 1.
+    pub line: usize,
+    /// The column inside that line, from 1, in characters.
+    pub column: usize,
+}
+
+impl TemplateError {
+    fn of(source: &str, error: &Error) -> Self {
+        let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let place = error.range();
+        if error.kind() == ErrorKind::UndefinedError {
+            let piece = place.clone().and_then(|range| source.get(range)).unwrap_or_default().trim();
+            message = if piece.is_empty() {
+                "it names something that does not exist".to_owned()
+            } else {
+                format!("`{piece}` names something that does not exist")
+            };
+        } else if error.kind() == ErrorKind::OutOfFuel {
+            "it takes too much work (an endless loop?)".clone_into(&mut message);
+        }
+        let (line, column) = match place {
+            Some(range) => {
+                let before = source.get(..range.start).unwrap_or_default();
+                let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+                (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+            }
+            None => (error.line().unwrap_or(1), 1),
+        };
+        Self { message, line, column }
+    }
+}
+
+/// The names that a template or expression uses, dotted as far as they are constant: `steps.divide.output`,
+/// `inputs.topic`, `item`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References(pub BTreeSet<String>);
+
+impl References {
+    /// The ids of the steps that are named.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|name| {
+            let rest = name.strip_prefix("steps.")?;
+            Some(rest.split('.').next().unwrap_or(rest))
+        })
+    }
+
+    /// Whether `name` is used, as a whole or as the beginning of a dotted name.
+    #[must_use]
+    pub fn uses(&self, name: &str) -> bool {
+        self.0.iter().any(|used| used.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
+
+    /// Takes the names of `other` in.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().cloned());
+    }
+}
+
+/// An expression, ready to be evaluated any number of times.
+#[derive(Clone)]
+pub struct Expr {
+    source: Arc<str>,
+    compiled: Arc<minijinja::Expression<'static, 'static>>,
+}
+
+impl Expr {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    /// When it does not parse: what, and the place inside it.
+    pub fn parse(source: &str) -> Result<Self, TemplateError> {
+        let compiled = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .map_err(|error| TemplateError::of(source, &error))?;
+        Ok(Self { source: source.into(), compiled: Arc::new(compiled) })
+    }
+
+    /// The text that was parsed.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names that it uses.
+    #[must_use]
+    pub fn references(&self) -> References {
+        References(self.compiled.undeclared_variables(true).into_iter().collect())
+    }
+
+    /// Evaluates it.
+    ///
+    /// # Errors
+    /// When a name does not exist or an operation does not fit its values.
+    pub fn eval(&self, names: &Value) -> Result<Value, TemplateError> {
+        let value = self.compiled.eval(names.clone()).map_err(|error| TemplateError::of(&self.source, &error))?;
+        if value.is_undefined() {
+            return Err(TemplateError {
+                message: format!("`{}` names something that does not exist", self.source.trim()),
+                line: 1,
+                column: 1,
+            });
+        }
+        Ok(value)
+    }
+
+    /// Evaluates it as a condition.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`].
+    pub fn holds(&self, names: &Value) -> Result<bool, TemplateError> {
+        Ok(self.eval(names)?.is_true())
+    }
+
+    /// Evaluates it to JSON.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`], and when the value has no JSON form.
+    pub fn eval_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
+        to_json(&self.eval(names)?).map_err(|message| TemplateError { message, line: 1, column: 1 })
+    }
+}
+
+/// A text template, ready to be rendered any number of times.
+#[derive(Clone)]
+pub enum Text {
+    /// No template at all.
+    Plain(Arc<str>),
+    /// One `{{ … }}` alone: its value keeps its type.
+    Single(Expr),
+    /// Anything else.
+    Mixed(Arc<Mixed>),
+}
+
+/// A template with text around its expressions.
+pub struct Mixed {
+    source: String,
+    environment: Environment<'static>,
+}
+
+const NAME: &str = "t";
+
+impl Text {
+    /// Parses a template.
+    ///
+    /// # Errors
+    /// When it does not parse: what, and the place inside it.
+    pub fn parse(source: &str) -> Result<Self, TemplateError> {
+        if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
+            return Ok(Self::Plain(source.into()));
+        }
+        if let Some(inner) = single(source) {
+            return Expr::parse(inner).map(Self::Single).map_err(|mut error| {
+                let offset = source.find(inner).unwrap_or_default();
+                if error.line == 1 {
+                    error.column += source[..offset].chars().count();
+                }
+                error
+            });
+        }
+        let mut environment = ENVIRONMENT.clone();
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| TemplateError::of(source, &error))?;
+        Ok(Self::Mixed(Arc::new(Mixed { source: source.to_owned(), environment })))
+    }
+
+    /// The names that it uses.
+    #[must_use]
+    pub fn references(&self) -> References {
+        match self {
+            Self::Plain(_) => References::default(),
+            Self::Single(expr) => expr.references(),
+            Self::Mixed(mixed) => References(
+                mixed
+                    .environment
+                    .get_template(NAME)
+                    .map(|template| template.undeclared_variables(true).into_iter().collect())
+                    .unwrap_or_default(),
+            ),
+        }
+    }
+
+    /// Renders it to text.
+    ///
+    /// # Errors
+    /// When a name does not exist or an operation does not fit its values.
+    pub fn render(&self, names: &Value) -> Result<String, TemplateError> {
+        match self {
+            Self::Plain(text) => Ok(text.to_string()),
+            Self::Single(expr) => Ok(display(&expr.eval(names)?)),
+            Self::Mixed(mixed) => mixed
+                .environment
+                .get_template(NAME)
+                .and_then(|template| template.render(names.clone()))
+                .map_err(|error| TemplateError::of(&mixed.source, &error)),
+        }
+    }
+
+    /// Renders it; one `{{ … }}` alone keeps its type.
+    ///
+    /// # Errors
+    /// As [`Text::render`], and when the value has no JSON form.
+    pub fn render_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
+        match self {
+            Self::Single(expr) => expr.eval_json(names),
+            _ => self.render(names).map(serde_json::Value::String),
+        }
+    }
+}
+
+fn display(value: &Value) -> String {
+    if value.is_none() { String::new() } else { value.to_string() }
+}
+
+/// The expression of a template that is one `{{ … }}` alone.
+fn single(source: &str) -> Option<&str> {
+    let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    let alone = !inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%") && !inner.contains("{#");
+    // Spaces around it are text, as a line of its own in a multi-line string is not.
+    (alone && source.trim_matches('\n').trim() == source.trim_matches('\n')).then_some(inner)
+}
+
+/// Parses and renders a template once.
+///
+/// # Errors
+/// As [`Text::parse`] and [`Text::render`].
+pub fn render(source: &str, names: &Value) -> Result<String, TemplateError> {
+    Text::parse(source)?.render(names)
+}
+
+/// The names that a template uses.
+///
+/// # Errors
+/// When it does not parse.
+pub fn check_text(source: &str) -> Result<References, TemplateError> {
+    Ok(Text::parse(source)?.references())
+}
+
+/// The names that an expression uses.
+///
+/// # Errors
+/// When it does not parse.
+pub fn check_expr(source: &str) -> Result<References, TemplateError> {
+    Ok(Expr::parse(source)?.references())
+}
+
+/// A JSON value for templates.
+#[must_use]
+pub fn from_json(value: &serde_json::Value) -> Value {
+    Value::from(Serde(value))
+}
+
+/// A template's value as JSON.
+///
+/// # Errors
+/// When it has no JSON form: what it is.
+pub fn to_json(value: &Value) -> Result<serde_json::Value, String> {
+    match value.kind() {
+        ValueKind::Undefined => Err("the value does not exist".to_owned()),
+        ValueKind::Invalid => Err(value.to_string()),
+        _ => serde_json::to_value(value).map_err(|error| format!("the value has no JSON form: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn none_is_empty_text_and_undefined_is_an_error() {
+        let names =
+            context! { a => Value::from(()), list => vec![Value::from("x"), Value::from(()), Value::from("y")] };
+        assert_eq!(render("<{{ a }}>", &names).unwrap(), "<>");
+        assert_eq!(render("{{ a }}", &names).unwrap(), "");
+        assert_eq!(render("{{ list | join('-') }}!", &names).unwrap(), "x--y!");
+        let error = render("one\ntwo {{ nothing.here }}", &names).unwrap_err();
+        assert_eq!((error.line, error.column), (2, 8));
+        assert!(error.message.contains("does not exist"), "{error}");
+        assert!(Expr::parse("a.b.c").unwrap().eval(&names).is_err());
+    }
+
+    #[test]
+    fn one_expression_alone_keeps_its_type() {
+        let names = context! { n => 3, list => vec![1, 2] };
+        assert_eq!(Text::parse("{{ list }}").unwrap().render_json(&names).unwrap(), json!([1, 2]));
+        assert_eq!(Text::parse("{{ n }} x").unwrap().render_json(&names).unwrap(), json!("3 x"));
+        assert_eq!(Text::parse("{{ n }}{{ n }}").unwrap().render_json(&names).unwrap(), json!("33"));
+        assert_eq!(Text::parse("plain").unwrap().render_json(&names).unwrap(), json!("plain"));
+    }
+
+    #[test]
+    fn what_is_put_in_is_not_rendered_again() {
+        let names = context! { text => "{{ inputs.secret }}" };
+        assert_eq!(render("say {{ text }}", &names).unwrap(), "say {{ inputs.secret }}");
+    }
+
+    #[test]
+    fn references_are_found_through_filters_and_loops() {
+        let used =
+            check_text("{% for x in steps.divide.output %}{{ x.a ~ inputs.topic | upper }}{% endfor %}").unwrap();
+        assert_eq!(used.steps().collect::<Vec<_>>(), ["divide"]);
+        assert!(used.uses("inputs"));
+        assert!(!used.uses("x"));
+        assert!(check_expr("steps.a.output | length > inputs.n").unwrap().uses("inputs.n"));
+    }
+
+    #[test]
+    fn an_endless_template_ends() {
+        let error =
+            render("{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}", &context! {});
+        assert!(error.unwrap_err().message.contains("too much work"));
+    }
+
+    #[test]
+    fn a_broken_template_names_its_place() {
+        let error = check_text("line one\n{{ a b }}").unwrap_err();
+        assert_eq!(error.line, 2);
+        assert!(check_expr("a ==").is_err());
+    }
+}
