@@ -147,7 +147,7 @@ impl Attempt {
 /// The accepted version of a call that later calls see.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
-    /// The attempt; 0 when it was adopted or moved from elsewhere.
+    /// The attempt.
     pub attempt: u32,
     /// The version.
     pub version: u32,
@@ -257,6 +257,12 @@ impl Call {
         self.attempts.iter_mut().rev().find(|attempt| attempt.number == number)
     }
 
+    /// The number of the attempt that would come next.
+    #[must_use]
+    pub fn next_attempt(&self) -> u32 {
+        self.attempts.last().map_or(1, |attempt| attempt.number.saturating_add(1))
+    }
+
     /// The newest attempt.
     #[must_use]
     pub fn newest(&self) -> Option<&Attempt> {
@@ -279,16 +285,9 @@ impl Call {
         self.standing.as_ref().filter(|standing| standing.fingerprint == *fingerprint)
     }
 
-    /// Whether an outside effect of it may have happened, in this run.
+    /// Whether an outside effect of it has, or may have, happened in this run.
     #[must_use]
     pub fn had_effect(&self) -> bool {
-        self.attempts.iter().any(|attempt| {
-            attempt.work.as_ref().is_some_and(|work| work.has_effect())
-                && !matches!(attempt.status, AttemptStatus::Running)
-                && !(attempt.status == AttemptStatus::Failed
-                    && attempt.versions.is_empty()
-                    && attempt.partial.is_empty()
-                    && attempt.measured.ms == 0)
-        })
+        self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
     }
 }

@@ -1,1 +1,410 @@
-//! decide
+//! Decisions: what a person may decide of a run as it stands, and the events that follow.
+//!
+//! A decision names what was seen: key, attempt, version. If that is no longer what waits, it is refused, nothing
+//! changes, and the refusal says why. So the first answer wins.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::call::{Call, CallStatus};
+use super::event::{Event, Scope};
+use super::failure::{Failure, FailureClass};
+use super::fingerprint::Fingerprint;
+use super::form::Field;
+use super::gate::{Answer, Gate, GateFor};
+use super::key::Key;
+use super::run::{Run, Status};
+use super::schema;
+use super::task::Kind;
+use super::text::Untrusted;
+use super::usage::Budget;
+
+/// A decision about one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The call.
+    pub key: Key,
+    /// The attempt that was seen; `None`: whichever waits now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The version that was seen; `None`: whichever is newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// What is decided.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What is decided about a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decide", rename_all = "snake_case")]
+pub enum What {
+    /// Take it.
+    Accept,
+    /// Record a version of one's own; with `accept`, take it.
+    Edit {
+        /// The new output.
+        output: Value,
+        /// Take it too.
+        #[serde(default)]
+        accept: bool,
+    },
+    /// Another attempt.
+    Retry {
+        /// What to do differently.
+        #[serde(default)]
+        instruction: String,
+        /// How far that reaches.
+        #[serde(default)]
+        scope: Scope,
+    },
+    /// Go on without it.
+    Skip,
+    /// Allow the effect.
+    Approve,
+    /// Refuse the effect.
+    Deny {
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Give the value that is asked for; in doubt, the result that the work had.
+    Answer {
+        /// The value.
+        value: Value,
+    },
+    /// Run it (again): a stale, failed or skipped call, or one in doubt.
+    Again,
+    /// Keep a stale result.
+    Keep,
+    /// Let the run spend so much in all.
+    Budget {
+        /// The new budget.
+        budget: Budget,
+    },
+    /// Take up an accepted call again.
+    Reopen,
+}
+
+impl What {
+    fn answer(&self) -> Option<Answer> {
+        Some(match self {
+            Self::Accept => Answer::Accept,
+            Self::Edit { .. } => Answer::Edit,
+            Self::Retry { .. } => Answer::Retry,
+            Self::Skip => Answer::Skip,
+            Self::Approve => Answer::Approve,
+            Self::Deny { .. } => Answer::Deny,
+            Self::Answer { .. } => Answer::Answer,
+            Self::Again => Answer::Again,
+            Self::Keep => Answer::Keep,
+            Self::Budget { .. } => Answer::Budget,
+            Self::Reopen => return None,
+        })
+    }
+
+    /// The word for it in messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.answer().map_or("reopen", Answer::name)
+    }
+}
+
+/// Why a decision may not be made. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+impl Refusal {
+    fn because<T>(reason: impl Into<String>) -> Result<T, Self> {
+        Err(Self(reason.into()))
+    }
+}
+
+/// The events of a decision.
+///
+/// # Errors
+/// When it may not be made: why.
+pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Refusal> {
+    if run.status == Status::Cancelled {
+        return Refusal::because("the run was cancelled; `rerun` or `fork` starts a new one from it");
+    }
+    let key = &decision.key;
+    let Some(call) = run.call(key) else {
+        return Refusal::because(format!("there is no call `{key}` in this run; {}", what_waits(run)));
+    };
+    match &decision.what {
+        What::Reopen => return reopen(call, by),
+        What::Again if call.gate.is_none() => return again(call, by),
+        _ => {}
+    }
+    let Some(gate) = &call.gate else { return Refusal::because(not_waiting(run, call)) };
+    seen(gate, decision)?;
+    let answer = decision.what.answer();
+    if !answer.is_some_and(|answer| gate.allowed.contains(&answer)) {
+        return Refusal::because(not_allowed(gate, decision));
+    }
+    let by = by.to_owned();
+    let key = key.clone();
+    let (attempt, version) = (gate.attempt, gate.version);
+    Ok(match &decision.what {
+        What::Accept => {
+            vec![Event::CallAccepted { key, attempt, version, by, overridden: failed_checks(gate) }]
+        }
+        What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
+        What::Retry { instruction, scope } => {
+            let instruction = instruction.trim().to_owned();
+            vec![Event::AttemptRejected { key, attempt, instruction, scope: *scope, by }]
+        }
+        What::Skip => {
+            let because = format!("left out by {by}");
+            vec![Event::CallSkipped { key, step: call.step.clone(), because, by }]
+        }
+        What::Approve => vec![Event::CallApproved { key, fingerprint: shown(gate, "bytes")?, by }],
+        What::Deny { reason } => {
+            let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
+            let error = Failure::new(FailureClass::Denied, reason);
+            vec![Event::CallFailed {
+                key,
+                step: call.step.clone(),
+                fingerprint: shown(gate, "fingerprint")?,
+                error,
+                by,
+            }]
+        }
+        What::Answer { value } => answer_gate(gate, value, by)?,
+        What::Again => vec![Event::CallRequested { key, by }],
+        What::Keep => {
+            let Some(stale) = &call.stale else { return Refusal::because(not_waiting(run, call)) };
+            vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
+        }
+        What::Budget { budget } => vec![Event::BudgetRaised { budget: *budget, by }],
+        What::Reopen => Vec::new(),
+    })
+}
+
+/// The events of a person's message in a conversation.
+///
+/// # Errors
+/// When the run takes no messages.
+pub fn message(run: &Run, text: &str, by: &str) -> Result<Vec<Event>, Refusal> {
+    if run.kind != Kind::Instruct {
+        return Refusal::because("only an instruct run takes messages; a workflow's calls are answered by their key");
+    }
+    if run.status == Status::Cancelled {
+        return Refusal::because("the run was cancelled");
+    }
+    if text.trim().is_empty() {
+        return Refusal::because("the message is empty");
+    }
+    if run.under_way() > 0 {
+        return Refusal::because("the model is still answering; wait for it, or stop it first");
+    }
+    Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.to_owned() }])
+}
+
+/// The events of a person's edit of a document; `version` is the one that was seen.
+///
+/// # Errors
+/// When there is no such document, or it has a newer version.
+pub fn edit_document(
+    run: &Run,
+    name: &str,
+    version: u32,
+    title: &str,
+    body: &str,
+    by: &str,
+) -> Result<Vec<Event>, Refusal> {
+    let Some((newest, _)) = run.documents.get(name).and_then(|document| document.newest()) else {
+        return Refusal::because(format!("the run has no document `{name}`"));
+    };
+    if newest != version {
+        return Refusal::because(format!("version {version} of `{name}` was seen, but version {newest} is there now"));
+    }
+    Ok(vec![Event::DocumentWritten {
+        name: name.to_owned(),
+        version: newest + 1,
+        title: Untrusted::from(title),
+        body: Untrusted::from(body),
+        by: by.to_owned(),
+    }])
+}
+
+/// The answers that a review takes.
+#[must_use]
+pub fn review_answers(acceptable: bool) -> Vec<Answer> {
+    let mut allowed = vec![Answer::Edit, Answer::Retry, Answer::Skip];
+    if acceptable {
+        allowed.insert(0, Answer::Accept);
+    }
+    allowed
+}
+
+fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
+    if let Some(attempt) = decision.attempt
+        && attempt != gate.attempt
+    {
+        return Refusal::because(format!(
+            "attempt {attempt} of `{}` was seen, but attempt {} waits now",
+            gate.key, gate.attempt
+        ));
+    }
+    if let Some(version) = decision.version
+        && version != gate.version
+    {
+        return Refusal::because(format!(
+            "version {version} of `{}` was seen, but version {} waits now",
+            gate.key, gate.version
+        ));
+    }
+    Ok(())
+}
+
+fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {
+    if let Some(wanted) = gate.shows.get("schema")
+        && let Err(problem) = schema::validate(wanted, output)
+    {
+        return Refusal::because(format!("the edited output of `{}` does not fit its schema: {problem}", gate.key));
+    }
+    let versions = call.attempt(gate.attempt).map_or(0, |attempt| attempt.versions.len());
+    let version = u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1);
+    let (key, attempt) = (gate.key.clone(), gate.attempt);
+    let mut events = vec![Event::VersionEdited {
+        key: key.clone(),
+        attempt,
+        version,
+        output: Arc::new(output.clone()),
+        by: by.clone(),
+    }];
+    if accept {
+        events.push(Event::CallAccepted { key, attempt, version, by, overridden: Vec::new() });
+    }
+    Ok(events)
+}
+
+fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
+    let (key, attempt) = (gate.key.clone(), gate.attempt);
+    if gate.kind == GateFor::Secret {
+        // The value itself goes to the process that drives the run, never to the journal.
+        return Ok(vec![Event::CallRequested { key, by }]);
+    }
+    let value = match gate.shows.get("fields") {
+        Some(fields) => {
+            let fields: Vec<Field> = serde_json::from_value(fields.clone())
+                .map_err(|error| Refusal(format!("the form of `{key}` cannot be read: {error}")))?;
+            super::form::fill(&fields, value).map_err(|problems| Refusal(problems.join("; ")))?
+        }
+        None => value.clone(),
+    };
+    if let Some(wanted) = gate.shows.get("schema")
+        && let Err(problem) = schema::validate(wanted, &value)
+    {
+        return Refusal::because(format!("the answer to `{key}` does not fit its schema: {problem}"));
+    }
+    Ok(vec![Event::CallAnswered { key, attempt, value: Arc::new(value), by }])
+}
+
+fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
+    match call.status {
+        CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
+            Ok(vec![Event::CallRequested { key: call.key.clone(), by: by.to_owned() }])
+        }
+        status => {
+            Refusal::because(format!("`{}` is {}; only what ended or is stale runs again", call.key, status.name()))
+        }
+    }
+}
+
+fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
+    let key = call.key.clone();
+    let by = by.to_owned();
+    if call.status != CallStatus::Accepted {
+        if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
+            return Ok(vec![Event::CallRequested { key, by }]);
+        }
+        return Refusal::because(format!("`{key}` is {}; only an accepted call can be reopened", call.status.name()));
+    }
+    let Some(standing) = &call.standing else {
+        return Refusal::because(format!("`{key}` has no output to go back to"));
+    };
+    let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.as_deref());
+    let gate = review_gate(&key, standing.attempt, standing.version, work.and_then(|work| work.schema()), &[]);
+    Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
+}
+
+/// The gate of a review. `failed` are the checks that the output fails.
+#[must_use]
+pub fn review_gate(key: &Key, attempt: u32, version: u32, schema: Option<&Value>, failed: &[String]) -> Gate {
+    let mut shows = serde_json::Map::new();
+    if let Some(schema) = schema {
+        shows.insert("schema".to_owned(), schema.clone());
+    }
+    if !failed.is_empty() {
+        shows.insert("failed".to_owned(), json!(failed));
+    }
+    let shows = if shows.is_empty() { Value::Null } else { Value::Object(shows) };
+    Gate { key: key.clone(), kind: GateFor::Review, attempt, version, shows, allowed: review_answers(true) }
+}
+
+fn failed_checks(gate: &Gate) -> Vec<String> {
+    gate.shows
+        .get("failed")
+        .and_then(Value::as_array)
+        .map(|checks| checks.iter().filter_map(|check| check.as_str().map(str::to_owned)).collect())
+        .unwrap_or_default()
+}
+
+fn shown(gate: &Gate, name: &str) -> Result<Fingerprint, Refusal> {
+    gate.shows.get(name).and_then(|value| serde_json::from_value(value.clone()).ok()).ok_or_else(|| {
+        Refusal(format!("the gate of `{}` does not say what it is about: the store is damaged", gate.key))
+    })
+}
+
+fn not_allowed(gate: &Gate, decision: &Decision) -> String {
+    let allowed = gate.allowed.iter().map(|answer| answer.name()).collect::<Vec<_>>().join(", ");
+    let mut text = format!(
+        "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
+        gate.key,
+        article(gate.kind),
+        decision.what.name()
+    );
+    if gate.kind == GateFor::Review && matches!(decision.what, What::Accept) {
+        let problem = gate.shows.get("problem").and_then(Value::as_str).unwrap_or("it does not fit its schema");
+        text = format!("`{}` cannot be accepted as it is: {problem}; edit it, or have it tried again", gate.key);
+    }
+    text
+}
+
+fn article(kind: GateFor) -> &'static str {
+    match kind {
+        GateFor::Review => "a review",
+        GateFor::Approval => "an approval",
+        GateFor::Input => "an answer",
+        GateFor::InDoubt => "someone to say what happened",
+        GateFor::Stale => "a choice: run again or keep",
+        GateFor::Budget => "a higher budget",
+        GateFor::Secret => "a secret",
+    }
+}
+
+fn not_waiting(run: &Run, call: &Call) -> String {
+    let state = match call.status {
+        CallStatus::Accepted => "has been accepted already".to_owned(),
+        CallStatus::Running => "is still running".to_owned(),
+        status => format!("is {}", status.name()),
+    };
+    format!("`{}` {state}; {}", call.key, what_waits(run))
+}
+
+/// What waits, for messages.
+#[must_use]
+pub fn what_waits(run: &Run) -> String {
+    let keys: Vec<String> = run.waiting().map(|gate| format!("`{}` ({})", gate.key, gate.kind)).take(5).collect();
+    match (keys.len(), run.gates()) {
+        (0, _) => "nothing waits".to_owned(),
+        (shown, all) if all > shown => format!("{all} calls wait: {}, …", keys.join(", ")),
+        _ => format!("waiting: {}", keys.join(", ")),
+    }
+}

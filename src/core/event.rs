@@ -425,6 +425,10 @@ pub enum Event {
         key: Key,
         /// The call that made it.
         from: Key,
+        /// Its attempt.
+        attempt: u32,
+        /// The version of that.
+        version: u32,
         /// What both were asked to do.
         fingerprint: Fingerprint,
     },

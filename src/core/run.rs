@@ -18,6 +18,7 @@ use super::gate::{Gate, GateFor};
 use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
+use super::step::OnCrash;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::{Budget, Usage};
@@ -126,6 +127,8 @@ pub struct Run {
     pub session: Option<String>,
     /// The session's state when it started.
     pub state: Value,
+    /// What calls of this run set, by name and call.
+    pub set_state: IndexMap<String, IndexMap<Key, Value>>,
     /// The session's earlier runs.
     pub earlier_runs: Vec<(String, Untrusted)>,
     /// What was learned when it started.
@@ -193,6 +196,7 @@ impl Run {
             nonce: created.nonce,
             session: created.session,
             state: created.state,
+            set_state: IndexMap::new(),
             earlier_runs: created.earlier_runs,
             learned: created.learned,
             model: created.model,
@@ -382,19 +386,16 @@ impl Run {
             return;
         }
         if let Event::StateSet { name, value, .. } = event {
-            if let Value::Object(state) = &mut self.state {
-                state.insert(name.clone(), value.clone());
-            } else {
-                self.state = serde_json::json!({ name: value });
-            }
+            self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
             return;
         }
-        if let Event::CallMoved { from, fingerprint, .. } = event {
+        if let Event::CallMoved { from, attempt, version, fingerprint, .. } = event {
             let Some(origin) = self.calls.get(from) else { return };
-            let Some(standing) = origin.stands_for(fingerprint).cloned() else { return };
+            let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));
+            let Some(output) = made.map(|made| Arc::clone(&made.output)) else { return };
             let step = origin.step.clone();
             let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step));
-            call.stand(Standing { attempt: 0, seq, ..standing });
+            call.take_over(seq, at, "moved", fingerprint, &output);
             return;
         }
         let step = event.step().unwrap_or_else(|| key.step());
@@ -477,6 +478,8 @@ impl Run {
                 }
                 if let Some(gate) = &mut call.gate {
                     gate.version = *version;
+                    // An edit is only taken when it fits the schema.
+                    gate.allowed = super::decide::review_answers(true);
                 }
             }
             Event::GateOpened(gate) => call.wait(gate),
@@ -515,13 +518,9 @@ impl Run {
             }
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
             Event::CallRestored { fingerprint, .. } => call.restore(fingerprint),
-            Event::CallAdopted { fingerprint, output, .. } => call.stand(Standing {
-                attempt: 0,
-                version: 1,
-                fingerprint: fingerprint.clone(),
-                output: Arc::clone(output),
-                seq,
-            }),
+            Event::CallAdopted { fingerprint, output, .. } => {
+                call.take_over(seq, at, "adopted", fingerprint, output);
+            }
             Event::CallReopened { .. } => {
                 call.status = CallStatus::Review;
                 call.ending = None;
@@ -577,6 +576,12 @@ impl Call {
         self.tries += 1;
         self.item.clone_from(&started.item);
         self.depends.clone_from(&started.depends);
+        for earlier in &mut self.attempts {
+            // A form that was asked anew, an effect that a person had run again: nobody waits for the old one.
+            if matches!(earlier.status, AttemptStatus::Input | AttemptStatus::InDoubt) {
+                earlier.status = AttemptStatus::Cancelled;
+            }
+        }
         self.attempts.push(Attempt {
             number: started.attempt,
             status: AttemptStatus::Running,
@@ -653,6 +658,27 @@ impl Call {
         self.again = false;
         self.retry_at = None;
         self.standing = Some(standing);
+    }
+
+    /// A result that was made elsewhere stands here, as an attempt of its own.
+    fn take_over(&mut self, seq: u64, at: DateTime<Utc>, by: &str, fingerprint: &Fingerprint, output: &Arc<Value>) {
+        let number = self.next_attempt();
+        self.attempts.push(Attempt {
+            number,
+            status: AttemptStatus::Accepted,
+            by: by.to_owned(),
+            fingerprint: fingerprint.clone(),
+            work: None,
+            versions: vec![Version { by: by.to_owned(), output: Arc::clone(output) }],
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: OnCrash::Rerun,
+        });
+        self.accept(seq, number, 1);
     }
 
     /// An answer is the output of a form; in the middle of a command it only lets that go on.

@@ -56,6 +56,17 @@ impl Work {
         }
     }
 
+    /// The JSON Schema of its output.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Value> {
+        match self {
+            Self::Prompt(prompt) => prompt.schema.as_ref().filter(|_| prompt.reply == Reply::Output),
+            Self::Command(command) => command.schema.as_ref(),
+            Self::Http(http) => http.schema.as_ref(),
+            Self::Tool { .. } | Self::Ask { .. } | Self::Transform { .. } => None,
+        }
+    }
+
     /// Whether it can change something outside the run.
     #[must_use]
     pub fn has_effect(&self) -> bool {
