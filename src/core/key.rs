@@ -71,6 +71,26 @@ impl Key {
         Self(segments)
     }
 
+    /// This key with another item in its innermost segment.
+    #[must_use]
+    pub fn with_item(&self, item: Option<u32>) -> Self {
+        let mut segments = self.0.clone();
+        if let Some(last) = segments.last_mut() {
+            last.item = item;
+        }
+        Self(segments)
+    }
+
+    /// This key with another iteration in its innermost segment.
+    #[must_use]
+    pub fn with_iteration(&self, iteration: Option<u32>) -> Self {
+        let mut segments = self.0.clone();
+        if let Some(last) = segments.last_mut() {
+            last.iteration = iteration;
+        }
+        Self(segments)
+    }
+
     /// The segments from the outside in.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {

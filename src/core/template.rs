@@ -218,6 +218,16 @@ impl Text {
         Ok(Self::Mixed(Arc::new(Mixed { source: source.to_owned(), environment })))
     }
 
+    /// The text that was parsed.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Single(expr) => expr.source(),
+            Self::Mixed(mixed) => &mixed.source,
+        }
+    }
+
     /// The names that it uses.
     #[must_use]
     pub fn references(&self) -> References {
@@ -247,6 +257,30 @@ impl Text {
                 .get_template(NAME)
                 .and_then(|template| template.render(names.clone()))
                 .map_err(|error| TemplateError::of(&mixed.source, &error)),
+        }
+    }
+
+    /// Renders it for a shell: what the template says stays as it is, every value that is put in is quoted.
+    ///
+    /// # Errors
+    /// As [`Text::render`], and when a value holds a NUL byte.
+    pub fn render_shell(&self, names: &Value) -> Result<String, TemplateError> {
+        let quote = |value: &Value| {
+            shlex::try_quote(&display(value)).map(String::from).map_err(|_| {
+                Error::new(ErrorKind::InvalidOperation, "a value holds a NUL byte, which no shell can take")
+            })
+        };
+        match self {
+            Self::Plain(text) => Ok(text.to_string()),
+            Self::Single(expr) => quote(&expr.eval(names)?).map_err(|error| TemplateError::of(expr.source(), &error)),
+            Self::Mixed(mixed) => {
+                let mut environment = mixed.environment.clone();
+                environment.set_formatter(move |out, _, value| out.write_str(&quote(value)?).map_err(Error::from));
+                environment
+                    .get_template(NAME)
+                    .and_then(|template| template.render(names.clone()))
+                    .map_err(|error| TemplateError::of(&mixed.source, &error))
+            }
         }
     }
 
@@ -351,6 +385,14 @@ mod tests {
     fn what_is_put_in_is_not_rendered_again() {
         let names = context! { text => "{{ inputs.secret }}" };
         assert_eq!(render("say {{ text }}", &names).unwrap(), "say {{ inputs.secret }}");
+    }
+
+    #[test]
+    fn a_shell_sees_values_only_quoted() {
+        let names = context! { name => "a'b; rm -rf /", n => 2 };
+        let line = Text::parse("echo {{ name }} | head -n {{ n }}").unwrap().render_shell(&names).unwrap();
+        assert_eq!(shlex::split(&line).unwrap(), ["echo", "a'b; rm -rf /", "|", "head", "-n", "2"]);
+        assert!(Text::parse("echo {{ x }}").unwrap().render_shell(&context! { x => "a\0b" }).is_err());
     }
 
     #[test]

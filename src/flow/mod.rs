@@ -19,6 +19,7 @@ use crate::core::work::Work;
 
 pub mod chat;
 pub mod graph;
+mod judge;
 
 /// Decides which calls come next.
 pub trait Flow: Send + Sync {
@@ -100,8 +101,6 @@ pub struct Want {
     pub lane: Option<(Key, usize)>,
     /// An accepted result of an earlier run within that age may stand in for an attempt.
     pub cache: Option<Span>,
-    /// A gate's deadline, and what answers it then.
-    pub deadline: Option<(Span, crate::core::step::OnTimeout)>,
 }
 
 /// Whether a person has to allow a call.

@@ -1,0 +1,352 @@
+//! One call: what it is asked to do now, held against what the journal has of it.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+use serde_json::json;
+
+use super::names::Names;
+use super::plan::{Doing, Node};
+use super::work::{condition, resolve};
+use super::{Evaluation, Outcome};
+use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
+use crate::core::event::Event;
+use crate::core::failure::Failure;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::step::{Approve, OnCrash, Retry, Review};
+use crate::core::template::from_json;
+use crate::flow::judge::{self, Verdict};
+use crate::flow::{Approval, Want};
+
+/// A call as the flow sees it; the want is kept as long as the names that it was made from stay the same.
+#[derive(Default)]
+pub struct Cell {
+    want: Option<Arc<Want>>,
+    /// The standing output, converted once, with the event that made it stand.
+    output: Option<(u64, Value)>,
+}
+
+/// What a call is evaluated with.
+pub struct Asked<'a> {
+    /// Its name.
+    pub key: &'a Key,
+    /// Its step.
+    pub node: &'a Node,
+    /// What it sees.
+    pub names: &'a Names,
+    /// The item of a fan-out.
+    pub item: Option<&'a Arc<serde_json::Value>>,
+    /// The list of that fan-out, for items that moved.
+    pub list: &'a [Arc<serde_json::Value>],
+    /// What it depends on: the name of each step, and the newest event that made an output of it stand.
+    pub depends: &'a [(Key, u64)],
+    /// The model where the step does not name one.
+    pub model: Option<&'a str>,
+    /// How it is tried again where the step does not say.
+    pub retry: &'a Retry,
+    /// At most so many calls of the step at a time.
+    pub lane: Option<(Key, usize)>,
+}
+
+/// What a call comes to.
+pub struct Seen {
+    /// Whether and how it has ended.
+    pub outcome: Outcome,
+    /// Its output, when it stands.
+    pub output: Option<Value>,
+    /// The event that made it stand; 0 when nothing does.
+    pub seq: u64,
+    /// Set when it is to be performed.
+    pub want: Option<Arc<Want>>,
+    /// The call inside that failed.
+    pub failed_at: Option<Key>,
+}
+
+impl Seen {
+    /// It has not ended.
+    pub fn waiting() -> Self {
+        Self { outcome: Outcome::Waiting, output: None, seq: 0, want: None, failed_at: None }
+    }
+
+    /// It has an output.
+    pub fn accepted(output: Value, seq: u64) -> Self {
+        Self { outcome: Outcome::Accepted, output: Some(output), seq, ..Self::waiting() }
+    }
+
+    /// It failed, at a call inside it if one is named.
+    pub fn failed(at: Option<Key>, failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), failed_at: at, ..Self::waiting() }
+    }
+
+    fn wanted(want: &Arc<Want>) -> Self {
+        Self { want: Some(Arc::clone(want)), ..Self::waiting() }
+    }
+
+    fn ended(outcome: Outcome) -> Self {
+        Self { outcome, ..Self::waiting() }
+    }
+}
+
+impl Cell {
+    /// Forgets what was made from names that have changed.
+    pub fn forget(&mut self) {
+        self.want = None;
+    }
+
+    /// Holds what is asked against the journal.
+    pub fn evaluate(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Seen {
+        let run = evaluation.run;
+        let call = run.call(asked.key);
+        if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, .. }) = call {
+            return Seen::ended(Outcome::Skipped(because.clone()));
+        }
+        let want = match &self.want {
+            Some(want) => Arc::clone(want),
+            None => match make(asked, evaluation) {
+                Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
+                Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
+            },
+        };
+        let fingerprint = &want.fingerprint;
+        let Some(call) = call else {
+            return moved_or_wanted(asked, &want, evaluation);
+        };
+        if call.stands_for(fingerprint).is_some() {
+            return self.stands(asked, call, &want, evaluation);
+        }
+        if let Some(Ending::Failed { fingerprint: failed, failure }) = &call.ending
+            && failed == fingerprint
+            && !call.again
+        {
+            return Seen::ended(Outcome::Failed(failure.clone()));
+        }
+        let newest_is_of_this = call.newest().is_some_and(|attempt| attempt.fingerprint == *fingerprint);
+        match call.status {
+            CallStatus::Running | CallStatus::Approval => Seen::wanted(&want),
+            CallStatus::InDoubt => Seen::waiting(),
+            CallStatus::Input if newest_is_of_this => Seen::waiting(),
+            CallStatus::Pending | CallStatus::Cancelled if newest_is_of_this && awaits_judgement(call) => {
+                judge_attempt(asked, call, evaluation)
+            }
+            CallStatus::Review if newest_is_of_this => judge_attempt(asked, call, evaluation),
+            CallStatus::Stale
+                if call.gate.is_some() && call.stale.as_ref().is_some_and(|s| s.fingerprint == *fingerprint) =>
+            {
+                Seen::waiting()
+            }
+            CallStatus::Stale => moved_or_stale(asked, call, &want, evaluation),
+            _ if !call.again && has_result(call) => moved_or_stale(asked, call, &want, evaluation),
+            _ => moved_or_wanted(asked, &want, evaluation),
+        }
+    }
+
+    /// A version stands for exactly what is asked; later calls see it, whatever else goes on with this one.
+    fn stands(&mut self, asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
+        let mut wanted = None;
+        if call.again || matches!(call.status, CallStatus::Running | CallStatus::Approval) {
+            wanted = Some(Arc::clone(want));
+        } else {
+            match call.status {
+                CallStatus::Stale | CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed => {
+                    evaluation
+                        .note(Event::CallRestored { key: asked.key.clone(), fingerprint: want.fingerprint.clone() });
+                }
+                // It was reopened, and another attempt has come to its end.
+                CallStatus::Pending if awaits_judgement(call) => {
+                    judge_attempt(asked, call, evaluation);
+                }
+                CallStatus::Review if call.newest().is_some_and(|a| a.status == AttemptStatus::Review) => {
+                    judge_attempt(asked, call, evaluation);
+                }
+                _ => {}
+            }
+        }
+        let Some(standing) = &call.standing else { return Seen::waiting() };
+        let output = match &self.output {
+            Some((seq, output)) if *seq == standing.seq => output.clone(),
+            _ => self.output.insert((standing.seq, from_json(&standing.output))).1.clone(),
+        };
+        Seen { want: wanted, ..Seen::accepted(output, standing.seq) }
+    }
+}
+
+fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>) -> Seen {
+    // A gate is about one attempt: the newest, or the one that was reopened.
+    let number = call.gate.as_ref().map(|gate| gate.attempt);
+    let Some(attempt) = number.and_then(|number| call.attempt(number)).or_else(|| call.newest()) else {
+        return Seen::waiting();
+    };
+    let output = attempt.newest().map_or_else(|| Value::from(()), |(_, version)| from_json(&version.output));
+    let names = asked.names.with_output(output).value();
+    let node = asked.node;
+    let asks_model = matches!(node.does, Doing::Prompt(_));
+    let default = if asks_model { Review::Always } else { Review::Never };
+    let rules = judge::Rules {
+        checks: &node.checks,
+        review: node.step.rules.review.clone().unwrap_or(default),
+        when: node.review.as_ref(),
+    };
+    let key = asked.key.clone();
+    match judge::judge(asked.key, attempt, &rules, &names) {
+        Verdict::Gate(gate) => {
+            if call.gate.as_ref() != Some(&gate) {
+                evaluation.note(Event::GateOpened(gate));
+            }
+        }
+        // A review that is open already stays a person's to close.
+        _ if call.status == CallStatus::Review => {}
+        Verdict::Accept => {
+            let version = attempt.newest().map_or(1, |(version, _)| version);
+            evaluation.note(Event::CallAccepted {
+                key,
+                attempt: attempt.number,
+                version,
+                by: "rule".to_owned(),
+                overridden: Vec::new(),
+            });
+        }
+        Verdict::Fail(error) => evaluation.note(Event::CallFailed {
+            key,
+            step: node.step.id.clone(),
+            fingerprint: attempt.fingerprint.clone(),
+            error,
+            by: "flow".to_owned(),
+        }),
+    }
+    Seen::waiting()
+}
+
+fn moved_or_wanted(asked: &Asked<'_>, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
+    if note_moved(asked, want, evaluation) { Seen::waiting() } else { Seen::wanted(want) }
+}
+
+fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
+    if note_moved(asked, want, evaluation) {
+        return Seen::waiting();
+    }
+    let since = call.standing.as_ref().map_or(0, |standing| standing.seq);
+    let because: Vec<Key> = asked.depends.iter().filter(|(_, seq)| *seq > since).map(|(key, _)| key.clone()).collect();
+    evaluation.note(Event::CallStaled {
+        key: asked.key.clone(),
+        fingerprint: want.fingerprint.clone(),
+        because: because.clone(),
+    });
+    let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
+    evaluation.note(Event::GateOpened(Gate {
+        key: asked.key.clone(),
+        kind: GateFor::Stale,
+        attempt,
+        version: call.standing.as_ref().map_or(1, |standing| standing.version),
+        shows: json!({ "because": because, "had_effect": call.had_effect(), "fingerprint": want.fingerprint }),
+        allowed: vec![Answer::Again, Answer::Keep],
+    }));
+    Seen::waiting()
+}
+
+/// An accepted result of the same step for the same work stands at its new index, when its item has moved here.
+fn note_moved(asked: &Asked<'_>, want: &Want, evaluation: &mut Evaluation<'_>) -> bool {
+    if asked.item.is_none() {
+        return false;
+    }
+    let Some(from) = evaluation
+        .standing_for(&want.fingerprint)
+        .find(|from| *from != asked.key && evaluation.run.call(from).is_some_and(|call| has_left(call, asked)))
+    else {
+        return false;
+    };
+    let Some(standing) = evaluation.run.call(from).and_then(|call| call.standing.as_ref()) else { return false };
+    let event = Event::CallMoved {
+        key: asked.key.clone(),
+        from: from.clone(),
+        attempt: standing.attempt,
+        version: standing.version,
+        fingerprint: want.fingerprint.clone(),
+    };
+    evaluation.note(event);
+    true
+}
+
+/// Whether the item that a call of the same step was made for is not at that call's index any more.
+fn has_left(call: &Call, asked: &Asked<'_>) -> bool {
+    let (theirs, ours) = (call.key.segments(), asked.key.segments());
+    let same_step = theirs.len() == ours.len()
+        && theirs.iter().zip(ours).all(|(a, b)| a.id == b.id && a.iteration == b.iteration)
+        && theirs[..theirs.len() - 1] == ours[..ours.len() - 1];
+    let at = call.key.last().item.and_then(|item| asked.list.get(item as usize));
+    same_step && at.is_none_or(|now| call.item.as_ref() != Some(now))
+}
+
+/// Whether its newest attempt has come to an end that nobody has judged.
+fn awaits_judgement(call: &Call) -> bool {
+    !call.again
+        && call.newest().is_some_and(|attempt| match attempt.status {
+            AttemptStatus::Review => true,
+            // Broken off for good; one that is to run again is `pending`.
+            AttemptStatus::Cancelled => call.status == CallStatus::Cancelled,
+            _ => false,
+        })
+}
+
+/// Whether there is something that a person would not want to lose without being asked.
+fn has_result(call: &Call) -> bool {
+    call.standing.is_some() || call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Review)
+}
+
+fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
+    let node = asked.node;
+    let rules = &node.step.rules;
+    let work = resolve(node, asked.names, asked.model)?;
+    let fingerprint = evaluation.fingerprint(&node.step.id, &work);
+    let approval = match &rules.approve {
+        Some(Approve::Always) => Approval::Each,
+        Some(Approve::Once) => Approval::Once,
+        Some(Approve::When(_)) => match &node.approve {
+            Some(expr) if condition("approve", expr, &asked.names.value())? => Approval::Each,
+            _ => Approval::None,
+        },
+        Some(Approve::Never) => Approval::None,
+        None => {
+            if work.has_effect() {
+                Approval::Each
+            } else {
+                Approval::None
+            }
+        }
+    };
+    let safe = !work.has_effect() || rules.idempotent;
+    Ok(Want {
+        key: asked.key.clone(),
+        step: node.step.id.clone(),
+        fingerprint,
+        work: Arc::new(work),
+        item: asked.item.cloned(),
+        depends: asked.depends.iter().map(|(key, _)| key.clone()).collect(),
+        approval,
+        retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),
+        timeout: rules.timeout,
+        on_crash: rules.on_crash.unwrap_or(if safe { OnCrash::Rerun } else { OnCrash::Ask }),
+        priority: rules.priority,
+        lane: asked.lane.clone(),
+        cache: rules.cache,
+    })
+}
+
+/// The definition's own mistake: the call fails without an attempt.
+fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, evaluation: &mut Evaluation<'_>) -> Seen {
+    let fingerprint = Fingerprint::of_bytes(error.message.as_bytes());
+    if let Some(Call { ending: Some(Ending::Failed { fingerprint: failed, failure }), again: false, .. }) = call
+        && *failed == fingerprint
+    {
+        return Seen::ended(Outcome::Failed(failure.clone()));
+    }
+    evaluation.note(Event::CallFailed {
+        key: asked.key.clone(),
+        step: asked.node.step.id.clone(),
+        fingerprint,
+        error,
+        by: "flow".to_owned(),
+    });
+    Seen::waiting()
+}

@@ -1,0 +1,155 @@
+//! The names that a step's templates and expressions see.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+
+use crate::core::run::Run;
+use crate::core::secret::SecretRef;
+use crate::core::step::Step;
+use crate::core::template::{Expr, from_json};
+use crate::core::work::secret_marker;
+
+/// Names by value; cheap to clone.
+#[derive(Clone)]
+pub struct Names {
+    inputs: Value,
+    run: Value,
+    /// The state as far as the step depends on its writers.
+    pub state: Value,
+    /// The steps that are visible, by id.
+    pub steps: Arc<IndexMap<String, Value>>,
+    steps_value: Value,
+    /// The item of a fan-out.
+    pub item: Option<Value>,
+    /// Its index.
+    pub index: Option<u32>,
+    /// The accepted outputs before it, one by one.
+    pub earlier: Option<Value>,
+    /// The output of the iteration before.
+    pub previous: Option<Value>,
+    /// The iteration.
+    pub iteration: Option<u32>,
+    /// The failure that is handled.
+    pub failure: Option<Value>,
+    /// The step's own output, where it is judged.
+    pub output: Option<Value>,
+}
+
+impl Names {
+    /// The names that every step of a run sees.
+    #[must_use]
+    pub fn of(run: &Run, fields: &[crate::core::form::Field]) -> Self {
+        let about = Value::from_pairs([
+            ("id", Value::from(run.id.to_string())),
+            ("title", Value::from(run.title.clone())),
+            ("task", Value::from(run.task.clone())),
+            ("by", Value::from(run.by.clone())),
+            ("cwd", Value::from(run.cwd.display().to_string())),
+            ("date", Value::from(run.created_at.format("%Y-%m-%d").to_string())),
+        ]);
+        Self {
+            inputs: inputs(run, fields),
+            run: about,
+            state: from_json(&run.state),
+            steps: Arc::new(IndexMap::new()),
+            steps_value: Value::from_pairs(Vec::<(String, Value)>::new()),
+            item: None,
+            index: None,
+            earlier: None,
+            previous: None,
+            iteration: None,
+            failure: None,
+            output: None,
+        }
+    }
+
+    /// The same run seen by a child workflow: its own inputs, no steps yet.
+    #[must_use]
+    pub fn for_child(&self, inputs: Value) -> Self {
+        let mut names = Self { inputs, ..self.clone() }.with_steps(IndexMap::new());
+        (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
+        (names.iteration, names.failure, names.output) = (None, None, None);
+        names
+    }
+
+    /// These names with other steps visible.
+    #[must_use]
+    pub fn with_steps(mut self, steps: IndexMap<String, Value>) -> Self {
+        self.steps_value = Value::from_pairs(steps.iter().map(|(id, view)| (id.clone(), view.clone())));
+        self.steps = Arc::new(steps);
+        self
+    }
+
+    /// These names with the step's own output.
+    #[must_use]
+    pub fn with_output(&self, output: Value) -> Self {
+        Self { output: Some(output), ..self.clone() }
+    }
+
+    /// As a context for templates and expressions.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(11);
+        pairs.extend([
+            ("inputs", self.inputs.clone()),
+            ("steps", self.steps_value.clone()),
+            ("run", self.run.clone()),
+            ("state", self.state.clone()),
+        ]);
+        let some = [
+            ("item", &self.item),
+            ("earlier", &self.earlier),
+            ("previous", &self.previous),
+            ("failure", &self.failure),
+            ("output", &self.output),
+        ];
+        pairs.extend(some.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        pairs.extend(self.index.map(|index| ("index", Value::from(index))));
+        pairs.extend(self.iteration.map(|iteration| ("iteration", Value::from(iteration))));
+        Value::from_pairs(pairs)
+    }
+
+    /// What a command reads where its definition does not say: `{inputs, item, index, steps}`.
+    #[must_use]
+    pub fn small_contract(&self, step: &Step) -> Value {
+        let mut pairs = vec![("inputs", self.inputs.clone()), ("step", Value::from(step.id.clone()))];
+        pairs.extend(self.item.clone().map(|item| ("item", item)));
+        pairs.extend(self.index.map(|index| ("index", Value::from(index))));
+        pairs.push(("steps", self.steps_value.clone()));
+        Value::from_pairs(pairs)
+    }
+}
+
+/// The inputs with a marker in the place of each secret.
+fn inputs(run: &Run, fields: &[crate::core::form::Field]) -> Value {
+    let mut inputs = (*run.inputs).clone();
+    for field in fields.iter().filter(|field| field.kind == crate::core::form::FieldType::Secret) {
+        if let Some(slot) = inputs.get_mut(&field.name)
+            && slot.as_str().is_some_and(|text| text.parse::<SecretRef>().is_ok())
+        {
+            *slot = serde_json::Value::String(secret_marker(&run.nonce, &field.name));
+        }
+    }
+    from_json(&inputs)
+}
+
+/// The values that an expression saw, for the journal: each name that it uses, cut to a readable length.
+#[must_use]
+pub fn seen(expr: &Expr, names: &Value) -> serde_json::Value {
+    const LONGEST: usize = 200;
+    let mut saw = serde_json::Map::new();
+    for name in expr.references().0 {
+        let Ok(value) = Expr::parse(&name).and_then(|path| path.eval_json(names)) else { continue };
+        let text = value.to_string();
+        let value = if text.len() > LONGEST {
+            let cut: String = text.chars().take(LONGEST).collect();
+            serde_json::Value::String(format!("{cut}…"))
+        } else {
+            value
+        };
+        saw.insert(name, value);
+    }
+    serde_json::json!({ "expr": expr.source(), "saw": saw })
+}

@@ -1,0 +1,495 @@
+//! A workflow's steps made ready: templates parsed, dependencies found, an order in which each step comes after
+//! what it depends on.
+//!
+//! The catalog checks definitions before a run and names every mistake with its place. Here a mistake only becomes
+//! the failure of the step that has it, so that a run of an unchecked definition ends with a reason.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::core::pinned::Pinned;
+use crate::core::step::Retry;
+use crate::core::step::{
+    Approve, Check, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform,
+};
+use crate::core::task::{Body, ResultSpec, Task, Workflow};
+use crate::core::template::{Expr, References, TemplateError, Text};
+
+/// How deep child workflows may be nested.
+const DEEPEST: usize = 10;
+
+/// The steps of one workflow, one group or one child workflow.
+pub struct Plan {
+    /// In declared order.
+    pub nodes: Vec<Node>,
+    /// Indices of `nodes`: each after those that it depends on.
+    pub order: Vec<usize>,
+    /// For each node, those that depend on it.
+    pub dependents: Vec<Vec<usize>>,
+    /// Index by id.
+    pub by_id: HashMap<String, usize>,
+    /// The result of the workflow; `None` in a group.
+    pub result: Option<ResultPlan>,
+    /// How failed attempts are tried again where a step does not say.
+    pub retry: Retry,
+    /// The model where a step does not name one.
+    pub model: Option<String>,
+}
+
+/// The result of a workflow.
+pub struct ResultPlan {
+    /// The title.
+    pub title: Parsed<Text>,
+    /// The body; `None`: the output of the last declared step.
+    pub body: Option<Parsed<Text>>,
+}
+
+/// What was parsed, or why it does not parse.
+pub type Parsed<T> = Result<T, TemplateError>;
+
+/// A step made ready.
+pub struct Node {
+    /// As it was declared.
+    pub step: Arc<Step>,
+    /// The indices of the steps of this plan that it depends on, in declared order.
+    pub deps: Vec<usize>,
+    /// Those of them that it, or anything inside it, names: they are visible as `steps.X`.
+    pub named: References,
+    /// The switches of this plan that may choose it.
+    pub routed_by: Vec<usize>,
+    /// The step whose failures it handles.
+    pub handles: Option<usize>,
+    /// `when`.
+    pub when: Option<Parsed<Expr>>,
+    /// Whether `when` is decided for each item.
+    pub when_per_item: bool,
+    /// The list of `for_each`.
+    pub list: Option<Parsed<Expr>>,
+    /// `until` of a repeat.
+    pub until: Option<Parsed<Expr>>,
+    /// `stop_when`.
+    pub stop_when: Option<Parsed<Expr>>,
+    /// The expressions of `checks`, in order.
+    pub checks: Vec<(Parsed<Expr>, String)>,
+    /// The expression of `review`.
+    pub review: Option<Parsed<Expr>>,
+    /// The expression of `approve`.
+    pub approve: Option<Parsed<Expr>>,
+    /// `set_state`.
+    pub set_state: Vec<(String, Parsed<Expr>)>,
+    /// `document`: name, title, body.
+    pub document: Option<[Parsed<Text>; 3]>,
+    /// What it does.
+    pub does: Doing,
+}
+
+/// What a step does, made ready.
+pub enum Doing {
+    /// Asks a model.
+    Prompt(Box<PromptPlan>),
+    /// Runs a program.
+    Command(Box<CommandPlan>),
+    /// Sends a request.
+    Http(Box<HttpPlan>),
+    /// Calls a tool.
+    Tool(String, ValuePlan),
+    /// Asks the person.
+    Ask(Option<Parsed<Text>>),
+    /// Computes.
+    Transform(TransformPlan),
+    /// Chooses steps: `when` and ids of each case, and the default.
+    Switch(Vec<(Parsed<Expr>, Vec<String>)>, Vec<String>),
+    /// Steps as one, and the expression of the output.
+    Group(Box<Plan>, Option<Parsed<Expr>>),
+    /// Another workflow and its inputs; or why it cannot be run.
+    Child(Result<Box<(Plan, Arc<Task>)>, String>, IndexMap<String, ValuePlan>),
+}
+
+/// A JSON value whose texts are templates.
+pub enum ValuePlan {
+    /// A text.
+    Text(Parsed<Text>),
+    /// A list.
+    List(Vec<ValuePlan>),
+    /// An object.
+    Object(Vec<(String, ValuePlan)>),
+    /// Anything else.
+    Plain(Value),
+}
+
+/// A prompt made ready.
+pub struct PromptPlan {
+    /// As it was declared.
+    pub spec: Prompt,
+    /// The prompt.
+    pub prompt: Parsed<Text>,
+    /// The system message.
+    pub system: Option<Parsed<Text>>,
+    /// Images.
+    pub attach: Vec<Parsed<Expr>>,
+}
+
+/// A command made ready.
+pub struct CommandPlan {
+    /// As it was declared.
+    pub spec: Command,
+    /// The program and its arguments.
+    pub argv: Vec<Parsed<Text>>,
+    /// Where it runs.
+    pub cwd: Option<Parsed<Text>>,
+    /// Its environment.
+    pub env: BTreeMap<String, Parsed<Text>>,
+    /// What it reads.
+    pub stdin: Option<Parsed<Text>>,
+}
+
+/// A request made ready.
+pub struct HttpPlan {
+    /// As it was declared.
+    pub spec: Http,
+    /// Where to.
+    pub url: Parsed<Text>,
+    /// Headers.
+    pub headers: BTreeMap<String, Parsed<Text>>,
+    /// A JSON body.
+    pub json: Option<ValuePlan>,
+    /// A text body.
+    pub body: Option<Parsed<Text>>,
+}
+
+/// A computation made ready.
+pub enum TransformPlan {
+    /// An expression.
+    Expr(Parsed<Expr>),
+    /// A text.
+    Template(Parsed<Text>),
+    /// An object of expressions.
+    Set(Vec<(String, Parsed<Expr>)>),
+}
+
+impl Plan {
+    /// The plan of something that has no steps.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            nodes: Vec::new(),
+            order: Vec::new(),
+            dependents: Vec::new(),
+            by_id: HashMap::new(),
+            result: None,
+            retry: Retry::default(),
+            model: None,
+        }
+    }
+
+    /// The plan of a pinned workflow with its children. `None` for an instruct task.
+    #[must_use]
+    pub fn of(pinned: &Pinned, model: Option<&str>) -> Option<Self> {
+        match &pinned.task.body {
+            Body::Workflow(workflow) => {
+                let model = model.map(str::to_owned).or_else(|| pinned.task.model.clone());
+                Some(Self::workflow(&pinned.task, workflow, pinned, model.as_ref(), 0))
+            }
+            Body::Instruct(_) => None,
+        }
+    }
+
+    fn workflow(task: &Task, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Self {
+        let mut plan = Self::steps(&workflow.steps, workflow, pinned, model, depth);
+        plan.result = Some(ResultPlan {
+            title: match &workflow.result {
+                Some(ResultSpec { title, .. }) => Text::parse(title),
+                None => Ok(Text::Plain(task.name.as_str().into())),
+            },
+            body: workflow.result.as_ref().map(|result| Text::parse(&result.body)),
+        });
+        plan
+    }
+
+    fn steps(steps: &[Step], workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Self {
+        let by_id: HashMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
+        let mut nodes: Vec<Node> =
+            steps.iter().map(|step| node(step, &by_id, workflow, pinned, model, depth)).collect();
+        route(&mut nodes, &by_id);
+        let order = order(&nodes);
+        let mut dependents = vec![Vec::new(); nodes.len()];
+        for (at, node) in nodes.iter().enumerate() {
+            for &dep in node.deps.iter().chain(&node.routed_by) {
+                dependents[dep].push(at);
+            }
+        }
+        Self { nodes, order, dependents, by_id, result: None, retry: workflow.retry.clone(), model: model.cloned() }
+    }
+}
+
+fn node(
+    step: &Step,
+    by_id: &HashMap<String, usize>,
+    workflow: &Workflow,
+    pinned: &Pinned,
+    model: Option<&String>,
+    depth: usize,
+) -> Node {
+    let rules = &step.rules;
+    let expr = |source: &String| Expr::parse(source);
+    let when = rules.when.as_ref().map(expr);
+    let does = doing(step, workflow, pinned, model, depth);
+    let mut node = Node {
+        step: Arc::new(step.clone()),
+        deps: Vec::new(),
+        named: References::default(),
+        routed_by: Vec::new(),
+        handles: None,
+        when_per_item: when.as_ref().is_some_and(|when| {
+            when.as_ref().is_ok_and(|when| when.references().uses("item") || when.references().uses("index"))
+        }),
+        when,
+        list: rules.for_each.as_ref().map(|for_each| Expr::parse(&for_each.list)),
+        until: rules.repeat.as_ref().map(|repeat| Expr::parse(&repeat.until)),
+        stop_when: rules.stop_when.as_ref().map(expr),
+        checks: rules.checks.iter().map(|Check { expr, says }| (Expr::parse(expr), says.clone())).collect(),
+        review: match &rules.review {
+            Some(Review::When(source)) => Some(Expr::parse(source)),
+            _ => None,
+        },
+        approve: match &rules.approve {
+            Some(Approve::When(source)) => Some(Expr::parse(source)),
+            _ => None,
+        },
+        set_state: rules.set_state.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect(),
+        document: rules
+            .document
+            .as_ref()
+            .map(|document| [&document.name, &document.title, &document.body].map(|source| Text::parse(source))),
+        does,
+    };
+    node.named = references(&node);
+    let mut deps: Vec<usize> = node
+        .named
+        .steps()
+        .chain(rules.after.iter().map(String::as_str))
+        .filter_map(|id| by_id.get(id).copied())
+        .filter(|&at| by_id.get(&step.id) != Some(&at))
+        .collect();
+    if let Does::Prompt(Prompt { history: Some(History::Steps(ids)), .. }) = &step.does {
+        deps.extend(ids.iter().filter_map(|id| by_id.get(id).copied()));
+    }
+    deps.sort_unstable();
+    deps.dedup();
+    node.deps = deps;
+    node
+}
+
+/// Switches and failure handlers make dependencies of their own.
+fn route(nodes: &mut [Node], by_id: &HashMap<String, usize>) {
+    for at in 0..nodes.len() {
+        let chosen: Vec<usize> = match &nodes[at].does {
+            Doing::Switch(cases, default) => {
+                cases.iter().flat_map(|(_, to)| to).chain(default).filter_map(|id| by_id.get(id).copied()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for target in chosen {
+            if target != at && !nodes[target].routed_by.contains(&at) {
+                nodes[target].routed_by.push(at);
+            }
+        }
+        if let OnFailure::Handler(id) = &nodes[at].step.rules.on_failure
+            && let Some(&handler) = by_id.get(id)
+            && handler != at
+        {
+            nodes[handler].handles = Some(at);
+            if !nodes[handler].deps.contains(&at) {
+                nodes[handler].deps.push(at);
+            }
+        }
+    }
+}
+
+/// Depth first, in declared order, so that equal steps keep it. What lies on a cycle comes last.
+fn order(nodes: &[Node]) -> Vec<usize> {
+    fn visit(at: usize, nodes: &[Node], seen: &mut [bool], order: &mut Vec<usize>) {
+        if std::mem::replace(&mut seen[at], true) {
+            return;
+        }
+        for &dep in nodes[at].deps.iter().chain(&nodes[at].routed_by) {
+            visit(dep, nodes, seen, order);
+        }
+        order.push(at);
+    }
+    let mut seen = vec![false; nodes.len()];
+    let mut order = Vec::with_capacity(nodes.len());
+    for at in 0..nodes.len() {
+        visit(at, nodes, &mut seen, &mut order);
+    }
+    order
+}
+
+fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Doing {
+    let text = |source: &String| Text::parse(source);
+    match &step.does {
+        Does::Prompt(spec) => Doing::Prompt(Box::new(PromptPlan {
+            prompt: Text::parse(&spec.prompt),
+            system: spec.system.as_ref().map(text),
+            attach: spec.attach.iter().map(|source| Expr::parse(source)).collect(),
+            spec: spec.clone(),
+        })),
+        Does::Command(spec) => Doing::Command(Box::new(CommandPlan {
+            argv: spec.argv.iter().map(text).collect(),
+            cwd: spec.cwd.as_ref().map(text),
+            env: spec.env.iter().map(|(name, source)| (name.clone(), Text::parse(source))).collect(),
+            stdin: spec.stdin.as_ref().map(text),
+            spec: spec.clone(),
+        })),
+        Does::Http(spec) => Doing::Http(Box::new(HttpPlan {
+            url: Text::parse(&spec.url),
+            headers: spec.headers.iter().map(|(name, source)| (name.clone(), Text::parse(source))).collect(),
+            json: spec.json.as_ref().map(ValuePlan::parse),
+            body: spec.body.as_ref().map(text),
+            spec: spec.clone(),
+        })),
+        Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args)),
+        Does::Ask { text: source, .. } => Doing::Ask(source.as_ref().map(text)),
+        Does::Transform(transform) => Doing::Transform(match transform {
+            Transform::Expr(source) => TransformPlan::Expr(Expr::parse(source)),
+            Transform::Template(source) => TransformPlan::Template(Text::parse(source)),
+            Transform::Set(fields) => {
+                TransformPlan::Set(fields.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect())
+            }
+        }),
+        Does::Switch { cases, default } => Doing::Switch(
+            cases.iter().map(|case| (Expr::parse(&case.when), case.to.clone())).collect(),
+            default.clone(),
+        ),
+        Does::Group { steps, output } => {
+            let inner = Plan::steps(steps, workflow, pinned, model, depth);
+            Doing::Group(Box::new(inner), output.as_ref().map(|s| Expr::parse(s)))
+        }
+        Does::Workflow { workflow: id, inputs } => {
+            let inputs = inputs.iter().map(|(name, value)| (name.clone(), ValuePlan::parse(value))).collect();
+            Doing::Child(child(id, pinned, model, depth), inputs)
+        }
+    }
+}
+
+fn child(id: &str, pinned: &Pinned, model: Option<&String>, depth: usize) -> Result<Box<(Plan, Arc<Task>)>, String> {
+    if depth >= DEEPEST {
+        return Err(format!("child workflows are nested deeper than {DEEPEST}"));
+    }
+    let task = pinned.children.get(id).ok_or_else(|| format!("there is no workflow `{id}` to run as a child"))?;
+    let Body::Workflow(workflow) = &task.body else {
+        return Err(format!("`{id}` is an instruct task; only a workflow can be run as a child"));
+    };
+    let model = task.model.as_ref().or(model);
+    Ok(Box::new((Plan::workflow(task, workflow, pinned, model, depth + 1), Arc::new(task.clone()))))
+}
+
+impl ValuePlan {
+    fn parse(value: &Value) -> Self {
+        match value {
+            Value::String(source) => Self::Text(Text::parse(source)),
+            Value::Array(items) => Self::List(items.iter().map(Self::parse).collect()),
+            Value::Object(fields) => {
+                Self::Object(fields.iter().map(|(name, value)| (name.clone(), Self::parse(value))).collect())
+            }
+            other => Self::Plain(other.clone()),
+        }
+    }
+
+    /// The value with its templates rendered.
+    ///
+    /// # Errors
+    /// The first template that fails.
+    pub fn render(&self, names: &minijinja::Value) -> Result<Value, TemplateError> {
+        Ok(match self {
+            Self::Text(text) => text.as_ref().map_err(Clone::clone)?.render_json(names)?,
+            Self::List(items) => Value::Array(items.iter().map(|item| item.render(names)).collect::<Result<_, _>>()?),
+            Self::Object(fields) => Value::Object(
+                fields
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), value.render(names)?)))
+                    .collect::<Result<_, TemplateError>>()?,
+            ),
+            Self::Plain(value) => value.clone(),
+        })
+    }
+
+    fn references(&self, into: &mut References) {
+        match self {
+            Self::Text(text) => merge_text(into, text),
+            Self::List(items) => items.iter().for_each(|item| item.references(into)),
+            Self::Object(fields) => fields.iter().for_each(|(_, value)| value.references(into)),
+            Self::Plain(_) => {}
+        }
+    }
+}
+
+fn merge_text(into: &mut References, text: &Parsed<Text>) {
+    if let Ok(text) = text {
+        into.merge(&text.references());
+    }
+}
+
+fn merge_expr(into: &mut References, expr: &Parsed<Expr>) {
+    if let Ok(expr) = expr {
+        into.merge(&expr.references());
+    }
+}
+
+/// Every name that a step, or anything inside it, uses.
+fn references(node: &Node) -> References {
+    let mut used = References::default();
+    let exprs = [&node.when, &node.list, &node.until, &node.stop_when, &node.review, &node.approve];
+    exprs.into_iter().flatten().for_each(|expr| merge_expr(&mut used, expr));
+    node.checks.iter().for_each(|(expr, _)| merge_expr(&mut used, expr));
+    node.set_state.iter().for_each(|(_, expr)| merge_expr(&mut used, expr));
+    node.document.iter().flatten().for_each(|text| merge_text(&mut used, text));
+    match &node.does {
+        Doing::Prompt(prompt) => {
+            merge_text(&mut used, &prompt.prompt);
+            prompt.system.iter().for_each(|text| merge_text(&mut used, text));
+            prompt.attach.iter().for_each(|expr| merge_expr(&mut used, expr));
+        }
+        Doing::Command(command) => {
+            let texts = command.argv.iter().chain(&command.cwd).chain(command.env.values()).chain(&command.stdin);
+            texts.for_each(|text| merge_text(&mut used, text));
+        }
+        Doing::Http(http) => {
+            merge_text(&mut used, &http.url);
+            http.headers.values().chain(&http.body).for_each(|text| merge_text(&mut used, text));
+            http.json.iter().for_each(|value| value.references(&mut used));
+        }
+        Doing::Tool(_, args) => args.references(&mut used),
+        Doing::Ask(text) => text.iter().for_each(|text| merge_text(&mut used, text)),
+        Doing::Transform(TransformPlan::Expr(expr)) => merge_expr(&mut used, expr),
+        Doing::Transform(TransformPlan::Template(text)) => merge_text(&mut used, text),
+        Doing::Transform(TransformPlan::Set(fields)) => fields.iter().for_each(|(_, expr)| merge_expr(&mut used, expr)),
+        Doing::Switch(cases, _) => cases.iter().for_each(|(expr, _)| merge_expr(&mut used, expr)),
+        Doing::Group(plan, output) => {
+            plan.nodes.iter().for_each(|inner| used.merge(&inner.named));
+            if let Some(expr) = output {
+                merge_expr(&mut used, expr);
+            }
+        }
+        // What a child's steps name is the child's own.
+        Doing::Child(_, inputs) => inputs.values().for_each(|value| value.references(&mut used)),
+    }
+    used
+}
+
+impl Node {
+    /// How the ends of its dependencies are joined.
+    #[must_use]
+    pub fn join(&self) -> Join {
+        self.step.rules.join
+    }
+
+    /// Whether a failed call of it lets the run go on.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.step.rules.on_failure != OnFailure::Stop
+    }
+}

@@ -1,0 +1,607 @@
+//! A scope: the steps of a workflow, of one item of a group, or of a child workflow, and how far each has come.
+//!
+//! Only what an event touches is looked at again: a node is *dirty* when something inside it changed, and its names
+//! are dirty when something that it depends on did.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use serde_json::json;
+
+use super::names::{Names, seen};
+use super::plan::{Doing, Node, Plan};
+use super::slot::{Slot, Turn};
+use super::view;
+use super::work::{condition, eval};
+use super::{Evaluation, Outcome};
+use crate::core::call::CallStatus;
+use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::key::{Key, Segment};
+use crate::core::step::{Join, OnFailure};
+use crate::core::template::{from_json, to_json};
+use crate::flow::Want;
+
+/// How far the steps of a plan have come.
+pub struct Scope {
+    states: Vec<State>,
+    prefix: Option<Key>,
+    names: Names,
+}
+
+/// How far one step has come.
+struct State {
+    dirty: bool,
+    names_dirty: bool,
+    outcome: Outcome,
+    /// What `steps.X` is for others, once it has ended.
+    view: Value,
+    /// The newest event that made an output of it stand.
+    seq: u64,
+    /// A failure that ends the scope.
+    failure: Option<(Key, Failure)>,
+    names: Option<Arc<Names>>,
+    items: Vec<Arc<serde_json::Value>>,
+    slots: Vec<Slot>,
+    /// The slots that an event touched; `None`: all.
+    touched: Option<Vec<usize>>,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            dirty: true,
+            names_dirty: true,
+            outcome: Outcome::Waiting,
+            view: Value::from(()),
+            seq: 0,
+            failure: None,
+            names: None,
+            items: Vec::new(),
+            slots: Vec::new(),
+            touched: None,
+        }
+    }
+}
+
+/// Whether a step may begin.
+enum Ready {
+    Wait,
+    Skip(String),
+    Go,
+}
+
+impl Scope {
+    /// A scope in which nothing has been looked at.
+    #[must_use]
+    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names) -> Self {
+        Self { states: plan.nodes.iter().map(|_| State::new()).collect(), prefix, names }
+    }
+
+    /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
+    pub fn touch(&mut self, plan: &Plan, key: &Key, depth: usize) {
+        let Some(segment) = key.segments().get(depth) else { return };
+        let Some(&at) = plan.by_id.get(&segment.id) else { return };
+        let state = &mut self.states[at];
+        let fresh = !std::mem::replace(&mut state.dirty, true);
+        let slot = segment.item.unwrap_or(0) as usize;
+        if fresh {
+            state.touched = Some(vec![slot]);
+        } else if let Some(touched) = &mut state.touched {
+            touched.push(slot);
+        }
+        let inner = match &plan.nodes[at].does {
+            Doing::Group(inner, _) => Some(inner.as_ref()),
+            Doing::Child(Ok(child), _) => Some(&child.0),
+            _ => None,
+        };
+        if let (Some(inner), Some(slot)) = (inner, state.slots.get_mut(slot))
+            && let Some(scope) = slot.scope(segment.iteration.unwrap_or(0) as usize)
+        {
+            scope.touch(inner, key, depth + 1);
+        }
+    }
+
+    /// Looks at everything that is dirty, in an order in which each step comes after what it depends on.
+    pub fn evaluate(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
+        for &at in &plan.order {
+            if !self.states[at].dirty {
+                continue;
+            }
+            let before = (self.states[at].outcome.clone(), self.states[at].seq);
+            self.step(plan, at, evaluation);
+            let state = &mut self.states[at];
+            state.dirty = false;
+            state.names_dirty = false;
+            state.touched = None;
+            if before != (state.outcome.clone(), state.seq) {
+                for &dependent in &plan.dependents[at] {
+                    self.states[dependent].dirty = true;
+                    self.states[dependent].names_dirty = true;
+                }
+            }
+        }
+    }
+
+    /// The calls that are wanted, in declared order; none new where a step has failed for good.
+    pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
+        if self.failure().is_none() {
+            self.states.iter().flat_map(|state| &state.slots).for_each(|slot| slot.wants(into));
+        }
+    }
+
+    /// The call that ended this scope by its failure.
+    #[must_use]
+    pub fn failure(&self) -> Option<&(Key, Failure)> {
+        self.states.iter().find_map(|state| state.failure.as_ref())
+    }
+
+    /// Whether every step has ended.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.states.iter().all(|state| state.outcome != Outcome::Waiting)
+    }
+
+    /// What `steps.X` is of every step that has ended, for what comes after all of them.
+    #[must_use]
+    pub fn views(&self, plan: &Plan) -> IndexMap<String, Value> {
+        let mut steps = (*self.names.steps).clone();
+        for (node, state) in plan.nodes.iter().zip(&self.states) {
+            if state.outcome != Outcome::Waiting {
+                steps.insert(node.step.id.clone(), state.view.clone());
+            }
+        }
+        steps
+    }
+
+    /// The names that the result of this scope sees.
+    #[must_use]
+    pub fn names_at_end(&self, plan: &Plan) -> Names {
+        self.names.clone().with_steps(self.views(plan))
+    }
+
+    /// The newest event that made an output inside stand.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.states.iter().map(|state| state.seq).max().unwrap_or(0)
+    }
+
+    /// What `steps.X` is of the last declared step.
+    #[must_use]
+    pub fn last_view(&self) -> Option<&Value> {
+        self.states.last().map(|state| &state.view)
+    }
+
+    /// The name of a step in this scope, without an item.
+    fn base(&self, node: &Node) -> Key {
+        let segment = Segment::plain(&node.step.id);
+        match &self.prefix {
+            Some(prefix) => prefix.child(segment),
+            None => Key::root(segment),
+        }
+    }
+
+    fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
+        let node = &plan.nodes[at];
+        self.states[at].failure = None;
+        if self.states[at].names_dirty || self.states[at].names.is_none() {
+            match self.ready(plan, at, evaluation) {
+                Ready::Wait => {
+                    let state = &mut self.states[at];
+                    state.outcome = Outcome::Waiting;
+                    state.names = None;
+                    state.slots.iter_mut().for_each(Slot::withdraw);
+                    return;
+                }
+                Ready::Skip(because) => return self.skip(node, at, because, evaluation),
+                Ready::Go => {}
+            }
+            let names = self.names_of(plan, at, evaluation);
+            if let Err(stop) = self.open(node, at, names, evaluation) {
+                return match stop {
+                    Stop::Skipped(because) => self.skip(node, at, because, evaluation),
+                    Stop::Failed(failure) => self.fail(node, at, failure, evaluation),
+                };
+            }
+        }
+        self.slots(plan, at, evaluation);
+        self.sum_up(plan, at, evaluation);
+    }
+
+    fn ready(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Ready {
+        let node = &plan.nodes[at];
+        for &switch in &node.routed_by {
+            if self.states[switch].outcome == Outcome::Waiting {
+                return Ready::Wait;
+            }
+        }
+        if !node.routed_by.is_empty() {
+            let chosen = node.routed_by.iter().any(|&switch| chose(&self.states[switch].view, &node.step.id));
+            if !chosen {
+                let names: Vec<_> = node.routed_by.iter().map(|&s| format!("`{}`", plan.nodes[s].step.id)).collect();
+                return Ready::Skip(format!("{} chose another way", names.join(" and ")));
+            }
+        }
+        let outcome = |dep: &usize| &self.states[*dep].outcome;
+        let waits = node.deps.iter().any(|dep| *outcome(dep) == Outcome::Waiting);
+        if let Some(guarded) = node.handles {
+            if waits {
+                return Ready::Wait;
+            }
+            let failed = self.states[guarded].slots.iter().any(|slot| matches!(slot.outcome, Outcome::Failed(_)));
+            return if failed { Ready::Go } else { Ready::Skip("there was nothing to handle".to_owned()) };
+        }
+        // An empty list of dependencies is no reason to skip.
+        let accepted = node.deps.is_empty() || node.deps.iter().any(|dep| *outcome(dep) == Outcome::Accepted);
+        let none = || Ready::Skip("none of what it waits for was accepted".to_owned());
+        match node.join() {
+            Join::All => {
+                let fell = node.deps.iter().find_map(|&dep| match &self.states[dep].outcome {
+                    Outcome::Skipped(_) => Some(format!("`{}` was skipped", plan.nodes[dep].step.id)),
+                    Outcome::Failed(_) => Some(format!("`{}` failed", plan.nodes[dep].step.id)),
+                    _ => None,
+                });
+                match fell {
+                    Some(because) => Ready::Skip(because),
+                    None if waits => Ready::Wait,
+                    None => Ready::Go,
+                }
+            }
+            Join::Any | Join::Ended if waits => Ready::Wait,
+            Join::Any if accepted => Ready::Go,
+            Join::Any => none(),
+            Join::Ended => Ready::Go,
+            Join::First => match self.winner(plan, at, evaluation) {
+                Some(_) => Ready::Go,
+                None if waits => Ready::Wait,
+                None => none(),
+            },
+        }
+    }
+
+    /// Who won a `first`: what the journal says, else the first that is accepted, which is then journaled.
+    fn winner(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Option<usize> {
+        let node = &plan.nodes[at];
+        let key = self.base(node);
+        let known = evaluation.decided(&key, "first").and_then(|id| plan.by_id.get(id.as_str()?).copied());
+        if let Some(winner) = known {
+            return (self.states[winner].outcome == Outcome::Accepted).then_some(winner);
+        }
+        let winner = node
+            .deps
+            .iter()
+            .copied()
+            .filter(|&dep| self.states[dep].outcome == Outcome::Accepted)
+            .min_by_key(|&dep| self.states[dep].seq)?;
+        evaluation.decide(key, "first", json!(plan.nodes[winner].step.id), || serde_json::Value::Null);
+        Some(winner)
+    }
+
+    fn names_of(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Names {
+        let node = &plan.nodes[at];
+        let winner = if node.join() == Join::First { self.winner(plan, at, evaluation) } else { None };
+        let mut steps = (*self.names.steps).clone();
+        for &dep in node.deps.iter().chain(&node.routed_by) {
+            let state = &self.states[dep];
+            let lost = winner.is_some_and(|winner| winner != dep);
+            let view = if lost || state.outcome == Outcome::Waiting { view::nothing() } else { state.view.clone() };
+            steps.insert(plan.nodes[dep].step.id.clone(), view);
+        }
+        let mut names = self.names.clone().with_steps(steps);
+        names.state = self.state_seen(plan, at, evaluation);
+        names
+    }
+
+    /// The state as it was at the start, overlaid by the writers that a step depends on.
+    fn state_seen(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Value {
+        let set = &evaluation.run.set_state;
+        if set.is_empty() {
+            return self.names.state.clone();
+        }
+        let mut ancestors = vec![false; plan.nodes.len()];
+        let mut queue = plan.nodes[at].deps.clone();
+        while let Some(dep) = queue.pop() {
+            if !std::mem::replace(&mut ancestors[dep], true) {
+                queue.extend(&plan.nodes[dep].deps);
+            }
+        }
+        let mut state = to_json(&self.names.state).ok().and_then(|state| match state {
+            serde_json::Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        let fields = state.get_or_insert_default();
+        let writers: Vec<Key> =
+            (0..plan.nodes.len()).filter(|&at| ancestors[at]).map(|at| self.base(&plan.nodes[at])).collect();
+        for (name, set) in set {
+            let visible = set.iter().rev().find(|(key, _)| {
+                let depth = key.segments().len().min(writers.first().map_or(0, |base| base.segments().len()));
+                writers.iter().any(|base| depth > 0 && key.segments()[depth - 1].id == base.step())
+            });
+            if let Some((_, value)) = visible {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+        from_json(&serde_json::Value::Object(state.unwrap_or_default()))
+    }
+
+    /// Decides `when` and the list, and makes the slots.
+    fn open(&mut self, node: &Node, at: usize, names: Names, evaluation: &mut Evaluation<'_>) -> Result<(), Stop> {
+        let context = names.value();
+        if let (Some(when), false) = (&node.when, node.when_per_item) {
+            let holds = condition("when", when, &context)?;
+            if let Ok(expr) = when {
+                evaluation.decide(self.base(node), "when", json!(holds), || seen(expr, &context));
+            }
+            if !holds {
+                return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
+            }
+        }
+        let items = match &node.list {
+            Some(list) => match eval("for_each", list, &context)? {
+                serde_json::Value::Array(items) => items.into_iter().map(Arc::new).collect(),
+                other => {
+                    let message = format!("`for_each` of `{}` is not a list but {}", node.step.id, kind_of(&other));
+                    return Err(Stop::Failed(Failure::new(FailureClass::Definition, message)));
+                }
+            },
+            None => Vec::new(),
+        };
+        let count = match (&node.list, node.handles) {
+            (Some(_), _) => items.len(),
+            (None, Some(guarded)) => self.states[guarded].slots.len(),
+            (None, None) => 1,
+        };
+        let state = &mut self.states[at];
+        let shrank = state.slots.len() > count;
+        state.items = items;
+        state.names = Some(Arc::new(names));
+        state.touched = None;
+        state.slots.resize_with(count, Slot::default);
+        state.slots.iter_mut().for_each(Slot::forget);
+        if node.list.is_some() || shrank {
+            let base = self.base(node);
+            evaluation.retire(&base, |segment| segment.item.is_some_and(|item| item as usize >= count));
+        }
+        Ok(())
+    }
+
+    fn slots(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
+        let node = &plan.nodes[at];
+        let Some(names) = self.states[at].names.clone() else { return };
+        let one_by_one = node.step.rules.for_each.as_ref().is_some_and(|for_each| for_each.one_by_one);
+        let count = self.states[at].slots.len();
+        if one_by_one {
+            return self.one_by_one(plan, at, &names, evaluation);
+        }
+        let touched = self.states[at].touched.take().unwrap_or_else(|| (0..count).collect());
+        for slot in touched.into_iter().filter(|&slot| slot < count) {
+            let names = self.slot_names(plan, at, slot, &names);
+            self.slot(plan, at, slot, &names, 0, evaluation);
+        }
+    }
+
+    /// Each slot sees the accepted outputs before it, so it waits for them.
+    fn one_by_one(&mut self, plan: &Plan, at: usize, names: &Arc<Names>, evaluation: &mut Evaluation<'_>) {
+        let count = self.states[at].slots.len();
+        let first = self.states[at].touched.take().and_then(|touched| touched.into_iter().min()).unwrap_or(0);
+        let mut earlier: Vec<Value> = Vec::new();
+        let mut latest = 0;
+        let mut blocked = false;
+        for at_slot in 0..count {
+            if blocked {
+                self.states[at].slots[at_slot].withdraw();
+                continue;
+            }
+            if at_slot >= first {
+                let before = self.states[at].slots[at_slot].seq;
+                let mut names = self.slot_names(plan, at, at_slot, names);
+                names.earlier = Some(Value::from(earlier.clone()));
+                self.slot(plan, at, at_slot, &names, latest, evaluation);
+                let slot = &self.states[at].slots[at_slot];
+                // Nothing changed here, so nothing changes for those after it.
+                if at_slot == first && first > 0 && slot.seq == before && slot.outcome == Outcome::Waiting {
+                    return;
+                }
+            }
+            let slot = &self.states[at].slots[at_slot];
+            blocked = slot.outcome == Outcome::Waiting
+                || (matches!(slot.outcome, Outcome::Failed(_)) && !plan.nodes[at].goes_on());
+            latest = latest.max(slot.seq);
+            earlier.extend(slot.output.clone());
+        }
+    }
+
+    fn slot_names(&self, plan: &Plan, at: usize, slot: usize, names: &Names) -> Names {
+        let mut names = names.clone();
+        let node = &plan.nodes[at];
+        let index = u32::try_from(slot).unwrap_or(u32::MAX);
+        if node.list.is_some() {
+            names.item = Some(from_json(&self.states[at].items[slot]));
+            names.index = Some(index);
+        }
+        if let Some(guarded) = node.handles
+            && let Some(Slot { outcome: Outcome::Failed(failure), .. }) = self.states[guarded].slots.get(slot)
+        {
+            let guard = &plan.nodes[guarded];
+            let key = self.base(guard).with_item(guard.list.is_some().then_some(index));
+            names.failure = Some(view::failure(&key, failure));
+            if let Some(item) = self.states[guarded].items.get(slot) {
+                names.item = Some(from_json(item));
+                names.index = Some(index);
+            }
+        }
+        names
+    }
+
+    /// Looks at one slot: its condition, its iterations, and what its acceptance brings.
+    fn slot(
+        &mut self,
+        plan: &Plan,
+        at: usize,
+        at_slot: usize,
+        names: &Names,
+        earlier: u64,
+        evaluation: &mut Evaluation<'_>,
+    ) {
+        let node = &plan.nodes[at];
+        let fans_out = node.list.is_some() || node.handles.is_some_and(|guarded| plan.nodes[guarded].list.is_some());
+        let key = self.base(node).with_item(fans_out.then(|| u32::try_from(at_slot).unwrap_or(u32::MAX)));
+        let mut slot = std::mem::take(&mut self.states[at].slots[at_slot]);
+        let nothing_to_handle = node.handles.is_some() && names.failure.is_none();
+        if nothing_to_handle {
+            slot.end(Outcome::Skipped("there was nothing to handle".to_owned()));
+        } else {
+            match Self::item_condition(node, &key, names, evaluation) {
+                Ok(true) => {
+                    let mut depends: Vec<(Key, u64)> =
+                        node.deps.iter().map(|&dep| (self.base(&plan.nodes[dep]), self.states[dep].seq)).collect();
+                    if earlier > 0 {
+                        depends.push((self.base(node), earlier));
+                    }
+                    let list = std::mem::take(&mut self.states[at].items);
+                    let turn = Turn {
+                        key,
+                        base: self.base(node),
+                        plan,
+                        node,
+                        item: list.get(at_slot),
+                        list: &list,
+                        depends: &depends,
+                    };
+                    turn.iterate(&mut slot, names, evaluation);
+                    self.states[at].items = list;
+                }
+                Ok(false) => slot.end(Outcome::Skipped("`when` is false for this item".to_owned())),
+                Err(failure) => slot.fail(None, failure),
+            }
+        }
+        self.states[at].slots[at_slot] = slot;
+    }
+
+    fn item_condition(node: &Node, key: &Key, names: &Names, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
+        let (Some(when), true) = (&node.when, node.when_per_item) else { return Ok(true) };
+        let holds = condition("when", when, &names.value())?;
+        if !holds {
+            let because = format!("`when` is false: {}", source(when));
+            evaluation.skip(key.clone(), &node.step.id, because);
+        }
+        Ok(holds)
+    }
+
+    /// The outcome of a step from those of its slots.
+    fn sum_up(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
+        let node = &plan.nodes[at];
+        let base = self.base(node);
+        let state = &mut self.states[at];
+        let mut waiting = false;
+        for (index, slot) in state.slots.iter().enumerate() {
+            let failure = match &slot.outcome {
+                Outcome::Failed(failure) => failure,
+                Outcome::Waiting => {
+                    waiting = true;
+                    continue;
+                }
+                Outcome::Accepted | Outcome::Skipped(_) => continue,
+            };
+            let item = node.list.is_some().then(|| u32::try_from(index).unwrap_or(u32::MAX));
+            let key = slot.failed_at.clone().unwrap_or_else(|| base.with_item(item));
+            match &node.step.rules.on_failure {
+                OnFailure::Stop => state.failure = state.failure.take().or_else(|| Some((key, failure.clone()))),
+                OnFailure::Continue => evaluation.warn(&key, failure),
+                OnFailure::Handler(_) => {}
+            }
+        }
+        if let Some((_, failure)) = &state.failure {
+            state.outcome = if waiting { Outcome::Waiting } else { Outcome::Failed(failure.clone()) };
+            return;
+        }
+        state.seq = state.slots.iter().map(|slot| slot.seq).max().unwrap_or(0);
+        if waiting {
+            state.outcome = Outcome::Waiting;
+            return;
+        }
+        let fans_out = node.list.is_some();
+        (state.outcome, state.view) = match state.slots.as_slice() {
+            [only] if !fans_out => (only.outcome.clone(), view::plain(only)),
+            slots => (Outcome::Accepted, view::fan_out(&state.items, slots)),
+        };
+    }
+
+    fn skip(&mut self, node: &Node, at: usize, because: String, evaluation: &mut Evaluation<'_>) {
+        let base = self.base(node);
+        evaluation.retire(&base, |_| true);
+        evaluation.skip(base, &node.step.id, because.clone());
+        let state = &mut self.states[at];
+        state.slots.clear();
+        state.names = None;
+        state.view = view::skipped(node.list.is_some());
+        state.outcome = Outcome::Skipped(because);
+        state.seq = 0;
+    }
+
+    /// The step itself does not work out: its condition or its list.
+    fn fail(&mut self, node: &Node, at: usize, failure: Failure, evaluation: &mut Evaluation<'_>) {
+        let key = self.base(node);
+        let fingerprint = Fingerprint::of_bytes(failure.message.as_bytes());
+        if evaluation.run.call(&key).is_none_or(|call| call.status != CallStatus::Failed) {
+            evaluation.note(Event::CallFailed {
+                key: key.clone(),
+                step: node.step.id.clone(),
+                fingerprint,
+                error: failure.clone(),
+                by: "flow".to_owned(),
+            });
+        }
+        let state = &mut self.states[at];
+        // Looked at again whenever the person asks for it.
+        state.names = None;
+        state.slots.clear();
+        let mut slot = Slot::default();
+        slot.fail(Some(key.clone()), failure.clone());
+        state.slots.push(slot);
+        state.view = view::plain(&state.slots[0]);
+        state.outcome = Outcome::Failed(failure.clone());
+        match &node.step.rules.on_failure {
+            OnFailure::Stop => state.failure = Some((key, failure)),
+            OnFailure::Continue => evaluation.warn(&key, &failure),
+            OnFailure::Handler(_) => {}
+        }
+    }
+}
+
+/// Why a step has no slots.
+enum Stop {
+    Skipped(String),
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Whether a switch chose a step.
+fn chose(view: &Value, id: &str) -> bool {
+    view.get_attr("output")
+        .ok()
+        .and_then(|chosen| chosen.try_iter().ok())
+        .is_some_and(|mut chosen| chosen.any(|one| one.as_str() == Some(id)))
+}
+
+fn source(expr: &super::plan::Parsed<crate::core::template::Expr>) -> String {
+    expr.as_ref().map_or_else(ToString::to_string, |expr| expr.source().to_owned())
+}
+
+fn kind_of(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "nothing",
+        serde_json::Value::Bool(_) => "a boolean",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a text",
+        serde_json::Value::Array(_) => "a list",
+        serde_json::Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,255 @@
+//! A slot: one item of a fan-out, or the only one of a plain step, through the iterations of its repeat.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+use serde_json::json;
+
+use super::call::{Asked, Cell, Seen};
+use super::names::{Names, seen};
+use super::plan::{Doing, Node, Plan};
+use super::scope::Scope;
+use super::view;
+use super::work::{condition, eval, text};
+use super::{Evaluation, Outcome};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::key::Key;
+use crate::flow::Want;
+
+/// How far one item has come.
+#[derive(Default)]
+pub struct Slot {
+    /// Whether and how it has ended.
+    pub outcome: Outcome,
+    /// Its output.
+    pub output: Option<Value>,
+    /// The newest event that made it stand.
+    pub seq: u64,
+    /// The call inside that failed it.
+    pub failed_at: Option<Key>,
+    want: Option<Arc<Want>>,
+    iterations: Vec<Iteration>,
+}
+
+#[derive(Default)]
+struct Iteration {
+    /// What it depended on when it was made: a change makes it anew.
+    made_from: Vec<(Key, u64)>,
+    cell: Cell,
+    scope: Option<Box<Scope>>,
+}
+
+impl Slot {
+    /// It has ended without an output.
+    pub fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.output = None;
+        self.seq = 0;
+        self.want = None;
+    }
+
+    /// It failed, at a call inside it if one is named.
+    pub fn fail(&mut self, at: Option<Key>, failure: Failure) {
+        self.end(Outcome::Failed(failure));
+        self.failed_at = at;
+    }
+
+    /// It waits for something before it.
+    pub fn withdraw(&mut self) {
+        self.outcome = Outcome::Waiting;
+        self.want = None;
+        self.iterations.clear();
+    }
+
+    /// The names that it was made from have changed.
+    pub fn forget(&mut self) {
+        for iteration in &mut self.iterations {
+            iteration.cell.forget();
+            iteration.scope = None;
+        }
+    }
+
+    /// The calls that it wants.
+    pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
+        into.extend(self.want.clone());
+        self.iterations.iter().filter_map(|iteration| iteration.scope.as_ref()).for_each(|scope| scope.wants(into));
+    }
+
+    /// The scope inside an iteration, if it has been opened.
+    pub fn scope(&mut self, iteration: usize) -> Option<&mut Scope> {
+        self.iterations.get_mut(iteration)?.scope.as_deref_mut()
+    }
+
+    fn iteration(&mut self, at: usize, depends: &[(Key, u64)]) -> &mut Iteration {
+        if self.iterations.len() <= at {
+            self.iterations.resize_with(at + 1, Iteration::default);
+        }
+        let iteration = &mut self.iterations[at];
+        if iteration.made_from != depends {
+            iteration.made_from = depends.to_vec();
+            iteration.cell.forget();
+            iteration.scope = None;
+        }
+        iteration
+    }
+}
+
+/// One slot being looked at.
+pub struct Turn<'a> {
+    /// Its name, without an iteration.
+    pub key: Key,
+    /// The step's name, without an item.
+    pub base: Key,
+    /// The plan that the step is of.
+    pub plan: &'a Plan,
+    /// The step.
+    pub node: &'a Node,
+    /// The item.
+    pub item: Option<&'a Arc<serde_json::Value>>,
+    /// All items.
+    pub list: &'a [Arc<serde_json::Value>],
+    /// What it depends on: names, and the newest event that made an output of each stand.
+    pub depends: &'a [(Key, u64)],
+}
+
+impl Turn<'_> {
+    /// Goes through the iterations of a repeat, or the only one.
+    pub fn iterate(self, slot: &mut Slot, names: &Names, evaluation: &mut Evaluation<'_>) {
+        let repeat = self.node.step.rules.repeat.as_ref();
+        let most = repeat.map_or(1, |repeat| repeat.max.max(1));
+        let mut depends = self.depends.to_vec();
+        let mut turn_names = names.clone();
+        if repeat.is_some() {
+            turn_names.previous = Some(Value::from(()));
+        }
+        for iteration in 0..most {
+            let mut key = self.key.clone();
+            if repeat.is_some() {
+                key = key.with_iteration(Some(iteration));
+                turn_names.iteration = Some(iteration);
+            }
+            let seen = self.body(slot, iteration as usize, &key, &turn_names, &depends, evaluation);
+            slot.want = seen.want;
+            slot.seq = seen.seq;
+            slot.output = seen.output;
+            slot.outcome = seen.outcome;
+            slot.failed_at = seen.failed_at;
+            if slot.outcome != Outcome::Accepted {
+                if matches!(slot.outcome, Outcome::Failed(_)) && slot.failed_at.is_none() {
+                    slot.failed_at = Some(key);
+                }
+                return;
+            }
+            let Some(repeat) = repeat else { break };
+            let output = slot.output.clone().unwrap_or_else(|| Value::from(()));
+            match self.until(&key, &turn_names.with_output(output.clone()).value(), evaluation) {
+                Ok(true) => break,
+                Ok(false) if iteration + 1 < most => {
+                    depends.push((key, seen.seq));
+                    turn_names.previous = Some(output);
+                }
+                Ok(false) if repeat.accept_last => break,
+                Ok(false) => {
+                    let message = format!("`until` did not hold after {most} iterations: {}", repeat.until);
+                    return slot.fail(Some(key), Failure::new(FailureClass::BadOutput, message));
+                }
+                Err(failure) => return slot.fail(Some(key), failure),
+            }
+        }
+        self.accepted(slot, names, evaluation);
+    }
+
+    fn until(&self, key: &Key, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
+        let Some(until) = &self.node.until else { return Ok(true) };
+        let holds = condition("until", until, context)?;
+        if let Ok(expr) = until {
+            evaluation.decide(key.clone(), "until", json!(holds), || seen(expr, context));
+        }
+        Ok(holds)
+    }
+
+    fn body(
+        &self,
+        slot: &mut Slot,
+        iteration: usize,
+        key: &Key,
+        names: &Names,
+        depends: &[(Key, u64)],
+        evaluation: &mut Evaluation<'_>,
+    ) -> Seen {
+        let iteration = slot.iteration(iteration, depends);
+        match &self.node.does {
+            Doing::Group(plan, output) => {
+                let scope =
+                    iteration.scope.get_or_insert_with(|| Box::new(Scope::new(plan, Some(key.clone()), names.clone())));
+                scope.evaluate(plan, evaluation);
+                view::of_group(scope, plan, output.as_ref())
+            }
+            Doing::Child(Ok(child), inputs) => {
+                let (plan, task) = child.as_ref();
+                let scope = match &mut iteration.scope {
+                    Some(scope) => scope,
+                    empty => match view::child_inputs(task, inputs, &names.value()) {
+                        Ok(given) => {
+                            empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given))))
+                        }
+                        Err(failure) => return Seen::failed(None, failure),
+                    },
+                };
+                scope.evaluate(plan, evaluation);
+                view::of_child(scope, plan, key)
+            }
+            Doing::Child(Err(why), _) => Seen::failed(None, Failure::new(FailureClass::Definition, why.clone())),
+            Doing::Switch(cases, default) => view::switch(cases, default, key, &names.value(), evaluation),
+            _ => {
+                let for_each = self.node.step.rules.for_each.as_ref();
+                let most = for_each.and_then(|for_each| for_each.max_parallel);
+                let asked = Asked {
+                    key,
+                    node: self.node,
+                    names,
+                    item: self.item,
+                    list: self.list,
+                    depends,
+                    model: self.plan.model.as_deref(),
+                    retry: &self.plan.retry,
+                    lane: most.map(|most| (self.base.clone(), most as usize)),
+                };
+                iteration.cell.evaluate(&asked, evaluation)
+            }
+        }
+    }
+
+    /// What the acceptance of the last iteration brings: state, a document, an early end.
+    fn accepted(&self, slot: &mut Slot, names: &Names, evaluation: &mut Evaluation<'_>) {
+        let node = self.node;
+        if node.set_state.is_empty() && node.document.is_none() && node.stop_when.is_none() {
+            return;
+        }
+        let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
+        if let Err(failure) = self.bring(&context, evaluation) {
+            slot.fail(Some(self.key.clone()), failure);
+        }
+    }
+
+    fn bring(&self, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<(), Failure> {
+        for (name, expr) in &self.node.set_state {
+            let value = eval("set_state", expr, context)?;
+            evaluation.set_state(&self.key, name, value);
+        }
+        if let Some([name, title, body]) = &self.node.document {
+            let [name, title, body] =
+                [text("document", name, context)?, text("document", title, context)?, text("document", body, context)?];
+            evaluation.write(&name, &title, &body);
+        }
+        if let Some(expr) = &self.node.stop_when
+            && condition("stop_when", expr, context)?
+        {
+            if let Ok(expr) = expr {
+                evaluation.decide(self.key.clone(), "stop_when", json!(true), || seen(expr, context));
+            }
+            evaluation.stops = true;
+        }
+        Ok(())
+    }
+}

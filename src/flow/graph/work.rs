@@ -1,0 +1,221 @@
+//! From a step and the names that it sees to the exact work of a call.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::names::Names;
+use super::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
+use crate::core::failure::Failure;
+use crate::core::model::{Image, Message, Role};
+use crate::core::step::Does;
+use crate::core::template::{Expr, TemplateError, Text, to_json};
+use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
+use crate::flow::judge::definition;
+
+/// Renders the work of a call.
+///
+/// # Errors
+/// A template or expression that does not work out, as a failure of class `definition`.
+pub fn resolve(node: &Node, names: &Names, model: Option<&str>) -> Result<Work, Failure> {
+    let context = names.value();
+    let schema = node.step.rules.output.clone();
+    match &node.does {
+        Doing::Prompt(plan) => prompt(plan, &context, model, schema),
+        Doing::Command(plan) => command(plan, node, names, &context, schema),
+        Doing::Http(plan) => http(plan, &context, schema),
+        Doing::Tool(tool, args) => {
+            let args = args.render(&context).map_err(|error| definition("args", tool, &error))?;
+            Ok(Work::Tool { tool: tool.clone(), args })
+        }
+        Doing::Ask(above) => {
+            let above = above.as_ref().map(|above| text("text", above, &context)).transpose()?;
+            let fields = match &node.step.does {
+                Does::Ask { fields, .. } => fields.clone(),
+                _ => Vec::new(),
+            };
+            Ok(Work::Ask { text: above, fields })
+        }
+        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, &context)? }),
+        // These are not calls: their scopes or choices are the flow's own.
+        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => Ok(Work::Transform { value: Value::Null }),
+    }
+}
+
+fn prompt(
+    plan: &PromptPlan,
+    context: &minijinja::Value,
+    model: Option<&str>,
+    schema: Option<Value>,
+) -> Result<Work, Failure> {
+    let mut messages = Vec::with_capacity(2);
+    if let Some(system) = &plan.system {
+        messages.push(Message::new(Role::System, text("system", system, context)?));
+    }
+    let mut images = Vec::new();
+    for expr in &plan.attach {
+        let source = source_of(expr);
+        let value = eval("attach", expr, context)?;
+        let list = match value {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            one => vec![one],
+        };
+        for item in list {
+            images.push(image(&item).ok_or_else(|| {
+                let error = TemplateError { message: "it is not an image input".to_owned(), line: 1, column: 1 };
+                definition("attach", &source, &error)
+            })?);
+        }
+    }
+    messages.push(Message { role: Role::User, text: text("prompt", &plan.prompt, context)?, images });
+    let models = plan.spec.model.as_deref().or(model).map(str::to_owned);
+    Ok(Work::Prompt(PromptWork {
+        models: models.into_iter().chain(plan.spec.fallback.iter().cloned()).collect(),
+        messages,
+        schema,
+        reply: Reply::Output,
+        temperature: plan.spec.temperature,
+        max_tokens: plan.spec.max_tokens,
+        seed: plan.spec.seed,
+    }))
+}
+
+fn image(value: &Value) -> Option<Image> {
+    serde_json::from_value(json!({
+        "name": value.get("name")?,
+        "media_type": value.get("media_type")?,
+        "base64": value.get("base64")?,
+    }))
+    .ok()
+}
+
+fn command(
+    plan: &CommandPlan,
+    node: &Node,
+    names: &Names,
+    context: &minijinja::Value,
+    schema: Option<Value>,
+) -> Result<Work, Failure> {
+    let argv = if plan.spec.shell {
+        vec![shell_line(plan, context)?]
+    } else {
+        plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
+    };
+    let stdin = match &plan.stdin {
+        Some(stdin) => text("stdin", stdin, context)?,
+        None => to_json(&names.small_contract(&node.step)).map(|value| value.to_string()).map_err(|message| {
+            definition("stdin", "(what the step depends on)", &TemplateError { message, line: 1, column: 1 })
+        })?,
+    };
+    Ok(Work::Command(CommandWork {
+        argv,
+        cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
+        env: texts("env", &plan.env, context)?,
+        stdin,
+        parse: plan.spec.parse,
+        shell: plan.spec.shell,
+        schema,
+    }))
+}
+
+/// One line for `sh -c`: what the definition wrote stays as it is, every value that is put in is quoted.
+fn shell_line(plan: &CommandPlan, context: &minijinja::Value) -> Result<String, Failure> {
+    let words: Vec<String> = plan
+        .argv
+        .iter()
+        .map(|arg| match arg {
+            Ok(arg) => arg.render_shell(context).map_err(|error| definition("argv", &shorten(arg.source()), &error)),
+            Err(error) => Err(definition("argv", "(it does not parse)", error)),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(words.join(" "))
+}
+
+fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> Result<Work, Failure> {
+    let mut headers = texts("headers", &plan.headers, context)?;
+    let body = match (&plan.json, &plan.body) {
+        (Some(value), _) => {
+            if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+                headers.insert("content-type".to_owned(), "application/json".to_owned());
+            }
+            Some(value.render(context).map_err(|error| definition("json", "(its value)", &error))?.to_string())
+        }
+        (None, Some(body)) => Some(text("body", body, context)?),
+        (None, None) => None,
+    };
+    Ok(Work::Http(HttpWork {
+        method: plan.spec.method.to_ascii_uppercase(),
+        url: text("url", &plan.url, context)?,
+        headers,
+        body,
+        expect: plan.spec.expect.clone(),
+        schema,
+    }))
+}
+
+fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, Failure> {
+    match plan {
+        TransformPlan::Expr(expr) => eval("expr", expr, context),
+        TransformPlan::Template(template) => text("template", template, context).map(Value::String),
+        TransformPlan::Set(fields) => fields
+            .iter()
+            .map(|(name, expr)| Ok((name.clone(), eval("set", expr, context)?)))
+            .collect::<Result<serde_json::Map<_, _>, _>>()
+            .map(Value::Object),
+    }
+}
+
+fn texts(
+    what: &str,
+    sources: &BTreeMap<String, Parsed<Text>>,
+    context: &minijinja::Value,
+) -> Result<BTreeMap<String, String>, Failure> {
+    sources.iter().map(|(name, source)| Ok((name.clone(), text(what, source, context)?))).collect()
+}
+
+/// Renders a template.
+///
+/// # Errors
+/// As a failure of class `definition` that names the key.
+pub fn text(what: &str, source: &Parsed<Text>, context: &minijinja::Value) -> Result<String, Failure> {
+    match source {
+        Ok(text) => text.render(context).map_err(|error| definition(what, &shorten(text.source()), &error)),
+        Err(error) => Err(definition(what, "(it does not parse)", error)),
+    }
+}
+
+/// Evaluates an expression to JSON.
+///
+/// # Errors
+/// As a failure of class `definition` that names the key.
+pub fn eval(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<Value, Failure> {
+    match source {
+        Ok(expr) => expr.eval_json(context).map_err(|error| definition(what, expr.source(), &error)),
+        Err(error) => Err(definition(what, "(it does not parse)", error)),
+    }
+}
+
+/// Evaluates a condition.
+///
+/// # Errors
+/// As a failure of class `definition` that names the key.
+pub fn condition(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<bool, Failure> {
+    match source {
+        Ok(expr) => expr.holds(context).map_err(|error| definition(what, expr.source(), &error)),
+        Err(error) => Err(definition(what, "(it does not parse)", error)),
+    }
+}
+
+fn source_of(expr: &Parsed<Expr>) -> String {
+    expr.as_ref().map_or_else(|error| error.message.clone(), |expr| expr.source().to_owned())
+}
+
+fn shorten(source: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut short: String = source.trim().chars().take(LONGEST).collect();
+    if short.len() < source.trim().len() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,104 @@
+//! What a finished attempt comes to: accepted, failed, or a person's to judge.
+
+use minijinja::Value;
+use serde_json::json;
+
+use crate::core::call::{Attempt, AttemptStatus};
+use crate::core::decide::{review_answers, review_gate};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::Gate;
+use crate::core::key::Key;
+use crate::core::step::Review;
+use crate::core::template::{Expr, TemplateError};
+use crate::core::work::Work;
+
+/// What a finished attempt comes to.
+pub enum Verdict {
+    /// It is accepted without a review.
+    Accept,
+    /// A person judges it.
+    Gate(Gate),
+    /// It fails.
+    Fail(Failure),
+}
+
+/// The rules that a step is judged by.
+pub struct Rules<'a> {
+    /// The checks: expression, and what it says.
+    pub checks: &'a [(Result<Expr, TemplateError>, String)],
+    /// When a review is asked for.
+    pub review: Review,
+    /// The expression of [`Review::When`].
+    pub when: Option<&'a Result<Expr, TemplateError>>,
+}
+
+/// Judges the newest version of a finished (or cancelled) attempt. `names` holds `output`.
+pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> Verdict {
+    let version = attempt.newest().map_or(0, |(version, _)| version);
+    let schema = attempt.work.as_deref().and_then(Work::schema);
+    if attempt.status == AttemptStatus::Cancelled {
+        let mut gate = review_gate(key, attempt.number, version, schema, &[]);
+        gate.allowed = review_answers(version > 0 && schema.is_none());
+        gate.shows["cancelled"] = json!(true);
+        return Verdict::Gate(gate);
+    }
+    if let Some(problem) = &attempt.problem {
+        let mut gate = review_gate(key, attempt.number, version, schema, &[]);
+        gate.allowed = review_answers(false);
+        gate.shows["problem"] = json!(problem);
+        return Verdict::Gate(gate);
+    }
+    let failed = match failed_checks(rules, names) {
+        Ok(failed) => failed,
+        Err(failure) => return Verdict::Fail(failure),
+    };
+    let wanted = match &rules.review {
+        Review::Always => true,
+        Review::Failed => !failed.is_empty(),
+        Review::When(source) => match holds(rules.when, names) {
+            Ok(holds) => holds,
+            Err(error) => return Verdict::Fail(definition("review", source, &error)),
+        },
+        Review::Never if failed.is_empty() => false,
+        Review::Never => {
+            let message = format!("the output fails what must hold: {}", failed.join("; "));
+            return Verdict::Fail(Failure::new(FailureClass::BadOutput, message));
+        }
+    };
+    // What fails a check is never accepted by itself.
+    if wanted || !failed.is_empty() {
+        return Verdict::Gate(review_gate(key, attempt.number, version, schema, &failed));
+    }
+    Verdict::Accept
+}
+
+fn failed_checks(rules: &Rules<'_>, names: &Value) -> Result<Vec<String>, Failure> {
+    let mut failed = Vec::new();
+    for (expr, says) in rules.checks {
+        match holds(Some(expr), names) {
+            Ok(true) => {}
+            Ok(false) => failed.push(says.clone()),
+            Err(error) => return Err(definition("check", says, &error)),
+        }
+    }
+    Ok(failed)
+}
+
+fn holds(expr: Option<&Result<Expr, TemplateError>>, names: &Value) -> Result<bool, TemplateError> {
+    match expr {
+        Some(Ok(expr)) => expr.holds(names),
+        Some(Err(error)) => Err(error.clone()),
+        None => Ok(true),
+    }
+}
+
+/// The failure of a definition's own expression or template.
+pub fn definition(what: &str, source: &str, error: &TemplateError) -> Failure {
+    Failure::new(
+        FailureClass::Definition,
+        format!(
+            "`{what}` does not work out (line {}, column {}): {}; it says: {source}",
+            error.line, error.column, error.message
+        ),
+    )
+}
