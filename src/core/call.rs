@@ -218,6 +218,8 @@ pub struct Call {
     pub tries: u32,
     /// Not to be tried before.
     pub retry_at: Option<DateTime<Utc>>,
+    /// What a person answered in the middle of the newest attempt.
+    pub answer: Option<Arc<Value>>,
     /// The newest event about it.
     pub seq: u64,
 }
@@ -241,6 +243,7 @@ impl Call {
             approved: None,
             tries: 0,
             retry_at: None,
+            answer: None,
             seq: 0,
         }
     }

@@ -246,6 +246,23 @@ impl Run {
         self.calls.values().filter_map(|call| call.gate.as_ref())
     }
 
+    /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.
+    #[must_use]
+    pub fn dependents(&self, key: &Key) -> Vec<Key> {
+        let mut found: Vec<Key> = Vec::new();
+        let mut sources = vec![key.clone()];
+        while let Some(source) = sources.pop() {
+            for call in self.calls.values() {
+                let uses = call.depends.iter().any(|named| names(named, &source));
+                if uses && call.key != *key && !found.contains(&call.key) {
+                    found.push(call.key.clone());
+                    sources.push(call.key.clone());
+                }
+            }
+        }
+        found
+    }
+
     /// How many gates are open.
     #[must_use]
     pub fn gates(&self) -> usize {
@@ -482,7 +499,10 @@ impl Run {
                     gate.allowed = super::decide::review_answers(true);
                 }
             }
-            Event::GateOpened(gate) => call.wait(gate),
+            Event::GateOpened(gate) => {
+                call.answer = None;
+                call.wait(gate);
+            }
             Event::CallAccepted { attempt, version, .. } => call.accept(seq, *attempt, *version),
             Event::CallApproved { fingerprint, .. } => {
                 call.gate = None;
@@ -549,6 +569,17 @@ impl Run {
             _ => {}
         }
     }
+}
+
+/// Whether a dependency on `named` is one on `source`: a step's name without an item stands for all its calls.
+fn names(named: &Key, source: &Key) -> bool {
+    let (named, source) = (named.segments(), source.segments());
+    let Some((last, outer)) = named.split_last() else { return false };
+    source.len() >= named.len()
+        && source[..outer.len()] == *outer
+        && source[outer.len()].id == last.id
+        && (last.item.is_none() || last.item == source[outer.len()].item)
+        && (last.iteration.is_none() || last.iteration == source[outer.len()].iteration)
 }
 
 /// Whether a call has an open gate, and whether it has an attempt under way.
@@ -687,6 +718,7 @@ impl Call {
         if attempt.by == "program" && attempt.status == AttemptStatus::Running {
             self.gate = None;
             self.status = CallStatus::Running;
+            self.answer = Some(Arc::clone(value));
             return;
         }
         attempt.versions.push(Version { by: by.to_owned(), output: Arc::clone(value) });

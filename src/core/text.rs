@@ -73,6 +73,16 @@ impl fmt::Debug for Untrusted {
     }
 }
 
+/// An output as text: texts as they are, everything else as indented JSON.
+#[must_use]
+pub fn output_text(output: &serde_json::Value) -> Untrusted {
+    match output {
+        serde_json::Value::String(text) => Untrusted::new(text.clone()),
+        serde_json::Value::Null => Untrusted::default(),
+        other => Untrusted::new(serde_json::to_string_pretty(other).unwrap_or_default()),
+    }
+}
+
 /// Makes every character of `text` that could act on a terminal, or hide from a reader, visible.
 ///
 /// With `multi_line`, `\n` and `\t` stay (and `\r\n` becomes `\n`); without it they become spaces.

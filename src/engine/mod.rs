@@ -1,1 +1,499 @@
-//! The engine room.
+//! The engine: drives runs. It asks the flow what is wanted, performs what does not stand, and appends what happened.
+//!
+//! Front ends talk to one [`Engine`] handle: start, drive, decide, cancel, subscribe, history. The engine knows the
+//! journal, the steps and the secrets only through the ports of `core`. What it promises: intent is committed before
+//! effect, the outcome after it; what is published as an event is committed; a decision names what was seen, and the
+//! first one wins; a drive that dies leaves a run that any process can take up.
+
+mod attempt;
+mod compose;
+mod driver;
+mod feed;
+mod lease;
+mod outcome;
+mod ready;
+mod recover;
+mod start;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+pub use self::feed::{Feed, Rest, Subscription, Update};
+pub use self::lease::{is_driven, private_folder};
+pub use self::start::{Fork, Start, StartError};
+use crate::core::decide::{self, Decision, Refusal, What};
+use crate::core::event::{Event, PauseReason};
+use crate::core::gate::GateFor;
+use crate::core::id::{RunId, id_fragment};
+use crate::core::key::Key;
+use crate::core::pinned::Pinned;
+use crate::core::ports::{
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, StateFolder, Writer,
+};
+use crate::core::run::{Run, Status};
+use crate::core::secret::Secret;
+
+/// How often a run that another process drives is looked at.
+const WATCH: Duration = Duration::from_millis(80);
+
+/// What the engine is made of.
+#[derive(Clone)]
+pub struct Ports {
+    /// Durability.
+    pub journal: Arc<dyn Journal>,
+    /// The steps.
+    pub performer: Arc<dyn Performer>,
+    /// Secrets by reference.
+    pub secrets: Arc<dyn Secrets>,
+    /// Time and randomness.
+    pub clock: Arc<dyn Clock>,
+    /// Locks, partial texts, large outputs.
+    pub state: StateFolder,
+    /// Who decides here, `user@host`.
+    pub who: String,
+    /// What is run when a run waits, fails or is done; its arguments are followed by status, run and title.
+    pub notify: Vec<String>,
+}
+
+/// Why the engine did not do what it was asked to. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The decision may not be made.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such run, or more than one.
+    #[error("{0}")]
+    NoRun(String),
+    /// The store cannot be used.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl From<JournalError> for EngineError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::NoRun(message) => Self::NoRun(message),
+            other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+/// Whether this process drives a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driving {
+    /// It does.
+    Here,
+    /// Another process does; what it writes is seen through [`Engine::subscribe`].
+    Elsewhere,
+}
+
+/// The handle through which front ends reach runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ports: Ports,
+    /// The runs that this process drives.
+    drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<Order>>>,
+    /// The mailboxes of the runs that are watched here.
+    feeds: Mutex<HashMap<RunId, Feed>>,
+    /// How many requests are under way at each provider.
+    lanes: Mutex<HashMap<String, usize>>,
+    lane_freed: Notify,
+}
+
+/// What a driver is told.
+enum Order {
+    Decide(Decision, oneshot::Sender<Result<(), EngineError>>),
+    Append(Box<dyn FnOnce(&Run) -> Result<Vec<Event>, Refusal> + Send>, oneshot::Sender<Result<(), EngineError>>),
+    /// A command asks the person in the middle of its work.
+    Ask {
+        key: Key,
+        attempt: u32,
+        fields: Value,
+        answer: oneshot::Sender<Value>,
+    },
+    Stop(Key),
+    Rest(PauseReason),
+    Cancel(oneshot::Sender<Result<(), EngineError>>),
+}
+
+impl Engine {
+    /// An engine over these ports.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        let shared = Shared {
+            ports,
+            drives: Mutex::default(),
+            feeds: Mutex::default(),
+            lanes: Mutex::default(),
+            lane_freed: Notify::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The run that `name` names: `last`, or a unique beginning or end of its id.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn find(&self, name: &str) -> Result<RunId, EngineError> {
+        let journal = &self.shared.ports.journal;
+        if name == "last" {
+            let newest = journal.find(None)?;
+            return newest.first().copied().ok_or_else(|| EngineError::NoRun("there are no runs yet".to_owned()));
+        }
+        let fragment = id_fragment(name).ok_or_else(|| {
+            EngineError::NoRun(format!("`{name}` does not name a run: give a beginning or an end of its id, or `last`"))
+        })?;
+        match journal.find(Some(&fragment))?.as_slice() {
+            [run] => Ok(*run),
+            [] => Err(EngineError::NoRun(format!(
+                "no run's id begins or ends with `{name}`; `stepwell history` lists them"
+            ))),
+            _ => {
+                Err(EngineError::NoRun(format!("more than one run's id begins or ends with `{name}`; give more of it")))
+            }
+        }
+    }
+
+    /// A run as the journal has it now. One whose driver died is `paused` (crashed) here.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be used.
+    pub fn load(&self, run: RunId) -> Result<Run, EngineError> {
+        let mut run = self.fold(run)?;
+        if run.status == Status::Running && !self.is_driven(run.id) {
+            run.status = Status::Paused;
+            run.paused = Some(PauseReason::Crashed);
+        }
+        Ok(run)
+    }
+
+    fn fold(&self, run: RunId) -> Result<Run, EngineError> {
+        let journal = self.shared.ports.journal.read(run, 0)?;
+        Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))
+    }
+
+    /// The events of a run after `after`.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be used.
+    pub fn events(&self, run: RunId, after: u64) -> Result<Vec<crate::core::event::Recorded>, EngineError> {
+        Ok(self.shared.ports.journal.read(run, after)?)
+    }
+
+    /// The definition that a run keeps.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn definition(&self, run: &Run) -> Result<Pinned, EngineError> {
+        Ok(self.shared.ports.journal.definition(&run.definition)?)
+    }
+
+    /// Whether any process drives a run.
+    #[must_use]
+    pub fn is_driven(&self, run: RunId) -> bool {
+        self.drive_of(run).is_some() || is_driven(&self.shared.ports.state, run)
+    }
+
+    /// Runs, newest first. Those whose driver died are `paused` here.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
+        let mut rows = self.shared.ports.journal.history(query)?;
+        for row in &mut rows {
+            if row.status == Status::Running && !self.is_driven(row.run) {
+                row.status = Status::Paused;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A run as it stands, and a mailbox with all that comes after.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be used.
+    pub fn subscribe(&self, run: RunId) -> Result<(Run, Subscription), EngineError> {
+        let feed = self.feed(run);
+        let subscription = feed.subscribe();
+        // Opened before the journal is read: what comes twice is told by its number, what comes once is not missed.
+        let snapshot = self.load(run)?;
+        if self.drive_of(run).is_none() {
+            self.watch(run, snapshot.seq, feed);
+        }
+        Ok((snapshot, subscription))
+    }
+
+    /// Takes a run up, or says that another process drives it. It goes on by itself until it waits or is over; a run
+    /// that waits stays in hand, so that the next decision goes on at once.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be used.
+    pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
+        if self.drive_of(run).is_some() {
+            return Ok(Driving::Here);
+        }
+        let ports = &self.shared.ports;
+        let lease = lease::Lease::take(&ports.state, run).map_err(|error| {
+            let path = ports.state.lock(run);
+            EngineError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
+        })?;
+        let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), (orders.clone(), inbox))?;
+        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
+        tokio::spawn(driver.drive());
+        Ok(Driving::Here)
+    }
+
+    /// Records a decision. It is committed when this returns.
+    ///
+    /// # Errors
+    /// When it may not be made, or the store cannot be used.
+    pub async fn decide(&self, run: RunId, decision: Decision) -> Result<(), EngineError> {
+        if let Some(drive) = self.drive_of(run) {
+            let (reply, answer) = oneshot::channel();
+            if drive.send(Order::Decide(decision.clone(), reply)).is_ok()
+                && let Ok(answer) = answer.await
+            {
+                return answer;
+            }
+        }
+        let who = self.shared.ports.who.clone();
+        self.take_secret(run, &decision)?;
+        self.append(run, move |run| decide::decide(run, &decision, &who)).await
+    }
+
+    /// Records a person's message in a conversation. It is committed when this returns.
+    ///
+    /// # Errors
+    /// When the run takes no message now, or the store cannot be used.
+    pub async fn message(&self, run: RunId, text: &str) -> Result<(), EngineError> {
+        let (who, text) = (self.shared.ports.who.clone(), text.to_owned());
+        self.append(run, move |run| decide::message(run, &text, &who)).await
+    }
+
+    /// Records a person's edit of a document; `version` is the one that was seen.
+    ///
+    /// # Errors
+    /// When there is a newer version, or the store cannot be used.
+    pub async fn edit_document(
+        &self,
+        run: RunId,
+        name: &str,
+        version: u32,
+        title: &str,
+        body: &str,
+    ) -> Result<(), EngineError> {
+        let who = self.shared.ports.who.clone();
+        let [name, title, body] = [name, title, body].map(str::to_owned);
+        self.append(run, move |run| decide::edit_document(run, &name, version, &title, &body, &who)).await
+    }
+
+    /// Gives a run another title.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn rename(&self, run: RunId, title: &str) -> Result<(), EngineError> {
+        let event = Event::RunRenamed { title: title.to_owned(), by: self.shared.ports.who.clone() };
+        self.append(run, move |_| Ok(vec![event.clone()])).await
+    }
+
+    /// Asks again for every call that failed, with a fresh set of attempts each.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn take_up(&self, run: RunId) -> Result<(), EngineError> {
+        let who = self.shared.ports.who.clone();
+        self.append(run, move |run| {
+            if run.status == Status::Cancelled {
+                return Err(Refusal("the run was cancelled; `rerun` or `fork` starts a new one from it".to_owned()));
+            }
+            Ok(recover::failed_again(run, &who))
+        })
+        .await
+    }
+
+    /// Stops a run for good. Attempts under way are broken off, their partial text is kept.
+    ///
+    /// # Errors
+    /// When it is over already, or the store cannot be used.
+    pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
+        if let Some(drive) = self.drive_of(run) {
+            let (reply, answer) = oneshot::channel();
+            if drive.send(Order::Cancel(reply)).is_ok()
+                && let Ok(answer) = answer.await
+            {
+                return answer;
+            }
+        }
+        let who = self.shared.ports.who.clone();
+        self.append(run, move |run| recover::cancelled(run, &who)).await
+    }
+
+    /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
+    pub fn stop(&self, run: RunId, key: &Key) {
+        if let Some(drive) = self.drive_of(run) {
+            let _ = drive.send(Order::Stop(key.clone()));
+        }
+    }
+
+    /// Gives a run up here: attempts under way are broken off, and it is paused for this reason.
+    pub fn rest(&self, run: RunId, reason: PauseReason) {
+        if let Some(drive) = self.drive_of(run) {
+            let _ = drive.send(Order::Rest(reason));
+        }
+    }
+
+    /// The runs that this process drives.
+    #[must_use]
+    pub fn driven(&self) -> Vec<RunId> {
+        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Removes a run and all that only it holds.
+    ///
+    /// # Errors
+    /// When it is driven, there is no such run, or the store cannot be used.
+    pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
+        if self.is_driven(run) {
+            return Err(EngineError::Refused(Refusal("the run is being driven; pause it first".to_owned())));
+        }
+        self.shared.ports.journal.delete(run)?;
+        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
+        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
+        Ok(())
+    }
+
+    /// What was learned, for one task or all.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
+        Ok(self.shared.ports.journal.learned(task)?)
+    }
+
+    /// Changes (`Some`) or removes (`None`) a lesson.
+    ///
+    /// # Errors
+    /// When there is no such lesson or the store cannot be used.
+    pub fn teach(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.teach(id, text)?)
+    }
+
+    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.keep_draft(run, name, text)?)
+    }
+
+    /// The unsaved texts of a run: name and text.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
+        Ok(self.shared.ports.journal.drafts(run)?)
+    }
+
+    /// Appends what `make` makes of the run as it stands, as often as another process was faster.
+    async fn append(
+        &self,
+        run: RunId,
+        make: impl Fn(&Run) -> Result<Vec<Event>, Refusal> + Send + Sync + 'static,
+    ) -> Result<(), EngineError> {
+        let make = Arc::new(make);
+        if let Some(drive) = self.drive_of(run) {
+            let (reply, answer) = oneshot::channel();
+            let made = Arc::clone(&make);
+            if drive.send(Order::Append(Box::new(move |run| made(run)), reply)).is_ok()
+                && let Ok(answer) = answer.await
+            {
+                return answer;
+            }
+        }
+        loop {
+            let folded = self.fold(run)?;
+            let events = make(&folded)?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            match self.shared.ports.journal.append(self.batch(&folded, Writer::Decider, events)) {
+                Ok(_) => {
+                    lease::ring(&self.shared.ports.state, run);
+                    return Ok(());
+                }
+                Err(JournalError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn batch(&self, run: &Run, writer: Writer, events: Vec<Event>) -> Append {
+        Append {
+            run: run.id,
+            after: run.seq,
+            writer,
+            at: self.shared.ports.clock.now(),
+            learn: outcome::lessons(run, &events),
+            state: outcome::session_state(run, &events),
+            events,
+        }
+    }
+
+    /// The value of a typed secret goes to this process's keeping, never to the journal.
+    fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
+        let What::Answer { value } = &decision.what else { return Ok(()) };
+        let folded = self.fold(run)?;
+        let gate = folded.call(&decision.key).and_then(|call| call.gate.as_ref());
+        let Some(gate) = gate.filter(|gate| gate.kind == GateFor::Secret) else { return Ok(()) };
+        if is_driven(&self.shared.ports.state, run) {
+            return Err(Refusal("another process drives the run: the secret must be typed there".to_owned()).into());
+        }
+        self.keep_secret(run, gate, value)
+    }
+
+    fn keep_secret(&self, run: RunId, gate: &crate::core::gate::Gate, value: &Value) -> Result<(), EngineError> {
+        let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
+            return Err(Refusal("the secret's value must be a text".to_owned()).into());
+        };
+        self.shared.ports.secrets.type_in(run, name, Secret::new(value));
+        Ok(())
+    }
+
+    fn drive_of(&self, run: RunId) -> Option<mpsc::UnboundedSender<Order>> {
+        let drives = self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        drives.get(&run).filter(|drive| !drive.is_closed()).cloned()
+    }
+
+    fn feed(&self, run: RunId) -> Feed {
+        self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
+    }
+
+    /// Publishes what another process writes, as long as anybody reads and nobody drives here.
+    fn watch(&self, run: RunId, mut seen: u64, feed: Feed) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            while feed.is_read() && engine.drive_of(run).is_none() {
+                match engine.shared.ports.journal.read(run, seen) {
+                    Ok(new) => {
+                        for recorded in new {
+                            seen = recorded.seq;
+                            feed.publish(&Update::Event(recorded));
+                        }
+                    }
+                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
+                }
+                tokio::time::sleep(WATCH).await;
+            }
+        });
+    }
+}

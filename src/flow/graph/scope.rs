@@ -458,7 +458,8 @@ impl Scope {
                     let mut depends: Vec<(Key, u64)> =
                         node.deps.iter().map(|&dep| (self.base(&plan.nodes[dep]), self.states[dep].seq)).collect();
                     if earlier > 0 {
-                        depends.push((self.base(node), earlier));
+                        let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
+                        depends.push((self.base(node).with_item(Some(before)), earlier));
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let turn = Turn {

@@ -1,0 +1,76 @@
+//! The conversation of an attempt: what the step asks, what was learned, and what a person said of earlier attempts.
+
+use crate::core::call::{AttemptStatus, Call};
+use crate::core::model::{Message, Role};
+use crate::core::run::Run;
+use crate::core::text::output_text;
+use crate::core::work::{PromptWork, Reply, Work};
+
+/// The work of the next attempt of a call. `call` is `None` before the first.
+#[must_use]
+pub fn compose(run: &Run, step: &str, call: Option<&Call>, work: &Work) -> Work {
+    match work {
+        Work::Prompt(prompt) if prompt.reply == Reply::Output => Work::Prompt(prompt_with(run, step, call, prompt)),
+        other => other.clone(),
+    }
+}
+
+fn prompt_with(run: &Run, step: &str, call: Option<&Call>, prompt: &PromptWork) -> PromptWork {
+    let mut prompt = prompt.clone();
+    let standing = standing_instructions(run, step, call);
+    if let (Some(last), false) = (prompt.messages.last_mut(), standing.is_empty()) {
+        last.text.push_str("\n\nHeed these standing instructions:\n");
+        for line in standing {
+            last.text.push_str("- ");
+            last.text.push_str(&line);
+            last.text.push('\n');
+        }
+    }
+    let Some(call) = call else { return prompt };
+    let rejected: Vec<_> = call.attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Rejected).collect();
+    let Some(last) = rejected.last() else { return prompt };
+    if let Some((_, version)) = last.newest() {
+        prompt.messages.push(Message::new(Role::Assistant, output_text(&version.output).data()));
+    }
+    let said: Vec<&str> = rejected
+        .iter()
+        .filter_map(|attempt| attempt.instruction.as_ref())
+        .map(|instruction| instruction.text.as_str())
+        .filter(|text| !text.is_empty())
+        .collect();
+    let text = match said.as_slice() {
+        [] => "That is not it yet. Do it again, differently.".to_owned(),
+        [only] => format!("Do it again, and change this: {only}"),
+        [earlier @ .., newest] => format!(
+            "Do it again, and change this: {newest}\n\nWhat was said of earlier attempts still holds:\n- {}",
+            earlier.join("\n- ")
+        ),
+    };
+    prompt.messages.push(Message::new(Role::User, text));
+    prompt
+}
+
+/// What was learned before the run, and what was said during it for the rest of the step's calls.
+fn standing_instructions(run: &Run, step: &str, call: Option<&Call>) -> Vec<String> {
+    let learned = run.learned.iter().filter(|lesson| lesson.step == step).map(|lesson| lesson.text.clone());
+    let own: Vec<&str> = call
+        .into_iter()
+        .flat_map(|call| &call.attempts)
+        .filter_map(|attempt| attempt.instruction.as_ref())
+        .map(|instruction| instruction.text.as_str())
+        .collect();
+    // What was said of this very call comes in its own words, after the attempt that it was said of.
+    let remaining = run
+        .remaining
+        .iter()
+        .map(|(_, lesson)| lesson)
+        .filter(|lesson| lesson.step == step && !own.contains(&lesson.text.as_str()))
+        .map(|lesson| lesson.text.clone());
+    let mut lines: Vec<String> = Vec::new();
+    for line in learned.chain(remaining) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}

@@ -1,0 +1,125 @@
+//! Who watches a run: mailboxes that hold what is new until it is taken.
+//!
+//! A slow reader never holds up a run, and its mailbox stays small: text of the same attempt is joined as it comes.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use crate::core::event::Recorded;
+use crate::core::key::Key;
+use crate::core::model::Delta;
+
+/// Something new in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// It is in the journal.
+    Event(Recorded),
+    /// It is on its way.
+    Delta {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// What came.
+        delta: Delta,
+    },
+    /// Nothing more comes from this process's drive of the run: it waits, has ended, or was given up.
+    Rested(Rest),
+}
+
+/// Why a drive came to rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// A person is waited for.
+    Waiting,
+    /// It is over: completed, failed or cancelled.
+    Over,
+    /// It was paused or left.
+    Paused,
+    /// The journal cannot be written; what happened and what to do.
+    Lost(String),
+}
+
+#[derive(Default)]
+struct Mailbox {
+    updates: Mutex<Vec<Update>>,
+    arrived: Notify,
+}
+
+/// The mailboxes of one run.
+#[derive(Clone, Default)]
+pub struct Feed(Arc<Mutex<Vec<Weak<Mailbox>>>>);
+
+/// One reader's mailbox.
+pub struct Subscription {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Feed {
+    /// Opens a mailbox. It holds what is published from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        let mailbox = Arc::new(Mailbox::default());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&mailbox));
+        Subscription { mailbox }
+    }
+
+    /// Puts something new into every mailbox.
+    pub fn publish(&self, update: &Update) {
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| {
+            reader.upgrade().is_some_and(|mailbox| {
+                mailbox.put(update);
+                true
+            })
+        });
+    }
+
+    /// Whether anybody reads.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        let readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.iter().any(|reader| reader.strong_count() > 0)
+    }
+}
+
+impl Mailbox {
+    fn put(&self, update: &Update) {
+        let mut updates = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (
+            Update::Delta { key, attempt, delta: Delta::Text(more) },
+            Some(Update::Delta { key: last_key, attempt: last_attempt, delta: Delta::Text(text) }),
+        ) = (update, updates.last_mut())
+            && key == last_key
+            && attempt == last_attempt
+        {
+            text.push(more);
+        } else {
+            updates.push(update.clone());
+        }
+        drop(updates);
+        self.arrived.notify_one();
+    }
+}
+
+impl Subscription {
+    /// Waits until there is something new, and takes all of it.
+    pub async fn next(&mut self) -> Vec<Update> {
+        loop {
+            let mailbox = Arc::clone(&self.mailbox);
+            let arrived = mailbox.arrived.notified();
+            let updates = self.take();
+            if !updates.is_empty() {
+                return updates;
+            }
+            arrived.await;
+        }
+    }
+
+    /// Takes what is new without waiting.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Update> {
+        std::mem::take(&mut *self.mailbox.updates.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,125 @@
+//! From how an attempt ended to the events that say so; and what of a batch of events outlives the run.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::core::call::Call;
+use crate::core::event::{Event, Lesson, Measured, Scope};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::ports::Performed;
+use crate::core::run::Run;
+use crate::core::step::{OnCrash, Retry};
+use crate::core::text::Untrusted;
+
+/// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
+pub fn events(
+    call: &Call,
+    attempt: u32,
+    performed: Performed,
+    ms: u64,
+    retry: &Retry,
+    now: DateTime<Utc>,
+    random: f64,
+) -> Vec<Event> {
+    let key = call.key.clone();
+    let on_crash = call.attempt(attempt).map_or(OnCrash::Ask, |attempt| attempt.on_crash);
+    match performed {
+        Performed::Done { output, problem, measured } => {
+            let measured = Measured { ms, ..measured };
+            vec![Event::AttemptFinished { key, attempt, output: output.into(), problem, measured }]
+        }
+        Performed::Failed { failure, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+            vec![Event::GateOpened(in_doubt(&key, attempt, &failure.message))]
+        }
+        Performed::Failed { failure, partial, in_doubt, measured } => {
+            let fails = in_doubt && on_crash == OnCrash::Fail;
+            let retry_at = if fails { None } else { retry_at(call, &failure, retry, now, random) };
+            let measured = Measured { ms, ..measured };
+            vec![Event::AttemptFailed { key, attempt, error: failure, partial, retry_at, measured }]
+        }
+        Performed::Cancelled { in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+            vec![Event::GateOpened(in_doubt(&key, attempt, "it was stopped after it had begun"))]
+        }
+        Performed::Cancelled { partial, measured, .. } => {
+            let measured = Measured { ms, ..measured };
+            vec![Event::AttemptCancelled { key, attempt, partial, again: false, by: "person".to_owned(), measured }]
+        }
+    }
+}
+
+/// The gate of a call whose effect may have happened.
+pub fn in_doubt(key: &Key, attempt: u32, why: &str) -> Gate {
+    Gate {
+        key: key.clone(),
+        kind: GateFor::InDoubt,
+        attempt,
+        version: 0,
+        shows: json!({ "why": why }),
+        allowed: vec![Answer::Again, Answer::Answer, Answer::Skip],
+    }
+}
+
+/// The events of an attempt that a process left without an outcome.
+pub fn abandoned(call: &Call, attempt: u32, on_crash: OnCrash, partial: Untrusted) -> Event {
+    let key = call.key.clone();
+    let why = "the process that performed it ended before its outcome was known";
+    match on_crash {
+        OnCrash::Ask => Event::GateOpened(in_doubt(&key, attempt, why)),
+        OnCrash::Rerun => Event::AttemptCancelled {
+            key,
+            attempt,
+            partial,
+            again: true,
+            by: "crash".to_owned(),
+            measured: Measured::default(),
+        },
+        OnCrash::Fail => Event::AttemptFailed {
+            key,
+            attempt,
+            error: Failure::new(FailureClass::Command, why),
+            partial,
+            retry_at: None,
+            measured: Measured::default(),
+        },
+    }
+}
+
+/// When a failed attempt is tried again by itself.
+fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, random: f64) -> Option<DateTime<Utc>> {
+    if call.tries >= retry.attempts.max(1) || !retry.on.contains(&failure.class) {
+        return None;
+    }
+    let exponent = i32::try_from(call.tries.saturating_sub(1)).unwrap_or(i32::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "delays are far below 2^52 milliseconds")]
+    let (delay, longest) = (retry.delay.0 as f64, retry.max_delay.0 as f64);
+    let wait = (delay * retry.backoff.powi(exponent)).min(longest);
+    // Between three quarters of it and the whole: many that failed together do not come back together.
+    let wait = wait * (0.75 + 0.25 * random);
+    #[expect(clippy::cast_possible_truncation, reason = "at most `max_delay`, and a cast saturates")]
+    let wait = (wait as i64).max(i64::try_from(failure.retry_after_ms.unwrap_or(0)).unwrap_or(i64::MAX));
+    now.checked_add_signed(TimeDelta::try_milliseconds(wait)?)
+}
+
+/// The instructions among `events` that later runs are to heed.
+pub fn lessons(run: &Run, events: &[Event]) -> Vec<Lesson> {
+    let lesson = |event: &Event| match event {
+        Event::AttemptRejected { key, instruction, scope: Scope::Always, .. } if !instruction.is_empty() => {
+            let step = run.call(key).map_or_else(|| key.step().to_owned(), |call| call.step.clone());
+            Some(Lesson { step, text: instruction.clone() })
+        }
+        _ => None,
+    };
+    events.iter().filter_map(lesson).collect()
+}
+
+/// The state that a completed run leaves to its session; `Null` for none.
+pub fn session_state(run: &Run, events: &[Event]) -> Value {
+    if run.session.is_none() || !events.iter().any(|event| matches!(event, Event::RunCompleted { .. })) {
+        return Value::Null;
+    }
+    let newest = run.set_state.iter().filter_map(|(name, set)| Some((name.clone(), set.last()?.1.clone())));
+    let state: serde_json::Map<String, Value> = newest.collect();
+    if state.is_empty() { Value::Null } else { Value::Object(state) }
+}

@@ -1,0 +1,145 @@
+//! Which of the wanted calls may start now: approvals, secrets, budgets and limits come before them. Pure.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::usage::{Budget, Usage};
+use crate::core::work::Work;
+use crate::flow::{Approval, Want};
+
+/// What is to be done about a wanted call.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Nothing now: it runs, a person is asked, or a limit is reached.
+    Wait,
+    /// Nothing before this time.
+    Until(DateTime<Utc>),
+    /// A person is asked first.
+    Ask(Gate),
+    /// It may start.
+    Start,
+}
+
+/// The limits that hold now.
+pub struct Limits<'a> {
+    /// Calls under way at the same time, at most.
+    pub concurrency: usize,
+    /// How many are under way, those that are about to start included.
+    pub under_way: usize,
+    /// The same for each limit of a step's own.
+    pub lanes: &'a HashMap<Key, usize>,
+    /// What the run may spend.
+    pub budget: Budget,
+    /// What the calls under way are expected to use.
+    pub reserved: Usage,
+}
+
+/// Decides about one wanted call. `estimate` is what it is expected to use, `missing` a secret that must be typed first.
+pub fn ready(
+    run: &Run,
+    want: &Want,
+    limits: &Limits<'_>,
+    estimate: Usage,
+    missing: Option<&str>,
+    now: DateTime<Utc>,
+) -> Step {
+    let call = run.call(&want.key);
+    if let Some(call) = call {
+        if call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running) {
+            return Step::Wait;
+        }
+        if let Some(at) = call.retry_at
+            && at > now
+        {
+            return Step::Until(at);
+        }
+    }
+    let gate = call.and_then(|call| call.gate.as_ref());
+    if let Some(wanted) = approval(run, want) {
+        let asked = gate.is_some_and(|gate| gate.kind == GateFor::Approval && gate.shows == wanted.shows);
+        return if asked { Step::Wait } else { Step::Ask(wanted) };
+    }
+    if let Some(name) = missing {
+        let asked = gate.is_some_and(|gate| gate.kind == GateFor::Secret);
+        return if asked { Step::Wait } else { Step::Ask(secret(want, name)) };
+    }
+    // Forms take no resources: any number may be open.
+    if matches!(*want.work, Work::Ask { .. }) {
+        return if call.is_some_and(|call| call.status == CallStatus::Input) { Step::Wait } else { Step::Start };
+    }
+    if limits.under_way >= limits.concurrency {
+        return Step::Wait;
+    }
+    if let Some((lane, most)) = &want.lane
+        && limits.lanes.get(lane).copied().unwrap_or(0) >= *most
+    {
+        return Step::Wait;
+    }
+    let mut reserved = limits.reserved;
+    reserved += estimate;
+    if !limits.budget.allows(run.usage, reserved) {
+        // One question for the whole run, however many calls it holds up.
+        let asked = run.waiting().any(|gate| gate.kind == GateFor::Budget);
+        return if asked { Step::Wait } else { Step::Ask(budget(run, want, limits.budget, estimate)) };
+    }
+    Step::Start
+}
+
+/// The approval that is still needed.
+fn approval(run: &Run, want: &Want) -> Option<Gate> {
+    let bytes = match want.approval {
+        Approval::None => return None,
+        Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
+    };
+    let call = run.call(&want.key);
+    let given = match want.approval {
+        Approval::Once => run.approved.contains(&bytes),
+        _ => {
+            // An approval holds for the attempts that follow it, until the person is asked anew.
+            call.is_some_and(|call| {
+                call.approved.as_ref() == Some(&bytes) || (call.tries > 0 && call.tries < want.retry.attempts)
+            })
+        }
+    };
+    if given {
+        return None;
+    }
+    let work = serde_json::to_value(&*want.work).unwrap_or(Value::Null);
+    Some(Gate {
+        key: want.key.clone(),
+        kind: GateFor::Approval,
+        attempt: call.map_or(1, crate::core::call::Call::next_attempt),
+        version: 0,
+        shows: json!({ "step": want.step, "work": work, "bytes": bytes, "fingerprint": want.fingerprint }),
+        allowed: vec![Answer::Approve, Answer::Deny],
+    })
+}
+
+fn secret(want: &Want, name: &str) -> Gate {
+    Gate {
+        key: want.key.clone(),
+        kind: GateFor::Secret,
+        attempt: 0,
+        version: 0,
+        shows: json!({ "name": name }),
+        allowed: vec![Answer::Answer],
+    }
+}
+
+fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
+    Gate {
+        key: want.key.clone(),
+        kind: GateFor::Budget,
+        attempt: 0,
+        version: 0,
+        shows: json!({ "spent": run.usage, "budget": budget, "next": estimate }),
+        allowed: vec![Answer::Budget],
+    }
+}

@@ -1,0 +1,56 @@
+//! What is to be said of calls when a run is taken up, asked for again, or stopped for good.
+
+use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::decide::Refusal;
+use crate::core::event::Event;
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::ports::StateFolder;
+use crate::core::run::{Run, Status};
+use crate::core::text::Untrusted;
+use crate::engine::outcome;
+
+/// The outcomes of attempts that a process left without one.
+pub fn abandoned(run: &Run, state: &StateFolder) -> Vec<Event> {
+    run.calls
+        .values()
+        .filter_map(|call| {
+            let attempt = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running)?;
+            let partial = spooled(state, run.id, &call.key, attempt.number);
+            Some(outcome::abandoned(call, attempt.number, attempt.on_crash, partial))
+        })
+        .collect()
+}
+
+/// A fresh set of attempts for every call that failed.
+pub fn failed_again(run: &Run, who: &str) -> Vec<Event> {
+    run.calls
+        .values()
+        .filter(|call| call.status == CallStatus::Failed)
+        .map(|call| Event::CallRequested { key: call.key.clone(), by: who.to_owned() })
+        .collect()
+}
+
+/// The end of a run by a person's will.
+///
+/// # Errors
+/// When it is over already.
+pub fn cancelled(run: &Run, who: &str) -> Result<Vec<Event>, Refusal> {
+    match run.status {
+        Status::Cancelled => Err(Refusal("the run was cancelled already".to_owned())),
+        Status::Completed => Err(Refusal("the run is completed; there is nothing to cancel".to_owned())),
+        _ => Ok(vec![Event::RunCancelled { by: who.to_owned() }]),
+    }
+}
+
+/// The file that the partial text of an attempt is kept in.
+pub fn spool_file(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> std::path::PathBuf {
+    state.spool(run).join(format!("{key}.{attempt}.partial"))
+}
+
+fn spooled(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> Untrusted {
+    let path = spool_file(state, run, key, attempt);
+    let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let _ = std::fs::remove_file(path);
+    Untrusted::from(text)
+}

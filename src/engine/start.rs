@@ -1,0 +1,199 @@
+//! New runs: from a task, from another run, from a point in another run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::core::event::{Created, Event, Origin};
+use crate::core::failure::Failure;
+use crate::core::form::{self, FieldType};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::pinned::Pinned;
+use crate::core::ports::{Append, Writer};
+use crate::core::run::Run;
+use crate::core::text::{Untrusted, visible};
+use crate::core::usage::Budget;
+use crate::engine::driver::flow_of;
+use crate::engine::{Engine, EngineError};
+
+/// A run to be started.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The definition, children included.
+    pub pinned: Arc<Pinned>,
+    /// What was given for its inputs, an object; files are read already.
+    pub inputs: Value,
+    /// The folder in which it is started.
+    pub cwd: PathBuf,
+    /// The session that it shares state and history with.
+    pub session: Option<String>,
+    /// The model in the place of the task's.
+    pub model: Option<String>,
+    /// What it may spend, in the place of the definition's budget.
+    pub budget: Option<Budget>,
+    /// The run that it is made from.
+    pub origin: Option<Origin>,
+}
+
+/// A point in a run at which a new one is forked from it.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    /// That run.
+    pub run: RunId,
+    /// Neither this call nor what depends on it is taken over.
+    pub at: Key,
+    /// The definition of the new run.
+    pub pinned: Arc<Pinned>,
+}
+
+/// Why a run was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its inputs are not valid: one message each.
+    #[error("{}", .0.join("\n"))]
+    Inputs(Vec<String>),
+    /// This version cannot run its definition.
+    #[error("{0}")]
+    Definition(String),
+    /// The engine's own trouble.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// How many earlier runs of a session a new one remembers.
+const SESSION_RUNS: usize = 10;
+
+impl Engine {
+    /// Creates a run. It is committed when this returns; [`Engine::drive`] makes it go on.
+    ///
+    /// # Errors
+    /// When the inputs are not valid, the definition cannot be run, or the store cannot be used.
+    pub fn start(&self, start: &Start) -> Result<RunId, StartError> {
+        self.create(start, |_| Vec::new())
+    }
+
+    /// Creates a run that adopts every standing call of another that does not depend on one call. Effects that
+    /// happened there are not performed again.
+    ///
+    /// # Errors
+    /// As [`Engine::start`], and when there is no such run or call.
+    pub fn fork(&self, fork: &Fork) -> Result<RunId, StartError> {
+        let old = self.load(fork.run)?;
+        if old.call(&fork.at).is_none() {
+            return Err(EngineError::NoRun(format!("run {} has no call `{}`", old.id.short(), fork.at)).into());
+        }
+        let dependents = old.dependents(&fork.at);
+        let adopted: Vec<Event> = old
+            .calls
+            .values()
+            .filter(|call| !call.key.is_within(&fork.at) && !dependents.contains(&call.key))
+            .filter_map(|call| {
+                let standing = call.standing.as_ref()?;
+                Some(Event::CallAdopted {
+                    key: call.key.clone(),
+                    step: call.step.clone(),
+                    fingerprint: standing.fingerprint.clone(),
+                    output: Arc::clone(&standing.output),
+                    from: old.id,
+                })
+            })
+            .collect();
+        let start = Start {
+            pinned: Arc::clone(&fork.pinned),
+            inputs: (*old.inputs).clone(),
+            cwd: old.cwd.clone(),
+            session: old.session.clone(),
+            model: old.model.clone(),
+            budget: old.budget,
+            origin: Some(Origin { run: old.id, how: "fork".to_owned(), at: Some(fork.at.clone()) }),
+        };
+        self.create(&start, |_| adopted)
+    }
+
+    fn create(&self, start: &Start, more: impl FnOnce(RunId) -> Vec<Event>) -> Result<RunId, StartError> {
+        let ports = &self.shared.ports;
+        flow_of(&start.pinned).map_err(StartError::Definition)?;
+        let task = &start.pinned.task;
+        let inputs = form::fill(&task.inputs, &start.inputs).map_err(StartError::Inputs)?;
+        let now = ports.clock.now();
+        let run = RunId::new(u64::try_from(now.timestamp_millis()).unwrap_or(0), ports.clock.random());
+        let definition = start.pinned.hash().map_err(|error| StartError::Definition(error.to_string()))?;
+        let (state, earlier_runs) = match &start.session {
+            Some(name) => self.session(name)?,
+            None => (Value::Null, Vec::new()),
+        };
+        let learned = ports.journal.learned(Some(&task.id)).map_err(EngineError::from)?;
+        let nonce: String = ports.clock.random().iter().map(|byte| format!("{byte:02x}")).collect();
+        let created = Created {
+            task: task.id.clone(),
+            kind: task.kind(),
+            title: title(&start.pinned, &inputs),
+            by: ports.who.clone(),
+            cwd: start.cwd.clone(),
+            inputs: Arc::new(inputs),
+            definition,
+            nonce,
+            session: start.session.clone(),
+            state,
+            earlier_runs,
+            learned: learned.into_iter().map(|learned| learned.lesson).collect(),
+            model: start.model.clone(),
+            budget: start.budget,
+            origin: start.origin.clone(),
+        };
+        ports.journal.create(run, now, &created, &start.pinned).map_err(EngineError::from)?;
+        let events = more(run);
+        if !events.is_empty() {
+            let batch = Append {
+                run,
+                after: 1,
+                writer: Writer::Decider,
+                at: now,
+                events,
+                learn: Vec::new(),
+                state: Value::Null,
+            };
+            ports.journal.append(batch).map_err(EngineError::from)?;
+        }
+        Ok(run)
+    }
+
+    /// The state of a session, and what its last runs were asked and gave.
+    fn session(&self, name: &str) -> Result<(Value, Vec<(String, Untrusted)>), EngineError> {
+        let (state, runs) = self.shared.ports.journal.session(name, SESSION_RUNS)?;
+        let mut earlier = Vec::with_capacity(runs.len());
+        for run in runs {
+            let run: Run = self.load(run)?;
+            if let Some(result) = run.result {
+                earlier.push((run.title, result.body));
+            }
+        }
+        Ok((state, earlier))
+    }
+}
+
+/// What a run is called: the first line of its first text, else the task's name.
+fn title(pinned: &Pinned, inputs: &Value) -> String {
+    const LONGEST: usize = 60;
+    let texts = pinned.task.inputs.iter().filter_map(|field| match field.kind {
+        FieldType::Text | FieldType::Multiline => inputs.get(&field.name)?.as_str(),
+        FieldType::File => inputs.get(&field.name)?.get("name")?.as_str(),
+        _ => None,
+    });
+    let line = texts.flat_map(str::lines).map(str::trim).find(|line| !line.is_empty());
+    let Some(line) = line else { return pinned.task.name.clone() };
+    let shown = visible(line, false);
+    if shown.chars().count() <= LONGEST {
+        return shown.into_owned();
+    }
+    let cut: String = shown.chars().take(LONGEST - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+impl From<Failure> for StartError {
+    fn from(failure: Failure) -> Self {
+        Self::Definition(failure.message)
+    }
+}
