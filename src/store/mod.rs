@@ -21,6 +21,8 @@ mod place;
 mod rebuild;
 mod says;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
