@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be used or is read-only.
     pub fn durability(&self) -> Result<(String, i64), JournalError> {
-        self.write(|tx, _| {
+        self.writing(|tx, _| {
             let mode = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             Ok((mode, tx.pragma_query_value(None, "synchronous", |row| row.get(0))?))
         })
@@ -135,17 +135,17 @@ impl Store {
     /// # Errors
     /// When the store cannot be used.
     pub fn rebuild(&self) -> Result<Rebuilt, JournalError> {
-        self.write(|tx, _| rebuild::rebuild(tx))
+        self.writing(|tx, _| rebuild::rebuild(tx))
     }
 
     /// Reads one state of the file, whatever is committed meanwhile.
-    fn read<T>(&self, f: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, JournalError> {
+    fn reading<T>(&self, f: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, JournalError> {
         let db = lock(&self.reader);
         db.unchecked_transaction().map_err(Fault::from).and_then(|tx| f(&tx)).map_err(|fault| fault.at(&self.path))
     }
 
     /// Writes all or nothing.
-    fn write<T>(&self, f: impl FnOnce(&Transaction, &mut Folds) -> Result<T, Fault>) -> Result<T, JournalError> {
+    fn writing<T>(&self, f: impl FnOnce(&Transaction, &mut Folds) -> Result<T, Fault>) -> Result<T, JournalError> {
         let Some(writer) = &self.writer else {
             let why = self.read_only.as_deref().unwrap_or_default();
             return Err(JournalError::Store(format!("nothing was written: {why}")));
@@ -162,9 +162,9 @@ impl Store {
 
     /// Indexes what no run that stands still has indexed yet. What cannot be written now is indexed later.
     fn catch_up(&self) {
-        let Ok(true) = self.read(search::is_behind) else { return };
+        let Ok(true) = self.reading(search::is_behind) else { return };
         for _ in 0..search::BATCHES {
-            match self.write(|tx, _| search::catch_up(tx, None)) {
+            match self.writing(|tx, _| search::catch_up(tx, None)) {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return,
             }
@@ -179,71 +179,71 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Journal for Store {
     fn create(&self, run: RunId, at: DateTime<Utc>, created: &Created, pinned: &Pinned) -> Result<(), JournalError> {
-        self.write(|tx, folds| journal::create(tx, folds, run, at, created, pinned))
+        self.writing(|tx, folds| journal::create(tx, folds, run, at, created, pinned))
     }
 
     fn append(&self, batch: Append) -> Result<u64, JournalError> {
-        self.write(|tx, folds| journal::append(tx, folds, &batch))
+        self.writing(|tx, folds| journal::append(tx, folds, &batch))
     }
 
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError> {
-        self.read(|db| journal::read(db, run, after))
+        self.reading(|db| journal::read(db, run, after))
     }
 
     fn head(&self, run: RunId) -> Result<u64, JournalError> {
-        self.read(|db| Ok(journal::known(db, run)?.head))
+        self.reading(|db| Ok(journal::known(db, run)?.head))
     }
 
     fn take_over(&self, run: RunId) -> Result<u64, JournalError> {
-        self.write(|tx, _| journal::take_over(tx, run))
+        self.writing(|tx, _| journal::take_over(tx, run))
     }
 
     fn definition(&self, hash: &Fingerprint) -> Result<Pinned, JournalError> {
-        self.read(|db| journal::definition(db, hash))
+        self.reading(|db| journal::definition(db, hash))
     }
 
     fn pin(&self, pinned: &Pinned) -> Result<Fingerprint, JournalError> {
-        self.write(|tx, _| journal::pin(tx, pinned))
+        self.writing(|tx, _| journal::pin(tx, pinned))
     }
 
     fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError> {
-        self.read(|db| list::find(db, fragment))
+        self.reading(|db| list::find(db, fragment))
     }
 
     fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, JournalError> {
         if query.text.trim().is_empty() {
-            return self.read(|db| list::history(db, query));
+            return self.reading(|db| list::history(db, query));
         }
         self.catch_up();
-        self.read(|db| search::history(db, query))
+        self.reading(|db| search::history(db, query))
     }
 
     fn delete(&self, run: RunId) -> Result<(), JournalError> {
-        self.write(|tx, _| journal::delete(tx, run))
+        self.writing(|tx, _| journal::delete(tx, run))
     }
 
     fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, JournalError> {
-        self.read(|db| keep::learned(db, task))
+        self.reading(|db| keep::learned(db, task))
     }
 
     fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
-        self.write(|tx, _| keep::teach(tx, id, text))
+        self.writing(|tx, _| keep::teach(tx, id, text))
     }
 
     fn session(&self, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), JournalError> {
-        self.read(|db| keep::session(db, name, runs))
+        self.reading(|db| keep::session(db, name, runs))
     }
 
     fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), JournalError> {
-        self.write(|tx, _| keep::keep_draft(tx, run, name, text))
+        self.writing(|tx, _| keep::keep_draft(tx, run, name, text))
     }
 
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError> {
-        self.read(|db| keep::drafts(db, run))
+        self.reading(|db| keep::drafts(db, run))
     }
 
     fn cached(&self, fingerprint: &Fingerprint, since: DateTime<Utc>) -> Result<Option<(RunId, Value)>, JournalError> {
         self.catch_up();
-        self.read(|db| search::cached(db, fingerprint, since))
+        self.reading(|db| search::cached(db, fingerprint, since))
     }
 }
