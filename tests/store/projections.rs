@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepwell::core::event::{Event, PauseReason, Scope};
+use stepwell::core::event::{Event, Measured, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Answer, Gate, GateFor};
 use stepwell::core::ports::{HistoryQuery, Journal as _};
@@ -18,7 +18,7 @@ use super::common::*;
 const KEYS: [&str; 3] = ["plan", "write[0]", "write[1]"];
 
 fn event() -> impl Strategy<Value = Event> {
-    (0..KEYS.len(), 0..KEYS.len(), 1u32..3, 0u32..24, "[a-d]{2,4}").prop_map(|(at, other, attempt, which, word)| {
+    (0..KEYS.len(), 0..KEYS.len(), 1u32..3, 0u32..26, "[a-d]{2,4}").prop_map(|(at, other, attempt, which, word)| {
         let key = key(KEYS[at]);
         let by = "ana".to_owned();
         let gate = |kind| {
@@ -42,7 +42,7 @@ fn event() -> impl Strategy<Value = Event> {
             11 => Event::CallSkipped { key, step, because: word, by },
             12 => Event::CallFailed { key, step, fingerprint, error, by },
             13 => Event::CallStaled { key, fingerprint, because: Vec::new() },
-            14 => Event::CallMoved { key, from: KEYS[other].parse().unwrap(), fingerprint },
+            14 => Event::CallMoved { key, from: KEYS[other].parse().unwrap(), attempt, version: 1, fingerprint },
             15 => Event::CallRequested { key, by },
             16 => Event::MessageAdded { text: word, by },
             17 => Event::BudgetRaised { budget: Budget::default(), by },
@@ -50,7 +50,23 @@ fn event() -> impl Strategy<Value = Event> {
             19 => Event::RunPaused { reason: PauseReason::ByYou },
             20 => Event::RunCompleted { title: word.clone().into(), body: "done".into() },
             21 => Event::RunFailed { key: Some(key), error },
-            22 => Event::RunRenamed { title: word, by },
+            22 => Event::AttemptCancelled {
+                key,
+                attempt,
+                partial: word.into(),
+                again: at == 0,
+                by,
+                measured: Measured::default(),
+            },
+            23 => Event::AttemptFailed {
+                key,
+                attempt,
+                error,
+                partial: word.into(),
+                retry_at: None,
+                measured: Measured::default(),
+            },
+            24 => Event::RunRenamed { title: word, by },
             _ => Event::RunCancelled { by },
         }
     })
