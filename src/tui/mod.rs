@@ -1,1 +1,5 @@
-//! The tui room.
+//! The full-screen terminal interface.
+
+pub mod markdown;
+pub mod text;
+pub mod theme;
