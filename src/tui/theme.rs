@@ -92,6 +92,8 @@ pub struct Theme {
     pub removed: Style,
     /// Where a search matched.
     pub hit: Style,
+    /// Colours are missing, so what only colour would tell is written out.
+    pub signs: bool,
 }
 
 impl Theme {
@@ -129,6 +131,7 @@ impl Theme {
             added: bold.add_modifier(Modifier::UNDERLINED),
             removed: dim.add_modifier(Modifier::CROSSED_OUT),
             hit: bold.add_modifier(Modifier::UNDERLINED),
+            signs: true,
         }
     }
 
@@ -155,6 +158,7 @@ impl Theme {
             added: of(hues.green).add_modifier(Modifier::UNDERLINED),
             removed: of(hues.red).add_modifier(Modifier::CROSSED_OUT),
             hit: of(hues.yellow).add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+            signs: false,
         }
     }
 }
