@@ -245,9 +245,13 @@ pub static TABLE: &[Command] = &[
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
-    command!(WriteAnyway, "Have it written with what is known", "write it anyway", [Chord::alt(KeyCode::Char('w'))], |s| {
-        on(s, Screen::Chat) && s.selected == Selected::Gate(GateFor::Input)
-    }),
+    command!(
+        WriteAnyway,
+        "Have it written with what is known",
+        "write it anyway",
+        [Chord::alt(KeyCode::Char('w'))],
+        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateFor::Input) }
+    ),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
     command!(Up, "Up", "", [c('k')], moves_by_letter),
@@ -352,7 +356,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..256u32 {
+                    for bits in 0..128u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -365,7 +369,6 @@ mod tests {
                             marked: bit(4),
                             going: bit(5),
                             others: bit(6),
-                            typed: bit(7),
                         });
                     }
                 }

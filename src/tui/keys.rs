@@ -69,7 +69,10 @@ impl Chord {
             KeyCode::Char(' ') => shown.push_str("Space"),
             KeyCode::Char(c) if self.modifiers.is_empty() => shown.push(c),
             KeyCode::Char(c) => shown.extend(c.to_uppercase()),
-            KeyCode::F(n) => shown.push_str(&format!("F{n}")),
+            KeyCode::F(n) => {
+                shown.push('F');
+                shown.push_str(&n.to_string());
+            }
             KeyCode::Up => shown.push('↑'),
             KeyCode::Down => shown.push('↓'),
             KeyCode::Left => shown.push('←'),

@@ -92,8 +92,6 @@ pub struct Situation {
     pub going: bool,
     /// Something else waits.
     pub others: bool,
-    /// The box for typing holds text.
-    pub typed: bool,
 }
 
 impl Situation {
