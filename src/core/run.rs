@@ -330,6 +330,12 @@ impl Run {
                 self.paused = None;
                 for call in self.calls.values_mut() {
                     call.gate = None;
+                    // The counts below hold only if no attempt is left under way: its end may still be told after this.
+                    if let Some(attempt) = call.attempts.last_mut()
+                        && attempt.status == AttemptStatus::Running
+                    {
+                        attempt.status = AttemptStatus::Cancelled;
+                    }
                     if matches!(
                         call.status,
                         CallStatus::Pending

@@ -1,1 +1,140 @@
-//! The export room.
+//! A run as a file: Markdown, JSON, HTML or CSV.
+//!
+//! Promises: pure functions of the folded run; JSON is the raw data and the same object as `show --json`; in every other
+//! format text from outside is made visible first and can neither run, nor load, nor calculate anything where the file
+//! is opened. May not: read files, the journal or the configuration.
+
+mod csv;
+mod html;
+pub mod json;
+mod markdown;
+
+use crate::core::run::Run;
+
+/// What an export is written as. The names are those of `export --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Markdown.
+    Md,
+    /// One JSON object; for [`Scope::Full`] that of `show --json`.
+    Json,
+    /// One self-contained page without scripts.
+    Html,
+    /// Not written by Stepwell itself: [`export`] says what to do instead.
+    Pdf,
+    /// One row a call, whatever the scope.
+    Csv,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Md, Self::Json, Self::Html, Self::Pdf, Self::Csv];
+
+    /// The name on the command line, which is also the file's extension.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md => "md",
+            Self::Json => "json",
+            Self::Html => "html",
+            Self::Pdf => "pdf",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// How much of a run is exported. The names are those of `export --scope`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Its result alone.
+    #[default]
+    Result,
+    /// All of it: inputs, every attempt and version, conversation, documents, result.
+    Full,
+    /// What stands for each call.
+    Steps,
+    /// What was tried when, by whom, at what cost, and how it ended.
+    Log,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Result, Self::Full, Self::Steps, Self::Log];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Result => "result",
+            Self::Full => "full",
+            Self::Steps => "steps",
+            Self::Log => "log",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// Why there is nothing to write.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// The run has no result.
+    #[error(
+        "run {run} has no result yet, it is {status}: go on with `stepwell resume {run}`, \
+         or export what there is with `--scope steps` or `--scope full`"
+    )]
+    NoResult {
+        /// The run, as it is shown.
+        run: String,
+        /// Where it stands.
+        status: &'static str,
+    },
+    /// PDF is made by other programs.
+    #[error(
+        "Stepwell does not write PDF itself: export with `--format html` and print that from a browser, \
+         or with `--format md` and use a converter such as pandoc"
+    )]
+    Pdf,
+}
+
+/// Writes a run as text in UTF-8 that ends with a line break.
+///
+/// # Errors
+/// When the run has no result and that is what was asked for, and for PDF.
+pub fn export(run: &Run, format: Format, scope: Scope) -> Result<String, ExportError> {
+    match format {
+        Format::Md => markdown::write(run, scope),
+        Format::Html => Ok(html::page(&run.title, &markdown::write(run, scope)?)),
+        Format::Json => {
+            let mut text = format!("{:#}", json::scoped(run, scope)?);
+            text.push('\n');
+            Ok(text)
+        }
+        Format::Csv => Ok(csv::calls(run)),
+        Format::Pdf => Err(ExportError::Pdf),
+    }
+}
+
+/// The result of a run: what it was completed with, else the newest version of the document `result`.
+fn result(run: &Run) -> Result<crate::core::run::RunResult, ExportError> {
+    run.result
+        .clone()
+        .or_else(|| {
+            let (_, newest) = run.documents.get("result")?.newest()?;
+            Some(crate::core::run::RunResult { title: newest.title.clone(), body: newest.body.clone() })
+        })
+        .ok_or_else(|| ExportError::NoResult { run: run.id.short(), status: run.status.name() })
+}
+
+#[cfg(test)]
+mod tests;

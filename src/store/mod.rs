@@ -1,1 +1,249 @@
-//! The store room.
+//! Durability in one SQLite file: the journal of every run, and the lists and the search that follow from it.
+//!
+//! What it promises: what a write call returned from is on the disk (WAL, `synchronous=FULL`); events are only ever
+//! added, except that a person may delete a whole run; several processes may use the file at once and lose nothing;
+//! reads do not wait for writes; a file that cannot be used is never changed, replaced or deleted.
+//! What it may not do: know what events mean beyond their fold, or decide anything. Lists, search and the index of the
+//! cache are projections: [`Store::rebuild`] makes them anew from the events.
+//!
+//! Search and cache are indexed when a run stands still or is asked about, not with each event, so that an append
+//! costs hardly more than its commit.
+
+mod body;
+mod fault;
+mod folds;
+mod journal;
+mod keep;
+mod list;
+mod mark;
+mod open;
+mod place;
+mod rebuild;
+mod says;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use serde_json::Value;
+
+use self::fault::Fault;
+use self::folds::Folds;
+use crate::core::event::{Created, Recorded};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::id::RunId;
+use crate::core::pinned::Pinned;
+use crate::core::ports::{Append, HistoryQuery, Journal, JournalError, Learned, RunRow};
+
+pub use self::rebuild::Rebuilt;
+
+/// How long a write waits for another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To read and write; file and folder are created when they are missing. A file that cannot be written is opened
+    /// to read, see [`Store::read_only`].
+    Write,
+    /// To read an existing file.
+    Read,
+}
+
+/// The journal in a SQLite file.
+pub struct Store {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    writer: Option<Mutex<Writer>>,
+    read_only: Option<String>,
+}
+
+/// The one connection that writes.
+struct Writer {
+    db: Connection,
+    folds: Folds,
+}
+
+impl Store {
+    /// Opens the store at `path`. Takes about a millisecond when it exists.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`] when the file is damaged, of a newer version or another program's, or cannot be opened.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, JournalError> {
+        Self::open_patiently(path, mode, PATIENCE)
+    }
+
+    /// As [`Store::open`], with the time that a write waits for another process.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_patiently(path: &Path, mode: Mode, patience: Duration) -> Result<Self, JournalError> {
+        let opened = match mode {
+            Mode::Write => open::to_write(path, patience),
+            Mode::Read => open::to_read(path, patience, "it was opened to read only".to_owned()),
+        }
+        .map_err(|fault| fault.at(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: Mutex::new(opened.reader),
+            writer: opened.writer.map(|db| Mutex::new(Writer { db, folds: Folds::default() })),
+            read_only: opened.read_only,
+        })
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why nothing can be written; `None` when it can.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
+    /// A number that changes with every commit by any process: what a watcher polls, for some microseconds.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn data_version(&self) -> Result<i64, JournalError> {
+        let db = lock(&self.reader);
+        db.prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)))
+            .map_err(|error| Fault::from(error).at(&self.path))
+    }
+
+    /// How a commit is made durable: `PRAGMA journal_mode` and `PRAGMA synchronous` of the connection that writes.
+    ///
+    /// # Errors
+    /// When the store cannot be used or is read-only.
+    pub fn durability(&self) -> Result<(String, i64), JournalError> {
+        self.writing(|tx, _| {
+            let mode = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            Ok((mode, tx.pragma_query_value(None, "synchronous", |row| row.get(0))?))
+        })
+    }
+
+    /// Makes every projection anew from the events, in one transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn rebuild(&self) -> Result<Rebuilt, JournalError> {
+        self.writing(|tx, _| rebuild::rebuild(tx))
+    }
+
+    /// Reads one state of the file, whatever is committed meanwhile.
+    fn reading<T>(&self, f: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, JournalError> {
+        let db = lock(&self.reader);
+        db.unchecked_transaction().map_err(Fault::from).and_then(|tx| f(&tx)).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Writes all or nothing.
+    fn writing<T>(&self, f: impl FnOnce(&Transaction, &mut Folds) -> Result<T, Fault>) -> Result<T, JournalError> {
+        let Some(writer) = &self.writer else {
+            let why = self.read_only.as_deref().unwrap_or_default();
+            return Err(JournalError::Store(format!("nothing was written: {why}")));
+        };
+        let mut writer = lock(writer);
+        let Writer { db, folds } = &mut *writer;
+        let done = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Fault::from).and_then(|tx| {
+            let done = f(&tx, folds)?;
+            tx.commit().inspect_err(|_| *folds = Folds::default())?;
+            Ok(done)
+        });
+        done.map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Indexes what no run that stands still has indexed yet. What cannot be written now is indexed later.
+    fn catch_up(&self) {
+        let Ok(true) = self.reading(search::is_behind) else { return };
+        for _ in 0..search::BATCHES {
+            match self.writing(|tx, _| search::catch_up(tx, None)) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Takes a lock. A panic elsewhere left no half-done work behind: its transaction was rolled back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Journal for Store {
+    fn create(&self, run: RunId, at: DateTime<Utc>, created: &Created, pinned: &Pinned) -> Result<(), JournalError> {
+        self.writing(|tx, folds| journal::create(tx, folds, run, at, created, pinned))
+    }
+
+    fn append(&self, batch: Append) -> Result<u64, JournalError> {
+        self.writing(|tx, folds| journal::append(tx, folds, &batch))
+    }
+
+    fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError> {
+        self.reading(|db| journal::read(db, run, after))
+    }
+
+    fn head(&self, run: RunId) -> Result<u64, JournalError> {
+        self.reading(|db| Ok(journal::known(db, run)?.head))
+    }
+
+    fn take_over(&self, run: RunId) -> Result<u64, JournalError> {
+        self.writing(|tx, _| journal::take_over(tx, run))
+    }
+
+    fn definition(&self, hash: &Fingerprint) -> Result<Pinned, JournalError> {
+        self.reading(|db| journal::definition(db, hash))
+    }
+
+    fn pin(&self, pinned: &Pinned) -> Result<Fingerprint, JournalError> {
+        self.writing(|tx, _| journal::pin(tx, pinned))
+    }
+
+    fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError> {
+        self.reading(|db| list::find(db, fragment))
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, JournalError> {
+        if query.text.trim().is_empty() {
+            return self.reading(|db| list::history(db, query));
+        }
+        self.catch_up();
+        self.reading(|db| search::history(db, query))
+    }
+
+    fn delete(&self, run: RunId) -> Result<(), JournalError> {
+        self.writing(|tx, _| journal::delete(tx, run))
+    }
+
+    fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, JournalError> {
+        self.reading(|db| keep::learned(db, task))
+    }
+
+    fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
+        self.writing(|tx, _| keep::teach(tx, id, text))
+    }
+
+    fn session(&self, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), JournalError> {
+        self.reading(|db| keep::session(db, name, runs))
+    }
+
+    fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), JournalError> {
+        self.writing(|tx, _| keep::keep_draft(tx, run, name, text))
+    }
+
+    fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError> {
+        self.reading(|db| keep::drafts(db, run))
+    }
+
+    fn cached(&self, fingerprint: &Fingerprint, since: DateTime<Utc>) -> Result<Option<(RunId, Value)>, JournalError> {
+        self.catch_up();
+        self.reading(|db| search::cached(db, fingerprint, since))
+    }
+}

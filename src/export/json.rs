@@ -1,0 +1,170 @@
+//! A run as the JSON object of `show --json`: its fields and their order are a contract.
+
+use serde_json::{Value, json};
+
+use super::{ExportError, Scope};
+use crate::core::call::{Attempt, Call, Version};
+use crate::core::document::Document;
+use crate::core::event::Measured;
+use crate::core::failure::Failure;
+use crate::core::gate::{Answer, Gate};
+use crate::core::run::{ChatMessage, Run};
+
+/// The object of `show --json`.
+#[must_use]
+pub fn show(run: &Run) -> Value {
+    json!({
+        "v": 1,
+        "run": run.id,
+        "task": run.task,
+        "kind": run.kind,
+        "title": run.title,
+        "status": run.status,
+        "by": run.by,
+        "cwd": run.cwd.to_string_lossy(),
+        "created_at": run.created_at,
+        "inputs": *run.inputs,
+        "definition": run.definition,
+        "calls": run.calls.values().map(call).collect::<Vec<_>>(),
+        "waiting": waiting(run),
+        "messages": run.messages.iter().map(message).collect::<Vec<_>>(),
+        "warnings": run.warnings,
+        "result": run.result.as_ref().map(|result| json!({"title": result.title, "body": result.body})),
+        "documents": run.documents.values().flat_map(document).collect::<Vec<_>>(),
+        "error": run.error.as_ref().map(|(key, error)| failed(Some(key.as_ref().map(ToString::to_string)), error)),
+        "usage": run.usage,
+    })
+}
+
+/// What waits for a person, as in `show --json` and in the last line of `--json`.
+#[must_use]
+pub fn waiting(run: &Run) -> Value {
+    run.waiting().map(gate).collect()
+}
+
+/// The part of a run that a scope names.
+pub(super) fn scoped(run: &Run, scope: Scope) -> Result<Value, ExportError> {
+    Ok(match scope {
+        Scope::Full => show(run),
+        Scope::Result => {
+            let result = super::result(run)?;
+            json!({"v": 1, "run": run.id, "title": result.title, "body": result.body})
+        }
+        Scope::Steps => json!({
+            "v": 1,
+            "run": run.id,
+            "calls": run.calls.values().map(|call| json!({
+                "key": call.key,
+                "step": call.step,
+                "status": call.status,
+                "standing": standing(call),
+            })).collect::<Vec<_>>(),
+        }),
+        Scope::Log => json!({
+            "v": 1,
+            "run": run.id,
+            "attempts": super::markdown::in_order(run).into_iter().map(|(call, tried)| {
+                let Measured { model, usage, first_token_ms, ms, .. } = &tried.measured;
+                json!({
+                    "started_at": tried.started_at,
+                    "key": call.key,
+                    "attempt": tried.number,
+                    "status": tried.status,
+                    "by": tried.by,
+                    "model": model,
+                    "instruction": instruction(tried),
+                    "error": tried.error.as_ref().map(|error| failed(None, error)),
+                    "first_token_ms": first_token_ms,
+                    "ms": ms,
+                    "usage": usage,
+                })
+            }).collect::<Vec<_>>(),
+            "warnings": run.warnings,
+            "log": run.log,
+        }),
+    })
+}
+
+fn call(call: &Call) -> Value {
+    json!({
+        "key": call.key,
+        "step": call.step,
+        "status": call.status,
+        "attempt": call.newest().map_or(0, |attempt| attempt.number),
+        "output": call.output().map(|(_, _, output)| &**output),
+        "standing": standing(call),
+        "attempts": call.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+fn standing(call: &Call) -> Value {
+    call.standing.as_ref().map_or(
+        Value::Null,
+        |stands| json!({"attempt": stands.attempt, "version": stands.version, "output": *stands.output}),
+    )
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    let Measured { model, usage, first_token_ms, ms, .. } = &attempt.measured;
+    json!({
+        "attempt": attempt.number,
+        "status": attempt.status,
+        "by": attempt.by,
+        "model": model,
+        "output": attempt.newest().map(|(_, version)| &*version.output),
+        "versions": (1u32..).zip(&attempt.versions).map(version).collect::<Vec<_>>(),
+        "instruction": instruction(attempt),
+        "error": attempt.error.as_ref().map(|error| failed(None, error)),
+        "started_at": attempt.started_at,
+        "first_token_ms": first_token_ms,
+        "ms": ms,
+        "usage": usage,
+    })
+}
+
+fn instruction(attempt: &Attempt) -> Option<&str> {
+    attempt.instruction.as_ref().map(|said| said.text.as_str())
+}
+
+fn version((number, version): (u32, &Version)) -> Value {
+    json!({"version": number, "by": version.by, "output": *version.output})
+}
+
+/// A failure; that of a run has the key of the call, or null.
+fn failed(of_run: Option<Option<String>>, error: &Failure) -> Value {
+    let mut value = json!({"class": error.class, "message": error.message, "detail": error.detail});
+    if let (Some(key), Some(fields)) = (of_run, value.as_object_mut()) {
+        fields.shift_insert(0, "key".to_owned(), json!(key));
+    }
+    value
+}
+
+fn gate(gate: &Gate) -> Value {
+    json!({
+        "key": gate.key,
+        "for": gate.kind.name(),
+        "attempt": gate.attempt,
+        "version": gate.version,
+        "allowed": gate.allowed.iter().map(|answer: &Answer| answer.name()).collect::<Vec<_>>(),
+    })
+}
+
+fn message(message: &ChatMessage) -> Value {
+    json!({"role": message.role, "text": message.text})
+}
+
+/// Every version of a document, oldest first.
+fn document(document: &Document) -> Vec<Value> {
+    let versions = (1u32..).zip(&document.versions);
+    versions
+        .map(|(number, version)| {
+            json!({
+                "name": document.name,
+                "version": number,
+                "title": version.title,
+                "body": version.body,
+                "by": version.by,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,282 @@
+//! A run as Markdown: text from outside is made visible, and stays the Markdown that it is.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{ExportError, Scope};
+use crate::core::call::{Attempt, AttemptStatus, Call, Ending};
+use crate::core::document::Document;
+use crate::core::failure::Failure;
+use crate::core::model::Role;
+use crate::core::run::Run;
+use crate::core::text::{Untrusted, visible};
+
+/// Said wherever a text of the demo model is shown.
+const DEMO: &str =
+    "*Written by the demo model, which replays recorded answers: it does not think about what you gave it.*";
+
+/// Writes a run.
+pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
+    let mut page = Page::default();
+    match scope {
+        Scope::Result => {
+            let result = super::result(run)?;
+            page.heading(1, &result.title.line());
+            page.paragraph(&result.body.block());
+        }
+        Scope::Steps => {
+            page.heading(1, &visible(&run.title, false));
+            for call in run.calls.values() {
+                page.heading(2, &name(call));
+                page.standing(call);
+            }
+        }
+        Scope::Log => {
+            page.heading(1, &visible(&run.title, false));
+            page.log(run);
+        }
+        Scope::Full => page.full(run),
+    }
+    if is_demo(run) {
+        page.paragraph("---");
+        page.paragraph(DEMO);
+    }
+    Ok(page.0)
+}
+
+/// The attempts of a run in the order in which they began.
+pub(super) fn in_order(run: &Run) -> Vec<(&Call, &Attempt)> {
+    let mut all: Vec<_> =
+        run.calls.values().flat_map(|call| call.attempts.iter().map(move |attempt| (call, attempt))).collect();
+    all.sort_by_key(|(_, attempt)| attempt.started_at);
+    all
+}
+
+/// A value as text: a text as it is, anything else as JSON.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => format!("{other:#}"),
+    }
+}
+
+fn is_demo(run: &Run) -> bool {
+    let mut attempts = run.calls.values().flat_map(|call| &call.attempts);
+    attempts.any(|attempt| attempt.measured.model.as_deref().is_some_and(|model| model.starts_with("demo/")))
+}
+
+fn name(call: &Call) -> String {
+    format!("`{}` — {}", call.key, call.status.name().replace('_', " "))
+}
+
+/// Markdown in the making: blocks with an empty line between them.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn paragraph(&mut self, text: &str) {
+        let text = text.trim_matches('\n');
+        if text.is_empty() {
+            return;
+        }
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn heading(&mut self, level: usize, text: &str) {
+        self.paragraph(&format!("{} {}", "#".repeat(level), text.trim()));
+    }
+
+    /// A text between fences that it cannot close.
+    fn fenced(&mut self, language: &str, text: &str) {
+        let mut longest = 2;
+        let mut ticks = 0;
+        for c in text.chars() {
+            ticks = if c == '`' { ticks + 1 } else { 0 };
+            longest = longest.max(ticks);
+        }
+        let fence = "`".repeat(longest + 1);
+        self.paragraph(&format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n')));
+    }
+
+    fn value(&mut self, value: &Value) {
+        let text = plain(value);
+        let shown = visible(&text, true);
+        if value.is_string() { self.paragraph(&shown) } else { self.fenced("json", &shown) }
+    }
+
+    fn standing(&mut self, call: &Call) {
+        if let Some(standing) = &call.standing {
+            self.value(&standing.output);
+        } else if let Some(ending) = &call.ending {
+            self.ending(ending);
+        }
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        match ending {
+            Ending::Failed { failure, .. } => self.failure(failure),
+            Ending::Skipped { because, .. } => self.paragraph(&format!("Skipped: {}", visible(because, false))),
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        self.paragraph(&format!("Failed ({}): {}", failure.class, visible(&failure.message, false)));
+        if let Some(detail) = &failure.detail {
+            self.fenced("", &visible(detail, true));
+        }
+    }
+
+    fn full(&mut self, run: &Run) {
+        self.heading(1, &visible(&run.title, false));
+        let created = run.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        self.paragraph(&format!(
+            "Task `{}`, run `{}`, {}, started {created} by {} in `{}`. {} tokens, {:.4} USD.",
+            run.task,
+            run.id,
+            run.status.name(),
+            visible(&run.by, false),
+            visible(&run.cwd.to_string_lossy(), false),
+            run.usage.tokens(),
+            run.usage.usd,
+        ));
+        if let Some((_, failure)) = &run.error {
+            self.failure(failure);
+        }
+        self.list("Warnings", &run.warnings);
+        self.heading(2, "Inputs");
+        self.fenced("json", &visible(&format!("{:#}", run.inputs), true));
+        if !run.messages.is_empty() {
+            self.heading(2, "Conversation");
+            for message in &run.messages {
+                let who = match message.role {
+                    Role::System => "System",
+                    Role::User => "You",
+                    Role::Assistant => "Model",
+                };
+                self.paragraph(&format!("**{who}:** {}", message.text.block()));
+            }
+        }
+        if !run.calls.is_empty() {
+            self.heading(2, "Calls");
+            for call in run.calls.values() {
+                self.call(call);
+            }
+        }
+        for document in run.documents.values() {
+            self.document(document);
+        }
+        if let Ok(result) = super::result(run) {
+            self.heading(2, "Result");
+            self.heading(3, &result.title.line());
+            self.paragraph(&result.body.block());
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        self.heading(3, &name(call));
+        for attempt in &call.attempts {
+            let model = attempt.measured.model.as_deref().unwrap_or(&attempt.by);
+            let stands = call.standing.as_ref().filter(|standing| standing.attempt == attempt.number);
+            self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(model, false), how(attempt)));
+            for (number, version) in (1u32..).zip(&attempt.versions) {
+                let mark = if stands.is_some_and(|standing| standing.version == number) { ", accepted" } else { "" };
+                if attempt.versions.len() > 1 {
+                    self.paragraph(&format!("*Version {number} by {}{mark}*", visible(&version.by, false)));
+                }
+                self.value(&version.output);
+            }
+            if attempt.versions.is_empty() && !attempt.partial.is_empty() {
+                self.paragraph("*Broken off:*");
+                self.paragraph(&attempt.partial.block());
+            }
+            if let Some(problem) = &attempt.problem {
+                self.paragraph(&format!("Problem: {}", visible(problem, false)));
+            }
+            if let Some(error) = &attempt.error {
+                self.failure(error);
+            }
+            if let Some(instruction) = attempt.instruction.as_ref().filter(|said| !said.text.is_empty()) {
+                self.quoted("Instruction", &instruction.text);
+            }
+        }
+        if let Some(Ending::Skipped { .. }) = &call.ending {
+            self.standing(call);
+        }
+    }
+
+    fn quoted(&mut self, what: &str, text: &str) {
+        let text = visible(text, true).replace('\n', "\n> ");
+        self.paragraph(&format!("> **{what}:** {text}"));
+    }
+
+    fn document(&mut self, document: &Document) {
+        self.heading(2, &format!("Document `{}`", visible(&document.name, false)));
+        for (number, version) in (1u32..).zip(&document.versions) {
+            let by = visible(&version.by, false);
+            self.heading(3, &format!("Version {number} by {by}: {}", version.title.line()));
+            self.paragraph(&version.body.block());
+        }
+    }
+
+    fn list(&mut self, title: &str, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.heading(2, title);
+        self.paragraph(&lines.iter().map(|line| format!("- {}", visible(line, false))).collect::<Vec<_>>().join("\n"));
+    }
+
+    fn log(&mut self, run: &Run) {
+        let mut table =
+            "| started | call | attempt | by | ended | ms | tokens | USD |\n|---|---|---|---|---|---|---|---|"
+                .to_owned();
+        for (call, attempt) in in_order(run) {
+            let measured = &attempt.measured;
+            // Writing to a String cannot fail.
+            let _ = write!(
+                table,
+                "\n| {} | `{}` | {} | {} | {} | {} | {} | {} |",
+                attempt.started_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+                call.key,
+                attempt.number,
+                cell(measured.model.as_deref().unwrap_or(&attempt.by)),
+                cell(&how(attempt)),
+                measured.ms,
+                measured.usage.tokens(),
+                measured.usage.usd,
+            );
+        }
+        self.paragraph(&table);
+        self.list("Warnings", &run.warnings);
+        if !run.log.is_empty() {
+            self.heading(2, "Log");
+            let lines: Vec<_> = run.log.iter().map(Untrusted::block).collect();
+            self.fenced("", &lines.join("\n"));
+        }
+    }
+}
+
+/// How an attempt ended, on one line.
+fn how(attempt: &Attempt) -> String {
+    match (&attempt.status, &attempt.error) {
+        (AttemptStatus::Running, _) => "under way".to_owned(),
+        (AttemptStatus::Review, _) => "in review".to_owned(),
+        (AttemptStatus::Input, _) => "waits for an answer".to_owned(),
+        (AttemptStatus::Accepted, _) => "accepted".to_owned(),
+        (AttemptStatus::Rejected, _) => "rejected".to_owned(),
+        (AttemptStatus::Failed, Some(error)) => format!("failed ({})", error.class),
+        (AttemptStatus::Failed, None) => "failed".to_owned(),
+        (AttemptStatus::Cancelled, _) => "cancelled".to_owned(),
+        (AttemptStatus::InDoubt, _) => "in doubt".to_owned(),
+    }
+}
+
+/// A text in a cell of a table.
+fn cell(text: &str) -> String {
+    visible(text, false).replace('|', "\\|")
+}

@@ -1,0 +1,153 @@
+//! An event as the file keeps it: JSON, with large texts taken out and kept once each as blobs.
+//!
+//! Which places of a body are blobs is written beside it, not into it, so that nothing that a model writes can name
+//! another run's text.
+
+use rusqlite::{Connection, params};
+use serde::Deserialize as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::fault::Fault;
+use super::place::{Span, seq_of};
+use crate::core::event::{Event, Recorded};
+use crate::core::id::RunId;
+
+/// Texts of at least so many bytes become blobs.
+const LARGE: usize = 4 * 1024;
+
+/// A value that is nested deeper than this could not be read back on every thread's stack.
+const DEEPEST: usize = 512;
+
+/// A large text and the JSON pointer to its place.
+struct Part {
+    pointer: String,
+    text: String,
+}
+
+/// Writes one event at `place`.
+pub(super) fn insert(tx: &Connection, place: i64, at: i64, event: &Event) -> Result<(), Fault> {
+    let mut json = serde_json::to_string(event)?;
+    if nests_too_deep(&json) {
+        return Err(Fault::Said(format!("a value that is nested more than {DEEPEST} deep is not kept")));
+    }
+    let mut parts = Vec::new();
+    if json.len() >= LARGE {
+        let mut value = parse(&json)?;
+        take_out(&mut value, &mut String::new(), &mut parts);
+        if !parts.is_empty() {
+            json = serde_json::to_string(&value)?;
+        }
+    }
+    tx.prepare_cached("INSERT INTO events (place, at, body) VALUES (?1, ?2, ?3)")?.execute(params![place, at, json])?;
+    for part in parts {
+        let blob = keep(tx, &part.text)?;
+        tx.prepare_cached("INSERT INTO parts (place, pointer, blob) VALUES (?1, ?2, ?3)")?.execute(params![
+            place,
+            part.pointer,
+            blob
+        ])?;
+    }
+    Ok(())
+}
+
+/// Keeps a text, once, and gives its number.
+fn keep(tx: &Connection, text: &str) -> Result<i64, Fault> {
+    let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    tx.prepare_cached("INSERT INTO blobs (hash, text) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING")?
+        .execute(params![hash, text])?;
+    Ok(tx.prepare_cached("SELECT n FROM blobs WHERE hash = ?1")?.query_row([hash], |row| row.get(0))?)
+}
+
+/// The events of a span, in order.
+pub(super) fn read(db: &Connection, run: RunId, span: Span) -> Result<Vec<Recorded>, Fault> {
+    let mut parts = parts(db, span)?.into_iter().peekable();
+    let mut select =
+        db.prepare_cached("SELECT place, at, body FROM events WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
+    let mut rows = select.query([span.first, span.last])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let place: i64 = row.get(0)?;
+        let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        let event = if parts.peek().is_some_and(|(at, _)| *at == place) {
+            let mut value: Value = parse(body)?;
+            while let Some((_, part)) = parts.next_if(|(at, _)| *at == place) {
+                if let Some(slot) = value.pointer_mut(&part.pointer) {
+                    *slot = Value::String(part.text);
+                }
+            }
+            Event::deserialize(value)?
+        } else {
+            parse(body)?
+        };
+        let at = chrono::DateTime::from_timestamp_nanos(row.get(1)?);
+        events.push(Recorded { run, seq: seq_of(place), at, event });
+    }
+    Ok(events)
+}
+
+fn parts(db: &Connection, span: Span) -> Result<Vec<(i64, Part)>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT place, pointer, text FROM parts JOIN blobs ON blobs.n = parts.blob
+         WHERE place BETWEEN ?1 AND ?2 ORDER BY place",
+    )?;
+    let rows = select.query_map([span.first, span.last], |row| {
+        Ok((row.get(0)?, Part { pointer: row.get(1)?, text: row.get(2)? }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads JSON of any depth: what was written can be read.
+fn parse<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.disable_recursion_limit();
+    Ok(T::deserialize(&mut deserializer)?)
+}
+
+fn take_out(value: &mut Value, pointer: &mut String, parts: &mut Vec<Part>) {
+    let length = pointer.len();
+    match value {
+        Value::String(text) if text.len() >= LARGE => {
+            parts.push(Part { pointer: pointer.clone(), text: std::mem::take(text) });
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                pointer.push('/');
+                pointer.push_str(&index.to_string());
+                take_out(item, pointer, parts);
+                pointer.truncate(length);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                pointer.push('/');
+                pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                take_out(field, pointer, parts);
+                pointer.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn nests_too_deep(json: &str) -> bool {
+    // Few bodies have so many brackets at all.
+    if json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= DEEPEST {
+        return false;
+    }
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest > DEEPEST
+}

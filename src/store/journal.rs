@@ -1,0 +1,170 @@
+//! Runs and their events: created, appended to, read, removed.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::body;
+use super::fault::Fault;
+use super::folds::Folds;
+use super::place::{Span, place, seq_of};
+use super::{keep, list, search};
+use crate::core::event::{Created, Event, Recorded};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::id::RunId;
+use crate::core::pinned::Pinned;
+use crate::core::ports::{Append, JournalError, Writer};
+use crate::core::run::{Run, Status};
+
+/// A run as the file knows it.
+pub(super) struct Known {
+    /// Its number.
+    pub(super) n: i64,
+    /// Its newest event.
+    pub(super) head: u64,
+    /// The epoch of the process that drives it.
+    epoch: u64,
+}
+
+/// Looks a run up.
+pub(super) fn known(db: &Connection, run: RunId) -> Result<Known, Fault> {
+    let found = db
+        .prepare_cached("SELECT n, epoch FROM runs WHERE id = ?1")?
+        .query_row([run.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((n, epoch)) = found else {
+        return Err(JournalError::NoRun(format!("there is no run {}", run.short())).into());
+    };
+    let span = Span::of(n);
+    let newest: Option<i64> = db
+        .prepare_cached("SELECT max(place) FROM events WHERE place BETWEEN ?1 AND ?2")?
+        .query_row([span.first, span.last], |row| row.get(0))?;
+    Ok(Known { n, head: newest.map_or(0, seq_of), epoch })
+}
+
+/// Nanoseconds since the Unix epoch; a time beyond the year 2262 is taken as its end.
+pub(super) fn nanos(at: DateTime<Utc>) -> i64 {
+    at.timestamp_nanos_opt().unwrap_or(i64::MAX)
+}
+
+pub(super) fn create(
+    tx: &Transaction,
+    folds: &mut Folds,
+    id: RunId,
+    at: DateTime<Utc>,
+    created: &Created,
+    pinned: &Pinned,
+) -> Result<(), Fault> {
+    pin(tx, pinned)?;
+    let run = Run::new(id, at, created);
+    let n = list::insert(tx, &run)?;
+    body::insert(tx, place(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
+    uses(tx, n, &created.definition)?;
+    search::is_behind_from(tx, n, 0)?;
+    folds.give(run);
+    Ok(())
+}
+
+pub(super) fn append(tx: &Transaction, folds: &mut Folds, batch: &Append) -> Result<u64, Fault> {
+    let Known { n, head, epoch } = known(tx, batch.run)?;
+    // Whoever lost the run learns that, rather than that it went on.
+    if matches!(batch.writer, Writer::Owner(held) if held != epoch) {
+        return Err(JournalError::Superseded.into());
+    }
+    if head != batch.after {
+        return Err(JournalError::Conflict { head }.into());
+    }
+    let mut run = folds.take(tx, batch.run, n, head)?;
+    let before = run.status;
+    let at = nanos(batch.at);
+    let mut seq = head;
+    for event in &batch.events {
+        seq += 1;
+        body::insert(tx, place(n, seq)?, at, event)?;
+        if let Event::RunUpdated { definition, .. } = event {
+            uses(tx, n, definition)?;
+        }
+        run.apply(seq, batch.at, event);
+    }
+    if seq > head {
+        list::update(tx, n, &run, before, &batch.events)?;
+        search::is_behind_from(tx, n, head)?;
+        if run.status != Status::Running {
+            search::catch_up(tx, Some(n))?;
+        }
+    }
+    keep::learn(tx, &run.task, at, &batch.learn)?;
+    keep::merge_state(tx, run.session.as_deref(), &batch.state)?;
+    folds.give(run);
+    Ok(seq)
+}
+
+pub(super) fn read(db: &Connection, run: RunId, after: u64) -> Result<Vec<Recorded>, Fault> {
+    let n = known(db, run)?.n;
+    body::read(db, run, Span::after(n, after))
+}
+
+pub(super) fn take_over(tx: &Transaction, run: RunId) -> Result<u64, Fault> {
+    let n = known(tx, run)?.n;
+    Ok(tx
+        .prepare_cached("UPDATE runs SET epoch = epoch + 1 WHERE n = ?1 RETURNING epoch")?
+        .query_row([n], |row| row.get(0))?)
+}
+
+/// Keeps a definition. Found again elsewhere it is the same one, in the folder where it lies now.
+pub(super) fn pin(tx: &Transaction, pinned: &Pinned) -> Result<Fingerprint, Fault> {
+    let hash = pinned.hash()?;
+    tx.prepare_cached(
+        "INSERT INTO definitions (hash, body) VALUES (?1, ?2)
+         ON CONFLICT (hash) DO UPDATE SET body = excluded.body WHERE body <> excluded.body",
+    )?
+    .execute(params![hash.as_str(), serde_json::to_string(pinned)?])?;
+    Ok(hash)
+}
+
+pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, Fault> {
+    let body: Option<String> = db
+        .prepare_cached("SELECT body FROM definitions WHERE hash = ?1")?
+        .query_row([hash.as_str()], |row| row.get(0))
+        .optional()?;
+    match body {
+        Some(body) => Ok(serde_json::from_str(&body)?),
+        None => Err(Fault::Said(format!("it does not hold the definition {hash} that a run was started with"))),
+    }
+}
+
+/// Notes that a run goes by a definition.
+pub(super) fn uses(tx: &Connection, n: i64, definition: &Fingerprint) -> Result<(), Fault> {
+    tx.prepare_cached("INSERT OR IGNORE INTO uses (run, definition) VALUES (?1, ?2)")?
+        .execute(params![n, definition.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn delete(tx: &Transaction, run: RunId) -> Result<(), Fault> {
+    let n = known(tx, run)?.n;
+    let Span { first, last } = Span::of(n);
+    search::forget(tx, n)?;
+    tx.execute("INSERT INTO removal (run) VALUES (?1)", [n])?;
+    tx.execute(
+        "CREATE TEMP TABLE freed AS SELECT DISTINCT blob FROM main.parts WHERE place BETWEEN ?1 AND ?2",
+        [first, last],
+    )?;
+    tx.execute("DELETE FROM parts WHERE place BETWEEN ?1 AND ?2", [first, last])?;
+    tx.execute(
+        "DELETE FROM blobs WHERE n IN (SELECT blob FROM temp.freed) AND n NOT IN
+         (SELECT blob FROM parts WHERE blob IN (SELECT blob FROM temp.freed))",
+        [],
+    )?;
+    tx.execute("DROP TABLE temp.freed", [])?;
+    tx.execute("DELETE FROM events WHERE place BETWEEN ?1 AND ?2", [first, last])?;
+    tx.execute("DELETE FROM removal", [])?;
+    tx.execute(
+        "DELETE FROM definitions WHERE hash IN (SELECT definition FROM uses WHERE run = ?1)
+         AND hash NOT IN (SELECT definition FROM uses WHERE run <> ?1)",
+        [n],
+    )?;
+    for table in ["uses", "drafts"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [n])?;
+    }
+    tx.execute("DELETE FROM runs WHERE n = ?1", [n])?;
+    Ok(())
+}

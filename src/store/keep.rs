@@ -1,0 +1,103 @@
+//! What is kept beside the runs: lessons, the state of sessions, drafts.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::{Map, Value};
+
+use super::fault::Fault;
+use super::journal::known;
+use crate::core::event::Lesson;
+use crate::core::id::RunId;
+use crate::core::ports::{JournalError, Learned};
+
+/// Keeps lessons of a task, each once.
+pub(super) fn learn(tx: &Connection, task: &str, at: i64, lessons: &[Lesson]) -> Result<(), Fault> {
+    for lesson in lessons {
+        tx.prepare_cached(
+            "INSERT INTO lessons (task, step, text, at) SELECT ?1, ?2, ?3, ?4
+             WHERE NOT EXISTS (SELECT 1 FROM lessons WHERE task = ?1 AND step = ?2 AND text = ?3)",
+        )?
+        .execute(params![task, lesson.step, lesson.text, at])?;
+    }
+    Ok(())
+}
+
+pub(super) fn learned(db: &Connection, task: Option<&str>) -> Result<Vec<Learned>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT n, task, step, text, at FROM lessons WHERE ?1 IS NULL OR task = ?1 ORDER BY task, step, n",
+    )?;
+    let rows = select.query_map([task], |row| {
+        Ok(Learned {
+            id: row.get(0)?,
+            task: row.get(1)?,
+            lesson: Lesson { step: row.get(2)?, text: row.get(3)? },
+            at: chrono::DateTime::from_timestamp_nanos(row.get(4)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), Fault> {
+    let changed = match text {
+        Some(text) => tx.execute("UPDATE lessons SET text = ?2 WHERE n = ?1", params![id, text])?,
+        None => tx.execute("DELETE FROM lessons WHERE n = ?1", [id])?,
+    };
+    if changed == 0 {
+        let text = format!("there is no lesson {id}; `stepwell learned` lists them");
+        return Err(JournalError::NoRun(text).into());
+    }
+    Ok(())
+}
+
+/// Merges values into the state of a run's session, name by name.
+pub(super) fn merge_state(tx: &Connection, session: Option<&str>, values: &Value) -> Result<(), Fault> {
+    let (Some(name), Value::Object(values)) = (session, values) else { return Ok(()) };
+    let mut state = state(tx, name)?;
+    state.extend(values.clone());
+    tx.prepare_cached(
+        "INSERT INTO sessions (name, state) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+    )?
+    .execute(params![name, serde_json::to_string(&state)?])?;
+    Ok(())
+}
+
+fn state(db: &Connection, name: &str) -> Result<Map<String, Value>, Fault> {
+    let state: Option<String> = db
+        .prepare_cached("SELECT state FROM sessions WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(state.map(|state| serde_json::from_str(&state)).transpose()?.unwrap_or_default())
+}
+
+pub(super) fn session(db: &Connection, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), Fault> {
+    let mut select =
+        db.prepare_cached("SELECT id FROM runs WHERE session = ?1 AND status = 'completed' ORDER BY n DESC LIMIT ?2")?;
+    let limit = i64::try_from(runs).unwrap_or(i64::MAX);
+    let mut ids = Vec::new();
+    let mut rows = select.query(params![name, limit])?;
+    while let Some(row) = rows.next()? {
+        ids.push(super::list::run_id(row, 0)?);
+    }
+    ids.reverse();
+    Ok((Value::Object(state(db, name)?), ids))
+}
+
+pub(super) fn keep_draft(tx: &Connection, run: RunId, name: &str, text: Option<&str>) -> Result<(), Fault> {
+    let n = known(tx, run)?.n;
+    match text {
+        Some(text) => tx
+            .prepare_cached(
+                "INSERT INTO drafts (run, name, text) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (run, name) DO UPDATE SET text = excluded.text",
+            )?
+            .execute(params![n, name, text])?,
+        None => tx.prepare_cached("DELETE FROM drafts WHERE run = ?1 AND name = ?2")?.execute(params![n, name])?,
+    };
+    Ok(())
+}
+
+pub(super) fn drafts(db: &Connection, run: RunId) -> Result<Vec<(String, String)>, Fault> {
+    let n = known(db, run)?.n;
+    let mut select = db.prepare_cached("SELECT name, text FROM drafts WHERE run = ?1 ORDER BY name")?;
+    let rows = select.query_map([n], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,180 @@
+//! The list of runs: one row each, kept with every append, filtered and found by a piece of the id.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::fault::Fault;
+use super::journal::nanos;
+use super::says;
+use crate::core::event::Event;
+use crate::core::id::RunId;
+use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+use crate::core::text::Untrusted;
+
+/// The columns of [`row`].
+pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting";
+
+/// Enters a new run and gives its number.
+pub(super) fn insert(tx: &Connection, run: &Run) -> Result<i64, Fault> {
+    let id = run.id.to_string();
+    let tail: String = id.chars().rev().collect();
+    tx.prepare_cached(
+        "INSERT INTO runs (id, tail, task, kind, title, status, cwd, session, created_at, updated_at, waiting, snippet)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, 0, '')",
+    )?
+    .execute(params![
+        id,
+        tail,
+        run.task,
+        run.kind.name(),
+        run.title,
+        run.status.name(),
+        run.cwd.to_string_lossy(),
+        run.session,
+        nanos(run.created_at),
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Brings the row to where the run stands after `events`; `before` is the status that the row has.
+pub(super) fn update(tx: &Connection, n: i64, run: &Run, before: Status, events: &[Event]) -> Result<(), Fault> {
+    let snippet = events.iter().rev().find_map(says::snippet);
+    tx.prepare_cached(
+        "UPDATE runs SET title = ?2, updated_at = ?3, waiting = ?4, snippet = coalesce(?5, snippet) WHERE n = ?1",
+    )?
+    .execute(params![n, run.title, nanos(run.updated_at), run.gates(), snippet])?;
+    // Apart, because it is indexed and seldom changes.
+    if run.status != before {
+        tx.prepare_cached("UPDATE runs SET status = ?2 WHERE n = ?1")?.execute(params![n, run.status.name()])?;
+    }
+    Ok(())
+}
+
+/// Makes the row of run `n` anew from all its events.
+pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> Result<(), Fault> {
+    tx.prepare_cached(
+        "UPDATE runs SET task = ?2, kind = ?3, cwd = ?4, session = ?5, created_at = ?6, status = ?7, snippet = ''
+         WHERE n = ?1",
+    )?
+    .execute(params![
+        n,
+        run.task,
+        run.kind.name(),
+        run.cwd.to_string_lossy(),
+        run.session,
+        nanos(run.created_at),
+        run.status.name(),
+    ])?;
+    update(tx, n, run, run.status, events)
+}
+
+/// Runs by what is known of them, newest first.
+pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, Fault> {
+    let filter = Filter::of(query);
+    let mut values = filter.values;
+    values.push(Sql::Integer(limit(query)));
+    values.push(Sql::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE {} ORDER BY n DESC LIMIT ? OFFSET ?", filter.sql);
+    let mut select = db.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(sql) = rows.next()? {
+        found.push(row(sql)?);
+    }
+    Ok(found)
+}
+
+/// How many rows a query wants.
+pub(super) fn limit(query: &HistoryQuery) -> i64 {
+    if query.limit == 0 { 50 } else { i64::try_from(query.limit).unwrap_or(i64::MAX) }
+}
+
+/// The part of a query that is about the row of a run, as SQL.
+pub(super) struct Filter {
+    pub(super) sql: String,
+    pub(super) values: Vec<Sql>,
+}
+
+impl Filter {
+    pub(super) fn of(query: &HistoryQuery) -> Self {
+        let mut sql = "1".to_owned();
+        let mut values = Vec::new();
+        if let Some(task) = &query.task {
+            sql.push_str(" AND task = ?");
+            values.push(Sql::Text(task.clone()));
+        }
+        if let Some(kind) = query.kind {
+            sql.push_str(" AND kind = ?");
+            values.push(Sql::Text(kind.name().to_owned()));
+        }
+        if !query.statuses.is_empty() {
+            // Most runs are completed: among those, going through all from the newest is faster than the index.
+            let column = if query.statuses.contains(&Status::Completed) { "+status" } else { "status" };
+            let marks = vec!["?"; query.statuses.len()].join(", ");
+            sql.extend([" AND ", column, " IN (", &marks, ")"]);
+            values.extend(query.statuses.iter().map(|status| Sql::Text(status.name().to_owned())));
+        }
+        if let Some(since) = query.since {
+            sql.push_str(" AND created_at >= ?");
+            values.push(Sql::Integer(nanos(since)));
+        }
+        if let Some(cwd) = &query.cwd {
+            sql.push_str(" AND cwd = ?");
+            values.push(Sql::Text(cwd.to_string_lossy().into_owned()));
+        }
+        Self { sql, values }
+    }
+}
+
+/// The runs whose id begins or ends with `fragment`, newest first, two at most.
+pub(super) fn find(db: &Connection, fragment: Option<&str>) -> Result<Vec<RunId>, Fault> {
+    let mut ids = Vec::new();
+    if let Some(head) = fragment {
+        let tail: String = head.chars().rev().collect();
+        let mut select = db.prepare_cached(
+            "SELECT id FROM (SELECT n, id FROM runs WHERE id >= ?1 AND id < ?1 || 'g'
+                             UNION SELECT n, id FROM runs WHERE tail >= ?2 AND tail < ?2 || 'g')
+             ORDER BY n DESC LIMIT 2",
+        )?;
+        let mut rows = select.query([head, tail.as_str()])?;
+        while let Some(row) = rows.next()? {
+            ids.push(run_id(row, 0)?);
+        }
+    } else {
+        let mut select = db.prepare_cached("SELECT id FROM runs ORDER BY n DESC LIMIT 1")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            ids.push(run_id(row, 0)?);
+        }
+    }
+    Ok(ids)
+}
+
+/// Reads the row of a run from [`COLUMNS`].
+pub(super) fn row(row: &Row) -> Result<RunRow, Fault> {
+    let kind: String = row.get(2)?;
+    let status: String = row.get(4)?;
+    Ok(RunRow {
+        run: run_id(row, 0)?,
+        task: row.get(1)?,
+        kind: if kind == Kind::Instruct.name() { Kind::Instruct } else { Kind::Workflow },
+        title: row.get(3)?,
+        status: Status::ALL
+            .into_iter()
+            .find(|known| known.name() == status)
+            .ok_or_else(|| Fault::Said(format!("a run has the status `{status}`, which this program does not know")))?,
+        created_at: chrono::DateTime::from_timestamp_nanos(row.get(5)?),
+        updated_at: chrono::DateTime::from_timestamp_nanos(row.get(6)?),
+        snippet: Untrusted::new(row.get::<_, String>(7)?),
+        cwd: row.get::<_, String>(8)?.into(),
+        waiting: row.get(9)?,
+    })
+}
+
+/// Reads a run's id.
+pub(super) fn run_id(row: &Row, column: usize) -> Result<RunId, Fault> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: crate::core::id::BadRunId| Fault::Said(error.to_string()))
+}

@@ -1,0 +1,59 @@
+//! Makes every projection anew from the events.
+
+use rusqlite::Transaction;
+
+use super::fault::Fault;
+use super::place::Span;
+use super::{body, journal, list, search};
+use crate::core::event::Event;
+use crate::core::id::RunId;
+use crate::core::run::Run;
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Runs whose row, search and cache were made anew.
+    pub runs: usize,
+    /// Runs whose journal cannot be read, and why. Their rows were left as they were.
+    pub damaged: Vec<(RunId, String)>,
+}
+
+pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
+    tx.execute_batch(
+        "DELETE FROM uses; DELETE FROM tried; DELETE FROM pending;
+         INSERT INTO words (words) VALUES ('delete-all');
+         INSERT INTO trigrams (trigrams) VALUES ('delete-all');",
+    )?;
+    let mut rebuilt = Rebuilt::default();
+    let mut select = tx.prepare("SELECT id, n FROM runs ORDER BY n")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = list::run_id(row, 0)?;
+        let n = row.get(1)?;
+        match of_run(tx, id, n) {
+            Ok(()) => rebuilt.runs += 1,
+            Err(fault @ Fault::Sql(_)) => return Err(fault),
+            Err(fault) => {
+                let why = fault.at(std::path::Path::new(tx.path().unwrap_or_default())).to_string();
+                rebuilt.damaged.push((id, why));
+            }
+        }
+    }
+    while search::catch_up(tx, None)? {}
+    Ok(rebuilt)
+}
+
+fn of_run(tx: &Transaction, id: RunId, n: i64) -> Result<(), Fault> {
+    let recorded = body::read(tx, id, Span::of(n))?;
+    let run = Run::fold(id, &recorded).map_err(|error| Fault::Said(error.to_string()))?;
+    let events: Vec<Event> = recorded.into_iter().map(|recorded| recorded.event).collect();
+    list::replace(tx, n, &run, &events)?;
+    for event in &events {
+        if let Event::RunCreated(created) = event {
+            journal::uses(tx, n, &created.definition)?;
+        } else if let Event::RunUpdated { definition, .. } = event {
+            journal::uses(tx, n, definition)?;
+        }
+    }
+    search::is_behind_from(tx, n, 0)
+}

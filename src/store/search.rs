@@ -1,0 +1,245 @@
+//! Full-text search over what the events say, and the index of the cache.
+//!
+//! Words are looked for first, the last one as a beginning. When no text has them so, and for scripts without spaces,
+//! they are looked for inside of words, by trigrams. Results come newest run first, so that a common word costs no more
+//! than a rare one. What a person types is never query syntax.
+
+use chrono::{DateTime, Utc};
+use rusqlite::types::Value as Sql;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
+use serde_json::Value;
+
+use super::fault::Fault;
+use super::folds::fold;
+use super::journal::nanos;
+use super::list::{self, Filter};
+use super::mark::{mark, without_spaces};
+use super::place::{Span, place, run_of};
+use super::{body, says};
+use crate::core::event::{Event, Recorded};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::id::RunId;
+use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+
+/// Events that one transaction indexes at most, so that nobody waits long for it.
+const BATCH: i64 = 256;
+
+/// Transactions that a query spends at most on what is not indexed yet.
+pub(super) const BATCHES: usize = 64;
+
+/// Trigrams that a piece of one or two characters is looked for in.
+const TERMS: usize = 64;
+
+/// Earlier attempts at the same work that are looked at for the cache.
+const TRIED: i64 = 8;
+
+/// Notes that the events of run `n` after `head` are to be indexed.
+pub(super) fn is_behind_from(tx: &Connection, n: i64, head: u64) -> Result<(), Fault> {
+    tx.prepare_cached("INSERT OR IGNORE INTO pending (run, done) VALUES (?1, ?2)")?.execute(params![n, head])?;
+    Ok(())
+}
+
+/// Whether anything is to be indexed.
+pub(super) fn is_behind(db: &Connection) -> Result<bool, Fault> {
+    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pending)")?.query_row([], |row| row.get(0))?)
+}
+
+/// Indexes a batch of events, of run `only` or of any, newest first; whether there is more to do.
+pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Fault> {
+    let mut room = BATCH;
+    while room > 0 {
+        let next: Option<(i64, u64)> = tx
+            .prepare_cached("SELECT run, done FROM pending WHERE ?1 IS NULL OR run = ?1 ORDER BY run DESC LIMIT 1")?
+            .query_row([only], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((n, done)) = next else { return Ok(false) };
+        let mut span = Span::after(n, done);
+        span.last = span.last.min(span.first + room - 1);
+        let events = body::read(tx, RunId::new(0, [0; 10]), span)?;
+        for recorded in &events {
+            index(tx, n, recorded)?;
+        }
+        room -= i64::try_from(events.len()).unwrap_or(room);
+        if room > 0 {
+            tx.prepare_cached("DELETE FROM pending WHERE run = ?1")?.execute([n])?;
+        } else if let Some(last) = events.last() {
+            tx.prepare_cached("UPDATE pending SET done = ?2 WHERE run = ?1")?.execute(params![n, last.seq])?;
+        }
+    }
+    Ok(true)
+}
+
+fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), Fault> {
+    let place = place(n, recorded.seq)?;
+    if let Event::AttemptStarted(started) = &recorded.event
+        && started.work.as_deref().is_none_or(|work| matches!(work, Work::Prompt(_) | Work::Transform { .. }))
+    {
+        tx.prepare_cached("INSERT OR IGNORE INTO tried (fingerprint, place) VALUES (?1, ?2)")?
+            .execute(params![short(&started.fingerprint), place])?;
+    }
+    let mut text = says::searched(&recorded.event);
+    if !text.is_empty() {
+        tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![place, text])?;
+        // So that the last two characters begin a trigram too.
+        text.push_str("\n\n");
+        tx.prepare_cached("INSERT INTO trigrams (rowid, text) VALUES (?1, ?2)")?.execute(params![place, text])?;
+    }
+    Ok(())
+}
+
+/// Takes a run out of every index.
+pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), Fault> {
+    let Span { first, last } = Span::of(n);
+    for sql in [
+        "DELETE FROM words WHERE rowid BETWEEN ?1 AND ?2",
+        "DELETE FROM trigrams WHERE rowid BETWEEN ?1 AND ?2",
+        "DELETE FROM tried WHERE place BETWEEN ?1 AND ?2",
+    ] {
+        tx.execute(sql, [first, last])?;
+    }
+    tx.execute("DELETE FROM pending WHERE run = ?1", [n])?;
+    Ok(())
+}
+
+/// Runs whose texts hold what the query looks for, newest first.
+pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, Fault> {
+    let text = query.text.replace('\0', " ");
+    let wanted: Vec<&str> = text.split_whitespace().collect();
+    if !wanted.iter().any(|piece| without_spaces(piece))
+        && let Some(expression) = words(&wanted)
+        && db.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 LIMIT 1")?.exists([&expression])?
+    {
+        let places = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
+        return collect(db, query, places, &expression, &wanted, false);
+    }
+    let Some(expression) = trigrams(db, &wanted)? else { return Ok(Vec::new()) };
+    let places = db.prepare_cached("SELECT rowid FROM trigrams WHERE trigrams MATCH ?1 ORDER BY rowid DESC")?;
+    collect(db, query, places, &expression, &wanted, true)
+}
+
+/// Goes through the places of matches from the newest until there are rows enough.
+///
+/// With `verify`, a place counts only if its text holds every piece: trigrams alone do not say so.
+fn collect(
+    db: &Connection,
+    query: &HistoryQuery,
+    mut places: CachedStatement,
+    expression: &str,
+    wanted: &[&str],
+    verify: bool,
+) -> Result<Vec<RunRow>, Fault> {
+    let filter = Filter::of(query);
+    let sql = format!("SELECT {} FROM runs WHERE {} AND n = ?", list::COLUMNS, filter.sql);
+    let mut select = db.prepare_cached(&sql)?;
+    let limit = usize::try_from(list::limit(query)).unwrap_or(usize::MAX);
+    let mut offset = query.offset;
+    let mut found = Vec::new();
+    let mut seen = 0;
+    let mut rows = places.query([expression])?;
+    while let Some(matched) = rows.next()? {
+        let place: i64 = matched.get(0)?;
+        let n = run_of(place);
+        if n == seen {
+            continue;
+        }
+        let snippet = match marked(db, place, wanted)? {
+            (_, false) if verify => continue,
+            (snippet, _) => snippet,
+        };
+        seen = n;
+        let values = filter.values.iter().cloned().chain([Sql::Integer(n)]);
+        let mut row = select.query(params_from_iter(values))?;
+        let Some(row) = row.next()? else { continue };
+        if offset > 0 {
+            offset -= 1;
+            continue;
+        }
+        found.push(RunRow { snippet: Untrusted::new(snippet), ..list::row(row)? });
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The text at a place around what is looked for, and whether all of it is there.
+fn marked(db: &Connection, place: i64, wanted: &[&str]) -> Result<(String, bool), Fault> {
+    let events = body::read(db, RunId::new(0, [0; 10]), Span::at(place))?;
+    Ok(events.first().map(|recorded| mark(&says::searched(&recorded.event), wanted)).unwrap_or_default())
+}
+
+/// The pieces as an FTS5 expression over words, the last one as a beginning; `None` without a letter or digit.
+fn words(wanted: &[&str]) -> Option<String> {
+    let mut expression = String::new();
+    for piece in wanted.iter().filter(|piece| piece.chars().any(char::is_alphanumeric)) {
+        expression.push_str(&quoted(piece));
+        expression.push(' ');
+    }
+    let begun = expression.trim_end();
+    (!begun.is_empty()).then(|| format!("{begun}*"))
+}
+
+/// The pieces as an FTS5 expression over trigrams; `None` when no text can hold them.
+fn trigrams(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
+    let mut all = Vec::new();
+    for piece in wanted {
+        let chars: Vec<char> = piece.chars().collect();
+        if chars.len() < 3 {
+            let any = beginning_with(db, piece)?;
+            if any.is_empty() {
+                return Ok(None);
+            }
+            all.push(format!("({})", any.join(" OR ")));
+        }
+        all.extend(chars.windows(3).map(|three| quoted(&three.iter().collect::<String>())));
+    }
+    Ok((!all.is_empty()).then(|| all.join(" AND ")))
+}
+
+/// The trigrams that begin with one or two characters.
+fn beginning_with(db: &Connection, piece: &str) -> Result<Vec<String>, Fault> {
+    let piece = piece.to_lowercase();
+    let end = format!("{piece}\u{10ffff}");
+    let mut select = db.prepare_cached("SELECT term FROM trigram_terms WHERE term >= ?1 AND term < ?2 LIMIT ?3")?;
+    let limit = i64::try_from(TERMS).unwrap_or(i64::MAX);
+    let rows = select.query_map(params![piece, end, limit], |row| row.get::<_, String>(0))?;
+    rows.map(|term| Ok(quoted(&term?))).collect()
+}
+
+fn quoted(piece: &str) -> String {
+    format!("\"{}\"", piece.replace('"', "\"\""))
+}
+
+/// An accepted output for the same fingerprint, of an attempt not older than `since`, newest first.
+pub(super) fn cached(
+    db: &Connection,
+    fingerprint: &Fingerprint,
+    since: DateTime<Utc>,
+) -> Result<Option<(RunId, Value)>, Fault> {
+    let mut select = db.prepare_cached(
+        "SELECT DISTINCT runs.id, runs.n FROM tried JOIN events USING (place) JOIN runs ON runs.n = tried.place >> 24
+         WHERE tried.fingerprint = ?1 AND events.at >= ?2 ORDER BY runs.n DESC LIMIT ?3",
+    )?;
+    let mut rows = select.query(params![short(fingerprint), nanos(since), TRIED])?;
+    while let Some(row) = rows.next()? {
+        let id = list::run_id(row, 0)?;
+        let run = fold(db, id, row.get(1)?)?;
+        if let Some(standing) = run.calls.values().find_map(|call| call.stands_for(fingerprint)) {
+            return Ok(Some((id, (*standing.output).clone())));
+        }
+    }
+    Ok(None)
+}
+
+/// The first 16 bytes of a fingerprint; what is found by them is compared in full.
+fn short(fingerprint: &Fingerprint) -> Vec<u8> {
+    let hex = fingerprint.as_str().as_bytes();
+    hex.chunks_exact(2)
+        .take(16)
+        .map(|pair| {
+            std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or_default()
+        })
+        .collect()
+}

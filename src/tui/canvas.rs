@@ -1,0 +1,172 @@
+//! What a view paints on, and what it tells of the frame: where the mouse finds what, where the caret is, how far a
+//! pane scrolls, and which gate was on screen. `update` gets that back, so that a key answers only what was seen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::commands::Id;
+use super::text::{fit, width};
+use super::theme::Theme;
+use crate::core::gate::GateFor;
+use crate::core::id::RunId;
+use crate::core::key::Key;
+
+/// Something that a click or the wheel can mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// A row of the screen's list.
+    Row(usize),
+    /// The output, a preview or a conversation: the wheel scrolls it.
+    Output,
+    /// The list: the wheel scrolls it.
+    List,
+    /// A command in the footer.
+    Command(Id),
+}
+
+/// How far a pane can be scrolled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Lines in all.
+    pub lines: usize,
+    /// Lines that the pane shows.
+    pub height: usize,
+}
+
+impl Extent {
+    /// The greatest line that may stand at the top.
+    #[must_use]
+    pub fn last_top(self) -> usize {
+        self.lines.saturating_sub(self.height)
+    }
+}
+
+/// A gate as it was on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenGate {
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub key: Key,
+    /// What it waits for.
+    pub kind: GateFor,
+    /// The attempt.
+    pub attempt: u32,
+    /// The version.
+    pub version: u32,
+}
+
+/// What the last frame showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Where the caret is.
+    pub caret: Option<Position>,
+    /// Places for the mouse; later ones lie above earlier ones.
+    pub hits: Vec<(Rect, Hit)>,
+    /// The pane with the output, the preview or the conversation.
+    pub output: Extent,
+    /// The list.
+    pub list: Extent,
+    /// The gate that was shown.
+    pub gate: Option<SeenGate>,
+}
+
+impl Seen {
+    /// What lies at a place.
+    #[must_use]
+    pub fn at(&self, place: Position) -> Option<Hit> {
+        self.hits.iter().rev().find(|(area, _)| area.contains(place)).map(|(_, hit)| *hit)
+    }
+}
+
+/// What a view paints on.
+pub struct Canvas<'a> {
+    /// The cells.
+    pub buf: &'a mut Buffer,
+    /// The palette.
+    pub theme: &'a Theme,
+    /// What the frame shows, to be filled in.
+    pub seen: &'a mut Seen,
+}
+
+impl Canvas<'_> {
+    /// Paints a line; what does not fit is cut.
+    pub fn line(&mut self, area: Rect, line: &Line<'_>) {
+        if area.height > 0 {
+            self.buf.set_line(area.x, area.y, line, area.width);
+        }
+    }
+
+    /// Paints a text in one style, cut with an ellipsis.
+    pub fn text(&mut self, area: Rect, text: &str, style: Style) {
+        self.line(area, &Line::styled(fit(text, area.width.into()), style));
+    }
+
+    /// Paints lines from the top of `area`.
+    pub fn lines(&mut self, area: Rect, lines: &[Line<'_>]) {
+        for (y, line) in (area.y..area.bottom()).zip(lines) {
+            self.buf.set_line(area.x, y, line, area.width);
+        }
+    }
+
+    /// Paints a frame with a title and gives the area inside.
+    pub fn pane(&mut self, area: Rect, title: &str, focused: bool) -> Rect {
+        if area.width < 4 || area.height < 2 {
+            return area;
+        }
+        let style = if focused { self.theme.border_focus } else { self.theme.border };
+        let across = "─".repeat(usize::from(area.width) - 2);
+        self.buf.set_string(area.x, area.y, format!("┌{across}┐"), style);
+        self.buf.set_string(area.x, area.bottom() - 1, format!("└{across}┘"), style);
+        for y in area.y + 1..area.bottom() - 1 {
+            self.buf.set_string(area.x, y, "│", style);
+            self.buf.set_string(area.right() - 1, y, "│", style);
+        }
+        self.title(area, title, focused);
+        Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
+    }
+
+    /// Paints a line across a frame at `y`, with a title: a pane within a pane.
+    pub fn divide(&mut self, area: Rect, y: u16, title: &str) {
+        if area.width < 4 || y >= area.bottom() {
+            return;
+        }
+        let across = "─".repeat(usize::from(area.width) - 2);
+        self.buf.set_string(area.x, y, format!("├{across}┤"), self.theme.border);
+        self.title(Rect { y, height: 1, ..area }, title, false);
+    }
+
+    fn title(&mut self, area: Rect, title: &str, focused: bool) {
+        if title.is_empty() || area.width < 6 {
+            return;
+        }
+        let style = if focused { self.theme.title.patch(self.theme.border_focus) } else { self.theme.title };
+        let title = fit(title, usize::from(area.width) - 5).into_owned();
+        let spans = vec![Span::raw(" "), Span::styled(title, style), Span::raw(" ")];
+        self.buf.set_line(area.x + 1, area.y, &Line::from(spans), area.width - 2);
+    }
+
+    /// Paints a text at the right end of the last line of a frame, over the frame: a marker.
+    pub fn marker(&mut self, area: Rect, text: &str, style: Style) {
+        let cells = u16::try_from(width(text)).unwrap_or(u16::MAX);
+        if area.height > 1 && area.width > cells.saturating_add(4) {
+            self.buf.set_string(area.right() - 2 - cells, area.bottom() - 1, text, style);
+        }
+    }
+
+    /// Takes away what was painted in `area`: for a layer above.
+    pub fn clear(&mut self, area: Rect) {
+        for position in area.positions() {
+            if let Some(cell) = self.buf.cell_mut(position) {
+                cell.reset();
+            }
+        }
+    }
+
+    /// Notes that a click at `area` means `hit`.
+    pub fn hit(&mut self, area: Rect, hit: Hit) {
+        self.seen.hits.push((area, hit));
+    }
+}

@@ -1,0 +1,436 @@
+//! The one table of commands. The footer, the help, the palette and the keys all come from here, so that what is shown
+//! is what works.
+//!
+//! A row says what a command is called, which keys it has, and the condition under which it can be given, read from a
+//! [`Situation`] alone. Rows stand in the order of their weight: the footer shows them in this order as far as they
+//! fit. Where two conditions hold, no key belongs to both; a test goes through all situations and holds that.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::keys::Chord;
+use super::situation::{Layer, Screen, Selected, Situation};
+use crate::core::gate::GateFor;
+
+/// Names a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table says what each is")]
+pub enum Id {
+    Accept,
+    Approve,
+    Deny,
+    Answer,
+    Worked,
+    Keep,
+    Again,
+    RaiseBudget,
+    Edit,
+    Retry,
+    Compare,
+    Skip,
+    Reopen,
+    Prompt,
+    Copy,
+    WriteFile,
+    FollowUp,
+    RunAgain,
+    Mark,
+    AcceptMarked,
+    Stop,
+    Pause,
+    Model,
+    NextWaiting,
+    Zoom,
+    Filter,
+    Up,
+    Down,
+    First,
+    Last,
+    PageUp,
+    PageDown,
+    Left,
+    Right,
+    Focus,
+    Save,
+    SaveAccept,
+    External,
+    FieldEdit,
+    FieldAdd,
+    FieldRemove,
+    FieldUp,
+    FieldDown,
+    FieldRaw,
+    Scope,
+    Submit,
+    Yes,
+    No,
+    Open,
+    Actions,
+    Start,
+    NextField,
+    PreviousField,
+    LastValues,
+    Send,
+    NewLine,
+    Document,
+    WriteAnyway,
+    Chips,
+    CompareRuns,
+    Rename,
+    Delete,
+    Inbox,
+    History,
+    SwitchRun,
+    Palette,
+    Help,
+    Back,
+    Quit,
+    Leave,
+    Suspend,
+}
+
+/// A row of the table.
+pub struct Command {
+    /// Its name.
+    pub id: Id,
+    /// What it does, for help and palette.
+    pub title: &'static str,
+    /// The word in the footer; empty: it is not shown there.
+    pub short: &'static str,
+    /// Its keys; the first is the one that is shown.
+    pub keys: &'static [Chord],
+    /// When it can be given.
+    pub when: fn(&Situation) -> bool,
+}
+
+/// A command as the footer shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The command.
+    pub id: Id,
+    /// Its key.
+    pub key: String,
+    /// Its word.
+    pub short: &'static str,
+}
+
+const fn c(key: char) -> Chord {
+    Chord::char(key)
+}
+
+const fn k(code: KeyCode) -> Chord {
+    Chord::key(code)
+}
+
+const ENTER: Chord = k(KeyCode::Enter);
+const ESC: Chord = k(KeyCode::Esc);
+const TAB: Chord = k(KeyCode::Tab);
+
+/// On a run or in the inbox, with nothing above.
+fn on_run(s: &Situation) -> bool {
+    matches!(s.screen, Screen::Run | Screen::Inbox) && s.layer == Layer::None
+}
+
+fn gate(s: &Situation, kind: GateFor) -> bool {
+    on_run(s) && s.selected == Selected::Gate(kind)
+}
+
+fn on(s: &Situation, screen: Screen) -> bool {
+    s.screen == screen && s.layer == Layer::None
+}
+
+fn reads(s: &Situation) -> bool {
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Help)
+}
+
+/// The arrows move in a list: everywhere but in a text of several lines.
+fn moves(s: &Situation) -> bool {
+    match s.layer {
+        Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
+        Layer::Palette | Layer::Fields => true,
+        _ => reads(s),
+    }
+}
+
+/// The same, and letters are not text.
+fn moves_by_letter(s: &Situation) -> bool {
+    moves(s) && !s.takes_text()
+}
+
+macro_rules! command {
+    ($id:ident, $title:literal, $short:literal, [$($key:expr),*], $when:expr) => {
+        Command { id: Id::$id, title: $title, short: $short, keys: &[$($key),*], when: $when }
+    };
+}
+
+/// Every command.
+pub static TABLE: &[Command] = &[
+    // What waits is answered first.
+    command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateFor::Review) && s.acceptable),
+    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateFor::Approval)),
+    command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], |s| gate(s, GateFor::Approval)),
+    command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateFor::Input) || gate(s, GateFor::Secret)),
+    command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateFor::InDoubt)),
+    command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateFor::Budget)),
+    command!(Again, "Run it again", "again", [c('g')], |s| {
+        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && s.selected == Selected::Ended
+    }),
+    command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
+        gate(s, GateFor::Stale)
+    }),
+    command!(Edit, "Edit what is shown", "edit", [c('e')], |s| {
+        gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Result && s.output
+    }),
+    command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
+        gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Running
+    }),
+    command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
+    command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
+    command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
+    command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
+        on_run(s) && s.selected == Selected::Accepted
+    }),
+    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| on_run(s) && s.output),
+    command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
+    command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
+        on_run(s) && s.selected == Selected::Result && s.output
+    }),
+    command!(FollowUp, "Go on with the result", "go on…", [c('f')], |s| {
+        on_run(s) && s.selected == Selected::Result && s.output
+    }),
+    command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
+    command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
+        on_run(s) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+    }),
+    command!(Mark, "Mark the call", "", [c(' ')], on_run),
+    command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
+    command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
+    command!(Model, "Use another model", "model", [c('m')], |s| {
+        gate(s, GateFor::Review) || on_run(s) && matches!(s.selected, Selected::Ended | Selected::Running)
+    }),
+    command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
+    command!(Filter, "Filter the list", "", [c('/')], on_run),
+    // Editing.
+    command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
+        matches!(s.layer, Layer::Edit | Layer::Fields)
+    }),
+    command!(Save, "Save a version", "save", [Chord::ctrl('s')], |s| matches!(s.layer, Layer::Edit | Layer::Fields)),
+    command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
+        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry)
+    }),
+    command!(FieldEdit, "Edit the value", "edit", [ENTER, c('e')], |s| s.layer == Layer::Fields),
+    command!(FieldAdd, "Add an item or a missing field", "add", [c('+'), c('o')], |s| s.layer == Layer::Fields),
+    command!(FieldRemove, "Remove it", "remove", [c('-'), k(KeyCode::Delete)], |s| s.layer == Layer::Fields),
+    command!(FieldDown, "Move the item down", "down", [c('J'), Chord::alt(KeyCode::Down)], |s| {
+        s.layer == Layer::Fields
+    }),
+    command!(FieldUp, "Move the item up", "up", [c('K'), Chord::alt(KeyCode::Up)], |s| s.layer == Layer::Fields),
+    command!(FieldRaw, "Edit it as raw JSON", "raw", [c('R')], |s| s.layer == Layer::Fields),
+    command!(Submit, "Do it", "ok", [ENTER], |s| {
+        matches!(s.layer, Layer::Retry | Layer::Ask | Layer::FieldValue | Layer::Palette)
+    }),
+    command!(Scope, "How far the instruction reaches", "scope", [TAB], |s| s.layer == Layer::Retry),
+    command!(Yes, "Yes", "yes", [c('Y'), c('y')], |s| s.layer == Layer::Confirm),
+    command!(No, "No", "no", [c('n'), ESC], |s| s.layer == Layer::Confirm),
+    // Home, history, forms, conversations.
+    command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
+    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home)),
+    command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
+    command!(CompareRuns, "Compare two runs", "compare", [Chord::ctrl('d')], |s| on(s, Screen::History) && s.output),
+    command!(Rename, "Rename the run", "rename", [Chord::ctrl('r')], |s| on(s, Screen::History) && s.output),
+    command!(Delete, "Delete the run", "delete", [Chord::ctrl('x')], |s| on(s, Screen::History) && s.output),
+    command!(Start, "Start with what is filled in", "start", [Chord::ctrl('s')], |s| on(s, Screen::Form)),
+    command!(NextField, "The next field", "next field", [TAB, ENTER], |s| on(s, Screen::Form)),
+    command!(PreviousField, "The field before", "", [k(KeyCode::BackTab)], |s| on(s, Screen::Form)),
+    command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)),
+    command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
+    command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
+    command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
+    command!(
+        WriteAnyway,
+        "Have it written with what is known",
+        "write it anyway",
+        [Chord::alt(KeyCode::Char('w'))],
+        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateFor::Input) }
+    ),
+    // Getting around.
+    command!(Up, "Up", "", [k(KeyCode::Up)], moves),
+    command!(Up, "Up", "", [c('k')], moves_by_letter),
+    command!(Down, "Down", "", [k(KeyCode::Down)], moves),
+    command!(Down, "Down", "", [c('j')], moves_by_letter),
+    command!(First, "To the beginning", "", [k(KeyCode::Home)], |s| moves(s) && !s.takes_text()),
+    command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| moves(s) && !s.takes_text()),
+    command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| moves(s) || on(s, Screen::Chat)),
+    command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| moves(s) || on(s, Screen::Chat)),
+    command!(Left, "The pair before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Compare),
+    command!(Right, "The next pair", "", [k(KeyCode::Right)], |s| s.layer == Layer::Compare),
+    command!(Focus, "To the other pane", "", [TAB], on_run),
+    command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| s.layer == Layer::None
+        && s.screen == Screen::Home),
+    command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
+    command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
+    command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),
+    command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),
+    command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
+    command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None),
+    command!(Back, "Back; what is typed is kept, and the run goes on", "", [ESC], |s| s.layer != Layer::Confirm),
+    command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
+    command!(Leave, "Leave (twice), or stop what streams", "", [Chord::ctrl('c')], |_| true),
+    command!(Suspend, "Suspend", "", [Chord::ctrl('z')], |_| true),
+];
+
+/// The command that a key gives in a situation.
+#[must_use]
+pub fn command(key: KeyEvent, situation: &Situation) -> Option<Id> {
+    let chord = Chord::of(key);
+    TABLE.iter().find(|command| command.keys.contains(&chord) && (command.when)(situation)).map(|command| command.id)
+}
+
+/// What the footer shows in a situation, the most important first, without the help.
+#[must_use]
+pub fn hints(situation: &Situation) -> Vec<Hint> {
+    let shown = |command: &&Command| !command.short.is_empty() && command.id != Id::Help && (command.when)(situation);
+    TABLE.iter().filter(shown).map(hint).collect()
+}
+
+/// The help's own hint.
+#[must_use]
+pub fn help_hint(situation: &Situation) -> Option<Hint> {
+    TABLE.iter().find(|command| command.id == Id::Help && (command.when)(situation)).map(hint)
+}
+
+/// Everything that can be done in a situation, for help and palette: each command once, with all its keys.
+#[must_use]
+pub fn possible(situation: &Situation) -> Vec<(Id, &'static str, String)> {
+    let mut rows: Vec<(Id, &'static str, String)> = Vec::new();
+    for command in TABLE.iter().filter(|command| (command.when)(situation)) {
+        let keys = command.keys.iter().map(|key| key.shown()).collect::<Vec<_>>().join(" ");
+        match rows.iter_mut().find(|(id, ..)| *id == command.id) {
+            Some((.., known)) => {
+                known.push(' ');
+                known.push_str(&keys);
+            }
+            None => rows.push((command.id, command.title, keys)),
+        }
+    }
+    rows
+}
+
+fn hint(command: &Command) -> Hint {
+    let key = command.keys.first().map(|key| key.shown()).unwrap_or_default();
+    Hint { id: command.id, key, short: command.short }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Every situation that there can be, and some that there cannot.
+    fn all() -> Vec<Situation> {
+        use GateFor::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
+        let screens = [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox];
+        let layers = [
+            Layer::None,
+            Layer::Edit,
+            Layer::Fields,
+            Layer::FieldValue,
+            Layer::Retry,
+            Layer::Compare,
+            Layer::Prompt,
+            Layer::Ask,
+            Layer::Confirm,
+            Layer::Palette,
+            Layer::Help,
+        ];
+        let mut selections = vec![
+            Selected::None,
+            Selected::Pending,
+            Selected::Running,
+            Selected::Accepted,
+            Selected::Ended,
+            Selected::Result,
+        ];
+        selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
+        let mut all = Vec::new();
+        for screen in screens {
+            for layer in layers {
+                for selected in &selections {
+                    for bits in 0..128u32 {
+                        let bit = |n: u32| bits & (1 << n) != 0;
+                        all.push(Situation {
+                            screen,
+                            layer,
+                            selected: *selected,
+                            acceptable: bit(0),
+                            output: bit(1),
+                            several: bit(2),
+                            prompt: bit(3),
+                            marked: bit(4),
+                            going: bit(5),
+                            others: bit(6),
+                        });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn no_key_means_two_things_at_once() {
+        for situation in all() {
+            let mut taken = HashSet::new();
+            for command in TABLE.iter().filter(|command| (command.when)(&situation)) {
+                for key in command.keys {
+                    assert!(taken.insert(*key), "{} is doubled ({:?}) in {situation:?}", key.shown(), command.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_given_somewhere() {
+        let situations = all();
+        for command in TABLE {
+            assert!(!command.keys.is_empty(), "{:?} has no key", command.id);
+            assert!(situations.iter().any(|situation| (command.when)(situation)), "{:?}", command.id);
+        }
+    }
+
+    #[test]
+    fn letters_are_text_where_text_is_typed() {
+        for situation in all().iter().filter(|situation| situation.takes_text()) {
+            for command in TABLE.iter().filter(|command| (command.when)(situation)) {
+                assert!(!command.keys.iter().any(|key| key.is_text()), "{:?} in {situation:?}", command.id);
+            }
+        }
+    }
+
+    #[test]
+    fn an_approval_is_never_given_by_a_key_that_accepts() {
+        let situation = Situation {
+            screen: Screen::Run,
+            selected: Selected::Gate(GateFor::Approval),
+            acceptable: true,
+            ..Situation::default()
+        };
+        let press = |c| command(KeyEvent::from(KeyCode::Char(c)), &situation);
+        assert_eq!((press('a'), press('A'), press('y')), (None, None, None));
+        assert_eq!((press('Y'), press('n')), (Some(Id::Approve), Some(Id::Deny)));
+    }
+
+    #[test]
+    fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
+        let situation = Situation {
+            screen: Screen::Run,
+            selected: Selected::Gate(GateFor::Review),
+            acceptable: true,
+            others: true,
+            output: true,
+            ..Situation::default()
+        };
+        let keys: Vec<String> = hints(&situation).into_iter().take(4).map(|hint| hint.key).collect();
+        assert_eq!(keys, ["a", "e", "r", "]"]);
+    }
+}

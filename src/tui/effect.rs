@@ -1,0 +1,105 @@
+//! Effects: what `update` wants done, as data. The runtime does what concerns the terminal; the rest goes to the engine
+//! and the catalog, and its outcome comes back as a message.
+
+use serde_json::Value;
+
+use crate::core::decide::Decision;
+use crate::core::event::Scope;
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::text::Untrusted;
+
+/// Where a text that is edited outside goes when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The editor or the instruction that is open on the screen.
+    Layer,
+    /// A field of the form, by its place.
+    Field(usize),
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Start a task.
+    Start {
+        /// The task's id.
+        task: String,
+        /// The inputs, an object.
+        inputs: Value,
+    },
+    /// Watch a run: its snapshot, then what is new.
+    Subscribe(RunId),
+    /// Watch it no more; the run goes on.
+    Unsubscribe(RunId),
+    /// Decide.
+    Decide(RunId, Decision),
+    /// Say something in a conversation.
+    Message(RunId, String),
+    /// A version of a document by the person, made from the version that was seen.
+    EditDocument {
+        /// The run.
+        run: RunId,
+        /// The document.
+        name: String,
+        /// The version that was seen.
+        version: u32,
+        /// The title.
+        title: String,
+        /// The body.
+        body: String,
+    },
+    /// Break off an attempt; with an instruction, try again with it.
+    Stop {
+        /// The run.
+        run: RunId,
+        /// The call.
+        key: Key,
+        /// What to do differently, and how far that reaches.
+        instruction: Option<(String, Scope)>,
+    },
+    /// Pause a run.
+    Pause(RunId),
+    /// Keep unsaved text with the run; `None` forgets it.
+    KeepDraft {
+        /// The run.
+        run: RunId,
+        /// Names the draft.
+        name: String,
+        /// The text.
+        text: Option<String>,
+    },
+    /// Ask for the paths that begin like this.
+    Complete {
+        /// The field, by its place.
+        field: usize,
+        /// What is typed.
+        typed: String,
+    },
+    /// Write a text to a file that does not exist yet.
+    WriteFile {
+        /// The path, as typed.
+        path: String,
+        /// The text.
+        text: Untrusted,
+    },
+    /// Take a text to `$EDITOR`.
+    OpenEditor {
+        /// Where it goes when it comes back.
+        purpose: Purpose,
+        /// The text.
+        text: String,
+        /// The end of the file's name, which tells editors its kind: `md`, `json`.
+        extension: &'static str,
+    },
+    /// Put a text into the clipboard.
+    Copy(String),
+    /// Tell a person who looks elsewhere.
+    Notify(Untrusted),
+    /// Set the window's title.
+    Title(Untrusted),
+    /// Stop the process as Ctrl-Z does.
+    Suspend,
+    /// Leave.
+    Quit,
+}

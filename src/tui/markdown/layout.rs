@@ -1,0 +1,155 @@
+//! Blocks laid out as lines for a width: prose at most [`PROSE`] wide, code and tables as wide as the pane.
+
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::block::{Block, Inline, Item, Marks};
+use super::table;
+use crate::tui::text::wrap::{Piece, expand_tabs, wrap};
+use crate::tui::text::{PROSE, width};
+use crate::tui::theme::Theme;
+
+/// What a layout is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'t> {
+    /// Cells.
+    pub width: u16,
+    /// The palette.
+    pub theme: &'t Theme,
+}
+
+/// Lays out `blocks`; `after` says that something stands above them.
+pub fn lay_out<'b>(blocks: impl IntoIterator<Item = &'b Block>, frame: Frame<'_>, after: bool) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (at, block) in blocks.into_iter().enumerate() {
+        if at > 0 || after {
+            lines.push(Line::default());
+        }
+        lines.extend(block_lines(block, frame));
+    }
+    lines
+}
+
+fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
+    let theme = frame.theme;
+    match block {
+        Block::Heading(level, inlines) => {
+            let style = if *level <= 2 { theme.heading } else { theme.title };
+            inline_lines(inlines, style, prose(frame), theme)
+        }
+        Block::Paragraph(inlines) => inline_lines(inlines, theme.text, prose(frame), theme),
+        Block::Code(code) => code_lines(code, frame),
+        Block::Quote(blocks) => {
+            let mut inner = lay_out(blocks, narrower(frame, 2), false);
+            for line in &mut inner {
+                for span in &mut line.spans {
+                    span.style = theme.quote.patch(span.style);
+                }
+            }
+            prefixed(inner, &Span::styled("│ ", theme.quote), &Span::styled("│ ", theme.quote))
+        }
+        Block::List { start, items } => list_lines(*start, items, frame),
+        Block::Table(table) => table::lines(table, frame),
+        Block::Rule => vec![Line::styled("─".repeat(usize::from(prose(frame))), theme.border)],
+    }
+}
+
+/// Inline text wrapped to `cells`.
+#[must_use]
+pub fn inline_lines(inlines: &[Inline], base: Style, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    for inline in inlines {
+        if inline.text == "\n" {
+            lines.extend(wrap(&pieces, cells.into()));
+            pieces.clear();
+        } else {
+            pieces.push((&inline.text, style(inline.marks, base, theme)));
+        }
+    }
+    if !pieces.is_empty() || lines.is_empty() {
+        lines.extend(wrap(&pieces, cells.into()));
+    }
+    lines
+}
+
+fn style(marks: Marks, base: Style, theme: &Theme) -> Style {
+    let mut style = base;
+    if marks.code {
+        style = style.patch(theme.code);
+    }
+    if marks.aside {
+        style = style.patch(theme.muted);
+    }
+    for (on, modifier) in [
+        (marks.emphasis, Modifier::ITALIC),
+        (marks.strong, Modifier::BOLD),
+        (marks.strike, Modifier::CROSSED_OUT),
+        (marks.link, Modifier::UNDERLINED),
+    ] {
+        if on {
+            style = style.add_modifier(modifier);
+        }
+    }
+    style
+}
+
+fn code_lines(code: &str, frame: Frame<'_>) -> Vec<Line<'static>> {
+    let cells = usize::from(narrower(frame, 2).width);
+    let wrapped = code
+        .trim_end_matches('\n')
+        .split('\n')
+        .flat_map(|line| wrap(&[(&expand_tabs(line), frame.theme.code)], cells))
+        .collect();
+    prefixed(wrapped, &Span::raw("  "), &Span::raw("  "))
+}
+
+fn list_lines(start: Option<u64>, items: &[Item], frame: Frame<'_>) -> Vec<Line<'static>> {
+    let theme = frame.theme;
+    let last = start.map(|start| start.saturating_add(items.len() as u64).saturating_sub(1));
+    let indent = last.map_or(2, |last| width(&last.to_string()) + 2);
+    let mut lines = Vec::new();
+    for (number, item) in (start.unwrap_or_default()..).zip(items) {
+        let bullet = match (item.task, start) {
+            (Some(true), _) => Span::styled("☑ ", theme.accepted),
+            (Some(false), _) => Span::styled("☐ ", theme.muted),
+            (None, Some(_)) => Span::styled(format!("{:>indent$}", format!("{number}. ")), theme.muted),
+            (None, None) => Span::styled("• ", theme.muted),
+        };
+        let room = width(&bullet.content);
+        let mut inner = Vec::new();
+        for (at, block) in item.blocks.iter().enumerate() {
+            if at > 0 && !matches!(block, Block::List { .. }) {
+                inner.push(Line::default());
+            }
+            inner.extend(block_lines(block, narrower(frame, room)));
+        }
+        if inner.is_empty() {
+            inner.push(Line::default());
+        }
+        lines.extend(prefixed(inner, &bullet, &Span::raw(" ".repeat(room))));
+    }
+    lines
+}
+
+/// `lines` with `first` before the first and `rest` before the others.
+fn prefixed(lines: Vec<Line<'static>>, first: &Span<'static>, rest: &Span<'static>) -> Vec<Line<'static>> {
+    let mut out = Vec::with_capacity(lines.len());
+    for (at, mut line) in lines.into_iter().enumerate() {
+        if !line.spans.is_empty() || at == 0 || !rest.content.trim().is_empty() {
+            line.spans.insert(0, if at == 0 { first.clone() } else { rest.clone() });
+        }
+        out.push(line);
+    }
+    out
+}
+
+fn prose(frame: Frame<'_>) -> u16 {
+    frame.width.min(PROSE)
+}
+
+fn narrower(frame: Frame<'_>, by: usize) -> Frame<'_> {
+    // Nested deeper than the pane is wide: the text goes on in a narrow column rather than nowhere.
+    let by = u16::try_from(by).unwrap_or(u16::MAX);
+    Frame { width: frame.width.saturating_sub(by).max(8), ..frame }
+}

@@ -1,0 +1,204 @@
+//! Markdown that streams in: a stable prefix that is laid out once, and a live tail that is laid out again.
+//!
+//! A [`Document`] keeps the source and lays it out for the width at hand. Promises: however the text arrives, the
+//! layout is that of the whole text laid out at once; a layout is kept until the text, the width or the theme changes,
+//! so scrolling costs only the visible lines. Nothing reaches a line but what [`Untrusted::block`] made safe.
+//!
+//! What makes the prefix stable, and so what must hold:
+//!
+//! 1. The tail begins at the start of a line before which the line is blank, and that line begins the *last* block at
+//!    the top. Later text can only go on with the last block or begin new ones.
+//! 2. No definition of a link stands in or after the tail: while one does, its address may still grow, so nothing new
+//!    becomes stable. Definitions before the tail are fixed and known to it.
+//! 3. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
+
+pub mod block;
+pub mod layout;
+mod table;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::core::text::Untrusted;
+use crate::tui::theme::Theme;
+use block::{Parsed, parse};
+use layout::{Frame, lay_out};
+
+/// A text in Markdown that may still grow.
+#[derive(Debug, Default)]
+pub struct Document {
+    source: Source,
+    laid: RefCell<Option<Laid>>,
+}
+
+impl Document {
+    /// A complete text.
+    #[must_use]
+    pub fn new(text: &Untrusted) -> Self {
+        let mut document = Self::default();
+        document.push(text);
+        document
+    }
+
+    /// More of the same text.
+    pub fn push(&mut self, more: &Untrusted) {
+        self.source.push(more);
+        if let Some(laid) = self.laid.get_mut() {
+            laid.fresh = false;
+        }
+    }
+
+    /// The whole text as it came, for the clipboard and for editing.
+    #[must_use]
+    pub fn raw(&self) -> &Untrusted {
+        &self.source.raw
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.source.raw.is_empty()
+    }
+
+    /// How many lines it has at that width.
+    #[must_use]
+    pub fn height(&self, width: u16, theme: &Theme) -> usize {
+        self.with_lines(width, theme, |stable, tail| stable.len() + tail.len())
+    }
+
+    /// Paints the lines from `top` on into `area`.
+    pub fn paint(&self, area: Rect, buf: &mut Buffer, top: usize, theme: &Theme) {
+        self.with_lines(area.width, theme, |stable, tail| {
+            let from_stable = stable.iter().skip(top);
+            let from_tail = tail.iter().skip(top.saturating_sub(stable.len()));
+            for (y, line) in (area.y..area.bottom()).zip(from_stable.chain(from_tail)) {
+                buf.set_line(area.x, y, line, area.width);
+            }
+        });
+    }
+
+    fn with_lines<T>(&self, width: u16, theme: &Theme, f: impl FnOnce(&[Line<'static>], &[Line<'static>]) -> T) -> T {
+        let mut laid = self.laid.borrow_mut();
+        let laid = match &mut *laid {
+            Some(laid) if laid.width == width && laid.theme == *theme => laid,
+            other => other.insert(Laid::new(width, theme)),
+        };
+        if !laid.fresh {
+            laid.refresh(&self.source.shown);
+        }
+        f(&laid.stable, &laid.tail)
+    }
+
+    #[cfg(test)]
+    fn lines(&self, width: u16, theme: &Theme) -> Vec<Line<'static>> {
+        self.with_lines(width, theme, |stable, tail| [stable, tail].concat())
+    }
+}
+
+/// The text as it came, and made safe. What is made safe of a stream must be what is made safe of its whole, so the
+/// end from the last ASCII character on (a carriage return apart) is made safe again when more arrives: marks, joiners
+/// and line ends look no further than that.
+#[derive(Debug, Default)]
+struct Source {
+    raw: Untrusted,
+    /// So much of `raw` is in `shown` for good …
+    raw_fixed: usize,
+    shown: String,
+    /// … as so much of `shown`.
+    shown_fixed: usize,
+}
+
+impl Source {
+    fn push(&mut self, more: &Untrusted) {
+        self.raw.push(more);
+        self.shown.truncate(self.shown_fixed);
+        let data = self.raw.data();
+        let open = &data[self.raw_fixed..];
+        let fixed = open.rfind(|c: char| c.is_ascii() && c != '\r').map_or(0, |at| at + 1);
+        self.shown.push_str(&Untrusted::from(&open[..fixed]).block());
+        self.shown_fixed = self.shown.len();
+        self.shown.push_str(&Untrusted::from(&open[fixed..]).block());
+        self.raw_fixed += fixed;
+    }
+}
+
+/// A layout for one width and theme.
+#[derive(Debug)]
+struct Laid {
+    width: u16,
+    theme: Theme,
+    fresh: bool,
+    /// The lines of the text up to `offset`.
+    stable: Vec<Line<'static>>,
+    offset: usize,
+    /// Whether there is a block in it; one without lines counts too.
+    begun: bool,
+    /// The lines of the rest.
+    tail: Vec<Line<'static>>,
+    /// Links that are defined in the stable part.
+    definitions: HashMap<String, String>,
+    /// Labels that the stable part shows as undefined.
+    unresolved: HashSet<String>,
+}
+
+impl Laid {
+    fn new(width: u16, theme: &Theme) -> Self {
+        Self {
+            width,
+            theme: *theme,
+            fresh: false,
+            stable: Vec::new(),
+            offset: 0,
+            begun: false,
+            tail: Vec::new(),
+            definitions: HashMap::new(),
+            unresolved: HashSet::new(),
+        }
+    }
+
+    fn refresh(&mut self, text: &str) {
+        let mut parsed = self.parse_rest(text);
+        if parsed.definitions.iter().any(|definition| self.unresolved.contains(&definition.label)) {
+            *self = Self::new(self.width, &self.theme);
+            parsed = self.parse_rest(text);
+        }
+        let rest = &text[self.offset..];
+        let cut = cut(rest, &parsed);
+        let at = parsed.blocks.partition_point(|(start, _)| *start < cut);
+        let (before, after) = parsed.blocks.split_at(at);
+        let frame = Frame { width: self.width.max(1), theme: &self.theme };
+        let lines = lay_out(before.iter().map(|(_, block)| block), frame, self.begun);
+        self.stable.extend(lines);
+        self.begun |= !before.is_empty();
+        self.tail = lay_out(after.iter().map(|(_, block)| block), frame, self.begun);
+        if cut > 0 {
+            self.offset += cut;
+            for definition in &parsed.definitions {
+                self.definitions.entry(definition.label.clone()).or_insert_with(|| definition.url.clone());
+            }
+            self.unresolved.extend(parsed.unresolved.into_iter().filter(|(at, _)| *at < cut).map(|(_, label)| label));
+        }
+        self.fresh = true;
+    }
+
+    fn parse_rest(&self, text: &str) -> Parsed {
+        parse(&text[self.offset..], |label| self.definitions.get(label).cloned())
+    }
+}
+
+/// Where the tail begins: see the promises of this module.
+fn cut(rest: &str, parsed: &Parsed) -> usize {
+    let Some((last, _)) = parsed.blocks.last() else { return 0 };
+    let line = rest[..*last].rfind('\n').map_or(0, |at| at + 1);
+    let above = rest[..line].strip_suffix('\n').unwrap_or_default();
+    let blank_above = above[above.rfind('\n').map_or(0, |at| at + 1)..].trim().is_empty();
+    let open_definition = parsed.definitions.iter().any(|definition| definition.start >= line);
+    if blank_above && !open_definition { line } else { 0 }
+}
+
+#[cfg(test)]
+mod tests;

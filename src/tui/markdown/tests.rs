@@ -1,0 +1,136 @@
+//! What a person sees of Markdown, at several widths, however it arrives.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::tui::theme::{Depth, Ground};
+
+fn theme() -> Theme {
+    Theme::new(Ground::Dark, Depth::None)
+}
+
+fn shown(text: &str, width: u16) -> String {
+    let document = Document::new(&Untrusted::from(text));
+    let lines = document.lines(width, &theme());
+    lines.iter().map(|line| line.to_string().trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+const SAMPLE: &str = "# The harbour
+
+The *lamps* lean **out** across the tide and count the ~~ships~~ boats that come home late; see
+[the log](https://example.org/log) or `tide --now`.
+
+1. First
+2. Second, which is long enough to be wrapped when the pane is narrow
+   - nested
+     - deeper
+   - [x] done
+   - [ ] open
+
+   A second paragraph of the item.
+
+> Quoted words
+> go on.
+>
+> - with a list
+
+```rust
+fn main() {
+\tprintln!(\"a long line of code that will not fit a narrow pane at all\");
+}
+```
+
+| Name | What it is | Cost |
+|:-----|:----------:|-----:|
+| lamp | a light at the end of the pier that turns | 3 |
+| boat | wood | 1,200 |
+
+---
+
+The end.
+";
+
+#[test]
+fn markdown_at_a_comfortable_width() {
+    insta::assert_snapshot!(shown(SAMPLE, 76));
+}
+
+#[test]
+fn markdown_in_a_narrow_pane() {
+    insta::assert_snapshot!(shown(SAMPLE, 32));
+}
+
+#[test]
+fn a_table_that_does_not_fit_becomes_lines() {
+    insta::assert_snapshot!(shown(
+        "| One | Two | Three |\n|-|-|-|\n| first cell here | second | third |\n| a | b | c |",
+        20
+    ));
+}
+
+#[test]
+fn prose_is_never_wider_than_eighty() {
+    let text = "word ".repeat(100);
+    assert!(shown(&text, 200).lines().all(|line| line.len() <= 80));
+}
+
+#[test]
+fn escape_sequences_of_a_model_are_only_letters() {
+    let text = shown("a \u{1b}[31mred\u{1b}[0m `\u{1b}]0;x\u{7}`", 60);
+    assert_eq!(text, "a ␛[31mred␛[0m ␛]0;x␇");
+}
+
+fn streamed(chunks: &[&str], width: u16) -> Vec<Line<'static>> {
+    let mut document = Document::default();
+    for chunk in chunks {
+        document.push(&Untrusted::from(*chunk));
+        let _ = document.height(width, &theme());
+    }
+    document.lines(width, &theme())
+}
+
+#[test]
+fn a_link_that_is_defined_at_the_very_end_still_becomes_one() {
+    let text =
+        "See [a] and [b].\n\nMore.\n\n- x\n\nText.\n\n[a]: http://long.example/path\n[b]: http://b\n\nend [a]\n\nlast";
+    let whole = Document::new(&Untrusted::from(text)).lines(60, &theme());
+    let letters: Vec<&str> = text.split_inclusive(|_| true).collect();
+    assert_eq!(streamed(&letters, 60), whole);
+    assert!(whole[0].to_string().contains("http://long.example/path"));
+}
+
+#[test]
+fn the_sample_streams_letter_by_letter_into_the_same_layout() {
+    let letters: Vec<&str> = SAMPLE.split_inclusive(|_| true).collect();
+    assert_eq!(streamed(&letters, 40), Document::new(&Untrusted::from(SAMPLE)).lines(40, &theme()));
+}
+
+#[test]
+fn twenty_thousand_tokens_lay_out_only_their_tail() {
+    let mut document = Document::default();
+    let paragraph = "The lamps lean out across the tide and count the boats that come home late.\n\n";
+    let mut laid_again = 0;
+    for _ in 0..1_000 {
+        document.push(&Untrusted::from(paragraph));
+        let _ = document.height(80, &theme());
+        laid_again += document.laid.borrow().as_ref().unwrap().tail.len();
+    }
+    assert!(laid_again <= 3_000, "{laid_again} lines were laid out again");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn however_a_text_is_split_its_layout_is_that_of_the_whole(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "b c", "\n", "\n\n", "\n\n", "- ", "  ", "    ", "1. ", "> ", "```", "~~~", "# ", "---", "===", "|", "|-|-|",
+            "*", "**", "_", "`", "[a]", "[b]: u", "[a]: http://x", "]", "(", ")", "<div>", "<!--", "-->", "'t", "\t", "\r",
+            "é", "\u{301}", "\u{200d}", "日本", "\\", "- [ ] ", "+ ", "* ", "2) ",
+        ]), 0..40),
+        width in 10u16..60,
+    ) {
+        let whole = parts.concat();
+        let whole = Document::new(&Untrusted::from(whole.as_str())).lines(width, &theme());
+        prop_assert_eq!(streamed(&parts, width), whole);
+    }
+}

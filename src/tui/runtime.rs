@@ -1,0 +1,206 @@
+//! The one loop: receive a message, take all that came with it, update, do what is wanted, draw if something changed.
+//!
+//! It knows neither screens nor the engine: an [`App`] decides, a [`Stage`] shows and does.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+
+use super::canvas::Seen;
+use super::effect::Effect;
+use super::frame::Frames;
+use super::message::Message;
+
+/// At most so many messages are taken before a frame is drawn, so that a flood cannot keep the screen from moving.
+const BATCH: usize = 256;
+
+/// What decides: a model with its `update`.
+pub trait App {
+    /// Takes a message. Gives what is to be done, and whether what is shown changed.
+    fn update(&mut self, message: Message) -> (Vec<Effect>, bool);
+
+    /// What the last frame showed.
+    fn saw(&mut self, seen: Seen);
+
+    /// When time alone changes what is shown: the pause until then.
+    fn next_tick(&self) -> Option<Duration>;
+}
+
+/// What shows and does.
+pub trait Stage<A> {
+    /// What can go wrong.
+    type Error;
+
+    /// The next message from the terminal.
+    fn input(&mut self) -> impl Future<Output = Option<Message>> + Send;
+
+    /// Draws the app as it is.
+    ///
+    /// # Errors
+    /// When the terminal went away.
+    fn draw(&mut self, app: &A) -> Result<Seen, Self::Error>;
+
+    /// Does something; a message may be the outcome.
+    ///
+    /// # Errors
+    /// When the terminal went away. What a person can put right comes as a message.
+    fn perform(&mut self, effect: Effect) -> Result<Option<Message>, Self::Error>;
+
+    /// The time, as a message.
+    fn tick(&self) -> Message;
+}
+
+/// Runs until the app quits, or the terminal is gone.
+///
+/// # Errors
+/// When the terminal went away.
+pub async fn run<A: App, S: Stage<A>>(
+    app: &mut A,
+    stage: &mut S,
+    mut mailbox: Receiver<Message>,
+) -> Result<(), S::Error> {
+    let mut frames = Frames::default();
+    frames.request_now();
+    let mut messages = VecDeque::new();
+    loop {
+        if frames.due_in(Instant::now()) == Some(Duration::ZERO) {
+            let begin = Instant::now();
+            app.saw(stage.draw(app)?);
+            frames.drawn(begin, Instant::now());
+        }
+        let pause = frames.due_in(Instant::now());
+        tokio::select! {
+            biased;
+            input = stage.input() => match input {
+                Some(message) => messages.push_back(message),
+                None => return Ok(()),
+            },
+            Some(message) = mailbox.recv() => messages.push_back(message),
+            () = sleep(pause) => continue,
+            () = sleep(app.next_tick().filter(|_| pause.is_none())) => messages.push_back(stage.tick()),
+        }
+        while messages.len() < BATCH
+            && let Ok(message) = mailbox.try_recv()
+        {
+            messages.push_back(message);
+        }
+        while let Some(message) = messages.pop_front() {
+            let by_person = message.is_by_person();
+            let (effects, changed) = app.update(message);
+            match (changed, by_person) {
+                (true, true) => frames.request_now(),
+                (true, false) => frames.request(),
+                (false, _) => {}
+            }
+            for effect in effects {
+                if effect == Effect::Quit {
+                    return Ok(());
+                }
+                messages.extend(stage.perform(effect)?);
+            }
+        }
+    }
+}
+
+/// Sleeps so long, or for ever.
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::{KeyCode, KeyEvent};
+
+    #[derive(Default)]
+    struct Counter {
+        updates: usize,
+        saw: usize,
+    }
+
+    impl App for Counter {
+        fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+            self.updates += 1;
+            match message {
+                Message::Key(_) => (vec![Effect::Quit], false),
+                Message::Focus(_) => (vec![], false),
+                Message::Done(_) => (vec![Effect::Copy("x".to_owned())], true),
+                _ => (vec![], true),
+            }
+        }
+        fn saw(&mut self, _: Seen) {
+            self.saw += 1;
+        }
+        fn next_tick(&self) -> Option<Duration> {
+            None
+        }
+    }
+
+    /// A stage on which the terminal says nothing until the mailbox is empty, then quits.
+    struct Fake {
+        draws: usize,
+        performed: usize,
+        keys: tokio::sync::mpsc::Receiver<Message>,
+    }
+
+    impl Stage<Counter> for Fake {
+        type Error = std::convert::Infallible;
+        async fn input(&mut self) -> Option<Message> {
+            self.keys.recv().await
+        }
+        fn draw(&mut self, _: &Counter) -> Result<Seen, Self::Error> {
+            self.draws += 1;
+            Ok(Seen::default())
+        }
+        fn perform(&mut self, _: Effect) -> Result<Option<Message>, Self::Error> {
+            self.performed += 1;
+            Ok(Some(Message::Resize(1, 1)))
+        }
+        fn tick(&self) -> Message {
+            Message::Focus(true)
+        }
+    }
+
+    async fn played(messages: Vec<Message>) -> (Counter, Fake) {
+        let (post, mailbox) = tokio::sync::mpsc::channel(10_000);
+        for message in messages {
+            post.send(message).await.unwrap();
+        }
+        let (press, keys) = tokio::sync::mpsc::channel(1);
+        let mut stage = Fake { draws: 0, performed: 0, keys };
+        let mut app = Counter::default();
+        let keyboard = async {
+            // The mailbox gives its sender back when it has been emptied.
+            while post.capacity() < post.max_capacity() {
+                tokio::task::yield_now().await;
+            }
+            press.send(Message::Key(KeyEvent::from(KeyCode::Char('q')))).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(run(&mut app, &mut stage, mailbox), keyboard);
+        outcome.unwrap();
+        (app, stage)
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_messages_becomes_few_frames() {
+        let (app, stage) = played(vec![Message::Resize(1, 1); 5_000]).await;
+        assert_eq!(app.updates, 5_001);
+        assert!(stage.draws < 100, "{} frames", stage.draws);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_drawn_for_what_changes_nothing() {
+        let (app, stage) = played(vec![Message::Focus(true); 10]).await;
+        assert_eq!((app.updates, stage.draws, app.saw), (11, 1, 1));
+    }
+
+    #[tokio::test]
+    async fn the_outcome_of_an_effect_is_a_message() {
+        let (app, stage) = played(vec![Message::Done("x".to_owned())]).await;
+        assert_eq!((stage.performed, app.updates), (1, 3));
+    }
+}

@@ -1,0 +1,107 @@
+//! The situation that a key meets: a small, pure snapshot of what is on screen. Conditions of commands read only this.
+
+use crate::core::gate::GateFor;
+
+/// A screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Screen {
+    /// Open runs and tasks.
+    #[default]
+    Home,
+    /// The inputs of a task, or the form of a step.
+    Form,
+    /// A workflow's run.
+    Run,
+    /// A conversation.
+    Chat,
+    /// Everything ever produced.
+    History,
+    /// What waits, across runs.
+    Inbox,
+}
+
+/// What lies over the screen and has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// Nothing.
+    #[default]
+    None,
+    /// A text is edited.
+    Edit,
+    /// A structured value is edited as a tree of fields.
+    Fields,
+    /// A value in that tree is typed.
+    FieldValue,
+    /// An instruction for another attempt is typed.
+    Retry,
+    /// Two attempts or versions are compared.
+    Compare,
+    /// The exact prompt is read.
+    Prompt,
+    /// One line is asked for: a reason, a budget, a result.
+    Ask,
+    /// Something is to be confirmed.
+    Confirm,
+    /// The palette.
+    Palette,
+    /// The help.
+    Help,
+}
+
+/// The call that is selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Selected {
+    /// None: a group, or no run at all.
+    #[default]
+    None,
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Waits for the person.
+    Gate(GateFor),
+    /// Stands.
+    Accepted,
+    /// Failed, skipped or cancelled.
+    Ended,
+    /// The result of the run.
+    Result,
+}
+
+/// The situation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that conditions name")]
+pub struct Situation {
+    /// The screen.
+    pub screen: Screen,
+    /// What lies over it.
+    pub layer: Layer,
+    /// The selected call.
+    pub selected: Selected,
+    /// What waits may be accepted as it is.
+    pub acceptable: bool,
+    /// There is an output, or a document, to be copied.
+    pub output: bool,
+    /// There are two attempts or versions to compare.
+    pub several: bool,
+    /// The attempt was made from a prompt.
+    pub prompt: bool,
+    /// Calls are marked.
+    pub marked: bool,
+    /// The run has something under way.
+    pub going: bool,
+    /// Something else waits.
+    pub others: bool,
+}
+
+impl Situation {
+    /// Whether letters are text, so that only keys with modifiers are commands.
+    #[must_use]
+    pub fn takes_text(&self) -> bool {
+        match self.layer {
+            Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Palette => true,
+            Layer::None => matches!(self.screen, Screen::Home | Screen::Form | Screen::Chat | Screen::History),
+            Layer::Fields | Layer::Compare | Layer::Prompt | Layer::Confirm | Layer::Help => false,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A field as it is painted: a label with its mark, the widget, and what is wrong or what helps beside or below it.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{FormField, Input};
+use crate::core::form::FieldType;
+use crate::tui::canvas::Canvas;
+use crate::tui::text::{fit, width};
+
+/// How many lines a text of several lines gets.
+const TEXT_LINES: u16 = 5;
+
+impl FormField {
+    /// How many lines it takes.
+    #[must_use]
+    pub fn height(&self) -> u16 {
+        let widget = if self.takes_enter() { TEXT_LINES } else { 1 };
+        1 + widget + u16::from(!self.completions.is_empty())
+    }
+
+    /// Paints it into the top of `area`.
+    pub fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+        let theme = *canvas.theme;
+        let label_style = if focused { theme.title.patch(theme.accent) } else { theme.title };
+        let mut label = vec![Span::styled(self.field.question().to_owned(), label_style)];
+        if self.field.required && self.field.default.is_none() {
+            label.push(Span::styled(" *", theme.accent));
+        }
+        let used: usize = label.iter().map(|span| width(&span.content)).sum::<usize>() + 2;
+        let (aside, style) = match (self.problem(), focused) {
+            (Some(problem), _) => (problem.to_owned(), theme.failed),
+            (None, true) => (self.hint(), theme.muted),
+            (None, false) => (String::new(), theme.muted),
+        };
+        let aside = fit(&aside, usize::from(area.width).saturating_sub(used)).into_owned();
+        label.extend([Span::raw("  "), Span::styled(aside, style)]);
+        canvas.line(area, &Line::from(label));
+
+        let bar = if focused { theme.border_focus } else { theme.border };
+        let widget_lines = if self.takes_enter() { TEXT_LINES } else { 1 };
+        let bottom = area.bottom();
+        for y in (area.y + 1..bottom).take(widget_lines.into()) {
+            canvas.text(Rect { y, height: 1, ..area }, "▏", bar);
+        }
+        if area.height < 2 || area.width < 4 {
+            return;
+        }
+        let height = widget_lines.min(area.height - 1);
+        let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width - 2, height };
+        self.widget(canvas, inner, focused);
+        let below = Rect { y: inner.bottom(), height: 1, ..inner };
+        if !self.completions.is_empty() && below.y < bottom {
+            canvas.text(below, &self.completions.join("  "), theme.muted);
+        }
+    }
+
+    fn widget(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+        let theme = *canvas.theme;
+        match &self.input {
+            Input::Line(line) => {
+                if line.is_empty()
+                    && let Some(placeholder) = &self.field.placeholder
+                {
+                    canvas.text(area, placeholder, theme.muted);
+                }
+                line.paint(canvas, area, focused, self.is_masked());
+            }
+            Input::Text(editor) => {
+                if editor.is_empty()
+                    && let Some(placeholder) = &self.field.placeholder
+                {
+                    canvas.text(area, placeholder, theme.muted);
+                }
+                editor.paint(canvas, area, focused);
+            }
+            Input::Switch(on) => {
+                let shown = match on {
+                    Some(true) => Span::styled("[x] yes", theme.accepted),
+                    Some(false) => Span::styled("[ ] no", theme.text),
+                    None => Span::styled("[ ] not said", theme.muted),
+                };
+                canvas.line(area, &Line::from(shown));
+            }
+            Input::Choice(at) => {
+                let marks = self.field.choices.iter().enumerate().map(|(index, _)| *at == Some(index));
+                self.options(canvas, area, marks.collect(), ("(•)", "( )"), *at);
+            }
+            Input::Choices { picked, at } => {
+                self.options(canvas, area, picked.clone(), ("[x]", "[ ]"), focused.then_some(*at));
+            }
+        }
+    }
+
+    /// All options in a line, beginning with those before the current one that fit.
+    fn options(&self, canvas: &mut Canvas<'_>, area: Rect, on: Vec<bool>, signs: (&str, &str), current: Option<usize>) {
+        let theme = *canvas.theme;
+        let mut spans: Vec<(Span<'static>, usize)> = Vec::new();
+        for (index, (choice, on)) in self.field.choices.iter().zip(on).enumerate() {
+            let text = format!("{} {choice}", if on { signs.0 } else { signs.1 });
+            let style = match (on, current == Some(index)) {
+                (_, true) => theme.accent,
+                (true, false) => theme.accepted,
+                (false, false) => theme.text,
+            };
+            let cells = width(&text) + 2;
+            spans.push((Span::styled(format!("{text}  "), style), cells));
+        }
+        let room = usize::from(area.width);
+        let mut first = 0;
+        let end = current.map_or(0, |current| current + 1);
+        while first < end && spans[first..end].iter().map(|(_, cells)| cells).sum::<usize>() > room {
+            first += 1;
+        }
+        let shown: Vec<Span<'static>> = spans.into_iter().skip(first).map(|(span, _)| span).collect();
+        canvas.line(area, &Line::from(shown));
+    }
+
+    /// What helps while the field has the focus.
+    fn hint(&self) -> String {
+        if let Some(help) = &self.field.help {
+            return help.clone();
+        }
+        let bounds = match (self.field.min, self.field.max) {
+            (Some(min), Some(max)) => format!("{min} to {max}"),
+            (Some(min), None) => format!("at least {min}"),
+            (None, Some(max)) => format!("at most {max}"),
+            (None, None) => String::new(),
+        };
+        match self.field.kind {
+            FieldType::Integer | FieldType::Number => format!("↑↓ {bounds}").trim_end().to_owned(),
+            FieldType::Boolean => "space".to_owned(),
+            FieldType::Choice => "←→".to_owned(),
+            FieldType::Choices => "←→ space".to_owned(),
+            FieldType::Date => "YYYY-MM-DD, ↑↓ by day".to_owned(),
+            FieldType::File | FieldType::Image => "a path; → completes".to_owned(),
+            FieldType::Files | FieldType::Images => "one path a line".to_owned(),
+            FieldType::Secret => "env:NAME, cmd:NAME, or type it: kept for this session only".to_owned(),
+            FieldType::Json => "JSON".to_owned(),
+            FieldType::Text | FieldType::Multiline => String::new(),
+        }
+    }
+}

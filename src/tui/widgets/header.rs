@@ -1,0 +1,66 @@
+//! The line at the top of a screen: a title on the left, facts on the right. What does not fit is left out, the least
+//! important fact first; the title is cut only when it stands alone.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::tui::canvas::Canvas;
+use crate::tui::text::{fit, width};
+
+/// A fact on the right of the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What is shown, in order of preference: full, shorter, … All gone: the fact is left out.
+    pub forms: Vec<String>,
+    /// How it is shown.
+    pub style: Style,
+    /// The lowest goes first.
+    pub weight: u8,
+}
+
+impl Fact {
+    /// A fact with one form.
+    #[must_use]
+    pub fn new(text: impl Into<String>, style: Style, weight: u8) -> Self {
+        Self { forms: vec![text.into()], style, weight }
+    }
+
+    /// This fact with a shorter form.
+    #[must_use]
+    pub fn or(mut self, shorter: impl Into<String>) -> Self {
+        self.forms.push(shorter.into());
+        self
+    }
+}
+
+const GAP: usize = 3;
+
+/// Paints the header.
+pub fn paint(canvas: &mut Canvas<'_>, area: Rect, title: &str, mut facts: Vec<Fact>) {
+    let room = usize::from(area.width).saturating_sub(2);
+    let title_room = width(title).min(room / 2);
+    while facts_width(&facts) + title_room > room {
+        // The least important fact gets shorter, then goes.
+        let Some(least) = facts.iter_mut().min_by_key(|fact| fact.weight) else { break };
+        if least.forms.len() > 1 {
+            least.forms.remove(0);
+        } else {
+            let weight = least.weight;
+            facts.retain(|fact| fact.weight != weight);
+        }
+    }
+    let taken = facts_width(&facts);
+    let title = fit(title, room.saturating_sub(taken)).into_owned();
+    let blank = room.saturating_sub(taken + width(&title));
+    let mut spans = vec![Span::raw(" "), Span::styled(title, canvas.theme.title), Span::raw(" ".repeat(blank))];
+    for fact in facts {
+        spans.push(Span::raw(" ".repeat(GAP)));
+        spans.push(Span::styled(fact.forms[0].clone(), fact.style));
+    }
+    canvas.line(area, &Line::from(spans));
+}
+
+fn facts_width(facts: &[Fact]) -> usize {
+    facts.iter().map(|fact| width(&fact.forms[0]) + GAP).sum()
+}

@@ -1,0 +1,406 @@
+//! A structured value as a tree of fields: edit a value, add, remove, move items. A schema, where there is one, says
+//! what a new item looks like and what is wrong; what is wrong is said and kept, never thrown away.
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use serde_json::{Map, Value};
+
+use super::line::LineInput;
+use super::list::List;
+use crate::core::schema;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::Canvas;
+use crate::tui::text::fit;
+
+/// One step of a path into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum At {
+    Name(String),
+    Index(usize),
+}
+
+/// A row: where it leads, and how it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    path: Vec<At>,
+    label: String,
+}
+
+/// A value being edited.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    value: Value,
+    schema: Option<Value>,
+    rows: Vec<Row>,
+    list: List,
+    /// The value that is being typed, and why it does not parse.
+    typing: Option<(LineInput, Option<String>)>,
+}
+
+/// What a person can do with the selected row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Type another value.
+    Edit,
+    /// Add an item after it, or a field that is missing.
+    Add,
+    /// Remove it.
+    Remove,
+    /// Move it so many places down (negative: up) in its list.
+    Move(isize),
+}
+
+impl Tree {
+    /// A tree of `value`.
+    #[must_use]
+    pub fn new(value: Value, schema: Option<Value>) -> Self {
+        let mut tree = Self { value, schema, rows: Vec::new(), list: List::default(), typing: None };
+        tree.refresh();
+        tree
+    }
+
+    /// The value as it is now.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Whether a value is being typed.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        self.typing.is_some()
+    }
+
+    /// Why the value cannot be accepted: what is being typed does not parse, or the whole does not fit its schema.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        if let Some((_, Some(problem))) = &self.typing {
+            return Some(problem.clone());
+        }
+        schema::validate(self.schema.as_ref()?, &self.value).err()
+    }
+
+    /// Moves the selection.
+    pub fn step(&mut self, rows: isize, seen: crate::tui::canvas::Extent) {
+        self.list.step(rows, self.rows.len(), seen);
+    }
+
+    /// Takes a key for the value that is being typed.
+    pub fn key(&mut self, key: KeyEvent) {
+        if let Some((input, problem)) = &mut self.typing {
+            input.key(key);
+            *problem = None;
+        }
+    }
+
+    /// Takes a paste for the value that is being typed.
+    pub fn paste(&mut self, text: &str) {
+        if let Some((input, problem)) = &mut self.typing {
+            input.paste(text);
+            *problem = None;
+        }
+    }
+
+    /// Puts the typed value in its place. One that does not parse stays where it is, with the reason.
+    pub fn commit(&mut self) {
+        let Some((input, _)) = &self.typing else { return };
+        let typed = input.value();
+        let Some(row) = self.rows.get(self.list.selected) else { return };
+        let parsed = match self.get(&row.path) {
+            Some(Value::String(_)) => Ok(Value::String(typed)),
+            _ => serde_json::from_str(&typed).map_err(|_| not_json(&typed)),
+        };
+        match parsed {
+            Ok(value) => {
+                let path = row.path.clone();
+                if let Some(place) = self.get_mut(&path) {
+                    *place = value;
+                }
+                self.typing = None;
+                self.refresh();
+            }
+            Err(problem) => {
+                if let Some((_, said)) = &mut self.typing {
+                    *said = Some(problem);
+                }
+            }
+        }
+    }
+
+    /// Leaves the value as it was.
+    pub fn cancel(&mut self) {
+        self.typing = None;
+    }
+
+    /// Changes the selected row.
+    pub fn change(&mut self, change: Change) {
+        let Some(row) = self.rows.get(self.list.selected).cloned() else { return };
+        match change {
+            Change::Edit => {
+                let text = match self.get(&row.path) {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => value.to_string(),
+                    // A list or an object is edited through its rows, or as raw JSON.
+                    _ => return,
+                };
+                self.typing = Some((LineInput::new(&text), None));
+            }
+            Change::Add => self.add(&row.path),
+            Change::Remove => self.remove(&row.path),
+            Change::Move(by) => self.shift(&row.path, by),
+        }
+        self.refresh();
+    }
+
+    fn add(&mut self, path: &[At]) {
+        let schema = self.schema.clone();
+        match self.get_mut(path) {
+            Some(Value::Array(items)) => {
+                let new = blank(sub_schema(schema.as_ref(), path).and_then(|s| s.get("items")), items.last());
+                items.push(new);
+                return;
+            }
+            Some(Value::Object(fields)) => {
+                let wanted =
+                    sub_schema(schema.as_ref(), path).and_then(|s| s.get("properties")).and_then(Value::as_object);
+                let missing = wanted.and_then(|wanted| wanted.iter().find(|(name, _)| !fields.contains_key(*name)));
+                if let Some((name, schema)) = missing {
+                    fields.insert(name.clone(), blank(Some(schema), None));
+                    return;
+                }
+            }
+            _ => {}
+        }
+        // Otherwise the nearest list around it gets an item after this one.
+        let Some(depth) = path.iter().rposition(|at| matches!(at, At::Index(_))) else { return };
+        let (outer, At::Index(index)) = (&path[..depth], &path[depth]) else { return };
+        let index = *index;
+        let item_schema = sub_schema(schema.as_ref(), outer).and_then(|s| s.get("items"));
+        if let Some(Value::Array(items)) = self.get_mut(outer) {
+            let new = blank(item_schema, items.get(index));
+            items.insert(index + 1, new);
+        }
+    }
+
+    fn remove(&mut self, path: &[At]) {
+        let Some((last, outer)) = path.split_last() else { return };
+        match (self.get_mut(outer), last) {
+            (Some(Value::Array(items)), At::Index(index)) if *index < items.len() => {
+                items.remove(*index);
+            }
+            (Some(Value::Object(fields)), At::Name(name)) => {
+                fields.shift_remove(name);
+            }
+            _ => {}
+        }
+    }
+
+    fn shift(&mut self, path: &[At], by: isize) {
+        let Some(depth) = path.iter().rposition(|at| matches!(at, At::Index(_))) else { return };
+        let (outer, At::Index(index)) = (&path[..depth], &path[depth]) else { return };
+        let index = *index;
+        let Some(Value::Array(items)) = self.get_mut(outer) else { return };
+        let to = index.saturating_add_signed(by).min(items.len().saturating_sub(1));
+        let item = items.remove(index);
+        items.insert(to, item);
+        self.refresh();
+        let mut target = outer.to_vec();
+        target.push(At::Index(to));
+        target.extend_from_slice(&path[depth + 1..]);
+        if let Some(row) = self.rows.iter().position(|row| row.path == target) {
+            self.list.selected = row;
+        }
+    }
+
+    fn get(&self, path: &[At]) -> Option<&Value> {
+        path.iter().try_fold(&self.value, |value, at| match at {
+            At::Name(name) => value.get(name),
+            At::Index(index) => value.get(index),
+        })
+    }
+
+    fn get_mut(&mut self, path: &[At]) -> Option<&mut Value> {
+        path.iter().try_fold(&mut self.value, |value, at| match at {
+            At::Name(name) => value.get_mut(name),
+            At::Index(index) => value.get_mut(index),
+        })
+    }
+
+    fn refresh(&mut self) {
+        fn walk(value: &Value, path: &[At], label: String, rows: &mut Vec<Row>) {
+            rows.push(Row { path: path.to_vec(), label });
+            match value {
+                Value::Array(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        walk(item, &[path, &[At::Index(index)]].concat(), (index + 1).to_string(), rows);
+                    }
+                }
+                Value::Object(fields) => {
+                    for (name, field) in fields {
+                        walk(field, &[path, &[At::Name(name.clone())]].concat(), name.clone(), rows);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.rows.clear();
+        walk(&self.value, &[], String::new(), &mut self.rows);
+        if self.rows.len() > 1 && matches!(self.value, Value::Array(_) | Value::Object(_)) {
+            // The whole is no row of its own while it has any.
+            self.rows.remove(0);
+        }
+        self.list.selected = self.list.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Paints the tree.
+    pub fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
+        let theme = *canvas.theme;
+        let base = self.rows.first().map_or(0, |row| row.path.len());
+        let typing = self.typing.is_some();
+        self.list.paint(canvas, area, self.rows.len(), focused && !typing, |at, cells| {
+            let row = &self.rows[at];
+            let indent = "  ".repeat((row.path.len() - base).min(8));
+            let label = Untrusted::from(row.label.as_str()).line().into_owned();
+            let (sign, value) = match self.get(&row.path) {
+                Some(Value::Array(items)) => ("▾ ", format!("{} items", items.len())),
+                Some(Value::Object(fields)) => ("▾ ", summary(fields)),
+                Some(Value::String(text)) => ("  ", text.clone()),
+                Some(other) => ("  ", other.to_string()),
+                None => ("  ", String::new()),
+            };
+            let nested = sign == "▾ ";
+            let value = Untrusted::new(value).line().into_owned();
+            let used = indent.len() + 4 + label.chars().count();
+            let value = fit(&value, usize::from(cells).saturating_sub(used)).into_owned();
+            Line::from(vec![
+                Span::styled(format!("{indent}{sign}"), theme.muted),
+                Span::styled(label, if nested { theme.title } else { theme.accent }),
+                Span::raw("  "),
+                Span::styled(value, if nested { theme.muted } else { theme.text }),
+            ])
+        });
+        if let Some((input, _)) = &self.typing {
+            let hits = canvas.seen.hits.iter().rev();
+            let place = hits.clone().find(|(_, hit)| *hit == crate::tui::canvas::Hit::Row(self.list.selected));
+            if let (Some((place, _)), Some(row)) = (place.copied(), self.rows.get(self.list.selected)) {
+                let used = ((row.path.len() - base).min(8) * 2 + 4 + row.label.chars().count())
+                    .min(usize::from(area.width) / 2);
+                let used = u16::try_from(used).unwrap_or(0);
+                let field = Rect { x: place.x + used, width: place.width.saturating_sub(used), ..place };
+                canvas.clear(field);
+                input.paint(canvas, field, focused, false);
+            }
+        }
+    }
+}
+
+fn not_json(typed: &str) -> String {
+    let start = fit(typed, 20);
+    format!("`{start}` is not a value here: a number, true, false or null is wanted")
+}
+
+/// The first text of an object, to tell it from its neighbours.
+fn summary(fields: &Map<String, Value>) -> String {
+    fields.values().find_map(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The part of a schema that describes what lies at `path`.
+fn sub_schema<'s>(schema: Option<&'s Value>, path: &[At]) -> Option<&'s Value> {
+    path.iter().try_fold(schema?, |schema, at| match at {
+        At::Name(name) => schema.get("properties")?.get(name),
+        At::Index(_) => schema.get("items"),
+    })
+}
+
+/// An empty value of the shape that a schema asks for, or of the shape of `like`.
+fn blank(schema: Option<&Value>, like: Option<&Value>) -> Value {
+    if let Some(schema) = schema {
+        if let Some(default) = schema.get("default") {
+            return default.clone();
+        }
+        if let Some(first) = schema.get("enum").and_then(|choices| choices.get(0)) {
+            return first.clone();
+        }
+        let kind = schema.get("type").and_then(Value::as_str);
+        match kind {
+            Some("string") => return Value::String(String::new()),
+            Some("integer" | "number") => return schema.get("minimum").cloned().unwrap_or_else(|| 0.into()),
+            Some("boolean") => return Value::Bool(false),
+            Some("array") => return Value::Array(Vec::new()),
+            Some("object") => {
+                let fields = schema.get("properties").and_then(Value::as_object);
+                let fields = fields.into_iter().flatten().map(|(name, field)| (name.clone(), blank(Some(field), None)));
+                return Value::Object(fields.collect());
+            }
+            _ => {}
+        }
+    }
+    match like {
+        Some(Value::String(_)) => Value::String(String::new()),
+        Some(Value::Number(_)) => 0.into(),
+        Some(Value::Bool(_)) => Value::Bool(false),
+        Some(Value::Array(_)) => Value::Array(Vec::new()),
+        Some(Value::Object(fields)) => {
+            Value::Object(fields.iter().map(|(name, field)| (name.clone(), blank(None, Some(field)))).collect())
+        }
+        Some(Value::Null) | None => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::{KeyCode, KeyModifiers};
+    use serde_json::json;
+
+    use super::*;
+    use crate::tui::canvas::Extent;
+
+    const SEEN: Extent = Extent { lines: 9, height: 9 };
+
+    fn stanzas() -> Tree {
+        let schema = json!({"type": "array", "items": {"type": "object", "required": ["subject"],
+            "properties": {"subject": {"type": "string"}, "lines": {"type": "integer", "minimum": 4}}}});
+        Tree::new(json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]), Some(schema))
+    }
+
+    fn typed(tree: &mut Tree, text: &str) {
+        tree.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        text.chars().for_each(|c| tree.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        tree.commit();
+    }
+
+    #[test]
+    fn items_are_added_moved_and_removed() {
+        let mut tree = stanzas();
+        tree.change(Change::Add);
+        // The first row is an object that lacks nothing, so an item follows it.
+        assert_eq!(tree.value()[1], json!({"subject": "", "lines": 4}));
+        tree.change(Change::Move(2));
+        assert_eq!(tree.value()[2]["subject"], "The tide");
+        tree.change(Change::Remove);
+        assert_eq!(tree.value().as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_value_that_does_not_parse_says_why_and_is_kept() {
+        let mut tree = stanzas();
+        tree.step(2, SEEN);
+        tree.change(Change::Edit);
+        typed(&mut tree, "many");
+        assert!(tree.is_typing());
+        assert!(tree.problem().unwrap().contains("`many`"));
+        typed(&mut tree, "8");
+        assert!(!tree.is_typing());
+        assert_eq!(tree.value()[0]["lines"], 8);
+    }
+
+    #[test]
+    fn a_text_stays_a_text_whatever_is_typed() {
+        let mut tree = stanzas();
+        tree.step(1, SEEN);
+        tree.change(Change::Edit);
+        typed(&mut tree, "42");
+        assert_eq!(tree.value()[0]["subject"], "42");
+    }
+}

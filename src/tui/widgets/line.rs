@@ -1,0 +1,231 @@
+//! A text field of one line. A paste that is long or has line breaks is shown as a chip and stays whole.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Span;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::core::text::Untrusted;
+use crate::tui::canvas::Canvas;
+use crate::tui::text::{thousands, width};
+
+/// A paste of more characters becomes a chip.
+const LONG_PASTE: usize = 200;
+
+/// Stands in the text for the first chip; the next characters for the next chips. Plane 15 is for private use, and
+/// what comes in is freed of it.
+const CHIP: u32 = 0xF_0000;
+
+/// The text, the caret, and the pastes that are shown as chips.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineInput {
+    text: String,
+    /// A byte offset into `text`, at the boundary of a grapheme.
+    caret: usize,
+    chips: Vec<String>,
+}
+
+impl LineInput {
+    /// A field that holds `text`, with the caret at its end.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut input = Self::default();
+        input.paste(text);
+        input
+    }
+
+    /// What was typed and pasted.
+    #[must_use]
+    pub fn value(&self) -> String {
+        let mut value = String::with_capacity(self.text.len());
+        for c in self.text.chars() {
+            match self.chip(c) {
+                Some(chip) => value.push_str(chip),
+                None => value.push(c),
+            }
+        }
+        value
+    }
+
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Takes a paste; it never submits anything.
+    pub fn paste(&mut self, text: &str) {
+        let text: String = text.replace("\r\n", "\n").replace('\r', "\n");
+        if text.contains('\n') || text.len() > LONG_PASTE {
+            let mark = u32::try_from(self.chips.len()).ok().and_then(|n| char::from_u32(CHIP + n));
+            if let Some(mark) = mark {
+                self.chips.push(text);
+                self.put(mark);
+            }
+        } else {
+            text.chars().for_each(|c| self.insert(c));
+        }
+    }
+
+    /// Takes a key. Gives whether it meant something here.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Char('a') if control => self.caret = 0,
+            KeyCode::Char('e') if control => self.caret = self.text.len(),
+            KeyCode::Char('k') if control => self.text.truncate(self.caret),
+            KeyCode::Char('u') if control => self.remove(0, self.caret),
+            KeyCode::Char('w') if control => self.remove(self.word_start(), self.caret),
+            KeyCode::Backspace if alt || control => self.remove(self.word_start(), self.caret),
+            KeyCode::Char('b') if control => self.caret = self.before(),
+            KeyCode::Char('f') if control => self.caret = self.after(),
+            KeyCode::Char('d') if control => self.remove(self.caret, self.after()),
+            KeyCode::Char('h') if control => self.remove(self.before(), self.caret),
+            KeyCode::Char(c) if !control && !alt => self.insert(c),
+            KeyCode::Backspace => self.remove(self.before(), self.caret),
+            KeyCode::Delete => self.remove(self.caret, self.after()),
+            KeyCode::Left if control || alt => self.caret = self.word_start(),
+            KeyCode::Right if control || alt => self.caret = self.word_end(),
+            KeyCode::Left => self.caret = self.before(),
+            KeyCode::Right => self.caret = self.after(),
+            KeyCode::Home => self.caret = 0,
+            KeyCode::End => self.caret = self.text.len(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn chip(&self, c: char) -> Option<&String> {
+        self.chips.get(usize::try_from(u32::from(c).checked_sub(CHIP)?).ok()?)
+    }
+
+    fn insert(&mut self, c: char) {
+        if u32::from(c) < CHIP {
+            self.put(c);
+        }
+    }
+
+    fn put(&mut self, c: char) {
+        self.text.insert(self.caret, c);
+        self.caret += c.len_utf8();
+    }
+
+    fn remove(&mut self, from: usize, to: usize) {
+        self.text.replace_range(from..to, "");
+        self.caret = from;
+    }
+
+    fn before(&self) -> usize {
+        self.text[..self.caret].grapheme_indices(true).next_back().map_or(0, |(at, _)| at)
+    }
+
+    fn after(&self) -> usize {
+        self.text[self.caret..].graphemes(true).next().map_or(self.caret, |grapheme| self.caret + grapheme.len())
+    }
+
+    fn word_start(&self) -> usize {
+        let before = self.text[..self.caret].trim_end();
+        before.rfind(char::is_whitespace).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))
+    }
+
+    fn word_end(&self) -> usize {
+        let rest = &self.text[self.caret..];
+        let blank = rest.len() - rest.trim_start().len();
+        rest[blank..].find(char::is_whitespace).map_or(self.text.len(), |at| self.caret + blank + at)
+    }
+
+    /// Paints the field into the first line of `area`, with the caret when `focused`. `mask` hides what is typed.
+    pub fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool, mask: bool) {
+        let mut spans: Vec<Span<'static>> = Vec::new();
+        let mut column = 0;
+        let mut caret = 0;
+        for (at, grapheme) in self.text.grapheme_indices(true) {
+            if at == self.caret {
+                caret = column;
+            }
+            let span = match grapheme.chars().next().and_then(|c| self.chip(c)) {
+                Some(chip) => {
+                    let text = format!("[pasted {} characters]", thousands(chip.chars().count() as u64));
+                    Span::styled(text, canvas.theme.accent)
+                }
+                None if mask => Span::styled("•", canvas.theme.text),
+                None => Span::styled(Untrusted::from(grapheme).line().into_owned(), canvas.theme.text),
+            };
+            column += width(&span.content);
+            spans.push(span);
+        }
+        if self.caret == self.text.len() {
+            caret = column;
+        }
+        // The caret is always in view: what lies left of it is scrolled away as far as needed.
+        let room = usize::from(area.width).max(1);
+        let mut skip = (caret + 1).saturating_sub(room);
+        let mut x = area.x;
+        for span in spans {
+            let cells = width(&span.content);
+            if skip > 0 {
+                skip = skip.saturating_sub(cells);
+                caret -= cells.min(caret);
+                continue;
+            }
+            if x >= area.right() {
+                break;
+            }
+            x = canvas.buf.set_span(x, area.y, &span, area.right() - x).0;
+        }
+        if focused {
+            let caret = u16::try_from(caret).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+            canvas.seen.caret = Some(Position { x: area.x + caret, y: area.y });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(input: &mut LineInput, keys: &str) {
+        keys.chars().for_each(|c| assert!(input.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
+    }
+
+    fn control(input: &mut LineInput, c: char) {
+        assert!(input.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
+    }
+
+    #[test]
+    fn the_keys_of_a_shell_edit_it() {
+        let mut input = LineInput::default();
+        typed(&mut input, "the dark sea");
+        control(&mut input, 'w');
+        assert_eq!(input.value(), "the dark ");
+        control(&mut input, 'a');
+        typed(&mut input, "in ");
+        assert_eq!(input.value(), "in the dark ");
+        control(&mut input, 'u');
+        assert_eq!(input.value(), "the dark ");
+        control(&mut input, 'k');
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_large_paste_is_one_character_to_the_keys_and_whole_in_the_value() {
+        let mut input = LineInput::new("see: ");
+        let paste = "line\r\n".repeat(1_000_000);
+        input.paste(&paste);
+        typed(&mut input, "!");
+        assert_eq!(input.value().len(), 5 + 5_000_000 + 1);
+        for _ in 0..2 {
+            input.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE));
+        }
+        assert_eq!(input.value(), "see: ");
+    }
+
+    #[test]
+    fn the_caret_moves_by_what_a_person_sees_as_one_character() {
+        let mut input = LineInput::new("e\u{301}日");
+        input.key(KeyEvent::new(KeyCode::Left, KeyModifiers::NONE));
+        input.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE));
+        assert_eq!(input.value(), "日");
+    }
+}

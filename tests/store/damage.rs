@@ -1,0 +1,147 @@
+//! A store that cannot be used says what happened, where, and what to do; the file is left as it is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use stepwell::core::ports::{Journal as _, JournalError};
+use stepwell::store::{Mode, Store};
+
+use super::common::*;
+
+/// The text of the error, which must be of the store and name the file.
+fn told(error: &JournalError, path: &Path) -> String {
+    assert!(matches!(error, JournalError::Store(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(&path.display().to_string()), "{text}");
+    text
+}
+
+fn refused(path: &Path, mode: Mode) -> String {
+    match Store::open(path, mode) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => told(&error, path),
+    }
+}
+
+#[test]
+fn file_and_folder_are_the_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/stepwell.db");
+    let store = Store::open(&path, Mode::Write).unwrap();
+    begin(&store, 1, json!({}));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&path.with_extension("db-wal")), 0o600);
+    assert_eq!((mode(&folder.path().join("a")), mode(&folder.path().join("a/b"))), (0o700, 0o700));
+}
+
+#[test]
+fn no_store_to_read_is_said_and_none_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stepwell.db");
+    assert!(refused(&path, Mode::Read).contains("none yet"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let text = refused(&folder.path().join("file/stepwell.db"), Mode::Write);
+    assert!(text.contains("cannot be opened") && text.contains("folder"), "{text}");
+}
+
+#[test]
+fn what_is_not_a_store_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.db");
+    fs::write(
+        &text,
+        "this is a letter, not a database; it is longer than a header of one hundred bytes, so that it counts",
+    )
+    .unwrap();
+    assert!(refused(&text, Mode::Write).contains("file is not a database"));
+    assert!(fs::read_to_string(&text).unwrap().starts_with("this is a letter"));
+
+    let other = folder.path().join("other.db");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE accounts (n)").unwrap();
+    let before = fs::read(&other).unwrap();
+    assert!(refused(&other, Mode::Write).contains("another program"));
+    assert_eq!(fs::read(&other).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_store_is_said_and_left_as_it_is() {
+    let place = place();
+    for number in 0..40 {
+        write(&place.store, number, &"words ".repeat(200));
+    }
+    let path = place.path();
+    drop(place.store);
+    let mut bytes = fs::read(&path).unwrap();
+    for page in bytes.chunks_mut(4096).skip(1) {
+        page[..200].fill(0xa5);
+    }
+    fs::write(&path, &bytes).unwrap();
+    let text = match Store::open(&path, Mode::Write) {
+        Ok(store) => told(&store.history(&looking_for("")).unwrap_err(), &path),
+        Err(error) => told(&error, &path),
+    };
+    assert!(text.contains("damaged") && text.contains("malformed") && text.contains(".recover"), "{text}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_not_touched() {
+    let place = place();
+    let run = begin(&place.store, 1, json!({}));
+    place.raw().pragma_update(None, "user_version", 99).unwrap();
+    for mode in [Mode::Write, Mode::Read] {
+        let text = refused(&place.path(), mode);
+        assert!(text.contains("schema 99") && text.contains("update stepwell"), "{text}");
+    }
+    assert_eq!(place.store.head(run).unwrap(), 1);
+}
+
+#[test]
+fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
+    let place = place();
+    let run = begin(&place.store, 1, json!({}));
+    let hasty = Store::open_patiently(&place.path(), Mode::Write, Duration::from_millis(20)).unwrap();
+    let raw = place.raw();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let text = told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &place.path());
+    assert!(text.contains("locked for too long"), "{text}");
+    assert_eq!(hasty.read(run, 0).unwrap().len(), 1);
+    assert_eq!(found(&hasty, "poem"), [], "what could not be indexed is found later");
+    raw.execute_batch("ROLLBACK").unwrap();
+    append(&hasty, run, 1, vec![started("write", 1)]).unwrap();
+    assert_eq!(found(&hasty, "poem"), [run]);
+}
+
+#[test]
+fn reading_does_not_wait_for_a_writer() {
+    let place = place();
+    let run = write(&place.store, 1, "alpha");
+    let reader = Store::open_patiently(&place.path(), Mode::Write, Duration::ZERO).unwrap();
+    let raw = place.raw();
+    raw.execute_batch("BEGIN IMMEDIATE; UPDATE runs SET title = 'uncommitted'").unwrap();
+    assert_eq!(reader.history(&looking_for("")).unwrap()[0].title, "poem, a run");
+    assert_eq!(found(&reader, "alpha"), [run]);
+    assert_eq!(reader.read(run, 0).unwrap().len(), 5);
+}
+
+#[test]
+fn a_store_opened_to_read_shows_everything_and_says_why_it_writes_nothing() {
+    let place = place();
+    let run = write(&place.store, 1, "alpha");
+    let reader = Store::open(&place.path(), Mode::Read).unwrap();
+    assert_eq!(found(&reader, "alpha"), [run]);
+    assert_eq!(reader.head(run).unwrap(), 5);
+    let text = append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().to_string();
+    assert!(text.contains("nothing was written") && text.contains("read only"), "{text}");
+    assert!(reader.read_only().is_some() && place.store.read_only().is_none());
+}
