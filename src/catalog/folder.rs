@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::library::Library;
+use crate::core::task::Kind;
+
 /// No file of a definition is larger, and no definition larger than ten of them.
 const LARGEST: u64 = 20 * 1024 * 1024;
 
 /// Where a definition's files are.
 #[derive(Clone, Debug)]
 pub enum Folder {
-    /// In the binary: path and bytes.
-    Builtin(&'static [(&'static str, &'static [u8])]),
+    /// In the binary: the library, and the beginning of the paths that are in the folder, `workflows/poem/`.
+    Builtin(Library, String),
     /// On disk, read when asked for.
     Disk(PathBuf),
     /// As they were read at one moment, so that what was trusted is what is used.
@@ -47,6 +50,19 @@ pub enum FileProblem {
 }
 
 impl Folder {
+    /// Every file of the definition in `file`, as it is now: a task's alone, or all in a workflow's folder.
+    ///
+    /// # Errors
+    /// When one cannot be read, is a link, or all are too large.
+    pub fn snapshot(file: &Path, kind: Kind) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match kind {
+            Kind::Workflow => Self::Disk(file.parent().unwrap_or(Path::new(".")).to_owned()).all(),
+            Kind::Instruct if file.is_symlink() => Err(FileProblem::Link(name)),
+            Kind::Instruct => Ok(BTreeMap::from([(name.clone(), read_bounded(file, &name)?)])),
+        }
+    }
+
     /// The text of the file at `name`, a path in the folder.
     ///
     /// # Errors
@@ -54,7 +70,9 @@ impl Folder {
     pub fn read(&self, name: &str) -> Result<String, FileProblem> {
         let plain = plain_name(name)?;
         let bytes = match self {
-            Self::Builtin(files) => files.iter().find(|(path, _)| *path == plain).map(|(_, bytes)| bytes.to_vec()),
+            Self::Builtin(files, prefix) => {
+                inside(files, prefix).find(|(path, _)| *path == plain).map(|(_, b)| b.to_vec())
+            }
             Self::Snapshot(files) => files.get(&plain).cloned(),
             Self::Disk(root) => Some(read_inside(root, &plain)?),
         };
@@ -69,7 +87,7 @@ impl Folder {
     pub fn holds(&self, name: &str) -> Result<bool, FileProblem> {
         let plain = plain_name(name)?;
         Ok(match self {
-            Self::Builtin(files) => files.iter().any(|(path, _)| *path == plain),
+            Self::Builtin(files, prefix) => inside(files, prefix).any(|(path, _)| path == plain),
             Self::Snapshot(files) => files.contains_key(&plain),
             Self::Disk(root) => root.join(plain).is_file(),
         })
@@ -81,8 +99,8 @@ impl Folder {
     /// When one cannot be read, is a link, or all are too large.
     pub fn all(&self) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
         match self {
-            Self::Builtin(files) => {
-                Ok(files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect())
+            Self::Builtin(files, prefix) => {
+                Ok(inside(files, prefix).map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect())
             }
             Self::Snapshot(files) => Ok(files.clone()),
             Self::Disk(root) => {
@@ -93,6 +111,10 @@ impl Folder {
             }
         }
     }
+}
+
+fn inside(files: Library, prefix: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    files.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(prefix)?, *bytes)))
 }
 
 /// `name` with `/` between plain parts.
@@ -129,7 +151,7 @@ fn read_inside(root: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
     read_bounded(&path, name)
 }
 
-fn read_bounded(path: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
+pub(super) fn read_bounded(path: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
     let meta = fs::metadata(path).map_err(|error| unreadable(name, &error))?;
     if !meta.is_file() {
         // A pipe would be waited for, a folder cannot be read.
@@ -141,12 +163,7 @@ fn read_bounded(path: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
     fs::read(path).map_err(|error| unreadable(name, &error))
 }
 
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    files: &mut BTreeMap<String, Vec<u8>>,
-    size: &mut u64,
-) -> Result<(), FileProblem> {
+fn walk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, size: &mut u64) -> Result<(), FileProblem> {
     let say = |error: std::io::Error| unreadable(if prefix.is_empty() { "." } else { prefix }, &error);
     for entry in fs::read_dir(folder).map_err(say)? {
         let entry = entry.map_err(say)?;

@@ -4,4 +4,12 @@
 //! nothing, and it never reads outside a definition's own folder on that definition's word.
 
 pub mod decode;
+mod discover;
 pub mod folder;
+pub mod library;
+pub mod trust;
+
+pub use discover::{Catalog, Entry, Places, Source, Unknown, definitions_at};
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .filter(|candidate| !candidate.is_empty() && candidate.len() <= 100)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(2) / 3 + 1 && *distance < candidate.chars().count().max(wanted.chars().count()))
+        .filter(|(distance, candidate)| {
+            *distance <= candidate.chars().count().max(2) / 3 + 1
+                && *distance < candidate.chars().count().max(wanted.chars().count())
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

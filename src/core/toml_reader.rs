@@ -291,10 +291,8 @@ impl<'a> Item<'a> {
 
     /// As a whole number.
     pub fn integer(&self) -> Option<i64> {
-        let number = self
-            .value
-            .as_integer()
-            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        let number =
+            self.value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
         if number.is_none() {
             self.wrong("a whole number");
         }

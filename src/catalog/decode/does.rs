@@ -29,7 +29,9 @@ impl Context<'_> {
             file.error("a step has `prompt` or `prompt_file`, not both");
         }
         if written.is_none() && from_file.is_none() && !lenient {
-            table.error(format!("step `{step}` asks nothing; add `prompt = \"…\"` or `prompt_file = \"prompts/{step}.md\"`"));
+            table.error(format!(
+                "step `{step}` asks nothing; add `prompt = \"…\"` or `prompt_file = \"prompts/{step}.md\"`"
+            ));
         }
         let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
         let temperature = table.get("temperature").and_then(|item| {

@@ -28,7 +28,10 @@ impl Context<'_> {
         for table in owner.tables(key) {
             let field = self.field(&table);
             if !field.name.is_empty() && fields.iter().any(|earlier| earlier.name == field.name) {
-                table.error(format!("there is another field `{}` in this form; give one of them another name", field.name));
+                table.error(format!(
+                    "there is another field `{}` in this form; give one of them another name",
+                    field.name
+                ));
             }
             fields.push(field);
         }
@@ -83,8 +86,12 @@ impl Context<'_> {
             match field.validate(&value) {
                 Ok(value) => field.default = Some(value),
                 // A path: what is there is seen when a run starts.
-                Err(_) if field.kind.is_read() && (value.is_string() || value.is_array()) => field.default = Some(value),
-                Err(why) if !(chooses && field.choices.is_empty()) => item.error(format!("the default does not fit: {why}")),
+                Err(_) if field.kind.is_read() && (value.is_string() || value.is_array()) => {
+                    field.default = Some(value)
+                }
+                Err(why) if !(chooses && field.choices.is_empty()) => {
+                    item.error(format!("the default does not fit: {why}"))
+                }
                 Err(_) => {}
             }
         }

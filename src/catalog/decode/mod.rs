@@ -213,7 +213,9 @@ impl Context<'_> {
     fn file(&self, item: &Item<'_>) -> Option<Text> {
         let name = item.text()?;
         match self.folder.read(&name.value) {
-            Ok(text) => Some(Text::of_file(Arc::new(SourceText { name: format!("{}{}", self.prefix, name.value), text }))),
+            Ok(text) => {
+                Some(Text::of_file(Arc::new(SourceText { name: format!("{}{}", self.prefix, name.value), text })))
+            }
             Err(problem) => {
                 item.error(problem.to_string());
                 None

@@ -82,7 +82,8 @@ impl Context<'_> {
             match serde_json::from_str(&file.value) {
                 Ok(schema) => (file.place, schema),
                 Err(error) => {
-                    let before: usize = file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+                    let before: usize =
+                        file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
                     let offset = before + error.column().saturating_sub(1);
                     self.report.error_at(&file.place.source, offset, format!("this is not JSON: {error}"));
                     return None;

@@ -117,11 +117,7 @@ impl Context<'_> {
             if let Some(value) = self.templates(&item, step, scope, true) {
                 given.insert(item.name().to_owned(), value);
             }
-            names.push(Text {
-                value: item.name().to_owned(),
-                place: item.name_place(),
-                quoted: false,
-            });
+            names.push(Text { value: item.name().to_owned(), place: item.name_place(), quoted: false });
         }
         if let Some(workflow) = workflow {
             self.notes.borrow_mut().workflows.push((workflow.clone(), names));

@@ -36,9 +36,7 @@ impl Field {
                 _ => Value::from(typed),
             },
             FieldType::Json if trimmed.is_empty() => Value::Null,
-            FieldType::Json => {
-                serde_json::from_str(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?
-            }
+            FieldType::Json => serde_json::from_str(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
         };
         self.validate(&raw)
     }

@@ -36,7 +36,7 @@ pub struct FormError(pub Vec<FieldError>);
 ///
 /// # Errors
 /// Everything that is wrong: values that do not fit, required fields without one, names that the form does not have.
-pub fn fill(fields: &[Field], given: &Map<String, Value>) -> Result<Map<String, Value>, FormError> {
+pub fn check(fields: &[Field], given: &Map<String, Value>) -> Result<Map<String, Value>, FormError> {
     let mut errors = Vec::new();
     let mut filled = Map::new();
     for field in fields {
@@ -62,6 +62,15 @@ pub fn fill(fields: &[Field], given: &Map<String, Value>) -> Result<Map<String, 
     if errors.is_empty() { Ok(filled) } else { Err(FormError(errors)) }
 }
 
+/// As [`check`], for JSON that should be an object.
+///
+/// # Errors
+/// One message for each field that is not valid, is missing or is not known.
+pub fn fill(fields: &[Field], given: &Value) -> Result<Value, Vec<String>> {
+    let given = given.as_object().ok_or_else(|| vec![wanted("an object with a value for each field", given)])?;
+    check(fields, given).map(Value::Object).map_err(|errors| errors.0.iter().map(ToString::to_string).collect())
+}
+
 impl Field {
     /// Checks a value and gives it in its proper form (a date trimmed, a whole number without its `.0`).
     ///
@@ -82,7 +91,9 @@ impl Field {
                 self.within(number)?;
                 Ok(raw.clone())
             }
-            FieldType::Boolean => Ok(Value::from(raw.as_bool().ok_or_else(|| wanted("yes or no (true or false)", raw))?)),
+            FieldType::Boolean => {
+                Ok(Value::from(raw.as_bool().ok_or_else(|| wanted("yes or no (true or false)", raw))?))
+            }
             FieldType::Choice => {
                 self.choice(raw.as_str().ok_or_else(|| wanted("one of the choices, a text", raw))?)?;
                 Ok(raw.clone())
@@ -187,7 +198,9 @@ impl Field {
     #[expect(clippy::cast_precision_loss, reason = "a count, far below 2^52")]
     fn counted(&self, count: usize, what: &str) -> Result<(), String> {
         match (self.min, self.max) {
-            (Some(min), _) if (count as f64) < min => Err(format!("at least {min} {what} are wanted, these are {count}")),
+            (Some(min), _) if (count as f64) < min => {
+                Err(format!("at least {min} {what} are wanted, these are {count}"))
+            }
             (_, Some(max)) if count as f64 > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
             _ => Ok(()),
         }
