@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod typed;
+mod validate;
+
+pub use validate::{FieldError, FormError, check, fill};
+
 /// What a field holds, and so which widget shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +41,41 @@ pub enum FieldType {
     Secret,
     /// Any JSON.
     Json,
+}
+
+impl FieldType {
+    /// The name in definitions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Multiline => "multiline",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Choice => "choice",
+            Self::Choices => "choices",
+            Self::Date => "date",
+            Self::File => "file",
+            Self::Files => "files",
+            Self::Image => "image",
+            Self::Images => "images",
+            Self::Secret => "secret",
+            Self::Json => "json",
+        }
+    }
+
+    /// Whether its value is read from files when a run starts.
+    #[must_use]
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::File | Self::Files | Self::Image | Self::Images)
+    }
+
+    /// Whether it is a list of values.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::Choices | Self::Files | Self::Images)
+    }
 }
 
 /// One field of a form.
@@ -81,13 +121,4 @@ impl Field {
     pub fn question(&self) -> &str {
         if self.label.is_empty() { &self.name } else { &self.label }
     }
-}
-
-/// Fills a form: defaults put in, every value checked.
-///
-/// # Errors
-/// One message for each field that is not valid, is missing or is not known.
-pub fn fill(fields: &[Field], given: &Value) -> Result<Value, Vec<String>> {
-    let _ = fields;
-    Ok(given.clone())
 }

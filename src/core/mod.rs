@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod decide;
+pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod failure;
@@ -24,5 +25,6 @@ pub mod step;
 pub mod task;
 pub mod template;
 pub mod text;
+pub mod toml_reader;
 pub mod usage;
 pub mod work;

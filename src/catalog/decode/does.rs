@@ -1,0 +1,220 @@
+//! What each kind of step does.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::{Context, Mention, Scope, filled, values};
+use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
+use crate::core::toml_reader::{Item, Table, Text};
+
+const METHODS: [(&str, &str); 7] = [
+    ("GET", "GET"),
+    ("HEAD", "HEAD"),
+    ("POST", "POST"),
+    ("PUT", "PUT"),
+    ("PATCH", "PATCH"),
+    ("DELETE", "DELETE"),
+    ("OPTIONS", "OPTIONS"),
+];
+const PARSES: [(&str, Parse); 3] = [("text", Parse::Text), ("json", Parse::Json), ("lines", Parse::Lines)];
+const EXPECTS: [(&str, &str); 3] = [("json", "json"), ("text", "text"), ("page", "page")];
+
+impl Context<'_> {
+    /// `lenient`: the kind is misspelt, so nothing is said of what is missing.
+    pub(super) fn prompt(&self, table: &Table<'_>, step: &str, lenient: bool) -> Does {
+        let written = table.get("prompt");
+        let from_file = table.get("prompt_file");
+        if let (Some(_), Some(file)) = (&written, &from_file) {
+            file.error("a step has `prompt` or `prompt_file`, not both");
+        }
+        if written.is_none() && from_file.is_none() && !lenient {
+            table.error(format!(
+                "step `{step}` asks nothing; add `prompt = \"…\"` or `prompt_file = \"prompts/{step}.md\"`"
+            ));
+        }
+        let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
+        let temperature = table.get("temperature").and_then(|item| {
+            let number = item.number()?;
+            if !(0.0..=2.0).contains(&number) {
+                item.error(format!("`temperature` is from 0 to 2, not {number}"));
+            }
+            Some(number)
+        });
+        Does::Prompt(Prompt {
+            prompt: text.map(|text| self.note(text, false, Some(step), Scope::Work, false)).unwrap_or_default(),
+            system: table.get("system").and_then(|item| self.template(&item, Some(step), Scope::Work, false)),
+            model: table.text("model"),
+            fallback: values(table.texts("fallback")),
+            temperature,
+            max_tokens: table.count("max_tokens", 1),
+            seed: table.get("seed").and_then(|item| item.integer()),
+            attach: self.exprs(table, "attach", step),
+            history: table.get("history").and_then(|item| self.history(item, step)),
+            summarize_over: table.get("summarize_over").and_then(Item::table).and_then(|table| {
+                let tokens = table.required("tokens", "`{ tokens = 50_000 }`").and_then(|item| item.count(1));
+                table.done();
+                tokens.map(u64::from)
+            }),
+        })
+    }
+
+    fn exprs(&self, table: &Table<'_>, key: &str, step: &str) -> Vec<String> {
+        let texts = table.texts(key);
+        texts.into_iter().map(|text| self.note(text, true, Some(step), Scope::Work, false)).collect()
+    }
+
+    fn history(&self, item: Item<'_>, step: &str) -> Option<History> {
+        if item.is_list() {
+            return Some(History::Steps(self.mentions(item.texts()?, "history", step)));
+        }
+        if item.is_table() {
+            let table = item.table()?;
+            let runs = table.required("runs", "`{ runs = 3 }`").and_then(|item| item.count(1));
+            table.done();
+            return runs.map(History::Runs);
+        }
+        if item.text()?.value == "all" {
+            return Some(History::All);
+        }
+        item.error("`history` is a list of step ids, \"all\", or `{ runs = 3 }`");
+        None
+    }
+
+    /// Notes ids that name steps and gives them.
+    pub(super) fn mentions(&self, ids: Vec<Text>, key: &'static str, step: &str) -> Vec<String> {
+        ids.into_iter()
+            .map(|id| {
+                let value = id.value.clone();
+                self.notes.borrow_mut().mentions.push(Mention { key, id, step: step.to_owned() });
+                value
+            })
+            .collect()
+    }
+
+    pub(super) fn command(&self, table: &Table<'_>, step: &str) -> Does {
+        let argv = table.required("argv", "`argv = [\"git\", \"log\"]`").and_then(|item| {
+            let argv = item.texts()?;
+            if argv.is_empty() {
+                item.error("`argv` is empty; its first element is the program");
+            }
+            Some(argv)
+        });
+        let argv = argv.unwrap_or_default();
+        let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Work, false));
+        Does::Command(Command {
+            argv: argv.into_iter().map(|text| self.note(text, false, Some(step), Scope::Work, false)).collect(),
+            cwd: text("cwd"),
+            env: self.text_map(table, "env", step),
+            stdin: text("stdin"),
+            parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
+            shell: table.flag("shell"),
+        })
+    }
+
+    /// A table of templates that may hold secrets: an environment, headers.
+    fn text_map(&self, table: &Table<'_>, key: &str, step: &str) -> BTreeMap<String, String> {
+        let entries = table.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
+        entries
+            .into_iter()
+            .filter_map(|item| Some((item.name().to_owned(), self.template(&item, Some(step), Scope::Work, true)?)))
+            .collect()
+    }
+
+    pub(super) fn http(&self, table: &Table<'_>, step: &str) -> Does {
+        let url = table.required("url", "`url = \"https://…\"`").and_then(|item| filled(&item));
+        let json = table.get("json");
+        let body = table.get("body");
+        if let (Some(_), Some(body)) = (&json, &body) {
+            body.error("a request has `json` or `body`, not both");
+        }
+        Does::Http(Http {
+            method: table.get("method").and_then(|item| item.one_of(&METHODS)).unwrap_or("GET").to_owned(),
+            url: url.map(|text| self.note(text, false, Some(step), Scope::Work, false)).unwrap_or_default(),
+            headers: self.text_map(table, "headers", step),
+            json: json.and_then(|item| self.templates(&item, Some(step), Scope::Work, true)),
+            body: body.and_then(|item| self.template(&item, Some(step), Scope::Work, true)),
+            expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)).map(str::to_owned),
+        })
+    }
+
+    pub(super) fn tool(&self, table: &Table<'_>, step: &str) -> Does {
+        let tool = table.required("tool", "`tool = \"server/name\"`").and_then(|item| {
+            let tool = item.text()?;
+            if !tool.value.split_once('/').is_some_and(|(server, name)| !server.is_empty() && !name.is_empty()) {
+                item.error(format!("`tool` is \"server/name\", not \"{}\"", tool.value));
+            }
+            Some(tool.value)
+        });
+        let args = table.get("args").and_then(|item| {
+            if !item.is_table() {
+                item.error("`args` is a table of arguments, `args = { path = \"…\" }`");
+            }
+            self.templates(&item, Some(step), Scope::Work, true)
+        });
+        Does::Tool {
+            tool: tool.unwrap_or_default(),
+            args: args.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
+        }
+    }
+
+    pub(super) fn ask(&self, table: &Table<'_>, step: &str) -> Does {
+        let fields = self.fields(table, "fields");
+        if fields.is_empty() && !table.has("fields") {
+            table.error(format!("step `{step}` asks nothing; add a `[[steps.fields]]` with `name = \"…\"`"));
+        }
+        let text = table.get("text").and_then(|item| self.template(&item, Some(step), Scope::Work, false));
+        Does::Ask { text, fields }
+    }
+
+    pub(super) fn child(&self, table: &Table<'_>, step: &str) -> Does {
+        let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| filled(&item));
+        let inputs = self.child_inputs(table.get("inputs"), Some(step), workflow.as_ref());
+        Does::Workflow { workflow: workflow.map(|text| text.value).unwrap_or_default(), inputs }
+    }
+
+    pub(super) fn transform(&self, table: &Table<'_>, step: &str) -> Does {
+        let expr = table.get("expr");
+        let template = table.get("template");
+        let set = table.get("set");
+        if [expr.is_some(), template.is_some(), set.is_some()].iter().filter(|there| **there).count() != 1 {
+            table.error(format!("step `{step}` wants exactly one of `expr`, `template` and `set`"));
+        }
+        let set = set.and_then(Item::table).map(|table| self.expr_map(&table, step, Scope::Work));
+        let expr = expr.and_then(|item| self.expr(&item, step, Scope::Work)).map(Transform::Expr);
+        let template = template.and_then(|item| self.template(&item, Some(step), Scope::Work, false));
+        let does = expr.or(template.map(Transform::Template)).or(set.map(Transform::Set));
+        Does::Transform(does.unwrap_or_else(|| Transform::Template(String::new())))
+    }
+
+    /// A table of expressions.
+    pub(super) fn expr_map(&self, table: &Table<'_>, step: &str, scope: Scope) -> IndexMap<String, String> {
+        let entries = table.entries();
+        entries.iter().filter_map(|item| Some((item.name().to_owned(), self.expr(item, step, scope)?))).collect()
+    }
+
+    pub(super) fn switch(&self, table: &Table<'_>, step: &str) -> Does {
+        let cases = table.required("cases", "`cases = [{ when = \"EXPR\", to = [\"ID\"] }]`");
+        let default = table.required("default", "`default = [\"ID\"]`: the steps that run when no case holds");
+        let case = |item: Item<'_>| {
+            let table = item.table()?;
+            let when = table.required("when", "`when = \"EXPR\"`").and_then(|item| self.expr(&item, step, Scope::Work));
+            let to = table.required("to", "`to = [\"ID\"]`").and_then(|item| item.texts()).unwrap_or_default();
+            table.done();
+            Some(Case { when: when.unwrap_or_default(), to: self.mentions(to, "to", step) })
+        };
+        Does::Switch {
+            cases: cases.and_then(|item| item.list()).unwrap_or_default().into_iter().filter_map(case).collect(),
+            default: self.mentions(default.and_then(|item| item.texts()).unwrap_or_default(), "default", step),
+        }
+    }
+
+    pub(super) fn group(&self, table: &Table<'_>, step: &str, retry: &Retry) -> Does {
+        let output = table.get("output").and_then(|item| self.expr(&item, step, Scope::Inside));
+        let steps: Vec<_> = table.tables("steps").iter().map(|inner| self.step(inner, retry)).collect();
+        if steps.is_empty() && !table.has("steps") {
+            table.error(format!("group `{step}` has no steps; add a `[[steps.steps]]`"));
+        }
+        Does::Group { steps, output }
+    }
+}

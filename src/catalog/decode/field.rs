@@ -1,0 +1,100 @@
+//! `[[inputs]]` and `[[steps.fields]]`.
+
+use super::{Context, values};
+use crate::core::form::{Field, FieldType};
+use crate::core::toml_reader::Table;
+
+const TYPES: [(&str, FieldType); 14] = [
+    ("text", FieldType::Text),
+    ("multiline", FieldType::Multiline),
+    ("integer", FieldType::Integer),
+    ("number", FieldType::Number),
+    ("boolean", FieldType::Boolean),
+    ("choice", FieldType::Choice),
+    ("choices", FieldType::Choices),
+    ("date", FieldType::Date),
+    ("file", FieldType::File),
+    ("files", FieldType::Files),
+    ("image", FieldType::Image),
+    ("images", FieldType::Images),
+    ("secret", FieldType::Secret),
+    ("json", FieldType::Json),
+];
+
+impl Context<'_> {
+    /// The fields under `key`; names are unique among them.
+    pub(super) fn fields(&self, owner: &Table<'_>, key: &str) -> Vec<Field> {
+        let mut fields: Vec<Field> = Vec::new();
+        for table in owner.tables(key) {
+            let field = self.field(&table);
+            if !field.name.is_empty() && fields.iter().any(|earlier| earlier.name == field.name) {
+                table.error(format!(
+                    "there is another field `{}` in this form; give one of them another name",
+                    field.name
+                ));
+            }
+            fields.push(field);
+        }
+        fields
+    }
+
+    fn field(&self, table: &Table<'_>) -> Field {
+        let name = table.required("name", "`name = \"topic\"`").and_then(|item| self.id(&item));
+        let kind = table.get("type").map(|item| item.one_of(&TYPES));
+        let default = table.get("default");
+        let required = table.get("required").and_then(|item| item.boolean());
+        let pattern = table.get("pattern");
+        let choices = table.get("choices");
+        let mut field = Field {
+            name: name.map(|text| text.value).unwrap_or_default(),
+            label: table.text("label").unwrap_or_default(),
+            kind: kind.flatten().unwrap_or_default(),
+            required: required.unwrap_or(default.is_none()),
+            default: None,
+            placeholder: table.text("placeholder"),
+            help: table.text("help"),
+            choices: values(table.texts("choices")),
+            min: table.number("min"),
+            max: table.number("max"),
+            pattern: pattern.as_ref().and_then(|item| item.text()).map(|text| text.value),
+        };
+        table.done();
+        if kind == Some(None) {
+            // Its type is not known, so nothing more can be said about it.
+            field.default = default.and_then(|item| item.json());
+            return field;
+        }
+        let chooses = matches!(field.kind, FieldType::Choice | FieldType::Choices);
+        if chooses && field.choices.is_empty() {
+            table.error(format!("`{}` has nothing to choose from; add `choices = [\"one\", \"other\"]`", field.name));
+        } else if let Some(choices) = choices.filter(|_| !chooses) {
+            choices.error("`choices` belongs to a field of type \"choice\" or \"choices\"");
+        }
+        if let Some(item) = &pattern
+            && let Some(Err(why)) = field.regex()
+        {
+            item.error(why);
+        }
+        if let (Some(min), Some(max)) = (field.min, field.max)
+            && min > max
+        {
+            table.error(format!("`min` ({min}) is greater than `max` ({max})"));
+        }
+        if let Some(item) = default
+            && let Some(value) = item.json()
+        {
+            match field.validate(&value) {
+                Ok(value) => field.default = Some(value),
+                // A path: what is there is seen when a run starts.
+                Err(_) if field.kind.is_read() && (value.is_string() || value.is_array()) => {
+                    field.default = Some(value)
+                }
+                Err(why) if !(chooses && field.choices.is_empty()) => {
+                    item.error(format!("the default does not fit: {why}"))
+                }
+                Err(_) => {}
+            }
+        }
+        field
+    }
+}

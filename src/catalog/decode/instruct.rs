@@ -1,0 +1,36 @@
+//! `tasks/ID.toml`.
+
+use super::{Context, Scope};
+use crate::core::task::{Delivery, Instruct, Need};
+use crate::core::toml_reader::{Item, Table};
+
+impl Context<'_> {
+    /// The keys of an instruct task that a workflow does not have.
+    pub(super) fn instruct(&self, root: &Table<'_>) -> Instruct {
+        let instruction = root.get("instruction").and_then(|item| self.template(&item, None, Scope::Inputs, false));
+        let mut needs: Vec<Need> = Vec::new();
+        for table in root.tables("needs") {
+            let name = table.required("name", "`name = \"recipient\"`").and_then(|item| self.id(&item));
+            let description = table.text("description").unwrap_or_default();
+            table.done();
+            let name = name.map(|text| text.value).unwrap_or_default();
+            if !name.is_empty() && needs.iter().any(|earlier| earlier.name == name) {
+                table.error(format!("there is another need `{name}`; give one of them another name"));
+            }
+            needs.push(Need { name, description });
+        }
+        Instruct {
+            instruction: instruction.unwrap_or_default(),
+            needs,
+            result: root.get("result").and_then(Item::table).map(|table| {
+                let delivery = Delivery {
+                    title: table.text("title").unwrap_or_default(),
+                    body: table.text("body").unwrap_or_default(),
+                    kind: table.text("kind"),
+                };
+                table.done();
+                delivery
+            }),
+        }
+    }
+}

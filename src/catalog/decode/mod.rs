@@ -1,0 +1,239 @@
+//! From the text of a definition to a [`Task`]: what is written, with every mistake of form noted.
+//!
+//! What the parts mean to each other (names, cycles, schemas) is the business of [`super::check`]; for that the
+//! [`Draft`] keeps where each template, expression, reference and schema stands.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::folder::Folder;
+use crate::core::diagnostic::{Place, Report, SourceText};
+use crate::core::key::is_id;
+use crate::core::task::{Action, Body, FollowUp, Kind, Task};
+use crate::core::toml_reader::{self, Item, Table, Text};
+
+mod does;
+mod field;
+mod instruct;
+mod rules;
+mod step;
+mod workflow;
+
+/// A task as it was decoded, and where its parts stand.
+#[derive(Debug)]
+pub struct Draft {
+    /// The task. Where something was wrong it holds a blank; the report says so.
+    pub task: Task,
+    /// Where its parts stand.
+    pub notes: Notes,
+}
+
+/// Where the parts of a definition stand that have to fit each other.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Every template and expression.
+    pub snippets: Vec<Snippet>,
+    /// Every id that names another step.
+    pub mentions: Vec<Mention>,
+    /// Every id of a step or action, in the order of the file.
+    pub ids: Vec<Text>,
+    /// Every JSON Schema.
+    pub schemas: Vec<(Place, Value)>,
+    /// Every workflow that is named, and the inputs it is given.
+    pub workflows: Vec<(Text, Vec<Text>)>,
+    /// Every task that is named to follow, and the input that takes the text.
+    pub follow_ups: Vec<(Text, Option<Text>)>,
+    /// The key of each name of the state that is written: the step and the name.
+    pub writes: Vec<(String, Text)>,
+}
+
+/// A template or an expression.
+#[derive(Clone, Debug)]
+pub struct Snippet {
+    /// Its text.
+    pub text: Text,
+    /// Whether it is an expression; else a template.
+    pub expr: bool,
+    /// The step that it belongs to; none for the task's own.
+    pub step: Option<String>,
+    /// What it may name.
+    pub scope: Scope,
+    /// Whether a secret may be put in here.
+    pub secrets: bool,
+}
+
+/// What a template or expression may name, from its place in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The list of a `for_each`: the step's own `item` is not there yet.
+    List,
+    /// The work itself and what decides about it beforehand.
+    Work,
+    /// A judgement of the step's own `output`.
+    Judge,
+    /// A group's `output`: the steps inside are visible.
+    Inside,
+    /// The result and what follows it.
+    Result,
+    /// What an instruct task tells the model: `inputs` alone.
+    Inputs,
+}
+
+/// An id that names another step.
+#[derive(Clone, Debug)]
+pub struct Mention {
+    /// The key that holds it: `after`, `on_failure`, `to`, `default`, `history`.
+    pub key: &'static str,
+    /// The id.
+    pub id: Text,
+    /// The step that names it.
+    pub step: String,
+}
+
+/// What the readers share.
+struct Context<'r> {
+    report: &'r Report,
+    folder: &'r Folder,
+    /// The folder as the person would name it, ending in `/` unless empty.
+    prefix: String,
+    notes: RefCell<Notes>,
+}
+
+/// Decodes a definition. `None` when it is not TOML at all.
+pub fn decode(source: &Arc<SourceText>, kind: Kind, folder: &Folder, report: &Report) -> Option<Draft> {
+    let prefix = source.name.rfind('/').map_or(String::new(), |at| source.name[..=at].to_owned());
+    let context = Context { report, folder, prefix, notes: RefCell::default() };
+    let task = toml_reader::read(source, report, |root| context.task(root, kind))?;
+    Some(Draft { task, notes: context.notes.into_inner() })
+}
+
+impl Context<'_> {
+    fn task(&self, root: &Table<'_>, kind: Kind) -> Task {
+        let id = root.required("id", "`id = \"my_task\"`").and_then(|item| self.id(&item));
+        let name = root.required("name", "`name = \"What the menu shows\"`").and_then(|item| filled(&item));
+        let name = name.map(|text| text.value).unwrap_or_default();
+        let mut task = Task {
+            id: id.map(|text| text.value).unwrap_or_default(),
+            icon: root.text("icon"),
+            description: root.text("description").unwrap_or_default(),
+            tags: values(root.texts("tags")),
+            model: root.text("model"),
+            inputs: self.fields(root, "inputs"),
+            actions: root.tables("actions").iter().map(|table| self.action(table)).collect(),
+            follow_ups: root.tables("follow_ups").iter().map(|table| self.follow_up(table)).collect(),
+            meta: root.get("meta").and_then(Item::table).and_then(|table| table.json()),
+            body: match kind {
+                Kind::Instruct => Body::Instruct(self.instruct(root)),
+                Kind::Workflow => Body::Workflow(self.workflow(root, &name)),
+            },
+            name: String::new(),
+        };
+        task.name = name;
+        root.done_with(|key| {
+            let (other, keys): (_, &[&str]) = match kind {
+                Kind::Instruct => (
+                    "a workflow (`workflows/ID/workflow.toml`)",
+                    &["steps", "flow", "version", "max_concurrency", "max_calls", "budget", "retry", "then"],
+                ),
+                Kind::Workflow => ("an instruct task (`tasks/ID.toml`)", &["instruction", "needs"]),
+            };
+            keys.contains(&key).then(|| format!("`{key}` belongs to {other}"))
+        });
+        task
+    }
+
+    fn action(&self, table: &Table<'_>) -> Action {
+        let id = table.required("id", "`id = \"shorter\"`").and_then(|item| self.id(&item));
+        if let Some(id) = &id {
+            self.notes.borrow_mut().ids.push(id.clone());
+        }
+        let id = id.map(|text| text.value).unwrap_or_default();
+        let name = table.text("name").unwrap_or_else(|| id.clone());
+        let instruction = table.required("instruction", "`instruction = \"Make it shorter.\"`");
+        let instruction = instruction.and_then(|item| self.template(&item, None, Scope::Inputs, false));
+        table.done();
+        Action { id, name, instruction: instruction.unwrap_or_default() }
+    }
+
+    fn follow_up(&self, table: &Table<'_>) -> FollowUp {
+        let task = table.required("task", "`task = \"translate\"`").and_then(|item| item.text());
+        let input = table.required("input", "`input = \"text\"`, the input that takes the result");
+        let input = input.and_then(|item| item.text());
+        if let Some(task) = &task {
+            self.notes.borrow_mut().follow_ups.push((task.clone(), input.clone()));
+        }
+        let task = task.map(|text| text.value).unwrap_or_default();
+        let label = table.text("label").unwrap_or_else(|| task.clone());
+        table.done();
+        FollowUp { task, label, input: input.map(|text| text.value).unwrap_or_default() }
+    }
+
+    /// A text that may name something.
+    fn id(&self, item: &Item<'_>) -> Option<Text> {
+        let text = item.text()?;
+        if is_id(&text.value) {
+            return Some(text);
+        }
+        let message = format!(
+            "`{}` is no id; an id is a letter or `_`, then letters, digits, `_` or `-`",
+            text.value.escape_debug()
+        );
+        self.report.error(&text.place, message);
+        None
+    }
+
+    /// Notes a template and gives its text.
+    fn template(&self, item: &Item<'_>, step: Option<&str>, scope: Scope, secrets: bool) -> Option<String> {
+        item.text().map(|text| self.note(text, false, step, scope, secrets))
+    }
+
+    /// Notes an expression and gives its text.
+    fn expr(&self, item: &Item<'_>, step: &str, scope: Scope) -> Option<String> {
+        filled(item).map(|text| self.note(text, true, Some(step), scope, false))
+    }
+
+    /// Notes every text inside a value as a template and gives the value.
+    fn templates(&self, item: &Item<'_>, step: Option<&str>, scope: Scope, secrets: bool) -> Option<Value> {
+        for text in item.inner_texts() {
+            self.note(text, false, step, scope, secrets);
+        }
+        item.json()
+    }
+
+    fn note(&self, text: Text, expr: bool, step: Option<&str>, scope: Scope, secrets: bool) -> String {
+        let value = text.value.clone();
+        let step = step.map(str::to_owned);
+        self.notes.borrow_mut().snippets.push(Snippet { text, expr, step, scope, secrets });
+        value
+    }
+
+    /// The text of a file that the definition names.
+    fn file(&self, item: &Item<'_>) -> Option<Text> {
+        let name = item.text()?;
+        match self.folder.read(&name.value) {
+            Ok(text) => {
+                Some(Text::of_file(Arc::new(SourceText { name: format!("{}{}", self.prefix, name.value), text })))
+            }
+            Err(problem) => {
+                item.error(problem.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// A text that is not blank.
+fn filled(item: &Item<'_>) -> Option<Text> {
+    let text = item.text()?;
+    if text.value.trim().is_empty() {
+        item.error(format!("`{}` is empty", item.name()));
+        return None;
+    }
+    Some(text)
+}
+
+fn values(texts: Vec<Text>) -> Vec<String> {
+    texts.into_iter().map(|text| text.value).collect()
+}

@@ -1,0 +1,182 @@
+//! The keys that govern a step, whatever it does.
+
+use serde_json::Value;
+
+use super::step::KindName;
+use super::workflow::overlay;
+use super::{Context, Scope, filled};
+use crate::core::diagnostic::nearest;
+use crate::core::step::{
+    Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
+};
+use crate::core::toml_reader::{Item, Table, Text};
+
+const JOINS: [(&str, Join); 4] =
+    [("all", Join::All), ("any", Join::Any), ("first", Join::First), ("ended", Join::Ended)];
+const ON_CRASH: [(&str, OnCrash); 3] = [("rerun", OnCrash::Rerun), ("ask", OnCrash::Ask), ("fail", OnCrash::Fail)];
+const ON_TIMEOUT: [(&str, OnTimeout); 3] =
+    [("skip", OnTimeout::Skip), ("fail", OnTimeout::Fail), ("accept", OnTimeout::Accept)];
+/// When a `repeat` does not say.
+const ITERATIONS: u32 = 5;
+
+impl Context<'_> {
+    pub(super) fn rules(&self, table: &Table<'_>, step: &str, kind: KindName, retry: &Retry) -> Rules {
+        let expr = |key, scope| table.get(key).and_then(|item: Item<'_>| self.expr(&item, step, scope));
+        Rules {
+            // A group's `output` is an expression, read with the group.
+            output: if kind == KindName::Group { None } else { self.schema(table) },
+            checks: table.tables("checks").iter().filter_map(|table| self.check(table, step)).collect(),
+            review: table.get("review").and_then(|item| {
+                let words = [("always", Review::Always), ("never", Review::Never), ("failed", Review::Failed)];
+                self.word_or_expr(&item, &words, step, Scope::Judge, Review::When)
+            }),
+            approve: table.get("approve").and_then(|item| {
+                let words = [("always", Approve::Always), ("once", Approve::Once), ("never", Approve::Never)];
+                self.word_or_expr(&item, &words, step, Scope::Work, Approve::When)
+            }),
+            on_crash: table.get("on_crash").and_then(|item| item.one_of(&ON_CRASH)),
+            timeout: table.time("timeout"),
+            retry: table.get("retry").and_then(Item::table).map(|table| overlay(&table, retry)),
+            idempotent: table.flag("idempotent"),
+            when: expr("when", Scope::Work),
+            after: self.mentions(table.texts("after"), "after", step),
+            join: table.get("join").and_then(|item| item.one_of(&JOINS)).unwrap_or_default(),
+            for_each: self.for_each(table, step),
+            repeat: table.get("repeat").and_then(Item::table).and_then(|table| self.repeat(&table, step)),
+            on_failure: table.get("on_failure").and_then(|item| self.on_failure(&item, step)).unwrap_or_default(),
+            priority: table.get("priority").and_then(|item| item.integer()).unwrap_or_default(),
+            stop_when: expr("stop_when", Scope::Judge),
+            decide_within: table.time("decide_within"),
+            on_timeout: self.on_timeout(table),
+            set_state: table
+                .get("set_state")
+                .and_then(Item::table)
+                .map(|table| {
+                    for item in table.entries() {
+                        let name = Text { value: item.name().to_owned(), place: item.name_place(), quoted: false };
+                        self.notes.borrow_mut().writes.push((step.to_owned(), name));
+                    }
+                    self.expr_map(&table, step, Scope::Judge)
+                })
+                .unwrap_or_default(),
+            document: table.get("document").and_then(Item::table).and_then(|table| self.document(&table, step)),
+            cache: table.time("cache"),
+        }
+    }
+
+    /// `output` or `output_file`: a JSON Schema.
+    fn schema(&self, table: &Table<'_>) -> Option<Value> {
+        let inline = table.get("output");
+        let from_file = table.get("output_file");
+        if let (Some(_), Some(file)) = (&inline, &from_file) {
+            file.error("a step has `output` or `output_file`, not both");
+        }
+        let (place, schema) = if let Some(item) = inline {
+            if !item.is_table() && item.as_boolean().is_none() {
+                item.error("`output` is a JSON Schema, such as `output = { type = \"array\" }`; without one the output is text");
+                return None;
+            }
+            (item.place(), item.json()?)
+        } else {
+            let file = self.file(&from_file?)?;
+            match serde_json::from_str(&file.value) {
+                Ok(schema) => (file.place, schema),
+                Err(error) => {
+                    let before: usize =
+                        file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+                    let offset = before + error.column().saturating_sub(1);
+                    self.report.error_at(&file.place.source, offset, format!("this is not JSON: {error}"));
+                    return None;
+                }
+            }
+        };
+        self.notes.borrow_mut().schemas.push((place, schema.clone()));
+        Some(schema)
+    }
+
+    fn check(&self, table: &Table<'_>, step: &str) -> Option<Check> {
+        let expr = table.required("expr", "`expr = \"output | length == 3\"`");
+        let expr = expr.and_then(|item| self.expr(&item, step, Scope::Judge));
+        let says = table.text("says");
+        table.done();
+        let expr = expr?;
+        Some(Check { says: says.unwrap_or_else(|| expr.clone()), expr })
+    }
+
+    fn word_or_expr<T: Clone>(
+        &self,
+        item: &Item<'_>,
+        words: &[(&str, T)],
+        step: &str,
+        scope: Scope,
+        when: impl Fn(String) -> T,
+    ) -> Option<T> {
+        let text = filled(item)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(value.clone());
+        }
+        if text.value.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && text.value != "output"
+            && let Some(near) = nearest(&text.value, words.iter().map(|(word, _)| *word))
+        {
+            item.error(format!("`{}` is not \"{}\"; did you mean \"{near}\"?", item.name(), text.value));
+            return None;
+        }
+        Some(when(self.note(text, true, Some(step), scope, false)))
+    }
+
+    fn for_each(&self, table: &Table<'_>, step: &str) -> Option<ForEach> {
+        let list = table.get("for_each");
+        let one_by_one = table.get("one_by_one");
+        let max_parallel = table.get("max_parallel");
+        if list.is_none() {
+            for item in [&one_by_one, &max_parallel].into_iter().flatten() {
+                item.error(format!("`{}` says how a list is worked through; add `for_each = \"EXPR\"`", item.name()));
+            }
+        }
+        Some(ForEach {
+            list: self.expr(&list?, step, Scope::List)?,
+            one_by_one: one_by_one.and_then(|item| item.boolean()).unwrap_or_default(),
+            max_parallel: max_parallel.and_then(|item| item.count(1)),
+        })
+    }
+
+    fn repeat(&self, table: &Table<'_>, step: &str) -> Option<Repeat> {
+        let until = table.required("until", "`until = \"EXPR\"`, over `output`");
+        let until = until.and_then(|item| self.expr(&item, step, Scope::Judge));
+        let max = table.count("max", 1).unwrap_or(ITERATIONS);
+        let accept_last = table.get("on_max").and_then(|item| item.one_of(&[("fail", false), ("accept", true)]));
+        table.done();
+        Some(Repeat { until: until?, max, accept_last: accept_last.unwrap_or_default() })
+    }
+
+    fn on_failure(&self, item: &Item<'_>, step: &str) -> Option<OnFailure> {
+        let text = filled(item)?;
+        Some(match text.value.as_str() {
+            "stop" => OnFailure::Stop,
+            "continue" => OnFailure::Continue,
+            _ => OnFailure::Handler(self.mentions(vec![text], "on_failure", step).pop()?),
+        })
+    }
+
+    fn on_timeout(&self, table: &Table<'_>) -> Option<OnTimeout> {
+        let item = table.get("on_timeout")?;
+        if !table.has("decide_within") {
+            item.error("`on_timeout` answers a gate whose time is up; add `decide_within = \"2d\"`");
+        }
+        item.one_of(&ON_TIMEOUT)
+    }
+
+    fn document(&self, table: &Table<'_>, step: &str) -> Option<DocumentSpec> {
+        let text = |key, example| {
+            let item = table.required(key, example);
+            item.and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Judge, false))
+        };
+        let name = text("name", "`name = \"notes\"`");
+        let title = table.get("title").and_then(|item| self.template(&item, Some(step), Scope::Judge, false));
+        let body = text("body", "`body = \"{{ output }}\"`");
+        table.done();
+        let name = name?;
+        Some(DocumentSpec { title: title.unwrap_or_else(|| name.clone()), name, body: body? })
+    }
+}

@@ -1,0 +1,101 @@
+//! `[[steps]]`: the id, the kind, and which keys go with it.
+
+use super::Context;
+use crate::core::step::{Retry, Step};
+use crate::core::toml_reader::Table;
+
+/// The kinds of step, as they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KindName {
+    Prompt,
+    Command,
+    Http,
+    Tool,
+    Ask,
+    Workflow,
+    Transform,
+    Switch,
+    Group,
+}
+
+const KINDS: [(&str, KindName); 9] = [
+    ("prompt", KindName::Prompt),
+    ("command", KindName::Command),
+    ("http", KindName::Http),
+    ("tool", KindName::Tool),
+    ("ask", KindName::Ask),
+    ("workflow", KindName::Workflow),
+    ("transform", KindName::Transform),
+    ("switch", KindName::Switch),
+    ("group", KindName::Group),
+];
+
+/// Keys that only one kind has, for whoever writes one in a step of another kind.
+const KEYS_OF_KINDS: [(&str, &[&str]); 9] = [
+    (
+        "prompt",
+        &[
+            "prompt",
+            "prompt_file",
+            "system",
+            "model",
+            "fallback",
+            "temperature",
+            "max_tokens",
+            "seed",
+            "attach",
+            "history",
+            "summarize_over",
+        ],
+    ),
+    ("command", &["argv", "cwd", "env", "stdin", "parse", "shell"]),
+    ("http", &["method", "url", "headers", "json", "body", "expect"]),
+    ("tool", &["tool", "args"]),
+    ("ask", &["text", "fields"]),
+    ("workflow", &["workflow", "inputs"]),
+    ("transform", &["expr", "template", "set"]),
+    ("switch", &["cases", "default"]),
+    ("group", &["steps"]),
+];
+
+impl Context<'_> {
+    /// One step; `retry` is the workflow's, which its own overlays.
+    pub(super) fn step(&self, table: &Table<'_>, retry: &Retry) -> Step {
+        let id = table.required("id", "`id = \"write\"`").and_then(|item| self.id(&item));
+        if let Some(id) = &id {
+            self.notes.borrow_mut().ids.push(id.clone());
+        }
+        let id = id.map(|text| text.value).unwrap_or_default();
+        let written = table.get("kind").map(|item| item.one_of(&KINDS));
+        let kind = written.flatten().unwrap_or(KindName::Prompt);
+        let step = Step {
+            title: table.text("title"),
+            does: match kind {
+                KindName::Prompt => self.prompt(table, &id, written == Some(None)),
+                KindName::Command => self.command(table, &id),
+                KindName::Http => self.http(table, &id),
+                KindName::Tool => self.tool(table, &id),
+                KindName::Ask => self.ask(table, &id),
+                KindName::Workflow => self.child(table, &id),
+                KindName::Transform => self.transform(table, &id),
+                KindName::Switch => self.switch(table, &id),
+                KindName::Group => self.group(table, &id, retry),
+            },
+            rules: self.rules(table, &id, kind, retry),
+            id,
+        };
+        let name = KINDS.iter().find(|(_, each)| *each == kind).map_or("", |(name, _)| *name);
+        table.done_with(|key| {
+            let (owner, _) = KEYS_OF_KINDS.iter().find(|(_, keys)| keys.contains(&key))?;
+            match written {
+                // What kind it is is not known, so the key may well be right.
+                Some(None) => Some(format!("`{key}` belongs to a step of `kind = \"{owner}\"`")),
+                Some(_) => Some(format!("`{key}` belongs to a step of `kind = \"{owner}\"`; this one is \"{name}\"")),
+                None => Some(format!(
+                    "`{key}` belongs to a step of `kind = \"{owner}\"`; this one has no `kind`, so it is a \"prompt\""
+                )),
+            }
+        });
+        step
+    }
+}

@@ -1,0 +1,187 @@
+//! The files of one definition: in the binary, on disk, or as they were read at one moment.
+//!
+//! Names come from outside, so they stay inside their folder: no `..`, no absolute path, no link that leads out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::library::Library;
+use crate::core::task::Kind;
+
+/// No file of a definition is larger, and no definition larger than ten of them.
+const LARGEST: u64 = 20 * 1024 * 1024;
+
+/// Where a definition's files are.
+#[derive(Clone, Debug)]
+pub enum Folder {
+    /// In the binary: the library, and the beginning of the paths that are in the folder, `workflows/poem/`.
+    Builtin(Library, String),
+    /// On disk, read when asked for.
+    Disk(PathBuf),
+    /// As they were read at one moment, so that what was trusted is what is used.
+    Snapshot(BTreeMap<String, Vec<u8>>),
+}
+
+/// Why a file of a definition cannot be had.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileProblem {
+    /// There is none.
+    #[error("there is no file `{0}` in the definition's folder")]
+    Missing(String),
+    /// Its name leads out of the folder.
+    #[error("`{0}` leads out of the definition's folder; keep the file in it and name it from there")]
+    Outside(String),
+    /// It is a link.
+    #[error("`{0}` is a link; a definition holds only files and folders of its own")]
+    Link(String),
+    /// It is not text.
+    #[error("`{0}` is not UTF-8 text")]
+    NotText(String),
+    /// It is too large.
+    #[error("`{0}` is larger than 20 MB")]
+    TooLarge(String),
+    /// All of it is too large.
+    #[error("the definition's folder holds more than 200 MB; keep data elsewhere")]
+    FolderTooLarge,
+    /// The system says no.
+    #[error("`{0}` cannot be read: {1}")]
+    Unreadable(String, String),
+}
+
+impl Folder {
+    /// Every file of the definition in `file`, as it is now: a task's alone, or all in a workflow's folder.
+    ///
+    /// # Errors
+    /// When one cannot be read, is a link, or all are too large.
+    pub fn snapshot(file: &Path, kind: Kind) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match kind {
+            Kind::Workflow => Self::Disk(file.parent().unwrap_or(Path::new(".")).to_owned()).all(),
+            Kind::Instruct if file.is_symlink() => Err(FileProblem::Link(name)),
+            Kind::Instruct => Ok(BTreeMap::from([(name.clone(), read_bounded(file, &name)?)])),
+        }
+    }
+
+    /// The text of the file at `name`, a path in the folder.
+    ///
+    /// # Errors
+    /// When there is none, when it leads out of the folder, when it is not text.
+    pub fn read(&self, name: &str) -> Result<String, FileProblem> {
+        let plain = plain_name(name)?;
+        let bytes = match self {
+            Self::Builtin(files, prefix) => {
+                inside(files, prefix).find(|(path, _)| *path == plain).map(|(_, b)| b.to_vec())
+            }
+            Self::Snapshot(files) => files.get(&plain).cloned(),
+            Self::Disk(root) => Some(read_inside(root, &plain)?),
+        };
+        let bytes = bytes.ok_or_else(|| FileProblem::Missing(plain.clone()))?;
+        String::from_utf8(bytes).map_err(|_| FileProblem::NotText(plain))
+    }
+
+    /// Whether there is a file at `name`.
+    ///
+    /// # Errors
+    /// When the name leads out of the folder.
+    pub fn holds(&self, name: &str) -> Result<bool, FileProblem> {
+        let plain = plain_name(name)?;
+        Ok(match self {
+            Self::Builtin(files, prefix) => inside(files, prefix).any(|(path, _)| path == plain),
+            Self::Snapshot(files) => files.contains_key(&plain),
+            Self::Disk(root) => root.join(plain).is_file(),
+        })
+    }
+
+    /// Every file, by its path with `/`, as it is now.
+    ///
+    /// # Errors
+    /// When one cannot be read, is a link, or all are too large.
+    pub fn all(&self) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
+        match self {
+            Self::Builtin(files, prefix) => {
+                Ok(inside(files, prefix).map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect())
+            }
+            Self::Snapshot(files) => Ok(files.clone()),
+            Self::Disk(root) => {
+                let mut files = BTreeMap::new();
+                let mut size = 0;
+                walk(root, "", &mut files, &mut size)?;
+                Ok(files)
+            }
+        }
+    }
+}
+
+fn inside(files: Library, prefix: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    files.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(prefix)?, *bytes)))
+}
+
+/// `name` with `/` between plain parts.
+fn plain_name(name: &str) -> Result<String, FileProblem> {
+    let mut parts = Vec::new();
+    for component in Path::new(name).components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(part) => parts.push(part.to_string_lossy()),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err(FileProblem::Outside(name.to_owned()));
+            }
+        }
+    }
+    if parts.is_empty() {
+        return Err(FileProblem::Missing(name.to_owned()));
+    }
+    Ok(parts.join("/"))
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> FileProblem {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => FileProblem::Missing(name.to_owned()),
+        _ => FileProblem::Unreadable(name.to_owned(), error.to_string()),
+    }
+}
+
+fn read_inside(root: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
+    let say = |error: std::io::Error| unreadable(name, &error);
+    let path = root.join(name);
+    if !path.canonicalize().map_err(say)?.starts_with(root.canonicalize().map_err(say)?) {
+        return Err(FileProblem::Outside(name.to_owned()));
+    }
+    read_bounded(&path, name)
+}
+
+pub(super) fn read_bounded(path: &Path, name: &str) -> Result<Vec<u8>, FileProblem> {
+    let meta = fs::metadata(path).map_err(|error| unreadable(name, &error))?;
+    if !meta.is_file() {
+        // A pipe would be waited for, a folder cannot be read.
+        return Err(FileProblem::Unreadable(name.to_owned(), "it is not a file".to_owned()));
+    }
+    if meta.len() > LARGEST {
+        return Err(FileProblem::TooLarge(name.to_owned()));
+    }
+    fs::read(path).map_err(|error| unreadable(name, &error))
+}
+
+fn walk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, size: &mut u64) -> Result<(), FileProblem> {
+    let say = |error: std::io::Error| unreadable(if prefix.is_empty() { "." } else { prefix }, &error);
+    for entry in fs::read_dir(folder).map_err(say)? {
+        let entry = entry.map_err(say)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let kind = entry.file_type().map_err(say)?;
+        if kind.is_symlink() {
+            return Err(FileProblem::Link(name));
+        } else if kind.is_dir() {
+            walk(&entry.path(), &name, files, size)?;
+        } else {
+            let bytes = read_bounded(&entry.path(), &name)?;
+            *size += bytes.len() as u64;
+            if *size > 10 * LARGEST {
+                return Err(FileProblem::FolderTooLarge);
+            }
+            files.insert(name, bytes);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Where things lie: the XDG folders on every system, or all under `STEPWELL_HOME`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use etcetera::base_strategy::Xdg;
+
+/// The name of the folders and of the store.
+const NAME: &str = "stepwell";
+
+/// Where things lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The config file; it need not exist.
+    pub config_file: PathBuf,
+    /// The person's own instruct tasks.
+    pub tasks: PathBuf,
+    /// The person's own workflows.
+    pub workflows: PathBuf,
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// Logs, spool, locks, trust.
+    pub state: PathBuf,
+}
+
+/// Where things lie cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[error("no home folder is known, so nothing can be kept; set HOME, or STEPWELL_HOME to a folder for everything")]
+pub struct NoHome;
+
+impl Paths {
+    /// The paths of this process.
+    ///
+    /// # Errors
+    /// When there is neither `STEPWELL_HOME` nor a home folder.
+    pub fn find() -> Result<Self, NoHome> {
+        let home = std::env::var_os("STEPWELL_HOME");
+        match home.filter(|home| !home.is_empty()) {
+            Some(home) => Ok(Self::under(&absolute(home))),
+            None => Xdg::new().map(|xdg| Self::xdg(&xdg)).map_err(|_| NoHome),
+        }
+    }
+
+    /// Everything under one folder.
+    #[must_use]
+    pub fn under(home: &Path) -> Self {
+        Self {
+            config_file: home.join("config.toml"),
+            tasks: home.join("tasks"),
+            workflows: home.join("workflows"),
+            store: home.join("stepwell.db"),
+            state: home.join("state"),
+        }
+    }
+
+    fn xdg(xdg: &Xdg) -> Self {
+        let config = xdg.config_dir().join(NAME);
+        let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
+        Self {
+            config_file: config.join("config.toml"),
+            tasks: config.join("tasks"),
+            workflows: config.join("workflows"),
+            store: xdg.data_dir().join(NAME).join("stepwell.db"),
+            state: state.join(NAME),
+        }
+    }
+
+    /// The folder that holds the person's own `tasks` and `workflows`.
+    #[must_use]
+    pub fn own(&self) -> &Path {
+        self.config_file.parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// A run may be taken up from another folder, so a relative path must not move with it.
+fn absolute(path: OsString) -> PathBuf {
+    std::path::absolute(&path).unwrap_or_else(|_| path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_folder_may_hold_everything() {
+        let paths = Paths::under(Path::new("/h"));
+        assert_eq!(paths.config_file, Path::new("/h/config.toml"));
+        assert_eq!(paths.tasks, Path::new("/h/tasks"));
+        assert_eq!(paths.workflows, Path::new("/h/workflows"));
+        assert_eq!(paths.store, Path::new("/h/stepwell.db"));
+        assert_eq!(paths.state, Path::new("/h/state"));
+        assert_eq!(paths.own(), Path::new("/h"));
+    }
+
+    #[test]
+    fn a_relative_home_does_not_move() {
+        assert!(absolute("x".into()).is_absolute());
+    }
+}

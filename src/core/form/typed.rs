@@ -1,0 +1,68 @@
+//! From what a person typed to a value.
+
+use serde_json::{Number, Value};
+
+use super::{Field, FieldType};
+
+impl Field {
+    /// What was typed, on a command line or into a form, as a valid value.
+    ///
+    /// Numbers and dates as they are written, `yes` or `no`, choices with commas between, JSON. Paths of files and
+    /// images are not values yet: reading them is for whoever may do so.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right, in words for a person.
+    pub fn parse_text(&self, typed: &str) -> Result<Value, String> {
+        let trimmed = typed.trim();
+        if trimmed.is_empty() && self.kind != FieldType::Json {
+            return self.validate(&Value::from(typed));
+        }
+        let raw = match self.kind {
+            FieldType::Text
+            | FieldType::Multiline
+            | FieldType::Date
+            | FieldType::Secret
+            | FieldType::File
+            | FieldType::Files
+            | FieldType::Image
+            | FieldType::Images => Value::from(typed),
+            FieldType::Choice => Value::from(trimmed),
+            FieldType::Choices => self.typed_choices(trimmed),
+            FieldType::Integer => trimmed.parse::<i64>().map_or_else(|_| Value::from(typed), Value::from),
+            FieldType::Number => typed_number(trimmed).unwrap_or_else(|| Value::from(typed)),
+            FieldType::Boolean => match trimmed.to_lowercase().as_str() {
+                "yes" | "y" | "true" | "on" | "1" => Value::from(true),
+                "no" | "n" | "false" | "off" | "0" => Value::from(false),
+                _ => Value::from(typed),
+            },
+            FieldType::Json if trimmed.is_empty() => Value::Null,
+            FieldType::Json => serde_json::from_str(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
+        };
+        self.validate(&raw)
+    }
+
+    /// Commas part choices, unless a choice has a comma itself and was typed alone; a JSON list will do, too.
+    fn typed_choices(&self, typed: &str) -> Value {
+        if self.choices.iter().any(|choice| choice == typed) {
+            return Value::from(vec![typed]);
+        }
+        if typed.starts_with('[')
+            && let Ok(list @ Value::Array(_)) = serde_json::from_str(typed)
+        {
+            return list;
+        }
+        Value::from(typed.split(',').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>())
+    }
+}
+
+fn typed_number(typed: &str) -> Option<Value> {
+    if let Ok(whole) = typed.parse::<i64>() {
+        return Some(Value::from(whole));
+    }
+    // `inf` and `nan` are no JSON numbers and give `None` here.
+    Number::from_f64(typed.parse().ok()?).map(Value::Number)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,273 @@
+//! What makes a value valid, in words for the person who gave it.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::{Field, FieldType};
+use crate::core::diagnostic::did_you_mean;
+use crate::core::secret::SecretRef;
+
+/// What is wrong with the value of one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.field, self.message)
+    }
+}
+
+/// All that is wrong with a form as it was filled in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct FormError(pub Vec<FieldError>);
+
+/// A form filled in: `given` checked, defaults put in where nothing was given, in the order of `fields`.
+///
+/// A field that is neither given nor required and has no default is `null`, so that templates may ask for it.
+///
+/// # Errors
+/// Everything that is wrong: values that do not fit, required fields without one, names that the form does not have.
+pub fn check(fields: &[Field], given: &Map<String, Value>) -> Result<Map<String, Value>, FormError> {
+    let mut errors = Vec::new();
+    let mut filled = Map::new();
+    for field in fields {
+        let raw = given.get(&field.name).filter(|value| !value.is_null()).or(field.default.as_ref());
+        match field.validate(raw.unwrap_or(&Value::Null)) {
+            Ok(value) => {
+                filled.insert(field.name.clone(), value);
+            }
+            Err(message) => errors.push(FieldError { field: field.name.clone(), message }),
+        }
+    }
+    for name in given.keys() {
+        if !fields.iter().any(|field| field.name == *name) {
+            let hint = did_you_mean(name, fields.iter().map(|field| field.name.as_str()));
+            let message = if fields.is_empty() {
+                "there is nothing to fill in here".to_owned()
+            } else {
+                format!("there is no such field{hint}")
+            };
+            errors.push(FieldError { field: name.clone(), message });
+        }
+    }
+    if errors.is_empty() { Ok(filled) } else { Err(FormError(errors)) }
+}
+
+/// As [`check`], for JSON that should be an object.
+///
+/// # Errors
+/// One message for each field that is not valid, is missing or is not known.
+pub fn fill(fields: &[Field], given: &Value) -> Result<Value, Vec<String>> {
+    let given = given.as_object().ok_or_else(|| vec![wanted("an object with a value for each field", given)])?;
+    check(fields, given).map(Value::Object).map_err(|errors| errors.0.iter().map(ToString::to_string).collect())
+}
+
+impl Field {
+    /// Checks a value and gives it in its proper form (a date trimmed, a whole number without its `.0`).
+    ///
+    /// `null` and empty text mean that nothing was given. File and image fields want what reading them gave:
+    /// `{path, name, text}`, `{path, name, media_type, base64}`.
+    ///
+    /// # Errors
+    /// What is wrong and what would be right, in words for a person.
+    pub fn validate(&self, raw: &Value) -> Result<Value, String> {
+        if is_nothing(raw) && !(self.kind == FieldType::Json && !raw.is_null()) {
+            return self.nothing(raw);
+        }
+        match self.kind {
+            FieldType::Text | FieldType::Multiline => self.text(raw),
+            FieldType::Integer => self.integer(raw),
+            FieldType::Number => {
+                let number = raw.as_f64().ok_or_else(|| wanted("a number", raw))?;
+                self.within(number)?;
+                Ok(raw.clone())
+            }
+            FieldType::Boolean => {
+                Ok(Value::from(raw.as_bool().ok_or_else(|| wanted("yes or no (true or false)", raw))?))
+            }
+            FieldType::Choice => {
+                self.choice(raw.as_str().ok_or_else(|| wanted("one of the choices, a text", raw))?)?;
+                Ok(raw.clone())
+            }
+            FieldType::Choices => {
+                let items = raw.as_array().ok_or_else(|| wanted("a list of choices", raw))?;
+                for item in items {
+                    self.choice(item.as_str().ok_or_else(|| wanted("a list of choices, each a text", item))?)?;
+                }
+                self.counted(items.len(), "choices")?;
+                Ok(raw.clone())
+            }
+            FieldType::Date => date(raw),
+            FieldType::File => file(raw, &["path", "name", "text"]),
+            FieldType::Image => file(raw, &["path", "name", "media_type", "base64"]),
+            FieldType::Files => self.files(raw, &["path", "name", "text"], "files"),
+            FieldType::Images => self.files(raw, &["path", "name", "media_type", "base64"], "images"),
+            FieldType::Secret => {
+                let text = raw.as_str().ok_or_else(|| "a reference to a secret is wanted".to_owned())?;
+                // What was given may be the value itself, so no message repeats it.
+                text.parse::<SecretRef>().map(|reference| Value::from(reference.to_string())).map_err(|e| e.to_string())
+            }
+            FieldType::Json => Ok(raw.clone()),
+        }
+    }
+
+    fn nothing(&self, raw: &Value) -> Result<Value, String> {
+        if self.required {
+            return Err(match self.kind {
+                FieldType::Choice | FieldType::Choices => format!("a value is required: {}", listed(&self.choices)),
+                _ => "a value is required".to_owned(),
+            });
+        }
+        Ok(match raw {
+            // Given, and empty: that is an answer.
+            Value::String(_) if matches!(self.kind, FieldType::Text | FieldType::Multiline) => raw.clone(),
+            _ if self.kind.is_list() => Value::Array(Vec::new()),
+            _ => Value::Null,
+        })
+    }
+
+    fn text(&self, raw: &Value) -> Result<Value, String> {
+        let text = raw.as_str().ok_or_else(|| wanted("a text", raw))?;
+        if self.kind == FieldType::Text && text.trim_end_matches(['\r', '\n']).contains('\n') {
+            return Err("one line is wanted, this is several".to_owned());
+        }
+        let text = if self.kind == FieldType::Text { text.trim_end_matches(['\r', '\n']) } else { text };
+        self.counted(text.chars().count(), "characters")?;
+        if let Some(regex) = self.regex() {
+            if !regex?.is_match(text) {
+                let pattern = self.pattern.as_deref().unwrap_or_default();
+                return Err(format!("`{}` does not match the pattern `{pattern}`", shown(text)));
+            }
+        }
+        Ok(Value::from(text))
+    }
+
+    fn integer(&self, raw: &Value) -> Result<Value, String> {
+        let number = match raw {
+            Value::Number(number) if number.is_i64() => number.as_i64(),
+            // `3.0` is a whole number, too.
+            #[expect(clippy::cast_possible_truncation, reason = "below 2^53 it has no fraction to lose")]
+            Value::Number(number) => {
+                number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).map(|n| n as i64)
+            }
+            _ => None,
+        };
+        let number = number.ok_or_else(|| wanted("a whole number", raw))?;
+        #[expect(clippy::cast_precision_loss, reason = "compared with limits that are far below 2^52")]
+        self.within(number as f64)?;
+        Ok(Value::from(number))
+    }
+
+    fn choice(&self, text: &str) -> Result<(), String> {
+        if self.choices.iter().any(|choice| choice == text) {
+            return Ok(());
+        }
+        let near = crate::core::diagnostic::nearest(text, self.choices.iter().map(String::as_str));
+        Err(match near {
+            Some(near) => format!("`{}` is not a choice; did you mean `{near}`?", shown(text)),
+            None => format!("`{}` is not a choice; choose from {}", shown(text), listed(&self.choices)),
+        })
+    }
+
+    fn files(&self, raw: &Value, keys: &[&str], what: &str) -> Result<Value, String> {
+        let items = raw.as_array().ok_or_else(|| wanted(&format!("a list of {what}"), raw))?;
+        self.counted(items.len(), what)?;
+        items.iter().map(|item| file(item, keys)).collect()
+    }
+
+    fn within(&self, number: f64) -> Result<(), String> {
+        match (self.min, self.max) {
+            (Some(min), Some(max)) if number < min || number > max => {
+                Err(format!("a number from {min} to {max} is wanted, not {number}"))
+            }
+            (Some(min), _) if number < min => Err(format!("a number of at least {min} is wanted, not {number}")),
+            (_, Some(max)) if number > max => Err(format!("a number of at most {max} is wanted, not {number}")),
+            _ => Ok(()),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count, far below 2^52")]
+    fn counted(&self, count: usize, what: &str) -> Result<(), String> {
+        match (self.min, self.max) {
+            (Some(min), _) if (count as f64) < min => {
+                Err(format!("at least {min} {what} are wanted, these are {count}"))
+            }
+            (_, Some(max)) if count as f64 > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The pattern as it is matched: against the whole text. `None` without a pattern.
+    ///
+    /// # Errors
+    /// When the pattern is not a regular expression: what is wrong with it.
+    #[must_use]
+    pub fn regex(&self) -> Option<Result<Regex, String>> {
+        let pattern = self.pattern.as_deref()?;
+        Some(Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            // The last line of the message says what is wrong; those before draw the pattern.
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            format!("the pattern `{pattern}` is not a regular expression: {why}")
+        }))
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn date(raw: &Value) -> Result<Value, String> {
+    let wrong = || wanted("a date such as 2026-11-20", raw);
+    let text = raw.as_str().ok_or_else(wrong)?.trim();
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| wrong())?;
+    Ok(Value::from(date.format("%Y-%m-%d").to_string()))
+}
+
+fn file(raw: &Value, keys: &[&str]) -> Result<Value, String> {
+    let object = raw.as_object().ok_or_else(|| wanted("a file that was read", raw))?;
+    match keys.iter().find(|key| !object.get(**key).is_some_and(Value::is_string)) {
+        None => Ok(raw.clone()),
+        Some(missing) => Err(format!("a file is `{{{}}}`; `{missing}` is missing here", keys.join(", "))),
+    }
+}
+
+fn wanted(what: &str, found: &Value) -> String {
+    let found = match found {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("`{}`", shown(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    };
+    format!("{what} is wanted, not {found}")
+}
+
+/// The beginning of a text, harmless on a screen.
+fn shown(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut beginning: String = text.chars().take(SHOWN).collect();
+    if beginning.len() < text.len() {
+        beginning.push('…');
+    }
+    crate::core::text::Untrusted::new(beginning).line().into_owned()
+}
+
+fn listed(choices: &[String]) -> String {
+    choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
+}

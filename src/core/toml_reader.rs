@@ -1,0 +1,468 @@
+//! Reading TOML that a person wrote: every mistake is noted with its place, none stops the reading.
+//!
+//! A [`Table`] is asked for its keys; what nobody asked for is unknown, and [`Table::done`] says so with a suggestion.
+//! An [`Item`] is read as what is wanted; when it is something else, that is noted and `None` comes back.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Place, Report, SourceText, did_you_mean, nearest};
+use super::step::Span;
+
+/// A text of the file: the value, and where it stands (its quotes included).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The value.
+    pub value: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Whether it stands there as a TOML string; false for a file that was read in whole.
+    pub quoted: bool,
+}
+
+impl Text {
+    /// A whole file as a text.
+    #[must_use]
+    pub fn of_file(source: Arc<SourceText>) -> Self {
+        let span = 0..source.text.len();
+        Self { value: source.text.clone(), place: Place { source, span }, quoted: false }
+    }
+}
+
+/// Parses `source` and hands the whole of it to `read`; what `read` does not ask for is unknown.
+///
+/// `None` when the text is not TOML; the mistakes are in `report`.
+pub fn read<T>(source: &Arc<SourceText>, report: &Report, read: impl FnOnce(&Table<'_>) -> T) -> Option<T> {
+    let (root, errors) = DeTable::parse_recoverable(&source.text);
+    let mut broken = false;
+    let mut last_line = 0;
+    for error in &errors {
+        let message = error.message().lines().next().unwrap_or_default();
+        // After a key that stands twice the rest of the file still means what it says.
+        broken |= message != "duplicate key";
+        let offset = error.span().map_or(0, |span| span.start);
+        let (line, _) = source.position(offset);
+        // One slip often makes the parser stumble several times in one line: the first is the one to mend.
+        if line != last_line {
+            let message = match message {
+                "duplicate key" => "this key stands here a second time; keep one of the two".to_owned(),
+                other => format!("this is not TOML: {other}"),
+            };
+            report.error_at(source, offset, message);
+        }
+        last_line = line;
+    }
+    if broken {
+        return None;
+    }
+    let doc = Doc { source: Arc::clone(source), report };
+    let table = Table { doc: &doc, entries: root.get_ref(), span: 0..0, asked: RefCell::default() };
+    let result = read(&table);
+    table.done();
+    Some(result)
+}
+
+struct Doc<'r> {
+    source: Arc<SourceText>,
+    report: &'r Report,
+}
+
+/// A table of the file, and which of its keys were asked for.
+pub struct Table<'a> {
+    doc: &'a Doc<'a>,
+    entries: &'a DeTable<'a>,
+    span: Range<usize>,
+    asked: RefCell<Vec<String>>,
+}
+
+impl<'a> Table<'a> {
+    /// The value of `key`, if it is there.
+    pub fn get(&self, key: &str) -> Option<Item<'a>> {
+        self.asked.borrow_mut().push(key.to_owned());
+        let (name, value) = self.entries.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(Item {
+            doc: self.doc,
+            name: name.get_ref().to_string(),
+            name_span: name.span(),
+            value: value.get_ref(),
+            span: value.span(),
+        })
+    }
+
+    /// The value of `key`; its absence is a mistake. `example` shows how it is written.
+    pub fn required(&self, key: &str, example: &str) -> Option<Item<'a>> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.error(format!("`{key}` is missing; write {example}"));
+        }
+        item
+    }
+
+    /// Whether `key` stands here. It does not count as asked for.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name.get_ref() == key)
+    }
+
+    /// Every key with its value, in the order of the file; all count as asked for.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Item<'a>> {
+        self.entries.iter().filter_map(|(name, _)| self.get(name.get_ref())).collect()
+    }
+
+    /// Where the table begins: its header, its brace, or the beginning of the file.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { source: Arc::clone(&self.doc.source), span: self.span.clone() }
+    }
+
+    /// Notes a mistake of the table as a whole.
+    pub fn error(&self, message: impl Into<String>) {
+        self.doc.report.error_at(&self.doc.source, self.span.start, message);
+    }
+
+    /// Notes every key that nobody asked for.
+    pub fn done(&self) {
+        self.done_with(|_| None);
+    }
+
+    /// As [`Table::done`]; `advice` may know better what to say about a key than that it is unknown.
+    pub fn done_with(&self, advice: impl Fn(&str) -> Option<String>) {
+        let asked = self.asked.borrow();
+        for (name, _) in self.entries {
+            let key = name.get_ref().as_ref();
+            if asked.iter().any(|known| known == key) {
+                continue;
+            }
+            let open = asked.iter().map(String::as_str).filter(|known| !self.has(known));
+            let message = match (nearest(key, open), advice(key)) {
+                (_, Some(advice)) => advice,
+                (Some(near), None) => format!("unknown key `{key}`; did you mean `{near}`?"),
+                (None, None) => {
+                    format!("unknown key `{key}`{}", did_you_mean(key, asked.iter().map(String::as_str)))
+                }
+            };
+            self.doc.report.error_at(&self.doc.source, name.span().start, message);
+        }
+    }
+
+    /// The table as JSON, whatever it holds.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        let mut object = serde_json::Map::new();
+        for item in self.entries() {
+            object.insert(item.name.clone(), item.json()?);
+        }
+        Some(Value::Object(object))
+    }
+
+    // The common kinds of keys, each `None` when absent or wrong.
+
+    /// A text.
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.get(key)?.text().map(|text| text.value)
+    }
+
+    /// A yes or no; no when absent.
+    pub fn flag(&self, key: &str) -> bool {
+        self.get(key).and_then(|item| item.boolean()).unwrap_or(false)
+    }
+
+    /// A list of texts; empty when absent.
+    pub fn texts(&self, key: &str) -> Vec<Text> {
+        self.get(key).and_then(|item| item.texts()).unwrap_or_default()
+    }
+
+    /// A length of time.
+    pub fn time(&self, key: &str) -> Option<Span> {
+        self.get(key)?.time()
+    }
+
+    /// A whole number of at least `least`.
+    pub fn count(&self, key: &str, least: u32) -> Option<u32> {
+        self.get(key)?.count(least)
+    }
+
+    /// A number.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.get(key)?.number()
+    }
+
+    /// The tables of a `[[key]]`; empty when absent.
+    pub fn tables(&self, key: &str) -> Vec<Table<'a>> {
+        let Some(items) = self.get(key).and_then(|item| item.list()) else { return Vec::new() };
+        items.into_iter().filter_map(Item::table).collect()
+    }
+}
+
+/// A value of the file.
+#[derive(Clone)]
+pub struct Item<'a> {
+    doc: &'a Doc<'a>,
+    name: String,
+    name_span: Range<usize>,
+    value: &'a DeValue<'a>,
+    span: Range<usize>,
+}
+
+impl<'a> Item<'a> {
+    /// The key that it stands under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the value stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { source: Arc::clone(&self.doc.source), span: self.span.clone() }
+    }
+
+    /// Where the key stands.
+    #[must_use]
+    pub fn name_place(&self) -> Place {
+        Place { source: Arc::clone(&self.doc.source), span: self.name_span.clone() }
+    }
+
+    /// Notes a mistake of the value.
+    pub fn error(&self, message: impl Into<String>) {
+        self.doc.report.error_at(&self.doc.source, self.span.start, message);
+    }
+
+    fn wrong(&self, wanted: &str) {
+        let found = match self.value {
+            DeValue::String(text) if text.len() <= 40 && !text.contains('\n') => format!("the text \"{text}\""),
+            DeValue::String(_) => "a text".to_owned(),
+            DeValue::Integer(number) => format!("the number {number}"),
+            DeValue::Float(number) => format!("the number {number}"),
+            DeValue::Boolean(yes) => yes.to_string(),
+            DeValue::Datetime(date) => format!("the date {date} (a text wants quotes)"),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        self.error(format!("`{}` wants {wanted}, not {found}", self.name));
+    }
+
+    /// Whether it is a text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    /// Whether it is a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.value.is_array()
+    }
+
+    /// Whether it is a table.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    /// The yes or no that it is, if it is one; nothing is noted.
+    #[must_use]
+    pub fn as_boolean(&self) -> Option<bool> {
+        self.value.as_bool()
+    }
+
+    /// As a text.
+    pub fn text(&self) -> Option<Text> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.wrong("a text");
+        }
+        text.map(|value| Text { value: value.to_owned(), place: self.place(), quoted: true })
+    }
+
+    /// As a yes or no.
+    pub fn boolean(&self) -> Option<bool> {
+        let yes = self.value.as_bool();
+        if yes.is_none() {
+            self.wrong("true or false");
+        }
+        yes
+    }
+
+    /// As a whole number.
+    pub fn integer(&self) -> Option<i64> {
+        let number =
+            self.value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        if number.is_none() {
+            self.wrong("a whole number");
+        }
+        number
+    }
+
+    /// As a whole number of at least `least` that fits 32 bits.
+    pub fn count(&self, least: u32) -> Option<u32> {
+        let number = self.integer()?;
+        let count = u32::try_from(number).ok().filter(|count| *count >= least);
+        if count.is_none() {
+            self.wrong(&format!("a whole number from {least} to {}", u32::MAX));
+        }
+        count
+    }
+
+    /// As a number, whole or not.
+    pub fn number(&self) -> Option<f64> {
+        let number = match self.value {
+            DeValue::Integer(_) => self.value.as_integer().and_then(|n| {
+                #[expect(clippy::cast_precision_loss, reason = "a limit or a price, far below 2^52")]
+                i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64)
+            }),
+            DeValue::Float(number) => number.as_str().parse().ok().filter(|n: &f64| n.is_finite()),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong("a number");
+        }
+        number
+    }
+
+    /// As a length of time.
+    pub fn time(&self) -> Option<Span> {
+        let span = self.value.as_str().and_then(Span::parse);
+        if span.is_none() {
+            self.wrong("a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\"");
+        }
+        span
+    }
+
+    /// As one of some words.
+    pub fn one_of<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+        let names = || words.iter().map(|(word, _)| *word);
+        let Some(text) = self.value.as_str() else {
+            self.wrong(&format!("one of {}", quoted(names())));
+            return None;
+        };
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
+        if found.is_none() {
+            let near = nearest(text, names()).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+            self.error(format!("`{}` is one of {}, not \"{text}\"{near}", self.name, quoted(names())));
+        }
+        found
+    }
+
+    /// As a list.
+    pub fn list(&self) -> Option<Vec<Item<'a>>> {
+        let Some(items) = self.value.as_array() else {
+            self.wrong(&format!("a list (in brackets, or `[[{}]]` tables)", self.name));
+            return None;
+        };
+        Some(
+            items
+                .iter()
+                .map(|value| Item {
+                    doc: self.doc,
+                    name: self.name.clone(),
+                    name_span: self.name_span.clone(),
+                    value: value.get_ref(),
+                    span: value.span(),
+                })
+                .collect(),
+        )
+    }
+
+    /// As a list of texts.
+    pub fn texts(&self) -> Option<Vec<Text>> {
+        Some(self.list()?.iter().filter_map(Item::text).collect())
+    }
+
+    /// As a table.
+    pub fn table(self) -> Option<Table<'a>> {
+        let Some(entries) = self.value.as_table() else {
+            self.wrong("a table");
+            return None;
+        };
+        Some(Table { doc: self.doc, entries, span: self.span, asked: RefCell::default() })
+    }
+
+    /// As JSON, whatever it is. A date becomes its text.
+    pub fn json(&self) -> Option<Value> {
+        Some(match self.value {
+            DeValue::String(text) => Value::from(text.as_ref()),
+            DeValue::Integer(_) => Value::from(self.integer()?),
+            DeValue::Float(_) => Value::from(self.number()?),
+            DeValue::Boolean(yes) => Value::from(*yes),
+            DeValue::Datetime(date) => Value::from(date.to_string()),
+            DeValue::Array(_) => Value::Array(self.list()?.iter().map(Item::json).collect::<Option<_>>()?),
+            DeValue::Table(_) => self.clone().table()?.json()?,
+        })
+    }
+
+    /// Every text inside, with its place: the templates of a nested value.
+    #[must_use]
+    pub fn inner_texts(&self) -> Vec<Text> {
+        match self.value {
+            DeValue::String(text) => vec![Text { value: text.to_string(), place: self.place(), quoted: true }],
+            DeValue::Array(_) => self.list().unwrap_or_default().iter().flat_map(Item::inner_texts).collect(),
+            DeValue::Table(_) => {
+                let table = self.clone().table();
+                table.map(|table| table.entries()).unwrap_or_default().iter().flat_map(Item::inner_texts).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn quoted<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+impl Text {
+    /// The byte offset in the file of a byte offset in the value.
+    ///
+    /// Escapes, line continuations and the line break after `"""` are longer in the file than in the value.
+    #[must_use]
+    pub fn offset_in_file(&self, offset: usize) -> usize {
+        let start = self.place.span.start;
+        if !self.quoted {
+            return start + offset.min(self.value.len());
+        }
+        let raw = self.place.source.text.get(self.place.span.clone()).unwrap_or_default();
+        let (open, escapes) = match raw {
+            _ if raw.starts_with("\"\"\"") => (3, true),
+            _ if raw.starts_with("'''") => (3, false),
+            _ => (1, raw.starts_with('"')),
+        };
+        let mut at = open.min(raw.len());
+        if open == 3 {
+            let body = &raw[at..];
+            at += body.len() - body.strip_prefix("\r\n").or(body.strip_prefix('\n')).unwrap_or(body).len();
+        }
+        let mut left = offset;
+        // A continuation has no place in the value: what comes next stands after it.
+        while let Some(c) = raw[at..].chars().next() {
+            let (in_file, in_value) =
+                if escapes && c == '\\' { escape(&raw[at..]) } else { (c.len_utf8(), c.len_utf8()) };
+            if left == 0 && in_value > 0 {
+                break;
+            }
+            at += in_file;
+            left = left.saturating_sub(in_value);
+        }
+        start + at
+    }
+}
+
+/// Bytes in the file and in the value of the escape that `raw` begins with.
+fn escape(raw: &str) -> (usize, usize) {
+    let digits = |count: usize| {
+        let code = raw.get(2..2 + count).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
+        (2 + code.map_or(0, |_| count), code.map_or(1, char::len_utf8))
+    };
+    match raw[1..].chars().next() {
+        Some('x') => digits(2),
+        Some('u') => digits(4),
+        Some('U') => digits(8),
+        Some(' ' | '\t' | '\r' | '\n') => (raw.len() - raw[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(), 0),
+        Some(c) => (1 + c.len_utf8(), 1),
+        None => (1, 1),
+    }
+}
