@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::markers::{self, Filler, Redacting};
 use super::output::{Collected, Collector, Utf8};
@@ -63,7 +63,7 @@ pub async fn perform(
     let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
     let run = Running::new(started, collector, work.env.contains_key(ASKS));
     let name = work.argv.first().map_or("", String::as_str);
-    let (ended, collected, stderr) = run.to_the_end(job, bench, asked).await;
+    let (ended, collected, stderr) = run.end(job, bench, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
         Ended::Broken(why) => why.performed(job, collected.text, true, measured),
@@ -228,40 +228,28 @@ impl Running {
         Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr }
     }
 
-    async fn to_the_end(
-        mut self,
-        job: &Job,
-        bench: &Bench,
-        asked: UnboundedReceiver<Value>,
-    ) -> (Ended, Collected, String) {
+    async fn end(mut self, job: &Job, bench: &Bench, asked: UnboundedReceiver<Value>) -> (Ended, Collected, String) {
         let ended = self.wait(job, bench, asked).await;
         self.stdin = None;
         self.writer.abort();
-        if !matches!(ended, Ended::Exited(_)) {
+        let until = if matches!(ended, Ended::Exited(_)) {
+            Instant::now() + PIPES
+        } else {
             self.group.signal(Signal::TERM);
-            // Whoever does not end in time is killed below.
-            let _ = timeout(PATIENCE, self.child.wait()).await;
-            self.group.signal(Signal::KILL);
-            let _ = timeout(PIPES, self.child.wait()).await;
-        }
-        // What the program left behind may hold its pipes.
-        let (mut stdout, mut stderr) = (self.stdout, self.stderr);
-        let mut both = Box::pin(async { tokio::join!(&mut stdout, &mut stderr) });
-        let (text, tail) = match timeout(PIPES, &mut both).await {
-            Ok(read) => read,
-            Err(_) => {
-                self.group.signal(Signal::KILL);
-                match timeout(PIPES, &mut both).await {
-                    Ok(read) => read,
-                    Err(_) => {
-                        let lost = "a process that the program left behind holds its output; it could not be read";
-                        let collected = Collected { note: Some(lost.to_owned()), ..Collected::default() };
-                        return (ended, collected, String::new());
-                    }
-                }
-            }
+            Instant::now() + PATIENCE
         };
-        (ended, text.unwrap_or_default(), tail.unwrap_or_default())
+        let mut reading = Box::pin(async { tokio::join!(self.stdout, self.stderr) });
+        let _ = timeout_at(until, self.child.wait()).await;
+        let mut read = timeout_at(until, &mut reading).await;
+        self.group.signal(Signal::KILL);
+        if read.is_err() {
+            read = timeout(PIPES, &mut reading).await;
+        }
+        if let Ok((stdout, stderr)) = read {
+            return (ended, stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        }
+        let lost = "a process that left the program's group holds its output, which could not be read";
+        (ended, Collected { note: Some(lost.to_owned()), ..Collected::default() }, String::new())
     }
 
     /// Until the program ends or is to be ended; asks the person what it asks.

@@ -46,11 +46,6 @@ impl Filler {
         Ok(Self(values))
     }
 
-    /// Whether the work uses any.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// `text` with the values in the place of the markers; inside JSON they stay JSON.
     pub fn fill(&self, text: &str) -> String {
         if !self.0.iter().any(|(marker, _)| text.contains(marker)) {
