@@ -117,6 +117,16 @@ impl Redactor {
         })
     }
 
+    /// How many bytes at the end of `text` may be the beginning of a value: a stream keeps them back until more comes.
+    #[must_use]
+    pub fn held_back(&self, text: &str) -> usize {
+        let begins = |value: &str| {
+            let longest = value.len().min(text.len() + 1) - 1;
+            (1..=longest).rev().find(|length| value.is_char_boundary(*length) && text.ends_with(&value[..*length]))
+        };
+        self.0.iter().filter_map(|secret| begins(&secret.0)).max().unwrap_or(0)
+    }
+
     /// `value` with every text in it redacted, field names too.
     #[must_use]
     pub fn redact_json(&self, value: serde_json::Value) -> serde_json::Value {
@@ -158,5 +168,16 @@ mod tests {
         let json = serde_json::json!({"k abcd": ["abcd", 1]});
         assert_eq!(redactor.redact_json(json), serde_json::json!({"k [redacted]": ["[redacted]", 1]}));
         assert_eq!(format!("{:?}", Secret::new("abcd")), "Secret(…)");
+    }
+
+    #[test]
+    fn what_may_be_the_beginning_of_a_value_is_known() {
+        let mut redactor = Redactor::default();
+        assert_eq!(redactor.held_back("any"), 0);
+        redactor.learn(&Secret::new("hunter2"));
+        redactor.learn(&Secret::new("terrific"));
+        for (text, held) in [("", 0), ("x hunt", 4), ("hunter", 6), ("x hunter2", 0), ("ter", 3), ("h", 1), ("é", 0)] {
+            assert_eq!(redactor.held_back(text), held, "{text}");
+        }
     }
 }

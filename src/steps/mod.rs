@@ -1,1 +1,154 @@
-//! The steps room.
+//! How each kind of step does its work: one file a kind, behind the port [`Performer`].
+//!
+//! An attempt always ends with an answer: an output (perhaps with what its schema does not allow), a failure of one of
+//! the design's classes, or the word that it was broken off; and each says whether its effect may have happened all
+//! the same. Secrets are put in at the attempt and taken out of everything that comes back. This room knows nothing of
+//! runs, retries or gates, and reaches the models through a port.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::event::Measured;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::ports::{Bench, BoxFuture, Job, Models, Performed, Performer, Secrets};
+use crate::core::text::Untrusted;
+use crate::core::usage::{Usage, estimate_tokens};
+use crate::core::work::Work;
+
+mod command;
+mod http;
+mod lenient;
+mod markers;
+mod output;
+mod page;
+mod prompt;
+mod reading;
+
+/// The environment that a command gets from the one that Stepwell runs in.
+const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+/// What an image counts for in an estimate, in tokens.
+const IMAGE_TOKENS: u64 = 1_000;
+
+/// Performs attempts of every kind.
+pub struct Steps {
+    models: Arc<dyn Models>,
+    secrets: Arc<dyn Secrets>,
+    environment: Arc<BTreeMap<String, String>>,
+    http: Arc<http::Client>,
+}
+
+impl Steps {
+    /// Performs with these models and secrets. `configured` is what the config adds to the environment of commands,
+    /// beside PATH, HOME, LANG and TMPDIR.
+    #[must_use]
+    pub fn new(models: Arc<dyn Models>, secrets: Arc<dyn Secrets>, configured: BTreeMap<String, String>) -> Self {
+        let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let environment = passed_on.chain(configured).collect();
+        Self { models, secrets, environment: Arc::new(environment), http: Arc::default() }
+    }
+}
+
+impl Performer for Steps {
+    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed> {
+        let (models, secrets) = (Arc::clone(&self.models), Arc::clone(&self.secrets));
+        let (environment, http) = (Arc::clone(&self.environment), Arc::clone(&self.http));
+        Box::pin(async move {
+            if bench.cancel.is_cancelled() {
+                let partial = Untrusted::default();
+                return Performed::Cancelled { partial, in_doubt: false, measured: Measured::default() };
+            }
+            let work = Arc::clone(&job.work);
+            let performed = match &*work {
+                Work::Transform { value } => return done(value.clone(), Measured::default()),
+                Work::Prompt(work) => prompt::perform(&*models, work, &job, &bench).await,
+                Work::Command(work) => command::perform(&secrets, &environment, work, &job, &bench).await,
+                Work::Http(work) => http::perform(&http, &secrets, work, &job, &bench).await,
+                Work::Ask { .. } => failed(Failure::new(
+                    FailureClass::Definition,
+                    "a form is answered by a person at its gate; there is nothing to perform",
+                )),
+                Work::Tool { tool, .. } => failed(Failure::new(
+                    FailureClass::Definition,
+                    format!(
+                        "the tool `{tool}` cannot be called: MCP tools come with a later version; use a command or http step"
+                    ),
+                )),
+            };
+            markers::redacted(performed, &secrets.redactor())
+        })
+    }
+
+    fn estimate(&self, work: &Work) -> Usage {
+        let Work::Prompt(work) = work else { return Usage::default() };
+        let said = work.messages.iter().map(|message| {
+            estimate_tokens(&message.text) + IMAGE_TOKENS * u64::try_from(message.images.len()).unwrap_or(u64::MAX)
+        });
+        let schema = work.schema.as_ref().map_or(0, |schema| estimate_tokens(&schema.to_string()));
+        self.models.estimate(&work.models, said.sum::<u64>() + schema, work.max_tokens)
+    }
+
+    fn lane(&self, work: &Work) -> Option<(String, usize)> {
+        match work {
+            Work::Prompt(work) => self.models.lane(&work.models),
+            _ => None,
+        }
+    }
+}
+
+/// Why an attempt was broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Cancelled,
+    /// The step's time is over.
+    TimedOut,
+}
+
+impl Broken {
+    /// How the attempt ends then.
+    fn performed(self, job: &Job, partial: impl Into<Untrusted>, in_doubt: bool, measured: Measured) -> Performed {
+        let partial = partial.into();
+        match self {
+            Self::Cancelled => Performed::Cancelled { partial, in_doubt, measured },
+            Self::TimedOut => {
+                let limit = job.timeout.unwrap_or_default();
+                let message = format!(
+                    "the {} took longer than {limit:?}; raise the step's `timeout` if it needs more",
+                    job.work.kind()
+                );
+                Performed::Failed { failure: Failure::new(FailureClass::Timeout, message), partial, in_doubt, measured }
+            }
+        }
+    }
+}
+
+/// Waits until the attempt is to be broken off.
+async fn broken(deadline: Option<Instant>, cancel: &CancellationToken) -> Broken {
+    let over = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Broken::Cancelled,
+        () = over => Broken::TimedOut,
+    }
+}
+
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+fn done(output: serde_json::Value, measured: Measured) -> Performed {
+    Performed::Done { output, problem: None, measured }
+}
+
+/// A failure before anything began.
+fn failed(failure: Failure) -> Performed {
+    Performed::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured: Measured::default() }
+}

@@ -1,0 +1,359 @@
+//! `command`: runs a program that the definition declares as an argv, in a process group of its own.
+//!
+//! It gets a clean environment, the work's text on stdin, and no terminal. stdin is closed after the text, so that a
+//! program may read it to its end. A program that asks the person in the middle of its work says so in the
+//! definition, by `env = { STEPWELL_ASKS = "1" }`: then stdin stays open, the text is one line, a line
+//! `{"ask": FORM}` on stdout opens a gate, and the answer comes as one line of JSON. FORM is a text (one field named
+//! `answer`), a field, or a list of fields. A line `{"progress": …}` is shown and is no output. The time that a
+//! person takes does not count against the step's.
+//!
+//! What a command starts ends with it. When it times out or is cancelled, its whole group is told to end, and killed
+//! two seconds later; when it ends by itself, what is left of its group is killed. A program that is to stay leaves the
+//! group (`setsid`) and lets go of stdout and stderr.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::markers::{self, Filler, Redacting};
+use super::output::{Collected, Collector, Utf8};
+use super::{Broken, broken, deadline, failed};
+use crate::core::event::Measured;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::form::Field;
+use crate::core::ports::{Bench, BoxFuture, Job, Performed, Secrets};
+use crate::core::schema::Schema;
+use crate::core::step::Parse;
+use crate::core::work::CommandWork;
+
+/// Between the word that a group is to end and its end by force.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the pipes of a program that has ended may stay open in the hands of what it started.
+const PIPES: Duration = Duration::from_millis(500);
+/// As much of stderr becomes a failure's detail, in bytes.
+const MAX_DETAIL: usize = 4_000;
+/// In a command's `env`: it asks the person, so its stdin stays open.
+const ASKS: &str = "STEPWELL_ASKS";
+
+/// Runs the program of `work`.
+pub async fn perform(
+    secrets: &Arc<dyn Secrets>,
+    environment: &BTreeMap<String, String>,
+    work: &CommandWork,
+    job: &Job,
+    bench: &Bench,
+) -> Performed {
+    let started = match start(secrets, environment, work, job).await {
+        Ok(started) => started,
+        Err(failure) => return failed(failure),
+    };
+    let (ask, asked) = unbounded_channel();
+    let redacting = Redacting::new(secrets.redactor());
+    let path = job.spool.join(format!("{}.{}.stdout", file_name(&job.key.to_string()), job.attempt));
+    let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
+    let run = Running::new(started, collector, work.env.contains_key(ASKS));
+    let name = work.argv.first().map_or("", String::as_str);
+    let (ended, collected, stderr) = run.end(job, bench, asked).await;
+    let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
+    match ended {
+        Ended::Broken(why) => why.performed(job, collected.text, true, measured),
+        Ended::Failed(failure) => {
+            Performed::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
+        }
+        Ended::Exited(status) if !status.success() => {
+            let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", told(status)));
+            if !stderr.trim().is_empty() {
+                failure = failure.with_detail(stderr.trim());
+            }
+            Performed::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
+        }
+        Ended::Exited(_) => output(work, &collected, measured),
+    }
+}
+
+/// What a program wrote, as the output that its step asks for. It has had its effect, so what does not fit is left to
+/// a person and not thrown away.
+fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Performed {
+    let schema = match work.schema.as_ref().map(Schema::compile).transpose() {
+        Ok(schema) => schema,
+        Err(problem) => {
+            let output = Value::String(collected.text.clone());
+            return Performed::Done { output, problem: Some(format!("the step's `output`: {problem}")), measured };
+        }
+    };
+    let text = collected.text.trim_end_matches(['\n', '\r']);
+    let as_text = || Value::String(text.to_owned());
+    let as_json = || serde_json::from_str::<Value>(text);
+    let (output, problem) = match work.parse {
+        Parse::Json if collected.cut => (as_text(), Some("stdout is too long to be read as JSON".to_owned())),
+        Parse::Json => match as_json() {
+            Ok(value) => (value, None),
+            Err(error) => (as_text(), Some(format!("stdout is not one JSON value: {error}"))),
+        },
+        Parse::Lines => (text.lines().collect(), None),
+        // A schema that does not take the text asks for the value.
+        Parse::Text => match schema.as_ref().filter(|schema| !schema.allows(&as_text())).map(|_| as_json()) {
+            Some(Ok(value)) => (value, None),
+            _ => (as_text(), None),
+        },
+    };
+    let problem = problem.or_else(|| schema?.judge(&output).err());
+    Performed::Done { output, problem, measured }
+}
+
+fn told(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// `text` as a part of a file name.
+fn file_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.[]#".contains(c) { c } else { '_' }).collect()
+}
+
+/// A program that was started, and what is to be written to it.
+struct Started {
+    child: Child,
+    stdin: String,
+}
+
+async fn start(
+    secrets: &Arc<dyn Secrets>,
+    environment: &BTreeMap<String, String>,
+    work: &CommandWork,
+    job: &Job,
+) -> Result<Started, Failure> {
+    let command_failure = |message: String| Failure::new(FailureClass::Command, message);
+    let open: Vec<&str> = work.argv.iter().chain(&work.cwd).chain(work.env.keys()).map(String::as_str).collect();
+    markers::refuse(job, "a command's arguments", &open)?;
+    let folder = work.cwd.as_ref().map_or_else(|| job.cwd.clone(), |cwd| job.cwd.join(cwd));
+    if !folder.is_dir() {
+        return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
+    }
+    let Some((program, arguments)) = work.argv.split_first() else {
+        return Err(Failure::new(FailureClass::Definition, "the step's `argv` is empty: it names the program to run"));
+    };
+    let hidden: Vec<&str> = work.env.values().chain([&work.stdin]).map(String::as_str).collect();
+    let filler = Filler::resolve(secrets, job, &hidden).await?;
+
+    let mut command = if work.shell {
+        let mut shell = tokio::process::Command::new("sh");
+        shell.arg("-c").arg(work.argv.join(" "));
+        shell
+    } else {
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments);
+        command
+    };
+    command
+        .env_clear()
+        .envs(environment)
+        .envs(work.env.iter().map(|(name, value)| (name, filler.fill(value))))
+        .current_dir(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let child = command.spawn().map_err(|error| {
+        let program = if work.shell { "sh" } else { program };
+        command_failure(match error.kind() {
+            io::ErrorKind::NotFound => format!("the program `{program}` was not found; install it, or give its path"),
+            io::ErrorKind::PermissionDenied => format!("the program `{program}` may not be run: {error}"),
+            _ => format!("the program `{program}` could not be started: {error}"),
+        })
+    })?;
+    Ok(Started { child, stdin: filler.fill(&work.stdin) })
+}
+
+/// A program's process group. It is killed when this is dropped, so that nothing outlives an attempt that was given up.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone has done what it was told.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+enum Ended {
+    Exited(ExitStatus),
+    Broken(Broken),
+    Failed(Failure),
+}
+
+struct Running {
+    child: Child,
+    group: Group,
+    /// Lines to write; dropped, stdin closes.
+    stdin: Option<UnboundedSender<String>>,
+    writer: JoinHandle<()>,
+    stdout: JoinHandle<Collected>,
+    stderr: JoinHandle<String>,
+}
+
+impl Running {
+    fn new(started: Started, collector: Collector, asks: bool) -> Self {
+        let Started { mut child, stdin: mut text } = started;
+        let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+        if asks && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let (stdin, lines) = unbounded_channel();
+        let _ = stdin.send(text);
+        let writer = tokio::spawn(write(child.stdin.take(), lines));
+        let stdout = tokio::spawn(collect(child.stdout.take(), collector));
+        let stderr = tokio::spawn(tail(child.stderr.take()));
+        Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr }
+    }
+
+    async fn end(mut self, job: &Job, bench: &Bench, asked: UnboundedReceiver<Value>) -> (Ended, Collected, String) {
+        let ended = self.wait(job, bench, asked).await;
+        self.stdin = None;
+        self.writer.abort();
+        let until = if matches!(ended, Ended::Exited(_)) {
+            Instant::now() + PIPES
+        } else {
+            self.group.signal(Signal::TERM);
+            Instant::now() + PATIENCE
+        };
+        let mut reading = Box::pin(async { tokio::join!(self.stdout, self.stderr) });
+        let _ = timeout_at(until, self.child.wait()).await;
+        let mut read = timeout_at(until, &mut reading).await;
+        self.group.signal(Signal::KILL);
+        if read.is_err() {
+            read = timeout(PIPES, &mut reading).await;
+        }
+        if let Ok((stdout, stderr)) = read {
+            return (ended, stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        }
+        let lost = "a process that left the program's group holds its output, which could not be read";
+        (ended, Collected { note: Some(lost.to_owned()), ..Collected::default() }, String::new())
+    }
+
+    /// Until the program ends or is to be ended; asks the person what it asks.
+    async fn wait(&mut self, job: &Job, bench: &Bench, mut asked: UnboundedReceiver<Value>) -> Ended {
+        let mut deadline = deadline(job.timeout);
+        let mut answering: Option<(Instant, BoxFuture<'static, Value>)> = None;
+        loop {
+            let waits = answering.is_some();
+            let answer = async {
+                match &mut answering {
+                    Some((since, answer)) => (*since, answer.await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                why = broken(deadline.filter(|_| !waits), &bench.cancel) => return Ended::Broken(why),
+                (since, answer) = answer => {
+                    answering = None;
+                    deadline = deadline.map(|deadline| deadline + since.elapsed());
+                    if let Some(stdin) = &self.stdin {
+                        // A program that has closed its stdin does not want to know.
+                        let _ = stdin.send(format!("{answer}\n"));
+                    }
+                }
+                Some(form) = asked.recv(), if !waits => {
+                    if self.stdin.is_none() {
+                        return Ended::Failed(Failure::new(FailureClass::Command, format!(
+                            "the program asked for input, but its stdin is closed: put `env = {{ {ASKS} = \"1\" }}` on the step, and let the program read its stdin by lines"
+                        )));
+                    }
+                    match fields(form) {
+                        Ok(fields) => answering = Some((Instant::now(), (bench.ask)(fields))),
+                        Err(problem) => return Ended::Failed(Failure::new(FailureClass::Command, problem)),
+                    }
+                }
+                status = self.child.wait() => return match status {
+                    Ok(status) => Ended::Exited(status),
+                    Err(error) => Ended::Failed(Failure::new(
+                        FailureClass::Command,
+                        format!("the program's end could not be waited for: {error}"),
+                    )),
+                },
+            }
+        }
+    }
+}
+
+/// What a program asks, as the fields of a form.
+fn fields(form: Value) -> Result<Value, String> {
+    let fields = match form {
+        Value::String(question) => json!([{ "name": "answer", "label": question, "required": true }]),
+        Value::Array(fields) => Value::Array(fields),
+        field => json!([field]),
+    };
+    match serde_json::from_value::<Vec<Field>>(fields.clone()) {
+        Ok(form) if !form.is_empty() => Ok(fields),
+        Ok(_) => Err("the program asked with a form that has no fields".to_owned()),
+        Err(error) => Err(format!(
+            "what the program asked is not a form ({error}); it takes a text, a field such as {{\"name\": \"x\", \"type\": \"text\"}}, or a list of fields"
+        )),
+    }
+}
+
+async fn write(stdin: Option<ChildStdin>, mut lines: UnboundedReceiver<String>) {
+    let Some(mut stdin) = stdin else { return };
+    while let Some(line) = lines.recv().await {
+        // A program need not read what it is given.
+        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn collect(stdout: Option<impl AsyncRead + Unpin>, mut collector: Collector) -> Collected {
+    each_piece(stdout, |bytes| collector.push(bytes)).await;
+    collector.finish()
+}
+
+/// The end of stderr.
+async fn tail(stderr: Option<impl AsyncRead + Unpin>) -> String {
+    let mut kept = Vec::new();
+    let mut cut = false;
+    each_piece(stderr, |bytes| {
+        kept.extend_from_slice(bytes);
+        if kept.len() > 4 * MAX_DETAIL {
+            cut = true;
+            kept.drain(..kept.len() - MAX_DETAIL);
+        }
+    })
+    .await;
+    cut |= kept.len() > MAX_DETAIL;
+    let mut text = Utf8::default().push(&kept[kept.len().saturating_sub(MAX_DETAIL)..]);
+    if cut {
+        text.insert_str(0, "… ");
+    }
+    text
+}
+
+async fn each_piece(source: Option<impl AsyncRead + Unpin>, mut take: impl FnMut(&[u8])) {
+    let Some(mut source) = source else { return };
+    let mut piece = vec![0; 1 << 16];
+    // A pipe that cannot be read has ended.
+    while let Ok(length @ 1..) = source.read(&mut piece).await {
+        take(&piece[..length]);
+    }
+}

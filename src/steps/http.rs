@@ -1,0 +1,378 @@
+//! `http`: sends a request and reads the answer as JSON, as text, or as the readable text of a page.
+//!
+//! GET and HEAD promise to change nothing. Any other request whose answer did not come (its time ran out, its
+//! connection broke, it was cancelled) is in doubt once it began. At most [`MAX_REDIRECTS`] redirects are followed, and
+//! what the step sends stays with the host that it names. One client serves every attempt, made when first needed.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use chrono::DateTime;
+use encoding_rs::Encoding;
+use reqwest::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Method, Response, StatusCode, Url, redirect};
+use serde_json::Value;
+
+use super::markers::{self, Filler};
+use super::{broken, deadline, done, failed, page};
+use crate::core::event::Measured;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::ports::{Bench, Job, Performed, Secrets};
+use crate::core::schema::Schema;
+use crate::core::text::Untrusted;
+use crate::core::work::HttpWork;
+
+/// The longest answer, in bytes.
+const MAX_BODY: usize = 10_000_000;
+/// As many redirects are followed.
+const MAX_REDIRECTS: usize = 5;
+/// As much of an error's answer becomes the failure's detail, in bytes.
+const MAX_DETAIL: usize = 2_000;
+/// To make a connection.
+const CONNECT: Duration = Duration::from_secs(30);
+/// A server that says nothing for so long has gone away.
+const IDLE: Duration = Duration::from_mins(2);
+
+/// The client, once there is one.
+#[derive(Default)]
+pub struct Client(OnceLock<Result<reqwest::Client, String>>);
+
+impl Client {
+    fn get(&self) -> Result<&reqwest::Client, Failure> {
+        let client = self.0.get_or_init(|| {
+            // Another room may have installed the same provider before.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            reqwest::Client::builder()
+                .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT)
+                .read_timeout(IDLE)
+                .build()
+                .map_err(|error| cause(&error))
+        });
+        client.as_ref().map_err(|problem| {
+            Failure::new(FailureClass::Network, format!("no connection can be made from here: {problem}"))
+        })
+    }
+}
+
+/// Sends the request of `work`.
+pub async fn perform(
+    client: &Client,
+    secrets: &Arc<dyn Secrets>,
+    work: &HttpWork,
+    job: &Job,
+    bench: &Bench,
+) -> Performed {
+    let prepared = async { Ok((client.get()?, Request::prepare(secrets, work, job).await?, read_as(work)?)) };
+    let (client, request, expected) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(failure) => return failed(failure),
+    };
+    let exchange = async {
+        let (url, response) = request.send(client).await?;
+        Answer::receive(&url, response).await
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = exchange => answer,
+        why = broken(deadline(job.timeout), &bench.cancel) => {
+            return why.performed(job, Untrusted::default(), !work.is_safe(), Measured::default());
+        }
+    };
+    match answer {
+        Ok(answer) => output(work, answer, expected),
+        Err(Trouble { failure, may_have_acted }) => Performed::Failed {
+            failure,
+            partial: Untrusted::default(),
+            in_doubt: may_have_acted && !work.is_safe(),
+            measured: Measured::default(),
+        },
+    }
+}
+
+/// How an answer is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadAs {
+    Json,
+    Text,
+    Page,
+}
+
+fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
+    match work.expect.as_deref() {
+        None => Ok(None),
+        Some("json") => Ok(Some(ReadAs::Json)),
+        Some("text") => Ok(Some(ReadAs::Text)),
+        Some("page") => Ok(Some(ReadAs::Page)),
+        Some(other) => Err(Failure::new(
+            FailureClass::Definition,
+            format!("the step's `expect` is `{other}`; it takes `json`, `text` or `page`"),
+        )),
+    }
+}
+
+/// A 2xx answer as the output that the step asks for. A request that changed something has done so, and what does not
+/// fit is left to a person; an answer that only had to be read is a failure then, which costs nothing to try again.
+fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> Performed {
+    let measured = Measured::default();
+    let read_as = expected.unwrap_or_else(|| answer.read_as());
+    let read = match read_as {
+        _ if answer.cut => Err(format!("the answer is longer than {} MB", MAX_BODY / 1_000_000)),
+        ReadAs::Json if answer.text.trim().is_empty() => Ok(Value::Null),
+        ReadAs::Json => serde_json::from_str(&answer.text).map_err(|error| format!("the answer is not JSON: {error}")),
+        _ if answer.text.contains('\0') => Err(format!("the answer is not text but `{}`", answer.content_type)),
+        ReadAs::Page => Ok(Value::String(page::text(&answer.text))),
+        ReadAs::Text => Ok(Value::String(answer.text.clone())),
+    };
+    match read {
+        Ok(value) => {
+            let problem = work
+                .schema
+                .as_ref()
+                .and_then(|schema| Schema::compile(schema).and_then(|schema| schema.judge(&value)).err());
+            match problem {
+                None => done(value, measured),
+                problem => Performed::Done { output: value, problem, measured },
+            }
+        }
+        Err(problem) if work.is_safe() => Performed::Failed {
+            failure: Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url))
+                .with_detail(beginning(&answer.text)),
+            partial: Untrusted::default(),
+            in_doubt: false,
+            measured,
+        },
+        Err(problem) => Performed::Done { output: Value::String(answer.text), problem: Some(problem), measured },
+    }
+}
+
+/// A request that failed.
+struct Trouble {
+    failure: Failure,
+    /// The server may have done what was asked all the same.
+    may_have_acted: bool,
+}
+
+/// What is to be sent.
+struct Request {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<String>,
+}
+
+impl Request {
+    async fn prepare(secrets: &Arc<dyn Secrets>, work: &HttpWork, job: &Job) -> Result<Self, Failure> {
+        let wrong = |message: String| Failure::new(FailureClass::Definition, message);
+        markers::refuse(job, "an http `url`", &[&work.method, &work.url])?;
+        let url: Url =
+            work.url.trim().parse().map_err(|error| wrong(format!("`{}` is not a URL: {error}", work.url)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong(format!("`{url}`: only http and https are spoken here")));
+        }
+        let method = work.method.to_ascii_uppercase();
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| wrong(format!("`{method}` is no http method")))?;
+        let hidden: Vec<&str> = work.headers.values().chain(&work.body).map(String::as_str).collect();
+        let filler = Filler::resolve(secrets, job, &hidden).await?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &work.headers {
+            let header: HeaderName = name.parse().map_err(|_| wrong(format!("`{name}` is no name of a header")))?;
+            // The value is not shown: it may hold a secret.
+            let value = HeaderValue::from_str(filler.fill(value).trim()).map_err(|_| {
+                wrong(format!("the value of the header `{name}` has characters that a header may not have"))
+            })?;
+            headers.insert(header, value);
+        }
+        let body = work.body.as_ref().map(|body| filler.fill(body));
+        if let Some(body) = &body
+            && !headers.contains_key(CONTENT_TYPE)
+        {
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+            let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        Ok(Self { method, url, headers, body })
+    }
+
+    /// Sends it, and again where the server points to.
+    async fn send(mut self, client: &reqwest::Client) -> Result<(Url, Response), Trouble> {
+        for redirects in 0..=MAX_REDIRECTS {
+            let mut request = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
+            if let Some(body) = &self.body {
+                request = request.body(body.clone());
+            }
+            let response = request.send().await.map_err(|error| trouble(&self.url, error, redirects > 0))?;
+            let Some(next) = next(&self.url, &response) else { return Ok((self.url, response)) };
+            self.follow(next?, response.status())?;
+        }
+        Err(refused(format!("{} redirects more than {MAX_REDIRECTS} times", shown(&self.url))))
+    }
+
+    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), Trouble> {
+        let as_get = match status {
+            StatusCode::SEE_OTHER => self.method != Method::HEAD,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
+            _ => false,
+        };
+        if as_get {
+            self.method = Method::GET;
+            self.body = None;
+            self.headers.remove(CONTENT_TYPE);
+        }
+        if next.origin() != self.url.origin() {
+            if self.body.is_some() {
+                return Err(refused(format!(
+                    "{} sends what the step sends on to {}; if that is right, put that URL in the step",
+                    shown(&self.url),
+                    shown(&next)
+                )));
+            }
+            // Keys and cookies are for the host that the step names.
+            let harmless = [ACCEPT, ACCEPT_LANGUAGE];
+            let kept = harmless.into_iter().filter_map(|name| Some((name.clone(), self.headers.get(&name)?.clone())));
+            self.headers = kept.collect();
+        }
+        self.url = next;
+        Ok(())
+    }
+}
+
+/// Where a redirect points to; `None` for any other answer.
+fn next(url: &Url, response: &Response) -> Option<Result<Url, Trouble>> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?;
+    let next = location.to_str().ok().and_then(|location| url.join(location).ok());
+    Some(match next.filter(|next| matches!(next.scheme(), "http" | "https")) {
+        Some(next) => Ok(next),
+        None => Err(refused(format!("{} redirects to what is no http address", shown(url)))),
+    })
+}
+
+/// An answer that came, with a status of success.
+struct Answer {
+    content_type: String,
+    text: String,
+    cut: bool,
+}
+
+impl Answer {
+    async fn receive(url: &Url, mut response: Response) -> Result<Self, Trouble> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let content_type =
+            headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
+        let most = if status.is_success() { MAX_BODY } else { MAX_DETAIL * 10 };
+        let mut bytes = Vec::new();
+        let mut cut = false;
+        while let Some(piece) = match response.chunk().await {
+            Ok(piece) => piece,
+            // The status of an error says enough without its text.
+            Err(_) if !status.is_success() => None,
+            Err(error) => return Err(trouble(url, error, true)),
+        } {
+            let room = most - bytes.len();
+            bytes.extend_from_slice(&piece[..room.min(piece.len())]);
+            cut = piece.len() > room;
+            if cut {
+                break;
+            }
+        }
+        let content_type = content_type.unwrap_or_default();
+        let text = decoded(&bytes, &content_type);
+        let answer = Self { content_type, text, cut };
+        if status.is_success() { Ok(answer) } else { Err(answer.refusal(url, status, &headers)) }
+    }
+
+    fn read_as(&self) -> ReadAs {
+        let kind = self.content_type.split(';').next().unwrap_or_default().trim();
+        match kind {
+            "application/json" => ReadAs::Json,
+            "text/html" | "application/xhtml+xml" => ReadAs::Page,
+            kind if kind.ends_with("+json") => ReadAs::Json,
+            _ => ReadAs::Text,
+        }
+    }
+
+    fn refusal(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Trouble {
+        let (class, advice) = match status.as_u16() {
+            401 | 403 => (FailureClass::Auth, "check the key or the rights that it needs"),
+            429 => (FailureClass::RateLimit, "it wants fewer requests"),
+            500.. => (FailureClass::Server, "the trouble is on its side"),
+            _ => (FailureClass::BadRequest, "check the step's `url`, `method` and what it sends"),
+        };
+        let mut failure = Failure::new(class, format!("{} answered {status}; {advice}", shown(url)));
+        let said = if self.read_as() == ReadAs::Page { page::text(&self.text) } else { self.text.clone() };
+        if !said.trim().is_empty() {
+            failure = failure.with_detail(beginning(said.trim()));
+        }
+        failure.retry_after_ms = retry_after(headers);
+        // A gateway that lost its server does not know what became of the request.
+        Trouble { failure, may_have_acted: matches!(status.as_u16(), 502 | 504) }
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let wanted = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse::<u64>() {
+        return seconds.checked_mul(1_000);
+    }
+    let time = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+    // By the server's own clock.
+    let wait = time(wanted)? - time(text(DATE)?)?;
+    u64::try_from(wait.num_milliseconds()).ok()
+}
+
+/// The text of `bytes`: by its byte order mark, as UTF-8, or in the encoding that the server or the page names.
+fn decoded(bytes: &[u8], content_type: &str) -> String {
+    if Encoding::for_bom(bytes).is_none()
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
+    }
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1_024)]).to_lowercase();
+    let named = [content_type, &head].into_iter().find_map(|text| {
+        let (_, label) = text.split_once("charset=")?;
+        let label = label.trim_start_matches(['"', '\'']);
+        Encoding::for_label(label.split(['"', '\'', ';', '>', ' ']).next()?.as_bytes())
+    });
+    named.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
+}
+
+fn trouble(url: &Url, error: reqwest::Error, acted_before: bool) -> Trouble {
+    let error = error.without_url();
+    let (class, what) = match (error.is_timeout(), error.is_connect()) {
+        (true, _) => (FailureClass::Timeout, "did not answer in time"),
+        (_, true) => (FailureClass::Network, "could not be reached"),
+        _ => (FailureClass::Network, "broke the connection"),
+    };
+    let failure = Failure::new(class, format!("{} {what}: {}", shown(url), cause(&error)));
+    Trouble { failure, may_have_acted: acted_before || !error.is_connect() }
+}
+
+fn refused(message: String) -> Trouble {
+    Trouble { failure: Failure::new(FailureClass::BadRequest, message), may_have_acted: false }
+}
+
+/// The innermost cause: what the layers above it say is how they failed, not why.
+fn cause(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// A URL without its query, which may be long, and without a password.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+fn beginning(text: &str) -> String {
+    match text.floor_char_boundary(MAX_DETAIL) {
+        end if end < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,316 @@
+//! What a command writes to stdout, as it comes: text for the screen, lines of the small contract, the output.
+//!
+//! At most [`MAX_KEPT`] bytes are held in memory; when there are more, all of it goes to a file in the run's spool
+//! folder, up to [`MAX_SPOOLED`]. Broken UTF-8 is made readable. Secrets are out before anything is kept.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::markers::Redacting;
+use crate::core::model::{Delta, DeltaSink};
+use crate::core::text::Untrusted;
+
+/// The most of an output that is kept in memory and in the journal, in bytes.
+pub const MAX_KEPT: usize = 1 << 20;
+/// The most of an output that is kept in a file, in bytes.
+const MAX_SPOOLED: usize = 1 << 28;
+/// A line of the small contract is no longer than this, in bytes.
+const MAX_LINE: usize = 1 << 16;
+
+/// Decodes UTF-8 piece by piece; what is broken becomes U+FFFD.
+#[derive(Default)]
+pub struct Utf8 {
+    rest: Vec<u8>,
+}
+
+impl Utf8 {
+    /// The text of `bytes` and of what was left over before.
+    pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend_from_slice(bytes);
+        let bytes = std::mem::take(&mut self.rest);
+        let mut text = String::with_capacity(bytes.len());
+        let mut seen = 0;
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            seen += chunk.valid().len();
+            // A character whose end has not come yet waits for it.
+            let unfinished = seen + chunk.invalid().len() == bytes.len()
+                && std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
+            if unfinished {
+                self.rest = chunk.invalid().to_vec();
+            } else if !chunk.invalid().is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+            seen += chunk.invalid().len();
+        }
+        text
+    }
+
+    /// The end: a character that lacks its end is broken.
+    pub fn finish(&mut self) -> &'static str {
+        if std::mem::take(&mut self.rest).is_empty() { "" } else { "\u{fffd}" }
+    }
+}
+
+/// What a command wrote.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The beginning of it, at most [`MAX_KEPT`] bytes.
+    pub text: String,
+    /// There was more.
+    pub cut: bool,
+    /// What the person should know: where the whole text is, or why it is not.
+    pub note: Option<String>,
+}
+
+/// Takes what a command writes.
+pub struct Collector {
+    decoder: Utf8,
+    redacting: Redacting,
+    line: Line,
+    kept: String,
+    spool: Spool,
+    deltas: DeltaSink,
+    asks: UnboundedSender<Value>,
+}
+
+/// Where in a line the stream is.
+enum Line {
+    /// At its beginning, or in one that began with `{`: the text so far.
+    Open(String),
+    /// In one that is output.
+    Output,
+}
+
+enum Spool {
+    Unused(PathBuf),
+    Open { path: PathBuf, file: BufWriter<File>, bytes: usize },
+    Ended(String),
+}
+
+impl Collector {
+    /// Shows text and progress through `deltas`, hands on what is asked through `asks`, and puts the full text of a
+    /// large output at `path`.
+    pub fn new(redacting: Redacting, path: PathBuf, deltas: DeltaSink, asks: UnboundedSender<Value>) -> Self {
+        Self {
+            decoder: Utf8::default(),
+            redacting,
+            line: Line::Open(String::new()),
+            kept: String::new(),
+            spool: Spool::Unused(path),
+            deltas,
+            asks,
+        }
+    }
+
+    /// More bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let text = self.decoder.push(bytes);
+        let text = self.redacting.push(&text);
+        self.lines(&text);
+    }
+
+    /// The end.
+    pub fn finish(mut self) -> Collected {
+        let mut rest = self.redacting.push(self.decoder.finish());
+        rest.push_str(&self.redacting.finish());
+        self.lines(&rest);
+        if let Line::Open(line) = std::mem::replace(&mut self.line, Line::Output)
+            && !self.control(&line)
+        {
+            self.output(&line);
+        }
+        match self.spool {
+            Spool::Unused(_) => Collected { text: self.kept, cut: false, note: None },
+            Spool::Open { path, mut file, bytes } => {
+                let note = match file.flush() {
+                    Ok(()) => format!("the output has {bytes} bytes; all of it is in {}", path.display()),
+                    Err(error) => {
+                        format!("the output has more than is kept here, and {} failed: {error}", path.display())
+                    }
+                };
+                Collected { text: self.kept, cut: true, note: Some(note) }
+            }
+            Spool::Ended(note) => Collected { text: self.kept, cut: true, note: Some(note) },
+        }
+    }
+
+    fn lines(&mut self, text: &str) {
+        for piece in text.split_inclusive('\n') {
+            let ends = piece.ends_with('\n');
+            match &mut self.line {
+                Line::Output => self.output(piece),
+                Line::Open(line) => {
+                    line.push_str(piece);
+                    let may_be_control = line.starts_with('{') && line.len() <= MAX_LINE;
+                    if may_be_control && !ends {
+                        continue;
+                    }
+                    let line = std::mem::take(line);
+                    if !(may_be_control && self.control(&line)) {
+                        self.output(&line);
+                    }
+                    self.line = Line::Output;
+                }
+            }
+            if ends {
+                self.line = Line::Open(String::new());
+            }
+        }
+    }
+
+    /// Takes a line of the small contract: an object whose only field is `progress` or `ask`.
+    fn control(&self, line: &str) -> bool {
+        let Ok(Value::Object(fields)) = serde_json::from_str(line) else { return false };
+        let mut fields = fields.into_iter();
+        match (fields.next(), fields.next()) {
+            (Some((name, value)), None) if name == "progress" => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                (self.deltas)(Delta::Progress(Untrusted::new(text)));
+                true
+            }
+            (Some((name, form)), None) if name == "ask" => {
+                // Nobody listens any more only when the command is being ended.
+                let _ = self.asks.send(form);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn output(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let room = if matches!(self.spool, Spool::Unused(_)) { MAX_KEPT - self.kept.len() } else { 0 };
+        let fits = text.floor_char_boundary(room);
+        if fits > 0 {
+            (self.deltas)(Delta::Text(Untrusted::from(&text[..fits])));
+        }
+        if fits < text.len() {
+            self.spool.open(&self.kept);
+            self.spool.write(text);
+        }
+        self.kept.push_str(&text[..fits]);
+    }
+}
+
+impl Spool {
+    /// Begins the file with what was `kept` so far.
+    fn open(&mut self, kept: &str) {
+        let Self::Unused(path) = self else { return };
+        let path = std::mem::take(path);
+        let folder =
+            path.parent().map_or(Ok(()), |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder));
+        let opened =
+            folder.and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path));
+        *self = match opened {
+            Ok(file) => Self::Open { path, file: BufWriter::new(file), bytes: 0 },
+            Err(error) => Self::Ended(format!(
+                "only the beginning of the output is kept: {} could not be written: {error}",
+                path.display()
+            )),
+        };
+        self.write(kept);
+    }
+
+    fn write(&mut self, text: &str) {
+        let Self::Open { path, file, bytes } = self else { return };
+        *bytes += text.len();
+        let ended = match file.write_all(text.as_bytes()) {
+            Err(error) => Some(format!("the output is not kept in full: {} failed: {error}", path.display())),
+            Ok(()) if *bytes > MAX_SPOOLED => {
+                Some(format!("the output is too long to be kept; its first {bytes} bytes are in {}", path.display()))
+            }
+            Ok(()) => None,
+        };
+        if let Some(note) = ended {
+            *self = Self::Ended(note);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::core::secret::Redactor;
+
+    fn collector(folder: &std::path::Path) -> (Collector, Arc<Mutex<Vec<Delta>>>, UnboundedReceiver<Value>) {
+        let deltas = Arc::new(Mutex::new(Vec::new()));
+        let (asks, asked) = unbounded_channel();
+        let sink: DeltaSink = {
+            let deltas = Arc::clone(&deltas);
+            Arc::new(move |delta| deltas.lock().unwrap().push(delta))
+        };
+        (Collector::new(Redacting::new(Redactor::default()), folder.join("spool/out"), sink, asks), deltas, asked)
+    }
+
+    #[test]
+    fn progress_and_questions_are_no_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut collector, deltas, mut asked) = collector(folder.path());
+        for piece in [
+            "one\n{\"prog",
+            "ress\": \"half\"}\n{\"progress\": 1, \"x\": 2}\n{\"ask\"",
+            ": [1]}\ntwo {\n{\"progress\":{}}",
+        ] {
+            collector.push(piece.as_bytes());
+        }
+        let collected = collector.finish();
+        assert_eq!(collected.text, "one\n{\"progress\": 1, \"x\": 2}\ntwo {\n");
+        assert_eq!(asked.try_recv().unwrap(), serde_json::json!([1]));
+        let progress: Vec<_> =
+            deltas.lock().unwrap().iter().filter(|d| matches!(d, Delta::Progress(_))).cloned().collect();
+        assert_eq!(progress, [Delta::Progress("half".into()), Delta::Progress("{}".into())]);
+    }
+
+    #[test]
+    fn a_large_output_is_in_a_file_and_its_beginning_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut collector, deltas, _asked) = collector(folder.path());
+        let line = format!("{}é\n", "x".repeat(997));
+        for _ in 0..3_000 {
+            collector.push(line.as_bytes());
+        }
+        let collected = collector.finish();
+        assert!(collected.cut && collected.text.len() <= MAX_KEPT && collected.text.len() > MAX_KEPT - 4);
+        assert!(collected.note.unwrap().contains("3000000 bytes"));
+        assert_eq!(std::fs::read_to_string(folder.path().join("spool/out")).unwrap(), line.repeat(3_000));
+        let shown: usize =
+            deltas.lock().unwrap().iter().map(|d| if let Delta::Text(t) = d { t.data().len() } else { 0 }).sum();
+        assert_eq!(shown, collected.text.len());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_a_note() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("spool"), "in the way").unwrap();
+        let (mut collector, _, _asked) = collector(folder.path());
+        collector.push("y\n".repeat(MAX_KEPT).as_bytes());
+        let collected = collector.finish();
+        assert_eq!(collected.text.len(), MAX_KEPT);
+        assert!(collected.note.unwrap().contains("only the beginning"));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_in_pieces_are_the_same_text_as_at_once(bytes in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..40) {
+            let cut = cut.min(bytes.len());
+            let mut decoder = Utf8::default();
+            let mut text = decoder.push(&bytes[..cut]);
+            text += &decoder.push(&bytes[cut..]);
+            text += decoder.finish();
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `prompt`: asks a model and reads its answer.
+//!
+//! With a schema there is a ladder: the provider's own schema mode, the tolerant [`super::reading`], one more request
+//! that carries what was wrong, and then the person, who gets the answer with its problem. The attempt's usage is the
+//! sum of its requests. An answer that the limit of tokens cut is an output with a note; with a schema it climbs the
+//! ladder, because what is missing from it cannot be seen.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::{Broken, broken, deadline, failed, reading};
+use crate::core::event::Measured;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::model::{Completion, Delta, DeltaSink, Finish, Message, ModelRequest, Role};
+use crate::core::ports::{Bench, Job, Models, Performed};
+use crate::core::schema::Schema;
+use crate::core::text::Untrusted;
+use crate::core::work::{PromptWork, Reply};
+
+/// Models obey a cancel within 200 ms; what they then have is the partial text.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// Asks the model that `work` names.
+pub async fn perform(models: &dyn Models, work: &PromptWork, job: &Job, bench: &Bench) -> Performed {
+    let schema = match work.schema.as_ref().map(Schema::compile).transpose() {
+        Ok(schema) => schema,
+        Err(problem) => {
+            return failed(Failure::new(FailureClass::Definition, format!("the step's `output`: {problem}")));
+        }
+    };
+    let mut asking =
+        Asking { models, work, job, bench, deadline: deadline(job.timeout), measured: Measured::default(), asked: 0 };
+    let ended = match schema {
+        Some(schema) => asking.value(&schema).await,
+        None => asking.text().await,
+    };
+    let measured = asking.measured;
+    match ended {
+        Ok((output, problem)) => Performed::Done { output, problem, measured },
+        Err(Ended::Failed(failure, partial)) => Performed::Failed { failure, partial, in_doubt: false, measured },
+        Err(Ended::Broken(why, partial)) => why.performed(job, partial, false, measured),
+    }
+}
+
+/// How an attempt ends without an output; with the text that had arrived.
+enum Ended {
+    Failed(Failure, Untrusted),
+    Broken(Broken, Untrusted),
+}
+
+/// An output, and what is wrong with it.
+type Judged = (Value, Option<String>);
+
+/// One attempt: one request, or two.
+struct Asking<'a> {
+    models: &'a dyn Models,
+    work: &'a PromptWork,
+    job: &'a Job,
+    bench: &'a Bench,
+    deadline: Option<Instant>,
+    measured: Measured,
+    asked: u32,
+}
+
+impl Asking<'_> {
+    async fn text(&mut self) -> Result<Judged, Ended> {
+        let answer = self.request(self.work.messages.clone()).await?;
+        if answer.finish == Finish::Length {
+            self.measured.notes.push("the limit of tokens cut the answer".to_owned());
+        }
+        let text = answer.text.data().trim();
+        let problem = text.is_empty().then(|| "The model answered with nothing.".to_owned());
+        match self.work.reply {
+            Reply::Output => Ok((Value::String(text.to_owned()), problem)),
+            Reply::Turn => Ok((Value::String(text.to_owned()), problem)),
+        }
+    }
+
+    async fn value(&mut self, schema: &Schema) -> Result<Judged, Ended> {
+        let answer = self.request(self.work.messages.clone()).await?;
+        let (output, problem) = self.judge(&answer, schema);
+        let Some(problem) = problem else { return Ok((output, None)) };
+
+        (self.bench.deltas)(Delta::Restart(format!("the answer did not fit ({problem}); asked once more")));
+        let mut messages = self.work.messages.clone();
+        if !answer.text.is_empty() {
+            messages.push(Message::new(Role::Assistant, answer.text.data()));
+        }
+        let shape = self.work.schema.as_ref().map(Value::to_string).unwrap_or_default();
+        messages.push(Message::new(
+            Role::User,
+            format!(
+                "That answer cannot be used: {problem}.\nAnswer again, in full, with nothing but JSON that fits this schema:\n{shape}"
+            ),
+        ));
+        self.measured.notes.push(format!("the first answer did not fit: {problem}"));
+        let answer = self.request(messages).await?;
+        Ok(self.judge(&answer, schema))
+    }
+
+    /// What the schema makes of an answer; what does not fit is kept as it came, with the problem.
+    fn judge(&mut self, answer: &Completion, schema: &Schema) -> Judged {
+        let raw = || Value::String(answer.text.data().trim().to_owned());
+        let was_cut = answer.finish == Finish::Length;
+        match reading::read(answer.text.data(), schema) {
+            Ok(read) if read.cut && was_cut => {
+                (read.value, Some("the limit of tokens cut the answer, its end is missing".to_owned()))
+            }
+            Ok(read) => {
+                if read.cut {
+                    self.measured.notes.push("the answer lacked its closing brackets".to_owned());
+                }
+                (read.value, None)
+            }
+            Err(unread) => {
+                let cut = if was_cut { " (the limit of tokens cut it)" } else { "" };
+                (unread.value.unwrap_or_else(raw), Some(format!("{}{cut}", unread.problem)))
+            }
+        }
+    }
+
+    /// One request to its end.
+    async fn request(&mut self, messages: Vec<Message>) -> Result<Completion, Ended> {
+        let request = ModelRequest {
+            models: self.work.models.clone(),
+            messages,
+            schema: self.work.schema.clone(),
+            temperature: self.work.temperature,
+            max_tokens: self.work.max_tokens,
+            seed: self.work.seed,
+            asker: self.job.asker.clone(),
+        };
+        let heard = Arc::new(Mutex::new(String::new()));
+        let cancel = self.bench.cancel.child_token();
+        let answering = self.models.complete(request, hearing(&self.bench.deltas, &heard), cancel.clone());
+        tokio::pin!(answering);
+        self.asked += 1;
+        let (answer, why) = tokio::select! {
+            biased;
+            answer = &mut answering => (Some(answer), None),
+            why = broken(self.deadline, &self.bench.cancel) => {
+                cancel.cancel();
+                (timeout(GRACE, answering).await.ok(), Some(why))
+            }
+        };
+        // A model that heard of the cancel first has failed because of it.
+        let why = why.or_else(|| self.bench.cancel.is_cancelled().then_some(Broken::Cancelled));
+        match answer {
+            Some(Ok(answer)) => {
+                self.measure(answer.model.clone(), answer.usage, answer.notes.clone());
+                self.measured.finish = Some(answer.finish);
+                if self.asked == 1 {
+                    self.measured.first_token_ms = answer.first_token_ms;
+                }
+                if answer.finish == Finish::Refused {
+                    let mut failure = Failure::new(
+                        FailureClass::Refused,
+                        format!("{} declined to answer; change the prompt or take another model", answer.model),
+                    );
+                    if !answer.text.is_empty() {
+                        failure = failure.with_detail(answer.text.data());
+                    }
+                    return Err(Ended::Failed(failure, answer.text));
+                }
+                Ok(answer)
+            }
+            Some(Err(stopped)) => {
+                self.measure(stopped.model, stopped.usage, stopped.notes);
+                Err(match why {
+                    Some(why) => Ended::Broken(why, stopped.partial),
+                    None => Ended::Failed(stopped.failure, stopped.partial),
+                })
+            }
+            None => {
+                let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+                Err(Ended::Broken(why.unwrap_or(Broken::Cancelled), heard.into()))
+            }
+        }
+    }
+
+    fn measure(&mut self, model: String, usage: crate::core::usage::Usage, notes: Vec<String>) {
+        if !model.is_empty() {
+            self.measured.model = Some(model);
+        }
+        self.measured.usage += usage;
+        self.measured.notes.extend(notes);
+    }
+}
+
+/// Passes deltas on and keeps what was heard, for a model that does not say when it is broken off.
+fn hearing(deltas: &DeltaSink, heard: &Arc<Mutex<String>>) -> DeltaSink {
+    let (deltas, heard) = (Arc::clone(deltas), Arc::clone(heard));
+    Arc::new(move |delta| {
+        {
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            match &delta {
+                Delta::Text(text) => heard.push_str(text.data()),
+                Delta::Restart(_) => heard.clear(),
+                Delta::Progress(_) => {}
+            }
+        }
+        deltas(delta);
+    })
+}

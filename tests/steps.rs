@@ -1,0 +1,28 @@
+//! What a step does when it is performed: prompts against a fake model, real programs, a server on loopback.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests may fail loudly too")]
+
+#[path = "steps/commands.rs"]
+mod commands;
+#[path = "steps/prompts.rs"]
+mod prompts;
+#[path = "steps/requests.rs"]
+mod requests;
+#[path = "steps/room.rs"]
+mod room;
+
+use room::{Room, failure, output};
+use serde_json::json;
+use stepwell::core::failure::FailureClass;
+use stepwell::core::work::Work;
+
+#[tokio::test]
+async fn a_transform_gives_what_the_flow_computed_and_other_kinds_say_why_not() {
+    let room = Room::new();
+    assert_eq!(output(room.perform(Work::Transform { value: json!({"a": [1]}) }).await), json!({"a": [1]}));
+    let tool = Work::Tool { tool: "files/read".into(), args: json!({}) };
+    let (failed, _, in_doubt) = failure(room.perform(tool).await);
+    assert!(failed.message.contains("later version") && !in_doubt, "{failed}");
+    let ask = Work::Ask { text: None, fields: vec![] };
+    assert_eq!(failure(room.perform(ask).await).0.class, FailureClass::Definition);
+}

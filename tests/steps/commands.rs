@@ -1,0 +1,254 @@
+//! Commands: real programs, what they may do to a run and what they may not.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use stepwell::core::failure::FailureClass;
+use stepwell::core::ports::Performed;
+use stepwell::core::step::Parse;
+use stepwell::core::work::{CommandWork, Work, secret_marker};
+
+use crate::room::{NONCE, Room, done, failure, output};
+
+fn command(argv: &[&str]) -> CommandWork {
+    CommandWork { argv: argv.iter().map(|&part| part.to_owned()).collect(), ..CommandWork::default() }
+}
+
+fn script(text: &str) -> CommandWork {
+    command(&["sh", "-c", text])
+}
+
+pub fn shell(text: &str) -> Work {
+    Work::Command(script(text))
+}
+
+fn env(name: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_owned())])
+}
+
+/// Whether a process with this id still runs (one that ended and was not waited for does not count).
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+async fn is_gone(pid: &str) -> bool {
+    for _ in 0..200 {
+        if !runs(pid) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn stdout_is_the_output_as_the_step_reads_it() {
+    let room = Room::new();
+    assert_eq!(output(room.perform(shell("printf 'one\\ntwo\\n'")).await), json!("one\ntwo"));
+    assert_eq!(room.shown(), "one\ntwo\n");
+    let lines = CommandWork { parse: Parse::Lines, ..script("printf 'one\\n\\ntwo\\n'") };
+    assert_eq!(output(room.perform(Work::Command(lines)).await), json!(["one", "", "two"]));
+    let value = CommandWork { parse: Parse::Json, ..script("echo '{\"a\": [1]}'") };
+    assert_eq!(output(room.perform(Work::Command(value)).await), json!({"a": [1]}));
+    assert_eq!(output(room.perform(shell("echo 42")).await), json!("42"), "a text stays a text");
+    let asked = CommandWork { schema: Some(json!({"type": "integer"})), ..script("echo 42") };
+    assert_eq!(output(room.perform(Work::Command(asked)).await), json!(42), "unless the schema asks for the value");
+}
+
+#[tokio::test]
+async fn an_output_that_does_not_fit_goes_to_the_person_because_the_effect_has_happened() {
+    let room = Room::new();
+    let prose = CommandWork { parse: Parse::Json, ..script("echo oops") };
+    let (value, problem, _) = done(room.perform(Work::Command(prose)).await);
+    assert_eq!(value, json!("oops"));
+    assert!(problem.unwrap().contains("not one JSON value"));
+    let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
+    let misfit = CommandWork { parse: Parse::Json, schema, ..script("echo '[true]'") };
+    let (value, problem, _) = done(room.perform(Work::Command(misfit)).await);
+    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
+}
+
+#[tokio::test]
+async fn arguments_reach_the_program_as_they_are_and_no_shell_reads_them() {
+    let room = Room::new();
+    let work = command(&["printf", "%s|", "a b", "$(touch x)", "; rm *", "", "é"]);
+    assert_eq!(output(room.perform(Work::Command(work)).await), json!("a b|$(touch x)|; rm *||é|"));
+    let work = CommandWork { shell: true, ..command(&["echo one", "&& echo two"]) };
+    assert_eq!(output(room.perform(Work::Command(work)).await), json!("one\ntwo"));
+}
+
+#[tokio::test]
+async fn the_environment_is_clean_and_has_what_is_configured() {
+    let room = Room::new();
+    let work = CommandWork { env: env("MINE", "a=b c"), parse: Parse::Lines, ..command(&["env"]) };
+    let lines: Vec<String> = serde_json::from_value(output(room.perform(Work::Command(work)).await)).unwrap();
+    assert!(lines.contains(&"MINE=a=b c".to_owned()) && lines.contains(&"CONFIGURED=yes".to_owned()), "{lines:?}");
+    for line in &lines {
+        let name = line.split('=').next().unwrap();
+        assert!(["PATH", "HOME", "LANG", "TMPDIR", "MINE", "CONFIGURED"].contains(&name), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn it_runs_in_its_folder_and_a_missing_one_is_named() {
+    let room = Room::new();
+    std::fs::create_dir(room.folder.path().join("sub")).unwrap();
+    let work = CommandWork { cwd: Some("sub".into()), ..command(&["pwd"]) };
+    let at = output(room.perform(Work::Command(work)).await);
+    assert!(at.as_str().unwrap().ends_with("/sub"), "{at}");
+    let work = CommandWork { cwd: Some("absent".into()), ..command(&["pwd"]) };
+    let (failed, _, in_doubt) = failure(room.perform(Work::Command(work)).await);
+    assert!(failed.class == FailureClass::Command && failed.message.contains("/absent") && !in_doubt, "{failed}");
+}
+
+#[tokio::test]
+async fn a_program_that_reads_stdin_to_its_end_gets_all_of_it_while_it_writes() {
+    let room = Room::new();
+    let stdin = "x".repeat(3 << 20);
+    let work = CommandWork { stdin: stdin.clone(), ..command(&["cat"]) };
+    let (value, _, measured) = done(room.perform(Work::Command(work)).await);
+    assert_eq!(value.as_str().unwrap().len(), 1 << 20, "a MiB is kept here");
+    assert!(measured.notes[0].contains("3145728 bytes"), "{:?}", measured.notes);
+    let full = std::fs::read_dir(room.spool()).unwrap().next().unwrap().unwrap().path();
+    assert!(measured.notes[0].contains(full.to_str().unwrap()));
+    assert_eq!(std::fs::read_to_string(&full).unwrap(), stdin);
+    assert_eq!(std::fs::metadata(&full).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(room.spool()).unwrap().permissions().mode() & 0o777, 0o700);
+    // And one that reads nothing is no failure.
+    let work = CommandWork { stdin, ..command(&["true"]) };
+    assert_eq!(output(room.perform(Work::Command(work)).await), json!(""));
+}
+
+#[tokio::test]
+async fn an_exit_code_is_a_failure_with_the_end_of_stderr() {
+    let room = Room::new();
+    let text = "echo half; yes warn | head -n 9999 >&2; echo 'no such ref' >&2; exit 3";
+    let (failed, partial, in_doubt) = failure(room.perform(shell(text)).await);
+    assert_eq!((failed.class, in_doubt, partial.as_str()), (FailureClass::Command, false, "half\n"));
+    assert_eq!(failed.message, "`sh` ended with exit code 3");
+    let detail = failed.detail.unwrap();
+    assert!(detail.ends_with("no such ref") && detail.starts_with("… ") && detail.len() < 5_000, "{detail}");
+    let (failed, ..) = failure(room.perform(shell("kill -9 $$")).await);
+    assert_eq!(failed.message, "`sh` ended with signal 9");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let room = Room::new();
+    let (failed, _, in_doubt) = failure(room.perform(Work::Command(command(&["no-such-program-here"]))).await);
+    assert!(failed.class == FailureClass::Command && !in_doubt);
+    assert!(failed.message.contains("`no-such-program-here` was not found"), "{failed}");
+    assert_eq!(failure(room.perform(Work::Command(command(&[]))).await).0.class, FailureClass::Definition);
+}
+
+#[tokio::test]
+async fn broken_utf8_is_readable() {
+    let room = Room::new();
+    assert_eq!(output(room.perform(shell("printf 'a\\377b\\303'")).await), json!("a\u{fffd}b\u{fffd}"));
+}
+
+#[tokio::test]
+async fn progress_is_shown_and_is_no_output() {
+    let room = Room::new();
+    let text = "echo '{\"progress\": \"1 of 2\"}'; echo '{\"value\": 1}'";
+    let work = CommandWork { parse: Parse::Json, ..script(text) };
+    assert_eq!(output(room.perform(Work::Command(work)).await), json!({"value": 1}));
+    assert_eq!(room.progress(), ["1 of 2"]);
+}
+
+#[tokio::test]
+async fn a_program_may_ask_and_gets_the_answer_as_a_line() {
+    let room = Room::new();
+    let text = r#"read -r doc; echo "{\"ask\": \"Who?\"}"; read -r who; printf '%s and %s' "$doc" "$who""#;
+    let work = CommandWork { env: env("STEPWELL_ASKS", "1"), stdin: "{}".into(), ..script(text) };
+    assert_eq!(output(room.perform(Work::Command(work.clone())).await), json!(r#"{} and {"answer":"Ana\nB"}"#));
+    assert_eq!(*room.forms.lock().unwrap(), [json!([{"name": "answer", "label": "Who?", "required": true}])]);
+
+    let silent = CommandWork { env: BTreeMap::new(), ..work.clone() };
+    let (failed, ..) = failure(room.perform(Work::Command(silent)).await);
+    assert!(failed.message.contains("STEPWELL_ASKS"), "{failed}");
+    let broken = CommandWork { env: work.env, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 60") };
+    let (failed, ..) = failure(room.perform(Work::Command(broken)).await);
+    assert!(failed.message.contains("not a form"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_cancel_ends_the_whole_group_and_leaves_the_effect_in_doubt() {
+    // One child of the program ends when told to, the other has to be killed.
+    let text = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' & sleep 600 & echo $!; echo ready; wait";
+    let room = Room::new();
+    let performing = tokio::spawn(room.begin(shell(text)));
+    room.until(|room| room.shown().lines().count() == 3).await;
+    room.cancel.cancel();
+    let since = Instant::now();
+    let performed = performing.await.unwrap();
+    assert!(since.elapsed() < Duration::from_millis(2_200), "{:?}", since.elapsed());
+    let Performed::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
+    assert!(in_doubt && partial.data().contains("ready"), "{partial:?}");
+    for pid in partial.data().lines().filter(|line| line.bytes().all(|b| b.is_ascii_digit())) {
+        assert!(is_gone(pid).await, "{pid} still runs");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
+    let mut room = Room::new();
+    room.timeout = Some(Duration::from_millis(50));
+    let since = Instant::now();
+    let text = "trap '' TERM; echo $$; while :; do sleep 1; done";
+    let (failed, partial, in_doubt) = failure(room.perform(shell(text)).await);
+    assert_eq!((failed.class, in_doubt), (FailureClass::Timeout, true));
+    let took = since.elapsed();
+    assert!(took > Duration::from_secs(2) && took < Duration::from_millis(2_700), "{took:?}");
+    assert!(is_gone(&partial).await);
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_ends_with_it() {
+    let room = Room::new();
+    let since = Instant::now();
+    let pid = output(room.perform(shell("sleep 600 & echo $!")).await);
+    assert!(since.elapsed() < Duration::from_secs(2), "it was waited for");
+    assert!(is_gone(pid.as_str().unwrap()).await);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_given_up_leaves_no_process() {
+    let room = Room::new();
+    let performing = tokio::spawn(room.begin(shell("echo $$; sleep 600")));
+    room.until(|room| !room.shown().is_empty()).await;
+    performing.abort();
+    assert!(is_gone(&room.shown()).await);
+}
+
+#[tokio::test]
+async fn secrets_are_put_in_at_the_attempt_and_never_come_back() {
+    let room = Room::new();
+    let marker = secret_marker(NONCE, "token");
+    let text = r#"test "$TOKEN" = 'tok"en-value' && printf 'it is %s\n' "$TOKEN" && cat >&2 && exit 1"#;
+    let work = CommandWork { env: env("TOKEN", &marker), stdin: format!("in {marker}"), ..script(text) };
+    let (failed, partial, _) = failure(room.perform(Work::Command(work)).await);
+    assert_eq!((partial.as_str(), failed.detail.as_deref()), ("it is [redacted]\n", Some("in [redacted]")));
+    assert!(!room.shown().contains("en-value"), "{}", room.shown());
+
+    let quoted = CommandWork { stdin: format!("{{\"k\":\"{marker}\"}}"), ..script("wc -c") };
+    assert_eq!(output(room.perform(Work::Command(quoted)).await), json!("21"), "the quote in it was escaped");
+}
+
+#[tokio::test]
+async fn a_secret_in_argv_or_one_that_is_not_there_starts_nothing() {
+    let room = Room::new();
+    let work = command(&["touch", &secret_marker(NONCE, "token")]);
+    assert_eq!(failure(room.perform(Work::Command(work)).await).0.class, FailureClass::Definition);
+    let work = CommandWork { env: env("T", &secret_marker(NONCE, "typed")), ..command(&["touch", "begun"]) };
+    let (failed, _, in_doubt) = failure(room.perform(Work::Command(work)).await);
+    assert!(failed.class == FailureClass::Auth && failed.message.contains("`typed`") && !in_doubt, "{failed}");
+    // Another run's marker is only text.
+    let work = command(&["echo", &secret_marker("other", "token")]);
+    assert_eq!(output(room.perform(Work::Command(work)).await), json!("⟦secret:other:token⟧"));
+    assert_eq!(std::fs::read_dir(room.folder.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,305 @@
+//! HTTP requests, against a server on loopback that answers as told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use stepwell::core::failure::FailureClass;
+use stepwell::core::ports::Performed;
+use stepwell::core::work::{HttpWork, Work, secret_marker};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::room::{NONCE, Room, done, failure, output};
+
+/// A server that gives one answer a connection, in order, and keeps what it was asked.
+struct Server {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// An answer that is never sent: the connection stays open, silent.
+const SILENCE: &str = "";
+/// An answer that never ends.
+const ENDLESS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+/// The connection is closed instead of an answer.
+const HANGS_UP: &str = "\0";
+
+impl Server {
+    async fn answering(answers: impl IntoIterator<Item = String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let answers: Vec<String> = answers.into_iter().collect();
+        let kept = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_request(&mut stream).await;
+                kept.lock().unwrap().push(request);
+                if answer != HANGS_UP {
+                    // A client that has seen enough hangs up.
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+                if answer == SILENCE || answer == ENDLESS {
+                    open.push(stream);
+                }
+            }
+            std::future::pending::<()>().await;
+        });
+        Self { base, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.to_lowercase().lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return text;
+            }
+        }
+        if stream.read_buf(&mut bytes).await.unwrap() == 0 {
+            return text;
+        }
+    }
+}
+
+fn answer(status: &str, headers: &[&str], body: &str) -> String {
+    let headers = headers.iter().fold(String::new(), |all, header| all + header + "\r\n");
+    format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn ok(content_type: &str, body: &str) -> String {
+    answer("200 OK", &[&format!("content-type: {content_type}")], body)
+}
+
+fn get(url: &str) -> HttpWork {
+    HttpWork { method: "GET".into(), url: url.into(), ..HttpWork::default() }
+}
+
+fn post(url: &str, body: &str) -> HttpWork {
+    HttpWork { method: "POST".into(), body: Some(body.into()), ..get(url) }
+}
+
+fn expecting(what: &str, work: HttpWork) -> Work {
+    Work::Http(HttpWork { expect: Some(what.into()), ..work })
+}
+
+#[tokio::test]
+async fn an_answer_is_read_by_its_content_type_or_as_the_step_expects() {
+    let html = "<title>T</title><nav>menu</nav><p>One &amp; two</p>";
+    let answers = [
+        ok("application/json; charset=utf-8", r#"{"a": 1}"#),
+        ok("application/problem+json", "[]"),
+        ok("text/html", html),
+        ok("text/plain", "[1]"),
+        ok("text/plain", "[1]"),
+        ok("text/html", html),
+        ok("text/plain", html),
+    ];
+    let server = Server::answering(answers).await;
+    let room = Room::new();
+    for wanted in [json!({"a": 1}), json!([]), json!("T\n\nOne & two"), json!("[1]")] {
+        assert_eq!(output(room.perform(Work::Http(get(&server.base))).await), wanted);
+    }
+    assert_eq!(output(room.perform(expecting("json", get(&server.base))).await), json!([1]));
+    assert_eq!(output(room.perform(expecting("text", get(&server.base))).await), json!(html));
+    assert_eq!(output(room.perform(expecting("page", get(&server.base))).await), json!("T\n\nOne & two"));
+    assert!(server.asked()[0].contains("user-agent: stepwell/"), "{}", server.asked()[0]);
+}
+
+#[tokio::test]
+async fn other_encodings_are_read() {
+    let room = Room::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=windows-1252\r\ncontent-length: 4\r\n\r\n";
+        stream.write_all(&[head.as_slice(), b"a\xe9\x92b"].concat()).await.unwrap();
+    });
+    assert_eq!(output(room.perform(Work::Http(get(&url))).await), json!("aé’b"));
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_sent_is_what_the_step_says_with_the_secrets_in_their_place() {
+    let server = Server::answering([ok("application/json", r#"{"token": "tok\"en-value"}"#)]).await;
+    let marker = secret_marker(NONCE, "token");
+    let headers = BTreeMap::from([("X-Key".to_owned(), marker.clone())]);
+    let work = HttpWork { headers, ..post(&format!("{}/v1?q=1", server.base), &json!({"k": marker}).to_string()) };
+    let room = Room::new();
+    assert_eq!(output(room.perform(Work::Http(work)).await), json!({"token": "[redacted]"}));
+    let asked = &server.asked()[0];
+    assert!(asked.starts_with("POST /v1?q=1 HTTP/1.1\r\n"), "{asked}");
+    assert!(
+        asked.contains("x-key: tok\"en-value\r\n") && asked.contains("content-type: application/json\r\n"),
+        "{asked}"
+    );
+    assert!(asked.ends_with(r#"{"k":"tok\"en-value"}"#), "{asked}");
+}
+
+#[tokio::test]
+async fn a_status_is_a_failure_of_its_class_with_what_the_server_said() {
+    let date = "date: Wed, 21 Oct 2015 07:28:00 GMT";
+    let cases = [
+        ("401 Unauthorized", vec![], FailureClass::Auth, None),
+        ("403 Forbidden", vec![], FailureClass::Auth, None),
+        ("404 Not Found", vec![], FailureClass::BadRequest, None),
+        ("429 Too Many Requests", vec!["retry-after: 7"], FailureClass::RateLimit, Some(7_000)),
+        (
+            "429 Too Many",
+            vec![date, "retry-after: Wed, 21 Oct 2015 07:28:30 GMT"],
+            FailureClass::RateLimit,
+            Some(30_000),
+        ),
+        ("500 Oh", vec!["retry-after: soon"], FailureClass::Server, None),
+        ("304 Not Modified", vec![], FailureClass::BadRequest, None),
+    ];
+    let server =
+        Server::answering(cases.iter().map(|(status, headers, ..)| answer(status, headers, "the reason"))).await;
+    let room = Room::new();
+    for (status, _, class, wait) in cases {
+        let (failed, _, in_doubt) = failure(room.perform(Work::Http(get(&format!("{}/x?key=1", server.base)))).await);
+        assert_eq!((failed.class, failed.retry_after_ms, in_doubt), (class, wait, false), "{status}");
+        assert!(failed.message.contains(&status[..3]) && failed.message.contains("/x answered"), "{failed}");
+        if !status.starts_with("304") {
+            assert_eq!(failed.detail.as_deref(), Some("the reason"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_request_that_may_have_acted_is_in_doubt() {
+    let broken = [HANGS_UP, ENDLESS].map(str::to_owned);
+    for (method, doubted) in [("GET", false), ("head", false), ("POST", true), ("DELETE", true)] {
+        let answers = broken.iter().cloned().chain([answer("504 Gateway Timeout", &[], ""), answer("500 No", &[], "")]);
+        let server = Server::answering(answers).await;
+        let mut room = Room::new();
+        room.timeout = Some(Duration::from_millis(150));
+        let work = || Work::Http(HttpWork { method: method.into(), ..get(&server.base) });
+        let (hung_up, _, in_doubt) = failure(room.perform(work()).await);
+        assert_eq!((hung_up.class, in_doubt), (FailureClass::Network, doubted), "{method}: {hung_up}");
+        if method != "head" {
+            let (half, _, in_doubt) = failure(room.perform(work()).await);
+            assert_eq!((half.class, in_doubt), (FailureClass::Timeout, doubted), "{method}: {half}");
+            assert_eq!(failure(room.perform(work()).await).2, doubted, "a gateway does not know");
+            assert!(!failure(room.perform(work()).await).2, "a server that says no does");
+        }
+    }
+    let (refused, _, in_doubt) = failure(Room::new().perform(Work::Http(post("http://127.0.0.1:1/", "x"))).await);
+    assert_eq!((refused.class, in_doubt), (FailureClass::Network, false), "{refused}");
+    assert!(refused.message.contains("could not be reached"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_cancel_is_heard_at_once() {
+    let server = Server::answering([SILENCE.to_owned()]).await;
+    let room = Room::new();
+    let performing = tokio::spawn(room.begin(Work::Http(post(&server.base, "x"))));
+    room.until(|_| !server.asked().is_empty()).await;
+    room.cancel.cancel();
+    let since = Instant::now();
+    let performed = performing.await.unwrap();
+    assert!(since.elapsed() < Duration::from_millis(200));
+    assert!(matches!(performed, Performed::Cancelled { in_doubt: true, .. }), "{performed:?}");
+}
+
+#[tokio::test]
+async fn redirects_are_followed_five_times_and_not_out_of_http() {
+    let to = |place: &str| answer("302 Found", &[&format!("location: {place}")], "");
+    let room = Room::new();
+    let server = Server::answering((0..5).map(|n| to(&format!("/{n}"))).chain([ok("text/plain", "there")])).await;
+    assert_eq!(output(room.perform(Work::Http(post(&server.base, "x"))).await), json!("there"));
+    let asked = server.asked();
+    assert!(asked[5].starts_with("GET /4 ") && !asked[5].contains("content-type"), "{}", asked[5]);
+
+    let server = Server::answering((0..6).map(|n| to(&format!("/{n}")))).await;
+    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    assert!(failed.message.contains("more than 5 times"), "{failed}");
+    let server = Server::answering([to("file:///etc/hostname")]).await;
+    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    assert!(failed.message.contains("no http address"), "{failed}");
+}
+
+#[tokio::test]
+async fn keys_stay_with_the_host_that_the_step_names() {
+    let other = Server::answering([ok("text/plain", "there")]).await;
+    let moved = |status: &str| answer(status, &[&format!("location: {}/x", other.base)], "");
+    let server = Server::answering([moved("301 Moved"), moved("307 Moved")]).await;
+    let headers =
+        BTreeMap::from([("X-Key".to_owned(), secret_marker(NONCE, "token")), ("Accept".into(), "a/b".into())]);
+    let room = Room::new();
+    let work = HttpWork { headers, ..get(&server.base) };
+    assert_eq!(output(room.perform(Work::Http(work)).await), json!("there"));
+    assert!(server.asked()[0].contains("x-key") && !other.asked()[0].contains("x-key"), "{:?}", other.asked());
+    assert!(other.asked()[0].contains("accept: a/b"));
+    let (failed, ..) = failure(room.perform(Work::Http(post(&server.base, "x"))).await);
+    assert!(failed.message.contains("put that URL in the step"), "{failed}");
+    assert_eq!(other.asked().len(), 1, "the body was sent on");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_fails_a_reading_and_is_kept_of_an_act() {
+    let page = "<p>Not JSON</p>";
+    let large = "x".repeat(10_000_001);
+    let answers = [
+        ok("text/html", page),
+        ok("text/html", page),
+        ok("image/png", "\u{1}PNG\0"),
+        ok("text/plain", &large),
+        ok("text/plain", &large),
+        ok("application/json", "[true]"),
+        answer("204 No Content", &[], ""),
+    ];
+    let server = Server::answering(answers).await;
+    let room = Room::new();
+    let (failed, _, in_doubt) = failure(room.perform(expecting("json", get(&server.base))).await);
+    assert_eq!((failed.class, in_doubt, failed.detail.as_deref()), (FailureClass::BadOutput, false, Some(page)));
+    let (value, problem, _) = done(room.perform(expecting("json", post(&server.base, "{}"))).await);
+    assert!(value == json!(page) && problem.unwrap().contains("not JSON"));
+    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    assert!(failed.message.contains("`image/png`"), "{failed}");
+    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    assert!(failed.message.contains("longer than 10 MB") && failed.detail.unwrap().len() < 3_000, "{}", failed.message);
+    let (value, problem, _) = done(room.perform(Work::Http(post(&server.base, ""))).await);
+    assert!(value.as_str().unwrap().len() == 10_000_000 && problem.is_some());
+    let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
+    let (value, problem, _) = done(room.perform(Work::Http(HttpWork { schema, ..get(&server.base) })).await);
+    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
+    assert_eq!(output(room.perform(expecting("json", post(&server.base, "{}"))).await), json!(null));
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_right_is_not_sent() {
+    let room = Room::new();
+    let marker = secret_marker(NONCE, "token");
+    let header = |name: &str, value: &str| HttpWork {
+        headers: BTreeMap::from([(name.to_owned(), value.to_owned())]),
+        ..get("http://127.0.0.1:1/")
+    };
+    for (work, says) in [
+        (get("ftp://127.0.0.1/"), "only http and https"),
+        (get("not a url"), "is not a URL"),
+        (get(&format!("http://127.0.0.1:1/?key={marker}")), "`token` stands in an http `url`"),
+        (header("a b", "c"), "no name of a header"),
+        (header("a", "b\r\nc: d"), "characters that a header may not have"),
+        (HttpWork { method: "GET IT".into(), ..get("http://127.0.0.1:1/") }, "no http method"),
+        (HttpWork { expect: Some("xml".into()), ..get("http://127.0.0.1:1/") }, "it takes `json`, `text` or `page`"),
+    ] {
+        let (failed, _, in_doubt) = failure(room.perform(Work::Http(work)).await);
+        assert!(failed.class == FailureClass::Definition && failed.message.contains(says) && !in_doubt, "{failed}");
+    }
+    let (failed, ..) = failure(room.perform(Work::Http(header("k", &secret_marker(NONCE, "typed")))).await);
+    assert_eq!(failed.class, FailureClass::Auth);
+}

@@ -1,0 +1,235 @@
+//! A room with everything that an attempt needs, all of it fake but the steps.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use stepwell::core::event::Measured;
+use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::id::RunId;
+use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
+use stepwell::core::ports::{Bench, BoxFuture, Job, Models, Performed, Performer, Secrets};
+use stepwell::core::secret::{Redactor, Secret, SecretRef};
+use stepwell::core::usage::Usage;
+use stepwell::core::work::Work;
+use stepwell::steps::Steps;
+use tokio_util::sync::CancellationToken;
+
+pub const NONCE: &str = "n0nce";
+/// The value of the secret `token`; the secret `typed` is not there.
+pub const TOKEN: &str = "tok\"en-value";
+
+/// What the fake model does when asked.
+pub enum Says {
+    Text(&'static str, Finish),
+    Fails(FailureClass, &'static str),
+    /// Streams this, then waits for the cancel.
+    Hangs(&'static str),
+    /// Streams this and never looks at the cancel.
+    Deaf(&'static str),
+}
+
+#[derive(Default)]
+struct FakeModels {
+    says: Mutex<VecDeque<Says>>,
+    asked: Mutex<Vec<ModelRequest>>,
+}
+
+impl Models for FakeModels {
+    fn complete(
+        &self,
+        request: ModelRequest,
+        deltas: DeltaSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
+        self.asked.lock().unwrap().push(request);
+        let says = self.says.lock().unwrap().pop_front().expect("asked more often than expected");
+        let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.5 };
+        let failure = move |class, partial: &str| ModelFailure {
+            failure: Failure::new(class, "the fake failed"),
+            partial: partial.into(),
+            model: "fake/one".into(),
+            usage,
+            notes: vec![],
+        };
+        Box::pin(async move {
+            match says {
+                Says::Text(text, finish) => {
+                    text.split_inclusive(' ').for_each(|piece| deltas(Delta::Text(piece.into())));
+                    let notes = vec!["a note".into()];
+                    let model = "fake/one".into();
+                    Ok(Completion { text: text.into(), model, usage, finish, first_token_ms: 7, notes })
+                }
+                Says::Fails(class, partial) => Err(failure(class, partial)),
+                Says::Hangs(text) => {
+                    deltas(Delta::Text(text.into()));
+                    cancel.cancelled().await;
+                    Err(failure(FailureClass::Network, text))
+                }
+                Says::Deaf(text) => {
+                    deltas(Delta::Text(text.into()));
+                    std::future::pending().await
+                }
+            }
+        })
+    }
+
+    fn choice(&self, _name: Option<&str>) -> Result<ModelChoice, Failure> {
+        Err(Failure::new(FailureClass::Definition, "not asked here"))
+    }
+
+    fn estimate(&self, _models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
+        Usage { input_tokens: prompt_tokens, output_tokens: u64::from(max_tokens.unwrap_or(100)), usd: 0.0 }
+    }
+
+    fn lane(&self, models: &[String]) -> Option<(String, usize)> {
+        Some((models.first()?.split('/').next()?.to_owned(), 4))
+    }
+}
+
+#[derive(Default)]
+struct FakeSecrets(Mutex<Redactor>);
+
+impl Secrets for FakeSecrets {
+    fn resolve(&self, _run: RunId, _name: &str, reference: &SecretRef) -> Result<Option<Secret>, Failure> {
+        if *reference == SecretRef::Typed {
+            return Ok(None);
+        }
+        let secret = Secret::new(TOKEN);
+        self.0.lock().unwrap().learn(&secret);
+        Ok(Some(secret))
+    }
+
+    fn type_in(&self, _run: RunId, _name: &str, _value: Secret) {}
+
+    fn redactor(&self) -> Redactor {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub struct Room {
+    models: Arc<FakeModels>,
+    pub steps: Steps,
+    pub folder: tempfile::TempDir,
+    deltas: Arc<Mutex<Vec<Delta>>>,
+    pub cancel: CancellationToken,
+    pub forms: Arc<Mutex<Vec<Value>>>,
+    pub timeout: Option<Duration>,
+}
+
+impl Room {
+    pub fn new() -> Self {
+        let models = Arc::new(FakeModels::default());
+        let configured = BTreeMap::from([("CONFIGURED".to_owned(), "yes".to_owned())]);
+        let steps = Steps::new(models.clone(), Arc::new(FakeSecrets::default()), configured);
+        Self {
+            models,
+            steps,
+            folder: tempfile::tempdir().unwrap(),
+            deltas: Arc::default(),
+            cancel: CancellationToken::new(),
+            forms: Arc::default(),
+            timeout: None,
+        }
+    }
+
+    pub fn says(self, says: impl IntoIterator<Item = Says>) -> Self {
+        self.models.says.lock().unwrap().extend(says);
+        self
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    pub fn begin(&self, work: Work) -> BoxFuture<'static, Performed> {
+        let job = Job {
+            run: RunId::new(0, [1; 10]),
+            key: "step[1]".parse().unwrap(),
+            attempt: 1,
+            work: Arc::new(work),
+            timeout: self.timeout,
+            asker: Asker::default(),
+            cwd: self.folder.path().to_owned(),
+            folder: None,
+            nonce: NONCE.into(),
+            secrets: vec![("token".into(), "env:TOKEN".parse().unwrap()), ("typed".into(), SecretRef::Typed)],
+            spool: self.spool(),
+        };
+        let deltas = Arc::clone(&self.deltas);
+        let forms = Arc::clone(&self.forms);
+        let bench = Bench {
+            deltas: Arc::new(move |delta| deltas.lock().unwrap().push(delta)),
+            cancel: self.cancel.clone(),
+            ask: Arc::new(move |form| {
+                forms.lock().unwrap().push(form);
+                Box::pin(async { json!({"answer": "Ana\nB"}) })
+            }),
+        };
+        self.steps.perform(job, bench)
+    }
+
+    pub async fn perform(&self, work: Work) -> Performed {
+        self.begin(work).await
+    }
+
+    /// The text on the screen: what streamed since the last restart.
+    pub fn shown(&self) -> String {
+        self.deltas.lock().unwrap().iter().fold(String::new(), |mut shown, delta| {
+            match delta {
+                Delta::Text(text) => shown.push_str(text.data()),
+                Delta::Restart(_) => shown.clear(),
+                Delta::Progress(_) => {}
+            }
+            shown
+        })
+    }
+
+    pub fn progress(&self) -> Vec<String> {
+        let told = |delta: &Delta| if let Delta::Progress(text) = delta { Some(text.data().to_owned()) } else { None };
+        self.deltas.lock().unwrap().iter().filter_map(told).collect()
+    }
+
+    pub fn asked(&self) -> Vec<ModelRequest> {
+        self.models.asked.lock().unwrap().clone()
+    }
+
+    /// Cancels as soon as the screen shows `text`, and gives the time of that.
+    pub async fn cancel_when_shown(&self, text: &str) -> Instant {
+        self.until(|room| room.shown().contains(text)).await;
+        self.cancel.cancel();
+        Instant::now()
+    }
+
+    pub async fn until(&self, happened: impl Fn(&Self) -> bool) {
+        while !happened(self) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+#[track_caller]
+pub fn done(performed: Performed) -> (Value, Option<String>, Measured) {
+    match performed {
+        Performed::Done { output, problem, measured } => (output, problem, measured),
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub fn output(performed: Performed) -> Value {
+    let (output, problem, _) = done(performed);
+    assert_eq!(problem, None);
+    output
+}
+
+/// The failure, the partial text, and whether the effect is in doubt.
+#[track_caller]
+pub fn failure(performed: Performed) -> (Failure, String, bool) {
+    match performed {
+        Performed::Failed { failure, partial, in_doubt, .. } => (failure, partial.data().to_owned(), in_doubt),
+        other => panic!("not failed: {other:?}"),
+    }
+}
