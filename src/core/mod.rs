@@ -24,5 +24,6 @@ pub mod step;
 pub mod task;
 pub mod template;
 pub mod text;
+pub mod turn;
 pub mod usage;
 pub mod work;
