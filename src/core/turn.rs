@@ -94,6 +94,17 @@ pub fn read(text: &str, plain: bool) -> Turn {
     reply.turn()
 }
 
+/// A turn in the form in which the protocol wants it: what the model is shown of its own earlier turns.
+#[must_use]
+pub fn written(turn: &Turn) -> String {
+    let (kind, title, body, text, missing): (_, _, _, _, &[String]) = match turn {
+        Turn::Say { text } => return text.data().to_owned(),
+        Turn::Ask { text, missing } => ("ask", "", "", text.data(), missing),
+        Turn::Deliver { title, body, text } => ("deliver", title.data(), body.data(), text.data(), &[]),
+    };
+    json!({ "kind": kind, "title": title, "body": body, "text": text, "missing": missing }).to_string()
+}
+
 impl Turn {
     /// Whether it says nothing at all, as after a reply that broke off at its beginning.
     #[must_use]

@@ -105,6 +105,15 @@ fn a_reply_that_broke_off_at_its_beginning_is_empty() {
 }
 
 #[test]
+fn what_the_model_is_shown_of_its_turns_reads_back_as_those_turns() {
+    for turn in [ask("Who?", &["recipient"]), deliver("T", "B\n\nC", "r")] {
+        assert_eq!(read(&written(&turn), false), turn);
+    }
+    let say = Turn::Say { text: "Hello".into() };
+    assert_eq!(read(&written(&say), true), say);
+}
+
+#[test]
 fn a_plain_chat_says_what_it_says() {
     assert_eq!(read(" {\"kind\": \"ask\"} ", true), Turn::Say { text: "{\"kind\": \"ask\"}".into() });
     assert_eq!(Live::new(true).push("# {\"a"), "# {\"a");
