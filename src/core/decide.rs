@@ -174,6 +174,12 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
                 by,
             }]
         }
+        What::Answer { value } if run.kind == Kind::Instruct && gate.kind == GateFor::Input => {
+            let Some(text) = value.as_str() else {
+                return Refusal::because("the answer in a conversation is a text, in JSON: `\"…\"`");
+            };
+            message(run, text, &by)?
+        }
         What::Answer { value } => answer_gate(gate, value, by)?,
         What::Again => vec![Event::CallRequested { key, by }],
         What::Keep => {

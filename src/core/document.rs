@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::key::Key;
 use super::text::Untrusted;
 
 /// A named result and all its versions.
@@ -59,5 +60,30 @@ pub enum Turn {
         /// A remark that goes with it, for the conversation; may be empty.
         #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
         text: Untrusted,
+    },
+}
+
+/// One thing that happened in the conversation of an instruct run, so that its order is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The person said something.
+    Person(String),
+    /// This version of the model's reply counts; an attempt that was stopped counts with what had arrived, if anything.
+    Model {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// The version; 0 when nothing had arrived.
+        version: u32,
+    },
+    /// A version of a document was written.
+    Written {
+        /// The document.
+        name: String,
+        /// Its number.
+        version: u32,
+        /// By the model; else a person edited it.
+        by_model: bool,
     },
 }

@@ -26,5 +26,6 @@ pub mod task;
 pub mod template;
 pub mod text;
 pub mod toml_reader;
+pub mod turn;
 pub mod usage;
 pub mod work;

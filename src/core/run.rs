@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::{Attempt, AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Standing, Version};
-use super::document::{Document, DocumentVersion};
+use super::document::{Document, DocumentVersion, Said};
 use super::event::{Created, Event, Lesson, Measured, Origin, PauseReason, Recorded, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
@@ -147,6 +147,8 @@ pub struct Run {
     pub calls: IndexMap<Key, Call>,
     /// The conversation.
     pub messages: Vec<ChatMessage>,
+    /// The conversation of an instruct run and the edits of its document, in the order in which they happened.
+    pub said: Vec<Said>,
     /// The documents, by name.
     pub documents: IndexMap<String, Document>,
     /// Instructions for calls of a step that had not started, with the event that gave them.
@@ -206,6 +208,7 @@ impl Run {
             updated_at: at,
             calls: IndexMap::new(),
             messages: Vec::new(),
+            said: Vec::new(),
             documents: IndexMap::new(),
             remaining: Vec::new(),
             approved: HashSet::new(),
@@ -368,6 +371,7 @@ impl Run {
             }
             Event::MessageAdded { text, .. } => {
                 self.messages.push(ChatMessage { role: Role::User, text: Untrusted::new(text.clone()) });
+                self.said.push(Said::Person(text.clone()));
                 self.close_inputs();
                 self.goes_on();
             }
@@ -377,6 +381,10 @@ impl Run {
                     .entry(name.clone())
                     .or_insert_with(|| Document { name: name.clone(), versions: Vec::new() });
                 document.versions.push(DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone() });
+                if self.kind == Kind::Instruct {
+                    let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
+                    self.said.push(Said::Written { name: name.clone(), version, by_model: by == "model" });
+                }
                 if name == "result" && self.status == Status::Completed {
                     self.result = Some(RunResult { title: title.clone(), body: body.clone() });
                 }
@@ -391,10 +399,12 @@ impl Run {
     fn close_inputs(&mut self) {
         let mut closed = 0;
         for call in self.calls.values_mut() {
-            if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input) && call.status == CallStatus::Accepted
-            {
+            if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input) {
                 call.gate = None;
                 closed += 1;
+                if call.status == CallStatus::Input {
+                    call.status = CallStatus::Pending;
+                }
             }
         }
         self.open_gates -= closed;
@@ -478,6 +488,13 @@ impl Run {
                         attempt.versions.push(Version { by: attempt.by.clone(), output });
                     }
                 }
+                if self.kind == Kind::Instruct && !*again {
+                    let version = u32::from(!partial.is_empty());
+                    self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version });
+                    if !partial.is_empty() {
+                        self.messages.push(ChatMessage { role: Role::Assistant, text: partial.clone() });
+                    }
+                }
             }
             Event::AttemptRejected { attempt, instruction, scope, .. } => {
                 call.gate = None;
@@ -509,7 +526,12 @@ impl Run {
                 call.answer = None;
                 call.wait(gate);
             }
-            Event::CallAccepted { attempt, version, .. } => call.accept(seq, *attempt, *version),
+            Event::CallAccepted { attempt, version, .. } => {
+                call.accept(seq, *attempt, *version);
+                if self.kind == Kind::Instruct {
+                    self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version: *version });
+                }
+            }
             Event::CallApproved { fingerprint, .. } => {
                 call.gate = None;
                 call.status = CallStatus::Pending;
@@ -546,6 +568,10 @@ impl Run {
             Event::CallRestored { fingerprint, .. } => call.restore(fingerprint),
             Event::CallAdopted { fingerprint, output, .. } => {
                 call.take_over(seq, at, "adopted", fingerprint, output);
+                if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
+                    let (attempt, version) = (standing.attempt, standing.version);
+                    self.said.push(Said::Model { key: key.clone(), attempt, version });
+                }
             }
             Event::CallReopened { .. } => {
                 call.status = CallStatus::Review;

@@ -122,6 +122,14 @@ pub struct Instruct {
     pub result: Option<Delivery>,
 }
 
+impl Instruct {
+    /// Whether it is a plain chat: nothing to ask for and nothing to deliver.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.needs.is_empty() && self.result.is_none()
+    }
+}
+
 /// Something that the model must know before it writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {

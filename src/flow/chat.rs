@@ -1,18 +1,296 @@
-//! chat
-use crate::core::pinned::Pinned;
-use crate::core::run::Run;
-use crate::flow::{Flow, Session};
+//! The flow of instruct tasks: a conversation of replies, each of which asks for what is missing or delivers the
+//! document.
+//!
+//! The calls are `reply#0`, `reply#1`, …; a person's message wants the next one, on a waiting run and on a completed
+//! one. A reply is accepted as soon as it has ended: what the person thinks of it is said in the next message. What
+//! was said stands for good, so only the newest reply is ever wanted, unless a person takes up an older one.
+//! Everything follows from the folded run alone; a session holds nothing but its own copy of it.
+
 use std::sync::Arc;
-/// Chat.
-pub struct Chat;
+
+use serde_json::{Value, json};
+
+use super::{Approval, End, Flow, Session, Want, Wants};
+use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
+use crate::core::document::{Said, Turn};
+use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::{Key, Segment};
+use crate::core::pinned::Pinned;
+use crate::core::run::{Run, Status};
+use crate::core::step::{OnCrash, Retry};
+use crate::core::task::{Body, Instruct, Task};
+use crate::core::turn;
+use crate::core::work::{PromptWork, Reply, Work};
+
+mod talk;
+
+/// The message of "write it anyway".
+pub const WRITE_IT_ANYWAY: &str =
+    "Write it anyway: decide sensibly whatever is still open, and tell me in one sentence what you assumed.";
+
+/// The id of the one step of a conversation.
+const STEP: &str = "reply";
+/// The name of the one document of a conversation.
+const DOCUMENT: &str = "result";
+
+/// The message that an action of the task stands for; `None` when it has no such action.
+#[must_use]
+pub fn action<'a>(task: &'a Task, id: &str) -> Option<&'a str> {
+    task.actions.iter().find(|action| action.id == id).map(|action| action.instruction.trim())
+}
+
+/// The flow of an instruct task.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    pinned: Arc<Pinned>,
+}
+
 impl Chat {
-    /// New.
-    pub fn new(_: Arc<Pinned>) -> Self {
-        Self
+    /// The flow of a pinned instruct task.
+    #[must_use]
+    pub fn new(pinned: Arc<Pinned>) -> Self {
+        Self { pinned }
     }
 }
+
 impl Flow for Chat {
-    fn open(&self, _: &Run) -> Box<dyn Session> {
-        unimplemented!()
+    fn open(&self, run: &Run) -> Box<dyn Session> {
+        Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone() })
     }
 }
+
+struct Conversation {
+    pinned: Arc<Pinned>,
+    run: Run,
+}
+
+impl Session for Conversation {
+    fn feed(&mut self, events: &[Event]) -> Wants {
+        for event in events {
+            // Nothing here depends on the time of an event, and of its number only the order counts.
+            self.run.apply(self.run.seq + 1, self.run.updated_at, event);
+        }
+        let Body::Instruct(instruct) = &self.pinned.task.body else {
+            return fails(None, Failure::new(FailureClass::Definition, "a conversation needs an instruct task"));
+        };
+        if self.run.status == Status::Cancelled {
+            return Wants::default();
+        }
+        Now { task: &self.pinned.task, instruct, run: &self.run }.wants()
+    }
+}
+
+/// The key of a reply, from 0.
+fn reply(turn: u32) -> Key {
+    Key::root(Segment { id: STEP.to_owned(), item: None, iteration: Some(turn) })
+}
+
+fn fails(key: Option<Key>, failure: Failure) -> Wants {
+    Wants { end: Some(End::Failed { key, failure }), ..Wants::default() }
+}
+
+/// The conversation as it stands.
+struct Now<'a> {
+    task: &'a Task,
+    instruct: &'a Instruct,
+    run: &'a Run,
+}
+
+impl Now<'_> {
+    fn wants(&self) -> Wants {
+        let mut turn = 0;
+        while let Some(call) = self.run.call(&reply(turn)) {
+            if !is_settled(call) {
+                return self.unsettled(turn, call);
+            }
+            turn += 1;
+        }
+        let newest = self.newest_reply();
+        if let Some(note) = newest.and_then(|at| self.missing_note(at)) {
+            return Wants { notes: vec![note], ..Wants::default() };
+        }
+        if turn == 0 || self.person_spoke_after(newest) {
+            return self.wanted(turn);
+        }
+        if self.run.gates() > 0 {
+            return Wants::default();
+        }
+        match self.end() {
+            Some(end) => Wants { end: Some(end), ..Wants::default() },
+            // Only a reply that a person left out gets here: nothing to ask, nothing to show.
+            None => Wants { notes: vec![self.open_input(&reply(turn - 1), 0, 0, None)], ..Wants::default() },
+        }
+    }
+
+    /// The place of the newest reply that counts, in the order of the conversation.
+    fn newest_reply(&self) -> Option<usize> {
+        self.run.said.iter().rposition(|said| matches!(said, Said::Model { .. }))
+    }
+
+    fn person_spoke_after(&self, place: Option<usize>) -> bool {
+        let after = place.map_or(0, |place| place + 1);
+        self.run.said[after..].iter().any(|said| matches!(said, Said::Person(_)))
+    }
+
+    /// A reply that has not settled: perform it, take its outcome, or wait for the person who stopped it.
+    fn unsettled(&self, turn: u32, call: &Call) -> Wants {
+        if call.gate.is_none()
+            && call.status == CallStatus::Pending
+            && let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Review)
+            && let Some((version, made)) = attempt.newest()
+        {
+            let (key, attempt) = (call.key.clone(), attempt.number);
+            let after = self.consequence(&key, attempt, version, &made.output);
+            let accepted = Event::CallAccepted { key, attempt, version, by: "rule".into(), overridden: Vec::new() };
+            return Wants { notes: std::iter::once(accepted).chain(after).collect(), ..Wants::default() };
+        }
+        let stopped = matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again;
+        if stopped && !self.person_spoke_after(self.newest_reply()) {
+            let attempt = call.newest().map_or(0, |attempt| attempt.number);
+            let note = call.gate.is_none().then(|| self.open_input(&call.key, attempt, 0, None));
+            return Wants { notes: note.into_iter().collect(), ..Wants::default() };
+        }
+        let wants = self.wanted(turn);
+        if let (Some(want), Some(Ending::Failed { fingerprint, failure })) = (wants.calls.first(), &call.ending)
+            && *fingerprint == want.fingerprint
+            && !call.again
+        {
+            return fails(Some(call.key.clone()), failure.clone());
+        }
+        wants
+    }
+
+    /// What follows from an accepted reply: a version of the document, or a question to the person.
+    fn consequence(&self, key: &Key, attempt: u32, version: u32, output: &Value) -> Option<Event> {
+        match talk::turn_of(output, self.instruct.is_plain()) {
+            Turn::Say { .. } => None,
+            Turn::Ask { text, missing } => Some(self.open_input(key, attempt, version, Some((text.data(), &missing)))),
+            Turn::Deliver { title, body, .. } => {
+                let versions = self.run.documents.get(DOCUMENT).map_or(0, |document| document.versions.len());
+                Some(Event::DocumentWritten {
+                    name: DOCUMENT.to_owned(),
+                    version: u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1),
+                    title: if title.is_empty() { self.run.title.as_str().into() } else { title },
+                    body,
+                    by: "model".to_owned(),
+                })
+            }
+        }
+    }
+
+    /// The consequence of the reply at that place, if the journal does not have it: it was adopted from another run,
+    /// or the process died at the wrong moment.
+    fn missing_note(&self, place: usize) -> Option<Event> {
+        let Said::Model { key, attempt, version } = &self.run.said[place] else { return None };
+        let call = self.run.call(key)?;
+        let standing = call.standing.as_ref().filter(|s| s.attempt == *attempt && s.version == *version)?;
+        let note = self.consequence(key, *attempt, *version, &standing.output)?;
+        let later = &self.run.said[place + 1..];
+        let is_there = match &note {
+            Event::DocumentWritten { .. } => {
+                later.iter().any(|said| matches!(said, Said::Written { by_model: true, .. }))
+            }
+            _ => call.gate.is_some() || self.person_spoke_after(Some(place)),
+        };
+        (!is_there).then_some(note)
+    }
+
+    /// Waits for the person's next message, with what the model asked, if it asked.
+    fn open_input(&self, key: &Key, attempt: u32, version: u32, asked: Option<(&str, &[String])>) -> Event {
+        let (text, missing) = asked.unwrap_or_default();
+        let needs = self.instruct.needs.iter().map(|need| need.name.as_str());
+        let known: Vec<&str> = needs
+            .filter(|need| asked.is_some() && !missing.iter().any(|name| name.eq_ignore_ascii_case(need)))
+            .collect();
+        // A reply that was stopped may also be asked for again as it was.
+        let allowed = if asked.is_some() { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
+        Event::GateOpened(Gate {
+            key: key.clone(),
+            kind: GateFor::Input,
+            attempt,
+            version,
+            shows: json!({ "text": text, "missing": missing, "known": known }),
+            allowed,
+        })
+    }
+
+    /// The end of a conversation in which the model had the last word.
+    fn end(&self) -> Option<End> {
+        let (title, body) = if self.instruct.is_plain() {
+            let said = self.run.said.get(self.newest_reply()?)?;
+            let Said::Model { key, .. } = said else { return None };
+            let output = &self.run.call(key)?.standing.as_ref()?.output;
+            let Turn::Say { text } = talk::turn_of(output, true) else { return None };
+            (self.run.title.as_str().into(), text)
+        } else {
+            let (_, newest) = self.run.documents.get(DOCUMENT)?.newest()?;
+            (newest.title.clone(), newest.body.clone())
+        };
+        Some(End::Completed { title, body, state: Value::Null })
+    }
+
+    fn wanted(&self, turn: u32) -> Wants {
+        let key = reply(turn);
+        match self.want(turn, &key) {
+            Ok(want) => Wants { calls: vec![Arc::new(want)], ..Wants::default() },
+            Err(failure) => fails(Some(key), failure),
+        }
+    }
+
+    fn want(&self, turn: u32, key: &Key) -> Result<Want, Failure> {
+        let call = self.run.call(key);
+        let running = call.and_then(Call::newest).filter(|attempt| attempt.status == AttemptStatus::Running);
+        let (fingerprint, work) = if let Some((attempt, work)) = running.and_then(|a| Some((a, a.work.as_ref()?))) {
+            // What is said meanwhile is for the next reply.
+            (attempt.fingerprint.clone(), Arc::clone(work))
+        } else {
+            let work = Work::Prompt(self.prompt(key)?);
+            let fingerprint = Fingerprint::of(&(STEP, &work)).map_err(|error| {
+                Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
+            })?;
+            (fingerprint, Arc::new(work))
+        };
+        Ok(Want {
+            key: key.clone(),
+            step: STEP.to_owned(),
+            fingerprint,
+            work,
+            item: None,
+            depends: turn.checked_sub(1).map(reply).into_iter().collect(),
+            approval: Approval::None,
+            retry: Retry::default(),
+            timeout: None,
+            on_crash: OnCrash::Rerun,
+            priority: 0,
+            lane: None,
+            cache: None,
+            deadline: None,
+        })
+    }
+
+    fn prompt(&self, key: &Key) -> Result<PromptWork, Failure> {
+        let plain = self.instruct.is_plain();
+        Ok(PromptWork {
+            models: self.run.model.as_ref().or(self.task.model.as_ref()).cloned().into_iter().collect(),
+            messages: talk::messages(self.task, self.instruct, self.run, key)?,
+            schema: (!plain).then(turn::schema),
+            reply: Reply::Turn,
+            ..PromptWork::default()
+        })
+    }
+}
+
+/// Whether nothing more is to be done about a reply.
+fn is_settled(call: &Call) -> bool {
+    match call.status {
+        CallStatus::Accepted | CallStatus::Review => call.standing.is_some() && !call.again,
+        CallStatus::Skipped => !call.again,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! The protocol of instruct tasks: a model's turn either asks for what is missing or delivers title and body.
+//!
+//! [`protocol`] tells the model, [`schema`] holds those that can be held to one, [`read`] takes whatever comes back,
+//! and [`Live`] shows it as plain text while it streams. The protocol's text alone is enough for a server that ignores
+//! schemas, and a reply that follows neither is still read: no answer that was paid for is thrown away.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::document::Turn;
+use super::task::Instruct;
+use super::text::Untrusted;
+
+mod scan;
+
+use scan::{Found, Part, Scanner};
+
+/// The JSON Schema of a turn: one flat object, every field required, as the strictest providers want it.
+#[must_use]
+pub fn schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "kind": { "type": "string", "enum": ["ask", "deliver"] },
+            "title": { "type": "string" },
+            "body": { "type": "string" },
+            "text": { "type": "string" },
+            "missing": { "type": "array", "items": { "type": "string" } },
+        },
+        "required": ["kind", "title", "body", "text", "missing"],
+        "additionalProperties": false,
+    })
+}
+
+/// What the system message says about how to answer; empty for a plain chat.
+#[must_use]
+pub fn protocol(task: &Instruct) -> String {
+    if task.is_plain() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "You work with a person on one document. Each of your turns does exactly one of two things.\n\
+         \n\
+         ask: something is missing that the document cannot be written without. Ask for all of it at once, in one \
+         short, friendly message in the person's language. Never ask for what was said already, for what follows \
+         from it, or for what you can decide well yourself.\n\
+         deliver: the whole document, finished and ready to use, without gaps or placeholders to fill in. When the \
+         person wants a change, deliver the whole document again with that change and leave the rest as it was. What \
+         the person edited by hand stays as they wrote it unless they ask for something else.\n",
+    );
+    if task.needs.is_empty() {
+        text.push_str("\nAsk only if the request cannot be understood; otherwise deliver at once.\n");
+    } else {
+        text.push_str("\nWhat has to be known before you deliver:\n");
+        for need in &task.needs {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "- {}: {}", need.name, need.description);
+        }
+        text.push_str(
+            "If all of it is said or can be inferred, deliver at once. If the person tells you to write it anyway, \
+             deliver with the most sensible choices and name them in `text`.\n",
+        );
+    }
+    if let Some(result) = &task.result {
+        let _ = write!(text, "\nThe title: {}\nThe body: {}\n", result.title, result.body);
+    }
+    text.push_str(
+        "\nAnswer with one JSON object and nothing else: no code fence, no words around it.\n\
+         {\"kind\": \"ask\" or \"deliver\", \"title\": …, \"body\": …, \"text\": …, \"missing\": […]}\n\
+         - To ask: `text` is your message, `missing` lists the names of what is not known yet, `title` and `body` \
+         are \"\".\n\
+         - To deliver: `title` is one line without markup, `body` is Markdown, `missing` is []; `text` is a remark of \
+         one sentence if one is needed, else \"\".\n",
+    );
+    text
+}
+
+/// Reads a model's reply. It takes anything: at worst the whole text is the question or the document's body.
+///
+/// `plain` is a plain chat: the reply is what is said.
+#[must_use]
+pub fn read(text: &str, plain: bool) -> Turn {
+    if plain {
+        return Turn::Say { text: text.trim().into() };
+    }
+    let mut reply = Reply::default();
+    let mut scanner = Scanner::new();
+    let mut take = |found| reply.take(found);
+    for c in text.chars() {
+        scanner.push(c, &mut take);
+    }
+    scanner.finish(&mut take);
+    reply.turn()
+}
+
+/// A turn in the form in which the protocol wants it: what the model is shown of its own earlier turns.
+#[must_use]
+pub fn written(turn: &Turn) -> String {
+    let (kind, title, body, text, missing): (_, _, _, _, &[String]) = match turn {
+        Turn::Say { text } => return text.data().to_owned(),
+        Turn::Ask { text, missing } => ("ask", "", "", text.data(), missing),
+        Turn::Deliver { title, body, text } => ("deliver", title.data(), body.data(), text.data(), &[]),
+    };
+    json!({ "kind": kind, "title": title, "body": body, "text": text, "missing": missing }).to_string()
+}
+
+impl Turn {
+    /// Whether it says nothing at all, as after a reply that broke off at its beginning.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Say { text } | Self::Ask { text, .. } => text.is_empty(),
+            Self::Deliver { body, .. } => body.is_empty(),
+        }
+    }
+}
+
+/// The parts of a finished reply.
+#[derive(Default)]
+struct Reply {
+    kind: String,
+    title: String,
+    body: String,
+    text: String,
+    missing: Vec<String>,
+    plain: String,
+}
+
+impl Reply {
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::Begin(Part::Missing) => self.missing.push(String::new()),
+            Found::Char(Part::Kind, c) => self.kind.push(c),
+            Found::Char(Part::Title, c) => self.title.push(c),
+            Found::Char(Part::Body, c) => self.body.push(c),
+            Found::Char(Part::Text, c) => self.text.push(c),
+            Found::Char(Part::Plain, c) => self.plain.push(c),
+            Found::Char(Part::Missing, c) => {
+                if let Some(name) = self.missing.last_mut() {
+                    name.push(c);
+                }
+            }
+            Found::Begin(_) | Found::End(_) | Found::Done => {}
+        }
+    }
+
+    fn turn(self) -> Turn {
+        let title = self.title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let [body, text, plain] = [self.body, self.text, self.plain].map(|part| part.trim().to_owned());
+        let missing: Vec<String> = self
+            .missing
+            .iter()
+            .flat_map(|names| names.split([',', ';', '\n']))
+            .map(|name| name.trim().trim_matches(['-', '*', '`', '.']).trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let asks = is_ask(&self.kind);
+        if !body.is_empty() && (!asks || text.is_empty()) {
+            return Turn::Deliver { title: title.into(), body: body.into(), text: text.into() };
+        }
+        if !text.is_empty() {
+            // A delivery whose body the model put in the wrong place.
+            if !asks && !title.is_empty() {
+                return Turn::Deliver { title: title.into(), body: text.into(), text: Untrusted::default() };
+            }
+            return Turn::Ask { text: text.into(), missing };
+        }
+        if asks && !missing.is_empty() {
+            return Turn::Ask { text: format!("I still need: {}.", missing.join(", ")).into(), missing };
+        }
+        if plain.ends_with('?') && plain.chars().count() < 600 {
+            return Turn::Ask { text: plain.into(), missing };
+        }
+        Turn::Deliver { title: title.into(), body: plain.into(), text: Untrusted::default() }
+    }
+}
+
+fn is_ask(kind: &str) -> bool {
+    kind.trim().eq_ignore_ascii_case("ask")
+}
+
+/// A reply as the person sees it while it streams: for a delivery the title, a blank line and the body, for a question
+/// its text; never the structure that carries them.
+#[derive(Debug)]
+pub struct Live {
+    /// `None` for a plain chat, whose reply is shown as it comes.
+    scanner: Option<Scanner>,
+    screen: Screen,
+}
+
+impl Live {
+    /// The beginning of a reply; `plain` as for [`read`].
+    #[must_use]
+    pub fn new(plain: bool) -> Self {
+        Self { scanner: (!plain).then(Scanner::new), screen: Screen::default() }
+    }
+
+    /// Takes more of the reply and gives what is new to see. The work is proportional to the chunk.
+    pub fn push(&mut self, chunk: &str) -> String {
+        let Some(scanner) = &mut self.scanner else { return chunk.to_owned() };
+        let screen = &mut self.screen;
+        for c in chunk.chars() {
+            scanner.push(c, &mut |found| screen.take(found));
+        }
+        std::mem::take(&mut screen.new)
+    }
+}
+
+/// What is to be seen of the parts of a reply, in the order in which they come.
+#[derive(Debug, Default)]
+struct Screen {
+    new: String,
+    /// The part that was shown last.
+    shown: Option<Part>,
+    /// White space that is shown once something follows it.
+    space: String,
+    kind: String,
+    kind_known: bool,
+    /// The text, while it is not clear whether it is a question.
+    waiting: String,
+}
+
+impl Screen {
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::Char(Part::Kind, c) => {
+                if self.kind.len() < 16 {
+                    self.kind.push(c);
+                }
+            }
+            Found::Char(part @ (Part::Title | Part::Body | Part::Plain), c) => self.show(part, c),
+            Found::Char(Part::Text, c) if !self.kind_known => self.waiting.push(c),
+            Found::Char(Part::Text, c) => self.question(c),
+            Found::End(Part::Kind) => {
+                self.kind_known = true;
+                self.show_waiting();
+            }
+            Found::Done if !self.kind_known => self.show_waiting(),
+            Found::Char(Part::Missing, _) | Found::Begin(_) | Found::End(_) | Found::Done => {}
+        }
+    }
+
+    fn show_waiting(&mut self) {
+        for c in std::mem::take(&mut self.waiting).chars() {
+            self.question(c);
+        }
+    }
+
+    /// The text is shown when it is a question, not when it is a remark beside a document.
+    fn question(&mut self, c: char) {
+        let beside = matches!(self.shown, Some(Part::Title | Part::Body));
+        if !beside && (!self.kind_known || is_ask(&self.kind)) {
+            self.show(Part::Text, c);
+        }
+    }
+
+    fn show(&mut self, part: Part, c: char) {
+        let begun = self.shown == Some(part);
+        if c.is_whitespace() {
+            if begun {
+                self.space.push(if part == Part::Title { ' ' } else { c });
+            }
+            return;
+        }
+        if begun {
+            self.new.push_str(&self.space);
+        } else if self.shown.is_some() {
+            self.new.push_str("\n\n");
+        }
+        self.space.clear();
+        self.shown = Some(part);
+        self.new.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests;
