@@ -110,6 +110,8 @@ pub(super) struct Answer {
     pub(super) shown: usize,
     /// Something that a model makes has arrived, be it only thoughts.
     pub(super) alive: bool,
+    /// Thoughts have come before any text, and the person was told.
+    pub(super) thinks: bool,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
     pub(super) finish: Finish,

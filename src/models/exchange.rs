@@ -136,6 +136,7 @@ impl Exchange<'_> {
             let ticket = self.book(watch).await?;
             let miss = match self.once(watch, answer, key.as_ref(), lacks).await {
                 Ok(first_token_ms) => {
+                    self.provider.remember(self.model, lacks);
                     self.provider.limits.settle(ticket, answer.input_tokens.saturating_add(answer.output_tokens));
                     return Ok(first_token_ms);
                 }
@@ -144,7 +145,6 @@ impl Exchange<'_> {
             let Miss::Refused { status, trouble, body, retry_after_ms } = &miss else { return Err(miss) };
             if matches!(status.as_u16(), 400 | 422) && trouble.class == FailureClass::BadRequest {
                 if let Some(note) = lacks.learn(body, self.request) {
-                    self.provider.remember(self.model, lacks);
                     answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
                     continue;
                 }
@@ -318,6 +318,9 @@ impl Exchange<'_> {
         if answer.text.len() > answer.shown {
             (self.deltas)(Delta::Text(Untrusted::from(&answer.text[answer.shown..])));
             answer.shown = answer.text.len();
+        } else if answer.alive && answer.text.is_empty() && !answer.thinks {
+            answer.thinks = true;
+            (self.deltas)(Delta::Progress("The model is thinking.".into()));
         }
     }
 
@@ -328,10 +331,13 @@ impl Exchange<'_> {
     }
 
     fn answered(&self, mut answer: Answer, first_token_ms: u64) -> Answered {
-        let (usage, finish, notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
+        let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
         let mut text = answer.into_text();
         if let Some(schema) = &self.request.schema {
             text = unwrap_answer(schema, text);
+        }
+        if text.trim().is_empty() && finish == Finish::Stop {
+            notes.push("The model answered nothing.".to_owned());
         }
         Answered { text, usage, finish, first_token_ms, notes }
     }

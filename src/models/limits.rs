@@ -1,4 +1,4 @@
-//! Requests and tokens per minute: what is above a provider's limit waits here, in order of arrival.
+//! Requests and tokens per minute: what is above a provider's limit waits here.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

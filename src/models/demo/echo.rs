@@ -221,3 +221,102 @@ fn list<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a [Value] {
 fn count(fields: &Map<String, Value>, name: &str) -> Option<u64> {
     fields.get(name).and_then(Value::as_u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fits(schema: &Value) -> Value {
+        let value = instance(schema);
+        assert!(jsonschema::is_valid(schema, &value), "{schema} is not fitted by {value}");
+        value
+    }
+
+    #[test]
+    fn a_list_of_objects_looks_like_one() {
+        let item = json!({"type": "object", "properties": {"subject": {"type": "string"}, "lines": {"type": "integer", "minimum": 2}}});
+        let value = fits(&json!({"type": "array", "items": item}));
+        assert_eq!(
+            value,
+            json!([{"subject": "Demo text for subject", "lines": 2}, {"subject": "Demo text for subject 2", "lines": 3}])
+        );
+    }
+
+    #[test]
+    fn every_usual_keyword_is_heeded() {
+        for schema in [
+            json!({"type": ["null", "string"]}),
+            json!({"type": ["null"]}),
+            json!({"enum": ["a", 2]}),
+            json!({"const": {"x": 1}}),
+            json!({"type": "array", "minItems": 4, "uniqueItems": true, "items": {"type": "string"}}),
+            json!({"type": "array", "minItems": 3, "uniqueItems": true, "items": {"type": "integer", "multipleOf": 5}}),
+            json!({"type": "array", "maxItems": 1, "items": {"type": "boolean"}}),
+            json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}),
+            json!({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5}),
+            json!({"type": "integer", "maximum": -7}),
+            json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.1}),
+            json!({"type": "number", "maximum": 0.25}),
+            json!({"type": "integer", "minimum": 1, "maximum": 1_000_000, "multipleOf": 7}),
+            json!({"type": "string", "minLength": 200}),
+            json!({"type": "string", "maxLength": 3}),
+            json!({"type": "object", "required": ["x"], "additionalProperties": {"type": "integer"}}),
+            json!({"type": "object", "minProperties": 3, "properties": {"a": {"type": "string"}}}),
+            json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+            json!({"oneOf": [{"type": "object", "properties": {"kind": {"const": "ask"}}, "required": ["kind"]}]}),
+            json!({"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+                {"properties": {"b": {"type": "integer"}}, "required": ["b"]}]}),
+            json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "required": ["name"],
+                "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}}}}}),
+            json!(true),
+            json!({}),
+        ] {
+            fits(&schema);
+        }
+    }
+
+    #[test]
+    fn a_schema_that_no_value_fits_ends_all_the_same() {
+        for schema in [
+            json!({"$ref": "#"}),
+            json!({"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}),
+            json!({"type": "array", "minItems": 1_000_000_000, "items": {"type": "null"}}),
+            json!({"type": "integer", "exclusiveMinimum": 1e300}),
+            json!("nonsense"),
+        ] {
+            instance(&schema);
+        }
+    }
+
+    fn schemas() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!({"type": "boolean"})),
+            Just(json!({"type": ["null", "integer"]})),
+            (-50i64..50, 0i64..50)
+                .prop_map(|(low, more)| json!({"type": "integer", "minimum": low, "maximum": low + more})),
+            (0u8..30, 0u8..30)
+                .prop_map(|(low, more)| json!({"type": "string", "minLength": low, "maxLength": low + more})),
+            proptest::collection::vec("[a-z]{1,4}", 1..4).prop_map(|values| json!({"enum": values})),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                (inner.clone(), 0u8..4, 0u8..4)
+                    .prop_map(|(items, low, more)| json!({"type": "array", "items": items, "minItems": low, "maxItems": low + more})),
+                proptest::collection::btree_map("[a-z]{1,4}", inner, 0..4).prop_map(|properties| {
+                    let required: Vec<String> = properties.keys().skip(1).cloned().collect();
+                    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_shape_is_asked_for_is_answered(schema in schemas()) {
+            let value = instance(&schema);
+            prop_assert!(jsonschema::is_valid(&schema, &value), "{} is not fitted by {}", schema, value);
+        }
+    }
+}
