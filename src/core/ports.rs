@@ -354,6 +354,23 @@ pub trait Models: Send + Sync {
 
     /// The provider that would answer, and how many requests it takes at the same time.
     fn lane(&self, models: &[String]) -> Option<(String, usize)>;
+
+    /// Every model that can be named without knowing more than the config: its roles, then what was found.
+    fn choices(&self) -> Vec<ModelChoice> {
+        Vec::new()
+    }
+
+    /// Looks whether a local server answers that nothing configured, so that `choice` can name it. To be called after
+    /// the first frame, or where no person waits for one; it takes at most half a second.
+    fn probe(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// The key of a provider was put right: requests go to it again.
+    fn repair(&self, _provider: &str) {}
+
+    /// The person agreed that a provider that was only found is used: `ask_first` is no longer set for it.
+    fn agree(&self, _provider: &str) {}
 }
 
 /// Secrets by reference: the `config` room.

@@ -1,1 +1,213 @@
-//! The models room.
+//! Language models behind the one port [`Models`]: chat completions, Anthropic's messages, Ollama, and the demo.
+//!
+//! It promises: an answer is always streamed, and never spliced from two; a failure has its class, says which provider
+//! at which host, and what to do; a key goes to its own provider only, and is never shown; after a key was not taken
+//! nothing more goes to that provider; the network is asked only when a model is, or by [`Models::probe`].
+//! It may not read the config or the environment by itself: both are given.
+
+mod anthropic;
+mod demo;
+mod dialect;
+mod exchange;
+mod frames;
+mod http;
+mod limits;
+mod ollama;
+mod openai;
+mod provider;
+mod roster;
+pub mod settings;
+mod watch;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::core::failure::Failure;
+use crate::core::model::{Completion, Delta, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use crate::core::ports::{BoxFuture, Models};
+use crate::core::text::Untrusted;
+use crate::core::usage::Usage;
+
+pub use demo::{Pace, RECORDINGS};
+pub use dialect::WRAPPER;
+pub use provider::{Lookup, Origin};
+pub use roster::{ANTHROPIC_MODEL, DEMO_MODEL, OPENAI_MODEL};
+pub use watch::WallClock;
+
+use dialect::Dialect;
+use exchange::{Answered, Broken, Exchange, Means, USUAL_ANSWER};
+use roster::{Roster, Target};
+use settings::{Kind, Settings};
+
+/// What the room needs from outside, so that tests decide it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Environment variables.
+    pub lookup: Lookup,
+    /// The time of day.
+    pub wall: WallClock,
+    /// How fast the demo answers.
+    pub pace: Pace,
+    /// Where a local Ollama is looked for.
+    pub ollama: String,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[must_use]
+    pub fn real(pace: Pace) -> Self {
+        Self {
+            lookup: Arc::new(|name| std::env::var(name).ok()),
+            wall: Arc::new(std::time::SystemTime::now),
+            pace,
+            ollama: Kind::Ollama.base_url().to_owned(),
+        }
+    }
+}
+
+/// The language models of the config, those found, and the demo. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct LanguageModels(Arc<Inner>);
+
+struct Inner {
+    roster: Roster,
+    means: Means,
+    pace: Pace,
+}
+
+impl LanguageModels {
+    /// Takes what the config says. Nothing is asked and nothing is built before it is needed.
+    #[must_use]
+    pub fn new(settings: Settings, surroundings: Surroundings) -> Self {
+        let Surroundings { lookup, wall, pace, ollama } = surroundings;
+        let means = Means { clients: Arc::default(), lookup: Arc::clone(&lookup), wall };
+        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, ollama), means, pace }))
+    }
+}
+
+impl Models for LanguageModels {
+    fn complete(
+        &self,
+        request: ModelRequest,
+        deltas: DeltaSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.complete(&request, &deltas, &cancel).await })
+    }
+
+    fn choice(&self, name: Option<&str>) -> Result<ModelChoice, Failure> {
+        self.0.roster.choice(name)
+    }
+
+    fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
+        let output_tokens = max_tokens.map_or(USUAL_ANSWER, u64::from);
+        // The dearest of those that may answer: a budget must not be passed because a fallback did.
+        let prices = self.0.roster.chain(models).unwrap_or_default();
+        let usd = prices.iter().filter_map(|target| target.provider.settings.price);
+        let usd = usd.map(|price| price.usd(prompt_tokens, output_tokens)).fold(0.0, f64::max);
+        Usage { input_tokens: prompt_tokens, output_tokens, usd }
+    }
+
+    fn lane(&self, models: &[String]) -> Option<(String, usize)> {
+        let chain = self.0.roster.chain(models).ok()?;
+        let target = chain.iter().find(|target| target.provider.stopped().is_none()).or(chain.first())?;
+        let usual = (target.provider.settings.kind == Kind::Ollama).then_some(1);
+        let limit = target.provider.settings.max_concurrency.or(usual)?;
+        Some((target.provider.name.clone(), limit.max(1)))
+    }
+
+    fn choices(&self) -> Vec<ModelChoice> {
+        self.0.roster.choices()
+    }
+
+    fn probe(&self) -> BoxFuture<'static, ()> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.roster.probe(&inner.means.clients).await })
+    }
+
+    fn repair(&self, provider: &str) {
+        if let Some(provider) = self.0.roster.provider(provider) {
+            provider.repair();
+        }
+    }
+
+    fn agree(&self, provider: &str) {
+        self.0.roster.agree(provider);
+    }
+}
+
+fn dialect(kind: Kind) -> Option<&'static dyn Dialect> {
+    match kind {
+        Kind::OpenAi => Some(&openai::OpenAi),
+        Kind::Anthropic => Some(&anthropic::Anthropic),
+        Kind::Ollama => Some(&ollama::Ollama),
+        Kind::Demo => None,
+    }
+}
+
+impl Inner {
+    /// Asks one model after the other until one answers.
+    async fn complete(
+        &self,
+        request: &ModelRequest,
+        deltas: &DeltaSink,
+        cancel: &CancellationToken,
+    ) -> Result<Completion, ModelFailure> {
+        let (mut notes, mut usage) = (Vec::new(), Usage::default());
+        let failed = |failure, partial: String, model: String, usage, notes| ModelFailure {
+            failure,
+            partial: Untrusted::from(partial),
+            model,
+            usage,
+            notes,
+        };
+        let chain = self.roster.chain(&request.models);
+        let chain = chain.map_err(|failure| failed(failure, String::new(), String::new(), usage, Vec::new()))?;
+        let mut at = 0;
+        loop {
+            let target = &chain[at];
+            let broken = match self.ask(target, request, deltas, cancel).await {
+                Ok(answered) => {
+                    usage += answered.usage;
+                    notes.extend(answered.notes);
+                    return Ok(Completion {
+                        text: Untrusted::from(answered.text),
+                        model: target.to_string(),
+                        usage,
+                        finish: answered.finish,
+                        first_token_ms: answered.first_token_ms,
+                        notes,
+                    });
+                }
+                Err(broken) => broken,
+            };
+            usage += broken.usage;
+            notes.extend(broken.notes);
+            at += 1;
+            match chain.get(at) {
+                Some(next) if !broken.last => {
+                    let cause = format!("{target} failed ({}); {next} answers instead", broken.failure);
+                    notes.push(cause.clone());
+                    deltas(Delta::Restart(cause));
+                }
+                _ => return Err(failed(broken.failure, broken.partial, target.to_string(), usage, notes)),
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        request: &ModelRequest,
+        deltas: &DeltaSink,
+        cancel: &CancellationToken,
+    ) -> Result<Answered, Broken> {
+        let Some(dialect) = dialect(target.provider.settings.kind) else {
+            return demo::answer(request, self.pace, deltas, cancel).await;
+        };
+        let (means, provider, model) = (&self.means, &*target.provider, target.model.as_str());
+        Exchange { means, provider, dialect, model, request, deltas, cancel }.run().await
+    }
+}

@@ -1,0 +1,166 @@
+//! Recorded answers of the shipped tasks, embedded in the binary: one TOML file a task, in `recordings/`.
+//!
+//! A file is a list of `[[answers]]`: `step`, `attempt` (default 1), `index` (of an item or a chat turn; absent: any) and
+//! `text`, a minijinja template over `inputs`, `item`, `index` and `attempt`. A block tag takes its own line with it.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, context};
+use serde::Deserialize;
+
+use crate::core::model::Asker;
+
+/// The recordings: a task's id, and its file.
+pub const RECORDINGS: &[(&str, &str)] = &[];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    answers: Vec<Recording>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recording {
+    step: String,
+    #[serde(default = "first")]
+    attempt: u32,
+    index: Option<u32>,
+    text: String,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// The recorded answer for a call, or `None` when its task has none for that step.
+pub(super) fn recorded(asker: &Asker) -> Result<Option<String>, String> {
+    match RECORDINGS.iter().find(|(task, _)| *task == asker.task) {
+        Some((_, file)) => replay(file, asker),
+        None => Ok(None),
+    }
+}
+
+fn replay(file: &str, asker: &Asker) -> Result<Option<String>, String> {
+    let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
+    let Some(recording) = choose(&file.answers, asker) else { return Ok(None) };
+    let mut templates = Environment::new();
+    let own_line = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    templates.set_syntax(own_line.map_err(|error| error.to_string())?);
+    let json = |value: &serde_json::Value| Value::from(Serde(value));
+    let item = asker.item.as_ref().map(json);
+    let names = context! { inputs => json(&asker.inputs), item, index => asker.index, attempt => asker.attempt };
+    let text = templates.render_named_str("recording", &recording.text, names).map_err(|error| error.to_string())?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// Of a step's recordings: those of this index, else those for any, else those of another index in turn; of these the
+/// one of the newest attempt that is not after the asked one.
+fn choose<'a>(answers: &'a [Recording], asker: &Asker) -> Option<&'a Recording> {
+    let of_step: Vec<&Recording> = answers.iter().filter(|answer| answer.step == asker.step).collect();
+    let mut indices: Vec<u32> = of_step.iter().filter_map(|answer| answer.index).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let has = |index: Option<u32>| of_step.iter().any(|answer| answer.index == index);
+    let index = if has(asker.index) {
+        asker.index
+    } else if has(None) {
+        None
+    } else {
+        let turn = asker.index.unwrap_or_default() as usize;
+        Some(*indices.get(turn % indices.len().max(1))?)
+    };
+    let of_index = || of_step.iter().filter(|answer| answer.index == index);
+    let newest = of_index().filter(|answer| answer.attempt <= asker.attempt.max(1)).max_by_key(|answer| answer.attempt);
+    newest.or_else(|| of_index().min_by_key(|answer| answer.attempt)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const FILE: &str = r#"
+        [[answers]]
+        step = "divide"
+        text = """
+        [
+        {% for n in range(inputs.stanzas) %}
+        {"subject": {{ inputs.topic | tojson }}}{{ "," if not loop.last }}
+        {% endfor %}
+        ]"""
+
+        [[answers]]
+        step = "write"
+        index = 0
+        text = "one {{ item.subject }}"
+        [[answers]]
+        step = "write"
+        index = 0
+        attempt = 2
+        text = "one, attempt {{ attempt }}"
+        [[answers]]
+        step = "write"
+        index = 1
+        text = "two"
+
+        [[answers]]
+        step = "chat"
+        index = 1
+        text = "second turn"
+        [[answers]]
+        step = "chat"
+        text = "any turn"
+    "#;
+
+    fn say(step: &str, attempt: u32, index: Option<u32>) -> Option<String> {
+        let inputs = Arc::new(json!({"topic": "the \"sea\"", "stanzas": 3}));
+        let item = Some(json!({"subject": "waves"}));
+        let asker = Asker { task: "poem".to_owned(), step: step.to_owned(), attempt, inputs, item, index };
+        replay(FILE, &asker).unwrap()
+    }
+
+    #[test]
+    fn answers_fit_the_counts_and_the_topic_of_the_inputs() {
+        let plan: serde_json::Value = serde_json::from_str(&say("divide", 1, None).unwrap()).unwrap();
+        assert_eq!(plan.as_array().unwrap().len(), 3);
+        assert_eq!(plan[2]["subject"], "the \"sea\"");
+    }
+
+    #[test]
+    fn the_nearest_recording_answers() {
+        for (step, attempt, index, text) in [
+            ("write", 1, Some(0), "one waves"),
+            ("write", 2, Some(0), "one, attempt 2"),
+            ("write", 7, Some(0), "one, attempt 7"),
+            ("write", 2, Some(1), "two"),
+            ("write", 1, Some(2), "one waves"),
+            ("write", 1, Some(3), "two"),
+            ("write", 1, None, "one waves"),
+            ("chat", 1, Some(0), "any turn"),
+            ("chat", 1, Some(1), "second turn"),
+            ("chat", 1, None, "any turn"),
+        ] {
+            assert_eq!(say(step, attempt, index).as_deref(), Some(text), "{step} {attempt} {index:?}");
+        }
+        assert_eq!(say("other", 1, None), None);
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_embedded_and_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/models/demo/recordings");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        let mut embedded: Vec<String> = RECORDINGS.iter().map(|(task, _)| format!("{task}.toml")).collect();
+        files.sort();
+        embedded.sort();
+        assert_eq!(files, embedded);
+        for (task, file) in RECORDINGS {
+            assert!(toml::from_str::<File>(file).is_ok_and(|file| !file.answers.is_empty()), "{task}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What differs between the protocols, without I/O: how a request is written and what a frame of the answer says.
+
+use serde_json::{Map, Value, json};
+
+use crate::core::failure::FailureClass;
+use crate::core::model::{Finish, ModelRequest, Role};
+
+use super::frames::Framing;
+
+/// A request as one model of one provider gets it.
+pub(super) struct Ask<'a> {
+    /// The model's name at the provider.
+    pub(super) model: &'a str,
+    /// What is asked.
+    pub(super) request: &'a ModelRequest,
+    /// What the server turned out not to take.
+    pub(super) lacks: Lacks,
+    /// Whether the server is the service that the protocol is named after.
+    pub(super) official: bool,
+}
+
+/// Optional parts of a request that a server may refuse; a refused one is left out from then on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag for each part that can be left out")]
+pub(super) struct Lacks {
+    /// A native JSON Schema: it is asked for in the prompt instead.
+    pub(super) schema: bool,
+    /// A report of usage in the stream.
+    pub(super) stream_options: bool,
+    /// A temperature.
+    pub(super) temperature: bool,
+    /// A seed.
+    pub(super) seed: bool,
+    /// `max_tokens` in the name that was tried first, or at its default height.
+    pub(super) max_tokens: bool,
+}
+
+impl Lacks {
+    /// What a refusal (status 400 or 422) is about: learns it, and says in words what is done without.
+    /// `None` when nothing optional was refused.
+    pub(super) fn learn(&mut self, said: &str, ask: &ModelRequest) -> Option<&'static str> {
+        let said = said.to_ascii_lowercase();
+        let names = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if !self.max_tokens && names(&["max_tokens", "max_completion_tokens"]) {
+            self.max_tokens = true;
+            return Some("");
+        }
+        if !self.stream_options && names(&["stream_options", "include_usage"]) {
+            self.stream_options = true;
+            return Some("");
+        }
+        if !self.temperature && ask.temperature.is_some() && names(&["temperature"]) {
+            self.temperature = true;
+            return Some("the model does not take a temperature: asked without it");
+        }
+        if !self.seed && ask.seed.is_some() && names(&["seed"]) {
+            self.seed = true;
+            return Some("the model does not take a seed: asked without it");
+        }
+        // Servers without structured output word their refusal in every way there is, so this one is a last guess.
+        if !self.schema && ask.schema.is_some() {
+            self.schema = true;
+            return Some("the server does not take a JSON Schema: asked for it in the prompt");
+        }
+        None
+    }
+}
+
+/// What went wrong, before it is known where: a class, and words that may come from the server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) class: FailureClass,
+    pub(super) text: String,
+}
+
+impl Trouble {
+    pub(super) fn new(class: FailureClass, text: impl Into<String>) -> Self {
+        Self { class, text: text.into() }
+    }
+
+    /// A frame that is not what the protocol says.
+    pub(super) fn unreadable(frame: &str, error: &serde_json::Error) -> Self {
+        let start: String = frame.chars().take(80).collect();
+        Self::new(FailureClass::Server, format!("sent a frame that cannot be read ({error}): {start}"))
+    }
+}
+
+/// How sure it is that the answer is complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ended {
+    /// Nothing said so.
+    #[default]
+    No,
+    /// Something that usually comes last was there; the end of the body settles it.
+    Likely,
+    /// The server said so; what may still come is a report of usage.
+    Said,
+    /// Nothing comes any more.
+    Closed,
+}
+
+/// The answer as far as it has arrived.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// Text and the arguments of a tool that a schema was wrapped in, in the order of arrival.
+    pub(super) text: String,
+    /// Where in `text` the arguments of the tool begin, if there are any.
+    pub(super) arguments: Option<usize>,
+    /// How much of `text` was passed on.
+    pub(super) shown: usize,
+    /// Something that a model makes has arrived, be it only thoughts.
+    pub(super) alive: bool,
+    /// Thoughts have come before any text, and the person was told.
+    pub(super) thinks: bool,
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
+    pub(super) finish: Finish,
+    pub(super) ended: Ended,
+    pub(super) notes: Vec<String>,
+}
+
+impl Answer {
+    pub(super) fn push(&mut self, text: &str) {
+        self.alive |= !text.is_empty();
+        self.text.push_str(text);
+    }
+
+    pub(super) fn push_arguments(&mut self, json: &str) {
+        if !json.is_empty() {
+            self.arguments.get_or_insert(self.text.len());
+            self.push(json);
+        }
+    }
+
+    pub(super) fn ended(&mut self, ended: Ended) {
+        self.ended = self.ended.max(ended);
+    }
+
+    /// The text that counts: the arguments of the tool where there are any.
+    pub(super) fn into_text(mut self) -> String {
+        match self.arguments {
+            Some(at) => self.text.split_off(at),
+            None => self.text,
+        }
+    }
+}
+
+/// One protocol.
+pub(super) trait Dialect: Send + Sync {
+    /// Where it is asked, after the base URL.
+    fn path(&self) -> &'static str;
+
+    /// How its stream is cut.
+    fn framing(&self) -> Framing;
+
+    /// The headers that carry a key.
+    fn key_header(&self, key: &str) -> (&'static str, String);
+
+    /// Headers of every request.
+    fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// The body of a request.
+    fn body(&self, ask: &Ask<'_>) -> Value;
+
+    /// Takes one frame.
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble>;
+
+    /// Looks at a complete answer for what the person should know, and notes it.
+    fn check(&self, _ask: &Ask<'_>, _answer: &mut Answer) {}
+}
+
+/// The field that an answer is wrapped in where a provider wants an object.
+pub const WRAPPER: &str = "answer";
+
+/// The schema for a provider that takes only objects: itself, or wrapped in one with the field [`WRAPPER`].
+pub(super) fn object_schema(schema: &Value) -> Value {
+    if schema.get("type").is_some_and(|kind| kind == "object") {
+        return schema.clone();
+    }
+    let mut inner = schema.clone();
+    let mut outer = Map::new();
+    // References into the definitions are from the root, so these stay at the root.
+    for name in ["$schema", "$defs", "definitions"] {
+        if let Some(definitions) = inner.as_object_mut().and_then(|fields| fields.shift_remove(name)) {
+            outer.insert(name.to_owned(), definitions);
+        }
+    }
+    outer.insert("type".to_owned(), json!("object"));
+    outer.insert("properties".to_owned(), json!({ WRAPPER: inner }));
+    outer.insert("required".to_owned(), json!([WRAPPER]));
+    outer.insert("additionalProperties".to_owned(), json!(false));
+    Value::Object(outer)
+}
+
+/// An answer to [`object_schema`] without its wrapper; the text itself where it has none.
+pub(super) fn unwrap_answer(schema: &Value, text: String) -> String {
+    if schema.get("type").is_some_and(|kind| kind == "object") {
+        return text;
+    }
+    match serde_json::from_str::<Map<String, Value>>(&text) {
+        Ok(mut fields) if fields.len() == 1 => match fields.shift_remove(WRAPPER) {
+            Some(inner) => inner.to_string(),
+            None => text,
+        },
+        _ => text,
+    }
+}
+
+/// What is said to a model that cannot be given a schema.
+pub(super) fn schema_in_words(schema: &Value) -> String {
+    format!(
+        "Answer with one JSON value and nothing else: no explanation, no code fence. It must fit this JSON Schema:\n{schema}"
+    )
+}
+
+/// The system messages as one text, with the schema in words when `lacks` says so.
+pub(super) fn system_text(ask: &Ask<'_>) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(ask.request.messages.iter().filter(|m| m.role == Role::System).map(|m| m.text.clone()));
+    if let (true, Some(schema)) = (ask.lacks.schema, &ask.request.schema) {
+        parts.push(schema_in_words(schema));
+    }
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_object_is_wrapped_and_unwrapped() {
+        let schema = json!({"type": "array", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": {"type": "integer"}}});
+        let wrapped = object_schema(&schema);
+        assert_eq!(wrapped["properties"]["answer"], json!({"type": "array", "items": {"$ref": "#/$defs/x"}}));
+        assert_eq!(wrapped["$defs"]["x"]["type"], "integer");
+        assert!(jsonschema::is_valid(&wrapped, &json!({"answer": [1, 2]})));
+        assert_eq!(unwrap_answer(&schema, r#"{"answer":[1,2]}"#.to_owned()), "[1,2]");
+        assert_eq!(unwrap_answer(&schema, "[1,2]".to_owned()), "[1,2]");
+        assert_eq!(unwrap_answer(&schema, "no json".to_owned()), "no json");
+
+        let object = json!({"type": "object"});
+        assert_eq!(object_schema(&object), object);
+        assert_eq!(unwrap_answer(&object, r#"{"answer":1}"#.to_owned()), r#"{"answer":1}"#);
+    }
+}

@@ -1,0 +1,390 @@
+//! One model of one provider is asked: the request, the waits, the stream, and what each way of failing means.
+//!
+//! It promises to end within 200 ms of a cancel, to keep the text that had arrived, and to send a request again only
+//! when nothing of an answer was seen: after a refusal of something optional, or after a Retry-After.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use futures_util::FutureExt as _;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest};
+use crate::core::secret::Secret;
+use crate::core::text::Untrusted;
+use crate::core::usage::{Usage, estimate_tokens};
+
+use super::dialect::{Answer, Ask, Dialect, Ended, Lacks, Trouble, unwrap_answer};
+use super::frames::{Frames, Framing};
+use super::http::{self, Clients};
+use super::limits::Ticket;
+use super::provider::{Lookup, Provider};
+use super::settings::{FIRST_TOKEN_TIMEOUT, IDLE_TIMEOUT};
+use super::watch::{Stop, WallClock, Watch};
+
+/// A Retry-After is obeyed up to here; a longer one fails, and says how long.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// After the end was said, only a report of usage can come: some servers then never close.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
+
+/// The longest answer, in bytes.
+const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// The longest body of a refusal that is read, in bytes, and how long that may take.
+const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));
+
+/// Text that arrives faster than it can be shown is passed on in pieces of about this many bytes.
+const PIECE: usize = 64 * 1024;
+
+/// Tokens that an answer without a limit is taken to have, for limits and budgets.
+pub(super) const USUAL_ANSWER: u64 = 1_000;
+
+/// What is the same for every request.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) clients: std::sync::Arc<Clients>,
+    pub(super) lookup: Lookup,
+    pub(super) wall: WallClock,
+}
+
+/// An answer, from whichever provider.
+pub(super) struct Answered {
+    pub(super) text: String,
+    pub(super) usage: Usage,
+    pub(super) finish: Finish,
+    pub(super) first_token_ms: u64,
+    pub(super) notes: Vec<String>,
+}
+
+/// A request that failed.
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    pub(super) partial: String,
+    pub(super) usage: Usage,
+    pub(super) notes: Vec<String>,
+    /// Another model would not help: it was cancelled, or the machine slept.
+    pub(super) last: bool,
+}
+
+impl Broken {
+    pub(super) fn new(failure: Failure) -> Self {
+        Self { failure, partial: String::new(), usage: Usage::default(), notes: Vec::new(), last: false }
+    }
+
+    pub(super) fn cancelled(model: &str) -> Self {
+        let failure = Failure::new(FailureClass::Network, format!("{model} was stopped as asked."));
+        Self { last: true, ..Self::new(failure) }
+    }
+}
+
+/// How one request went wrong.
+enum Miss {
+    Stopped(Stop, &'static str),
+    Trouble(Trouble),
+    Refused { status: StatusCode, trouble: Trouble, body: String, retry_after_ms: Option<u64> },
+}
+
+impl From<Trouble> for Miss {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// One exchange with one model.
+pub(super) struct Exchange<'a> {
+    pub(super) means: &'a Means,
+    pub(super) provider: &'a Provider,
+    pub(super) dialect: &'a dyn Dialect,
+    pub(super) model: &'a str,
+    pub(super) request: &'a ModelRequest,
+    pub(super) deltas: &'a DeltaSink,
+    pub(super) cancel: &'a CancellationToken,
+}
+
+impl Exchange<'_> {
+    /// Asks until there is an answer or a failure.
+    pub(super) async fn run(&self) -> Result<Answered, Broken> {
+        if let Some(failure) = self.provider.stopped() {
+            return Err(Broken::new(Failure {
+                message: format!(
+                    "Nothing more is sent to {} until its key is repaired: {}",
+                    self.provider.name, failure.message
+                ),
+                ..failure
+            }));
+        }
+        let mut watch = Watch::new(self.cancel.clone(), self.means.wall.clone());
+        let mut answer = Answer::default();
+        let mut key = None;
+        match self.converse(&mut watch, &mut answer, &mut key).await {
+            Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
+            Err(miss) => Err(self.broken(miss, answer, key.as_ref())),
+        }
+    }
+
+    async fn converse(&self, watch: &mut Watch, answer: &mut Answer, key: &mut Option<Secret>) -> Result<u64, Miss> {
+        let never = Instant::now() + Duration::from_secs(24 * 60 * 60);
+        *key = watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, ""))??;
+        let mut lacks = self.provider.lacks(self.model);
+        let mut waited = false;
+        loop {
+            let ticket = self.book(watch).await?;
+            let miss = match self.once(watch, answer, key.as_ref(), lacks).await {
+                Ok(first_token_ms) => {
+                    self.provider.remember(self.model, lacks);
+                    self.provider.limits.settle(ticket, answer.input_tokens.saturating_add(answer.output_tokens));
+                    return Ok(first_token_ms);
+                }
+                Err(miss) => miss,
+            };
+            let Miss::Refused { status, trouble, body, retry_after_ms } = &miss else { return Err(miss) };
+            if matches!(status.as_u16(), 400 | 422) && trouble.class == FailureClass::BadRequest {
+                if let Some(note) = lacks.learn(body, self.request) {
+                    answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
+                    continue;
+                }
+            }
+            if let (StatusCode::TOO_MANY_REQUESTS, Some(ms)) = (*status, *retry_after_ms) {
+                let wait = Duration::from_millis(ms);
+                if wait <= LONGEST_WAIT {
+                    self.provider.limits.hold(Instant::now() + wait);
+                    if !waited {
+                        waited = true;
+                        continue;
+                    }
+                }
+            }
+            return Err(miss);
+        }
+    }
+
+    /// Waits for the provider's limits.
+    async fn book(&self, watch: &mut Watch) -> Result<Ticket, Miss> {
+        let limit = self.request.max_tokens.map_or(USUAL_ANSWER, u64::from);
+        let tokens = prompt_tokens(self.request).saturating_add(limit);
+        loop {
+            let at = match self.provider.limits.book(tokens) {
+                Ok(ticket) => return Ok(ticket),
+                Err(at) => at,
+            };
+            let wait = at.duration_since(Instant::now());
+            if wait > Duration::from_secs(1) {
+                let line = format!("{} takes no more requests now: waiting {} s", self.provider.name, wait.as_secs());
+                (self.deltas)(Delta::Progress(Untrusted::new(line)));
+            }
+            let long = at + Duration::from_secs(1);
+            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, ""))?;
+        }
+    }
+
+    /// One request and its stream. Gives the milliseconds to the first token.
+    async fn once(
+        &self,
+        watch: &mut Watch,
+        answer: &mut Answer,
+        key: Option<&Secret>,
+        lacks: Lacks,
+    ) -> Result<u64, Miss> {
+        let first = self.provider.settings.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT).duration();
+        let ask = self.ask(lacks);
+        let url = self.provider.url(self.dialect.path())?;
+        let headers = self.provider.headers(self.dialect, key)?;
+        let client = self.means.clients.client(&url)?;
+        let started = Instant::now();
+        let sent = client.post(url).headers(headers).json(&self.dialect.body(&ask)).send();
+        let response = watch.guard(started + first, sent).await;
+        let response = response.map_err(|stop| Miss::Stopped(stop, NO_FIRST))?.map_err(http::broken)?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(watch, response).await);
+        }
+        let first_token = self.read(watch, answer, response, started, first).await?;
+        self.dialect.check(&ask, answer);
+        Ok(u64::try_from((first_token - started).as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn ask(&self, lacks: Lacks) -> Ask<'_> {
+        Ask { model: self.model, request: self.request, lacks, official: self.provider.official() }
+    }
+
+    async fn refused(&self, watch: &mut Watch, mut response: Response) -> Miss {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        let read = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                body.extend_from_slice(&chunk);
+                if body.len() > LONGEST_REFUSAL.0 {
+                    break;
+                }
+            }
+        };
+        match watch.guard(Instant::now() + LONGEST_REFUSAL.1, read).await {
+            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, ""),
+            Ok(()) | Err(Stop::Late) => {}
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let now = DateTime::from((self.means.wall)());
+        let retry_after_ms = http::retry_after(&headers, now);
+        Miss::Refused { status, trouble: http::refusal(status, &headers, &body), body, retry_after_ms }
+    }
+
+    /// Reads the stream to its end. Gives the time of the first token.
+    async fn read(
+        &self,
+        watch: &mut Watch,
+        answer: &mut Answer,
+        mut response: Response,
+        started: Instant,
+        first: Duration,
+    ) -> Result<Instant, Miss> {
+        let idle = self.provider.settings.idle_timeout.unwrap_or(IDLE_TIMEOUT).duration();
+        let framing = framing(&response, self.dialect.framing())?;
+        let mut frames = Frames::new(framing);
+        let mut first_token = None;
+        loop {
+            let now = Instant::now();
+            let (deadline, late) = match answer.ended {
+                Ended::Said => (now + AFTER_THE_END.min(idle), ""),
+                _ if answer.alive => (now + idle, NOT_NEXT),
+                _ => (started + first, NO_FIRST),
+            };
+            let chunk = match watch.guard(deadline, response.chunk()).await {
+                Ok(chunk) => chunk,
+                Err(Stop::Late) if answer.ended == Ended::Said => break,
+                Err(stop) => return Err(Miss::Stopped(stop, late)),
+            };
+            // What is there already is taken together, so that a fast stream is passed on in few pieces.
+            let mut next = Some(chunk);
+            let mut over = false;
+            while let Some(chunk) = next.take() {
+                let mut trouble = None;
+                let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
+                    Ok(()) => answer.ended != Ended::Closed,
+                    Err(found) => {
+                        trouble = Some(found);
+                        false
+                    }
+                };
+                match chunk {
+                    Ok(Some(bytes)) => {
+                        if frames.feed(&bytes, &mut each).is_err() {
+                            trouble = Some(Trouble::new(FailureClass::Server, "sent a line that does not end"));
+                        }
+                    }
+                    Ok(None) => {
+                        frames.end(&mut each);
+                        if framing == Framing::Whole {
+                            answer.ended(Ended::Likely);
+                        }
+                        over = true;
+                    }
+                    Err(_) if answer.ended == Ended::Said => over = true,
+                    Err(error) => trouble = Some(http::broken(error)),
+                }
+                over |= answer.ended == Ended::Closed;
+                if let Some(trouble) = trouble {
+                    self.show(answer);
+                    return Err(trouble.into());
+                }
+                if !over && answer.text.len() - answer.shown < PIECE {
+                    next = response.chunk().now_or_never();
+                }
+            }
+            if answer.alive && first_token.is_none() {
+                first_token = Some(Instant::now());
+            }
+            self.show(answer);
+            if answer.text.len() > LONGEST_ANSWER {
+                return Err(Trouble::new(FailureClass::TooLong, "sends an answer without end").into());
+            }
+            if over {
+                break;
+            }
+        }
+        if answer.ended == Ended::No {
+            return Err(
+                Trouble::new(FailureClass::Network, "ended the answer in the middle: the connection closed").into()
+            );
+        }
+        Ok(first_token.unwrap_or_else(Instant::now))
+    }
+
+    /// Passes on the text that has not been shown.
+    fn show(&self, answer: &mut Answer) {
+        if answer.text.len() > answer.shown {
+            (self.deltas)(Delta::Text(Untrusted::from(&answer.text[answer.shown..])));
+            answer.shown = answer.text.len();
+        } else if answer.alive && answer.text.is_empty() && !answer.thinks {
+            answer.thinks = true;
+            (self.deltas)(Delta::Progress("The model is thinking.".into()));
+        }
+    }
+
+    fn usage(&self, answer: &Answer) -> Usage {
+        let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
+        let usd = self.provider.settings.price.map_or(0.0, |price| price.usd(input_tokens, output_tokens));
+        Usage { input_tokens, output_tokens, usd }
+    }
+
+    fn answered(&self, mut answer: Answer, first_token_ms: u64) -> Answered {
+        let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
+        let mut text = answer.into_text();
+        if let Some(schema) = &self.request.schema {
+            text = unwrap_answer(schema, text);
+        }
+        if text.trim().is_empty() && finish == Finish::Stop {
+            notes.push("The model answered nothing.".to_owned());
+        }
+        Answered { text, usage, finish, first_token_ms, notes }
+    }
+
+    fn broken(&self, miss: Miss, mut answer: Answer, key: Option<&Secret>) -> Broken {
+        let mut retry_after = None;
+        let trouble = match miss {
+            Miss::Stopped(Stop::Cancelled, _) => None,
+            Miss::Stopped(Stop::Slept, _) => {
+                retry_after = Some(0);
+                Some((Trouble::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
+            }
+            Miss::Stopped(Stop::Late, what) => Some((Trouble::new(FailureClass::Timeout, what), false)),
+            Miss::Trouble(trouble) => Some((trouble, false)),
+            Miss::Refused { trouble, retry_after_ms, .. } => {
+                retry_after = retry_after_ms;
+                Some((trouble, false))
+            }
+        };
+        let usage = self.usage(&answer);
+        let notes = std::mem::take(&mut answer.notes);
+        let partial = answer.into_text();
+        let Some((trouble, last)) = trouble else {
+            return Broken { partial, usage, notes, ..Broken::cancelled(&self.provider.name) };
+        };
+        let mut failure = self.provider.failure(&trouble, self.model, key);
+        failure.retry_after_ms = retry_after;
+        if failure.class == FailureClass::Auth {
+            self.provider.stop(&failure);
+        }
+        Broken { failure, partial, usage, notes, last }
+    }
+}
+
+const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
+const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
+
+/// How the body is cut: a server that does not stream says so by its content type.
+fn framing(response: &Response, usual: Framing) -> Result<Framing, Trouble> {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("text/html") {
+        return Err(Trouble::new(FailureClass::BadRequest, "answered with a web page"));
+    }
+    Ok(if kind.starts_with("application/json") && usual == Framing::Sse { Framing::Whole } else { usual })
+}
+
+/// About how many tokens a request's messages are.
+pub(super) fn prompt_tokens(request: &ModelRequest) -> u64 {
+    request.messages.iter().map(|message| estimate_tokens(&message.text)).sum()
+}

@@ -1,0 +1,136 @@
+//! Ollama's own protocol: through its other door the length of the context cannot be set, and prompts are cut silently.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::core::failure::FailureClass;
+use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::usage::estimate_tokens;
+
+use super::dialect::{Answer, Ask, Dialect, Ended, Trouble, system_text};
+use super::exchange::prompt_tokens;
+use super::frames::Framing;
+
+pub(super) struct Ollama;
+
+/// The context is one of few sizes, because a change of it makes Ollama load the model again.
+const CONTEXTS: [u64; 5] = [8_192, 16_384, 32_768, 65_536, 131_072];
+
+/// Room for an answer without a limit, in tokens.
+const ANSWER_ROOM: u64 = 2_048;
+
+/// A prompt of fewer tokens is too short to be cut, and its estimate too coarse to be held against the server.
+const SHORT: u64 = 200;
+
+impl Dialect for Ollama {
+    fn path(&self) -> &'static str {
+        "/api/chat"
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::Ndjson
+    }
+
+    fn key_header(&self, key: &str) -> (&'static str, String) {
+        ("authorization", format!("Bearer {key}"))
+    }
+
+    fn body(&self, ask: &Ask<'_>) -> Value {
+        let request = ask.request;
+        let system = system_text(ask).map(|text| json!({"role": "system", "content": text}));
+        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
+        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let mut options = Map::new();
+        options.insert("num_ctx".to_owned(), json!(context(ask)));
+        if let Some(temperature) = request.temperature.filter(|_| !ask.lacks.temperature) {
+            options.insert("temperature".to_owned(), json!(temperature));
+        }
+        if let Some(seed) = request.seed.filter(|_| !ask.lacks.seed) {
+            options.insert("seed".to_owned(), json!(seed));
+        }
+        if let Some(limit) = request.max_tokens {
+            options.insert("num_predict".to_owned(), json!(limit));
+        }
+        let mut body = json!({"model": ask.model, "messages": messages, "stream": true, "options": options});
+        if let Some(schema) = request.schema.as_ref().filter(|_| !ask.lacks.schema) {
+            body["format"] = schema.clone();
+        }
+        body
+    }
+
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble> {
+        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| Trouble::unreadable(frame, &error))?;
+        if let Some(error) = chunk.error {
+            return Err(Trouble::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
+        }
+        if let Some(message) = chunk.message {
+            answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
+            answer.push(&message.content.unwrap_or_default());
+        }
+        answer.input_tokens = chunk.prompt_eval_count.unwrap_or(answer.input_tokens);
+        answer.output_tokens = chunk.eval_count.unwrap_or(answer.output_tokens);
+        if chunk.done {
+            answer.ended(Ended::Closed);
+            if chunk.done_reason.as_deref() == Some("length") {
+                answer.finish = Finish::Length;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, ask: &Ask<'_>, answer: &mut Answer) {
+        let (sent, read) = (prompt_tokens(ask.request), answer.input_tokens);
+        // 0: an older server that had the whole prompt in its cache.
+        if sent >= SHORT && read > 0 && read * 2 < sent {
+            answer.notes.push(format!(
+                "The prompt was cut: the server read {read} of about {sent} tokens. \
+                 Shorten it, or take a model with a longer context."
+            ));
+        }
+    }
+}
+
+/// The smallest context that holds prompt and answer. A quarter of the bytes is a low estimate for code and for other
+/// scripts than Latin, so half as much again is added.
+fn context(ask: &Ask<'_>) -> u64 {
+    let schema = ask.request.schema.as_ref().map_or(0, |schema| estimate_tokens(&schema.to_string()));
+    let prompt = prompt_tokens(ask.request).saturating_add(schema);
+    let needed = prompt.saturating_mul(3) / 2 + ask.request.max_tokens.map_or(ANSWER_ROOM, u64::from);
+    let [.., largest] = CONTEXTS;
+    CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest)
+}
+
+fn message(message: &Message) -> Value {
+    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+    let mut value = json!({"role": role, "content": message.text});
+    if !message.images.is_empty() {
+        value["images"] = message.images.iter().map(|image: &Image| json!(&*image.base64)).collect();
+    }
+    value
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    message: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    error: Option<Cow<'a, str>>,
+    #[serde(default)]
+    done: bool,
+    #[serde(borrow, default)]
+    done_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    prompt_eval_count: Option<u64>,
+    #[serde(default)]
+    eval_count: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow, default)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    thinking: Option<Cow<'a, str>>,
+}

@@ -1,0 +1,282 @@
+//! Chat completions: `OpenAI`, and any server that speaks like it.
+//!
+//! Made for servers that leave things out: absent, null, empty and unknown fields are all taken.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::core::failure::FailureClass;
+use crate::core::model::{Finish, Image, Message, Role};
+
+use super::dialect::{Answer, Ask, Dialect, Ended, Trouble, object_schema, system_text};
+use super::frames::Framing;
+
+pub(super) struct OpenAi;
+
+impl Dialect for OpenAi {
+    fn path(&self) -> &'static str {
+        "/chat/completions"
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    fn key_header(&self, key: &str) -> (&'static str, String) {
+        ("authorization", format!("Bearer {key}"))
+    }
+
+    fn body(&self, ask: &Ask<'_>) -> Value {
+        let request = ask.request;
+        let system = system_text(ask).map(|text| json!({"role": "system", "content": text}));
+        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
+        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let mut body = json!({"model": ask.model, "messages": messages, "stream": true});
+        if !ask.lacks.stream_options {
+            body["stream_options"] = json!({"include_usage": true});
+        }
+        if let Some(temperature) = request.temperature.filter(|_| !ask.lacks.temperature) {
+            body["temperature"] = json!(temperature);
+        }
+        if let Some(seed) = request.seed.filter(|_| !ask.lacks.seed) {
+            body["seed"] = json!(seed);
+        }
+        if let Some(limit) = request.max_tokens {
+            // The service has renamed it; other servers know the old name. Whichever is refused, the other is tried.
+            let renamed = ask.official != ask.lacks.max_tokens;
+            body[if renamed { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
+        }
+        if let Some(schema) = request.schema.as_ref().filter(|_| !ask.lacks.schema) {
+            let schema = object_schema(schema);
+            body["response_format"] = json!({
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "strict": is_strict(&schema), "schema": schema},
+            });
+        }
+        body
+    }
+
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble> {
+        if frame == "[DONE]" {
+            answer.ended(Ended::Closed);
+            return Ok(());
+        }
+        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| Trouble::unreadable(frame, &error))?;
+        if let Some(error) = chunk.error {
+            return Err(stream_error(&error));
+        }
+        for choice in chunk.choices.unwrap_or_default() {
+            // `message` comes from servers that do not stream.
+            if let Some(delta) = choice.delta.or(choice.message) {
+                answer.alive |= [&delta.reasoning, &delta.reasoning_content].iter().any(|t| !t.0.is_empty());
+                answer.push(&delta.content.0);
+                if !delta.refusal.0.is_empty() {
+                    answer.push(&delta.refusal.0);
+                    answer.finish = Finish::Refused;
+                }
+                for call in delta.tool_calls.unwrap_or_default() {
+                    answer.push_arguments(&call.function.unwrap_or_default().arguments.0);
+                }
+            }
+            match choice.finish_reason.as_deref() {
+                None => {}
+                Some("") => answer.ended(Ended::Likely),
+                Some(reason) => {
+                    answer.ended(Ended::Said);
+                    match reason {
+                        "length" => answer.finish = Finish::Length,
+                        "content_filter" => answer.finish = Finish::Refused,
+                        "error" => return Err(Trouble::new(FailureClass::Server, "ended the answer with an error")),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if let Some(Value::Object(usage)) = chunk.usage {
+            let count = |names: [&str; 2]| names.iter().find_map(|name| usage.get(*name)?.as_u64());
+            answer.input_tokens = count(["prompt_tokens", "input_tokens"]).unwrap_or(answer.input_tokens);
+            answer.output_tokens = count(["completion_tokens", "output_tokens"]).unwrap_or(answer.output_tokens);
+        }
+        Ok(())
+    }
+}
+
+fn message(message: &Message) -> Value {
+    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+    if message.images.is_empty() {
+        return json!({"role": role, "content": message.text});
+    }
+    let image = |image: &Image| {
+        let url = format!("data:{};base64,{}", image.media_type, image.base64);
+        json!({"type": "image_url", "image_url": {"url": url}})
+    };
+    let text = std::iter::once(json!({"type": "text", "text": message.text}));
+    json!({"role": role, "content": text.chain(message.images.iter().map(image)).collect::<Vec<_>>()})
+}
+
+/// Whether the service's strict mode takes a schema: every object closed, with all its properties required.
+/// What strict mode does not know at all makes the server refuse, and then the prompt asks.
+fn is_strict(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => {
+            let closed = match fields.get("properties").and_then(Value::as_object) {
+                Some(properties) => {
+                    let required = fields.get("required").and_then(Value::as_array);
+                    fields.get("additionalProperties") == Some(&Value::Bool(false))
+                        && properties.keys().all(|name| required.is_some_and(|all| all.iter().any(|r| r == name)))
+                }
+                None => fields.get("type").is_none_or(|kind| kind != "object"),
+            };
+            closed && fields.values().all(is_strict)
+        }
+        Value::Array(items) => items.iter().all(is_strict),
+        _ => true,
+    }
+}
+
+/// An error in the middle of a stream that began with status 200.
+fn stream_error(error: &Value) -> Trouble {
+    let words = error.get("message").and_then(Value::as_str).or(error.as_str());
+    let said = words.map_or_else(|| error.to_string(), str::to_owned);
+    let code = ["code", "type"].iter().filter_map(|name| error.get(*name)).map(Value::to_string).collect::<String>();
+    let class = if code.contains("429") || code.contains("rate_limit") {
+        FailureClass::RateLimit
+    } else if code.contains("context_length") {
+        FailureClass::TooLong
+    } else {
+        FailureClass::Server
+    };
+    Trouble::new(class, said)
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    usage: Option<Value>,
+    #[serde(default)]
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    message: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning_content: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning: Text<'a>,
+    #[serde(borrow, default)]
+    refusal: Text<'a>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<ToolCall<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow, default)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Function<'a> {
+    #[serde(borrow, default)]
+    arguments: Text<'a>,
+}
+
+/// Text that may be absent, null, or a list of parts of which those with a `text` count.
+#[derive(Default)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> serde::de::Visitor<'de> for Any {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+                let mut text = String::new();
+                while let Some(part) = parts.next_element::<Value>()? {
+                    text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
+                }
+                Ok(Text(Cow::Owned(text)))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                // A tool's arguments as an object instead of as text.
+                let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Text(Cow::Owned(value.to_string())))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(frames: &[&str]) -> Answer {
+        let mut answer = Answer::default();
+        for frame in frames {
+            OpenAi.frame(frame, &mut answer).unwrap();
+        }
+        answer
+    }
+
+    #[test]
+    fn what_servers_leave_out_does_no_harm() {
+        let answer = read(&[
+            r#"{"choices":[{"delta":{"role":"assistant","content":null}}],"usage":{}}"#,
+            r#"{"choices":[{"delta":{"content":"a\n"},"finish_reason":null,"logprobs":{}}],"usage":null}"#,
+            r#"{"choices":[{"delta":{"content":[{"type":"text","text":"b"},{"type":"thinking"}]}}]}"#,
+            r#"{"choices":[{"delta":{"content":"c"},"finish_reason":""}],"new":[1]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":null}}"#,
+            r#"{"choices":null}"#,
+            "{}",
+        ]);
+        assert_eq!((answer.text.as_str(), answer.input_tokens, answer.ended), ("a\nbc", 7, Ended::Likely));
+    }
+
+    #[test]
+    fn a_refusal_a_limit_and_a_tool_call_are_told_apart() {
+        assert_eq!(read(&[r#"{"choices":[{"delta":{"refusal":"No."}}]}"#]).finish, Finish::Refused);
+        assert_eq!(read(&[r#"{"choices":[{"finish_reason":"length"}]}"#]).finish, Finish::Length);
+        let tool = |json: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"function":{json}}}]}}}}]}}"#);
+        let answer = read(&[r#"{"choices":[{"delta":{"content":"ok: "}}]}"#, &tool(r#"{"arguments":"{\"a\""}"#)]);
+        assert_eq!(answer.into_text(), r#"{"a""#);
+        assert_eq!(read(&[&tool(r#"{"arguments":{"a":1}}"#)]).into_text(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn strict_is_asked_for_only_where_the_service_takes_it() {
+        let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+        assert!(is_strict(&closed));
+        assert!(is_strict(&object_schema(&json!({"type": "array", "items": closed}))));
+        assert!(!is_strict(&json!({"type": "object"})));
+        assert!(!is_strict(&object_schema(&json!({"type": "array", "items": {"type": "object"}}))));
+    }
+}

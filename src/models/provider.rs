@@ -1,0 +1,243 @@
+//! One provider at work: its address, its key, what it refused, and how its failures are told.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::secret::{Redactor, Secret};
+use crate::core::text::visible;
+
+use super::dialect::{Dialect, Lacks, Trouble};
+use super::limits::Limits;
+use super::settings::{Kind, ProviderSettings};
+
+/// Looks up an environment variable.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A key command that asks a person (a password manager) may take its time, one that hangs may not.
+const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server's words in a message for a person are cut after so many characters.
+const LONGEST_MESSAGE: usize = 400;
+
+/// How a provider came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The config has it.
+    Config,
+    /// The key of its service may be in the environment.
+    Key,
+    /// A local server may answer at its port.
+    Port,
+    /// It is in the binary.
+    BuiltIn,
+}
+
+pub(super) struct Provider {
+    pub(super) name: String,
+    pub(super) settings: ProviderSettings,
+    pub(super) origin: Origin,
+    pub(super) limits: Limits,
+    /// Why nothing more goes to it.
+    stopped: Mutex<Option<Failure>>,
+    /// What the key command printed.
+    printed: tokio::sync::Mutex<Option<Secret>>,
+    lacks: Mutex<HashMap<String, Lacks>>,
+}
+
+impl Provider {
+    pub(super) fn new(name: &str, settings: ProviderSettings, origin: Origin) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits: Limits::new(settings.requests_per_minute, settings.tokens_per_minute),
+            settings,
+            origin,
+            stopped: Mutex::default(),
+            printed: tokio::sync::Mutex::default(),
+            lacks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        self.settings.base_url.as_deref().unwrap_or(self.settings.kind.base_url())
+    }
+
+    /// Whether it is the service that its protocol is named after.
+    pub(super) fn official(&self) -> bool {
+        self.base_url().trim_end_matches('/') == self.settings.kind.base_url()
+    }
+
+    /// Host and port, for messages: the rest of an address may hold what nobody should read.
+    pub(super) fn host(&self) -> String {
+        match Url::parse(self.base_url()) {
+            Ok(url) => match (url.host_str(), url.port()) {
+                (Some(host), Some(port)) => format!("{host}:{port}"),
+                (Some(host), None) => host.to_owned(),
+                (None, _) => "no host".to_owned(),
+            },
+            Err(_) => "no host".to_owned(),
+        }
+    }
+
+    /// Where requests go.
+    pub(super) fn url(&self, path: &str) -> Result<Url, Trouble> {
+        let whole = format!("{}{path}", self.base_url().trim_end_matches('/'));
+        match Url::parse(&whole) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+            _ => Err(Trouble::new(FailureClass::BadRequest, "its base_url is not an http:// or https:// address")),
+        }
+    }
+
+    pub(super) fn lacks(&self, model: &str) -> Lacks {
+        let lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        lacks.get(model).copied().unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, model: &str, learned: Lacks) {
+        self.lacks.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned(), learned);
+    }
+
+    /// Why nothing goes to it, after a key was not taken.
+    pub(super) fn stopped(&self) -> Option<Failure> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nothing more goes to it until [`Provider::repair`].
+    pub(super) fn stop(&self, cause: &Failure) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause.clone());
+    }
+
+    /// The person says that the key is right now: it is looked up anew.
+    pub(super) fn repair(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Ok(mut printed) = self.printed.try_lock() {
+            *printed = None;
+        }
+    }
+
+    /// The environment variable that its key is in, if it is in one.
+    pub(super) fn key_variable(&self) -> Option<&str> {
+        match &self.settings.api_key_env {
+            Some(name) => Some(name),
+            None if self.official() => self.settings.kind.key_variable(),
+            None => None,
+        }
+    }
+
+    /// Its key; `None` for a server that needs none.
+    pub(super) async fn key(&self, lookup: &Lookup) -> Result<Option<Secret>, Trouble> {
+        if let Some(argv) = &self.settings.api_key_command {
+            let mut printed = self.printed.lock().await;
+            if printed.is_none() {
+                *printed = Some(run_key_command(argv).await?);
+            }
+            return Ok(printed.clone());
+        }
+        let Some(name) = self.key_variable() else { return Ok(None) };
+        match lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
+            Some(value) => Ok(Some(Secret::new(value))),
+            None => {
+                Err(Trouble::new(FailureClass::Auth, format!("has no key: the environment variable {name} is not set")))
+            }
+        }
+    }
+
+    /// The headers of a request to it.
+    pub(super) fn headers(
+        &self,
+        dialect: &dyn Dialect,
+        key: Option<&Secret>,
+    ) -> Result<reqwest::header::HeaderMap, Trouble> {
+        use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+        let mut headers = HeaderMap::new();
+        let key = key.map(|key| dialect.key_header(key.reveal()));
+        let own = key.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let fixed = dialect.headers().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let configured = self.settings.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+        for (name, value) in own.chain(fixed).chain(configured) {
+            let bad =
+                |what| Trouble::new(FailureClass::BadRequest, format!("cannot be sent the header `{name}`: {what}"));
+            let header = HeaderName::try_from(name.as_str()).map_err(|_| bad("that is no name of a header"))?;
+            let mut value =
+                HeaderValue::try_from(value).map_err(|_| bad("its value has characters that no header may have"))?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        Ok(headers)
+    }
+
+    /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
+    pub(super) fn failure(&self, trouble: &Trouble, model: &str, key: Option<&Secret>) -> Failure {
+        let mut redactor = Redactor::default();
+        key.into_iter().for_each(|key| redactor.learn(key));
+        self.settings.headers.values().for_each(|value| redactor.learn(&Secret::new(value.as_str())));
+        let text = redactor.redact(&trouble.text);
+        let line = visible(&text, false);
+        let mut cut: String = line.chars().take(LONGEST_MESSAGE).collect();
+        let longer = line.chars().nth(LONGEST_MESSAGE).is_some();
+        if longer {
+            cut.push('…');
+        }
+        let (name, host) = (&self.name, self.host());
+        let todo = self.what_to_do(trouble, model);
+        let failure = Failure::new(trouble.class, format!("{name} ({host}) {cut}. {todo}"));
+        if longer { failure.with_detail(visible(&text, true)) } else { failure }
+    }
+
+    fn what_to_do(&self, trouble: &Trouble, model: &str) -> String {
+        let name = &self.name;
+        let local = self.settings.kind == Kind::Ollama;
+        match trouble.class {
+            FailureClass::Auth => match (self.key_variable(), &self.settings.api_key_command) {
+                (_, Some(argv)) => {
+                    let program = argv.first().map_or("", String::as_str);
+                    format!("Check the key that `{program}` prints (api_key_command of [providers.{name}]).")
+                }
+                (Some(variable), None) => format!("Set {variable} to a key that is valid there, then start again."),
+                (None, None) => format!("Set api_key_env or api_key_command under [providers.{name}]."),
+            },
+            FailureClass::RateLimit => {
+                "Wait, lower requests_per_minute or max_concurrency, or name a fallback.".to_owned()
+            }
+            FailureClass::Network if local => "Is Ollama running? Start it with `ollama serve`.".to_owned(),
+            FailureClass::Network => format!("Check the connection and the base_url of [providers.{name}]."),
+            FailureClass::Timeout => {
+                format!("Try again, or raise first_token_timeout or idle_timeout under [providers.{name}].")
+            }
+            FailureClass::TooLong => "Shorten the prompt, or take a model with a longer context.".to_owned(),
+            FailureClass::BadRequest if local && trouble.text.contains("not found") => {
+                format!("Get the model with `ollama pull {model}`.")
+            }
+            FailureClass::BadRequest => format!("Check the model `{model}` and the settings of [providers.{name}]."),
+            _ => "Try again, or name a fallback.".to_owned(),
+        }
+    }
+}
+
+async fn run_key_command(argv: &[String]) -> Result<Secret, Trouble> {
+    let auth = |text: String| Trouble::new(FailureClass::Auth, text);
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(auth("has an empty api_key_command".to_owned()));
+    };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = match tokio::time::timeout(KEY_COMMAND_TIMEOUT, command.output()).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => {
+            return Err(auth(format!("has no key: api_key_command `{program}` could not be started ({error})")));
+        }
+        Err(_) => return Err(auth(format!("has no key: api_key_command `{program}` took longer than a minute"))),
+    };
+    if !output.status.success() {
+        return Err(auth(format!("has no key: api_key_command `{program}` ended with {}", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.trim() {
+        "" => Err(auth(format!("has no key: api_key_command `{program}` printed nothing"))),
+        key => Ok(Secret::new(key)),
+    }
+}
