@@ -267,7 +267,6 @@ impl Now<'_> {
             priority: 0,
             lane: None,
             cache: None,
-            deadline: None,
         })
     }
 
