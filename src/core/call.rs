@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{Measured, Scope};
+use super::event::{Measured, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::Gate;
+use super::gate::{Gate, GateFor};
 use super::key::Key;
 use super::step::OnCrash;
 use super::text::Untrusted;
@@ -292,5 +292,168 @@ impl Call {
     #[must_use]
     pub fn had_effect(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
+    }
+}
+
+/// What events make of a call.
+impl Call {
+    pub(super) fn start(&mut self, at: DateTime<Utc>, started: &Started) {
+        self.step.clone_from(&started.step);
+        self.status = CallStatus::Running;
+        self.gate = None;
+        self.stale = None;
+        self.ending = None;
+        self.approved = None;
+        self.again = false;
+        self.retry_at = None;
+        self.tries += 1;
+        self.item.clone_from(&started.item);
+        self.depends.clone_from(&started.depends);
+        for earlier in &mut self.attempts {
+            // A form that was asked anew, an effect that a person had run again: nobody waits for the old one.
+            if matches!(earlier.status, AttemptStatus::Input | AttemptStatus::InDoubt) {
+                earlier.status = AttemptStatus::Cancelled;
+            }
+        }
+        self.attempts.push(Attempt {
+            number: started.attempt,
+            status: AttemptStatus::Running,
+            by: started.by.clone(),
+            fingerprint: started.fingerprint.clone(),
+            work: started.work.clone(),
+            versions: Vec::new(),
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: started.on_crash,
+        });
+    }
+
+    pub(super) fn under_way_ended(&mut self) {
+        self.gate = None;
+    }
+
+    pub(super) fn fail_attempt(
+        &mut self,
+        number: u32,
+        error: &Failure,
+        partial: &Untrusted,
+        measured: &Measured,
+    ) -> Option<Fingerprint> {
+        let attempt = self.attempt_mut(number)?;
+        attempt.status = AttemptStatus::Failed;
+        attempt.error = Some(error.clone());
+        attempt.partial = partial.clone();
+        attempt.measured = measured.clone();
+        Some(attempt.fingerprint.clone())
+    }
+
+    pub(super) fn wait(&mut self, gate: &Gate) {
+        self.status = match gate.kind {
+            GateFor::Review => CallStatus::Review,
+            GateFor::Approval => CallStatus::Approval,
+            // A conversation asks for the next message after a turn that stands.
+            GateFor::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
+            GateFor::Input => CallStatus::Input,
+            GateFor::InDoubt => CallStatus::InDoubt,
+            GateFor::Stale => CallStatus::Stale,
+            GateFor::Budget | GateFor::Secret => CallStatus::Pending,
+        };
+        if let Some(attempt) = self.attempt_mut(gate.attempt) {
+            match gate.kind {
+                GateFor::InDoubt => attempt.status = AttemptStatus::InDoubt,
+                GateFor::Input if attempt.by == "person" => attempt.status = AttemptStatus::Input,
+                _ => {}
+            }
+        }
+        self.gate = Some(gate.clone());
+    }
+
+    pub(super) fn accept(&mut self, seq: u64, number: u32, version: u32) {
+        let Some(attempt) = self.attempt_mut(number) else { return };
+        let Some(output) = attempt.versions.get(version.saturating_sub(1) as usize).map(|v| Arc::clone(&v.output))
+        else {
+            return;
+        };
+        attempt.status = AttemptStatus::Accepted;
+        let fingerprint = attempt.fingerprint.clone();
+        self.stand(Standing { attempt: number, version, fingerprint, output, seq });
+    }
+
+    pub(super) fn stand(&mut self, standing: Standing) {
+        self.status = CallStatus::Accepted;
+        self.gate = None;
+        self.stale = None;
+        self.ending = None;
+        self.again = false;
+        self.retry_at = None;
+        self.standing = Some(standing);
+    }
+
+    /// A result that was made elsewhere stands here, as an attempt of its own.
+    pub(super) fn take_over(
+        &mut self,
+        seq: u64,
+        at: DateTime<Utc>,
+        by: &str,
+        fingerprint: &Fingerprint,
+        output: &Arc<Value>,
+    ) {
+        let number = self.next_attempt();
+        self.attempts.push(Attempt {
+            number,
+            status: AttemptStatus::Accepted,
+            by: by.to_owned(),
+            fingerprint: fingerprint.clone(),
+            work: None,
+            versions: vec![Version { by: by.to_owned(), output: Arc::clone(output) }],
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: OnCrash::Rerun,
+        });
+        self.accept(seq, number, 1);
+    }
+
+    /// An answer is the output of a form; in the middle of a command it only lets that go on.
+    pub(super) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &str) {
+        let Some(attempt) = self.attempt_mut(number) else { return };
+        if attempt.by == "program" && attempt.status == AttemptStatus::Running {
+            self.gate = None;
+            self.status = CallStatus::Running;
+            self.answer = Some(Arc::clone(value));
+            return;
+        }
+        attempt.versions.push(Version { by: by.to_owned(), output: Arc::clone(value) });
+        let version = u32::try_from(attempt.versions.len()).unwrap_or(u32::MAX);
+        self.accept(seq, number, version);
+    }
+
+    pub(super) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
+        self.stale = None;
+        self.gate = None;
+        if let Some(standing) = &mut self.standing {
+            standing.fingerprint = fingerprint.clone();
+            standing.seq = seq;
+            self.status = CallStatus::Accepted;
+        } else if let Some(attempt) = self.attempts.last_mut() {
+            attempt.fingerprint = fingerprint.clone();
+            self.status = CallStatus::Pending;
+        }
+    }
+
+    pub(super) fn restore(&mut self, fingerprint: &Fingerprint) {
+        self.stale = None;
+        self.gate = None;
+        self.status = match &self.standing {
+            Some(standing) if standing.fingerprint == *fingerprint => CallStatus::Accepted,
+            _ => CallStatus::Pending,
+        };
     }
 }

@@ -11,6 +11,7 @@ pub mod document;
 pub mod event;
 pub mod failure;
 pub mod fingerprint;
+mod fold;
 pub mod form;
 pub mod gate;
 pub mod id;

@@ -14,90 +14,84 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::call::AttemptStatus;
-use crate::core::decide::{self, Refusal, What};
-use crate::core::event::{Event, Measured, PauseReason, Recorded, Started};
+use crate::core::decide::Refusal;
+use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
-use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::model::Asker;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{AskSink, Bench, Job, JournalError, Performed, Writer};
+use crate::core::ports::{JournalError, Performed};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
 use crate::core::task::Body;
-use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::{Work, secret_marker};
-use crate::engine::attempt::{self, Partial};
+use crate::engine::attempt::Partial;
 use crate::engine::feed::{Feed, Rest, Update};
 use crate::engine::lease::Lease;
-use crate::engine::ready::{self, Limits, Step};
-use crate::engine::{Engine, EngineError, Order, compose, outcome, recover};
+use crate::engine::{Engine, EngineError, Order, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
-
-/// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
-const MOST_STAGED: usize = 1_000;
 
 /// Drives one run in this process.
 pub struct Driver {
-    engine: Engine,
-    run: Run,
-    epoch: u64,
-    lease: Lease,
-    feed: Feed,
-    flow: Box<dyn Flow>,
-    session: Box<dyn Session>,
-    settings: Settings,
-    orders: mpsc::UnboundedSender<Order>,
-    inbox: mpsc::UnboundedReceiver<Order>,
-    ended: mpsc::UnboundedSender<Ended>,
-    endings: mpsc::UnboundedReceiver<Ended>,
-    under_way: HashMap<Key, UnderWay>,
-    answers: HashMap<Key, oneshot::Sender<Value>>,
+    pub(super) engine: Engine,
+    pub(super) run: Run,
+    pub(super) epoch: u64,
+    pub(super) lease: Lease,
+    pub(super) feed: Feed,
+    pub(super) flow: Box<dyn Flow>,
+    pub(super) session: Box<dyn Session>,
+    pub(super) settings: Settings,
+    pub(super) orders: mpsc::UnboundedSender<Order>,
+    pub(super) inbox: mpsc::UnboundedReceiver<Order>,
+    pub(super) ended: mpsc::UnboundedSender<Ended>,
+    pub(super) endings: mpsc::UnboundedReceiver<Ended>,
+    pub(super) under_way: HashMap<Key, UnderWay>,
+    pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
     /// Folded and fed, not committed: the event, and whether it is a fact that must outlive a conflict.
-    staged: Vec<(Event, bool)>,
+    pub(super) staged: Vec<(Event, bool)>,
     /// Folded, not fed.
-    unfed: Vec<Event>,
+    pub(super) unfed: Vec<Event>,
     /// The newest event that the journal has.
-    committed: u64,
+    pub(super) committed: u64,
     /// Attempts whose intent is staged: they begin when it is committed.
-    starting: Vec<Arc<Want>>,
-    wants: Wants,
-    resting: Option<PauseReason>,
+    pub(super) starting: Vec<Arc<Want>>,
+    pub(super) wants: Wants,
+    pub(super) resting: Option<PauseReason>,
 }
 
 /// What of the definition the loop needs.
-struct Settings {
-    concurrency: usize,
-    budget: Budget,
-    folder: Option<PathBuf>,
-    secrets: Vec<(String, SecretRef)>,
-    task: String,
+/// (what)
+pub(super) struct Settings {
+    pub(super) concurrency: usize,
+    pub(super) budget: Budget,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) secrets: Vec<(String, SecretRef)>,
+    pub(super) task: String,
 }
 
-struct UnderWay {
-    attempt: u32,
-    cancel: CancellationToken,
-    partial: Arc<Partial>,
-    retry: Retry,
-    lane: Option<Key>,
-    provider: Option<String>,
-    estimate: Usage,
-    since: Instant,
+/// An attempt that has begun.
+pub(super) struct UnderWay {
+    pub(super) attempt: u32,
+    pub(super) cancel: CancellationToken,
+    pub(super) partial: Arc<Partial>,
+    pub(super) retry: Retry,
+    pub(super) lane: Option<Key>,
+    pub(super) provider: Option<String>,
+    pub(super) estimate: Usage,
+    pub(super) since: Instant,
 }
 
-struct Ended {
-    key: Key,
-    attempt: u32,
-    performed: Performed,
+/// An attempt that has come to its end.
+pub(super) struct Ended {
+    pub(super) key: Key,
+    pub(super) attempt: u32,
+    pub(super) performed: Performed,
 }
 
 /// Why the loop ends before its time: the journal cannot be used.
-struct Lost(String);
+pub(super) struct Lost(pub(super) String);
 
 impl From<JournalError> for Lost {
     fn from(error: JournalError) -> Self {
@@ -233,489 +227,9 @@ impl Driver {
         }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.engine.shared.ports.clock.now()
     }
-
-    // ---- what happened -------------------------------------------------------------------------------------------
-
-    fn stage(&mut self, event: Event, fact: bool) {
-        let now = self.now();
-        self.run.apply(self.run.seq + 1, now, &event);
-        self.unfed.push(event.clone());
-        self.staged.push((event, fact));
-    }
-
-    /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
-    fn commit(&mut self) -> Result<(), Lost> {
-        while !self.staged.is_empty() {
-            let events: Vec<Event> = self.staged.iter().map(|(event, _)| event.clone()).collect();
-            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
-            batch.after = self.committed;
-            let at = batch.at;
-            match self.engine.shared.ports.journal.append(batch) {
-                Ok(_) => {
-                    for (event, _) in std::mem::take(&mut self.staged) {
-                        self.committed += 1;
-                        self.publish(self.committed, at, event);
-                    }
-                    for want in std::mem::take(&mut self.starting) {
-                        self.begin(&want);
-                    }
-                }
-                Err(JournalError::Conflict { .. }) => self.rebase()?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    fn publish(&self, seq: u64, at: DateTime<Utc>, event: Event) {
-        self.feed.publish(&Update::Event(Recorded { run: self.run.id, seq, at, event }));
-    }
-
-    /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
-    fn rebase(&mut self) -> Result<(), Lost> {
-        let journal = self.engine.shared.ports.journal.read(self.run.id, 0)?;
-        let folded = Run::fold(self.run.id, &journal).map_err(|error| Lost(error.to_string()))?;
-        for recorded in journal.iter().filter(|recorded| recorded.seq > self.committed) {
-            self.feed.publish(&Update::Event(recorded.clone()));
-        }
-        self.committed = folded.seq;
-        self.run = folded;
-        self.starting.clear();
-        self.unfed.clear();
-        let facts: Vec<Event> =
-            std::mem::take(&mut self.staged).into_iter().filter_map(|(event, fact)| fact.then_some(event)).collect();
-        self.session = self.flow.open(&self.run);
-        for event in facts {
-            self.stage(event, true);
-        }
-        self.give_answers();
-        self.settle_derived()
-    }
-
-    /// Takes in what others wrote.
-    fn catch_up(&mut self) -> Result<(), Lost> {
-        if self.engine.shared.ports.journal.head(self.run.id)? != self.committed {
-            self.rebase()?;
-        }
-        Ok(())
-    }
-
-    /// Feeds the flow and performs what is pure until nothing new comes of it, then commits and begins the rest.
-    fn settle(&mut self) -> Result<(), Lost> {
-        self.settle_derived()?;
-        self.commit()
-    }
-
-    fn settle_derived(&mut self) -> Result<(), Lost> {
-        if self.run.status == Status::Cancelled {
-            return Ok(());
-        }
-        loop {
-            let fed = std::mem::take(&mut self.unfed);
-            self.wants = self.session.feed(&fed);
-            let notes = std::mem::take(&mut self.wants.notes);
-            let noted = !notes.is_empty();
-            for note in notes {
-                self.stage(note, false);
-            }
-            for key in std::mem::take(&mut self.wants.cancel) {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
-            }
-            if !noted && !self.start_what_may() {
-                return Ok(());
-            }
-            if self.staged.len() >= MOST_STAGED && self.starting.is_empty() {
-                self.commit()?;
-            }
-        }
-    }
-
-    // ---- what is wanted ------------------------------------------------------------------------------------------
-
-    /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
-    fn start_what_may(&mut self) -> bool {
-        if self.resting.is_some() || self.wants.end.is_some() {
-            return false;
-        }
-        let now = self.now();
-        let before = self.staged.len();
-        let mut lanes: HashMap<Key, usize> = HashMap::new();
-        let mut reserved = Usage::default();
-        for attempt in self.under_way.values() {
-            reserved += attempt.estimate;
-            if let Some(lane) = &attempt.lane {
-                *lanes.entry(lane.clone()).or_default() += 1;
-            }
-        }
-        let mut under_way = self.under_way.len() + self.starting.len();
-        for want in self.wants.calls.clone() {
-            if self.under_way.contains_key(&want.key) || self.starting.iter().any(|starting| starting.key == want.key) {
-                continue;
-            }
-            let pure = matches!(*want.work, Work::Transform { .. });
-            let estimate =
-                if pure { Usage::default() } else { self.engine.shared.ports.performer.estimate(&want.work) };
-            let missing = if pure { None } else { self.missing_secret(&want.work) };
-            let limits = Limits {
-                // A pure step takes no time and so no place.
-                concurrency: if pure { usize::MAX } else { self.settings.concurrency },
-                under_way,
-                lanes: &lanes,
-                budget: self.run.budget.unwrap_or(self.settings.budget),
-                reserved,
-            };
-            match ready::ready(&self.run, &want, &limits, estimate, missing.as_deref(), now) {
-                Step::Wait | Step::Until(_) => {}
-                Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
-                Step::Start if pure => self.compute(&want),
-                Step::Start if matches!(*want.work, Work::Ask { .. }) => self.ask(&want),
-                Step::Start => {
-                    if self.take_cached(&want) || !self.enter_lane(&want) {
-                        continue;
-                    }
-                    self.stage_start(&want, if matches!(*want.work, Work::Prompt(_)) { "model" } else { "program" });
-                    self.starting.push(Arc::clone(&want));
-                    under_way += 1;
-                    reserved += estimate;
-                    if let Some((lane, _)) = &want.lane {
-                        *lanes.entry(lane.clone()).or_default() += 1;
-                    }
-                }
-            }
-        }
-        self.staged.len() > before
-    }
-
-    fn stage_start(&mut self, want: &Want, by: &str) -> u32 {
-        let call = self.run.call(&want.key);
-        let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
-        let work = compose::compose(&self.run, &want.step, call, &want.work);
-        self.stage(
-            Event::AttemptStarted(Started {
-                key: want.key.clone(),
-                step: want.step.clone(),
-                attempt,
-                fingerprint: want.fingerprint.clone(),
-                by: by.to_owned(),
-                work: (!matches!(work, Work::Transform { .. })).then(|| Arc::new(work)),
-                item: want.item.clone(),
-                depends: want.depends.clone(),
-                on_crash: want.on_crash,
-            }),
-            false,
-        );
-        attempt
-    }
-
-    /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
-    fn compute(&mut self, want: &Want) {
-        let Work::Transform { value } = &*want.work else { return };
-        let attempt = self.stage_start(want, "program");
-        let problem = None;
-        let output = Arc::new(value.clone());
-        self.stage(
-            Event::AttemptFinished { key: want.key.clone(), attempt, output, problem, measured: Measured::default() },
-            false,
-        );
-    }
-
-    /// A form is an attempt that the person makes.
-    fn ask(&mut self, want: &Want) {
-        let Work::Ask { text, fields } = &*want.work else { return };
-        let attempt = self.stage_start(want, "person");
-        let gate = Gate {
-            key: want.key.clone(),
-            kind: GateFor::Input,
-            attempt,
-            version: 0,
-            shows: serde_json::json!({ "text": text, "fields": fields }),
-            allowed: vec![Answer::Answer, Answer::Skip],
-        };
-        self.stage(Event::GateOpened(gate), false);
-    }
-
-    /// An accepted result of an earlier run stands in for the attempt.
-    fn take_cached(&mut self, want: &Want) -> bool {
-        let Some(age) = want.cache else { return false };
-        let asked_again = self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty());
-        let since = self.now() - age.duration();
-        let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
-            return false;
-        };
-        if asked_again || from == self.run.id {
-            return false;
-        }
-        let attempt = self.stage_start(want, "cache");
-        let measured = Measured { notes: vec![format!("taken from run {}", from.short())], ..Measured::default() };
-        let output = Arc::new(output);
-        self.stage(Event::AttemptFinished { key: want.key.clone(), attempt, output, problem: None, measured }, false);
-        true
-    }
-
-    fn missing_secret(&self, work: &Work) -> Option<String> {
-        if self.settings.secrets.is_empty() {
-            return None;
-        }
-        let text = serde_json::to_string(work).unwrap_or_default();
-        let secrets = &self.engine.shared.ports.secrets;
-        self.settings.secrets.iter().find_map(|(name, reference)| {
-            let used = text.contains(&secret_marker(&self.run.nonce, name));
-            let typed = matches!(reference, SecretRef::Typed);
-            (used && typed && matches!(secrets.resolve(self.run.id, name, reference), Ok(None))).then(|| name.clone())
-        })
-    }
-
-    /// Takes a place at the provider, if it has one.
-    fn enter_lane(&self, want: &Want) -> bool {
-        let Some((provider, most)) = self.engine.shared.ports.performer.lane(&want.work) else { return true };
-        let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = lanes.entry(provider).or_default();
-        let free = *count < most;
-        *count += usize::from(free);
-        free
-    }
-
-    fn leave_lane(&self, provider: Option<&String>) {
-        if let Some(provider) = provider {
-            let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = lanes.get_mut(provider) {
-                *count = count.saturating_sub(1);
-            }
-            self.engine.shared.lane_freed.notify_waiters();
-        }
-    }
-
-    // ---- attempts ------------------------------------------------------------------------------------------------
-
-    /// Begins an attempt whose intent is committed.
-    fn begin(&mut self, want: &Want) {
-        let Some((attempt, work)) =
-            self.run.call(&want.key).and_then(|call| call.newest()).and_then(|a| Some((a.number, a.work.clone()?)))
-        else {
-            return;
-        };
-        let ports = &self.engine.shared.ports;
-        let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
-        let cancel = CancellationToken::new();
-        let job = Job {
-            run: self.run.id,
-            key: want.key.clone(),
-            attempt,
-            work,
-            timeout: want.timeout.map(crate::core::step::Span::duration),
-            asker: Asker {
-                task: self.settings.task.clone(),
-                step: want.step.clone(),
-                attempt,
-                inputs: Arc::clone(&self.run.inputs),
-                item: want.item.as_deref().cloned(),
-                index: want.key.last().item.or(want.key.last().iteration),
-            },
-            cwd: self.run.cwd.clone(),
-            folder: self.settings.folder.clone(),
-            nonce: self.run.nonce.clone(),
-            secrets: self.settings.secrets.clone(),
-            spool: ports.state.spool(self.run.id),
-        };
-        let bench = Bench {
-            deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
-            cancel: cancel.clone(),
-            ask: ask_sink(self.orders.clone(), want.key.clone(), attempt),
-        };
-        let under_way = UnderWay {
-            attempt,
-            cancel,
-            partial,
-            retry: want.retry.clone(),
-            lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
-            provider: ports.performer.lane(&want.work).map(|(provider, _)| provider),
-            estimate: ports.performer.estimate(&want.work),
-            since: Instant::now(),
-        };
-        self.under_way.insert(want.key.clone(), under_way);
-        let (ended, key) = (self.ended.clone(), want.key.clone());
-        let performed = ports.performer.perform(job, bench);
-        let guarded = tokio::spawn(performed);
-        tokio::spawn(async move {
-            let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
-                failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
-                partial: Untrusted::default(),
-                in_doubt: true,
-                measured: Measured::default(),
-            });
-            let _ = ended.send(Ended { key, attempt, performed });
-        });
-    }
-
-    fn take_end(&mut self, ended: Ended) {
-        let Some(under_way) = self.under_way.remove(&ended.key) else { return };
-        self.leave_lane(under_way.provider.as_ref());
-        self.answers.remove(&ended.key);
-        let Some(call) = self.run.call(&ended.key) else { return };
-        // The run may have been cancelled meanwhile, or the attempt settled by a decision.
-        if under_way.attempt != ended.attempt
-            || call.attempt(ended.attempt).is_none_or(|attempt| attempt.status != AttemptStatus::Running)
-        {
-            return;
-        }
-        let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let now = self.now();
-        let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
-        let performed = if self.resting.is_some() { resumable(ended.performed) } else { ended.performed };
-        for mut event in outcome::events(call, ended.attempt, performed, ms, &under_way.retry, now, random) {
-            if self.resting.is_some()
-                && let Event::AttemptCancelled { again, .. } = &mut event
-            {
-                *again = true;
-            }
-            self.stage(event, true);
-        }
-        under_way.partial.settle();
-    }
-
-    // ---- orders --------------------------------------------------------------------------------------------------
-
-    fn obey(&mut self, order: Order) -> Result<(), Lost> {
-        match order {
-            Order::Decide(decision, reply) => {
-                let who = self.engine.shared.ports.who.clone();
-                if let Some(gate) = self.run.call(&decision.key).and_then(|call| call.gate.clone())
-                    && gate.kind == GateFor::Secret
-                    && let What::Answer { value } = &decision.what
-                    && let Err(error) = self.engine.keep_secret(self.run.id, &gate, value)
-                {
-                    let _ = reply.send(Err(error));
-                    return Ok(());
-                }
-                self.decided(move |run| decide::decide(run, &decision, &who), reply)
-            }
-            Order::Append(make, reply) => {
-                self.catch_up()?;
-                let made = make(&self.run);
-                self.decided(move |_| made.clone(), reply)
-            }
-            Order::Ask { key, attempt, fields, answer } => {
-                let gate = Gate {
-                    key: key.clone(),
-                    kind: GateFor::Input,
-                    attempt,
-                    version: 0,
-                    shows: serde_json::json!({ "fields": fields }),
-                    allowed: vec![Answer::Answer],
-                };
-                self.answers.insert(key, answer);
-                self.stage(Event::GateOpened(gate), true);
-                Ok(())
-            }
-            Order::Stop(key) => {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
-                Ok(())
-            }
-            Order::Rest(reason) => {
-                self.resting = Some(reason);
-                for attempt in self.under_way.values() {
-                    attempt.cancel.cancel();
-                }
-                Ok(())
-            }
-            Order::Cancel(reply) => {
-                let who = self.engine.shared.ports.who.clone();
-                for attempt in self.under_way.values() {
-                    attempt.cancel.cancel();
-                }
-                self.keep_partial_texts();
-                self.decided(move |run| recover::cancelled(run, &who), reply)
-            }
-        }
-    }
-
-    /// Commits a decision at once, before anything that follows from it.
-    fn decided(
-        &mut self,
-        make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    ) -> Result<(), Lost> {
-        self.commit()?;
-        loop {
-            let events = match make(&self.run) {
-                Ok(events) => events,
-                Err(refusal) => {
-                    let _ = reply.send(Err(refusal.into()));
-                    return Ok(());
-                }
-            };
-            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events.clone());
-            batch.after = self.committed;
-            let at = batch.at;
-            if events.is_empty() {
-                let _ = reply.send(Ok(()));
-                return Ok(());
-            }
-            match self.engine.shared.ports.journal.append(batch) {
-                Ok(_) => {
-                    for event in events {
-                        self.committed += 1;
-                        self.run.apply(self.committed, at, &event);
-                        self.unfed.push(event.clone());
-                        self.publish(self.committed, at, event);
-                    }
-                    let _ = reply.send(Ok(()));
-                    self.give_answers();
-                    return Ok(());
-                }
-                Err(JournalError::Conflict { .. }) => {
-                    self.rebase()?;
-                    self.commit()?;
-                }
-                Err(error) => {
-                    let message = error.to_string();
-                    let _ = reply.send(Err(error.into()));
-                    return Err(Lost(message));
-                }
-            }
-        }
-    }
-
-    /// Hands answers to the commands that asked in the middle of their work.
-    fn give_answers(&mut self) {
-        let run = &self.run;
-        let answered: Vec<Key> = self
-            .answers
-            .keys()
-            .filter(|key| run.call(key).is_some_and(|call| call.answer.is_some()))
-            .cloned()
-            .collect();
-        for key in answered {
-            if let (Some(reply), Some(value)) =
-                (self.answers.remove(&key), self.run.call(&key).and_then(|call| call.answer.clone()))
-            {
-                let _ = reply.send((*value).clone());
-            }
-        }
-    }
-
-    /// A run that is stopped for good keeps what its attempts had written.
-    fn keep_partial_texts(&mut self) {
-        let texts: Vec<(Key, u32, Untrusted)> = self
-            .under_way
-            .iter()
-            .map(|(key, attempt)| (key.clone(), attempt.attempt, attempt.partial.text()))
-            .collect();
-        for (key, attempt, partial) in texts {
-            let by = self.engine.shared.ports.who.clone();
-            let measured = Measured::default();
-            self.stage(Event::AttemptCancelled { key, attempt, partial, again: false, by, measured }, true);
-        }
-    }
-
-    // ---- rest ----------------------------------------------------------------------------------------------------
 
     fn is_idle(&self) -> bool {
         self.under_way.is_empty() && self.next_retry().is_none() && self.run.status == Status::Waiting
@@ -817,24 +331,6 @@ impl Settings {
             task: run.task.clone(),
         }
     }
-}
-
-/// An attempt that was broken off because the person left is taken up again by itself.
-fn resumable(performed: Performed) -> Performed {
-    match performed {
-        Performed::Failed { partial, in_doubt, measured, .. } if !in_doubt => {
-            Performed::Cancelled { partial, in_doubt, measured }
-        }
-        other => other,
-    }
-}
-
-fn ask_sink(orders: mpsc::UnboundedSender<Order>, key: Key, attempt: u32) -> AskSink {
-    Arc::new(move |fields| {
-        let (answer, answered) = oneshot::channel();
-        let _ = orders.send(Order::Ask { key: key.clone(), attempt, fields, answer });
-        Box::pin(async move { answered.await.unwrap_or(Value::Null) })
-    })
 }
 
 async fn sleep_until(wake: Option<DateTime<Utc>>, now: DateTime<Utc>) {

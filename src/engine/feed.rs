@@ -12,6 +12,7 @@ use crate::core::model::Delta;
 
 /// Something new in a run.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "updates live in vectors of a few, and most of them are events")]
 pub enum Update {
     /// It is in the journal.
     Event(Recorded),

@@ -6,13 +6,16 @@
 //! first one wins; a drive that dies leaves a run that any process can take up.
 
 mod attempt;
+mod begin;
 mod compose;
 mod driver;
 mod feed;
 mod lease;
+mod orders;
 mod outcome;
 mod ready;
 mod recover;
+mod stage;
 mod start;
 
 use std::collections::HashMap;
@@ -108,10 +111,16 @@ struct Shared {
     lane_freed: Notify,
 }
 
+/// Makes events of a run as it stands.
+type Make = Box<dyn FnOnce(&Run) -> Result<Vec<Event>, Refusal> + Send>;
+
+/// Where the answer to an order goes.
+type Reply = oneshot::Sender<Result<(), EngineError>>;
+
 /// What a driver is told.
 enum Order {
-    Decide(Decision, oneshot::Sender<Result<(), EngineError>>),
-    Append(Box<dyn FnOnce(&Run) -> Result<Vec<Event>, Refusal> + Send>, oneshot::Sender<Result<(), EngineError>>),
+    Decide(Decision, Reply),
+    Append(Make, Reply),
     /// A command asks the person in the middle of its work.
     Ask {
         key: Key,
@@ -121,7 +130,7 @@ enum Order {
     },
     Stop(Key),
     Rest(PauseReason),
-    Cancel(oneshot::Sender<Result<(), EngineError>>),
+    Cancel(Reply),
 }
 
 impl Engine {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::event::{Created, Event, Origin};
-use crate::core::failure::Failure;
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -125,7 +125,7 @@ impl Engine {
             None => (Value::Null, Vec::new()),
         };
         let learned = ports.journal.learned(Some(&task.id)).map_err(EngineError::from)?;
-        let nonce: String = ports.clock.random().iter().map(|byte| format!("{byte:02x}")).collect();
+        let nonce = Fingerprint::of_bytes(&ports.clock.random()).as_str()[..20].to_owned();
         let created = Created {
             task: task.id.clone(),
             kind: task.kind(),
@@ -190,10 +190,4 @@ fn title(pinned: &Pinned, inputs: &Value) -> String {
     }
     let cut: String = shown.chars().take(LONGEST - 1).collect();
     format!("{}…", cut.trim_end())
-}
-
-impl From<Failure> for StartError {
-    fn from(failure: Failure) -> Self {
-        Self::Definition(failure.message)
-    }
 }

@@ -1,0 +1,383 @@
+//! The fold: what each event makes of a run. It never fails: what does not fit is passed over, so that a journal
+//! written by a later minor version can still be read.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
+use super::document::{Document, DocumentVersion, Said};
+use super::event::{Event, Lesson, Scope};
+use super::gate::GateFor;
+use super::key::Key;
+use super::model::Role;
+use super::run::{ChatMessage, Decided, Run, RunResult, Status};
+use super::task::Kind;
+use super::text::Untrusted;
+
+impl Run {
+    /// Folds one event in. It never fails: what does not fit is passed over, so that a journal written by a later
+    /// minor version can still be read.
+    pub fn apply(&mut self, seq: u64, at: DateTime<Utc>, event: &Event) {
+        self.seq = seq;
+        self.updated_at = at;
+        if let Some(key) = event.key() {
+            let before = self.calls.get(key).map_or((false, false), weight);
+            self.apply_to_call(seq, at, key, event);
+            if let Some(call) = self.calls.get_mut(key) {
+                call.seq = seq;
+                let after = weight(call);
+                self.open_gates = self.open_gates + usize::from(after.0) - usize::from(before.0);
+                self.under_way = self.under_way + usize::from(after.1) - usize::from(before.1);
+            }
+            if event.moves_run() {
+                self.goes_on();
+            }
+        } else {
+            self.apply_to_run(event);
+        }
+    }
+
+    fn goes_on(&mut self) {
+        if self.status != Status::Running && self.status != Status::Cancelled {
+            self.status = Status::Running;
+            self.paused = None;
+        }
+    }
+
+    fn apply_to_run(&mut self, event: &Event) {
+        match event {
+            Event::RunResumed { .. } => {
+                self.status = Status::Running;
+                self.paused = None;
+                self.error = None;
+            }
+            Event::RunWaiting {} => self.status = Status::Waiting,
+            Event::RunPaused { reason } => {
+                self.status = Status::Paused;
+                self.paused = Some(*reason);
+            }
+            Event::RunCompleted { title, body } => {
+                self.status = Status::Completed;
+                self.error = None;
+                self.result = Some(RunResult { title: title.clone(), body: body.clone() });
+            }
+            Event::RunFailed { key, error } => {
+                self.status = Status::Failed;
+                self.error = Some((key.clone(), error.clone()));
+            }
+            Event::RunCancelled { .. } => {
+                self.status = Status::Cancelled;
+                self.paused = None;
+                for call in self.calls.values_mut() {
+                    call.gate = None;
+                    // The counts below hold only if no attempt is left under way: its end may still be told after this.
+                    if let Some(attempt) = call.attempts.last_mut()
+                        && attempt.status == AttemptStatus::Running
+                    {
+                        attempt.status = AttemptStatus::Cancelled;
+                    }
+                    if matches!(
+                        call.status,
+                        CallStatus::Pending
+                            | CallStatus::Approval
+                            | CallStatus::Running
+                            | CallStatus::Review
+                            | CallStatus::Input
+                            | CallStatus::Stale
+                            | CallStatus::InDoubt
+                    ) {
+                        call.status = CallStatus::Cancelled;
+                    }
+                }
+                self.open_gates = 0;
+                self.under_way = 0;
+            }
+            Event::RunRenamed { title, .. } => self.title.clone_from(title),
+            Event::RunUpdated { definition, .. } => self.definition = definition.clone(),
+            Event::BudgetRaised { budget, .. } => {
+                self.budget = Some(*budget);
+                let mut closed = 0;
+                for call in self.calls.values_mut() {
+                    if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Budget) {
+                        call.gate = None;
+                        closed += 1;
+                    }
+                }
+                self.open_gates -= closed;
+                self.goes_on();
+            }
+            Event::MessageAdded { text, .. } => {
+                self.messages.push(ChatMessage { role: Role::User, text: Untrusted::new(text.clone()) });
+                self.said.push(Said::Person(text.clone()));
+                self.close_inputs();
+                self.goes_on();
+            }
+            Event::DocumentWritten { name, title, body, by, .. } => {
+                let document = self
+                    .documents
+                    .entry(name.clone())
+                    .or_insert_with(|| Document { name: name.clone(), versions: Vec::new() });
+                document.versions.push(DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone() });
+                if self.kind == Kind::Instruct {
+                    let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
+                    self.said.push(Said::Written { name: name.clone(), version, by_model: by == "model" });
+                }
+                if name == "result" && self.status == Status::Completed {
+                    self.result = Some(RunResult { title: title.clone(), body: body.clone() });
+                }
+            }
+            Event::Warned { message, .. } => self.warnings.push(message.clone()),
+            Event::Logged { text } => self.log.push(text.clone()),
+            _ => {}
+        }
+    }
+
+    /// A message of the person answers every question of the conversation.
+    fn close_inputs(&mut self) {
+        let mut closed = 0;
+        for call in self.calls.values_mut() {
+            if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input) {
+                call.gate = None;
+                closed += 1;
+                if call.status == CallStatus::Input {
+                    call.status = CallStatus::Pending;
+                }
+            }
+        }
+        self.open_gates -= closed;
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per event: the fold reads best in one place")]
+    fn apply_to_call(&mut self, seq: u64, at: DateTime<Utc>, key: &Key, event: &Event) {
+        if let Event::FlowDecided { key, what, value, why } = event {
+            let decided = self.decided.entry(key.clone()).or_default();
+            decided.retain(|d| d.what != *what);
+            decided.push(Decided { what: what.clone(), value: value.clone(), why: why.clone() });
+            return;
+        }
+        if let Event::StateSet { name, value, .. } = event {
+            self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
+            return;
+        }
+        if let Event::CallMoved { from, attempt, version, fingerprint, .. } = event {
+            let Some(origin) = self.calls.get(from) else { return };
+            let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));
+            let Some(output) = made.map(|made| Arc::clone(&made.output)) else { return };
+            let step = origin.step.clone();
+            let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step));
+            call.take_over(seq, at, "moved", fingerprint, &output);
+            return;
+        }
+        let step = event.step().unwrap_or_else(|| key.step());
+        let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step.to_owned()));
+        match event {
+            Event::AttemptStarted(started) => call.start(at, started),
+            Event::AttemptFinished { attempt, output, problem, measured, .. } => {
+                self.usage += measured.usage;
+                call.under_way_ended();
+                let program = if let Some(attempt) = call.attempt_mut(*attempt) {
+                    attempt.status = AttemptStatus::Review;
+                    attempt.measured = measured.clone();
+                    attempt.problem.clone_from(problem);
+                    attempt.versions.push(Version { by: attempt.by.clone(), output: Arc::clone(output) });
+                    attempt.by.clone()
+                } else {
+                    String::new()
+                };
+                call.status = CallStatus::Pending;
+                // A turn of a conversation speaks as soon as it has ended; there is no review of it.
+                if program == "model"
+                    && self.kind == Kind::Instruct
+                    && let Some(text) = turn_text(output)
+                {
+                    self.messages.push(ChatMessage { role: Role::Assistant, text });
+                }
+            }
+            Event::AttemptFailed { attempt, error, partial, retry_at, measured, .. } => {
+                self.usage += measured.usage;
+                call.under_way_ended();
+                let fingerprint = call.fail_attempt(*attempt, error, partial, measured);
+                call.retry_at = *retry_at;
+                if retry_at.is_some() {
+                    call.status = CallStatus::Pending;
+                } else {
+                    call.status = CallStatus::Failed;
+                    call.again = false;
+                    if let Some(fingerprint) = fingerprint {
+                        call.ending = Some(Ending::Failed { fingerprint, failure: error.clone() });
+                    }
+                }
+            }
+            Event::AttemptCancelled { attempt, partial, again, measured, .. } => {
+                self.usage += measured.usage;
+                call.under_way_ended();
+                call.status = CallStatus::Cancelled;
+                if *again {
+                    call.status = CallStatus::Pending;
+                    call.tries = call.tries.saturating_sub(1);
+                }
+                if let Some(attempt) = call.attempt_mut(*attempt) {
+                    attempt.status = AttemptStatus::Cancelled;
+                    attempt.partial = partial.clone();
+                    attempt.measured = measured.clone();
+                    if !partial.is_empty() && !*again {
+                        let output = Arc::new(Value::String(partial.data().to_owned()));
+                        attempt.versions.push(Version { by: attempt.by.clone(), output });
+                    }
+                }
+                if self.kind == Kind::Instruct && !*again {
+                    let version = u32::from(!partial.is_empty());
+                    self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version });
+                    if !partial.is_empty() {
+                        self.messages.push(ChatMessage { role: Role::Assistant, text: partial.clone() });
+                    }
+                }
+            }
+            Event::AttemptRejected { attempt, instruction, scope, .. } => {
+                call.gate = None;
+                call.status = CallStatus::Pending;
+                call.again = true;
+                call.tries = 0;
+                call.retry_at = None;
+                if let Some(attempt) = call.attempt_mut(*attempt) {
+                    attempt.status = AttemptStatus::Rejected;
+                    attempt.instruction = Some(Instruction { text: instruction.clone(), scope: *scope });
+                }
+                if *scope != Scope::This && !instruction.is_empty() {
+                    let lesson = Lesson { step: call.step.clone(), text: instruction.clone() };
+                    self.remaining.push((seq, lesson));
+                }
+            }
+            Event::VersionEdited { attempt, version, output, by, .. } => {
+                if let Some(attempt) = call.attempt_mut(*attempt) {
+                    attempt.problem = None;
+                    attempt.versions.push(Version { by: by.clone(), output: Arc::clone(output) });
+                }
+                if let Some(gate) = &mut call.gate {
+                    gate.version = *version;
+                    // An edit is only taken when it fits the schema.
+                    gate.allowed = super::decide::review_answers(true);
+                }
+            }
+            Event::GateOpened(gate) => {
+                call.answer = None;
+                call.wait(gate);
+            }
+            Event::CallAccepted { attempt, version, .. } => {
+                call.accept(seq, *attempt, *version);
+                if self.kind == Kind::Instruct {
+                    self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version: *version });
+                }
+            }
+            Event::CallApproved { fingerprint, .. } => {
+                call.gate = None;
+                call.status = CallStatus::Pending;
+                call.approved = Some(fingerprint.clone());
+                self.approved.insert(fingerprint.clone());
+            }
+            Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
+            Event::CallSkipped { because, by, .. } => {
+                call.gate = None;
+                call.stale = None;
+                call.again = false;
+                call.retry_at = None;
+                call.status = CallStatus::Skipped;
+                let by_person = by != "flow";
+                if by_person {
+                    // What the person left out is not what later calls see.
+                    call.standing = None;
+                }
+                call.ending = Some(Ending::Skipped { because: because.clone(), by_person });
+            }
+            Event::CallFailed { fingerprint, error, .. } => {
+                call.gate = None;
+                call.stale = None;
+                call.again = false;
+                call.status = CallStatus::Failed;
+                call.ending = Some(Ending::Failed { fingerprint: fingerprint.clone(), failure: error.clone() });
+            }
+            Event::CallStaled { fingerprint, because, .. } => {
+                call.status = CallStatus::Stale;
+                call.gate = None;
+                call.stale = Some(Stale { fingerprint: fingerprint.clone(), because: because.clone() });
+            }
+            Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
+            Event::CallRestored { fingerprint, .. } => call.restore(fingerprint),
+            Event::CallAdopted { fingerprint, output, .. } => {
+                call.take_over(seq, at, "adopted", fingerprint, output);
+                if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
+                    let (attempt, version) = (standing.attempt, standing.version);
+                    self.said.push(Said::Model { key: key.clone(), attempt, version });
+                }
+            }
+            Event::CallReopened { .. } => {
+                call.status = CallStatus::Review;
+                call.ending = None;
+            }
+            Event::CallRequested { .. } => {
+                call.gate = None;
+                call.stale = None;
+                call.ending = None;
+                call.again = true;
+                call.tries = 0;
+                call.retry_at = None;
+                call.status = CallStatus::Pending;
+                if let Some(attempt) = call.attempts.last_mut()
+                    && attempt.status == AttemptStatus::InDoubt
+                {
+                    attempt.status = AttemptStatus::Cancelled;
+                }
+            }
+            Event::CallCancelled { .. } => {
+                call.gate = None;
+                call.stale = None;
+                call.again = false;
+                call.status = CallStatus::Cancelled;
+            }
+            Event::Warned { message, .. } => self.warnings.push(message.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a call has an open gate, and whether it has an attempt under way.
+fn weight(call: &Call) -> (bool, bool) {
+    (call.gate.is_some(), call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running))
+}
+
+/// What a turn of a conversation says to the person.
+fn turn_text(output: &Value) -> Option<Untrusted> {
+    let text = output.get("text").and_then(Value::as_str).unwrap_or_default();
+    let text = if text.is_empty() { output.get("title").and_then(Value::as_str).unwrap_or_default() } else { text };
+    (!text.is_empty()).then(|| Untrusted::from(text))
+}
+
+impl Event {
+    /// The step's id, where the event names it.
+    fn step(&self) -> Option<&str> {
+        match self {
+            Self::AttemptStarted(started) => Some(&started.step),
+            Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
+                Some(step)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a run that stood still goes on with this event: a decision, or work that begins.
+    fn moves_run(&self) -> bool {
+        matches!(
+            self,
+            Self::AttemptStarted(_)
+                | Self::AttemptRejected { .. }
+                | Self::CallAccepted { .. }
+                | Self::CallApproved { .. }
+                | Self::CallAnswered { .. }
+                | Self::CallKept { .. }
+                | Self::CallReopened { .. }
+                | Self::CallRequested { .. }
+        )
+    }
+}

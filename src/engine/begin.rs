@@ -1,0 +1,286 @@
+//! Beginning: which wanted calls may start, and attempts on their way from intent to outcome.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::call::{AttemptStatus, Call};
+use crate::core::event::{Event, Measured, Started};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::model::Asker;
+use crate::core::ports::{AskSink, Bench, Job, Performed};
+use crate::core::secret::SecretRef;
+use crate::core::step::Span;
+use crate::core::text::Untrusted;
+use crate::core::usage::Usage;
+use crate::core::work::{Work, secret_marker};
+use crate::engine::attempt::{self, Partial};
+use crate::engine::driver::{Driver, Ended, UnderWay};
+use crate::engine::ready::{self, Limits, Step};
+use crate::engine::{Order, compose, outcome, recover};
+use crate::flow::Want;
+
+impl Driver {
+    /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
+    pub(super) fn start_what_may(&mut self) -> bool {
+        if self.resting.is_some() || self.wants.end.is_some() {
+            return false;
+        }
+        let now = self.now();
+        let before = self.staged.len();
+        let mut lanes: HashMap<Key, usize> = HashMap::new();
+        let mut reserved = Usage::default();
+        for attempt in self.under_way.values() {
+            reserved += attempt.estimate;
+            if let Some(lane) = &attempt.lane {
+                *lanes.entry(lane.clone()).or_default() += 1;
+            }
+        }
+        let mut under_way = self.under_way.len() + self.starting.len();
+        for want in self.wants.calls.clone() {
+            if self.under_way.contains_key(&want.key) || self.starting.iter().any(|starting| starting.key == want.key) {
+                continue;
+            }
+            let pure = matches!(*want.work, Work::Transform { .. });
+            let estimate =
+                if pure { Usage::default() } else { self.engine.shared.ports.performer.estimate(&want.work) };
+            let missing = if pure { None } else { self.missing_secret(&want.work) };
+            let limits = Limits {
+                // A pure step takes no time and so no place.
+                concurrency: if pure { usize::MAX } else { self.settings.concurrency },
+                under_way,
+                lanes: &lanes,
+                budget: self.run.budget.unwrap_or(self.settings.budget),
+                reserved,
+            };
+            match ready::ready(&self.run, &want, &limits, estimate, missing.as_deref(), now) {
+                Step::Wait | Step::Until(_) => {}
+                Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
+                Step::Start if pure => self.compute(&want),
+                Step::Start if matches!(*want.work, Work::Ask { .. }) => self.ask(&want),
+                Step::Start => {
+                    if self.take_cached(&want) || !self.enter_lane(&want) {
+                        continue;
+                    }
+                    self.stage_start(&want, if matches!(*want.work, Work::Prompt(_)) { "model" } else { "program" });
+                    self.starting.push(Arc::clone(&want));
+                    under_way += 1;
+                    reserved += estimate;
+                    if let Some((lane, _)) = &want.lane {
+                        *lanes.entry(lane.clone()).or_default() += 1;
+                    }
+                }
+            }
+        }
+        self.staged.len() > before
+    }
+
+    pub(super) fn stage_start(&mut self, want: &Want, by: &str) -> u32 {
+        let call = self.run.call(&want.key);
+        let attempt = call.map_or(1, Call::next_attempt);
+        let work = compose::compose(&self.run, &want.step, call, &want.work);
+        self.stage(
+            Event::AttemptStarted(Started {
+                key: want.key.clone(),
+                step: want.step.clone(),
+                attempt,
+                fingerprint: want.fingerprint.clone(),
+                by: by.to_owned(),
+                work: (!matches!(work, Work::Transform { .. })).then(|| Arc::new(work)),
+                item: want.item.clone(),
+                depends: want.depends.clone(),
+                on_crash: want.on_crash,
+            }),
+            false,
+        );
+        attempt
+    }
+
+    /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
+    pub(super) fn compute(&mut self, want: &Want) {
+        let Work::Transform { value } = &*want.work else { return };
+        let attempt = self.stage_start(want, "program");
+        let problem = None;
+        let output = Arc::new(value.clone());
+        self.stage(
+            Event::AttemptFinished { key: want.key.clone(), attempt, output, problem, measured: Measured::default() },
+            false,
+        );
+    }
+
+    /// A form is an attempt that the person makes.
+    pub(super) fn ask(&mut self, want: &Want) {
+        let Work::Ask { text, fields } = &*want.work else { return };
+        let attempt = self.stage_start(want, "person");
+        let gate = Gate {
+            key: want.key.clone(),
+            kind: GateFor::Input,
+            attempt,
+            version: 0,
+            shows: serde_json::json!({ "text": text, "fields": fields }),
+            allowed: vec![Answer::Answer, Answer::Skip],
+        };
+        self.stage(Event::GateOpened(gate), false);
+    }
+
+    /// An accepted result of an earlier run stands in for the attempt.
+    pub(super) fn take_cached(&mut self, want: &Want) -> bool {
+        let Some(age) = want.cache else { return false };
+        let asked_again = self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty());
+        let since = self.now() - age.duration();
+        let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
+            return false;
+        };
+        if asked_again || from == self.run.id {
+            return false;
+        }
+        let attempt = self.stage_start(want, "cache");
+        let measured = Measured { notes: vec![format!("taken from run {}", from.short())], ..Measured::default() };
+        let output = Arc::new(output);
+        self.stage(Event::AttemptFinished { key: want.key.clone(), attempt, output, problem: None, measured }, false);
+        true
+    }
+
+    pub(super) fn missing_secret(&self, work: &Work) -> Option<String> {
+        if self.settings.secrets.is_empty() {
+            return None;
+        }
+        let text = serde_json::to_string(work).unwrap_or_default();
+        let secrets = &self.engine.shared.ports.secrets;
+        self.settings.secrets.iter().find_map(|(name, reference)| {
+            let used = text.contains(&secret_marker(&self.run.nonce, name));
+            let typed = matches!(reference, SecretRef::Typed);
+            (used && typed && matches!(secrets.resolve(self.run.id, name, reference), Ok(None))).then(|| name.clone())
+        })
+    }
+
+    /// Takes a place at the provider, if it has one.
+    pub(super) fn enter_lane(&self, want: &Want) -> bool {
+        let Some((provider, most)) = self.engine.shared.ports.performer.lane(&want.work) else { return true };
+        let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = lanes.entry(provider).or_default();
+        let free = *count < most;
+        *count += usize::from(free);
+        free
+    }
+
+    pub(super) fn leave_lane(&self, provider: Option<&String>) {
+        if let Some(provider) = provider {
+            let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = lanes.get_mut(provider) {
+                *count = count.saturating_sub(1);
+            }
+            self.engine.shared.lane_freed.notify_waiters();
+        }
+    }
+
+    /// Begins an attempt whose intent is committed.
+    pub(super) fn begin(&mut self, want: &Want) {
+        let Some((attempt, work)) =
+            self.run.call(&want.key).and_then(|call| call.newest()).and_then(|a| Some((a.number, a.work.clone()?)))
+        else {
+            return;
+        };
+        let ports = &self.engine.shared.ports;
+        let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
+        let cancel = CancellationToken::new();
+        let job = Job {
+            run: self.run.id,
+            key: want.key.clone(),
+            attempt,
+            work,
+            timeout: want.timeout.map(Span::duration),
+            asker: Asker {
+                task: self.settings.task.clone(),
+                step: want.step.clone(),
+                attempt,
+                inputs: Arc::clone(&self.run.inputs),
+                item: want.item.as_deref().cloned(),
+                index: want.key.last().item.or(want.key.last().iteration),
+            },
+            cwd: self.run.cwd.clone(),
+            folder: self.settings.folder.clone(),
+            nonce: self.run.nonce.clone(),
+            secrets: self.settings.secrets.clone(),
+            spool: ports.state.spool(self.run.id),
+        };
+        let bench = Bench {
+            deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
+            cancel: cancel.clone(),
+            ask: ask_sink(self.orders.clone(), want.key.clone(), attempt),
+        };
+        let under_way = UnderWay {
+            attempt,
+            cancel,
+            partial,
+            retry: want.retry.clone(),
+            lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
+            provider: ports.performer.lane(&want.work).map(|(provider, _)| provider),
+            estimate: ports.performer.estimate(&want.work),
+            since: Instant::now(),
+        };
+        self.under_way.insert(want.key.clone(), under_way);
+        let (ended, key) = (self.ended.clone(), want.key.clone());
+        let performed = ports.performer.perform(job, bench);
+        let guarded = tokio::spawn(performed);
+        tokio::spawn(async move {
+            let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
+                failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
+                partial: Untrusted::default(),
+                in_doubt: true,
+                measured: Measured::default(),
+            });
+            let _ = ended.send(Ended { key, attempt, performed });
+        });
+    }
+
+    pub(super) fn take_end(&mut self, ended: Ended) {
+        let Some(under_way) = self.under_way.remove(&ended.key) else { return };
+        self.leave_lane(under_way.provider.as_ref());
+        self.answers.remove(&ended.key);
+        let Some(call) = self.run.call(&ended.key) else { return };
+        // The run may have been cancelled meanwhile, or the attempt settled by a decision.
+        if under_way.attempt != ended.attempt
+            || call.attempt(ended.attempt).is_none_or(|attempt| attempt.status != AttemptStatus::Running)
+        {
+            return;
+        }
+        let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
+        let performed = if self.resting.is_some() { resumable(ended.performed) } else { ended.performed };
+        for mut event in outcome::events(call, ended.attempt, performed, ms, &under_way.retry, now, random) {
+            if self.resting.is_some()
+                && let Event::AttemptCancelled { again, .. } = &mut event
+            {
+                *again = true;
+            }
+            self.stage(event, true);
+        }
+        under_way.partial.settle();
+    }
+}
+
+/// An attempt that was broken off because the person left is taken up again by itself.
+fn resumable(performed: Performed) -> Performed {
+    match performed {
+        Performed::Failed { partial, in_doubt, measured, .. } if !in_doubt => {
+            Performed::Cancelled { partial, in_doubt, measured }
+        }
+        other => other,
+    }
+}
+
+fn ask_sink(orders: mpsc::UnboundedSender<Order>, key: Key, attempt: u32) -> AskSink {
+    Arc::new(move |fields| {
+        let (answer, answered) = oneshot::channel();
+        let _ = orders.send(Order::Ask { key: key.clone(), attempt, fields, answer });
+        Box::pin(async move { answered.await.unwrap_or(Value::Null) })
+    })
+}

@@ -1,0 +1,110 @@
+//! Staging: what happened is folded and fed at once, and committed before anything begins or is shown because of it.
+
+use chrono::{DateTime, Utc};
+
+use crate::core::event::{Event, Recorded};
+use crate::core::ports::{JournalError, Writer};
+use crate::core::run::{Run, Status};
+use crate::engine::driver::{Driver, Lost};
+use crate::engine::feed::Update;
+
+/// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
+const MOST_STAGED: usize = 1_000;
+
+impl Driver {
+    pub(super) fn stage(&mut self, event: Event, fact: bool) {
+        let now = self.now();
+        self.run.apply(self.run.seq + 1, now, &event);
+        self.unfed.push(event.clone());
+        self.staged.push((event, fact));
+    }
+
+    /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
+    pub(super) fn commit(&mut self) -> Result<(), Lost> {
+        while !self.staged.is_empty() {
+            let events: Vec<Event> = self.staged.iter().map(|(event, _)| event.clone()).collect();
+            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
+            batch.after = self.committed;
+            let at = batch.at;
+            match self.engine.shared.ports.journal.append(batch) {
+                Ok(_) => {
+                    for (event, _) in std::mem::take(&mut self.staged) {
+                        self.committed += 1;
+                        self.publish(self.committed, at, event);
+                    }
+                    for want in std::mem::take(&mut self.starting) {
+                        self.begin(&want);
+                    }
+                }
+                Err(JournalError::Conflict { .. }) => self.rebase()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn publish(&self, seq: u64, at: DateTime<Utc>, event: Event) {
+        self.feed.publish(&Update::Event(Recorded { run: self.run.id, seq, at, event }));
+    }
+
+    /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
+    pub(super) fn rebase(&mut self) -> Result<(), Lost> {
+        let journal = self.engine.shared.ports.journal.read(self.run.id, 0)?;
+        let folded = Run::fold(self.run.id, &journal).map_err(|error| Lost(error.to_string()))?;
+        for recorded in journal.iter().filter(|recorded| recorded.seq > self.committed) {
+            self.feed.publish(&Update::Event(recorded.clone()));
+        }
+        self.committed = folded.seq;
+        self.run = folded;
+        self.starting.clear();
+        self.unfed.clear();
+        let facts: Vec<Event> =
+            std::mem::take(&mut self.staged).into_iter().filter_map(|(event, fact)| fact.then_some(event)).collect();
+        self.session = self.flow.open(&self.run);
+        for event in facts {
+            self.stage(event, true);
+        }
+        self.give_answers();
+        self.settle_derived()
+    }
+
+    /// Takes in what others wrote.
+    pub(super) fn catch_up(&mut self) -> Result<(), Lost> {
+        if self.engine.shared.ports.journal.head(self.run.id)? != self.committed {
+            self.rebase()?;
+        }
+        Ok(())
+    }
+
+    /// Feeds the flow and performs what is pure until nothing new comes of it, then commits and begins the rest.
+    pub(super) fn settle(&mut self) -> Result<(), Lost> {
+        self.settle_derived()?;
+        self.commit()
+    }
+
+    pub(super) fn settle_derived(&mut self) -> Result<(), Lost> {
+        if self.run.status == Status::Cancelled {
+            return Ok(());
+        }
+        loop {
+            let fed = std::mem::take(&mut self.unfed);
+            self.wants = self.session.feed(&fed);
+            let notes = std::mem::take(&mut self.wants.notes);
+            let noted = !notes.is_empty();
+            for note in notes {
+                self.stage(note, false);
+            }
+            for key in std::mem::take(&mut self.wants.cancel) {
+                if let Some(attempt) = self.under_way.get(&key) {
+                    attempt.cancel.cancel();
+                }
+            }
+            if !noted && !self.start_what_may() {
+                return Ok(());
+            }
+            if self.staged.len() >= MOST_STAGED && self.starting.is_empty() {
+                self.commit()?;
+            }
+        }
+    }
+}
