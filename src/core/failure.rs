@@ -84,7 +84,7 @@ impl fmt::Display for FailureClass {
 }
 
 /// One failure: its class, and a message for a person that says what happened and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[error("{class}: {message}")]
 pub struct Failure {
     /// The class.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::names::Names;
 use super::plan::{Doing, Node};
+use super::scope::Source;
 use super::work::{condition, resolve};
 use super::{Evaluation, Outcome};
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
@@ -40,8 +41,8 @@ pub struct Asked<'a> {
     pub item: Option<&'a Arc<serde_json::Value>>,
     /// The list of that fan-out, for items that moved.
     pub list: &'a [Arc<serde_json::Value>],
-    /// What it depends on: the name of each step, and the newest event that made an output of it stand.
-    pub depends: &'a [(Key, u64)],
+    /// What it depends on.
+    pub depends: &'a [Source],
     /// The model where the step does not name one.
     pub model: Option<&'a str>,
     /// How it is tried again where the step does not say.
@@ -56,8 +57,10 @@ pub struct Seen {
     pub outcome: Outcome,
     /// Its output, when it stands.
     pub output: Option<Value>,
-    /// The event that made it stand; 0 when nothing does.
+    /// The newest event that changed what it came to; 0 when it has not ended.
     pub seq: u64,
+    /// Changes whenever something inside it does.
+    pub stamp: u64,
     /// Set when it is to be performed.
     pub want: Option<Arc<Want>>,
     /// The call inside that failed.
@@ -67,7 +70,7 @@ pub struct Seen {
 impl Seen {
     /// It has not ended.
     pub fn waiting() -> Self {
-        Self { outcome: Outcome::Waiting, output: None, seq: 0, want: None, failed_at: None }
+        Self { outcome: Outcome::Waiting, output: None, seq: 0, stamp: 0, want: None, failed_at: None }
     }
 
     /// It has an output.
@@ -84,8 +87,8 @@ impl Seen {
         Self { want: Some(Arc::clone(want)), ..Self::waiting() }
     }
 
-    fn ended(outcome: Outcome) -> Self {
-        Self { outcome, ..Self::waiting() }
+    fn ended(outcome: Outcome, seq: u64) -> Self {
+        Self { outcome, seq, ..Self::waiting() }
     }
 }
 
@@ -99,8 +102,8 @@ impl Cell {
     pub fn evaluate(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Seen {
         let run = evaluation.run;
         let call = run.call(asked.key);
-        if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, .. }) = call {
-            return Seen::ended(Outcome::Skipped(because.clone()));
+        if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, seq, .. }) = call {
+            return Seen::ended(Outcome::Skipped(because.clone()), *seq);
         }
         let want = match &self.want {
             Some(want) => Arc::clone(want),
@@ -120,7 +123,7 @@ impl Cell {
             && failed == fingerprint
             && !call.again
         {
-            return Seen::ended(Outcome::Failed(failure.clone()));
+            return Seen::ended(Outcome::Failed(failure.clone()), call.seq);
         }
         let newest_is_of_this = call.newest().is_some_and(|attempt| attempt.fingerprint == *fingerprint);
         match call.status {
@@ -227,7 +230,8 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
         return Seen::waiting();
     }
     let since = call.standing.as_ref().map_or(0, |standing| standing.seq);
-    let because: Vec<Key> = asked.depends.iter().filter(|(_, seq)| *seq > since).map(|(key, _)| key.clone()).collect();
+    let because: Vec<Key> =
+        asked.depends.iter().filter(|source| source.seq > since).map(|source| source.key.clone()).collect();
     evaluation.note(Event::CallStaled {
         key: asked.key.clone(),
         fingerprint: want.fingerprint.clone(),
@@ -322,7 +326,7 @@ fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure>
         fingerprint,
         work: Arc::new(work),
         item: asked.item.cloned(),
-        depends: asked.depends.iter().map(|(key, _)| key.clone()).collect(),
+        depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),
         timeout: rules.timeout,
@@ -336,10 +340,10 @@ fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure>
 /// The definition's own mistake: the call fails without an attempt.
 fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, evaluation: &mut Evaluation<'_>) -> Seen {
     let fingerprint = Fingerprint::of_bytes(error.message.as_bytes());
-    if let Some(Call { ending: Some(Ending::Failed { fingerprint: failed, failure }), again: false, .. }) = call
+    if let Some(Call { ending: Some(Ending::Failed { fingerprint: failed, failure }), again: false, seq, .. }) = call
         && *failed == fingerprint
     {
-        return Seen::ended(Outcome::Failed(failure.clone()));
+        return Seen::ended(Outcome::Failed(failure.clone()), *seq);
     }
     evaluation.note(Event::CallFailed {
         key: asked.key.clone(),

@@ -145,21 +145,28 @@ impl GraphSession {
 
     /// A run that has made as many calls as it may fails before it makes another.
     fn limit(&self, wants: &mut Wants) {
+        let begun = |key: &Key| self.run.call(key).is_some_and(|call| !call.attempts.is_empty());
         let made = self.run.calls.values().filter(|call| !call.attempts.is_empty()).count();
-        let more = wants.calls.iter().find(|want| self.run.call(&want.key).is_none_or(|call| call.attempts.is_empty()));
-        if let Some(want) = more
-            && made >= self.max_calls
-        {
+        let mut left = self.max_calls.saturating_sub(made);
+        let refused =
+            wants.calls.iter().find(|want| !begun(&want.key)).filter(|_| left == 0).map(|want| want.key.clone());
+        if let Some(key) = refused {
             let message = format!("the run has made {made} calls, as many as `max_calls` allows");
-            let key = Some(want.key.clone());
-            wants.end = Some(End::Failed { key, failure: Failure::new(FailureClass::Definition, message) });
+            wants.end = Some(End::Failed { key: Some(key), failure: Failure::new(FailureClass::Definition, message) });
             wants.calls.clear();
+            return;
         }
+        wants.calls.retain(|want| {
+            let new = !begun(&want.key);
+            let may = !new || left > 0;
+            left -= usize::from(new && may);
+            may
+        });
     }
 }
 
 /// Whether and how a step or call has ended.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Outcome {
     #[default]
     Waiting,
@@ -280,3 +287,6 @@ impl<'a> Evaluation<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

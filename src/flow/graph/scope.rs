@@ -3,6 +3,7 @@
 //! Only what an event touches is looked at again: a node is *dirty* when something inside it changed, and its names
 //! are dirty when something that it depends on did.
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -38,8 +39,10 @@ struct State {
     outcome: Outcome,
     /// What `steps.X` is for others, once it has ended.
     view: Value,
-    /// The newest event that made an output of it stand.
+    /// The newest event that changed what it came to.
     seq: u64,
+    /// Changes whenever what others see of it does.
+    stamp: u64,
     /// A failure that ends the scope.
     failure: Option<(Key, Failure)>,
     names: Option<Arc<Names>>,
@@ -57,6 +60,7 @@ impl State {
             outcome: Outcome::Waiting,
             view: Value::from(()),
             seq: 0,
+            stamp: 0,
             failure: None,
             names: None,
             items: Vec::new(),
@@ -64,6 +68,24 @@ impl State {
             touched: None,
         }
     }
+}
+
+/// Something that a call depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The step, or the call.
+    pub key: Key,
+    /// The newest event that changed what it came to.
+    pub seq: u64,
+    /// Changes whenever what others see of it does.
+    pub stamp: u64,
+}
+
+/// A number that differs where `value` does.
+pub fn stamp(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a step may begin.
@@ -89,7 +111,9 @@ impl Scope {
         let slot = segment.item.unwrap_or(0) as usize;
         if fresh {
             state.touched = Some(vec![slot]);
-        } else if let Some(touched) = &mut state.touched {
+        } else if let Some(touched) = &mut state.touched
+            && !touched.contains(&slot)
+        {
             touched.push(slot);
         }
         let inner = match &plan.nodes[at].does {
@@ -110,13 +134,14 @@ impl Scope {
             if !self.states[at].dirty {
                 continue;
             }
-            let before = (self.states[at].outcome.clone(), self.states[at].seq);
+            let before = self.states[at].stamp;
             self.step(plan, at, evaluation);
             let state = &mut self.states[at];
             state.dirty = false;
             state.names_dirty = false;
             state.touched = None;
-            if before != (state.outcome.clone(), state.seq) {
+            state.stamp = stamp(&(&state.outcome, state.slots.iter().map(Slot::stamp).collect::<Vec<_>>()));
+            if before != state.stamp {
                 for &dependent in &plan.dependents[at] {
                     self.states[dependent].dirty = true;
                     self.states[dependent].names_dirty = true;
@@ -162,16 +187,26 @@ impl Scope {
         self.names.clone().with_steps(self.views(plan))
     }
 
-    /// The newest event that made an output inside stand.
+    /// The newest event that changed what it came to.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.states.iter().map(|state| state.seq).max().unwrap_or(0)
+    }
+
+    /// Changes whenever what others see of it does.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        stamp(&self.states.iter().map(|state| state.stamp).collect::<Vec<_>>())
     }
 
     /// What `steps.X` is of the last declared step.
     #[must_use]
     pub fn last_view(&self) -> Option<&Value> {
         self.states.last().map(|state| &state.view)
+    }
+
+    fn source(&self, plan: &Plan, at: usize) -> Source {
+        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp }
     }
 
     /// The name of a step in this scope, without an item.
@@ -378,7 +413,7 @@ impl Scope {
         let touched = self.states[at].touched.take().unwrap_or_else(|| (0..count).collect());
         for slot in touched.into_iter().filter(|&slot| slot < count) {
             let names = self.slot_names(plan, at, slot, &names);
-            self.slot(plan, at, slot, &names, 0, evaluation);
+            self.slot(plan, at, slot, &names, None, evaluation);
         }
     }
 
@@ -388,6 +423,7 @@ impl Scope {
         let first = self.states[at].touched.take().and_then(|touched| touched.into_iter().min()).unwrap_or(0);
         let mut earlier: Vec<Value> = Vec::new();
         let mut latest = 0;
+        let mut stamps: Vec<u64> = Vec::new();
         let mut blocked = false;
         for at_slot in 0..count {
             if blocked {
@@ -395,13 +431,14 @@ impl Scope {
                 continue;
             }
             if at_slot >= first {
-                let before = self.states[at].slots[at_slot].seq;
+                let before = self.states[at].slots[at_slot].stamp();
                 let mut names = self.slot_names(plan, at, at_slot, names);
                 names.earlier = Some(Value::from(earlier.clone()));
-                self.slot(plan, at, at_slot, &names, latest, evaluation);
+                let seen = (at_slot > 0).then(|| (latest, stamp(&stamps)));
+                self.slot(plan, at, at_slot, &names, seen, evaluation);
                 let slot = &self.states[at].slots[at_slot];
                 // Nothing changed here, so nothing changes for those after it.
-                if at_slot == first && first > 0 && slot.seq == before && slot.outcome == Outcome::Waiting {
+                if at_slot == first && first > 0 && slot.stamp() == before && slot.outcome == Outcome::Waiting {
                     return;
                 }
             }
@@ -409,6 +446,7 @@ impl Scope {
             blocked = slot.outcome == Outcome::Waiting
                 || (matches!(slot.outcome, Outcome::Failed(_)) && !plan.nodes[at].goes_on());
             latest = latest.max(slot.seq);
+            stamps.push(slot.stamp());
             earlier.extend(slot.output.clone());
         }
     }
@@ -442,7 +480,7 @@ impl Scope {
         at: usize,
         at_slot: usize,
         names: &Names,
-        earlier: u64,
+        earlier: Option<(u64, u64)>,
         evaluation: &mut Evaluation<'_>,
     ) {
         let node = &plan.nodes[at];
@@ -455,11 +493,10 @@ impl Scope {
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
                 Ok(true) => {
-                    let mut depends: Vec<(Key, u64)> =
-                        node.deps.iter().map(|&dep| (self.base(&plan.nodes[dep]), self.states[dep].seq)).collect();
-                    if earlier > 0 {
+                    let mut depends: Vec<Source> = node.deps.iter().map(|&dep| self.source(plan, dep)).collect();
+                    if let Some((seq, stamp)) = earlier {
                         let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
-                        depends.push((self.base(node).with_item(Some(before)), earlier));
+                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let turn = Turn {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::call::{Asked, Cell, Seen};
 use super::names::{Names, seen};
 use super::plan::{Doing, Node, Plan};
-use super::scope::Scope;
+use super::scope::{Scope, Source, stamp};
 use super::view;
 use super::work::{condition, eval, text};
 use super::{Evaluation, Outcome};
@@ -23,8 +23,9 @@ pub struct Slot {
     pub outcome: Outcome,
     /// Its output.
     pub output: Option<Value>,
-    /// The newest event that made it stand.
+    /// The newest event that changed what it came to.
     pub seq: u64,
+    inner_stamp: u64,
     /// The call inside that failed it.
     pub failed_at: Option<Key>,
     want: Option<Arc<Want>>,
@@ -34,7 +35,7 @@ pub struct Slot {
 #[derive(Default)]
 struct Iteration {
     /// What it depended on when it was made: a change makes it anew.
-    made_from: Vec<(Key, u64)>,
+    made_from: Vec<Source>,
     cell: Cell,
     scope: Option<Box<Scope>>,
 }
@@ -44,7 +45,6 @@ impl Slot {
     pub fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
         self.output = None;
-        self.seq = 0;
         self.want = None;
     }
 
@@ -69,6 +69,12 @@ impl Slot {
         }
     }
 
+    /// Changes whenever what others see of it does.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        stamp(&(&self.outcome, self.seq, self.inner_stamp))
+    }
+
     /// The calls that it wants.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         into.extend(self.want.clone());
@@ -80,7 +86,7 @@ impl Slot {
         self.iterations.get_mut(iteration)?.scope.as_deref_mut()
     }
 
-    fn iteration(&mut self, at: usize, depends: &[(Key, u64)]) -> &mut Iteration {
+    fn iteration(&mut self, at: usize, depends: &[Source]) -> &mut Iteration {
         if self.iterations.len() <= at {
             self.iterations.resize_with(at + 1, Iteration::default);
         }
@@ -109,7 +115,7 @@ pub struct Turn<'a> {
     /// All items.
     pub list: &'a [Arc<serde_json::Value>],
     /// What it depends on: names, and the newest event that made an output of each stand.
-    pub depends: &'a [(Key, u64)],
+    pub depends: &'a [Source],
 }
 
 impl Turn<'_> {
@@ -131,6 +137,7 @@ impl Turn<'_> {
             let seen = self.body(slot, iteration as usize, &key, &turn_names, &depends, evaluation);
             slot.want = seen.want;
             slot.seq = seen.seq;
+            slot.inner_stamp = seen.stamp;
             slot.output = seen.output;
             slot.outcome = seen.outcome;
             slot.failed_at = seen.failed_at;
@@ -145,7 +152,7 @@ impl Turn<'_> {
             match self.until(&key, &turn_names.with_output(output.clone()).value(), evaluation) {
                 Ok(true) => break,
                 Ok(false) if iteration + 1 < most => {
-                    depends.push((key, seen.seq));
+                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp() });
                     turn_names.previous = Some(output);
                 }
                 Ok(false) if repeat.accept_last => break,
@@ -174,7 +181,7 @@ impl Turn<'_> {
         iteration: usize,
         key: &Key,
         names: &Names,
-        depends: &[(Key, u64)],
+        depends: &[Source],
         evaluation: &mut Evaluation<'_>,
     ) -> Seen {
         let iteration = slot.iteration(iteration, depends);
@@ -227,8 +234,12 @@ impl Turn<'_> {
             return;
         }
         let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
+        let noted = evaluation.notes.len();
         if let Err(failure) = self.bring(&context, evaluation) {
             slot.fail(Some(self.key.clone()), failure);
+        } else if evaluation.notes.len() > noted {
+            // Others see it once the journal has what it brings.
+            slot.outcome = Outcome::Waiting;
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::call::Seen;
 use super::names::seen;
 use super::plan::{Parsed, Plan, ValuePlan};
-use super::scope::Scope;
+use super::scope::{Scope, stamp};
 use super::slot::Slot;
 use super::work::{condition, eval, text};
 use super::{Evaluation, Outcome};
@@ -126,7 +126,7 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>) -> Se
         },
         None => scope.last_view().map_or_else(none, output_of),
     };
-    Seen::accepted(output, scope.seq())
+    Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }
 }
 
 /// The output of a step as a whole: a fan-out's is the list of its outputs.
@@ -181,7 +181,7 @@ pub fn of_child(scope: &Scope, plan: &Plan, key: &Key) -> Seen {
     match result(scope, plan) {
         Ok((title, body)) => {
             let output = Value::from_pairs([("title", Value::from(title)), ("body", Value::from(body))]);
-            Seen::accepted(output, scope.seq())
+            Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }
         }
         Err(failure) => Seen::failed(Some(key.clone()), failure),
     }
@@ -218,12 +218,12 @@ pub fn switch(
                     let chosen = json!({ "case": at, "to": to });
                     evaluation.decide(key.clone(), "switch", chosen, || seen(expr, context));
                 }
-                return Seen::accepted(Value::from(to.clone()), 0);
+                return Seen { stamp: stamp(to), ..Seen::accepted(Value::from(to.clone()), 0) };
             }
             Ok(false) => {}
             Err(failure) => return Seen::failed(None, failure),
         }
     }
     evaluation.decide(key.clone(), "switch", json!({ "case": "default", "to": default }), || serde_json::Value::Null);
-    Seen::accepted(Value::from(default.to_vec()), 0)
+    Seen { stamp: stamp(&default), ..Seen::accepted(Value::from(default.to_vec()), 0) }
 }

@@ -1,0 +1,588 @@
+//! The graph over a journal in memory: every step of every test also drops the session, opens it again, and holds what
+//! both want against each other.
+
+use chrono::DateTime;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::core::decide::{Decision, What, decide};
+use crate::core::event::{Created, Measured, Scope, Started};
+use crate::core::gate::{Gate, GateFor};
+use crate::core::id::RunId;
+use crate::core::run::Status;
+use crate::core::task::{Kind, Task};
+use crate::flow::Want;
+
+/// A run in memory, with steps that answer as told.
+struct Sim {
+    flow: Graph,
+    session: Box<dyn Session>,
+    run: Run,
+    journal: Vec<Event>,
+    perform: Box<dyn Fn(&Want, u32) -> Result<Value, Failure>>,
+    performed: Vec<String>,
+    end: Option<End>,
+}
+
+fn workflow(steps: &Value) -> Task {
+    workflow_with(steps, &json!({}))
+}
+
+fn workflow_with(steps: &Value, more: &Value) -> Task {
+    let mut workflow = json!({
+        "version": 1, "flow": "graph", "max_concurrency": 4, "max_calls": 500,
+        "retry": { "attempts": 1, "delay": 0, "backoff": 1.0, "max_delay": 0, "on": [] },
+        "steps": steps,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        workflow[name] = value.clone();
+    }
+    serde_json::from_value(json!({ "id": "test", "name": "Test", "body": { "workflow": workflow } })).unwrap()
+}
+
+/// A transform step.
+fn step(id: &str, expr: &str, rules: &Value) -> Value {
+    json!({ "id": id, "does": { "kind": "transform", "expr": expr }, "rules": rules })
+}
+
+/// A prompt step.
+fn prompt(id: &str, prompt: &str, rules: &Value) -> Value {
+    json!({ "id": id, "does": { "kind": "prompt", "prompt": prompt }, "rules": rules })
+}
+
+/// What a fake model says: the prompt in capitals.
+fn shout(want: &Want, _: u32) -> Result<Value, Failure> {
+    match &*want.work {
+        Work::Prompt(prompt) => Ok(json!(prompt.messages.last().unwrap().text.to_uppercase())),
+        Work::Transform { value } => Ok(value.clone()),
+        other => Ok(json!(other.kind())),
+    }
+}
+
+impl Sim {
+    fn new(task: Task, inputs: Value) -> Self {
+        Self::performing(task, inputs, shout)
+    }
+
+    fn performing(task: Task, inputs: Value, perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static) -> Self {
+        let pinned = Arc::new(Pinned { task, children: std::collections::BTreeMap::new(), folder: None });
+        let created = Created {
+            task: "test".into(),
+            kind: Kind::Workflow,
+            title: "Test".into(),
+            by: "ana@here".into(),
+            cwd: "/".into(),
+            inputs: Arc::new(inputs),
+            definition: pinned.hash().unwrap(),
+            nonce: "n".into(),
+            session: None,
+            state: Value::Null,
+            earlier_runs: Vec::new(),
+            learned: Vec::new(),
+            model: None,
+            budget: None,
+            origin: None,
+        };
+        let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
+        let flow = Graph::new(pinned);
+        let session = flow.open(&run);
+        let journal = vec![Event::RunCreated(created)];
+        let mut sim =
+            Self { flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
+        sim.settle(&[]);
+        sim
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.run.apply(self.run.seq + 1, DateTime::UNIX_EPOCH, &event);
+        self.journal.push(event);
+    }
+
+    /// Feeds, performs and feeds again until only a person can make it go on.
+    fn settle(&mut self, fed: &[Event]) {
+        let mut unfed = fed.to_vec();
+        for _ in 0..1_000 {
+            let wants = self.session.feed(&unfed);
+            let anew = self.flow.open(&self.run).feed(&[]);
+            assert_eq!(wants, anew, "a session that was opened again wants something else");
+            unfed.clear();
+            for note in &wants.notes {
+                self.apply(note.clone());
+                unfed.push(note.clone());
+            }
+            self.end = wants.end;
+            if wants.notes.is_empty() && self.end.is_none() {
+                for want in &wants.calls {
+                    for event in self.perform(want) {
+                        self.apply(event.clone());
+                        unfed.push(event);
+                    }
+                }
+            }
+            if unfed.is_empty() {
+                return;
+            }
+        }
+        panic!("the graph does not come to rest");
+    }
+
+    fn perform(&mut self, want: &Want) -> Vec<Event> {
+        let call = self.run.call(&want.key);
+        if call.is_some_and(|call| matches!(call.status, CallStatus::Input | CallStatus::Approval)) {
+            return Vec::new();
+        }
+        let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
+        self.performed.push(want.key.to_string());
+        let started = Event::AttemptStarted(Started {
+            key: want.key.clone(),
+            step: want.step.clone(),
+            attempt,
+            fingerprint: want.fingerprint.clone(),
+            by: "model".into(),
+            work: Some(Arc::clone(&want.work)),
+            item: want.item.clone(),
+            depends: want.depends.clone(),
+            on_crash: want.on_crash,
+        });
+        let (key, measured) = (want.key.clone(), Measured::default());
+        let ended = match (self.perform)(want, attempt) {
+            Ok(output) => Event::AttemptFinished { key, attempt, output: Arc::new(output), problem: None, measured },
+            Err(error) => {
+                Event::AttemptFailed { key, attempt, error, partial: Untrusted::default(), retry_at: None, measured }
+            }
+        };
+        vec![started, ended]
+    }
+
+    fn decide(&mut self, key: &str, what: What) {
+        let decision = Decision { key: key.parse().unwrap(), attempt: None, version: None, what };
+        let events = decide(&self.run, &decision, "ana@here").unwrap();
+        for event in &events {
+            self.apply(event.clone());
+        }
+        self.settle(&events);
+    }
+
+    fn accept_all(&mut self) {
+        while let Some(key) = self.waiting(GateFor::Review).first().cloned() {
+            self.decide(&key, What::Accept);
+        }
+    }
+
+    fn waiting(&self, kind: GateFor) -> Vec<String> {
+        self.run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect()
+    }
+
+    fn output(&self, key: &str) -> Value {
+        let call = self.run.call(&key.parse().unwrap()).unwrap_or_else(|| panic!("no call {key}"));
+        call.standing.as_ref().map_or(Value::Null, |standing| (*standing.output).clone())
+    }
+
+    fn status(&self, key: &str) -> CallStatus {
+        self.run.call(&key.parse().unwrap()).unwrap_or_else(|| panic!("no call {key}")).status
+    }
+
+    fn body(&self) -> String {
+        match &self.end {
+            Some(End::Completed { body, .. }) => body.data().to_owned(),
+            other => panic!("not completed but {other:?}; {:?}", self.run.calls),
+        }
+    }
+
+    fn failure(&self) -> (String, Failure) {
+        match &self.end {
+            Some(End::Failed { key, failure }) => (key.as_ref().unwrap().to_string(), failure.clone()),
+            other => panic!("not failed but {other:?}"),
+        }
+    }
+}
+
+fn poem() -> Sim {
+    let task = workflow_with(
+        &json!([
+            step("divide", "inputs.subjects", &json!({ "review": "always" })),
+            prompt(
+                "write",
+                "{{ item }} after {{ earlier | join('/') }}",
+                &json!({ "for_each": { "list": "steps.divide.output", "one_by_one": true } })
+            ),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.write.outputs | join(';') }}" } }),
+    );
+    Sim::new(task, json!({ "subjects": ["sea", "sky", "sun"] }))
+}
+
+#[test]
+fn stanzas_wait_for_the_review_of_those_before_them() {
+    let mut sim = poem();
+    assert_eq!(sim.waiting(GateFor::Review), ["divide"]);
+    sim.decide("divide", What::Accept);
+    assert_eq!(sim.waiting(GateFor::Review), ["write[0]"]);
+    assert!(sim.run.call(&"write[1]".parse().unwrap()).is_none());
+    sim.decide("write[0]", What::Edit { output: json!("mine"), accept: true });
+    sim.accept_all();
+    assert_eq!(sim.output("write[1]"), "SKY AFTER MINE", "a manual edit is what later steps see");
+    assert_eq!(sim.body(), "mine;SKY AFTER MINE;SUN AFTER MINE/SKY AFTER MINE");
+}
+
+#[test]
+fn an_edited_early_output_marks_exactly_the_calls_that_used_it() {
+    let mut sim = poem();
+    sim.accept_all();
+    sim.decide("write[1]", What::Reopen);
+    assert_eq!(sim.output("write[1]"), "SKY AFTER SEA AFTER ", "it stands until another is accepted");
+    sim.decide("write[1]", What::Edit { output: json!("new"), accept: true });
+    assert_eq!(sim.waiting(GateFor::Stale), ["write[2]"]);
+    assert_eq!(sim.status("write[0]"), CallStatus::Accepted);
+    let stale = sim.run.call(&"write[2]".parse().unwrap()).unwrap().stale.clone().unwrap();
+    assert_eq!(stale.because, ["write[1]".parse().unwrap()]);
+    let performed = sim.performed.len();
+    sim.decide("write[2]", What::Keep);
+    assert_eq!(sim.performed.len(), performed, "what is kept is not performed");
+    assert_eq!(sim.body(), "SEA AFTER ;new;SUN AFTER SEA AFTER /SKY AFTER SEA AFTER ");
+}
+
+#[test]
+fn a_stale_call_stands_again_at_no_cost_when_its_source_is_as_before() {
+    let mut sim = poem();
+    sim.accept_all();
+    let before = sim.body();
+    sim.decide("write[0]", What::Reopen);
+    sim.decide("write[0]", What::Edit { output: json!("x"), accept: true });
+    assert_eq!(sim.waiting(GateFor::Stale), ["write[1]"], "what depends on a stale call waits for it");
+    sim.decide("write[0]", What::Reopen);
+    let performed = sim.performed.len();
+    sim.decide("write[0]", What::Edit { output: json!("SEA AFTER "), accept: true });
+    assert_eq!(sim.performed.len(), performed);
+    assert_eq!(sim.body(), before);
+}
+
+#[test]
+fn items_that_move_keep_their_results() {
+    let task = workflow_with(
+        &json!([
+            step("list", "inputs.items", &json!({ "review": "always" })),
+            prompt("each", "say {{ item }}", &json!({ "for_each": { "list": "steps.list.output" } })),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.each.outputs | join(' ') }}" } }),
+    );
+    let mut sim = Sim::new(task, json!({ "items": ["a", "b", "c"] }));
+    sim.accept_all();
+    assert_eq!(sim.performed.len(), 4);
+    sim.decide("list", What::Reopen);
+    sim.decide("list", What::Edit { output: json!(["c", "a", "b"]), accept: true });
+    assert_eq!(sim.performed.len(), 4, "nothing is performed again: {:?}", sim.performed);
+    assert_eq!(sim.body(), "SAY C SAY A SAY B");
+    sim.decide("list", What::Reopen);
+    sim.decide("list", What::Edit { output: json!(["b"]), accept: true });
+    assert_eq!(sim.body(), "SAY B");
+    assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_prompt_for_several_items_is_asked_for_each() {
+    let task = workflow(&json!([prompt(
+        "idea",
+        "an idea",
+        &json!({ "for_each": { "list": "[1, 2, 3]" }, "review": "never" })
+    )]));
+    let sim = Sim::new(task, json!({}));
+    assert_eq!(sim.performed, ["idea[0]", "idea[1]", "idea[2]"]);
+}
+
+#[test]
+fn a_nested_fan_out_keeps_every_branch_and_an_empty_list_is_an_empty_list() {
+    let task = workflow_with(
+        &json!([{
+            "id": "files",
+            "does": { "kind": "group", "steps": [
+                step("lines", "item", &json!({})),
+                step("score", "item * 10", &json!({ "for_each": { "list": "steps.lines.output" } })),
+            ]},
+            "rules": { "for_each": { "list": "inputs.files" } },
+        }]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.files.outputs }}" } }),
+    );
+    let sim = Sim::new(task, json!({ "files": [[1, 2], [], [3]] }));
+    assert_eq!(sim.body(), "[[10, 20], [], [30]]");
+    assert_eq!(sim.output("files[2].score[0]"), 30);
+}
+
+#[test]
+fn false_when_skips_and_what_depends_on_it_is_skipped_with_the_cause() {
+    let task = workflow_with(
+        &json!([
+            step("a", "1", &json!({})),
+            step("b", "steps.a.output", &json!({ "when": "steps.a.output > 1" })),
+            step("c", "steps.b.output", &json!({})),
+            step("d", "[steps.b.status, steps.b.output]", &json!({ "join": "ended" })),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.d.output | join(',') }}" } }),
+    );
+    let sim = Sim::new(task, json!({}));
+    assert_eq!((sim.status("b"), sim.status("c")), (CallStatus::Skipped, CallStatus::Skipped));
+    assert_eq!(sim.body(), "skipped,");
+    let why = &sim.run.decided[&"b".parse().unwrap()][0];
+    assert_eq!((why.what.as_str(), &why.value), ("when", &json!(false)));
+    assert_eq!(why.why["saw"]["steps.a.output"], 1);
+}
+
+#[test]
+fn a_repeat_redraws_until_it_holds() {
+    let task = workflow(&json!([step(
+        "draft",
+        "(previous or 0) + 3",
+        &json!({ "repeat": { "until": "output >= 8", "max": 5 } })
+    )]));
+    let sim = Sim::new(task, json!({}));
+    assert_eq!(sim.performed, ["draft#0", "draft#1", "draft#2"]);
+    assert_eq!(sim.body(), "9");
+
+    let never = |accept_last| {
+        let rules = json!({ "repeat": { "until": "false", "max": 2, "accept_last": accept_last } });
+        Sim::new(workflow(&json!([step("draft", "iteration", &rules)])), json!({}))
+    };
+    assert_eq!(never(true).body(), "1");
+    assert_eq!(never(false).failure().0, "draft#1");
+}
+
+#[test]
+fn a_step_that_fails_is_never_completed_and_can_be_taken_up() {
+    let task = workflow(&json!([
+        prompt("a", "a", &json!({ "review": "never" })),
+        prompt("b", "{{ steps.a.output }}!", &json!({ "review": "never" })),
+    ]));
+    let fails = |want: &Want, attempt| {
+        if want.step == "b" && attempt == 1 {
+            return Err(Failure::new(FailureClass::Server, "down"));
+        }
+        shout(want, attempt)
+    };
+    let mut sim = Sim::performing(task, json!({}), fails);
+    assert_eq!(sim.failure().0, "b");
+    sim.decide("b", What::Again);
+    assert_eq!(sim.performed, ["a", "b", "b"]);
+    assert_eq!(sim.body(), "A!");
+}
+
+#[test]
+fn a_failure_that_is_continued_is_a_warning_and_a_gap() {
+    let task = workflow_with(
+        &json!([prompt(
+            "each",
+            "{{ item }}",
+            &json!({
+                "for_each": { "list": "['x', 'y', 'z']" }, "on_failure": "continue", "review": "never"
+            })
+        ),]),
+        &json!({ "result": { "title": "t",
+            "body": "{{ steps.each.outputs | join }} {% for c in steps.each.calls %}{{ c.index }}{{ c.status }} {% endfor %}" } }),
+    );
+    let fails = |want: &Want, attempt| match want.item.as_deref() {
+        Some(Value::String(item)) if item == "y" => Err(Failure::new(FailureClass::Refused, "no")),
+        _ => shout(want, attempt),
+    };
+    let sim = Sim::performing(task, json!({}), fails);
+    assert_eq!(sim.body(), "XZ 0accepted 1failed 2accepted ");
+    assert_eq!(sim.run.warnings.len(), 1);
+}
+
+#[test]
+fn a_failure_inside_a_group_is_the_groups() {
+    let group = |on_failure: &str| {
+        workflow_with(
+            &json!([{
+                "id": "g",
+                "does": { "kind": "group", "steps": [prompt("p", "{{ item }}", &json!({ "review": "never" }))] },
+                "rules": { "for_each": { "list": "[1, 2]" }, "on_failure": on_failure },
+            }]),
+            &json!({ "result": { "title": "t", "body": "{{ steps.g.outputs | join(',') }}" } }),
+        )
+    };
+    let fails = |want: &Want, attempt| {
+        if want.key.to_string() == "g[0].p" {
+            Err(Failure::new(FailureClass::Server, "down"))
+        } else {
+            shout(want, attempt)
+        }
+    };
+    assert_eq!(Sim::performing(group("stop"), json!({}), fails).failure().0, "g[0].p");
+    assert_eq!(Sim::performing(group("continue"), json!({}), fails).body(), "2");
+}
+
+#[test]
+fn a_rejected_attempt_stays_visible_with_its_instruction() {
+    let mut sim = Sim::new(workflow(&json!([prompt("p", "hello", &json!({}))])), json!({}));
+    sim.decide("p", What::Retry { instruction: "rhyme".into(), scope: Scope::This });
+    sim.decide("p", What::Accept);
+    let call = sim.run.call(&"p".parse().unwrap()).unwrap();
+    assert_eq!(call.attempts.len(), 2);
+    assert_eq!(call.attempts[0].instruction.as_ref().unwrap().text, "rhyme");
+    assert_eq!(call.attempts[0].newest().unwrap().1.output.as_str(), Some("HELLO"));
+    assert_eq!(sim.body(), "HELLO");
+}
+
+#[test]
+fn a_check_that_fails_is_shown_and_an_edit_is_judged_anew() {
+    let rules = json!({ "checks": [{ "expr": "output | length > 3", "says": "more than three letters" }] });
+    let mut sim = Sim::new(workflow(&json!([prompt("p", "hey", &rules)])), json!({}));
+    let gate = |sim: &Sim| -> Gate { sim.run.waiting().next().unwrap().clone() };
+    assert_eq!(gate(&sim).shows["failed"][0], "more than three letters");
+    sim.decide("p", What::Edit { output: json!("longer"), accept: false });
+    assert_eq!((gate(&sim).version, &gate(&sim).shows), (2, &Value::Null));
+    sim.decide("p", What::Edit { output: json!("no"), accept: false });
+    sim.decide("p", What::Accept);
+    assert!(matches!(
+        sim.journal.iter().rev().find(|event| matches!(event, Event::CallAccepted { .. })),
+        Some(Event::CallAccepted { overridden, .. }) if overridden == &["more than three letters"]
+    ));
+}
+
+#[test]
+fn a_broken_expression_fails_its_call_with_its_place() {
+    let sim = Sim::new(workflow(&json!([step("a", "inputs.nothing", &json!({}))])), json!({}));
+    let (key, failure) = sim.failure();
+    assert_eq!((key.as_str(), failure.class), ("a", FailureClass::Definition));
+    assert!(failure.message.contains("inputs.nothing"), "{failure}");
+    let sim = Sim::new(workflow(&json!([step("a", "1", &json!({ "for_each": { "list": "3" } }))])), json!({}));
+    assert!(sim.failure().1.message.contains("not a list but a number"));
+}
+
+#[test]
+fn a_switch_runs_the_chosen_and_skips_the_others() {
+    let task = workflow_with(
+        &json!([
+            { "id": "route", "does": { "kind": "switch",
+                "cases": [{ "when": "inputs.n > 5", "to": ["big"] }], "default": ["small"] } },
+            step("big", "'big'", &json!({})),
+            step("small", "'small'", &json!({})),
+            step("end", "[steps.big.output, steps.small.output] | join", &json!({ "join": "any" })),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.end.output }}" } }),
+    );
+    assert_eq!(Sim::new(task.clone(), json!({ "n": 9 })).body(), "big");
+    assert_eq!(Sim::new(task, json!({ "n": 1 })).body(), "small");
+}
+
+#[test]
+fn a_handler_runs_once_per_failing_call() {
+    let task = workflow_with(
+        &json!([
+            prompt(
+                "try",
+                "{{ item }}",
+                &json!({
+                    "for_each": { "list": "['a', 'b', 'c']" }, "on_failure": { "handler": "mend" }, "review": "never"
+                })
+            ),
+            step("mend", "failure.class ~ ' ' ~ item", &json!({})),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.mend.outputs | join(',') }}" } }),
+    );
+    let fails = |want: &Want, attempt| match want.item.as_deref() {
+        Some(Value::String(item)) if item == "b" => Err(Failure::new(FailureClass::Server, "down")),
+        _ => shout(want, attempt),
+    };
+    let sim = Sim::performing(task, json!({}), fails);
+    assert_eq!(sim.output("mend[1]"), "server b");
+    assert_eq!(sim.performed.iter().filter(|key| key.starts_with("mend")).count(), 1);
+}
+
+#[test]
+fn two_steps_that_wait_for_each_other_want_nothing() {
+    let sim = Sim::new(
+        workflow(&json!([step("a", "steps.b.output", &json!({})), step("b", "steps.a.output", &json!({}))])),
+        json!({}),
+    );
+    assert_eq!((sim.end, sim.performed.len()), (None, 0));
+}
+
+#[test]
+fn no_more_calls_than_allowed_are_made() {
+    let task = workflow_with(
+        &json!([step("a", "item", &json!({ "for_each": { "list": "range(9) | list" } }))]),
+        &json!({ "max_calls": 3 }),
+    );
+    let sim = Sim::new(task, json!({}));
+    assert!(sim.failure().1.message.contains("max_calls"));
+}
+
+/// What a person may do in the property test.
+#[derive(Clone, Debug)]
+enum Act {
+    Accept(usize),
+    Edit(usize, u8),
+    Retry(usize),
+    Skip(usize),
+    Reopen(usize),
+    Stale(usize, bool),
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => any::<usize>().prop_map(Act::Accept),
+        2 => (any::<usize>(), any::<u8>()).prop_map(|(at, n)| Act::Edit(at, n)),
+        1 => any::<usize>().prop_map(Act::Retry),
+        1 => any::<usize>().prop_map(Act::Skip),
+        2 => any::<usize>().prop_map(Act::Reopen),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(at, keep)| Act::Stale(at, keep)),
+    ];
+    prop::collection::vec(act, 0..25)
+}
+
+fn garden() -> Task {
+    workflow_with(
+        &json!([
+            step("list", "inputs.items", &json!({ "review": "always" })),
+            prompt("each", "{{ item }}", &json!({ "for_each": { "list": "steps.list.output" } })),
+            { "id": "g", "does": { "kind": "group", "steps": [
+                prompt("x", "{{ item }} {{ steps.each.outputs | length }}", &json!({})),
+                step("y", "steps.x.output ~ '.'", &json!({ "repeat": { "until": "iteration == 1", "max": 3 } })),
+            ]}, "rules": { "for_each": { "list": "steps.list.output", "one_by_one": true } } },
+            step("maybe", "steps.each.outputs | length", &json!({ "when": "(steps.list.output | length) > 2" })),
+            step("end", "[steps.g.outputs, steps.maybe.output]", &json!({ "join": "ended" })),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.end.output | join }}" } }),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// `Sim::settle` holds every session against one that was opened anew; here over what any person may do.
+    #[test]
+    fn a_session_that_is_dropped_at_any_event_wants_the_same(acts in acts()) {
+        let mut sim = Sim::new(garden(), json!({ "items": ["a", "b", "c"] }));
+        for act in acts {
+            let pick = |at: usize, keys: Vec<String>| if keys.is_empty() { None } else { Some(keys[at % keys.len()].clone()) };
+            let reviews = sim.waiting(GateFor::Review);
+            match act {
+                Act::Accept(at) => if let Some(key) = pick(at, reviews) { sim.decide(&key, What::Accept) },
+                Act::Edit(at, n) => if let Some(key) = pick(at, reviews) {
+                    let output = if key == "list" { json!((0..n % 4).map(|i| i + n % 3).collect::<Vec<_>>()) } else { json!(format!("e{n}")) };
+                    sim.decide(&key, What::Edit { output, accept: n % 2 == 0 });
+                },
+                Act::Retry(at) => if let Some(key) = pick(at, reviews) {
+                    sim.decide(&key, What::Retry { instruction: "again".into(), scope: Scope::Remaining });
+                },
+                Act::Skip(at) => if let Some(key) = pick(at, reviews) { sim.decide(&key, What::Skip) },
+                Act::Reopen(at) => {
+                    let accepted = sim.run.calls.values().filter(|c| c.status == CallStatus::Accepted).map(|c| c.key.to_string());
+                    if let Some(key) = pick(at, accepted.collect()) { sim.decide(&key, What::Reopen) }
+                }
+                Act::Stale(at, keep) => if let Some(key) = pick(at, sim.waiting(GateFor::Stale)) {
+                    sim.decide(&key, if keep { What::Keep } else { What::Again });
+                },
+            }
+            prop_assert!(sim.run.status == Status::Running);
+        }
+        // Whatever was done, the run can be brought to an end.
+        for _ in 0..200 {
+            if let Some(key) = sim.waiting(GateFor::Stale).first() { sim.decide(&key.clone(), What::Again) }
+            else if let Some(key) = sim.waiting(GateFor::Review).first() { sim.decide(&key.clone(), What::Accept) }
+            else { break }
+        }
+        prop_assert!(sim.end.is_some(), "{:?}", sim.run.calls.values().map(|c| (c.key.to_string(), c.status)).collect::<Vec<_>>());
+    }
+}
