@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::markers::{self, Filler, Redacting};
 use super::output::{Collected, Collector, Utf8};
-use super::{Broken, broken, deadline, failed};
+use super::{Broken, broken, deadline, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
@@ -53,9 +53,10 @@ pub async fn perform(
     job: &Job,
     bench: &Bench,
 ) -> Performed {
-    let started = match start(secrets, environment, work, job).await {
+    let deadline = deadline(job.timeout);
+    let started = match prepared(job, bench, deadline, start(secrets, environment, work, job)).await {
         Ok(started) => started,
-        Err(failure) => return failed(failure),
+        Err(performed) => return performed,
     };
     let (ask, asked) = unbounded_channel();
     let redacting = Redacting::new(secrets.redactor());
@@ -63,7 +64,7 @@ pub async fn perform(
     let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
     let run = Running::new(started, collector, work.env.contains_key(ASKS));
     let name = work.argv.first().map_or("", String::as_str);
-    let (ended, collected, stderr) = run.end(job, bench, asked).await;
+    let (ended, collected, stderr) = run.end(deadline, bench, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
         Ended::Broken(why) => why.performed(job, collected.text, true, measured),
@@ -228,8 +229,13 @@ impl Running {
         Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr }
     }
 
-    async fn end(mut self, job: &Job, bench: &Bench, asked: UnboundedReceiver<Value>) -> (Ended, Collected, String) {
-        let ended = self.wait(job, bench, asked).await;
+    async fn end(
+        mut self,
+        deadline: Option<Instant>,
+        bench: &Bench,
+        asked: UnboundedReceiver<Value>,
+    ) -> (Ended, Collected, String) {
+        let ended = self.wait(deadline, bench, asked).await;
         self.stdin = None;
         self.writer.abort();
         let until = if matches!(ended, Ended::Exited(_)) {
@@ -253,8 +259,12 @@ impl Running {
     }
 
     /// Until the program ends or is to be ended; asks the person what it asks.
-    async fn wait(&mut self, job: &Job, bench: &Bench, mut asked: UnboundedReceiver<Value>) -> Ended {
-        let mut deadline = deadline(job.timeout);
+    async fn wait(
+        &mut self,
+        mut deadline: Option<Instant>,
+        bench: &Bench,
+        mut asked: UnboundedReceiver<Value>,
+    ) -> Ended {
         let mut answering: Option<(Instant, BoxFuture<'static, Value>)> = None;
         loop {
             let waits = answering.is_some();

@@ -252,3 +252,15 @@ async fn a_secret_in_argv_or_one_that_is_not_there_starts_nothing() {
     assert_eq!(output(room.perform(Work::Command(work)).await), json!("⟦secret:other:token⟧"));
     assert_eq!(std::fs::read_dir(room.folder.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_secret_whose_command_hangs_can_be_cancelled_and_nothing_has_begun() {
+    let room = Room::new();
+    let work = CommandWork { env: env("T", &secret_marker(NONCE, "hangs")), ..command(&["touch", "begun"]) };
+    let performing = tokio::spawn(room.begin(Work::Command(work)));
+    tokio::task::yield_now().await;
+    room.cancel.cancel();
+    let performed = performing.await.unwrap();
+    assert!(matches!(performed, Performed::Cancelled { in_doubt: false, .. }), "{performed:?}");
+    assert!(!room.folder.path().join("begun").exists());
+}
