@@ -264,3 +264,13 @@ async fn a_secret_whose_command_hangs_can_be_cancelled_and_nothing_has_begun() {
     assert!(matches!(performed, Performed::Cancelled { in_doubt: false, .. }), "{performed:?}");
     assert!(!room.folder.path().join("begun").exists());
 }
+
+#[tokio::test]
+async fn two_hundred_megabytes_of_output_are_never_held_in_memory() {
+    let room = Room::new();
+    let (value, _, measured) = done(room.perform(shell("head -c 200000000 /dev/zero | tr '\\0' x")).await);
+    assert!(value.as_str().unwrap().len() == 1 << 20 && measured.notes[0].contains("200000000 bytes"));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
+    assert!(peak.parse::<u64>().unwrap() < 150_000, "{peak} kB");
+}
