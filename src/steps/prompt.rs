@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::lenient::Ending;
 use super::{Broken, broken, deadline, failed, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
@@ -121,14 +122,17 @@ impl Asking<'_> {
         let raw = || Value::String(answer.text.data().trim().to_owned());
         let was_cut = answer.finish == Finish::Length;
         match reading::read(answer.text.data(), schema) {
-            Ok(read) if read.cut && was_cut => {
-                (read.value, Some("the limit of tokens cut the answer, its end is missing".to_owned()))
-            }
             Ok(read) => {
-                if read.cut {
-                    self.measured.notes.push("the answer lacked its closing brackets".to_owned());
-                }
-                (read.value, None)
+                let problem = match read.ending {
+                    Ending::Whole => None,
+                    _ if was_cut => Some("the limit of tokens cut the answer, and its end is missing".to_owned()),
+                    Ending::BrokenOff => Some("the answer breaks off, and its end is missing".to_owned()),
+                    Ending::Unclosed => {
+                        self.measured.notes.push("the answer lacked its closing brackets".to_owned());
+                        None
+                    }
+                };
+                (read.value, problem)
             }
             Err(unread) => {
                 let cut = if was_cut { " (the limit of tokens cut it)" } else { "" };

@@ -217,6 +217,17 @@ async fn what_a_program_leaves_behind_ends_with_it() {
 }
 
 #[tokio::test]
+async fn a_service_that_leaves_the_group_stays_and_its_output_is_not_waited_for() {
+    let room = Room::new();
+    let since = Instant::now();
+    let pid = output(room.perform(shell("setsid sleep 30 & echo $!")).await);
+    assert!(since.elapsed() < Duration::from_secs(3), "it was waited for");
+    let pid = pid.as_str().unwrap().trim().to_owned();
+    assert!(runs(&pid));
+    assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_given_up_leaves_no_process() {
     let room = Room::new();
     let performing = tokio::spawn(room.begin(shell("echo $$; sleep 600")));

@@ -82,6 +82,13 @@ async fn an_answer_that_was_cut_is_told_from_a_whole_one() {
     assert_eq!(value, json!([1, 2, 3]));
     assert!(problem.unwrap().contains("cut"));
 
+    let room = Room::new().says([Says::Text("[1, 2, ", Finish::Stop), Says::Text("[1, 2, 3]", Finish::Stop)]);
+    assert_eq!(
+        output(room.perform(prompt(Some(list()))).await),
+        json!([1, 2, 3]),
+        "an end in the middle is asked about"
+    );
+
     // A model that forgot a bracket is understood.
     let room = Room::new().says([Says::Text("[1, 2", Finish::Stop)]);
     assert_eq!(output(room.perform(prompt(Some(list()))).await), json!([1, 2]));
