@@ -24,10 +24,11 @@ use tokio::process::{Child, ChildStdin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler, Redacting};
 use super::output::{Collected, Collector, Utf8};
-use super::{Broken, broken, deadline, failed};
+use super::{Broken, broken, deadline, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
@@ -53,9 +54,10 @@ pub async fn perform(
     job: &Job,
     bench: &Bench,
 ) -> Performed {
-    let started = match start(secrets, environment, work, job).await {
+    let deadline = deadline(job.timeout);
+    let started = match prepared(job, bench, deadline, start(secrets, environment, work, job)).await {
         Ok(started) => started,
-        Err(failure) => return failed(failure),
+        Err(performed) => return performed,
     };
     let (ask, asked) = unbounded_channel();
     let redacting = Redacting::new(secrets.redactor());
@@ -63,7 +65,7 @@ pub async fn perform(
     let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
     let run = Running::new(started, collector, work.env.contains_key(ASKS));
     let name = work.argv.first().map_or("", String::as_str);
-    let (ended, collected, stderr) = run.end(job, bench, asked).await;
+    let (ended, collected, stderr) = run.end(deadline, bench, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
         Ended::Broken(why) => why.performed(job, collected.text, true, measured),
@@ -211,6 +213,8 @@ struct Running {
     writer: JoinHandle<()>,
     stdout: JoinHandle<Collected>,
     stderr: JoinHandle<String>,
+    /// Dropped, the readers stop where they are.
+    stop: DropGuard,
 }
 
 impl Running {
@@ -223,14 +227,20 @@ impl Running {
         let (stdin, lines) = unbounded_channel();
         let _ = stdin.send(text);
         let writer = tokio::spawn(write(child.stdin.take(), lines));
-        let stdout = tokio::spawn(collect(child.stdout.take(), collector));
-        let stderr = tokio::spawn(tail(child.stderr.take()));
-        Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr }
+        let stop = CancellationToken::new();
+        let stdout = tokio::spawn(collect(child.stdout.take(), stop.clone(), collector));
+        let stderr = tokio::spawn(tail(child.stderr.take(), stop.clone()));
+        Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr, stop: stop.drop_guard() }
     }
 
-    async fn end(mut self, job: &Job, bench: &Bench, asked: UnboundedReceiver<Value>) -> (Ended, Collected, String) {
-        let ended = self.wait(job, bench, asked).await;
-        self.stdin = None;
+    async fn end(
+        mut self,
+        deadline: Option<Instant>,
+        bench: &Bench,
+        mut asked: UnboundedReceiver<Value>,
+    ) -> (Ended, Collected, String) {
+        let mut ended = self.wait(deadline, bench, &mut asked).await;
+        let asks = self.stdin.take().is_some();
         self.writer.abort();
         let until = if matches!(ended, Ended::Exited(_)) {
             Instant::now() + PIPES
@@ -245,16 +255,25 @@ impl Running {
         if read.is_err() {
             read = timeout(PIPES, &mut reading).await;
         }
-        if let Ok((stdout, stderr)) = read {
-            return (ended, stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        // A process that has left the group may hold the pipes for ever.
+        drop(self.stop);
+        let (stdout, stderr) = match read {
+            Ok(read) => read,
+            Err(_) => reading.await,
+        };
+        if !asks && matches!(ended, Ended::Exited(_)) && asked.try_recv().is_ok() {
+            ended = Ended::Failed(closed_stdin());
         }
-        let lost = "a process that left the program's group holds its output, which could not be read";
-        (ended, Collected { note: Some(lost.to_owned()), ..Collected::default() }, String::new())
+        (ended, stdout.unwrap_or_default(), stderr.unwrap_or_default())
     }
 
     /// Until the program ends or is to be ended; asks the person what it asks.
-    async fn wait(&mut self, job: &Job, bench: &Bench, mut asked: UnboundedReceiver<Value>) -> Ended {
-        let mut deadline = deadline(job.timeout);
+    async fn wait(
+        &mut self,
+        mut deadline: Option<Instant>,
+        bench: &Bench,
+        asked: &mut UnboundedReceiver<Value>,
+    ) -> Ended {
         let mut answering: Option<(Instant, BoxFuture<'static, Value>)> = None;
         loop {
             let waits = answering.is_some();
@@ -277,9 +296,7 @@ impl Running {
                 }
                 Some(form) = asked.recv(), if !waits => {
                     if self.stdin.is_none() {
-                        return Ended::Failed(Failure::new(FailureClass::Command, format!(
-                            "the program asked for input, but its stdin is closed: put `env = {{ {ASKS} = \"1\" }}` on the step, and let the program read its stdin by lines"
-                        )));
+                        return Ended::Failed(closed_stdin());
                     }
                     match fields(form) {
                         Ok(fields) => answering = Some((Instant::now(), (bench.ask)(fields))),
@@ -296,6 +313,15 @@ impl Running {
             }
         }
     }
+}
+
+fn closed_stdin() -> Failure {
+    Failure::new(
+        FailureClass::Command,
+        format!(
+            "the program asked for input, but its stdin is closed: put `env = {{ {ASKS} = \"1\" }}` on the step, and let the program read its stdin by lines"
+        ),
+    )
 }
 
 /// What a program asks, as the fields of a form.
@@ -324,16 +350,20 @@ async fn write(stdin: Option<ChildStdin>, mut lines: UnboundedReceiver<String>) 
     }
 }
 
-async fn collect(stdout: Option<impl AsyncRead + Unpin>, mut collector: Collector) -> Collected {
-    each_piece(stdout, |bytes| collector.push(bytes)).await;
+async fn collect(
+    stdout: Option<impl AsyncRead + Unpin>,
+    stop: CancellationToken,
+    mut collector: Collector,
+) -> Collected {
+    each_piece(stdout, &stop, |bytes| collector.push(bytes)).await;
     collector.finish()
 }
 
 /// The end of stderr.
-async fn tail(stderr: Option<impl AsyncRead + Unpin>) -> String {
+async fn tail(stderr: Option<impl AsyncRead + Unpin>, stop: CancellationToken) -> String {
     let mut kept = Vec::new();
     let mut cut = false;
-    each_piece(stderr, |bytes| {
+    each_piece(stderr, &stop, |bytes| {
         kept.extend_from_slice(bytes);
         if kept.len() > 4 * MAX_DETAIL {
             cut = true;
@@ -349,11 +379,11 @@ async fn tail(stderr: Option<impl AsyncRead + Unpin>) -> String {
     text
 }
 
-async fn each_piece(source: Option<impl AsyncRead + Unpin>, mut take: impl FnMut(&[u8])) {
+async fn each_piece(source: Option<impl AsyncRead + Unpin>, stop: &CancellationToken, mut take: impl FnMut(&[u8])) {
     let Some(mut source) = source else { return };
     let mut piece = vec![0; 1 << 16];
     // A pipe that cannot be read has ended.
-    while let Ok(length @ 1..) = source.read(&mut piece).await {
+    while let Some(Ok(length @ 1..)) = stop.run_until_cancelled(source.read(&mut piece)).await {
         take(&piece[..length]);
     }
 }

@@ -16,7 +16,7 @@ use reqwest::{Method, Response, StatusCode, Url, redirect};
 use serde_json::Value;
 
 use super::markers::{self, Filler};
-use super::{broken, deadline, done, failed, page};
+use super::{broken, deadline, done, page, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{Bench, Job, Performed, Secrets};
@@ -66,10 +66,11 @@ pub async fn perform(
     job: &Job,
     bench: &Bench,
 ) -> Performed {
-    let prepared = async { Ok((client.get()?, Request::prepare(secrets, work, job).await?, read_as(work)?)) };
-    let (client, request, expected) = match prepared.await {
+    let deadline = deadline(job.timeout);
+    let preparing = async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, work, job).await?)) };
+    let (client, expected, request) = match prepared(job, bench, deadline, preparing).await {
         Ok(prepared) => prepared,
-        Err(failure) => return failed(failure),
+        Err(performed) => return performed,
     };
     let exchange = async {
         let (url, response) = request.send(client).await?;
@@ -78,7 +79,7 @@ pub async fn perform(
     let answer = tokio::select! {
         biased;
         answer = exchange => answer,
-        why = broken(deadline(job.timeout), &bench.cancel) => {
+        why = broken(deadline, &bench.cancel) => {
             return why.performed(job, Untrusted::default(), !work.is_safe(), Measured::default());
         }
     };

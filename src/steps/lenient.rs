@@ -19,23 +19,34 @@ pub struct Lenient {
     pub value: Value,
     /// The bytes that it took.
     pub length: usize,
-    /// The end of the text left it open, so that some of it may be missing.
-    pub cut: bool,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a value ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// It was whole.
+    Whole,
+    /// The text ended after an item, and only closing brackets were missing.
+    Unclosed,
+    /// The text ended within an item or before one, so that some of it is missing.
+    BrokenOff,
 }
 
 /// Reads the value that `text` begins with. What follows it is not looked at. `None`: there is none.
 #[must_use]
 pub fn read(text: &str) -> Option<Lenient> {
-    let mut reader = Reader { text, chars: text.char_indices().peekable(), cut: false };
+    let mut reader = Reader { text, chars: text.char_indices().peekable(), ending: Ending::Whole };
     let value = reader.value(0)?;
     let length = reader.position();
-    Some(Lenient { value, length, cut: reader.cut })
+    Some(Lenient { value, length, ending: reader.ending })
 }
 
 struct Reader<'a> {
     text: &'a str,
     chars: Peekable<CharIndices<'a>>,
-    cut: bool,
+    ending: Ending,
 }
 
 impl Reader<'_> {
@@ -90,73 +101,80 @@ impl Reader<'_> {
         }
     }
 
+    /// The text has ended inside a bracket: `wants_more` after a comma or the bracket itself.
+    fn ended(&mut self, wants_more: bool) {
+        self.ending = if wants_more { Ending::BrokenOff } else { Ending::Unclosed };
+    }
+
     fn array(&mut self, depth: usize) -> Option<Value> {
         self.chars.next();
         let mut items = Vec::new();
+        let mut wants_more = true;
         loop {
             match self.next_token() {
                 Some(']') => {
                     self.chars.next();
-                    return Some(Value::Array(items));
+                    break;
                 }
                 Some(_) => match self.value(depth + 1) {
                     Some(item) => items.push(item),
-                    None if self.peek().is_none() => self.cut = true,
+                    None if self.peek().is_none() => self.ended(true),
                     None => return None,
                 },
-                None => self.cut = true,
+                None => self.ended(wants_more),
             }
-            if self.cut {
-                return Some(Value::Array(items));
+            if self.ending != Ending::Whole {
+                break;
             }
-            self.separator(']')?;
+            wants_more = self.separator(']')?;
         }
+        Some(Value::Array(items))
     }
 
     fn object(&mut self, depth: usize) -> Option<Value> {
         self.chars.next();
         let mut fields = Map::new();
+        let mut wants_more = true;
         loop {
             let Some(next) = self.next_token() else {
-                self.cut = true;
-                return Some(Value::Object(fields));
+                self.ended(wants_more);
+                break;
             };
             if self.take('}') {
-                return Some(Value::Object(fields));
+                break;
             }
             let name = if closing_quote(next).is_some() { self.string()? } else { self.bare_name()? };
             // A name that the end of the text left without its value is dropped: a value is never guessed.
-            let value = if self.next_token().is_none() {
-                None
-            } else if self.take(':') {
-                self.value(depth + 1)
-            } else {
-                return None;
+            let value = match self.next_token() {
+                None => None,
+                Some(_) if self.take(':') => self.value(depth + 1),
+                Some(_) => return None,
             };
             match value {
                 Some(value) => {
                     fields.insert(name, value);
                 }
-                None if self.peek().is_none() => self.cut = true,
+                None if self.peek().is_none() => self.ended(true),
                 None => return None,
             }
-            if self.cut {
-                return Some(Value::Object(fields));
+            if self.ending != Ending::Whole {
+                break;
             }
-            self.separator('}')?;
+            wants_more = self.separator('}')?;
         }
+        Some(Value::Object(fields))
     }
 
-    /// After an item: a comma, or the bracket that closes (left standing), or the end of the text.
-    fn separator(&mut self, close: char) -> Option<()> {
+    /// After an item: whether a comma follows, or else the bracket that closes (left standing) or the end of the text.
+    fn separator(&mut self, close: char) -> Option<bool> {
         match self.next_token() {
             Some(',') => {
                 self.chars.next();
-                Some(())
+                Some(true)
             }
-            Some(c) if c == close => Some(()),
+            Some(c) if c == close => Some(false),
             Some(_) => None,
-            None => Some(()),
+            None => Some(false),
         }
     }
 
@@ -171,7 +189,7 @@ impl Reader<'_> {
                 c => text.push(c),
             }
         }
-        self.cut = true;
+        self.ending = Ending::BrokenOff;
         Some(text)
     }
 
@@ -285,22 +303,25 @@ mod tests {
             ("\u{feff} [12345678901234567890]", json!([12_345_678_901_234_567_890_u64])),
         ] {
             let read = read(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((read.value, read.cut), (value, false), "{text}");
+            assert_eq!((read.value, read.ending), (value, Ending::Whole), "{text}");
         }
     }
 
     #[test]
     fn an_answer_that_was_cut_keeps_what_had_come() {
-        for (text, value) in [
-            ("[1, 2", json!([1, 2])),
-            (r#"{"a": [{"b": "c"}, {"b""#, json!({"a": [{"b": "c"}, {}]})),
-            (r#"{"a": "text that en"#, json!({"a": "text that en"})),
-            (r#"{"a": 1, "b":"#, json!({"a": 1})),
-            (r#"{"a": 1, "b"#, json!({"a": 1})),
-            ("[", json!([])),
+        for (text, value, ending) in [
+            ("[1, 2", json!([1, 2]), Ending::Unclosed),
+            (r#"{"a": [{"b": "c"}"#, json!({"a": [{"b": "c"}]}), Ending::Unclosed),
+            ("[1, 2,", json!([1, 2]), Ending::BrokenOff),
+            (r#"{"a": [{"b": "c"}, {"b""#, json!({"a": [{"b": "c"}, {}]}), Ending::BrokenOff),
+            (r#"{"a": "text that en"#, json!({"a": "text that en"}), Ending::BrokenOff),
+            (r#"{"a": 1, "b":"#, json!({"a": 1}), Ending::BrokenOff),
+            (r#"{"a": 1, "b"#, json!({"a": 1}), Ending::BrokenOff),
+            (r#"{"a": 1, "b": tru"#, json!({"a": 1}), Ending::BrokenOff),
+            ("[", json!([]), Ending::BrokenOff),
         ] {
             let read = read(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((read.value, read.cut), (value, true), "{text}");
+            assert_eq!((read.value, read.ending), (value, ending), "{text}");
         }
     }
 

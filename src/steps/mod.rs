@@ -140,6 +140,22 @@ async fn broken(deadline: Option<Instant>, cancel: &CancellationToken) -> Broken
     }
 }
 
+/// Prepares an attempt that has not begun: broken off here, it has had no effect.
+async fn prepared<T>(
+    job: &Job,
+    bench: &Bench,
+    deadline: Option<Instant>,
+    preparing: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Performed> {
+    tokio::select! {
+        biased;
+        why = broken(deadline, &bench.cancel) => {
+            Err(why.performed(job, Untrusted::default(), false, Measured::default()))
+        }
+        prepared = preparing => prepared.map_err(failed),
+    }
+}
+
 fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }

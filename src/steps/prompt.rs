@@ -3,7 +3,8 @@
 //! With a schema there is a ladder: the provider's own schema mode, the tolerant [`super::reading`], one more request
 //! that carries what was wrong, and then the person, who gets the answer with its problem. The attempt's usage is the
 //! sum of its requests. An answer that the limit of tokens cut is an output with a note; with a schema it climbs the
-//! ladder, because what is missing from it cannot be seen.
+//! ladder, because what is missing from it cannot be seen. A turn of a conversation is read by [`turn`], which takes any
+//! answer, and streams as the plain text that the person is to see.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::lenient::Ending;
 use super::{Broken, broken, deadline, failed, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
@@ -18,6 +20,7 @@ use crate::core::model::{Completion, Delta, DeltaSink, Finish, Message, ModelReq
 use crate::core::ports::{Bench, Job, Models, Performed};
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
+use crate::core::turn::{self, Live};
 use crate::core::work::{PromptWork, Reply};
 
 /// Models obey a cancel within 200 ms; what they then have is the partial text.
@@ -25,7 +28,8 @@ const GRACE: Duration = Duration::from_millis(150);
 
 /// Asks the model that `work` names.
 pub async fn perform(models: &dyn Models, work: &PromptWork, job: &Job, bench: &Bench) -> Performed {
-    let schema = match work.schema.as_ref().map(Schema::compile).transpose() {
+    let wanted = work.schema.as_ref().filter(|_| work.reply == Reply::Output);
+    let schema = match wanted.map(Schema::compile).transpose() {
         Ok(schema) => schema,
         Err(problem) => {
             return failed(Failure::new(FailureClass::Definition, format!("the step's `output`: {problem}")));
@@ -72,11 +76,23 @@ impl Asking<'_> {
             self.measured.notes.push("the limit of tokens cut the answer".to_owned());
         }
         let text = answer.text.data().trim();
-        let problem = text.is_empty().then(|| "The model answered with nothing.".to_owned());
-        match self.work.reply {
-            Reply::Output => Ok((Value::String(text.to_owned()), problem)),
-            Reply::Turn => Ok((Value::String(text.to_owned()), problem)),
-        }
+        let (output, is_empty) = match self.work.reply {
+            Reply::Output => (Value::from(text), text.is_empty()),
+            Reply::Turn => {
+                let turn = turn::read(text, self.is_plain());
+                let output = serde_json::to_value(&turn).map_err(|error| {
+                    let failure = Failure::new(FailureClass::BadOutput, format!("the turn cannot be kept: {error}"));
+                    Ended::Failed(failure, answer.text.clone())
+                })?;
+                (output, turn.is_empty())
+            }
+        };
+        Ok((output, is_empty.then(|| "the model answered with nothing".to_owned())))
+    }
+
+    /// A plain chat: its turns follow no schema.
+    fn is_plain(&self) -> bool {
+        self.work.schema.is_none()
     }
 
     async fn value(&mut self, schema: &Schema) -> Result<Judged, Ended> {
@@ -106,14 +122,17 @@ impl Asking<'_> {
         let raw = || Value::String(answer.text.data().trim().to_owned());
         let was_cut = answer.finish == Finish::Length;
         match reading::read(answer.text.data(), schema) {
-            Ok(read) if read.cut && was_cut => {
-                (read.value, Some("the limit of tokens cut the answer, its end is missing".to_owned()))
-            }
             Ok(read) => {
-                if read.cut {
-                    self.measured.notes.push("the answer lacked its closing brackets".to_owned());
-                }
-                (read.value, None)
+                let problem = match read.ending {
+                    Ending::Whole => None,
+                    _ if was_cut => Some("the limit of tokens cut the answer, and its end is missing".to_owned()),
+                    Ending::BrokenOff => Some("the answer breaks off, and its end is missing".to_owned()),
+                    Ending::Unclosed => {
+                        self.measured.notes.push("the answer lacked its closing brackets".to_owned());
+                        None
+                    }
+                };
+                (read.value, problem)
             }
             Err(unread) => {
                 let cut = if was_cut { " (the limit of tokens cut it)" } else { "" };
@@ -133,7 +152,8 @@ impl Asking<'_> {
             seed: self.work.seed,
             asker: self.job.asker.clone(),
         };
-        let heard = Arc::new(Mutex::new(String::new()));
+        let live = (self.work.reply == Reply::Turn).then(|| self.is_plain());
+        let heard = Arc::new(Mutex::new(Heard::new(live)));
         let cancel = self.bench.cancel.child_token();
         let answering = self.models.complete(request, hearing(&self.bench.deltas, &heard), cancel.clone());
         tokio::pin!(answering);
@@ -148,6 +168,8 @@ impl Asking<'_> {
         };
         // A model that heard of the cancel first has failed because of it.
         let why = why.or_else(|| self.bench.cancel.is_cancelled().then_some(Broken::Cancelled));
+        // Of a turn the person sees the plain text, never the structure that carries it.
+        let partial = |raw: Untrusted| if live.is_some() { take(&heard) } else { raw };
         match answer {
             Some(Ok(answer)) => {
                 self.measure(answer.model.clone(), answer.usage, answer.notes.clone());
@@ -163,21 +185,19 @@ impl Asking<'_> {
                     if !answer.text.is_empty() {
                         failure = failure.with_detail(answer.text.data());
                     }
-                    return Err(Ended::Failed(failure, answer.text));
+                    return Err(Ended::Failed(failure, partial(answer.text)));
                 }
                 Ok(answer)
             }
             Some(Err(stopped)) => {
                 self.measure(stopped.model, stopped.usage, stopped.notes);
+                let partial = partial(stopped.partial);
                 Err(match why {
-                    Some(why) => Ended::Broken(why, stopped.partial),
-                    None => Ended::Failed(stopped.failure, stopped.partial),
+                    Some(why) => Ended::Broken(why, partial),
+                    None => Ended::Failed(stopped.failure, partial),
                 })
             }
-            None => {
-                let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-                Err(Ended::Broken(why.unwrap_or(Broken::Cancelled), heard.into()))
-            }
+            None => Err(Ended::Broken(why.unwrap_or(Broken::Cancelled), take(&heard))),
         }
     }
 
@@ -190,18 +210,51 @@ impl Asking<'_> {
     }
 }
 
-/// Passes deltas on and keeps what was heard, for a model that does not say when it is broken off.
-fn hearing(deltas: &DeltaSink, heard: &Arc<Mutex<String>>) -> DeltaSink {
+/// What the person has seen of an answer that is under way.
+struct Heard {
+    /// For a turn: whether it is one of a plain chat.
+    turn: Option<bool>,
+    live: Option<Live>,
+    text: Untrusted,
+}
+
+impl Heard {
+    fn new(turn: Option<bool>) -> Self {
+        Self { turn, live: turn.map(Live::new), text: Untrusted::default() }
+    }
+
+    /// What the person is to see of more text.
+    fn push(&mut self, text: Untrusted) -> Untrusted {
+        let seen = match &mut self.live {
+            Some(live) => live.push(text.data()).into(),
+            None => text,
+        };
+        self.text.push(&seen);
+        seen
+    }
+}
+
+fn take(heard: &Mutex<Heard>) -> Untrusted {
+    std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).text)
+}
+
+/// Passes on what the person is to see, and keeps it for a model that does not say what had arrived.
+fn hearing(deltas: &DeltaSink, heard: &Arc<Mutex<Heard>>) -> DeltaSink {
     let (deltas, heard) = (Arc::clone(deltas), Arc::clone(heard));
     Arc::new(move |delta| {
-        {
-            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-            match &delta {
-                Delta::Text(text) => heard.push_str(text.data()),
-                Delta::Restart(_) => heard.clear(),
-                Delta::Progress(_) => {}
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match delta {
+            Delta::Text(text) => {
+                let seen = heard.push(text);
+                if !seen.is_empty() {
+                    deltas(Delta::Text(seen));
+                }
             }
+            Delta::Restart(why) => {
+                *heard = Heard::new(heard.turn);
+                deltas(Delta::Restart(why));
+            }
+            Delta::Progress(line) => deltas(Delta::Progress(line)),
         }
-        deltas(delta);
     })
 }

@@ -6,21 +6,21 @@
 
 use serde_json::Value;
 
-use super::lenient;
+use super::lenient::{self, Ending, Lenient};
 use crate::core::schema::Schema;
 
 /// Wrappers within wrappers are opened so deep.
 const MAX_WRAPPERS: usize = 4;
 /// So many places are tried as the beginning of a value.
-const MAX_PLACES: usize = 200;
+const MAX_PLACES: usize = 2_000;
 
 /// A value that the schema allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
     /// The value.
     pub value: Value,
-    /// The text ended before the value did, so that some of it may be missing.
-    pub cut: bool,
+    /// Whether the text ended before the value did.
+    pub ending: Ending,
 }
 
 /// An answer in which no value that the schema allows was found.
@@ -40,9 +40,8 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
     let text = text.trim();
     let mut nearest = None;
     for found in candidates(text) {
-        let cut = found.cut;
         if let Some(value) = fit(&found.value, schema, MAX_WRAPPERS) {
-            return Ok(Read { value, cut });
+            return Ok(Read { value, ending: found.ending });
         }
         nearest.get_or_insert(found.value);
     }
@@ -52,7 +51,7 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
         && nearest.as_ref().is_none_or(|value| !value.is_array() && !value.is_object())
         && schema.allows(&said)
     {
-        return Ok(Read { value: said, cut: false });
+        return Ok(Read { value: said, ending: Ending::Whole });
     }
     let problem = match &nearest {
         Some(value) => schema.judge(value).err().unwrap_or_default(),
@@ -62,30 +61,24 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
     Err(Unread { problem, value: nearest })
 }
 
-struct Candidate {
-    value: Value,
-    cut: bool,
-}
-
-/// The values that `text` may mean, the likeliest first: whole values before those that were cut.
-fn candidates(text: &str) -> impl Iterator<Item = Candidate> {
-    let mut whole = Vec::new();
-    let mut cut = Vec::new();
+/// The values that `text` may mean, the likeliest first: whole ones before those that were cut, what stands in a fence
+/// before what stands around it, and long ones before the brackets that prose has.
+fn candidates(text: &str) -> Vec<Lenient> {
     if let Ok(value) = serde_json::from_str(text) {
-        whole.push(Candidate { value, cut: false });
-    } else {
-        for part in fences(text).into_iter().chain([text]) {
-            if let Some(found) = whole_value(part) {
-                whole.push(Candidate { value: found, cut: false });
-            }
-            // A bracket that ends the text says nothing.
-            for found in values_within(part).into_iter().filter(|found| !(found.cut && is_empty(&found.value))) {
-                let candidate = Candidate { value: found.value, cut: found.cut };
-                if found.cut { cut.push(candidate) } else { whole.push(candidate) }
-            }
-        }
+        return vec![Lenient { value, length: text.len(), ending: Ending::Whole }];
     }
-    whole.into_iter().chain(cut)
+    let mut candidates = Vec::new();
+    for part in fences(text).into_iter().chain([text]) {
+        if let Some(value) = whole_value(part) {
+            candidates.push(Lenient { value, length: part.len(), ending: Ending::Whole });
+        }
+        let mut within = values_within(part);
+        within.sort_by_key(|found| std::cmp::Reverse(found.length));
+        // A bracket that ends the text says nothing.
+        candidates.extend(within.into_iter().filter(|found| found.ending == Ending::Whole || !is_empty(&found.value)));
+    }
+    candidates.sort_by_key(|found| found.ending);
+    candidates
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -99,7 +92,8 @@ fn whole_value(text: &str) -> Option<Value> {
         return Some(value);
     }
     let found = lenient::read(text)?;
-    (!found.cut && text[found.length..].trim_matches([';', ' ', '\n', '\r', '\t']).is_empty()).then_some(found.value)
+    (found.ending == Ending::Whole && text[found.length..].trim_matches([';', ' ', '\n', '\r', '\t']).is_empty())
+        .then_some(found.value)
 }
 
 /// What stands in the Markdown fences of `text`; the last may lack its end.
@@ -124,7 +118,7 @@ fn fences(text: &str) -> Vec<&str> {
 }
 
 /// The objects and arrays that stand in `text`, one after another.
-fn values_within(text: &str) -> Vec<lenient::Lenient> {
+fn values_within(text: &str) -> Vec<Lenient> {
     let mut found = Vec::new();
     let mut at = 0;
     for _ in 0..MAX_PLACES {
@@ -141,10 +135,10 @@ fn values_within(text: &str) -> Vec<lenient::Lenient> {
     found
 }
 
-fn strict(text: &str) -> Option<lenient::Lenient> {
+fn strict(text: &str) -> Option<Lenient> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let value = values.next()?.ok()?;
-    Some(lenient::Lenient { value, length: values.byte_offset(), cut: false })
+    Some(Lenient { value, length: values.byte_offset(), ending: Ending::Whole })
 }
 
 /// `value`, or what it wraps, as the schema allows it.
@@ -223,7 +217,7 @@ mod tests {
             "```json\n[{\"subject\": \"sea\", \"lines\": 4}]\n```",
             "~~~\n[{\"subject\": \"sea\", \"lines\": 4}]\n~~~",
             "Here it is:\n\n[{\"subject\": \"sea\", \"lines\": 4}]\n\nSay so if you want [more].",
-            "As [1] says {roughly}: [{\"subject\": \"sea\", \"lines\": 4}]",
+            "Not [] but, as [1] says {roughly}: [{\"subject\": \"sea\", \"lines\": 4}]",
             r#"{"items": [{"subject": "sea", "lines": 4}]}"#,
             r#"{"output": {"result": [{"subject": "sea", "lines": 4}]}}"#,
             r#"{"name": "answer", "arguments": {"stanzas": [{"subject": "sea", "lines": 4}]}}"#,
@@ -235,14 +229,14 @@ mod tests {
             "```\n[{“subject”: “sea”, lines: 4}] // done\n",
             "<think>{\"a\": 1} or [2]?</think>\n[{\"subject\": \"sea\", \"lines\": 4}]",
         ] {
-            assert_eq!(read(answer, &stanzas()), Ok(Read { value: wanted.clone(), cut: false }), "{answer}");
+            assert_eq!(read(answer, &stanzas()), Ok(Read { value: wanted.clone(), ending: Ending::Whole }), "{answer}");
         }
     }
 
     #[test]
     fn a_cut_answer_says_that_it_was_cut() {
         let read = read("```json\n[{\"subject\": \"sea\"}, {\"subject\": \"sal", &stanzas()).unwrap();
-        assert_eq!(read, Read { value: json!([{"subject": "sea"}, {"subject": "sal"}]), cut: true });
+        assert_eq!(read, Read { value: json!([{"subject": "sea"}, {"subject": "sal"}]), ending: Ending::BrokenOff });
     }
 
     #[test]
@@ -300,7 +294,7 @@ mod tests {
             let anything = compiled(&json!(true));
             let json = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
             for answer in [json.clone(), format!("```json\n{json}\n```"), format!("Sure:\n```\n{json}\n```\nDone.")] {
-                prop_assert_eq!(read(&answer, &anything), Ok(Read { value: value.clone(), cut: false }), "{}", answer);
+                prop_assert_eq!(read(&answer, &anything), Ok(Read { value: value.clone(), ending: Ending::Whole }), "{}", answer);
             }
         }
 

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use stepwell::core::failure::FailureClass;
 use stepwell::core::model::{Finish, Message, Role};
 use stepwell::core::ports::{Performed, Performer as _};
+use stepwell::core::turn;
 use stepwell::core::usage::Usage;
-use stepwell::core::work::{PromptWork, Work};
+use stepwell::core::work::{PromptWork, Reply, Work};
 
 use crate::commands::shell;
 use crate::room::{Room, Says, done, failure, output};
@@ -81,6 +82,13 @@ async fn an_answer_that_was_cut_is_told_from_a_whole_one() {
     assert_eq!(value, json!([1, 2, 3]));
     assert!(problem.unwrap().contains("cut"));
 
+    let room = Room::new().says([Says::Text("[1, 2, ", Finish::Stop), Says::Text("[1, 2, 3]", Finish::Stop)]);
+    assert_eq!(
+        output(room.perform(prompt(Some(list()))).await),
+        json!([1, 2, 3]),
+        "an end in the middle is asked about"
+    );
+
     // A model that forgot a bracket is understood.
     let room = Room::new().says([Says::Text("[1, 2", Finish::Stop)]);
     assert_eq!(output(room.perform(prompt(Some(list()))).await), json!([1, 2]));
@@ -145,4 +153,45 @@ fn what_a_prompt_may_use_and_whose_limit_it_counts_against_is_the_models_to_say(
     assert_eq!(room.steps.lane(&prompt(None)), Some(("fake".into(), 4)));
     assert_eq!(room.steps.estimate(&shell("true")), Usage::default());
     assert_eq!(room.steps.lane(&shell("true")), None);
+}
+
+fn turn_of(schema: Option<Value>) -> Work {
+    let messages = vec![Message::new(Role::User, "Tell Ana.")];
+    Work::Prompt(PromptWork { messages, schema, reply: Reply::Turn, ..PromptWork::default() })
+}
+
+const DELIVERY: &str =
+    r#"{"kind": "deliver", "title": "Friday", "body": "Dear Ana,\nFriday.", "text": "", "missing": []}"#;
+
+#[tokio::test]
+async fn a_turn_of_a_conversation_streams_as_plain_text_and_is_kept_as_a_turn() {
+    let room = Room::new().says([Says::Text(DELIVERY, Finish::Stop)]);
+    let delivered = json!({"turn": "deliver", "title": "Friday", "body": "Dear Ana,\nFriday."});
+    assert_eq!(output(room.perform(turn_of(Some(turn::schema()))).await), delivered);
+    assert_eq!(room.shown(), "Friday\n\nDear Ana,\nFriday.");
+    assert_eq!(room.asked()[0].schema, Some(turn::schema()));
+
+    let room = Room::new().says([Says::Text("Which day is it?", Finish::Stop)]);
+    let asked = json!({"turn": "ask", "text": "Which day is it?", "missing": []});
+    assert_eq!(output(room.perform(turn_of(Some(turn::schema()))).await), asked, "what follows no schema is read too");
+
+    let room = Room::new().says([Says::Text("{\"a\": 1}", Finish::Stop)]);
+    assert_eq!(output(room.perform(turn_of(None)).await), json!({"turn": "say", "text": "{\"a\": 1}"}));
+    assert_eq!(room.shown(), "{\"a\": 1}");
+
+    let room = Room::new().says([Says::Text(r#"{"kind": "ask", "text": "", "missing": []}"#, Finish::Stop)]);
+    assert!(done(room.perform(turn_of(Some(turn::schema()))).await).1.is_some(), "a turn that says nothing is no turn");
+}
+
+#[tokio::test]
+async fn a_turn_that_is_broken_off_keeps_the_text_that_was_seen() {
+    let begun = "{\"kind\": \"deliver\", \"title\": \"Friday\", \"body\": \"Dear A";
+    for says in [Says::Hangs(begun), Says::Deaf(begun)] {
+        let room = Room::new().says([says]);
+        let performing = tokio::spawn(room.begin(turn_of(Some(turn::schema()))));
+        room.cancel_when_shown("Dear A").await;
+        let performed = performing.await.unwrap();
+        let Performed::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
+        assert_eq!(partial.data(), "Friday\n\nDear A");
+    }
 }

@@ -186,12 +186,13 @@ async fn only_a_request_that_may_have_acted_is_in_doubt() {
         let answers = broken.iter().cloned().chain([answer("504 Gateway Timeout", &[], ""), answer("500 No", &[], "")]);
         let server = Server::answering(answers).await;
         let mut room = Room::new();
-        room.timeout = Some(Duration::from_millis(150));
         let work = || Work::Http(HttpWork { method: method.into(), ..get(&server.base) });
         let (hung_up, _, in_doubt) = failure(room.perform(work()).await);
         assert_eq!((hung_up.class, in_doubt), (FailureClass::Network, doubted), "{method}: {hung_up}");
         if method != "head" {
+            room.timeout = Some(Duration::from_millis(200));
             let (half, _, in_doubt) = failure(room.perform(work()).await);
+            room.timeout = None;
             assert_eq!((half.class, in_doubt), (FailureClass::Timeout, doubted), "{method}: {half}");
             assert_eq!(failure(room.perform(work()).await).2, doubted, "a gateway does not know");
             assert!(!failure(room.perform(work()).await).2, "a server that says no does");
@@ -211,7 +212,7 @@ async fn a_cancel_is_heard_at_once() {
     room.cancel.cancel();
     let since = Instant::now();
     let performed = performing.await.unwrap();
-    assert!(since.elapsed() < Duration::from_millis(200));
+    assert!(since.elapsed() < Duration::from_millis(400));
     assert!(matches!(performed, Performed::Cancelled { in_doubt: true, .. }), "{performed:?}");
 }
 

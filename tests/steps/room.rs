@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -89,23 +90,29 @@ impl Models for FakeModels {
     }
 }
 
-#[derive(Default)]
-struct FakeSecrets(Mutex<Redactor>);
+struct FakeSecrets {
+    redactor: Mutex<Redactor>,
+    /// What a secret's command that hangs waits for.
+    hanging: Mutex<Receiver<()>>,
+}
 
 impl Secrets for FakeSecrets {
     fn resolve(&self, _run: RunId, _name: &str, reference: &SecretRef) -> Result<Option<Secret>, Failure> {
         if *reference == SecretRef::Typed {
             return Ok(None);
         }
+        if matches!(reference, SecretRef::Command(_)) {
+            let _ = self.hanging.lock().unwrap().recv();
+        }
         let secret = Secret::new(TOKEN);
-        self.0.lock().unwrap().learn(&secret);
+        self.redactor.lock().unwrap().learn(&secret);
         Ok(Some(secret))
     }
 
     fn type_in(&self, _run: RunId, _name: &str, _value: Secret) {}
 
     fn redactor(&self) -> Redactor {
-        self.0.lock().unwrap().clone()
+        self.redactor.lock().unwrap().clone()
     }
 }
 
@@ -117,13 +124,17 @@ pub struct Room {
     pub cancel: CancellationToken,
     pub forms: Arc<Mutex<Vec<Value>>>,
     pub timeout: Option<Duration>,
+    /// Dropped, the secret `hangs` is there.
+    _hanging: Sender<()>,
 }
 
 impl Room {
     pub fn new() -> Self {
         let models = Arc::new(FakeModels::default());
         let configured = BTreeMap::from([("CONFIGURED".to_owned(), "yes".to_owned())]);
-        let steps = Steps::new(models.clone(), Arc::new(FakeSecrets::default()), configured);
+        let (keeps_hanging, hanging) = channel();
+        let secrets = FakeSecrets { redactor: Mutex::default(), hanging: Mutex::new(hanging) };
+        let steps = Steps::new(models.clone(), Arc::new(secrets), configured);
         Self {
             models,
             steps,
@@ -132,6 +143,7 @@ impl Room {
             cancel: CancellationToken::new(),
             forms: Arc::default(),
             timeout: None,
+            _hanging: keeps_hanging,
         }
     }
 
@@ -155,7 +167,9 @@ impl Room {
             cwd: self.folder.path().to_owned(),
             folder: None,
             nonce: NONCE.into(),
-            secrets: vec![("token".into(), "env:TOKEN".parse().unwrap()), ("typed".into(), SecretRef::Typed)],
+            secrets: [("token", "env:TOKEN"), ("hangs", "cmd:hangs"), ("typed", "typed")]
+                .map(|(name, reference)| (name.to_owned(), reference.parse().unwrap()))
+                .into(),
             spool: self.spool(),
         };
         let deltas = Arc::clone(&self.deltas);
