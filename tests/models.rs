@@ -1,4 +1,5 @@
 //! Language models, asked over a real connection: what a person gets from each protocol, and from each way to fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
 
 mod support;
 
@@ -451,6 +452,34 @@ async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
 }
 
 #[tokio::test]
+async fn after_a_bad_key_the_fallback_answers_without_another_try() {
+    let first = ModelServer::start([Reply::status(401)]);
+    let second = ModelServer::start([Reply::text("ok")]);
+    let models = models(config(vec![("a", provider(Kind::OpenAi, &first)), ("b", provider(Kind::OpenAi, &second))]));
+    for _ in 0..2 {
+        assert_eq!(ask(&models, request("x")).await.unwrap().model, "b/m");
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 2));
+    assert_eq!(models.lane(&["a/m".to_owned(), "demo".to_owned()]), None, "the demo answers now, and has no limit");
+}
+
+#[tokio::test]
+async fn a_busy_server_says_when_to_come_again() {
+    let server = ModelServer::start([Reply::status(503).header("retry-after", "7")]);
+    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await;
+    assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::Server, Some(7_000)));
+}
+
+#[tokio::test]
+async fn a_query_of_the_address_is_kept() {
+    let server = ModelServer::start([Reply::text("ok")]);
+    let mut settings = provider(Kind::OpenAi, &server);
+    settings.base_url = Some(format!("{}/v1/?api-version=3", server.url()));
+    ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap();
+    assert_eq!(server.requests()[0].target, "/v1/chat/completions?api-version=3");
+}
+
+#[tokio::test]
 async fn a_missing_key_is_said_before_anything_is_sent() {
     let server = ModelServer::start([Reply::text("ok")]);
     let settings = ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(Kind::OpenAi, &server) };
@@ -644,7 +673,10 @@ async fn twenty_thousand_tokens_arrive_whole_and_in_few_pieces() {
     let server = ModelServer::start([Reply::chunks((0..20_000).map(|n| format!("word{n} ")))]);
     let models = models(config(vec![("p", provider(Kind::OpenAi, &server))]));
     let screen = Screen::default();
+    let begun = Instant::now();
     let done = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
     assert_eq!(done.text.data().split_whitespace().count(), 20_000);
+    let pieces = u128::try_from(screen.0.lock().unwrap().len()).unwrap();
+    assert!(pieces <= begun.elapsed().as_millis() / 5 + 10, "{pieces} in {:?}", begun.elapsed());
     assert_eq!(screen.text(), done.text.data());
 }

@@ -179,6 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn there_is_a_client_for_every_address() {
+        let clients = Clients::default();
+        for (url, local) in [
+            ("https://api.example.com/v1", false),
+            ("http://10.0.0.7:8080", false),
+            ("http://127.0.0.1:11434", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost.example.com", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(is_local(&url), local, "{url}");
+            assert!(clients.client(&url).is_ok() && clients.client(&url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
     fn the_servers_words_are_found() {
         for (body, words) in [
             (r#"{"error":{"message":"m"}}"#, "m"),
