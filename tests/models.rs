@@ -397,7 +397,11 @@ async fn a_redirect_takes_neither_key_nor_prompt_elsewhere() {
         ..provider(Kind::Anthropic, &server)
     };
     let failed = fails(config(vec![("p", settings)])).await;
-    assert!(failed.failure.message.contains("set base_url to the final address"), "{}", failed.failure.message);
+    assert!(
+        failed.failure.message.contains("Set base_url of [providers.p] to the final address"),
+        "{}",
+        failed.failure.message
+    );
     assert_eq!(server.requests()[0].header("x-team"), Some("a team's secret"));
     assert!(elsewhere.requests().is_empty());
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest};
 use crate::core::secret::Secret;
+use crate::core::step::Span;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
@@ -24,7 +25,6 @@ use super::frames::{Frames, Framing};
 use super::http::{self, Clients};
 use super::limits::Ticket;
 use super::provider::{Lookup, Provider};
-use super::settings::{FIRST_TOKEN_TIMEOUT, IDLE_TIMEOUT};
 use super::watch::{Stop, WallClock, Watch};
 
 /// A Retry-After is obeyed up to here; a longer one fails, and says how long.
@@ -88,9 +88,15 @@ impl Broken {
 
 /// How one request went wrong.
 enum Miss {
-    Stopped(Stop, &'static str),
+    /// A wait ended; where it was for the server, with what it did not do within which time.
+    Stopped(Stop, Option<(&'static str, Span)>),
     Trouble(Trouble),
-    Refused { status: StatusCode, trouble: Trouble, body: String, retry_after_ms: Option<u64> },
+    Refused {
+        status: StatusCode,
+        trouble: Trouble,
+        body: String,
+        retry_after_ms: Option<u64>,
+    },
 }
 
 impl From<Trouble> for Miss {
@@ -136,7 +142,8 @@ impl Exchange<'_> {
 
     async fn converse(&self, watch: &mut Watch, answer: &mut Answer, key: &mut Option<Secret>) -> Result<u64, Miss> {
         let never = Instant::now() + Duration::from_hours(24);
-        *key = watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, ""))??;
+        *key =
+            watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, None))??;
         let mut lacks = self.provider.lacks(self.model);
         let mut waited = false;
         loop {
@@ -186,7 +193,7 @@ impl Exchange<'_> {
                 (self.deltas)(Delta::Progress(Untrusted::new(line)));
             }
             let long = at + Duration::from_secs(1);
-            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, ""))?;
+            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, None))?;
         }
     }
 
@@ -198,19 +205,19 @@ impl Exchange<'_> {
         key: Option<&Secret>,
         lacks: Lacks,
     ) -> Result<u64, Miss> {
-        let first = self.provider.settings.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT).duration();
+        let first = self.provider.settings.first_token();
         let ask = self.ask(lacks);
         let url = self.provider.url(self.dialect.path())?;
         let headers = self.provider.headers(self.dialect, key)?;
         let client = self.means.clients.client(&url)?;
         let started = Instant::now();
         let sent = client.post(url).headers(headers).json(&self.dialect.body(&ask)).send();
-        let response = watch.guard(started + first, sent).await;
-        let response = response.map_err(|stop| Miss::Stopped(stop, NO_FIRST))?.map_err(http::broken)?;
+        let response = watch.guard(started + first.duration(), sent).await;
+        let response = response.map_err(|stop| Miss::Stopped(stop, Some((NO_FIRST, first))))?.map_err(http::broken)?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(watch, response).await);
         }
-        let first_token = self.read(watch, answer, response, started, first).await?;
+        let first_token = self.read(watch, answer, response, started).await?;
         self.dialect.check(&ask, answer);
         Ok(u64::try_from((first_token - started).as_millis()).unwrap_or(u64::MAX))
     }
@@ -231,7 +238,7 @@ impl Exchange<'_> {
             }
         };
         match watch.guard(Instant::now() + LONGEST_REFUSAL.1, read).await {
-            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, ""),
+            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, None),
             Ok(()) | Err(Stop::Late) => {}
         }
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -247,9 +254,8 @@ impl Exchange<'_> {
         answer: &mut Answer,
         mut response: Response,
         started: Instant,
-        first: Duration,
     ) -> Result<Instant, Miss> {
-        let idle = self.provider.settings.idle_timeout.unwrap_or(IDLE_TIMEOUT).duration();
+        let (first, idle) = (self.provider.settings.first_token(), self.provider.settings.idle());
         let mut frames = Frames::new(framing(&response, self.dialect)?);
         let mut first_token = None;
         let mut shown_at = started;
@@ -257,9 +263,9 @@ impl Exchange<'_> {
             let now = Instant::now();
             let pause = (answer.text.len() > answer.shown).then_some(shown_at + BETWEEN);
             let (deadline, late) = match answer.ended {
-                Ended::Said => (now + AFTER_THE_END.min(idle), ""),
-                _ if answer.alive => (now + idle, NOT_NEXT),
-                _ => (started + first, NO_FIRST),
+                Ended::Said => (now + AFTER_THE_END.min(idle.duration()), None),
+                _ if answer.alive => (now + idle.duration(), Some((NOT_NEXT, idle))),
+                _ => (started + first.duration(), Some((NO_FIRST, first))),
             };
             let until = pause.map_or(deadline, |pause| pause.min(deadline));
             let chunk = match watch.guard(until, response.chunk()).await {
@@ -379,7 +385,10 @@ impl Exchange<'_> {
                 retry_after = Some(0);
                 Some((Trouble::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
             }
-            Miss::Stopped(Stop::Late, what) => Some((Trouble::new(FailureClass::Timeout, what), false)),
+            Miss::Stopped(Stop::Late, late) => {
+                let (what, within) = late.unwrap_or((NO_FIRST, self.provider.settings.first_token()));
+                Some((Trouble::new(FailureClass::Timeout, format!("{what} ({within})")), false))
+            }
             Miss::Trouble(trouble) => Some((trouble, false)),
             Miss::Refused { trouble, retry_after_ms, .. } => {
                 retry_after = retry_after_ms;

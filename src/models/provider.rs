@@ -208,7 +208,9 @@ impl Provider {
             FailureClass::RateLimit => {
                 "Wait, lower requests_per_minute or max_concurrency, or name a fallback.".to_owned()
             }
-            FailureClass::Network if local => "Is Ollama running? Start it with `ollama serve`.".to_owned(),
+            FailureClass::Network if local && trouble.text.contains("could not be reached") => {
+                "Is Ollama running? Start it with `ollama serve`.".to_owned()
+            }
             FailureClass::Network => format!("Check the connection and the base_url of [providers.{name}]."),
             FailureClass::Timeout => {
                 format!("Try again, or raise first_token_timeout or idle_timeout under [providers.{name}].")
@@ -216,6 +218,9 @@ impl Provider {
             FailureClass::TooLong => "Shorten the prompt, or take a model with a longer context.".to_owned(),
             FailureClass::BadRequest if local && trouble.text.contains("not found") => {
                 format!("Get the model with `ollama pull {model}`.")
+            }
+            FailureClass::BadRequest if trouble.text.starts_with("redirects") => {
+                format!("Set base_url of [providers.{name}] to the final address.")
             }
             FailureClass::BadRequest if self.settings.kind == Kind::OpenAi && trouble.text.contains("404") => {
                 format!(
