@@ -118,9 +118,9 @@ impl Dialect for Anthropic {
 impl Answer {
     fn count(&mut self, usage: Option<Counts>) {
         let usage = usage.unwrap_or_default();
-        let cached = usage.cache_creation_input_tokens.unwrap_or(0) + usage.cache_read_input_tokens.unwrap_or(0);
-        self.input_tokens = usage.input_tokens.map_or(self.input_tokens, |tokens| tokens + cached);
-        self.output_tokens = usage.output_tokens.unwrap_or(self.output_tokens);
+        let cached = usage.cache_written.unwrap_or(0) + usage.cache_read.unwrap_or(0);
+        self.input_tokens = usage.input.map_or(self.input_tokens, |tokens| tokens + cached);
+        self.output_tokens = usage.output.unwrap_or(self.output_tokens);
     }
 }
 
@@ -175,15 +175,16 @@ struct Delta<'a> {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Counts {
-    #[serde(default)]
-    input_tokens: Option<u64>,
-    #[serde(default)]
-    output_tokens: Option<u64>,
-    #[serde(default)]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(default)]
-    cache_read_input_tokens: Option<u64>,
+    #[serde(rename = "input_tokens")]
+    input: Option<u64>,
+    #[serde(rename = "output_tokens")]
+    output: Option<u64>,
+    #[serde(rename = "cache_creation_input_tokens")]
+    cache_written: Option<u64>,
+    #[serde(rename = "cache_read_input_tokens")]
+    cache_read: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]

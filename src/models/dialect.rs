@@ -153,6 +153,11 @@ pub(super) trait Dialect: Send + Sync {
     /// How its stream is cut.
     fn framing(&self) -> Framing;
 
+    /// Whether an answer that is not streamed can be read as one frame.
+    fn reads_whole(&self) -> bool {
+        false
+    }
+
     /// The headers that carry a key.
     fn key_header(&self, key: &str) -> (&'static str, String);
 

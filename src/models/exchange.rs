@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::FutureExt as _;
 use reqwest::header::CONTENT_TYPE;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest};
 use crate::core::secret::Secret;
+use crate::core::step::Span;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
@@ -23,11 +25,10 @@ use super::frames::{Frames, Framing};
 use super::http::{self, Clients};
 use super::limits::Ticket;
 use super::provider::{Lookup, Provider};
-use super::settings::{FIRST_TOKEN_TIMEOUT, IDLE_TIMEOUT};
 use super::watch::{Stop, WallClock, Watch};
 
 /// A Retry-After is obeyed up to here; a longer one fails, and says how long.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// After the end was said, only a report of usage can come: some servers then never close.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
@@ -38,7 +39,10 @@ const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// The longest body of a refusal that is read, in bytes, and how long that may take.
 const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));
 
-/// Text that arrives faster than it can be shown is passed on in pieces of about this many bytes.
+/// Text that arrives faster than this is passed on in larger pieces: nobody sees the difference, and every piece costs.
+const BETWEEN: Duration = Duration::from_millis(5);
+
+/// A piece is not larger than about this many bytes.
 const PIECE: usize = 64 * 1024;
 
 /// Tokens that an answer without a limit is taken to have, for limits and budgets.
@@ -84,9 +88,15 @@ impl Broken {
 
 /// How one request went wrong.
 enum Miss {
-    Stopped(Stop, &'static str),
+    /// A wait ended; where it was for the server, with what it did not do within which time.
+    Stopped(Stop, Option<(&'static str, Span)>),
     Trouble(Trouble),
-    Refused { status: StatusCode, trouble: Trouble, body: String, retry_after_ms: Option<u64> },
+    Refused {
+        status: StatusCode,
+        trouble: Trouble,
+        body: String,
+        retry_after_ms: Option<u64>,
+    },
 }
 
 impl From<Trouble> for Miss {
@@ -123,13 +133,17 @@ impl Exchange<'_> {
         let mut key = None;
         match self.converse(&mut watch, &mut answer, &mut key).await {
             Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
-            Err(miss) => Err(self.broken(miss, answer, key.as_ref())),
+            Err(miss) => {
+                self.show(&mut answer);
+                Err(self.broken(miss, answer, key.as_ref()))
+            }
         }
     }
 
     async fn converse(&self, watch: &mut Watch, answer: &mut Answer, key: &mut Option<Secret>) -> Result<u64, Miss> {
-        let never = Instant::now() + Duration::from_secs(24 * 60 * 60);
-        *key = watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, ""))??;
+        let never = Instant::now() + Duration::from_hours(24);
+        *key =
+            watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, None))??;
         let mut lacks = self.provider.lacks(self.model);
         let mut waited = false;
         loop {
@@ -143,11 +157,12 @@ impl Exchange<'_> {
                 Err(miss) => miss,
             };
             let Miss::Refused { status, trouble, body, retry_after_ms } = &miss else { return Err(miss) };
-            if matches!(status.as_u16(), 400 | 422) && trouble.class == FailureClass::BadRequest {
-                if let Some(note) = lacks.learn(body, self.request) {
-                    answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
-                    continue;
-                }
+            if matches!(status.as_u16(), 400 | 422)
+                && trouble.class == FailureClass::BadRequest
+                && let Some(note) = lacks.learn(body, self.request)
+            {
+                answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
+                continue;
             }
             if let (StatusCode::TOO_MANY_REQUESTS, Some(ms)) = (*status, *retry_after_ms) {
                 let wait = Duration::from_millis(ms);
@@ -178,7 +193,7 @@ impl Exchange<'_> {
                 (self.deltas)(Delta::Progress(Untrusted::new(line)));
             }
             let long = at + Duration::from_secs(1);
-            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, ""))?;
+            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, None))?;
         }
     }
 
@@ -190,19 +205,19 @@ impl Exchange<'_> {
         key: Option<&Secret>,
         lacks: Lacks,
     ) -> Result<u64, Miss> {
-        let first = self.provider.settings.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT).duration();
+        let first = self.provider.settings.first_token();
         let ask = self.ask(lacks);
         let url = self.provider.url(self.dialect.path())?;
         let headers = self.provider.headers(self.dialect, key)?;
         let client = self.means.clients.client(&url)?;
         let started = Instant::now();
         let sent = client.post(url).headers(headers).json(&self.dialect.body(&ask)).send();
-        let response = watch.guard(started + first, sent).await;
-        let response = response.map_err(|stop| Miss::Stopped(stop, NO_FIRST))?.map_err(http::broken)?;
+        let response = watch.guard(started + first.duration(), sent).await;
+        let response = response.map_err(|stop| Miss::Stopped(stop, Some((NO_FIRST, first))))?.map_err(http::broken)?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(watch, response).await);
         }
-        let first_token = self.read(watch, answer, response, started, first).await?;
+        let first_token = self.read(watch, answer, response, started).await?;
         self.dialect.check(&ask, answer);
         Ok(u64::try_from((first_token - started).as_millis()).unwrap_or(u64::MAX))
     }
@@ -223,7 +238,7 @@ impl Exchange<'_> {
             }
         };
         match watch.guard(Instant::now() + LONGEST_REFUSAL.1, read).await {
-            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, ""),
+            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, None),
             Ok(()) | Err(Stop::Late) => {}
         }
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -239,21 +254,27 @@ impl Exchange<'_> {
         answer: &mut Answer,
         mut response: Response,
         started: Instant,
-        first: Duration,
     ) -> Result<Instant, Miss> {
-        let idle = self.provider.settings.idle_timeout.unwrap_or(IDLE_TIMEOUT).duration();
-        let framing = framing(&response, self.dialect.framing())?;
-        let mut frames = Frames::new(framing);
+        let (first, idle) = (self.provider.settings.first_token(), self.provider.settings.idle());
+        let mut frames = Frames::new(framing(&response, self.dialect)?);
         let mut first_token = None;
+        let mut shown_at = started;
         loop {
             let now = Instant::now();
+            let pause = (answer.text.len() > answer.shown).then_some(shown_at + BETWEEN);
             let (deadline, late) = match answer.ended {
-                Ended::Said => (now + AFTER_THE_END.min(idle), ""),
-                _ if answer.alive => (now + idle, NOT_NEXT),
-                _ => (started + first, NO_FIRST),
+                Ended::Said => (now + AFTER_THE_END.min(idle.duration()), None),
+                _ if answer.alive => (now + idle.duration(), Some((NOT_NEXT, idle))),
+                _ => (started + first.duration(), Some((NO_FIRST, first))),
             };
-            let chunk = match watch.guard(deadline, response.chunk()).await {
+            let until = pause.map_or(deadline, |pause| pause.min(deadline));
+            let chunk = match watch.guard(until, response.chunk()).await {
                 Ok(chunk) => chunk,
+                Err(Stop::Late) if pause.is_some() => {
+                    self.show(answer);
+                    shown_at = Instant::now();
+                    continue;
+                }
                 Err(Stop::Late) if answer.ended == Ended::Said => break,
                 Err(stop) => return Err(Miss::Stopped(stop, late)),
             };
@@ -261,35 +282,7 @@ impl Exchange<'_> {
             let mut next = Some(chunk);
             let mut over = false;
             while let Some(chunk) = next.take() {
-                let mut trouble = None;
-                let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
-                    Ok(()) => answer.ended != Ended::Closed,
-                    Err(found) => {
-                        trouble = Some(found);
-                        false
-                    }
-                };
-                match chunk {
-                    Ok(Some(bytes)) => {
-                        if frames.feed(&bytes, &mut each).is_err() {
-                            trouble = Some(Trouble::new(FailureClass::Server, "sent a line that does not end"));
-                        }
-                    }
-                    Ok(None) => {
-                        frames.end(&mut each);
-                        if framing == Framing::Whole {
-                            answer.ended(Ended::Likely);
-                        }
-                        over = true;
-                    }
-                    Err(_) if answer.ended == Ended::Said => over = true,
-                    Err(error) => trouble = Some(http::broken(error)),
-                }
-                over |= answer.ended == Ended::Closed;
-                if let Some(trouble) = trouble {
-                    self.show(answer);
-                    return Err(trouble.into());
-                }
+                over = self.take(chunk, &mut frames, answer)?;
                 if !over && answer.text.len() - answer.shown < PIECE {
                     next = response.chunk().now_or_never();
                 }
@@ -297,7 +290,10 @@ impl Exchange<'_> {
             if answer.alive && first_token.is_none() {
                 first_token = Some(Instant::now());
             }
-            self.show(answer);
+            if over || shown_at + BETWEEN <= Instant::now() || answer.text.len() - answer.shown >= PIECE {
+                self.show(answer);
+                shown_at = Instant::now();
+            }
             if answer.text.len() > LONGEST_ANSWER {
                 return Err(Trouble::new(FailureClass::TooLong, "sends an answer without end").into());
             }
@@ -311,6 +307,45 @@ impl Exchange<'_> {
             );
         }
         Ok(first_token.unwrap_or_else(Instant::now))
+    }
+
+    /// Takes a chunk of the body, `None` for its end. Gives whether the answer is over.
+    fn take(
+        &self,
+        chunk: reqwest::Result<Option<Bytes>>,
+        frames: &mut Frames,
+        answer: &mut Answer,
+    ) -> Result<bool, Trouble> {
+        let mut trouble = None;
+        let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
+            Ok(()) => answer.ended != Ended::Closed,
+            Err(found) => {
+                trouble = Some(found);
+                false
+            }
+        };
+        let mut over = false;
+        match chunk {
+            Ok(Some(bytes)) => {
+                if frames.feed(&bytes, &mut each).is_err() {
+                    trouble = Some(Trouble::new(FailureClass::Server, "sent a line that does not end"));
+                }
+            }
+            Ok(None) => {
+                frames.end(&mut each);
+                if frames.is_whole() {
+                    answer.ended(Ended::Likely);
+                }
+                over = true;
+            }
+            // All that counts has arrived.
+            Err(_) if answer.ended == Ended::Said => over = true,
+            Err(error) => trouble = Some(http::broken(error)),
+        }
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(over || answer.ended == Ended::Closed),
+        }
     }
 
     /// Passes on the text that has not been shown.
@@ -350,7 +385,10 @@ impl Exchange<'_> {
                 retry_after = Some(0);
                 Some((Trouble::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
             }
-            Miss::Stopped(Stop::Late, what) => Some((Trouble::new(FailureClass::Timeout, what), false)),
+            Miss::Stopped(Stop::Late, late) => {
+                let (what, within) = late.unwrap_or((NO_FIRST, self.provider.settings.first_token()));
+                Some((Trouble::new(FailureClass::Timeout, format!("{what} ({within})")), false))
+            }
             Miss::Trouble(trouble) => Some((trouble, false)),
             Miss::Refused { trouble, retry_after_ms, .. } => {
                 retry_after = retry_after_ms;
@@ -376,12 +414,13 @@ const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
 const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
 
 /// How the body is cut: a server that does not stream says so by its content type.
-fn framing(response: &Response, usual: Framing) -> Result<Framing, Trouble> {
+fn framing(response: &Response, dialect: &dyn Dialect) -> Result<Framing, Trouble> {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
         return Err(Trouble::new(FailureClass::BadRequest, "answered with a web page"));
     }
-    Ok(if kind.starts_with("application/json") && usual == Framing::Sse { Framing::Whole } else { usual })
+    let whole = kind.starts_with("application/json") && dialect.reads_whole();
+    Ok(if whole { Framing::Whole } else { dialect.framing() })
 }
 
 /// About how many tokens a request's messages are.

@@ -38,6 +38,11 @@ impl Frames {
         Self { framing, line: Vec::new(), event: Vec::new(), begun: false }
     }
 
+    /// Whether the whole body is one frame.
+    pub(super) fn is_whole(&self) -> bool {
+        self.framing == Framing::Whole
+    }
+
     /// Takes a chunk and calls `each` with every frame that it completes, until one says stop (`false`).
     pub(super) fn feed(&mut self, chunk: &[u8], each: &mut dyn FnMut(&str) -> bool) -> Result<(), TooLong> {
         let mut rest = chunk;

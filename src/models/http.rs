@@ -83,7 +83,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// What an error of the client means.
 pub(super) fn broken(error: reqwest::Error) -> Trouble {
     let error = error.without_url();
-    let what = if error.is_connect() { "no connection could be made" } else { "the connection broke" };
+    let what = if error.is_connect() { "could not be reached" } else { "broke the connection" };
     Trouble::new(FailureClass::Network, format!("{what} ({})", chain(&error)))
 }
 
@@ -115,10 +115,7 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Tr
     if status.is_redirection() {
         // Said as it came: the address is the server's, and the key was not sent there.
         let to = headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-        return Trouble::new(
-            class,
-            format!("redirects to {to}, which is not followed: set base_url to the final address"),
-        );
+        return Trouble::new(class, format!("redirects to {to}, which is not followed"));
     }
     let said = if said.is_empty() { "nothing more".to_owned() } else { said };
     Trouble::new(class, format!("answered {status}: {said}"))
@@ -175,6 +172,23 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(refusal(status, &HeaderMap::new(), body).class, class, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_client_for_every_address() {
+        let clients = Clients::default();
+        for (url, local) in [
+            ("https://api.example.com/v1", false),
+            ("http://10.0.0.7:8080", false),
+            ("http://127.0.0.1:11434", true),
+            ("http://localhost:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost.example.com", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(is_local(&url), local, "{url}");
+            assert!(clients.client(&url).is_ok() && clients.client(&url).is_ok(), "{url}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! It promises: an answer is always streamed, and never spliced from two; a failure has its class, says which provider
 //! at which host, and what to do; a key goes to its own provider only, and is never shown; after a key was not taken
 //! nothing more goes to that provider; the network is asked only when a model is, or by [`Models::probe`].
-//! It may not read the config or the environment by itself: both are given.
+//! It may not read the config or the environment by itself: both are given ([`Settings`], [`Surroundings`]).
 
 mod anthropic;
 mod demo;
@@ -82,7 +82,7 @@ impl LanguageModels {
     pub fn new(settings: Settings, surroundings: Surroundings) -> Self {
         let Surroundings { lookup, wall, pace, ollama } = surroundings;
         let means = Means { clients: Arc::default(), lookup: Arc::clone(&lookup), wall };
-        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, ollama), means, pace }))
+        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, &ollama), means, pace }))
     }
 }
 

@@ -24,6 +24,10 @@ impl Dialect for OpenAi {
         Framing::Sse
     }
 
+    fn reads_whole(&self) -> bool {
+        true
+    }
+
     fn key_header(&self, key: &str) -> (&'static str, String) {
         ("authorization", format!("Bearer {key}"))
     }

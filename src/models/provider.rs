@@ -19,7 +19,7 @@ use super::settings::{Kind, ProviderSettings};
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A key command that asks a person (a password manager) may take its time, one that hangs may not.
-const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+const KEY_COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A server's words in a message for a person are cut after so many characters.
 const LONGEST_MESSAGE: usize = 400;
@@ -85,9 +85,12 @@ impl Provider {
 
     /// Where requests go.
     pub(super) fn url(&self, path: &str) -> Result<Url, Trouble> {
-        let whole = format!("{}{path}", self.base_url().trim_end_matches('/'));
-        match Url::parse(&whole) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        match Url::parse(self.base_url()) {
+            Ok(mut url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                // A query, such as a version that some services want, stays.
+                url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+                Ok(url)
+            }
             _ => Err(Trouble::new(FailureClass::BadRequest, "its base_url is not an http:// or https:// address")),
         }
     }
@@ -173,8 +176,10 @@ impl Provider {
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
     pub(super) fn failure(&self, trouble: &Trouble, model: &str, key: Option<&Secret>) -> Failure {
         let mut redactor = Redactor::default();
-        key.into_iter().for_each(|key| redactor.learn(key));
-        self.settings.headers.values().for_each(|value| redactor.learn(&Secret::new(value.as_str())));
+        let headers = self.settings.headers.values().map(|value| Secret::new(value.as_str()));
+        for secret in headers.chain(key.cloned()) {
+            redactor.learn(&secret);
+        }
         let text = redactor.redact(&trouble.text);
         let line = visible(&text, false);
         let mut cut: String = line.chars().take(LONGEST_MESSAGE).collect();
@@ -203,7 +208,9 @@ impl Provider {
             FailureClass::RateLimit => {
                 "Wait, lower requests_per_minute or max_concurrency, or name a fallback.".to_owned()
             }
-            FailureClass::Network if local => "Is Ollama running? Start it with `ollama serve`.".to_owned(),
+            FailureClass::Network if local && trouble.text.contains("could not be reached") => {
+                "Is Ollama running? Start it with `ollama serve`.".to_owned()
+            }
             FailureClass::Network => format!("Check the connection and the base_url of [providers.{name}]."),
             FailureClass::Timeout => {
                 format!("Try again, or raise first_token_timeout or idle_timeout under [providers.{name}].")
@@ -211,6 +218,14 @@ impl Provider {
             FailureClass::TooLong => "Shorten the prompt, or take a model with a longer context.".to_owned(),
             FailureClass::BadRequest if local && trouble.text.contains("not found") => {
                 format!("Get the model with `ollama pull {model}`.")
+            }
+            FailureClass::BadRequest if trouble.text.starts_with("redirects") => {
+                format!("Set base_url of [providers.{name}] to the final address.")
+            }
+            FailureClass::BadRequest if self.settings.kind == Kind::OpenAi && trouble.text.contains("404") => {
+                format!(
+                    "Check the model `{model}`, and that the base_url of [providers.{name}] ends in /v1 if it should."
+                )
             }
             FailureClass::BadRequest => format!("Check the model `{model}` and the settings of [providers.{name}]."),
             _ => "Try again, or name a fallback.".to_owned(),
@@ -236,7 +251,8 @@ async fn run_key_command(argv: &[String]) -> Result<Secret, Trouble> {
         return Err(auth(format!("has no key: api_key_command `{program}` ended with {}", output.status)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    match text.trim() {
+    // Password managers print the password first, and then what else they know.
+    match text.lines().next().unwrap_or_default().trim() {
         "" => Err(auth(format!("has no key: api_key_command `{program}` printed nothing"))),
         key => Ok(Secret::new(key)),
     }

@@ -56,12 +56,12 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn new(settings: Settings, lookup: Lookup, ollama: String) -> Self {
+    pub(super) fn new(settings: Settings, lookup: Lookup, ollama: &str) -> Self {
         let mut providers = BTreeMap::new();
         for (kind, origin) in
             [(Kind::Anthropic, Origin::Key), (Kind::OpenAi, Origin::Key), (Kind::Ollama, Origin::Port)]
         {
-            let base_url = (kind == Kind::Ollama).then(|| ollama.clone());
+            let base_url = (kind == Kind::Ollama).then(|| ollama.to_owned());
             let settings = ProviderSettings { kind, base_url, ..ProviderSettings::default() };
             providers.insert(kind.name().to_owned(), Arc::new(Provider::new(kind.name(), settings, origin)));
         }
@@ -206,7 +206,7 @@ impl Roster {
         for name in names {
             match self.choice(Some(&name)) {
                 Ok(choice) if !choices.iter().any(|c| c.model == choice.model && c.why == choice.why) => {
-                    choices.push(choice)
+                    choices.push(choice);
                 }
                 _ => {}
             }

@@ -148,6 +148,20 @@ pub struct ProviderSettings {
     pub price: Option<Price>,
 }
 
+impl ProviderSettings {
+    /// The time from the request to the first token.
+    #[must_use]
+    pub fn first_token(&self) -> Span {
+        self.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT)
+    }
+
+    /// The time between two pieces of the answer.
+    #[must_use]
+    pub fn idle(&self) -> Span {
+        self.idle_timeout.unwrap_or(IDLE_TIMEOUT)
+    }
+}
+
 /// Loading a local model, or thinking before the first word, can take minutes.
 pub const FIRST_TOKEN_TIMEOUT: Span = Span(300_000);
 

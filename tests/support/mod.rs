@@ -1,4 +1,5 @@
 //! What several tests need. Each test binary uses a part of it.
 #![allow(dead_code, reason = "every test binary uses another part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
 
 pub mod model_server;

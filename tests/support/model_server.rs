@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 pub struct Request {
     /// The path, without a query.
     pub path: String,
+    /// The path with its query.
+    pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body, `Null` when it was not JSON.
@@ -183,7 +185,7 @@ impl Reply {
 
     /// Says why it ended, in the words of chat completions: `stop`, `length`, `content_filter`.
     pub fn finish(mut self, reason: &str) -> Self {
-        self.finish = reason.to_owned();
+        reason.clone_into(&mut self.finish);
         self
     }
 }
@@ -307,7 +309,8 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.split_whitespace().nth(1)?.split('?').next()?.to_owned();
+    let target = line.split_whitespace().nth(1)?.to_owned();
+    let path = target.split('?').next()?.to_owned();
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -318,7 +321,7 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, n)| n.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+    Some(Request { path, target, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
 }
 
 fn answer(shared: &Shared, mut stream: &TcpStream, request: &Request, reply: &Reply) -> std::io::Result<()> {
@@ -327,25 +330,26 @@ fn answer(shared: &Shared, mut stream: &TcpStream, request: &Request, reply: &Re
     }
     let protocol = request.protocol();
     let kind = if protocol == Protocol::Ollama { "application/x-ndjson" } else { "text/event-stream" };
-    let mut head = format!("HTTP/1.1 {} Scripted\r\nconnection: close\r\n", reply.status);
+    let mut head = format!("HTTP/1.1 {} Scripted\r\nconnection: close\r\n", reply.status).into_bytes();
     if !reply.headers.iter().any(|(name, _)| name == "content-type") {
-        head += &format!("content-type: {kind}\r\n");
+        write!(head, "content-type: {kind}\r\n")?;
     }
     for (name, value) in &reply.headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n")?;
     }
     if let Some(body) = &reply.body {
         // One that hangs owes a byte.
         let hangs = reply.then.1 == Then::Hang;
-        head += &format!("content-length: {}\r\n\r\n", body.len() + usize::from(hangs));
-        stream.write_all(head.as_bytes())?;
+        write!(head, "content-length: {}\r\n\r\n", body.len() + usize::from(hangs))?;
+        stream.write_all(&head)?;
         stream.write_all(body)?;
         if hangs {
             hang(shared, stream)?;
         }
         return Ok(());
     }
-    stream.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes())?;
+    head.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+    stream.write_all(&head)?;
     let send = |frame: &str| {
         let mut out = stream;
         out.write_all(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes())

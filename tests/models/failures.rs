@@ -1,0 +1,271 @@
+//! Each way to fail: its class, its words, what is kept, and what is not sent again.
+
+use super::*;
+
+#[tokio::test]
+async fn every_refusal_has_its_class_and_says_who_where_and_what_to_do() {
+    for kind in KINDS {
+        for (status, class) in [
+            (401, FailureClass::Auth),
+            (429, FailureClass::RateLimit),
+            (500, FailureClass::Server),
+            (529, FailureClass::Server),
+            (400, FailureClass::BadRequest),
+            (404, FailureClass::BadRequest),
+            (408, FailureClass::Timeout),
+            (413, FailureClass::TooLong),
+            (307, FailureClass::BadRequest),
+        ] {
+            let server = ModelServer::start([Reply::status(status).header("location", "http://127.0.0.1:1/elsewhere")]);
+            let failed = fails(config(vec![("mine", provider(kind, &server))])).await;
+            let message = &failed.failure.message;
+            assert_eq!(failed.failure.class, class, "{kind:?} {status} {message}");
+            let host = server.url().replace("http://", "");
+            assert!(message.starts_with(&format!("mine ({host}) ")), "{message}");
+            assert!(message.ends_with('.') && message.contains(&status.to_string()) || status == 307, "{message}");
+            assert_eq!((failed.model.as_str(), server.requests().len()), ("mine/m", 1), "{kind:?} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_too_long() {
+    let says = r#"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#;
+    let server = ModelServer::start([Reply::status(400).body(says)]);
+    assert_eq!(fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await.failure.class, FailureClass::TooLong);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_a_network_failure_with_advice() {
+    let settings = ProviderSettings {
+        kind: Kind::Ollama,
+        base_url: Some("http://127.0.0.1:1".to_owned()),
+        ..ProviderSettings::default()
+    };
+    let failed = fails(config(vec![("local", settings)])).await;
+    assert_eq!(failed.failure.class, FailureClass::Network);
+    assert!(failed.failure.message.contains("ollama serve"), "{}", failed.failure.message);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_or_just_ends_keeps_the_text_and_is_no_answer() {
+    for kind in KINDS {
+        for reply in [Reply::text("one two three").break_after(2), Reply::text("one two three").stop_after(2)] {
+            let server = ModelServer::start([reply]);
+            let failed = fails(config(vec![("p", provider(kind, &server))])).await;
+            assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Network, "one two "), "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_begins_or_stops_in_the_middle_times_out() {
+    for kind in KINDS {
+        for (reply, partial, says) in [
+            (Reply::text("a b").silent(), "", "first_token_timeout"),
+            (Reply::text("a b").hang_after(0), "", "first_token_timeout"),
+            (Reply::text("a b").hang_after(1), "a ", "idle_timeout"),
+        ] {
+            let server = ModelServer::start([reply]);
+            let failed = fails(config(vec![("p", short(provider(kind, &server)))])).await;
+            assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Timeout, partial), "{kind:?}");
+            assert!(failed.failure.message.contains(says), "{}", failed.failure.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_frame_that_cannot_be_read_fails_and_keeps_the_text() {
+    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\ndata: {\"choices\":[{\n\n";
+    let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
+    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await;
+    assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Server, "one"));
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_of_a_stream_is_a_failure() {
+    for (kind, body) in [
+        (Kind::OpenAi, "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n"),
+        (
+            Kind::Anthropic,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"overloaded\"}}\n\n",
+        ),
+        (Kind::Ollama, "{\"error\":\"overloaded\"}\n"),
+    ] {
+        let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
+        let failed = fails(config(vec![("p", provider(kind, &server))])).await;
+        assert_eq!(failed.failure.class, FailureClass::Server, "{kind:?}");
+        assert!(failed.failure.message.contains("overloaded"), "{}", failed.failure.message);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_is_seen_to_be_alive() {
+    for (kind, body) in [
+        (
+            Kind::OpenAi,
+            "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n",
+        ),
+        (
+            Kind::Anthropic,
+            "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n",
+        ),
+        (Kind::Ollama, "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n"),
+    ] {
+        let server = ModelServer::start([Reply::raw("text/event-stream", body).hang_after(0)]);
+        let screen = Screen::default();
+        let models = models(config(vec![("p", short(provider(kind, &server)))]));
+        let failed = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap_err();
+        assert!(failed.failure.message.contains("idle_timeout"), "{}", failed.failure.message);
+        assert_eq!(*screen.0.lock().unwrap(), [Delta::Progress("The model is thinking.".into())]);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_takes_neither_key_nor_prompt_elsewhere() {
+    let elsewhere = ModelServer::start([Reply::text("stolen")]);
+    let server = ModelServer::start([Reply::status(307).header("location", &elsewhere.url())]);
+    let settings = ProviderSettings {
+        api_key_env: Some("TEST_KEY".to_owned()),
+        headers: BTreeMap::from([("X-Team".to_owned(), "a team's secret".to_owned())]),
+        ..provider(Kind::Anthropic, &server)
+    };
+    let failed = fails(config(vec![("p", settings)])).await;
+    assert!(
+        failed.failure.message.contains("Set base_url of [providers.p] to the final address"),
+        "{}",
+        failed.failure.message
+    );
+    assert_eq!(server.requests()[0].header("x-team"), Some("a team's secret"));
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_fallback_begins_anew_and_says_why() {
+    let first = ModelServer::start([Reply::text("Half of ").break_after(1)]);
+    let second = ModelServer::start([Reply::text("A whole answer.")]);
+    let settings = config(vec![("a", provider(Kind::OpenAi, &first)), ("b", provider(Kind::Anthropic, &second))]);
+    let screen = Screen::default();
+    let done = models(settings).complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
+    assert_eq!((done.text.data(), done.model.as_str()), ("A whole answer.", "b/m"));
+    assert_eq!(screen.text(), "A whole answer.");
+    assert_eq!(screen.restarts(), done.notes);
+    assert!(done.notes[0].starts_with("a/m failed (network: a ("), "{:?}", done.notes);
+}
+
+#[tokio::test]
+async fn a_short_retry_after_is_waited_for_and_a_long_one_goes_to_the_fallback() {
+    let server = ModelServer::start([Reply::status(429).header("retry-after-ms", "150"), Reply::text("ok")]);
+    let begun = Instant::now();
+    ask(&models(config(vec![("p", provider(Kind::OpenAi, &server))])), request("x")).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(150));
+    assert_eq!(server.requests().len(), 2);
+
+    let busy = ModelServer::start([Reply::status(429).header("retry-after", "3600")]);
+    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &busy))])).await;
+    assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::RateLimit, Some(3_600_000)));
+
+    let other = ModelServer::start([Reply::text("ok")]);
+    let settings = config(vec![("p", provider(Kind::OpenAi, &busy)), ("q", provider(Kind::OpenAi, &other))]);
+    assert_eq!(ask(&models(settings), request("x")).await.unwrap().model, "q/m");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
+    let server = ModelServer::start([
+        Reply::status(401).body(r#"{"error":{"message":"bad key sk-very-secret"}}"#),
+        Reply::text("ok"),
+    ]);
+    let settings = ProviderSettings { api_key_env: Some("TEST_KEY".to_owned()), ..provider(Kind::OpenAi, &server) };
+    let models = models(config(vec![("p", settings)]));
+    for _ in 0..3 {
+        let failed = ask(&models, request("x")).await.unwrap_err();
+        assert_eq!(failed.failure.class, FailureClass::Auth);
+        let shown = format!("{failed:?}");
+        assert!(shown.contains("TEST_KEY") && !shown.contains("sk-very-secret"), "{shown}");
+    }
+    assert_eq!(server.requests().len(), 1);
+    models.repair("p");
+    assert_eq!(ask(&models, request("x")).await.unwrap().text.data(), "ok");
+}
+
+#[tokio::test]
+async fn after_a_bad_key_the_fallback_answers_without_another_try() {
+    let first = ModelServer::start([Reply::status(401)]);
+    let second = ModelServer::start([Reply::text("ok")]);
+    let models = models(config(vec![("a", provider(Kind::OpenAi, &first)), ("b", provider(Kind::OpenAi, &second))]));
+    for _ in 0..2 {
+        assert_eq!(ask(&models, request("x")).await.unwrap().model, "b/m");
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 2));
+    assert_eq!(models.lane(&["a/m".to_owned(), "demo".to_owned()]), None, "the demo answers now, and has no limit");
+}
+
+#[tokio::test]
+async fn a_busy_server_says_when_to_come_again() {
+    let server = ModelServer::start([Reply::status(503).header("retry-after", "7")]);
+    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await;
+    assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::Server, Some(7_000)));
+}
+
+#[tokio::test]
+async fn a_missing_key_is_said_before_anything_is_sent() {
+    let server = ModelServer::start([Reply::text("ok")]);
+    let settings = ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(Kind::OpenAi, &server) };
+    let failed = fails(config(vec![("p", settings)])).await;
+    assert_eq!(failed.failure.class, FailureClass::Auth);
+    assert!(failed.failure.message.contains("NOT_SET is not set"), "{}", failed.failure.message);
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_keeps_the_text_and_closes_the_connection_at_once() {
+    for kind in KINDS {
+        for (reply, partial) in [
+            (Reply::text("one two").hang_after(1), "one "),
+            (Reply::text("one two").hang_after(0), ""),
+            (Reply::text("x").silent(), ""),
+        ] {
+            let server = ModelServer::start([reply]);
+            let models = models(config(vec![("p", provider(kind, &server)), ("other", provider(kind, &server))]));
+            let (screen, cancel) = (Screen::default(), CancellationToken::new());
+            let asked = tokio::spawn(models.complete(request("x"), screen.sink(), cancel.clone()));
+            server.wait_for_requests(1);
+            while screen.text() != partial {
+                tokio::task::yield_now().await;
+            }
+            let stopped = Instant::now();
+            cancel.cancel();
+            let failed = asked.await.unwrap().unwrap_err();
+            assert!(stopped.elapsed() < Duration::from_millis(200), "{:?}", stopped.elapsed());
+            assert_eq!(failed.partial.data(), partial, "{kind:?}");
+            server.wait_for_hang_ups(1);
+            // A fallback is not asked for what nobody wants.
+            assert_eq!(server.requests().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_gives_its_streams_up_to_be_tried_again_at_once() {
+    let server = ModelServer::start([Reply::text("one two three").hang_after(1), Reply::text("never asked")]);
+    let slept = Arc::new(AtomicU64::new(0));
+    let wall = Arc::clone(&slept);
+    let models = LanguageModels::new(
+        config(vec![("p", provider(Kind::OpenAi, &server)), ("q", provider(Kind::OpenAi, &server))]),
+        Surroundings {
+            wall: Arc::new(move || SystemTime::now() + Duration::from_secs(wall.load(Ordering::SeqCst))),
+            ..surroundings(&[])
+        },
+    );
+    let screen = Screen::default();
+    let asked = tokio::spawn(models.complete(request("x"), screen.sink(), CancellationToken::new()));
+    while screen.text() != "one " {
+        tokio::task::yield_now().await;
+    }
+    slept.store(3600, Ordering::SeqCst);
+    server.release();
+    let failed = asked.await.unwrap().unwrap_err();
+    assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::Network, Some(0)));
+    assert_eq!((failed.partial.data(), server.requests().len()), ("one ", 1));
+}

@@ -1,0 +1,104 @@
+//! Language models, asked over a real connection: what a person gets from each protocol, and from each way to fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
+
+mod answers;
+mod choice;
+mod failures;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+use stepwell::core::failure::FailureClass;
+use stepwell::core::model::{
+    Asker, Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role,
+};
+use stepwell::core::ports::Models as _;
+use stepwell::core::step::Span;
+use stepwell::core::usage::Price;
+use stepwell::models::settings::{Kind, ProviderSettings, RoleSettings, Settings};
+use stepwell::models::{LanguageModels, Pace, Surroundings};
+use support::model_server::{ModelServer, Reply};
+use tokio_util::sync::CancellationToken;
+
+const KINDS: [Kind; 3] = [Kind::OpenAi, Kind::Anthropic, Kind::Ollama];
+
+fn surroundings(environment: &'static [(&'static str, &'static str)]) -> Surroundings {
+    Surroundings {
+        lookup: Arc::new(|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())),
+        wall: Arc::new(SystemTime::now),
+        pace: Pace::Instant,
+        // A port that nothing listens on.
+        ollama: "http://127.0.0.1:1".to_owned(),
+    }
+}
+
+fn provider(kind: Kind, server: &ModelServer) -> ProviderSettings {
+    let path = if kind == Kind::OpenAi { "/v1" } else { "" };
+    ProviderSettings { kind, base_url: Some(format!("{}{path}", server.url())), ..ProviderSettings::default() }
+}
+
+/// A config with these providers, where the role `default` asks the first and falls back to the others.
+fn config(providers: Vec<(&str, ProviderSettings)>) -> Settings {
+    let mut names = providers.iter().map(|(name, _)| format!("{name}/m"));
+    let role = RoleSettings { model: names.next().unwrap(), fallback: names.collect() };
+    let providers = providers.into_iter().map(|(name, provider)| (name.to_owned(), provider)).collect();
+    Settings { models: BTreeMap::from([("default".to_owned(), role)]), providers, ..Settings::default() }
+}
+
+fn models(settings: Settings) -> LanguageModels {
+    LanguageModels::new(settings, surroundings(&[("TEST_KEY", "sk-very-secret")]))
+}
+
+fn request(prompt: &str) -> ModelRequest {
+    ModelRequest {
+        models: Vec::new(),
+        messages: vec![Message::new(Role::System, "Be brief."), Message::new(Role::User, prompt)],
+        schema: None,
+        temperature: None,
+        max_tokens: None,
+        seed: None,
+        asker: Asker::default(),
+    }
+}
+
+/// Collects what a person would see.
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<Delta>>>);
+
+impl Screen {
+    fn sink(&self) -> DeltaSink {
+        let seen = Arc::clone(&self.0);
+        Arc::new(move |delta| seen.lock().unwrap().push(delta))
+    }
+
+    /// The text that stands: a restart clears it.
+    fn text(&self) -> String {
+        self.0.lock().unwrap().iter().fold(String::new(), |text, delta| match delta {
+            Delta::Text(more) => text + more.data(),
+            Delta::Restart(_) => String::new(),
+            Delta::Progress(_) => text,
+        })
+    }
+
+    fn restarts(&self) -> Vec<String> {
+        let seen = self.0.lock().unwrap();
+        seen.iter().filter_map(|d| if let Delta::Restart(cause) = d { Some(cause.clone()) } else { None }).collect()
+    }
+}
+
+async fn ask(models: &LanguageModels, request: ModelRequest) -> Result<Completion, ModelFailure> {
+    models.complete(request, Screen::default().sink(), CancellationToken::new()).await
+}
+
+async fn fails(settings: Settings) -> ModelFailure {
+    ask(&models(settings), request("Say hello")).await.expect_err("it should fail")
+}
+
+fn short(settings: ProviderSettings) -> ProviderSettings {
+    ProviderSettings { first_token_timeout: Some(Span(60)), idle_timeout: Some(Span(60)), ..settings }
+}
