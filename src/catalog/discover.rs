@@ -119,7 +119,6 @@ pub struct Unknown {
 pub struct Catalog {
     /// Instruct tasks first, then workflows, each by id.
     pub entries: Vec<Entry>,
-    pub(super) places: Places,
 }
 
 impl Catalog {
@@ -152,7 +151,7 @@ impl Catalog {
         }
         entries.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
         refuse_twins(&mut entries);
-        Self { entries, places: places.clone() }
+        Self { entries }
     }
 
     /// The definition of that id.

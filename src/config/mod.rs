@@ -3,4 +3,68 @@
 //! Layers, later ones win: built-in defaults, the config file, the environment, flags (which the front end lays over
 //! the result itself). It reads one file and the environment, writes nothing, and never prints a secret.
 
+mod file;
 pub mod paths;
+pub mod secrets;
+
+use std::sync::Arc;
+
+pub use file::read;
+pub use paths::{NoHome, Paths};
+pub use secrets::SecretStore;
+
+use crate::core::diagnostic::{Diagnostic, Report, SourceText};
+use crate::core::settings::{RoleSettings, Settings, Theme};
+
+/// The config cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It has mistakes: unknown keys, values that do not fit.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Diagnostic>),
+    /// It is there and cannot be read.
+    #[error("the config {0} cannot be read: {1}")]
+    Unreadable(String, std::io::Error),
+}
+
+/// The settings of this process: the config file, if there is one, and the environment over it.
+///
+/// # Errors
+/// When the file has mistakes or cannot be read.
+pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
+    let name = paths.config_file.display().to_string();
+    let text = match std::fs::read_to_string(&paths.config_file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(ConfigError::Unreadable(name, error)),
+    };
+    let mut settings = parse(&name, &text).map_err(ConfigError::Wrong)?;
+    lay_environment(&mut settings, |variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
+    Ok(settings)
+}
+
+/// The settings in a config's text.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse(name: &str, text: &str) -> Result<Settings, Vec<Diagnostic>> {
+    let report = Report::default();
+    let source = Arc::new(SourceText { name: name.to_owned(), text: text.to_owned() });
+    match read(&source, &report) {
+        Some(settings) if report.is_empty() => Ok(settings),
+        _ => Err(report.into_sorted()),
+    }
+}
+
+/// `STEPWELL_MODEL` answers for the role `default`; `NO_COLOR` takes the colours away.
+fn lay_environment(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>) {
+    if let Some(model) = variable("STEPWELL_MODEL") {
+        settings.models.insert("default".to_owned(), RoleSettings { model, fallback: Vec::new() });
+    }
+    if variable("NO_COLOR").is_some() {
+        settings.ui.theme = Theme::None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ impl Text {
     }
 }
 
-/// Parses `source` and hands the whole of it to `read`; what `read` does not ask for is unknown.
+/// Parses `source` and hands the whole of it to `read`, which ends with [`Table::done`].
 ///
 /// `None` when the text is not TOML; the mistakes are in `report`.
 pub fn read<T>(source: &Arc<SourceText>, report: &Report, read: impl FnOnce(&Table<'_>) -> T) -> Option<T> {
@@ -61,9 +61,7 @@ pub fn read<T>(source: &Arc<SourceText>, report: &Report, read: impl FnOnce(&Tab
     }
     let doc = Doc { source: Arc::clone(source), report };
     let table = Table { doc: &doc, entries: root.get_ref(), span: 0..0, asked: RefCell::default() };
-    let result = read(&table);
-    table.done();
-    Some(result)
+    Some(read(&table))
 }
 
 struct Doc<'r> {

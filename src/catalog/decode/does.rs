@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{Context, Mention, Scope, filled, values};
+use super::{At, Context, Mention, Scope, filled, values};
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
 use crate::core::toml_reader::{Item, Table, Text};
 
@@ -22,7 +22,7 @@ const EXPECTS: [(&str, &str); 3] = [("json", "json"), ("text", "text"), ("page",
 
 impl Context<'_> {
     /// `lenient`: the kind is misspelt, so nothing is said of what is missing.
-    pub(super) fn prompt(&self, table: &Table<'_>, step: &str, lenient: bool) -> Does {
+    pub(super) fn prompt(&self, table: &Table<'_>, step: At<'_>, lenient: bool) -> Does {
         let written = table.get("prompt");
         let from_file = table.get("prompt_file");
         if let (Some(_), Some(file)) = (&written, &from_file) {
@@ -30,7 +30,8 @@ impl Context<'_> {
         }
         if written.is_none() && from_file.is_none() && !lenient {
             table.error(format!(
-                "step `{step}` asks nothing; add `prompt = \"…\"` or `prompt_file = \"prompts/{step}.md\"`"
+                "step `{0}` asks nothing; add `prompt = \"…\"` or `prompt_file = \"prompts/{0}.md\"`",
+                step.id
             ));
         }
         let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
@@ -59,12 +60,12 @@ impl Context<'_> {
         })
     }
 
-    fn exprs(&self, table: &Table<'_>, key: &str, step: &str) -> Vec<String> {
+    fn exprs(&self, table: &Table<'_>, key: &str, step: At<'_>) -> Vec<String> {
         let texts = table.texts(key);
         texts.into_iter().map(|text| self.note(text, true, Some(step), Scope::Work, false)).collect()
     }
 
-    fn history(&self, item: Item<'_>, step: &str) -> Option<History> {
+    fn history(&self, item: Item<'_>, step: At<'_>) -> Option<History> {
         if item.is_list() {
             return Some(History::Steps(self.mentions(item.texts()?, "history", step)));
         }
@@ -82,17 +83,17 @@ impl Context<'_> {
     }
 
     /// Notes ids that name steps and gives them.
-    pub(super) fn mentions(&self, ids: Vec<Text>, key: &'static str, step: &str) -> Vec<String> {
+    pub(super) fn mentions(&self, ids: Vec<Text>, key: &'static str, step: At<'_>) -> Vec<String> {
         ids.into_iter()
             .map(|id| {
                 let value = id.value.clone();
-                self.notes.borrow_mut().mentions.push(Mention { key, id, step: step.to_owned() });
+                self.notes.borrow_mut().mentions.push(Mention { key, id, step: step.index });
                 value
             })
             .collect()
     }
 
-    pub(super) fn command(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn command(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let argv = table.required("argv", "`argv = [\"git\", \"log\"]`").and_then(|item| {
             let argv = item.texts()?;
             if argv.is_empty() {
@@ -113,7 +114,7 @@ impl Context<'_> {
     }
 
     /// A table of templates that may hold secrets: an environment, headers.
-    fn text_map(&self, table: &Table<'_>, key: &str, step: &str) -> BTreeMap<String, String> {
+    fn text_map(&self, table: &Table<'_>, key: &str, step: At<'_>) -> BTreeMap<String, String> {
         let entries = table.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
         entries
             .into_iter()
@@ -121,7 +122,7 @@ impl Context<'_> {
             .collect()
     }
 
-    pub(super) fn http(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn http(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let url = table.required("url", "`url = \"https://…\"`").and_then(|item| filled(&item));
         let json = table.get("json");
         let body = table.get("body");
@@ -138,7 +139,7 @@ impl Context<'_> {
         })
     }
 
-    pub(super) fn tool(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn tool(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let tool = table.required("tool", "`tool = \"server/name\"`").and_then(|item| {
             let tool = item.text()?;
             if !tool.value.split_once('/').is_some_and(|(server, name)| !server.is_empty() && !name.is_empty()) {
@@ -158,27 +159,27 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn ask(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn ask(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let fields = self.fields(table, "fields");
         if fields.is_empty() && !table.has("fields") {
-            table.error(format!("step `{step}` asks nothing; add a `[[steps.fields]]` with `name = \"…\"`"));
+            table.error(format!("step `{}` asks nothing; add a `[[steps.fields]]` with `name = \"…\"`", step.id));
         }
         let text = table.get("text").and_then(|item| self.template(&item, Some(step), Scope::Work, false));
         Does::Ask { text, fields }
     }
 
-    pub(super) fn child(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn child(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| filled(&item));
         let inputs = self.child_inputs(table.get("inputs"), Some(step), workflow.as_ref());
         Does::Workflow { workflow: workflow.map(|text| text.value).unwrap_or_default(), inputs }
     }
 
-    pub(super) fn transform(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn transform(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let expr = table.get("expr");
         let template = table.get("template");
         let set = table.get("set");
         if [expr.is_some(), template.is_some(), set.is_some()].iter().filter(|there| **there).count() != 1 {
-            table.error(format!("step `{step}` wants exactly one of `expr`, `template` and `set`"));
+            table.error(format!("step `{}` wants exactly one of `expr`, `template` and `set`", step.id));
         }
         let set = set.and_then(Item::table).map(|table| self.expr_map(&table, step, Scope::Work));
         let expr = expr.and_then(|item| self.expr(&item, step, Scope::Work)).map(Transform::Expr);
@@ -188,12 +189,12 @@ impl Context<'_> {
     }
 
     /// A table of expressions.
-    pub(super) fn expr_map(&self, table: &Table<'_>, step: &str, scope: Scope) -> IndexMap<String, String> {
+    pub(super) fn expr_map(&self, table: &Table<'_>, step: At<'_>, scope: Scope) -> IndexMap<String, String> {
         let entries = table.entries();
         entries.iter().filter_map(|item| Some((item.name().to_owned(), self.expr(item, step, scope)?))).collect()
     }
 
-    pub(super) fn switch(&self, table: &Table<'_>, step: &str) -> Does {
+    pub(super) fn switch(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let cases = table.required("cases", "`cases = [{ when = \"EXPR\", to = [\"ID\"] }]`");
         let default = table.required("default", "`default = [\"ID\"]`: the steps that run when no case holds");
         let case = |item: Item<'_>| {
@@ -209,11 +210,11 @@ impl Context<'_> {
         }
     }
 
-    pub(super) fn group(&self, table: &Table<'_>, step: &str, retry: &Retry) -> Does {
+    pub(super) fn group(&self, table: &Table<'_>, step: At<'_>, retry: &Retry) -> Does {
         let output = table.get("output").and_then(|item| self.expr(&item, step, Scope::Inside));
         let steps: Vec<_> = table.tables("steps").iter().map(|inner| self.step(inner, retry)).collect();
         if steps.is_empty() && !table.has("steps") {
-            table.error(format!("group `{step}` has no steps; add a `[[steps.steps]]`"));
+            table.error(format!("group `{}` has no steps; add a `[[steps.steps]]`", step.id));
         }
         Does::Group { steps, output }
     }

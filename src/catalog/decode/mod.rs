@@ -37,16 +37,21 @@ pub struct Notes {
     pub snippets: Vec<Snippet>,
     /// Every id that names another step.
     pub mentions: Vec<Mention>,
-    /// Every id of a step or action, in the order of the file.
-    pub ids: Vec<Text>,
+    /// The id of every step, from the outside in, as [`crate::core::task::Workflow::all_steps`] has them: a step's number
+    /// is its place in here. None where it is missing or no id.
+    pub steps: Vec<Option<Text>>,
+    /// The place of each step's table.
+    pub tables: Vec<Place>,
+    /// Every id of an action.
+    pub actions: Vec<Text>,
     /// Every JSON Schema.
     pub schemas: Vec<(Place, Value)>,
     /// Every workflow that is named, and the inputs it is given.
     pub workflows: Vec<(Text, Vec<Text>)>,
     /// Every task that is named to follow, and the input that takes the text.
     pub follow_ups: Vec<(Text, Option<Text>)>,
-    /// The key of each name of the state that is written: the step and the name.
-    pub writes: Vec<(String, Text)>,
+    /// Every name of the state that is written, and the number of the step that writes it.
+    pub writes: Vec<(usize, Text)>,
 }
 
 /// A template or an expression.
@@ -56,8 +61,8 @@ pub struct Snippet {
     pub text: Text,
     /// Whether it is an expression; else a template.
     pub expr: bool,
-    /// The step that it belongs to; none for the task's own.
-    pub step: Option<String>,
+    /// The number of the step that it belongs to; none for the task's own.
+    pub step: Option<usize>,
     /// What it may name.
     pub scope: Scope,
     /// Whether a secret may be put in here.
@@ -88,8 +93,15 @@ pub struct Mention {
     pub key: &'static str,
     /// The id.
     pub id: Text,
-    /// The step that names it.
-    pub step: String,
+    /// The step that names it, by its number.
+    pub step: usize,
+}
+
+/// The step that is being read.
+#[derive(Clone, Copy)]
+struct At<'s> {
+    id: &'s str,
+    index: usize,
 }
 
 /// What the readers share.
@@ -147,7 +159,7 @@ impl Context<'_> {
     fn action(&self, table: &Table<'_>) -> Action {
         let id = table.required("id", "`id = \"shorter\"`").and_then(|item| self.id(&item));
         if let Some(id) = &id {
-            self.notes.borrow_mut().ids.push(id.clone());
+            self.notes.borrow_mut().actions.push(id.clone());
         }
         let id = id.map(|text| text.value).unwrap_or_default();
         let name = table.text("name").unwrap_or_else(|| id.clone());
@@ -185,26 +197,26 @@ impl Context<'_> {
     }
 
     /// Notes a template and gives its text.
-    fn template(&self, item: &Item<'_>, step: Option<&str>, scope: Scope, secrets: bool) -> Option<String> {
+    fn template(&self, item: &Item<'_>, step: Option<At<'_>>, scope: Scope, secrets: bool) -> Option<String> {
         item.text().map(|text| self.note(text, false, step, scope, secrets))
     }
 
     /// Notes an expression and gives its text.
-    fn expr(&self, item: &Item<'_>, step: &str, scope: Scope) -> Option<String> {
+    fn expr(&self, item: &Item<'_>, step: At<'_>, scope: Scope) -> Option<String> {
         filled(item).map(|text| self.note(text, true, Some(step), scope, false))
     }
 
     /// Notes every text inside a value as a template and gives the value.
-    fn templates(&self, item: &Item<'_>, step: Option<&str>, scope: Scope, secrets: bool) -> Option<Value> {
+    fn templates(&self, item: &Item<'_>, step: Option<At<'_>>, scope: Scope, secrets: bool) -> Option<Value> {
         for text in item.inner_texts() {
             self.note(text, false, step, scope, secrets);
         }
         item.json()
     }
 
-    fn note(&self, text: Text, expr: bool, step: Option<&str>, scope: Scope, secrets: bool) -> String {
+    fn note(&self, text: Text, expr: bool, step: Option<At<'_>>, scope: Scope, secrets: bool) -> String {
         let value = text.value.clone();
-        let step = step.map(str::to_owned);
+        let step = step.map(|step| step.index);
         self.notes.borrow_mut().snippets.push(Snippet { text, expr, step, scope, secrets });
         value
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::step::KindName;
 use super::workflow::overlay;
-use super::{Context, Scope, filled};
+use super::{At, Context, Scope, filled};
 use crate::core::diagnostic::nearest;
 use crate::core::step::{
     Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
@@ -20,7 +20,7 @@ const ON_TIMEOUT: [(&str, OnTimeout); 3] =
 const ITERATIONS: u32 = 5;
 
 impl Context<'_> {
-    pub(super) fn rules(&self, table: &Table<'_>, step: &str, kind: KindName, retry: &Retry) -> Rules {
+    pub(super) fn rules(&self, table: &Table<'_>, step: At<'_>, kind: KindName, retry: &Retry) -> Rules {
         let expr = |key, scope| table.get(key).and_then(|item: Item<'_>| self.expr(&item, step, scope));
         Rules {
             // A group's `output` is an expression, read with the group.
@@ -54,7 +54,7 @@ impl Context<'_> {
                 .map(|table| {
                     for item in table.entries() {
                         let name = Text { value: item.name().to_owned(), place: item.name_place(), quoted: false };
-                        self.notes.borrow_mut().writes.push((step.to_owned(), name));
+                        self.notes.borrow_mut().writes.push((step.index, name));
                     }
                     self.expr_map(&table, step, Scope::Judge)
                 })
@@ -85,7 +85,9 @@ impl Context<'_> {
                     let before: usize =
                         file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
                     let offset = before + error.column().saturating_sub(1);
-                    self.report.error_at(&file.place.source, offset, format!("this is not JSON: {error}"));
+                    let why = error.to_string();
+                    let why = why.split(" at line ").next().unwrap_or_default();
+                    self.report.error_at(&file.place.source, offset, format!("this is not JSON: {why}"));
                     return None;
                 }
             }
@@ -94,7 +96,7 @@ impl Context<'_> {
         Some(schema)
     }
 
-    fn check(&self, table: &Table<'_>, step: &str) -> Option<Check> {
+    fn check(&self, table: &Table<'_>, step: At<'_>) -> Option<Check> {
         let expr = table.required("expr", "`expr = \"output | length == 3\"`");
         let expr = expr.and_then(|item| self.expr(&item, step, Scope::Judge));
         let says = table.text("says");
@@ -107,7 +109,7 @@ impl Context<'_> {
         &self,
         item: &Item<'_>,
         words: &[(&str, T)],
-        step: &str,
+        step: At<'_>,
         scope: Scope,
         when: impl Fn(String) -> T,
     ) -> Option<T> {
@@ -125,7 +127,7 @@ impl Context<'_> {
         Some(when(self.note(text, true, Some(step), scope, false)))
     }
 
-    fn for_each(&self, table: &Table<'_>, step: &str) -> Option<ForEach> {
+    fn for_each(&self, table: &Table<'_>, step: At<'_>) -> Option<ForEach> {
         let list = table.get("for_each");
         let one_by_one = table.get("one_by_one");
         let max_parallel = table.get("max_parallel");
@@ -141,7 +143,7 @@ impl Context<'_> {
         })
     }
 
-    fn repeat(&self, table: &Table<'_>, step: &str) -> Option<Repeat> {
+    fn repeat(&self, table: &Table<'_>, step: At<'_>) -> Option<Repeat> {
         let until = table.required("until", "`until = \"EXPR\"`, over `output`");
         let until = until.and_then(|item| self.expr(&item, step, Scope::Judge));
         let max = table.count("max", 1).unwrap_or(ITERATIONS);
@@ -150,7 +152,7 @@ impl Context<'_> {
         Some(Repeat { until: until?, max, accept_last: accept_last.unwrap_or_default() })
     }
 
-    fn on_failure(&self, item: &Item<'_>, step: &str) -> Option<OnFailure> {
+    fn on_failure(&self, item: &Item<'_>, step: At<'_>) -> Option<OnFailure> {
         let text = filled(item)?;
         Some(match text.value.as_str() {
             "stop" => OnFailure::Stop,
@@ -167,7 +169,7 @@ impl Context<'_> {
         item.one_of(&ON_TIMEOUT)
     }
 
-    fn document(&self, table: &Table<'_>, step: &str) -> Option<DocumentSpec> {
+    fn document(&self, table: &Table<'_>, step: At<'_>) -> Option<DocumentSpec> {
         let text = |key, example| {
             let item = table.required(key, example);
             item.and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Judge, false))

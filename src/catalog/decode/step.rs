@@ -1,6 +1,6 @@
 //! `[[steps]]`: the id, the kind, and which keys go with it.
 
-use super::Context;
+use super::{At, Context};
 use crate::core::step::{Retry, Step};
 use crate::core::toml_reader::Table;
 
@@ -62,28 +62,29 @@ impl Context<'_> {
     /// One step; `retry` is the workflow's, which its own overlays.
     pub(super) fn step(&self, table: &Table<'_>, retry: &Retry) -> Step {
         let id = table.required("id", "`id = \"write\"`").and_then(|item| self.id(&item));
-        if let Some(id) = &id {
-            self.notes.borrow_mut().ids.push(id.clone());
-        }
+        let index = {
+            let mut notes = self.notes.borrow_mut();
+            notes.steps.push(id.clone());
+            notes.tables.push(table.place());
+            notes.steps.len() - 1
+        };
         let id = id.map(|text| text.value).unwrap_or_default();
+        let at = At { id: &id, index };
         let written = table.get("kind").map(|item| item.one_of(&KINDS));
         let kind = written.flatten().unwrap_or(KindName::Prompt);
-        let step = Step {
-            title: table.text("title"),
-            does: match kind {
-                KindName::Prompt => self.prompt(table, &id, written == Some(None)),
-                KindName::Command => self.command(table, &id),
-                KindName::Http => self.http(table, &id),
-                KindName::Tool => self.tool(table, &id),
-                KindName::Ask => self.ask(table, &id),
-                KindName::Workflow => self.child(table, &id),
-                KindName::Transform => self.transform(table, &id),
-                KindName::Switch => self.switch(table, &id),
-                KindName::Group => self.group(table, &id, retry),
-            },
-            rules: self.rules(table, &id, kind, retry),
-            id,
+        let title = table.text("title");
+        let does = match kind {
+            KindName::Prompt => self.prompt(table, at, written == Some(None)),
+            KindName::Command => self.command(table, at),
+            KindName::Http => self.http(table, at),
+            KindName::Tool => self.tool(table, at),
+            KindName::Ask => self.ask(table, at),
+            KindName::Workflow => self.child(table, at),
+            KindName::Transform => self.transform(table, at),
+            KindName::Switch => self.switch(table, at),
+            KindName::Group => self.group(table, at, retry),
         };
+        let rules = self.rules(table, at, kind, retry);
         let name = KINDS.iter().find(|(_, each)| *each == kind).map_or("", |(name, _)| *name);
         table.done_with(|key| {
             let (owner, _) = KEYS_OF_KINDS.iter().find(|(_, keys)| keys.contains(&key))?;
@@ -96,6 +97,6 @@ impl Context<'_> {
                 )),
             }
         });
-        step
+        Step { title, does, rules, id }
     }
 }

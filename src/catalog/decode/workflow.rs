@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{Context, Scope, filled, values};
+use super::{At, Context, Scope, filled, values};
 use crate::core::failure::FailureClass;
 use crate::core::step::{Retry, Step};
 use crate::core::task::{FlowKind, ResultSpec, Successor, Workflow};
@@ -106,7 +106,7 @@ impl Context<'_> {
     pub(super) fn child_inputs(
         &self,
         inputs: Option<Item<'_>>,
-        step: Option<&str>,
+        step: Option<At<'_>>,
         workflow: Option<&Text>,
     ) -> IndexMap<String, Value> {
         let scope = if step.is_some() { Scope::Work } else { Scope::Result };

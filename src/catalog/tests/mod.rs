@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::check::check;
 use super::decode::{Draft, decode};
 use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::task::Kind;
 
 mod decoded;
+mod found;
+mod mistakes;
 
 /// Decodes a definition and gives it with its mistakes, one a line.
 fn read(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Option<Draft>, Vec<String>) {
@@ -18,4 +21,16 @@ fn read(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Option<Draft>, Vec<S
     let report = Report::default();
     let draft = decode(&source, kind, &Folder::Snapshot(files), &report);
     (draft, report.into_sorted().iter().map(ToString::to_string).collect())
+}
+
+/// Every mistake of a definition, one a line.
+fn mistakes(kind: Kind, text: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let source = Arc::new(SourceText { name: "w.toml".into(), text: text.into() });
+    let files: BTreeMap<String, Vec<u8>> =
+        files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+    let report = Report::default();
+    if let Some(draft) = decode(&source, kind, &Folder::Snapshot(files), &report) {
+        check(&draft, &report);
+    }
+    report.into_sorted().iter().map(ToString::to_string).collect()
 }

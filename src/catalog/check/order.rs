@@ -1,0 +1,254 @@
+//! What waits for what: cycles, steps that nothing can reach, writers of one name in no order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::snippets::has_handler;
+use super::tree::Tree;
+use crate::catalog::decode::Draft;
+use crate::core::diagnostic::Report;
+use crate::core::step::{Does, Join};
+
+/// Who waits for whom: for each step, the steps beside it.
+type Waits = Vec<BTreeSet<usize>>;
+
+/// Checks the order of a graph. `mentions` are ids under keys, `named` those in templates and expressions.
+pub(super) fn check(
+    draft: &Draft,
+    tree: &Tree<'_>,
+    mentions: &[(usize, &'static str, usize)],
+    named: &[(usize, usize)],
+    report: &Report,
+) {
+    let mut waits: Waits = vec![BTreeSet::new(); tree.nodes.len()];
+    let mut add = |step: usize, other: usize| {
+        // A step inside a group makes the group wait for what is beside the group.
+        if let Some(step) = tree.lifted_beside(step, other) {
+            waits[step].insert(other);
+        }
+    };
+    for (step, other) in named {
+        add(*step, *other);
+    }
+    for (step, key, other) in mentions {
+        match *key {
+            "after" | "history" => add(*step, *other),
+            // The chosen wait for the switch, the handler for what it handles.
+            _ => add(*other, *step),
+        }
+    }
+    if cycles(tree, &waits, report) {
+        return;
+    }
+    let allowed = Allowed::new(tree, &waits);
+    unreachable(tree, &waits, &allowed, report);
+    writers(draft, tree, &waits, &allowed, report);
+}
+
+/// Notes every cycle once, at the step of it that comes first in the file.
+fn cycles(tree: &Tree<'_>, waits: &Waits, report: &Report) -> bool {
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
+    let mut found = false;
+    for start in 0..tree.nodes.len() {
+        if seen.contains(&start) {
+            continue;
+        }
+        if let Some(path) = path_back(waits, start) {
+            let ids: Vec<String> = path.iter().map(|step| format!("`{}`", tree.nodes[*step].step.id)).collect();
+            let message = match ids.as_slice() {
+                [own] => format!("{own} waits for itself, so it can never start"),
+                [first, rest @ ..] => {
+                    format!(
+                        "{first} waits for {}, which waits for {first}: none can ever start",
+                        rest.join(", which waits for ")
+                    )
+                }
+                [] => continue,
+            };
+            report.error(tree.nodes[start].place, message);
+            seen.extend(path);
+            found = true;
+        }
+    }
+    found
+}
+
+/// The shortest way from a step through what it waits for back to itself, without the end.
+fn path_back(waits: &Waits, start: usize) -> Option<Vec<usize>> {
+    let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut queue = std::collections::VecDeque::from([start]);
+    while let Some(step) = queue.pop_front() {
+        for next in &waits[step] {
+            if *next == start {
+                let mut path = vec![step];
+                while let Some(before) = came_from.get(&path[path.len() - 1]) {
+                    path.push(*before);
+                }
+                path.reverse();
+                return Some(path);
+            }
+            if !came_from.contains_key(next) {
+                came_from.insert(*next, step);
+                queue.push_back(*next);
+            }
+        }
+    }
+    None
+}
+
+/// Something that goes one way or another in each run: which case a switch takes, whether a handled step fails.
+struct Fork {
+    /// The step that decides it.
+    decider: usize,
+    /// How many ways there are.
+    ways: usize,
+    /// Which ways let a step run, for the steps that the fork decides about.
+    decides: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+/// For each fork, the ways on which each step can end accepted, as far as that follows from the form alone.
+struct Allowed {
+    forks: Vec<(Fork, Vec<BTreeSet<usize>>)>,
+}
+
+impl Allowed {
+    fn new(tree: &Tree<'_>, waits: &Waits) -> Self {
+        let order = in_order(tree, waits);
+        let mut forks = Vec::new();
+        for (index, node) in tree.nodes.iter().enumerate() {
+            if let Does::Switch { cases, default } = &node.step.does {
+                let mut decides: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+                for (way, ids) in cases.iter().map(|case| &case.to).chain([default]).enumerate() {
+                    for step in ids.iter().filter_map(|id| tree.visible(index, id).ok()) {
+                        decides.entry(step).or_default().insert(way);
+                    }
+                }
+                forks.push(Fork { decider: index, ways: cases.len() + 1, decides });
+            }
+            // Of a fan-out some items may fail and others not.
+            let in_fan_out = tree.upwards(index).any(|step| tree.nodes[step].step.rules.for_each.is_some());
+            if has_handler(&node.step.rules.on_failure) && !in_fan_out {
+                let mut decides = BTreeMap::from([(index, BTreeSet::from([0]))]);
+                for (handler, _) in tree.nodes.iter().enumerate() {
+                    let mut handled = tree.handled_by(handler);
+                    // A handler of several steps runs when any of them fails.
+                    if handled.next() == Some(index) && handled.next().is_none() {
+                        decides.insert(handler, BTreeSet::from([1]));
+                    }
+                }
+                forks.push(Fork { decider: index, ways: 2, decides });
+            }
+        }
+        let forks = forks.into_iter().map(|fork| {
+            let ways = ways(tree, waits, &order, &fork);
+            (fork, ways)
+        });
+        Self { forks: forks.collect() }
+    }
+
+    /// Whether there is a way on which all of `steps` end accepted.
+    fn together(&self, steps: &[usize]) -> bool {
+        self.forks
+            .iter()
+            .all(|(fork, ways)| (0..fork.ways).any(|way| steps.iter().all(|step| ways[*step].contains(&way))))
+    }
+}
+
+fn ways(tree: &Tree<'_>, waits: &Waits, order: &[usize], fork: &Fork) -> Vec<BTreeSet<usize>> {
+    let all: BTreeSet<usize> = (0..fork.ways).collect();
+    let mut ways = vec![all.clone(); tree.nodes.len()];
+    for step in order {
+        let node = &tree.nodes[*step];
+        let mut own = fork.decides.get(step).cloned().unwrap_or_else(|| all.clone());
+        if let Some(group) = node.parent {
+            own = &own & &ways[group];
+        }
+        // A handler waits for what it handles to fail, not to be accepted.
+        let handled: BTreeSet<usize> = tree.handled_by(*step).collect();
+        let mut waited = waits[*step].iter().filter(|other| !handled.contains(other)).peekable();
+        let joined = match node.step.rules.join {
+            _ if waited.peek().is_none() => all.clone(),
+            Join::All => waited.fold(all.clone(), |joined, other| &joined & &ways[*other]),
+            Join::Any | Join::First => waited.fold(BTreeSet::new(), |joined, other| &joined | &ways[*other]),
+            Join::Ended => all.clone(),
+        };
+        ways[*step] = &own & &joined;
+    }
+    ways
+}
+
+/// The steps so that each comes after its group and after what it waits for. There are no cycles.
+fn in_order(tree: &Tree<'_>, waits: &Waits) -> Vec<usize> {
+    fn visit(step: usize, tree: &Tree<'_>, waits: &Waits, done: &mut Vec<usize>) {
+        if done.contains(&step) {
+            return;
+        }
+        for before in tree.nodes[step].parent.iter().chain(&waits[step]) {
+            visit(*before, tree, waits, done);
+        }
+        done.push(step);
+    }
+    let mut done = Vec::new();
+    for step in 0..tree.nodes.len() {
+        visit(step, tree, waits, &mut done);
+    }
+    done
+}
+
+/// Notes steps that cannot run whatever is chosen, unless it follows from another that was noted.
+fn unreachable(tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Report) {
+    let mut dead: BTreeSet<usize> = BTreeSet::new();
+    for step in in_order(tree, waits) {
+        let Some((fork, _)) = allowed.forks.iter().find(|(_, ways)| ways[step].is_empty()) else { continue };
+        let follows = waits[step].iter().chain(&tree.nodes[step].parent).any(|other| dead.contains(other));
+        dead.insert(step);
+        if !follows {
+            let decider = &tree.nodes[fork.decider].step;
+            let why = match decider.does {
+                Does::Switch { .. } => {
+                    format!("it waits for steps of which the switch `{}` never chooses all", decider.id)
+                }
+                _ => format!("it waits for `{0}` and for what runs only when `{0}` fails", decider.id),
+            };
+            let message = format!(
+                "nothing can reach step `{}`: {why}; `join = \"any\"` takes the one that ran",
+                tree.nodes[step].step.id
+            );
+            report.error(tree.nodes[step].place, message);
+        }
+    }
+}
+
+/// Notes names of the state that two steps write in no order.
+fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Report) {
+    let order = in_order(tree, waits);
+    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); tree.nodes.len()];
+    for step in order {
+        let direct: Vec<usize> = waits[step].iter().copied().collect();
+        for other in direct {
+            let further = before[other].clone();
+            before[step].insert(other);
+            before[step].extend(further);
+        }
+    }
+    let comes_after = |later: usize, earlier: usize| {
+        tree.upwards(later).any(|step| tree.upwards(earlier).any(|other| before[step].contains(&other)))
+    };
+    let writes = &draft.notes.writes;
+    for (at, (step, name)) in writes.iter().enumerate() {
+        let rival = writes[..at].iter().find(|(other, earlier)| {
+            earlier.value == name.value
+                && other != step
+                && !comes_after(*step, *other)
+                && !comes_after(*other, *step)
+                && allowed.together(&[*step, *other])
+        });
+        if let Some((other, _)) = rival {
+            let (own, other) = (&tree.nodes[*step].step.id, &tree.nodes[*other].step.id);
+            let message = format!(
+                "`{other}` writes `state.{}` too, and neither waits for the other; add `after = [\"{other}\"]` to `{own}`",
+                name.value
+            );
+            report.error(&name.place, message);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading what file and image fields name, when a run starts.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::core::form::{Field, FieldType};
+
+/// No file for an input is larger.
+pub const LARGEST: u64 = 20 * 1024 * 1024;
+
+/// Reads the files that `field` names, relative to `folder`, and gives its value: `{path, name, text}` for a file,
+/// `{path, name, media_type, base64}` for an image, a list of them for several.
+///
+/// `raw` is a path, or for several a list of paths or one path a line. What was read before, an object, stays as it
+/// is. Values of other fields are given back unchanged.
+///
+/// # Errors
+/// What is wrong with which file, and what to do, in words for a person.
+pub fn read(field: &Field, raw: &Value, folder: &Path) -> Result<Value, String> {
+    let image = matches!(field.kind, FieldType::Image | FieldType::Images);
+    let one = |raw: &Value| match raw {
+        Value::String(path) if image => read_image(path, folder),
+        Value::String(path) => read_file(path, folder),
+        other => Ok(other.clone()),
+    };
+    match (field.kind.is_read(), raw) {
+        (false, _) | (_, Value::Null) => Ok(raw.clone()),
+        (_, Value::String(text)) if text.trim().is_empty() => Ok(Value::Null),
+        (true, Value::String(paths)) if field.kind.is_list() => {
+            let paths = paths.lines().filter(|path| !path.trim().is_empty());
+            paths.map(|path| one(&Value::from(path))).collect()
+        }
+        (true, Value::Array(items)) if field.kind.is_list() => items.iter().map(one).collect(),
+        _ => one(raw),
+    }
+}
+
+/// Reads every file and image field of a form that was filled in with paths.
+///
+/// # Errors
+/// For each field whose files cannot be read: its name and what is wrong.
+pub fn read_all(
+    fields: &[Field],
+    given: &Map<String, Value>,
+    folder: &Path,
+) -> Result<Map<String, Value>, Vec<String>> {
+    let mut values = given.clone();
+    let mut wrong = Vec::new();
+    for field in fields.iter().filter(|field| field.kind.is_read()) {
+        let Some(raw) = given.get(&field.name).or(field.default.as_ref()) else { continue };
+        match read(field, raw, folder) {
+            Ok(value) => drop(values.insert(field.name.clone(), value)),
+            Err(why) => wrong.push(format!("`{}`: {why}", field.name)),
+        }
+    }
+    if wrong.is_empty() { Ok(values) } else { Err(wrong) }
+}
+
+/// The value of a file field.
+///
+/// # Errors
+/// When it is missing, a folder, too large, or not UTF-8.
+pub fn read_file(path: &str, folder: &Path) -> Result<Value, String> {
+    let text = text_of(path, bytes(path, folder)?)?;
+    Ok(json!({ "path": path, "name": name(path), "text": text }))
+}
+
+/// The value of an image field.
+///
+/// # Errors
+/// When it is missing, a folder, too large, or of a kind that models do not take.
+pub fn read_image(path: &str, folder: &Path) -> Result<Value, String> {
+    let bytes = bytes(path, folder)?;
+    let media_type = match bytes.as_slice() {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ => return Err(format!("{path} is no image that a model takes; give a PNG, JPEG, GIF or WebP")),
+    };
+    use base64::Engine as _;
+    let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+    Ok(json!({ "path": path, "name": name(path), "media_type": media_type, "base64": base64 }))
+}
+
+/// The text of any file that a person names: `NAME=@FILE`, `--inputs FILE`.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_text(path: &str, folder: &Path) -> Result<String, String> {
+    text_of(path, bytes(path, folder)?)
+}
+
+fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("{path} is not UTF-8 text (byte {at}); convert it, or give another file")
+    })?;
+    // A byte order mark is no part of what was written.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn bytes(path: &str, folder: &Path) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file {path} (looked in {})", folder.display()),
+        std::io::ErrorKind::PermissionDenied => format!("{path} may not be read by you"),
+        _ => format!("{path} cannot be read: {error}"),
+    };
+    let place = folder.join(path);
+    let meta = std::fs::metadata(&place).map_err(cannot)?;
+    if meta.is_dir() {
+        return Err(format!("{path} is a folder; a file is wanted"));
+    }
+    let mut read = Vec::new();
+    // A pipe has no length beforehand, so the limit holds while reading.
+    File::open(&place).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut read)).map_err(cannot)?;
+    if read.len() as u64 > LARGEST {
+        return Err(format!("{path} is larger than 20 MB; give a smaller file, or a part of it"));
+    }
+    Ok(read)
+}
+
+fn name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn field(kind: FieldType) -> Field {
+        Field { name: "f".into(), kind, required: true, ..Field::default() }
+    }
+
+    #[test]
+    fn files_and_images_become_what_templates_see() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        fs::write(at.join("a.txt"), "\u{feff}one\n").unwrap();
+        fs::write(at.join("b.txt"), "two").unwrap();
+        fs::write(at.join("p"), b"\x89PNG\r\n\x1a\n").unwrap();
+        let file = json!({"path": "a.txt", "name": "a.txt", "text": "one\n"});
+        assert_eq!(read(&field(FieldType::File), &json!("a.txt"), at).unwrap(), file);
+        let both = read(&field(FieldType::Files), &json!(["a.txt", "b.txt"]), at).unwrap();
+        assert_eq!((both[0].clone(), both[1]["text"].clone()), (file.clone(), json!("two")));
+        assert_eq!(read(&field(FieldType::Files), &json!("a.txt\nb.txt\n"), at).unwrap(), both);
+        let image = read(&field(FieldType::Image), &json!("p"), at).unwrap();
+        assert_eq!((image["media_type"].as_str(), image["base64"].as_str()), (Some("image/png"), Some("iVBORw0KGgo=")));
+        for (kind, value) in [(FieldType::File, file), (FieldType::Files, both), (FieldType::Image, image)] {
+            assert_eq!(field(kind).validate(&value).unwrap(), value);
+            assert_eq!(read(&field(kind), &value, at).unwrap(), value, "what was read stays");
+        }
+        assert_eq!(read(&field(FieldType::Text), &json!("a.txt"), at).unwrap(), json!("a.txt"));
+    }
+
+    #[test]
+    fn images_are_known_by_their_bytes_and_not_by_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let kinds: [(&[u8], &str); 3] =
+            [(b"\xff\xd8\xff\xe0", "image/jpeg"), (b"GIF89a..", "image/gif"), (b"RIFF....WEBPVP8 ", "image/webp")];
+        for (bytes, media_type) in kinds {
+            fs::write(folder.path().join("x.png"), bytes).unwrap();
+            assert_eq!(read_image("x.png", folder.path()).unwrap()["media_type"], media_type);
+        }
+        fs::write(folder.path().join("x.png"), "<svg/>").unwrap();
+        assert!(read_image("x.png", folder.path()).unwrap_err().contains("no image that a model takes"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_taken_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        fs::create_dir(at.join("d")).unwrap();
+        fs::write(at.join("bytes"), b"ab\xff").unwrap();
+        File::create(at.join("large")).unwrap().set_len(LARGEST + 1).unwrap();
+        let said = |path: &str| read_file(path, at).unwrap_err();
+        assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
+        assert_eq!(said("d"), "d is a folder; a file is wanted");
+        assert_eq!(said("bytes"), "bytes is not UTF-8 text (byte 2); convert it, or give another file");
+        assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
+        let given = Map::from_iter([("f".to_owned(), json!("none"))]);
+        let wrong = read_all(&[field(FieldType::File)], &given, at).unwrap_err();
+        assert!(wrong[0].starts_with("`f`: there is no file none"));
+    }
+}

@@ -1,0 +1,258 @@
+//! From a definition that was found to one that a run keeps: checked, trusted, with its children and sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::check::check;
+use super::decode::Draft;
+use super::discover::{Catalog, Entry, Places, Source, Unknown, definitions_at, on_disk};
+use super::trust::{Trust, TrustStore};
+use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
+use crate::core::pinned::Pinned;
+use crate::core::step::Does;
+use crate::core::task::{Body, FlowKind, Kind, Task};
+use crate::core::toml_reader::Text;
+
+/// Workflows start workflows so deep at most.
+const DEEPEST: usize = 10;
+
+/// Why a task cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// There is no such task.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    /// It has mistakes.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Diagnostic>),
+    /// Nobody has allowed it to run.
+    #[error("{}", untrusted(.path, *.trust))]
+    Untrusted {
+        /// Its file.
+        path: PathBuf,
+        /// Whether it was trusted once.
+        trust: Trust,
+    },
+}
+
+fn untrusted(path: &Path, trust: Trust) -> String {
+    let why = if trust == Trust::Changed { "has changed since it was trusted" } else { "is not trusted yet" };
+    let path = path.display().to_string();
+    let quoted = shlex::try_quote(&path).map_or_else(|_| path.clone(), String::from);
+    format!("{path} {why}, so it does not run; look at it and say `stepwell trust {quoted}`")
+}
+
+/// There is no definition to check.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no definition at {}; name a task's file, a workflow's folder, or a folder that holds `tasks` and `workflows`", .0.display())]
+pub struct NothingThere(pub PathBuf);
+
+/// A definition that was checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is wrong with it, in the order of the file.
+    pub mistakes: Vec<Diagnostic>,
+}
+
+impl Catalog {
+    /// Everything that is wrong with a definition.
+    #[must_use]
+    pub fn check(&self, entry: &Entry) -> Vec<Diagnostic> {
+        self.checked(entry).err().unwrap_or_default()
+    }
+
+    /// Checks the definitions at `path` among those of `places`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn check_path(places: &Places, path: &Path) -> Result<Vec<Checked>, NothingThere> {
+        let found = definitions_at(path);
+        if found.is_empty() {
+            return Err(NothingThere(path.to_owned()));
+        }
+        let trust = TrustStore::new(&places.state);
+        let real = |path: &Path| path.canonicalize().ok();
+        let own = places.own.as_deref().and_then(real);
+        let mut catalogs: BTreeMap<Option<PathBuf>, Self> = BTreeMap::new();
+        let mut checked = Vec::new();
+        for (file, kind) in found {
+            let is_own = own.as_ref().is_some_and(|own| real(&file).is_some_and(|file| file.starts_with(own)));
+            // What lies beside it counts as found, so that it may name it.
+            let root = root_of(&file, kind).filter(|_| !is_own);
+            let catalog = catalogs.entry(root.clone()).or_insert_with(|| match root {
+                Some(root) => Self::load(&Places { dir: Some(root), ..places.clone() }),
+                None => Self::load(places),
+            });
+            let source = if is_own { Source::User } else { Source::Dir };
+            let mistakes = catalog.check(&on_disk(&file, kind, source, &trust));
+            checked.push(Checked { path: file, mistakes });
+        }
+        Ok(checked)
+    }
+
+    /// The definition of that id for a run: checked, trusted, with the workflows that it starts.
+    ///
+    /// # Errors
+    /// When there is none, it is not trusted, or something is wrong with it or with a workflow that it starts.
+    pub fn pin(&self, id: &str) -> Result<Pinned, PinError> {
+        let entry = self.get(id)?;
+        let task = self.complete(entry)?;
+        let mut children = BTreeMap::new();
+        self.pin_children(&task, &mut children)?;
+        Ok(Pinned { task, children, folder: entry.home() })
+    }
+
+    fn pin_children(&self, task: &Task, children: &mut BTreeMap<String, Task>) -> Result<(), PinError> {
+        for id in children_of(task) {
+            if !children.contains_key(id) {
+                let child = self.complete(self.get(id)?)?;
+                children.insert(id.to_owned(), child.clone());
+                self.pin_children(&child, children)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A definition's task, allowed to run, with its sources.
+    fn complete(&self, entry: &Entry) -> Result<Task, PinError> {
+        if !entry.is_trusted() {
+            return Err(PinError::Untrusted { path: entry.path.clone(), trust: entry.trust });
+        }
+        let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
+        if let Body::Workflow(workflow) = &mut task.body {
+            let take: fn(&str) -> bool = match workflow.flow {
+                FlowKind::Graph => return Ok(task),
+                FlowKind::Script { .. } => |name| name.ends_with(".js") || name.ends_with(".mjs"),
+                FlowKind::Process { .. } => |_| true,
+            };
+            let files = entry.folder.all().map_err(|problem| {
+                PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
+            })?;
+            let texts = files.into_iter().filter(|(name, _)| take(name));
+            // What is no text is no source: pictures, compiled caches.
+            let texts = texts.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?)));
+            if let FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } = &mut workflow.flow {
+                *sources = texts.collect();
+            }
+        }
+        Ok(task)
+    }
+
+    fn checked(&self, entry: &Entry) -> Result<Draft, Vec<Diagnostic>> {
+        let report = Report::default();
+        let draft = entry.decode(&report);
+        if let Some(draft) = &draft {
+            check(draft, &report);
+            self.check_named(draft, &report);
+        }
+        match draft {
+            // A twin's id is taken, which only the catalog as a whole can tell.
+            Some(draft) if report.is_empty() => match &entry.task {
+                Ok(_) => Ok(draft),
+                Err(mistakes) => Err(mistakes.clone()),
+            },
+            _ => {
+                let mut mistakes = report.into_sorted();
+                mistakes.extend(entry.task.as_ref().err().into_iter().flatten().cloned());
+                mistakes.sort();
+                mistakes.dedup();
+                Err(mistakes)
+            }
+        }
+    }
+
+    /// The other definitions that one names.
+    fn check_named(&self, draft: &Draft, report: &Report) {
+        for (name, given) in &draft.notes.workflows {
+            let Some(task) = self.named(name, Some(Kind::Workflow), &draft.task.id, report) else { continue };
+            for input in given.iter().filter(|input| !task.inputs.iter().any(|field| field.name == input.value)) {
+                let hint = did_you_mean(&input.value, task.inputs.iter().map(|field| field.name.as_str()));
+                report
+                    .error(&input.place, format!("the workflow `{}` has no input `{}`{hint}", name.value, input.value));
+            }
+            for field in task.inputs.iter().filter(|field| field.required) {
+                if !given.iter().any(|input| input.value == field.name) {
+                    let message =
+                        format!("the workflow `{}` wants the input `{}`; add it to `inputs`", name.value, field.name);
+                    report.error(&name.place, message);
+                }
+            }
+            if children_of(&draft.task).contains(name.value.as_str())
+                && let Err(why) = self.depth(&task, &mut vec![draft.task.id.clone(), name.value.clone()])
+            {
+                report.error(&name.place, why);
+            }
+        }
+        for (name, input) in &draft.notes.follow_ups {
+            let Some(task) = self.named(name, None, &draft.task.id, report) else { continue };
+            if let Some(input) = input
+                && !task.inputs.iter().any(|field| field.name == input.value)
+            {
+                let hint = did_you_mean(&input.value, task.inputs.iter().map(|field| field.name.as_str()));
+                report.error(&input.place, format!("the task `{}` has no input `{}`{hint}", name.value, input.value));
+            }
+        }
+    }
+
+    /// The task of that id; `None` when there is none (which is noted) or it has mistakes of its own.
+    fn named(&self, name: &Text, kind: Option<Kind>, own: &str, report: &Report) -> Option<Arc<Task>> {
+        let fits = |entry: &&Entry| kind.is_none_or(|kind| entry.kind == kind);
+        if let Some(entry) = self.entries.iter().filter(fits).find(|entry| entry.id == name.value) {
+            return entry.task.as_ref().ok().cloned();
+        }
+        let what = if kind.is_some() { "workflow" } else { "task" };
+        let ids = self.entries.iter().filter(fits).map(|entry| entry.id.as_str()).filter(|id| *id != own);
+        let message = match self.get(&name.value) {
+            Ok(_) => format!("`{}` is an instruct task; a workflow is wanted here", name.value),
+            Err(_) => format!("there is no {what} `{}`{}", name.value, did_you_mean(&name.value, ids)),
+        };
+        report.error(&name.place, message);
+        None
+    }
+
+    /// Follows the workflows that `task` starts; `path` holds the ids so far.
+    fn depth(&self, task: &Task, path: &mut Vec<String>) -> Result<(), String> {
+        if let [first, .., last] = path.as_slice()
+            && first == last
+        {
+            return Err(format!("`{first}` starts itself: {}", path.join(" → ")));
+        }
+        if path.len() > DEEPEST + 1 {
+            return Err(format!("workflows are nested more than {DEEPEST} deep here: {}", path.join(" → ")));
+        }
+        for id in children_of(task) {
+            if let Some(Ok(child)) = self.entries.iter().find(|entry| entry.id == id).map(|entry| &entry.task) {
+                path.push(id.to_owned());
+                self.depth(child, path)?;
+                path.pop();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ids of the workflows that a task starts as children, each once.
+fn children_of(task: &Task) -> BTreeSet<&str> {
+    let steps = match &task.body {
+        Body::Workflow(workflow) => workflow.all_steps(),
+        Body::Instruct(_) => Vec::new(),
+    };
+    let workflows = steps.into_iter().filter_map(|step| match &step.does {
+        Does::Workflow { workflow, .. } => Some(workflow.as_str()),
+        _ => None,
+    });
+    workflows.collect()
+}
+
+/// The folder that holds the `tasks` or `workflows` that a definition is in.
+fn root_of(file: &Path, kind: Kind) -> Option<PathBuf> {
+    let file = std::path::absolute(file).ok()?;
+    let (folder, name) = match kind {
+        Kind::Instruct => (file.parent()?, "tasks"),
+        Kind::Workflow => (file.parent()?.parent()?, "workflows"),
+    };
+    (folder.file_name()? == name).then(|| folder.parent().map(Path::to_owned)).flatten()
+}

@@ -1,0 +1,260 @@
+//! What is found where, what may run, and what a run keeps of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::library::Library;
+use crate::catalog::trust::{Trust, TrustStore};
+use crate::catalog::{Catalog, PinError, Places, Source};
+use crate::core::task::{Body, FlowKind};
+
+const LIBRARY: Library = &[
+    ("tasks/email.toml", b"id = \"email\"\nname = \"Built-in email\"\n"),
+    ("tasks/note.txt", b"not a task"),
+    (
+        "workflows/poem/workflow.toml",
+        b"id = \"poem\"\nname = \"Poem\"\n[[steps]]\nid = \"a\"\nprompt_file = \"prompts/a.md\"\n",
+    ),
+    ("workflows/poem/prompts/a.md", b"Write."),
+];
+
+struct Folders {
+    _all: tempfile::TempDir,
+    places: Places,
+}
+
+impl Folders {
+    fn new() -> Self {
+        let all = tempfile::tempdir().unwrap();
+        let at = |name: &str| Some(all.path().join(name));
+        let places = Places { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
+        Self { _all: all, places }
+    }
+
+    fn write(&self, root: &Option<PathBuf>, name: &str, text: &str) -> PathBuf {
+        let path = root.as_ref().unwrap().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn catalog(&self) -> Catalog {
+        Catalog::load_from(LIBRARY, &self.places)
+    }
+
+    fn trust(&self, path: &Path) {
+        let store = TrustStore::new(&self.places.state);
+        for offer in store.offers(path).unwrap() {
+            store.trust(&offer).unwrap();
+        }
+    }
+}
+
+fn email(name: &str) -> String {
+    format!("id = \"email\"\nname = \"{name}\"\n")
+}
+
+#[test]
+fn later_places_shadow_earlier_ones_by_id() {
+    let folders = Folders::new();
+    let places = folders.places.clone();
+    let said = |catalog: &Catalog| (catalog.get("email").unwrap().name.clone(), catalog.get("email").unwrap().source);
+    assert_eq!(said(&folders.catalog()), ("Built-in email".to_owned(), Source::Builtin));
+    folders.write(&places.own, "tasks/mail.toml", &email("Mine"));
+    assert_eq!(said(&folders.catalog()), ("Mine".to_owned(), Source::User));
+    folders.write(&places.project, "tasks/email.toml", &email("The project's"));
+    assert_eq!(said(&folders.catalog()), ("The project's".to_owned(), Source::Project));
+    folders.write(&places.dir, "workflows/email/workflow.toml", &email("A workflow"));
+    assert_eq!(said(&folders.catalog()), ("A workflow".to_owned(), Source::Dir));
+    assert_eq!(folders.catalog().entries.len(), 2);
+}
+
+#[test]
+fn one_folder_under_two_names_stays_the_person_s_own() {
+    let mut folders = Folders::new();
+    folders.write(&folders.places.own.clone(), "tasks/x.toml", "id = \"x\"\nname = \"X\"\n");
+    folders.places.dir = folders.places.own.clone();
+    let catalog = folders.catalog();
+    let entry = catalog.get("x").unwrap();
+    assert_eq!((entry.source, entry.trust), (Source::User, Trust::Trusted));
+}
+
+#[test]
+fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
+    let folders = Folders::new();
+    folders.write(&folders.places.own, "tasks/broken.toml", "id = \"broken\"\nname = 3\n");
+    fs::write(folders.places.own.as_ref().unwrap().join("tasks/bytes.toml"), b"id = \"\xff\"").unwrap();
+    let catalog = folders.catalog();
+    assert!(catalog.get("email").unwrap().task.is_ok());
+    let broken = catalog.get("broken").unwrap();
+    assert!(broken.task.as_ref().unwrap_err()[0].message.contains("`name` wants a text"));
+    assert!(catalog.get("bytes").unwrap().task.as_ref().unwrap_err()[0].message.contains("not UTF-8"));
+    assert!(matches!(catalog.pin("broken"), Err(PinError::Wrong(_))));
+}
+
+#[test]
+fn two_definitions_of_one_place_cannot_have_one_id() {
+    let folders = Folders::new();
+    folders.write(&folders.places.own, "tasks/a.toml", "id = \"x\"\nname = \"X\"\n");
+    folders.write(&folders.places.own, "tasks/b.toml", "id = \"x\"\nname = \"X\"\n");
+    let catalog = folders.catalog();
+    let wrong: Vec<String> = catalog.entries.iter().flat_map(|entry| catalog.check(entry)).map(|d| d.message).collect();
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].starts_with("the id `x` is taken by ") && wrong[0].contains("a.toml"), "{wrong:?}");
+}
+
+#[test]
+fn an_unknown_id_names_the_one_that_is_meant() {
+    let error = Folders::new().catalog().get("emial").unwrap_err();
+    assert_eq!(error.to_string(), "there is no task `emial`; did you mean `email`? (`stepwell tasks` lists them)");
+}
+
+#[test]
+fn a_built_in_workflow_is_pinned_with_its_files() {
+    let pinned = Folders::new().catalog().pin("poem").unwrap();
+    assert!(format!("{:?}", pinned.task.body).contains("Write."));
+    assert_eq!(pinned.folder, None);
+}
+
+#[test]
+fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
+    let folders = Folders::new();
+    let places = folders.places.clone();
+    let text = "id = \"w\"\nname = \"W\"\nflow = \"main.js\"\n";
+    let file = folders.write(&places.dir, "workflows/w/workflow.toml", text);
+    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 1;\n");
+    let error = folders.catalog().pin("w").unwrap_err().to_string();
+    assert!(error.contains("is not trusted yet") && error.contains("stepwell trust "), "{error}");
+
+    folders.trust(file.parent().unwrap());
+    let pinned = folders.catalog().pin("w").unwrap();
+    let Body::Workflow(workflow) = &pinned.task.body else { panic!("a workflow") };
+    let FlowKind::Script { sources, .. } = &workflow.flow else { panic!("a script") };
+    assert_eq!(sources["main.js"], "export default async () => 1;\n");
+    assert_eq!(pinned.folder.as_deref(), file.parent());
+
+    // One byte, in any file, and a file more.
+    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 2;\n");
+    assert_eq!(folders.catalog().get("w").unwrap().trust, Trust::Changed);
+    let offers = TrustStore::new(&places.state).offers(&places.dir.clone().unwrap()).unwrap();
+    assert!(offers[0].difference.contains("-export default async () => 1;\n+export default async () => 2;\n"));
+    assert!(matches!(folders.catalog().pin("w"), Err(PinError::Untrusted { trust: Trust::Changed, .. })));
+    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 1;\n");
+    assert!(folders.catalog().pin("w").is_ok());
+    let more = folders.write(&places.dir, "workflows/w/more.js", "");
+    assert!(folders.catalog().pin("w").is_err());
+    fs::remove_file(more).unwrap();
+    assert!(folders.catalog().pin("w").is_ok());
+}
+
+#[test]
+fn what_was_shown_is_what_is_trusted() {
+    let folders = Folders::new();
+    let file = folders.write(&folders.places.dir, "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    let store = TrustStore::new(&folders.places.state);
+    let offers = store.offers(&file).unwrap();
+    assert_eq!((offers.len(), offers[0].trust), (1, Trust::Untrusted));
+    assert!(offers[0].difference.contains("+id = \"t\""));
+    fs::write(&file, "id = \"t\"\nname = \"Evil\"\n").unwrap();
+    store.trust(&offers[0]).unwrap();
+    assert_eq!(folders.catalog().get("t").unwrap().trust, Trust::Changed);
+}
+
+#[test]
+fn what_is_trusted_is_kept_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folders = Folders::new();
+    let file = folders.write(&folders.places.dir, "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    folders.trust(&file);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let records = folders.places.state.join("trust");
+    let kept: Vec<PathBuf> = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!((kept.len(), mode(&kept[0]), mode(&records)), (1, 0o600, 0o700));
+    fs::write(&kept[0], "{").unwrap();
+    assert_eq!(folders.catalog().get("t").unwrap().trust, Trust::Untrusted, "half a record trusts nothing");
+}
+
+#[test]
+fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
+    let folders = Folders::new();
+    let secret = folders.write(&folders.places.own, "secret.md", "private");
+    let text = "id = \"w\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nprompt_file = \"a.md\"\n";
+    for root in [&folders.places.own, &folders.places.dir] {
+        folders.write(root, "workflows/w/workflow.toml", text);
+        std::os::unix::fs::symlink(&secret, root.as_ref().unwrap().join("workflows/w/a.md")).unwrap();
+    }
+    let said = |catalog: &Catalog| catalog.get("w").unwrap().task.as_ref().unwrap_err()[0].message.clone();
+    assert!(said(&folders.catalog()).starts_with("`a.md` is a link"));
+    let own = Places { dir: None, ..folders.places.clone() };
+    assert!(said(&Catalog::load_from(LIBRARY, &own)).starts_with("`a.md` leads out of the definition's folder"));
+    assert!(TrustStore::new(&own.state).offers(&folders.places.dir.clone().unwrap()).is_err());
+}
+
+#[test]
+fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
+    let folders = Folders::new();
+    let own = &folders.places.own;
+    folders.write(own, "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n");
+    folders.write(own, "workflows/p/workflow.toml", "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\ninputs = { topik = \"x\" }\n[[then]]\nworkflow = \"cc\"\n[[follow_ups]]\ntask = \"c\"\ninput = \"text\"\n[[steps]]\nid = \"b\"\nkind = \"workflow\"\nworkflow = \"email\"\n");
+    let catalog = folders.catalog();
+    let mistakes = catalog.check(catalog.get("p").unwrap());
+    let said: Vec<String> = mistakes.iter().map(|d| format!("{}:{}: {}", d.line, d.column, d.message)).collect();
+    assert_eq!(
+        said,
+        [
+            "6:12: the workflow `c` wants the input `topic`; add it to `inputs`",
+            "7:12: the workflow `c` has no input `topik`; did you mean `topic`?",
+            "9:12: there is no workflow `cc`; did you mean `c`?",
+            "12:9: the task `c` has no input `text`; there is `topic`",
+            "16:12: `email` is an instruct task; a workflow is wanted here",
+        ]
+    );
+}
+
+#[test]
+fn workflows_nest_ten_deep_and_never_in_a_circle() {
+    let folders = Folders::new();
+    let write = |id: usize, child: usize| {
+        let text = format!(
+            "id = \"w{id}\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"w{child}\"\n"
+        );
+        folders.write(&folders.places.own, &format!("workflows/w{id}/workflow.toml"), &text);
+    };
+    for id in 0..11 {
+        write(id, id + 1);
+    }
+    folders.write(&folders.places.own, "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
+    assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
+    let error = folders.catalog().pin("w0").unwrap_err().to_string();
+    assert!(error.contains("workflows are nested more than 10 deep here: w0 → w1 → "), "{error}");
+    write(3, 1);
+    let error = folders.catalog().pin("w1").unwrap_err().to_string();
+    assert!(error.contains("6:12: `w1` starts itself: w1 → w2 → w3 → w1"), "{error}");
+}
+
+#[test]
+fn a_path_is_checked_with_what_lies_beside_it() {
+    let folders = Folders::new();
+    let dir = folders.places.dir.clone();
+    folders.write(&dir, "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\n");
+    let text = "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\n";
+    let file = folders.write(&dir, "workflows/p/workflow.toml", text);
+    folders.write(&dir, "tasks/t.toml", "id = \"t\"\nnam = \"T\"\n");
+    let elsewhere = Places { dir: None, ..folders.places.clone() };
+    let check = |path: &Path| Catalog::check_path(&elsewhere, path).unwrap();
+    assert_eq!(check(&file)[0].mistakes, []);
+    let all = check(&dir.unwrap());
+    assert_eq!((all.len(), all[0].mistakes.len()), (3, 2));
+    assert!(all[0].mistakes[1].to_string().ends_with("tasks/t.toml:2:1: unknown key `nam`; did you mean `name`?"));
+    let nothing = Catalog::check_path(&elsewhere, Path::new("/no/such")).unwrap_err().to_string();
+    assert!(nothing.starts_with("there is no definition at /no/such"));
+}
+
+#[test]
+fn what_is_built_in_has_no_mistakes() {
+    let folders = Folders::new();
+    let catalog = Catalog::load(&folders.places);
+    for entry in &catalog.entries {
+        assert_eq!(catalog.check(entry), [], "{}", entry.path.display());
+    }
+}

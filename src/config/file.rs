@@ -1,0 +1,179 @@
+//! The config file: every key, each mistake with its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::diagnostic::{Place, Report, SourceText, did_you_mean};
+use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, ToolSettings, UiSettings};
+use crate::core::toml_reader::{self, Item, Table, Text};
+use crate::core::usage::Price;
+
+const KINDS: [(&str, ProviderKind); 4] = [
+    ("openai", ProviderKind::OpenAi),
+    ("anthropic", ProviderKind::Anthropic),
+    ("ollama", ProviderKind::Ollama),
+    ("demo", ProviderKind::Demo),
+];
+const THEMES: [(&str, Theme); 4] =
+    [("auto", Theme::Auto), ("light", Theme::Light), ("dark", Theme::Dark), ("none", Theme::None)];
+
+/// Reads a config. `None` when it is not TOML; mistakes are in `report`.
+pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
+    toml_reader::read(source, report, |root| {
+        let mut named = Vec::new();
+        let settings = Settings {
+            models: section(root, "models", |item| role(&item, &mut named)),
+            providers: section(root, "providers", |item| item.table().map(|table| provider(&table))),
+            tools: section(root, "tools", |item| item.table().map(|table| tool(&table))),
+            secrets: section(root, "secrets", |item| argv(&item)),
+            defaults: section(root, "defaults", |item| {
+                let given = item.table()?.entries();
+                Some(given.iter().filter_map(|item| Some((item.name().to_owned(), item.json()?))).collect())
+            }),
+            notify: root.get("notify").and_then(Item::table).map(|table| notify(&table)).unwrap_or_default(),
+            ui: root.get("ui").and_then(Item::table).map(|table| ui(&table)).unwrap_or_default(),
+        };
+        root.done();
+        models_exist(&settings, &named, report);
+        settings
+    })
+}
+
+/// A table whose keys are names of the person's choice.
+fn section<T>(root: &Table<'_>, key: &str, mut read: impl FnMut(Item<'_>) -> Option<T>) -> BTreeMap<String, T> {
+    let entries = root.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
+    entries.into_iter().filter_map(|item| Some((item.name().to_owned(), read(item)?))).collect()
+}
+
+fn role(item: &Item<'_>, named: &mut Vec<Text>) -> Option<RoleSettings> {
+    if !item.is_table() {
+        if !item.is_text() {
+            item.error(format!(
+                "`{0}` is a model, `{0} = \"PROVIDER/MODEL\"`, or a table, `{0} = {{ model = \"…\", fallback = [\"…\"] }}`",
+                item.name()
+            ));
+            return None;
+        }
+        let model = item.text()?;
+        named.push(model.clone());
+        return Some(RoleSettings { model: model.value, fallback: Vec::new() });
+    }
+    let table = item.clone().table()?;
+    let model = table.required("model", "`model = \"PROVIDER/MODEL\"`").and_then(|item| item.text());
+    let fallback = table.texts("fallback");
+    table.done();
+    named.extend(model.iter().chain(&fallback).cloned());
+    Some(RoleSettings { model: model?.value, fallback: fallback.into_iter().map(|text| text.value).collect() })
+}
+
+/// A model is a role, or of a provider that is configured or has a kind's own name (and so may be found by its key).
+fn models_exist(settings: &Settings, named: &[Text], report: &Report) {
+    let kinds = KINDS.iter().map(|(name, _)| *name);
+    for text in named {
+        let known = settings.providers.keys().map(String::as_str).chain(kinds.clone());
+        let complain = |place: &Place, message| report.error(place, message);
+        match text.value.split_once('/') {
+            Some((provider, model)) if !model.is_empty() => {
+                if !known.clone().any(|known| known == provider) {
+                    let hint = did_you_mean(provider, known);
+                    complain(&text.place, format!("there is no `[providers.{provider}]`{hint}"));
+                }
+            }
+            _ if settings.models.contains_key(&text.value) => {}
+            _ => complain(
+                &text.place,
+                format!(
+                    "\"{}\" is neither PROVIDER/MODEL nor a role{}",
+                    text.value,
+                    did_you_mean(&text.value, settings.models.keys().map(String::as_str))
+                ),
+            ),
+        }
+    }
+}
+
+fn provider(table: &Table<'_>) -> ProviderSettings {
+    let kind = table.required("kind", "`kind = \"openai\"` (or \"anthropic\", \"ollama\", \"demo\")");
+    let provider = ProviderSettings {
+        kind: kind.and_then(|item| item.one_of(&KINDS)).unwrap_or_default(),
+        base_url: table.get("base_url").and_then(|item| url(&item)),
+        api_key_env: table.text("api_key_env"),
+        api_key_command: table.get("api_key_command").and_then(|item| argv(&item)),
+        headers: text_map(table, "headers"),
+        max_concurrency: table.count("max_concurrency", 1).and_then(|count| usize::try_from(count).ok()),
+        requests_per_minute: table.count("requests_per_minute", 1),
+        tokens_per_minute: table.count("tokens_per_minute", 1).map(u64::from),
+        first_token_timeout: table.time("first_token_timeout"),
+        idle_timeout: table.time("idle_timeout"),
+        price: table.get("price").and_then(Item::table).map(|table| {
+            let amount = |key| table.get(key).and_then(|item: Item<'_>| not_negative(&item)).unwrap_or_default();
+            let price = Price { input: amount("input"), output: amount("output") };
+            table.done();
+            price
+        }),
+    };
+    table.done_with(|key| {
+        let message = "a key is never written into the config; use `api_key_env` or `api_key_command`";
+        matches!(key, "api_key" | "key" | "token").then(|| message.to_owned())
+    });
+    provider
+}
+
+fn tool(table: &Table<'_>) -> ToolSettings {
+    let command = table.required("command", "`command = [\"program\", \"argument\"]`");
+    let tool = ToolSettings {
+        command: command.and_then(|item| argv(&item)).unwrap_or_default(),
+        env: text_map(table, "env"),
+        cwd: table.text("cwd"),
+        timeout: table.time("timeout"),
+    };
+    table.done();
+    tool
+}
+
+fn notify(table: &Table<'_>) -> Vec<String> {
+    let command = table.required("command", "`command = [\"notify-send\", \"Stepwell\"]`");
+    table.done();
+    command.and_then(|item| argv(&item)).unwrap_or_default()
+}
+
+fn ui(table: &Table<'_>) -> UiSettings {
+    let defaults = UiSettings::default();
+    let ui = UiSettings {
+        theme: table.get("theme").and_then(|item| item.one_of(&THEMES)).unwrap_or(defaults.theme),
+        mouse: table.get("mouse").and_then(|item| item.boolean()).unwrap_or(defaults.mouse),
+    };
+    table.done();
+    ui
+}
+
+fn argv(item: &Item<'_>) -> Option<Vec<String>> {
+    let words = item.texts()?;
+    if words.first().is_none_or(|program| program.value.is_empty()) {
+        item.error(format!("`{}` names no program; write `[\"program\", \"argument\"]`", item.name()));
+        return None;
+    }
+    Some(words.into_iter().map(|text| text.value).collect())
+}
+
+fn text_map(table: &Table<'_>, key: &str) -> BTreeMap<String, String> {
+    section(table, key, |item| item.text().map(|text| text.value))
+}
+
+fn url(item: &Item<'_>) -> Option<String> {
+    let url = item.text()?.value;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        item.error(format!("`{}` begins with http:// or https://, not \"{url}\"", item.name()));
+        return None;
+    }
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+fn not_negative(item: &Item<'_>) -> Option<f64> {
+    let number = item.number()?;
+    if number < 0.0 {
+        item.error(format!("`{}` is not below 0", item.name()));
+        return None;
+    }
+    Some(number)
+}

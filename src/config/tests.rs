@@ -1,0 +1,109 @@
+use super::*;
+use crate::core::form::{Field, FieldType};
+use crate::core::settings::ProviderKind;
+use crate::core::step::Span;
+
+fn mistakes(text: &str) -> Vec<String> {
+    parse("config.toml", text).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_example_is_a_config() {
+    let settings = parse("config.example.toml", include_str!("../../config.example.toml")).unwrap();
+    assert_eq!(settings.models["careful"].fallback, ["local/qwen3:8b"]);
+    let local = &settings.providers["local"];
+    assert_eq!(
+        (local.kind, local.idle_timeout, local.max_concurrency),
+        (ProviderKind::Ollama, Some(Span(90_000)), Some(1))
+    );
+    assert_eq!(settings.providers["openai"].price.unwrap().output.to_string(), "10");
+    assert_eq!(settings.secrets["github"], ["gh", "auth", "token"]);
+    assert_eq!(settings.tools["files"].env["TOKEN"], "cmd:github");
+    assert_eq!(settings.notify, ["notify-send", "Stepwell"]);
+}
+
+#[test]
+fn nothing_is_required() {
+    assert_eq!(parse("config.toml", "").unwrap(), Settings::default());
+}
+
+#[test]
+fn every_mistake_has_its_place_and_what_would_be_right() {
+    for (text, wanted) in [
+        ("[model]\ndefault = \"a/b\"\n", vec!["config.toml:1:2: unknown key `model`; did you mean `models`?"]),
+        (
+            "[models]\ndefault = 3\n",
+            vec![
+                "config.toml:2:11: `default` is a model, `default = \"PROVIDER/MODEL\"`, or a table, `default = { model = \"…\", fallback = [\"…\"] }`",
+            ],
+        ),
+        (
+            "[models]\ndefault = \"locl/x\"\n[providers.local]\nkind = \"olama\"\n",
+            vec![
+                "config.toml:2:11: there is no `[providers.locl]`; did you mean `local`?",
+                "config.toml:4:8: `kind` is one of \"openai\", \"anthropic\", \"ollama\", \"demo\", not \"olama\"; did you mean \"ollama\"?",
+            ],
+        ),
+        (
+            "[models]\ndefault = \"gpt\"\ncareful = \"defalt\"\n",
+            vec![
+                "config.toml:2:11: \"gpt\" is neither PROVIDER/MODEL nor a role; there is `careful`, `default`",
+                "config.toml:3:11: \"defalt\" is neither PROVIDER/MODEL nor a role; did you mean `default`?",
+            ],
+        ),
+        (
+            "[providers.a]\nkind = \"openai\"\napi_key = \"sk-1\"\nidle_timeout = 5\nbase_url = \"localhost\"\n",
+            vec![
+                "config.toml:3:1: a key is never written into the config; use `api_key_env` or `api_key_command`",
+                "config.toml:4:16: `idle_timeout` wants a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\", not the number 5",
+                "config.toml:5:12: `base_url` begins with http:// or https://, not \"localhost\"",
+            ],
+        ),
+        (
+            "[secrets]\nx = []\n[notify]\n[ui]\ntheme = \"drak\"\n",
+            vec![
+                "config.toml:2:5: `x` names no program; write `[\"program\", \"argument\"]`",
+                "config.toml:3:1: `command` is missing; write `command = [\"notify-send\", \"Stepwell\"]`",
+                "config.toml:5:9: `theme` is one of \"auto\", \"light\", \"dark\", \"none\", not \"drak\"; did you mean \"dark\"?",
+            ],
+        ),
+    ] {
+        assert_eq!(mistakes(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn the_environment_is_laid_over_the_file() {
+    let mut settings = parse("config.toml", "[models]\ndefault = \"openai/a\"\n").unwrap();
+    lay_environment(&mut settings, |name| match name {
+        "STEPWELL_MODEL" => Some("ollama/b".to_owned()),
+        "NO_COLOR" => Some("1".to_owned()),
+        _ => None,
+    });
+    assert_eq!(settings.models["default"].model, "ollama/b");
+    assert_eq!(settings.ui.theme, Theme::None);
+}
+
+#[test]
+fn a_default_of_the_config_takes_the_place_of_the_definition_s() {
+    let settings = parse("c", "[defaults.t]\nn = 5\ngone = 1\n").unwrap();
+    let field =
+        Field { name: "n".into(), kind: FieldType::Integer, required: true, max: Some(9.0), ..Field::default() };
+    let laid = settings.overlay("t", std::slice::from_ref(&field)).unwrap();
+    assert_eq!((laid[0].default.clone(), laid[0].required), (Some(5.into()), false));
+    assert_eq!(settings.overlay("other", std::slice::from_ref(&field)).unwrap()[0], field);
+    let settings = parse("c", "[defaults.t]\nn = 50\n").unwrap();
+    assert_eq!(
+        settings.overlay("t", &[field]).unwrap_err(),
+        ["[defaults.t] n: a number of at most 9 is wanted, not 50",]
+    );
+}
+
+#[test]
+fn a_config_that_is_a_folder_is_no_empty_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::under(folder.path());
+    assert_eq!(load(&paths).unwrap().models.len(), parse("", "").unwrap().models.len());
+    std::fs::create_dir(&paths.config_file).unwrap();
+    assert!(load(&paths).unwrap_err().to_string().contains("cannot be read"));
+}
