@@ -285,6 +285,12 @@ pub fn command(key: KeyEvent, situation: &Situation) -> Option<Id> {
     TABLE.iter().find(|command| command.keys.contains(&chord) && (command.when)(situation)).map(|command| command.id)
 }
 
+/// Whether a command can be given in a situation: for a click on its hint.
+#[must_use]
+pub fn holds(id: Id, situation: &Situation) -> bool {
+    TABLE.iter().any(|command| command.id == id && (command.when)(situation))
+}
+
 /// What the footer shows in a situation, the most important first, without the help.
 #[must_use]
 pub fn hints(situation: &Situation) -> Vec<Hint> {

@@ -18,9 +18,34 @@ pub enum Purpose {
     Field(usize),
 }
 
+/// A way to another screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// Where the person came from.
+    Back,
+    /// All that waits.
+    Inbox,
+    /// Everything ever produced.
+    History,
+    /// The next open run.
+    NextRun,
+    /// The form to start this run's task again.
+    RunAgain,
+    /// What may follow this run's result.
+    FollowUp,
+    /// The form that the selected call asks for.
+    Answer,
+    /// The choice of another model.
+    Model,
+    /// The palette.
+    Palette,
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Go to another screen.
+    Go(Go),
     /// Start a task.
     Start {
         /// The task's id.

@@ -52,6 +52,8 @@ pub enum Block {
     Code(String),
     /// A quotation.
     Quote(Vec<Block>),
+    /// Blocks that belong to the paragraph above them.
+    Indent(Vec<Block>),
     /// A list; `start` is the first number of a numbered one.
     List {
         /// The first number.
