@@ -7,6 +7,7 @@ use crate::core::decide::Decision;
 use crate::core::event::Scope;
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 
 /// Where a text that is edited outside goes when it comes back.
@@ -37,6 +38,8 @@ pub enum Go {
     Answer,
     /// The choice of another model.
     Model,
+    /// What else can be done with the selected row.
+    Actions,
     /// The palette.
     Palette,
 }
@@ -52,6 +55,8 @@ pub enum Effect {
         task: String,
         /// The inputs, an object.
         inputs: Value,
+        /// The secrets that were typed rather than referred to, by input.
+        secrets: Vec<(String, Secret)>,
     },
     /// Watch a run: its snapshot, then what is new.
     Subscribe(RunId),

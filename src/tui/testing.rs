@@ -1,5 +1,6 @@
 //! Helps for tests: runs made by folding events, and screens as a person would see them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone as _, Utc};
@@ -55,6 +56,7 @@ impl Story {
         Self { run: Run::new(RunId::new(1, [7; 10]), at(0), &created) }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a story reads better so")]
     pub fn then(mut self, event: Event) -> Self {
         let seq = self.run.seq + 1;
         let seconds = i64::try_from(seq).unwrap() * 8;
@@ -194,7 +196,7 @@ fn styles(buf: &Buffer) -> String {
                 style.fg == Some(ratatui::style::Color::Reset) && style.bg == style.fg && style.add_modifier.is_empty();
             if !plain && !text.trim().is_empty() {
                 let fg = style.fg.map(|c| c.to_string()).unwrap_or_default();
-                listed.push_str(&format!("{y:>2} {start:>3} {fg} {:?} {}\n", style.add_modifier, text.trim()));
+                let _ = writeln!(listed, "{y:>2} {start:>3} {fg} {:?} {}", style.add_modifier, text.trim());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What the right side of a run shows for a row: an output, an approval's exact bytes, a failure, a question.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::rows::{Row, RowId};
@@ -9,7 +11,6 @@ use crate::core::form::Field;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
-use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::markdown::Document;
@@ -35,7 +36,7 @@ pub enum Body {
     /// The partial text of the call, which the screen holds.
     Live,
     /// A text.
-    Text(Document),
+    Text(Box<Document>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +52,12 @@ struct Made {
 
 impl Content {
     /// What `row` has to show.
-    pub fn of(run: &Run, row: &Row, task: Option<&Task>) -> Self {
+    pub fn of(run: &Run, row: &Row) -> Self {
         match &row.id {
             RowId::Call(key) => run.call(key).map_or_else(Self::default, |call| Self::of_call(run, row, call)),
             RowId::Result => Self::of_result(run, row),
             RowId::Group(key) => Self::of_group(run, row, key),
-            RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run, task).to_owned())),
+            RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run).to_owned())),
         }
     }
 
@@ -74,10 +75,10 @@ impl Content {
         let attempts = call.attempts.len();
         let mut title = call.key.to_string();
         if call.item.is_some() {
-            title.push_str(&format!(" · \"{}\"", row.title));
+            let _ = write!(title, " · \"{}\"", row.title);
         }
         if attempts > 1 {
-            title.push_str(&format!(" · attempt {} of {attempts}", attempt.max(1)));
+            let _ = write!(title, " · attempt {} of {attempts}", attempt.max(1));
         }
         let of = Made {
             row: row.id.clone(),
@@ -92,13 +93,11 @@ impl Content {
 
     fn of_result(run: &Run, row: &Row) -> Self {
         let (title, body) = match (&run.result, &run.error) {
-            (Some(result), _) => (result.title.line().into_owned(), Body::Text(Document::new(&result.body))),
+            (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
             (None, Some((key, failure))) => {
                 let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
-                (
-                    "Result".to_owned(),
-                    Body::Text(failed(&format!("The run failed{place}."), failure, &Untrusted::default())),
-                )
+                let what = format!("The run failed{place}.");
+                ("Result".to_owned(), failed(&what, failure, &Untrusted::default()))
             }
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
@@ -110,13 +109,10 @@ impl Content {
         let within = |key: &Key| key.is_within(group) || under(key, group);
         for call in run.calls.values().filter(|call| within(&call.key)).take(500) {
             let title = call.item.as_deref().and_then(super::rows::item_title).unwrap_or_else(|| call.key.to_string());
-            text.push_str(&format!(
-                "- **{}** {}\n",
-                Untrusted::new(title).line().replace('*', "\\*"),
-                status_words(call)
-            ));
+            let title = Untrusted::new(title).line().replace('*', "\\*");
+            let _ = writeln!(text, "- **{title}** {}", status_words(call));
         }
-        Self::made(run, row, row.title.clone(), Body::Text(Document::new(&Untrusted::new(text))))
+        Self::made(run, row, row.title.clone(), read(&Untrusted::new(text)))
     }
 
     /// Whether both were made from the same.
@@ -170,14 +166,14 @@ fn call_body(run: &Run, call: &Call, attempt: u32, version: u32) -> Body {
         _ => {
             let seen = call.attempt(attempt).and_then(|found| found.versions.get(version.saturating_sub(1) as usize));
             let output = seen.map(|seen| &seen.output).or_else(|| call.standing.as_ref().map(|s| &s.output));
-            output.map_or_else(|| ended(call), |output| Body::Text(Document::of_value(output)))
+            output.map_or_else(|| ended(call), |output| Body::Text(Box::new(Document::of_value(output))))
         }
     }
 }
 
 /// What a gate shows in the place of an output.
 fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
-    let says = |text: &str| Some(Body::Text(Document::new(&Untrusted::from(text))));
+    let says = |text: &str| Some(read(&Untrusted::from(text)));
     match gate.kind {
         GateFor::Review => None,
         GateFor::Approval => {
@@ -190,7 +186,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             let text = gate.shows.get("text").and_then(Value::as_str).unwrap_or("This step asks you.");
             let fields = gate.shows.get("fields").cloned().unwrap_or_default();
             let fields: Vec<Field> = serde_json::from_value(fields).unwrap_or_default();
-            let list: String = fields.iter().map(|field| format!("- {}\n", field.question())).collect();
+            let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
             says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
         }
         GateFor::InDoubt => says(
@@ -242,7 +238,8 @@ fn exact(work: &Work) -> String {
         other => lines.push(other.kind().to_owned()),
     }
     // Indented code cannot be ended by anything in it, as a fence could.
-    lines.iter().flat_map(|line| line.split('\n')).map(|line| format!("    {line}\n")).collect()
+    let lines: Vec<String> = lines.iter().flat_map(|line| line.split('\n')).map(|line| format!("    {line}")).collect();
+    lines.join("\n")
 }
 
 fn ended(call: &Call) -> Body {
@@ -252,14 +249,14 @@ fn ended(call: &Call) -> Body {
         _ => call.newest().and_then(|attempt| attempt.error.clone()),
     };
     match (error, call.status) {
-        (Some(failure), CallStatus::Pending) => Body::Text(failed("It will be tried again.", &failure, &partial)),
-        (Some(failure), _) => Body::Text(failed("It failed.", &failure, &partial)),
+        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, &partial),
+        (Some(failure), _) => failed("It failed.", &failure, &partial),
         (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
 }
 
-fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Document {
+fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Body {
     let mut text = format!("**{what}** {}\n\nclass: `{}`\n", failure.message, failure.class);
     if let Some(detail) = &failure.detail {
         text.push_str("\n\n");
@@ -269,10 +266,14 @@ fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Document {
         text.push_str("\n---\n\nWhat had arrived:\n\n");
         text.push_str(partial.data());
     }
-    Document::new(&Untrusted::new(text))
+    read(&Untrusted::new(text))
 }
 
-fn pending(run: &Run, _task: Option<&Task>) -> &'static str {
+fn read(text: &Untrusted) -> Body {
+    Body::Text(Box::new(Document::new(text)))
+}
+
+fn pending(run: &Run) -> &'static str {
     if run.status.is_over() { "It was not needed." } else { "It has not begun: it comes when what it needs is done." }
 }
 

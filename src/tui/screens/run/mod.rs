@@ -4,6 +4,7 @@
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
 mod content;
+mod edit;
 mod layer;
 mod rows;
 mod update;
@@ -122,22 +123,29 @@ impl RunScreen {
         self.run.status == Status::Running && self.run.under_way() > 0
     }
 
-    /// The situation that a key meets.
+    /// The situation that a key meets: what waits counts only as far as the last frame showed it.
     #[must_use]
     pub fn situation(&self) -> Situation {
+        self.situation_with(&self.seen)
+    }
+
+    fn situation_with(&self, seen: &Seen) -> Situation {
         let call = self.call();
         let selected = match (self.selected_row().map(|row| &row.id), call) {
             (Some(RowId::Result), _) => Selected::Result,
             (_, None) => Selected::None,
             (_, Some(call)) => match (&call.gate, call.status) {
-                (Some(gate), _) => Selected::Gate(gate.kind),
+                (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key) => {
+                    Selected::Gate(gate.kind)
+                }
+                (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
                 (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
         };
-        let here = usize::from(matches!(selected, Selected::Gate(_)));
+        let here = usize::from(matches!(selected, Selected::Gate(_) | Selected::Unread));
         Situation {
             screen: Screen::Run,
             layer: self.over.layer(),
@@ -218,7 +226,7 @@ impl RunScreen {
     fn show(&mut self) {
         let content = match self.selected_row() {
             None => Content::default(),
-            Some(row) => Content::of(&self.run, row, self.task.as_deref()),
+            Some(row) => Content::of(&self.run, row),
         };
         if content.is_same(&self.content) {
             return;

@@ -15,10 +15,12 @@ use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit, SeenGate};
 use crate::tui::commands::{self, Hint};
+use crate::tui::situation::{Layer, Situation};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
+use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::{footer, header};
 
 /// Below this, one pane is shown at a time.
@@ -41,10 +43,10 @@ impl RunScreen {
             self.header(canvas, head);
             self.panes(canvas, body);
         }
-        self.footer(canvas, foot);
-        self.note_gate(canvas);
+        let situation = self.situation_with(canvas.seen);
+        self.footer(canvas, foot, &situation);
         match &self.over {
-            Over::Help(scroll) => self.help(canvas, body, *scroll),
+            Over::Help(scroll) => help(canvas, body, *scroll, situation),
             Over::Confirm { lines, .. } => confirm(canvas, body, lines),
             _ => {}
         }
@@ -195,6 +197,7 @@ impl RunScreen {
     fn output(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         canvas.hit(area, Hit::Output);
+        self.note_gate(canvas);
         let theme = *canvas.theme;
         let height = usize::from(area.height);
         match &self.over {
@@ -271,7 +274,7 @@ impl RunScreen {
             Over::Fields { tree, .. } => said(tree.problem().as_deref(), theme),
             Over::Compare(compare) => {
                 let (added, removed) = compare.comparison.counts();
-                vec![Line::styled(format!(" {added} words added, {removed} removed"), theme.muted)]
+                vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
             Over::Prompt { .. } => Vec::new(),
             Over::None | Over::Confirm { .. } | Over::Help(_) => {
@@ -289,8 +292,7 @@ impl RunScreen {
         }
     }
 
-    fn footer(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let situation = self.situation();
+    fn footer(&self, canvas: &mut Canvas<'_>, area: Rect, situation: &Situation) {
         let here = usize::from(self.call().is_some_and(|call| call.gate.is_some()));
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
@@ -298,32 +300,37 @@ impl RunScreen {
             None if self.scrolled_away() => Some("End follows".to_owned()),
             None => (others > 0).then(|| format!("{others} waiting")),
         };
-        let help: Vec<Hint> = commands::help_hint(&situation).into_iter().collect();
-        footer::paint(canvas, area, &commands::hints(&situation), &help, note.as_deref());
+        let help: Vec<Hint> = commands::help_hint(situation).into_iter().collect();
+        footer::paint(canvas, area, &commands::hints(situation), &help, note.as_deref());
     }
 
     /// Whether a text that grows is not followed.
     fn scrolled_away(&self) -> bool {
         self.content.streams() && !self.scroll.follows()
     }
+}
 
-    fn help(&self, canvas: &mut Canvas<'_>, area: Rect, scroll: crate::tui::widgets::scroll::Scroll) {
-        let mut situation = self.situation();
-        situation.layer = crate::tui::situation::Layer::None;
-        let rows = commands::possible(&situation);
-        let keys = rows.iter().map(|(.., keys)| width(keys)).max().unwrap_or(0);
-        let theme = *canvas.theme;
-        let lines: Vec<Line<'static>> = rows
-            .into_iter()
-            .map(|(_, title, shown)| {
-                let blank = " ".repeat(keys - width(&shown) + 2);
-                Line::from(vec![Span::styled(format!(" {shown}"), theme.accent), Span::raw(blank), Span::raw(title)])
-            })
-            .collect();
-        let widest = lines.iter().map(Line::width).max().unwrap_or(0) + 4;
-        let inner = over(canvas, area, "What can be done here", widest, lines.len());
-        canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
-        canvas.lines(inner, &lines[scroll.top(canvas.seen.output)..]);
+fn help(canvas: &mut Canvas<'_>, area: Rect, scroll: Scroll, mut situation: Situation) {
+    situation.layer = Layer::None;
+    let rows = commands::possible(&situation);
+    let keys = rows.iter().map(|(.., keys)| width(keys)).max().unwrap_or(0);
+    let theme = *canvas.theme;
+    let lines: Vec<Line<'static>> = rows
+        .into_iter()
+        .map(|(_, title, shown)| {
+            let blank = " ".repeat(keys - width(&shown) + 2);
+            Line::from(vec![Span::styled(format!(" {shown}"), theme.accent), Span::raw(blank), Span::raw(title)])
+        })
+        .collect();
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0) + 4;
+    let place = middle(area, widest, lines.len());
+    canvas.clear(place);
+    let inner = canvas.pane(place, "What can be done here", true);
+    canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
+    canvas.lines(inner, &lines[scroll.top(canvas.seen.output)..]);
+    let below = scroll.below(canvas.seen.output);
+    if below > 0 {
+        canvas.marker(place, &format!(" {below} more ↓ "), theme.accent);
     }
 }
 
@@ -331,17 +338,17 @@ fn confirm(canvas: &mut Canvas<'_>, area: Rect, lines: &[String]) {
     let style = canvas.theme.text;
     let cells = usize::from(area.width.saturating_sub(8)).min(60);
     let lines: Vec<Line<'static>> = lines.iter().flat_map(|line| wrap_text(line, style, cells)).collect();
-    let inner = over(canvas, area, "Sure?", cells + 4, lines.len());
+    let place = middle(area, cells + 4, lines.len());
+    canvas.clear(place);
+    let inner = canvas.pane(place, "Sure?", true);
     canvas.lines(Rect { x: inner.x + 1, ..inner }, &lines);
 }
 
-/// A frame in the middle of `area` for so many lines; gives what is inside.
-fn over(canvas: &mut Canvas<'_>, area: Rect, title: &str, cells: usize, lines: usize) -> Rect {
+/// A place in the middle of `area` for a frame around so many lines.
+fn middle(area: Rect, cells: usize, lines: usize) -> Rect {
     let width = u16::try_from(cells).unwrap_or(u16::MAX).min(area.width);
     let height = u16::try_from(lines + 2).unwrap_or(u16::MAX).min(area.height);
-    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    canvas.clear(place);
-    canvas.pane(place, title, true)
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
 fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {
