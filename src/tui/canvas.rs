@@ -142,7 +142,8 @@ impl Canvas<'_> {
         if title.is_empty() || area.width < 6 {
             return;
         }
-        let style = if focused { self.theme.title.patch(self.theme.border_focus) } else { self.theme.title };
+        let plain = Style::reset().patch(self.theme.title);
+        let style = if focused { plain.patch(self.theme.border_focus) } else { plain };
         let title = fit(title, usize::from(area.width) - 5).into_owned();
         let spans = vec![Span::raw(" "), Span::styled(title, style), Span::raw(" ")];
         self.buf.set_line(area.x + 1, area.y, &Line::from(spans), area.width - 2);

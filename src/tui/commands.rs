@@ -177,6 +177,7 @@ pub static TABLE: &[Command] = &[
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateFor::Stale)
     }),
+    command!(Focus, "Read what waits", "read", [TAB, ENTER], |s| on_run(s) && s.selected == Selected::Unread),
     command!(Edit, "Edit what is shown", "edit", [c('e')], |s| {
         gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Result && s.output
     }),
@@ -189,7 +190,9 @@ pub static TABLE: &[Command] = &[
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
-    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| on_run(s) && s.output),
+    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
+        on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
+    }),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
         on_run(s) && s.selected == Selected::Result && s.output
@@ -214,9 +217,6 @@ pub static TABLE: &[Command] = &[
         matches!(s.layer, Layer::Edit | Layer::Fields)
     }),
     command!(Save, "Save a version", "save", [Chord::ctrl('s')], |s| matches!(s.layer, Layer::Edit | Layer::Fields)),
-    command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
-        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry)
-    }),
     command!(FieldEdit, "Edit the value", "edit", [ENTER, c('e')], |s| s.layer == Layer::Fields),
     command!(FieldAdd, "Add an item or a missing field", "add", [c('+'), c('o')], |s| s.layer == Layer::Fields),
     command!(FieldRemove, "Remove it", "remove", [c('-'), k(KeyCode::Delete)], |s| s.layer == Layer::Fields),
@@ -241,7 +241,7 @@ pub static TABLE: &[Command] = &[
     command!(Start, "Start with what is filled in", "start", [Chord::ctrl('s')], |s| on(s, Screen::Form)),
     command!(NextField, "The next field", "next field", [TAB, ENTER], |s| on(s, Screen::Form)),
     command!(PreviousField, "The field before", "", [k(KeyCode::BackTab)], |s| on(s, Screen::Form)),
-    command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)),
+    command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form) && s.output),
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
@@ -252,6 +252,9 @@ pub static TABLE: &[Command] = &[
         [Chord::alt(KeyCode::Char('w'))],
         |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateFor::Input) }
     ),
+    command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
+        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
+    }),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
     command!(Up, "Up", "", [c('k')], moves_by_letter),
@@ -263,7 +266,7 @@ pub static TABLE: &[Command] = &[
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| moves(s) || on(s, Screen::Chat)),
     command!(Left, "The pair before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Compare),
     command!(Right, "The next pair", "", [k(KeyCode::Right)], |s| s.layer == Layer::Compare),
-    command!(Focus, "To the other pane", "", [TAB], on_run),
+    command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| s.layer == Layer::None
         && s.screen == Screen::Home),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
@@ -272,7 +275,8 @@ pub static TABLE: &[Command] = &[
     command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None),
-    command!(Back, "Back; what is typed is kept, and the run goes on", "", [ESC], |s| s.layer != Layer::Confirm),
+    command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
+    command!(Back, "Back; the run goes on", "", [ESC], |s| s.layer == Layer::None),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Leave, "Leave (twice), or stop what streams", "", [Chord::ctrl('c')], |_| true),
     command!(Suspend, "Suspend", "", [Chord::ctrl('z')], |_| true),
@@ -283,6 +287,12 @@ pub static TABLE: &[Command] = &[
 pub fn command(key: KeyEvent, situation: &Situation) -> Option<Id> {
     let chord = Chord::of(key);
     TABLE.iter().find(|command| command.keys.contains(&chord) && (command.when)(situation)).map(|command| command.id)
+}
+
+/// Whether a command can be given in a situation: for a click on its hint.
+#[must_use]
+pub fn holds(id: Id, situation: &Situation) -> bool {
+    TABLE.iter().any(|command| command.id == id && (command.when)(situation))
 }
 
 /// What the footer shows in a situation, the most important first, without the help.
@@ -345,6 +355,7 @@ mod tests {
         ];
         let mut selections = vec![
             Selected::None,
+            Selected::Unread,
             Selected::Pending,
             Selected::Running,
             Selected::Accepted,

@@ -7,6 +7,7 @@ use crate::core::decide::Decision;
 use crate::core::event::Scope;
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 
 /// Where a text that is edited outside goes when it comes back.
@@ -18,15 +19,44 @@ pub enum Purpose {
     Field(usize),
 }
 
+/// A way to another screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// Where the person came from.
+    Back,
+    /// All that waits.
+    Inbox,
+    /// Everything ever produced.
+    History,
+    /// The next open run.
+    NextRun,
+    /// The form to start this run's task again.
+    RunAgain,
+    /// What may follow this run's result.
+    FollowUp,
+    /// The form that the selected call asks for.
+    Answer,
+    /// The choice of another model.
+    Model,
+    /// What else can be done with the selected row.
+    Actions,
+    /// The palette.
+    Palette,
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Go to another screen.
+    Go(Go),
     /// Start a task.
     Start {
         /// The task's id.
         task: String,
         /// The inputs, an object.
         inputs: Value,
+        /// The secrets that were typed rather than referred to, by input.
+        secrets: Vec<(String, Secret)>,
     },
     /// Watch a run: its snapshot, then what is new.
     Subscribe(RunId),

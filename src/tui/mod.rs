@@ -10,8 +10,11 @@ pub mod markdown;
 pub mod message;
 pub mod osc;
 pub mod runtime;
+pub mod screens;
 pub mod situation;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod theme;
 pub mod widgets;

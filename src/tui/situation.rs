@@ -58,8 +58,10 @@ pub enum Selected {
     Pending,
     /// Under way.
     Running,
-    /// Waits for the person.
+    /// Waits for the person, and what it waits with is on screen.
     Gate(GateFor),
+    /// Waits for the person, but there is no room for it on screen before they go to it.
+    Unread,
     /// Stands.
     Accepted,
     /// Failed, skipped or cancelled.

@@ -52,6 +52,8 @@ pub enum Block {
     Code(String),
     /// A quotation.
     Quote(Vec<Block>),
+    /// Blocks that belong to the paragraph above them.
+    Indent(Vec<Block>),
     /// A list; `start` is the first number of a numbered one.
     List {
         /// The first number.
@@ -176,8 +178,10 @@ impl Builder {
             | Event::Html(text)
             | Event::InlineMath(text)
             | Event::DisplayMath(text) => self.text(&text, Marks { code: true, ..self.marks }),
-            Event::SoftBreak => self.text(" ", self.marks),
-            Event::HardBreak => self.inlines.push(Inline { text: "\n".to_owned(), marks: self.marks }),
+            // A model that ends a line means it: verses, addresses, lists without bullets.
+            Event::SoftBreak | Event::HardBreak => {
+                self.inlines.push(Inline { text: "\n".to_owned(), marks: self.marks });
+            }
             Event::Rule => {
                 self.close_loose();
                 self.add(Block::Rule);

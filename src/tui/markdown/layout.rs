@@ -22,7 +22,7 @@ pub struct Frame<'t> {
 pub fn lay_out<'b>(blocks: impl IntoIterator<Item = &'b Block>, frame: Frame<'_>, after: bool) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (at, block) in blocks.into_iter().enumerate() {
-        if at > 0 || after {
+        if (at > 0 || after) && !matches!(block, Block::Indent(_)) {
             lines.push(Line::default());
         }
         lines.extend(block_lines(block, frame));
@@ -47,6 +47,10 @@ fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
                 }
             }
             prefixed(inner, &Span::styled("│ ", theme.quote), &Span::styled("│ ", theme.quote))
+        }
+        Block::Indent(blocks) => {
+            let inner = lay_out(blocks, narrower(frame, 2), false);
+            prefixed(inner, &Span::raw("  "), &Span::raw("  "))
         }
         Block::List { start, items } => list_lines(*start, items, frame),
         Block::Table(table) => table::lines(table, frame),
@@ -119,7 +123,7 @@ fn list_lines(start: Option<u64>, items: &[Item], frame: Frame<'_>) -> Vec<Line<
         let room = width(&bullet.content);
         let mut inner = Vec::new();
         for (at, block) in item.blocks.iter().enumerate() {
-            if at > 0 && !matches!(block, Block::List { .. }) {
+            if at > 0 && !matches!(block, Block::List { .. } | Block::Indent(_)) {
                 inner.push(Line::default());
             }
             inner.extend(block_lines(block, narrower(frame, room)));

@@ -15,6 +15,7 @@
 pub mod block;
 pub mod layout;
 mod table;
+mod value;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -32,6 +33,8 @@ use layout::{Frame, lay_out};
 #[derive(Debug, Default)]
 pub struct Document {
     source: Source,
+    /// What is laid out in the place of the source: see [`Document::of_value`].
+    value: Option<Vec<block::Block>>,
     laid: RefCell<Option<Laid>>,
 }
 
@@ -41,6 +44,16 @@ impl Document {
     pub fn new(text: &Untrusted) -> Self {
         let mut document = Self::default();
         document.push(text);
+        document
+    }
+
+    /// An output: a text as Markdown, any other value as nested lists of its fields, whose texts are Markdown.
+    #[must_use]
+    pub fn of_value(value: &serde_json::Value) -> Self {
+        let mut document = Self::new(&crate::tui::diff::printed(value));
+        if !value.is_string() {
+            document.value = Some(value::blocks(value));
+        }
         document
     }
 
@@ -88,7 +101,10 @@ impl Document {
             other => other.insert(Laid::new(width, theme)),
         };
         if !laid.fresh {
-            laid.refresh(&self.source.shown);
+            match &self.value {
+                Some(blocks) => laid.fix(blocks),
+                None => laid.refresh(&self.source.shown),
+            }
         }
         f(&laid.stable, &laid.tail)
     }
@@ -182,6 +198,13 @@ impl Laid {
             }
             self.unresolved.extend(parsed.unresolved.into_iter().filter(|(at, _)| *at < cut).map(|(_, label)| label));
         }
+        self.fresh = true;
+    }
+
+    /// Lays out what does not grow.
+    fn fix(&mut self, blocks: &[block::Block]) {
+        let frame = Frame { width: self.width.max(1), theme: &self.theme };
+        self.stable = lay_out(blocks, frame, false);
         self.fresh = true;
     }
 

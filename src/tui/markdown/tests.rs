@@ -69,6 +69,17 @@ fn a_table_that_does_not_fit_becomes_lines() {
 }
 
 #[test]
+fn a_structured_output_reads_as_named_fields() {
+    let value = serde_json::json!([
+        {"subject": "The tide", "lines": 4, "notes": ["slow", "dark **and** cold"]},
+        {"subject": "The storm\n\nwith a second paragraph", "lines": 6, "notes": []},
+    ]);
+    let lines = Document::of_value(&value).lines(40, &theme());
+    let shown: Vec<String> = lines.iter().map(|line| line.to_string().trim_end().to_owned()).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
 fn prose_is_never_wider_than_eighty() {
     let text = "word ".repeat(100);
     assert!(shown(&text, 200).lines().all(|line| line.len() <= 80));

@@ -11,26 +11,28 @@ use crate::tui::text::{fit, width};
 /// A fact on the right of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What is shown, in order of preference: full, shorter, … All gone: the fact is left out.
-    pub forms: Vec<String>,
-    /// How it is shown.
-    pub style: Style,
-    /// The lowest goes first.
-    pub weight: u8,
+    /// Its forms, the fullest first, each with its weight: the form of least weight gives way to the next, the last to
+    /// nothing.
+    forms: Vec<(String, u8)>,
+    style: Style,
 }
 
 impl Fact {
     /// A fact with one form.
     #[must_use]
     pub fn new(text: impl Into<String>, style: Style, weight: u8) -> Self {
-        Self { forms: vec![text.into()], style, weight }
+        Self { forms: vec![(text.into(), weight)], style }
     }
 
-    /// This fact with a shorter form.
+    /// This fact with a shorter form to fall back to.
     #[must_use]
-    pub fn or(mut self, shorter: impl Into<String>) -> Self {
-        self.forms.push(shorter.into());
+    pub fn or(mut self, shorter: impl Into<String>, weight: u8) -> Self {
+        self.forms.push((shorter.into(), weight));
         self
+    }
+
+    fn text(&self) -> &str {
+        self.forms.first().map_or("", |(text, _)| text)
     }
 }
 
@@ -41,26 +43,23 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, title: &str, mut facts: Vec<Fa
     let room = usize::from(area.width).saturating_sub(2);
     let title_room = width(title).min(room / 2);
     while facts_width(&facts) + title_room > room {
-        // The least important fact gets shorter, then goes.
-        let Some(least) = facts.iter_mut().min_by_key(|fact| fact.weight) else { break };
-        if least.forms.len() > 1 {
-            least.forms.remove(0);
-        } else {
-            let weight = least.weight;
-            facts.retain(|fact| fact.weight != weight);
-        }
+        let Some(least) = facts.iter_mut().min_by_key(|fact| fact.forms.first().map(|(_, weight)| *weight)) else {
+            break;
+        };
+        least.forms.remove(0);
+        facts.retain(|fact| !fact.forms.is_empty());
     }
     let taken = facts_width(&facts);
     let title = fit(title, room.saturating_sub(taken)).into_owned();
     let blank = room.saturating_sub(taken + width(&title));
     let mut spans = vec![Span::raw(" "), Span::styled(title, canvas.theme.title), Span::raw(" ".repeat(blank))];
-    for fact in facts {
+    for fact in &facts {
         spans.push(Span::raw(" ".repeat(GAP)));
-        spans.push(Span::styled(fact.forms[0].clone(), fact.style));
+        spans.push(Span::styled(fact.text().to_owned(), fact.style));
     }
     canvas.line(area, &Line::from(spans));
 }
 
 fn facts_width(facts: &[Fact]) -> usize {
-    facts.iter().map(|fact| width(&fact.forms[0]) + GAP).sum()
+    facts.iter().map(|fact| width(fact.text()) + GAP).sum()
 }

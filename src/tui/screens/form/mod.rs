@@ -1,0 +1,213 @@
+//! A form: the inputs of a task before it starts, or what a step asks for. One field a line, errors beside the field.
+
+mod view;
+
+use chrono::{DateTime, Utc};
+use crossterm::event::{KeyCode, KeyEvent, MouseEventKind};
+use ratatui::layout::Position;
+use serde_json::{Map, Value};
+
+use crate::core::decide::{Decision, What};
+use crate::core::form::Field;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Hit, Seen, SeenGate};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::message::Message;
+use crate::tui::situation::{Screen, Situation};
+use crate::tui::widgets::field::{Asked, FormField};
+
+/// What becomes of a form that is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum For {
+    /// A run of this task.
+    Start(String),
+    /// The answer to a gate.
+    Answer(SeenGate),
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct FormScreen {
+    title: String,
+    /// Above the fields: what the task does, or what the step asks.
+    intro: Untrusted,
+    fields: Vec<FormField>,
+    at: usize,
+    purpose: For,
+    /// The values of the last run of the task.
+    last: Option<Value>,
+    now: DateTime<Utc>,
+    note: Option<String>,
+    seen: Seen,
+}
+
+impl FormScreen {
+    /// A form with defaults, overlaid by `given`.
+    #[must_use]
+    pub fn new(
+        title: &str,
+        intro: Untrusted,
+        fields: &[Field],
+        purpose: For,
+        given: &Value,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            title: Untrusted::from(title).line().into_owned(),
+            intro,
+            fields: fields.iter().map(|field| FormField::new(field.clone(), given.get(&field.name))).collect(),
+            at: 0,
+            purpose,
+            last: None,
+            now,
+            note: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// The values of the last run of the task, for the key that takes them.
+    pub fn offer_last(&mut self, inputs: Value) {
+        self.last = Some(inputs);
+    }
+
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The situation that a key meets.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        Situation { screen: Screen::Form, output: self.last.is_some(), ..Situation::default() }
+    }
+
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Paste(text) => {
+                if let Some(field) = self.fields.get_mut(self.at) {
+                    field.paste(&text);
+                }
+                (Vec::new(), true)
+            }
+            Message::Mouse(mouse) => {
+                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                match (mouse.kind, hit) {
+                    (MouseEventKind::Down(_), Some(Hit::Row(at))) => self.go(at),
+                    (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => {
+                        return (self.give(id), true);
+                    }
+                    (MouseEventKind::ScrollUp, _) => self.go(self.at.saturating_sub(1)),
+                    (MouseEventKind::ScrollDown, _) => self.go(self.at + 1),
+                    _ => return (Vec::new(), false),
+                }
+                (Vec::new(), true)
+            }
+            Message::Completions { field, typed, paths } => {
+                if let Some(field) = self.fields.get_mut(field) {
+                    field.complete(&typed, paths);
+                }
+                (Vec::new(), true)
+            }
+            Message::Edited(Purpose::Field(at), Some(text)) => {
+                if let Some(field) = self.fields.get_mut(at) {
+                    *field = FormField::new(field.field().clone(), Some(&Value::String(text)));
+                }
+                (Vec::new(), true)
+            }
+            Message::Failed(text) => {
+                self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        let today = self.now.date_naive();
+        let Some(field) = self.fields.get_mut(self.at) else {
+            return command(key, &self.situation()).map(|id| self.give(id)).unwrap_or_default();
+        };
+        // In a text of several lines Enter is a line.
+        let is_line = key.code == KeyCode::Enter && key.modifiers.is_empty() && field.takes_enter();
+        let id = command(key, &self.situation()).filter(|_| !is_line);
+        if let Some(id) = id {
+            // On the last field Enter starts.
+            let last = self.at + 1 == self.fields.len();
+            let starts = id == Id::NextField && key.code == KeyCode::Enter && last;
+            return self.give(if starts { Id::Start } else { id });
+        }
+        match self.fields.get_mut(self.at).map(|field| field.key(key, today)) {
+            Some(Asked::Complete(typed)) => return vec![Effect::Complete { field: self.at, typed }],
+            Some(Asked::Nothing) if key.code == KeyCode::Up => self.go(self.at.saturating_sub(1)),
+            Some(Asked::Nothing) if key.code == KeyCode::Down => self.go(self.at + 1),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::NextField => self.go(if self.at + 1 < self.fields.len() { self.at + 1 } else { 0 }),
+            Id::PreviousField => self.go(self.at.checked_sub(1).unwrap_or(self.fields.len().saturating_sub(1))),
+            Id::Start => return self.start(),
+            Id::LastValues => {
+                if let Some(last) = &self.last {
+                    for field in &mut self.fields {
+                        if let Some(value) = last.get(&field.field().name) {
+                            *field = FormField::new(field.field().clone(), Some(value));
+                        }
+                    }
+                }
+            }
+            Id::External => {
+                let text =
+                    self.fields.get(self.at).filter(|field| field.is_text()).and_then(|field| field.value().ok()?);
+                let text = text.map(|value| crate::tui::diff::printed(&value).data().to_owned()).unwrap_or_default();
+                return vec![Effect::OpenEditor { purpose: Purpose::Field(self.at), text, extension: "md" }];
+            }
+            Id::Back => return vec![Effect::Go(Go::Back)],
+            Id::Palette => return vec![Effect::Go(Go::Palette)],
+            Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Suspend => return vec![Effect::Suspend],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn go(&mut self, to: usize) {
+        if let Some(field) = self.fields.get_mut(self.at) {
+            field.visit();
+        }
+        self.at = to.min(self.fields.len().saturating_sub(1));
+    }
+
+    fn start(&mut self) -> Vec<Effect> {
+        self.fields.iter_mut().for_each(FormField::visit);
+        if let Some(wrong) = self.fields.iter().position(|field| !field.is_valid()) {
+            self.at = wrong;
+            return Vec::new();
+        }
+        let values = self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.value().ok()??)));
+        let values = Value::Object(values.collect::<Map<_, _>>());
+        let secrets =
+            self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.secret()?))).collect();
+        match &self.purpose {
+            For::Start(task) => vec![Effect::Start { task: task.clone(), inputs: values, secrets }],
+            For::Answer(gate) => {
+                let what = What::Answer { value: values };
+                let seen = (Some(gate.attempt), Some(gate.version));
+                let decision = Decision { key: gate.key.clone(), attempt: seen.0, version: seen.1, what };
+                vec![Effect::Decide(gate.run, decision), Effect::Go(Go::Back)]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

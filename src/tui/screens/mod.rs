@@ -1,0 +1,4 @@
+//! Screens: each a model with a pure `update` and a `view`, made of core's types only.
+
+pub mod form;
+pub mod run;

@@ -1,0 +1,294 @@
+//! What the right side of a run shows for a row: an output, an approval's exact bytes, a failure, a question.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::rows::{Row, RowId};
+use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::failure::Failure;
+use crate::core::form::Field;
+use crate::core::gate::{Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+use crate::tui::markdown::Document;
+
+/// What is shown, and what it was made from, so that it is made again only when that changed.
+#[derive(Debug, Default)]
+pub struct Content {
+    of: Option<Made>,
+    /// Above the text: one line about it.
+    pub title: String,
+    /// What there is to read.
+    pub body: Body,
+}
+
+/// What there is to read.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// Nothing; a muted line says why.
+    #[default]
+    Empty,
+    /// That line.
+    Says(String),
+    /// The partial text of the call, which the screen holds.
+    Live,
+    /// A text.
+    Text(Box<Document>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Made {
+    row: RowId,
+    status: Option<CallStatus>,
+    attempt: u32,
+    version: u32,
+    gate: Option<GateFor>,
+    /// Of a group or the result: the newest event.
+    seq: u64,
+}
+
+impl Content {
+    /// What `row` has to show.
+    pub fn of(run: &Run, row: &Row) -> Self {
+        match &row.id {
+            RowId::Call(key) => run.call(key).map_or_else(Self::default, |call| Self::of_call(run, row, call)),
+            RowId::Result => Self::of_result(run, row),
+            RowId::Group(key) => Self::of_group(run, row, key),
+            RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run).to_owned())),
+        }
+    }
+
+    fn made(run: &Run, row: &Row, title: String, body: Body) -> Self {
+        let seq = run.seq;
+        let of = Made { row: row.id.clone(), status: row.status, attempt: 0, version: 0, gate: None, seq };
+        Self { of: Some(of), title, body }
+    }
+
+    fn of_call(run: &Run, row: &Row, call: &Call) -> Self {
+        let (attempt, version) = call.gate.as_ref().map_or_else(
+            || call.output().map_or((0, 0), |(attempt, version, _)| (attempt, version)),
+            |gate| (gate.attempt, gate.version),
+        );
+        let attempts = call.attempts.len();
+        let mut title = call.key.to_string();
+        if call.item.is_some() {
+            let _ = write!(title, " · \"{}\"", row.title);
+        }
+        if attempts > 1 {
+            let _ = write!(title, " · attempt {} of {attempts}", attempt.max(1));
+        }
+        let of = Made {
+            row: row.id.clone(),
+            status: Some(call.status),
+            attempt,
+            version,
+            gate: call.gate.as_ref().map(|gate| gate.kind),
+            seq: 0,
+        };
+        Self { of: Some(of), title, body: call_body(run, call, attempt, version) }
+    }
+
+    fn of_result(run: &Run, row: &Row) -> Self {
+        let (title, body) = match (&run.result, &run.error) {
+            (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
+            (None, Some((key, failure))) => {
+                let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
+                let what = format!("The run failed{place}.");
+                ("Result".to_owned(), failed(&what, failure, &Untrusted::default()))
+            }
+            (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
+        };
+        Self::made(run, row, title, body)
+    }
+
+    fn of_group(run: &Run, row: &Row, group: &Key) -> Self {
+        let mut text = String::new();
+        let within = |key: &Key| key.is_within(group) || under(key, group);
+        for call in run.calls.values().filter(|call| within(&call.key)).take(500) {
+            let title = call.item.as_deref().and_then(super::rows::item_title).unwrap_or_else(|| call.key.to_string());
+            let title = Untrusted::new(title).line().replace('*', "\\*");
+            let _ = writeln!(text, "- **{title}** {}", status_words(call));
+        }
+        Self::made(run, row, row.title.clone(), read(&Untrusted::new(text)))
+    }
+
+    /// Whether both were made from the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.of == other.of
+    }
+
+    /// Whether this is the same attempt as `before` was, only further on.
+    pub fn continues(&self, before: &Self) -> bool {
+        match (&self.of, &before.of) {
+            (Some(now), Some(before)) => now.row == before.row && now.attempt.max(before.attempt) == now.attempt.max(1),
+            _ => false,
+        }
+    }
+
+    /// Whether it is the partial text of something under way.
+    pub fn streams(&self) -> bool {
+        matches!(self.body, Body::Live)
+    }
+
+    /// Whether there is nothing to copy.
+    pub fn is_empty(&self) -> bool {
+        !matches!(&self.body, Body::Text(document) if !document.is_empty())
+    }
+}
+
+/// `write[1]` lies under the group `write`.
+fn under(key: &Key, group: &Key) -> bool {
+    let (segments, group) = (key.segments(), group.segments());
+    let Some((last, outer)) = group.split_last() else { return false };
+    let Some(here) = segments.get(outer.len()) else { return false };
+    segments[..outer.len()] == *outer
+        && here.id == last.id
+        && (last.item.is_none() || here.item == last.item)
+        && (last.iteration.is_none() || here.iteration == last.iteration)
+}
+
+fn call_body(run: &Run, call: &Call, attempt: u32, version: u32) -> Body {
+    if let Some(gate) = &call.gate
+        && let Some(body) = gate_body(run, call, gate)
+    {
+        return body;
+    }
+    match call.status {
+        CallStatus::Running => Body::Live,
+        CallStatus::Failed | CallStatus::Cancelled | CallStatus::Pending if version == 0 => ended(call),
+        CallStatus::Skipped => match &call.ending {
+            Some(Ending::Skipped { because, .. }) => Body::Says(format!("Left out: {because}.")),
+            _ => Body::Says("Left out.".to_owned()),
+        },
+        _ => {
+            let seen = call.attempt(attempt).and_then(|found| found.versions.get(version.saturating_sub(1) as usize));
+            let output = seen.map(|seen| &seen.output).or_else(|| call.standing.as_ref().map(|s| &s.output));
+            output.map_or_else(|| ended(call), |output| Body::Text(Box::new(Document::of_value(output))))
+        }
+    }
+}
+
+/// What a gate shows in the place of an output.
+fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
+    let says = |text: &str| Some(read(&Untrusted::from(text)));
+    match gate.kind {
+        GateFor::Review => None,
+        GateFor::Approval => {
+            let shown = gate.shows.get("work").and_then(|work| serde_json::from_value::<Work>(work.clone()).ok());
+            let work = shown.or_else(|| call.newest()?.work.as_deref().cloned());
+            let text = work.map_or_else(|| format!("{:#}", gate.shows), |work| exact(&work));
+            says(&format!("This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it."))
+        }
+        GateFor::Input => {
+            let text = gate.shows.get("text").and_then(Value::as_str).unwrap_or("This step asks you.");
+            let fields = gate.shows.get("fields").cloned().unwrap_or_default();
+            let fields: Vec<Field> = serde_json::from_value(fields).unwrap_or_default();
+            let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
+            says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
+        }
+        GateFor::InDoubt => says(
+            "It began, and its end is not known: it may have had its effect.\n\n\
+             - **g** runs it again\n- **w** says that it worked, with its result\n- **s** goes on without it",
+        ),
+        GateFor::Stale => {
+            let because: Vec<String> =
+                call.stale.iter().flat_map(|stale| &stale.because).map(|key| format!("`{key}`")).collect();
+            let standing = call.standing.as_ref().map(|s| crate::tui::diff::printed(&s.output).data().to_owned());
+            says(&format!(
+                "What this was made from has changed: {}.\n\n**g** runs it again, **K** keeps this:\n\n{}",
+                because.join(", "),
+                standing.unwrap_or_default()
+            ))
+        }
+        GateFor::Budget => says(&format!(
+            "The next call could pass the budget. So far: {} tokens, {}.\n\n**u** raises it.",
+            crate::tui::text::thousands(run.usage.tokens()),
+            crate::tui::text::dollars(run.usage.usd)
+        )),
+        GateFor::Secret => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
+    }
+}
+
+/// The bytes of work, one thing a line, in a block that nothing in them can leave.
+fn exact(work: &Work) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    match work {
+        Work::Command(command) => {
+            lines.extend(command.argv.iter().enumerate().map(|(at, argument)| format!("argv[{at}]  {argument}")));
+            lines.push(format!("folder   {}", command.cwd.as_deref().unwrap_or(".")));
+            if command.shell {
+                lines.push("through  sh -c".to_owned());
+            }
+            lines.extend(command.env.keys().map(|name| format!("env      {name}")));
+            lines.push(format!("stdin    {} bytes", command.stdin.len()));
+            lines.extend(command.stdin.lines().map(|line| format!("  {line}")));
+        }
+        Work::Http(http) => {
+            lines.push(format!("{} {}", http.method, http.url));
+            lines.extend(http.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+            lines.extend(http.body.iter().flat_map(|body| body.lines()).map(|line| format!("  {line}")));
+        }
+        Work::Tool { tool, args } => {
+            lines.push(format!("tool  {tool}"));
+            lines.extend(format!("{args:#}").lines().map(|line| format!("  {line}")));
+        }
+        other => lines.push(other.kind().to_owned()),
+    }
+    // Indented code cannot be ended by anything in it, as a fence could.
+    let lines: Vec<String> = lines.iter().flat_map(|line| line.split('\n')).map(|line| format!("    {line}")).collect();
+    lines.join("\n")
+}
+
+fn ended(call: &Call) -> Body {
+    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
+    let error = match &call.ending {
+        Some(Ending::Failed { failure, .. }) => Some(failure.clone()),
+        _ => call.newest().and_then(|attempt| attempt.error.clone()),
+    };
+    match (error, call.status) {
+        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, &partial),
+        (Some(failure), _) => failed("It failed.", &failure, &partial),
+        (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
+        (None, _) => Body::Says("It has not begun.".to_owned()),
+    }
+}
+
+fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Body {
+    let mut text = format!("**{what}** {}\n\nclass: `{}`\n", failure.message, failure.class);
+    if let Some(detail) = &failure.detail {
+        text.push_str("\n\n");
+        text.extend(detail.lines().map(|line| format!("    {line}\n")));
+    }
+    if !partial.is_empty() {
+        text.push_str("\n---\n\nWhat had arrived:\n\n");
+        text.push_str(partial.data());
+    }
+    read(&Untrusted::new(text))
+}
+
+fn read(text: &Untrusted) -> Body {
+    Body::Text(Box::new(Document::new(text)))
+}
+
+fn pending(run: &Run) -> &'static str {
+    if run.status.is_over() { "It was not needed." } else { "It has not begun: it comes when what it needs is done." }
+}
+
+fn status_words(call: &Call) -> &'static str {
+    if call.gate.is_some() {
+        return "waits for you";
+    }
+    match call.status {
+        CallStatus::Pending => "not begun",
+        CallStatus::Running => "running",
+        CallStatus::Accepted => "accepted",
+        CallStatus::Skipped => "left out",
+        CallStatus::Failed => "failed",
+        CallStatus::Cancelled => "broken off",
+        CallStatus::Stale => "stale",
+        CallStatus::Approval | CallStatus::Review | CallStatus::Input | CallStatus::InDoubt => "waits for you",
+    }
+}

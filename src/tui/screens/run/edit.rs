@@ -1,0 +1,135 @@
+//! Editing the output of a call in place: as a text, as a tree of fields, or as raw JSON. What cannot be saved says why
+//! and is kept.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::layer::Over;
+use super::update::decision;
+use super::{Note, RunScreen};
+use crate::core::decide::What;
+use crate::core::gate::GateFor;
+use crate::core::schema;
+use crate::tui::canvas::SeenGate;
+use crate::tui::commands::Id;
+use crate::tui::diff::printed;
+use crate::tui::effect::{Effect, Purpose};
+use crate::tui::widgets::editor::Editor;
+use crate::tui::widgets::json::{Change, Tree};
+use crate::tui::widgets::line::LineInput;
+
+impl RunScreen {
+    pub(super) fn edit(&mut self) -> Vec<Effect> {
+        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review);
+        let Some(gate) = gate else { return self.changed_meanwhile() };
+        let Some(call) = self.run.call(&gate.key) else { return Vec::new() };
+        let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
+        let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
+        let output = seen.map(|version| Arc::clone(&version.output)).unwrap_or_default();
+        let schema = call.gate.as_ref().and_then(|gate| gate.shows.get("schema")).cloned();
+        let draft = self.drafts.get(&draft_name(&gate)).cloned();
+        self.over = match (&*output, draft) {
+            (Value::String(_), draft) => {
+                let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
+                Over::Edit { gate, editor: Box::new(Editor::new(&text)), json: false, problem: None }
+            }
+            (_, Some(draft)) => match serde_json::from_str(&draft) {
+                Ok(value) => Over::Fields { gate, tree: Box::new(Tree::new(value, schema)) },
+                Err(_) => Over::Edit { gate, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
+            },
+            (value, None) => Over::Fields { gate, tree: Box::new(Tree::new(value.clone(), schema)) },
+        };
+        Vec::new()
+    }
+
+    pub(super) fn save(&mut self, accept: bool) -> Vec<Effect> {
+        let (gate, output) = match &mut self.over {
+            Over::Edit { gate, editor, json, problem } => {
+                let text = editor.text();
+                if *json {
+                    match serde_json::from_str::<Value>(&text) {
+                        Ok(value) => (gate.clone(), value),
+                        Err(error) => {
+                            *problem = Some(format!("not JSON: {error}"));
+                            return Vec::new();
+                        }
+                    }
+                } else {
+                    (gate.clone(), Value::String(text))
+                }
+            }
+            Over::Fields { gate, tree } => (gate.clone(), tree.value().clone()),
+            _ => return Vec::new(),
+        };
+        let wanted = self.run.call(&gate.key).and_then(|call| call.gate.as_ref()?.shows.get("schema"));
+        if let Some(why) = wanted.and_then(|wanted| schema::validate(wanted, &output).err()) {
+            match &mut self.over {
+                Over::Edit { problem, .. } => *problem = Some(why),
+                _ => self.note = Some(Note::Failed(why)),
+            }
+            return Vec::new();
+        }
+        self.over = Over::None;
+        let name = draft_name(&gate);
+        self.drafts.remove(&name);
+        self.following = accept;
+        vec![decision(&gate, What::Edit { output, accept }), Effect::KeepDraft { run: self.run.id, name, text: None }]
+    }
+
+    pub(super) fn external(&mut self) -> Vec<Effect> {
+        let (text, extension) = match &self.over {
+            Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
+            Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
+            Over::Retry { input, .. } => (input.value(), "md"),
+            _ => return Vec::new(),
+        };
+        vec![Effect::OpenEditor { purpose: Purpose::Layer, text, extension }]
+    }
+
+    /// A text came back from `$EDITOR`.
+    pub(super) fn edited(&mut self, text: &str) {
+        let schema = |gate: &SeenGate| {
+            self.run.call(&gate.key).and_then(|call| call.gate.as_ref()?.shows.get("schema").cloned())
+        };
+        match &mut self.over {
+            Over::Edit { editor, problem, .. } => {
+                **editor = Editor::new(text);
+                *problem = None;
+            }
+            Over::Fields { gate, tree } => {
+                let schema = schema(gate);
+                match serde_json::from_str(text) {
+                    Ok(value) => **tree = Tree::new(value, schema),
+                    Err(error) => {
+                        let problem = Some(format!("not JSON: {error}"));
+                        let editor = Box::new(Editor::new(text));
+                        self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem };
+                    }
+                }
+            }
+            Over::Retry { input, .. } => *input = LineInput::new(text),
+            _ => {}
+        }
+    }
+
+    pub(super) fn change_field(&mut self, id: Id) {
+        let Over::Fields { gate, tree } = &mut self.over else { return };
+        match id {
+            Id::FieldEdit => tree.change(Change::Edit),
+            Id::FieldAdd => tree.change(Change::Add),
+            Id::FieldRemove => tree.change(Change::Remove),
+            Id::FieldUp => tree.change(Change::Move(-1)),
+            Id::FieldDown => tree.change(Change::Move(1)),
+            _ => {
+                let editor = Box::new(Editor::new(&format!("{:#}", tree.value())));
+                self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem: None };
+            }
+        }
+    }
+}
+
+/// A draft belongs to the attempt that it was made from.
+pub(super) fn draft_name(gate: &SeenGate) -> String {
+    format!("edit {} {}", gate.key, gate.attempt)
+}

@@ -1,0 +1,192 @@
+//! What lies over a run and has the keys: an editor, an instruction, a comparison, the exact prompt, a question.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::core::call::{Attempt, Call};
+use crate::core::decide::What;
+use crate::core::event::Scope;
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+use crate::tui::canvas::SeenGate;
+use crate::tui::diff::Comparison;
+use crate::tui::markdown::Document;
+use crate::tui::situation::Layer;
+use crate::tui::widgets::editor::Editor;
+use crate::tui::widgets::json::Tree;
+use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::scroll::Scroll;
+
+/// What lies over the run.
+#[derive(Debug, Default)]
+pub enum Over {
+    /// Nothing.
+    #[default]
+    None,
+    /// The output is edited as a text; `json` when it is a value.
+    Edit {
+        /// What was seen when it began.
+        gate: SeenGate,
+        /// The text.
+        editor: Box<Editor>,
+        /// Whether the text is to be read as JSON.
+        json: bool,
+        /// Why it cannot be saved.
+        problem: Option<String>,
+    },
+    /// The output is edited as a tree of fields.
+    Fields {
+        /// What was seen when it began.
+        gate: SeenGate,
+        /// The tree.
+        tree: Box<Tree>,
+    },
+    /// An instruction for another attempt.
+    Retry {
+        /// What was seen; `None` for a call that is under way.
+        gate: Option<SeenGate>,
+        /// What is typed.
+        input: LineInput,
+        /// How far it reaches.
+        scope: Scope,
+    },
+    /// Two versions are compared.
+    Compare(Box<Compare>),
+    /// The exact prompt.
+    Prompt {
+        /// It.
+        text: Box<Document>,
+        /// Where it is scrolled to.
+        scroll: Scroll,
+    },
+    /// One line is asked for.
+    Ask {
+        /// The question.
+        question: &'static str,
+        /// What is typed.
+        input: LineInput,
+        /// What becomes of it.
+        then: Then,
+        /// Why it cannot be taken.
+        problem: Option<String>,
+    },
+    /// Something is to be confirmed.
+    Confirm {
+        /// The question, a line each.
+        lines: Vec<String>,
+        /// What is decided on yes.
+        gate: SeenGate,
+        /// That.
+        what: What,
+    },
+    /// The help; also the list of what can be done.
+    Help(Scroll),
+}
+
+/// What becomes of a line that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The reason of a refusal.
+    Deny(SeenGate),
+    /// The result that work in doubt had.
+    Worked(SeenGate),
+    /// The new budget in US dollars.
+    Budget(SeenGate),
+    /// The path to write the result to.
+    WriteFile,
+}
+
+impl Over {
+    /// Its place in the situation.
+    pub fn layer(&self) -> Layer {
+        match self {
+            Self::None => Layer::None,
+            Self::Edit { .. } => Layer::Edit,
+            Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
+            Self::Fields { .. } => Layer::Fields,
+            Self::Retry { .. } => Layer::Retry,
+            Self::Compare(_) => Layer::Compare,
+            Self::Prompt { .. } => Layer::Prompt,
+            Self::Ask { .. } => Layer::Ask,
+            Self::Confirm { .. } => Layer::Confirm,
+            Self::Help(_) => Layer::Help,
+        }
+    }
+}
+
+/// A comparison of two versions of a call.
+#[derive(Debug)]
+pub struct Compare {
+    /// Every version: attempt, version, by whom.
+    versions: Vec<(u32, u32, String, Arc<Value>)>,
+    /// The later one; it is compared with the one before it.
+    at: usize,
+    /// The comparison.
+    pub comparison: Comparison,
+    /// Where it is scrolled to.
+    pub scroll: Scroll,
+}
+
+impl Compare {
+    /// Compares the newest version with the one before: the model's with the person's, when the person edited it.
+    /// `None` with fewer than two versions.
+    pub fn of(call: &Call) -> Option<Self> {
+        let versions: Vec<_> = call
+            .attempts
+            .iter()
+            .flat_map(|attempt| {
+                (1..).zip(&attempt.versions).map(|(n, v)| (attempt.number, n, v.by.clone(), v.output.clone()))
+            })
+            .collect();
+        let at = versions.len().checked_sub(1).filter(|at| *at > 0)?;
+        let comparison = Comparison::of_values(&versions[at - 1].3, &versions[at].3);
+        Some(Self { versions, at, comparison, scroll: Scroll::at_start() })
+    }
+
+    /// The pair before or after.
+    pub fn step(&mut self, by: isize) {
+        let at = self.at.saturating_add_signed(by).clamp(1, self.versions.len() - 1);
+        if at != self.at {
+            self.at = at;
+            self.comparison = Comparison::of_values(&self.versions[at - 1].3, &self.versions[at].3);
+            self.scroll = Scroll::at_start();
+        }
+    }
+
+    /// What is compared with what.
+    pub fn title(&self) -> String {
+        let name = |at: usize| {
+            let (attempt, version, by, _) = &self.versions[at];
+            let by = if by == "model" { "model" } else { "mine" };
+            if *version > 1 {
+                format!("attempt {attempt}, version {version} ({by})")
+            } else {
+                format!("attempt {attempt} ({by})")
+            }
+        };
+        format!("{} → {}", name(self.at - 1), name(self.at))
+    }
+}
+
+/// The exact prompt of an attempt, as it went to the model. Lines that were learned from the person are marked.
+pub fn prompt(attempt: &Attempt, learned: &[String]) -> Document {
+    let text = match attempt.work.as_deref() {
+        Some(Work::Prompt(prompt)) => {
+            let parts = prompt.messages.iter().map(|message| {
+                let role = format!("{:?}", message.role).to_lowercase();
+                let lines = message.text.lines().map(|line| {
+                    let mark = learned.iter().any(|lesson| !lesson.is_empty() && line.contains(lesson.as_str()));
+                    format!("    {}{line}\n", if mark { "★ " } else { "" })
+                });
+                format!("**{role}**\n\n{}\n", lines.collect::<String>())
+            });
+            parts.collect::<Vec<_>>().join("\n")
+        }
+        Some(work) => {
+            format!("    {}\n", serde_json::to_string_pretty(work).unwrap_or_default().replace('\n', "\n    "))
+        }
+        None => "A computed value: there is no prompt.".to_owned(),
+    };
+    Document::new(&Untrusted::new(text))
+}

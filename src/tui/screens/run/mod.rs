@@ -1,0 +1,249 @@
+//! The screen of a run: its steps on the left, what the selected one has to show on the right.
+//!
+//! [`RunScreen`] is the model. It changes only through [`RunScreen::update`], which gives effects, and is painted by
+//! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
+
+mod content;
+mod edit;
+mod layer;
+mod rows;
+mod update;
+mod view;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::core::call::{AttemptStatus, Call, CallStatus};
+use crate::core::gate::Answer;
+use crate::core::key::Key;
+use crate::core::run::{Run, Status};
+use crate::core::task::Task;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::Seen;
+use crate::tui::markdown::Document;
+use crate::tui::situation::{Screen, Selected, Situation};
+use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::scroll::Scroll;
+use content::Content;
+use layer::Over;
+use rows::{Row, RowId};
+
+/// Which pane the arrows move in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pane {
+    #[default]
+    List,
+    Output,
+}
+
+/// The partial text of an attempt that is under way.
+#[derive(Debug, Default)]
+struct Live {
+    attempt: u32,
+    text: Document,
+    progress: Untrusted,
+}
+
+/// A word to the person in the footer, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Note {
+    Done(String),
+    Failed(String),
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct RunScreen {
+    run: Arc<Run>,
+    task: Option<Arc<Task>>,
+    now: DateTime<Utc>,
+    rows: Vec<Row>,
+    list: List,
+    folded: HashSet<Key>,
+    marked: HashSet<Key>,
+    filter: Option<LineInput>,
+    pane: Pane,
+    zoom: bool,
+    /// After a decision the selection goes to what waits next, unless the person moves it first.
+    following: bool,
+    live: HashMap<Key, Live>,
+    content: Content,
+    scroll: Scroll,
+    over: Over,
+    drafts: HashMap<String, String>,
+    note: Option<Note>,
+    seen: Seen,
+}
+
+impl RunScreen {
+    /// Opens on a run; `task` is its pinned definition, when it could be read.
+    #[must_use]
+    pub fn new(run: Arc<Run>, task: Option<Arc<Task>>, now: DateTime<Utc>) -> Self {
+        let mut screen = Self {
+            run,
+            task,
+            now,
+            rows: Vec::new(),
+            list: List::default(),
+            folded: HashSet::new(),
+            marked: HashSet::new(),
+            filter: None,
+            pane: Pane::List,
+            zoom: false,
+            following: true,
+            live: HashMap::new(),
+            content: Content::default(),
+            scroll: Scroll::following(),
+            over: Over::None,
+            drafts: HashMap::new(),
+            note: None,
+            seen: Seen::default(),
+        };
+        screen.refresh();
+        screen
+    }
+
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Whether the time on screen grows by itself.
+    #[must_use]
+    pub fn ticks(&self) -> bool {
+        self.run.status == Status::Running && self.run.under_way() > 0
+    }
+
+    /// The situation that a key meets: what waits counts only as far as the last frame showed it.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        self.situation_with(&self.seen)
+    }
+
+    fn situation_with(&self, seen: &Seen) -> Situation {
+        let call = self.call();
+        let selected = match (self.selected_row().map(|row| &row.id), call) {
+            (Some(RowId::Result), _) => Selected::Result,
+            (_, None) => Selected::None,
+            (_, Some(call)) => match (&call.gate, call.status) {
+                (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key) => {
+                    Selected::Gate(gate.kind)
+                }
+                (Some(_), _) => Selected::Unread,
+                (None, CallStatus::Running) => Selected::Running,
+                (None, CallStatus::Accepted) => Selected::Accepted,
+                (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
+                (None, _) => Selected::Pending,
+            },
+        };
+        let here = usize::from(matches!(selected, Selected::Gate(_) | Selected::Unread));
+        Situation {
+            screen: Screen::Run,
+            layer: self.over.layer(),
+            selected,
+            acceptable: call
+                .and_then(|call| call.gate.as_ref())
+                .is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
+            output: !self.content.is_empty(),
+            several: call
+                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
+            marked: !self.marked.is_empty(),
+            going: self.run.status == Status::Running,
+            others: self.run.gates() > here,
+        }
+    }
+
+    fn selected_row(&self) -> Option<&Row> {
+        self.rows.get(self.list.selected)
+    }
+
+    /// The selected call.
+    fn call(&self) -> Option<&Call> {
+        match &self.selected_row()?.id {
+            RowId::Call(key) => self.run.call(key),
+            _ => None,
+        }
+    }
+
+    /// Makes the rows anew from the run; the selection stays on what it was on.
+    fn refresh(&mut self) {
+        let before = self.selected_row().map(|row| row.id.clone());
+        let mut rows = rows::rows(&self.run, self.task.as_deref(), &self.folded);
+        if let Some(filter) = &self.filter {
+            let wanted = filter.value().to_lowercase();
+            rows.retain(|row| row.title.to_lowercase().contains(&wanted));
+        }
+        self.rows = rows;
+        let same = before.and_then(|id| self.rows.iter().position(|row| row.id == id));
+        let keep = same.unwrap_or(self.list.selected);
+        self.list.select(keep, self.rows.len(), self.seen.list);
+        if self.following {
+            self.follow();
+        }
+        self.live.retain(|key, live| {
+            let attempt = self.run.call(key).and_then(|call| call.attempt(live.attempt));
+            attempt.is_some_and(|attempt| attempt.status == AttemptStatus::Running)
+        });
+        self.show();
+    }
+
+    /// Goes to what waits next, else to what will: what runs, what is pending, the result.
+    fn follow(&mut self) {
+        let from = self.list.selected;
+        let count = self.rows.len();
+        let ahead = |found: &dyn Fn(&Row) -> bool| {
+            (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
+        };
+        let call = |row: &Row| matches!(row.id, RowId::Call(_));
+        let waits = ahead(&|row| call(row) && row.waits);
+        let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
+        let pending = || ahead(&|row| matches!(row.status, None | Some(CallStatus::Pending)) && row.count.is_none());
+        let target = if self.run.status.is_over() {
+            self.following = false;
+            let failed = ahead(&|row| call(row) && row.status == Some(CallStatus::Failed));
+            let result = Some(count.saturating_sub(1));
+            if self.run.status == Status::Failed { failed.or(result) } else { result }
+        } else {
+            self.following = waits.is_none();
+            waits.or_else(runs).or_else(pending)
+        };
+        if let Some(target) = target {
+            self.list.select(target, count, self.seen.list);
+        }
+    }
+
+    /// Shows what the selected row has to show, from its beginning or, while it streams, following its end.
+    fn show(&mut self) {
+        let content = match self.selected_row() {
+            None => Content::default(),
+            Some(row) => Content::of(&self.run, row),
+        };
+        if content.is_same(&self.content) {
+            return;
+        }
+        // A text that was followed while it streamed stays where it is when it is complete.
+        let continues = content.continues(&self.content);
+        if !continues {
+            self.scroll = if content.streams() { Scroll::following() } else { Scroll::at_start() };
+        }
+        self.content = content;
+    }
+
+    /// The partial text of the selected call.
+    fn live(&self) -> Option<&Live> {
+        self.live.get(&self.call()?.key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The list on the left of a run: its steps in declared order, the calls of each, and the result at the end.
+//!
+//! Rows are made from the calls' keys, so that any flow can be shown; the definition adds titles, order, and the steps
+//! that nothing has been heard of yet.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::core::call::{Call, CallStatus};
+use crate::core::key::{Key, Segment};
+use crate::core::run::Run;
+use crate::core::step::{Does, Step};
+use crate::core::task::{Body, Task};
+use crate::core::text::Untrusted;
+
+/// What a row is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowId {
+    /// Several calls as one: a fan-out, a repeat, a group, an item of it.
+    Group(Key),
+    /// A call.
+    Call(Key),
+    /// A declared step of which nothing has been heard yet.
+    Step(String),
+    /// The result.
+    Result,
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What it is about.
+    pub id: RowId,
+    /// How far it is indented.
+    pub depth: usize,
+    /// What it is called; one line, safe to show.
+    pub title: String,
+    /// Where it stands; of a group, what matters most in it.
+    pub status: Option<CallStatus>,
+    /// Whether something in it waits for the person.
+    pub waits: bool,
+    /// Of a group: calls that ended well, and all.
+    pub count: Option<(usize, usize)>,
+    /// Of a group: whether its rows are left out.
+    pub folded: bool,
+}
+
+/// The rows of a run. `folded` are the groups that are shut.
+#[must_use]
+pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
+    let mut root = Node::default();
+    for call in run.calls.values() {
+        root.put(call.key.segments(), &call.key);
+    }
+    let titles = Titles::of(task);
+    let mut rows = Vec::new();
+    for id in &titles.top {
+        // A step of which nothing has been heard yet has its place all the same.
+        root.children.entry(Part::Step(id.clone())).or_default();
+    }
+    let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
+    maker.children(&root, None, 0);
+    rows.push(result(run));
+    rows
+}
+
+fn result(run: &Run) -> Row {
+    let status = run.result.as_ref().map(|_| CallStatus::Accepted);
+    Row { id: RowId::Result, depth: 0, title: "Result".to_owned(), status, waits: false, count: None, folded: false }
+}
+
+/// A part of a key: a step, an item of it, an iteration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Part {
+    Step(String),
+    Item(u32),
+    Iteration(u32),
+}
+
+/// The calls as a tree of parts.
+#[derive(Default)]
+struct Node {
+    children: BTreeMap<Part, Node>,
+    /// The order in which the children were first heard of.
+    heard: Vec<Part>,
+    call: Option<Key>,
+}
+
+impl Node {
+    fn put(&mut self, segments: &[Segment], key: &Key) {
+        let mut node = self;
+        for segment in segments {
+            node = node.child(Part::Step(segment.id.clone()));
+            if let Some(item) = segment.item {
+                node = node.child(Part::Item(item));
+            }
+            if let Some(iteration) = segment.iteration {
+                node = node.child(Part::Iteration(iteration));
+            }
+        }
+        node.call = Some(key.clone());
+    }
+
+    fn child(&mut self, part: Part) -> &mut Self {
+        if !self.children.contains_key(&part) {
+            self.heard.push(part.clone());
+        }
+        self.children.entry(part).or_default()
+    }
+
+    /// The calls in and below this node.
+    fn keys<'a>(&'a self, into: &mut Vec<&'a Key>) {
+        into.extend(&self.call);
+        self.children.values().for_each(|child| child.keys(into));
+    }
+}
+
+/// What the definition says of its steps.
+#[derive(Default)]
+struct Titles {
+    /// The steps at the top, in declared order.
+    top: Vec<String>,
+    /// Each step's place and title.
+    steps: HashMap<String, (usize, String)>,
+}
+
+impl Titles {
+    fn of(task: Option<&Task>) -> Self {
+        let Some(Task { body: Body::Workflow(workflow), .. }) = task else { return Self::default() };
+        let all = workflow.all_steps();
+        let steps = all.iter().enumerate().map(|(at, step)| (step.id.clone(), (at, step.title().to_owned()))).collect();
+        let has_row = |step: &&Step| !matches!(step.does, Does::Transform(_) | Does::Switch { .. });
+        Self { top: workflow.steps.iter().filter(has_row).map(|step| step.id.clone()).collect(), steps }
+    }
+
+    fn title<'a>(&'a self, id: &'a str) -> &'a str {
+        self.steps.get(id).map_or(id, |(_, title)| title)
+    }
+
+    fn place(&self, part: &Part) -> usize {
+        match part {
+            Part::Step(id) => self.steps.get(id).map_or(usize::MAX, |(at, _)| *at),
+            _ => 0,
+        }
+    }
+}
+
+struct Maker<'a> {
+    run: &'a Run,
+    titles: &'a Titles,
+    folded: &'a HashSet<Key>,
+    rows: &'a mut Vec<Row>,
+}
+
+impl Maker<'_> {
+    fn children(&mut self, node: &Node, within: Option<&Key>, depth: usize) {
+        let mut parts: Vec<&Part> = node.children.keys().collect();
+        let heard = |part: &Part| node.heard.iter().position(|p| p == part);
+        if parts.iter().all(|part| matches!(part, Part::Step(_))) && node.heard.len() < 1_000 {
+            // Declared steps in declared order; a script's in the order in which it called them.
+            parts.sort_by_key(|part| (self.titles.place(part), heard(part)));
+        }
+        for part in parts {
+            let child = &node.children[part];
+            let key = extended(within, part);
+            self.node(child, part, &key, depth);
+        }
+    }
+
+    fn node(&mut self, node: &Node, part: &Part, key: &Key, depth: usize) {
+        let title = self.title(node, part);
+        if node.children.is_empty() {
+            let call = node.call.as_ref().and_then(|key| self.run.call(key));
+            let id = match (&node.call, part) {
+                (Some(key), _) => RowId::Call(key.clone()),
+                (None, Part::Step(id)) => RowId::Step(id.clone()),
+                (None, _) => RowId::Group(key.clone()),
+            };
+            let status = call.map(|call| call.status);
+            let waits = call.is_some_and(|call| call.gate.is_some());
+            self.rows.push(Row { id, depth, title, status, waits, count: None, folded: false });
+            return;
+        }
+        let mut keys = Vec::new();
+        node.keys(&mut keys);
+        let calls: Vec<&Call> = keys.iter().filter_map(|key| self.run.call(key)).collect();
+        let done =
+            calls.iter().filter(|call| matches!(call.status, CallStatus::Accepted | CallStatus::Skipped)).count();
+        let folded = self.folded.contains(key);
+        self.rows.push(Row {
+            id: RowId::Group(key.clone()),
+            depth,
+            title,
+            status: calls.iter().map(|call| call.status).max_by_key(|status| urgency(*status)),
+            waits: calls.iter().any(|call| call.gate.is_some()),
+            count: Some((done, calls.len())),
+            folded,
+        });
+        if !folded {
+            self.children(node, Some(key), depth + 1);
+        }
+    }
+
+    fn title(&self, node: &Node, part: &Part) -> String {
+        let title = match part {
+            Part::Step(id) => self.titles.title(id).to_owned(),
+            Part::Iteration(n) => format!("round {}", n + 1),
+            Part::Item(n) => {
+                let mut keys = Vec::new();
+                node.keys(&mut keys);
+                let item = keys.first().and_then(|key| self.run.call(key)).and_then(|call| call.item.as_deref());
+                item.and_then(item_title).unwrap_or_else(|| format!("item {}", n + 1))
+            }
+        };
+        Untrusted::new(title).line().into_owned()
+    }
+}
+
+/// The key of a part within a group.
+fn extended(within: Option<&Key>, part: &Part) -> Key {
+    match (within, part) {
+        (None, Part::Step(id)) => Key::plain(id.clone()),
+        (Some(key), Part::Step(id)) => key.child(Segment::plain(id.clone())),
+        (Some(key), Part::Item(item)) => with_last(key, |last| last.item = Some(*item)),
+        (Some(key), Part::Iteration(iteration)) => with_last(key, |last| last.iteration = Some(*iteration)),
+        // The first part of a key is always a step.
+        (None, Part::Item(n) | Part::Iteration(n)) => Key::plain(format!("_{n}")),
+    }
+}
+
+fn with_last(key: &Key, change: impl FnOnce(&mut Segment)) -> Key {
+    let mut segments = key.segments().to_vec();
+    if let Some(last) = segments.last_mut() {
+        change(last);
+    }
+    let mut segments = segments.into_iter();
+    let first = segments.next().unwrap_or_else(|| Segment::plain("_"));
+    segments.fold(Key::root(first), |key, segment| key.child(segment))
+}
+
+/// What an item is called: itself when it is a text, else its first text.
+#[must_use]
+pub fn item_title(item: &Value) -> Option<String> {
+    let text = match item {
+        Value::String(text) => text.as_str(),
+        Value::Object(fields) => fields.values().find_map(Value::as_str)?,
+        Value::Number(number) => return Some(number.to_string()),
+        _ => return None,
+    };
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().take(200).collect())
+}
+
+/// What matters most in a group stands for it.
+fn urgency(status: CallStatus) -> u8 {
+    match status {
+        CallStatus::Accepted => 0,
+        CallStatus::Skipped => 1,
+        CallStatus::Cancelled => 2,
+        CallStatus::Pending => 3,
+        CallStatus::Running => 4,
+        CallStatus::Stale => 5,
+        CallStatus::Failed => 6,
+        CallStatus::Review | CallStatus::Input | CallStatus::Approval | CallStatus::InDoubt => 7,
+    }
+}

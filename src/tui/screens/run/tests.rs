@@ -1,0 +1,319 @@
+//! The screen of a run as a person sees it, and what their keys do.
+
+use serde_json::json;
+
+use super::*;
+use crate::core::call::Instruction;
+use crate::core::decide::{Decision, What};
+use crate::core::event::{Event, Scope};
+use crate::core::gate::{Gate, GateFor};
+use crate::core::task::Kind;
+use crate::core::work::{CommandWork, Work};
+use crate::tui::effect::Effect;
+use crate::tui::message::Message;
+use crate::tui::testing::{SIZES, Story, at, fingerprint, frame, key};
+use crate::tui::theme::Depth;
+
+const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
+the *harbour* keeps its ledger wide\nfor every name, for every weight.";
+
+/// The poem of the drawing: one stanza stands, the second waits in its second attempt.
+fn poem() -> Story {
+    let item = |subject: &str| Some(json!({"subject": subject}));
+    Story::new("poem", "poem · the sea", Kind::Workflow)
+        .start("divide", 1, None)
+        .finish("divide", 1, json!([{"subject": "The tide"}, {"subject": "The harbour at night"}]))
+        .accept("divide", 1)
+        .start("write[0]", 1, item("The tide"))
+        .finish("write[0]", 1, json!("It comes and goes."))
+        .accept("write[0]", 1)
+        .start("write[1]", 1, item("The harbour at night"))
+        .finish("write[1]", 1, json!("The lamps are lit."))
+        .review("write[1]", 1, None)
+        .then(Event::AttemptRejected {
+            key: "write[1]".parse().unwrap(),
+            attempt: 1,
+            instruction: "make it rhyme".to_owned(),
+            scope: Scope::This,
+            by: "ana@host".to_owned(),
+        })
+        .start("write[1]", 2, item("The harbour at night"))
+        .finish("write[1]", 2, json!(STANZA))
+        .review("write[1]", 2, None)
+}
+
+fn open(story: Story) -> RunScreen {
+    let mut screen = RunScreen::new(Arc::new(story.run), None, at(134));
+    look(&mut screen, (80, 24));
+    screen
+}
+
+fn look(screen: &mut RunScreen, size: (u16, u16)) -> String {
+    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.saw(seen);
+    picture
+}
+
+fn press(screen: &mut RunScreen, keys: &[&str]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for name in keys {
+        effects.extend(screen.update(Message::Key(key(name))).0);
+        look(screen, (80, 24));
+    }
+    effects
+}
+
+fn typed(screen: &mut RunScreen, text: &str) {
+    for c in text.chars() {
+        screen.update(Message::Key(crossterm::event::KeyCode::Char(c).into()));
+    }
+}
+
+fn decided(effects: &[Effect]) -> Vec<&Decision> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Decide(_, decision) = effect { Some(decision) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_poem_that_waits_for_its_second_stanza() {
+    for size in SIZES {
+        let mut screen = open(poem());
+        insta::assert_snapshot!(format!("review_{}x{}", size.0, size.1), look(&mut screen, size));
+    }
+}
+
+#[test]
+fn the_same_in_sixteen_colours() {
+    let screen = open(poem());
+    let (picture, _) = frame((80, 24), Depth::Sixteen, |canvas, area| screen.view(canvas, area));
+    insta::assert_snapshot!(picture);
+}
+
+#[test]
+fn in_the_smallest_terminal_tab_shows_the_other_pane() {
+    let mut screen = open(poem());
+    press(&mut screen, &["Tab"]);
+    insta::assert_snapshot!(look(&mut screen, (40, 12)));
+    for size in [(10, 3), (1, 1), (9, 2), (200, 3), (12, 60)] {
+        look(&mut screen, size);
+    }
+}
+
+#[test]
+fn accepting_names_what_was_seen() {
+    let mut screen = open(poem());
+    let effects = press(&mut screen, &["a"]);
+    let [decision] = decided(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        (decision.key.to_string(), decision.attempt, decision.version),
+        ("write[1]".to_owned(), Some(2), Some(1))
+    );
+    assert_eq!(decision.what, What::Accept);
+}
+
+#[test]
+fn a_key_answers_what_was_on_screen_even_if_more_arrived_since() {
+    let mut screen = open(poem());
+    // The run went on, but no frame has shown it yet.
+    let newer = poem().then(Event::VersionEdited {
+        key: "write[1]".parse().unwrap(),
+        attempt: 2,
+        version: 2,
+        output: Arc::new(json!("other")),
+        by: "bo@host".to_owned(),
+    });
+    screen.update(Message::Run(Arc::new(newer.run)));
+    let effects = screen.update(Message::Key(key("a"))).0;
+    assert_eq!(decided(&effects)[0].version, Some(1));
+}
+
+#[test]
+fn a_retry_takes_an_instruction_and_a_scope() {
+    let mut screen = open(poem());
+    press(&mut screen, &["r"]);
+    typed(&mut screen, "quieter, q");
+    press(&mut screen, &["Tab"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["Enter"]);
+    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining };
+    assert_eq!(decided(&effects)[0].what, what);
+}
+
+#[test]
+fn an_instruction_half_typed_is_kept_as_a_draft() {
+    let mut screen = open(poem());
+    press(&mut screen, &["r"]);
+    typed(&mut screen, "quieter");
+    let effects = press(&mut screen, &["Esc"]);
+    assert!(matches!(&effects[..], [Effect::KeepDraft { text: Some(text), .. }] if text == "quieter"));
+    press(&mut screen, &["r"]);
+    assert!(look(&mut screen, (80, 24)).contains("quieter▮"));
+}
+
+#[test]
+fn editing_in_place_saves_a_version_and_accepts_it() {
+    let mut screen = open(poem());
+    press(&mut screen, &["e"]);
+    typed(&mut screen, "Oh! ");
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["Alt-Enter"]);
+    let What::Edit { output, accept: true } = &decided(&effects)[0].what else { panic!("{effects:?}") };
+    assert!(output.as_str().unwrap().starts_with("Oh! The lamps"));
+}
+
+#[test]
+fn structured_output_is_edited_as_a_tree() {
+    let story = Story::new("poem", "poem · the sea", Kind::Workflow)
+        .start("divide", 1, None)
+        .finish("divide", 1, json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]))
+        .review("divide", 1, None);
+    let mut screen = open(story);
+    insta::assert_snapshot!("structured_review", look(&mut screen, (80, 24)));
+    press(&mut screen, &["e", "J", "Down", "Enter", "^u"]);
+    typed(&mut screen, "The calm");
+    insta::assert_snapshot!("structured_edit", look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["Enter", "^s"]);
+    let What::Edit { output, accept: false } = &decided(&effects)[0].what else { panic!("{effects:?}") };
+    assert_eq!(*output, json!([{"subject": "The storm", "lines": 6}, {"subject": "The calm", "lines": 4}]));
+}
+
+#[test]
+fn a_comparison_opens_on_model_against_mine() {
+    let story = poem().then(Event::VersionEdited {
+        key: "write[1]".parse().unwrap(),
+        attempt: 2,
+        version: 2,
+        output: Arc::new(json!(STANZA.replace("lean", "reach"))),
+        by: "ana@host".to_owned(),
+    });
+    let mut screen = open(story);
+    press(&mut screen, &["d"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    press(&mut screen, &["Left"]);
+    assert!(look(&mut screen, (80, 24)).contains("attempt 1 (model) → attempt 2 (model)"));
+}
+
+#[test]
+fn an_approval_shows_the_exact_bytes_and_takes_only_its_own_keys() {
+    let work = Work::Command(CommandWork {
+        argv: vec!["git".to_owned(), "push".to_owned(), "\u{1b}[2J--force".to_owned()],
+        env: [("TOKEN".to_owned(), "x".to_owned())].into(),
+        stdin: "# not a heading\n```\nescape".to_owned(),
+        ..CommandWork::default()
+    });
+    let gate = Gate {
+        key: "push".parse().unwrap(),
+        kind: GateFor::Approval,
+        attempt: 0,
+        version: 0,
+        shows: json!({"work": work, "fingerprint": fingerprint(), "bytes": fingerprint()}),
+        allowed: vec![crate::core::gate::Answer::Approve, crate::core::gate::Answer::Deny],
+    };
+    let story = Story::new("release", "release · 1.2", Kind::Workflow).then(Event::GateOpened(gate));
+    let mut screen = open(story);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    assert_eq!(press(&mut screen, &["a", "Enter"]), []);
+    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].what, What::Approve);
+    press(&mut screen, &["n"]);
+    typed(&mut screen, "not yet");
+    let effects = press(&mut screen, &["Enter"]);
+    assert_eq!(decided(&effects)[0].what, What::Deny { reason: "not yet".to_owned() });
+}
+
+#[test]
+fn text_streams_in_and_is_followed_until_scrolled_away() {
+    let story = poem().accept("write[1]", 2).start("write[2]", 1, Some(json!({"subject": "The storm"})));
+    let run = Arc::new(story.run);
+    let mut screen = RunScreen::new(Arc::clone(&run), None, at(134));
+    for n in 0..60 {
+        let delta = crate::core::model::Delta::Text(Untrusted::new(format!("Line {n}.\n\n")));
+        let key = "write[2]".parse().unwrap();
+        screen.update(Message::Delta { run: run.id, key, attempt: 1, delta });
+    }
+    assert!(look(&mut screen, (80, 24)).contains("Line 59."));
+    press(&mut screen, &["PgUp"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+}
+
+#[test]
+fn after_a_decision_the_selection_goes_to_what_waits_next_unless_moved() {
+    let two = || poem().start("write[2]", 1, Some(json!({"subject": "The storm"})));
+    let mut screen = open(two());
+    press(&mut screen, &["a"]);
+    // Nothing waits yet: it goes to what runs, and from there to what waits.
+    screen.update(Message::Run(Arc::new(two().accept("write[1]", 2).run)));
+    assert_eq!(screen.call().unwrap().key.to_string(), "write[2]");
+    press(&mut screen, &["Up"]);
+    let done = two().accept("write[1]", 2).finish("write[2]", 1, json!("x")).review("write[2]", 1, None);
+    screen.update(Message::Run(Arc::new(done.run)));
+    assert_eq!(screen.call().unwrap().key.to_string(), "write[1]", "the person moved, so it stays");
+}
+
+#[test]
+fn skipping_asks_first() {
+    let mut screen = open(poem());
+    assert_eq!(press(&mut screen, &["s"]), []);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    assert_eq!(decided(&press(&mut screen, &["y"]))[0].what, What::Skip);
+}
+
+#[test]
+fn the_help_lists_only_what_can_be_done() {
+    let mut screen = open(poem());
+    press(&mut screen, &["?"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    assert_eq!(press(&mut screen, &["Esc"]), []);
+}
+
+#[test]
+fn the_exact_prompt_marks_what_was_learned() {
+    let mut story = poem();
+    story.run.learned = vec![crate::core::event::Lesson { step: "write".to_owned(), text: "No rhymes".to_owned() }];
+    let mut screen = open(story);
+    press(&mut screen, &["p"]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("★ No rhymes, please."), "{picture}");
+}
+
+#[test]
+fn a_finished_run_opens_on_its_result() {
+    let story = poem().accept("write[1]", 2).then(Event::RunCompleted { title: "The sea".into(), body: STANZA.into() });
+    let mut screen = open(story);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    assert!(matches!(&press(&mut screen, &["y"])[..], [Effect::Copy(text)] if text == STANZA));
+}
+
+#[test]
+fn a_key_is_on_the_screen_within_the_budget() {
+    let mut story = Story::new("big", "big", Kind::Workflow);
+    for n in 0..1_000 {
+        story = story.start(&format!("write[{n}]"), 1, Some(json!(format!("item {n}"))));
+    }
+    let megabyte = "The lamps lean out across the tide. ".repeat(30_000);
+    let story = story.finish("write[999]", 1, json!(megabyte)).review("write[999]", 1, None);
+    let mut screen = open(story);
+    look(&mut screen, (120, 40));
+    let begin = std::time::Instant::now();
+    for _ in 0..50 {
+        screen.update(Message::Key(crossterm::event::KeyCode::PageDown.into()));
+        look(&mut screen, (120, 40));
+    }
+    let each = begin.elapsed() / 50;
+    eprintln!("a page of a 1 MB text: {each:?}");
+    // Unoptimised, and the picture is made text: far from 100 ms is what tells a layout of all from one of a page.
+    assert!(each < std::time::Duration::from_millis(60), "{each:?}");
+}
+
+#[test]
+fn the_instruction_of_a_rejected_attempt_stays_visible() {
+    let screen = open(poem());
+    let call = screen.call().unwrap();
+    assert_eq!(
+        call.attempts[0].instruction,
+        Some(Instruction { text: "make it rhyme".to_owned(), scope: Scope::This })
+    );
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| screen.view(canvas, area));
+    assert!(picture.contains("rejected \"make it rhyme\""));
+}

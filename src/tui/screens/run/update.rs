@@ -1,0 +1,528 @@
+//! How the screen of a run changes: messages in, effects out.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+use serde_json::Value;
+
+use super::content::Body;
+use super::edit::draft_name;
+use super::layer::{Compare, Over, Then, prompt};
+use super::rows::RowId;
+use super::{Live, Note, Pane, RunScreen};
+use crate::core::decide::{Decision, What};
+use crate::core::event::Scope;
+use crate::core::gate::GateFor;
+use crate::core::key::Key;
+use crate::core::model::Delta;
+use crate::core::run::Run;
+use crate::core::text::Untrusted;
+use crate::core::usage::Budget;
+use crate::tui::canvas::{Hit, SeenGate};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::markdown::Document;
+use crate::tui::message::Message;
+use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::scroll::{By, Scroll};
+
+impl RunScreen {
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Paste(text) => {
+                self.paste(&text);
+                (Vec::new(), true)
+            }
+            Message::Mouse(mouse) => self.mouse(mouse),
+            Message::Run(run) if run.id == self.run.id => (self.snapshot(run), true),
+            Message::Delta { run, key, attempt, delta } if run == self.run.id => {
+                (Vec::new(), self.delta(key, attempt, delta))
+            }
+            Message::Tick(now) => {
+                self.now = now;
+                (Vec::new(), self.ticks())
+            }
+            Message::Failed(text) => {
+                self.note = Some(Note::Failed(text));
+                (Vec::new(), true)
+            }
+            Message::Done(text) => {
+                self.note = Some(Note::Done(text));
+                (Vec::new(), true)
+            }
+            Message::Edited(Purpose::Layer, text) => {
+                if let Some(text) = text {
+                    self.edited(&text);
+                }
+                (Vec::new(), true)
+            }
+            Message::Draft { run, name, text } if run == self.run.id => {
+                self.drafts.insert(name, text);
+                (Vec::new(), false)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn snapshot(&mut self, run: Arc<Run>) -> Vec<Effect> {
+        let waited = self.run.gates();
+        self.run = run;
+        self.refresh();
+        if self.run.gates() > waited {
+            let title = Untrusted::new(format!("{} waits for you", self.run.title));
+            return vec![Effect::Notify(title)];
+        }
+        Vec::new()
+    }
+
+    fn delta(&mut self, key: Key, attempt: u32, delta: Delta) -> bool {
+        let shown = self.call().is_some_and(|call| call.key == key);
+        let live = self.live.entry(key).or_default();
+        if live.attempt != attempt {
+            *live = Live { attempt, ..Live::default() };
+        }
+        match delta {
+            Delta::Text(text) => live.text.push(&text),
+            Delta::Restart(why) => {
+                live.text = Document::default();
+                live.progress = Untrusted::new(why);
+            }
+            Delta::Progress(line) => live.progress = line,
+        }
+        shown
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        if let Some(id) = command(key, &self.situation()) {
+            return self.give(id);
+        }
+        self.type_in(key);
+        Vec::new()
+    }
+
+    /// A key that is no command is text, where text is typed.
+    fn type_in(&mut self, key: KeyEvent) {
+        match &mut self.over {
+            Over::Edit { editor, problem, .. } => {
+                editor.key(key);
+                *problem = None;
+            }
+            Over::Fields { tree, .. } => tree.key(key),
+            Over::Retry { input, .. } => {
+                input.key(key);
+            }
+            Over::Ask { input, problem, .. } => {
+                input.key(key);
+                *problem = None;
+            }
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+        }
+    }
+
+    fn paste(&mut self, text: &str) {
+        match &mut self.over {
+            Over::Edit { editor, .. } => editor.paste(text),
+            Over::Fields { tree, .. } => tree.paste(text),
+            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paste(text),
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+        }
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::Accept => self.decide(GateFor::Review, What::Accept),
+            Id::Approve => self.decide(GateFor::Approval, What::Approve),
+            Id::Keep => self.decide(GateFor::Stale, What::Keep),
+            Id::Again => self.again(),
+            Id::Skip => self.skip(),
+            Id::Reopen => self.on_call(What::Reopen),
+            Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
+            Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
+            Id::RaiseBudget => self.ask(
+                "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)",
+                Then::Budget,
+                GateFor::Budget,
+            ),
+            Id::AcceptMarked => self.accept_marked(),
+            Id::Mark => self.mark(),
+            Id::Edit => self.edit(),
+            Id::Retry => self.retry(),
+            Id::Compare => {
+                if let Some(compare) = self.call().and_then(Compare::of) {
+                    self.over = Over::Compare(Box::new(compare));
+                }
+                Vec::new()
+            }
+            Id::Prompt => self.open_prompt(),
+            Id::Help => {
+                self.over = Over::Help(Scroll::at_start());
+                Vec::new()
+            }
+            Id::Stop => self.stop(None),
+            Id::Pause => vec![Effect::Pause(self.run.id)],
+            Id::Copy => self.copy(),
+            Id::WriteFile => {
+                let input = LineInput::new(&format!("{}.md", self.run.task));
+                self.over = Over::Ask { question: "Write the result to", input, then: Then::WriteFile, problem: None };
+                Vec::new()
+            }
+            Id::Save => self.save(false),
+            Id::SaveAccept => self.save(true),
+            Id::External => self.external(),
+            Id::Submit => self.submit(),
+            Id::Scope => {
+                if let Over::Retry { scope, .. } = &mut self.over {
+                    *scope = match scope {
+                        Scope::This => Scope::Remaining,
+                        Scope::Remaining => Scope::Always,
+                        Scope::Always => Scope::This,
+                    };
+                }
+                Vec::new()
+            }
+            Id::FieldEdit | Id::FieldAdd | Id::FieldRemove | Id::FieldUp | Id::FieldDown | Id::FieldRaw => {
+                self.change_field(id);
+                Vec::new()
+            }
+            Id::Yes | Id::No => self.confirmed(id == Id::Yes),
+            Id::NextWaiting => {
+                self.list.selected = (self.list.selected + 1) % self.rows.len().max(1);
+                self.follow();
+                self.following = false;
+                self.show();
+                Vec::new()
+            }
+            Id::Back => self.back(),
+            Id::Zoom => {
+                self.zoom = !self.zoom;
+                self.pane = if self.zoom { Pane::Output } else { Pane::List };
+                Vec::new()
+            }
+            Id::Focus => {
+                self.pane = if self.pane == Pane::List { Pane::Output } else { Pane::List };
+                Vec::new()
+            }
+            Id::Answer => vec![Effect::Go(Go::Answer)],
+            Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
+            Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
+            Id::Model => vec![Effect::Go(Go::Model)],
+            Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
+            Id::Palette => vec![Effect::Go(Go::Palette)],
+            Id::Quit => vec![Effect::Go(Go::Back)],
+            Id::Suspend => vec![Effect::Suspend],
+            other => {
+                self.walk(other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The commands that move something.
+    fn walk(&mut self, id: Id) {
+        let by = match id {
+            Id::Up => By::Lines(-1),
+            Id::Down => By::Lines(1),
+            Id::PageUp => By::Pages(-1),
+            Id::PageDown => By::Pages(1),
+            Id::First => By::Start,
+            Id::Last => By::End,
+            Id::Left | Id::Right => {
+                if let Over::Compare(compare) = &mut self.over {
+                    compare.step(if id == Id::Left { -1 } else { 1 });
+                }
+                return;
+            }
+            _ => return,
+        };
+        let extent = self.seen.output;
+        match (&mut self.over, by) {
+            (Over::Compare(compare), by) => compare.scroll.by(by, extent),
+            (Over::Prompt { scroll, .. } | Over::Help(scroll), by) => scroll.by(by, extent),
+            (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.seen.list),
+            // The arrows move in the list unless the output has the focus; pages are always the output's.
+            (Over::None, By::Lines(lines)) if self.pane == Pane::List => self.select(lines),
+            (Over::None, by) => self.scroll.by(by, extent),
+            _ => {}
+        }
+    }
+
+    /// The person moves the selection.
+    fn select(&mut self, rows: isize) {
+        self.following = false;
+        self.list.step(rows, self.rows.len(), self.seen.list);
+        self.show();
+    }
+
+    /// A decision about the gate that was on screen when the key was pressed. What waits in truth is the engine's to
+    /// compare: the decision names what was seen.
+    fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
+        match self.seen.gate.clone().filter(|gate| gate.kind == kind) {
+            Some(gate) => self.decided(&gate, what),
+            None => self.changed_meanwhile(),
+        }
+    }
+
+    fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
+        self.following = true;
+        self.marked.remove(&gate.key);
+        vec![decision(gate, what)]
+    }
+
+    pub(super) fn changed_meanwhile(&mut self) -> Vec<Effect> {
+        self.note = Some(Note::Failed("what waits has changed meanwhile: look again".to_owned()));
+        Vec::new()
+    }
+
+    /// A decision about a call that does not wait.
+    fn on_call(&mut self, what: What) -> Vec<Effect> {
+        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        self.following = true;
+        vec![Effect::Decide(self.run.id, Decision { key, attempt: None, version: None, what })]
+    }
+
+    fn again(&mut self) -> Vec<Effect> {
+        match self.call().and_then(|call| call.gate.as_ref()).map(|gate| gate.kind) {
+            Some(kind) => self.decide(kind, What::Again),
+            None => self.on_call(What::Again),
+        }
+    }
+
+    /// Skipping takes along what depends on the call: that is said first.
+    fn skip(&mut self) -> Vec<Effect> {
+        let Some(gate) = self.seen.gate.clone() else { return self.changed_meanwhile() };
+        let mut lines = vec![format!("Go on without `{}`?", gate.key)];
+        let dependents: Vec<String> = self
+            .run
+            .calls
+            .values()
+            .filter(|call| call.depends.contains(&gate.key))
+            .map(|call| format!("`{}`", call.key))
+            .take(8)
+            .collect();
+        if !dependents.is_empty() {
+            lines.push(format!("Made from it: {}.", dependents.join(", ")));
+        }
+        lines.push("Steps that need it are left out too.".to_owned());
+        self.over = Over::Confirm { lines, gate, what: What::Skip };
+        Vec::new()
+    }
+
+    fn confirmed(&mut self, yes: bool) -> Vec<Effect> {
+        match std::mem::take(&mut self.over) {
+            Over::Confirm { gate, what, .. } if yes => self.decided(&gate, what),
+            _ => Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, question: &'static str, then: fn(SeenGate) -> Then, kind: GateFor) -> Vec<Effect> {
+        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
+            return self.changed_meanwhile();
+        };
+        self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
+        Vec::new()
+    }
+
+    fn mark(&mut self) -> Vec<Effect> {
+        if let Some(key) = self.call().map(|call| call.key.clone()) {
+            if !self.marked.remove(&key) {
+                self.marked.insert(key);
+            }
+            self.select(1);
+        } else if let Some(RowId::Group(key)) = self.selected_row().map(|row| row.id.clone()) {
+            // A group folds instead.
+            if !self.folded.remove(&key) {
+                self.folded.insert(key);
+            }
+            self.refresh();
+        }
+        Vec::new()
+    }
+
+    /// Accepts the marked reviews; with none marked, all that pass their checks.
+    fn accept_marked(&mut self) -> Vec<Effect> {
+        let run = Arc::clone(&self.run);
+        let takes = |gate: &&crate::core::gate::Gate| {
+            gate.kind == GateFor::Review
+                && gate.allowed.contains(&crate::core::gate::Answer::Accept)
+                && if self.marked.is_empty() {
+                    gate.shows.get("failed").is_none()
+                } else {
+                    self.marked.contains(&gate.key)
+                }
+        };
+        let seen = run.waiting().filter(takes).map(|gate| SeenGate {
+            run: run.id,
+            key: gate.key.clone(),
+            kind: gate.kind,
+            attempt: gate.attempt,
+            version: gate.version,
+        });
+        let effects: Vec<Effect> = seen.map(|gate| decision(&gate, What::Accept)).collect();
+        self.marked.clear();
+        self.following = true;
+        effects
+    }
+
+    fn retry(&mut self) -> Vec<Effect> {
+        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review && gate.key == key);
+        let draft = self.drafts.get(&format!("retry {key}")).cloned().unwrap_or_default();
+        self.over = Over::Retry { gate, input: LineInput::new(&draft), scope: Scope::This };
+        Vec::new()
+    }
+
+    fn open_prompt(&mut self) -> Vec<Effect> {
+        let attempt = self.call().and_then(|call| call.newest());
+        let learned = self.run.learned.iter().map(|lesson| lesson.text.clone());
+        let said = self.run.remaining.iter().map(|(_, lesson)| lesson.text.clone());
+        let lessons: Vec<String> = learned.chain(said).collect();
+        if let Some(attempt) = attempt {
+            self.over = Over::Prompt { text: Box::new(prompt(attempt, &lessons)), scroll: Scroll::at_start() };
+        }
+        Vec::new()
+    }
+
+    fn stop(&mut self, instruction: Option<(String, Scope)>) -> Vec<Effect> {
+        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        vec![Effect::Stop { run: self.run.id, key, instruction }]
+    }
+
+    fn copy(&mut self) -> Vec<Effect> {
+        match &self.content.body {
+            Body::Text(document) => vec![Effect::Copy(document.raw().block().into_owned())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn submit(&mut self) -> Vec<Effect> {
+        if let Over::Fields { tree, .. } = &mut self.over {
+            tree.commit();
+            return Vec::new();
+        }
+        match std::mem::take(&mut self.over) {
+            Over::Retry { gate, input, scope } => {
+                let instruction = input.value();
+                let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
+                let name = format!("retry {}", gate.key);
+                self.drafts.remove(&name);
+                let mut effects = self.decided(&gate, What::Retry { instruction, scope });
+                effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
+                effects
+            }
+            Over::Ask { question, input, then, .. } => {
+                let typed = input.value();
+                match self.answered(&then, &typed) {
+                    Ok(effects) => effects,
+                    Err(problem) => {
+                        self.over = Over::Ask { question, input, then, problem: Some(problem) };
+                        Vec::new()
+                    }
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn answered(&mut self, then: &Then, typed: &str) -> Result<Vec<Effect>, String> {
+        match then {
+            Then::Deny(gate) => Ok(self.decided(gate, What::Deny { reason: typed.to_owned() })),
+            Then::Worked(gate) => {
+                let value = serde_json::from_str(typed).unwrap_or_else(|_| Value::String(typed.to_owned()));
+                Ok(self.decided(gate, What::Answer { value }))
+            }
+            Then::Budget(gate) => {
+                let budget = raised(self.run.budget.unwrap_or_default(), typed.trim())?;
+                Ok(self.decided(gate, What::Budget { budget }))
+            }
+            Then::WriteFile => {
+                let Body::Text(document) = &self.content.body else { return Ok(Vec::new()) };
+                if typed.trim().is_empty() {
+                    return Err("a path is wanted".to_owned());
+                }
+                Ok(vec![Effect::WriteFile { path: typed.trim().to_owned(), text: document.raw().clone() }])
+            }
+        }
+    }
+
+    /// Esc: out of the layer, its text kept as a draft; else out of the zoom; else back.
+    fn back(&mut self) -> Vec<Effect> {
+        if let Over::Fields { tree, .. } = &mut self.over
+            && tree.is_typing()
+        {
+            tree.cancel();
+            return Vec::new();
+        }
+        let draft = match std::mem::take(&mut self.over) {
+            Over::None if self.zoom || self.pane == Pane::Output => {
+                self.zoom = false;
+                self.pane = Pane::List;
+                return Vec::new();
+            }
+            Over::None => return vec![Effect::Go(Go::Back)],
+            Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
+            Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
+            Over::Retry { gate: Some(gate), input, .. } if !input.is_empty() => {
+                Some((format!("retry {}", gate.key), input.value()))
+            }
+            _ => None,
+        };
+        let Some((name, text)) = draft else { return Vec::new() };
+        self.note = Some(Note::Done("draft kept".to_owned()));
+        self.drafts.insert(name.clone(), text.clone());
+        vec![Effect::KeepDraft { run: self.run.id, name, text: Some(text) }]
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
+        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let lines = match mouse.kind {
+            MouseEventKind::ScrollUp => -3,
+            MouseEventKind::ScrollDown => 3,
+            MouseEventKind::Down(_) => {
+                return match hit {
+                    Some(Hit::Row(at)) if matches!(self.over, Over::None) => {
+                        self.select(
+                            isize::try_from(at).unwrap_or(0) - isize::try_from(self.list.selected).unwrap_or(0),
+                        );
+                        (Vec::new(), true)
+                    }
+                    Some(Hit::Command(id)) if holds(id, &self.situation()) => (self.give(id), true),
+                    _ => (Vec::new(), false),
+                };
+            }
+            _ => return (Vec::new(), false),
+        };
+        match hit {
+            Some(Hit::Output) if matches!(self.over, Over::None) => self.scroll.by(By::Lines(lines), self.seen.output),
+            Some(Hit::List | Hit::Row(_)) if matches!(self.over, Over::None) => self.select(lines.signum()),
+            _ => {
+                let id = if lines < 0 { Id::Up } else { Id::Down };
+                (0..lines.unsigned_abs()).for_each(|_| self.walk(id));
+            }
+        }
+        (Vec::new(), true)
+    }
+}
+
+pub(super) fn decision(gate: &SeenGate, what: What) -> Effect {
+    let decision = Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+    Effect::Decide(gate.run, decision)
+}
+
+/// The budget with what was typed in the place of its limit: `2.50` in US dollars, or `500000 tokens`.
+fn raised(budget: Budget, typed: &str) -> Result<Budget, String> {
+    if let Some(tokens) = typed.strip_suffix("tokens") {
+        let tokens = tokens.trim().replace([',', '_'], "").parse::<u64>();
+        return tokens
+            .map(|tokens| Budget { tokens: Some(tokens), ..budget })
+            .map_err(|_| "a number of tokens is wanted".to_owned());
+    }
+    let usd = typed.trim_start_matches('$').parse::<f64>().ok().filter(|usd| usd.is_finite() && *usd > 0.0);
+    let usd = usd.ok_or_else(|| "an amount is wanted, like 2.50, or 500000 tokens".to_owned())?;
+    Ok(Budget { usd: Some(usd), ..budget })
+}

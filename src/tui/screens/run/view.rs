@@ -1,0 +1,428 @@
+//! The screen of a run as it is painted: header, list, output, attempts, footer; and the layers above.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::content::Body;
+use super::layer::Over;
+use super::rows::{Row, RowId};
+use super::{Note, Pane, RunScreen};
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
+use crate::core::event::{PauseReason, Scope};
+use crate::core::gate::GateFor;
+use crate::core::run::Status;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Extent, Hit, SeenGate};
+use crate::tui::commands::{self, Hint};
+use crate::tui::situation::{Layer, Situation};
+use crate::tui::text::wrap::wrap_text;
+use crate::tui::text::{clock, dollars, fit, thousands, width};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::header::Fact;
+use crate::tui::widgets::scroll::Scroll;
+use crate::tui::widgets::{footer, header};
+
+/// Below this, one pane is shown at a time.
+const NARROW: u16 = 60;
+const LOW: u16 = 16;
+
+impl RunScreen {
+    /// Paints the screen.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if area.height < 3 || area.width < 10 {
+            canvas.text(area, "too small", canvas.theme.muted);
+            return;
+        }
+        let head = Rect { height: 1, ..area };
+        let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+        let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+        if self.zoom {
+            self.output(canvas, Rect { y: area.y, height: area.height - 1, ..area });
+        } else {
+            self.header(canvas, head);
+            self.panes(canvas, body);
+        }
+        let situation = self.situation_with(canvas.seen);
+        self.footer(canvas, foot, &situation);
+        match &self.over {
+            Over::Help(scroll) => help(canvas, body, *scroll, situation),
+            Over::Confirm { lines, .. } => confirm(canvas, body, lines),
+            _ => {}
+        }
+    }
+
+    fn panes(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if area.width < NARROW || area.height + 2 < LOW {
+            // Layers belong to the output, so it is the one that is shown under them.
+            if self.pane == Pane::List && matches!(self.over, Over::None | Over::Help(_) | Over::Confirm { .. }) {
+                self.list(canvas, area);
+            } else {
+                self.right(canvas, area);
+            }
+            return;
+        }
+        let wide = if area.width >= 100 { (area.width / 4).clamp(25, 36) } else { 22 };
+        self.list(canvas, Rect { width: wide, ..area });
+        self.right(canvas, Rect { x: area.x + wide, width: area.width - wide, ..area });
+    }
+
+    /// What is seen now is what keys answer.
+    fn note_gate(&self, canvas: &mut Canvas<'_>) {
+        let gate = self.call().and_then(|call| call.gate.as_ref());
+        canvas.seen.gate = gate.map(|gate| SeenGate {
+            run: self.run.id,
+            key: gate.key.clone(),
+            kind: gate.kind,
+            attempt: gate.attempt,
+            version: gate.version,
+        });
+    }
+
+    fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = canvas.theme;
+        let mut facts = Vec::new();
+        let call = self.call().and_then(Call::newest);
+        let newest = || self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_ref());
+        if let Some(model) = call.and_then(|attempt| attempt.measured.model.as_ref()).or_else(newest) {
+            let model = Untrusted::from(model.as_str()).line().into_owned();
+            let style = if model.starts_with("demo") { theme.waiting } else { theme.muted };
+            let short = model.rsplit('/').next().unwrap_or(&model).to_owned();
+            facts.push(Fact::new(model, style, 1).or(short, 3));
+        }
+        if self.run.usage.tokens() > 0 {
+            facts.push(Fact::new(format!("{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
+            facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
+        }
+        facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
+        let (status, style) = self.status(theme);
+        facts.push(Fact::new(status, style, 6));
+        header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
+    }
+
+    fn elapsed(&self) -> u64 {
+        let end = if self.ticks() { self.now.max(self.run.updated_at) } else { self.run.updated_at };
+        u64::try_from((end - self.run.created_at).num_milliseconds()).unwrap_or(0)
+    }
+
+    fn status(&self, theme: &Theme) -> (&'static str, Style) {
+        match (self.run.status, self.run.paused) {
+            (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
+            (Status::Completed, _) => ("done ✓", theme.accepted),
+            (Status::Failed, _) => ("failed ✗", theme.failed),
+            (Status::Cancelled, _) => ("cancelled", theme.muted),
+            (Status::Paused, Some(PauseReason::ByYou)) => ("paused by you", theme.unsettled),
+            (Status::Paused, Some(PauseReason::Left)) => ("paused when you left", theme.unsettled),
+            (Status::Paused, Some(PauseReason::HungUp)) => ("paused: hung up", theme.unsettled),
+            (Status::Paused, Some(PauseReason::Crashed)) => ("paused: crashed", theme.unsettled),
+            (Status::Paused, None) => ("paused", theme.unsettled),
+        }
+    }
+
+    fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let focused = self.pane == Pane::List && matches!(self.over, Over::None);
+        let inner = canvas.pane(area, "Steps", focused);
+        let theme = *canvas.theme;
+        self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
+    }
+
+    fn row(&self, row: &Row, cells: u16, theme: &Theme) -> Line<'static> {
+        let (sign, style) = sign(row, theme);
+        let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains(key));
+        let indent = "  ".repeat(row.depth.min(6));
+        let count = row.count.map(|(done, all)| format!(" {done}/{all}")).unwrap_or_default();
+        let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
+        let title = fit(&row.title, room).into_owned();
+        let blank = room.saturating_sub(width(&title));
+        let title_style = match row.status {
+            _ if row.waits => theme.text,
+            None | Some(CallStatus::Pending | CallStatus::Skipped | CallStatus::Cancelled) => theme.muted,
+            _ => theme.text,
+        };
+        Line::from(vec![
+            Span::styled(if marked { "+" } else { " " }, theme.accent),
+            Span::raw(indent),
+            Span::styled(format!("{sign} "), style),
+            Span::styled(title, title_style),
+            Span::raw(" ".repeat(blank)),
+            Span::styled(count, theme.muted),
+        ])
+    }
+
+    /// The right side: the output with its attempts, or the layer in its place.
+    fn right(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let (title, strip) = match &self.over {
+            Over::Edit { gate, json, .. } => {
+                (format!("{} · editing{}", gate.key, if *json { " JSON" } else { "" }), false)
+            }
+            Over::Fields { gate, .. } => (format!("{} · editing", gate.key), false),
+            Over::Compare(compare) => (compare.title(), false),
+            Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
+            _ => (self.title(), true),
+        };
+        let focused = self.pane == Pane::Output || !strip;
+        let inner = canvas.pane(area, &title, focused);
+        let below = self.below(canvas.theme, inner.width);
+        let room = u16::try_from(below.len()).unwrap_or(u16::MAX).min(if area.height < 26 { 2 } else { 4 });
+        if room == 0 || inner.height < room + 4 {
+            self.output(canvas, inner);
+            self.more(canvas, area);
+            return;
+        }
+        let line = inner.bottom() - room - 1;
+        canvas.divide(area, line, self.below_title());
+        let strip = Rect { y: line + 1, height: room, ..inner };
+        canvas.lines(strip, &below);
+        self.caret(canvas, strip);
+        self.output(canvas, Rect { height: line - inner.y, ..inner });
+        self.more(canvas, Rect { height: line - area.y + 1, ..area });
+    }
+
+    fn title(&self) -> String {
+        let Some(call) = self.call() else { return self.content.title.clone() };
+        let demo =
+            call.newest().and_then(|attempt| attempt.measured.model.as_deref()).is_some_and(|m| m.starts_with("demo"));
+        if demo { format!("{} · demo, not a model's answer", self.content.title) } else { self.content.title.clone() }
+    }
+
+    /// The marker of a text that is not followed.
+    fn more(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let below = self.scroll.below(canvas.seen.output);
+        if matches!(self.over, Over::None) && below > 0 {
+            canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.accent);
+        }
+    }
+
+    /// What fills the output's place.
+    fn output(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        canvas.hit(area, Hit::Output);
+        self.note_gate(canvas);
+        let theme = *canvas.theme;
+        let height = usize::from(area.height);
+        match &self.over {
+            Over::Edit { editor, .. } => editor.paint(canvas, area, true),
+            Over::Fields { tree, .. } => tree.paint(canvas, area, true),
+            Over::Compare(compare) => {
+                let (lines, _) = compare.comparison.lines(area.width, &theme);
+                let lines = if compare.comparison.is_same() {
+                    vec![Line::styled("They are the same.", theme.muted)]
+                } else {
+                    lines
+                };
+                canvas.seen.output = Extent { lines: lines.len(), height };
+                let top = compare.scroll.top(canvas.seen.output);
+                canvas.lines(area, &lines[top..]);
+            }
+            Over::Prompt { text, scroll } => {
+                canvas.seen.output = Extent { lines: text.height(area.width, &theme), height };
+                text.paint(area, canvas.buf, scroll.top(canvas.seen.output), &theme);
+            }
+            _ => match &self.content.body {
+                Body::Empty => {}
+                Body::Says(text) => canvas.lines(area, &wrap_text(text, theme.muted, area.width.min(80).into())),
+                Body::Live => self.streaming(canvas, area),
+                Body::Text(document) => {
+                    canvas.seen.output = Extent { lines: document.height(area.width, &theme), height };
+                    document.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                }
+            },
+        }
+    }
+
+    fn streaming(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = *canvas.theme;
+        match self.live() {
+            Some(live) if !live.text.is_empty() => {
+                canvas.seen.output = Extent { lines: live.text.height(area.width, &theme), height: area.height.into() };
+                live.text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+            }
+            Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),
+            _ => canvas.text(area, "waiting for the first words…", theme.muted),
+        }
+    }
+
+    fn below_title(&self) -> &'static str {
+        match &self.over {
+            Over::Retry { .. } => "What should be different?",
+            Over::Ask { question, .. } => question,
+            Over::Edit { .. } | Over::Fields { .. } => "Problem",
+            Over::Compare(_) => "Changes",
+            _ => "Attempts",
+        }
+    }
+
+    /// The lines beneath the output: attempts and what is wrong with them, or the line that is typed.
+    fn below(&self, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+        match &self.over {
+            Over::Retry { scope, .. } => {
+                let reach = match scope {
+                    Scope::This => "this call only",
+                    Scope::Remaining => "this call and those of the step that have not begun",
+                    Scope::Always => "from now on, later runs too",
+                };
+                vec![
+                    Line::default(),
+                    Line::from(vec![Span::styled(" reaches: ", theme.muted), Span::styled(reach, theme.accent)]),
+                ]
+            }
+            Over::Ask { problem, .. } => {
+                let problem = problem.iter().map(|problem| Line::styled(format!(" {problem}"), theme.failed));
+                std::iter::once(Line::default()).chain(problem).collect()
+            }
+            Over::Edit { problem, .. } => said(problem.as_deref(), theme),
+            Over::Fields { tree, .. } => said(tree.problem().as_deref(), theme),
+            Over::Compare(compare) => {
+                let (added, removed) = compare.comparison.counts();
+                vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
+            }
+            Over::Prompt { .. } => Vec::new(),
+            Over::None | Over::Confirm { .. } | Over::Help(_) => {
+                self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The line that is typed beneath the output, over its place.
+    fn caret(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: 1, ..area };
+        match &self.over {
+            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paint(canvas, line, true, false),
+            _ => {}
+        }
+    }
+
+    fn footer(&self, canvas: &mut Canvas<'_>, area: Rect, situation: &Situation) {
+        let here = usize::from(self.call().is_some_and(|call| call.gate.is_some()));
+        let others = self.run.gates().saturating_sub(here);
+        let note = match &self.note {
+            Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
+            None if self.scrolled_away() => Some("End follows".to_owned()),
+            None => (others > 0).then(|| format!("{others} waiting")),
+        };
+        let help: Vec<Hint> = commands::help_hint(situation).into_iter().collect();
+        footer::paint(canvas, area, &commands::hints(situation), &help, note.as_deref());
+    }
+
+    /// Whether a text that grows is not followed.
+    fn scrolled_away(&self) -> bool {
+        self.content.streams() && !self.scroll.follows()
+    }
+}
+
+fn help(canvas: &mut Canvas<'_>, area: Rect, scroll: Scroll, mut situation: Situation) {
+    situation.layer = Layer::None;
+    let rows = commands::possible(&situation);
+    let keys = rows.iter().map(|(.., keys)| width(keys)).max().unwrap_or(0);
+    let theme = *canvas.theme;
+    let lines: Vec<Line<'static>> = rows
+        .into_iter()
+        .map(|(_, title, shown)| {
+            let blank = " ".repeat(keys - width(&shown) + 2);
+            Line::from(vec![Span::styled(format!(" {shown}"), theme.accent), Span::raw(blank), Span::raw(title)])
+        })
+        .collect();
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0) + 4;
+    let place = middle(area, widest, lines.len());
+    canvas.clear(place);
+    let inner = canvas.pane(place, "What can be done here", true);
+    canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
+    canvas.lines(inner, &lines[scroll.top(canvas.seen.output)..]);
+    let below = scroll.below(canvas.seen.output);
+    if below > 0 {
+        canvas.marker(place, &format!(" {below} more ↓ "), theme.accent);
+    }
+}
+
+fn confirm(canvas: &mut Canvas<'_>, area: Rect, lines: &[String]) {
+    let style = canvas.theme.text;
+    let cells = usize::from(area.width.saturating_sub(8)).min(60);
+    let lines: Vec<Line<'static>> = lines.iter().flat_map(|line| wrap_text(line, style, cells)).collect();
+    let place = middle(area, cells + 4, lines.len());
+    canvas.clear(place);
+    let inner = canvas.pane(place, "Sure?", true);
+    canvas.lines(Rect { x: inner.x + 1, ..inner }, &lines);
+}
+
+/// A place in the middle of `area` for a frame around so many lines.
+fn middle(area: Rect, cells: usize, lines: usize) -> Rect {
+    let width = u16::try_from(cells).unwrap_or(u16::MAX).min(area.width);
+    let height = u16::try_from(lines + 2).unwrap_or(u16::MAX).min(area.height);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {
+    problem.map(|problem| Line::styled(format!(" {problem}"), theme.failed)).into_iter().collect()
+}
+
+/// What is wrong with what waits, then the attempts in a line, then what is to be known of the newest.
+fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let shows = call.gate.as_ref().map(|gate| &gate.shows);
+    let problem = call.newest().and_then(|attempt| attempt.problem.as_deref());
+    let failed =
+        shows.and_then(|shows| shows.get("failed")).and_then(serde_json::Value::as_array).into_iter().flatten();
+    for problem in problem.into_iter().chain(failed.filter_map(serde_json::Value::as_str)) {
+        lines.push(Line::styled(format!(" ✗ {}", Untrusted::from(problem).line()), theme.failed));
+    }
+    if !call.attempts.is_empty() {
+        let mut each: Vec<Vec<Span<'static>>> = call.attempts.iter().map(|attempt| one(call, attempt, theme)).collect();
+        let room = usize::from(cells).saturating_sub(2);
+        let total = |each: &[Vec<Span<'_>>]| each.iter().flatten().map(|span| width(&span.content)).sum::<usize>();
+        // The newest are the ones to be seen.
+        while each.len() > 1 && total(&each) > room {
+            each.remove(0);
+        }
+        lines.push(Line::from([vec![Span::raw(" ")], each.concat()].concat()));
+    }
+    let notes = call.newest().map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
+    lines.extend(
+        notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
+    );
+    lines
+}
+
+fn one(call: &Call, attempt: &Attempt, theme: &Theme) -> Vec<Span<'static>> {
+    let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
+    let (word, style) = match (attempt.status, &call.gate) {
+        (_, Some(gate)) if newest && gate.kind != GateFor::Stale => ("waiting for you", theme.waiting),
+        (AttemptStatus::Running, _) => ("running", theme.running),
+        (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),
+        (AttemptStatus::Accepted, _) => ("accepted", theme.accepted),
+        (AttemptStatus::Rejected, _) => ("rejected", theme.muted),
+        (AttemptStatus::Failed, _) => ("failed", theme.failed),
+        (AttemptStatus::Cancelled, _) => ("broken off", theme.muted),
+        (AttemptStatus::InDoubt, _) => ("in doubt", theme.unsettled),
+    };
+    let mut spans = vec![Span::styled(format!("{}  ", attempt.number), theme.muted), Span::styled(word, style)];
+    if attempt.versions.len() > 1 {
+        spans.push(Span::styled(format!(", version {}", attempt.versions.len()), theme.muted));
+    }
+    let said = attempt.instruction.as_ref().filter(|instruction| !instruction.text.is_empty());
+    if let Some(instruction) = said {
+        let text = Untrusted::from(instruction.text.as_str()).line().into_owned();
+        spans.push(Span::styled(format!(" \"{}\"", fit(&text, 40)), theme.muted));
+    }
+    spans.push(Span::raw("    "));
+    spans
+}
+
+/// How a row's state is shown: a sign that works without colour, and its colour.
+fn sign(row: &Row, theme: &Theme) -> (&'static str, Style) {
+    if row.count.is_some() {
+        let style = if row.waits { theme.waiting } else { theme.muted };
+        return (if row.folded { "▸" } else { "▾" }, style);
+    }
+    match row.status {
+        _ if row.waits => ("●", theme.waiting),
+        None | Some(CallStatus::Pending) => ("·", theme.muted),
+        Some(CallStatus::Running) => ("◐", theme.running),
+        Some(CallStatus::Accepted) => ("✓", theme.accepted),
+        Some(CallStatus::Skipped) => ("–", theme.muted),
+        Some(CallStatus::Failed) => ("✗", theme.failed),
+        Some(CallStatus::InDoubt) => ("?", theme.unsettled),
+        Some(CallStatus::Stale) => ("↻", theme.unsettled),
+        Some(CallStatus::Cancelled) => ("⊘", theme.muted),
+        Some(CallStatus::Approval | CallStatus::Review | CallStatus::Input) => ("●", theme.waiting),
+    }
+}

@@ -1,0 +1,204 @@
+//! Helps for tests: runs made by folding events, and screens as a person would see them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use serde_json::{Value, json};
+
+use super::canvas::{Canvas, Seen};
+use super::theme::{Depth, Ground, Theme};
+use crate::core::event::{Created, Event, Measured, Started};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::id::RunId;
+use crate::core::model::{Message, Role};
+use crate::core::run::Run;
+use crate::core::step::OnCrash;
+use crate::core::task::Kind;
+use crate::core::usage::Usage;
+use crate::core::work::{PromptWork, Work};
+
+/// The sizes at which every screen is looked at.
+pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
+
+/// Noon, and so many seconds.
+pub fn at(seconds: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(1_795_000_000 + seconds, 0).unwrap()
+}
+
+/// A run that grows by events.
+pub struct Story {
+    pub run: Run,
+}
+
+impl Story {
+    pub fn new(task: &str, title: &str, kind: Kind) -> Self {
+        let created = Created {
+            task: task.to_owned(),
+            kind,
+            title: title.to_owned(),
+            by: "ana@host".to_owned(),
+            cwd: "/home/ana".into(),
+            inputs: Arc::new(json!({"topic": "the sea"})),
+            definition: fingerprint(),
+            nonce: "n".to_owned(),
+            session: None,
+            state: Value::Null,
+            earlier_runs: Vec::new(),
+            learned: Vec::new(),
+            model: None,
+            budget: None,
+            origin: None,
+        };
+        Self { run: Run::new(RunId::new(1, [7; 10]), at(0), &created) }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a story reads better so")]
+    pub fn then(mut self, event: Event) -> Self {
+        let seq = self.run.seq + 1;
+        let seconds = i64::try_from(seq).unwrap() * 8;
+        self.run.apply(seq, at(seconds), &event);
+        self
+    }
+
+    /// An attempt begins.
+    pub fn start(self, key: &str, attempt: u32, item: Option<Value>) -> Self {
+        let prompt = PromptWork {
+            messages: vec![
+                Message::new(Role::System, "You are a poet."),
+                Message::new(Role::User, format!("Write {key}.\nNo rhymes, please.")),
+            ],
+            ..PromptWork::default()
+        };
+        self.started(key, attempt, item, Work::Prompt(prompt))
+    }
+
+    /// An attempt at some work begins.
+    pub fn started(self, key: &str, attempt: u32, item: Option<Value>, work: Work) -> Self {
+        let key: crate::core::key::Key = key.parse().unwrap();
+        self.then(Event::AttemptStarted(Started {
+            step: key.step().to_owned(),
+            key,
+            attempt,
+            fingerprint: fingerprint(),
+            by: "model".to_owned(),
+            work: Some(Arc::new(work)),
+            item: item.map(Arc::new),
+            depends: Vec::new(),
+            on_crash: OnCrash::Rerun,
+        }))
+    }
+
+    /// It has an output.
+    pub fn finish(self, key: &str, attempt: u32, output: Value) -> Self {
+        let usage = Usage { input_tokens: 100, output_tokens: 72, usd: 0.0005 };
+        let model = Some("openai/gpt-5-mini".to_owned());
+        let measured = Measured { model, usage, ms: 3_000, ..Measured::default() };
+        self.then(Event::AttemptFinished {
+            key: key.parse().unwrap(),
+            attempt,
+            output: Arc::new(output),
+            problem: None,
+            measured,
+        })
+    }
+
+    /// It is to be reviewed.
+    pub fn review(self, key: &str, attempt: u32, schema: Option<&Value>) -> Self {
+        let gate = crate::core::decide::review_gate(&key.parse().unwrap(), attempt, 1, schema, &[]);
+        self.then(Event::GateOpened(gate))
+    }
+
+    /// The person accepts it.
+    pub fn accept(self, key: &str, attempt: u32) -> Self {
+        self.then(Event::CallAccepted {
+            key: key.parse().unwrap(),
+            attempt,
+            version: 1,
+            by: "ana@host".to_owned(),
+            overridden: Vec::new(),
+        })
+    }
+}
+
+pub fn fingerprint() -> Fingerprint {
+    Fingerprint::of(&"x").unwrap()
+}
+
+/// A key as a person names it: `a`, `Y`, `Enter`, `Esc`, `Tab`, `^s`, `Alt-Enter`, `Down`, …
+pub fn key(name: &str) -> KeyEvent {
+    let mut chars = name.chars();
+    match (chars.next(), chars.next(), name) {
+        (Some(c), None, _) => KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE),
+        (Some('^'), Some(c), _) => KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL),
+        (_, _, "Enter") => KeyCode::Enter.into(),
+        (_, _, "Esc") => KeyCode::Esc.into(),
+        (_, _, "Tab") => KeyCode::Tab.into(),
+        (_, _, "Space") => KeyCode::Char(' ').into(),
+        (_, _, "Down") => KeyCode::Down.into(),
+        (_, _, "Up") => KeyCode::Up.into(),
+        (_, _, "Left") => KeyCode::Left.into(),
+        (_, _, "Right") => KeyCode::Right.into(),
+        (_, _, "PgUp") => KeyCode::PageUp.into(),
+        (_, _, "Alt-Enter") => KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
+        _ => panic!("no key is called {name}"),
+    }
+}
+
+/// A frame as text, the caret as `▮`; with what it showed. `coloured` adds a list of the styles under the picture.
+pub fn frame(size: (u16, u16), depth: Depth, view: impl FnOnce(&mut Canvas<'_>, Rect)) -> (String, Seen) {
+    let area = Rect { x: 0, y: 0, width: size.0, height: size.1 };
+    let mut buf = Buffer::empty(area);
+    let mut seen = Seen::default();
+    let theme = Theme::new(Ground::Dark, depth);
+    view(&mut Canvas { buf: &mut buf, theme: &theme, seen: &mut seen }, area);
+    if let Some(cell) = seen.caret.and_then(|caret| buf.cell_mut(caret)) {
+        cell.set_symbol("▮");
+    }
+    let mut picture = String::new();
+    for y in 0..size.1 {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..size.0 {
+            let symbol = buf[(x, y)].symbol();
+            if skip == 0 {
+                line.push_str(symbol);
+                skip = super::text::width(symbol).max(1);
+            }
+            skip -= 1;
+        }
+        picture.push_str(line.trim_end());
+        picture.push('\n');
+    }
+    if depth != Depth::None {
+        picture.push_str(&styles(&buf));
+    }
+    (picture, seen)
+}
+
+/// The styled runs of a frame: `y x..x text style`.
+fn styles(buf: &Buffer) -> String {
+    let mut listed = String::new();
+    for y in 0..buf.area.height {
+        let mut x = 0;
+        while x < buf.area.width {
+            let style = buf[(x, y)].style();
+            let start = x;
+            let mut text = String::new();
+            while x < buf.area.width && buf[(x, y)].style() == style {
+                text.push_str(buf[(x, y)].symbol());
+                x += 1;
+            }
+            let plain =
+                style.fg == Some(ratatui::style::Color::Reset) && style.bg == style.fg && style.add_modifier.is_empty();
+            if !plain && !text.trim().is_empty() {
+                let fg = style.fg.map(|c| c.to_string()).unwrap_or_default();
+                let _ = writeln!(listed, "{y:>2} {start:>3} {fg} {:?} {}", style.add_modifier, text.trim());
+            }
+        }
+    }
+    listed
+}
