@@ -1,0 +1,264 @@
+//! A house to live in for one test: a store in a folder of its own, steps that answer as told, and an engine over both.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use stepwell::core::decide::{Decision, What};
+use stepwell::core::event::{Event, Measured};
+use stepwell::core::failure::Failure;
+use stepwell::core::gate::GateFor;
+use stepwell::core::id::RunId;
+use stepwell::core::model::Delta;
+use stepwell::core::pinned::Pinned;
+use stepwell::core::ports::{Bench, BoxFuture, Clock, Job, Performed, Performer, Secrets, StateFolder};
+use stepwell::core::run::{Run, Status};
+use stepwell::core::secret::{Redactor, Secret, SecretRef};
+use stepwell::core::text::Untrusted;
+use stepwell::core::usage::Usage;
+use stepwell::core::work::Work;
+use stepwell::engine::{Engine, EngineError, Ports, Rest, Start, Subscription, Update};
+use stepwell::store::{Mode, Store};
+
+/// The real time, and random bytes that count up.
+#[derive(Default)]
+struct TestClock(AtomicU8);
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+    fn random(&self) -> [u8; 10] {
+        let mut bytes = [7; 10];
+        bytes[9] = self.0.fetch_add(1, Ordering::Relaxed);
+        bytes[8] = std::process::id().to_le_bytes()[0];
+        bytes
+    }
+}
+
+#[derive(Default)]
+struct NoSecrets(Mutex<Vec<String>>);
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _: RunId, name: &str, reference: &SecretRef) -> Result<Option<Secret>, Failure> {
+        let typed = self.0.lock().unwrap().contains(&name.to_owned());
+        Ok((typed || *reference != SecretRef::Typed).then(|| Secret::new("value")))
+    }
+    fn type_in(&self, _: RunId, name: &str, _: Secret) {
+        self.0.lock().unwrap().push(name.to_owned());
+    }
+    fn redactor(&self) -> Redactor {
+        Redactor::default()
+    }
+}
+
+type Script = dyn Fn(&Job) -> Act + Send + Sync;
+
+/// What a performed attempt does.
+pub enum Act {
+    Say(Value),
+    Fail(Failure),
+    Doubt,
+    /// Streams this and hangs until it is cancelled.
+    Hang(&'static str),
+    /// Asks the person and gives the answer as its output.
+    Ask(Value),
+}
+
+/// Steps that answer as told; every job is kept.
+#[derive(Clone)]
+pub struct Actor {
+    script: Arc<Script>,
+    pub jobs: Arc<Mutex<Vec<Job>>>,
+}
+
+impl Performer for Actor {
+    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed> {
+        let act = (self.script)(&job);
+        self.jobs.lock().unwrap().push(job);
+        let measured = Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
+        Box::pin(async move {
+            match act {
+                Act::Say(output) => Performed::Done { output, problem: None, measured },
+                Act::Fail(failure) => {
+                    Performed::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured }
+                }
+                Act::Doubt => Performed::Failed {
+                    failure: Failure::new(stepwell::core::failure::FailureClass::Timeout, "no answer"),
+                    partial: Untrusted::default(),
+                    in_doubt: true,
+                    measured,
+                },
+                Act::Hang(text) => {
+                    (bench.deltas)(Delta::Text(text.into()));
+                    bench.cancel.cancelled().await;
+                    Performed::Cancelled { partial: text.into(), in_doubt: false, measured }
+                }
+                Act::Ask(fields) => {
+                    Performed::Done { output: (bench.ask)(fields).await, problem: None, measured }
+                }
+            }
+        })
+    }
+    fn estimate(&self, work: &Work) -> Usage {
+        let usd = if matches!(work, Work::Prompt(_)) { 0.1 } else { 0.0 };
+        Usage { usd, ..Usage::default() }
+    }
+    fn lane(&self, _: &Work) -> Option<(String, usize)> {
+        None
+    }
+}
+
+/// What a fake model says: the last message in capitals.
+pub fn shout(job: &Job) -> Act {
+    match &*job.work {
+        Work::Prompt(prompt) => Act::Say(json!(prompt.messages.last().unwrap().text.to_uppercase())),
+        other => Act::Say(json!(other.kind())),
+    }
+}
+
+pub struct House {
+    pub engine: Engine,
+    pub actor: Actor,
+    pub store: Arc<Store>,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl House {
+    pub fn new(script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::at(folder, Actor { script: Arc::new(script), jobs: Arc::default() })
+    }
+
+    fn at(folder: Arc<tempfile::TempDir>, actor: Actor) -> Self {
+        let path: &Path = folder.path();
+        let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
+        let engine = Engine::new(Ports {
+            journal: store.clone(),
+            performer: Arc::new(actor.clone()),
+            secrets: Arc::new(NoSecrets::default()),
+            clock: Arc::new(TestClock::default()),
+            state: StateFolder(path.join("state")),
+            who: "ana@here".into(),
+            notify: Vec::new(),
+        });
+        Self { engine, actor, store, folder }
+    }
+
+    /// Another process in the same house.
+    pub fn neighbour(&self) -> Self {
+        Self::at(self.folder.clone(), self.actor.clone())
+    }
+
+    pub fn start(&self, steps: &Value, inputs: Value) -> RunId {
+        self.start_with(steps, &json!({}), inputs)
+    }
+
+    pub fn start_with(&self, steps: &Value, more: &Value, inputs: Value) -> RunId {
+        let start = Start {
+            pinned: Arc::new(pinned(steps, more)),
+            inputs,
+            cwd: "/".into(),
+            session: None,
+            model: None,
+            budget: None,
+            origin: None,
+        };
+        self.engine.start(&start).unwrap()
+    }
+
+    /// Drives until the run waits or is over.
+    pub async fn drive(&self, run: RunId) -> Run {
+        let (_, mut updates) = self.engine.subscribe(run).unwrap();
+        self.engine.drive(run).unwrap();
+        rested(&mut updates).await;
+        self.engine.load(run).unwrap()
+    }
+
+    /// Decides, and waits until the run waits again or is over.
+    pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
+        let (_, mut updates) = self.engine.subscribe(run).unwrap();
+        self.engine.decide(run, decision(key, what)).await.unwrap();
+        rested(&mut updates).await;
+        self.engine.load(run).unwrap()
+    }
+
+    pub fn jobs(&self) -> Vec<String> {
+        self.actor.jobs.lock().unwrap().iter().map(|job| job.key.to_string()).collect()
+    }
+
+    pub fn events(&self, run: RunId) -> Vec<Event> {
+        self.engine.events(run, 0).unwrap().into_iter().map(|recorded| recorded.event).collect()
+    }
+}
+
+pub fn decision(key: &str, what: What) -> Decision {
+    Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
+}
+
+pub async fn rested(updates: &mut Subscription) -> Rest {
+    until(updates, |update| match update {
+        Update::Rested(rest) => Some(rest.clone()),
+        _ => None,
+    })
+    .await
+}
+
+pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = updates.next().await.iter().find_map(&mut wanted) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
+}
+
+pub fn pinned(steps: &Value, more: &Value) -> Pinned {
+    let mut workflow = json!({
+        "version": 1, "flow": "graph", "max_concurrency": 4, "max_calls": 20_000,
+        "retry": { "attempts": 3, "delay": 1, "backoff": 1.0, "max_delay": 5, "on": ["server", "network"] },
+        "steps": steps,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        workflow[name] = value.clone();
+    }
+    let task = json!({ "id": "test", "name": "Test", "body": { "workflow": workflow } });
+    Pinned { task: serde_json::from_value(task).unwrap(), children: Default::default(), folder: None }
+}
+
+pub fn step(id: &str, does: Value, rules: Value) -> Value {
+    json!({ "id": id, "does": does, "rules": rules })
+}
+
+pub fn prompt(id: &str, text: &str, rules: Value) -> Value {
+    step(id, json!({ "kind": "prompt", "prompt": text }), rules)
+}
+
+pub fn expr(id: &str, source: &str, rules: Value) -> Value {
+    step(id, json!({ "kind": "transform", "expr": source }), rules)
+}
+
+pub fn command(id: &str, rules: Value) -> Value {
+    step(id, json!({ "kind": "command", "argv": ["touch", "it"], "parse": "text" }), rules)
+}
+
+pub fn waiting(run: &Run, kind: GateFor) -> Vec<String> {
+    run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect()
+}
+
+pub fn body(run: &Run) -> &str {
+    assert_eq!(run.status, Status::Completed, "{:?}", run.error);
+    run.result.as_ref().unwrap().body.data()
+}
+
+pub fn refused(result: Result<(), EngineError>) -> String {
+    match result {
+        Err(EngineError::Refused(refusal)) => refusal.0,
+        other => panic!("not refused but {other:?}"),
+    }
+}

@@ -1,0 +1,304 @@
+//! The engine over a real store: what a person can do to a run, and what may never happen to it.
+
+mod house;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use house::{Act, House, body, command, decision, expr, prompt, refused, rested, shout, step, until, waiting};
+use serde_json::json;
+use stepwell::core::call::{AttemptStatus, CallStatus};
+use stepwell::core::decide::What;
+use stepwell::core::event::{Event, PauseReason, Scope};
+use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::gate::GateFor;
+use stepwell::core::model::Delta;
+use stepwell::core::run::Status;
+use stepwell::core::usage::Budget;
+use stepwell::core::work::Work;
+use stepwell::engine::{Driving, Rest, Update};
+
+fn two_steps() -> serde_json::Value {
+    json!([prompt("a", "hello", json!({})), prompt("b", "after {{ steps.a.output }}", json!({}))])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_waits_for_each_review_and_ends_with_its_result() {
+    let house = House::new(shout);
+    let run = house.start(&two_steps(), json!({}));
+    let state = house.drive(run).await;
+    assert_eq!((state.status, waiting(&state, GateFor::Review)), (Status::Waiting, vec!["a".into()]));
+    let state = house.decide(run, "a", What::Edit { output: json!("mine"), accept: true }).await;
+    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
+    let state = house.decide(run, "b", What::Accept).await;
+    assert_eq!(body(&state), "AFTER MINE");
+    assert_eq!(state.usage.output_tokens, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_accept_is_refused_and_changes_nothing() {
+    let house = House::new(shout);
+    let run = house.start(&two_steps(), json!({}));
+    house.drive(run).await;
+    house.decide(run, "a", What::Accept).await;
+    let before = house.events(run);
+    let why = refused(house.engine.decide(run, decision("a", What::Accept)).await);
+    assert!(why.contains("accepted already") && why.contains("`b` (review)"), "{why}");
+    let mut unseen = decision("b", What::Accept);
+    unseen.attempt = Some(7);
+    assert!(refused(house.engine.decide(run, unseen).await).contains("attempt 1 waits now"));
+    assert!(refused(house.engine.decide(run, decision("nobody", What::Accept)).await).contains("no call `nobody`"));
+    assert_eq!(house.events(run), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_tells_the_model_what_was_rejected_and_why() {
+    let house = House::new(shout);
+    let run = house.start(&two_steps(), json!({}));
+    house.drive(run).await;
+    let retry = What::Retry { instruction: "make it rhyme".into(), scope: Scope::Always };
+    let state = house.decide(run, "a", retry).await;
+    let call = state.call(&"a".parse().unwrap()).unwrap();
+    assert_eq!(call.attempts.len(), 2);
+    let Work::Prompt(work) = &*call.attempts[1].work.clone().unwrap() else { panic!("a prompt") };
+    let said: Vec<&str> = work.messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(said, ["hello", "HELLO", "Do it again, and change this: make it rhyme"]);
+    // `always` is learned for later runs of the task, and theirs are asked with it from the start.
+    let lessons = house.engine.learned(Some("test")).unwrap();
+    assert_eq!((lessons[0].lesson.step.as_str(), lessons[0].lesson.text.as_str()), ("a", "make it rhyme"));
+    let later = house.start(&two_steps(), json!({}));
+    let state = house.drive(later).await;
+    let Work::Prompt(work) = &*state.call(&"a".parse().unwrap()).unwrap().attempts[0].work.clone().unwrap() else {
+        panic!("a prompt")
+    };
+    assert!(work.messages[0].text.ends_with("- make it rhyme\n"), "{}", work.messages[0].text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is_taken_up() {
+    let tries = AtomicUsize::new(0);
+    let house = House::new(move |job| match (job.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {
+        ("a", 0 | 1) => Act::Fail(Failure::new(FailureClass::Server, "down")),
+        ("b", 3) => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
+        _ => shout(job),
+    });
+    let steps = json!([
+        prompt("a", "hello", json!({ "review": "never" })),
+        prompt("b", "{{ steps.a.output }}", json!({ "review": "never" }))
+    ]);
+    let run = house.start(&steps, json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(state.status, Status::Failed);
+    let (key, failure) = state.error.clone().unwrap();
+    assert_eq!((key.unwrap().to_string().as_str(), failure.class), ("b", FailureClass::Auth));
+    assert_eq!(house.jobs(), ["a", "a", "a", "b"]);
+    house.engine.take_up(run).await.unwrap();
+    let state = house.drive(run).await;
+    assert_eq!(body(&state), "HELLO");
+    assert_eq!(house.jobs(), ["a", "a", "a", "b", "b"], "what stands is not paid for twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason() {
+    let house = House::new(shout);
+    let steps = json!([command("act", json!({}))]);
+    let run = house.start(&steps, json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(waiting(&state, GateFor::Approval), ["act"]);
+    assert_eq!(house.jobs(), Vec::<String>::new(), "nothing happens before it is allowed");
+    let gate = state.waiting().next().unwrap();
+    assert_eq!(gate.shows["work"]["argv"], json!(["touch", "it"]));
+    assert!(refused(house.engine.decide(run, decision("act", What::Accept)).await).contains("approve, deny"));
+    let state = house.decide(run, "act", What::Deny { reason: "not on a Friday".into() }).await;
+    assert_eq!((state.status, house.jobs().len()), (Status::Failed, 0));
+    assert_eq!(state.error.unwrap().1, Failure::new(FailureClass::Denied, "not on a Friday"));
+
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    let state = house.decide(run, "act", What::Approve).await;
+    assert_eq!((body(&state), house.jobs().len()), ("command", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_in_doubt_is_never_run_again_by_itself() {
+    let house = House::new(|_| Act::Doubt);
+    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    let state = house.drive(run).await;
+    assert_eq!((waiting(&state, GateFor::InDoubt), house.jobs().len()), (vec!["act".to_owned()], 1));
+    let state = house.decide(run, "act", What::Answer { value: json!("it worked") }).await;
+    assert_eq!((body(&state), house.jobs().len()), ("it worked", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invalid_answer_leaves_the_form_open() {
+    let house = House::new(shout);
+    let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
+    let ask = step("form", json!({ "kind": "ask", "text": "How many?", "fields": fields }), json!({}));
+    let run = house.start(&json!([ask, expr("end", "steps.form.output.n + 1", json!({}))]), json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(waiting(&state, GateFor::Input), ["form"]);
+    for wrong in [json!({ "n": 9 }), json!({}), json!("three")] {
+        refused(house.engine.decide(run, decision("form", What::Answer { value: wrong })).await);
+    }
+    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateFor::Input), ["form"]);
+    let state = house.decide(run, "form", What::Answer { value: json!({ "n": 2 }) }).await;
+    assert_eq!(body(&state), "3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_may_ask_in_the_middle_of_its_work() {
+    let house = House::new(|_| Act::Ask(json!([{ "name": "answer" }])));
+    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.drive(run).unwrap();
+    until(&mut updates, |update| match update {
+        Update::Event(recorded) => matches!(recorded.event, Event::GateOpened(_)).then_some(()),
+        _ => None,
+    })
+    .await;
+    house.engine.decide(run, decision("act", What::Answer { value: json!({ "answer": "blue" }) })).await.unwrap();
+    assert_eq!(rested(&mut updates).await, Rest::Over);
+    assert!(body(&house.engine.load(run).unwrap()).contains("blue"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
+    let house = House::new(|_| Act::Hang("half a sen"));
+    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.drive(run).unwrap();
+    until(&mut updates, |update| match update {
+        Update::Delta { delta: Delta::Text(text), .. } => (text.data() == "half a sen").then_some(()),
+        _ => None,
+    })
+    .await;
+    let since = Instant::now();
+    house.engine.stop(run, &"a".parse().unwrap());
+    rested(&mut updates).await;
+    assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
+    let state = house.engine.load(run).unwrap();
+    let gate = state.waiting().next().unwrap();
+    assert_eq!((gate.kind, gate.shows["cancelled"].as_bool()), (GateFor::Review, Some(true)));
+    let state = house.decide(run, "a", What::Edit { output: json!("half a sentence"), accept: true }).await;
+    assert_eq!(body(&state), "half a sentence");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_was_left_goes_on_where_it_was() {
+    let tries = AtomicUsize::new(0);
+    let house = House::new(move |job| match tries.fetch_add(1, Ordering::SeqCst) {
+        1 => Act::Hang("so far"),
+        _ => shout(job),
+    });
+    let run = house.start(&two_steps(), json!({}));
+    house.drive(run).await;
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.decide(run, decision("a", What::Accept)).await.unwrap();
+    until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+    house.engine.rest(run, PauseReason::Left);
+    assert_eq!(rested(&mut updates).await, Rest::Paused);
+    let state = house.engine.load(run).unwrap();
+    assert_eq!((state.status, state.paused), (Status::Paused, Some(PauseReason::Left)));
+    assert!(!house.engine.is_driven(run));
+    let left = state.call(&"b".parse().unwrap()).unwrap();
+    assert_eq!((left.attempts[0].status, left.attempts[0].partial.data()), (AttemptStatus::Cancelled, "so far"));
+    let neighbour = house.neighbour();
+    let state = neighbour.drive(run).await;
+    assert_eq!(waiting(&state, GateFor::Review), ["b"], "another process goes on with it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_keeps_what_was_written_and_takes_no_more_decisions() {
+    let house = House::new(|_| Act::Hang("so far"));
+    let run = house.start(&two_steps(), json!({}));
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.drive(run).unwrap();
+    until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+    house.engine.cancel(run).await.unwrap();
+    assert_eq!(rested(&mut updates).await, Rest::Over);
+    let state = house.engine.load(run).unwrap();
+    assert_eq!(state.status, Status::Cancelled);
+    assert_eq!(state.call(&"a".parse().unwrap()).unwrap().attempts[0].partial.data(), "so far");
+    assert!(refused(house.engine.decide(run, decision("a", What::Accept)).await).contains("cancelled"));
+    assert!(refused(house.engine.cancel(run).await).contains("already"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_waits_before_it_is_passed_and_can_be_raised() {
+    let house = House::new(shout);
+    let steps = json!([
+        prompt("a", "x", json!({ "review": "never" })),
+        prompt("b", "{{ steps.a.output }}", json!({ "review": "never" })),
+        prompt("c", "{{ steps.b.output }}", json!({ "review": "never" })),
+    ]);
+    let run = house.start_with(&steps, &json!({ "budget": { "usd": 0.25 } }), json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(waiting(&state, GateFor::Budget), ["c"]);
+    assert_eq!(house.jobs(), ["a", "b"]);
+    let budget = Budget { usd: Some(0.5), tokens: None };
+    let state = house.decide(run, "c", What::Budget { budget }).await;
+    assert_eq!(body(&state), "X");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_run_lose_nothing() {
+    let house = House::new(shout);
+    let steps = json!([prompt("each", "{{ item }}", json!({ "for_each": { "list": "range(20) | list" } }))]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    let neighbour = house.neighbour();
+    assert_eq!(neighbour.engine.drive(run).unwrap(), Driving::Elsewhere);
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    let (even, odd) = tokio::join!(accept(&house, run, 0), accept(&neighbour, run, 1));
+    assert_eq!((even, odd), (10, 10));
+    while rested(&mut updates).await != Rest::Over {}
+    let state = house.engine.load(run).unwrap();
+    assert_eq!(state.status, Status::Completed);
+    assert_eq!(state.calls.values().filter(|call| call.status == CallStatus::Accepted).count(), 20);
+    assert_eq!(house.jobs().len(), 20, "nothing is done twice");
+}
+
+/// Accepts every second item, and says how many.
+async fn accept(house: &House, run: stepwell::core::id::RunId, first: usize) -> usize {
+    let mut accepted = 0;
+    for at in (first..20).step_by(2) {
+        house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
+        accepted += 1;
+    }
+    accepted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_driver_sees_what_another_process_decided_within_100_ms() {
+    let house = House::new(shout);
+    let run = house.start(&two_steps(), json!({}));
+    house.drive(run).await;
+    let neighbour = house.neighbour();
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    neighbour.engine.decide(run, decision("a", What::Accept)).await.unwrap();
+    let since = Instant::now();
+    until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
+    assert!(since.elapsed() < Duration::from_millis(100), "{:?}", since.elapsed());
+    rested(&mut updates).await;
+    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateFor::Review), ["b"]);
+    assert!(refused(house.engine.decide(run, decision("a", What::Accept)).await).contains("already"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_adopts_what_does_not_depend_on_its_point() {
+    let house = House::new(shout);
+    let steps = json!([
+        prompt("a", "a", json!({ "review": "never" })),
+        command("act", json!({ "approve": "never" })),
+        prompt("b", "{{ steps.a.output }} {{ steps.act.output }}", json!({})),
+    ]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.decide(run, "b", What::Accept).await;
+    let pinned = std::sync::Arc::new(house::pinned(&steps, &json!({})));
+    let fork = stepwell::engine::Fork { run, at: "b".parse().unwrap(), pinned };
+    let fork = house.engine.fork(&fork).unwrap();
+    let state = house.drive(fork).await;
+    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
+    assert_eq!(house.jobs().iter().filter(|key| *key == "act").count(), 1, "the effect is not performed again");
+}
