@@ -311,6 +311,17 @@ fn code_cannot_leave_its_fence() {
 }
 
 #[test]
+fn a_text_that_ends_within_code_does_not_take_in_what_follows() {
+    for (output, closed) in
+        [("```rust\nfn x() {}", "fn x() {}\n```\n"), ("~~~~\n~~~\nx\n", "x\n~~~~\n"), ("```\nx\n```\ny", "y\n")]
+    {
+        let run = run([started("a", 1), finished("a", 1, "x/y", json!(output)), accepted("a", 1, 1)]);
+        let text = export(&run, Format::Md, Scope::Steps).unwrap();
+        assert!(text.ends_with(closed), "{text}");
+    }
+}
+
+#[test]
 fn an_empty_run_and_a_huge_one_are_written() {
     for format in [Format::Md, Format::Html, Format::Json, Format::Csv] {
         export(&run([]), format, Scope::Full).unwrap();
