@@ -1,7 +1,7 @@
 //! What the store costs: an append beside a bare commit of the same disk, the list and the search over 100,000 runs,
 //! the growth of the file per step.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench may fail loudly, and prints")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly, and prints")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -282,6 +282,10 @@ fn finding(c: &mut Criterion) {
         (
             "text, common word of those that wait",
             HistoryQuery { text: "sea".into(), statuses: vec![Status::Waiting], ..any() },
+        ),
+        (
+            "text, rare word of those completed",
+            HistoryQuery { text: "own77777".into(), statuses: vec![Status::Completed], ..any() },
         ),
         ("text, common word of no task", HistoryQuery { text: "sea".into(), task: Some("other".into()), ..any() }),
     ] {

@@ -221,7 +221,8 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used or there is no such lesson.
     fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError>;
 
-    /// The state of a session, an object; empty for a new one. With it, the last `runs` completed runs of the session.
+    /// The state of a session, an object; empty for a new one. With it, the last `runs` completed runs of the session,
+    /// oldest first.
     ///
     /// # Errors
     /// When the store cannot be used.

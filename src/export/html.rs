@@ -1,6 +1,6 @@
 //! Markdown as one self-contained page: no scripts, nothing loaded from anywhere, no HTML but what is made here.
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 /// What the page may do, should anything slip through: nothing.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -43,7 +43,7 @@ fn harmless<'a>(event: Event<'a>, links: &mut Vec<bool>) -> Option<Event<'a>> {
         Event::Start(Tag::Image { .. }) => Some(Event::Text("🖼 ".into())),
         Event::End(TagEnd::Image) => None,
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            let kept = leads_outside(&dest_url);
+            let kept = link_type == LinkType::Email || leads_outside(&dest_url);
             links.push(kept);
             kept.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }

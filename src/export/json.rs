@@ -8,6 +8,7 @@ use crate::core::document::Document;
 use crate::core::event::Measured;
 use crate::core::failure::Failure;
 use crate::core::gate::{Answer, Gate};
+use crate::core::key::Key;
 use crate::core::run::{ChatMessage, Run};
 
 /// The object of `show --json`.
@@ -31,7 +32,7 @@ pub fn show(run: &Run) -> Value {
         "warnings": run.warnings,
         "result": run.result.as_ref().map(|result| json!({"title": result.title, "body": result.body})),
         "documents": run.documents.values().flat_map(document).collect::<Vec<_>>(),
-        "error": run.error.as_ref().map(|(key, error)| failed(Some(key.as_ref().map(ToString::to_string)), error)),
+        "error": run.error.as_ref().map(run_failed),
         "usage": run.usage,
     })
 }
@@ -73,7 +74,7 @@ pub(super) fn scoped(run: &Run, scope: Scope) -> Result<Value, ExportError> {
                     "by": tried.by,
                     "model": model,
                     "instruction": instruction(tried),
-                    "error": tried.error.as_ref().map(|error| failed(None, error)),
+                    "error": tried.error.as_ref().map(failed),
                     "first_token_ms": first_token_ms,
                     "ms": ms,
                     "usage": usage,
@@ -114,7 +115,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "output": attempt.newest().map(|(_, version)| &*version.output),
         "versions": (1u32..).zip(&attempt.versions).map(version).collect::<Vec<_>>(),
         "instruction": instruction(attempt),
-        "error": attempt.error.as_ref().map(|error| failed(None, error)),
+        "error": attempt.error.as_ref().map(failed),
         "started_at": attempt.started_at,
         "first_token_ms": first_token_ms,
         "ms": ms,
@@ -130,13 +131,13 @@ fn version((number, version): (u32, &Version)) -> Value {
     json!({"version": number, "by": version.by, "output": *version.output})
 }
 
-/// A failure; that of a run has the key of the call, or null.
-fn failed(of_run: Option<Option<String>>, error: &Failure) -> Value {
-    let mut value = json!({"class": error.class, "message": error.message, "detail": error.detail});
-    if let (Some(key), Some(fields)) = (of_run, value.as_object_mut()) {
-        fields.shift_insert(0, "key".to_owned(), json!(key));
-    }
-    value
+fn failed(error: &Failure) -> Value {
+    json!({"class": error.class, "message": error.message, "detail": error.detail})
+}
+
+/// Why a run failed, and at which call.
+fn run_failed((key, error): &(Option<Key>, Failure)) -> Value {
+    json!({"key": key, "class": error.class, "message": error.message, "detail": error.detail})
 }
 
 fn gate(gate: &Gate) -> Value {

@@ -23,7 +23,7 @@ pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
         Scope::Result => {
             let result = super::result(run)?;
             page.heading(1, &result.title.line());
-            page.paragraph(&result.body.block());
+            page.text(&result.body.block());
         }
         Scope::Steps => {
             page.heading(1, &visible(&run.title, false));
@@ -91,6 +91,25 @@ impl Page {
         self.paragraph(&format!("{} {}", "#".repeat(level), text.trim()));
     }
 
+    /// Markdown from outside. A fence that it leaves open is closed, so that it does not take in what follows.
+    fn text(&mut self, text: &str) {
+        let mut open: Option<&str> = None;
+        for line in text.lines().map(str::trim_start) {
+            let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'));
+            let length = mark.map_or(0, |mark| line.chars().take_while(|c| *c == mark).count());
+            let (fence, rest) = line.split_at(length);
+            open = match open {
+                Some(begun) if fence.starts_with(begun) && rest.trim().is_empty() => None,
+                None if length >= 3 => Some(fence),
+                unchanged => unchanged,
+            };
+        }
+        match open {
+            Some(fence) => self.paragraph(&format!("{}\n{fence}", text.trim_end_matches('\n'))),
+            None => self.paragraph(text),
+        }
+    }
+
     /// A text between fences that it cannot close.
     fn fenced(&mut self, language: &str, text: &str) {
         let mut longest = 2;
@@ -106,7 +125,7 @@ impl Page {
     fn value(&mut self, value: &Value) {
         let text = plain(value);
         let shown = visible(&text, true);
-        if value.is_string() { self.paragraph(&shown) } else { self.fenced("json", &shown) }
+        if value.is_string() { self.text(&shown) } else { self.fenced("json", &shown) }
     }
 
     fn standing(&mut self, call: &Call) {
@@ -158,7 +177,8 @@ impl Page {
                     Role::User => "You",
                     Role::Assistant => "Model",
                 };
-                self.paragraph(&format!("**{who}:** {}", message.text.block()));
+                self.paragraph(&format!("**{who}:**"));
+                self.text(&message.text.block());
             }
         }
         if !run.calls.is_empty() {
@@ -173,7 +193,7 @@ impl Page {
         if let Ok(result) = super::result(run) {
             self.heading(2, "Result");
             self.heading(3, &result.title.line());
-            self.paragraph(&result.body.block());
+            self.text(&result.body.block());
         }
     }
 
@@ -192,7 +212,7 @@ impl Page {
             }
             if attempt.versions.is_empty() && !attempt.partial.is_empty() {
                 self.paragraph("*Broken off:*");
-                self.paragraph(&attempt.partial.block());
+                self.text(&attempt.partial.block());
             }
             if let Some(problem) = &attempt.problem {
                 self.paragraph(&format!("Problem: {}", visible(problem, false)));
@@ -219,7 +239,7 @@ impl Page {
         for (number, version) in (1u32..).zip(&document.versions) {
             let by = visible(&version.by, false);
             self.heading(3, &format!("Version {number} by {by}: {}", version.title.line()));
-            self.paragraph(&version.body.block());
+            self.text(&version.body.block());
         }
     }
 

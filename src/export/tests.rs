@@ -1,1 +1,341 @@
+//! What a person gets as a file.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta};
+use serde_json::{Value, json};
+
+use super::{ExportError, Format, Scope, export, json};
+use crate::core::event::{Created, Event, Measured, Scope as Reach, Started};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::step::OnCrash;
+use crate::core::task::Kind;
+use crate::core::usage::Usage;
+
+fn run(events: impl IntoIterator<Item = Event>) -> Run {
+    let created = Created {
+        task: "poem".into(),
+        kind: Kind::Workflow,
+        title: "The sea".into(),
+        by: "ana@host".into(),
+        cwd: "/home/ana".into(),
+        inputs: Arc::new(json!({"topic": "the sea", "stanzas": 2})),
+        definition: Fingerprint::of_bytes(b"poem"),
+        nonce: "n".into(),
+        session: None,
+        state: Value::Null,
+        earlier_runs: Vec::new(),
+        learned: Vec::new(),
+        model: None,
+        budget: None,
+        origin: None,
+    };
+    let at = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_700_000_000_250);
+    let mut run = Run::new(RunId::new(1, [1; 10]), at, &created);
+    for (seq, event) in (2..).zip(events) {
+        run.apply(seq, at, &event);
+    }
+    run
+}
+
+fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+fn started(at: &str, attempt: u32) -> Event {
+    Event::AttemptStarted(Started {
+        key: key(at),
+        step: key(at).step().to_owned(),
+        attempt,
+        fingerprint: Fingerprint::of_bytes(at.as_bytes()),
+        by: "model".into(),
+        work: None,
+        item: None,
+        depends: Vec::new(),
+        on_crash: OnCrash::Rerun,
+    })
+}
+
+fn finished(at: &str, attempt: u32, model: &str, output: Value) -> Event {
+    let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.25 };
+    let measured = Measured { model: Some(model.into()), usage, first_token_ms: 7, ms: 70, ..Measured::default() };
+    Event::AttemptFinished { key: key(at), attempt, output: Arc::new(output), problem: None, measured }
+}
+
+fn accepted(at: &str, attempt: u32, version: u32) -> Event {
+    Event::CallAccepted { key: key(at), attempt, version, by: "ana@host".into(), overridden: Vec::new() }
+}
+
+fn done(title: &str, body: &str) -> Event {
+    Event::RunCompleted { title: title.into(), body: body.into() }
+}
+
+/// A step tried twice, edited and accepted, and one that waits.
+fn poem() -> Run {
+    run([
+        started("write[0]", 1),
+        finished("write[0]", 1, "openai/x", json!("First try.")),
+        Event::AttemptRejected {
+            key: key("write[0]"),
+            attempt: 1,
+            instruction: "make it rhyme".into(),
+            scope: Reach::This,
+            by: "ana@host".into(),
+        },
+        started("write[0]", 2),
+        finished("write[0]", 2, "openai/x", json!("Second try.")),
+        Event::VersionEdited {
+            key: key("write[0]"),
+            attempt: 2,
+            version: 2,
+            output: Arc::new(json!("Mine.")),
+            by: "ana@host".into(),
+        },
+        accepted("write[0]", 2, 2),
+        started("write[1]", 1),
+        finished("write[1]", 1, "openai/x", json!({"subject": "gulls"})),
+        Event::GateOpened(Gate {
+            key: key("write[1]"),
+            kind: GateFor::Review,
+            attempt: 1,
+            version: 1,
+            shows: json!({"schema": {}}),
+            allowed: vec![Answer::Accept, Answer::Edit, Answer::Retry, Answer::Skip],
+        }),
+        Event::DocumentWritten {
+            name: "result".into(),
+            version: 1,
+            title: "Sea".into(),
+            body: "Draft.".into(),
+            by: "model".into(),
+        },
+        Event::RunWaiting {},
+    ])
+}
+
+#[test]
+fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
+    let usage =
+        |times: u32| json!({"input_tokens": 10 * times, "output_tokens": 5 * times, "usd": 0.25 * f64::from(times)});
+    let at = "2023-11-14T22:13:20.250Z";
+    let attempt = |number: u32, status: &str, output: Value, versions: Value, instruction: Value| {
+        json!({
+            "attempt": number, "status": status, "by": "model", "model": "openai/x", "output": output, "versions": versions,
+            "instruction": instruction, "error": null, "started_at": at, "first_token_ms": 7, "ms": 70, "usage": usage(1),
+        })
+    };
+    let version = |number: u32, by: &str, output: Value| json!({"version": number, "by": by, "output": output});
+    let expected = json!({
+        "v": 1,
+        "run": RunId::new(1, [1; 10]).to_string(),
+        "task": "poem",
+        "kind": "workflow",
+        "title": "The sea",
+        "status": "waiting",
+        "by": "ana@host",
+        "cwd": "/home/ana",
+        "created_at": at,
+        "inputs": {"topic": "the sea", "stanzas": 2},
+        "definition": Fingerprint::of_bytes(b"poem").as_str(),
+        "calls": [
+            {
+                "key": "write[0]", "step": "write", "status": "accepted", "attempt": 2, "output": "Mine.",
+                "standing": {"attempt": 2, "version": 2, "output": "Mine."},
+                "attempts": [
+                    attempt(1, "rejected", json!("First try."), json!([version(1, "model", json!("First try."))]), json!("make it rhyme")),
+                    attempt(2, "accepted", json!("Mine."),
+                        json!([version(1, "model", json!("Second try.")), version(2, "ana@host", json!("Mine."))]), Value::Null),
+                ],
+            },
+            {
+                "key": "write[1]", "step": "write", "status": "review", "attempt": 1, "output": {"subject": "gulls"}, "standing": null,
+                "attempts": [attempt(1, "review", json!({"subject": "gulls"}), json!([version(1, "model", json!({"subject": "gulls"}))]), Value::Null)],
+            },
+        ],
+        "waiting": [{"key": "write[1]", "for": "review", "attempt": 1, "version": 1, "allowed": ["accept", "edit", "retry", "skip"]}],
+        "messages": [],
+        "warnings": [],
+        "result": null,
+        "documents": [{"name": "result", "version": 1, "title": "Sea", "body": "Draft.", "by": "model"}],
+        "error": null,
+        "usage": usage(3),
+    });
+    // As text, because the order counts too.
+    assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));
+    assert_eq!(export(&poem(), Format::Json, Scope::Full).unwrap(), format!("{expected:#}\n"));
+}
+
+#[test]
+fn a_failed_run_says_which_call_and_why() {
+    let error = Failure::new(FailureClass::Timeout, "no token within 60 s").with_detail("the log");
+    let run = run([Event::RunFailed { key: Some(key("write[0]")), error }]);
+    let error = &json::show(&run)["error"];
+    assert_eq!(error["key"], "write[0]");
+    assert_eq!(error["class"], "timeout");
+    assert!(export(&run, Format::Md, Scope::Full).unwrap().contains("Failed (timeout): no token within 60 s"));
+}
+
+#[test]
+fn the_result_is_a_title_and_a_body() {
+    let run = run([done("The sea", "One.\n\nTwo.\n")]);
+    assert_eq!(export(&run, Format::Md, Scope::Result).unwrap(), "# The sea\n\nOne.\n\nTwo.\n");
+    let json: Value = serde_json::from_str(&export(&run, Format::Json, Scope::Result).unwrap()).unwrap();
+    assert_eq!((&json["title"], &json["body"]), (&json!("The sea"), &json!("One.\n\nTwo.\n")));
+}
+
+#[test]
+fn what_the_demo_wrote_is_labelled_wherever_it_is_read() {
+    let run = run([started("a", 1), finished("a", 1, "demo/demo", json!("x")), accepted("a", 1, 1), done("T", "x")]);
+    for scope in Scope::ALL {
+        for format in [Format::Md, Format::Html] {
+            assert!(export(&run, format, scope).unwrap().contains("demo model"), "{format:?} {scope:?}");
+        }
+    }
+    assert!(!export(&poem(), Format::Md, Scope::Full).unwrap().contains("demo model"));
+}
+
+#[test]
+fn without_a_result_the_error_says_what_can_be_had() {
+    let error = export(&run([]), Format::Html, Scope::Result).unwrap_err();
+    assert!(matches!(error, ExportError::NoResult { .. }));
+    assert!(error.to_string().contains("--scope steps"), "{error}");
+    assert!(export(&poem(), Format::Md, Scope::Result).unwrap().contains("Draft."), "the document so far");
+    assert!(export(&poem(), Format::Pdf, Scope::Full).unwrap_err().to_string().contains("pandoc"));
+}
+
+#[test]
+fn a_page_runs_and_loads_nothing() {
+    let body = "<script>alert(1)</script> <img src=http://evil/x.png onerror=alert(1)>\n\n\
+        <div onclick=\"x\">\n\n[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](data:text/html,x) [d](//evil/x) \
+        [e](https://good.example/?a=1&b=2 \"x\\\" onmouseover=alert(1)\") <javascript:alert(1)> <mail@example.org>\n\n\
+        ![alt <b>](http://evil/beacon.png)\n\n[r]: vbscript:x\n[r] \n\n```\"><script>\n</pre><script>x</script>\n```\n";
+    let run = run([done("</title><script>alert(2)</script>", body)]);
+    let page = export(&run, Format::Html, Scope::Result).unwrap();
+    for tag in ["<script", "<img", "<div", "<iframe", "<link", "<b>"] {
+        assert!(!page.contains(tag), "{tag}: {page}");
+    }
+    for address in
+        ["href=\"javascript", "href=\"Ja", "href=\"data", "href=\"//", "href=\"vb", "<source", "href=\"http://evil"]
+    {
+        assert!(!page.contains(address), "{address}: {page}");
+    }
+    assert!(
+        page.contains("href=\"https://good.example/?a=1&amp;b=2\"")
+            && page.contains("href=\"mailto:mail@example.org\"")
+    );
+    assert!(!page.contains("\" onmouseover"), "{page}");
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn what_could_act_on_a_reader_is_visible_in_every_text_format() {
+    let sly = "plain \u{1b}[2J \u{202e}gpj.exe\u{200b}";
+    let run = run([
+        started("a", 1),
+        finished("a", 1, "x/\u{1b}y", json!({ "t": sly, "u": [sly] })),
+        accepted("a", 1, 1),
+        Event::Warned { key: None, message: sly.into() },
+        Event::Logged { text: sly.into() },
+        Event::MessageAdded { text: sly.into(), by: sly.into() },
+        Event::DocumentWritten { name: sly.into(), version: 1, title: sly.into(), body: sly.into(), by: sly.into() },
+        Event::RunRenamed { title: sly.into(), by: sly.into() },
+        done(sly, sly),
+    ]);
+    for format in [Format::Md, Format::Html, Format::Csv] {
+        for scope in Scope::ALL {
+            let text = export(&run, format, scope).unwrap();
+            let acts = |c: char| (c.is_control() && !"\r\n\t".contains(c)) || matches!(c, '\u{202e}' | '\u{200b}');
+            assert!(!text.contains(acts), "{format:?} {scope:?}: {text:?}");
+        }
+    }
+    assert_eq!(json::show(&run)["result"]["body"], sly, "JSON is the raw data");
+}
+
+#[test]
+fn a_spreadsheet_calculates_nothing() {
+    let mut events = Vec::new();
+    let outputs = ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "＝1", "plain", "a,\"b\"\nc", "12"];
+    for (index, output) in outputs.iter().enumerate() {
+        let at = format!("write[{index}]");
+        events.extend([started(&at, 1), finished(&at, 1, "openai/x", json!(output)), accepted(&at, 1, 1)]);
+    }
+    let table = export(&run(events), Format::Csv, Scope::Result).unwrap();
+    let mut rows = table.split("\r\n");
+    assert_eq!(rows.next(), Some("key,step,status,attempt,model,tokens,usd,output"));
+    assert_eq!(rows.next(), Some("write[0],write,accepted,1,openai/x,15,0.25,\"'=1+1\""));
+    for (row, output) in rows.by_ref().zip([
+        "\"'+1\"",
+        "\"'-1\"",
+        "\"'@SUM(A1)\"",
+        "\"'  =1\"",
+        "\"'\t=1\"",
+        "\"'＝1\"",
+        "plain",
+        "\"a,\"\"b\"\"\nc\"",
+        "12",
+    ]) {
+        assert!(row.ends_with(&format!(",0.25,{output}")), "{row} {output}");
+    }
+}
+
+#[test]
+fn the_whole_history_of_a_call_is_in_the_full_text() {
+    let text = export(&poem(), Format::Md, Scope::Full).unwrap();
+    for part in [
+        "First try.",
+        "make it rhyme",
+        "Second try.",
+        "Version 2 by ana@host, accepted",
+        "Mine.",
+        "rejected",
+        "\"subject\": \"gulls\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let steps = export(&poem(), Format::Md, Scope::Steps).unwrap();
+    assert!(steps.contains("Mine.") && !steps.contains("First try."), "{steps}");
+    let log = export(&poem(), Format::Md, Scope::Log).unwrap();
+    assert_eq!(log.matches("| `write[0]` |").count(), 2, "{log}");
+}
+
+#[test]
+fn code_cannot_leave_its_fence() {
+    let run = run([started("a", 1), finished("a", 1, "x/y", json!({"code": "````\n# out"})), accepted("a", 1, 1)]);
+    let text = export(&run, Format::Md, Scope::Steps).unwrap();
+    assert!(text.contains("\n`````json\n") && text.contains("\n`````\n"), "{text}");
+}
+
+#[test]
+fn a_text_that_ends_within_code_does_not_take_in_what_follows() {
+    for (output, closed) in
+        [("```rust\nfn x() {}", "fn x() {}\n```\n"), ("~~~~\n~~~\nx\n", "x\n~~~~\n"), ("```\nx\n```\ny", "y\n")]
+    {
+        let run = run([started("a", 1), finished("a", 1, "x/y", json!(output)), accepted("a", 1, 1)]);
+        let text = export(&run, Format::Md, Scope::Steps).unwrap();
+        assert!(text.ends_with(closed), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_run_and_a_huge_one_are_written() {
+    for format in [Format::Md, Format::Html, Format::Json, Format::Csv] {
+        export(&run([]), format, Scope::Full).unwrap();
+    }
+    let huge = run([done("T", &"> [".repeat(100_000))]);
+    for format in [Format::Md, Format::Html, Format::Json] {
+        assert!(export(&huge, format, Scope::Result).unwrap().len() > 300_000);
+    }
+}
+
+#[test]
+fn names_are_those_of_the_command_line() {
+    assert_eq!(Format::ALL.map(Format::name), ["md", "json", "html", "pdf", "csv"]);
+    assert_eq!(Scope::ALL.map(Scope::name), ["result", "full", "steps", "log"]);
+    assert_eq!(Format::from_name("html"), Some(Format::Html));
+    assert_eq!(Scope::from_name("all"), None);
+}

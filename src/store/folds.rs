@@ -7,7 +7,6 @@ use super::body;
 use super::fault::Fault;
 use super::place::Span;
 use crate::core::id::RunId;
-use crate::core::ports::JournalError;
 use crate::core::run::Run;
 
 /// Runs kept folded.
@@ -45,6 +44,5 @@ impl Folds {
 
 /// Folds a run's whole journal.
 pub(super) fn fold(db: &Connection, id: RunId, n: i64) -> Result<Run, Fault> {
-    Run::fold(id, &body::read(db, id, Span::of(n))?)
-        .map_err(|error| Fault::Journal(JournalError::Store(error.to_string())))
+    Run::fold(id, &body::read(db, id, Span::of(n))?).map_err(|error| Fault::Said(error.to_string()))
 }

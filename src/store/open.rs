@@ -34,10 +34,7 @@ pub(super) fn to_write(path: &Path, patience: Duration) -> Result<Opened, Fault>
             Ok(Opened { writer: Some(writer), reader, read_only: None })
         }
         Err(fault) if fault.is_read_only() && path.exists() => {
-            let why = match fault.at(path) {
-                crate::core::ports::JournalError::Store(text) => text,
-                other => other.to_string(),
-            };
+            let why = format!("the store {} is read-only, the file or its folder. Make both writable", path.display());
             to_read(path, patience, why)
         }
         Err(fault) => Err(fault),
@@ -45,7 +42,7 @@ pub(super) fn to_write(path: &Path, patience: Duration) -> Result<Opened, Fault>
 }
 
 /// Opens the store to read alone, because of `why`.
-pub(super) fn to_read(path: &Path, patience: Duration, why: String) -> Result<Opened, Fault> {
+pub(super) fn to_read(path: &Path, patience: Duration, mut why: String) -> Result<Opened, Fault> {
     if !path.exists() {
         return Err(Fault::Said("there is none yet; the first run creates it".to_owned()));
     }
@@ -59,6 +56,12 @@ pub(super) fn to_read(path: &Path, patience: Duration, why: String) -> Result<Op
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             let reader = connect(Path::new(&uri), flags, patience)?;
             let version = check_version(&reader)?;
+            let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
+            if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+                why.push_str(
+                    ". Until then its newest events, those in the file beside it that ends with -wal, are not shown",
+                );
+            }
             (reader, version)
         }
         other => other?,

@@ -4,8 +4,9 @@
 //! they are looked for inside of words, by trigrams. Results come newest run first, so that a common word costs no more
 //! than a rare one. What a person types is never query syntax.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use rusqlite::types::Value as Sql;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 use serde_json::Value;
 
@@ -31,6 +32,18 @@ pub(super) const BATCHES: usize = 64;
 
 /// Trigrams that a piece of one or two characters is looked for in.
 const TERMS: usize = 64;
+
+/// Bytes of what a person types that are looked for.
+const LONGEST: usize = 1_024;
+
+/// Words of it.
+const PIECES: usize = 32;
+
+/// Texts that have the trigrams and yet not what is looked for; after so many the search gives up.
+const MISLEADING: usize = 2_000;
+
+/// A word that more texts hold is common.
+const COMMON: i64 = 1_000;
 
 /// Earlier attempts at the same work that are looked at for the cache.
 const TRIED: i64 = 8;
@@ -105,11 +118,10 @@ pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), Fault> {
 
 /// Runs whose texts hold what the query looks for, newest first.
 pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, Fault> {
-    let text = query.text.replace('\0', " ");
-    let wanted: Vec<&str> = text.split_whitespace().collect();
+    let text = query.text[..query.text.floor_char_boundary(LONGEST)].replace('\0', " ");
+    let wanted: Vec<&str> = text.split_whitespace().take(PIECES).collect();
     if !wanted.iter().any(|piece| without_spaces(piece))
-        && let Some(expression) = words(&wanted)
-        && db.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 LIMIT 1")?.exists([&expression])?
+        && let Some(expression) = words(db, &wanted)?
     {
         let places = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
         return collect(db, query, places, &expression, &wanted, false);
@@ -130,38 +142,55 @@ fn collect(
     wanted: &[&str],
     verify: bool,
 ) -> Result<Vec<RunRow>, Fault> {
-    let filter = Filter::of(query);
-    let sql = format!("SELECT {} FROM runs WHERE {} AND n = ?", list::COLUMNS, filter.sql);
+    let passing = passing(db, query)?;
+    let oldest = passing.as_ref().map_or(Some(0), |runs| runs.iter().min().copied());
+    let Some(oldest) = oldest else { return Ok(Vec::new()) };
+    let sql = format!("SELECT {} FROM runs WHERE n = ?1", list::COLUMNS);
     let mut select = db.prepare_cached(&sql)?;
     let limit = usize::try_from(list::limit(query)).unwrap_or(usize::MAX);
     let mut offset = query.offset;
     let mut found = Vec::new();
-    let mut seen = 0;
+    let (mut seen, mut misled) = (0, 0);
     let mut rows = places.query([expression])?;
     while let Some(matched) = rows.next()? {
         let place: i64 = matched.get(0)?;
         let n = run_of(place);
-        if n == seen {
+        if n < oldest || found.len() == limit {
+            break;
+        }
+        if n == seen || passing.as_ref().is_some_and(|runs| !runs.contains(&n)) {
             continue;
         }
-        let snippet = match marked(db, place, wanted)? {
-            (_, false) if verify => continue,
-            (snippet, _) => snippet,
-        };
+        let (snippet, holds_all) = marked(db, place, wanted)?;
+        if verify && !holds_all {
+            misled += 1;
+            if misled == MISLEADING {
+                break;
+            }
+            continue;
+        }
         seen = n;
-        let values = filter.values.iter().cloned().chain([Sql::Integer(n)]);
-        let mut row = select.query(params_from_iter(values))?;
-        let Some(row) = row.next()? else { continue };
         if offset > 0 {
             offset -= 1;
             continue;
         }
-        found.push(RunRow { snippet: Untrusted::new(snippet), ..list::row(row)? });
-        if found.len() == limit {
-            break;
+        let mut row = select.query([n])?;
+        if let Some(row) = row.next()? {
+            found.push(RunRow { snippet: Untrusted::new(snippet), ..list::row(row)? });
         }
     }
     Ok(found)
+}
+
+/// The runs that pass the query's filters; `None` when there are none to pass.
+fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>, Fault> {
+    let filter = Filter::of(query);
+    if filter.is_open() {
+        return Ok(None);
+    }
+    let mut select = db.prepare_cached(&format!("SELECT n FROM runs WHERE {}", filter.sql))?;
+    let runs = select.query_map(params_from_iter(filter.values), |row| row.get(0))?;
+    Ok(Some(runs.collect::<Result<_, _>>()?))
 }
 
 /// The text at a place around what is looked for, and whether all of it is there.
@@ -170,15 +199,18 @@ fn marked(db: &Connection, place: i64, wanted: &[&str]) -> Result<(String, bool)
     Ok(events.first().map(|recorded| mark(&says::searched(&recorded.event), wanted)).unwrap_or_default())
 }
 
-/// The pieces as an FTS5 expression over words, the last one as a beginning; `None` without a letter or digit.
-fn words(wanted: &[&str]) -> Option<String> {
-    let mut expression = String::new();
-    for piece in wanted.iter().filter(|piece| piece.chars().any(char::is_alphanumeric)) {
-        expression.push_str(&quoted(piece));
-        expression.push(' ');
+/// The pieces as an FTS5 expression over words that some text matches. The last one is taken as a beginning too, unless
+/// as a word it is common: of a beginning SQLite gathers every match before it gives the newest.
+fn words(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
+    let pieces: Vec<&&str> = wanted.iter().filter(|piece| piece.chars().any(char::is_alphanumeric)).collect();
+    let Some(last) = pieces.last() else { return Ok(None) };
+    let whole = pieces.iter().map(|piece| quoted(piece)).collect::<Vec<_>>().join(" ");
+    let mut matches = db.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 LIMIT 1 OFFSET ?2")?;
+    if matches.exists(params![whole, COMMON])? {
+        return Ok(Some(whole));
     }
-    let begun = expression.trim_end();
-    (!begun.is_empty()).then(|| format!("{begun}*"))
+    let begun = if last.chars().count() > 1 { format!("{whole}*") } else { whole };
+    Ok(matches.exists(params![begun, 0])?.then_some(begun))
 }
 
 /// The pieces as an FTS5 expression over trigrams; `None` when no text can hold them.

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
@@ -144,4 +145,48 @@ fn a_store_opened_to_read_shows_everything_and_says_why_it_writes_nothing() {
     let text = append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().to_string();
     assert!(text.contains("nothing was written") && text.contains("read only"), "{text}");
     assert!(reader.read_only().is_some() && place.store.read_only().is_none());
+}
+
+/// Root may write whatever the rights say, so only a mount tells a folder that cannot be written.
+#[test]
+fn a_store_on_a_read_only_disk_is_read_and_says_why_it_is_not_written() {
+    let closed = place();
+    let run = write(&closed.store, 1, "alpha");
+    let path = closed.path();
+    drop(closed.store);
+    let open = place();
+    write(&open.store, 1, "alpha");
+    for path in [path, open.path()] {
+        let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 77; exec \"$2\" --ignored --exact store::damage::within_a_read_only_mount";
+        let outcome = Command::new("unshare")
+            .args(["-rm", "sh", "-c", script, "sh"])
+            .args([path.parent().unwrap(), &std::env::current_exe().unwrap()])
+            .env("READ_ONLY_STORE", &path)
+            .env("READ_ONLY_RUN", run.to_string())
+            .output();
+        match outcome {
+            Ok(output) if output.status.success() => {
+                assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+            }
+            Ok(output) if output.status.code() == Some(101) => panic!("{}", String::from_utf8_lossy(&output.stdout)),
+            // A container may forbid mounts: nothing was tried then, and it says so.
+            refused => println!("NOT TRIED, no mount namespace here: {refused:?}"),
+        }
+    }
+}
+
+/// The inside of the test above.
+#[test]
+#[ignore = "run by a_store_on_a_read_only_disk_is_read_and_says_why_it_is_not_written in a mount of its own"]
+fn within_a_read_only_mount() {
+    let path = PathBuf::from(std::env::var_os("READ_ONLY_STORE").unwrap());
+    let run = std::env::var("READ_ONLY_RUN").unwrap().parse().unwrap();
+    assert!(fs::write(path.with_extension("probe"), "x").is_err(), "the mount can be written");
+    let store = Store::open(&path, Mode::Write).unwrap();
+    assert!(store.read_only().unwrap().contains("read-only"), "{:?}", store.read_only());
+    assert_eq!(found(&store, "alpha"), [run]);
+    let text = told(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);
+    assert!(text.contains("nothing was written") && text.contains("read-only"), "{text}");
+    let missing = refused(&path.with_file_name("other.db"), Mode::Write);
+    assert!(missing.to_lowercase().contains("read-only"), "{missing}");
 }

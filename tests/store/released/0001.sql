@@ -26,6 +26,8 @@ CREATE TABLE runs (
     snippet    TEXT    NOT NULL              -- the newest output's beginning
 ) STRICT;
 CREATE INDEX runs_tail    ON runs (tail);
+CREATE INDEX runs_created ON runs (created_at);
+CREATE INDEX runs_cwd     ON runs (cwd);
 CREATE INDEX runs_task    ON runs (task);
 CREATE INDEX runs_status  ON runs (status);
 CREATE INDEX runs_session ON runs (session) WHERE session IS NOT NULL;
