@@ -11,7 +11,21 @@ use serde::Deserialize;
 use crate::core::model::Asker;
 
 /// The recordings: a task's id, and its file.
-pub const RECORDINGS: &[(&str, &str)] = &[];
+pub const RECORDINGS: &[(&str, &str)] = &[
+    ("ask", include_str!("recordings/ask.toml")),
+    ("brainstorm", include_str!("recordings/brainstorm.toml")),
+    ("code_review", include_str!("recordings/code_review.toml")),
+    ("commit_message", include_str!("recordings/commit_message.toml")),
+    ("email", include_str!("recordings/email.toml")),
+    ("guide_from_recording", include_str!("recordings/guide_from_recording.toml")),
+    ("meeting_minutes", include_str!("recordings/meeting_minutes.toml")),
+    ("poem", include_str!("recordings/poem.toml")),
+    ("release_notes", include_str!("recordings/release_notes.toml")),
+    ("rewrite", include_str!("recordings/rewrite.toml")),
+    ("summary", include_str!("recordings/summary.toml")),
+    ("translate", include_str!("recordings/translate.toml")),
+    ("web_research", include_str!("recordings/web_research.toml")),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

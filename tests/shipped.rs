@@ -1,0 +1,378 @@
+//! Every shipped task and workflow, run to its end by the real engine with the demo model: what a person without a key
+//! sees on the first evening.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use stepwell::catalog::{Catalog, Places};
+use stepwell::core::call::Call;
+use stepwell::core::decide::{Decision, What};
+use stepwell::core::event::Scope;
+use stepwell::core::failure::Failure;
+use stepwell::core::gate::{Gate, GateFor};
+use stepwell::core::id::RunId;
+use stepwell::core::pinned::Pinned;
+use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
+use stepwell::core::run::{Run, Status};
+use stepwell::core::secret::{Redactor, Secret, SecretRef};
+use stepwell::core::task::{Kind, Task};
+use stepwell::engine::{Engine, Ports, Rest, Start, Update};
+use stepwell::models::settings::Settings;
+use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
+use stepwell::steps::Steps;
+use stepwell::store::{Mode, Store};
+
+struct Ticks(AtomicU64);
+
+impl Clock for Ticks {
+    fn now(&self) -> DateTime<Utc> {
+        let tick = self.0.fetch_add(1, Ordering::Relaxed);
+        DateTime::from_timestamp_millis(1_700_000_000_000 + i64::try_from(tick).unwrap()).unwrap()
+    }
+    fn random(&self) -> [u8; 10] {
+        let mut bytes = [7; 10];
+        bytes[..8].copy_from_slice(&self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        bytes
+    }
+}
+
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _: RunId, _: &str, _: &SecretRef) -> Result<Option<Secret>, Failure> {
+        Ok(None)
+    }
+    fn type_in(&self, _: RunId, _: &str, _: Secret) {}
+    fn redactor(&self) -> Redactor {
+        Redactor::default()
+    }
+}
+
+/// A fresh machine with nothing configured, and a person at it.
+struct Machine {
+    engine: Engine,
+    folder: tempfile::TempDir,
+}
+
+/// How the person answers reviews.
+#[derive(Clone, Copy, PartialEq)]
+enum Person {
+    /// Accepts whatever comes.
+    Easy,
+    /// Wants everything a second time.
+    Picky,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+        let surroundings = Surroundings {
+            lookup: Arc::new(|_| None),
+            ..Surroundings::real(Pace::Instant)
+        };
+        let models: Arc<dyn Models> = Arc::new(LanguageModels::new(Settings::default(), surroundings));
+        let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
+        let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new());
+        let engine = Engine::new(Ports {
+            journal: Arc::new(journal) as Arc<dyn Journal>,
+            performer: Arc::new(steps),
+            secrets,
+            clock: Arc::new(Ticks(AtomicU64::new(0))),
+            state: StateFolder(folder.path().join("state")),
+            who: "ana@host".into(),
+            notify: Vec::new(),
+        });
+        Self { engine, folder }
+    }
+
+    fn start(&self, task: &str, inputs: Value) -> RunId {
+        let pinned = Arc::new(Pinned { task: (*shipped(task)).clone(), children: BTreeMap::new(), folder: None });
+        let start = Start {
+            pinned,
+            inputs,
+            cwd: self.folder.path().to_owned(),
+            session: None,
+            model: Some(format!("demo/{DEMO_MODEL}")),
+            budget: None,
+            origin: None,
+        };
+        self.engine.start(&start).unwrap()
+    }
+
+    /// Drives to the end, answering whatever waits.
+    async fn finish(&self, run: RunId, person: Person) -> Run {
+        for _ in 0..200 {
+            let (_, mut updates) = self.engine.subscribe(run).unwrap();
+            self.engine.drive(run).unwrap();
+            let rest = loop {
+                let found = updates.next().await.into_iter().find_map(|update| match update {
+                    Update::Rested(rest) => Some(rest),
+                    _ => None,
+                });
+                if let Some(rest) = found {
+                    break rest;
+                }
+            };
+            let now = self.engine.load(run).unwrap();
+            match rest {
+                Rest::Over => return now,
+                Rest::Waiting => {}
+                other => panic!("{other:?}"),
+            }
+            let waiting: Vec<Gate> = now.waiting().cloned().collect();
+            for gate in waiting {
+                self.answer(&now, gate, person).await;
+            }
+        }
+        panic!("it never ends: {:?}", self.engine.load(run).unwrap().calls.keys().collect::<Vec<_>>());
+    }
+
+    async fn answer(&self, run: &Run, gate: Gate, person: Person) {
+        let what = match gate.kind {
+            GateFor::Review if gate.shows.get("problem").is_some() || gate.shows.get("failed").is_some() => {
+                panic!("`{}` does not pass: {}\n{:?}", gate.key, gate.shows, output(run.call(&gate.key).unwrap()))
+            }
+            GateFor::Review if person == Person::Picky && gate.attempt == 1 => {
+                What::Retry { instruction: "otherwise".into(), scope: Scope::This }
+            }
+            GateFor::Review => What::Accept,
+            GateFor::Approval => What::Approve,
+            GateFor::Input if run.kind == Kind::Instruct => What::Answer { value: json!("for Ana, by Friday") },
+            GateFor::Input => What::Answer { value: json!({}) },
+            other => panic!("{other:?}"),
+        };
+        let decision = Decision { key: gate.key, attempt: Some(gate.attempt), version: Some(gate.version), what };
+        self.engine.decide(run.id, decision).await.unwrap();
+    }
+
+    async fn run(&self, task: &str, inputs: Value, person: Person) -> Run {
+        let run = self.finish(self.start(task, inputs), person).await;
+        assert_eq!(run.status, Status::Completed, "{task}: {:?}\n{:?}", run.error, run.warnings);
+        run
+    }
+
+    /// A repository with two commits, and a change that is not committed.
+    fn repository(&self) {
+        let at = self.folder.path();
+        let git = |args: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command.args(["-c", "user.name=Ana", "-c", "user.email=ana@example.org"]).args(args).current_dir(at);
+            assert!(command.output().unwrap().status.success(), "{args:?}");
+        };
+        git(&["init", "-q"]);
+        std::fs::write(at.join("a.rs"), "fn a() {}\n").unwrap();
+        git(&["add", "a.rs"]);
+        git(&["commit", "-qm", "Add a"]);
+        git(&["tag", "v1"]);
+        std::fs::write(at.join("b.rs"), "fn b() {}\n").unwrap();
+        git(&["add", "b.rs"]);
+        git(&["commit", "-qm", "Add b"]);
+        std::fs::write(at.join("a.rs"), "fn a() {\n    // TODO\n    x.unwrap();\n    y.unwrap();\n}\n").unwrap();
+        std::fs::write(at.join("b.rs"), "fn b() -> u8 {\n    1\n}\n").unwrap();
+    }
+}
+
+fn catalog() -> Catalog {
+    Catalog::load(&Places { state: PathBuf::from("/nonexistent"), ..Places::default() })
+}
+
+fn shipped(id: &str) -> Arc<Task> {
+    let catalog = catalog();
+    let entry = catalog.get(id).unwrap();
+    match &entry.task {
+        Ok(task) => Arc::clone(task),
+        Err(problems) => panic!("{id}: {problems:#?}"),
+    }
+}
+
+fn output(call: &Call) -> Value {
+    call.output().map(|(_, _, output)| (**output).clone()).unwrap_or_default()
+}
+
+fn body(run: &Run) -> &str {
+    run.result.as_ref().unwrap().body.data()
+}
+
+fn file(name: &str, text: &str) -> Value {
+    json!({ "path": name, "name": name, "text": text })
+}
+
+const DIFF: &str = "diff --git a/src/x.rs b/src/x.rs\n--- a/src/x.rs\n+++ b/src/x.rs\n@@ -1 +1,2 @@\n-old\n+new\n+er\n";
+
+/// Inputs that a person would give, one for each shipped task.
+fn inputs(task: &str) -> Value {
+    match task {
+        "ask" => json!({ "question": "Why is the sea blue?" }),
+        "email" => json!({ "about": "tell Ana the meeting moved to Friday" }),
+        "meeting_minutes" => json!({ "notes": "Weekly web team. We decided to launch in June. Ana will tell the press by Friday. The audit is late." }),
+        "summary" | "translate" | "rewrite" => json!({ "text": "We met in order to talk. It was very late. Nobody left. Then it rained." }),
+        "brainstorm" => json!({ "topic": "a farewell for a colleague who hates parties" }),
+        "commit_message" => json!({ "diff": file("stdin", DIFF) }),
+        "poem" => json!({ "topic": "the sea" }),
+        "guide_from_recording" => json!({ "transcript": file("talk.txt", TIMED) }),
+        "web_research" => json!({ "topic": "Do heat pumps pay off in old houses?" }),
+        "release_notes" => json!({ "version": "2.0.0", "from": "v1" }),
+        "code_review" => json!({}),
+        other => panic!("`{other}` has no inputs here; add some"),
+    }
+}
+
+const TIMED: &str = "[00:00:01.000 --> 00:00:04.000]   Welcome to this short demonstration.
+[00:00:04.000 --> 00:00:09.000]   First we open the settings window.
+[00:00:09.000 --> 00:00:12.000]   Then we choose the second tab.
+[00:00:12.000 --> 00:00:15.000]   There you see the list of all servers.
+[00:00:15.000 --> 00:00:19.000]   Add a new one with the plus sign.
+[00:00:19.000 --> 00:00:25.000]   Type its name and its address.
+[00:00:25.000 --> 00:00:30.000]   Press the test button and wait.
+[00:00:30.000 --> 00:00:33.000]   A green light says that it works.
+[00:00:33.000 --> 00:00:39.000]   Save, and close the window.
+";
+
+#[test]
+fn every_shipped_definition_is_without_a_mistake() {
+    let catalog = catalog();
+    let ids: Vec<&str> = catalog.entries.iter().map(|entry| entry.id.as_str()).collect();
+    let tasks = ["ask", "brainstorm", "commit_message", "email", "meeting_minutes", "rewrite", "summary", "translate"];
+    let workflows = ["code_review", "guide_from_recording", "poem", "release_notes", "web_research"];
+    assert_eq!(ids, [tasks.as_slice(), workflows.as_slice()].concat());
+    for entry in &catalog.entries {
+        assert!(entry.task.is_ok(), "{}: {:#?}", entry.id, entry.task);
+        assert!(entry.is_trusted() && entry.icon.is_some() && !entry.description.is_empty() && !entry.tags.is_empty());
+        for follow_up in &entry.task.as_ref().unwrap().follow_ups {
+            let next = shipped(&follow_up.task);
+            assert!(next.inputs.iter().any(|field| field.name == follow_up.input), "{}: {follow_up:?}", entry.id);
+        }
+    }
+}
+
+#[test]
+fn what_is_piped_into_a_text_task_has_one_place_to_go() {
+    use stepwell::core::form::FieldType;
+    for entry in catalog().entries.iter().filter(|entry| entry.kind == Kind::Instruct) {
+        let takes = [FieldType::Text, FieldType::Multiline, FieldType::File];
+        let required = entry.inputs.iter().filter(|field| field.required && takes.contains(&field.kind)).count();
+        assert_eq!(required, 1, "{}", entry.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shipped_task_comes_to_its_end_with_the_demo_model() {
+    for entry in &catalog().entries {
+        let machine = Machine::new();
+        machine.repository();
+        let run = machine.run(&entry.id, inputs(&entry.id), Person::Easy).await;
+        assert!(body(&run).len() > 20, "{}: {}", entry.id, body(&run));
+        assert!(!body(&run).contains("\n\n\n"), "{}: empty lines\n{}", entry.id, body(&run));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_of_the_demo_has_a_second_one_that_differs() {
+    for entry in catalog().entries.iter().filter(|entry| entry.kind == Kind::Workflow) {
+        let machine = Machine::new();
+        machine.repository();
+        let run = machine.run(&entry.id, inputs(&entry.id), Person::Picky).await;
+        for call in run.calls.values().filter(|call| call.attempts.len() > 1) {
+            let outputs: Vec<_> = call.attempts.iter().map(|attempt| &attempt.versions[0].output).collect();
+            assert_ne!(outputs[0], outputs[1], "{} {}", entry.id, call.key);
+        }
+        assert!(run.calls.values().any(|call| call.attempts.len() > 1), "{}", entry.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poem_has_as_many_stanzas_as_asked_for_and_all_of_them_differ() {
+    for stanzas in 1..=12usize {
+        let machine = Machine::new();
+        let run = machine.run("poem", json!({ "topic": "the \"old\" sea", "stanzas": stanzas }), Person::Easy).await;
+        let mut found: Vec<&str> = body(&run).split("\n\n").collect();
+        assert_eq!(found.len(), stanzas, "{}", body(&run));
+        assert!(body(&run).contains("the \"old\" sea"));
+        assert!(found.iter().all(|stanza| stanza.lines().count() == 4), "{}", body(&run));
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), stanzas);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_is_delivered_at_once_when_enough_is_said_and_asked_about_otherwise() {
+    let machine = Machine::new();
+    let run = machine.run("email", inputs("email"), Person::Easy).await;
+    assert_eq!(run.calls.len(), 1);
+    assert!(body(&run).starts_with("Hi Ana,\n\nThe meeting moved to Friday."), "{}", body(&run));
+    let run = machine.run("email", json!({ "about": "holidays" }), Person::Easy).await;
+    assert_eq!(run.calls.len(), 2);
+    assert_eq!(run.messages[1].text.data(), "for Ana, by Friday");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_notes_are_in_the_file_once_the_person_allowed_it() {
+    let machine = Machine::new();
+    machine.repository();
+    let run = machine.run("release_notes", inputs("release_notes"), Person::Easy).await;
+    let log = output(&run.calls.values().find(|call| call.step == "log").unwrap().clone());
+    assert!(log.as_str().unwrap().contains("Add b") && !log.as_str().unwrap().contains("Add a"), "{log}");
+    let saved = std::fs::read_to_string(machine.folder.path().join("RELEASE_NOTES.md")).unwrap();
+    assert_eq!(saved.trim_end(), body(&run).trim_end());
+    assert!(saved.starts_with("# 2.0.0\n\n## New\n\n- **"), "{saved}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_review_judges_each_file_by_its_own_diff() {
+    let machine = Machine::new();
+    machine.repository();
+    let run = machine.run("code_review", json!({}), Person::Easy).await;
+    let verdicts: Vec<Value> =
+        run.calls.values().filter(|call| call.step == "inspect").map(|call| output(call)["verdict"].clone()).collect();
+    assert_eq!(verdicts, ["request_changes", "approve"]);
+    assert!(body(&run).contains("### a.rs: request changes"), "{}", body(&run));
+    assert!(body(&run).contains("line 3"), "{}", body(&run));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guide_comes_from_a_transcript_of_any_kind_or_from_a_transcriber() {
+    let srt = "1\n00:00:01,000 --> 00:00:04,000\nWelcome to this demonstration.\n\n2\n00:00:05,000 --> 00:00:09,000\nOpen the settings window first.\n\n3\n00:00:10,000 --> 00:00:12,000\nThen close it again.\n";
+    let one_line = "He said that it works, and then it did.";
+    for text in [TIMED, srt, one_line] {
+        let machine = Machine::new();
+        let run = machine.run("guide_from_recording", json!({ "transcript": file("t.srt", text) }), Person::Easy).await;
+        assert!(body(&run).contains("## "), "{}", body(&run));
+        assert_eq!(run.calls.values().find(|call| call.step == "transcribe").unwrap().status.name(), "skipped");
+    }
+    let machine = Machine::new();
+    std::fs::write(machine.folder.path().join("talk.txt"), TIMED).unwrap();
+    let inputs = json!({ "recording": "talk.txt", "transcriber": "cat" });
+    let run = machine.run("guide_from_recording", inputs, Person::Easy).await;
+    assert!(body(&run).contains("## "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn research_goes_on_when_the_search_service_does_not_answer() {
+    let machine = Machine::new();
+    let inputs = json!({ "topic": "x", "search": "http://127.0.0.1:9/search?q=" });
+    let run = machine.run("web_research", inputs, Person::Easy).await;
+    assert!(!run.warnings.is_empty());
+    let asked = run.calls.values().any(|call| call.step == "by_hand" && call.standing.is_some());
+    assert!(asked, "{:?}", run.calls.keys().collect::<Vec<_>>());
+}
+
+/// Prints the results: `cargo nextest run --run-ignored only -E 'test(show)' --no-capture`.
+#[ignore = "for the eye"]
+#[tokio::test(flavor = "multi_thread")]
+async fn show_every_result() {
+    for entry in &catalog().entries {
+        for person in [Person::Easy, Person::Picky] {
+            let machine = Machine::new();
+            machine.repository();
+            let run = machine.run(&entry.id, inputs(&entry.id), person).await;
+            println!("==== {} ====\n{}\n", entry.id, body(&run));
+        }
+    }
+    let _ = Path::new("");
+}
