@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
     let mut code = String::from("&[\n");
     for file in files {
         // Writing to a String cannot fail.
-        let _ = writeln!(code, "    ({file:?}, include_bytes!({:?})),", Path::new(&root).join(&file));
+        let _ = writeln!(code, "    ({file:?}, include_bytes!({:?})),", Path::new(&root).join(&file).to_string_lossy());
     }
     code.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

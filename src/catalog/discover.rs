@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::decode::{Draft, decode};
-use super::folder::{FileProblem, Folder, read_bounded};
+use super::folder::{FileProblem, Folder, ends_as, read_bounded};
 use super::library::{BUILT_IN, Library};
 use super::trust::{Trust, TrustStore};
 use crate::core::diagnostic::{Diagnostic, Report, SourceText, did_you_mean};
@@ -187,7 +187,7 @@ fn builtin(library: Library) -> Vec<Entry> {
         .filter_map(|(path, bytes)| {
             let parts: Vec<&str> = path.split('/').collect();
             let (kind, prefix) = match parts[..] {
-                ["tasks", file] if file.ends_with(".toml") => (Kind::Instruct, "tasks/".to_owned()),
+                ["tasks", file] if ends_as(file, &["toml"]) => (Kind::Instruct, "tasks/".to_owned()),
                 ["workflows", id, "workflow.toml"] => (Kind::Workflow, format!("workflows/{id}/")),
                 _ => return None,
             };

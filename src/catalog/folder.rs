@@ -12,6 +12,9 @@ use crate::core::task::Kind;
 /// No file of a definition is larger, and no definition larger than ten of them.
 const LARGEST: u64 = 20 * 1024 * 1024;
 
+/// How a script's modules end.
+pub(super) const SCRIPT_FILES: [&str; 2] = ["js", "mjs"];
+
 /// Where a definition's files are.
 #[derive(Clone, Debug)]
 pub enum Folder {
@@ -115,6 +118,12 @@ impl Folder {
 
 fn inside(files: Library, prefix: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
     files.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(prefix)?, *bytes)))
+}
+
+/// Whether `name` ends as one of `endings`.
+pub(super) fn ends_as(name: &str, endings: &[&str]) -> bool {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    endings.iter().any(|wanted| ending == *wanted)
 }
 
 /// `name` with `/` between plain parts.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 use crate::core::form::{Field, FieldType};
@@ -81,7 +82,6 @@ pub fn read_image(path: &str, folder: &Path) -> Result<Value, String> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
         _ => return Err(format!("{path} is no image that a model takes; give a PNG, JPEG, GIF or WebP")),
     };
-    use base64::Engine as _;
     let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
     Ok(json!({ "path": path, "name": name(path), "media_type": media_type, "base64": base64 }))
 }

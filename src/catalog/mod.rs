@@ -10,6 +10,7 @@ pub mod folder;
 pub mod inputs;
 pub mod library;
 mod pin;
+pub mod scaffold;
 pub mod trust;
 
 pub use discover::{Catalog, Entry, Places, Source, Unknown, definitions_at};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::check::check;
 use super::decode::Draft;
 use super::discover::{Catalog, Entry, Places, Source, Unknown, definitions_at, on_disk};
+use super::folder::{SCRIPT_FILES, ends_as};
 use super::trust::{Trust, TrustStore};
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
@@ -125,7 +126,7 @@ impl Catalog {
         if let Body::Workflow(workflow) = &mut task.body {
             let take: fn(&str) -> bool = match workflow.flow {
                 FlowKind::Graph => return Ok(task),
-                FlowKind::Script { .. } => |name| name.ends_with(".js") || name.ends_with(".mjs"),
+                FlowKind::Script { .. } => |name| ends_as(name, &SCRIPT_FILES),
                 FlowKind::Process { .. } => |_| true,
             };
             let files = entry.folder.all().map_err(|problem| {

@@ -4,6 +4,7 @@
 //! so that a change can be shown. Records lie in the state folder, one small file each (0600, written by rename).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -109,7 +110,7 @@ impl TrustStore {
         let subject = subject(&path, kind);
         let record = self.record(&subject);
         let trust = self.look_up(&path, kind, &files);
-        let difference = difference(record.map(|record| record.files).unwrap_or_default(), &files);
+        let difference = difference(&record.map(|record| record.files).unwrap_or_default(), &files);
         Ok(Offer { path, kind, trust, difference, subject, files })
     }
 
@@ -161,7 +162,7 @@ fn copy(bytes: &[u8]) -> Option<String> {
     (bytes.len() <= LARGEST_COPY).then(|| String::from_utf8(bytes.to_vec()).ok()).flatten()
 }
 
-fn difference(old: BTreeMap<String, Option<String>>, new: &BTreeMap<String, Vec<u8>>) -> String {
+fn difference(old: &BTreeMap<String, Option<String>>, new: &BTreeMap<String, Vec<u8>>) -> String {
     let mut text = String::new();
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
@@ -171,7 +172,8 @@ fn difference(old: BTreeMap<String, Option<String>>, new: &BTreeMap<String, Vec<
         let after = new.get(name).map(|bytes| copy(bytes));
         match (before, after.as_ref().map(Option::as_deref)) {
             (Some(None), _) | (_, Some(None)) => {
-                text.push_str(&format!("{name}: too large, or not text; it is trusted by its hash\n"));
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{name}: too large, or not text; it is trusted by its hash");
             }
             (before, after) => {
                 let (before, after) = (before.flatten().unwrap_or_default(), after.flatten().unwrap_or_default());

@@ -15,7 +15,7 @@ use crate::core::ports::Secrets;
 use crate::core::secret::{Redactor, Secret, SecretRef};
 
 /// A password manager may ask the person to unlock it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// No secret is longer.
 const LONGEST: u64 = 1024 * 1024;

@@ -82,7 +82,7 @@ pub fn in_text(source: &str) -> Vec<Chain> {
     let mut at = 0;
     while let Some(open) = source[at..].find('{').map(|found| at + found) {
         at = open + 1;
-        let close = match source[at..].as_bytes().first() {
+        let close = match source.as_bytes().get(at) {
             Some(b'{') => "}}",
             Some(b'%') => "%}",
             Some(b'#') => {
@@ -113,10 +113,9 @@ fn code_end(source: &str, at: usize, close: &str) -> usize {
             Some(_) if escaped => escaped = false,
             Some(_) if c == '\\' => escaped = true,
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if c == '"' || c == '\'' => quote = Some(c),
             None if source[at + offset..].starts_with(close) => return at + offset,
-            None => {}
+            _ => {}
         }
     }
     source.len()

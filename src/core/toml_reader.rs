@@ -270,6 +270,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a text.
+    #[must_use]
     pub fn text(&self) -> Option<Text> {
         let text = self.value.as_str();
         if text.is_none() {
@@ -279,6 +280,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a yes or no.
+    #[must_use]
     pub fn boolean(&self) -> Option<bool> {
         let yes = self.value.as_bool();
         if yes.is_none() {
@@ -288,6 +290,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a whole number.
+    #[must_use]
     pub fn integer(&self) -> Option<i64> {
         let number =
             self.value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
@@ -298,6 +301,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a whole number of at least `least` that fits 32 bits.
+    #[must_use]
     pub fn count(&self, least: u32) -> Option<u32> {
         let number = self.integer()?;
         let count = u32::try_from(number).ok().filter(|count| *count >= least);
@@ -308,6 +312,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a number, whole or not.
+    #[must_use]
     pub fn number(&self) -> Option<f64> {
         let number = match self.value {
             DeValue::Integer(_) => self.value.as_integer().and_then(|n| {
@@ -324,6 +329,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a length of time.
+    #[must_use]
     pub fn time(&self) -> Option<Span> {
         let span = self.value.as_str().and_then(Span::parse);
         if span.is_none() {
@@ -348,6 +354,7 @@ impl<'a> Item<'a> {
     }
 
     /// As a list.
+    #[must_use]
     pub fn list(&self) -> Option<Vec<Item<'a>>> {
         let Some(items) = self.value.as_array() else {
             self.wrong(&format!("a list (in brackets, or `[[{}]]` tables)", self.name));
@@ -368,11 +375,13 @@ impl<'a> Item<'a> {
     }
 
     /// As a list of texts.
+    #[must_use]
     pub fn texts(&self) -> Option<Vec<Text>> {
         Some(self.list()?.iter().filter_map(Item::text).collect())
     }
 
     /// As a table.
+    #[must_use]
     pub fn table(self) -> Option<Table<'a>> {
         let Some(entries) = self.value.as_table() else {
             self.wrong("a table");
@@ -382,6 +391,7 @@ impl<'a> Item<'a> {
     }
 
     /// As JSON, whatever it is. A date becomes its text.
+    #[must_use]
     pub fn json(&self) -> Option<Value> {
         Some(match self.value {
             DeValue::String(text) => Value::from(text.as_ref()),
@@ -462,5 +472,53 @@ fn escape(raw: &str) -> (usize, usize) {
         Some(' ' | '\t' | '\r' | '\n') => (raw.len() - raw[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(), 0),
         Some(c) => (1 + c.len_utf8(), 1),
         None => (1, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(source: &str) -> Text {
+        let source = Arc::new(SourceText { name: "f".into(), text: source.into() });
+        read(&source, &Report::default(), |root| root.get("a").and_then(|item| item.text())).flatten().unwrap()
+    }
+
+    #[test]
+    fn a_place_in_a_value_is_a_place_in_the_file() {
+        for source in [
+            "a = \"one {{ X }}\"",
+            "a = 'one {{ X }}'",
+            "a = \"\"\"\none\ntwo {{ X }}\"\"\"",
+            "a = \"\"\"\r\none\r\ntwo {{ X }}\"\"\"",
+            "a = '''\none \\n X'''",
+            "a = \"\\t\\\"\\u00e4\\U0001F600 X\"",
+            "a = \"\"\"one \\\n    X \\\n two\"\"\"",
+            "a = \"\"\"\\\n  X\"\"\"",
+        ] {
+            let text = text(source);
+            let offset = text.offset_in_file(text.value.find('X').unwrap());
+            assert_eq!(&source[offset..=offset], "X", "{source}");
+        }
+    }
+
+    #[test]
+    fn several_slips_in_one_line_are_told_once() {
+        let source = Arc::new(SourceText { name: "f".into(), text: "a = = 1 ]\nb = \"x\n".into() });
+        let report = Report::default();
+        assert!(read(&source, &report, |_| ()).is_none());
+        let lines: Vec<usize> = report.into_sorted().iter().map(|diagnostic| diagnostic.line).collect();
+        assert_eq!(lines, [1, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_offset_lies_within_the_text(value in "\\PC{0,20}[\n\t\"\\\\ä]{0,5}\\PC{0,10}", offset in 0usize..60) {
+            let source = format!("a = {}", toml::Value::String(value));
+            let text = text(&source);
+            prop_assert!(text.offset_in_file(offset) <= source.len());
+        }
     }
 }

@@ -115,18 +115,17 @@ impl Shape {
             shape = match (shape, part) {
                 (Self::Any, _) | (Self::Object(_) | Self::Plain(_), Part::Item) => return Ok(Self::Any),
                 (Self::List(item), Part::Item) => *item,
-                (shape, Part::Name(name)) if chain.call && at + 1 == chain.parts.len() => {
-                    let _ = shape;
+                (_, Part::Name(name)) if chain.call && at + 1 == chain.parts.len() => {
                     let why = format!("`{}` has no method `{name}`; filters do such work: `{0} | …`", so_far());
                     return Err((at, why));
                 }
-                (Self::Object(fields), Part::Name(name)) => match fields.iter().position(|(known, _)| known == name) {
-                    Some(field) => fields.into_iter().nth(field).map_or(Self::Any, |(_, shape)| shape),
-                    None => {
+                (Self::Object(fields), Part::Name(name)) => {
+                    let Some((_, field)) = fields.iter().find(|(known, _)| known == name) else {
                         let hint = did_you_mean(name, fields.iter().map(|(known, _)| known.as_str()));
                         return Err((at, format!("`{}` has no `{name}`{hint}", so_far())));
-                    }
-                },
+                    };
+                    field.clone()
+                }
                 (Self::List(_), Part::Name(name)) => {
                     let why = format!(
                         "`{0}` is a list and has no `{name}`; take an item of it, `{0}[0].{name}`, or a loop",
@@ -148,7 +147,7 @@ pub(super) fn spelled(chain: &Chain, end: usize) -> String {
     let mut text = chain.root.clone();
     for part in &chain.parts[..end] {
         match part {
-            Part::Name(name) => text.push_str(&format!(".{name}")),
+            Part::Name(name) => text.extend([".", name]),
             Part::Item => text.push_str("[…]"),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Context, values};
 use crate::core::form::{Field, FieldType};
-use crate::core::toml_reader::Table;
+use crate::core::toml_reader::{Item, Table};
 
 const TYPES: [(&str, FieldType); 14] = [
     ("text", FieldType::Text),
@@ -56,7 +56,7 @@ impl Context<'_> {
             choices: values(table.texts("choices")),
             min: table.number("min"),
             max: table.number("max"),
-            pattern: pattern.as_ref().and_then(|item| item.text()).map(|text| text.value),
+            pattern: pattern.as_ref().and_then(Item::text).map(|text| text.value),
         };
         table.done();
         if kind == Some(None) {
@@ -87,10 +87,10 @@ impl Context<'_> {
                 Ok(value) => field.default = Some(value),
                 // A path: what is there is seen when a run starts.
                 Err(_) if field.kind.is_read() && (value.is_string() || value.is_array()) => {
-                    field.default = Some(value)
+                    field.default = Some(value);
                 }
                 Err(why) if !(chooses && field.choices.is_empty()) => {
-                    item.error(format!("the default does not fit: {why}"))
+                    item.error(format!("the default does not fit: {why}"));
                 }
                 Err(_) => {}
             }

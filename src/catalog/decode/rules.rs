@@ -47,7 +47,7 @@ impl Context<'_> {
             priority: table.get("priority").and_then(|item| item.integer()).unwrap_or_default(),
             stop_when: expr("stop_when", Scope::Judge),
             decide_within: table.time("decide_within"),
-            on_timeout: self.on_timeout(table),
+            on_timeout: on_timeout(table),
             set_state: table
                 .get("set_state")
                 .and_then(Item::table)
@@ -161,14 +161,6 @@ impl Context<'_> {
         })
     }
 
-    fn on_timeout(&self, table: &Table<'_>) -> Option<OnTimeout> {
-        let item = table.get("on_timeout")?;
-        if !table.has("decide_within") {
-            item.error("`on_timeout` answers a gate whose time is up; add `decide_within = \"2d\"`");
-        }
-        item.one_of(&ON_TIMEOUT)
-    }
-
     fn document(&self, table: &Table<'_>, step: At<'_>) -> Option<DocumentSpec> {
         let text = |key, example| {
             let item = table.required(key, example);
@@ -181,4 +173,12 @@ impl Context<'_> {
         let name = name?;
         Some(DocumentSpec { title: title.unwrap_or_else(|| name.clone()), name, body: body? })
     }
+}
+
+fn on_timeout(table: &Table<'_>) -> Option<OnTimeout> {
+    let item = table.get("on_timeout")?;
+    if !table.has("decide_within") {
+        item.error("`on_timeout` answers a gate whose time is up; add `decide_within = \"2d\"`");
+    }
+    item.one_of(&ON_TIMEOUT)
 }

@@ -97,6 +97,6 @@ impl Context<'_> {
                 )),
             }
         });
-        Step { title, does, rules, id }
+        Step { id, title, does, rules }
     }
 }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{At, Context, Scope, filled, values};
+use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
 use crate::core::step::{Retry, Step};
 use crate::core::task::{FlowKind, ResultSpec, Successor, Workflow};
@@ -13,7 +14,7 @@ use crate::core::toml_reader::{Item, Table, Text};
 use crate::core::usage::Budget;
 
 /// Endings of files that a program's argv may name in the definition's folder.
-const PROGRAM_FILES: [&str; 8] = [".py", ".js", ".mjs", ".ts", ".rb", ".sh", ".pl", ".lua"];
+const PROGRAM_FILES: [&str; 8] = ["py", "js", "mjs", "ts", "rb", "sh", "pl", "lua"];
 
 impl Context<'_> {
     /// The keys of a workflow that an instruct task does not have.
@@ -42,7 +43,7 @@ impl Context<'_> {
                 item.error("`flow` names no program; write `flow = [\"python3\", \"main.py\"]`");
             }
             for argument in &argv {
-                let names_file = PROGRAM_FILES.iter().any(|ending| argument.value.ends_with(ending));
+                let names_file = ends_as(&argument.value, &PROGRAM_FILES);
                 if names_file && !argument.value.starts_with(['/', '-', '~']) {
                     self.must_hold(argument.value.as_str(), |why| self.report.error(&argument.place, why));
                 }
@@ -52,7 +53,7 @@ impl Context<'_> {
         let text = filled(item)?;
         match text.value.as_str() {
             "graph" => Some(FlowKind::Graph),
-            entry if entry.ends_with(".js") || entry.ends_with(".mjs") => {
+            entry if ends_as(entry, &SCRIPT_FILES) => {
                 self.must_hold(entry, |why| item.error(why));
                 Some(FlowKind::Script { entry: text.value, sources: BTreeMap::new() })
             }

@@ -31,13 +31,6 @@ impl Folders {
         Self { _all: all, places }
     }
 
-    fn write(&self, root: &Option<PathBuf>, name: &str, text: &str) -> PathBuf {
-        let path = root.as_ref().unwrap().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
     fn catalog(&self) -> Catalog {
         Catalog::load_from(LIBRARY, &self.places)
     }
@@ -50,6 +43,13 @@ impl Folders {
     }
 }
 
+fn write(root: Option<&PathBuf>, name: &str, text: &str) -> PathBuf {
+    let path = root.unwrap().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path
+}
+
 fn email(name: &str) -> String {
     format!("id = \"email\"\nname = \"{name}\"\n")
 }
@@ -60,11 +60,11 @@ fn later_places_shadow_earlier_ones_by_id() {
     let places = folders.places.clone();
     let said = |catalog: &Catalog| (catalog.get("email").unwrap().name.clone(), catalog.get("email").unwrap().source);
     assert_eq!(said(&folders.catalog()), ("Built-in email".to_owned(), Source::Builtin));
-    folders.write(&places.own, "tasks/mail.toml", &email("Mine"));
+    write(places.own.as_ref(), "tasks/mail.toml", &email("Mine"));
     assert_eq!(said(&folders.catalog()), ("Mine".to_owned(), Source::User));
-    folders.write(&places.project, "tasks/email.toml", &email("The project's"));
+    write(places.project.as_ref(), "tasks/email.toml", &email("The project's"));
     assert_eq!(said(&folders.catalog()), ("The project's".to_owned(), Source::Project));
-    folders.write(&places.dir, "workflows/email/workflow.toml", &email("A workflow"));
+    write(places.dir.as_ref(), "workflows/email/workflow.toml", &email("A workflow"));
     assert_eq!(said(&folders.catalog()), ("A workflow".to_owned(), Source::Dir));
     assert_eq!(folders.catalog().entries.len(), 2);
 }
@@ -72,7 +72,7 @@ fn later_places_shadow_earlier_ones_by_id() {
 #[test]
 fn one_folder_under_two_names_stays_the_person_s_own() {
     let mut folders = Folders::new();
-    folders.write(&folders.places.own.clone(), "tasks/x.toml", "id = \"x\"\nname = \"X\"\n");
+    write(folders.places.own.as_ref(), "tasks/x.toml", "id = \"x\"\nname = \"X\"\n");
     folders.places.dir = folders.places.own.clone();
     let catalog = folders.catalog();
     let entry = catalog.get("x").unwrap();
@@ -82,7 +82,7 @@ fn one_folder_under_two_names_stays_the_person_s_own() {
 #[test]
 fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
     let folders = Folders::new();
-    folders.write(&folders.places.own, "tasks/broken.toml", "id = \"broken\"\nname = 3\n");
+    write(folders.places.own.as_ref(), "tasks/broken.toml", "id = \"broken\"\nname = 3\n");
     fs::write(folders.places.own.as_ref().unwrap().join("tasks/bytes.toml"), b"id = \"\xff\"").unwrap();
     let catalog = folders.catalog();
     assert!(catalog.get("email").unwrap().task.is_ok());
@@ -95,8 +95,8 @@ fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
 #[test]
 fn two_definitions_of_one_place_cannot_have_one_id() {
     let folders = Folders::new();
-    folders.write(&folders.places.own, "tasks/a.toml", "id = \"x\"\nname = \"X\"\n");
-    folders.write(&folders.places.own, "tasks/b.toml", "id = \"x\"\nname = \"X\"\n");
+    write(folders.places.own.as_ref(), "tasks/a.toml", "id = \"x\"\nname = \"X\"\n");
+    write(folders.places.own.as_ref(), "tasks/b.toml", "id = \"x\"\nname = \"X\"\n");
     let catalog = folders.catalog();
     let wrong: Vec<String> = catalog.entries.iter().flat_map(|entry| catalog.check(entry)).map(|d| d.message).collect();
     assert_eq!(wrong.len(), 1);
@@ -121,8 +121,8 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
     let folders = Folders::new();
     let places = folders.places.clone();
     let text = "id = \"w\"\nname = \"W\"\nflow = \"main.js\"\n";
-    let file = folders.write(&places.dir, "workflows/w/workflow.toml", text);
-    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 1;\n");
+    let file = write(places.dir.as_ref(), "workflows/w/workflow.toml", text);
+    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
     let error = folders.catalog().pin("w").unwrap_err().to_string();
     assert!(error.contains("is not trusted yet") && error.contains("stepwell trust "), "{error}");
 
@@ -134,14 +134,14 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
     assert_eq!(pinned.folder.as_deref(), file.parent());
 
     // One byte, in any file, and a file more.
-    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 2;\n");
+    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 2;\n");
     assert_eq!(folders.catalog().get("w").unwrap().trust, Trust::Changed);
     let offers = TrustStore::new(&places.state).offers(&places.dir.clone().unwrap()).unwrap();
     assert!(offers[0].difference.contains("-export default async () => 1;\n+export default async () => 2;\n"));
     assert!(matches!(folders.catalog().pin("w"), Err(PinError::Untrusted { trust: Trust::Changed, .. })));
-    folders.write(&places.dir, "workflows/w/main.js", "export default async () => 1;\n");
+    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
     assert!(folders.catalog().pin("w").is_ok());
-    let more = folders.write(&places.dir, "workflows/w/more.js", "");
+    let more = write(places.dir.as_ref(), "workflows/w/more.js", "");
     assert!(folders.catalog().pin("w").is_err());
     fs::remove_file(more).unwrap();
     assert!(folders.catalog().pin("w").is_ok());
@@ -150,7 +150,7 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
 #[test]
 fn what_was_shown_is_what_is_trusted() {
     let folders = Folders::new();
-    let file = folders.write(&folders.places.dir, "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    let file = write(folders.places.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
     let store = TrustStore::new(&folders.places.state);
     let offers = store.offers(&file).unwrap();
     assert_eq!((offers.len(), offers[0].trust), (1, Trust::Untrusted));
@@ -164,7 +164,7 @@ fn what_was_shown_is_what_is_trusted() {
 fn what_is_trusted_is_kept_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folders = Folders::new();
-    let file = folders.write(&folders.places.dir, "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    let file = write(folders.places.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
     folders.trust(&file);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let records = folders.places.state.join("trust");
@@ -177,10 +177,10 @@ fn what_is_trusted_is_kept_for_its_owner_alone() {
 #[test]
 fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
     let folders = Folders::new();
-    let secret = folders.write(&folders.places.own, "secret.md", "private");
+    let secret = write(folders.places.own.as_ref(), "secret.md", "private");
     let text = "id = \"w\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nprompt_file = \"a.md\"\n";
     for root in [&folders.places.own, &folders.places.dir] {
-        folders.write(root, "workflows/w/workflow.toml", text);
+        write(root.as_ref(), "workflows/w/workflow.toml", text);
         std::os::unix::fs::symlink(&secret, root.as_ref().unwrap().join("workflows/w/a.md")).unwrap();
     }
     let said = |catalog: &Catalog| catalog.get("w").unwrap().task.as_ref().unwrap_err()[0].message.clone();
@@ -194,8 +194,12 @@ fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
 fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
     let folders = Folders::new();
     let own = &folders.places.own;
-    folders.write(own, "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n");
-    folders.write(own, "workflows/p/workflow.toml", "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\ninputs = { topik = \"x\" }\n[[then]]\nworkflow = \"cc\"\n[[follow_ups]]\ntask = \"c\"\ninput = \"text\"\n[[steps]]\nid = \"b\"\nkind = \"workflow\"\nworkflow = \"email\"\n");
+    write(own.as_ref(), "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n");
+    write(
+        own.as_ref(),
+        "workflows/p/workflow.toml",
+        "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\ninputs = { topik = \"x\" }\n[[then]]\nworkflow = \"cc\"\n[[follow_ups]]\ntask = \"c\"\ninput = \"text\"\n[[steps]]\nid = \"b\"\nkind = \"workflow\"\nworkflow = \"email\"\n",
+    );
     let catalog = folders.catalog();
     let mistakes = catalog.check(catalog.get("p").unwrap());
     let said: Vec<String> = mistakes.iter().map(|d| format!("{}:{}: {}", d.line, d.column, d.message)).collect();
@@ -214,20 +218,20 @@ fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
 #[test]
 fn workflows_nest_ten_deep_and_never_in_a_circle() {
     let folders = Folders::new();
-    let write = |id: usize, child: usize| {
+    let chain = |id: usize, child: usize| {
         let text = format!(
             "id = \"w{id}\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"w{child}\"\n"
         );
-        folders.write(&folders.places.own, &format!("workflows/w{id}/workflow.toml"), &text);
+        write(folders.places.own.as_ref(), &format!("workflows/w{id}/workflow.toml"), &text);
     };
     for id in 0..11 {
-        write(id, id + 1);
+        chain(id, id + 1);
     }
-    folders.write(&folders.places.own, "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
+    write(folders.places.own.as_ref(), "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
     assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
     let error = folders.catalog().pin("w0").unwrap_err().to_string();
     assert!(error.contains("workflows are nested more than 10 deep here: w0 → w1 → "), "{error}");
-    write(3, 1);
+    chain(3, 1);
     let error = folders.catalog().pin("w1").unwrap_err().to_string();
     assert!(error.contains("6:12: `w1` starts itself: w1 → w2 → w3 → w1"), "{error}");
 }
@@ -236,10 +240,10 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
 fn a_path_is_checked_with_what_lies_beside_it() {
     let folders = Folders::new();
     let dir = folders.places.dir.clone();
-    folders.write(&dir, "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\n");
+    write(dir.as_ref(), "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\n");
     let text = "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\n";
-    let file = folders.write(&dir, "workflows/p/workflow.toml", text);
-    folders.write(&dir, "tasks/t.toml", "id = \"t\"\nnam = \"T\"\n");
+    let file = write(dir.as_ref(), "workflows/p/workflow.toml", text);
+    write(dir.as_ref(), "tasks/t.toml", "id = \"t\"\nnam = \"T\"\n");
     let elsewhere = Places { dir: None, ..folders.places.clone() };
     let check = |path: &Path| Catalog::check_path(&elsewhere, path).unwrap();
     assert_eq!(check(&file)[0].mistakes, []);

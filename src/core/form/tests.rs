@@ -1,1 +1,114 @@
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
 
+use super::super::{Field, FieldType, check, fill};
+
+fn field(kind: FieldType) -> Field {
+    Field {
+        name: "f".into(),
+        kind,
+        required: true,
+        choices: vec!["red".into(), "green".into(), "a, b".into()],
+        ..Field::default()
+    }
+}
+
+#[test]
+fn what_is_typed_becomes_a_value() {
+    for (kind, typed, value) in [
+        (FieldType::Text, "the sea", json!("the sea")),
+        (FieldType::Text, "42\n", json!("42")),
+        (FieldType::Multiline, "a\nb\n", json!("a\nb\n")),
+        (FieldType::Integer, " -3 ", json!(-3)),
+        (FieldType::Number, "2.5", json!(2.5)),
+        (FieldType::Number, "7", json!(7)),
+        (FieldType::Boolean, "Yes", json!(true)),
+        (FieldType::Boolean, "false", json!(false)),
+        (FieldType::Choice, "red", json!("red")),
+        (FieldType::Choices, "red, green", json!(["red", "green"])),
+        (FieldType::Choices, "a, b", json!(["a, b"])),
+        (FieldType::Choices, "[\"a, b\", \"red\"]", json!(["a, b", "red"])),
+        (FieldType::Date, "2026-11-20", json!("2026-11-20")),
+        (FieldType::Secret, "env:TOKEN", json!("env:TOKEN")),
+        (FieldType::Json, "{\"a\": [1]}", json!({"a": [1]})),
+        (FieldType::Json, "\"\"", json!("")),
+    ] {
+        assert_eq!(field(kind).parse_text(typed), Ok(value), "{typed}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_words() {
+    for (kind, typed, wanted) in [
+        (FieldType::Text, "", "a value is required"),
+        (FieldType::Text, "a\nb", "one line is wanted, this is several"),
+        (FieldType::Integer, "three", "a whole number is wanted, not `three`"),
+        (FieldType::Integer, "2.5", "a whole number is wanted, not `2.5`"),
+        (FieldType::Integer, "99999999999999999999", "a whole number is wanted, not `99999999999999999999`"),
+        (FieldType::Number, "nan", "a number is wanted, not `nan`"),
+        (FieldType::Boolean, "maybe", "yes or no (true or false) is wanted, not `maybe`"),
+        (FieldType::Choice, "gren", "`gren` is not a choice; did you mean `green`?"),
+        (FieldType::Choice, "", "a value is required: `red`, `green`, `a, b`"),
+        (FieldType::Choices, "red, xxxxxx", "`xxxxxx` is not a choice; choose from `red`, `green`, `a, b`"),
+        (FieldType::Date, "20.11.2026", "a date such as 2026-11-20 is wanted, not `20.11.2026`"),
+        (FieldType::Date, "2026-02-30", "a date such as 2026-11-20 is wanted, not `2026-02-30`"),
+        (FieldType::Json, "{", "JSON is wanted: EOF while parsing an object at line 1 column 1"),
+        (FieldType::File, "a.txt", "a file that was read is wanted, not `a.txt`"),
+    ] {
+        assert_eq!(field(kind).parse_text(typed), Err(wanted.to_owned()), "{typed}");
+    }
+    let secret = field(FieldType::Secret).parse_text("hunter2").unwrap_err();
+    assert!(secret.contains("env:NAME") && !secret.contains("hunter2"));
+}
+
+#[test]
+fn limits_count_what_the_type_holds() {
+    let with = |kind, min: f64, max: f64| Field { min: Some(min), max: Some(max), ..field(kind) };
+    for (field, value, wanted) in [
+        (with(FieldType::Integer, 1.0, 12.0), json!(13), "a number from 1 to 12 is wanted, not 13"),
+        (with(FieldType::Text, 2.0, 3.0), json!("ä"), "at least 2 characters are wanted, these are 1"),
+        (with(FieldType::Text, 2.0, 3.0), json!("äöüß"), "at most 3 characters are allowed, these are 4"),
+        (with(FieldType::Choices, 2.0, 3.0), json!(["red"]), "at least 2 choices are wanted, these are 1"),
+    ] {
+        assert_eq!(field.validate(&value), Err(wanted.to_owned()));
+    }
+    assert_eq!(with(FieldType::Integer, 1.0, 12.0).validate(&json!(12.0)), Ok(json!(12)));
+    let pattern = Field { pattern: Some("[a-z]+|x".into()), ..field(FieldType::Text) };
+    assert_eq!(pattern.validate(&json!("abc")), Ok(json!("abc")));
+    assert_eq!(pattern.validate(&json!("abc1")), Err("`abc1` does not match the pattern `[a-z]+|x`".to_owned()));
+}
+
+#[test]
+fn a_form_is_filled_in_with_defaults_and_names_all_that_is_wrong() {
+    let fields = [
+        Field { name: "topic".into(), required: true, ..Field::default() },
+        Field { name: "n".into(), kind: FieldType::Integer, default: Some(json!(3)), ..Field::default() },
+        Field { name: "note".into(), ..Field::default() },
+    ];
+    let given = |value: Value| value.as_object().cloned().unwrap_or_default();
+    let filled = check(&fields, &given(json!({"topic": "sea"}))).unwrap();
+    assert_eq!(Value::Object(filled), json!({"topic": "sea", "n": 3, "note": null}));
+    let wrong = check(&fields, &given(json!({"n": "x", "topik": 1}))).unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "`topic`: a value is required\n`n`: a whole number is wanted, not `x`\n`topik`: there is no such field; did you mean `topic`?"
+    );
+    assert_eq!(fill(&fields, &json!([])).unwrap_err().len(), 1);
+    assert_eq!(fill(&[], &json!({"a": 1})).unwrap_err(), ["`a`: there is nothing to fill in here"]);
+    assert_eq!(check(&[], &Map::new()).unwrap(), Map::new());
+}
+
+proptest! {
+    #[test]
+    fn what_was_valid_stays_as_it_is(kind in 0usize..14, typed in "\\PC{0,30}") {
+        let kinds = [
+            FieldType::Text, FieldType::Multiline, FieldType::Integer, FieldType::Number, FieldType::Boolean,
+            FieldType::Choice, FieldType::Choices, FieldType::Date, FieldType::File, FieldType::Files,
+            FieldType::Image, FieldType::Images, FieldType::Secret, FieldType::Json,
+        ];
+        let field = field(kinds[kind]);
+        if let Ok(value) = field.parse_text(&typed) {
+            prop_assert_eq!(field.validate(&value), Ok(value));
+        }
+    }
+}

@@ -80,7 +80,8 @@ impl Field {
     /// # Errors
     /// What is wrong and what would be right, in words for a person.
     pub fn validate(&self, raw: &Value) -> Result<Value, String> {
-        if is_nothing(raw) && !(self.kind == FieldType::Json && !raw.is_null()) {
+        // An empty text or list is a JSON value like any other.
+        if raw.is_null() || (is_nothing(raw) && self.kind != FieldType::Json) {
             return self.nothing(raw);
         }
         match self.kind {
@@ -142,11 +143,11 @@ impl Field {
         }
         let text = if self.kind == FieldType::Text { text.trim_end_matches(['\r', '\n']) } else { text };
         self.counted(text.chars().count(), "characters")?;
-        if let Some(regex) = self.regex() {
-            if !regex?.is_match(text) {
-                let pattern = self.pattern.as_deref().unwrap_or_default();
-                return Err(format!("`{}` does not match the pattern `{pattern}`", shown(text)));
-            }
+        if let Some(regex) = self.regex().transpose()?
+            && !regex.is_match(text)
+        {
+            let pattern = self.pattern.as_deref().unwrap_or_default();
+            return Err(format!("`{}` does not match the pattern `{pattern}`", shown(text)));
         }
         Ok(Value::from(text))
     }

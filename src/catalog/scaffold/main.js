@@ -1,0 +1,9 @@
+// `await` is the only suspension; Promise.all runs in parallel. Every result is journaled and reviewed as declared.
+export default async function (run, inputs) {
+  const parts = await run.step("divide", {});
+  const text = [];
+  for (const part of parts) {
+    text.push(await run.step("write", { part, earlier: text }));
+  }
+  return { title: inputs.topic, body: text.join("\n\n") };
+}
