@@ -241,7 +241,8 @@ pub static TABLE: &[Command] = &[
     command!(Start, "Start with what is filled in", "start", [Chord::ctrl('s')], |s| on(s, Screen::Form)),
     command!(NextField, "The next field", "next field", [TAB, ENTER], |s| on(s, Screen::Form)),
     command!(PreviousField, "The field before", "", [k(KeyCode::BackTab)], |s| on(s, Screen::Form)),
-    command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form) && s.output),
+    command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)
+        && s.output),
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),

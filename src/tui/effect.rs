@@ -58,6 +58,12 @@ pub enum Effect {
         /// The secrets that were typed rather than referred to, by input.
         secrets: Vec<(String, Secret)>,
     },
+    /// Open a run on its screen.
+    OpenRun(RunId),
+    /// Open a task: its form, or straight away when it has no inputs.
+    OpenTask(String),
+    /// Start a plain chat with this.
+    Ask(String),
     /// Watch a run: its snapshot, then what is new.
     Subscribe(RunId),
     /// Watch it no more; the run goes on.

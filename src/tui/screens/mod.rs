@@ -1,4 +1,5 @@
 //! Screens: each a model with a pure `update` and a `view`, made of core's types only.
 
 pub mod form;
+pub mod home;
 pub mod run;

@@ -1,0 +1,368 @@
+//! Home: the open runs, then what can be started. Letters search; the preview shows what the selected row is.
+
+mod view;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use crossterm::event::{KeyEvent, MouseEventKind};
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use ratatui::layout::Position;
+
+use crate::core::model::ModelChoice;
+use crate::core::ports::RunRow;
+use crate::core::run::Status;
+use crate::core::task::{Body, Kind, Task};
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Hit, Seen};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go};
+use crate::tui::markdown::Document;
+use crate::tui::message::Message;
+use crate::tui::situation::{Screen, Situation};
+use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::scroll::{By, Scroll};
+
+/// Something that can be started, as home shows it.
+#[derive(Clone, Debug)]
+pub struct TaskRow {
+    /// The definition; `None` when it has errors.
+    pub task: Option<Arc<Task>>,
+    /// Its id.
+    pub id: String,
+    /// What the person reads.
+    pub name: String,
+    /// Instruct or workflow.
+    pub kind: Kind,
+    /// `shipped`, `mine`, `this project` or a folder.
+    pub source: String,
+    /// Whether it may run.
+    pub trusted: bool,
+    /// What is wrong with it, each with its place.
+    pub errors: Vec<String>,
+    /// What was learned for it.
+    pub learned: Vec<String>,
+    /// Its last runs, newest first: title and when.
+    pub runs: Vec<(String, DateTime<Utc>)>,
+}
+
+/// A row of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Heading(&'static str),
+    Run(usize),
+    Task(usize),
+    Ask,
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct HomeScreen {
+    runs: Vec<RunRow>,
+    tasks: Vec<TaskRow>,
+    model: Option<ModelChoice>,
+    search: LineInput,
+    rows: Vec<Row>,
+    list: List,
+    preview: Document,
+    scroll: Scroll,
+    now: DateTime<Utc>,
+    note: Option<String>,
+    seen: Seen,
+}
+
+impl HomeScreen {
+    /// An empty home; what there is arrives by [`HomeScreen::fill`].
+    #[must_use]
+    pub fn new(now: DateTime<Utc>) -> Self {
+        let mut home = Self {
+            runs: Vec::new(),
+            tasks: Vec::new(),
+            model: None,
+            search: LineInput::default(),
+            rows: Vec::new(),
+            list: List::default(),
+            preview: Document::default(),
+            scroll: Scroll::at_start(),
+            now,
+            note: None,
+            seen: Seen::default(),
+        };
+        home.refresh();
+        home
+    }
+
+    /// Takes the open runs, and the tasks with the most recently used first. The selection stays on what it was on.
+    pub fn fill(&mut self, mut runs: Vec<RunRow>, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
+        let before = self.selected().and_then(|row| self.name_of(row));
+        runs.retain(|run| open_order(run).is_some());
+        runs.sort_by_key(open_order);
+        (self.runs, self.tasks, self.now) = (runs, tasks, now);
+        self.refresh();
+        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before) {
+            self.list.select(at, self.rows.len(), self.seen.list);
+            self.show();
+        }
+    }
+
+    /// Which model answers, and why.
+    pub fn answers(&mut self, model: ModelChoice) {
+        self.model = Some(model);
+    }
+
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The situation that a key meets.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        let others = self.runs.iter().any(|run| run.waiting > 0);
+        Situation { screen: Screen::Home, others, ..Situation::default() }
+    }
+
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Paste(text) => {
+                self.search.paste(&text);
+                self.refresh();
+                (Vec::new(), true)
+            }
+            Message::Mouse(mouse) => {
+                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                let lines = match (mouse.kind, hit) {
+                    (MouseEventKind::ScrollUp, _) => -3,
+                    (MouseEventKind::ScrollDown, _) => 3,
+                    (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => {
+                        return (self.give(id), true);
+                    }
+                    (MouseEventKind::Down(_), Some(Hit::Row(at))) if !self.is_heading(at) => {
+                        // A click selects; a click on what is selected opens it.
+                        if at == self.list.selected {
+                            return (self.give(Id::Open), true);
+                        }
+                        self.list.select(at, self.rows.len(), self.seen.list);
+                        self.show();
+                        return (Vec::new(), true);
+                    }
+                    _ => return (Vec::new(), false),
+                };
+                match hit {
+                    Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.seen.output),
+                    _ => self.step(lines.signum()),
+                }
+                (Vec::new(), true)
+            }
+            Message::Failed(text) | Message::Done(text) => {
+                self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        if let Some(id) = command(key, &self.situation()) {
+            return self.give(id);
+        }
+        if self.search.key(key) {
+            self.refresh();
+        }
+        Vec::new()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::Open => return self.open(),
+            Id::Up => self.step(-1),
+            Id::Down => self.step(1),
+            Id::PageUp => self.scroll.by(By::Pages(-1), self.seen.output),
+            Id::PageDown => self.scroll.by(By::Pages(1), self.seen.output),
+            Id::Back if !self.search.is_empty() => {
+                self.search = LineInput::default();
+                self.refresh();
+            }
+            Id::Actions => return vec![Effect::Go(Go::Actions)],
+            Id::Inbox => return vec![Effect::Go(Go::Inbox)],
+            Id::History => return vec![Effect::Go(Go::History)],
+            Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Palette => return vec![Effect::Go(Go::Palette)],
+            Id::Suspend => return vec![Effect::Suspend],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn open(&mut self) -> Vec<Effect> {
+        match self.selected() {
+            Some(Row::Run(at)) => vec![Effect::OpenRun(self.runs[at].run)],
+            Some(Row::Ask) => vec![Effect::Ask(self.search.value())],
+            Some(Row::Task(at)) => {
+                let task = &self.tasks[at];
+                if let Some(error) = task.errors.first() {
+                    self.note = Some(format!("it has errors: {error}"));
+                } else if task.trusted {
+                    return vec![Effect::OpenTask(task.id.clone())];
+                } else {
+                    self.note = Some(format!("not trusted yet: read it, then `stepwell trust` ({})", task.source));
+                }
+                Vec::new()
+            }
+            Some(Row::Heading(_)) | None => Vec::new(),
+        }
+    }
+
+    fn selected(&self) -> Option<Row> {
+        self.rows.get(self.list.selected).copied()
+    }
+
+    fn is_heading(&self, at: usize) -> bool {
+        matches!(self.rows.get(at), Some(Row::Heading(_)))
+    }
+
+    /// What a row is about, whatever its place.
+    fn name_of(&self, row: Row) -> Option<String> {
+        match row {
+            Row::Run(at) => Some(self.runs.get(at)?.run.to_string()),
+            Row::Task(at) => Some(self.tasks.get(at)?.id.clone()),
+            Row::Heading(_) | Row::Ask => None,
+        }
+    }
+
+    /// Moves the selection over headings.
+    fn step(&mut self, by: isize) {
+        let mut at = self.list.selected;
+        loop {
+            let next = at.saturating_add_signed(by);
+            if next == at || next >= self.rows.len() {
+                return;
+            }
+            at = next;
+            if !self.is_heading(at) {
+                break;
+            }
+        }
+        self.list.select(at, self.rows.len(), self.seen.list);
+        self.show();
+    }
+
+    /// Makes the rows anew: all by kind, or what the search finds with the best first.
+    fn refresh(&mut self) {
+        let wanted = self.search.value();
+        self.rows = if wanted.trim().is_empty() { self.all() } else { self.found(wanted.trim()) };
+        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_))).unwrap_or(0);
+        self.list.select(first, self.rows.len(), self.seen.list);
+        self.show();
+    }
+
+    fn all(&self) -> Vec<Row> {
+        let of = |kind: Kind| (0..self.tasks.len()).filter(move |at| self.tasks[*at].kind == kind).map(Row::Task);
+        let mut rows = Vec::new();
+        let mut section = |heading, found: Vec<Row>| {
+            if !found.is_empty() {
+                rows.push(Row::Heading(heading));
+                rows.extend(found);
+            }
+        };
+        section("Open runs", (0..self.runs.len()).map(Row::Run).collect());
+        section("Instruct", of(Kind::Instruct).collect());
+        section("Workflows", of(Kind::Workflow).collect());
+        rows
+    }
+
+    fn found(&self, wanted: &str) -> Vec<Row> {
+        let pattern = Pattern::parse(wanted, CaseMatching::Smart, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut chars = Vec::new();
+        let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut chars), &mut matcher);
+        let mut found: Vec<(u32, Row)> = Vec::new();
+        for (at, run) in self.runs.iter().enumerate() {
+            found.extend(score(&run.title).map(|score| (score, Row::Run(at))));
+        }
+        for (at, row) in self.tasks.iter().enumerate() {
+            // A match in the name is worth more than one in what is said about it.
+            let name = score(&row.name).map(|score| score * 2);
+            let about =
+                row.task.as_ref().and_then(|task| score(&format!("{} {}", task.description, task.tags.join(" "))));
+            found.extend(name.max(about).map(|score| (score, Row::Task(at))));
+        }
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let mut rows: Vec<Row> = found.into_iter().map(|(_, row)| row).collect();
+        rows.push(Row::Ask);
+        rows
+    }
+
+    /// Makes the preview of the selected row.
+    fn show(&mut self) {
+        self.scroll = Scroll::at_start();
+        let text = match self.selected() {
+            Some(Row::Run(at)) => self.runs[at].snippet.data().replace(['\u{2}', '\u{3}'], ""),
+            Some(Row::Task(at)) => about(&self.tasks[at], self.now),
+            Some(Row::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
+            Some(Row::Heading(_)) | None => "Nothing here yet.".to_owned(),
+        };
+        self.preview = Document::new(&Untrusted::new(text));
+    }
+}
+
+/// The open runs' order: what waits, what failed, what runs, what is paused; newest first within each.
+fn open_order(run: &RunRow) -> Option<(u8, std::cmp::Reverse<DateTime<Utc>>)> {
+    let rank = match run.status {
+        _ if run.waiting > 0 => 0,
+        Status::Waiting => 0,
+        Status::Failed => 1,
+        Status::Running => 2,
+        Status::Paused => 3,
+        Status::Completed | Status::Cancelled => return None,
+    };
+    Some((rank, std::cmp::Reverse(run.updated_at)))
+}
+
+/// What a task is, as Markdown.
+fn about(row: &TaskRow, now: DateTime<Utc>) -> String {
+    let mut parts = Vec::new();
+    if !row.errors.is_empty() {
+        let errors: Vec<String> = row.errors.iter().map(|error| format!("- {error}")).collect();
+        parts.push(format!("**It has errors and cannot be started:**\n{}", errors.join("\n")));
+    }
+    if let Some(task) = &row.task {
+        parts.push(task.description.clone());
+        let inputs: Vec<String> = task
+            .inputs
+            .iter()
+            .map(|field| format!("- {}{}", field.question(), if field.required { " \\*" } else { "" }))
+            .collect();
+        if !inputs.is_empty() {
+            parts.push(format!("**Inputs**\n{}", inputs.join("\n")));
+        }
+        if let Body::Workflow(workflow) = &task.body {
+            let steps: Vec<String> =
+                (1..).zip(&workflow.steps).map(|(n, step)| format!("{n}. {}", step.title())).collect();
+            parts.push(format!("**Steps**\n{}", steps.join("\n")));
+        }
+    }
+    if !row.learned.is_empty() {
+        let learned: Vec<String> = row.learned.iter().map(|lesson| format!("- {lesson}")).collect();
+        parts.push(format!("**Learned**\n{}", learned.join("\n")));
+    }
+    if !row.runs.is_empty() {
+        let runs = row.runs.iter().take(5);
+        let runs: Vec<String> = runs
+            .map(|(title, at)| format!("- {title} · {}", crate::tui::text::ago((now - *at).num_seconds())))
+            .collect();
+        parts.push(format!("**Last runs**\n{}", runs.join("\n")));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests;
