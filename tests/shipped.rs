@@ -71,10 +71,7 @@ impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
-        let surroundings = Surroundings {
-            lookup: Arc::new(|_| None),
-            ..Surroundings::real(Pace::Instant)
-        };
+        let surroundings = Surroundings { lookup: Arc::new(|_| None), ..Surroundings::real(Pace::Instant) };
         let models: Arc<dyn Models> = Arc::new(LanguageModels::new(Settings::default(), surroundings));
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
         let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new());
@@ -209,8 +206,12 @@ fn inputs(task: &str) -> Value {
     match task {
         "ask" => json!({ "question": "Why is the sea blue?" }),
         "email" => json!({ "about": "tell Ana the meeting moved to Friday" }),
-        "meeting_minutes" => json!({ "notes": "Weekly web team. We decided to launch in June. Ana will tell the press by Friday. The audit is late." }),
-        "summary" | "translate" | "rewrite" => json!({ "text": "We met in order to talk. It was very late. Nobody left. Then it rained." }),
+        "meeting_minutes" => {
+            json!({ "notes": "Weekly web team. We decided to launch in June. Ana will tell the press by Friday. The audit is late." })
+        }
+        "summary" | "translate" | "rewrite" => {
+            json!({ "text": "We met in order to talk. It was very late. Nobody left. Then it rained." })
+        }
         "brainstorm" => json!({ "topic": "a farewell for a colleague who hates parties" }),
         "commit_message" => json!({ "diff": file("stdin", DIFF) }),
         "poem" => json!({ "topic": "the sea" }),

@@ -1,5 +1,6 @@
 //! A house to live in for one test: a store in a folder of its own, steps that answer as told, and an engine over both.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -79,7 +80,8 @@ impl Performer for Actor {
     fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed> {
         let act = (self.script)(&job);
         self.jobs.lock().unwrap().push(job);
-        let measured = Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
+        let measured =
+            Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
         Box::pin(async move {
             match act {
                 Act::Say(output) => Performed::Done { output, problem: None, measured },
@@ -97,9 +99,7 @@ impl Performer for Actor {
                     bench.cancel.cancelled().await;
                     Performed::Cancelled { partial: text.into(), in_doubt: false, measured }
                 }
-                Act::Ask(fields) => {
-                    Performed::Done { output: (bench.ask)(fields).await, problem: None, measured }
-                }
+                Act::Ask(fields) => Performed::Done { output: (bench.ask)(fields).await, problem: None, measured },
             }
         })
     }
@@ -123,7 +123,6 @@ pub fn shout(job: &Job) -> Act {
 pub struct House {
     pub engine: Engine,
     pub actor: Actor,
-    pub store: Arc<Store>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -137,7 +136,7 @@ impl House {
         let path: &Path = folder.path();
         let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
         let engine = Engine::new(Ports {
-            journal: store.clone(),
+            journal: store,
             performer: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
@@ -145,7 +144,7 @@ impl House {
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, actor, store, folder }
+        Self { engine, actor, folder }
     }
 
     /// Another process in the same house.
@@ -228,9 +227,10 @@ pub fn pinned(steps: &Value, more: &Value) -> Pinned {
         workflow[name] = value.clone();
     }
     let task = json!({ "id": "test", "name": "Test", "body": { "workflow": workflow } });
-    Pinned { task: serde_json::from_value(task).unwrap(), children: Default::default(), folder: None }
+    Pinned { task: serde_json::from_value(task).unwrap(), children: BTreeMap::default(), folder: None }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a test writes its steps in place")]
 pub fn step(id: &str, does: Value, rules: Value) -> Value {
     json!({ "id": id, "does": does, "rules": rules })
 }

@@ -1,5 +1,7 @@
 //! The engine over a real store: what a person can do to a run, and what may never happen to it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
 mod house;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

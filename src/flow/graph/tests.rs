@@ -14,13 +14,15 @@ use crate::core::run::Status;
 use crate::core::task::{Kind, Task};
 use crate::flow::Want;
 
+type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
+
 /// A run in memory, with steps that answer as told.
 struct Sim {
     flow: Graph,
     session: Box<dyn Session>,
     run: Run,
     journal: Vec<Event>,
-    perform: Box<dyn Fn(&Want, u32) -> Result<Value, Failure>>,
+    perform: Box<Perform>,
     performed: Vec<String>,
     end: Option<End>,
 }
@@ -52,6 +54,7 @@ fn prompt(id: &str, prompt: &str, rules: &Value) -> Value {
 }
 
 /// What a fake model says: the prompt in capitals.
+#[expect(clippy::unnecessary_wraps, reason = "it has the shape of steps that may fail")]
 fn shout(want: &Want, _: u32) -> Result<Value, Failure> {
     match &*want.work {
         Work::Prompt(prompt) => Ok(json!(prompt.messages.last().unwrap().text.to_uppercase())),
