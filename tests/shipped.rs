@@ -21,7 +21,7 @@ use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::task::{Kind, Task};
 use stepwell::engine::{Engine, Ports, Rest, Start, Update};
-use stepwell::models::settings::Settings;
+use stepwell::core::settings::Settings;
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
 use stepwell::store::{Mode, Store};

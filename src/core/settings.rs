@@ -59,6 +59,12 @@ pub struct RoleSettings {
     pub fallback: Vec<String>,
 }
 
+impl From<&str> for RoleSettings {
+    fn from(model: &str) -> Self {
+        Self { model: model.to_owned(), fallback: Vec::new() }
+    }
+}
+
 /// What a provider speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProviderKind {
@@ -73,32 +79,87 @@ pub enum ProviderKind {
     Demo,
 }
 
-/// A provider of models. Absent limits do not bind; absent times are the program's defaults.
+impl ProviderKind {
+    /// The name in the config.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// Where it is asked when the config does not say; empty for the demo.
+    #[must_use]
+    pub fn base_url(self) -> &'static str {
+        match self {
+            Self::OpenAi => "https://api.openai.com/v1",
+            Self::Anthropic => "https://api.anthropic.com",
+            Self::Ollama => "http://127.0.0.1:11434",
+            Self::Demo => "",
+        }
+    }
+
+    /// The environment variable that holds the key of its own service.
+    #[must_use]
+    pub fn key_variable(self) -> Option<&'static str> {
+        match self {
+            Self::OpenAi => Some("OPENAI_API_KEY"),
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::Ollama | Self::Demo => None,
+        }
+    }
+}
+
+/// One provider: `[providers.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProviderSettings {
-    /// What it speaks.
+    /// The protocol.
     pub kind: ProviderKind,
-    /// Where it listens; the kind's own address when absent.
+    /// Where it is asked, with its `/v1` for the `openai` kind; `None`: [`ProviderKind::base_url`].
     pub base_url: Option<String>,
-    /// The environment variable that holds the key.
+    /// The environment variable with the key; `None`: [`ProviderKind::key_variable`], if `base_url` is the service's own, so
+    /// that a key never goes to a server that it is not for.
     pub api_key_env: Option<String>,
-    /// The command that prints the key.
+    /// An argv that prints the key; run once per process, when the key is first needed.
     pub api_key_command: Option<Vec<String>>,
-    /// Headers for every request.
+    /// Further headers of every request. Their values are treated as secrets.
     pub headers: BTreeMap<String, String>,
-    /// Requests at the same time.
+    /// Requests at the same time; `None`: 1 for a local Ollama, else as many as the run wants.
     pub max_concurrency: Option<usize>,
-    /// Requests a minute.
+    /// Requests a minute; what is above waits.
     pub requests_per_minute: Option<u32>,
-    /// Tokens a minute.
+    /// Tokens a minute, by estimate before and as reported after a request; what is above waits.
     pub tokens_per_minute: Option<u64>,
-    /// The longest wait for the first token.
+    /// From the request to the first token; `None`: [`FIRST_TOKEN_TIMEOUT`].
     pub first_token_timeout: Option<Span>,
-    /// The longest silence after it.
+    /// Between two pieces of the answer; `None`: [`IDLE_TIMEOUT`].
     pub idle_timeout: Option<Span>,
-    /// US dollars per million tokens, for every model of the provider.
+    /// US dollars per million tokens; `None`: costs nothing, as far as is known.
     pub price: Option<Price>,
 }
+
+impl ProviderSettings {
+    /// The time from the request to the first token.
+    #[must_use]
+    pub fn first_token(&self) -> Span {
+        self.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT)
+    }
+
+    /// The time between two pieces of the answer.
+    #[must_use]
+    pub fn idle(&self) -> Span {
+        self.idle_timeout.unwrap_or(IDLE_TIMEOUT)
+    }
+}
+
+/// Loading a local model, or thinking before the first word, can take minutes.
+pub const FIRST_TOKEN_TIMEOUT: Span = Span(300_000);
+
+/// A server that has begun and then says nothing for so long hangs.
+pub const IDLE_TIMEOUT: Span = Span(90_000);
 
 /// An MCP server that is started as a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

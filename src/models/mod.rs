@@ -16,7 +16,7 @@ mod ollama;
 mod openai;
 mod provider;
 mod roster;
-pub mod settings;
+
 mod watch;
 
 use std::sync::Arc;
@@ -35,10 +35,10 @@ pub use provider::{Lookup, Origin};
 pub use roster::{ANTHROPIC_MODEL, DEMO_MODEL, OPENAI_MODEL};
 pub use watch::WallClock;
 
+use crate::core::settings::{ProviderKind, Settings};
 use dialect::Dialect;
 use exchange::{Answered, Broken, Exchange, Means, USUAL_ANSWER};
 use roster::{Roster, Target};
-use settings::{Kind, Settings};
 
 /// What the room needs from outside, so that tests decide it.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Surroundings {
             lookup: Arc::new(|name| std::env::var(name).ok()),
             wall: Arc::new(std::time::SystemTime::now),
             pace,
-            ollama: Kind::Ollama.base_url().to_owned(),
+            ollama: ProviderKind::Ollama.base_url().to_owned(),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Models for LanguageModels {
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {
         let chain = self.0.roster.chain(models).ok()?;
         let target = chain.iter().find(|target| target.provider.stopped().is_none()).or(chain.first())?;
-        let usual = (target.provider.settings.kind == Kind::Ollama).then_some(1);
+        let usual = (target.provider.settings.kind == ProviderKind::Ollama).then_some(1);
         let limit = target.provider.settings.max_concurrency.or(usual)?;
         Some((target.provider.name.clone(), limit.max(1)))
     }
@@ -138,12 +138,12 @@ impl Models for LanguageModels {
     }
 }
 
-fn dialect(kind: Kind) -> Option<&'static dyn Dialect> {
+fn dialect(kind: ProviderKind) -> Option<&'static dyn Dialect> {
     match kind {
-        Kind::OpenAi => Some(&openai::OpenAi),
-        Kind::Anthropic => Some(&anthropic::Anthropic),
-        Kind::Ollama => Some(&ollama::Ollama),
-        Kind::Demo => None,
+        ProviderKind::OpenAi => Some(&openai::OpenAi),
+        ProviderKind::Anthropic => Some(&anthropic::Anthropic),
+        ProviderKind::Ollama => Some(&ollama::Ollama),
+        ProviderKind::Demo => None,
     }
 }
 

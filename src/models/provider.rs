@@ -13,7 +13,7 @@ use crate::core::text::visible;
 
 use super::dialect::{Dialect, Lacks, Trouble};
 use super::limits::Limits;
-use super::settings::{Kind, ProviderSettings};
+use crate::core::settings::{ProviderKind, ProviderSettings};
 
 /// Looks up an environment variable.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -195,7 +195,7 @@ impl Provider {
 
     fn what_to_do(&self, trouble: &Trouble, model: &str) -> String {
         let name = &self.name;
-        let local = self.settings.kind == Kind::Ollama;
+        let local = self.settings.kind == ProviderKind::Ollama;
         match trouble.class {
             FailureClass::Auth => match (self.key_variable(), &self.settings.api_key_command) {
                 (_, Some(argv)) => {
@@ -222,7 +222,7 @@ impl Provider {
             FailureClass::BadRequest if trouble.text.starts_with("redirects") => {
                 format!("Set base_url of [providers.{name}] to the final address.")
             }
-            FailureClass::BadRequest if self.settings.kind == Kind::OpenAi && trouble.text.contains("404") => {
+            FailureClass::BadRequest if self.settings.kind == ProviderKind::OpenAi && trouble.text.contains("404") => {
                 format!(
                     "Check the model `{model}`, and that the base_url of [providers.{name}] ends in /v1 if it should."
                 )

@@ -12,7 +12,7 @@ use crate::core::model::ModelChoice;
 
 use super::http::Clients;
 use super::provider::{Lookup, Origin, Provider};
-use super::settings::{Kind, ProviderSettings, RoleSettings, Settings};
+use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
 
 /// The model that answers when only a key of Anthropic is found.
 pub const ANTHROPIC_MODEL: &str = "claude-sonnet-4-5";
@@ -58,10 +58,12 @@ pub(super) struct Roster {
 impl Roster {
     pub(super) fn new(settings: Settings, lookup: Lookup, ollama: &str) -> Self {
         let mut providers = BTreeMap::new();
-        for (kind, origin) in
-            [(Kind::Anthropic, Origin::Key), (Kind::OpenAi, Origin::Key), (Kind::Ollama, Origin::Port)]
-        {
-            let base_url = (kind == Kind::Ollama).then(|| ollama.to_owned());
+        for (kind, origin) in [
+            (ProviderKind::Anthropic, Origin::Key),
+            (ProviderKind::OpenAi, Origin::Key),
+            (ProviderKind::Ollama, Origin::Port),
+        ] {
+            let base_url = (kind == ProviderKind::Ollama).then(|| ollama.to_owned());
             let settings = ProviderSettings { kind, base_url, ..ProviderSettings::default() };
             providers.insert(kind.name().to_owned(), Arc::new(Provider::new(kind.name(), settings, origin)));
         }
@@ -69,10 +71,10 @@ impl Roster {
             let provider = Provider::new(&name, settings, Origin::Config);
             providers.insert(name, Arc::new(provider));
         }
-        let demo = ProviderSettings { kind: Kind::Demo, ..ProviderSettings::default() };
-        let demo = Arc::new(Provider::new(Kind::Demo.name(), demo, Origin::BuiltIn));
-        providers.entry(Kind::Demo.name().to_owned()).or_insert_with(|| Arc::clone(&demo));
-        let agreed = RwLock::new(settings.agreed);
+        let demo = ProviderSettings { kind: ProviderKind::Demo, ..ProviderSettings::default() };
+        let demo = Arc::new(Provider::new(ProviderKind::Demo.name(), demo, Origin::BuiltIn));
+        providers.entry(ProviderKind::Demo.name().to_owned()).or_insert_with(|| Arc::clone(&demo));
+        let agreed = RwLock::new(BTreeSet::new());
         Self { roles: settings.models, providers, agreed, lookup, demo, found: OnceLock::new() }
     }
 
@@ -130,24 +132,24 @@ impl Roster {
 
     /// Who answers when no role says so: by a key, by a port, else the demo.
     fn found(&self) -> (&Arc<Provider>, String) {
-        let built_in = |kind: Kind| {
+        let built_in = |kind: ProviderKind| {
             let provider = self.usable(kind)?;
             Some((provider, self.usual_model(provider)?))
         };
-        let order = [Kind::Anthropic, Kind::OpenAi, Kind::Ollama];
+        let order = [ProviderKind::Anthropic, ProviderKind::OpenAi, ProviderKind::Ollama];
         order.into_iter().find_map(built_in).unwrap_or_else(|| (&self.demo, DEMO_MODEL.to_owned()))
     }
 
     /// The provider that has the name of its kind, if it could answer as far as is known.
-    fn usable(&self, kind: Kind) -> Option<&Arc<Provider>> {
+    fn usable(&self, kind: ProviderKind) -> Option<&Arc<Provider>> {
         let provider = self.provider(kind.name()).filter(|provider| provider.settings.kind == kind)?;
         let by_variable = || provider.key_variable().and_then(|name| (self.lookup)(name));
         let usable = match kind {
-            Kind::Anthropic | Kind::OpenAi => {
+            ProviderKind::Anthropic | ProviderKind::OpenAi => {
                 provider.settings.api_key_command.is_some() || by_variable().is_some_and(|key| !key.trim().is_empty())
             }
-            Kind::Ollama => self.found.get().is_some(),
-            Kind::Demo => true,
+            ProviderKind::Ollama => self.found.get().is_some(),
+            ProviderKind::Demo => true,
         };
         usable.then_some(provider)
     }
@@ -155,10 +157,10 @@ impl Roster {
     /// The model of a provider that is named alone.
     fn usual_model(&self, provider: &Provider) -> Option<String> {
         match provider.settings.kind {
-            Kind::Anthropic if provider.official() => Some(ANTHROPIC_MODEL.to_owned()),
-            Kind::OpenAi if provider.official() => Some(OPENAI_MODEL.to_owned()),
-            Kind::Ollama if provider.origin == Origin::Port => self.found.get().cloned(),
-            Kind::Demo => Some(DEMO_MODEL.to_owned()),
+            ProviderKind::Anthropic if provider.official() => Some(ANTHROPIC_MODEL.to_owned()),
+            ProviderKind::OpenAi if provider.official() => Some(OPENAI_MODEL.to_owned()),
+            ProviderKind::Ollama if provider.origin == Origin::Port => self.found.get().cloned(),
+            ProviderKind::Demo => Some(DEMO_MODEL.to_owned()),
             _ => None,
         }
     }
@@ -178,8 +180,10 @@ impl Roster {
             format!("it is named as \"{name}\"")
         } else {
             match (provider.settings.kind, provider.key_variable()) {
-                (Kind::Demo, _) => "no model is configured, and neither a key nor a local Ollama was found".to_owned(),
-                (Kind::Ollama, _) => format!("an Ollama answers at {}", provider.host()),
+                (ProviderKind::Demo, _) => {
+                    "no model is configured, and neither a key nor a local Ollama was found".to_owned()
+                }
+                (ProviderKind::Ollama, _) => format!("an Ollama answers at {}", provider.host()),
                 (_, Some(variable)) => format!("{variable} is set"),
                 (_, None) => format!("the config has a key for {}", provider.name),
             }
@@ -191,14 +195,14 @@ impl Roster {
             (true, true) => format!("[models]\ndefault = \"{target}\""),
             (true, false) => format!("[providers.{}]\nkind = \"{}\"", provider.name, provider.settings.kind.name()),
         };
-        let demo = provider.settings.kind == Kind::Demo;
+        let demo = provider.settings.kind == ProviderKind::Demo;
         Ok(ModelChoice { model: target.to_string(), why, demo, ask_first, config_lines })
     }
 
     /// The default, then every other role, then what else was found, and the demo.
     pub(super) fn choices(&self) -> Vec<ModelChoice> {
         let roles = self.roles.keys().filter(|role| *role != DEFAULT).cloned();
-        let built_in = [Kind::Anthropic, Kind::OpenAi, Kind::Ollama, Kind::Demo];
+        let built_in = [ProviderKind::Anthropic, ProviderKind::OpenAi, ProviderKind::Ollama, ProviderKind::Demo];
         let usable =
             built_in.into_iter().filter(|kind| self.usable(*kind).is_some()).map(|kind| kind.name().to_owned());
         let mut choices: Vec<ModelChoice> = Vec::new();
@@ -216,10 +220,12 @@ impl Roster {
 
     /// Asks the usual port whether an Ollama is there, if nothing better is known.
     pub(super) async fn probe(&self, clients: &Clients) {
-        if self.roles.contains_key(DEFAULT) || self.found().0.settings.kind != Kind::Demo {
+        if self.roles.contains_key(DEFAULT) || self.found().0.settings.kind != ProviderKind::Demo {
             return;
         }
-        let Some(provider) = self.provider(Kind::Ollama.name()).filter(|p| p.origin == Origin::Port) else { return };
+        let Some(provider) = self.provider(ProviderKind::Ollama.name()).filter(|p| p.origin == Origin::Port) else {
+            return;
+        };
         let asked = async {
             let url = provider.url("/api/tags").ok()?;
             let response = clients.client(&url).ok()?.get(url).send().await.ok()?;

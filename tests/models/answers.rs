@@ -22,12 +22,12 @@ async fn each_protocol_streams_and_reports_usage_and_cost() {
 
         let asked = &server.requests()[0];
         assert_eq!((asked.prompt().as_str(), &asked.body["stream"]), ("Say hello", &json!(true)));
-        let key = asked.header(if kind == Kind::Anthropic { "x-api-key" } else { "authorization" }).unwrap();
+        let key = asked.header(if kind == ProviderKind::Anthropic { "x-api-key" } else { "authorization" }).unwrap();
         assert!(key.ends_with("sk-very-secret"));
         let body = &asked.body;
         let (system, temperature, limit) = match kind {
-            Kind::Anthropic => (&body["system"], &body["temperature"], &body["max_tokens"]),
-            Kind::Ollama => {
+            ProviderKind::Anthropic => (&body["system"], &body["temperature"], &body["max_tokens"]),
+            ProviderKind::Ollama => {
                 (&body["messages"][0]["content"], &body["options"]["temperature"], &body["options"]["num_predict"])
             }
             _ => (&body["messages"][0]["content"], &body["temperature"], &body["max_tokens"]),
@@ -40,7 +40,7 @@ async fn each_protocol_streams_and_reports_usage_and_cost() {
 async fn a_list_is_answered_as_a_list_by_every_protocol() {
     let schema = json!({"type": "array", "items": {"type": "string"}});
     for kind in KINDS {
-        let wrapped = kind != Kind::Ollama;
+        let wrapped = kind != ProviderKind::Ollama;
         let server =
             ModelServer::start([Reply::json(&if wrapped { json!({"answer": ["a", "b"]}) } else { json!(["a", "b"]) })]);
         let models = models(config(vec![("p", provider(kind, &server))]));
@@ -48,8 +48,8 @@ async fn a_list_is_answered_as_a_list_by_every_protocol() {
         assert_eq!(serde_json::from_str::<Value>(done.text.data()).unwrap(), json!(["a", "b"]), "{kind:?}");
         let body = &server.requests()[0].body;
         let asked = match kind {
-            Kind::Anthropic => &body["tools"][0]["input_schema"]["properties"]["answer"],
-            Kind::Ollama => &body["format"],
+            ProviderKind::Anthropic => &body["tools"][0]["input_schema"]["properties"]["answer"],
+            ProviderKind::Ollama => &body["format"],
             _ => &body["response_format"]["json_schema"]["schema"]["properties"]["answer"],
         };
         assert_eq!(asked, &schema, "{kind:?}");
@@ -65,7 +65,7 @@ async fn a_server_without_structured_output_is_asked_in_the_prompt_and_not_twice
             Reply::text("[1]")
         }
     });
-    let models = models(config(vec![("p", provider(Kind::OpenAi, &server))]));
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
     let asked = ModelRequest { schema: Some(json!({"type": "array", "minItems": 1})), ..request("List") };
     let done = ask(&models, asked.clone()).await.unwrap();
     assert_eq!(done.text.data(), "[1]");
@@ -87,7 +87,7 @@ async fn what_a_model_does_not_take_is_left_out_and_said() {
         }
         Reply::text("ok")
     });
-    let models = models(config(vec![("p", provider(Kind::OpenAi, &server))]));
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
     let asked = ModelRequest { temperature: Some(1.0), max_tokens: Some(9), seed: Some(1), ..request("x") };
     let done = ask(&models, asked).await.unwrap();
     assert_eq!(server.requests()[3].body["max_completion_tokens"], 9);
@@ -105,11 +105,11 @@ async fn images_go_as_each_protocol_wants_them() {
         let asked = &server.requests()[0];
         let last = asked.body["messages"].as_array().unwrap().last().unwrap();
         match kind {
-            Kind::Anthropic => assert_eq!(
+            ProviderKind::Anthropic => assert_eq!(
                 last["content"][0]["source"],
                 json!({"type": "base64", "media_type": "image/png", "data": "AAAA"})
             ),
-            Kind::Ollama => assert_eq!(last["images"], json!(["AAAA"])),
+            ProviderKind::Ollama => assert_eq!(last["images"], json!(["AAAA"])),
             _ => assert_eq!(last["content"][1]["image_url"]["url"], "data:image/png;base64,AAAA"),
         }
         assert_eq!(asked.prompt(), "What is it?");
@@ -118,7 +118,7 @@ async fn images_go_as_each_protocol_wants_them() {
 
 #[tokio::test]
 async fn a_cut_and_a_declined_answer_are_told_apart() {
-    for kind in [Kind::OpenAi, Kind::Anthropic] {
+    for kind in [ProviderKind::OpenAi, ProviderKind::Anthropic] {
         for (reason, finish) in [("length", Finish::Length), ("content_filter", Finish::Refused)] {
             let server = ModelServer::start([Reply::text("Well").finish(reason)]);
             let done = ask(&models(config(vec![("p", provider(kind, &server))])), request("x")).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_cut_and_a_declined_answer_are_told_apart() {
 #[tokio::test]
 async fn a_slow_answer_is_not_a_hanging_one() {
     let server = ModelServer::start([Reply::chunks(["a", "b", "c", "d", "e", "f"]).drip(Duration::from_millis(20))]);
-    let settings = ProviderSettings { idle_timeout: Some(Span(100)), ..provider(Kind::OpenAi, &server) };
+    let settings = ProviderSettings { idle_timeout: Some(Span(100)), ..provider(ProviderKind::OpenAi, &server) };
     let done = ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap();
     assert_eq!(done.text.data(), "abcdef");
 }
@@ -151,7 +151,8 @@ async fn servers_that_leave_things_out_are_understood() {
         ("application/json", "{\n\"choices\":[{\"message\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}"),
     ] {
         let server = ModelServer::start([Reply::raw(kind, body)]);
-        let done = ask(&models(config(vec![("p", provider(Kind::OpenAi, &server))])), request("x")).await.unwrap();
+        let done =
+            ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), request("x")).await.unwrap();
         assert_eq!((done.text.data(), done.usage.tokens()), ("ok", 0), "{body}");
     }
 }
@@ -160,21 +161,22 @@ async fn servers_that_leave_things_out_are_understood() {
 async fn a_server_that_does_not_close_after_the_end_is_not_waited_for() {
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n";
     let server = ModelServer::start([Reply::raw("text/event-stream", body).hang_after(0)]);
-    let done = ask(&models(config(vec![("p", short(provider(Kind::OpenAi, &server)))])), request("x")).await.unwrap();
+    let done =
+        ask(&models(config(vec![("p", short(provider(ProviderKind::OpenAi, &server)))])), request("x")).await.unwrap();
     assert_eq!(done.text.data(), "ok");
 }
 
 #[tokio::test]
 async fn an_answer_of_nothing_is_said_to_be_one() {
     let server = ModelServer::start([Reply::chunks([""])]);
-    let done = ask(&models(config(vec![("p", provider(Kind::OpenAi, &server))])), request("x")).await.unwrap();
+    let done = ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), request("x")).await.unwrap();
     assert_eq!((done.text.data(), done.notes), ("", vec!["The model answered nothing.".to_owned()]));
 }
 
 #[tokio::test]
 async fn a_query_of_the_address_is_kept() {
     let server = ModelServer::start([Reply::text("ok")]);
-    let mut settings = provider(Kind::OpenAi, &server);
+    let mut settings = provider(ProviderKind::OpenAi, &server);
     settings.base_url = Some(format!("{}/v1/?api-version=3", server.url()));
     ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap();
     assert_eq!(server.requests()[0].target, "/v1/chat/completions?api-version=3");
@@ -187,7 +189,7 @@ async fn a_key_command_is_run_once_and_its_output_is_the_key() {
     let counter = folder.path().join("runs");
     let script = format!("echo x >> {}; echo from-a-vault", counter.display());
     let argv = vec!["sh".to_owned(), "-c".to_owned(), script];
-    let settings = ProviderSettings { api_key_command: Some(argv), ..provider(Kind::OpenAi, &server) };
+    let settings = ProviderSettings { api_key_command: Some(argv), ..provider(ProviderKind::OpenAi, &server) };
     let models = models(config(vec![("p", settings)]));
     for _ in 0..2 {
         ask(&models, request("x")).await.unwrap();
@@ -200,7 +202,7 @@ async fn a_key_command_is_run_once_and_its_output_is_the_key() {
 async fn the_services_own_key_is_not_sent_to_another_server() {
     let server = ModelServer::start([Reply::text("ok")]);
     let models = LanguageModels::new(
-        config(vec![("p", provider(Kind::OpenAi, &server))]),
+        config(vec![("p", provider(ProviderKind::OpenAi, &server))]),
         surroundings(&[("OPENAI_API_KEY", "sk-openai")]),
     );
     ask(&models, request("x")).await.unwrap();
@@ -212,7 +214,7 @@ async fn a_local_server_gets_room_for_the_prompt_and_is_caught_when_it_cuts() {
     let long = "All work and no play. ".repeat(3_000);
     let server =
         ModelServer::start([Reply::text("ok").usage(Some((2_048, 1))), Reply::text("ok").usage(Some((15_000, 1)))]);
-    let models = models(config(vec![("p", provider(Kind::Ollama, &server))]));
+    let models = models(config(vec![("p", provider(ProviderKind::Ollama, &server))]));
     let cut = ask(&models, request(&long)).await.unwrap();
     assert!(cut.notes[0].contains("prompt was cut: the server read 2048 of about 16503"), "{:?}", cut.notes);
     assert!(ask(&models, request(&long)).await.unwrap().notes.is_empty());
@@ -222,7 +224,7 @@ async fn a_local_server_gets_room_for_the_prompt_and_is_caught_when_it_cuts() {
 #[tokio::test]
 async fn twenty_thousand_tokens_arrive_whole_and_in_few_pieces() {
     let server = ModelServer::start([Reply::chunks((0..20_000).map(|n| format!("word{n} ")))]);
-    let models = models(config(vec![("p", provider(Kind::OpenAi, &server))]));
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
     let screen = Screen::default();
     let begun = Instant::now();
     let done = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();

@@ -54,7 +54,7 @@ async fn a_probe_of_nothing_or_of_a_hanging_port_ends_soon_and_finds_nothing() {
 #[tokio::test]
 async fn a_name_that_is_not_configured_says_what_there_is() {
     let server = ModelServer::start([Reply::text("ok")]);
-    let mut settings = config(vec![("local", provider(Kind::OpenAi, &server))]);
+    let mut settings = config(vec![("local", provider(ProviderKind::OpenAi, &server))]);
     settings.models.insert("loop".to_owned(), RoleSettings::from("loop"));
     let models = models(settings);
     for (name, says) in [
@@ -79,8 +79,11 @@ async fn a_name_that_is_not_configured_says_what_there_is() {
 #[tokio::test]
 async fn the_dearest_model_that_may_answer_is_reserved_and_the_first_gives_the_lane() {
     let server = ModelServer::start([Reply::text("ok")]);
-    let cheap = ProviderSettings { max_concurrency: Some(3), ..provider(Kind::OpenAi, &server) };
-    let dear = ProviderSettings { price: Some(Price { input: 10.0, output: 20.0 }), ..provider(Kind::OpenAi, &server) };
+    let cheap = ProviderSettings { max_concurrency: Some(3), ..provider(ProviderKind::OpenAi, &server) };
+    let dear = ProviderSettings {
+        price: Some(Price { input: 10.0, output: 20.0 }),
+        ..provider(ProviderKind::OpenAi, &server)
+    };
     let models = models(config(vec![("cheap", cheap), ("dear", dear)]));
     let usage = models.estimate(&[], 100_000, Some(50_000));
     assert_eq!((usage.input_tokens, usage.output_tokens), (100_000, 50_000));

@@ -32,13 +32,16 @@ async fn every_refusal_has_its_class_and_says_who_where_and_what_to_do() {
 async fn a_prompt_that_is_too_long_is_too_long() {
     let says = r#"{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}"#;
     let server = ModelServer::start([Reply::status(400).body(says)]);
-    assert_eq!(fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await.failure.class, FailureClass::TooLong);
+    assert_eq!(
+        fails(config(vec![("p", provider(ProviderKind::OpenAi, &server))])).await.failure.class,
+        FailureClass::TooLong
+    );
 }
 
 #[tokio::test]
 async fn nobody_listening_is_a_network_failure_with_advice() {
     let settings = ProviderSettings {
-        kind: Kind::Ollama,
+        kind: ProviderKind::Ollama,
         base_url: Some("http://127.0.0.1:1".to_owned()),
         ..ProviderSettings::default()
     };
@@ -78,19 +81,19 @@ async fn a_server_that_never_begins_or_stops_in_the_middle_times_out() {
 async fn a_frame_that_cannot_be_read_fails_and_keeps_the_text() {
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\ndata: {\"choices\":[{\n\n";
     let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
-    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await;
+    let failed = fails(config(vec![("p", provider(ProviderKind::OpenAi, &server))])).await;
     assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Server, "one"));
 }
 
 #[tokio::test]
 async fn an_error_in_the_middle_of_a_stream_is_a_failure() {
     for (kind, body) in [
-        (Kind::OpenAi, "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n"),
+        (ProviderKind::OpenAi, "data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n"),
         (
-            Kind::Anthropic,
+            ProviderKind::Anthropic,
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"overloaded\"}}\n\n",
         ),
-        (Kind::Ollama, "{\"error\":\"overloaded\"}\n"),
+        (ProviderKind::Ollama, "{\"error\":\"overloaded\"}\n"),
     ] {
         let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
         let failed = fails(config(vec![("p", provider(kind, &server))])).await;
@@ -103,14 +106,14 @@ async fn an_error_in_the_middle_of_a_stream_is_a_failure() {
 async fn a_model_that_thinks_is_seen_to_be_alive() {
     for (kind, body) in [
         (
-            Kind::OpenAi,
+            ProviderKind::OpenAi,
             "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n",
         ),
         (
-            Kind::Anthropic,
+            ProviderKind::Anthropic,
             "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n",
         ),
-        (Kind::Ollama, "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n"),
+        (ProviderKind::Ollama, "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n"),
     ] {
         let server = ModelServer::start([Reply::raw("text/event-stream", body).hang_after(0)]);
         let screen = Screen::default();
@@ -128,7 +131,7 @@ async fn a_redirect_takes_neither_key_nor_prompt_elsewhere() {
     let settings = ProviderSettings {
         api_key_env: Some("TEST_KEY".to_owned()),
         headers: BTreeMap::from([("X-Team".to_owned(), "a team's secret".to_owned())]),
-        ..provider(Kind::Anthropic, &server)
+        ..provider(ProviderKind::Anthropic, &server)
     };
     let failed = fails(config(vec![("p", settings)])).await;
     assert!(
@@ -144,7 +147,8 @@ async fn a_redirect_takes_neither_key_nor_prompt_elsewhere() {
 async fn a_fallback_begins_anew_and_says_why() {
     let first = ModelServer::start([Reply::text("Half of ").break_after(1)]);
     let second = ModelServer::start([Reply::text("A whole answer.")]);
-    let settings = config(vec![("a", provider(Kind::OpenAi, &first)), ("b", provider(Kind::Anthropic, &second))]);
+    let settings =
+        config(vec![("a", provider(ProviderKind::OpenAi, &first)), ("b", provider(ProviderKind::Anthropic, &second))]);
     let screen = Screen::default();
     let done = models(settings).complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
     assert_eq!((done.text.data(), done.model.as_str()), ("A whole answer.", "b/m"));
@@ -157,16 +161,17 @@ async fn a_fallback_begins_anew_and_says_why() {
 async fn a_short_retry_after_is_waited_for_and_a_long_one_goes_to_the_fallback() {
     let server = ModelServer::start([Reply::status(429).header("retry-after-ms", "150"), Reply::text("ok")]);
     let begun = Instant::now();
-    ask(&models(config(vec![("p", provider(Kind::OpenAi, &server))])), request("x")).await.unwrap();
+    ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), request("x")).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(150));
     assert_eq!(server.requests().len(), 2);
 
     let busy = ModelServer::start([Reply::status(429).header("retry-after", "3600")]);
-    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &busy))])).await;
+    let failed = fails(config(vec![("p", provider(ProviderKind::OpenAi, &busy))])).await;
     assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::RateLimit, Some(3_600_000)));
 
     let other = ModelServer::start([Reply::text("ok")]);
-    let settings = config(vec![("p", provider(Kind::OpenAi, &busy)), ("q", provider(Kind::OpenAi, &other))]);
+    let settings =
+        config(vec![("p", provider(ProviderKind::OpenAi, &busy)), ("q", provider(ProviderKind::OpenAi, &other))]);
     assert_eq!(ask(&models(settings), request("x")).await.unwrap().model, "q/m");
 }
 
@@ -176,7 +181,8 @@ async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
         Reply::status(401).body(r#"{"error":{"message":"bad key sk-very-secret"}}"#),
         Reply::text("ok"),
     ]);
-    let settings = ProviderSettings { api_key_env: Some("TEST_KEY".to_owned()), ..provider(Kind::OpenAi, &server) };
+    let settings =
+        ProviderSettings { api_key_env: Some("TEST_KEY".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
     let models = models(config(vec![("p", settings)]));
     for _ in 0..3 {
         let failed = ask(&models, request("x")).await.unwrap_err();
@@ -193,7 +199,10 @@ async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
 async fn after_a_bad_key_the_fallback_answers_without_another_try() {
     let first = ModelServer::start([Reply::status(401)]);
     let second = ModelServer::start([Reply::text("ok")]);
-    let models = models(config(vec![("a", provider(Kind::OpenAi, &first)), ("b", provider(Kind::OpenAi, &second))]));
+    let models = models(config(vec![
+        ("a", provider(ProviderKind::OpenAi, &first)),
+        ("b", provider(ProviderKind::OpenAi, &second)),
+    ]));
     for _ in 0..2 {
         assert_eq!(ask(&models, request("x")).await.unwrap().model, "b/m");
     }
@@ -204,14 +213,15 @@ async fn after_a_bad_key_the_fallback_answers_without_another_try() {
 #[tokio::test]
 async fn a_busy_server_says_when_to_come_again() {
     let server = ModelServer::start([Reply::status(503).header("retry-after", "7")]);
-    let failed = fails(config(vec![("p", provider(Kind::OpenAi, &server))])).await;
+    let failed = fails(config(vec![("p", provider(ProviderKind::OpenAi, &server))])).await;
     assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::Server, Some(7_000)));
 }
 
 #[tokio::test]
 async fn a_missing_key_is_said_before_anything_is_sent() {
     let server = ModelServer::start([Reply::text("ok")]);
-    let settings = ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(Kind::OpenAi, &server) };
+    let settings =
+        ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
     let failed = fails(config(vec![("p", settings)])).await;
     assert_eq!(failed.failure.class, FailureClass::Auth);
     assert!(failed.failure.message.contains("NOT_SET is not set"), "{}", failed.failure.message);
@@ -252,7 +262,7 @@ async fn a_machine_that_slept_gives_its_streams_up_to_be_tried_again_at_once() {
     let slept = Arc::new(AtomicU64::new(0));
     let wall = Arc::clone(&slept);
     let models = LanguageModels::new(
-        config(vec![("p", provider(Kind::OpenAi, &server)), ("q", provider(Kind::OpenAi, &server))]),
+        config(vec![("p", provider(ProviderKind::OpenAi, &server)), ("q", provider(ProviderKind::OpenAi, &server))]),
         Surroundings {
             wall: Arc::new(move || SystemTime::now() + Duration::from_secs(wall.load(Ordering::SeqCst))),
             ..surroundings(&[])

@@ -18,14 +18,14 @@ use stepwell::core::model::{
     Asker, Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role,
 };
 use stepwell::core::ports::Models as _;
+use stepwell::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
 use stepwell::core::step::Span;
 use stepwell::core::usage::Price;
-use stepwell::models::settings::{Kind, ProviderSettings, RoleSettings, Settings};
 use stepwell::models::{LanguageModels, Pace, Surroundings};
 use support::model_server::{ModelServer, Reply};
 use tokio_util::sync::CancellationToken;
 
-const KINDS: [Kind; 3] = [Kind::OpenAi, Kind::Anthropic, Kind::Ollama];
+const KINDS: [ProviderKind; 3] = [ProviderKind::OpenAi, ProviderKind::Anthropic, ProviderKind::Ollama];
 
 fn surroundings(environment: &'static [(&'static str, &'static str)]) -> Surroundings {
     Surroundings {
@@ -37,8 +37,8 @@ fn surroundings(environment: &'static [(&'static str, &'static str)]) -> Surroun
     }
 }
 
-fn provider(kind: Kind, server: &ModelServer) -> ProviderSettings {
-    let path = if kind == Kind::OpenAi { "/v1" } else { "" };
+fn provider(kind: ProviderKind, server: &ModelServer) -> ProviderSettings {
+    let path = if kind == ProviderKind::OpenAi { "/v1" } else { "" };
     ProviderSettings { kind, base_url: Some(format!("{}{path}", server.url())), ..ProviderSettings::default() }
 }
 
