@@ -93,10 +93,12 @@ impl Entry {
         self.trust == Trust::Trusted
     }
 
-    /// The folder where its programs are started; `None` for one from the binary.
+    /// The folder where its programs are started, absolute, because a run may be taken up from another one; `None` for
+    /// one from the binary.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        (self.source != Source::Builtin).then(|| self.path.parent().map(Path::to_owned)).flatten()
+        let folder = self.path.parent().filter(|_| self.source != Source::Builtin)?;
+        Some(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()))
     }
 
     /// Decodes it anew, with where its parts stand.

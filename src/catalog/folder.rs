@@ -12,6 +12,9 @@ use crate::core::task::Kind;
 /// No file of a definition is larger, and no definition larger than ten of them.
 const LARGEST: u64 = 20 * 1024 * 1024;
 
+/// Folders that programs fill by themselves.
+const BROUGHT_ALONG: [&str; 3] = ["node_modules", "venv", "__pycache__"];
+
 /// How a script's modules end.
 pub(super) const SCRIPT_FILES: [&str; 2] = ["js", "mjs"];
 
@@ -60,7 +63,11 @@ impl Folder {
     pub fn snapshot(file: &Path, kind: Kind) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match kind {
-            Kind::Workflow => Self::Disk(file.parent().unwrap_or(Path::new(".")).to_owned()).all(),
+            Kind::Workflow => {
+                let mut walk = Walk { everything: true, files: BTreeMap::new(), size: 0 };
+                walk.folder(file.parent().unwrap_or(Path::new(".")), "")?;
+                Ok(walk.files)
+            }
             Kind::Instruct if file.is_symlink() => Err(FileProblem::Link(name)),
             Kind::Instruct => Ok(BTreeMap::from([(name.clone(), read_bounded(file, &name)?)])),
         }
@@ -96,10 +103,11 @@ impl Folder {
         })
     }
 
-    /// Every file, by its path with `/`, as it is now.
+    /// Every file that belongs to the definition, by its path with `/`, as it is now. On disk, links, hidden files and
+    /// what programs bring along (`node_modules`, `venv`, `__pycache__`) do not; in a snapshot everything counts.
     ///
     /// # Errors
-    /// When one cannot be read, is a link, or all are too large.
+    /// When one cannot be read, or all are too large.
     pub fn all(&self) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
         match self {
             Self::Builtin(files, prefix) => {
@@ -107,10 +115,9 @@ impl Folder {
             }
             Self::Snapshot(files) => Ok(files.clone()),
             Self::Disk(root) => {
-                let mut files = BTreeMap::new();
-                let mut size = 0;
-                walk(root, "", &mut files, &mut size)?;
-                Ok(files)
+                let mut walk = Walk { everything: false, files: BTreeMap::new(), size: 0 };
+                walk.folder(root, "")?;
+                Ok(walk.files)
             }
         }
     }
@@ -172,25 +179,43 @@ pub(super) fn read_bounded(path: &Path, name: &str) -> Result<Vec<u8>, FileProbl
     fs::read(path).map_err(|error| unreadable(name, &error))
 }
 
-fn walk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>, size: &mut u64) -> Result<(), FileProblem> {
-    let say = |error: std::io::Error| unreadable(if prefix.is_empty() { "." } else { prefix }, &error);
-    for entry in fs::read_dir(folder).map_err(say)? {
-        let entry = entry.map_err(say)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        let kind = entry.file_type().map_err(say)?;
-        if kind.is_symlink() {
-            return Err(FileProblem::Link(name));
-        } else if kind.is_dir() {
-            walk(&entry.path(), &name, files, size)?;
-        } else {
-            let bytes = read_bounded(&entry.path(), &name)?;
-            *size += bytes.len() as u64;
-            if *size > 10 * LARGEST {
-                return Err(FileProblem::FolderTooLarge);
+/// Collects the files under a folder.
+struct Walk {
+    /// Whether what is hidden and what programs bring along counts, too, and links are refused.
+    everything: bool,
+    files: BTreeMap<String, Vec<u8>>,
+    size: u64,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), FileProblem> {
+        let say = |error: std::io::Error| unreadable(if prefix.is_empty() { "." } else { prefix }, &error);
+        for entry in fs::read_dir(folder).map_err(say)? {
+            let entry = entry.map_err(say)?;
+            let name = entry.file_name();
+            // Two names that are no text could look alike, and one of them would go unseen.
+            let name =
+                name.to_str().ok_or_else(|| FileProblem::NotText(name.to_string_lossy().into_owned()))?.to_owned();
+            let kind = entry.file_type().map_err(say)?;
+            if !self.everything
+                && (kind.is_symlink() || name.starts_with('.') || BROUGHT_ALONG.contains(&name.as_str()))
+            {
+                continue;
             }
-            files.insert(name, bytes);
+            let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+            if kind.is_symlink() {
+                return Err(FileProblem::Link(name));
+            } else if kind.is_dir() {
+                self.folder(&entry.path(), &name)?;
+            } else {
+                let bytes = read_bounded(&entry.path(), &name)?;
+                self.size += bytes.len() as u64;
+                if self.size > 10 * LARGEST {
+                    return Err(FileProblem::FolderTooLarge);
+                }
+                self.files.insert(name, bytes);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

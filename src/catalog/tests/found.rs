@@ -262,3 +262,19 @@ fn what_is_built_in_has_no_mistakes() {
         assert_eq!(catalog.check(entry), [], "{}", entry.path.display());
     }
 }
+
+#[test]
+fn the_person_s_own_links_and_dependencies_are_no_sources() {
+    let folders = Folders::new();
+    let own = folders.places.own.as_ref();
+    write(own, "workflows/w/workflow.toml", "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n");
+    let main = write(own, "workflows/w/main.py", "import stepwell\n");
+    write(own, "workflows/w/lib/util.py", "x = 1\n");
+    write(own, "workflows/w/.git/config", "x");
+    write(own, "workflows/w/node_modules/a.js", "x");
+    std::os::unix::fs::symlink(&main, main.with_file_name("link.py")).unwrap();
+    let pinned = folders.catalog().pin("w").unwrap();
+    let Body::Workflow(workflow) = &pinned.task.body else { panic!("a workflow") };
+    let FlowKind::Process { sources, .. } = &workflow.flow else { panic!("a program") };
+    assert_eq!(sources.keys().collect::<Vec<_>>(), ["lib/util.py", "main.py", "workflow.toml"]);
+}
