@@ -28,6 +28,7 @@ pub enum Id {
     Compare,
     Skip,
     Reopen,
+    Restore,
     Prompt,
     Copy,
     WriteFile,
@@ -139,7 +140,7 @@ fn on(s: &Situation, screen: Screen) -> bool {
 }
 
 fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Help)
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Help)
 }
 
 /// The arrows move in a list: everywhere but in a text of several lines.
@@ -190,6 +191,11 @@ pub static TABLE: &[Command] = &[
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
+    command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
+    command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
+    command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
+    command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
+    command!(Focus, "Back to the conversation", "conversation", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
         on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
     }),
@@ -265,8 +271,12 @@ pub static TABLE: &[Command] = &[
     command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| moves(s) && !s.takes_text()),
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| moves(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| moves(s) || on(s, Screen::Chat)),
-    command!(Left, "The pair before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Compare),
-    command!(Right, "The next pair", "", [k(KeyCode::Right)], |s| s.layer == Layer::Compare),
+    command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
+        s.layer == Layer::Compare || s.layer == Layer::Document && s.several
+    }),
+    command!(Right, "The next version", "", [k(KeyCode::Right)], |s| {
+        s.layer == Layer::Compare || s.layer == Layer::Document && s.several
+    }),
     command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| s.layer == Layer::None
         && s.screen == Screen::Home),
@@ -349,6 +359,7 @@ mod tests {
             Layer::Retry,
             Layer::Compare,
             Layer::Prompt,
+            Layer::Document,
             Layer::Ask,
             Layer::Confirm,
             Layer::Palette,

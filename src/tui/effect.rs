@@ -64,6 +64,15 @@ pub enum Effect {
     OpenTask(String),
     /// Start a plain chat with this.
     Ask(String),
+    /// Start a task with a text in its first text input.
+    RunWith {
+        /// The task's id.
+        task: String,
+        /// The text.
+        text: Untrusted,
+    },
+    /// Have a conversation's document written with what is known.
+    WriteAnyway(RunId),
     /// Watch a run: its snapshot, then what is new.
     Subscribe(RunId),
     /// Watch it no more; the run goes on.

@@ -38,6 +38,8 @@ pub enum Layer {
     Compare,
     /// The exact prompt is read.
     Prompt,
+    /// The document of a conversation has the focus.
+    Document,
     /// One line is asked for: a reason, a budget, a result.
     Ask,
     /// Something is to be confirmed.
@@ -103,7 +105,7 @@ impl Situation {
         match self.layer {
             Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Palette => true,
             Layer::None => matches!(self.screen, Screen::Home | Screen::Form | Screen::Chat | Screen::History),
-            Layer::Fields | Layer::Compare | Layer::Prompt | Layer::Confirm | Layer::Help => false,
+            Layer::Fields | Layer::Compare | Layer::Prompt | Layer::Document | Layer::Confirm | Layer::Help => false,
         }
     }
 }

@@ -10,6 +10,9 @@ use tui_textarea::{CursorMove, TextArea, WrapMode};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::Canvas;
 
+/// A longer text is not wrapped but scrolled sideways: the widget wraps all of it again at each key.
+const LONGEST_WRAPPED: usize = 256 * 1024;
+
 /// A text that is being edited.
 #[derive(Clone, Debug)]
 pub struct Editor {
@@ -28,12 +31,13 @@ impl Editor {
     pub fn new(text: &str) -> Self {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
-        area.set_wrap_mode(WrapMode::WordOrGlyph);
         area.set_cursor_line_style(Style::default());
         // The terminal's own cursor stands at the caret, where input methods look for it.
         area.set_cursor_style(Style::default());
         area.set_max_histories(1_000);
-        Self { area }
+        let mut editor = Self { area };
+        editor.set_wrap(text.len());
+        editor
     }
 
     /// The same, with the caret at the end.
@@ -59,7 +63,14 @@ impl Editor {
 
     /// Takes a paste of any size; it never submits anything.
     pub fn paste(&mut self, text: &str) {
+        let bytes = self.area.lines().iter().map(|line| line.len() + 1).sum::<usize>() + text.len();
+        self.set_wrap(bytes);
         self.area.insert_str(text.replace("\r\n", "\n").replace('\r', "\n"));
+    }
+
+    fn set_wrap(&mut self, bytes: usize) {
+        let mode = if bytes > LONGEST_WRAPPED { WrapMode::None } else { WrapMode::WordOrGlyph };
+        self.area.set_wrap_mode(mode);
     }
 
     /// Takes a key. Gives whether the text changed.

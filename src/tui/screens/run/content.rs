@@ -217,7 +217,14 @@ fn exact(work: &Work) -> String {
     let mut lines: Vec<String> = Vec::new();
     match work {
         Work::Command(command) => {
-            lines.extend(command.argv.iter().enumerate().map(|(at, argument)| format!("argv[{at}]  {argument}")));
+            // An empty argument, a blank at an end or a tab would not be seen otherwise.
+            let shown = |argument: &String| {
+                let hidden = argument.is_empty() || argument.trim() != argument || argument.contains('\t');
+                if hidden { format!("{argument:?}") } else { argument.clone() }
+            };
+            lines.extend(
+                command.argv.iter().enumerate().map(|(at, argument)| format!("argv[{at}]  {}", shown(argument))),
+            );
             lines.push(format!("folder   {}", command.cwd.as_deref().unwrap_or(".")));
             if command.shell {
                 lines.push("through  sh -c".to_owned());

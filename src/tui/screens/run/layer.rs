@@ -24,6 +24,8 @@ pub enum Over {
     /// Nothing.
     #[default]
     None,
+    /// The list is filtered; the screen holds what is typed.
+    Filter,
     /// The output is edited as a text; `json` when it is a value.
     Edit {
         /// What was seen when it began.
@@ -108,7 +110,7 @@ impl Over {
             Self::Retry { .. } => Layer::Retry,
             Self::Compare(_) => Layer::Compare,
             Self::Prompt { .. } => Layer::Prompt,
-            Self::Ask { .. } => Layer::Ask,
+            Self::Ask { .. } | Self::Filter => Layer::Ask,
             Self::Confirm { .. } => Layer::Confirm,
             Self::Help(_) => Layer::Help,
         }

@@ -181,7 +181,9 @@ impl RunScreen {
         let mut rows = rows::rows(&self.run, self.task.as_deref(), &self.folded);
         if let Some(filter) = &self.filter {
             let wanted = filter.value().to_lowercase();
-            rows.retain(|row| row.title.to_lowercase().contains(&wanted));
+            rows.retain(|row| {
+                matches!(row.id, RowId::Call(_)) && row.title.to_lowercase().contains(&wanted) || wanted.is_empty()
+            });
         }
         self.rows = rows;
         let same = before.and_then(|id| self.rows.iter().position(|row| row.id == id));

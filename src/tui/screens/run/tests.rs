@@ -317,3 +317,24 @@ fn the_instruction_of_a_rejected_attempt_stays_visible() {
     let (picture, _) = frame((80, 24), Depth::None, |canvas, area| screen.view(canvas, area));
     assert!(picture.contains("rejected \"make it rhyme\""));
 }
+
+#[test]
+fn thirty_items_are_filtered_marked_and_accepted_together() {
+    let mut story = Story::new("review", "review · 30 files", Kind::Workflow);
+    for n in 0..30 {
+        let (key, name) = (format!("judge[{n}]"), format!("src/{}{n}.rs", if n % 10 == 3 { "core/" } else { "" }));
+        story = story.start(&key, 1, Some(json!(name))).finish(&key, 1, json!("fine")).review(&key, 1, None);
+    }
+    let mut screen = open(story);
+    press(&mut screen, &["/"]);
+    typed(&mut screen, "core");
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    press(&mut screen, &["Enter"]);
+    assert_eq!(decided(&press(&mut screen, &["A"])).len(), 3, "only what the filter shows");
+    press(&mut screen, &["Space", "Space"]);
+    let effects = press(&mut screen, &["A"]);
+    let keys: Vec<String> = decided(&effects).iter().map(|decision| decision.key.to_string()).collect();
+    assert_eq!(keys, ["judge[3]", "judge[13]"]);
+    press(&mut screen, &["Esc"]);
+    assert_eq!(screen.rows.len(), 32, "a group, thirty items, the result");
+}

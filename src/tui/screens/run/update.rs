@@ -120,6 +120,10 @@ impl RunScreen {
                 input.key(key);
                 *problem = None;
             }
+            Over::Filter => {
+                self.filter.get_or_insert_default().key(key);
+                self.refresh();
+            }
             Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
         }
     }
@@ -129,6 +133,10 @@ impl RunScreen {
             Over::Edit { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
             Over::Retry { input, .. } | Over::Ask { input, .. } => input.paste(text),
+            Over::Filter => {
+                self.filter.get_or_insert_default().paste(text);
+                self.refresh();
+            }
             Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
         }
     }
@@ -202,6 +210,12 @@ impl RunScreen {
             Id::Zoom => {
                 self.zoom = !self.zoom;
                 self.pane = if self.zoom { Pane::Output } else { Pane::List };
+                Vec::new()
+            }
+            Id::Filter => {
+                self.filter.get_or_insert_default();
+                self.pane = Pane::List;
+                self.over = Over::Filter;
                 Vec::new()
             }
             Id::Focus => {
@@ -344,14 +358,16 @@ impl RunScreen {
         Vec::new()
     }
 
-    /// Accepts the marked reviews; with none marked, all that pass their checks.
+    /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
     fn accept_marked(&mut self) -> Vec<Effect> {
         let run = Arc::clone(&self.run);
+        let listed =
+            |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row.id == RowId::Call(key.clone()));
         let takes = |gate: &&crate::core::gate::Gate| {
             gate.kind == GateFor::Review
                 && gate.allowed.contains(&crate::core::gate::Answer::Accept)
                 && if self.marked.is_empty() {
-                    gate.shows.get("failed").is_none()
+                    gate.shows.get("failed").is_none() && listed(&gate.key)
                 } else {
                     self.marked.contains(&gate.key)
                 }
@@ -406,6 +422,12 @@ impl RunScreen {
             return Vec::new();
         }
         match std::mem::take(&mut self.over) {
+            Over::Filter => {
+                if self.filter.as_ref().is_some_and(LineInput::is_empty) {
+                    self.clear_filter();
+                }
+                Vec::new()
+            }
             Over::Retry { gate, input, scope } => {
                 let instruction = input.value();
                 let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
@@ -459,6 +481,14 @@ impl RunScreen {
             return Vec::new();
         }
         let draft = match std::mem::take(&mut self.over) {
+            Over::Filter => {
+                self.clear_filter();
+                return Vec::new();
+            }
+            Over::None if self.filter.is_some() => {
+                self.clear_filter();
+                return Vec::new();
+            }
             Over::None if self.zoom || self.pane == Pane::Output => {
                 self.zoom = false;
                 self.pane = Pane::List;
@@ -476,6 +506,11 @@ impl RunScreen {
         self.note = Some(Note::Done("draft kept".to_owned()));
         self.drafts.insert(name.clone(), text.clone());
         vec![Effect::KeepDraft { run: self.run.id, name, text: Some(text) }]
+    }
+
+    fn clear_filter(&mut self) {
+        self.filter = None;
+        self.refresh();
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {

@@ -55,7 +55,9 @@ impl RunScreen {
     fn panes(&self, canvas: &mut Canvas<'_>, area: Rect) {
         if area.width < NARROW || area.height + 2 < LOW {
             // Layers belong to the output, so it is the one that is shown under them.
-            if self.pane == Pane::List && matches!(self.over, Over::None | Over::Help(_) | Over::Confirm { .. }) {
+            if self.pane == Pane::List
+                && matches!(self.over, Over::None | Over::Filter | Over::Help(_) | Over::Confirm { .. })
+            {
                 self.list(canvas, area);
             } else {
                 self.right(canvas, area);
@@ -121,8 +123,14 @@ impl RunScreen {
 
     fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let focused = self.pane == Pane::List && matches!(self.over, Over::None);
-        let inner = canvas.pane(area, "Steps", focused);
+        let mut inner = canvas.pane(area, "Steps", focused || matches!(self.over, Over::Filter));
         let theme = *canvas.theme;
+        if let Some(filter) = &self.filter {
+            canvas.text(Rect { height: 1, ..inner }, "/", theme.accent);
+            let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), height: 1, ..inner };
+            filter.paint(canvas, field, matches!(self.over, Over::Filter), false);
+            inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+        }
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
 
@@ -277,7 +285,7 @@ impl RunScreen {
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
             Over::Prompt { .. } => Vec::new(),
-            Over::None | Over::Confirm { .. } | Over::Help(_) => {
+            Over::None | Over::Filter | Over::Confirm { .. } | Over::Help(_) => {
                 self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
             }
         }

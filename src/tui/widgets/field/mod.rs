@@ -1,6 +1,6 @@
 //! One field of a form: the widget that fits its type, its value, and what is wrong with it.
 //!
-//! What makes a value valid is core's to say ([`form::fill`]); here it is only shown beside the field while typing.
+//! What makes a value valid is core's to say ([`Field::validate`]); here it is only shown beside the field while typing.
 
 mod paint;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::editor::Editor;
 use super::line::LineInput;
-use crate::core::form::{self, Field, FieldType};
+use crate::core::form::{Field, FieldType};
 use crate::core::secret::{Secret, SecretRef};
 
 /// A field and what was put in.
@@ -284,11 +284,7 @@ impl FormField {
             Ok(None) => None,
             // A file is read, and a secret looked up, only at the start.
             Ok(Some(_)) if self.is_reference() => None,
-            Ok(Some(value)) => {
-                let given = json!({ &self.field.name: value });
-                let filled = form::fill(std::slice::from_ref(&self.field), &given);
-                filled.err().and_then(|problems| problems.into_iter().next())
-            }
+            Ok(Some(value)) => self.field.validate(&value).err(),
         };
     }
 

@@ -1,0 +1,349 @@
+//! A conversation of an instruct task: what was said on the left, the document with its versions on the right.
+
+mod view;
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEventKind};
+use ratatui::layout::Position;
+use serde_json::Value;
+
+use crate::core::call::AttemptStatus;
+use crate::core::document::{Document as Written, DocumentVersion};
+use crate::core::gate::GateFor;
+use crate::core::key::Key;
+use crate::core::model::{Delta, Role};
+use crate::core::run::Run;
+use crate::tui::canvas::{Hit, Seen};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::markdown::Document;
+use crate::tui::message::Message;
+use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::widgets::editor::Editor;
+use crate::tui::widgets::scroll::{By, Scroll};
+
+/// What has the keys.
+#[derive(Debug, Default)]
+enum Focus {
+    #[default]
+    Conversation,
+    Document,
+    /// The document's body is edited; the version that it was made from.
+    Edit(u32, Box<Editor>),
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct ChatScreen {
+    run: Arc<Run>,
+    /// What was said, laid out once.
+    said: Vec<(Role, Document)>,
+    /// What is being said: the call, the attempt, the text.
+    live: Option<(Key, u32, Document)>,
+    input: Editor,
+    focus: Focus,
+    /// The version that is shown; `None`: the newest.
+    version: Option<usize>,
+    /// The text of the shown version, laid out once.
+    body: Document,
+    talk: Scroll,
+    page: Scroll,
+    note: Option<String>,
+    seen: Seen,
+}
+
+impl ChatScreen {
+    /// Opens on a run of an instruct task.
+    #[must_use]
+    pub fn new(run: Arc<Run>) -> Self {
+        let mut screen = Self {
+            run,
+            said: Vec::new(),
+            live: None,
+            input: Editor::default(),
+            focus: Focus::Conversation,
+            version: None,
+            body: Document::default(),
+            talk: Scroll::following(),
+            page: Scroll::at_start(),
+            note: None,
+            seen: Seen::default(),
+        };
+        screen.refresh();
+        screen
+    }
+
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The situation that a key meets.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        let layer = match self.focus {
+            Focus::Conversation => Layer::None,
+            Focus::Document => Layer::Document,
+            Focus::Edit(..) => Layer::Edit,
+        };
+        let selected = match self.asked() {
+            Some(_) => Selected::Gate(GateFor::Input),
+            None if self.run.under_way() > 0 => Selected::Running,
+            None => Selected::None,
+        };
+        let versions = self.written().map_or(0, |written| written.versions.len());
+        Situation {
+            screen: Screen::Chat,
+            layer,
+            selected,
+            output: versions > 0,
+            several: versions > 1,
+            going: self.run.under_way() > 0,
+            ..Situation::default()
+        }
+    }
+
+    /// What is missing and what is known, while the model asks for something.
+    fn asked(&self) -> Option<(Vec<&str>, Vec<&str>)> {
+        let gate = self.run.waiting().find(|gate| gate.kind == GateFor::Input)?;
+        let names = |name: &str| -> Vec<&str> {
+            gate.shows.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+        };
+        let missing = names("missing");
+        (!missing.is_empty()).then(|| (missing, names("known")))
+    }
+
+    fn written(&self) -> Option<&Written> {
+        self.run.documents.get("result")
+    }
+
+    /// The version that is shown, and its number.
+    fn shown(&self) -> Option<(u32, &DocumentVersion)> {
+        let written = self.written()?;
+        let at = self.version.unwrap_or(usize::MAX).min(written.versions.len().checked_sub(1)?);
+        Some((u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1), written.versions.get(at)?))
+    }
+
+    fn refresh(&mut self) {
+        for message in self.run.messages.iter().skip(self.said.len()) {
+            self.said.push((message.role, Document::new(&message.text)));
+        }
+        let over = self.live.as_ref().is_some_and(|(key, attempt, _)| {
+            let found = self.run.call(key).and_then(|call| call.attempt(*attempt));
+            found.is_some_and(|found| found.status != AttemptStatus::Running)
+        });
+        if over {
+            self.live = None;
+        }
+        self.show();
+    }
+
+    fn show(&mut self) {
+        let body = self.shown().map(|(_, version)| version.body.clone()).unwrap_or_default();
+        if body != *self.body.raw() {
+            self.body = Document::new(&body);
+        }
+    }
+
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Paste(text) => {
+                match &mut self.focus {
+                    Focus::Conversation => self.input.paste(&text),
+                    Focus::Edit(_, editor) => editor.paste(&text),
+                    Focus::Document => {}
+                }
+                (Vec::new(), true)
+            }
+            Message::Mouse(mouse) => {
+                let lines = match mouse.kind {
+                    MouseEventKind::ScrollUp => -3,
+                    MouseEventKind::ScrollDown => 3,
+                    MouseEventKind::Down(_) => {
+                        return match self.seen.at(Position { x: mouse.column, y: mouse.row }) {
+                            Some(Hit::Command(id)) if holds(id, &self.situation()) => (self.give(id), true),
+                            _ => (Vec::new(), false),
+                        };
+                    }
+                    _ => return (Vec::new(), false),
+                };
+                match self.seen.at(Position { x: mouse.column, y: mouse.row }) {
+                    Some(Hit::Output) => self.page.by(By::Lines(lines), self.seen.output),
+                    _ => self.talk.by(By::Lines(lines), self.seen.list),
+                }
+                (Vec::new(), true)
+            }
+            Message::Run(run) if run.id == self.run.id => {
+                self.run = run;
+                self.refresh();
+                (Vec::new(), true)
+            }
+            Message::Delta { run, key, attempt, delta } if run == self.run.id => {
+                self.delta(key, attempt, delta);
+                (Vec::new(), true)
+            }
+            Message::Edited(Purpose::Layer, Some(text)) => {
+                match &mut self.focus {
+                    Focus::Edit(_, editor) => **editor = Editor::new(&text),
+                    _ => self.input = Editor::at_end(&text),
+                }
+                (Vec::new(), true)
+            }
+            Message::Failed(text) | Message::Done(text) => {
+                self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
+        if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
+            self.live = Some((key, attempt, Document::default()));
+        }
+        let Some((_, _, text)) = &mut self.live else { return };
+        match delta {
+            Delta::Text(more) => text.push(&more),
+            Delta::Restart(_) => *text = Document::default(),
+            Delta::Progress(line) => self.note = Some(line.line().into_owned()),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        if let Some(id) = command(key, &self.situation()) {
+            return self.give(id);
+        }
+        match &mut self.focus {
+            Focus::Conversation => self.input.key(key),
+            Focus::Edit(_, editor) => editor.key(key),
+            Focus::Document => false,
+        };
+        Vec::new()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::Send => return self.send(),
+            Id::NewLine => self.input.paste("\n"),
+            Id::Document => self.focus = Focus::Document,
+            Id::Focus => self.focus = Focus::Conversation,
+            Id::WriteAnyway => return vec![Effect::WriteAnyway(self.run.id)],
+            Id::Edit => {
+                if let Some((version, shown)) = self.shown() {
+                    self.focus = Focus::Edit(version, Box::new(Editor::new(shown.body.data())));
+                }
+            }
+            Id::Save | Id::SaveAccept => return self.save(),
+            Id::Restore => return self.restore(),
+            Id::Copy => return vec![Effect::Copy(self.body.raw().block().into_owned())],
+            Id::FollowUp => return vec![Effect::Go(Go::FollowUp)],
+            Id::External => {
+                let text = if let Focus::Edit(_, editor) = &self.focus { editor.text() } else { self.input.text() };
+                return vec![Effect::OpenEditor { purpose: Purpose::Layer, text, extension: "md" }];
+            }
+            Id::Left | Id::Right => self.browse(if id == Id::Left { -1 } else { 1 }),
+            Id::Back => return self.back(),
+            Id::Palette => return vec![Effect::Go(Go::Palette)],
+            Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Suspend => return vec![Effect::Suspend],
+            other => self.walk(other),
+        }
+        Vec::new()
+    }
+
+    fn walk(&mut self, id: Id) {
+        let by = match id {
+            Id::Up => By::Lines(-1),
+            Id::Down => By::Lines(1),
+            Id::PageUp => By::Pages(-1),
+            Id::PageDown => By::Pages(1),
+            Id::First => By::Start,
+            Id::Last => By::End,
+            _ => return,
+        };
+        match self.focus {
+            Focus::Document => self.page.by(by, self.seen.output),
+            _ => self.talk.by(by, self.seen.list),
+        }
+    }
+
+    fn browse(&mut self, by: isize) {
+        let Some(count) = self.written().map(|written| written.versions.len()) else { return };
+        let at = self.version.unwrap_or(usize::MAX).min(count.saturating_sub(1)).saturating_add_signed(by);
+        self.version = (at + 1 < count).then_some(at);
+        self.page = Scroll::at_start();
+        self.show();
+    }
+
+    fn send(&mut self) -> Vec<Effect> {
+        let text = self.input.text();
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        if let Some(task) = text.trim().strip_prefix("/run ") {
+            let task = task.trim().to_owned();
+            let last = self.said.last().map(|(_, said)| said.raw().clone()).unwrap_or_default();
+            let text = self.shown().map_or(last, |(_, version)| version.body.clone());
+            self.input = Editor::default();
+            return vec![Effect::RunWith { task, text }];
+        }
+        if self.run.under_way() > 0 {
+            self.note = Some("still answering: Esc stops it; your text is kept".to_owned());
+            return Vec::new();
+        }
+        self.input = Editor::default();
+        self.talk = Scroll::following();
+        vec![Effect::Message(self.run.id, text)]
+    }
+
+    fn save(&mut self) -> Vec<Effect> {
+        let Focus::Edit(version, editor) = std::mem::replace(&mut self.focus, Focus::Document) else {
+            return Vec::new();
+        };
+        self.write(version, editor.text())
+    }
+
+    fn restore(&mut self) -> Vec<Effect> {
+        let Some(body) = self.shown().map(|(_, shown)| shown.body.data().to_owned()) else { return Vec::new() };
+        let newest = self.written().and_then(Written::newest).map_or(0, |(number, _)| number);
+        self.write(newest, body)
+    }
+
+    fn write(&mut self, version: u32, body: String) -> Vec<Effect> {
+        let title = self.shown().map(|(_, shown)| shown.title.data().to_owned()).unwrap_or_default();
+        self.version = None;
+        vec![Effect::EditDocument { run: self.run.id, name: "result".to_owned(), version, title, body }]
+    }
+
+    /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.
+    fn back(&mut self) -> Vec<Effect> {
+        match std::mem::take(&mut self.focus) {
+            Focus::Edit(version, editor) => {
+                self.focus = Focus::Document;
+                let name = format!("document {version}");
+                vec![Effect::KeepDraft { run: self.run.id, name, text: Some(editor.text()) }]
+            }
+            Focus::Document => Vec::new(),
+            Focus::Conversation => {
+                let running = |call: &&crate::core::call::Call| {
+                    call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
+                };
+                match self.run.calls.values().find(running) {
+                    Some(call) => {
+                        vec![Effect::Stop { run: self.run.id, key: call.key.clone(), instruction: None }]
+                    }
+                    None => vec![Effect::Go(Go::Back)],
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
