@@ -170,6 +170,10 @@ impl Driver {
         free
     }
 
+    pub(super) fn provider_of(&self, work: &Work) -> Option<String> {
+        self.engine.shared.ports.performer.lane(work).map(|(provider, _)| provider)
+    }
+
     pub(super) fn leave_lane(&self, provider: Option<&String>) {
         if let Some(provider) = provider {
             let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +225,7 @@ impl Driver {
             partial,
             retry: want.retry.clone(),
             lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
-            provider: ports.performer.lane(&want.work).map(|(provider, _)| provider),
+            provider: self.provider_of(&want.work),
             estimate: ports.performer.estimate(&want.work),
             since: Instant::now(),
         };
@@ -244,6 +248,7 @@ impl Driver {
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
+        under_way.partial.settle();
         let Some(call) = self.run.call(&ended.key) else { return };
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt
@@ -263,7 +268,6 @@ impl Driver {
             }
             self.stage(event, true);
         }
-        under_way.partial.settle();
     }
 }
 

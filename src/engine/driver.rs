@@ -25,7 +25,8 @@ use crate::core::ports::{JournalError, Performed};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
-use crate::core::task::Body;
+use crate::core::task::{Body, Kind};
+use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
 use crate::engine::feed::{Feed, Rest, Update};
@@ -259,11 +260,7 @@ impl Driver {
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body, .. }) => {
-                let known = self.run.result.as_ref().is_some_and(|r| r.title == title && r.body == body);
-                if self.run.status != Status::Completed || !known {
-                    self.stage(Event::RunCompleted { title, body }, false);
-                    self.commit()?;
-                }
+                self.complete(title, body)?;
                 self.notify("completed");
                 Ok(Some(Rest::Over))
             }
@@ -292,6 +289,29 @@ impl Driver {
                 Ok(Some(Rest::Over))
             }
         }
+    }
+
+    /// A workflow's result is a document; as long as the flow gives the same, a person's edit of it stands.
+    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<(), Lost> {
+        if self.run.kind == Kind::Workflow {
+            let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
+            let by_flow = versions.iter().rev().find(|version| version.by == "flow");
+            if by_flow.is_some_and(|version| version.title == title && version.body == body) {
+                if let Some(newest) = versions.last() {
+                    (title, body) = (newest.title.clone(), newest.body.clone());
+                }
+            } else {
+                let version = u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1);
+                let (name, by) = ("result".to_owned(), "flow".to_owned());
+                let (title, body) = (title.clone(), body.clone());
+                self.stage(Event::DocumentWritten { name, version, title, body, by }, false);
+            }
+        }
+        let known = self.run.result.as_ref().is_some_and(|result| result.title == title && result.body == body);
+        if self.run.status != Status::Completed || !known {
+            self.stage(Event::RunCompleted { title, body }, false);
+        }
+        self.commit()
     }
 
     fn notify(&self, status: &str) {

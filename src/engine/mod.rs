@@ -112,7 +112,7 @@ struct Shared {
 }
 
 /// Makes events of a run as it stands.
-type Make = Box<dyn FnOnce(&Run) -> Result<Vec<Event>, Refusal> + Send>;
+type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
 
 /// Where the answer to an order goes.
 type Reply = oneshot::Sender<Result<(), EngineError>>;

@@ -29,8 +29,7 @@ impl Driver {
             }
             Order::Append(make, reply) => {
                 self.catch_up()?;
-                let made = make(&self.run);
-                self.decided(move |_| made.clone(), reply)
+                self.decided(make, reply)
             }
             Order::Ask { key, attempt, fields, answer } => {
                 let gate = Gate {

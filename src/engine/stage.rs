@@ -56,7 +56,9 @@ impl Driver {
         }
         self.committed = folded.seq;
         self.run = folded;
-        self.starting.clear();
+        for want in std::mem::take(&mut self.starting) {
+            self.leave_lane(self.provider_of(&want.work).as_ref());
+        }
         self.unfed.clear();
         let facts: Vec<Event> =
             std::mem::take(&mut self.staged).into_iter().filter_map(|(event, fact)| fact.then_some(event)).collect();
