@@ -189,10 +189,13 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
             says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
         }
-        GateFor::InDoubt => says(
-            "It began, and its end is not known: it may have had its effect.\n\n\
-             - **g** runs it again\n- **w** says that it worked, with its result\n- **s** goes on without it",
-        ),
+        GateFor::InDoubt => {
+            let why = gate.shows.get("why").and_then(Value::as_str).unwrap_or("It began, and its end is not known.");
+            says(&format!(
+                "{why}\n\nIt may have had its effect.\n\n\
+                 - **g** runs it again\n- **w** says that it worked, with its result\n- **s** goes on without it",
+            ))
+        }
         GateFor::Stale => {
             let because: Vec<String> =
                 call.stale.iter().flat_map(|stale| &stale.because).map(|key| format!("`{key}`")).collect();
