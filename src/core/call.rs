@@ -208,6 +208,8 @@ pub struct Call {
     pub ending: Option<Ending>,
     /// What waits for a person.
     pub gate: Option<Gate>,
+    /// Since when; kept while the same thing waits in another version.
+    pub gate_since: Option<DateTime<Utc>>,
     /// Set while it is stale.
     pub stale: Option<Stale>,
     /// A person wants it performed although something stands, failed or was skipped.
@@ -238,6 +240,7 @@ impl Call {
             standing: None,
             ending: None,
             gate: None,
+            gate_since: None,
             stale: None,
             again: false,
             approved: None,

@@ -354,7 +354,9 @@ pub fn review_gate(key: &Key, attempt: u32, version: u32, schema: Option<&Value>
     Gate { key: key.clone(), kind: GateFor::Review, attempt, version, shows, allowed: review_answers(true) }
 }
 
-fn failed_checks(gate: &Gate) -> Vec<String> {
+/// The checks that what waits for a review fails.
+#[must_use]
+pub fn failed_checks(gate: &Gate) -> Vec<String> {
     gate.shows
         .get("failed")
         .and_then(Value::as_array)

@@ -263,6 +263,11 @@ impl Run {
             }
             Event::GateOpened(gate) => {
                 call.answer = None;
+                let same =
+                    call.gate.as_ref().is_some_and(|open| open.kind == gate.kind && open.attempt == gate.attempt);
+                if !same {
+                    call.gate_since = Some(at);
+                }
                 call.wait(gate);
             }
             Event::CallAccepted { attempt, version, .. } => {

@@ -109,6 +109,14 @@ impl Key {
         &self.last().id
     }
 
+    /// Whether it is, or lies inside, a call of the step that `base` names without an item or iteration.
+    #[must_use]
+    pub fn is_of(&self, base: &Key) -> bool {
+        let (own, base) = (&self.0, &base.0);
+        let depth = base.len() - 1;
+        own.len() >= base.len() && own[..depth] == base[..depth] && own[depth].id == base[depth].id
+    }
+
     /// Whether `self` is `other` or lies inside the group, item or child run that `other` names.
     #[must_use]
     pub fn is_within(&self, other: &Key) -> bool {

@@ -29,6 +29,7 @@ use crate::core::task::{Body, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
+use crate::engine::deadline::{self, Deadlines};
 use crate::engine::feed::{Feed, Rest, Update};
 use crate::engine::lease::Lease;
 use crate::engine::{Engine, EngineError, Order, recover};
@@ -69,6 +70,7 @@ pub(super) struct Settings {
     pub(super) budget: Budget,
     pub(super) folder: Option<PathBuf>,
     pub(super) secrets: Vec<(String, SecretRef)>,
+    pub(super) deadlines: Deadlines,
     pub(super) task: String,
 }
 
@@ -210,7 +212,7 @@ impl Driver {
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
             announced = idle;
-            let (wake, now) = (self.next_retry(), self.now());
+            let (wake, now) = (self.next_wake(), self.now());
             let shared = Arc::clone(&self.engine.shared);
             let lane_freed = shared.lane_freed.notified();
             tokio::select! {
@@ -224,6 +226,9 @@ impl Driver {
             }
             while let Ok(ended) = self.endings.try_recv() {
                 self.take_end(ended);
+            }
+            for event in deadline::passed(&self.run, &self.settings.deadlines, self.now()) {
+                self.stage(event, false);
             }
         }
     }
@@ -240,6 +245,12 @@ impl Driver {
     fn next_retry(&self) -> Option<DateTime<Utc>> {
         let wanted = self.wants.calls.iter().filter_map(|want| self.run.call(&want.key)?.retry_at);
         wanted.min()
+    }
+
+    /// When something is due by itself: a retry, or the deadline of a gate.
+    fn next_wake(&self) -> Option<DateTime<Utc>> {
+        let deadline = deadline::next(&self.run, &self.settings.deadlines);
+        self.next_retry().into_iter().chain(deadline).min()
     }
 
     /// Ends the drive, or says that the run waits, once nothing is under way.
@@ -348,6 +359,7 @@ impl Settings {
                     Some((field.name.clone(), reference))
                 })
                 .collect(),
+            deadlines: deadline::of(pinned),
             task: run.task.clone(),
         }
     }

@@ -8,6 +8,7 @@
 mod attempt;
 mod begin;
 mod compose;
+mod deadline;
 mod driver;
 mod feed;
 mod lease;

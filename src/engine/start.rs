@@ -12,11 +12,12 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{Append, Writer};
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
 use crate::engine::driver::flow_of;
 use crate::engine::{Engine, EngineError};
+use crate::flow::graph::Graph;
 
 /// A run to be started.
 #[derive(Clone, Debug)]
@@ -110,6 +111,19 @@ impl Engine {
             origin: Some(Origin { run: old.id, how: "fork".to_owned(), at: Some(fork.at.clone()) }),
         };
         self.create(&start, |_| adopted)
+    }
+
+    /// What may follow a completed run: the ids of workflows, and the inputs of each.
+    ///
+    /// # Errors
+    /// When an expression of `[[then]]` does not work out, or the store cannot be used.
+    pub fn successors(&self, run: RunId) -> Result<Vec<(String, Value)>, StartError> {
+        let run = self.load(run)?;
+        if run.status != Status::Completed {
+            return Ok(Vec::new());
+        }
+        let pinned = Arc::new(self.definition(&run)?);
+        Graph::new(pinned).successors(&run).map_err(|failure| StartError::Definition(failure.message))
     }
 
     fn create(&self, start: &Start, more: impl FnOnce(RunId) -> Vec<Event>) -> Result<RunId, StartError> {

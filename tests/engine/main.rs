@@ -304,3 +304,19 @@ async fn a_fork_adopts_what_does_not_depend_on_its_point() {
     assert_eq!(waiting(&state, GateFor::Review), ["b"]);
     assert_eq!(house.jobs().iter().filter(|key| *key == "act").count(), 1, "the effect is not performed again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_nobody_answers_in_time_is_answered_as_its_step_says() {
+    let house = House::new(shout);
+    let late = |on_timeout: &str| json!({ "decide_within": 1, "on_timeout": on_timeout });
+    for (on_timeout, status) in
+        [("skip", CallStatus::Skipped), ("accept", CallStatus::Accepted), ("fail", CallStatus::Failed)]
+    {
+        let run = house.start(&json!([prompt("a", "hello", late(on_timeout))]), json!({}));
+        let (_, mut updates) = house.engine.subscribe(run).unwrap();
+        house.engine.drive(run).unwrap();
+        while rested(&mut updates).await != Rest::Over {}
+        let state = house.engine.load(run).unwrap();
+        assert_eq!(state.call(&"a".parse().unwrap()).unwrap().status, status);
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
+use super::history;
 use super::names::Names;
 use super::plan::{Doing, Node};
 use super::scope::Source;
@@ -16,7 +17,7 @@ use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
-use crate::core::step::{Approve, OnCrash, Retry, Review};
+use crate::core::step::{Approve, History, OnCrash, Retry, Review};
 use crate::core::template::from_json;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::{Approval, Want};
@@ -43,6 +44,10 @@ pub struct Asked<'a> {
     pub list: &'a [Arc<serde_json::Value>],
     /// What it depends on.
     pub depends: &'a [Source],
+    /// What is put before a prompt as conversation.
+    pub history: Option<&'a History>,
+    /// The names of those steps, in declared order.
+    pub before: &'a [Key],
     /// The model where the step does not name one.
     pub model: Option<&'a str>,
     /// How it is tried again where the step does not say.
@@ -301,7 +306,8 @@ fn has_result(call: &Call) -> bool {
 fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let work = resolve(node, asked.names, asked.model)?;
+    let turns = history::turns(evaluation.run, asked.history, asked.before);
+    let work = resolve(node, asked.names, asked.model, turns)?;
     let fingerprint = evaluation.fingerprint(&node.step.id, &work);
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,

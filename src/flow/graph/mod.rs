@@ -4,6 +4,7 @@
 //! call is asked to do against the journal, `work` and `names` render it, `view` is what later steps see.
 
 mod call;
+mod history;
 mod names;
 mod plan;
 mod scope;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::names::Names;
-use self::plan::Plan;
+use self::plan::{Plan, ValuePlan};
 use self::scope::Scope;
 use crate::core::call::CallStatus;
 use crate::core::event::Event;
@@ -28,8 +29,10 @@ use crate::core::key::{Key, Segment};
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::Body;
+use crate::core::template::Expr;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
+use crate::flow::judge::definition;
 use crate::flow::{End, Flow, Session, Wants};
 
 /// The flow of a workflow whose steps are declared.
@@ -47,6 +50,37 @@ impl Graph {
 
 impl Flow for Graph {
     fn open(&self, run: &Run) -> Box<dyn Session> {
+        Box::new(self.session(run))
+    }
+}
+
+impl Graph {
+    /// What may follow a completed run: the workflows of `[[then]]` whose `when` holds, with their inputs.
+    ///
+    /// # Errors
+    /// An expression or template that does not work out.
+    pub fn successors(&self, run: &Run) -> Result<Vec<(String, Value)>, Failure> {
+        let Body::Workflow(workflow) = &self.pinned.task.body else { return Ok(Vec::new()) };
+        let mut session = self.session(run);
+        session.feed(&[]);
+        let names = session.root.names_at_end(&session.plan).value();
+        let mut next = Vec::new();
+        for successor in &workflow.then {
+            if let Some(when) = &successor.when
+                && !work::condition("when", &Expr::parse(when), &names)?
+            {
+                continue;
+            }
+            let inputs: serde_json::Map<String, Value> = successor.inputs.clone().into_iter().collect();
+            let rendered = ValuePlan::parse(&Value::Object(inputs)).render(&names).map_err(|error| {
+                definition("inputs", &format!("(of the successor `{}`)", successor.workflow), &error)
+            })?;
+            next.push((successor.workflow.clone(), rendered));
+        }
+        Ok(next)
+    }
+
+    fn session(&self, run: &Run) -> GraphSession {
         let plan = Plan::of(&self.pinned, run.model.as_deref()).unwrap_or_else(Plan::empty);
         let inputs = self.pinned.task.inputs.clone();
         let root = Scope::new(&plan, None, Names::of(run, &inputs));
@@ -60,7 +94,7 @@ impl Flow for Graph {
                 standing.entry(stands.fingerprint.clone()).or_default().push(key.clone());
             }
         }
-        Box::new(GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing })
+        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing }
     }
 }
 
@@ -262,11 +296,7 @@ impl<'a> Evaluation<'a> {
     /// Takes back what waits of calls that are not wanted any more: those of the step `base` whose segment `is_gone`.
     fn retire(&mut self, base: &Key, is_gone: impl Fn(&Segment) -> bool) {
         let depth = base.segments().len() - 1;
-        for call in self.run.calls.values() {
-            let segments = call.key.segments();
-            let of_step = segments.len() > depth
-                && segments[..depth] == base.segments()[..depth]
-                && segments[depth].id == base.step();
+        for call in self.run.calls.values().filter(|call| call.key.is_of(base)) {
             let open = matches!(
                 call.status,
                 CallStatus::Pending
@@ -276,7 +306,7 @@ impl<'a> Evaluation<'a> {
                     | CallStatus::Stale
                     | CallStatus::Accepted
             );
-            if of_step && open && is_gone(&segments[depth]) {
+            if open && is_gone(&call.key.segments()[depth]) {
                 self.notes.push(Event::CallSkipped {
                     key: call.key.clone(),
                     step: call.step.clone(),

@@ -58,6 +58,8 @@ pub struct Node {
     pub deps: Vec<usize>,
     /// Those of them that it, or anything inside it, names: they are visible as `steps.X`.
     pub named: References,
+    /// The steps that its `history` takes in, in declared order.
+    pub before: Vec<usize>,
     /// The switches of this plan that may choose it.
     pub routed_by: Vec<usize>,
     /// The step whose failures it handles.
@@ -214,6 +216,11 @@ impl Plan {
         let mut nodes: Vec<Node> =
             steps.iter().map(|step| node(step, &by_id, workflow, pinned, model, depth)).collect();
         route(&mut nodes, &by_id);
+        for at in 0..nodes.len() {
+            if matches!(&nodes[at].does, Doing::Prompt(prompt) if prompt.spec.history == Some(History::All)) {
+                nodes[at].before = ancestors(&nodes, at);
+            }
+        }
         let order = order(&nodes);
         let mut dependents = vec![Vec::new(); nodes.len()];
         for (at, node) in nodes.iter().enumerate() {
@@ -241,6 +248,7 @@ fn node(
         step: Arc::new(step.clone()),
         deps: Vec::new(),
         named: References::default(),
+        before: Vec::new(),
         routed_by: Vec::new(),
         handles: None,
         when_per_item: when.as_ref().is_some_and(|when| {
@@ -275,7 +283,9 @@ fn node(
         .filter(|&at| by_id.get(&step.id) != Some(&at))
         .collect();
     if let Does::Prompt(Prompt { history: Some(History::Steps(ids)), .. }) = &step.does {
-        deps.extend(ids.iter().filter_map(|id| by_id.get(id).copied()));
+        node.before = ids.iter().filter_map(|id| by_id.get(id).copied()).collect();
+        node.before.sort_unstable();
+        deps.extend(&node.before);
     }
     deps.sort_unstable();
     deps.dedup();
@@ -307,6 +317,19 @@ fn route(nodes: &mut [Node], by_id: &HashMap<String, usize>) {
             }
         }
     }
+}
+
+/// Every step that one depends on, directly or not, in declared order.
+#[must_use]
+pub fn ancestors(nodes: &[Node], at: usize) -> Vec<usize> {
+    let mut seen = vec![false; nodes.len()];
+    let mut queue = nodes[at].deps.clone();
+    while let Some(dep) = queue.pop() {
+        if !std::mem::replace(&mut seen[dep], true) {
+            queue.extend(&nodes[dep].deps);
+        }
+    }
+    (0..nodes.len()).filter(|&dep| seen[dep]).collect()
 }
 
 /// Depth first, in declared order, so that equal steps keep it. What lies on a cycle comes last.
@@ -388,7 +411,9 @@ fn child(id: &str, pinned: &Pinned, model: Option<&String>, depth: usize) -> Res
 }
 
 impl ValuePlan {
-    fn parse(value: &Value) -> Self {
+    /// Parses the texts of a value.
+    #[must_use]
+    pub fn parse(value: &Value) -> Self {
         match value {
             Value::String(source) => Self::Text(Text::parse(source)),
             Value::Array(items) => Self::List(items.iter().map(Self::parse).collect()),

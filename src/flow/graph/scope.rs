@@ -11,7 +11,7 @@ use minijinja::Value;
 use serde_json::json;
 
 use super::names::{Names, seen};
-use super::plan::{Doing, Node, Plan};
+use super::plan::{Doing, Node, Plan, ancestors};
 use super::slot::{Slot, Turn};
 use super::view;
 use super::work::{condition, eval};
@@ -335,26 +335,14 @@ impl Scope {
         if set.is_empty() {
             return self.names.state.clone();
         }
-        let mut ancestors = vec![false; plan.nodes.len()];
-        let mut queue = plan.nodes[at].deps.clone();
-        while let Some(dep) = queue.pop() {
-            if !std::mem::replace(&mut ancestors[dep], true) {
-                queue.extend(&plan.nodes[dep].deps);
-            }
-        }
         let mut state = to_json(&self.names.state).ok().and_then(|state| match state {
             serde_json::Value::Object(fields) => Some(fields),
             _ => None,
         });
         let fields = state.get_or_insert_default();
-        let writers: Vec<Key> =
-            (0..plan.nodes.len()).filter(|&at| ancestors[at]).map(|at| self.base(&plan.nodes[at])).collect();
+        let writers: Vec<Key> = ancestors(&plan.nodes, at).into_iter().map(|at| self.base(&plan.nodes[at])).collect();
         for (name, set) in set {
-            let visible = set.iter().rev().find(|(key, _)| {
-                let depth = key.segments().len().min(writers.first().map_or(0, |base| base.segments().len()));
-                writers.iter().any(|base| depth > 0 && key.segments()[depth - 1].id == base.step())
-            });
-            if let Some((_, value)) = visible {
+            if let Some((_, value)) = set.iter().rev().find(|(key, _)| writers.iter().any(|base| key.is_of(base))) {
                 fields.insert(name.clone(), value.clone());
             }
         }
@@ -499,7 +487,9 @@ impl Scope {
                         depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
+                    let before: Vec<Key> = node.before.iter().map(|&at| self.base(&plan.nodes[at])).collect();
                     let turn = Turn {
+                        before: &before,
                         key,
                         base: self.base(node),
                         plan,

@@ -114,8 +114,10 @@ pub struct Turn<'a> {
     pub item: Option<&'a Arc<serde_json::Value>>,
     /// All items.
     pub list: &'a [Arc<serde_json::Value>],
-    /// What it depends on: names, and the newest event that made an output of each stand.
+    /// What it depends on.
     pub depends: &'a [Source],
+    /// The names of the steps that its `history` takes in, in declared order.
+    pub before: &'a [Key],
 }
 
 impl Turn<'_> {
@@ -211,7 +213,13 @@ impl Turn<'_> {
             _ => {
                 let for_each = self.node.step.rules.for_each.as_ref();
                 let most = for_each.and_then(|for_each| for_each.max_parallel);
+                let history = match &self.node.does {
+                    Doing::Prompt(prompt) => prompt.spec.history.as_ref(),
+                    _ => None,
+                };
                 let asked = Asked {
+                    history,
+                    before: self.before,
                     key,
                     node: self.node,
                     names,

@@ -6,22 +6,23 @@ use serde_json::{Value, json};
 
 use super::names::Names;
 use super::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
 use crate::core::template::{Expr, TemplateError, Text, to_json};
+use crate::core::usage::estimate_tokens;
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::judge::definition;
 
-/// Renders the work of a call.
+/// Renders the work of a call; `turns` is the conversation before a prompt.
 ///
 /// # Errors
 /// A template or expression that does not work out, as a failure of class `definition`.
-pub fn resolve(node: &Node, names: &Names, model: Option<&str>) -> Result<Work, Failure> {
+pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Failure> {
     let context = names.value();
     let schema = node.step.rules.output.clone();
     match &node.does {
-        Doing::Prompt(plan) => prompt(plan, &context, model, schema),
+        Doing::Prompt(plan) => prompt(plan, &context, model, schema, turns),
         Doing::Command(plan) => command(plan, node, names, &context, schema),
         Doing::Http(plan) => http(plan, &context, schema),
         Doing::Tool(tool, args) => {
@@ -47,11 +48,20 @@ fn prompt(
     context: &minijinja::Value,
     model: Option<&str>,
     schema: Option<Value>,
+    turns: Vec<Message>,
 ) -> Result<Work, Failure> {
-    let mut messages = Vec::with_capacity(2);
+    let told: u64 = turns.iter().map(|turn| estimate_tokens(&turn.text)).sum();
+    if plan.spec.summarize_over.is_some_and(|most| told > most) {
+        let message = format!(
+            "the history has some {told} tokens, more than `summarize_over` allows, and this version cannot condense it"
+        );
+        return Err(Failure::new(FailureClass::Definition, message));
+    }
+    let mut messages = Vec::with_capacity(2 + turns.len());
     if let Some(system) = &plan.system {
         messages.push(Message::new(Role::System, text("system", system, context)?));
     }
+    messages.extend(turns);
     let mut images = Vec::new();
     for expr in &plan.attach {
         let source = source_of(expr);

@@ -1,0 +1,211 @@
+//! A run in memory: what the graph wants is performed at once, and every session is held against one opened anew.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+
+use crate::core::call::CallStatus;
+use crate::core::decide::{Decision, What, decide};
+use crate::core::event::{Created, Event, Measured, Started};
+use crate::core::failure::Failure;
+use crate::core::gate::GateFor;
+use crate::core::id::RunId;
+use crate::core::pinned::Pinned;
+use crate::core::run::Run;
+use crate::core::task::{Kind, Task};
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+use crate::flow::graph::Graph;
+use crate::flow::{End, Flow as _, Session, Want};
+
+type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
+
+/// A run in memory, with steps that answer as told.
+pub struct Sim {
+    pub flow: Graph,
+    pub session: Box<dyn Session>,
+    pub run: Run,
+    pub journal: Vec<Event>,
+    pub perform: Box<Perform>,
+    pub performed: Vec<String>,
+    pub end: Option<End>,
+}
+
+pub fn workflow(steps: &Value) -> Task {
+    workflow_with(steps, &json!({}))
+}
+
+pub fn workflow_with(steps: &Value, more: &Value) -> Task {
+    let mut workflow = json!({
+        "version": 1, "flow": "graph", "max_concurrency": 4, "max_calls": 500,
+        "retry": { "attempts": 1, "delay": 0, "backoff": 1.0, "max_delay": 0, "on": [] },
+        "steps": steps,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        workflow[name] = value.clone();
+    }
+    serde_json::from_value(json!({ "id": "test", "name": "Test", "body": { "workflow": workflow } })).unwrap()
+}
+
+/// A transform step.
+pub fn step(id: &str, expr: &str, rules: &Value) -> Value {
+    json!({ "id": id, "does": { "kind": "transform", "expr": expr }, "rules": rules })
+}
+
+/// A prompt step.
+pub fn prompt(id: &str, prompt: &str, rules: &Value) -> Value {
+    json!({ "id": id, "does": { "kind": "prompt", "prompt": prompt }, "rules": rules })
+}
+
+/// What a fake model says: the prompt in capitals.
+#[expect(clippy::unnecessary_wraps, reason = "it has the shape of steps that may fail")]
+pub fn shout(want: &Want, _: u32) -> Result<Value, Failure> {
+    match &*want.work {
+        Work::Prompt(prompt) => Ok(json!(prompt.messages.last().unwrap().text.to_uppercase())),
+        Work::Transform { value } => Ok(value.clone()),
+        other => Ok(json!(other.kind())),
+    }
+}
+
+impl Sim {
+    pub fn new(task: Task, inputs: Value) -> Self {
+        Self::performing(task, inputs, shout)
+    }
+
+    pub fn performing(
+        task: Task,
+        inputs: Value,
+        perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
+    ) -> Self {
+        let pinned = Arc::new(Pinned { task, children: std::collections::BTreeMap::new(), folder: None });
+        let created = Created {
+            task: "test".into(),
+            kind: Kind::Workflow,
+            title: "Test".into(),
+            by: "ana@here".into(),
+            cwd: "/".into(),
+            inputs: Arc::new(inputs),
+            definition: pinned.hash().unwrap(),
+            nonce: "n".into(),
+            session: None,
+            state: Value::Null,
+            earlier_runs: Vec::new(),
+            learned: Vec::new(),
+            model: None,
+            budget: None,
+            origin: None,
+        };
+        let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
+        let flow = Graph::new(pinned);
+        let session = flow.open(&run);
+        let journal = vec![Event::RunCreated(created)];
+        let mut sim =
+            Self { flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
+        sim.settle(&[]);
+        sim
+    }
+
+    pub fn apply(&mut self, event: Event) {
+        self.run.apply(self.run.seq + 1, DateTime::UNIX_EPOCH, &event);
+        self.journal.push(event);
+    }
+
+    /// Feeds, performs and feeds again until only a person can make it go on.
+    pub fn settle(&mut self, fed: &[Event]) {
+        let mut unfed = fed.to_vec();
+        for _ in 0..1_000 {
+            let wants = self.session.feed(&unfed);
+            let anew = self.flow.open(&self.run).feed(&[]);
+            assert_eq!(wants, anew, "a session that was opened again wants something else");
+            unfed.clear();
+            for note in &wants.notes {
+                self.apply(note.clone());
+                unfed.push(note.clone());
+            }
+            self.end = wants.end;
+            if wants.notes.is_empty() && self.end.is_none() {
+                for want in &wants.calls {
+                    for event in self.perform(want) {
+                        self.apply(event.clone());
+                        unfed.push(event);
+                    }
+                }
+            }
+            if unfed.is_empty() {
+                return;
+            }
+        }
+        panic!("the graph does not come to rest");
+    }
+
+    pub fn perform(&mut self, want: &Want) -> Vec<Event> {
+        let call = self.run.call(&want.key);
+        if call.is_some_and(|call| matches!(call.status, CallStatus::Input | CallStatus::Approval)) {
+            return Vec::new();
+        }
+        let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
+        self.performed.push(want.key.to_string());
+        let started = Event::AttemptStarted(Started {
+            key: want.key.clone(),
+            step: want.step.clone(),
+            attempt,
+            fingerprint: want.fingerprint.clone(),
+            by: "model".into(),
+            work: Some(Arc::clone(&want.work)),
+            item: want.item.clone(),
+            depends: want.depends.clone(),
+            on_crash: want.on_crash,
+        });
+        let (key, measured) = (want.key.clone(), Measured::default());
+        let ended = match (self.perform)(want, attempt) {
+            Ok(output) => Event::AttemptFinished { key, attempt, output: Arc::new(output), problem: None, measured },
+            Err(error) => {
+                Event::AttemptFailed { key, attempt, error, partial: Untrusted::default(), retry_at: None, measured }
+            }
+        };
+        vec![started, ended]
+    }
+
+    pub fn decide(&mut self, key: &str, what: What) {
+        let decision = Decision { key: key.parse().unwrap(), attempt: None, version: None, what };
+        let events = decide(&self.run, &decision, "ana@here").unwrap();
+        for event in &events {
+            self.apply(event.clone());
+        }
+        self.settle(&events);
+    }
+
+    pub fn accept_all(&mut self) {
+        while let Some(key) = self.waiting(GateFor::Review).first().cloned() {
+            self.decide(&key, What::Accept);
+        }
+    }
+
+    pub fn waiting(&self, kind: GateFor) -> Vec<String> {
+        self.run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect()
+    }
+
+    pub fn output(&self, key: &str) -> Value {
+        let call = self.run.call(&key.parse().unwrap()).unwrap_or_else(|| panic!("no call {key}"));
+        call.standing.as_ref().map_or(Value::Null, |standing| (*standing.output).clone())
+    }
+
+    pub fn status(&self, key: &str) -> CallStatus {
+        self.run.call(&key.parse().unwrap()).unwrap_or_else(|| panic!("no call {key}")).status
+    }
+
+    pub fn body(&self) -> String {
+        match &self.end {
+            Some(End::Completed { body, .. }) => body.data().to_owned(),
+            other => panic!("not completed but {other:?}; {:?}", self.run.calls),
+        }
+    }
+
+    pub fn failure(&self) -> (String, Failure) {
+        match &self.end {
+            Some(End::Failed { key, failure }) => (key.as_ref().unwrap().to_string(), failure.clone()),
+            other => panic!("not failed but {other:?}"),
+        }
+    }
+}
