@@ -1,6 +1,12 @@
 //! Every shipped task and workflow, run to its end by the real engine with the demo model: what a person without a key
 //! sees on the first evening.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy.toml exempts test functions only, and this file's helpers are tests too"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -254,12 +260,38 @@ fn every_shipped_definition_is_without_a_mistake() {
     assert_eq!(ids, [tasks.as_slice(), workflows.as_slice()].concat());
     for entry in &catalog.entries {
         assert!(entry.task.is_ok(), "{}: {:#?}", entry.id, entry.task);
+        assert!(catalog.check(entry).is_empty(), "{}: {:#?}", entry.id, catalog.check(entry));
         assert!(entry.is_trusted() && entry.icon.is_some() && !entry.description.is_empty() && !entry.tags.is_empty());
         for follow_up in &entry.task.as_ref().unwrap().follow_ups {
             let next = shipped(&follow_up.task);
             assert!(next.inputs.iter().any(|field| field.name == follow_up.input), "{}: {follow_up:?}", entry.id);
         }
     }
+}
+
+#[test]
+fn the_whole_definitions_in_the_reference_are_without_a_mistake() {
+    let reference = std::fs::read_to_string("docs/definitions.md").unwrap();
+    let samples = reference.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places { state: folder.path().to_owned(), dir: Some(folder.path().to_owned()), ..Places::default() };
+    let mut whole = 0;
+    for sample in samples {
+        let table: toml::Table = sample.parse().unwrap_or_else(|error| panic!("{error}\n{sample}"));
+        let Some(id) = table.get("id").and_then(|id| id.as_str()) else { continue };
+        let path = if table.contains_key("instruction") {
+            folder.path().join("tasks").join(format!("{id}.toml"))
+        } else {
+            folder.path().join("workflows").join(id).join("workflow.toml")
+        };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, sample).unwrap();
+        let catalog = Catalog::load(&places);
+        let problems = catalog.check(catalog.get(id).unwrap());
+        assert!(problems.is_empty(), "{problems:#?}\n{sample}");
+        whole += 1;
+    }
+    assert!(whole >= 2);
 }
 
 #[test]
