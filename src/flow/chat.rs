@@ -22,6 +22,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, Retry};
 use crate::core::task::{Body, Instruct, Task};
+use crate::core::template::{self, TemplateError};
 use crate::core::turn;
 use crate::core::work::{PromptWork, Reply, Work};
 
@@ -37,9 +38,13 @@ const STEP: &str = "reply";
 const DOCUMENT: &str = "result";
 
 /// The message that an action of the task stands for; `None` when it has no such action.
-#[must_use]
-pub fn action<'a>(task: &'a Task, id: &str) -> Option<&'a str> {
-    task.actions.iter().find(|action| action.id == id).map(|action| action.instruction.trim())
+///
+/// # Errors
+/// When its instruction, a template over the inputs, cannot be rendered.
+pub fn action(task: &Task, id: &str, inputs: &Value) -> Result<Option<String>, TemplateError> {
+    let Some(action) = task.actions.iter().find(|action| action.id == id) else { return Ok(None) };
+    let names = minijinja::context! { inputs => template::from_json(inputs) };
+    template::render(&action.instruction, &names).map(|message| Some(message.trim().to_owned()))
 }
 
 /// The flow of an instruct task.
