@@ -15,3 +15,4 @@ pub mod models;
 pub mod steps;
 pub mod store;
 pub mod tui;
+pub mod wiring;

@@ -1,3 +1,35 @@
 //! Stepwell: arguments, logs, panic hook; wires the rooms together.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use stepwell::cli::{self, App};
+use stepwell::config::Paths;
+use stepwell::wiring::{self, Wiring};
+
+fn main() -> ExitCode {
+    let paths = match Paths::find() {
+        Ok(paths) => paths,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "stepwell: {error}");
+            return ExitCode::from(cli::Exit::Store as u8);
+        }
+    };
+    catch_panics(paths.clone());
+    let app = App::new(paths.clone(), Box::new(Wiring(paths)));
+    ExitCode::from(cli::main(&app))
+}
+
+/// A mistake of the program: the whole message goes to the log, one line to the person.
+fn catch_panics(paths: Paths) {
+    std::panic::set_hook(Box::new(move |panic| {
+        wiring::log(&paths, &format!("panic: {panic}\n{}", std::backtrace::Backtrace::capture()));
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let log = paths.state.join("logs").join("stepwell.log");
+        let _ = writeln!(
+            std::io::stderr(),
+            "stepwell: this is a mistake of the program ({place}); what is saved is saved. See {}",
+            log.display()
+        );
+    }));
+}

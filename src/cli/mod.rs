@@ -1,1 +1,200 @@
-//! The cli room.
+//! The command line: subcommands, the line interface, headless output as text and JSON.
+//!
+//! It promises: results go to stdout, words to a person to stderr; exit codes and JSON are the contract of the design;
+//! what came from outside reaches a terminal only when it is harmless. It reaches runs through the [`Engine`] alone
+//! and may not know how a store or a model works: what it needs of them it is given ([`Rooms`]).
+
+mod args;
+mod begin;
+mod consent;
+mod definitions;
+mod detach;
+mod diff;
+mod doctor;
+mod drive;
+mod files;
+mod history;
+mod inputs;
+mod journal;
+mod learned;
+mod line;
+mod out;
+mod policy;
+mod problem;
+mod review;
+mod runs;
+mod show;
+mod waits;
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use clap::{CommandFactory as _, Parser as _};
+
+pub use self::args::Cli;
+pub use self::problem::{Exit, Problem};
+use crate::catalog::{Catalog, Places};
+use crate::config::{ConfigError, Paths};
+use crate::core::ports::Models;
+use crate::core::settings::Settings;
+use crate::engine::Engine;
+
+/// What the rooms that `cli` may not import do for it. Nothing is opened before it is asked for.
+pub trait Rooms: Send + Sync {
+    /// The language models.
+    fn models(&self, settings: &Settings) -> Arc<dyn Models>;
+
+    /// The engine over the opened store.
+    ///
+    /// # Errors
+    /// Why the store cannot be used.
+    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String>;
+
+    /// How the store is: `Ok` with a remark, or why it cannot be used. A store that is not there is not made.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    fn look_at_store(&self) -> Result<String, String>;
+
+    /// Makes the store's lists and search anew; what was done.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    fn rebuild(&self) -> Result<String, String>;
+
+    /// Keeps that the person agreed to use a provider that was only found.
+    fn keep_agreement(&self, provider: &str);
+}
+
+/// What a command works with. Everything in it is made when it is first asked for: a list of tasks opens no store.
+pub struct App {
+    /// Where things lie.
+    pub paths: Paths,
+    rooms: Box<dyn Rooms>,
+    settings: OnceLock<Result<Settings, ConfigError>>,
+    models: OnceLock<Arc<dyn Models>>,
+    engine: OnceLock<Engine>,
+}
+
+impl App {
+    /// Over these paths and rooms.
+    #[must_use]
+    pub fn new(paths: Paths, rooms: Box<dyn Rooms>) -> Self {
+        Self { paths, rooms, settings: OnceLock::new(), models: OnceLock::new(), engine: OnceLock::new() }
+    }
+
+    fn settings(&self) -> Result<&Settings, Problem> {
+        self.settings.get_or_init(|| crate::config::load(&self.paths)).as_ref().map_err(Problem::from)
+    }
+
+    fn models(&self) -> Result<&Arc<dyn Models>, Problem> {
+        let settings = self.settings()?;
+        Ok(self.models.get_or_init(|| self.rooms.models(settings)))
+    }
+
+    fn engine(&self) -> Result<&Engine, Problem> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = self.rooms.engine(self.settings()?, Arc::clone(self.models()?)).map_err(Problem::store)?;
+        Ok(self.engine.get_or_init(|| engine))
+    }
+
+    fn places(&self, place: &args::Place) -> Places {
+        let here = std::env::current_dir().ok().map(|folder| folder.join(".stepwell"));
+        Places {
+            own: Some(self.paths.own().to_owned()),
+            project: here.filter(|folder| folder.is_dir()),
+            dir: place.dir.clone(),
+            state: self.paths.state.clone(),
+        }
+    }
+
+    fn catalog(&self, place: &args::Place) -> Result<Catalog, Problem> {
+        if let Some(dir) = place.dir.as_ref().filter(|dir| !dir.is_dir()) {
+            return Err(Problem::usage(format!("--dir {}: there is no such folder", dir.display())));
+        }
+        Ok(Catalog::load(&self.places(place)))
+    }
+}
+
+/// Reads the command line and does what it says. The answer is the exit code.
+#[must_use]
+pub fn main(app: &App) -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to stdout and is no mistake; clap knows which is which.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 };
+        }
+    };
+    let done = match cli.command {
+        Some(command) => perform(app, command),
+        None => Ok(alone(cli.plain)),
+    };
+    match done {
+        Ok(exit) => exit as u8,
+        Err(problem) => {
+            out::say(&format!("stepwell: {problem}"));
+            problem.exit as u8
+        }
+    }
+}
+
+/// `stepwell` alone: the full-screen interface opens here.
+fn alone(plain: bool) -> Exit {
+    let what = if plain { "With --plain there is no full-screen interface." } else { "Say what to do." };
+    out::say(&format!(
+        "{what}\n\n  stepwell tasks                        what can be started\n  \
+         stepwell run poem -i topic=\"the sea\"   start a task\n  \
+         stepwell history                      earlier runs\n  \
+         stepwell show last                    the newest of them\n  \
+         stepwell review last --accept         answer what it waits for\n  \
+         stepwell doctor                       which model answers, and what is missing\n  \
+         stepwell help, stepwell run --help    everything else"
+    ));
+    Exit::Usage
+}
+
+fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
+    use args::Command;
+    match command {
+        Command::Run(run) => begin::run(app, run),
+        Command::Review(review) => wait_for(review::review(app, review)),
+        Command::Resume(resume) => wait_for(runs::resume(app, resume)),
+        Command::Cancel { run } => wait_for(runs::cancel(app, &run)),
+        Command::Rerun(rerun) => wait_for(begin::rerun(app, rerun)),
+        Command::Fork(fork) => wait_for(begin::fork(app, fork)),
+        Command::Reopen { run, key } => wait_for(runs::reopen(app, &run, &key)),
+        Command::Show { run, json, events } => show::show(app, &run, json, events),
+        Command::History(query) => history::history(app, query),
+        Command::Diff { a, b } => diff::diff(app, &a, &b),
+        Command::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit, remove),
+        Command::Export { run, format, scope, out } => show::export(app, &run, format, scope, out.as_deref()),
+        Command::Tasks { json, place } => definitions::tasks(app, json, &place),
+        Command::Check { paths, place } => definitions::check(app, &paths, &place),
+        Command::Trust { path } => definitions::trust(app, &path),
+        Command::New { kind, id, from, place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
+        Command::Models => wait_for(doctor::models(app)),
+        Command::Doctor { rebuild } => wait_for(doctor::doctor(app, rebuild)),
+        Command::Paths => Ok(doctor::paths(app)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "stepwell", &mut script);
+            out::raw(&String::from_utf8_lossy(&script));
+            Ok(Exit::Done)
+        }
+        Command::DriveDetached { run, drive } => wait_for(detach::child(app, &run, drive)),
+    }
+}
+
+/// Runs what has to wait for something; the threads for that are only made here.
+fn wait_for<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::usage(format!("the system gives no threads: {error}")))?;
+    let done = runtime.block_on(work);
+    // What still blocks (a password manager that asks) must not hold up the end.
+    runtime.shutdown_background();
+    done
+}

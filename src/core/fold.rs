@@ -380,6 +380,8 @@ impl Event {
                 | Self::CallAccepted { .. }
                 | Self::CallApproved { .. }
                 | Self::CallAnswered { .. }
+                | Self::CallSkipped { .. }
+                | Self::CallFailed { .. }
                 | Self::CallKept { .. }
                 | Self::CallReopened { .. }
                 | Self::CallRequested { .. }

@@ -18,6 +18,7 @@ mod ready;
 mod recover;
 mod stage;
 mod start;
+mod update;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
+pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason};
 use crate::core::gate::GateFor;

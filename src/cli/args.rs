@@ -1,0 +1,475 @@
+//! The command line as it is typed. Names, values and help are a contract; what they do is in the other modules.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::core::event::Scope;
+use crate::core::run::Status;
+use crate::export;
+
+/// Work that a language model does in steps and a person signs off.
+#[derive(Debug, Parser)]
+#[command(name = "stepwell", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Lines of plain text only, never the full-screen interface
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// What to do; without a command, the terminal interface
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a task and drive it until it waits or ends
+    Run(RunArgs),
+    /// Answer what a run waits for, then drive it on
+    Review(ReviewArgs),
+    /// Go on with a run; a failed one gets a fresh set of attempts
+    Resume(ResumeArgs),
+    /// Stop a run for good
+    Cancel {
+        /// A piece of its id, or `last`
+        run: String,
+    },
+    /// Start the task of a run again, nothing taken over
+    Rerun(RerunArgs),
+    /// Start a new run from a point in another: what does not depend on that call is taken over
+    Fork(ForkArgs),
+    /// Take up an accepted call again
+    Reopen {
+        /// A piece of the run's id, or `last`
+        run: String,
+        /// The call, as `show` names it
+        key: String,
+    },
+    /// Show a run
+    Show {
+        /// A piece of its id, or `last`
+        run: String,
+        /// As one JSON object
+        #[arg(long, conflicts_with = "events")]
+        json: bool,
+        /// Its journal, one JSON object a line
+        #[arg(long)]
+        events: bool,
+    },
+    /// List runs, or search everything that runs ever held
+    History(HistoryArgs),
+    /// Compare two runs, calls or attempts word by word: `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT`
+    Diff {
+        /// The older one
+        a: String,
+        /// The newer one
+        b: String,
+    },
+    /// What was learned for later runs
+    Learned {
+        /// Of this task only
+        task: Option<String>,
+        /// Change a lesson
+        #[arg(long, num_args = 2, value_names = ["ID", "TEXT"], conflicts_with_all = ["remove", "task"])]
+        edit: Option<Vec<String>>,
+        /// Forget a lesson
+        #[arg(long, value_name = "ID", conflicts_with = "task")]
+        remove: Option<i64>,
+    },
+    /// Write a run to a file
+    Export {
+        /// A piece of its id, or `last`
+        run: String,
+        /// md, json, html, pdf or csv
+        #[arg(long, value_parser = format)]
+        format: export::Format,
+        /// result, full, steps or log
+        #[arg(long, default_value = "result", value_parser = scope_of_export)]
+        scope: export::Scope,
+        /// The file; else stdout
+        #[arg(short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// List what can be started
+    Tasks {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Find every mistake in definitions
+    Check {
+        /// Files or folders; else all that `tasks` lists
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Allow a definition from elsewhere to run, as it is now
+    Trust {
+        /// A task's file, a workflow's folder, or a folder of them
+        path: PathBuf,
+    },
+    /// Begin a definition of your own
+    New {
+        /// What it is
+        kind: NewKind,
+        /// Its id, which is also the name of its file
+        id: String,
+        /// What to begin with: graph, script, python, or the id of a task to copy
+        #[arg(long, value_name = "graph|script|python|TASK")]
+        from: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Which models can answer
+    Models,
+    /// What would answer and why, and what is missing
+    Doctor {
+        /// Make the lists and the search anew from the journal
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Where everything lies
+    Paths,
+    /// Completions for a shell
+    Completions {
+        /// Which
+        shell: clap_complete::Shell,
+    },
+    /// Drives a run in a session of its own
+    #[command(name = "drive-detached", hide = true)]
+    DriveDetached {
+        /// The run
+        run: String,
+        #[command(flatten)]
+        drive: DriveArgs,
+    },
+}
+
+/// Where to look for definitions beside the usual places.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Place {
+    /// A folder that holds `tasks` and `workflows`
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Who answers reviews.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Review {
+    /// You, line by line
+    Ask,
+    /// What passes its schema and checks is accepted
+    Accept,
+    /// Nobody: the run waits
+    Stop,
+}
+
+/// Who answers approvals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Approve {
+    /// You; without a terminal the run waits
+    Ask,
+    /// Every effect is allowed
+    All,
+    /// No effect is allowed
+    Deny,
+}
+
+/// How a run is driven.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DriveArgs {
+    /// Who answers reviews; `ask` on a terminal, else `stop`
+    #[arg(long, value_enum)]
+    pub review: Option<Review>,
+    /// Who allows effects
+    #[arg(long, value_enum)]
+    pub approve: Option<Approve>,
+    /// One JSON object a line on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Write the results into this folder, too
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a run may spend.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct BudgetArg {
+    /// What it may spend in all, in US dollars
+    #[arg(long, value_name = "USD", value_parser = usd)]
+    pub budget: Option<f64>,
+}
+
+/// Values for a task's inputs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InputArgs {
+    /// An input; `@FILE` takes a file, `@-` stdin, `@@…` a text that begins with `@`
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// All inputs as a JSON object
+    #[arg(long, value_name = "FILE|-")]
+    pub inputs: Option<String>,
+    /// The first required text input
+    #[arg(long, value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The task's id
+    pub task: String,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// A role of the config or PROVIDER/MODEL, in the place of the task's
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
+    /// Share state and history with the other runs of this session
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Go on in a process of its own, to the next time that it waits; prints the run's id
+    #[arg(long, conflicts_with_all = ["json", "next"])]
+    pub detach: bool,
+    /// Start up to N workflows that follow
+    #[arg(long, value_name = "N")]
+    pub autoruns: Option<u32>,
+    /// Print what would follow
+    #[arg(long)]
+    pub next: bool,
+    #[command(flatten)]
+    pub budget: BudgetArg,
+    #[command(flatten)]
+    pub drive: DriveArgs,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// A piece of its id, or `last`
+    pub run: String,
+    /// Go on with today's definition
+    #[arg(long)]
+    pub update: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub budget: BudgetArg,
+    #[command(flatten)]
+    pub drive: DriveArgs,
+}
+
+/// `rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// A piece of the run's id, or `last`
+    pub run: String,
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// With the definition that the run keeps, not today's
+    #[arg(long)]
+    pub pinned: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub budget: BudgetArg,
+    #[command(flatten)]
+    pub drive: DriveArgs,
+}
+
+/// `fork`.
+#[derive(Debug, Args)]
+pub struct ForkArgs {
+    /// A piece of the run's id, or `last`
+    pub run: String,
+    /// The call at which the new run leaves the old one
+    #[arg(long, value_name = "KEY")]
+    pub at: String,
+    /// With the definition that the run keeps, not today's
+    #[arg(long)]
+    pub pinned: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub budget: BudgetArg,
+    #[command(flatten)]
+    pub drive: DriveArgs,
+}
+
+/// `review`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("answer").required(true).multiple(true))]
+pub struct ReviewArgs {
+    /// A piece of the run's id, or `last`
+    pub run: String,
+    /// The call; needed when more than one waits
+    pub key: Option<String>,
+    /// The attempt that you saw
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+    /// Take it
+    #[arg(long, group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "budget", "decisions"])]
+    pub accept: bool,
+    /// Record your own version; with --accept, take it
+    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "budget", "decisions", "all"])]
+    pub edit: Option<String>,
+    /// Have it tried again
+    #[arg(long, value_name = "INSTRUCTION", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["skip", "deny", "give", "again", "keep", "budget", "decisions"])]
+    pub retry: Option<String>,
+    /// How far the instruction reaches
+    #[arg(long, requires = "retry", value_parser = scope_of_instruction)]
+    pub scope: Option<Scope>,
+    /// Go on without it
+    #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "budget", "decisions"])]
+    pub skip: bool,
+    /// Allow the effect; with `ask`, `all` or `deny` it says who allows those that follow
+    #[arg(long = "approve", value_name = "ask|all|deny", num_args = 0..=1, default_missing_value = "", group = "answer")]
+    pub approve_it: Option<String>,
+    /// Refuse the effect
+    #[arg(long, value_name = "REASON", num_args = 0..=1, default_missing_value = "", group = "answer", conflicts_with_all = ["give", "again", "keep", "budget", "decisions"])]
+    pub deny: Option<String>,
+    /// Give what is asked for; in a conversation a message, as a JSON text
+    #[arg(long = "answer", id = "give", value_name = "JSON", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["again", "keep", "budget", "decisions"])]
+    pub give: Option<String>,
+    /// Run it again
+    #[arg(long, group = "answer", conflicts_with_all = ["keep", "budget", "decisions"])]
+    pub again: bool,
+    /// Keep a stale result
+    #[arg(long, group = "answer", conflicts_with_all = ["budget", "decisions"])]
+    pub keep: bool,
+    /// Let the run spend so much in all, in US dollars
+    #[arg(long, value_name = "USD", value_parser = usd, group = "answer", conflicts_with_all = ["decisions"])]
+    pub budget: Option<f64>,
+    /// Answer all that wait and take this answer; reviews: those that pass
+    #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
+    pub all: bool,
+    /// Of this step only
+    #[arg(long, value_name = "ID", requires = "all")]
+    pub step: Option<String>,
+    /// Decisions, one JSON object a line
+    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with = "key")]
+    pub decisions: Option<String>,
+    /// Who answers later reviews; `ask` on a terminal, else `stop`
+    #[arg(long, value_enum)]
+    pub review: Option<Review>,
+    /// One JSON object a line on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Write the results into this folder, too
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Words to find in inputs, outputs, instructions, messages and documents
+    #[arg(trailing_var_arg = false)]
+    pub query: Vec<String>,
+    /// Runs of this task only
+    #[arg(long, value_name = "T")]
+    pub task: Option<String>,
+    /// running, waiting, paused, completed, failed or cancelled
+    #[arg(long, value_name = "S", value_parser = status)]
+    pub status: Vec<Status>,
+    /// Started within this time (2d, 12h) or since this day (2026-11-20)
+    #[arg(long, value_name = "D", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A beginning of time for a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(std::time::Duration),
+    /// That day, local time.
+    Day(chrono::NaiveDate),
+}
+
+/// What `new` begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NewKind {
+    /// A short conversation that ends in a document
+    Instruct,
+    /// Step after step
+    Workflow,
+}
+
+fn usd(text: &str) -> Result<f64, String> {
+    let number: f64 =
+        text.trim_start_matches('$').parse().map_err(|_| "US dollars are wanted, such as 2.50".to_owned())?;
+    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("it is not below 0".to_owned()) }
+}
+
+fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
+    all.iter().copied().find(|value| name(*value) == text).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+        format!("one of {} is wanted", names.join(", "))
+    })
+}
+
+fn format(text: &str) -> Result<export::Format, String> {
+    one_of(text, &export::Format::ALL, export::Format::name)
+}
+
+fn scope_of_export(text: &str) -> Result<export::Scope, String> {
+    one_of(text, &export::Scope::ALL, export::Scope::name)
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    one_of(text, &Status::ALL, Status::name)
+}
+
+/// Reads the name of an instruction's scope.
+///
+/// # Errors
+/// When there is no such scope.
+pub fn scope_of_instruction(text: &str) -> Result<Scope, String> {
+    one_of(text, &[Scope::This, Scope::Remaining, Scope::Always], |scope| match scope {
+        Scope::This => "this",
+        Scope::Remaining => "remaining",
+        Scope::Always => "always",
+    })
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(day) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(Since::Day(day));
+    }
+    crate::core::step::Span::parse(text)
+        .map(|span| Since::Ago(span.duration()))
+        .ok_or_else(|| "a time such as 12h or 2d, or a day such as 2026-11-20, is wanted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn review_takes_an_edit_with_accept_and_nothing_else_in_pairs() {
+        let read = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(read("stepwell review last --edit x --accept").is_ok());
+        assert!(read("stepwell review last write[1] --deny").is_ok());
+        assert!(read("stepwell review last --approve").is_ok());
+        assert!(read("stepwell review last --accept --approve all").is_ok());
+        for wrong in ["--accept --skip", "--retry x --accept", "--scope this --accept", "", "--keep --again"] {
+            assert!(read(&format!("stepwell review last {wrong}").trim_end().replace("  ", " ")).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! New runs: `run`, `rerun`, `fork`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::args::{ForkArgs, InputArgs, Place, RerunArgs, RunArgs};
+use super::drive::{How, drive};
+use super::problem::{Exit, Problem};
+use super::{App, consent, detach, inputs, out};
+use crate::core::event::Origin;
+use crate::core::key::Key;
+use crate::core::pinned::Pinned;
+use crate::core::run::Run;
+use crate::core::task::{Body, Task};
+use crate::core::usage::Budget;
+use crate::engine::{Fork, Start};
+
+/// `run`.
+///
+/// # Errors
+/// When the task, an input or the config is not valid, or the store cannot be used.
+pub fn run(app: &App, args: RunArgs) -> Result<Exit, Problem> {
+    let pinned = Arc::new(app.catalog(&args.place)?.pin(&args.task)?);
+    if args.next || args.autoruns.is_some() {
+        successors(&pinned.task)?;
+        if args.next {
+            out::line(&format!("nothing follows `{}`", pinned.task.id));
+            return Ok(Exit::Done);
+        }
+    }
+    super::wait_for(start(app, args, pinned))
+}
+
+async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Problem> {
+    let how = How::of(&args.drive);
+    let asks = out::can_ask() && !args.drive.json && !args.detach;
+    let inputs = inputs::gather(app, &pinned.task, &args.inputs, Map::new(), asks).await?;
+    check(&pinned.task, &inputs)?;
+    consent::ensure(app, &pinned, args.model.as_deref()).await?;
+    let start = Start {
+        pinned,
+        inputs,
+        cwd: cwd()?,
+        session: args.session,
+        model: args.model,
+        budget: budget(args.budget.budget),
+        origin: None,
+    };
+    let run = app.engine()?.start(&start)?;
+    if args.detach {
+        detach::start(app, run, &args.drive)?;
+        out::line(&run.to_string());
+        return Ok(Exit::Done);
+    }
+    drive(app, run, 0, how).await
+}
+
+/// `rerun`: the same task with the inputs overlaid, nothing taken over.
+///
+/// # Errors
+/// As [`run`], and when there is no such run.
+pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let old = engine.load(engine.find(&args.run)?)?;
+    let pinned = definition(app, &old, args.pinned, &args.place)?;
+    let base = kept(&old, &pinned.task);
+    let inputs = overlay(app, &pinned.task, &args.inputs, base).await?;
+    check(&pinned.task, &inputs)?;
+    consent::ensure(app, &pinned, old.model.as_deref()).await?;
+    let start = Start {
+        pinned,
+        inputs,
+        cwd: cwd()?,
+        session: old.session.clone(),
+        model: old.model.clone(),
+        budget: budget(args.budget.budget).or(old.budget),
+        origin: Some(Origin { run: old.id, how: "rerun".to_owned(), at: None }),
+    };
+    let run = engine.start(&start)?;
+    out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));
+    drive(app, run, 0, How::of(&args.drive)).await
+}
+
+/// `fork`: what does not depend on a call is taken over.
+///
+/// # Errors
+/// As [`run`], and when there is no such run or call.
+pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let at: Key = args.at.parse().map_err(|error| Problem::usage(format!("--at: {error}")))?;
+    let old = engine.load(engine.find(&args.run)?)?;
+    let pinned = definition(app, &old, args.pinned, &args.place)?;
+    consent::ensure(app, &pinned, old.model.as_deref()).await?;
+    let run = engine.fork(&Fork { run: old.id, at: at.clone(), pinned })?;
+    if let Some(budget) = budget(args.budget.budget) {
+        engine.set_budget(run, budget).await?;
+    }
+    let head = engine.load(run)?;
+    out::say(&format!("run {} leaves {} at {at}: {} calls stand", run.short(), old.id.short(), head.calls.len()));
+    // What was taken over is its start; only what is new is told.
+    drive(app, run, head.seq, How::of(&args.drive)).await
+}
+
+async fn overlay(app: &App, task: &Task, args: &InputArgs, base: Map<String, Value>) -> Result<Value, Problem> {
+    inputs::gather(app, task, args, base, false).await
+}
+
+/// Today's definition of a run's task, or the one that it keeps.
+fn definition(app: &App, old: &Run, pinned: bool, place: &Place) -> Result<Arc<Pinned>, Problem> {
+    if pinned {
+        return Ok(Arc::new(app.engine()?.definition(old)?));
+    }
+    app.catalog(place)?.pin(&old.task).map(Arc::new).map_err(|error| {
+        let problem = Problem::from(error);
+        Problem {
+            message: format!("{}\n(--pinned takes the definition that the run keeps)", problem.message),
+            ..problem
+        }
+    })
+}
+
+/// The inputs of the old run that the task still has.
+fn kept(old: &Run, task: &Task) -> Map<String, Value> {
+    let inputs = old.inputs.as_object().cloned().unwrap_or_default();
+    inputs.into_iter().filter(|(name, _)| task.inputs.iter().any(|field| field.name == *name)).collect()
+}
+
+/// Every mistake in the inputs, before anybody is asked about a model.
+fn check(task: &Task, inputs: &Value) -> Result<(), Problem> {
+    let filled = crate::core::form::fill(&task.inputs, inputs);
+    filled.map(|_| ()).map_err(|wrong| {
+        let hint = format!("`stepwell run {} -i NAME=VALUE` gives a value", task.id);
+        Problem::invalid(format!("{}\n({hint})", wrong.join("\n")))
+    })
+}
+
+/// This version starts no successors.
+fn successors(task: &Task) -> Result<(), Problem> {
+    match &task.body {
+        Body::Workflow(workflow) if !workflow.then.is_empty() => {
+            let names: Vec<&str> = workflow.then.iter().map(|then| then.workflow.as_str()).collect();
+            Err(Problem::invalid(format!(
+                "`{}` names workflows that may follow ({}), and this version does not start them: \
+                 run it without --next and --autoruns, then run those by hand",
+                task.id,
+                names.join(", ")
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A budget in US dollars.
+#[must_use]
+pub fn budget(usd: Option<f64>) -> Option<Budget> {
+    usd.map(|usd| Budget { usd: Some(usd), tokens: None })
+}
+
+fn cwd() -> Result<std::path::PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::usage(format!("the current folder cannot be told: {error}")))
+}

@@ -1,0 +1,80 @@
+//! Before the first call to a provider that was only found, by its key or its port, a person agrees to it.
+
+use std::collections::BTreeSet;
+
+use super::line::read_line;
+use super::problem::Problem;
+use super::{App, out};
+use crate::core::model::ModelChoice;
+use crate::core::pinned::Pinned;
+use crate::core::step::Does;
+use crate::core::task::{Body, Task};
+
+/// Makes sure that every model that a run would ask may be asked. `model` stands in the place of the task's.
+///
+/// # Errors
+/// When a model is not known, or nobody can be asked about a provider that was only found.
+pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(), Problem> {
+    let models = app.models()?;
+    let mut seen = BTreeSet::new();
+    for name in named(pinned, model) {
+        let mut choice = models.choice(name.as_deref()).map_err(|failure| Problem::invalid(failure.message))?;
+        if choice.demo && name.is_none() {
+            models.probe().await;
+            choice = models.choice(None).map_err(|failure| Problem::invalid(failure.message))?;
+        }
+        if choice.ask_first && seen.insert(choice.model.clone()) {
+            agree(app, &choice).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The models that a definition names; `None` is the usual one.
+fn named(pinned: &Pinned, model: Option<&str>) -> BTreeSet<Option<String>> {
+    let mut names = BTreeSet::new();
+    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
+    for task in tasks {
+        let usual = model.map(str::to_owned).or_else(|| task.model.clone()).or_else(|| pinned.task.model.clone());
+        names.extend(of_task(task).into_iter().map(|own| own.or_else(|| usual.clone())));
+    }
+    names
+}
+
+fn of_task(task: &Task) -> Vec<Option<String>> {
+    match &task.body {
+        Body::Instruct(_) => vec![None],
+        Body::Workflow(workflow) => {
+            let prompts = workflow.all_steps().into_iter().filter_map(|step| match &step.does {
+                Does::Prompt(prompt) => Some(prompt.model.clone()),
+                _ => None,
+            });
+            prompts.collect()
+        }
+    }
+}
+
+async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
+    let ModelChoice { model, why, config_lines, .. } = choice;
+    let provider = model.split('/').next().unwrap_or(model);
+    let settles = format!("to settle it, write into {}:\n\n{config_lines}", app.paths.config_file.display());
+    if !out::can_ask() {
+        return Err(Problem::invalid(format!(
+            "{model} would answer, because {why}. It was found, not configured, and nobody can be asked here; {settles}"
+        )));
+    }
+    out::say(&format!("{model} would answer, because {why}. What you give and what it answers goes there."));
+    loop {
+        match read_line("Use it? yes/no > ").await.as_deref().map(str::trim) {
+            Some("yes") => break,
+            Some("") => {}
+            _ => {
+                let demo = "for the demo, which needs no network: --model demo/recorded";
+                return Err(Problem::invalid(format!("nothing was sent; {settles}\n\n{demo}")));
+            }
+        }
+    }
+    app.models()?.agree(provider);
+    app.rooms.keep_agreement(provider);
+    Ok(())
+}

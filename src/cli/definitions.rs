@@ -1,0 +1,137 @@
+//! Definitions: what can be started, what is wrong with it, whom it is trusted from, and new ones.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{NewKind, Place};
+use super::line::read_line;
+use super::problem::{Exit, Problem};
+use super::{App, out};
+use crate::catalog::Catalog;
+use crate::catalog::trust::{Trust, TrustStore};
+use crate::core::task::Kind;
+use crate::core::text::visible;
+
+/// `tasks`.
+///
+/// # Errors
+/// When `--dir` is no folder.
+pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
+    let catalog = app.catalog(place)?;
+    let mut text = String::new();
+    if json {
+        for entry in &catalog.entries {
+            let object = json!({
+                "id": entry.id,
+                "kind": entry.kind,
+                "name": entry.name,
+                "description": entry.description,
+                "tags": entry.tags,
+                "source": entry.source,
+                "trusted": entry.is_trusted(),
+                "inputs": entry.inputs,
+            });
+            text.push_str(&format!("{object}\n"));
+        }
+        out::raw(&text);
+        return Ok(Exit::Done);
+    }
+    for (kind, heading) in [(Kind::Instruct, "tasks"), (Kind::Workflow, "workflows")] {
+        text.push_str(&format!("{heading}\n"));
+        for entry in catalog.entries.iter().filter(|entry| entry.kind == kind) {
+            let state = match (&entry.task, entry.trust) {
+                (Err(_), _) => "  (has mistakes: stepwell check)",
+                (_, Trust::Trusted) => "",
+                (_, Trust::Untrusted) => "  (not trusted yet)",
+                (_, Trust::Changed) => "  (changed since it was trusted)",
+            };
+            let (id, name) = (visible(&entry.id, false), visible(&entry.name, false));
+            text.push_str(&format!("  {id:<22} {name}{state}\n"));
+            if !entry.description.is_empty() {
+                text.push_str(&format!("  {:<22} {}\n", "", visible(&entry.description, false)));
+            }
+        }
+        text.push('\n');
+    }
+    text.push_str("start one: stepwell run ID\n");
+    out::page(&text);
+    Ok(Exit::Done)
+}
+
+/// `check`.
+///
+/// # Errors
+/// When there is no definition at a path.
+pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Problem> {
+    let mut mistakes = Vec::new();
+    let mut count = 0;
+    if paths.is_empty() {
+        let catalog = app.catalog(place)?;
+        count = catalog.entries.len();
+        mistakes.extend(catalog.entries.iter().flat_map(|entry| catalog.check(entry)));
+        // The config is a definition of its own: a mistake in it stops every run.
+        app.settings()?;
+    } else {
+        let places = app.places(place);
+        for path in paths {
+            let checked = Catalog::check_path(&places, path).map_err(|error| Problem::usage(error.to_string()))?;
+            count += checked.len();
+            mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
+        }
+    }
+    if mistakes.is_empty() {
+        out::say(&format!("{count} definitions, no mistakes"));
+        return Ok(Exit::Done);
+    }
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    out::page(&lines.join("\n"));
+    let s = if lines.len() == 1 { "mistake" } else { "mistakes" };
+    out::say(&format!("{} {s} in {count} definitions", lines.len()));
+    Ok(Exit::Invalid)
+}
+
+/// `trust`: shows what it is about, asks on a terminal, and keeps it.
+///
+/// # Errors
+/// When there is no definition, or it cannot be kept.
+pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
+    let store = TrustStore::new(&app.paths.state);
+    let offers = store.offers(path).map_err(|error| Problem::usage(error.to_string()))?;
+    for offer in offers {
+        let name = offer.path.display();
+        if offer.trust == Trust::Trusted {
+            out::say(&format!("{name} is trusted already"));
+            continue;
+        }
+        let what = if offer.trust == Trust::Changed { "changed since it was trusted:" } else { "can run this:" };
+        out::say(&format!("{name} {what}\n{}", offer.difference));
+        // Without a terminal the command itself is the person's word.
+        if out::can_ask() && !super::wait_for(agreed(&name.to_string()))? {
+            out::say("it is not trusted");
+            return Ok(Exit::Usage);
+        }
+        store.trust(&offer).map_err(|error| Problem::usage(error.to_string()))?;
+        out::line(&format!("trusted: {name}"));
+    }
+    Ok(Exit::Done)
+}
+
+async fn agreed(name: &str) -> Result<bool, Problem> {
+    loop {
+        match read_line(&format!("Trust {name} as it is? yes/no > ")).await.as_deref().map(str::trim) {
+            Some("yes") => return Ok(true),
+            Some("") => {}
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// `new`.
+///
+/// # Errors
+/// When the id is no id, the file is there already, or it cannot be written.
+pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, place: &Place) -> Result<Exit, Problem> {
+    let _ = (app, kind, id, from, place);
+    Err(Problem::usage("not yet"))
+}

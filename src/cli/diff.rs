@@ -1,0 +1,116 @@
+//! `diff`: two runs, calls or attempts, word by word. `[-taken away-]` and `{+added+}` are read without colours, too.
+
+use similar::{ChangeTag, TextDiff};
+
+use super::problem::{Exit, Problem};
+use super::{App, out};
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::text::output_text;
+
+/// `diff`.
+///
+/// # Errors
+/// When there is no such run, call or attempt, or nothing to compare.
+pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
+    let (before, after) = (text_of(app, a)?, text_of(app, b)?);
+    if before == after {
+        out::say("they are the same");
+    } else {
+        out::page(&words(&before, &after));
+    }
+    Ok(Exit::Done)
+}
+
+/// What changed, word by word. The texts may come from outside.
+#[must_use]
+pub fn words(before: &str, after: &str) -> String {
+    let diff = TextDiff::from_words(before, after);
+    let mut text = String::new();
+    let mut open = ChangeTag::Equal;
+    for change in diff.iter_all_changes() {
+        if change.tag() != open {
+            text.push_str(closing(open));
+            text.push_str(match change.tag() {
+                ChangeTag::Equal => "",
+                ChangeTag::Delete => "[-",
+                ChangeTag::Insert => "{+",
+            });
+            open = change.tag();
+        }
+        text.push_str(change.value());
+    }
+    text.push_str(closing(open));
+    text
+}
+
+fn closing(tag: ChangeTag) -> &'static str {
+    match tag {
+        ChangeTag::Equal => "",
+        ChangeTag::Delete => "-]",
+        ChangeTag::Insert => "+}",
+    }
+}
+
+/// The text that `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT` or `RUN:KEY#ATTEMPT.VERSION` names.
+fn text_of(app: &App, name: &str) -> Result<String, Problem> {
+    let engine = app.engine()?;
+    let (run, call) = name.split_once(':').map_or((name, None), |(run, call)| (run, Some(call)));
+    let run = engine.load(engine.find(run)?)?;
+    match call {
+        None => whole(&run),
+        Some(call) => of_call(&run, call),
+    }
+}
+
+fn whole(run: &Run) -> Result<String, Problem> {
+    if let Some(result) = &run.result {
+        return Ok(result.body.data().to_owned());
+    }
+    let outputs = run.calls.values().filter_map(|call| call.output());
+    let outputs: Vec<String> = outputs.map(|(_, _, output)| output_text(output).data().to_owned()).collect();
+    if outputs.is_empty() {
+        return Err(Problem::usage(format!("run {} has no output yet", run.id.short())));
+    }
+    Ok(outputs.join("\n\n"))
+}
+
+fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
+    // `draft#2` may be a call of a repeat, or the second attempt of `draft`: calls come first.
+    let whole_name = name.parse::<Key>().ok().and_then(|key| run.call(&key));
+    let (call, place) = match (whole_name, name.rsplit_once('#')) {
+        (Some(call), _) => (Some(call), None),
+        (None, Some((key, place))) => (key.parse::<Key>().ok().and_then(|key| run.call(&key)), Some(place)),
+        (None, None) => (None, None),
+    };
+    let Some(call) = call else {
+        let keys: Vec<String> = run.calls.keys().map(ToString::to_string).collect();
+        return Err(Problem::usage(format!("run {} has no call `{name}`; it has {}", run.id.short(), keys.join(", "))));
+    };
+    let output = match place {
+        None => call.output().map(|(_, _, output)| output),
+        Some(place) => {
+            let (attempt, version) = place.split_once('.').map_or((place, None), |(a, v)| (a, Some(v)));
+            let attempt = attempt.parse().ok().and_then(|number| call.attempt(number));
+            let versions = attempt.map(|attempt| attempt.versions.as_slice()).unwrap_or_default();
+            let at = match version {
+                None => versions.len().checked_sub(1),
+                Some(version) => version.parse::<usize>().ok().and_then(|version| version.checked_sub(1)),
+            };
+            at.and_then(|at| versions.get(at)).map(|version| &version.output)
+        }
+    };
+    let output = output.ok_or_else(|| Problem::usage(format!("`{name}` has no output")))?;
+    Ok(output_text(output).data().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_marked_and_the_rest_stays() {
+        assert_eq!(words("the sea sleeps", "the sky sleeps"), "the [-sea-]{+sky+} sleeps");
+        assert_eq!(words("a", "a"), "a");
+    }
+}

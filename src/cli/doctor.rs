@@ -1,0 +1,171 @@
+//! `doctor`, `models`, `paths`: what answers and why, what is missing, where everything lies.
+
+use super::problem::{Exit, Problem};
+use super::{App, args, out};
+use crate::core::model::ModelChoice;
+use crate::core::step::Does;
+use crate::core::task::{Body, FlowKind};
+
+/// `paths`.
+#[must_use]
+pub fn paths(app: &App) -> Exit {
+    let paths = &app.paths;
+    let lines = [
+        ("config", &paths.config_file),
+        ("tasks", &paths.tasks),
+        ("workflows", &paths.workflows),
+        ("store", &paths.store),
+        ("state", &paths.state),
+    ];
+    let text: String = lines.iter().map(|(name, path)| format!("{name:<10} {}\n", path.display())).collect();
+    out::page(&text);
+    Exit::Done
+}
+
+/// `models`.
+///
+/// # Errors
+/// When the config is not valid.
+pub async fn models(app: &App) -> Result<Exit, Problem> {
+    let models = app.models()?;
+    models.probe().await;
+    let mut text = String::new();
+    for (at, choice) in models.choices().iter().enumerate() {
+        let mark = if at == 0 { "answers" } else { "" };
+        text.push_str(&format!("{mark:<8} {:<34} {}\n", choice.model, described(choice)));
+    }
+    for (name, role) in &app.settings()?.models {
+        let fallback =
+            if role.fallback.is_empty() { String::new() } else { format!(", then {}", role.fallback.join(", ")) };
+        text.push_str(&format!("role     {name} = {}{fallback}\n", role.model));
+    }
+    for (name, provider) in &app.settings()?.providers {
+        let place = provider.base_url.as_deref().unwrap_or("its usual address");
+        text.push_str(&format!("provider {name}: {:?} at {place}\n", provider.kind));
+    }
+    out::page(&text);
+    Ok(Exit::Done)
+}
+
+fn described(choice: &ModelChoice) -> String {
+    let mut text = choice.why.clone();
+    if choice.demo {
+        text.push_str(
+            "; it replays recorded answers for the shipped tasks and makes up the shape of others: no model thinks",
+        );
+    }
+    if choice.ask_first {
+        text.push_str("; it was found, not configured, so you are asked before the first call");
+    }
+    text
+}
+
+/// `doctor`.
+///
+/// # Errors
+/// When the store cannot be used.
+pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
+    if rebuild {
+        out::line(&app.rooms.rebuild().map_err(Problem::store)?);
+        return Ok(Exit::Done);
+    }
+    let mut exit = Exit::Done;
+    let mut text = String::new();
+    match app.settings() {
+        Ok(_) if app.paths.config_file.exists() => {
+            text.push_str(&format!("config   {} is valid\n", app.paths.config_file.display()))
+        }
+        Ok(_) => text.push_str(&format!("config   none at {}; none is needed\n", app.paths.config_file.display())),
+        Err(problem) => {
+            exit = problem.exit;
+            text.push_str(&format!("config   {problem}\n"));
+        }
+    }
+    if let Ok(models) = app.models() {
+        models.probe().await;
+        match models.choice(None) {
+            Ok(choice) => {
+                text.push_str(&format!("model    {} answers: {}\n", choice.model, described(&choice)));
+                if choice.demo {
+                    text.push_str(
+                        "         for a real one set ANTHROPIC_API_KEY or OPENAI_API_KEY, start Ollama, or write into the config:\n\
+                         \n           [models]\n           default = \"PROVIDER/MODEL\"\n\n",
+                    );
+                }
+                if choice.ask_first {
+                    text.push_str(&format!(
+                        "         to settle it, write into the config:\n\n{}\n\n",
+                        choice.config_lines
+                    ));
+                }
+            }
+            Err(failure) => {
+                exit = Exit::Invalid;
+                text.push_str(&format!("model    {}\n", failure.message));
+            }
+        }
+    }
+    if let Ok(settings) = app.settings() {
+        for (name, provider) in &settings.providers {
+            if let Some(variable) = provider.api_key_env.as_deref().filter(|name| std::env::var_os(name).is_none()) {
+                text.push_str(&format!("missing  {variable} is not set: the provider `{name}` has no key\n"));
+            }
+        }
+        let keys =
+            settings.providers.iter().filter_map(|(name, provider)| Some((name, provider.api_key_command.as_ref()?)));
+        for (name, argv) in settings.secrets.iter().chain(keys) {
+            if let Some(program) = argv.first().filter(|program| !is_there(program)) {
+                text.push_str(&format!("missing  the program `{program}` of `{name}` is not there\n"));
+            }
+        }
+    }
+    text.push_str(&commands(app)?);
+    match app.rooms.look_at_store() {
+        Ok(state) => text.push_str(&format!("store    {}: {state}\n", app.paths.store.display())),
+        Err(why) => {
+            exit = Exit::Store;
+            text.push_str(&format!("store    {why}\n"));
+        }
+    }
+    out::page(&text);
+    Ok(exit)
+}
+
+/// Definitions with mistakes, and programs that a definition runs and that are not there.
+fn commands(app: &App) -> Result<String, Problem> {
+    let catalog = app.catalog(&args::Place::default())?;
+    let mut text = String::new();
+    for entry in &catalog.entries {
+        let mistakes = catalog.check(entry);
+        if !mistakes.is_empty() {
+            text.push_str(&format!("missing  `{}` has {} mistakes: stepwell check\n", entry.id, mistakes.len()));
+        }
+        let Ok(task) = &entry.task else { continue };
+        let Body::Workflow(workflow) = &task.body else { continue };
+        let mut programs: Vec<&str> = workflow
+            .all_steps()
+            .into_iter()
+            .filter_map(|step| match &step.does {
+                Does::Command(command) => command.argv.first().map(String::as_str),
+                _ => None,
+            })
+            .collect();
+        if let FlowKind::Process { argv, .. } = &workflow.flow {
+            programs.extend(argv.first().map(String::as_str));
+        }
+        programs.sort_unstable();
+        programs.dedup();
+        for program in programs.into_iter().filter(|program| !program.contains("{{") && !is_there(program)) {
+            text.push_str(&format!("missing  `{}` runs `{program}`, which is not there\n", entry.id));
+        }
+    }
+    Ok(text)
+}
+
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return std::path::Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,411 @@
+//! Drives a run, or follows the process that does: tells what happens, answers what the policy answers, asks the
+//! person about the rest, and ends with the exit code of how the run stands.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{Approve, DriveArgs, Review};
+use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
+use super::policy::Policy;
+use super::problem::{Exit, Problem};
+use super::{App, files, journal, out, waits};
+use crate::core::decide::{Decision, What};
+use crate::core::event::{Event, PauseReason};
+use crate::core::gate::{Gate, GateFor};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
+
+/// How often it is looked whether another process that drives the run is still there.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How a run is driven, in full.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// What is answered without asking.
+    pub policy: Policy,
+    /// Whether a person is asked about the rest.
+    pub asks: bool,
+    /// One JSON object a line.
+    pub json: bool,
+    /// Where results are put, too.
+    pub out: Option<PathBuf>,
+}
+
+impl How {
+    /// From the arguments and the terminal.
+    #[must_use]
+    pub fn of(args: &DriveArgs) -> Self {
+        let can_ask = out::can_ask() && !args.json;
+        let review = args.review.unwrap_or(if can_ask { Review::Ask } else { Review::Stop });
+        Self {
+            policy: Policy { review, approve: args.approve.unwrap_or(Approve::Ask) },
+            asks: can_ask && review != Review::Stop,
+            json: args.json,
+            out: args.out.clone(),
+        }
+    }
+}
+
+/// Drives a run until it waits for what nobody here answers, or ends. What happened up to the event `after` is not
+/// told.
+///
+/// # Errors
+/// When the store cannot be used.
+pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let (folded, mail) = engine.subscribe(run)?;
+    let pinned = engine.definition(&folded).ok();
+    let models = app.models().ok().map(Arc::clone);
+    let mut drive = Drive {
+        app,
+        engine,
+        mail,
+        teller: Teller::new(pinned.as_ref(), models, how.asks),
+        here: false,
+        over: false,
+        stopping: false,
+        answered: HashMap::new(),
+        signals: Signals::new()?,
+        run: folded,
+        how,
+    };
+    drive.catch_up(after)?;
+    drive.here = engine.drive(run)? == Driving::Here;
+    if !drive.here && !drive.how.json {
+        out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
+    }
+    let exit = drive.to_the_end().await?;
+    drive.finish(exit)?;
+    Ok(exit)
+}
+
+struct Drive<'a> {
+    app: &'a App,
+    engine: &'a Engine,
+    mail: Subscription,
+    run: Run,
+    how: How,
+    teller: Teller,
+    /// This process drives the run.
+    here: bool,
+    /// Nothing more comes of it.
+    over: bool,
+    /// The person stopped what is under way.
+    stopping: bool,
+    /// The calls about which something was decided here, and the newest event that was known of them then.
+    answered: HashMap<Key, u64>,
+    signals: Signals,
+}
+
+impl Drive<'_> {
+    async fn to_the_end(&mut self) -> Result<Exit, Problem> {
+        loop {
+            let news = self.mail.take();
+            self.take(news)?;
+            if let Some(exit) = self.settled() {
+                if exit == Exit::Done && self.goes_on_talking() {
+                    match self.talk().await? {
+                        None => continue,
+                        Some(exit) => return Ok(exit),
+                    }
+                }
+                return Ok(exit);
+            }
+            if !self.over && self.answer_by_policy().await? {
+                continue;
+            }
+            if let Some(gate) = self.next_question() {
+                match self.question(&gate).await? {
+                    None => continue,
+                    Some(exit) => return Ok(exit),
+                }
+            }
+            if self.run.status == Status::Waiting && self.teller.is_free() {
+                return Ok(Exit::Waiting);
+            }
+            let here = self.here;
+            tokio::select! {
+                news = self.mail.next() => self.take(news)?,
+                away = self.signals.next() => {
+                    if let Some(exit) = self.interrupted(away).await? {
+                        return Ok(exit);
+                    }
+                }
+                () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
+            }
+        }
+    }
+
+    /// The exit code, when nothing more happens by itself.
+    fn settled(&self) -> Option<Exit> {
+        if self.here && !self.over {
+            return None;
+        }
+        match self.run.status {
+            Status::Completed => Some(Exit::Done),
+            Status::Failed | Status::Cancelled => Some(Exit::Failed),
+            Status::Paused => Some(Exit::Interrupted),
+            Status::Running | Status::Waiting => None,
+        }
+    }
+
+    // ---- what happens --------------------------------------------------------------------------------------------
+
+    /// Goes back to what was told last, and takes in what happened since as news.
+    fn catch_up(&mut self, after: u64) -> Result<(), Problem> {
+        let events = self.engine.events(self.run.id, 0)?;
+        let known = events.partition_point(|recorded| recorded.seq <= after).max(1);
+        self.run = Run::fold(self.run.id, &events[..known]).map_err(|error| Problem::store(error.to_string()))?;
+        if after == 0 && self.how.json {
+            out::raw(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+        }
+        self.take(events.into_iter().skip(known).map(Update::Event).collect())
+    }
+
+    fn take(&mut self, news: Vec<Update>) -> Result<(), Problem> {
+        // One write for all that came together: a fast stream is many small pieces.
+        let mut lines = String::new();
+        for update in news {
+            match update {
+                Update::Event(recorded) if recorded.seq > self.run.seq => {
+                    self.run.apply(recorded.seq, recorded.at, &recorded.event);
+                    if matches!(recorded.event, Event::AttemptStarted(_)) {
+                        self.stopping = false;
+                    }
+                    if self.how.json {
+                        lines.push_str(&journal::event(&self.run, &recorded));
+                    } else {
+                        self.teller.event(&self.run, &recorded);
+                    }
+                }
+                Update::Event(_) => {}
+                Update::Delta { key, attempt, delta } if self.how.json => {
+                    lines.push_str(&journal::delta(self.run.id, chrono::Utc::now(), &key, attempt, &delta));
+                }
+                Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
+                Update::Rested(Rest::Waiting) => {}
+                Update::Rested(Rest::Over | Rest::Paused) => self.over = true,
+                Update::Rested(Rest::Lost(why)) => {
+                    out::raw(&lines);
+                    return Err(Problem::store(why));
+                }
+            }
+        }
+        if !lines.is_empty() {
+            out::raw(&lines);
+        }
+        Ok(())
+    }
+
+    /// The process that drove the run may have gone.
+    fn take_over(&mut self) -> Result<(), Problem> {
+        if self.run.status == Status::Running && !self.engine.is_driven(self.run.id) {
+            self.here = self.engine.drive(self.run.id)? == Driving::Here;
+        }
+        Ok(())
+    }
+
+    // ---- what is decided -----------------------------------------------------------------------------------------
+
+    /// Whether nothing was decided here about a gate that the mailbox has not caught up with.
+    fn is_open(&self, gate: &Gate) -> bool {
+        let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
+        self.answered.get(&gate.key).is_none_or(|answered| *answered < seq)
+    }
+
+    /// True when something was answered.
+    async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
+        let answers: Vec<(Gate, What)> = self
+            .run
+            .waiting()
+            .filter(|gate| self.is_open(gate))
+            .filter_map(|gate| Some((gate.clone(), self.how.policy.answer(&self.run, gate)?)))
+            .collect();
+        let mut any = false;
+        for (gate, what) in answers {
+            any |= self.decide(&gate, what).await?;
+        }
+        Ok(any)
+    }
+
+    /// True when it was recorded. What is refused is told, and left to whoever was faster.
+    async fn decide(&mut self, gate: &Gate, what: What) -> Result<bool, Problem> {
+        let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
+        self.answered.insert(gate.key.clone(), seq);
+        let decision =
+            Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+        match self.engine.decide(self.run.id, decision).await {
+            Ok(()) => Ok(true),
+            Err(EngineError::Refused(why)) => {
+                out::say(&format!("nothing changed: {why}"));
+                // It is asked again if it still stands as it was shown.
+                let now = self.engine.load(self.run.id)?;
+                if now.call(&gate.key).map_or(0, |call| call.seq) == seq && self.how.asks {
+                    self.answered.remove(&gate.key);
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn next_question(&self) -> Option<Gate> {
+        if !self.how.asks || !self.teller.is_free() || self.over {
+            return None;
+        }
+        self.run.waiting().find(|gate| self.is_open(gate)).cloned()
+    }
+
+    /// `Some`: the person left.
+    async fn question(&mut self, gate: &Gate) -> Result<Option<Exit>, Problem> {
+        let place = Place { engine: self.engine, state: &self.app.paths.state };
+        let mut asker = Asker { signals: &mut self.signals };
+        let answered = ask(&mut asker, &place, &mut self.teller, &self.run, gate).await;
+        match answered {
+            Ok(Answered::Decide(what)) => {
+                self.decide(gate, what).await?;
+                Ok(None)
+            }
+            Ok(Answered::DecideStale(what)) => {
+                let stale: Vec<Gate> = self.run.waiting().filter(|gate| gate.kind == GateFor::Stale).cloned().collect();
+                for gate in stale {
+                    self.decide(&gate, what.clone()).await?;
+                }
+                Ok(None)
+            }
+            Ok(Answered::Nothing) => Ok(None),
+            Err(Away::Quit) => {
+                self.rest(PauseReason::Left).await?;
+                Ok(Some(Exit::Waiting))
+            }
+            Err(Away::Interrupt) => {
+                self.rest(PauseReason::Left).await?;
+                Ok(Some(Exit::Interrupted))
+            }
+            Err(Away::HungUp) => {
+                self.rest(PauseReason::HungUp).await?;
+                Ok(Some(Exit::Interrupted))
+            }
+        }
+    }
+
+    // ---- conversations -------------------------------------------------------------------------------------------
+
+    fn goes_on_talking(&self) -> bool {
+        self.run.kind == Kind::Instruct && self.how.asks && self.here
+    }
+
+    /// A further turn after a delivery. `None`: the model is answering.
+    async fn talk(&mut self) -> Result<Option<Exit>, Problem> {
+        let mut asker = Asker { signals: &mut self.signals };
+        match further(&mut asker).await {
+            Ok(None) | Err(Away::Quit) => return Ok(Some(Exit::Done)),
+            Err(_) => return Ok(Some(Exit::Interrupted)),
+            Ok(Some(text)) => match self.engine.message(self.run.id, &text).await {
+                Ok(()) => {}
+                Err(EngineError::Refused(why)) => {
+                    out::say(&why.to_string());
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            },
+        }
+        self.take_new()?;
+        self.over = false;
+        self.here = self.engine.drive(self.run.id)? == Driving::Here;
+        Ok(None)
+    }
+
+    /// Takes in what was appended while nobody drove: it comes through no mailbox.
+    fn take_new(&mut self) -> Result<(), Problem> {
+        let new = self.engine.events(self.run.id, self.run.seq)?;
+        self.take(new.into_iter().map(Update::Event).collect())
+    }
+
+    // ---- leaving -------------------------------------------------------------------------------------------------
+
+    /// The first Ctrl-C of a person stops what is under way, the second leaves. Where nobody can be asked what then,
+    /// the first leaves.
+    async fn interrupted(&mut self, away: Away) -> Result<Option<Exit>, Problem> {
+        if away == Away::Interrupt && self.how.asks && self.here && self.run.under_way() > 0 && !self.stopping {
+            self.stopping = true;
+            out::say("\n(stopping; what has arrived is kept. Ctrl-C again leaves)");
+            for call in self.run.calls.values() {
+                self.engine.stop(self.run.id, &call.key);
+            }
+            return Ok(None);
+        }
+        self.rest(if away == Away::Interrupt { PauseReason::Left } else { PauseReason::HungUp }).await?;
+        Ok(Some(Exit::Interrupted))
+    }
+
+    /// Gives the run up here. One that only waits stays as it is.
+    async fn rest(&mut self, reason: PauseReason) -> Result<(), Problem> {
+        let news = self.mail.take();
+        self.take(news)?;
+        if !self.here || self.over || (self.run.status == Status::Waiting && self.run.under_way() == 0) {
+            return Ok(());
+        }
+        self.engine.rest(self.run.id, reason);
+        while !self.over {
+            let news = self.mail.next().await;
+            self.take(news)?;
+        }
+        Ok(())
+    }
+
+    // ---- the end -------------------------------------------------------------------------------------------------
+
+    fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
+        if let Some(folder) = &self.how.out {
+            for path in files::write_results(folder, &self.run)? {
+                out::say(&format!("written: {}", path.display()));
+            }
+        }
+        if self.how.json {
+            return Ok(());
+        }
+        let run = &self.run;
+        match exit {
+            Exit::Done => result(run),
+            Exit::Waiting => {
+                if self.how.asks {
+                    out::say(&waits::told(run));
+                } else {
+                    out::page(&waits::told(run));
+                }
+            }
+            Exit::Failed if run.status == Status::Failed => {
+                if let Some((key, error)) = &run.error {
+                    let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
+                    out::say(&format!("run {} failed{key} ({}): {}", run.id.short(), error.class, error.message));
+                }
+                out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
+            }
+            Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
+            Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
+            Exit::Usage | Exit::Invalid | Exit::Store => {}
+        }
+        Ok(())
+    }
+}
+
+/// The result: with its title for a person, the body alone into a pipe or a file.
+fn result(run: &Run) {
+    let Some(result) = &run.result else { return };
+    if out::to_terminal() {
+        out::say("");
+        if !result.title.is_empty() {
+            out::line(&format!("{}\n", result.title.line()));
+        }
+    }
+    out::result(&result.body);
+    for document in run.documents.values().filter(|document| document.name != "result") {
+        out::say(&format!("document `{}`: stepwell export {} --format md --scope full", document.name, run.id.short()));
+    }
+}

@@ -1,0 +1,127 @@
+//! Files that a person asked for: results in a folder, exports, and texts on their way through an editor.
+//! Written whole or not at all, for their owner alone; names from outside stay inside their folder.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::problem::Problem;
+use crate::core::run::Run;
+use crate::engine::private_folder;
+use crate::export;
+
+/// The longest text that is read as an input or an edit.
+pub const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// Writes a file by rename.
+///
+/// # Errors
+/// As the system says, with the file's name.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let unfinished = path.with_file_name(format!(
+        ".{}.{}.unfinished",
+        path.file_name().unwrap_or_default().to_string_lossy(),
+        std::process::id()
+    ));
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&unfinished, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&unfinished);
+        Problem::usage(format!("{} cannot be written: {error}", path.display()))
+    })
+}
+
+/// Reads a text: a file, or stdin for `-`.
+///
+/// # Errors
+/// When it cannot be read, is too large or no UTF-8.
+pub fn read_text(name: &str) -> Result<String, Problem> {
+    let (what, bytes) = if name == "-" {
+        ("stdin".to_owned(), read_all(io::stdin().lock()))
+    } else {
+        (name.to_owned(), std::fs::File::open(name).and_then(read_all))
+    };
+    let bytes = bytes.map_err(|error| Problem::usage(format!("{what} cannot be read: {error}")))?;
+    text(&what, bytes).map_err(Problem::usage)
+}
+
+/// All of it, up to [`LARGEST`].
+///
+/// # Errors
+/// As the system says, and when there is more.
+pub fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {} MB", LARGEST / 1024 / 1024)));
+    }
+    Ok(bytes)
+}
+
+/// Bytes as a text.
+///
+/// # Errors
+/// Where they are not UTF-8.
+pub fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("{what} is not a text in UTF-8 (byte {at}); convert it first, for example with iconv")
+    })
+}
+
+/// Writes what a run came to into a folder: each document as Markdown, and the whole run as `run.json`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_results(folder: &Path, run: &Run) -> Result<Vec<PathBuf>, Problem> {
+    private_folder(folder).map_err(|error| Problem::usage(format!("{} cannot be made: {error}", folder.display())))?;
+    let mut written = Vec::new();
+    if let Some(result) = &run.result {
+        let path = folder.join("result.md");
+        write(&path, with_break(result.body.data()).as_bytes())?;
+        written.push(path);
+    }
+    for document in run.documents.values().filter(|document| document.name != "result" || run.result.is_none()) {
+        if let Some((_, newest)) = document.newest() {
+            let path = folder.join(format!("{}.md", file_name(&document.name)));
+            write(&path, with_break(newest.body.data()).as_bytes())?;
+            written.push(path);
+        }
+    }
+    let path = folder.join("run.json");
+    write(&path, format!("{:#}\n", export::json::show(run)).as_bytes())?;
+    written.push(path);
+    Ok(written)
+}
+
+fn with_break(text: &str) -> String {
+    if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// A name from outside as a plain file name.
+fn file_name(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | ' ') { c } else { '_' })
+        .take(80)
+        .collect();
+    if plain.trim().is_empty() { "document".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_outside_stays_in_its_folder() {
+        assert_eq!(file_name("../../etc/passwd"), "______etc_passwd");
+        assert_eq!(file_name("Größe 1"), "Größe 1");
+        assert_eq!(file_name(".."), "__");
+    }
+}

@@ -1,0 +1,80 @@
+//! `history`: lists runs, and searches what they held.
+
+use chrono::{DateTime, Local, NaiveTime, TimeZone as _, Utc};
+use serde_json::json;
+
+use super::args::{HistoryArgs, Since};
+use super::problem::{Exit, Problem};
+use super::{App, out};
+use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::text::visible;
+
+/// `history`.
+///
+/// # Errors
+/// When the store cannot be used.
+pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
+    let query = HistoryQuery {
+        text: args.query.join(" "),
+        task: args.task,
+        statuses: args.status,
+        since: args.since.map(begin),
+        limit: args.limit.max(1),
+        ..HistoryQuery::default()
+    };
+    let rows = app.engine()?.history(&query)?;
+    let mut text = String::new();
+    for row in &rows {
+        if args.json {
+            text.push_str(&format!("{}\n", object(row)));
+        } else {
+            text.push_str(&line(row, !query.text.is_empty()));
+        }
+    }
+    if args.json {
+        out::raw(&text);
+    } else if rows.is_empty() {
+        out::say(if query == (HistoryQuery { limit: query.limit, ..HistoryQuery::default() }) {
+            "no runs yet; `stepwell tasks` lists what can be started"
+        } else {
+            "no run fits that"
+        });
+    } else {
+        out::page(&text);
+    }
+    Ok(Exit::Done)
+}
+
+fn begin(since: Since) -> DateTime<Utc> {
+    match since {
+        Since::Ago(time) => chrono::TimeDelta::from_std(time).ok().and_then(|time| Utc::now().checked_sub_signed(time)),
+        Since::Day(day) => Local.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest().map(|at| at.to_utc()),
+    }
+    .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+fn object(row: &RunRow) -> serde_json::Value {
+    json!({
+        "run": row.run,
+        "task": row.task,
+        "kind": row.kind,
+        "title": row.title,
+        "status": row.status,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "snippet": row.snippet.data().replace(['\u{2}', '\u{3}'], ""),
+    })
+}
+
+fn line(row: &RunRow, with_snippet: bool) -> String {
+    let at = row.updated_at.with_timezone(&Local).format("%Y-%m-%d %H:%M");
+    let waits = if row.waiting > 0 { format!(" ({} waiting)", row.waiting) } else { String::new() };
+    let title = visible(&row.title, false);
+    let mut line = format!("{}  {at}  {:9}  {:<18} {title}{waits}\n", row.run.short(), row.status.name(), row.task);
+    if with_snippet && !row.snippet.is_empty() {
+        // The match stands between two marks, which a screen shows as brackets.
+        let snippet = row.snippet.data().replace('\u{2}', "[").replace('\u{3}', "]");
+        line.push_str(&format!("          {}\n", visible(&snippet, false).trim()));
+    }
+    line
+}

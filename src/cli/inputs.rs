@@ -1,0 +1,260 @@
+//! Inputs of a run: from `-i`, `--inputs`, `--prompt`, stdin, the config's defaults, and the person.
+
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+
+use super::args::InputArgs;
+use super::files::{read_all, read_text, text};
+use super::line::{Asker, Away, Signals, fill};
+use super::problem::Problem;
+use super::{App, out};
+use crate::core::form::{Field, FieldType};
+use crate::core::task::Task;
+
+/// Reads stdin once, however often it is named.
+#[derive(Default)]
+struct Stdin(bool);
+
+impl Stdin {
+    fn text(&mut self) -> Result<String, Problem> {
+        if std::mem::replace(&mut self.0, true) {
+            return Err(Problem::usage("stdin can be taken once; it was named more than once"));
+        }
+        read_text("-")
+    }
+}
+
+/// What was given for a task's inputs, as an object; files are read. `base` is what they are laid over.
+///
+/// # Errors
+/// What cannot be read or is not valid, with the input's name.
+pub async fn gather(
+    app: &App,
+    task: &Task,
+    args: &InputArgs,
+    base: Map<String, Value>,
+    asks: bool,
+) -> Result<Value, Problem> {
+    let mut stdin = Stdin::default();
+    let mut given = base;
+    if let Some(name) = &args.inputs {
+        let json = if name == "-" { stdin.text()? } else { read_text(name)? };
+        let object: Value = serde_json::from_str(&json)
+            .map_err(|error| Problem::invalid(format!("--inputs {name} is not JSON: {error}")))?;
+        let Value::Object(object) = object else {
+            return Err(Problem::invalid(format!("--inputs {name} is not a JSON object: {{\"input\": value, …}}")));
+        };
+        for (name, value) in object {
+            let value = match find(task, &name) {
+                Some(field) if field.kind.is_read() => read_named(field, value).map_err(|why| of_input(&name, &why))?,
+                _ => value,
+            };
+            given.insert(name, value);
+        }
+    }
+    let mut listed: Vec<&str> = Vec::new();
+    for pair in &args.input {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(Problem::usage(format!("-i {pair}: write -i NAME=VALUE, NAME=@FILE or NAME=@-")));
+        };
+        let Some(field) = find(task, name) else {
+            let known: Vec<&str> = task.inputs.iter().map(|field| field.name.as_str()).collect();
+            let hint = crate::core::diagnostic::did_you_mean(name, known.iter().copied());
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let problem = format!("`{}` has no input `{name}`{hint} (its inputs: {known})", task.id);
+            return Err(Problem::invalid(problem));
+        };
+        let value = typed(field, value, &mut stdin)?;
+        match (given.get_mut(name), value) {
+            // Given more than once, a list grows.
+            (Some(Value::Array(before)), Value::Array(more)) if listed.contains(&name) => before.extend(more),
+            (_, value) => {
+                given.insert(name.to_owned(), value);
+            }
+        }
+        listed.push(&field.name);
+    }
+    if let Some(prompt) = &args.prompt {
+        let wanted = |field: &&Field| field.required && matches!(field.kind, FieldType::Text | FieldType::Multiline);
+        let Some(field) = task.inputs.iter().find(wanted) else {
+            return Err(Problem::invalid(format!("`{}` has no required text input for --prompt; use -i", task.id)));
+        };
+        let text = if prompt == "-" { trimmed(stdin.text()?) } else { prompt.clone() };
+        given.insert(field.name.clone(), json!(text));
+    }
+    defaults(app, task, &mut given)?;
+    from_stdin(task, &mut stdin, &mut given)?;
+    if asks {
+        ask(task, &mut given).await?;
+    }
+    Ok(Value::Object(given))
+}
+
+fn find<'a>(task: &'a Task, name: &str) -> Option<&'a Field> {
+    task.inputs.iter().find(|field| field.name == name)
+}
+
+fn of_input(name: &str, why: &str) -> Problem {
+    Problem::invalid(format!("`{name}`: {why}"))
+}
+
+/// The value that stands after `NAME=`.
+fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem> {
+    let wrong = |why: String| of_input(&field.name, &why);
+    if let Some(literal) = value.strip_prefix("@@") {
+        return read_value(field, &format!("@{literal}")).map_err(wrong);
+    }
+    let Some(file) = value.strip_prefix('@') else { return read_value(field, value).map_err(wrong) };
+    match (field.kind, file) {
+        (FieldType::File | FieldType::Files, "-") => {
+            let file = json!({"path": "-", "name": "stdin", "text": stdin.text()?});
+            Ok(if field.kind.is_list() { json!([file]) } else { file })
+        }
+        (kind, path) if kind.is_read() => read_value(field, path).map_err(wrong),
+        (_, "-") => read_value(field, &trimmed(stdin.text()?)).map_err(wrong),
+        (_, path) => {
+            let bytes = std::fs::File::open(path).and_then(read_all);
+            let bytes = bytes.map_err(|error| wrong(format!("{path} cannot be read: {error}")))?;
+            read_value(field, &trimmed(text(path, bytes).map_err(wrong)?)).map_err(wrong)
+        }
+    }
+}
+
+/// What a person typed for a field, with files read.
+///
+/// # Errors
+/// Why it is not a value.
+pub fn read_value(field: &Field, typed: &str) -> Result<Value, String> {
+    match field.kind {
+        FieldType::File => read_file(typed.trim()),
+        FieldType::Image => read_image(typed.trim()),
+        FieldType::Files => Ok(json!([read_file(typed.trim())?])),
+        FieldType::Images => Ok(json!([read_image(typed.trim())?])),
+        _ => field.parse_text(typed),
+    }
+}
+
+/// The value of a file input in JSON: a path (or a list of them) is read, what was read stays.
+fn read_named(field: &Field, value: Value) -> Result<Value, String> {
+    match value {
+        Value::String(path) => read_value(field, &path),
+        Value::Array(items) => {
+            let one = Field {
+                kind: if field.kind == FieldType::Files { FieldType::File } else { FieldType::Image },
+                ..field.clone()
+            };
+            items.into_iter().map(|item| read_named(&one, item)).collect()
+        }
+        other => Ok(other),
+    }
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn bytes(path: &str) -> Result<Vec<u8>, String> {
+    let file = std::fs::File::open(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    if file.metadata().is_ok_and(|about| about.is_dir()) {
+        return Err(format!("{path} is a folder; a file is wanted"));
+    }
+    read_all(file).map_err(|error| format!("{path} cannot be read: {error}"))
+}
+
+fn read_file(path: &str) -> Result<Value, String> {
+    Ok(json!({"path": path, "name": file_name(path), "text": text(path, bytes(path)?)?}))
+}
+
+fn read_image(path: &str) -> Result<Value, String> {
+    let bytes = bytes(path)?;
+    let media_type = match bytes.as_slice() {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ => return Err(format!("{path} is not a PNG, JPEG, GIF or WebP image")),
+    };
+    let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+    Ok(json!({"path": path, "name": file_name(path), "media_type": media_type, "base64": base64}))
+}
+
+fn trimmed(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}
+
+/// What the config has for the task's inputs stands in where nothing was given.
+fn defaults(app: &App, task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
+    let laid = app.settings()?.overlay(&task.id, &task.inputs);
+    for field in laid.map_err(|wrong| Problem::invalid(wrong.join("\n")))? {
+        let own = find(task, &field.name).and_then(|own| own.default.as_ref());
+        if let Some(default) = field.default.as_ref().filter(|default| Some(*default) != own)
+            && !given.contains_key(&field.name)
+        {
+            let value = if field.kind.is_read() { read_named(&field, default.clone()) } else { Ok(default.clone()) };
+            given.insert(field.name.clone(), value.map_err(|why| of_input(&field.name, &why))?);
+        }
+    }
+    Ok(())
+}
+
+fn unset<'a>(task: &'a Task, given: &Map<String, Value>) -> Vec<&'a Field> {
+    let is_unset = |field: &&Field| field.required && field.default.is_none() && !given.contains_key(&field.name);
+    task.inputs.iter().filter(is_unset).collect()
+}
+
+/// A pipe that is not empty fills the one required text or file input that is unset.
+fn from_stdin(task: &Task, stdin: &mut Stdin, given: &mut Map<String, Value>) -> Result<(), Problem> {
+    let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline | FieldType::File);
+    let fields: Vec<&Field> = unset(task, given).into_iter().filter(takes).collect();
+    let [field] = fields.as_slice() else { return Ok(()) };
+    if stdin.0 || io::stdin().is_terminal() || !is_a_pipe() {
+        return Ok(());
+    }
+    let text = stdin.text()?;
+    if text.is_empty() {
+        return Ok(());
+    }
+    let value = match field.kind {
+        FieldType::File => json!({"path": "-", "name": "stdin", "text": text}),
+        _ => json!(trimmed(text)),
+    };
+    given.insert(field.name.clone(), value);
+    Ok(())
+}
+
+/// A pipe, a file or a socket; `/dev/null` and a closed stdin are not.
+fn is_a_pipe() -> bool {
+    use rustix::fs::FileType;
+    let kind = rustix::fs::fstat(io::stdin().as_fd()).map(|about| FileType::from_raw_mode(about.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::RegularFile | FileType::Socket))
+}
+
+/// Asks for what is required and not given.
+async fn ask(task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
+    let missing: Vec<Field> = unset(task, given).into_iter().cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    out::say(&task.name);
+    let mut signals = Signals::new()?;
+    match fill(&mut Asker { signals: &mut signals }, &missing).await {
+        Ok(filled) => {
+            given.extend(filled);
+            Ok(())
+        }
+        Err(Away::Quit) => Err(Problem::usage("nothing was started")),
+        Err(Away::Interrupt | Away::HungUp) => {
+            Err(Problem { exit: super::Exit::Interrupted, message: "nothing was started".to_owned() })
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `--json`: one JSON object a line. The journal's events as they are kept, and the text on its way between them.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::core::event::{Event, Recorded};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::model::Delta;
+use crate::core::run::Run;
+use crate::export::json::waiting;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u8,
+    #[serde(flatten)]
+    recorded: &'a Recorded,
+    /// Only on `run_waiting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Value>,
+}
+
+/// An event's line; `run` is the fold up to it.
+#[must_use]
+pub fn event(run: &Run, recorded: &Recorded) -> String {
+    let waits = matches!(recorded.event, Event::RunWaiting {}).then(|| waiting(run));
+    line(&Line { v: 1, recorded, waiting: waits })
+}
+
+/// The line of what is on its way. `seq` is null: it is not in the journal.
+#[must_use]
+pub fn delta(run: RunId, at: DateTime<Utc>, key: &Key, attempt: u32, delta: &Delta) -> String {
+    let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let text = if let Delta::Text(text) = delta { text.data() } else { "" };
+    let mut object = json!({"v": 1, "run": run, "seq": null, "at": at, "type": "delta", "key": key, "attempt": attempt, "text": text});
+    match delta {
+        Delta::Text(_) => {}
+        // The text begins anew.
+        Delta::Restart(why) => object["restart"] = json!(why),
+        Delta::Progress(progress) => object["progress"] = json!(progress),
+    }
+    line(&object)
+}
+
+fn line(object: &impl Serialize) -> String {
+    // What the journal holds was JSON before.
+    let mut text = serde_json::to_string(object).unwrap_or_default();
+    text.push('\n');
+    text
+}

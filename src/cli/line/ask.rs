@@ -1,0 +1,166 @@
+//! Gates, asked about one after the other.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::keyboard::{Asker, Away};
+use super::{Teller, form, review};
+use crate::cli::policy::fields;
+use crate::cli::{out, waits};
+use crate::core::decide::What;
+use crate::core::gate::{Gate, GateFor};
+use crate::core::run::Run;
+use crate::core::task::Kind;
+use crate::core::usage::Budget;
+use crate::engine::Engine;
+
+/// What a question is asked with.
+pub struct Place<'a> {
+    /// The runs.
+    pub engine: &'a Engine,
+    /// Where texts are put for an editor.
+    pub state: &'a Path,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answered {
+    /// A decision about the gate.
+    Decide(What),
+    /// The same decision about every stale call.
+    DecideStale(What),
+    /// The gate is not there any more.
+    Nothing,
+}
+
+/// Asks about a gate.
+///
+/// # Errors
+/// When the person went away.
+pub async fn ask(
+    asker: &mut Asker<'_>,
+    place: &Place<'_>,
+    teller: &mut Teller,
+    run: &Run,
+    gate: &Gate,
+) -> Result<Answered, Away> {
+    if gate.kind == GateFor::Review {
+        return review::ask(asker, place, teller, run, gate).await;
+    }
+    // What a conversation asks has been shown as it came.
+    if !(run.kind == Kind::Instruct && gate.kind == GateFor::Input) {
+        out::say(&format!("\n-- {}: {}", gate.key, waits::about(run, gate)));
+    }
+    match gate.kind {
+        GateFor::Approval => approval(asker).await,
+        GateFor::Input if run.kind == Kind::Instruct => {
+            missing(gate);
+            Ok(Answered::Decide(What::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
+        }
+        GateFor::Input => {
+            let value = Value::Object(form::fill(asker, &fields(gate)).await?);
+            Ok(Answered::Decide(What::Answer { value }))
+        }
+        GateFor::InDoubt => in_doubt(asker).await,
+        GateFor::Stale => stale(asker, run).await,
+        GateFor::Budget => budget(asker).await,
+        GateFor::Secret => {
+            let typed = asker.hidden("(it is not shown) > ").await?;
+            Ok(Answered::Decide(What::Answer { value: json!(typed) }))
+        }
+        GateFor::Review => Ok(Answered::Nothing),
+    }
+}
+
+/// A further message in a conversation that has its document. `None`: the person is content.
+///
+/// # Errors
+/// When the person went away.
+pub async fn further(asker: &mut Asker<'_>) -> Result<Option<String>, Away> {
+    match asker.line("\nanything to change? (an empty line ends) > ").await {
+        Ok(line) if line.trim().is_empty() => Ok(None),
+        Ok(line) => Ok(Some(line)),
+        Err(Away::Quit) => Ok(None),
+        Err(away) => Err(away),
+    }
+}
+
+fn missing(gate: &Gate) {
+    let list = |name: &str| {
+        let names = gate.shows.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let (known, missing) = (list("known"), list("missing"));
+    if !missing.is_empty() {
+        let known = if known.is_empty() { "nothing yet".to_owned() } else { known };
+        out::say(&format!("(known: {known}; missing: {missing}; `write it anyway` will do, too)"));
+    }
+}
+
+async fn approval(asker: &mut Asker<'_>) -> Result<Answered, Away> {
+    if asker.yes_or_no("Allow it? yes/no > ").await? {
+        return Ok(Answered::Decide(What::Approve));
+    }
+    let reason = asker.line("Why not? (may stay empty) > ").await?;
+    Ok(Answered::Decide(What::Deny { reason }))
+}
+
+async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
+    loop {
+        match not_empty(asker, "[a]gain  it [w]orked, here is the result  [s]kip  [q]uit > ").await?.as_str() {
+            "a" | "again" => return Ok(Answered::Decide(What::Again)),
+            "w" | "worked" => {
+                let typed = asker.line("Its result, as text or JSON > ").await?;
+                let value = serde_json::from_str(&typed).unwrap_or_else(|_| json!(typed));
+                return Ok(Answered::Decide(What::Answer { value }));
+            }
+            "s" | "skip" => return Ok(Answered::Decide(What::Skip)),
+            "q" | "quit" => return Err(Away::Quit),
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    }
+}
+
+/// One question for all stale calls.
+async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
+    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind == GateFor::Stale).collect();
+    let keys: Vec<String> = stale.iter().map(|gate| gate.key.to_string()).collect();
+    if stale.len() > 1 {
+        out::say(&format!("The same holds for all of: {}", keys.join(", ")));
+    }
+    for gate in stale.iter().filter(|gate| run.call(&gate.key).is_some_and(crate::core::call::Call::had_effect)) {
+        out::say(&format!("{} has had an effect outside; run again, it happens again.", gate.key));
+    }
+    loop {
+        match not_empty(asker, "run them [a]gain  [k]eep them as they are  [q]uit > ").await?.as_str() {
+            "a" | "again" => return Ok(Answered::DecideStale(What::Again)),
+            "k" | "keep" => return Ok(Answered::DecideStale(What::Keep)),
+            "q" | "quit" => return Err(Away::Quit),
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    }
+}
+
+async fn budget(asker: &mut Asker<'_>) -> Result<Answered, Away> {
+    loop {
+        let typed = not_empty(asker, "What may the run spend in all, in US dollars? (q leaves) > ").await?;
+        match typed.trim_start_matches('$').parse::<f64>() {
+            _ if typed == "q" || typed == "quit" => return Err(Away::Quit),
+            Ok(usd) if usd.is_finite() && usd >= 0.0 => {
+                return Ok(Answered::Decide(What::Budget { budget: Budget { usd: Some(usd), tokens: None } }));
+            }
+            _ => out::say("A number is wanted, such as 2.50."),
+        }
+    }
+}
+
+/// A line with something in it: Enter alone does nothing.
+async fn not_empty(asker: &mut Asker<'_>, prompt: &str) -> Result<String, Away> {
+    loop {
+        let typed = asker.line(prompt).await?;
+        if !typed.trim().is_empty() {
+            return Ok(typed.trim().to_owned());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Forms, field by field.
+
+use serde_json::{Map, Value};
+
+use super::keyboard::{Asker, Away};
+use crate::cli::inputs::read_value;
+use crate::cli::out;
+use crate::core::form::{Field, FieldType};
+use crate::core::text::output_text;
+
+/// Asks for every field; a field that has a default takes it on an empty line.
+///
+/// # Errors
+/// When the person went away.
+pub async fn fill(asker: &mut Asker<'_>, fields: &[Field]) -> Result<Map<String, Value>, Away> {
+    let mut filled = Map::new();
+    for field in fields {
+        let value = ask(asker, field).await?;
+        filled.insert(field.name.clone(), value);
+    }
+    Ok(filled)
+}
+
+async fn ask(asker: &mut Asker<'_>, field: &Field) -> Result<Value, Away> {
+    out::say(&format!("\n{}", described(field)));
+    if field.kind == FieldType::Multiline {
+        out::say("(several lines; a line with a single `.` ends it)");
+    }
+    loop {
+        let typed = match field.kind {
+            FieldType::Multiline => several(asker).await?,
+            _ => asker.line("> ").await?,
+        };
+        if typed.trim().is_empty()
+            && let Some(default) = &field.default
+        {
+            return Ok(default.clone());
+        }
+        if typed.trim().is_empty() && !field.required {
+            return Ok(Value::Null);
+        }
+        match read_value(field, &typed).and_then(|value| field.validate(&value)) {
+            Ok(value) => return Ok(value),
+            Err(why) => out::say(&format!("That will not do: {why}")),
+        }
+    }
+}
+
+async fn several(asker: &mut Asker<'_>) -> Result<String, Away> {
+    let mut lines = Vec::new();
+    loop {
+        let line = asker.line("> ").await?;
+        // An empty first line means that nothing is given.
+        if line == "." || (lines.is_empty() && line.is_empty()) {
+            return Ok(lines.join("\n"));
+        }
+        lines.push(line);
+    }
+}
+
+fn described(field: &Field) -> String {
+    let mut text = field.question().to_owned();
+    let mut says: Vec<String> = Vec::new();
+    if !field.choices.is_empty() {
+        says.push(format!("one of: {}", field.choices.join(", ")));
+    }
+    match &field.default {
+        Some(default) => says.push(format!("empty: {}", output_text(default).line())),
+        None if !field.required => says.push("may stay empty".to_owned()),
+        None => {}
+    }
+    if let Some(placeholder) = &field.placeholder {
+        says.push(format!("such as: {placeholder}"));
+    }
+    if !says.is_empty() {
+        text.push_str(&format!(" ({})", says.join("; ")));
+    }
+    if let Some(help) = &field.help {
+        text.push_str(&format!("\n  {help}"));
+    }
+    text
+}

@@ -1,0 +1,302 @@
+//! The line interface: what happens is told in lines of plain text, and gates are asked about one after the other.
+//! It works on a dumb terminal, over ssh and through a screen reader. Everything here goes to stderr.
+
+mod ask;
+mod editor;
+mod form;
+mod keyboard;
+mod review;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use self::ask::{Answered, Place, ask, further};
+pub use self::form::fill;
+pub use self::keyboard::{Asker, Away, Signals, read_line};
+pub use self::review::read as read_edit;
+use super::out;
+use crate::core::event::{Event, Measured, Recorded, Started};
+use crate::core::gate::Gate;
+use crate::core::key::Key;
+use crate::core::model::Delta;
+use crate::core::pinned::Pinned;
+use crate::core::ports::Models;
+use crate::core::run::Run;
+use crate::core::text::{Untrusted, output_text, visible};
+use crate::core::work::Work;
+
+/// Tells what happens in a run.
+pub struct Teller {
+    titles: HashMap<String, String>,
+    models: Option<Arc<dyn Models>>,
+    /// Text is shown as it comes, for a person who waits for it.
+    streams: bool,
+    /// The attempt whose text is being shown.
+    current: Option<(Key, u32)>,
+    at_line_start: bool,
+    /// What has been shown in full: call, attempt, version.
+    shown: HashSet<(Key, u32, u32)>,
+}
+
+impl Teller {
+    /// A teller of a run of that definition.
+    #[must_use]
+    pub fn new(pinned: Option<&Pinned>, models: Option<Arc<dyn Models>>, streams: bool) -> Self {
+        let tasks = pinned.into_iter().flat_map(|pinned| std::iter::once(&pinned.task).chain(pinned.children.values()));
+        let mut titles = HashMap::new();
+        for task in tasks {
+            if let crate::core::task::Body::Workflow(workflow) = &task.body {
+                titles.extend(workflow.all_steps().into_iter().map(|step| (step.id.clone(), step.title().to_owned())));
+            }
+        }
+        Self { titles, models, streams, current: None, at_line_start: true, shown: HashSet::new() }
+    }
+
+    /// Whether no text is on its way to the screen, so that something can be asked.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// Tells of something that is in the journal; `run` has it already.
+    pub fn event(&mut self, run: &Run, recorded: &Recorded) {
+        match &recorded.event {
+            Event::AttemptStarted(started) => self.started(started),
+            Event::AttemptFinished { key, attempt, measured, .. } => {
+                if self.finish(key, *attempt) {
+                    self.shown.insert((key.clone(), *attempt, 1));
+                }
+                self.notes(measured);
+            }
+            Event::AttemptFailed { key, attempt, error, retry_at, measured, .. } => {
+                self.finish(key, *attempt);
+                let again = retry_at.map(|at| format!("; tried again at {}", local(at).format("%H:%M:%S")));
+                out::say(&format!("{key} failed ({}): {}{}", error.class, error.message, again.unwrap_or_default()));
+                if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
+                    out::say(&indented(detail.trim_end()));
+                }
+                self.notes(measured);
+            }
+            Event::AttemptCancelled { key, attempt, .. } => {
+                if self.finish(key, *attempt) {
+                    self.shown.insert((key.clone(), *attempt, 1));
+                }
+                out::say(&format!("{key} was stopped; what had arrived is kept"));
+            }
+            Event::CallAccepted { key, by, overridden, .. } if by != "rule" && !self.streams => {
+                let all_the_same = if overridden.is_empty() { "" } else { ", although it fails a check" };
+                out::say(&format!("{key}: accepted by {by}{all_the_same}"));
+            }
+            Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
+            Event::CallFailed { key, error, .. } => {
+                out::say(&format!("{key} failed ({}): {}", error.class, error.message))
+            }
+            Event::CallStaled { key, because, .. } => {
+                let because: Vec<String> = because.iter().map(ToString::to_string).collect();
+                out::say(&format!("{key} is stale: {} changed", because.join(", ")));
+            }
+            Event::CallRestored { key, .. } => out::say(&format!("{key} stands again")),
+            Event::Warned { key, message } => {
+                let about = key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
+                out::say(&format!("warning: {about}{message}"));
+            }
+            Event::Logged { text } => out::say(&text.line()),
+            Event::RunFailed { error, .. } => out::say(&format!("the run failed ({}): {}", error.class, error.message)),
+            Event::RunResumed { after: Some(reason), .. } => {
+                out::say(&format!(
+                    "run {} goes on (it was paused: {})",
+                    run.id.short(),
+                    reason.name().replace('_', " ")
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows text on its way.
+    pub fn delta(&mut self, key: &Key, attempt: u32, delta: &Delta) {
+        if self.current.as_ref().is_none_or(|(current, number)| current != key || *number != attempt) {
+            return;
+        }
+        match delta {
+            Delta::Text(text) => {
+                let shown = text.block();
+                out::tell(&shown);
+                self.at_line_start = shown.ends_with('\n');
+            }
+            Delta::Restart(why) => {
+                self.end_line();
+                out::say(&format!("(what came so far does not count: {why})"));
+            }
+            Delta::Progress(line) => {
+                self.end_line();
+                out::say(&format!("  {}", line.line()));
+            }
+        }
+    }
+
+    /// Shows what a gate is about, if it was not shown as it came.
+    pub fn show(&mut self, run: &Run, gate: &Gate) {
+        let seen = (gate.key.clone(), gate.attempt, gate.version);
+        if gate.version == 0 || !self.shown.insert(seen) {
+            return;
+        }
+        let Some(output) = super::waits::output_of(run, gate) else { return };
+        let call = run.call(&gate.key);
+        let step = call.map_or("", |call| call.step.as_str());
+        let attempt = call.and_then(|call| call.attempt(gate.attempt));
+        let model = attempt.and_then(|attempt| attempt.measured.model.as_deref());
+        self.heading(&gate.key, step, call.and_then(|call| call.item.as_deref()), gate.attempt, model);
+        out::say(&output.block());
+    }
+
+    fn started(&mut self, started: &Started) {
+        let Some(work) = &started.work else { return };
+        if matches!(**work, Work::Ask { .. }) {
+            return;
+        }
+        let model = match &**work {
+            Work::Prompt(prompt) => {
+                let name = prompt.models.first().map(String::as_str);
+                self.models.as_ref().and_then(|models| models.choice(name).ok()).map(|choice| choice.model)
+            }
+            other => Some(other.kind().to_owned()),
+        };
+        if !self.streams {
+            let title = self.title(&started.step);
+            let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
+            out::say(&format!("{}: {title}{model}", started.key));
+        } else if self.current.is_none() {
+            self.heading(&started.key, &started.step, started.item.as_deref(), started.attempt, model.as_deref());
+            // Structured output is shown when it is whole, in a form that can be read.
+            if work.schema().is_none() {
+                self.current = Some((started.key.clone(), started.attempt));
+            }
+        }
+    }
+
+    fn title(&self, step: &str) -> String {
+        self.titles.get(step).cloned().unwrap_or_else(|| step.to_owned())
+    }
+
+    fn heading(&mut self, key: &Key, step: &str, item: Option<&Value>, attempt: u32, model: Option<&str>) {
+        self.end_line();
+        let mut parts = vec![format!("{} ({key})", self.title(step))];
+        if attempt > 1 {
+            parts.push(format!("attempt {attempt}"));
+        }
+        if let Some(item) = item {
+            parts.push(short(&one_line(item)));
+        }
+        parts.extend(model.map(labelled));
+        out::say(&format!("\n-- {}", parts.join(" · ")));
+    }
+
+    /// True when its text was on the screen.
+    fn finish(&mut self, key: &Key, attempt: u32) -> bool {
+        let was = self.current.as_ref().is_some_and(|(current, number)| current == key && *number == attempt);
+        if was {
+            self.end_line();
+            self.current = None;
+        }
+        was
+    }
+
+    fn notes(&mut self, measured: &Measured) {
+        for note in &measured.notes {
+            out::say(&format!("note: {note}"));
+        }
+    }
+
+    fn end_line(&mut self) {
+        if !self.at_line_start {
+            out::tell("\n");
+            self.at_line_start = true;
+        }
+    }
+}
+
+/// A model's name; the demo's text is labelled wherever it is shown.
+fn labelled(model: &str) -> String {
+    if model.starts_with("demo/") {
+        format!("{model} (a demo: recorded or made up, not a model's answer)")
+    } else {
+        model.to_owned()
+    }
+}
+
+fn one_line(item: &Value) -> String {
+    // Of an object the first text says most.
+    let text = match item {
+        Value::Object(fields) => fields.values().find_map(Value::as_str).map(Untrusted::from),
+        _ => None,
+    };
+    text.unwrap_or_else(|| output_text(item)).line().into_owned()
+}
+
+fn short(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    format!("{cut}…")
+}
+
+fn local(at: chrono::DateTime<chrono::Utc>) -> chrono::DateTime<chrono::Local> {
+    at.with_timezone(&chrono::Local)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
+/// stdin; of a request its method, address and body.
+#[must_use]
+pub fn work_told(work: &Value) -> String {
+    const BEGINNING: usize = 400;
+    let beginning = |text: &str| {
+        let cut: String = text.chars().take(BEGINNING).collect();
+        let more =
+            if cut.len() < text.len() { format!("\n    … ({} bytes in all)", text.len()) } else { String::new() };
+        format!("{}{more}", indented(&cut))
+    };
+    let Ok(work) = serde_json::from_value::<Work>(work.clone()) else { return output_text(work).data().to_owned() };
+    let mut lines = Vec::new();
+    match work {
+        Work::Command(command) => {
+            let through = if command.shell { "run through a shell" } else { "run" };
+            lines.push(format!("{through}:"));
+            lines.extend(command.argv.iter().map(|argument| format!("    {}", visible(argument, false))));
+            lines.push(format!("in: {}", command.cwd.as_deref().unwrap_or("the folder in which the run was started")));
+            if !command.env.is_empty() {
+                let names: Vec<&str> = command.env.keys().map(String::as_str).collect();
+                lines.push(format!("added to its environment: {}", names.join(", ")));
+            }
+            if !command.stdin.is_empty() {
+                lines.push(format!("stdin:\n{}", beginning(&command.stdin)));
+            }
+        }
+        Work::Http(request) => {
+            lines.push(format!("send: {} {}", request.method, request.url));
+            if !request.headers.is_empty() {
+                let names: Vec<&str> = request.headers.keys().map(String::as_str).collect();
+                lines.push(format!("headers: {}", names.join(", ")));
+            }
+            lines.extend(request.body.as_deref().map(|body| format!("body:\n{}", beginning(body))));
+        }
+        Work::Tool { tool, args } => {
+            lines.push(format!("call: {tool}"));
+            lines.push(beginning(output_text(&args).data()));
+        }
+        Work::Prompt(prompt) => {
+            lines.push(format!("ask a model ({})", prompt.models.first().map_or("default", String::as_str)));
+            lines.extend(prompt.messages.last().map(|message| beginning(&message.text)));
+        }
+        Work::Ask { .. } | Work::Transform { .. } => {}
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,197 @@
+//! The review of an output: accept, edit, retry, skip; compare; the exact prompt.
+
+use serde_json::Value;
+
+use super::ask::{Answered, Place};
+use super::keyboard::{Asker, Away};
+use super::{Teller, editor};
+use crate::cli::diff;
+use crate::cli::out;
+use crate::cli::waits::failed;
+use crate::core::call::Call;
+use crate::core::decide::What;
+use crate::core::event::Scope;
+use crate::core::gate::{Answer, Gate};
+use crate::core::run::Run;
+use crate::core::schema;
+use crate::core::text::output_text;
+use crate::core::work::Work;
+
+const WORDS: [(Answer, &str); 4] =
+    [(Answer::Accept, "[a]ccept"), (Answer::Edit, "[e]dit"), (Answer::Retry, "[r]etry"), (Answer::Skip, "[s]kip")];
+
+/// Asks about a review.
+///
+/// # Errors
+/// When the person went away.
+pub async fn ask(
+    asker: &mut Asker<'_>,
+    place: &Place<'_>,
+    teller: &mut Teller,
+    run: &Run,
+    gate: &Gate,
+) -> Result<Answered, Away> {
+    teller.show(run, gate);
+    for check in failed(gate) {
+        out::say(&format!("It does not hold: {check}"));
+    }
+    if let Some(problem) = gate.shows.get("problem").and_then(Value::as_str) {
+        out::say(&format!("It cannot be accepted as it is: {problem}"));
+    }
+    let Some(call) = run.call(&gate.key) else { return Ok(Answered::Nothing) };
+    let mut words: Vec<&str> =
+        WORDS.iter().filter(|(answer, _)| gate.allowed.contains(answer)).map(|(_, word)| *word).collect();
+    if earlier(call, gate).is_some() {
+        words.push("[d]iff");
+    }
+    words.extend(["[p]rompt", "[q]uit"]);
+    let prompt = format!("\n{} > ", words.join("  "));
+    loop {
+        let typed = asker.line(&prompt).await?;
+        let allowed = |answer| gate.allowed.contains(&answer);
+        match typed.trim() {
+            "" => {}
+            "a" | "accept" if allowed(Answer::Accept) => {
+                let fails = !failed(gate).is_empty();
+                if !fails || asker.yes_or_no("It fails a check. Accept it all the same? yes/no > ").await? {
+                    return Ok(Answered::Decide(What::Accept));
+                }
+            }
+            "e" | "edit" if allowed(Answer::Edit) => {
+                if let Some(output) = edit(asker, place, run, call, gate).await? {
+                    return Ok(Answered::Decide(What::Edit { output, accept: false }));
+                }
+            }
+            "r" | "retry" if allowed(Answer::Retry) => return retry(asker).await,
+            "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(What::Skip)),
+            "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
+            "p" | "prompt" => show_prompt(call, gate),
+            "q" | "quit" => return Err(Away::Quit),
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    }
+}
+
+async fn retry(asker: &mut Asker<'_>) -> Result<Answered, Away> {
+    let instruction = asker.line("What is to be different? > ").await?;
+    let scope = loop {
+        if instruction.trim().is_empty() {
+            break Scope::This;
+        }
+        let typed =
+            asker.line("For [t]his one, the [r]emaining ones of this step too, or [l]ater runs always? (t) > ").await?;
+        match typed.trim() {
+            "" | "t" | "this" => break Scope::This,
+            "r" | "remaining" => break Scope::Remaining,
+            "l" | "a" | "always" => break Scope::Always,
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    };
+    Ok(Answered::Decide(What::Retry { instruction, scope }))
+}
+
+/// Takes the output through the editor until it is valid. `None`: the person leaves it as it was.
+async fn edit(
+    asker: &mut Asker<'_>,
+    place: &Place<'_>,
+    run: &Run,
+    call: &Call,
+    gate: &Gate,
+) -> Result<Option<Value>, Away> {
+    let attempt = call.attempt(gate.attempt);
+    let wanted = gate.shows.get("schema");
+    let output = attempt.and_then(|attempt| attempt.newest()).map(|(_, version)| &*version.output);
+    let before = match (output, attempt) {
+        (Some(output), _) => output_text(output).data().to_owned(),
+        (None, Some(attempt)) => attempt.partial.data().to_owned(),
+        (None, None) => String::new(),
+    };
+    let structured = wanted.is_some() || output.is_some_and(|output| !output.is_string());
+    let draft = format!("edit:{}", gate.key);
+    let kept = place.engine.drafts(run.id).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
+    let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
+    loop {
+        let name = format!("{}.{}", gate.key, if structured { "json" } else { "md" });
+        let edited = editor::edit(&place.state.join("edit"), &name, &text).await;
+        asker.signals.forget_interrupts().await;
+        let edited = match edited {
+            Ok(edited) => edited,
+            Err(why) => {
+                out::say(&why);
+                return Ok(None);
+            }
+        };
+        if edited == before {
+            let _ = place.engine.keep_draft(run.id, &draft, None);
+            out::say("Nothing was changed.");
+            return Ok(None);
+        }
+        match read(&edited, structured, wanted) {
+            Ok(value) => {
+                let _ = place.engine.keep_draft(run.id, &draft, None);
+                return Ok(Some(value));
+            }
+            Err(why) => {
+                text = edited;
+                // What was typed is not lost, whatever happens now.
+                let _ = place.engine.keep_draft(run.id, &draft, Some(&text));
+                out::say(&format!("It cannot be taken: {why}"));
+                if !asker.yes_or_no("Open it again? yes/no > ").await? {
+                    out::say("It is kept; `e` opens it again as you left it.");
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// An edited text as an output.
+///
+/// # Errors
+/// Why it is not valid.
+pub fn read(text: &str, structured: bool, wanted: Option<&Value>) -> Result<Value, String> {
+    if !structured {
+        return Ok(Value::from(text.strip_suffix('\n').unwrap_or(text)));
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    if let Some(wanted) = wanted {
+        schema::validate(wanted, &value)?;
+    }
+    Ok(value)
+}
+
+/// The version before the one that waits.
+fn earlier(call: &Call, gate: &Gate) -> Option<String> {
+    let of = |attempt: u32, version: usize| {
+        let version = call.attempt(attempt)?.versions.get(version)?;
+        Some(output_text(&version.output).data().to_owned())
+    };
+    let version = gate.version as usize;
+    if version > 1 {
+        return of(gate.attempt, version - 2);
+    }
+    let before = call.attempts.iter().rev().filter(|attempt| attempt.number < gate.attempt);
+    let (version, number) = before.filter_map(|attempt| Some((attempt.newest()?.0, attempt.number))).next()?;
+    of(number, version as usize - 1)
+}
+
+fn compare(call: &Call, gate: &Gate) {
+    let now = call.attempt(gate.attempt).and_then(|attempt| attempt.newest());
+    if let (Some(before), Some((_, now))) = (earlier(call, gate), now) {
+        out::say(&diff::words(&before, output_text(&now.output).data()));
+    }
+}
+
+fn show_prompt(call: &Call, gate: &Gate) {
+    let work = call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref());
+    match work {
+        Some(Work::Prompt(prompt)) => {
+            for message in &prompt.messages {
+                let role = format!("{:?}", message.role).to_lowercase();
+                out::say(&format!("\n[{role}]\n{}", message.text));
+            }
+        }
+        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default())),
+        None => out::say("There was no work to be done: the value was computed."),
+    }
+}

@@ -1,0 +1,253 @@
+//! `review`: answers what a run waits for, from anywhere, then drives it on.
+
+use serde_json::Value;
+
+use super::args::{Approve, DriveArgs, ReviewArgs};
+use super::drive::{How, drive};
+use super::files::read_text;
+use super::policy::passes;
+use super::problem::{Exit, Problem};
+use super::{App, begin, consent};
+use crate::core::decide::{Decision, What, what_waits};
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+
+/// What `--approve` says in `review`.
+struct ApproveWord {
+    /// The approval that waits is given or refused.
+    now: Option<What>,
+    /// Who answers those that follow.
+    later: Option<Approve>,
+    /// What stood after it was the call.
+    key: Option<String>,
+}
+
+/// `review`.
+///
+/// # Errors
+/// When a decision may not be made: then nothing has changed.
+pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let run = engine.load(engine.find(&args.run)?)?;
+    let approve = approve_word(&args)?;
+    args.key = args.key.or(approve.key);
+    let decisions = match &args.decisions {
+        Some(name) => read_decisions(&read_text(name)?)?,
+        None => decisions(&run, &args, approve.now)?,
+    };
+    if decisions.is_empty() {
+        return Err(Problem::usage(format!("nothing that waits takes that answer; {}", what_waits(&run))));
+    }
+    let driven = engine.is_driven(run.id);
+    if !driven {
+        let pinned = engine.definition(&run)?;
+        consent::ensure(app, &pinned, run.model.as_deref()).await?;
+    }
+    let all = decisions.len();
+    for (done, decision) in decisions.into_iter().enumerate() {
+        let key = decision.key.clone();
+        let decided = match (&decision.what, run.kind) {
+            (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => match value.as_str() {
+                Some(text) => engine.message(run.id, text).await,
+                None => return Err(Problem::usage("a message is a text, in JSON: --answer '\"your message\"'")),
+            },
+            _ => engine.decide(run.id, decision).await,
+        };
+        if let Err(error) = decided {
+            let problem = Problem::from(error);
+            let before =
+                if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };
+            return Err(Problem { message: format!("{}{before}", problem.message), ..problem });
+        }
+    }
+    let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
+    drive(app, run.id, run.seq, How::of(&drive_args)).await
+}
+
+/// A message of a conversation goes to the run, whatever its last call was.
+fn is_message(run: &Run, key: &Key) -> bool {
+    run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind == GateFor::Input)
+}
+
+fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
+    let alone = !(args.accept
+        || args.edit.is_some()
+        || args.retry.is_some()
+        || args.skip
+        || args.deny.is_some()
+        || args.give.is_some()
+        || args.again
+        || args.keep
+        || args.budget.is_some()
+        || args.decisions.is_some());
+    let word = |now, later, key| Ok(ApproveWord { now, later, key });
+    match args.approve_it.as_deref() {
+        None => word(None, None, None),
+        Some("all") => word(alone.then_some(What::Approve), Some(Approve::All), None),
+        Some("deny") => word(alone.then(|| What::Deny { reason: String::new() }), Some(Approve::Deny), None),
+        Some("ask") if !alone => word(None, Some(Approve::Ask), None),
+        Some("ask") => Err(Problem::usage("`--approve ask` answers nothing; say --approve or --deny")),
+        Some(_) if !alone => {
+            Err(Problem::usage("`--approve` stands alone, or names who answers later ones: ask, all, deny"))
+        }
+        Some("") => word(Some(What::Approve), None, None),
+        Some(key) if args.key.is_none() => word(Some(What::Approve), None, Some(key.to_owned())),
+        Some(_) => Err(Problem::usage("`--approve` takes ask, all or deny, or nothing")),
+    }
+}
+
+fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Problem> {
+    Ok(if args.edit.is_some() {
+        // The output is read where the call is known.
+        What::Edit { output: Value::Null, accept: args.accept }
+    } else if args.accept {
+        What::Accept
+    } else if let Some(instruction) = &args.retry {
+        What::Retry { instruction: instruction.clone(), scope: args.scope.unwrap_or_default() }
+    } else if args.skip {
+        What::Skip
+    } else if let Some(reason) = &args.deny {
+        What::Deny { reason: reason.clone() }
+    } else if let Some(json) = &args.give {
+        let value = serde_json::from_str(json).map_err(|error| {
+            let example = if run.kind == Kind::Instruct { "'\"your message\"'" } else { "'{\"field\": \"value\"}'" };
+            Problem::usage(format!("--answer wants JSON ({error}), such as --answer {example}"))
+        })?;
+        What::Answer { value }
+    } else if args.again {
+        What::Again
+    } else if args.keep {
+        What::Keep
+    } else if let Some(budget) = begin::budget(args.budget) {
+        What::Budget { budget }
+    } else {
+        approve.ok_or_else(|| Problem::usage("say what you decide: --accept, --retry, --skip, …"))?
+    })
+}
+
+fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<Decision>, Problem> {
+    let what = what(run, args, approve)?;
+    if args.all {
+        let takes = |gate: &&Gate| takes(gate, &what) && args.step.as_deref().is_none_or(|step| is_of(run, gate, step));
+        return Ok(run.waiting().filter(takes).map(|gate| seen(gate, what.clone())).collect());
+    }
+    let key = match &args.key {
+        Some(key) => key.parse::<Key>().map_err(|error| Problem::usage(error.to_string()))?,
+        None => match (without_key(run, &what)?, &what) {
+            (Chosen::One(key), _) => key,
+            (Chosen::Stale(keys), _) => {
+                let decision = |key| Decision { key, attempt: None, version: None, what: what.clone() };
+                return Ok(keys.into_iter().map(decision).collect());
+            }
+        },
+    };
+    let what = match what {
+        What::Edit { accept, .. } => What::Edit { output: edited(run, &key, args.edit.as_deref())?, accept },
+        other => other,
+    };
+    Ok(vec![Decision { key, attempt: args.attempt, version: None, what }])
+}
+
+enum Chosen {
+    One(Key),
+    /// All that are stale, at once.
+    Stale(Vec<Key>),
+}
+
+/// The call that is meant when none is named.
+fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
+    if matches!(what, What::Answer { .. }) && run.kind == Kind::Instruct {
+        // A message goes to the conversation, whether it waits for one or not.
+        let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
+        return last.map(Chosen::One).ok_or_else(|| Problem::usage("the conversation has not begun yet"));
+    }
+    let stale: Vec<Key> =
+        run.waiting().filter(|gate| gate.kind == GateFor::Stale).map(|gate| gate.key.clone()).collect();
+    if matches!(what, What::Again | What::Keep) && !stale.is_empty() {
+        return Ok(Chosen::Stale(stale));
+    }
+    let waiting: Vec<&Gate> = run.waiting().collect();
+    match waiting.as_slice() {
+        [only] => Ok(Chosen::One(only.key.clone())),
+        [] => Err(Problem::usage(nothing_waits(run))),
+        _ => Err(Problem::usage(format!("say which call you mean; {}", what_waits(run)))),
+    }
+}
+
+fn nothing_waits(run: &Run) -> String {
+    let short = run.id.short();
+    let hint = match run.status {
+        Status::Completed => format!("it is completed; `stepwell reopen {short} KEY` takes a call up again"),
+        Status::Failed => format!("it failed; `stepwell resume {short}` takes it up again"),
+        Status::Cancelled => "it was cancelled".to_owned(),
+        Status::Paused => format!("it is paused; `stepwell resume {short}` goes on"),
+        Status::Running | Status::Waiting => "it is running".to_owned(),
+    };
+    format!("nothing waits in run {short}: {hint}")
+}
+
+/// Whether a gate takes an answer that is given to all.
+fn takes(gate: &Gate, what: &What) -> bool {
+    let allows = |answer| gate.allowed.contains(&answer);
+    match what {
+        What::Accept => gate.kind == GateFor::Review && passes(gate),
+        What::Retry { .. } => allows(Answer::Retry),
+        What::Skip => allows(Answer::Skip),
+        What::Approve => allows(Answer::Approve),
+        What::Deny { .. } => allows(Answer::Deny),
+        What::Answer { .. } => allows(Answer::Answer),
+        What::Again => allows(Answer::Again),
+        What::Keep => allows(Answer::Keep),
+        What::Budget { .. } => allows(Answer::Budget),
+        What::Edit { .. } | What::Reopen => false,
+    }
+}
+
+fn is_of(run: &Run, gate: &Gate, step: &str) -> bool {
+    run.call(&gate.key).is_some_and(|call| call.step == step)
+}
+
+fn seen(gate: &Gate, what: What) -> Decision {
+    Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what }
+}
+
+/// The edited output: JSON where the output is structured, else the text as it is.
+fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
+    let name = name.unwrap_or("-");
+    let text = read_text(name)?;
+    let call = run.call(key);
+    let wanted = call.and_then(|call| call.gate.as_ref()).and_then(|gate| gate.shows.get("schema"));
+    let structured = wanted.is_some()
+        || call.and_then(crate::core::call::Call::output).is_some_and(|(_, _, output)| !output.is_string());
+    super::line::read_edit(&text, structured, wanted)
+        .map_err(|why| Problem::usage(format!("the edit of `{key}` cannot be taken: {why}")))
+}
+
+fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                let example = r#"{"key":"write[1]","decide":"accept"}"#;
+                Problem::usage(format!("decisions, line {}: {error}; a decision looks like {example}", at + 1))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_are_read_line_by_line() {
+        let read = read_decisions("{\"key\":\"a[1]\",\"decide\":\"accept\"}\n\n{\"key\":\"b\",\"decide\":\"skip\"}\n")
+            .unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].what, What::Accept);
+        let wrong = read_decisions("{\"key\":\"a[\",\"decide\":\"accept\"}").unwrap_err();
+        assert!(wrong.message.contains("line 1"), "{wrong}");
+    }
+}

@@ -1,0 +1,87 @@
+//! What is done with a run as a whole: resume, cancel, reopen.
+
+use std::sync::Arc;
+
+use super::args::ResumeArgs;
+use super::begin::budget;
+use super::drive::{How, drive};
+use super::problem::{Exit, Problem};
+use super::{App, consent, out, waits};
+use crate::core::decide::{Decision, What};
+use crate::core::key::Key;
+use crate::core::run::Status;
+
+/// `resume`.
+///
+/// # Errors
+/// When there is no such run, it cannot go on, or the store cannot be used.
+pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let run = engine.load(engine.find(&args.run)?)?;
+    if run.status == Status::Cancelled {
+        return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
+    }
+    let how = How::of(&args.drive);
+    if args.update {
+        let pinned = Arc::new(app.catalog(&args.place)?.pin(&run.task)?);
+        consent::ensure(app, &pinned, run.model.as_deref()).await?;
+        let preview = engine.preview(&run, &pinned)?;
+        engine.update(&run, &pinned).await?;
+        for (what, keys) in [("stands", &preview.stand), ("runs again", &preview.again), ("vanishes", &preview.vanish)]
+        {
+            let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            out::say(&format!("{what}: {}", if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }));
+        }
+    } else if !engine.is_driven(run.id) && !matches!(run.status, Status::Completed) {
+        consent::ensure(app, &engine.definition(&run)?, run.model.as_deref()).await?;
+    }
+    if let Some(budget) = budget(args.budget.budget) {
+        engine.set_budget(run.id, budget).await?;
+    }
+    if run.status == Status::Failed {
+        engine.take_up(run.id).await?;
+    }
+    drive(app, run.id, run.seq, how).await
+}
+
+/// `cancel`.
+///
+/// # Errors
+/// When there is no such run or it is over.
+pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let run = engine.find(name)?;
+    engine.cancel(run).await?;
+    out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));
+    Ok(Exit::Done)
+}
+
+/// `reopen`.
+///
+/// # Errors
+/// When there is no such run or call, or it cannot be taken up again.
+pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let key: Key = key.parse().map_err(|error: crate::core::key::BadKey| Problem::usage(error.to_string()))?;
+    let run = engine.find(name)?;
+    engine.decide(run, Decision { key: key.clone(), attempt: None, version: None, what: What::Reopen }).await?;
+    let run = engine.load(run)?;
+    let dependents = run.dependents(&key);
+    let told = |keys: &[&Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut said = format!("{key} is open again; what stands of it stands until you accept another version\n");
+    if dependents.is_empty() {
+        said.push_str("nothing was made from it\n");
+    } else {
+        said.push_str(&format!(
+            "made from it, and stale if it changes: {}\n",
+            told(&dependents.iter().collect::<Vec<_>>())
+        ));
+    }
+    let effects = dependents.iter().filter(|key| run.call(key).is_some_and(crate::core::call::Call::had_effect));
+    let effects: Vec<&Key> = effects.collect();
+    if !effects.is_empty() {
+        said.push_str(&format!("had an effect outside already, which is not undone: {}\n", told(&effects)));
+    }
+    out::page(&format!("{said}\n{}", waits::told(&run)));
+    Ok(Exit::Waiting)
+}

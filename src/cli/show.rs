@@ -1,0 +1,99 @@
+//! `show` and `export`: a run as it stands.
+
+use std::path::Path;
+
+use super::problem::{Exit, Problem};
+use super::{App, files, journal, out, waits};
+use crate::core::run::{Run, Status};
+use crate::core::text::{Untrusted, output_text, visible};
+use crate::export::{self, Format, Scope};
+
+/// `show`.
+///
+/// # Errors
+/// When there is no such run.
+pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let run = engine.load(engine.find(name)?)?;
+    if json {
+        out::raw(&format!("{:#}\n", export::json::show(&run)));
+    } else if events {
+        let events = engine.events(run.id, 0)?;
+        let mut lines = String::new();
+        if let Some((first, rest)) = events.split_first() {
+            let mut then = Run::fold(run.id, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
+            lines.push_str(&journal::event(&then, first));
+            for recorded in rest {
+                then.apply(recorded.seq, recorded.at, &recorded.event);
+                lines.push_str(&journal::event(&then, recorded));
+            }
+        }
+        out::raw(&lines);
+    } else {
+        out::page(&told(&run));
+    }
+    Ok(Exit::Done)
+}
+
+fn told(run: &Run) -> String {
+    let mut text = format!("{} ({})\n", visible(&run.title, false), run.task);
+    let reason = run.paused.map(|reason| format!(", {}", reason.name().replace('_', " "))).unwrap_or_default();
+    let at = run.created_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M");
+    text.push_str(&format!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.status.name(), run.by));
+    if run.usage.tokens() > 0 {
+        text.push_str(&format!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
+    }
+    for warning in &run.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    for message in run.messages.iter().filter(|_| run.kind == crate::core::task::Kind::Instruct) {
+        text.push_str(&format!("\n[{:?}]\n{}\n", message.role, message.text.block()));
+    }
+    for call in run.calls.values() {
+        let attempts =
+            if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
+        text.push_str(&format!("\n-- {} ({}{attempts})\n", call.key, call.status.name()));
+        for attempt in call.attempts.iter().filter(|attempt| attempt.instruction.is_some()) {
+            let said = attempt.instruction.as_ref().map_or("", |instruction| instruction.text.as_str());
+            text.push_str(&format!("attempt {} was rejected: {said}\n", attempt.number));
+        }
+        if let Some(error) = call.newest().and_then(|attempt| attempt.error.as_ref()) {
+            text.push_str(&format!("{error}\n"));
+        }
+        if run.kind == crate::core::task::Kind::Workflow
+            && let Some((_, _, output)) = call.output()
+        {
+            text.push_str(&format!("{}\n", output_text(output).block().trim_end()));
+        }
+    }
+    if let Some(result) = &run.result {
+        text.push_str(&format!("\n== {}\n\n{}\n", result.title.line(), result.body.block().trim_end()));
+    }
+    if let Some((_, error)) = &run.error {
+        text.push_str(&format!("\nit failed ({}): {}\n", error.class, error.message));
+    }
+    match run.status {
+        _ if run.gates() > 0 => text.push_str(&format!("\n{}", waits::told(run))),
+        Status::Failed | Status::Paused => text.push_str(&format!("\nto go on: stepwell resume {}\n", run.id.short())),
+        _ => {}
+    }
+    text
+}
+
+/// `export`.
+///
+/// # Errors
+/// When there is no such run or nothing to write, or the file cannot be written.
+pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let run = engine.load(engine.find(name)?)?;
+    let text = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
+    match out {
+        Some(path) if path != Path::new("-") => {
+            files::write(path, text.as_bytes())?;
+            out::say(&format!("written: {}", path.display()));
+        }
+        _ => out::result(&Untrusted::from(text)),
+    }
+    Ok(Exit::Done)
+}

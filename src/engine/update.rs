@@ -1,0 +1,118 @@
+//! What a person changes about a run as a whole: its definition, its budget.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::core::decide::Refusal;
+use crate::core::event::Event;
+use crate::core::key::Key;
+use crate::core::pinned::Pinned;
+use crate::core::run::{Run, Status};
+use crate::core::usage::Budget;
+use crate::engine::driver::flow_of;
+use crate::engine::{Engine, EngineError};
+
+/// What another definition makes of the calls of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// They stand.
+    pub stand: Vec<Key>,
+    /// They are performed again, once a person says so.
+    pub again: Vec<Key>,
+    /// Nothing wants them any more.
+    pub vanish: Vec<Key>,
+}
+
+/// So many rounds a flow may take to say all that it decides at once.
+const ROUNDS: usize = 10_000;
+
+impl Engine {
+    /// What would become of the calls of a run with another definition. Nothing is changed.
+    ///
+    /// # Errors
+    /// When this version cannot run that definition.
+    pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Result<Preview, EngineError> {
+        let flow = flow_of(pinned).map_err(|why| EngineError::Refused(Refusal(why)))?;
+        let mut then = run.clone();
+        let mut session = flow.open(&then);
+        let (mut staled, mut cancelled) = (BTreeSet::new(), BTreeSet::new());
+        let mut fed = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut wants = session.feed(&fed);
+            let ended = wants.notes.is_empty();
+            fed = std::mem::take(&mut wants.notes);
+            for event in &fed {
+                match event {
+                    Event::CallStaled { key, .. } => {
+                        staled.insert(key.clone());
+                    }
+                    Event::CallCancelled { key, .. } => {
+                        cancelled.insert(key.clone());
+                    }
+                    _ => {}
+                }
+                then.apply(then.seq + 1, then.updated_at, event);
+            }
+            if ended {
+                staled.extend(wants.calls.iter().map(|want| want.key.clone()));
+                break;
+            }
+        }
+        let known = |step: &str| steps(pinned).contains(step);
+        let mut preview = Preview::default();
+        for call in run.calls.values() {
+            let key = call.key.clone();
+            if cancelled.contains(&key) || !known(&call.step) {
+                preview.vanish.push(key);
+            } else if staled.contains(&key) {
+                preview.again.push(key);
+            } else if call.standing.is_some() {
+                preview.stand.push(key);
+            }
+        }
+        Ok(preview)
+    }
+
+    /// Has a run go on with another definition, which is kept with it.
+    ///
+    /// # Errors
+    /// When another process drives the run, it is over for good, or the store cannot be used.
+    pub async fn update(&self, run: &Run, pinned: &Arc<Pinned>) -> Result<(), EngineError> {
+        // Whoever drives the run holds a session of the old definition.
+        if self.is_driven(run.id) {
+            let why = "the run is being driven with the definition that it keeps; pause it first";
+            return Err(Refusal(why.to_owned()).into());
+        }
+        let definition = self.shared.ports.journal.pin(pinned)?;
+        let by = self.shared.ports.who.clone();
+        self.append(run.id, move |run| {
+            if run.status == Status::Cancelled {
+                return Err(Refusal("the run was cancelled; `rerun` or `fork` starts a new one from it".to_owned()));
+            }
+            let event = Event::RunUpdated { definition: definition.clone(), by: by.clone() };
+            Ok(if run.definition == definition { Vec::new() } else { vec![event] })
+        })
+        .await
+    }
+
+    /// Lets a run spend so much in all.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn set_budget(&self, run: crate::core::id::RunId, budget: Budget) -> Result<(), EngineError> {
+        let by = self.shared.ports.who.clone();
+        self.append(run, move |_| Ok(vec![Event::BudgetRaised { budget, by: by.clone() }])).await
+    }
+}
+
+/// The ids of every step that a definition has, its children's included. A conversation has one.
+fn steps(pinned: &Pinned) -> BTreeSet<&str> {
+    use crate::core::task::Body;
+    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
+    tasks
+        .flat_map(|task| match &task.body {
+            Body::Workflow(workflow) => workflow.all_steps().into_iter().map(|step| step.id.as_str()).collect(),
+            Body::Instruct(_) => vec!["reply"],
+        })
+        .collect()
+}

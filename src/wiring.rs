@@ -1,0 +1,155 @@
+//! Wires the rooms together: what the front ends need of rooms that they may not import. The only place that knows all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::Rooms;
+use crate::config::{Paths, SecretStore};
+use crate::core::ports::{Clock, Models, Secrets, StateFolder};
+use crate::core::settings::{ProviderKind, Settings};
+use crate::engine::{Engine, Ports, private_folder};
+use crate::models::settings::{Kind, ProviderSettings, RoleSettings, Settings as ModelSettings};
+use crate::models::{LanguageModels, Pace, Surroundings};
+use crate::steps::Steps;
+use crate::store::{Mode, Store};
+
+/// The rooms of this process.
+pub struct Wiring(pub Paths);
+
+impl Rooms for Wiring {
+    fn models(&self, settings: &Settings) -> Arc<dyn Models> {
+        let pace = match std::env::var("STEPWELL_DEMO_PACE").as_deref() {
+            Ok("instant") => Pace::Instant,
+            _ => Pace::Natural,
+        };
+        let agreed = std::fs::read_to_string(self.agreements()).unwrap_or_default();
+        let agreed = agreed.lines().map(str::to_owned).collect();
+        Arc::new(LanguageModels::new(of_models(settings, agreed), Surroundings::real(pace)))
+    }
+
+    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
+        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
+        Ok(Engine::new(Ports {
+            journal: Arc::new(store),
+            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), BTreeMap::new())),
+            secrets,
+            clock: Arc::new(SystemClock),
+            state: StateFolder(self.0.state.clone()),
+            who: who(),
+            notify: settings.notify.clone(),
+        }))
+    }
+
+    fn look_at_store(&self) -> Result<String, String> {
+        if !self.0.store.exists() {
+            return Ok("none yet; the first run makes it".to_owned());
+        }
+        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        match store.read_only() {
+            Some(why) => Err(why.to_owned()),
+            None => Ok("can be read and written".to_owned()),
+        }
+    }
+
+    fn rebuild(&self) -> Result<String, String> {
+        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
+        let mut said = format!("lists and search of {} runs were made anew", rebuilt.runs);
+        for (run, why) in rebuilt.damaged {
+            said.push_str(&format!("\nrun {} was left as it is: {why}", run.short()));
+        }
+        Ok(said)
+    }
+
+    fn keep_agreement(&self, provider: &str) {
+        let file = self.agreements();
+        // What cannot be kept is asked again next time.
+        let _ = private_folder(&self.0.state)
+            .and_then(|()| std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file))
+            .and_then(|mut file| writeln!(file, "{provider}"));
+    }
+}
+
+impl Wiring {
+    fn agreements(&self) -> PathBuf {
+        self.0.state.join("agreed-providers")
+    }
+}
+
+/// The config's words about models in the room's own.
+fn of_models(settings: &Settings, agreed: BTreeSet<String>) -> ModelSettings {
+    let role = |role: &crate::core::settings::RoleSettings| RoleSettings {
+        model: role.model.clone(),
+        fallback: role.fallback.clone(),
+    };
+    let provider = |provider: &crate::core::settings::ProviderSettings| ProviderSettings {
+        kind: match provider.kind {
+            ProviderKind::OpenAi => Kind::OpenAi,
+            ProviderKind::Anthropic => Kind::Anthropic,
+            ProviderKind::Ollama => Kind::Ollama,
+            ProviderKind::Demo => Kind::Demo,
+        },
+        base_url: provider.base_url.clone(),
+        api_key_env: provider.api_key_env.clone(),
+        api_key_command: provider.api_key_command.clone(),
+        headers: provider.headers.clone(),
+        max_concurrency: provider.max_concurrency,
+        requests_per_minute: provider.requests_per_minute,
+        tokens_per_minute: provider.tokens_per_minute,
+        first_token_timeout: provider.first_token_timeout,
+        idle_timeout: provider.idle_timeout,
+        price: provider.price,
+    };
+    ModelSettings {
+        models: settings.models.iter().map(|(name, of)| (name.clone(), role(of))).collect(),
+        providers: settings.providers.iter().map(|(name, of)| (name.clone(), provider(of))).collect(),
+        agreed,
+    }
+}
+
+/// Who decides here.
+fn who() -> String {
+    let user =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let user = user.unwrap_or_else(|| match rustix::process::getuid().as_raw() {
+        0 => "root".to_owned(),
+        other => format!("uid{other}"),
+    });
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{user}@{host}")
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn random(&self) -> [u8; 10] {
+        // The random end of a new UUID, from its last byte on: the first two hold its version and variant.
+        let id = uuid::Uuid::now_v7();
+        let mut bytes = [0; 10];
+        for (byte, random) in bytes.iter_mut().zip(id.as_bytes().iter().rev()) {
+            *byte = *random;
+        }
+        bytes
+    }
+}
+
+/// Writes a line to the log, for whoever looks for a cause later. A log that cannot be written is no reason to fail.
+pub fn log(paths: &Paths, line: &str) {
+    let folder = StateFolder(paths.state.clone()).logs();
+    let _ = private_folder(&folder)
+        .and_then(|()| {
+            let file = folder.join("stepwell.log");
+            std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)
+        })
+        .and_then(|mut file| writeln!(file, "{} {line}", Utc::now().to_rfc3339()));
+}
