@@ -1,6 +1,6 @@
 //! Wires the rooms together: what the front ends need of rooms that they may not import. The only place that knows all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -11,9 +11,8 @@ use chrono::{DateTime, Utc};
 use crate::cli::Rooms;
 use crate::config::{Paths, SecretStore};
 use crate::core::ports::{Clock, Models, Secrets, StateFolder};
-use crate::core::settings::{ProviderKind, Settings};
+use crate::core::settings::Settings;
 use crate::engine::{Engine, Ports, private_folder};
-use crate::models::settings::{Kind, ProviderSettings, RoleSettings, Settings as ModelSettings};
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
@@ -28,8 +27,9 @@ impl Rooms for Wiring {
             _ => Pace::Natural,
         };
         let agreed = std::fs::read_to_string(self.agreements()).unwrap_or_default();
-        let agreed = agreed.lines().map(str::to_owned).collect();
-        Arc::new(LanguageModels::new(of_models(settings, agreed), Surroundings::real(pace)))
+        let models = LanguageModels::new(settings.clone(), Surroundings::real(pace));
+        agreed.lines().for_each(|provider| models.agree(provider));
+        Arc::new(models)
     }
 
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
@@ -79,37 +79,6 @@ impl Rooms for Wiring {
 impl Wiring {
     fn agreements(&self) -> PathBuf {
         self.0.state.join("agreed-providers")
-    }
-}
-
-/// The config's words about models in the room's own.
-fn of_models(settings: &Settings, agreed: BTreeSet<String>) -> ModelSettings {
-    let role = |role: &crate::core::settings::RoleSettings| RoleSettings {
-        model: role.model.clone(),
-        fallback: role.fallback.clone(),
-    };
-    let provider = |provider: &crate::core::settings::ProviderSettings| ProviderSettings {
-        kind: match provider.kind {
-            ProviderKind::OpenAi => Kind::OpenAi,
-            ProviderKind::Anthropic => Kind::Anthropic,
-            ProviderKind::Ollama => Kind::Ollama,
-            ProviderKind::Demo => Kind::Demo,
-        },
-        base_url: provider.base_url.clone(),
-        api_key_env: provider.api_key_env.clone(),
-        api_key_command: provider.api_key_command.clone(),
-        headers: provider.headers.clone(),
-        max_concurrency: provider.max_concurrency,
-        requests_per_minute: provider.requests_per_minute,
-        tokens_per_minute: provider.tokens_per_minute,
-        first_token_timeout: provider.first_token_timeout,
-        idle_timeout: provider.idle_timeout,
-        price: provider.price,
-    };
-    ModelSettings {
-        models: settings.models.iter().map(|(name, of)| (name.clone(), role(of))).collect(),
-        providers: settings.providers.iter().map(|(name, of)| (name.clone(), provider(of))).collect(),
-        agreed,
     }
 }
 

@@ -3,9 +3,10 @@
 //! A text is rendered once; what it puts in is never rendered again. `none` renders and joins as empty text. An
 //! undefined name is an error with its place, never an empty text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
@@ -92,6 +93,12 @@ impl TemplateError {
 pub struct References(pub BTreeSet<String>);
 
 impl References {
+    /// What minijinja tells, and what it passes over: names inside a slice, and what stands behind a bracket.
+    fn of(used: HashSet<String>, chains: Vec<Chain>) -> Self {
+        let ours = chains.iter().filter(|chain| chain.root == "steps" || chain.root == "inputs").map(Chain::constant);
+        Self(used.into_iter().chain(ours).collect())
+    }
+
     /// The ids of the steps that are named.
     pub fn steps(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|name| {
@@ -140,7 +147,7 @@ impl Expr {
     /// The names that it uses.
     #[must_use]
     pub fn references(&self) -> References {
-        References(self.compiled.undeclared_variables(true).into_iter().collect())
+        References::of(self.compiled.undeclared_variables(true), names::in_expr(&self.source))
     }
 
     /// Evaluates it.
@@ -234,13 +241,11 @@ impl Text {
         match self {
             Self::Plain(_) => References::default(),
             Self::Single(expr) => expr.references(),
-            Self::Mixed(mixed) => References(
-                mixed
-                    .environment
-                    .get_template(NAME)
-                    .map(|template| template.undeclared_variables(true).into_iter().collect())
-                    .unwrap_or_default(),
-            ),
+            Self::Mixed(mixed) => {
+                let template = mixed.environment.get_template(NAME);
+                let used = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+                References::of(used, names::in_text(&mixed.source))
+            }
         }
     }
 
@@ -403,6 +408,11 @@ mod tests {
         assert!(used.uses("inputs"));
         assert!(!used.uses("x"));
         assert!(check_expr("steps.a.output | length > inputs.n").unwrap().uses("inputs.n"));
+        for hidden in ["(steps.a.output | list)[1:]", "steps['a'].output", "steps.a.outputs[-2:] | join"] {
+            assert_eq!(check_expr(hidden).unwrap().steps().collect::<Vec<_>>(), ["a"], "{hidden}");
+            let text = format!("say {{{{ {hidden} }}}}");
+            assert_eq!(check_text(&text).unwrap().steps().collect::<Vec<_>>(), ["a"], "{text}");
+        }
     }
 
     #[test]

@@ -201,17 +201,16 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
-        let mut announced = false;
+        let mut announced = 0;
         loop {
             self.settle()?;
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
-            let idle = self.is_idle();
-            if idle && !announced {
+            if self.is_idle() && announced != self.committed {
+                announced = self.committed;
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
-            announced = idle;
             let (wake, now) = (self.next_wake(), self.now());
             let shared = Arc::clone(&self.engine.shared);
             let lane_freed = shared.lane_freed.notified();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::core::call::Call;
+use crate::core::document::Said;
 use crate::core::event::{Created, Event, Origin};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{self, FieldType};
@@ -13,6 +15,7 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{Append, Writer};
 use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
 use crate::engine::driver::flow_of;
@@ -85,22 +88,10 @@ impl Engine {
         if old.call(&fork.at).is_none() {
             return Err(EngineError::NoRun(format!("run {} has no call `{}`", old.id.short(), fork.at)).into());
         }
-        let dependents = old.dependents(&fork.at);
-        let adopted: Vec<Event> = old
-            .calls
-            .values()
-            .filter(|call| !call.key.is_within(&fork.at) && !dependents.contains(&call.key))
-            .filter_map(|call| {
-                let standing = call.standing.as_ref()?;
-                Some(Event::CallAdopted {
-                    key: call.key.clone(),
-                    step: call.step.clone(),
-                    fingerprint: standing.fingerprint.clone(),
-                    output: Arc::clone(&standing.output),
-                    from: old.id,
-                })
-            })
-            .collect();
+        let adopted = match old.kind {
+            Kind::Workflow => standing_besides(&old, &fork.at),
+            Kind::Instruct => said_before(&old, &fork.at),
+        };
         let start = Start {
             pinned: Arc::clone(&fork.pinned),
             inputs: (*old.inputs).clone(),
@@ -186,6 +177,45 @@ impl Engine {
         }
         Ok((state, earlier))
     }
+}
+
+/// Every standing call that does not depend on one.
+fn standing_besides(old: &Run, at: &Key) -> Vec<Event> {
+    let dependents = old.dependents(at);
+    let adopted = old.calls.values().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
+    adopted.filter_map(|call| adopt(old, call)).collect()
+}
+
+/// A conversation up to one of its replies.
+fn said_before(old: &Run, at: &Key) -> Vec<Event> {
+    let before = old.said.iter().take_while(|said| !matches!(said, Said::Model { key, .. } if key == at));
+    before
+        .filter_map(|said| match said {
+            Said::Person(text) => Some(Event::MessageAdded { text: text.clone(), by: old.by.clone() }),
+            Said::Model { key, .. } => adopt(old, old.call(key)?),
+            Said::Written { name, version, .. } => {
+                let written = old.documents.get(name)?.versions.get(version.checked_sub(1)? as usize)?;
+                Some(Event::DocumentWritten {
+                    name: name.clone(),
+                    version: *version,
+                    title: written.title.clone(),
+                    body: written.body.clone(),
+                    by: written.by.clone(),
+                })
+            }
+        })
+        .collect()
+}
+
+fn adopt(old: &Run, call: &Call) -> Option<Event> {
+    let standing = call.standing.as_ref()?;
+    Some(Event::CallAdopted {
+        key: call.key.clone(),
+        step: call.step.clone(),
+        fingerprint: standing.fingerprint.clone(),
+        output: Arc::clone(&standing.output),
+        from: old.id,
+    })
 }
 
 /// What a run is called: the first line of its first text, else the task's name.
