@@ -328,9 +328,11 @@ impl Driver {
         let command = &self.engine.shared.ports.notify;
         let Some((program, arguments)) = command.split_first() else { return };
         let title = crate::core::text::visible(&self.run.title, false).into_owned();
+        let run = self.run.id.short();
         let spawned = std::process::Command::new(program)
             .args(arguments)
-            .args([status, &self.run.id.short(), &title])
+            .arg(format!("{title}: {status} ({run})"))
+            .envs([("STEPWELL_STATUS", status), ("STEPWELL_RUN", &run), ("STEPWELL_TITLE", &title)])
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())

@@ -61,7 +61,8 @@ pub struct Ports {
     pub state: StateFolder,
     /// Who decides here, `user@host`.
     pub who: String,
-    /// What is run when a run waits, fails or is done; its arguments are followed by status, run and title.
+    /// What is run when a run waits, fails or is done. One more argument says so in a line; the environment has
+    /// `STEPWELL_STATUS`, `STEPWELL_RUN` and `STEPWELL_TITLE`.
     pub notify: Vec<String>,
 }
 
