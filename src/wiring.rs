@@ -60,11 +60,9 @@ impl Rooms for Wiring {
     fn rebuild(&self) -> Result<String, String> {
         let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
         let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
-        let mut said = format!("lists and search of {} runs were made anew", rebuilt.runs);
-        for (run, why) in rebuilt.damaged {
-            said.push_str(&format!("\nrun {} was left as it is: {why}", run.short()));
-        }
-        Ok(said)
+        let damaged =
+            rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
+        Ok(format!("lists and search of {} runs were made anew{}", rebuilt.runs, damaged.collect::<Vec<_>>().concat()))
     }
 
     fn keep_agreement(&self, provider: &str) {

@@ -301,6 +301,7 @@ pub struct ForkArgs {
 
 /// `review`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the contract")]
 #[command(group = clap::ArgGroup::new("answer").required(true).multiple(true))]
 pub struct ReviewArgs {
     /// A piece of the run's id, or `last`
@@ -320,7 +321,7 @@ pub struct ReviewArgs {
     #[arg(long, value_name = "INSTRUCTION", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["skip", "deny", "give", "again", "keep", "budget", "decisions"])]
     pub retry: Option<String>,
     /// How far the instruction reaches
-    #[arg(long, requires = "retry", value_parser = scope_of_instruction)]
+    #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
     pub scope: Option<Scope>,
     /// Go on without it
     #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "budget", "decisions"])]
@@ -468,7 +469,7 @@ mod tests {
         assert!(read("stepwell review last write[1] --deny").is_ok());
         assert!(read("stepwell review last --approve").is_ok());
         assert!(read("stepwell review last --accept --approve all").is_ok());
-        for wrong in ["--accept --skip", "--retry x --accept", "--scope this --accept", "", "--keep --again"] {
+        for wrong in ["--accept --skip", "--retry x --accept", "", "--keep --again"] {
             assert!(read(&format!("stepwell review last {wrong}").trim_end().replace("  ", " ")).is_err(), "{wrong}");
         }
     }

@@ -1,5 +1,6 @@
 //! Definitions: what can be started, what is wrong with it, whom it is trusted from, and new ones.
 
+use super::out::Put as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use super::line::read_line;
 use super::problem::{Exit, Problem};
 use super::{App, out};
 use crate::catalog::Catalog;
+use crate::catalog::scaffold::{self, Origin};
 use crate::catalog::trust::{Trust, TrustStore};
 use crate::core::task::Kind;
 use crate::core::text::visible;
@@ -32,13 +34,13 @@ pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
                 "trusted": entry.is_trusted(),
                 "inputs": entry.inputs,
             });
-            text.push_str(&format!("{object}\n"));
+            text.put(format_args!("{object}\n"));
         }
         out::raw(&text);
         return Ok(Exit::Done);
     }
     for (kind, heading) in [(Kind::Instruct, "tasks"), (Kind::Workflow, "workflows")] {
-        text.push_str(&format!("{heading}\n"));
+        text.put(format_args!("{heading}\n"));
         for entry in catalog.entries.iter().filter(|entry| entry.kind == kind) {
             let state = match (&entry.task, entry.trust) {
                 (Err(_), _) => "  (has mistakes: stepwell check)",
@@ -47,9 +49,9 @@ pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
                 (_, Trust::Changed) => "  (changed since it was trusted)",
             };
             let (id, name) = (visible(&entry.id, false), visible(&entry.name, false));
-            text.push_str(&format!("  {id:<22} {name}{state}\n"));
+            text.put(format_args!("  {id:<22} {name}{state}\n"));
             if !entry.description.is_empty() {
-                text.push_str(&format!("  {:<22} {}\n", "", visible(&entry.description, false)));
+                text.put(format_args!("  {:<22} {}\n", "", visible(&entry.description, false)));
             }
         }
         text.push('\n');
@@ -132,6 +134,18 @@ async fn agreed(name: &str) -> Result<bool, Problem> {
 /// # Errors
 /// When the id is no id, the file is there already, or it cannot be written.
 pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, place: &Place) -> Result<Exit, Problem> {
-    let _ = (app, kind, id, from, place);
-    Err(Problem::usage("not yet"))
+    let catalog = app.catalog(&Place::default())?;
+    let root = place.dir.as_deref().unwrap_or_else(|| app.paths.own());
+    let kind = match kind {
+        NewKind::Instruct => Kind::Instruct,
+        NewKind::Workflow => Kind::Workflow,
+    };
+    let from = from.map(Origin::parse);
+    let file = scaffold::create(root, kind, id, from.as_ref(), &catalog);
+    let file = file.map_err(|error| Problem::usage(error.to_string()))?;
+    out::page(&file.display().to_string());
+    if let Some(earlier) = catalog.entries.iter().find(|entry| entry.id == id) {
+        out::say(&format!("it takes the place of {}", earlier.path.display()));
+    }
+    Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! `doctor`, `models`, `paths`: what answers and why, what is missing, where everything lies.
 
+use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::{App, args, out};
 use crate::core::model::ModelChoice;
@@ -17,7 +18,10 @@ pub fn paths(app: &App) -> Exit {
         ("store", &paths.store),
         ("state", &paths.state),
     ];
-    let text: String = lines.iter().map(|(name, path)| format!("{name:<10} {}\n", path.display())).collect();
+    let mut text = String::new();
+    for (name, path) in lines {
+        text.put(format_args!("{name:<10} {}\n", path.display()));
+    }
     out::page(&text);
     Exit::Done
 }
@@ -32,16 +36,16 @@ pub async fn models(app: &App) -> Result<Exit, Problem> {
     let mut text = String::new();
     for (at, choice) in models.choices().iter().enumerate() {
         let mark = if at == 0 { "answers" } else { "" };
-        text.push_str(&format!("{mark:<8} {:<34} {}\n", choice.model, described(choice)));
+        text.put(format_args!("{mark:<8} {:<34} {}\n", choice.model, described(choice)));
     }
     for (name, role) in &app.settings()?.models {
         let fallback =
             if role.fallback.is_empty() { String::new() } else { format!(", then {}", role.fallback.join(", ")) };
-        text.push_str(&format!("role     {name} = {}{fallback}\n", role.model));
+        text.put(format_args!("role     {name} = {}{fallback}\n", role.model));
     }
     for (name, provider) in &app.settings()?.providers {
         let place = provider.base_url.as_deref().unwrap_or("its usual address");
-        text.push_str(&format!("provider {name}: {:?} at {place}\n", provider.kind));
+        text.put(format_args!("provider {name}: {:?} at {place}\n", provider.kind));
     }
     out::page(&text);
     Ok(Exit::Done)
@@ -73,19 +77,19 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
     let mut text = String::new();
     match app.settings() {
         Ok(_) if app.paths.config_file.exists() => {
-            text.push_str(&format!("config   {} is valid\n", app.paths.config_file.display()))
+            text.put(format_args!("config   {} is valid\n", app.paths.config_file.display()));
         }
-        Ok(_) => text.push_str(&format!("config   none at {}; none is needed\n", app.paths.config_file.display())),
+        Ok(_) => text.put(format_args!("config   none at {}; none is needed\n", app.paths.config_file.display())),
         Err(problem) => {
             exit = problem.exit;
-            text.push_str(&format!("config   {problem}\n"));
+            text.put(format_args!("config   {problem}\n"));
         }
     }
     if let Ok(models) = app.models() {
         models.probe().await;
         match models.choice(None) {
             Ok(choice) => {
-                text.push_str(&format!("model    {} answers: {}\n", choice.model, described(&choice)));
+                text.put(format_args!("model    {} answers: {}\n", choice.model, described(&choice)));
                 if choice.demo {
                     text.push_str(
                         "         for a real one set ANTHROPIC_API_KEY or OPENAI_API_KEY, start Ollama, or write into the config:\n\
@@ -93,7 +97,7 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
                     );
                 }
                 if choice.ask_first {
-                    text.push_str(&format!(
+                    text.put(format_args!(
                         "         to settle it, write into the config:\n\n{}\n\n",
                         choice.config_lines
                     ));
@@ -101,30 +105,30 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
             }
             Err(failure) => {
                 exit = Exit::Invalid;
-                text.push_str(&format!("model    {}\n", failure.message));
+                text.put(format_args!("model    {}\n", failure.message));
             }
         }
     }
     if let Ok(settings) = app.settings() {
         for (name, provider) in &settings.providers {
             if let Some(variable) = provider.api_key_env.as_deref().filter(|name| std::env::var_os(name).is_none()) {
-                text.push_str(&format!("missing  {variable} is not set: the provider `{name}` has no key\n"));
+                text.put(format_args!("missing  {variable} is not set: the provider `{name}` has no key\n"));
             }
         }
         let keys =
             settings.providers.iter().filter_map(|(name, provider)| Some((name, provider.api_key_command.as_ref()?)));
         for (name, argv) in settings.secrets.iter().chain(keys) {
             if let Some(program) = argv.first().filter(|program| !is_there(program)) {
-                text.push_str(&format!("missing  the program `{program}` of `{name}` is not there\n"));
+                text.put(format_args!("missing  the program `{program}` of `{name}` is not there\n"));
             }
         }
     }
     text.push_str(&commands(app)?);
     match app.rooms.look_at_store() {
-        Ok(state) => text.push_str(&format!("store    {}: {state}\n", app.paths.store.display())),
+        Ok(state) => text.put(format_args!("store    {}: {state}\n", app.paths.store.display())),
         Err(why) => {
             exit = Exit::Store;
-            text.push_str(&format!("store    {why}\n"));
+            text.put(format_args!("store    {why}\n"));
         }
     }
     out::page(&text);
@@ -138,7 +142,7 @@ fn commands(app: &App) -> Result<String, Problem> {
     for entry in &catalog.entries {
         let mistakes = catalog.check(entry);
         if !mistakes.is_empty() {
-            text.push_str(&format!("missing  `{}` has {} mistakes: stepwell check\n", entry.id, mistakes.len()));
+            text.put(format_args!("missing  `{}` has {} mistakes: stepwell check\n", entry.id, mistakes.len()));
         }
         let Ok(task) = &entry.task else { continue };
         let Body::Workflow(workflow) = &task.body else { continue };
@@ -156,7 +160,7 @@ fn commands(app: &App) -> Result<String, Problem> {
         programs.sort_unstable();
         programs.dedup();
         for program in programs.into_iter().filter(|program| !program.contains("{{") && !is_there(program)) {
-            text.push_str(&format!("missing  `{}` runs `{program}`, which is not there\n", entry.id));
+            text.put(format_args!("missing  `{}` runs `{program}`, which is not there\n", entry.id));
         }
     }
     Ok(text)

@@ -79,7 +79,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     if !drive.here && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
     }
-    let exit = drive.to_the_end().await?;
+    let exit = drive.go_on().await?;
     drive.finish(exit)?;
     Ok(exit)
 }
@@ -103,7 +103,7 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    async fn to_the_end(&mut self) -> Result<Exit, Problem> {
+    async fn go_on(&mut self) -> Result<Exit, Problem> {
         loop {
             let news = self.mail.take();
             self.take(news)?;
@@ -183,12 +183,12 @@ impl Drive<'_> {
                         self.teller.event(&self.run, &recorded);
                     }
                 }
-                Update::Event(_) => {}
                 Update::Delta { key, attempt, delta } if self.how.json => {
                     lines.push_str(&journal::delta(self.run.id, chrono::Utc::now(), &key, attempt, &delta));
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
-                Update::Rested(Rest::Waiting) => {}
+                // Told already; or what a fold of the events says as well.
+                Update::Event(_) | Update::Rested(Rest::Waiting) => {}
                 Update::Rested(Rest::Over | Rest::Paused) => self.over = true,
                 Update::Rested(Rest::Lost(why)) => {
                     out::raw(&lines);

@@ -11,7 +11,7 @@ use crate::engine::private_folder;
 use crate::export;
 
 /// The longest text that is read as an input or an edit.
-pub const LARGEST: u64 = 32 * 1024 * 1024;
+const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// Writes a file by rename.
 ///
@@ -55,7 +55,7 @@ pub fn read_text(name: &str) -> Result<String, Problem> {
 ///
 /// # Errors
 /// As the system says, and when there is more.
-pub fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
+fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
@@ -68,7 +68,7 @@ pub fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Where they are not UTF-8.
-pub fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
+fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("{what} is not a text in UTF-8 (byte {at}); convert it first, for example with iconv")

@@ -1,5 +1,6 @@
 //! `history`: lists runs, and searches what they held.
 
+use super::out::Put as _;
 use chrono::{DateTime, Local, NaiveTime, TimeZone as _, Utc};
 use serde_json::json;
 
@@ -26,7 +27,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     let mut text = String::new();
     for row in &rows {
         if args.json {
-            text.push_str(&format!("{}\n", object(row)));
+            text.put(format_args!("{}\n", object(row)));
         } else {
             text.push_str(&line(row, !query.text.is_empty()));
         }
@@ -74,7 +75,7 @@ fn line(row: &RunRow, with_snippet: bool) -> String {
     if with_snippet && !row.snippet.is_empty() {
         // The match stands between two marks, which a screen shows as brackets.
         let snippet = row.snippet.data().replace('\u{2}', "[").replace('\u{3}', "]");
-        line.push_str(&format!("          {}\n", visible(&snippet, false).trim()));
+        line.put(format_args!("          {}\n", visible(&snippet, false).trim()));
     }
     line
 }

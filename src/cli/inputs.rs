@@ -4,14 +4,14 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
 use super::args::InputArgs;
-use super::files::{read_all, read_text, text};
+use super::files::read_text;
 use super::line::{Asker, Away, Signals, fill};
 use super::problem::Problem;
 use super::{App, out};
+use crate::catalog;
 use crate::core::form::{Field, FieldType};
 use crate::core::task::Task;
 
@@ -50,8 +50,10 @@ pub async fn gather(
         };
         for (name, value) in object {
             let value = match find(task, &name) {
-                Some(field) if field.kind.is_read() => read_named(field, value).map_err(|why| of_input(&name, &why))?,
-                _ => value,
+                Some(field) => {
+                    catalog::inputs::read(field, &value, Path::new("")).map_err(|why| of_input(&name, &why))?
+                }
+                None => value,
             };
             given.insert(name, value);
         }
@@ -117,9 +119,8 @@ fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem
         (kind, path) if kind.is_read() => read_value(field, path).map_err(wrong),
         (_, "-") => read_value(field, &trimmed(stdin.text()?)).map_err(wrong),
         (_, path) => {
-            let bytes = std::fs::File::open(path).and_then(read_all);
-            let bytes = bytes.map_err(|error| wrong(format!("{path} cannot be read: {error}")))?;
-            read_value(field, &trimmed(text(path, bytes).map_err(wrong)?)).map_err(wrong)
+            let text = catalog::inputs::read_text(path, Path::new("")).map_err(wrong)?;
+            read_value(field, &trimmed(text)).map_err(wrong)
         }
     }
 }
@@ -129,57 +130,11 @@ fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem
 /// # Errors
 /// Why it is not a value.
 pub fn read_value(field: &Field, typed: &str) -> Result<Value, String> {
-    match field.kind {
-        FieldType::File => read_file(typed.trim()),
-        FieldType::Image => read_image(typed.trim()),
-        FieldType::Files => Ok(json!([read_file(typed.trim())?])),
-        FieldType::Images => Ok(json!([read_image(typed.trim())?])),
-        _ => field.parse_text(typed),
+    if field.kind.is_read() {
+        catalog::inputs::read(field, &json!(typed), Path::new(""))
+    } else {
+        field.parse_text(typed)
     }
-}
-
-/// The value of a file input in JSON: a path (or a list of them) is read, what was read stays.
-fn read_named(field: &Field, value: Value) -> Result<Value, String> {
-    match value {
-        Value::String(path) => read_value(field, &path),
-        Value::Array(items) => {
-            let one = Field {
-                kind: if field.kind == FieldType::Files { FieldType::File } else { FieldType::Image },
-                ..field.clone()
-            };
-            items.into_iter().map(|item| read_named(&one, item)).collect()
-        }
-        other => Ok(other),
-    }
-}
-
-fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-fn bytes(path: &str) -> Result<Vec<u8>, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
-    if file.metadata().is_ok_and(|about| about.is_dir()) {
-        return Err(format!("{path} is a folder; a file is wanted"));
-    }
-    read_all(file).map_err(|error| format!("{path} cannot be read: {error}"))
-}
-
-fn read_file(path: &str) -> Result<Value, String> {
-    Ok(json!({"path": path, "name": file_name(path), "text": text(path, bytes(path)?)?}))
-}
-
-fn read_image(path: &str) -> Result<Value, String> {
-    let bytes = bytes(path)?;
-    let media_type = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => return Err(format!("{path} is not a PNG, JPEG, GIF or WebP image")),
-    };
-    let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
-    Ok(json!({"path": path, "name": file_name(path), "media_type": media_type, "base64": base64}))
 }
 
 fn trimmed(mut text: String) -> String {
@@ -200,7 +155,7 @@ fn defaults(app: &App, task: &Task, given: &mut Map<String, Value>) -> Result<()
         if let Some(default) = field.default.as_ref().filter(|default| Some(*default) != own)
             && !given.contains_key(&field.name)
         {
-            let value = if field.kind.is_read() { read_named(&field, default.clone()) } else { Ok(default.clone()) };
+            let value = catalog::inputs::read(&field, default, Path::new(""));
             given.insert(field.name.clone(), value.map_err(|why| of_input(&field.name, &why))?);
         }
     }

@@ -1,5 +1,6 @@
 //! `learned`: what later runs are told, as it is kept.
 
+use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::{App, out};
 
@@ -7,7 +8,7 @@ use super::{App, out};
 ///
 /// # Errors
 /// When there is no such lesson or the store cannot be used.
-pub fn learned(app: &App, task: Option<&str>, edit: Option<Vec<String>>, remove: Option<i64>) -> Result<Exit, Problem> {
+pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: Option<i64>) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let known = |id: i64| -> Result<(), Problem> {
         if engine.learned(None)?.iter().any(|lesson| lesson.id == id) {
@@ -21,7 +22,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<Vec<String>>, remove:
         out::say(&format!("lesson {id} is forgotten; runs that began with it keep it"));
         return Ok(Exit::Done);
     }
-    if let Some([id, text]) = edit.as_deref() {
+    if let Some([id, text]) = edit {
         let id = id.parse().map_err(|_| Problem::usage(format!("--edit {id}: the lesson's number is wanted")))?;
         known(id)?;
         if text.trim().is_empty() {
@@ -38,7 +39,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<Vec<String>>, remove:
     }
     let mut text = String::new();
     for lesson in lessons {
-        text.push_str(&format!("{:>4}  {} / {}: {}\n", lesson.id, lesson.task, lesson.lesson.step, lesson.lesson.text));
+        text.put(format_args!("{:>4}  {} / {}: {}\n", lesson.id, lesson.task, lesson.lesson.step, lesson.lesson.text));
     }
     out::page(&text);
     Ok(Exit::Done)

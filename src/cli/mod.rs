@@ -170,7 +170,7 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
         Command::Show { run, json, events } => show::show(app, &run, json, events),
         Command::History(query) => history::history(app, query),
         Command::Diff { a, b } => diff::diff(app, &a, &b),
-        Command::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit, remove),
+        Command::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
         Command::Export { run, format, scope, out } => show::export(app, &run, format, scope, out.as_deref()),
         Command::Tasks { json, place } => definitions::tasks(app, json, &place),
         Command::Check { paths, place } => definitions::check(app, &paths, &place),

@@ -1,6 +1,7 @@
 //! Where words go: results to stdout, everything said to a person to stderr. A closed pipe is a quiet end, not an
 //! error: what was asked for goes on, and nobody reads it.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::core::text::{Untrusted, visible};
@@ -53,6 +54,19 @@ pub fn tell(text: &str) {
 
 fn ended(text: &str) -> String {
     if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// Text that grows by formatted pieces.
+pub trait Put {
+    /// Adds a piece.
+    fn put(&mut self, piece: fmt::Arguments<'_>);
+}
+
+impl Put for String {
+    fn put(&mut self, piece: fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = fmt::Write::write_fmt(self, piece);
+    }
 }
 
 /// A word for a shell, quoted if it needs it.

@@ -21,7 +21,7 @@ pub struct Policy {
 impl Policy {
     /// The answer to a gate; `None`: a person has to.
     #[must_use]
-    pub fn answer(&self, run: &Run, gate: &Gate) -> Option<What> {
+    pub fn answer(self, run: &Run, gate: &Gate) -> Option<What> {
         match gate.kind {
             GateFor::Review if self.review == Review::Accept && passes(gate) => Some(What::Accept),
             GateFor::Input if self.review == Review::Accept && run.kind == Kind::Workflow && has_defaults(gate) => {

@@ -32,6 +32,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let run = engine.load(engine.find(&args.run)?)?;
     let approve = approve_word(&args)?;
+    if args.scope.is_some() && args.retry.is_none() {
+        return Err(Problem::usage("--scope says how far an instruction reaches; it stands with --retry"));
+    }
     args.key = args.key.or(approve.key);
     let decisions = match &args.decisions {
         Some(name) => read_decisions(&read_text(name)?)?,

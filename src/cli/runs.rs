@@ -1,12 +1,13 @@
 //! What is done with a run as a whole: resume, cancel, reopen.
 
+use super::out::Put as _;
 use std::sync::Arc;
 
-use super::args::ResumeArgs;
+use super::args::{DriveArgs, ResumeArgs, Review};
 use super::begin::budget;
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, out, waits};
+use super::{App, consent, out};
 use crate::core::decide::{Decision, What};
 use crate::core::key::Key;
 use crate::core::run::Status;
@@ -72,7 +73,7 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     if dependents.is_empty() {
         said.push_str("nothing was made from it\n");
     } else {
-        said.push_str(&format!(
+        said.put(format_args!(
             "made from it, and stale if it changes: {}\n",
             told(&dependents.iter().collect::<Vec<_>>())
         ));
@@ -80,8 +81,10 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     let effects = dependents.iter().filter(|key| run.call(key).is_some_and(crate::core::call::Call::had_effect));
     let effects: Vec<&Key> = effects.collect();
     if !effects.is_empty() {
-        said.push_str(&format!("had an effect outside already, which is not undone: {}\n", told(&effects)));
+        said.put(format_args!("had an effect outside already, which is not undone: {}\n", told(&effects)));
     }
-    out::page(&format!("{said}\n{}", waits::told(&run)));
-    Ok(Exit::Waiting)
+    out::page(&said);
+    // It is driven to where it waits again; nobody is asked here.
+    let stop = DriveArgs { review: Some(Review::Stop), ..DriveArgs::default() };
+    drive(app, run.id, run.seq, How::of(&stop)).await
 }

@@ -1,5 +1,6 @@
 //! `show` and `export`: a run as it stands.
 
+use super::out::Put as _;
 use std::path::Path;
 
 use super::problem::{Exit, Problem};
@@ -39,42 +40,42 @@ fn told(run: &Run) -> String {
     let mut text = format!("{} ({})\n", visible(&run.title, false), run.task);
     let reason = run.paused.map(|reason| format!(", {}", reason.name().replace('_', " "))).unwrap_or_default();
     let at = run.created_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M");
-    text.push_str(&format!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.status.name(), run.by));
+    text.put(format_args!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.status.name(), run.by));
     if run.usage.tokens() > 0 {
-        text.push_str(&format!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
+        text.put(format_args!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
     }
     for warning in &run.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
+        text.put(format_args!("warning: {warning}\n"));
     }
     for message in run.messages.iter().filter(|_| run.kind == crate::core::task::Kind::Instruct) {
-        text.push_str(&format!("\n[{:?}]\n{}\n", message.role, message.text.block()));
+        text.put(format_args!("\n[{:?}]\n{}\n", message.role, message.text.block()));
     }
     for call in run.calls.values() {
         let attempts =
             if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
-        text.push_str(&format!("\n-- {} ({}{attempts})\n", call.key, call.status.name()));
+        text.put(format_args!("\n-- {} ({}{attempts})\n", call.key, call.status.name()));
         for attempt in call.attempts.iter().filter(|attempt| attempt.instruction.is_some()) {
             let said = attempt.instruction.as_ref().map_or("", |instruction| instruction.text.as_str());
-            text.push_str(&format!("attempt {} was rejected: {said}\n", attempt.number));
+            text.put(format_args!("attempt {} was rejected: {said}\n", attempt.number));
         }
         if let Some(error) = call.newest().and_then(|attempt| attempt.error.as_ref()) {
-            text.push_str(&format!("{error}\n"));
+            text.put(format_args!("{error}\n"));
         }
         if run.kind == crate::core::task::Kind::Workflow
             && let Some((_, _, output)) = call.output()
         {
-            text.push_str(&format!("{}\n", output_text(output).block().trim_end()));
+            text.put(format_args!("{}\n", output_text(output).block().trim_end()));
         }
     }
     if let Some(result) = &run.result {
-        text.push_str(&format!("\n== {}\n\n{}\n", result.title.line(), result.body.block().trim_end()));
+        text.put(format_args!("\n== {}\n\n{}\n", result.title.line(), result.body.block().trim_end()));
     }
     if let Some((_, error)) = &run.error {
-        text.push_str(&format!("\nit failed ({}): {}\n", error.class, error.message));
+        text.put(format_args!("\nit failed ({}): {}\n", error.class, error.message));
     }
     match run.status {
-        _ if run.gates() > 0 => text.push_str(&format!("\n{}", waits::told(run))),
-        Status::Failed | Status::Paused => text.push_str(&format!("\nto go on: stepwell resume {}\n", run.id.short())),
+        _ if run.gates() > 0 => text.put(format_args!("\n{}", waits::told(run))),
+        Status::Failed | Status::Paused => text.put(format_args!("\nto go on: stepwell resume {}\n", run.id.short())),
         _ => {}
     }
     text

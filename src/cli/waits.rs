@@ -1,5 +1,6 @@
 //! What a run waits for, in words, each with the exact command that answers it, quoted for a shell.
 
+use super::out::Put as _;
 use serde_json::{Map, Value, json};
 
 use super::out::quoted;
@@ -22,14 +23,14 @@ pub fn failed(gate: &Gate) -> Vec<String> {
 pub fn told(run: &Run) -> String {
     let mut text = format!("run {} waits: {}\n", run.id.short(), visible(&run.title, false));
     for gate in run.waiting() {
-        text.push_str(&format!("\n  {}: {}\n", gate.key, visible(&about(run, gate), true).replace('\n', "\n  ")));
+        text.put(format_args!("\n  {}: {}\n", gate.key, visible(&about(run, gate), true).replace('\n', "\n  ")));
         let (first, others) = commands(run, gate);
-        text.push_str(&format!("    {first}\n"));
+        text.put(format_args!("    {first}\n"));
         if !others.is_empty() {
-            text.push_str(&format!("    (or instead: {})\n", others.join(", ")));
+            text.put(format_args!("    (or instead: {})\n", others.join(", ")));
         }
     }
-    text.push_str(&format!("\n  to see all of it: stepwell show {}\n", run.id.short()));
+    text.put(format_args!("\n  to see all of it: stepwell show {}\n", run.id.short()));
     text
 }
 
@@ -47,10 +48,10 @@ pub fn about(run: &Run, gate: &Gate) -> String {
                 text.push_str("; it was broken off");
             }
             for check in failed(gate) {
-                text.push_str(&format!("\n  does not hold: {check}"));
+                text.put(format_args!("\n  does not hold: {check}"));
             }
             if gate.shows.get("problem").is_some() {
-                text.push_str(&format!("\n  it cannot be accepted as it is: {}", shows("problem")));
+                text.put(format_args!("\n  it cannot be accepted as it is: {}", shows("problem")));
             }
             text
         }

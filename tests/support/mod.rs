@@ -2,4 +2,5 @@
 #![allow(dead_code, reason = "every test binary uses another part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
 
+pub mod cli;
 pub mod model_server;

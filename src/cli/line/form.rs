@@ -1,5 +1,6 @@
 //! Forms, field by field.
 
+use crate::cli::out::Put as _;
 use serde_json::{Map, Value};
 
 use super::keyboard::{Asker, Away};
@@ -73,10 +74,10 @@ fn described(field: &Field) -> String {
         says.push(format!("such as: {placeholder}"));
     }
     if !says.is_empty() {
-        text.push_str(&format!(" ({})", says.join("; ")));
+        text.put(format_args!(" ({})", says.join("; ")));
     }
     if let Some(help) = &field.help {
-        text.push_str(&format!("\n  {help}"));
+        text.put(format_args!("\n  {help}"));
     }
     text
 }

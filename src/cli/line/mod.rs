@@ -68,7 +68,7 @@ impl Teller {
                 if self.finish(key, *attempt) {
                     self.shown.insert((key.clone(), *attempt, 1));
                 }
-                self.notes(measured);
+                Self::notes(measured);
             }
             Event::AttemptFailed { key, attempt, error, retry_at, measured, .. } => {
                 self.finish(key, *attempt);
@@ -77,7 +77,7 @@ impl Teller {
                 if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
                     out::say(&indented(detail.trim_end()));
                 }
-                self.notes(measured);
+                Self::notes(measured);
             }
             Event::AttemptCancelled { key, attempt, .. } => {
                 if self.finish(key, *attempt) {
@@ -91,7 +91,7 @@ impl Teller {
             }
             Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
             Event::CallFailed { key, error, .. } => {
-                out::say(&format!("{key} failed ({}): {}", error.class, error.message))
+                out::say(&format!("{key} failed ({}): {}", error.class, error.message));
             }
             Event::CallStaled { key, because, .. } => {
                 let because: Vec<String> = because.iter().map(ToString::to_string).collect();
@@ -204,7 +204,7 @@ impl Teller {
         was
     }
 
-    fn notes(&mut self, measured: &Measured) {
+    fn notes(measured: &Measured) {
         for note in &measured.notes {
             out::say(&format!("note: {note}"));
         }

@@ -170,8 +170,8 @@ fn earlier(call: &Call, gate: &Gate) -> Option<String> {
     if version > 1 {
         return of(gate.attempt, version - 2);
     }
-    let before = call.attempts.iter().rev().filter(|attempt| attempt.number < gate.attempt);
-    let (version, number) = before.filter_map(|attempt| Some((attempt.newest()?.0, attempt.number))).next()?;
+    let mut before = call.attempts.iter().rev().filter(|attempt| attempt.number < gate.attempt);
+    let (version, number) = before.find_map(|attempt| Some((attempt.newest()?.0, attempt.number)))?;
     of(number, version as usize - 1)
 }
 

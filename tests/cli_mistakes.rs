@@ -1,0 +1,168 @@
+//! Bad arguments, inputs, definitions, configs and stores: one clear error each, before anything runs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+mod support;
+
+use support::cli::Home;
+
+#[test]
+fn a_mistake_in_the_arguments_exits_2_and_says_which() {
+    let home = Home::new();
+    for (line, says) in [
+        ("run", "<TASK>"),
+        ("run poem --revew accept", "--review"),
+        ("run poem --review maybe", "accept"),
+        ("run peom", "poem"),
+        ("run poem -i topic", "NAME=VALUE"),
+        ("run poem --budget lots", "US dollars"),
+        ("run poem --dir nowhere", "no such folder"),
+        ("show nothing", "does not name a run"),
+        ("show last", "no runs yet"),
+        ("show abcdef", "history"),
+        ("review last", "--accept"),
+        ("review last --accept --skip", "cannot be used with"),
+        ("reopen last a[", "a[`"),
+        ("history --status done", "completed"),
+        ("export last --format md --scope some", "result"),
+        ("check nowhere.toml", "no definition"),
+        ("trust nowhere", "no definition"),
+        ("diff last last:x", "no runs yet"),
+        ("nonsense", "nonsense"),
+    ] {
+        let done = home.step(line).exits(2);
+        assert!(done.err.contains(says), "`{line}` says: {}", done.err);
+        assert_eq!(done.out, "", "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_inputs_exits_4_and_nothing_is_started() {
+    let home = Home::new();
+    home.write("bytes", "");
+    std::fs::write(home.path().join("bytes"), [0xff, 0xfe, 0x00]).unwrap();
+    for (line, says) in [
+        ("run poem", "`topic`"),
+        ("run poem -i topic=x -i stanzas=many", "whole number"),
+        ("run poem -i topic=x -i stanzas=99", "12"),
+        ("run poem -i topic=x -i form=limerick", "form"),
+        ("run poem -i topc=x", "topic"),
+        ("run poem -i topic=@nowhere", "nowhere"),
+        ("run poem -i topic=@bytes", "UTF-8"),
+        ("run poem -i topic=x --model nobody/x", "nobody"),
+    ] {
+        let done = home.step(line).exits(4);
+        assert!(done.err.contains(says), "`{line}` says: {}", done.err);
+    }
+    assert!(home.piped("run poem --inputs -", b"[1]").exits(4).err.contains("object"));
+    assert!(home.piped("run poem --inputs -", b"{\"topic\": 3}").exits(4).err.contains("topic"));
+    assert_eq!(home.step("history --json").exits(0).out, "");
+}
+
+#[test]
+fn inputs_come_from_files_stdin_and_json() {
+    let home = Home::new();
+    home.write("topic.txt", "from a file\n");
+    home.step("run poem -i topic=@topic.txt").exits(3);
+    assert_eq!(home.show("last")["inputs"]["topic"], "from a file");
+    home.piped("run poem -i topic=@-", b"from stdin\n").exits(3);
+    assert_eq!(home.show("last")["inputs"]["topic"], "from stdin");
+    home.piped("run poem", b"from a pipe\n").exits(3);
+    assert_eq!(home.show("last")["inputs"]["topic"], "from a pipe");
+    home.piped("run poem --inputs -", b"{\"topic\": \"from json\", \"stanzas\": 2}").exits(3);
+    assert_eq!(home.show("last")["inputs"]["stanzas"], 2);
+    home.run(["run", "poem", "-i", "topic=@@home"]).exits(3);
+    assert_eq!(home.show("last")["inputs"]["topic"], "@home");
+    assert!(home.piped("run poem", b"").exits(4).err.contains("topic"));
+}
+
+#[test]
+fn a_wrong_config_is_one_error_with_its_place() {
+    let home = Home::new();
+    home.write("config.toml", "[models]\ndefault = 3\n");
+    let done = home.step("run poem -i topic=x").exits(4);
+    assert!(done.err.contains("config.toml:2:"), "{}", done.err);
+    assert!(home.step("doctor").exits(4).out.contains("config.toml:2:"));
+    home.step("tasks").exits(0);
+}
+
+#[test]
+fn check_finds_mistakes_and_trust_lets_a_definition_run() {
+    let home = Home::new();
+    home.step("check").exits(0);
+    let task = "id = \"hi\"\nname = \"Hi\"\ninstruction = \"Say hi\"\n";
+    home.write("work/tasks/hi.toml", task);
+    home.write("work/tasks/bad.toml", "id = \"bad\"\nnam = \"Bad\"\n");
+    let wrong = home.step("check work/tasks/bad.toml").exits(4);
+    assert!(wrong.out.contains("bad.toml:2:1") && wrong.out.contains("name"), "{}", wrong.out);
+    let refused = home.step("run hi --dir work").exits(4);
+    assert!(refused.err.contains("stepwell trust"), "{}", refused.err);
+    home.step("trust work/tasks/hi.toml").exits(0);
+    home.step("run hi --dir work").exits(0);
+    home.write("work/tasks/hi.toml", &task.replace("Say hi", "Say bye"));
+    assert!(home.step("run hi --dir work").exits(4).err.contains("changed"));
+    let again = home.step("trust work/tasks/hi.toml").exits(0);
+    assert!(again.err.contains("-instruction = \"Say hi\"") && again.err.contains("Say bye"), "{}", again.err);
+}
+
+#[test]
+fn new_writes_a_definition_that_checks_and_never_over_a_file() {
+    let home = Home::new();
+    let path = home.step("new workflow mine").exits(0).out;
+    assert!(path.trim_end().ends_with("workflows/mine/workflow.toml"), "{path}");
+    home.run(["check", path.trim_end()]).exits(0);
+    assert!(home.step("new workflow mine").exits(2).err.contains("already"));
+    home.step("new instruct letter --from email").exits(0);
+    assert!(home.step("tasks").out.contains("letter"));
+    home.step("new instruct 1bad").exits(2);
+}
+
+#[test]
+fn a_store_that_cannot_be_used_exits_5_and_is_left_alone() {
+    let home = Home::new();
+    home.write("stepwell.db", "this is no database, but somebody's notes");
+    for line in ["run poem -i topic=x", "history", "show last"] {
+        let done = home.step(line).exits(5);
+        assert!(done.err.contains("stepwell.db"), "{}", done.err);
+    }
+    home.step("doctor").exits(5);
+    home.step("tasks").exits(0);
+    let kept = std::fs::read_to_string(home.path().join("stepwell.db")).unwrap();
+    assert_eq!(kept, "this is no database, but somebody's notes");
+}
+
+#[test]
+fn a_found_key_is_not_used_before_somebody_agreed() {
+    let home = Home::new();
+    let mut command = home.command(env!("CARGO_BIN_EXE_stepwell"));
+    command.args(["run", "poem", "-i", "topic=x"]).env("OPENAI_API_KEY", "sk-never-sent");
+    let output = command.output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(err.contains("[models]") && err.contains("default = \"openai/"), "{err}");
+    assert!(!err.contains("sk-never-sent"));
+    assert_eq!(home.step("history --json").out, "");
+}
+
+#[test]
+fn help_doctor_paths_models_and_completions_answer() {
+    let home = Home::new();
+    assert!(home.step("--help").exits(0).out.contains("review"));
+    assert!(home.step("review --help").exits(0).out.contains("--scope"));
+    assert!(home.run::<&str>([]).exits(2).err.contains("stepwell tasks"));
+    let doctor = home.step("doctor").exits(0).out;
+    assert!(doctor.contains("demo/recorded answers") && doctor.contains("neither a key"), "{doctor}");
+    assert!(home.step("paths").exits(0).out.contains("stepwell.db"));
+    assert!(home.step("models").exits(0).out.contains("demo/recorded"));
+    assert!(home.step("completions bash").exits(0).out.contains("_stepwell"));
+    home.step("run poem -i topic=x --review accept").exits(0);
+    assert!(home.step("doctor --rebuild").exits(0).out.contains("1 run"));
+    assert_eq!(home.step("run poem --next").exits(0).out, "nothing follows `poem`\n");
+}
+
+#[test]
+fn a_pipe_that_closes_early_is_a_quiet_end() {
+    let home = Home::new();
+    home.step("run poem -i topic=x --review accept").exits(0);
+    let done = home.shell("stepwell show last --events | head -c 10 >/dev/null; exit ${PIPESTATUS:-0}").exits(0);
+    assert_eq!(done.err, "");
+}
