@@ -67,6 +67,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         mail,
         teller: Teller::new(pinned.as_ref(), models, how.asks),
         here: false,
+        heard: false,
         over: false,
         stopping: false,
         answered: HashMap::new(),
@@ -93,6 +94,8 @@ struct Drive<'a> {
     teller: Teller,
     /// This process drives the run.
     here: bool,
+    /// What was driven here came to rest at least once: until then its status is what it was before.
+    heard: bool,
     /// Nothing more comes of it.
     over: bool,
     /// The person stopped what is under way.
@@ -125,7 +128,7 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() {
+            if self.run.status == Status::Waiting && (self.heard || !self.here) && self.teller.is_free() {
                 return Ok(Exit::Waiting);
             }
             let here = self.here;
@@ -188,7 +191,8 @@ impl Drive<'_> {
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
                 // Told already; or what a fold of the events says as well.
-                Update::Event(_) | Update::Rested(Rest::Waiting) => {}
+                Update::Event(_) => {}
+                Update::Rested(Rest::Waiting) => self.heard = true,
                 Update::Rested(Rest::Over | Rest::Paused) => self.over = true,
                 Update::Rested(Rest::Lost(why)) => {
                     out::raw(&lines);

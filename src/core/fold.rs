@@ -47,6 +47,15 @@ impl Run {
     }
 
     fn apply_to_run(&mut self, event: &Event) {
+        self.in_hand = match event {
+            Event::RunResumed { .. } => true,
+            Event::RunWaiting {}
+            | Event::RunPaused { .. }
+            | Event::RunCompleted { .. }
+            | Event::RunFailed { .. }
+            | Event::RunCancelled { .. } => false,
+            _ => self.in_hand,
+        };
         match event {
             Event::RunResumed { .. } => {
                 self.status = Status::Running;
