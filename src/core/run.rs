@@ -165,6 +165,8 @@ pub struct Run {
     pub error: Option<(Option<Key>, Failure)>,
     /// What it used so far.
     pub usage: Usage,
+    /// A process drives it, or drove it and died: it has not said that it waits, rests or is over.
+    pub driven: bool,
     /// How many gates are open.
     pub(super) open_gates: usize,
     /// How many attempts are under way.
@@ -216,6 +218,7 @@ impl Run {
             result: None,
             error: None,
             usage: Usage::default(),
+            driven: false,
             open_gates: 0,
             under_way: 0,
         }

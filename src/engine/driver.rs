@@ -165,8 +165,8 @@ impl Driver {
         if driver.run.status != Status::Cancelled {
             let after = match driver.run.status {
                 Status::Paused => driver.run.paused,
-                // The creation is the only event: nobody has driven it yet.
-                Status::Running if driver.run.seq > 1 => Some(PauseReason::Crashed),
+                // What a person decided meanwhile made it go on; that is no crash.
+                Status::Running if driver.run.driven => Some(PauseReason::Crashed),
                 _ => None,
             };
             let by = driver.engine.shared.ports.who.clone();
@@ -268,7 +268,10 @@ impl Driver {
             }
             return Ok(Some(Rest::Paused));
         }
-        match self.wants.end.take() {
+        // What a person has taken up again is theirs to answer, although its output stands meanwhile.
+        let reopened = self.run.calls.values().any(|call| call.gate.is_some() && call.standing.is_some());
+        let end = self.wants.end.take().filter(|end| !reopened || matches!(end, End::Failed { .. }));
+        match end {
             Some(End::Completed { title, body, .. }) => {
                 self.complete(title, body)?;
                 self.notify("completed");
