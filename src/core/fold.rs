@@ -31,6 +31,8 @@ impl Run {
                 self.open_gates = self.open_gates + usize::from(after.0) - usize::from(before.0);
                 self.under_way = self.under_way + usize::from(after.1) - usize::from(before.1);
             }
+            // Only who drives a run begins attempts.
+            self.in_hand |= matches!(event, Event::AttemptStarted(_));
             if event.moves_run() {
                 self.goes_on();
             }

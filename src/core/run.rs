@@ -276,7 +276,7 @@ impl Run {
     /// Whether a process was in the middle of driving it: if none does now, that one crashed.
     #[must_use]
     pub fn in_hand(&self) -> bool {
-        self.in_hand || self.under_way > 0
+        self.in_hand
     }
 
     /// How many attempts are under way.
