@@ -1,12 +1,13 @@
 //! A definition as a run keeps it: the task, its child workflows, and where it came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
-use super::task::Task;
+use super::step::Does;
+use super::task::{Body, Task};
 
 /// All that a run needs of its definition, whatever becomes of the files. Its content hash names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,5 +29,24 @@ impl Pinned {
     /// Never for a definition that was parsed; the type follows serde.
     pub fn hash(&self) -> Result<Fingerprint, serde_json::Error> {
         Fingerprint::of(&(&self.task, &self.children))
+    }
+
+    /// The models that a run of it would ask; `None` is the usual one. `model` stands in the place of the task's.
+    #[must_use]
+    pub fn models(&self, model: Option<&str>) -> BTreeSet<Option<String>> {
+        let mut names = BTreeSet::new();
+        for task in std::iter::once(&self.task).chain(self.children.values()) {
+            let usual = model.map(str::to_owned).or_else(|| task.model.clone()).or_else(|| self.task.model.clone());
+            match &task.body {
+                Body::Instruct(_) => drop(names.insert(usual)),
+                Body::Workflow(workflow) => {
+                    names.extend(workflow.all_steps().into_iter().filter_map(|step| match &step.does {
+                        Does::Prompt(prompt) => Some(prompt.model.clone().or_else(|| usual.clone())),
+                        _ => None,
+                    }));
+                }
+            }
+        }
+        names
     }
 }

@@ -16,6 +16,10 @@ mod scan;
 
 use scan::{Found, Part, Scanner};
 
+/// The message of "write it anyway".
+pub const WRITE_IT_ANYWAY: &str =
+    "Write it anyway: decide sensibly whatever is still open, and tell me in one sentence what you assumed.";
+
 /// The JSON Schema of a turn: one flat object, every field required, as the strictest providers want it.
 #[must_use]
 pub fn schema() -> Value {

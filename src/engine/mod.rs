@@ -322,6 +322,11 @@ impl Engine {
         self.append(run, move |_| Ok(vec![event.clone()])).await
     }
 
+    /// Keeps the value of a secret input that was typed, for the life of this process.
+    pub fn type_in(&self, run: RunId, name: &str, value: Secret) {
+        self.shared.ports.secrets.type_in(run, name, value);
+    }
+
     /// Asks again for every call that failed, with a fresh set of attempts each.
     ///
     /// # Errors

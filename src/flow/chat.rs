@@ -28,10 +28,6 @@ use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
 
-/// The message of "write it anyway".
-pub const WRITE_IT_ANYWAY: &str =
-    "Write it anyway: decide sensibly whatever is still open, and tell me in one sentence what you assumed.";
-
 /// The id of the one step of a conversation.
 const STEP: &str = "reply";
 /// The name of the one document of a conversation.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::core::decide::Decision;
-use crate::core::event::Scope;
+use crate::core::event::{PauseReason, Scope};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::secret::Secret;
@@ -17,6 +17,15 @@ pub enum Purpose {
     Layer,
     /// A field of the form, by its place.
     Field(usize),
+}
+
+/// What becomes of the runs that are going here when the person leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// They are paused, for this reason.
+    Pause(PauseReason),
+    /// They go on in a process of their own.
+    GoOn,
 }
 
 /// A way to another screen.
@@ -145,6 +154,16 @@ pub enum Effect {
     Title(Untrusted),
     /// Stop the process as Ctrl-Z does.
     Suspend,
+    /// Ask for the open runs again.
+    ListRuns,
+    /// Ask for the tasks again.
+    ListTasks,
+    /// The person agreed to a provider that was only found.
+    Agree(String),
+    /// Have a run that is paused or failed go on.
+    GoOn(RunId),
+    /// Leave, and do this with the runs that are going here.
+    Leave(Leaving),
     /// Leave.
     Quit,
 }

@@ -5,11 +5,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseEvent};
 
-use super::effect::Purpose;
+use serde_json::Value;
+
+use super::effect::{Effect, Purpose};
+use super::screens::home::TaskRow;
+use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::model::Delta;
+use crate::core::model::{Delta, ModelChoice};
+use crate::core::ports::RunRow;
 use crate::core::run::Run;
+use crate::core::task::Task;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -63,6 +69,54 @@ pub enum Message {
         /// The text.
         text: String,
     },
+    /// The runs that are open.
+    OpenRuns(Vec<RunRow>),
+    /// What can be started.
+    Tasks(Vec<TaskRow>),
+    /// Which model answers, and why.
+    Answers(ModelChoice),
+    /// A run was opened.
+    Opened(Box<Opened>),
+    /// A task wants to be filled in.
+    Form(Box<FormOf>),
+    /// Before this is done a person must agree to a model that was only found.
+    Consent {
+        /// The model.
+        choice: ModelChoice,
+        /// What is done then.
+        then: Box<Effect>,
+    },
+    /// Something was not done: what, and why.
+    NotDone {
+        /// It.
+        effect: Box<Effect>,
+        /// What happened and what to do.
+        why: String,
+    },
+    /// The process is to end: a signal, or the terminal went away.
+    Ending(PauseReason),
+}
+
+/// A run to be shown.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The run.
+    pub run: Arc<Run>,
+    /// Its pinned definition, when it could be read.
+    pub task: Option<Arc<Task>>,
+    /// The texts that were kept with it: name and text.
+    pub drafts: Vec<(String, String)>,
+}
+
+/// A task's form to be shown.
+#[derive(Clone, Debug)]
+pub struct FormOf {
+    /// The task, with the config's defaults.
+    pub task: Arc<Task>,
+    /// What is filled in already, an object.
+    pub given: Value,
+    /// The inputs of its last run.
+    pub last: Option<Value>,
 }
 
 impl Message {

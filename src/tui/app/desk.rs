@@ -1,0 +1,267 @@
+//! Does what the screens want of the engine, on tasks of its own; what came of it is posted as a message.
+//!
+//! What changes a run is done in the order in which it was wanted; what only reads is done beside it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{SetOnce, mpsc};
+
+use super::watching::Watched;
+use super::{Open, Parts};
+use crate::catalog::Places;
+use crate::core::decide::Decision;
+use crate::core::event::PauseReason;
+use crate::core::id::RunId;
+use crate::core::ports::{Models, RunRow};
+use crate::core::settings::Settings;
+use crate::engine::Engine;
+use crate::tui::effect::Effect;
+use crate::tui::message::Message;
+
+/// What was opened after the first frame.
+pub struct Rooms {
+    pub engine: Engine,
+    pub models: Arc<dyn Models>,
+}
+
+/// The desk. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(Arc<Inner>);
+
+pub struct Inner {
+    pub places: Places,
+    pub settings: Settings,
+    pub config_file: PathBuf,
+    pub cwd: PathBuf,
+    post: mpsc::Sender<Message>,
+    agree: Box<dyn Fn(&str) + Send + Sync>,
+    go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
+    open: Mutex<Option<Open>>,
+    rooms: SetOnce<Result<Rooms, String>>,
+    pub watched: Mutex<HashMap<RunId, Watched>>,
+    /// The open runs as they were listed last.
+    pub listed: Mutex<Vec<RunRow>>,
+    writes: mpsc::UnboundedSender<Effect>,
+}
+
+impl std::ops::Deref for Desk {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Desk {
+    /// A desk that opens nothing before [`Desk::begin`].
+    pub fn new(parts: Parts, post: mpsc::Sender<Message>) -> Self {
+        let (writes, mut inbox) = mpsc::unbounded_channel();
+        let desk = Self(Arc::new(Inner {
+            places: parts.places,
+            settings: parts.settings,
+            config_file: parts.config_file,
+            cwd: std::env::current_dir().unwrap_or_default(),
+            post,
+            agree: parts.agree,
+            go_on: parts.go_on,
+            open: Mutex::new(Some(parts.open)),
+            rooms: SetOnce::new(),
+            watched: Mutex::default(),
+            listed: Mutex::default(),
+            writes,
+        }));
+        let worker = desk.clone();
+        tokio::spawn(async move {
+            while let Some(effect) = inbox.recv().await {
+                worker.done(effect.clone(), worker.write(effect).await).await;
+            }
+        });
+        desk
+    }
+
+    /// Opens the engine and lists what there is. To be called once the first frame is drawn.
+    pub fn begin(&self) {
+        let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let desk = self.clone();
+        tokio::spawn(async move {
+            let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
+            let _ = desk.rooms.set(opened.map(|(engine, models)| Rooms { engine, models }));
+            for effect in [Effect::ListTasks, Effect::ListRuns] {
+                desk.perform(effect);
+            }
+            desk.look_for_models().await;
+        });
+    }
+
+    /// Which model answers is said at once, and again when it was looked whether a local server does.
+    async fn look_for_models(&self) {
+        let Ok(rooms) = self.rooms().await else { return };
+        for probed in [false, true] {
+            if probed {
+                rooms.models.probe().await;
+            }
+            match rooms.models.choice(None) {
+                Ok(choice) => self.post(Message::Answers(choice)).await,
+                Err(failure) => self.post(Message::Failed(failure.message)).await,
+            }
+        }
+    }
+
+    /// The engine and the models, as soon as they are open.
+    ///
+    /// # Errors
+    /// Why they cannot be opened.
+    pub async fn rooms(&self) -> Result<&Rooms, String> {
+        self.rooms.wait().await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The engine, if it is open.
+    pub fn engine(&self) -> Option<Engine> {
+        Some(self.rooms.get()?.as_ref().ok()?.engine.clone())
+    }
+
+    pub async fn post(&self, message: Message) {
+        // The other end is gone only when the person has left.
+        let _ = self.post.send(message).await;
+    }
+
+    /// Does `work`, which blocks, where it holds up nobody.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let engine = self.rooms().await?.engine.clone();
+        tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|error| error.to_string())?
+    }
+
+    /// Has a process of its own go on with a run that was given up here.
+    pub fn go_on_without(&self, run: RunId) -> Result<(), String> {
+        (self.go_on)(run)
+    }
+
+    /// Does something; its outcome comes as a message.
+    pub fn perform(&self, effect: Effect) {
+        if is_write(&effect) {
+            // The worker ends only with the process.
+            let _ = self.writes.send(effect);
+            return;
+        }
+        let desk = self.clone();
+        tokio::spawn(async move {
+            let outcome = desk.read(effect.clone()).await;
+            desk.done(effect, outcome).await;
+        });
+    }
+
+    async fn done(&self, effect: Effect, outcome: Result<Option<Message>, String>) {
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(message)) => self.post(message).await,
+            Err(why) => self.post(Message::NotDone { effect: Box::new(effect), why }).await,
+        }
+    }
+
+    async fn write(&self, effect: Effect) -> Result<Option<Message>, String> {
+        let engine = self.rooms().await?.engine.clone();
+        match effect {
+            Effect::Decide(run, decision) => self.decide(&engine, run, decision).await?,
+            Effect::Message(run, text) => {
+                engine.message(run, &text).await.map_err(|error| error.to_string())?;
+                self.go_on(run).await?;
+            }
+            Effect::WriteAnyway(run) => {
+                engine.message(run, crate::core::turn::WRITE_IT_ANYWAY).await.map_err(|error| error.to_string())?;
+                self.go_on(run).await?;
+            }
+            Effect::EditDocument { run, name, version, title, body } => {
+                let written = engine.edit_document(run, &name, version, &title, &body).await;
+                written.map_err(|error| error.to_string())?;
+                self.attend(run, false).await?;
+            }
+            Effect::Stop { run, key, .. } => engine.stop(run, &key),
+            Effect::Pause(run) => engine.rest(run, PauseReason::ByYou),
+            Effect::GoOn(run) => {
+                engine.take_up(run).await.map_err(|error| error.to_string())?;
+                self.go_on(run).await?;
+            }
+            Effect::KeepDraft { run, name, text } => {
+                self.blocking(move |engine| {
+                    engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
+                })
+                .await?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
+        engine.decide(run, decision).await.map_err(|error| error.to_string())?;
+        self.go_on(run).await
+    }
+
+    /// Has a run go on here, unless another process drives it.
+    async fn go_on(&self, run: RunId) -> Result<(), String> {
+        self.attend(run, true).await.map(|_| ())
+    }
+
+    async fn read(&self, effect: Effect) -> Result<Option<Message>, String> {
+        match effect {
+            Effect::ListRuns => self.list_runs().await,
+            Effect::ListTasks => self.list_tasks().await,
+            Effect::OpenRun(run) => self.open_run(run).await.map(Some),
+            Effect::OpenTask(task) => self.open_task(task, None).await.map(Some),
+            Effect::OpenTaskWith(task, given) => self.open_task(task, Some(given)).await.map(Some),
+            Effect::Ask(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text).await.map(Some),
+            Effect::RunWith { task, text } => self.run_with(task, text.data().to_owned()).await.map(Some),
+            Effect::Start { task, inputs, secrets } => self.start(task, inputs, secrets).await.map(Some),
+            Effect::Agree(provider) => {
+                self.rooms().await?.models.agree(&provider);
+                (self.agree)(&provider);
+                let choice = self.rooms().await?.models.choice(None).map_err(|failure| failure.message)?;
+                Ok(Some(Message::Answers(choice)))
+            }
+            Effect::Unsubscribe(run) => {
+                self.leave_alone(run);
+                Ok(None)
+            }
+            Effect::Complete { field, typed } => {
+                let paths = super::listing::paths(&self.cwd, &typed);
+                Ok(Some(Message::Completions { field, typed, paths }))
+            }
+            Effect::WriteFile { path, text } => {
+                let file = self.cwd.join(&path);
+                write_new(&file, &text).map_err(|error| format!("{} was not written: {error}", file.display()))?;
+                Ok(Some(Message::Done(format!("written to {path}"))))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Whether an effect changes a run.
+fn is_write(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Decide(..)
+            | Effect::Message(..)
+            | Effect::WriteAnyway(_)
+            | Effect::EditDocument { .. }
+            | Effect::Stop { .. }
+            | Effect::Pause(_)
+            | Effect::GoOn(_)
+            | Effect::KeepDraft { .. }
+    )
+}
+
+fn write_new(file: &std::path::Path, text: &crate::core::text::Untrusted) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+    file.write_all(text.data().as_bytes())?;
+    if !text.data().ends_with('\n') {
+        file.write_all(b"\n")?;
+    }
+    file.sync_all()
+}

@@ -1,0 +1,350 @@
+//! The model of the whole interface: the screens as a stack, and what belongs to none of them. Pure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use crossterm::event::{KeyEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+use serde_json::Value;
+
+use super::page::Page;
+use crate::core::event::PauseReason;
+use crate::core::id::RunId;
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Hit, Seen};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go, Leaving};
+use crate::tui::message::{FormOf, Message, Opened};
+use crate::tui::runtime::App;
+use crate::tui::screens::chat::ChatScreen;
+use crate::tui::screens::form::{For, FormScreen};
+use crate::tui::screens::home::HomeScreen;
+use crate::tui::screens::run::RunScreen;
+
+/// How often the open runs of Home are asked for, and the time on screen grows.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The model.
+pub struct Interface {
+    /// The screens, the visible one last. The first is Home and stays.
+    stack: Vec<Page>,
+    /// The newest of every run that is watched.
+    runs: HashMap<RunId, Arc<Run>>,
+    /// Ctrl-C was pressed, and nothing since.
+    armed: bool,
+    /// The terminal is looked at, as far as it says.
+    looked_at: bool,
+    leaving: Option<Leaving>,
+    /// The window's title as it was set last.
+    title: Untrusted,
+    now: DateTime<Utc>,
+    seen: Seen,
+}
+
+impl Interface {
+    /// Opens on Home.
+    #[must_use]
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            stack: vec![Page::Home(Box::new(HomeScreen::new(now)))],
+            runs: HashMap::new(),
+            armed: false,
+            looked_at: true,
+            leaving: None,
+            title: Untrusted::default(),
+            now,
+            seen: Seen::default(),
+        }
+    }
+
+    /// What is to become of the runs that are going here, once the person has left.
+    #[must_use]
+    pub fn leaving(&self) -> Option<Leaving> {
+        self.leaving
+    }
+
+    /// Paints what is visible.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        self.top().view(canvas, area);
+        if self.armed && area.height > 0 {
+            let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+            canvas.clear(foot);
+            let style = canvas.theme.waiting;
+            canvas.text(foot, " Ctrl-C again leaves; any other key stays", style);
+        }
+    }
+
+    fn top(&self) -> &Page {
+        self.stack.last().unwrap_or(&self.stack[0])
+    }
+
+    fn top_mut(&mut self) -> &mut Page {
+        let last = self.stack.len() - 1;
+        &mut self.stack[last]
+    }
+
+    fn home(&mut self) -> Option<&mut HomeScreen> {
+        match &mut self.stack[0] {
+            Page::Home(home) => Some(home),
+            _ => None,
+        }
+    }
+
+    fn on_home(&self) -> bool {
+        self.stack.len() == 1
+    }
+
+    fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Mouse(mouse) => {
+                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
+                    && holds(id, &self.top().situation())
+                    && let Some(effects) = self.own(id)
+                {
+                    return (effects, true);
+                }
+                self.top_mut().update(Message::Mouse(mouse))
+            }
+            Message::Tick(now) => {
+                self.now = now;
+                let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
+                if self.on_home() {
+                    effects.push(Effect::ListRuns);
+                }
+                (effects, changed)
+            }
+            Message::Focus(looked_at) => {
+                self.looked_at = looked_at;
+                (Vec::new(), false)
+            }
+            Message::Run(run) => self.run(&run),
+            Message::OpenRuns(runs) => {
+                let now = self.now;
+                if let Some(home) = self.home() {
+                    home.fill_runs(runs, now);
+                }
+                (Vec::new(), self.on_home())
+            }
+            Message::Tasks(tasks) => {
+                let now = self.now;
+                if let Some(home) = self.home() {
+                    home.fill_tasks(tasks, now);
+                }
+                (Vec::new(), self.on_home())
+            }
+            Message::Answers(choice) => {
+                if let Some(home) = self.home() {
+                    home.answers(choice);
+                }
+                (Vec::new(), self.on_home())
+            }
+            Message::Opened(opened) => (self.opened(*opened), true),
+            Message::Form(form) => {
+                self.form(*form);
+                (Vec::new(), true)
+            }
+            Message::Ending(reason) => (self.leave(Leaving::Pause(reason)), false),
+            Message::Delta { run, .. } | Message::Draft { run, .. } => {
+                let mut shown = (Vec::new(), false);
+                let last = self.stack.len() - 1;
+                for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run)) {
+                    let (effects, changed) = page.update(message.clone());
+                    shown.0.extend(effects);
+                    shown.1 |= changed && at == last;
+                }
+                shown
+            }
+            other => self.top_mut().update(other),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let id = command(key, &self.top().situation());
+        let armed = std::mem::take(&mut self.armed);
+        if id == Some(Id::Leave) {
+            self.armed = !armed;
+            return if armed { self.quit() } else { Vec::new() };
+        }
+        if let Some(effects) = id.and_then(|id| self.own(id)) {
+            return effects;
+        }
+        self.top_mut().update(Message::Key(key)).0
+    }
+
+    /// What a command does that belongs to no screen.
+    fn own(&mut self, id: Id) -> Option<Vec<Effect>> {
+        match id {
+            Id::Quit => Some(self.quit()),
+            _ => None,
+        }
+    }
+
+    /// The person wants to leave.
+    fn quit(&mut self) -> Vec<Effect> {
+        self.leave(Leaving::Pause(PauseReason::Left))
+    }
+
+    fn leave(&mut self, leaving: Leaving) -> Vec<Effect> {
+        self.leaving = Some(leaving);
+        vec![Effect::Quit]
+    }
+
+    /// A watched run went on.
+    fn run(&mut self, run: &Arc<Run>) -> (Vec<Effect>, bool) {
+        let before = self.runs.insert(run.id, Arc::clone(run));
+        let mut effects = Vec::new();
+        let mut shown = false;
+        let last = self.stack.len() - 1;
+        for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run.id)) {
+            let (more, changed) = page.update(Message::Run(Arc::clone(run)));
+            effects.extend(more);
+            shown |= changed && at == last;
+        }
+        if let Some(says) = before.filter(|_| !self.looked_at).and_then(|before| news(&before, run)) {
+            effects.push(Effect::Notify(Untrusted::new(format!("{} {says}", run.title))));
+        }
+        if self.on_home() {
+            effects.push(Effect::ListRuns);
+        }
+        (effects, shown)
+    }
+
+    fn opened(&mut self, opened: Opened) -> Vec<Effect> {
+        let Opened { run, task, drafts } = opened;
+        // The form that it was started from is done with.
+        if matches!(self.top(), Page::Form(form) if form.starts()) {
+            self.stack.pop();
+        }
+        let id = run.id;
+        self.runs.insert(id, Arc::clone(&run));
+        let page = if run.kind == Kind::Instruct {
+            Page::Chat(Box::new(ChatScreen::new(run)))
+        } else {
+            Page::Run(Box::new(RunScreen::new(run, task, self.now)))
+        };
+        self.stack.retain(|page| page.run() != Some(id));
+        self.stack.push(page);
+        for (name, text) in drafts {
+            self.top_mut().update(Message::Draft { run: id, name, text });
+        }
+        Vec::new()
+    }
+
+    fn form(&mut self, form: FormOf) {
+        let FormOf { task, given, last } = form;
+        let intro = Untrusted::from(task.description.as_str());
+        let purpose = For::Start(task.id.clone());
+        let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
+        if let Some(last) = last {
+            screen.offer_last(last);
+        }
+        self.stack.push(Page::Form(Box::new(screen)));
+    }
+
+    /// Does what concerns the way between screens; the rest is handed on.
+    fn follow(&mut self, effect: Effect, out: &mut Vec<Effect>) {
+        match effect {
+            Effect::Go(Go::Back) => self.back(out),
+            Effect::Go(Go::NextRun) => {
+                if let Some(next) = self.next_run() {
+                    self.follow(Effect::OpenRun(next), out);
+                }
+            }
+            Effect::Go(Go::Answer) => {
+                let form = match self.top() {
+                    Page::Run(screen) => screen.answer_form(self.now),
+                    _ => None,
+                };
+                self.stack.extend(form.map(|form| Page::Form(Box::new(form))));
+            }
+            Effect::Go(Go::RunAgain) => {
+                let again = match self.top() {
+                    Page::Run(screen) => Some((screen.run().task.clone(), Value::clone(&screen.run().inputs))),
+                    _ => None,
+                };
+                out.extend(again.map(|(task, given)| Effect::OpenTaskWith(task, given)));
+            }
+            Effect::Go(_) => {}
+            Effect::OpenRun(run) => match self.stack.iter().position(|page| page.run() == Some(run)) {
+                Some(at) => {
+                    let page = self.stack.remove(at);
+                    self.stack.push(page);
+                }
+                None => out.push(Effect::OpenRun(run)),
+            },
+            Effect::Leave(leaving) => out.extend(self.leave(leaving)),
+            other => out.push(other),
+        }
+    }
+
+    fn back(&mut self, out: &mut Vec<Effect>) {
+        if self.on_home() {
+            return;
+        }
+        if let Some(run) = self.stack.pop().and_then(|page| page.run()) {
+            self.runs.remove(&run);
+            out.push(Effect::Unsubscribe(run));
+        }
+        if self.on_home() {
+            out.extend([Effect::ListRuns, Effect::ListTasks]);
+        }
+    }
+
+    /// The open run after the one that is shown.
+    fn next_run(&mut self) -> Option<RunId> {
+        let shown = self.top().run();
+        let mut open = self.home().map(|home| home.open_runs()).unwrap_or_default();
+        for run in self.stack.iter().filter_map(Page::run) {
+            if !open.contains(&run) {
+                open.push(run);
+            }
+        }
+        let at = shown.and_then(|run| open.iter().position(|open| *open == run));
+        let next = at.map_or(0, |at| (at + 1) % open.len().max(1));
+        open.get(next).copied().filter(|next| Some(*next) != shown)
+    }
+}
+
+/// What a person who looks elsewhere is told of a run.
+fn news(before: &Run, now: &Run) -> Option<&'static str> {
+    if now.gates() > before.gates() {
+        return Some("waits for you");
+    }
+    match now.status {
+        status if status == before.status => None,
+        Status::Completed => Some("is done"),
+        Status::Failed => Some("failed"),
+        _ => None,
+    }
+}
+
+impl App for Interface {
+    fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        let (effects, changed) = self.take(message);
+        let mut out = Vec::new();
+        for effect in effects {
+            self.follow(effect, &mut out);
+        }
+        let title = self.top().title();
+        if title != self.title {
+            self.title = title.clone();
+            out.push(Effect::Title(title));
+        }
+        (out, changed)
+    }
+
+    fn saw(&mut self, seen: Seen) {
+        self.seen = seen.clone();
+        self.top_mut().saw(seen);
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
+        self.top().ticks(self.now).then_some(TICK)
+    }
+}

@@ -1,0 +1,107 @@
+//! What Home lists: the open runs, the tasks with what is known of each; and the paths that a form completes.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use super::desk::Desk;
+use crate::catalog::{Catalog, Entry, Source};
+use crate::core::ports::HistoryQuery;
+use crate::core::run::Status;
+use crate::engine::Engine;
+use crate::tui::message::Message;
+use crate::tui::screens::home::TaskRow;
+
+/// As many open runs as Home lists.
+const OPEN_RUNS: usize = 50;
+
+/// As many last runs of a task as the preview shows.
+const LAST_RUNS: usize = 5;
+
+/// As many paths as a form offers.
+const PATHS: usize = 50;
+
+impl Desk {
+    /// The open runs, when they are others than were listed last.
+    pub async fn list_runs(&self) -> Result<Option<Message>, String> {
+        let rows = self
+            .blocking(|engine| {
+                let statuses = vec![Status::Waiting, Status::Running, Status::Paused, Status::Failed];
+                let query = HistoryQuery { statuses, limit: OPEN_RUNS, ..HistoryQuery::default() };
+                engine.history(&query).map_err(|error| error.to_string())
+            })
+            .await?;
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *listed == rows {
+            return Ok(None);
+        }
+        listed.clone_from(&rows);
+        Ok(Some(Message::OpenRuns(rows)))
+    }
+
+    /// The tasks, the most recently used first.
+    pub async fn list_tasks(&self) -> Result<Option<Message>, String> {
+        let desk = self.clone();
+        self.blocking(move |engine| {
+            let catalog = Catalog::load(&desk.places);
+            let mut rows: Vec<TaskRow> = catalog.entries.iter().map(|entry| row(&catalog, entry, engine)).collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.runs.first().map(|(_, at)| *at)));
+            Ok(Some(Message::Tasks(rows)))
+        })
+        .await
+    }
+}
+
+fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
+    let query = HistoryQuery { task: Some(entry.id.clone()), limit: LAST_RUNS, ..HistoryQuery::default() };
+    let runs = engine.history(&query).unwrap_or_default();
+    let learned = engine.learned(Some(&entry.id)).unwrap_or_default();
+    // What is shipped was checked when it was built.
+    let mistakes = if entry.source == Source::Shipped { Vec::new() } else { catalog.check(entry) };
+    TaskRow {
+        task: entry.task.as_ref().ok().map(Arc::clone),
+        id: entry.id.clone(),
+        name: entry.name.clone(),
+        kind: entry.kind,
+        source: source(entry),
+        trusted: entry.is_trusted(),
+        errors: mistakes.iter().map(ToString::to_string).collect(),
+        learned: learned.into_iter().map(|learned| learned.lesson.text).collect(),
+        runs: runs.into_iter().map(|run| (run.title, run.created_at)).collect(),
+    }
+}
+
+fn source(entry: &Entry) -> String {
+    match entry.source {
+        Source::Shipped => "shipped".to_owned(),
+        Source::Own => "mine".to_owned(),
+        Source::Project => "this project".to_owned(),
+        Source::Dir => entry.path.display().to_string(),
+    }
+}
+
+/// The paths that begin like `typed`, as the person would go on typing it; folders end with a slash.
+pub fn paths(cwd: &Path, typed: &str) -> Vec<String> {
+    let (folder, begins) = typed.rsplit_once('/').map_or(("", typed), |(folder, begins)| (folder, begins));
+    let prefix = &typed[..typed.len() - begins.len()];
+    let place = match prefix {
+        "" => cwd.to_owned(),
+        "/" => "/".into(),
+        _ => match folder.strip_prefix('~') {
+            Some(rest) => Path::new(&std::env::var("HOME").unwrap_or_default()).join(rest.trim_start_matches('/')),
+            None => cwd.join(folder),
+        },
+    };
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let mut paths: Vec<String> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            let hidden = name.starts_with('.') && !begins.starts_with('.');
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            (name.starts_with(begins) && !hidden).then(|| format!("{prefix}{name}{slash}"))
+        })
+        .collect();
+    paths.sort();
+    paths.truncate(PATHS);
+    paths
+}

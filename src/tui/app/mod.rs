@@ -1,0 +1,143 @@
+//! The join of screens and engine: [`Interface`] holds the screens and is pure, [`Stage`] shows them and has the
+//! terminal, [`Desk`] does on tasks of its own what they want of the engine and posts what came of it.
+//!
+//! The first frame is drawn before anything is opened or read. Whatever takes time happens on the desk, so that no key
+//! waits for it.
+
+mod desk;
+mod interface;
+mod listing;
+mod page;
+mod stage;
+mod starting;
+mod watching;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use self::desk::Desk;
+use self::interface::Interface;
+use self::stage::Stage;
+use super::effect::Leaving;
+use super::runtime;
+use super::terminal::{self, TerminalError};
+use super::theme::{Depth, Ground, Theme};
+use crate::catalog::Places;
+use crate::core::event::PauseReason;
+use crate::core::id::RunId;
+use crate::core::ports::Models;
+use crate::core::settings::{self, Settings};
+use crate::engine::Engine;
+
+/// So many messages may wait before those who post them wait.
+const MAILBOX: usize = 1024;
+
+/// So long a run may take to be given up when the person leaves.
+const REST: Duration = Duration::from_secs(3);
+
+/// Opens what is slow to open; called once, after the first frame.
+pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + Send>;
+
+/// What the interface is made of.
+pub struct Parts {
+    /// Where definitions are looked for.
+    pub places: Places,
+    /// The folder for drafts that go to `$EDITOR`.
+    pub state: std::path::PathBuf,
+    /// The config file, to be named to the person.
+    pub config_file: std::path::PathBuf,
+    /// The settings.
+    pub settings: Settings,
+    /// Opens the engine and the models.
+    pub open: Open,
+    /// Keeps that the person agreed to a provider that was only found.
+    pub agree: Box<dyn Fn(&str) + Send + Sync>,
+    /// Has a process of its own go on with a run.
+    pub go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
+}
+
+/// Why the interface could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// The terminal.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
+    /// The system.
+    #[error("the system gives no threads: {0}")]
+    Threads(std::io::Error),
+}
+
+/// Shows the interface until the person leaves. Gives what is to be said then: how to come back.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn run(parts: Parts) -> Result<String, TuiError> {
+    terminal::restore_on_panic();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(TuiError::Threads)?;
+    let said = runtime.block_on(show(parts));
+    // What still blocks (a password manager that asks) must not hold up the end.
+    runtime.shutdown_background();
+    said
+}
+
+async fn show(parts: Parts) -> Result<String, TuiError> {
+    let theme = theme(&parts.settings.ui, |name| std::env::var(name).ok());
+    let mouse = parts.settings.ui.mouse;
+    let state = parts.state.clone();
+    let (post, mailbox) = mpsc::channel(MAILBOX);
+    let desk = Desk::new(parts, post);
+    let mut interface = Interface::new(chrono::Utc::now());
+    let mut stage = Stage::enter(desk.clone(), theme, mouse, state)?;
+    let ended = runtime::run(&mut interface, &mut stage, mailbox).await;
+    let leaving = interface.leaving().filter(|_| ended.is_ok());
+    let said = leave(&desk, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;
+    drop(stage);
+    ended?;
+    Ok(said)
+}
+
+/// Gives up the runs that are driven here, and says how to come back to them.
+async fn leave(desk: &Desk, leaving: Leaving) -> String {
+    let Some(engine) = desk.engine() else { return String::new() };
+    let driven = engine.driven();
+    let going: Vec<RunId> = driven.iter().copied().filter(|run| desk.is_under_way(*run)).collect();
+    let reason = match leaving {
+        Leaving::Pause(reason) => reason,
+        Leaving::GoOn => PauseReason::Left,
+    };
+    for run in &going {
+        engine.rest(*run, reason);
+    }
+    let patience = Instant::now() + REST;
+    while Instant::now() < patience && engine.driven().iter().any(|run| going.contains(run)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut lines = Vec::new();
+    for run in driven {
+        if !going.contains(&run) {
+            if desk.waits(run) {
+                lines.push(format!("{} waits for you: stepwell resume {}", desk.title(run), run.short()));
+            }
+        } else if leaving == Leaving::GoOn {
+            match desk.go_on_without(run) {
+                Ok(()) => lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short())),
+                Err(why) => lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short())),
+            }
+        } else {
+            lines.push(format!("{} is paused; to go on: stepwell resume {}", desk.title(run), run.short()));
+        }
+    }
+    lines.join("\n")
+}
+
+fn theme(ui: &settings::UiSettings, var: impl Fn(&str) -> Option<String> + Copy) -> Theme {
+    match ui.theme {
+        settings::Theme::Auto => Theme::new(Ground::detect(var), Depth::detect(var)),
+        settings::Theme::Light => Theme::new(Ground::Light, Depth::detect(var)),
+        settings::Theme::Dark => Theme::new(Ground::Dark, Depth::detect(var)),
+        settings::Theme::None => Theme::new(Ground::Dark, Depth::None),
+    }
+}

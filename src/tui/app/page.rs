@@ -1,0 +1,101 @@
+//! The screens as one type: what the navigation stack holds.
+
+use chrono::{DateTime, Utc};
+use ratatui::layout::Rect;
+
+use crate::core::id::RunId;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Seen};
+use crate::tui::commands::Id;
+use crate::tui::effect::Effect;
+use crate::tui::message::Message;
+use crate::tui::screens::chat::ChatScreen;
+use crate::tui::screens::form::FormScreen;
+use crate::tui::screens::home::HomeScreen;
+use crate::tui::screens::run::RunScreen;
+use crate::tui::situation::Situation;
+
+/// A screen.
+#[derive(Debug)]
+pub enum Page {
+    Home(Box<HomeScreen>),
+    Form(Box<FormScreen>),
+    Run(Box<RunScreen>),
+    Chat(Box<ChatScreen>),
+}
+
+impl Page {
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match self {
+            Self::Home(screen) => screen.update(message),
+            Self::Form(screen) => screen.update(message),
+            Self::Run(screen) => screen.update(message),
+            Self::Chat(screen) => screen.update(message),
+        }
+    }
+
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match self {
+            Self::Home(screen) => screen.give(id),
+            Self::Form(screen) => screen.give(id),
+            Self::Run(screen) => screen.give(id),
+            Self::Chat(screen) => screen.give(id),
+        }
+    }
+
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        match self {
+            Self::Home(screen) => screen.view(canvas, area),
+            Self::Form(screen) => screen.view(canvas, area),
+            Self::Run(screen) => screen.view(canvas, area),
+            Self::Chat(screen) => screen.view(canvas, area),
+        }
+    }
+
+    pub fn saw(&mut self, seen: Seen) {
+        match self {
+            Self::Home(screen) => screen.saw(seen),
+            Self::Form(screen) => screen.saw(seen),
+            Self::Run(screen) => screen.saw(seen),
+            Self::Chat(screen) => screen.saw(seen),
+        }
+    }
+
+    pub fn situation(&self) -> Situation {
+        match self {
+            Self::Home(screen) => screen.situation(),
+            Self::Form(screen) => screen.situation(),
+            Self::Run(screen) => screen.situation(),
+            Self::Chat(screen) => screen.situation(),
+        }
+    }
+
+    /// The run that it shows.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Run(screen) => Some(screen.run().id),
+            Self::Chat(screen) => Some(screen.run().id),
+            Self::Home(_) | Self::Form(_) => None,
+        }
+    }
+
+    /// Whether time alone changes what it shows.
+    pub fn ticks(&self, _now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Home(_) => true,
+            Self::Run(screen) => screen.ticks(),
+            Self::Form(_) | Self::Chat(_) => false,
+        }
+    }
+
+    /// What the window is called.
+    pub fn title(&self) -> Untrusted {
+        let of = |title: &str| Untrusted::new(format!("{title} · stepwell"));
+        match self {
+            Self::Home(_) => Untrusted::from("stepwell"),
+            Self::Form(screen) => of(screen.title()),
+            Self::Run(screen) => of(&screen.run().title),
+            Self::Chat(screen) => of(&screen.run().title),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The terminal's side: keys and signals in, frames out. What concerns the terminal itself is done here; all else goes to
+//! the desk.
+
+use std::path::PathBuf;
+
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use ratatui::layout::Rect;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::desk::Desk;
+use super::interface::Interface;
+use crate::core::event::PauseReason;
+use crate::tui::canvas::Seen;
+use crate::tui::effect::Effect;
+use crate::tui::message::Message;
+use crate::tui::runtime;
+use crate::tui::terminal::{self, Screen, TerminalError};
+use crate::tui::theme::Theme;
+use crate::tui::osc;
+
+/// The stage.
+pub struct Stage {
+    screen: Screen,
+    /// What the terminal sends; nobody reads it while an editor has the terminal.
+    events: Option<EventStream>,
+    signals: Signals,
+    desk: Desk,
+    theme: Theme,
+    /// Where texts lie while an editor has them.
+    state: PathBuf,
+    tmux: bool,
+    begun: bool,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    stop: Signal,
+    go_on: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            go_on: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
+}
+
+impl Stage {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// When it does not take a mode.
+    pub fn enter(desk: Desk, theme: Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
+        let signals = Signals::listen()?;
+        let screen = Screen::enter(mouse)?;
+        let tmux = std::env::var_os("TMUX").is_some();
+        Ok(Self { screen, events: None, signals, desk, theme, state, tmux, begun: false })
+    }
+
+    /// Lends the terminal, and forgets what was typed into it meanwhile.
+    fn lend<T>(&mut self, user: impl FnOnce(&mut Screen) -> Result<T, TerminalError>) -> Result<T, TerminalError> {
+        self.events = None;
+        let given = user(&mut self.screen);
+        self.events = Some(EventStream::new());
+        given
+    }
+
+    fn edit(&mut self, text: &str, extension: &str) -> Result<Result<Option<String>, TerminalError>, TerminalError> {
+        let editor = terminal::editor(|name| std::env::var(name).ok());
+        let folder = self.state.clone();
+        let name = format!("text.{extension}");
+        self.lend(|screen| {
+            screen.lend(|| {
+                crate::engine::private_folder(&folder)?;
+                terminal::edit(&editor, &folder, &name, text)
+            })
+        })
+    }
+
+    /// The whole screen again, as after a change of its size.
+    fn again() -> Message {
+        let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
+        Message::Resize(width, height)
+    }
+}
+
+impl runtime::Stage<Interface> for Stage {
+    type Error = TerminalError;
+
+    async fn input(&mut self) -> Option<Message> {
+        loop {
+            let events = self.events.get_or_insert_with(EventStream::new);
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        if let Some(message) = Message::of_terminal(event) {
+                            return Some(message);
+                        }
+                    }
+                    Some(Err(_)) | None => return Some(Message::Ending(PauseReason::HungUp)),
+                },
+                _ = self.signals.terminate.recv() => return Some(Message::Ending(PauseReason::HungUp)),
+                _ = self.signals.hang_up.recv() => return Some(Message::Ending(PauseReason::HungUp)),
+                _ = self.signals.interrupt.recv() => return Some(Message::Ending(PauseReason::Left)),
+                _ = self.signals.stop.recv() => {
+                    self.lend(Screen::suspend).ok()?;
+                    return Some(Self::again());
+                }
+                _ = self.signals.go_on.recv() => {
+                    // Stopped by another's hand: the shell has had the terminal in its own modes meanwhile.
+                    self.lend(|screen| screen.lend(|| ())).ok()?;
+                    return Some(Self::again());
+                }
+            }
+        }
+    }
+
+    fn draw(&mut self, app: &Interface) -> Result<Seen, TerminalError> {
+        let seen = self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))?;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.desk.begin();
+        }
+        Ok(seen)
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<Option<Message>, TerminalError> {
+        match effect {
+            Effect::OpenEditor { purpose, text, extension } => Ok(Some(match self.edit(&text, extension)? {
+                Ok(edited) => Message::Edited(purpose, edited),
+                Err(error) => Message::Failed(error.to_string()),
+            })),
+            Effect::Copy(text) => match osc::copy(&text, self.tmux) {
+                Ok(sequence) => {
+                    self.screen.say(&sequence)?;
+                    Ok(Some(Message::Done("copied".to_owned())))
+                }
+                Err(error) => Ok(Some(Message::Failed(error.to_string()))),
+            },
+            Effect::Notify(text) => {
+                self.screen.say(&osc::notify(&text, self.tmux))?;
+                Ok(None)
+            }
+            Effect::Title(text) => {
+                self.screen.say(&osc::title(&text))?;
+                Ok(None)
+            }
+            Effect::Suspend => {
+                self.lend(Screen::suspend)?;
+                Ok(Some(Self::again()))
+            }
+            other => {
+                self.desk.perform(other);
+                Ok(None)
+            }
+        }
+    }
+
+    fn tick(&self) -> Message {
+        Message::Tick(chrono::Utc::now())
+    }
+}

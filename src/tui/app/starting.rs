@@ -1,0 +1,138 @@
+//! How a task is started: its form, the files that it names, the model that a person must agree to, the run.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::desk::Desk;
+use crate::catalog::Catalog;
+use crate::catalog::inputs::read_all;
+use crate::core::form::{Field, FieldType};
+use crate::core::pinned::Pinned;
+use crate::core::ports::HistoryQuery;
+use crate::core::secret::Secret;
+use crate::core::task::Task;
+use crate::engine::Start;
+use crate::tui::effect::Effect;
+use crate::tui::message::{FormOf, Message};
+
+/// The task that is started with what was typed where no task was found.
+pub const PLAIN_CHAT: &str = "ask";
+
+impl Desk {
+    /// The form of a task; one without inputs is started at once.
+    pub async fn open_task(&self, id: String, given: Option<Value>) -> Result<Message, String> {
+        let task = self.task(id.clone()).await?;
+        if task.inputs.is_empty() {
+            return self.start(id, json!({}), Vec::new()).await;
+        }
+        let last = self
+            .blocking(move |engine| {
+                let query = HistoryQuery { task: Some(id), limit: 1, ..HistoryQuery::default() };
+                let newest = engine.history(&query).map_err(|error| error.to_string())?.into_iter().next();
+                Ok(newest.and_then(|row| engine.load(row.run).ok()).map(|run| as_typed(&run.inputs)))
+            })
+            .await?;
+        let given = given.map_or(json!({}), |given| as_typed(&given));
+        Ok(Message::Form(Box::new(FormOf { task: Arc::new(task), given, last })))
+    }
+
+    /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.
+    pub async fn run_with(&self, id: String, text: String) -> Result<Message, String> {
+        let task = self.task(id.clone()).await?;
+        let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline);
+        let mut texts = task.inputs.iter().filter(takes);
+        let first = texts.clone().find(|field| field.required).or_else(|| texts.next());
+        let Some(first) = first else { return Err(format!("`{id}` has no input that takes a text")) };
+        let given = json!({ first.name.as_str(): text });
+        let complete = task.inputs.iter().all(|field| field.name == first.name || !field.required);
+        if complete { self.start(id, given, Vec::new()).await } else { self.open_task(id, Some(given)).await }
+    }
+
+    /// A task as it may be run, with the config's defaults.
+    async fn task(&self, id: String) -> Result<Task, String> {
+        let desk = self.clone();
+        let pinned = move || -> Result<Task, String> {
+            let mut task = Catalog::load(&desk.places).pin(&id).map_err(|error| error.to_string())?.task;
+            task.inputs = desk.settings.overlay(&task.id, &task.inputs).map_err(|wrong| wrong.join("; "))?;
+            Ok(task)
+        };
+        tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())?
+    }
+
+    /// Starts a run and opens it.
+    pub async fn start(&self, task: String, inputs: Value, secrets: Vec<(String, Secret)>) -> Result<Message, String> {
+        let (desk, id) = (self.clone(), task.clone());
+        let pinned = move || Catalog::load(&desk.places).pin(&id).map_err(|error| error.to_string());
+        let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
+        if let Some(choice) = self.to_be_agreed(&pinned).await? {
+            let then = Box::new(Effect::Start { task, inputs, secrets });
+            return Ok(Message::Consent { choice, then });
+        }
+        let desk = self.clone();
+        let run = self
+            .blocking(move |engine| {
+                let mut given: Map<String, Value> = inputs.as_object().cloned().unwrap_or_default();
+                let fields = desk.settings.overlay(&pinned.task.id, &pinned.task.inputs);
+                for field in fields.map_err(|wrong| wrong.join("; "))? {
+                    // The config's default stands in the place of the task's own.
+                    if let Some(default) = field.default
+                        && !given.contains_key(&field.name)
+                    {
+                        given.insert(field.name, default);
+                    }
+                }
+                let inputs = read_all(&pinned.task.inputs, &given, &desk.cwd).map_err(|wrong| wrong.join("; "))?;
+                let start = Start {
+                    pinned: Arc::new(pinned),
+                    inputs: Value::Object(inputs),
+                    cwd: desk.cwd.clone(),
+                    session: None,
+                    model: None,
+                    budget: None,
+                    origin: None,
+                };
+                let run = engine.start(&start).map_err(|error| error.to_string())?;
+                for (name, value) in secrets {
+                    engine.type_in(run, &name, value);
+                }
+                Ok(run)
+            })
+            .await?;
+        self.open_run(run).await
+    }
+
+    /// The first model of a definition that a person must agree to before it is asked.
+    async fn to_be_agreed(&self, pinned: &Pinned) -> Result<Option<crate::core::model::ModelChoice>, String> {
+        let models = &self.rooms().await?.models;
+        for name in pinned.models(None) {
+            let choice = models.choice(name.as_deref()).map_err(|failure| failure.message)?;
+            if choice.ask_first {
+                return Ok(Some(choice));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Inputs as a form takes them: a file that was read is its path again.
+fn as_typed(inputs: &Value) -> Value {
+    let path = |value: &Value| value.get("path").cloned();
+    match inputs {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| {
+                let typed = match value {
+                    Value::Object(_) => path(value).unwrap_or_else(|| value.clone()),
+                    Value::Array(items) if items.iter().any(|item| path(item).is_some()) => {
+                        items.iter().filter_map(path).collect()
+                    }
+                    other => other.clone(),
+                };
+                (name.clone(), typed)
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,178 @@
+//! Runs that are watched: their events are folded into a copy that the screens share.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::task::AbortHandle;
+
+use super::desk::Desk;
+use crate::core::event::PauseReason;
+use crate::core::id::RunId;
+use crate::core::run::{Run, Status};
+use crate::engine::{Engine, Rest, Subscription, Update};
+use crate::tui::message::{Message, Opened};
+
+/// A run that is watched.
+pub struct Watched {
+    task: AbortHandle,
+    /// As it was seen last.
+    run: Arc<Run>,
+}
+
+impl Desk {
+    /// Opens a run: takes it up, unless the person paused it or it is over, and watches it.
+    pub async fn open_run(&self, run: RunId) -> Result<Message, String> {
+        let opened = self.attend(run, true).await?;
+        self.blocking(move |engine| {
+            let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task));
+            let drafts = engine.drafts(run).unwrap_or_default();
+            Ok(Message::Opened(Box::new(Opened { run: opened, task, drafts })))
+        })
+        .await
+    }
+
+    /// Sees to it that a run is watched, and with `drive` that it goes on. Gives it as it stands, and posts it.
+    pub async fn attend(&self, run: RunId, drive: bool) -> Result<Arc<Run>, String> {
+        let desk = self.clone();
+        let (snapshot, subscription) = self
+            .blocking(move |engine| {
+                let stands = engine.load(run).map_err(|error| error.to_string())?;
+                if drive && goes_on(&stands) {
+                    engine.drive(run).map_err(|error| error.to_string())?;
+                }
+                // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
+                if desk.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
+                    let stands = engine.load(run).map_err(|error| error.to_string())?;
+                    return Ok((Arc::new(stands), None));
+                }
+                let (snapshot, subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
+                Ok((Arc::new(snapshot), Some(subscription)))
+            })
+            .await?;
+        if let Some(subscription) = subscription {
+            self.watch(Arc::clone(&snapshot), subscription).await?;
+        }
+        self.post(Message::Run(Arc::clone(&snapshot))).await;
+        Ok(snapshot)
+    }
+
+    fn is_watched(&self, run: RunId) -> bool {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.get(&run).is_some_and(|watched| !watched.task.is_finished())
+    }
+
+    async fn watch(&self, run: Arc<Run>, subscription: Subscription) -> Result<(), String> {
+        let engine = self.rooms().await?.engine.clone();
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = run.id;
+        let watcher = Watcher { desk: self.clone(), engine, run: Arc::clone(&run), changed: false };
+        let task = tokio::spawn(watcher.follow(subscription)).abort_handle();
+        if let Some(before) = watched.insert(id, Watched { task, run }) {
+            before.task.abort();
+        }
+        Ok(())
+    }
+
+    /// Watches a run no more, unless it is driven here: then it is told when it waits.
+    pub fn leave_alone(&self, run: RunId) {
+        if self.engine().is_some_and(|engine| engine.driven().contains(&run)) {
+            return;
+        }
+        if let Some(watched) = self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&run) {
+            watched.task.abort();
+        }
+    }
+
+    fn seen(&self, run: RunId) -> Option<Arc<Run>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).get(&run).map(|watched| Arc::clone(&watched.run))
+    }
+
+    /// Whether something of a run is under way.
+    pub fn is_under_way(&self, run: RunId) -> bool {
+        self.seen(run).is_some_and(|run| run.status == Status::Running)
+    }
+
+    /// Whether a run waits for the person.
+    pub fn waits(&self, run: RunId) -> bool {
+        self.seen(run).is_some_and(|run| run.gates() > 0)
+    }
+
+    /// What a run is called.
+    pub fn title(&self, run: RunId) -> String {
+        let title = self.seen(run).map(|run| run.title.clone()).unwrap_or_default();
+        crate::core::text::Untrusted::new(title).line().into_owned()
+    }
+}
+
+/// Whether opening a run has it go on: not when it is over, nor when the person paused it.
+fn goes_on(run: &Run) -> bool {
+    match run.status {
+        Status::Running | Status::Waiting => true,
+        Status::Paused => run.paused != Some(PauseReason::ByYou),
+        Status::Completed | Status::Failed | Status::Cancelled => false,
+    }
+}
+
+struct Watcher {
+    desk: Desk,
+    engine: Engine,
+    run: Arc<Run>,
+    /// The run changed since it was posted last.
+    changed: bool,
+}
+
+impl Watcher {
+    async fn follow(mut self, mut subscription: Subscription) {
+        loop {
+            for update in subscription.next().await {
+                self.take(update).await;
+            }
+            self.tell().await;
+        }
+    }
+
+    async fn take(&mut self, update: Update) {
+        match update {
+            Update::Event(recorded) if recorded.seq == self.run.seq + 1 => {
+                Arc::make_mut(&mut self.run).apply(recorded.seq, recorded.at, &recorded.event);
+                self.changed = true;
+            }
+            // Something was missed: it was written while nobody told.
+            Update::Event(recorded) if recorded.seq > self.run.seq => self.look().await,
+            Update::Event(_) => {}
+            Update::Delta { key, attempt, delta } => {
+                self.tell().await;
+                let run = self.run.id;
+                self.desk.post(Message::Delta { run, key, attempt, delta }).await;
+            }
+            Update::Rested(rest) => {
+                if let Rest::Lost(why) = rest {
+                    self.desk.post(Message::Failed(why)).await;
+                }
+                self.look().await;
+            }
+        }
+    }
+
+    /// Reads the run as the journal has it.
+    async fn look(&mut self) {
+        let (engine, id) = (self.engine.clone(), self.run.id);
+        if let Ok(Ok(run)) = tokio::task::spawn_blocking(move || engine.load(id)).await
+            && run.seq >= self.run.seq
+        {
+            self.run = Arc::new(run);
+            self.changed = true;
+        }
+    }
+
+    async fn tell(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        if let Some(watched) =
+            self.desk.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id)
+        {
+            watched.run = Arc::clone(&self.run);
+        }
+        self.desk.post(Message::Run(Arc::clone(&self.run))).await;
+    }
+}
