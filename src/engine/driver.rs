@@ -207,17 +207,17 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
-        let mut announced = false;
+        // The event at which it was last said that a person is waited for: said again once something has happened.
+        let mut announced = None;
         loop {
-            self.settle()?;
+            self.settle_derived()?;
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
-            let idle = self.is_idle();
-            if idle && !announced {
+            self.commit()?;
+            if self.is_idle() && announced.replace(self.committed) != Some(self.committed) {
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
-            announced = idle;
             let (wake, now) = (self.next_retry(), self.now());
             let shared = Arc::clone(&self.engine.shared);
             let lane_freed = shared.lane_freed.notified();
@@ -250,9 +250,10 @@ impl Driver {
         wanted.min()
     }
 
-    /// Ends the drive, or says that the run waits, once nothing is under way.
+    /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
+    /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
-        if !self.under_way.is_empty() {
+        if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
@@ -271,23 +272,21 @@ impl Driver {
                 let known = self.run.result.as_ref().is_some_and(|r| r.title == title && r.body == body);
                 if self.run.status != Status::Completed || !known {
                     self.stage(Event::RunCompleted { title, body }, false);
-                    self.commit()?;
                 }
-                self.notify("completed");
-                Ok(Some(Rest::Over))
+                self.over(Status::Completed)
             }
             Some(End::Failed { key, failure }) => {
                 self.stage(Event::RunFailed { key, error: failure }, false);
-                self.commit()?;
-                self.notify("failed");
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
             None if self.next_retry().is_some() => Ok(None),
             None if self.run.gates() > 0 => {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
                     self.commit()?;
-                    self.notify("waiting");
+                    if self.run.status == Status::Waiting {
+                        self.notify("waiting");
+                    }
                 }
                 Ok(None)
             }
@@ -297,10 +296,19 @@ impl Driver {
                 let message = "nothing is wanted and nothing waits: the steps wait for each other";
                 let error = Failure::new(FailureClass::Definition, message);
                 self.stage(Event::RunFailed { key: None, error }, false);
-                self.commit()?;
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
         }
+    }
+
+    /// Commits the end of the run. What others wrote meanwhile may make it go on instead.
+    fn over(&mut self, status: Status) -> Result<Option<Rest>, Lost> {
+        self.commit()?;
+        if self.run.status != status {
+            return self.rest();
+        }
+        self.notify(status.name());
+        Ok(Some(Rest::Over))
     }
 
     fn notify(&self, status: &str) {
