@@ -30,6 +30,7 @@ use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
 use crate::engine::deadline::{self, Deadlines};
+use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, Rest, Update};
 use crate::engine::lease::Lease;
 use crate::engine::{Engine, EngineError, Order, recover};
@@ -59,6 +60,8 @@ pub struct Driver {
     pub(super) committed: u64,
     /// Attempts whose intent is staged: they begin when it is committed.
     pub(super) starting: Vec<Arc<Want>>,
+    /// Files of partial texts: removed when what is staged, which has the texts, is committed.
+    pub(super) spent: Vec<PathBuf>,
     pub(super) wants: Wants,
     pub(super) resting: Option<PauseReason>,
 }
@@ -132,7 +135,9 @@ impl Driver {
         (orders, inbox): (mpsc::UnboundedSender<Order>, mpsc::UnboundedReceiver<Order>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
+        failpoint("recovery.before");
         let epoch = ports.journal.take_over(run)?;
+        failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
         let flow = flow_of(&pinned).map_err(|why| EngineError::Refused(Refusal(why)))?;
@@ -157,6 +162,7 @@ impl Driver {
             unfed: Vec::new(),
             committed,
             starting: Vec::new(),
+            spent: Vec::new(),
             wants: Wants::default(),
             resting: None,
             run,
@@ -171,10 +177,13 @@ impl Driver {
             if driver.run.status != Status::Completed {
                 driver.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            for event in recover::abandoned(&driver.run, &driver.engine.shared.ports.state) {
+            let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state);
+            for event in events {
                 driver.stage(event, true);
             }
+            driver.spent = spent;
         }
+        failpoint("recovery.staged");
         Ok(driver)
     }
 

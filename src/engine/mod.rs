@@ -10,6 +10,7 @@ mod begin;
 mod compose;
 mod deadline;
 mod driver;
+mod failpoint;
 mod feed;
 mod lease;
 mod orders;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::failpoint::failpoint;
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
@@ -447,8 +449,10 @@ impl Engine {
             if events.is_empty() {
                 return Ok(());
             }
+            failpoint("append.before");
             match self.shared.ports.journal.append(self.batch(&folded, Writer::Decider, events)) {
                 Ok(_) => {
+                    failpoint("append.after");
                     lease::ring(&self.shared.ports.state, run);
                     return Ok(());
                 }

@@ -6,6 +6,7 @@ use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
 use crate::engine::driver::{Driver, Lost};
+use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
@@ -26,11 +27,16 @@ impl Driver {
             let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
             batch.after = self.committed;
             let at = batch.at;
+            failpoint("commit.before");
             match self.engine.shared.ports.journal.append(batch) {
                 Ok(_) => {
+                    failpoint("commit.after");
                     for (event, _) in std::mem::take(&mut self.staged) {
                         self.committed += 1;
                         self.publish(self.committed, at, event);
+                    }
+                    for path in std::mem::take(&mut self.spent) {
+                        let _ = std::fs::remove_file(path);
                     }
                     for want in std::mem::take(&mut self.starting) {
                         self.begin(&want);
