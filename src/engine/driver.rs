@@ -208,12 +208,14 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
+        // The event at which it was last said that a person is waited for: said again once something has happened.
         let mut announced = 0;
         loop {
-            self.settle()?;
+            self.settle_derived()?;
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
+            self.commit()?;
             if self.is_idle() && announced != self.committed {
                 announced = self.committed;
                 self.feed.publish(&Update::Rested(Rest::Waiting));
@@ -259,9 +261,10 @@ impl Driver {
         self.next_retry().into_iter().chain(deadline).min()
     }
 
-    /// Ends the drive, or says that the run waits, once nothing is under way.
+    /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
+    /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
-        if !self.under_way.is_empty() {
+        if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
@@ -277,22 +280,21 @@ impl Driver {
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body, .. }) => {
-                self.complete(title, body)?;
-                self.notify("completed");
-                Ok(Some(Rest::Over))
+                self.complete(title, body);
+                self.over(Status::Completed)
             }
             Some(End::Failed { key, failure }) => {
                 self.stage(Event::RunFailed { key, error: failure }, false);
-                self.commit()?;
-                self.notify("failed");
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
             None if self.next_retry().is_some() => Ok(None),
             None if self.run.gates() > 0 => {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
                     self.commit()?;
-                    self.notify("waiting");
+                    if self.run.status == Status::Waiting {
+                        self.notify("waiting");
+                    }
                 }
                 Ok(None)
             }
@@ -302,14 +304,13 @@ impl Driver {
                 let message = "nothing is wanted and nothing waits: the steps wait for each other";
                 let error = Failure::new(FailureClass::Definition, message);
                 self.stage(Event::RunFailed { key: None, error }, false);
-                self.commit()?;
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
         }
     }
 
     /// A workflow's result is a document; as long as the flow gives the same, a person's edit of it stands.
-    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<(), Lost> {
+    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) {
         if self.run.kind == Kind::Workflow {
             let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
             let by_flow = versions.iter().rev().find(|version| version.by == "flow");
@@ -328,7 +329,16 @@ impl Driver {
         if self.run.status != Status::Completed || !known {
             self.stage(Event::RunCompleted { title, body }, false);
         }
-        self.commit()
+    }
+
+    /// Commits the end of the run. What others wrote meanwhile may make it go on instead.
+    fn over(&mut self, status: Status) -> Result<Option<Rest>, Lost> {
+        self.commit()?;
+        if self.run.status != status {
+            return self.rest();
+        }
+        self.notify(status.name());
+        Ok(Some(Rest::Over))
     }
 
     fn notify(&self, status: &str) {

@@ -84,12 +84,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Feeds the flow and performs what is pure until nothing new comes of it, then commits and begins the rest.
-    pub(super) fn settle(&mut self) -> Result<(), Lost> {
-        self.settle_derived()?;
-        self.commit()
-    }
-
+    /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
     pub(super) fn settle_derived(&mut self) -> Result<(), Lost> {
         if self.run.status == Status::Cancelled {
             return Ok(());
