@@ -61,7 +61,8 @@ fn on_two_threads<T: Send>(list: Vec<T>, each: impl Fn(T) + Sync) {
 #[test]
 fn a_run_killed_at_any_write_point_goes_on_to_the_same_result() {
     let points = points();
-    for name in ["create.before", "commit.after", "begin.before", "outcome.received", "decision.after", "append.before"] {
+    for name in ["create.before", "commit.after", "begin.before", "outcome.received", "decision.after", "append.before"]
+    {
         assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
     }
     let mut kills = Vec::new();

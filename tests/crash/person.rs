@@ -8,11 +8,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use stepwell::core::decide::{Decision, What};
 use stepwell::core::event::Scope;
+use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Gate, GateFor};
 use stepwell::core::id::RunId;
 use stepwell::core::ports::Job;
 use stepwell::core::run::{Run, Status};
-use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::work::Work;
 use stepwell::engine::{EngineError, Fork, Rest, Update};
 

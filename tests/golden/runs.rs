@@ -133,7 +133,8 @@ async fn parallel() -> (House, RunId) {
         _ => shout(job),
     });
     let rules = each("['a', 'b', 'c']", json!({ "review": "never" }));
-    let steps = json!([prompt("read", "Read {{ item }}.", rules), expr("all", "steps.read.outputs | join(' ')", json!({}))]);
+    let steps =
+        json!([prompt("read", "Read {{ item }}.", rules), expr("all", "steps.read.outputs | join(' ')", json!({}))]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
     house.engine.take_up(run).await.unwrap();
@@ -155,7 +156,8 @@ async fn in_doubt() -> (House, RunId) {
     let tries = AtomicUsize::new(0);
     let house = House::new(move |job| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(job) });
     let rules = json!({ "approve": "never" });
-    let steps = json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
+    let steps =
+        json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
     let run = house.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
     house.drive(run).await;
     house.decide(run, "pay", What::Answer { value: json!("paid") }).await;
@@ -293,9 +295,17 @@ async fn waiting() -> (House, RunId) {
     });
     let steps = json!([
         prompt("cheap", "hello", json!({ "review": "never" })),
-        prompt("dear", "{{ steps.cheap.output }}", json!({ "checks": [{ "expr": "output == 'no'", "says": "it says no" }] })),
+        prompt(
+            "dear",
+            "{{ steps.cheap.output }}",
+            json!({ "checks": [{ "expr": "output == 'no'", "says": "it says no" }] })
+        ),
         prompt("left_out", "{{ steps.cheap.output }}", json!({})),
-        step("form", json!({ "kind": "ask", "fields": [{ "name": "n", "type": "integer", "required": true }] }), json!({})),
+        step(
+            "form",
+            json!({ "kind": "ask", "fields": [{ "name": "n", "type": "integer", "required": true }] }),
+            json!({})
+        ),
         command("act", json!({})),
         step("post", post, json!({ "approve": "never" })),
         prompt("beyond", "{{ steps.dear.output }}", json!({})),
@@ -305,7 +315,8 @@ async fn waiting() -> (House, RunId) {
     house.drive(run).await;
     let budget = Budget { usd: Some(0.35), tokens: None };
     let state: Run = house.engine.load(run).unwrap();
-    let asked = state.waiting().find(|gate| gate.kind == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
+    let asked =
+        state.waiting().find(|gate| gate.kind == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
     house.decide(run, &asked, What::Budget { budget }).await;
     decide_all(&house, run, &[("left_out", What::Skip)]).await;
     (house, run)
