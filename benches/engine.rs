@@ -31,6 +31,9 @@ use stepwell::engine::Subscription;
 use stepwell::flow::Flow as _;
 use stepwell::flow::graph::Graph;
 
+/// What a pure step may cost.
+const PURE: Duration = Duration::from_micros(30);
+
 fn main() {
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -46,7 +49,8 @@ fn main() {
 
 /// A part of the table.
 enum Part {
-    Pure,
+    Chain,
+    Items,
     Effectful,
     Parallel,
     Reviews,
@@ -55,8 +59,9 @@ enum Part {
     Next,
 }
 
-const PARTS: [(&str, Part); 7] = [
-    ("pure", Part::Pure),
+const PARTS: [(&str, Part); 8] = [
+    ("pure chain", Part::Chain),
+    ("pure items", Part::Items),
     ("effectful", Part::Effectful),
     ("parallel", Part::Parallel),
     ("reviews", Part::Reviews),
@@ -68,7 +73,8 @@ const PARTS: [(&str, Part); 7] = [
 impl Part {
     async fn call(&self) {
         match self {
-            Self::Pure => pure().await,
+            Self::Chain => pure_chain().await,
+            Self::Items => pure_items().await,
             Self::Effectful => effectful().await,
             Self::Parallel => parallel().await,
             Self::Reviews => reviews().await,
@@ -154,15 +160,17 @@ fn items(count: u32) -> Value {
     json!({ "for_each": { "list": format!("range({count})"), "one_by_one": false } })
 }
 
-async fn pure() {
-    let most = Duration::from_micros(30);
+async fn pure_chain() {
     for count in [100, 1_000] {
         let steps = chain(count, |id, before| transform(id, &format!("{before} + 1"), json!({})));
-        completed(&format!("pure step in a chain of {count}"), &steps, &json!({}), count, most).await;
+        completed(&format!("pure step in a chain of {count}"), &steps, &json!({}), count, PURE).await;
     }
+}
+
+async fn pure_items() {
     for count in [1_000, 10_000] {
         let steps = json!([transform("each", "item + 1", items(count))]);
-        completed(&format!("pure item of {count}"), &steps, &json!({}), count, most).await;
+        completed(&format!("pure item of {count}"), &steps, &json!({}), count, PURE).await;
     }
 }
 
@@ -207,27 +215,21 @@ async fn reviews() {
         );
         let (_, mut updates) = drive(&house, run).await;
         let start = Instant::now();
-        let mut times = Vec::new();
+        let mut costs = Vec::new();
         for at in 0..REVIEWS {
-            let one = Instant::now();
+            let cpu = cpu_time();
             house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
-            if one_by_one || at + 1 == REVIEWS {
-                rested(&mut updates).await;
-            }
-            times.push(one.elapsed());
+            rested(&mut updates).await;
+            costs.push(cpu_time() - cpu);
         }
         let kind = if one_by_one { "one after another" } else { "that wait together" };
         row(&format!("{REVIEWS} reviews {kind}"), start.elapsed(), Some(Duration::from_secs(1)));
         row("    as many bare commits", bare_commit(house.store.path().parent().unwrap()) * REVIEWS, None);
-        // The median of twenty: a single commit may take ten times as long as the one before it.
-        let median = |times: &[Duration]| {
-            let mut times = times.to_vec();
-            times.sort();
-            times[times.len() / 2]
-        };
-        let first = median(&times[..20]);
-        row(&format!("the first of them (median of 20), {kind}"), first, None);
-        row(&format!("the last of them; twice the first, {kind}"), median(&times[times.len() - 20..]), Some(first * 2));
+        // Of CPU: the time of a commit differs by more than this from one to the next.
+        let of_ten = |costs: &[Duration]| costs.iter().sum::<Duration>() / 10;
+        let first = of_ten(&costs[..10]);
+        row("    the first ten, of CPU each", first, None);
+        row("    the last ten, of CPU each; twice the first", of_ten(&costs[costs.len() - 10..]), Some(first * 2));
     }
 }
 
@@ -315,15 +317,15 @@ async fn next() {
         let mut session = graph.open(&Run::fold(run, &journal[..1]).unwrap());
         session.feed(&[]);
         row(&format!("open a graph of 1,000 {kind}, nothing done"), start.elapsed(), None);
-        let (mut worst, start) = (Duration::ZERO, Instant::now());
+        let mut times = Vec::new();
         for recorded in &journal[1..] {
             let one = Instant::now();
             session.feed(std::slice::from_ref(&recorded.event));
-            worst = worst.max(one.elapsed());
+            times.push(one.elapsed());
         }
-        let events = u32::try_from(journal.len()).unwrap() - 1;
-        row(&format!("what is next after one event of {events}, of 1,000 {kind}"), start.elapsed() / events, most);
-        row("the worst of them", worst, most);
+        times.sort();
+        row(&format!("what is next after an event, of 1,000 {kind}: the median"), times[times.len() / 2], most);
+        row("    one in a hundred takes longer than", times[times.len() * 99 / 100], most);
         let folded = Run::fold(run, &journal).unwrap();
         let start = Instant::now();
         graph.open(&folded).feed(&[]);

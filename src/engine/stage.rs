@@ -10,7 +10,7 @@ use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
-const MOST_STAGED: usize = 1_000;
+const MOST_STAGED: usize = 4_000;
 
 impl Driver {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
