@@ -209,14 +209,15 @@ impl Driver {
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
         // The event at which it was last said that a person is waited for: said again once something has happened.
-        let mut announced = None;
+        let mut announced = 0;
         loop {
             self.settle_derived()?;
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
             self.commit()?;
-            if self.is_idle() && announced.replace(self.committed) != Some(self.committed) {
+            if self.is_idle() && announced != self.committed {
+                announced = self.committed;
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
             let (wake, now) = (self.next_wake(), self.now());
