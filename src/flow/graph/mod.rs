@@ -3,6 +3,7 @@
 //! `plan` makes a definition ready, `scope` and `slot` say how far each step and item has come, `call` holds what a
 //! call is asked to do against the journal, `work` and `names` render it, `view` is what later steps see.
 
+mod before;
 mod call;
 mod history;
 mod names;
