@@ -9,6 +9,7 @@ use super::effect::Purpose;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Delta;
+use crate::core::ports::RunRow;
 use crate::core::run::Run;
 
 /// Something that happened.
@@ -43,6 +44,19 @@ pub enum Message {
     Failed(String),
     /// Something was done that is worth a word.
     Done(String),
+    /// Runs that a search found, newest first.
+    Rows {
+        /// The search.
+        ticket: u64,
+        /// How many were left out before the first.
+        offset: usize,
+        /// They.
+        rows: Vec<RunRow>,
+    },
+    /// A run was renamed or deleted: lists of runs are asked for again.
+    RunsChanged,
+    /// Every run in which something waits, as it stands.
+    Waiting(Vec<Arc<Run>>),
     /// Paths that begin like what was typed.
     Completions {
         /// The field, by its place.

@@ -15,6 +15,7 @@ pub mod diff;
 pub mod effect;
 pub mod frame;
 pub mod keys;
+pub mod layers;
 pub mod markdown;
 pub mod message;
 pub mod osc;

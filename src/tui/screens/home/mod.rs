@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::layout::Position;
 
 use crate::core::model::ModelChoice;
@@ -21,6 +19,7 @@ use crate::tui::effect::{Effect, Go};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Screen, Situation};
+use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -279,10 +278,8 @@ impl HomeScreen {
     }
 
     fn found(&self, wanted: &str) -> Vec<Row> {
-        let pattern = Pattern::parse(wanted, CaseMatching::Smart, Normalization::Smart);
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut chars = Vec::new();
-        let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut chars), &mut matcher);
+        let mut fuzzy = Fuzzy::new(wanted);
+        let mut score = |text: &str| fuzzy.score(text);
         let mut found: Vec<(u32, Row)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
             found.extend(score(&run.title).map(|score| (score, Row::Run(at))));

@@ -4,9 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::core::form::Field;
-use crate::core::id::RunId;
 use crate::core::task::{FlowKind, Instruct, Workflow};
-use crate::tui::testing::{SIZES, at, frame, key};
+use crate::tui::testing::{SIZES, at, frame, key, listed as run};
 use crate::tui::theme::Depth;
 
 fn task(id: &str, icon: &str, name: &str, body: Body) -> TaskRow {
@@ -56,21 +55,6 @@ fn workflow() -> Body {
         result: None,
         then: vec![],
     })
-}
-
-fn run(title: &str, status: Status, waiting: u32, seconds: i64) -> RunRow {
-    RunRow {
-        run: RunId::new(u64::try_from(seconds).unwrap(), [1; 10]),
-        task: "poem".into(),
-        kind: Kind::Workflow,
-        title: title.into(),
-        status,
-        created_at: at(0),
-        updated_at: at(seconds),
-        snippet: "The lamps lean out across the tide".into(),
-        cwd: "/".into(),
-        waiting,
-    }
 }
 
 fn home() -> HomeScreen {
