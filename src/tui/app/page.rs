@@ -1,6 +1,5 @@
 //! The screens as one type: what the navigation stack holds.
 
-use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
@@ -11,6 +10,7 @@ use crate::tui::effect::Effect;
 use crate::tui::message::Message;
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::FormScreen;
+use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
@@ -22,6 +22,7 @@ pub enum Page {
     Form(Box<FormScreen>),
     Run(Box<RunScreen>),
     Chat(Box<ChatScreen>),
+    History(Box<HistoryScreen>),
 }
 
 impl Page {
@@ -31,6 +32,7 @@ impl Page {
             Self::Form(screen) => screen.update(message),
             Self::Run(screen) => screen.update(message),
             Self::Chat(screen) => screen.update(message),
+            Self::History(screen) => screen.update(message),
         }
     }
 
@@ -40,6 +42,7 @@ impl Page {
             Self::Form(screen) => screen.give(id),
             Self::Run(screen) => screen.give(id),
             Self::Chat(screen) => screen.give(id),
+            Self::History(screen) => screen.give(id),
         }
     }
 
@@ -49,6 +52,7 @@ impl Page {
             Self::Form(screen) => screen.view(canvas, area),
             Self::Run(screen) => screen.view(canvas, area),
             Self::Chat(screen) => screen.view(canvas, area),
+            Self::History(screen) => screen.view(canvas, area),
         }
     }
 
@@ -58,6 +62,7 @@ impl Page {
             Self::Form(screen) => screen.saw(seen),
             Self::Run(screen) => screen.saw(seen),
             Self::Chat(screen) => screen.saw(seen),
+            Self::History(screen) => screen.saw(seen),
         }
     }
 
@@ -67,6 +72,7 @@ impl Page {
             Self::Form(screen) => screen.situation(),
             Self::Run(screen) => screen.situation(),
             Self::Chat(screen) => screen.situation(),
+            Self::History(screen) => screen.situation(),
         }
     }
 
@@ -75,16 +81,16 @@ impl Page {
         match self {
             Self::Run(screen) => Some(screen.run().id),
             Self::Chat(screen) => Some(screen.run().id),
-            Self::Home(_) | Self::Form(_) => None,
+            Self::Home(_) | Self::Form(_) | Self::History(_) => None,
         }
     }
 
     /// Whether time alone changes what it shows.
-    pub fn ticks(&self, _now: DateTime<Utc>) -> bool {
+    pub fn ticks(&self) -> bool {
         match self {
             Self::Home(_) => true,
             Self::Run(screen) => screen.ticks(),
-            Self::Form(_) | Self::Chat(_) => false,
+            Self::Form(_) | Self::Chat(_) | Self::History(_) => false,
         }
     }
 
@@ -93,6 +99,7 @@ impl Page {
         let of = |title: &str| Untrusted::new(format!("{title} · stepwell"));
         match self {
             Self::Home(_) => Untrusted::from("stepwell"),
+            Self::History(_) => of("history"),
             Self::Form(screen) => of(screen.title()),
             Self::Run(screen) => of(&screen.run().title),
             Self::Chat(screen) => of(&screen.run().title),

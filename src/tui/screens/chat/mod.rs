@@ -74,6 +74,12 @@ impl ChatScreen {
         screen
     }
 
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// What the last frame showed.
     pub fn saw(&mut self, seen: Seen) {
         self.seen = seen;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::layout::Position;
 
+use crate::core::id::RunId;
 use crate::core::model::ModelChoice;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
@@ -21,6 +20,7 @@ use crate::tui::effect::{Effect, Go};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Screen, Situation};
+use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -94,17 +94,38 @@ impl HomeScreen {
         home
     }
 
-    /// Takes the open runs, and the tasks with the most recently used first. The selection stays on what it was on.
-    pub fn fill(&mut self, mut runs: Vec<RunRow>, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
-        let before = self.selected().and_then(|row| self.name_of(row));
+    /// Takes the open runs. The selection stays on what it was on.
+    pub fn fill_runs(&mut self, mut runs: Vec<RunRow>, now: DateTime<Utc>) {
         runs.retain(|run| open_order(run).is_some());
         runs.sort_by_key(open_order);
-        (self.runs, self.tasks, self.now) = (runs, tasks, now);
+        self.refill(|home| (home.runs, home.now) = (runs, now));
+    }
+
+    /// Takes the tasks, the most recently used first. The selection stays on what it was on.
+    pub fn fill_tasks(&mut self, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
+        self.refill(|home| (home.tasks, home.now) = (tasks, now));
+    }
+
+    fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
+        let before = self.selected().and_then(|row| self.name_of(row));
+        fill(self);
         self.refresh();
         if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before) {
             self.list.select(at, self.rows.len(), self.seen.list);
             self.show();
         }
+    }
+
+    /// The open runs, in their order.
+    #[must_use]
+    pub fn open_runs(&self) -> Vec<RunId> {
+        self.runs.iter().map(|run| run.run).collect()
+    }
+
+    /// The tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &[TaskRow] {
+        &self.tasks
     }
 
     /// Which model answers, and why.
@@ -161,6 +182,12 @@ impl HomeScreen {
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
+            }
+            Message::Tick(now) => {
+                // Home shows no smaller unit than the minute.
+                let changed = now.timestamp() / 60 != self.now.timestamp() / 60;
+                self.now = now;
+                (Vec::new(), changed)
             }
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
@@ -279,10 +306,8 @@ impl HomeScreen {
     }
 
     fn found(&self, wanted: &str) -> Vec<Row> {
-        let pattern = Pattern::parse(wanted, CaseMatching::Smart, Normalization::Smart);
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut chars = Vec::new();
-        let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut chars), &mut matcher);
+        let mut fuzzy = Fuzzy::new(wanted);
+        let mut score = |text: &str| fuzzy.score(text);
         let mut found: Vec<(u32, Row)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
             found.extend(score(&run.title).map(|score| (score, Row::Run(at))));

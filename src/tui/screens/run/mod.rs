@@ -23,6 +23,7 @@ use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::Seen;
 use crate::tui::markdown::Document;
+use crate::tui::screens::form::FormScreen;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
@@ -121,6 +122,17 @@ impl RunScreen {
     #[must_use]
     pub fn ticks(&self) -> bool {
         self.run.status == Status::Running && self.run.under_way() > 0
+    }
+
+    /// The form that the selected call asks for; `None` when it asks for none.
+    #[must_use]
+    pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
+        let seen = self.seen.gate.clone()?;
+        let call = self.run.call(&seen.key)?;
+        let gate = call.gate.as_ref().filter(|gate| gate.kind == seen.kind)?;
+        let title = self.selected_row().map_or_else(|| seen.key.to_string(), |row| row.title.clone());
+        let text = gate.shows.get("text").and_then(serde_json::Value::as_str).unwrap_or_default();
+        FormScreen::answering(&title, Untrusted::from(text), gate, seen, now)
     }
 
     /// The situation that a key meets: what waits counts only as far as the last frame showed it.
