@@ -156,7 +156,6 @@ fn help_doctor_paths_models_and_completions_answer() {
     assert!(home.step("completions bash").exits(0).out.contains("_stepwell"));
     home.step("run poem -i topic=x --review accept").exits(0);
     assert!(home.step("doctor --rebuild").exits(0).out.contains("1 run"));
-    assert_eq!(home.step("run poem --next").exits(0).out, "nothing follows `poem`\n");
 }
 
 #[test]

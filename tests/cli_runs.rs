@@ -141,7 +141,7 @@ fn without_leave_an_effect_waits_and_with_leave_it_happens_once() {
     let home = Home::new();
     effect(&home);
     let done = home.step("run effect --review accept").exits(3);
-    assert!(done.out.contains("run:") && done.out.contains("\n"), "{}", done.out);
+    assert!(done.out.contains("    sh\n") && done.out.contains("    echo once >> effects"), "{}", done.out);
     assert!(!home.path().join("effects").exists());
     let done = home.shell(&done.answer()).exits(0);
     assert_eq!(done.out, "saved hello\n");

@@ -1,5 +1,6 @@
 //! New runs: `run`, `rerun`, `fork`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,10 +10,11 @@ use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, out};
 use crate::core::event::Origin;
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
-use crate::core::task::{Body, Task};
+use crate::core::task::Task;
 use crate::core::usage::Budget;
 use crate::engine::{Fork, Start};
 
@@ -22,13 +24,6 @@ use crate::engine::{Fork, Start};
 /// When the task, an input or the config is not valid, or the store cannot be used.
 pub fn run(app: &App, args: RunArgs) -> Result<Exit, Problem> {
     let pinned = Arc::new(app.catalog(&args.place)?.pin(&args.task)?);
-    if args.next || args.autoruns.is_some() {
-        successors(&pinned.task)?;
-        if args.next {
-            out::line(&format!("nothing follows `{}`", pinned.task.id));
-            return Ok(Exit::Done);
-        }
-    }
     super::wait_for(start(app, args, pinned))
 }
 
@@ -53,7 +48,66 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
         out::line(&run.to_string());
         return Ok(Exit::Done);
     }
-    drive(app, run, 0, how).await
+    let exit = drive(app, run, 0, how.clone()).await?;
+    if exit != Exit::Done {
+        return Ok(exit);
+    }
+    follow(app, run, &args.place, args.next, args.autoruns, how).await
+}
+
+/// What may follow a run that is done: told, or started, up to `most` runs in all, each with its own result.
+async fn follow(
+    app: &App,
+    run: RunId,
+    place: &Place,
+    next: bool,
+    most: Option<u32>,
+    how: How,
+) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let after = |run: RunId| -> Result<Vec<(RunId, String, Value)>, Problem> {
+        let found = engine.successors(run)?;
+        Ok(found.into_iter().map(|(task, inputs)| (run, task, inputs)).collect())
+    };
+    let mut queue: VecDeque<(RunId, String, Value)> = after(run)?.into();
+    let mut left = most.unwrap_or_default();
+    if next && queue.is_empty() && !how.json {
+        out::line("nothing follows");
+    }
+    while let Some((before, task, inputs)) = queue.pop_front() {
+        if left == 0 {
+            let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));
+            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -");
+            // Where a program reads stdout, only lines of JSON may stand there.
+            if next && !how.json {
+                out::page(&told);
+            } else {
+                out::say(&told);
+            }
+            continue;
+        }
+        left -= 1;
+        let pinned = Arc::new(app.catalog(place)?.pin(&task)?);
+        consent::ensure(app, &pinned, None).await?;
+        let old = engine.load(before)?;
+        let start = Start {
+            pinned,
+            inputs,
+            cwd: old.cwd.clone(),
+            session: old.session.clone(),
+            model: None,
+            budget: None,
+            origin: Some(Origin { run: before, how: "successor".to_owned(), at: None }),
+        };
+        let run = engine.start(&start)?;
+        out::say(&format!("run {} follows: {task}", run.short()));
+        let exit = drive(app, run, 0, how.clone()).await?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+        queue.extend(after(run)?);
+    }
+    Ok(Exit::Done)
 }
 
 /// `rerun`: the same task with the inputs overlaid, nothing taken over.
@@ -133,22 +187,6 @@ fn check(task: &Task, inputs: &Value) -> Result<(), Problem> {
         let hint = format!("`stepwell run {} -i NAME=VALUE` gives a value", task.id);
         Problem::invalid(format!("{}\n({hint})", wrong.join("\n")))
     })
-}
-
-/// This version starts no successors.
-fn successors(task: &Task) -> Result<(), Problem> {
-    match &task.body {
-        Body::Workflow(workflow) if !workflow.then.is_empty() => {
-            let names: Vec<&str> = workflow.then.iter().map(|then| then.workflow.as_str()).collect();
-            Err(Problem::invalid(format!(
-                "`{}` names workflows that may follow ({}), and this version does not start them: \
-                 run it without --next and --autoruns, then run those by hand",
-                task.id,
-                names.join(", ")
-            )))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A budget in US dollars.

@@ -68,6 +68,8 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         teller: Teller::new(pinned.as_ref(), models, how.asks),
         here: false,
         over: false,
+        heard: false,
+        ended: false,
         stopping: false,
         answered: HashMap::new(),
         signals: Signals::new()?,
@@ -76,6 +78,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     };
     drive.catch_up(after)?;
     drive.here = engine.drive(run)? == Driving::Here;
+    drive.heard = false;
     if !drive.here && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
     }
@@ -84,6 +87,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     Ok(exit)
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 struct Drive<'a> {
     app: &'a App,
     engine: &'a Engine,
@@ -95,6 +99,10 @@ struct Drive<'a> {
     here: bool,
     /// Nothing more comes of it.
     over: bool,
+    /// Something came of it since it is driven or followed here.
+    heard: bool,
+    /// The newest line that was printed says how the run stands.
+    ended: bool,
     /// The person stopped what is under way.
     stopping: bool,
     /// The calls about which something was decided here, and the newest event that was known of them then.
@@ -125,7 +133,7 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() {
+            if self.run.status == Status::Waiting && self.teller.is_free() && (self.heard || !self.here) {
                 return Ok(Exit::Waiting);
             }
             let here = self.here;
@@ -170,6 +178,7 @@ impl Drive<'_> {
     fn take(&mut self, news: Vec<Update>) -> Result<(), Problem> {
         // One write for all that came together: a fast stream is many small pieces.
         let mut lines = String::new();
+        self.heard |= !news.is_empty();
         for update in news {
             match update {
                 Update::Event(recorded) if recorded.seq > self.run.seq => {
@@ -177,6 +186,7 @@ impl Drive<'_> {
                     if matches!(recorded.event, Event::AttemptStarted(_)) {
                         self.stopping = false;
                     }
+                    self.ended = journal::is_end(&recorded.event);
                     if self.how.json {
                         lines.push_str(&journal::event(&self.run, &recorded));
                     } else {
@@ -361,6 +371,16 @@ impl Drive<'_> {
 
     // ---- the end -------------------------------------------------------------------------------------------------
 
+    /// The last line says how the run stands, also when nothing new came of it.
+    fn last_line(&self) -> Result<(), Problem> {
+        if !self.ended {
+            let events = self.engine.events(self.run.id, 0)?;
+            let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
+            out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
+        }
+        Ok(())
+    }
+
     fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
         if let Some(folder) = &self.how.out {
             for path in files::write_results(folder, &self.run)? {
@@ -368,7 +388,7 @@ impl Drive<'_> {
             }
         }
         if self.how.json {
-            return Ok(());
+            return self.last_line();
         }
         let run = &self.run;
         match exit {

@@ -28,6 +28,19 @@ pub fn event(run: &Run, recorded: &Recorded) -> String {
     line(&Line { v: 1, recorded, waiting: waits })
 }
 
+/// Whether an event says how a run stands, as the last line does.
+#[must_use]
+pub fn is_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RunWaiting {}
+            | Event::RunCompleted { .. }
+            | Event::RunFailed { .. }
+            | Event::RunCancelled { .. }
+            | Event::RunPaused { .. }
+    )
+}
+
 /// The line of what is on its way. `seq` is null: it is not in the journal.
 #[must_use]
 pub fn delta(run: RunId, at: DateTime<Utc>, key: &Key, attempt: u32, delta: &Delta) -> String {

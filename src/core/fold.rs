@@ -31,6 +31,8 @@ impl Run {
                 self.open_gates = self.open_gates + usize::from(after.0) - usize::from(before.0);
                 self.under_way = self.under_way + usize::from(after.1) - usize::from(before.1);
             }
+            // Only who drives a run begins attempts.
+            self.in_hand |= matches!(event, Event::AttemptStarted(_));
             if event.moves_run() {
                 self.goes_on();
             }
@@ -47,6 +49,15 @@ impl Run {
     }
 
     fn apply_to_run(&mut self, event: &Event) {
+        self.in_hand = match event {
+            Event::RunResumed { .. } => true,
+            Event::RunWaiting {}
+            | Event::RunPaused { .. }
+            | Event::RunCompleted { .. }
+            | Event::RunFailed { .. }
+            | Event::RunCancelled { .. } => false,
+            _ => self.in_hand,
+        };
         match event {
             Event::RunResumed { .. } => {
                 self.status = Status::Running;

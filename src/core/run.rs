@@ -169,6 +169,8 @@ pub struct Run {
     pub(super) open_gates: usize,
     /// How many attempts are under way.
     pub(super) under_way: usize,
+    /// A process took it and has not said that it came to rest.
+    pub(super) in_hand: bool,
 }
 
 /// A journal that does not begin with `run_created`.
@@ -218,6 +220,7 @@ impl Run {
             usage: Usage::default(),
             open_gates: 0,
             under_way: 0,
+            in_hand: false,
         }
     }
 
@@ -268,6 +271,12 @@ impl Run {
     #[must_use]
     pub fn gates(&self) -> usize {
         self.open_gates
+    }
+
+    /// Whether a process was in the middle of driving it: if none does now, that one crashed.
+    #[must_use]
+    pub fn in_hand(&self) -> bool {
+        self.in_hand
     }
 
     /// How many attempts are under way.

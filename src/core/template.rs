@@ -94,7 +94,7 @@ pub struct References(pub BTreeSet<String>);
 
 impl References {
     /// What minijinja tells, and what it passes over: names inside a slice, and what stands behind a bracket.
-    fn of(used: HashSet<String>, chains: Vec<Chain>) -> Self {
+    fn of(used: HashSet<String>, chains: &[Chain]) -> Self {
         let ours = chains.iter().filter(|chain| chain.root == "steps" || chain.root == "inputs").map(Chain::constant);
         Self(used.into_iter().chain(ours).collect())
     }
@@ -147,7 +147,7 @@ impl Expr {
     /// The names that it uses.
     #[must_use]
     pub fn references(&self) -> References {
-        References::of(self.compiled.undeclared_variables(true), names::in_expr(&self.source))
+        References::of(self.compiled.undeclared_variables(true), &names::in_expr(&self.source))
     }
 
     /// Evaluates it.
@@ -244,7 +244,7 @@ impl Text {
             Self::Mixed(mixed) => {
                 let template = mixed.environment.get_template(NAME);
                 let used = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
-                References::of(used, names::in_text(&mixed.source))
+                References::of(used, &names::in_text(&mixed.source))
             }
         }
     }

@@ -165,9 +165,7 @@ impl Driver {
         if driver.run.status != Status::Cancelled {
             let after = match driver.run.status {
                 Status::Paused => driver.run.paused,
-                // The creation is the only event: nobody has driven it yet.
-                Status::Running if driver.run.seq > 1 => Some(PauseReason::Crashed),
-                _ => None,
+                _ => driver.run.in_hand().then_some(PauseReason::Crashed),
             };
             let by = driver.engine.shared.ports.who.clone();
             if driver.run.status != Status::Completed {

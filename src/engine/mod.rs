@@ -182,8 +182,11 @@ impl Engine {
     pub fn load(&self, run: RunId) -> Result<Run, EngineError> {
         let mut run = self.fold(run)?;
         if run.status == Status::Running && !self.is_driven(run.id) {
-            run.status = Status::Paused;
-            run.paused = Some(PauseReason::Crashed);
+            (run.status, run.paused) = match (run.in_hand(), run.gates()) {
+                (true, _) => (Status::Paused, Some(PauseReason::Crashed)),
+                (false, 0) => (Status::Paused, Some(PauseReason::Left)),
+                (false, _) => (Status::Waiting, None),
+            };
         }
         Ok(run)
     }
@@ -223,7 +226,7 @@ impl Engine {
         let mut rows = self.shared.ports.journal.history(query)?;
         for row in &mut rows {
             if row.status == Status::Running && !self.is_driven(row.run) {
-                row.status = Status::Paused;
+                row.status = if row.waiting > 0 { Status::Waiting } else { Status::Paused };
             }
         }
         Ok(rows)

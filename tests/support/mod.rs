@@ -1,6 +1,7 @@
 //! What several tests need. Each test binary uses a part of it.
 #![allow(dead_code, reason = "every test binary uses another part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
 pub mod cli;
 pub mod model_server;
+pub mod terminal;

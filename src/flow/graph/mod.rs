@@ -137,14 +137,17 @@ impl Session for GraphSession {
             return wants;
         }
         let stops = stops || self.run.decided.values().flatten().any(|decided| decided.what == "stop_when");
-        if self.root.ended() || stops {
+        self.root.wants(&mut wants.calls);
+        // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
+        let open = self.run.gates() > 0 || !wants.calls.is_empty() || !wants.notes.is_empty();
+        if stops || (self.root.ended() && !open) {
+            wants.calls.clear();
             if wants.notes.is_empty() {
                 wants.end = Some(self.end());
                 wants.cancel = self.prompts_under_way();
             }
             return wants;
         }
-        self.root.wants(&mut wants.calls);
         // Stable: equal priorities stay in declared order.
         wants.calls.sort_by_key(|want| std::cmp::Reverse(want.priority));
         self.limit(&mut wants);

@@ -49,6 +49,7 @@ fn an_edited_early_output_marks_exactly_the_calls_that_used_it() {
     sim.accept_all();
     sim.decide("write[1]", What::Reopen);
     assert_eq!(sim.output("write[1]"), "SKY AFTER SEA AFTER ", "it stands until another is accepted");
+    assert_eq!(sim.end, None, "a run with an open review has not ended");
     sim.decide("write[1]", What::Edit { output: json!("new"), accept: true });
     assert_eq!(sim.waiting(GateFor::Stale), ["write[2]"]);
     assert_eq!(sim.status("write[0]"), CallStatus::Accepted);

@@ -1,0 +1,167 @@
+//! The line interface, in a terminal: what a person sees, types and leaves behind.
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use support::cli::Home;
+use support::model_server::{ModelServer, Reply};
+use support::terminal::Terminal;
+
+const POEM: [&str; 6] = ["run", "poem", "-i", "topic=the sea", "-i", "stanzas=1"];
+const ASKS: &str = "[q]uit >";
+
+/// An editor that puts this in the place of the text.
+fn editor(home: &Home, name: &str, text: &str) -> String {
+    let path = home.write(name, &format!("#!/bin/sh\nstat -c %a \"$1\" >> rights\nprintf '%s' '{text}' > \"$1\"\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn each_stanza_is_shown_and_accepted_with_a_key() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &POEM, &[]);
+    terminal.wait_for("Divide into stanzas (divide)");
+    terminal.wait_for("demo");
+    terminal.wait_for(ASKS);
+    // Enter alone does nothing.
+    terminal.type_in("\n");
+    terminal.wait_for(ASKS);
+    terminal.type_in("zzz\n");
+    terminal.wait_for("none of these");
+    terminal.type_in("p\n");
+    terminal.wait_for("[user]");
+    terminal.type_in("a\n");
+    terminal.wait_for("Write the stanza (write[0])");
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert_eq!(home.show("last")["status"], "completed");
+}
+
+#[test]
+fn an_edit_in_the_editor_and_a_retry_with_an_instruction() {
+    let home = Home::new();
+    let editor = editor(&home, "editor", "A stanza of mine.");
+    let mut terminal = Terminal::start(&home, &POEM, &[("EDITOR", &editor)]);
+    terminal.wait_for(ASKS);
+    // The plan is JSON, and this is none: the text is kept.
+    terminal.type_in("e\n");
+    terminal.wait_for("not JSON");
+    terminal.wait_for("yes/no >");
+    terminal.type_in("no\n");
+    terminal.wait_for("It is kept");
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    terminal.wait_for("(write[0])");
+    terminal.wait_for(ASKS);
+    terminal.type_in("r\n");
+    terminal.wait_for("different? >");
+    terminal.type_in("about herring\n");
+    terminal.wait_for("always? (t) >");
+    terminal.type_in("\n");
+    terminal.wait_for("attempt 2");
+    terminal.wait_for("[d]iff");
+    terminal.wait_for(ASKS);
+    terminal.type_in("e\n");
+    terminal.wait_for("A stanza of mine.");
+    terminal.wait_for(ASKS);
+    terminal.type_in("d\n");
+    terminal.wait_for("{+");
+    terminal.type_in("a\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    let call = home.call("write[0]");
+    assert_eq!(call["standing"]["output"], "A stanza of mine.");
+    assert_eq!(call["attempts"][0]["instruction"], "about herring");
+    let rights = std::fs::read_to_string(home.path().join("rights")).unwrap();
+    assert!(rights.lines().all(|rights| rights == "600"), "{rights}");
+}
+
+#[test]
+fn an_approval_shows_its_argv_and_wants_yes_in_full() {
+    let home = Home::new();
+    home.write(
+        "workflows/go/workflow.toml",
+        "id = \"go\"\nname = \"Go\"\n\n[[steps]]\nid = \"who\"\nkind = \"ask\"\n[[steps.fields]]\nname = \"count\"\n\
+         type = \"integer\"\nrequired = true\n\n[[steps]]\nid = \"make\"\nkind = \"command\"\n\
+         argv = [\"echo\", \"made\", \"{{ steps.who.output.count }}\"]\n",
+    );
+    let mut terminal = Terminal::start(&home, &["run", "go"], &[]);
+    terminal.wait_for("count");
+    terminal.type_in("many\n");
+    terminal.wait_for("That will not do");
+    terminal.type_in("3\n");
+    terminal.wait_for("    echo\r\n      made\r\n      3");
+    terminal.wait_for("yes/no >");
+    terminal.type_in("a\n");
+    terminal.wait_for("`yes` or `no` in full");
+    terminal.type_in("yes\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert!(terminal.screen.trim_end().ends_with("made 3"), "{}", terminal.screen);
+}
+
+#[test]
+fn ctrl_c_stops_the_stream_and_keeps_the_text_and_a_second_one_leaves() {
+    let home = Home::new();
+    let server = ModelServer::start([Reply::chunks(["Once upon a time, ", "never"]).hang_after(1)]);
+    home.write(
+        "config.toml",
+        &format!(
+            "[models]\ndefault = \"here/m\"\n\n[providers.here]\nkind = \"openai\"\nbase_url = \"{}/v1\"\n",
+            server.url()
+        ),
+    );
+    home.write(
+        "workflows/tell/workflow.toml",
+        "id = \"tell\"\nname = \"Tell\"\n\n[[steps]]\nid = \"tale\"\nprompt = \"Tell\"\n",
+    );
+    let mut terminal = Terminal::start(&home, &["run", "tell"], &[]);
+    terminal.wait_for("Once upon a time");
+    terminal.type_in("\u{3}");
+    terminal.wait_for("stopping");
+    terminal.wait_for("tale was stopped");
+    terminal.wait_for(ASKS);
+    terminal.type_in("\u{3}");
+    assert_eq!(terminal.exit(), 130, "{}", terminal.screen);
+    assert!(terminal.screen.contains("stepwell resume"), "{}", terminal.screen);
+    let run = home.show("last");
+    assert_eq!(run["waiting"][0]["key"], "tale", "{run:#}");
+    assert_eq!(home.call("tale")["output"].as_str().map(str::trim), Some("Once upon a time,"));
+}
+
+#[test]
+fn a_conversation_goes_on_until_an_empty_line() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["run", "ask", "--prompt", "Hello?"], &[]);
+    terminal.wait_for("an empty line ends");
+    terminal.type_in("And again?\n");
+    terminal.wait_for("an empty line ends");
+    terminal.type_in("\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    let said: Vec<String> = home.show("last")["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["role"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said.iter().filter(|role| *role == "assistant").count(), 2, "{said:?}");
+}
+
+#[test]
+fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &POEM, &[]);
+    terminal.wait_for(ASKS);
+    // Another process answers; this one drives on.
+    home.step("review last divide --accept --review stop").exits(3);
+    terminal.type_in("a\n");
+    terminal.wait_for("nothing changed");
+    terminal.wait_for("(write[0])");
+    terminal.wait_for(ASKS);
+    terminal.type_in("q\n");
+    assert_eq!(terminal.exit(), 3, "{}", terminal.screen);
+    assert!(terminal.screen.contains("stepwell review"), "{}", terminal.screen);
+    home.step("review last --accept").exits(0);
+}
