@@ -3,10 +3,10 @@
 //! [`RunScreen`] is the model. It changes only through [`RunScreen::update`], which gives effects, and is painted by
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
-mod content;
+pub(super) mod content;
 mod edit;
 mod layer;
-mod rows;
+pub(super) mod rows;
 mod update;
 mod view;
 
