@@ -24,6 +24,7 @@ use crate::core::model::Delta;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
 use crate::core::run::Run;
+use crate::core::task::Body;
 use crate::core::text::{Untrusted, output_text, visible};
 use crate::core::work::Work;
 
@@ -51,8 +52,13 @@ impl Teller {
         let tasks = pinned.into_iter().flat_map(|pinned| std::iter::once(&pinned.task).chain(pinned.children.values()));
         let mut titles = HashMap::new();
         for task in tasks {
-            if let crate::core::task::Body::Workflow(workflow) = &task.body {
-                titles.extend(workflow.all_steps().into_iter().map(|step| (step.id.clone(), step.title().to_owned())));
+            match &task.body {
+                Body::Workflow(workflow) => {
+                    let steps = workflow.all_steps().into_iter();
+                    titles.extend(steps.map(|step| (step.id.clone(), step.title().to_owned())));
+                }
+                // A conversation has one step.
+                Body::Instruct(_) => drop(titles.insert("reply".to_owned(), task.name.clone())),
             }
         }
         Self {
