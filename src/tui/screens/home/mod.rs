@@ -17,6 +17,7 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go};
+use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Screen, Situation};
@@ -217,11 +218,10 @@ impl HomeScreen {
                 self.search = LineInput::default();
                 self.refresh();
             }
-            Id::Actions => return vec![Effect::Go(Go::Actions)],
+            Id::Actions => return self.actions().into_iter().collect(),
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::History => return vec![Effect::Go(Go::History)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}
         }
@@ -245,6 +245,16 @@ impl HomeScreen {
             }
             Some(Row::Heading(_)) | None => Vec::new(),
         }
+    }
+
+    /// What else can be done with the selected row.
+    fn actions(&self) -> Option<Effect> {
+        let choose = match self.selected()? {
+            Row::Run(at) => picks::of_run(&self.runs[at]),
+            Row::Task(at) => picks::of_task(&self.tasks[at]),
+            Row::Heading(_) | Row::Ask => return None,
+        };
+        Some(Above::effect(Layered::Choose(choose)))
     }
 
     fn selected(&self) -> Option<Row> {
