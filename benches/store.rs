@@ -149,7 +149,7 @@ fn text(number: u64) -> String {
 /// Fills a store with runs of one step each, past its port: a commit for each would take minutes.
 fn fill(path: &Path) -> Store {
     let store = Store::open(path, Mode::Write).unwrap();
-    store.create(id(0), time(), &created("first"), &pinned()).unwrap();
+    store.create(id(0), time(), &created("first"), &[], &pinned()).unwrap();
     let mut raw = rusqlite::Connection::open(path).unwrap();
     let tx = raw.transaction().unwrap();
     for number in 1..RUNS {
@@ -199,7 +199,7 @@ fn appending(c: &mut Criterion) {
 
     let store = Store::open(&folder.path().join("a.db"), Mode::Write).unwrap();
     let mut head = 1;
-    store.create(id(1), time(), &created("one"), &pinned()).unwrap();
+    store.create(id(1), time(), &created("one"), &[], &pinned()).unwrap();
     let mut index = 0;
     group.bench_function("one event", |b| {
         b.iter(|| {
@@ -207,7 +207,7 @@ fn appending(c: &mut Criterion) {
             head = append(&store, id(1), head, step(index, "out").drain(..1).collect());
         });
     });
-    store.create(id(2), time(), &created("two"), &pinned()).unwrap();
+    store.create(id(2), time(), &created("two"), &[], &pinned()).unwrap();
     let mut head = 1;
     group.bench_function("100 steps (300 events)", |b| {
         b.iter(|| {
@@ -224,7 +224,7 @@ fn appending(c: &mut Criterion) {
             number += 1;
             let mut events = step(number, &text(number));
             events.push(Event::RunWaiting {});
-            store.create(id(number), time(), &created("many"), &pinned()).unwrap();
+            store.create(id(number), time(), &created("many"), &[], &pinned()).unwrap();
             append(&store, id(number), 1, events)
         });
     });
@@ -235,7 +235,7 @@ fn appending(c: &mut Criterion) {
         let path = folder.path().join(format!("{steps}.db"));
         let store = Store::open(&path, Mode::Write).unwrap();
         let empty = size(&path);
-        store.create(id(1), time(), &created("growth"), &pinned()).unwrap();
+        store.create(id(1), time(), &created("growth"), &[], &pinned()).unwrap();
         let mut head = 1;
         for index in 0..steps {
             head = append(&store, id(1), head, step(index, &text(index)));

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use stepwell::cli::{self, App};
+use stepwell::cli::{self, App, log};
 use stepwell::config::Paths;
-use stepwell::wiring::{self, Wiring};
+use stepwell::wiring::Wiring;
 
 fn main() -> ExitCode {
     let paths = match Paths::find() {
@@ -23,13 +23,12 @@ fn main() -> ExitCode {
 /// A mistake of the program: the whole message goes to the log, one line to the person.
 fn catch_panics(paths: Paths) {
     std::panic::set_hook(Box::new(move |panic| {
-        wiring::log(&paths, &format!("panic: {panic}\n{}", std::backtrace::Backtrace::capture()));
+        log::write(&paths, &format!("panic: {panic}\n{}", std::backtrace::Backtrace::capture()));
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let log = paths.state.join("logs").join("stepwell.log");
         let _ = writeln!(
             std::io::stderr(),
             "stepwell: this is a mistake of the program ({place}); what is saved is saved. See {}",
-            log.display()
+            log::file(&paths).display()
         );
     }));
 }

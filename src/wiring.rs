@@ -130,14 +130,3 @@ impl Clock for SystemClock {
         bytes
     }
 }
-
-/// Writes a line to the log, for whoever looks for a cause later. A log that cannot be written is no reason to fail.
-pub fn log(paths: &Paths, line: &str) {
-    let folder = StateFolder(paths.state.clone()).logs();
-    let _ = private_folder(&folder)
-        .and_then(|()| {
-            let file = folder.join("stepwell.log");
-            std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)
-        })
-        .and_then(|mut file| writeln!(file, "{} {line}", Utc::now().to_rfc3339()));
-}

@@ -3,8 +3,12 @@
 
 mod support;
 
+use std::io::Read as _;
+use std::process::Child;
+
 use serde_json::Value;
 use support::cli::Home;
+use support::model_server::{ModelServer, Reply};
 
 const POEM: &str = "run poem -i topic=sea -i stanzas=2 --json";
 
@@ -150,4 +154,72 @@ fn tasks_are_listed_without_opening_a_store() {
     );
     assert!(home.step("tasks").exits(0).out.contains("poem"));
     assert!(std::fs::read_dir(home.path()).unwrap().next().is_none(), "nothing was written");
+}
+
+/// A run whose model hangs after some text.
+fn a_hanging_run(home: &Home) -> (ModelServer, Child) {
+    let server = ModelServer::start([Reply::chunks(["Once upon a time, ", "never"]).hang_after(1)]);
+    let provider = format!("[providers.here]\nkind = \"openai\"\nbase_url = \"{}/v1\"\n", server.url());
+    home.write("config.toml", &format!("[models]\ndefault = \"here/m\"\n\n{provider}"));
+    home.write(
+        "workflows/tell/workflow.toml",
+        "id = \"tell\"\nname = \"Tell\"\n\n[[steps]]\nid = \"tale\"\nprompt = \"Tell\"\n",
+    );
+    let child = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "tell", "--json"]).spawn().unwrap();
+    (server, child)
+}
+
+/// Reads lines until one holds `text`.
+fn read_until(child: &mut Child, text: &str) -> Vec<Value> {
+    let out = child.stdout.as_mut().unwrap();
+    let mut lines = Vec::new();
+    // Byte by byte: nothing after the line may be taken from the pipe.
+    loop {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            let mut byte = [0];
+            assert_eq!(out.read(&mut byte).unwrap(), 1, "it ended before `{text}`: {lines:?}");
+            line.push(byte[0]);
+        }
+        let found = String::from_utf8_lossy(&line).contains(text);
+        lines.push(serde_json::from_slice(&line).unwrap());
+        if found {
+            return lines;
+        }
+    }
+}
+
+#[test]
+fn signals_pause_a_run_with_their_reason() {
+    for (signal, reason) in [("-INT", "left"), ("-TERM", "hung_up"), ("-HUP", "hung_up")] {
+        let home = Home::new();
+        let (_server, mut child) = a_hanging_run(&home);
+        read_until(&mut child, "Once upon");
+        let id = child.id().to_string();
+        assert!(home.command("kill").args([signal, &id]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        let last: Value =
+            serde_json::from_str(String::from_utf8(output.stdout).unwrap().lines().last().unwrap()).unwrap();
+        assert_eq!((&last["type"], &last["reason"]), (&"run_paused".into(), &reason.into()), "{signal}");
+        assert_eq!(home.show("last")["status"], "paused");
+    }
+}
+
+#[test]
+fn a_second_process_follows_decides_and_takes_over() {
+    let home = Home::new();
+    let (server, mut first) = a_hanging_run(&home);
+    read_until(&mut first, "Once upon");
+    let mut second = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["resume", "last", "--json"]).spawn().unwrap();
+    // The process that drives dies; the one that follows takes the run up, and its prompt is asked for anew.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    server.release();
+    let lines = read_until(&mut second, "run_waiting");
+    assert_eq!(second.wait().unwrap().code(), Some(3), "{lines:?}");
+    let resumed = lines.iter().find(|line| line["type"] == "run_resumed").unwrap();
+    assert_eq!(resumed["after"], "crashed");
+    let call = home.call("tale");
+    assert_eq!((&call["attempts"][0]["status"], &call["attempt"]), (&"cancelled".into(), &2.into()), "{call:#}");
 }

@@ -338,3 +338,24 @@ fn history_finds_runs_by_what_they_said() {
     }
     home.step("history --since yesterdayish").exits(2);
 }
+
+#[test]
+fn what_follows_a_run_is_told_or_started() {
+    let home = Home::new();
+    let step = |id: &str, says: &str| {
+        format!(
+            "id = \"{id}\"\nname = \"{id}\"\n\n[[steps]]\nid = \"say_{id}\"\nkind = \"transform\"\nexpr = \"{says}\"\n"
+        )
+    };
+    let then = "\n[[then]]\nworkflow = \"second\"\ninputs = { word = \"{{ steps.say_first.output }}\" }\n";
+    home.write("workflows/first/workflow.toml", &format!("{}{then}", step("first", "'one'")));
+    let input = "\n[[inputs]]\nname = \"word\"\n";
+    home.write("workflows/second/workflow.toml", &format!("{}{input}", step("second", "inputs.word ~ ' and two'")));
+    let done = home.step("run first --next").exits(0);
+    let mut lines = done.out.lines();
+    assert_eq!(lines.next(), Some("one"));
+    let next = lines.next().unwrap().strip_prefix("next: ").unwrap();
+    assert_eq!(home.shell(next).exits(0).out, "one and two\n");
+    assert_eq!(home.step("run first --autoruns 1").exits(0).out, "one\none and two\n");
+    assert_eq!(home.step("run first").exits(0).out, "one\n");
+}

@@ -10,7 +10,7 @@ use crate::export;
 
 /// Work that a language model does in steps and a person signs off.
 #[derive(Debug, Parser)]
-#[command(name = "stepwell", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "stepwell", version, about, max_term_width = 100)]
 pub struct Cli {
     /// Lines of plain text only, never the full-screen interface
     #[arg(long, global = true)]

@@ -18,6 +18,7 @@ mod inputs;
 mod journal;
 mod learned;
 mod line;
+pub mod log;
 mod out;
 mod policy;
 mod problem;
@@ -144,6 +145,9 @@ pub fn main(app: &App) -> u8 {
     match done {
         Ok(exit) => exit as u8,
         Err(problem) => {
+            if problem.exit == Exit::Store {
+                log::write(&app.paths, &problem.message);
+            }
             out::say(&format!("stepwell: {problem}"));
             problem.exit as u8
         }

@@ -147,11 +147,18 @@ pub struct Learned {
 ///
 /// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
 pub trait Journal: Send + Sync {
-    /// Keeps the definition and the first event in one transaction.
+    /// Keeps the definition, the first event and those that come with it (what a fork takes over) in one transaction.
     ///
     /// # Errors
     /// When the store cannot be used.
-    fn create(&self, run: RunId, at: DateTime<Utc>, created: &Created, pinned: &Pinned) -> Result<(), JournalError>;
+    fn create(
+        &self,
+        run: RunId,
+        at: DateTime<Utc>,
+        created: &Created,
+        more: &[Event],
+        pinned: &Pinned,
+    ) -> Result<(), JournalError>;
 
     /// Appends events and gives the new head. Committed when it returns.
     ///

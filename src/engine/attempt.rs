@@ -44,12 +44,10 @@ impl Partial {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
     }
 
-    /// Forgets what is on the disk: the outcome is known.
-    pub fn settle(&self) {
+    /// The file that is not needed any more once the outcome is committed, if there is one.
+    pub fn spent(&self) -> Option<PathBuf> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.file.take().is_some() {
-            let _ = std::fs::remove_file(&self.path);
-        }
+        state.file.take().map(|_| self.path.clone())
     }
 
     fn take(&self, delta: &Delta) {

@@ -22,6 +22,7 @@ use crate::core::usage::Usage;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
 use crate::engine::driver::{Driver, Ended, UnderWay};
+use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Step};
 use crate::engine::{Order, compose, outcome, recover};
 use crate::flow::Want;
@@ -231,8 +232,10 @@ impl Driver {
         };
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
+        failpoint("begin.before");
         let performed = ports.performer.perform(job, bench);
         let guarded = tokio::spawn(performed);
+        failpoint("begin.after");
         tokio::spawn(async move {
             let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
                 failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
@@ -245,10 +248,12 @@ impl Driver {
     }
 
     pub(super) fn take_end(&mut self, ended: Ended) {
+        failpoint("outcome.received");
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
-        under_way.partial.settle();
+        // What is on the disk is removed once the outcome is committed.
+        self.spent.extend(under_way.partial.spent());
         let Some(call) = self.run.call(&ended.key) else { return };
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt

@@ -30,6 +30,7 @@ use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
 use crate::engine::deadline::{self, Deadlines};
+use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, Rest, Update};
 use crate::engine::lease::Lease;
 use crate::engine::{Engine, EngineError, Order, recover};
@@ -59,6 +60,8 @@ pub struct Driver {
     pub(super) committed: u64,
     /// Attempts whose intent is staged: they begin when it is committed.
     pub(super) starting: Vec<Arc<Want>>,
+    /// Files of partial texts: removed when what is staged, which has the texts, is committed.
+    pub(super) spent: Vec<PathBuf>,
     pub(super) wants: Wants,
     pub(super) resting: Option<PauseReason>,
 }
@@ -132,7 +135,9 @@ impl Driver {
         (orders, inbox): (mpsc::UnboundedSender<Order>, mpsc::UnboundedReceiver<Order>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
+        failpoint("recovery.before");
         let epoch = ports.journal.take_over(run)?;
+        failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
         let flow = flow_of(&pinned).map_err(|why| EngineError::Refused(Refusal(why)))?;
@@ -157,6 +162,7 @@ impl Driver {
             unfed: Vec::new(),
             committed,
             starting: Vec::new(),
+            spent: Vec::new(),
             wants: Wants::default(),
             resting: None,
             run,
@@ -171,10 +177,13 @@ impl Driver {
             if driver.run.status != Status::Completed {
                 driver.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            for event in recover::abandoned(&driver.run, &driver.engine.shared.ports.state) {
+            let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state);
+            for event in events {
                 driver.stage(event, true);
             }
+            driver.spent = spent;
         }
+        failpoint("recovery.staged");
         Ok(driver)
     }
 
@@ -199,14 +208,15 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
-        let mut announced = 0;
+        // The event at which it was last said that a person is waited for: said again once something has happened.
+        let mut announced = None;
         loop {
-            self.settle()?;
+            self.settle_derived()?;
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
-            if self.is_idle() && announced != self.committed {
-                announced = self.committed;
+            self.commit()?;
+            if self.is_idle() && announced.replace(self.committed) != Some(self.committed) {
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
             let (wake, now) = (self.next_wake(), self.now());
@@ -250,9 +260,10 @@ impl Driver {
         self.next_retry().into_iter().chain(deadline).min()
     }
 
-    /// Ends the drive, or says that the run waits, once nothing is under way.
+    /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
+    /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
-        if !self.under_way.is_empty() {
+        if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
@@ -268,22 +279,21 @@ impl Driver {
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body, .. }) => {
-                self.complete(title, body)?;
-                self.notify("completed");
-                Ok(Some(Rest::Over))
+                self.complete(title, body);
+                self.over(Status::Completed)
             }
             Some(End::Failed { key, failure }) => {
                 self.stage(Event::RunFailed { key, error: failure }, false);
-                self.commit()?;
-                self.notify("failed");
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
             None if self.next_retry().is_some() => Ok(None),
             None if self.run.gates() > 0 => {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
                     self.commit()?;
-                    self.notify("waiting");
+                    if self.run.status == Status::Waiting {
+                        self.notify("waiting");
+                    }
                 }
                 Ok(None)
             }
@@ -293,14 +303,13 @@ impl Driver {
                 let message = "nothing is wanted and nothing waits: the steps wait for each other";
                 let error = Failure::new(FailureClass::Definition, message);
                 self.stage(Event::RunFailed { key: None, error }, false);
-                self.commit()?;
-                Ok(Some(Rest::Over))
+                self.over(Status::Failed)
             }
         }
     }
 
     /// A workflow's result is a document; as long as the flow gives the same, a person's edit of it stands.
-    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<(), Lost> {
+    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) {
         if self.run.kind == Kind::Workflow {
             let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
             let by_flow = versions.iter().rev().find(|version| version.by == "flow");
@@ -319,7 +328,16 @@ impl Driver {
         if self.run.status != Status::Completed || !known {
             self.stage(Event::RunCompleted { title, body }, false);
         }
-        self.commit()
+    }
+
+    /// Commits the end of the run. What others wrote meanwhile may make it go on instead.
+    fn over(&mut self, status: Status) -> Result<Option<Rest>, Lost> {
+        self.commit()?;
+        if self.run.status != status {
+            return self.rest();
+        }
+        self.notify(status.name());
+        Ok(Some(Rest::Over))
     }
 
     fn notify(&self, status: &str) {

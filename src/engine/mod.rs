@@ -10,6 +10,7 @@ mod begin;
 mod compose;
 mod deadline;
 mod driver;
+mod failpoint;
 mod feed;
 mod lease;
 mod orders;
@@ -21,12 +22,13 @@ mod start;
 mod update;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::failpoint::failpoint;
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
@@ -110,6 +112,8 @@ struct Shared {
     drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<Order>>>,
     /// The mailboxes of the runs that are watched here.
     feeds: Mutex<HashMap<RunId, Feed>>,
+    /// The run that was read last: what is new in it is all that is read the next time.
+    folded: Mutex<Option<Run>>,
     /// How many requests are under way at each provider.
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
@@ -145,6 +149,7 @@ impl Engine {
             ports,
             drives: Mutex::default(),
             feeds: Mutex::default(),
+            folded: Mutex::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
         };
@@ -192,8 +197,23 @@ impl Engine {
     }
 
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
-        let journal = self.shared.ports.journal.read(run, 0)?;
-        Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))
+        let kept = self.folded().take().filter(|kept| kept.id == run);
+        let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
+        let folded = match kept {
+            Some(mut kept) => {
+                for recorded in &journal {
+                    kept.apply(recorded.seq, recorded.at, &recorded.event);
+                }
+                kept
+            }
+            None => Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))?,
+        };
+        *self.folded() = Some(folded.clone());
+        Ok(folded)
+    }
+
+    fn folded(&self) -> MutexGuard<'_, Option<Run>> {
+        self.shared.folded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The events of a run after `after`.
@@ -447,8 +467,10 @@ impl Engine {
             if events.is_empty() {
                 return Ok(());
             }
+            failpoint("append.before");
             match self.shared.ports.journal.append(self.batch(&folded, Writer::Decider, events)) {
                 Ok(_) => {
+                    failpoint("append.after");
                     lease::ring(&self.shared.ports.state, run);
                     return Ok(());
                 }

@@ -10,6 +10,7 @@ use crate::core::ports::{JournalError, Writer};
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::engine::driver::{Driver, Lost};
+use crate::engine::failpoint::failpoint;
 use crate::engine::{EngineError, Order, recover};
 
 impl Driver {
@@ -90,8 +91,10 @@ impl Driver {
                 let _ = reply.send(Ok(()));
                 return Ok(());
             }
+            failpoint("decision.before");
             match self.engine.shared.ports.journal.append(batch) {
                 Ok(_) => {
+                    failpoint("decision.after");
                     for event in events {
                         self.committed += 1;
                         self.run.apply(self.committed, at, &event);
@@ -99,6 +102,7 @@ impl Driver {
                         self.publish(self.committed, at, event);
                     }
                     let _ = reply.send(Ok(()));
+                    failpoint("decision.told");
                     self.give_answers();
                     return Ok(());
                 }

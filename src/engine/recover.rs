@@ -1,5 +1,7 @@
 //! What is to be said of calls when a run is taken up, asked for again, or stopped for good.
 
+use std::path::PathBuf;
+
 use crate::core::call::{AttemptStatus, CallStatus};
 use crate::core::decide::Refusal;
 use crate::core::event::Event;
@@ -10,16 +12,18 @@ use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::engine::outcome;
 
-/// The outcomes of attempts that a process left without one.
-pub fn abandoned(run: &Run, state: &StateFolder) -> Vec<Event> {
+/// The outcomes of attempts that a process left without one, and the files that hold the partial texts of these.
+pub fn abandoned(run: &Run, state: &StateFolder) -> (Vec<Event>, Vec<PathBuf>) {
     run.calls
         .values()
         .filter_map(|call| {
             let attempt = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running)?;
-            let partial = spooled(state, run.id, &call.key, attempt.number);
-            Some(outcome::abandoned(call, attempt.number, attempt.on_crash, partial))
+            let path = spool_file(state, run.id, &call.key, attempt.number);
+            let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let partial = Untrusted::from(text.unwrap_or_default());
+            Some((outcome::abandoned(call, attempt.number, attempt.on_crash, partial), path))
         })
-        .collect()
+        .unzip()
 }
 
 /// A fresh set of attempts for every call that failed.
@@ -44,13 +48,6 @@ pub fn cancelled(run: &Run, who: &str) -> Result<Vec<Event>, Refusal> {
 }
 
 /// The file that the partial text of an attempt is kept in.
-pub fn spool_file(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> std::path::PathBuf {
+pub fn spool_file(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> PathBuf {
     state.spool(run).join(format!("{key}.{attempt}.partial"))
-}
-
-fn spooled(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> Untrusted {
-    let path = spool_file(state, run, key, attempt);
-    let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let _ = std::fs::remove_file(path);
-    Untrusted::from(text)
 }

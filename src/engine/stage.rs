@@ -6,10 +6,11 @@ use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
 use crate::engine::driver::{Driver, Lost};
+use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
-const MOST_STAGED: usize = 1_000;
+const MOST_STAGED: usize = 4_000;
 
 impl Driver {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
@@ -26,11 +27,16 @@ impl Driver {
             let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
             batch.after = self.committed;
             let at = batch.at;
+            failpoint("commit.before");
             match self.engine.shared.ports.journal.append(batch) {
                 Ok(_) => {
+                    failpoint("commit.after");
                     for (event, _) in std::mem::take(&mut self.staged) {
                         self.committed += 1;
                         self.publish(self.committed, at, event);
+                    }
+                    for path in std::mem::take(&mut self.spent) {
+                        let _ = std::fs::remove_file(path);
                     }
                     for want in std::mem::take(&mut self.starting) {
                         self.begin(&want);
@@ -78,12 +84,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Feeds the flow and performs what is pure until nothing new comes of it, then commits and begins the rest.
-    pub(super) fn settle(&mut self) -> Result<(), Lost> {
-        self.settle_derived()?;
-        self.commit()
-    }
-
+    /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
     pub(super) fn settle_derived(&mut self) -> Result<(), Lost> {
         if self.run.status == Status::Cancelled {
             return Ok(());

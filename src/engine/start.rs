@@ -13,12 +13,12 @@ use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
 use crate::engine::driver::flow_of;
+use crate::engine::failpoint::failpoint;
 use crate::engine::{Engine, EngineError};
 use crate::flow::graph::Graph;
 
@@ -75,7 +75,7 @@ impl Engine {
     /// # Errors
     /// When the inputs are not valid, the definition cannot be run, or the store cannot be used.
     pub fn start(&self, start: &Start) -> Result<RunId, StartError> {
-        self.create(start, |_| Vec::new())
+        self.create(start, &[])
     }
 
     /// Creates a run that adopts every standing call of another that does not depend on one call. Effects that
@@ -101,7 +101,7 @@ impl Engine {
             budget: old.budget,
             origin: Some(Origin { run: old.id, how: "fork".to_owned(), at: Some(fork.at.clone()) }),
         };
-        self.create(&start, |_| adopted)
+        self.create(&start, &adopted)
     }
 
     /// What may follow a completed run: the ids of workflows, and the inputs of each.
@@ -117,7 +117,7 @@ impl Engine {
         Graph::new(pinned).successors(&run).map_err(|failure| StartError::Definition(failure.message))
     }
 
-    fn create(&self, start: &Start, more: impl FnOnce(RunId) -> Vec<Event>) -> Result<RunId, StartError> {
+    fn create(&self, start: &Start, more: &[Event]) -> Result<RunId, StartError> {
         let ports = &self.shared.ports;
         flow_of(&start.pinned).map_err(StartError::Definition)?;
         let task = &start.pinned.task;
@@ -148,20 +148,9 @@ impl Engine {
             budget: start.budget,
             origin: start.origin.clone(),
         };
-        ports.journal.create(run, now, &created, &start.pinned).map_err(EngineError::from)?;
-        let events = more(run);
-        if !events.is_empty() {
-            let batch = Append {
-                run,
-                after: 1,
-                writer: Writer::Decider,
-                at: now,
-                events,
-                learn: Vec::new(),
-                state: Value::Null,
-            };
-            ports.journal.append(batch).map_err(EngineError::from)?;
-        }
+        failpoint("create.before");
+        ports.journal.create(run, now, &created, more, &start.pinned).map_err(EngineError::from)?;
+        failpoint("create.after");
         Ok(run)
     }
 

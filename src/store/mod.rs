@@ -34,11 +34,11 @@ use serde_json::Value;
 
 use self::fault::Fault;
 use self::folds::Folds;
-use crate::core::event::{Created, Recorded};
+use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, HistoryQuery, Journal, JournalError, Learned, RunRow};
+use crate::core::ports::{self, Append, HistoryQuery, Journal, JournalError, Learned, RunRow};
 
 pub use self::rebuild::Rebuilt;
 
@@ -178,8 +178,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Journal for Store {
-    fn create(&self, run: RunId, at: DateTime<Utc>, created: &Created, pinned: &Pinned) -> Result<(), JournalError> {
-        self.writing(|tx, folds| journal::create(tx, folds, run, at, created, pinned))
+    fn create(
+        &self,
+        run: RunId,
+        at: DateTime<Utc>,
+        created: &Created,
+        more: &[Event],
+        pinned: &Pinned,
+    ) -> Result<(), JournalError> {
+        self.writing(|tx, folds| {
+            journal::create(tx, folds, run, at, created, pinned)?;
+            if more.is_empty() {
+                return Ok(());
+            }
+            let (writer, events) = (ports::Writer::Decider, more.to_vec());
+            let batch = Append { run, after: 1, writer, at, events, learn: Vec::new(), state: Value::Null };
+            journal::append(tx, folds, &batch).map(|_| ())
+        })
     }
 
     fn append(&self, batch: Append) -> Result<u64, JournalError> {

@@ -57,7 +57,7 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
         budget: None,
         origin: None,
     };
-    store.create(run, DateTime::UNIX_EPOCH, &created, &pinned()).unwrap();
+    store.create(run, DateTime::UNIX_EPOCH, &created, &[], &pinned()).unwrap();
     let say = |after| {
         let events = vec![Event::MessageAdded { text: "m ".repeat(1_900), by: "ana".into() }];
         let (at, writer) = (DateTime::UNIX_EPOCH, Writer::Decider);

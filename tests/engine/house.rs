@@ -1,7 +1,8 @@
 //! A house to live in for one test: a store in a folder of its own, steps that answer as told, and an engine over both.
+#![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -123,20 +124,28 @@ pub fn shout(job: &Job) -> Act {
 pub struct House {
     pub engine: Engine,
     pub actor: Actor,
-    folder: Arc<tempfile::TempDir>,
+    pub store: Arc<Store>,
+    path: PathBuf,
+    /// Removed with the last house in it.
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl House {
     pub fn new(script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::at(folder, Actor { script: Arc::new(script), jobs: Arc::default() })
+        let path = folder.path().to_owned();
+        Self::at(path, Some(folder), Actor { script: Arc::new(script), jobs: Arc::default() })
     }
 
-    fn at(folder: Arc<tempfile::TempDir>, actor: Actor) -> Self {
-        let path: &Path = folder.path();
+    /// A house in a folder that outlives it.
+    pub fn within(path: PathBuf, script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+        Self::at(path, None, Actor { script: Arc::new(script), jobs: Arc::default() })
+    }
+
+    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, actor: Actor) -> Self {
         let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
         let engine = Engine::new(Ports {
-            journal: store,
+            journal: store.clone(),
             performer: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
@@ -144,12 +153,12 @@ impl House {
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, actor, folder }
+        Self { engine, actor, store, path, folder }
     }
 
     /// Another process in the same house.
     pub fn neighbour(&self) -> Self {
-        Self::at(self.folder.clone(), self.actor.clone())
+        Self::at(self.path.clone(), self.folder.clone(), self.actor.clone())
     }
 
     pub fn start(&self, steps: &Value, inputs: Value) -> RunId {

@@ -93,7 +93,7 @@ pub fn created(task: &str, inputs: Value) -> Created {
 /// A run of the task `poem` in `store`, with these inputs.
 pub fn begin(store: &Store, number: u64, inputs: Value) -> RunId {
     let run = id(number);
-    store.create(run, time(0), &created("poem", inputs), &pinned("poem")).unwrap();
+    store.create(run, time(0), &created("poem", inputs), &[], &pinned("poem")).unwrap();
     run
 }
 

@@ -38,7 +38,7 @@ fn every_filter_holds() {
     let mut email = created("email", json!({}));
     (email.kind, email.cwd) = (Kind::Instruct, "/elsewhere".into());
     let c = id(3);
-    place.store.create(c, time(60), &email, &pinned("email")).unwrap();
+    place.store.create(c, time(60), &email, &[], &pinned("email")).unwrap();
 
     let ask = |query: HistoryQuery| place.store.history(&query).unwrap().into_iter().map(|r| r.run).collect::<Vec<_>>();
     let any = HistoryQuery::default;

@@ -47,7 +47,7 @@ fn a_session_remembers_its_state_and_its_completed_runs() {
     let in_session = |number: u64, state: Value, done: bool| {
         let mut created = created("chat", json!({}));
         created.session = Some("work".into());
-        place.store.create(id(number), time(0), &created, &pinned("chat")).unwrap();
+        place.store.create(id(number), time(0), &created, &[], &pinned("chat")).unwrap();
         let events = if done { vec![Event::RunCompleted { title: "t".into(), body: "b".into() }] } else { Vec::new() };
         let (run, at) = (id(number), time(1));
         let batch = Append { run, after: 1, writer: Writer::Decider, at, events, learn: Vec::new(), state };

@@ -71,7 +71,7 @@ impl Terminal {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(more) => self.screen.push_str(&String::from_utf8_lossy(&more)),
-                Err(_) => panic!("`{text}` never came; the screen:\n{}", self.screen),
+                Err(gone) => panic!("`{text}` never came ({gone}); the screen:\n{}", self.screen),
             }
         }
     }

@@ -1,0 +1,26 @@
+//! The log: a private file in the state folder, for whoever looks for the cause of an error later.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use crate::config::Paths;
+use crate::core::ports::StateFolder;
+use crate::engine::private_folder;
+
+/// Where it is.
+#[must_use]
+pub fn file(paths: &Paths) -> PathBuf {
+    StateFolder(paths.state.clone()).logs().join("stepwell.log")
+}
+
+/// Adds an entry. A log that cannot be written is no reason to fail.
+pub fn write(paths: &Paths, entry: &str) {
+    let file = file(paths);
+    let _ = file
+        .parent()
+        .map_or(Ok(()), private_folder)
+        .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(file))
+        .and_then(|mut file| writeln!(file, "{} {entry}", chrono::Utc::now().to_rfc3339()));
+}

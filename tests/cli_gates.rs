@@ -1,0 +1,98 @@
+//! What only a person may answer: doubt, budgets, secrets, stale results. No policy answers them.
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod support;
+
+use support::cli::Home;
+
+const ALL: &str = "--review accept --approve all";
+
+#[test]
+fn a_budget_that_could_be_passed_waits_until_it_is_raised() {
+    let home = Home::new();
+    home.write(
+        "workflows/dear/workflow.toml",
+        "id = \"dear\"\nname = \"Dear\"\nbudget = { tokens = 1 }\n\n[[steps]]\nid = \"go\"\nprompt = \"Say something long\"\n",
+    );
+    let done = home.step(&format!("run dear {ALL}")).exits(3);
+    assert_eq!(home.show("last")["waiting"][0]["for"], "budget");
+    assert!(done.answer().contains("--budget"), "{}", done.out);
+    home.step("review last --accept").exits(2);
+    home.shell(&format!("{} --review accept", done.answer())).exits(0);
+    home.step(&format!("run dear {ALL} --budget 3")).exits(0);
+}
+
+#[test]
+fn a_typed_secret_reaches_the_command_and_nothing_else() {
+    let home = Home::new();
+    home.write(
+        "workflows/login/workflow.toml",
+        "id = \"login\"\nname = \"Login\"\n\n[[inputs]]\nname = \"token\"\ntype = \"secret\"\n\n[[steps]]\nid = \"use\"\n\
+         kind = \"command\"\nargv = [\"sh\", \"-c\", \"printf %s \\\"$TOKEN\\\" | wc -c; echo $TOKEN\"]\n\
+         env = { TOKEN = \"{{ inputs.token }}\" }\n",
+    );
+    assert!(home.run(["run", "login", "-i", "token=hunter2hunter2"]).exits(4).err.contains("env:NAME"));
+    let done = home.step(&format!("run login -i token=typed {ALL}")).exits(3);
+    assert_eq!(home.show("last")["waiting"][0]["for"], "secret", "{}", done.out);
+    let done = home.run(["review", "last", "--answer", "\"hunter2hunter2\"", "--approve", "all"]).exits(0);
+    assert!(done.out.starts_with("14\n") && !done.out.contains("hunter2"), "{}", done.out);
+    let mut files = vec![home.path().to_owned()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(7).any(|seven| seven == b"hunter2"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_command_whose_end_nobody_saw_is_never_run_again_silently() {
+    let home = Home::new();
+    home.write(
+        "workflows/pay/workflow.toml",
+        "id = \"pay\"\nname = \"Pay\"\n\n[[steps]]\nid = \"pay\"\nkind = \"command\"\n\
+         argv = [\"sh\", \"-c\", \"echo paid >> paid; while test -e wait; do read x < pipe; done; echo receipt\"]\n",
+    );
+    home.write("wait", "");
+    assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
+    let mut command = home.command(env!("CARGO_BIN_EXE_stepwell"));
+    let mut child = command.args(["run", "pay", "--approve", "all"]).spawn().unwrap();
+    while !home.path().join("paid").exists() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(home.path().join("wait")).unwrap();
+    let done = home.step(&format!("resume last {ALL}")).exits(3);
+    assert_eq!(home.show("last")["waiting"][0]["for"], "in_doubt", "{}", done.out);
+    assert!(done.answer().ends_with("--again"), "{}", done.out);
+    assert_eq!(home.run(["review", "last", "--answer", "\"receipt 7\""]).exits(0).out, "receipt 7\n");
+    assert_eq!(std::fs::read_to_string(home.path().join("paid")).unwrap(), "paid\n");
+}
+
+#[test]
+fn stale_results_run_again_all_at_once_and_cost_nothing_until_then() {
+    let home = Home::new();
+    home.step(&format!("run poem -i topic=sea -i stanzas=2 {ALL}")).exits(0);
+    home.step("reopen last divide").exits(3);
+    let plan = home.call("divide")["output"].clone();
+    // The plan's own shape, with other subjects.
+    let mut items = plan.as_array().unwrap().clone();
+    for item in &mut items {
+        item["subject"] = "herring".into();
+    }
+    home.write("plan.json", &serde_json::to_string(&items).unwrap());
+    let done = home.run(["review", "last", "divide", "--edit", "plan.json", "--accept"]).exits(3);
+    let waiting = home.show("last")["waiting"].clone();
+    assert!(waiting.as_array().unwrap().iter().all(|gate| gate["for"] == "stale"), "{}", done.out);
+    assert_eq!(home.call("write[0]")["attempts"].as_array().unwrap().len(), 1);
+    home.step(&format!("resume last {ALL}")).exits(3);
+    // A stanza that sees the one before it is asked about once that one is known.
+    while home.show("last")["status"] == "waiting" {
+        home.step("review last --again --review accept");
+    }
+    assert_eq!(home.call("write[0]")["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(home.call("write[1]")["attempts"].as_array().unwrap().len(), 2);
+}

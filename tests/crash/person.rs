@@ -1,0 +1,178 @@
+//! The person: takes up the newest run or starts one, answers whatever waits by a fixed policy, writes down what was
+//! shown as saved, then forks the run and brings that to its end too.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use stepwell::core::decide::{Decision, What};
+use stepwell::core::event::Scope;
+use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::gate::{Gate, GateFor};
+use stepwell::core::id::RunId;
+use stepwell::core::ports::Job;
+use stepwell::core::run::{Run, Status};
+use stepwell::core::work::Work;
+use stepwell::engine::{EngineError, Fork, Rest, Update};
+
+use crate::house::{Act, House, command, expr, prompt, step};
+use crate::place::Place;
+
+pub const PLAN: &str = "my plan";
+pub const STANZA: &str = "my stanza";
+pub const RHYME: &str = "make it rhyme";
+pub const TITLE: &str = "A title of my own";
+
+/// As much text as is put on the disk at once.
+pub const STREAMED: &str = include_str!("main.rs");
+
+/// What both runs end with.
+pub const RESULT: &str = "stanza 0 of my plan/rhymed 1 of my plan/my stanza; pay[0],pay[1]; send; Ana; steady";
+
+/// Where the run is forked.
+pub const FORK_AT: &str = "write[1]";
+
+fn steps() -> Value {
+    let each = |count: u32| json!({ "list": format!("range({count})"), "one_by_one": false });
+    let name = json!({ "name": "name", "type": "text", "required": true });
+    json!([
+        prompt("plan", "plan", json!({})),
+        prompt("write", "stanza {{ item }} of {{ steps.plan.output }}", json!({ "for_each": each(3) })),
+        prompt("shaky", "steady", json!({ "review": "never" })),
+        command("pay", json!({ "for_each": each(2), "approve": "never" })),
+        step("form", json!({ "kind": "ask", "fields": [name] }), json!({ "after": ["plan"] })),
+        command("send", json!({ "after": ["write", "form"] })),
+        expr(
+            "last",
+            "(steps.write.outputs | join('/')) ~ '; ' ~ (steps.pay.outputs | join(',')) ~ '; ' ~ steps.send.output \
+             ~ '; ' ~ steps.form.output.name ~ '; ' ~ steps.shaky.output",
+            json!({})
+        ),
+    ])
+}
+
+/// What the steps do. An effect is a line in a file: the run and the call.
+fn perform(effects: &Path, job: &Job) -> Act {
+    match &*job.work {
+        Work::Prompt(prompt) => {
+            if job.key.step() == "shaky" && job.attempt == 1 {
+                return Act::Fail(Failure::new(FailureClass::Server, "down"));
+            }
+            let asked = &prompt.messages[0].text;
+            let rhymes = prompt.messages.last().unwrap().text.contains(RHYME);
+            Act::Say(json!(if rhymes { asked.replace("stanza", "rhymed") } else { asked.clone() }))
+        }
+        _ => {
+            add_line(effects, &format!("{} {}", job.run, job.key));
+            Act::Say(json!(job.key.to_string()))
+        }
+    }
+}
+
+fn add_line(file: &Path, line: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// Does all that is left to do in a place.
+pub fn work(place: &Place) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        if let Ok(stream) = std::env::var("CRASH_STREAM") {
+            return stream_to_the_end(place, stream == "1").await;
+        }
+        let effects = place.file("effects");
+        let house = House::within(place.path(), move |job| perform(&effects, job));
+        let run = match house.engine.find("last") {
+            Ok(run) => run,
+            Err(EngineError::NoRun(_)) => house.start(&steps(), json!({})),
+            Err(error) => panic!("{error}"),
+        };
+        let state = finish(place, &house, run).await;
+        if state.origin.is_none() {
+            let pinned = house.engine.definition(&state).unwrap().into();
+            let fork = house.engine.fork(&Fork { run, at: FORK_AT.parse().unwrap(), pinned }).unwrap();
+            finish(place, &house, fork).await;
+        }
+    });
+}
+
+/// A single prompt that streams and, at first, never ends.
+async fn stream_to_the_end(place: &Place, hangs: bool) {
+    let house = House::within(place.path(), move |_| if hangs { Act::Hang(STREAMED) } else { Act::Say(json!("done")) });
+    let run = match house.engine.find("last") {
+        Ok(run) => run,
+        Err(_) => house.start(&json!([prompt("a", "a", json!({ "review": "never" }))]), json!({})),
+    };
+    house.drive(run).await;
+}
+
+/// Brings a run to its end.
+async fn finish(place: &Place, house: &House, run: RunId) -> Run {
+    let (mut state, mut updates) = house.engine.subscribe(run).unwrap();
+    // Before anybody drives it: what a person decides is recorded all the same.
+    if state.title != TITLE {
+        house.engine.rename(run, TITLE).await.unwrap();
+    }
+    answer(place, house, &state).await;
+    house.engine.drive(run).unwrap();
+    loop {
+        for update in updates.next().await {
+            match update {
+                Update::Event(recorded) => add_line(&place.file("seen"), &serde_json::to_string(&recorded).unwrap()),
+                Update::Rested(Rest::Lost(why)) => panic!("{why}"),
+                Update::Rested(Rest::Over) => return house.engine.load(run).unwrap(),
+                Update::Rested(_) | Update::Delta { .. } => {}
+            }
+        }
+        state = house.engine.load(run).unwrap();
+        assert_ne!(state.status, Status::Failed, "{:?}", state.error);
+        answer(place, house, &state).await;
+    }
+}
+
+/// Answers what waits. A decision that comes too late is no harm: the first one won.
+async fn answer(place: &Place, house: &House, state: &Run) {
+    for gate in state.waiting() {
+        let what = decide(place, state, gate);
+        let decision =
+            Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+        match house.engine.decide(state.id, decision.clone()).await {
+            Ok(()) => {
+                let told = json!({ "run": state.id, "decision": decision });
+                add_line(&place.file("told"), &told.to_string());
+            }
+            Err(EngineError::Refused(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn decide(place: &Place, state: &Run, gate: &Gate) -> What {
+    let key = gate.key.to_string();
+    let call = state.call(&gate.key).unwrap();
+    let shown = call.output().map_or(Value::Null, |(_, _, output)| (**output).clone());
+    match gate.kind {
+        GateFor::Review => match (key.as_str(), gate.version) {
+            ("plan", _) => What::Edit { output: json!(PLAN), accept: true },
+            ("write[2]", 1) => What::Edit { output: json!(STANZA), accept: false },
+            ("write[1]", _) if !shown.to_string().contains("rhymed") => {
+                What::Retry { instruction: RHYME.to_owned(), scope: Scope::This }
+            }
+            _ => What::Accept,
+        },
+        GateFor::Approval => What::Approve,
+        GateFor::Input => What::Answer { value: json!({ "name": "Ana" }) },
+        // Only a look at the world tells whether it happened.
+        GateFor::InDoubt if lines(&place.file("effects")).contains(&format!("{} {key}", state.id)) => {
+            What::Answer { value: json!(key) }
+        }
+        GateFor::InDoubt => What::Again,
+        other => panic!("nobody should be asked for {other} of {key}"),
+    }
+}

@@ -1,0 +1,353 @@
+//! Typical runs, made by the engine as a person would: each golden journal was written by one of these.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use stepwell::core::decide::What;
+use stepwell::core::event::{PauseReason, Scope};
+use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::id::RunId;
+use stepwell::core::pinned::Pinned;
+use stepwell::core::ports::Job;
+use stepwell::core::run::Run;
+use stepwell::core::usage::Budget;
+use stepwell::engine::{Fork, Start, Subscription, Update};
+
+use crate::house::{Act, House, command, expr, prompt, rested, shout, step, until};
+
+type Made = Pin<Box<dyn Future<Output = (House, RunId)>>>;
+
+/// The runs by the name of their files.
+pub const RUNS: [(&str, fn() -> Made); 11] = [
+    ("poem_with_edit_and_retry", || Box::pin(poem())),
+    ("email_chat", || Box::pin(email())),
+    ("parallel_with_failure_and_resume", || Box::pin(parallel())),
+    ("approval_denied", || Box::pin(denied())),
+    ("in_doubt", || Box::pin(in_doubt())),
+    ("stale_kept_and_restored", || Box::pin(stale())),
+    ("items_that_moved", || Box::pin(moved())),
+    ("decided_by_the_flow", || Box::pin(decided())),
+    ("paused_stopped_and_cancelled", || Box::pin(cancelled())),
+    ("waiting_at_every_gate", || Box::pin(waiting())),
+    ("forked", || Box::pin(forked())),
+];
+
+fn each(list: &str, more: Value) -> Value {
+    let mut rules = more;
+    rules["for_each"] = json!({ "list": list, "one_by_one": false });
+    rules
+}
+
+fn edit(output: Value, accept: bool) -> What {
+    What::Edit { output, accept }
+}
+
+fn retry(instruction: &str, scope: Scope) -> What {
+    What::Retry { instruction: instruction.to_owned(), scope }
+}
+
+async fn poem() -> (House, RunId) {
+    let house = House::new(|job| match job.key.step() {
+        "divide" => Act::Say(json!([{ "subject": "tide" }, { "subject": "gulls" }, { "subject": "night" }])),
+        _ => shout(job),
+    });
+    let divide = json!({
+        "kind": "prompt", "prompt": "Divide a poem about {{ inputs.topic }}.", "system": "You are a poet.",
+        "output": { "type": "array", "items": { "type": "object", "required": ["subject"] } },
+    });
+    let write = "Write about {{ item.subject }}. So far: {{ earlier | join(' / ') }}";
+    let rules = json!({ "for_each": { "list": "steps.divide.output", "one_by_one": true } });
+    let more = json!({
+        "result": { "title": "{{ inputs.topic }}", "body": "{{ steps.write.outputs | join('\n\n') }}" },
+    });
+    let steps = json!([step("divide", divide, json!({})), prompt("write", write, rules)]);
+    let topic = json!([{ "name": "topic", "type": "text", "required": true }]);
+    let run = start(&house, &steps, &more, &topic, json!({ "topic": "the sea" }));
+    house.engine.rename(run, "A poem of the sea").await.unwrap();
+    house.drive(run).await;
+    let two = json!([{ "subject": "tide" }, { "subject": "gulls, but kind" }]);
+    house.decide(run, "divide", edit(two, true)).await;
+    house.decide(run, "write[0]", What::Accept).await;
+    house.decide(run, "write[1]", retry("make it rhyme", Scope::Remaining)).await;
+    house.decide(run, "write[1]", edit(json!("Gulls, \u{2028} \u{1b}[31mgulls"), true)).await;
+    (house, run)
+}
+
+async fn email() -> (House, RunId) {
+    let turns = AtomicUsize::new(0);
+    let house = House::new(move |_| {
+        Act::Say(match turns.fetch_add(1, Ordering::SeqCst) {
+            0 => json!({ "turn": "ask", "text": "Who is it for?", "missing": ["recipient"] }),
+            1 => json!({ "turn": "deliver", "title": "Friday", "body": "Dear Ana,\nFriday.", "text": "Short." }),
+            _ => json!({ "turn": "deliver", "title": "Friday", "body": "Ana: Friday." }),
+        })
+    });
+    let task = json!({
+        "id": "email", "name": "Write an email",
+        "inputs": [{ "name": "about", "type": "text", "required": true }],
+        "body": { "instruct": {
+            "instruction": "You write emails about {{ inputs.about }}.",
+            "needs": [{ "name": "recipient", "description": "who it is for" }],
+            "result": { "title": "the subject", "body": "the message", "kind": "email" },
+        } },
+    });
+    let pinned = Pinned { task: serde_json::from_value(task).unwrap(), children: [].into(), folder: None };
+    let start = Start {
+        pinned: Arc::new(pinned),
+        inputs: json!({ "about": "the meeting" }),
+        cwd: "/".into(),
+        session: None,
+        model: Some("careful".into()),
+        budget: None,
+        origin: None,
+    };
+    let run = house.engine.start(&start).unwrap();
+    house.drive(run).await;
+    say(&house, run, "Ana").await;
+    house.engine.edit_document(run, "result", 1, "Friday!", "Dear Ana,\nsee you on Friday.").await.unwrap();
+    say(&house, run, "Shorter, please.").await;
+    (house, run)
+}
+
+async fn say(house: &House, run: RunId, text: &str) {
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.message(run, text).await.unwrap();
+    if !house.engine.is_driven(run) {
+        house.engine.drive(run).unwrap();
+    }
+    rested(&mut updates).await;
+}
+
+async fn parallel() -> (House, RunId) {
+    let tries = AtomicUsize::new(0);
+    let house = House::new(move |job| match (job.key.to_string().as_str(), job.attempt) {
+        ("read[0]", 1) => {
+            Act::Fail(Failure { retry_after_ms: Some(1), ..Failure::new(FailureClass::Server, "overloaded") })
+        }
+        ("read[1]", _) if tries.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Act::Fail(Failure::new(FailureClass::Auth, "who are you"))
+        }
+        _ => shout(job),
+    });
+    let rules = each("['a', 'b', 'c']", json!({ "review": "never" }));
+    let steps =
+        json!([prompt("read", "Read {{ item }}.", rules), expr("all", "steps.read.outputs | join(' ')", json!({}))]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.engine.take_up(run).await.unwrap();
+    house.drive(run).await;
+    (house, run)
+}
+
+async fn denied() -> (House, RunId) {
+    let house = House::new(shout);
+    let steps = json!([command("first", json!({})), command("second", json!({ "after": ["first"] }))]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.decide(run, "first", What::Approve).await;
+    house.decide(run, "second", What::Deny { reason: "not on a Friday".into() }).await;
+    (house, run)
+}
+
+async fn in_doubt() -> (House, RunId) {
+    let tries = AtomicUsize::new(0);
+    let house = House::new(move |job| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(job) });
+    let rules = json!({ "approve": "never" });
+    let steps =
+        json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
+    let run = house.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
+    house.drive(run).await;
+    house.decide(run, "pay", What::Answer { value: json!("paid") }).await;
+    house.decide(run, "tell", What::Again).await;
+    (house, run)
+}
+
+/// Three calls depend on `plan`: after its edit one runs again, one is kept, and after the edit is taken back the last
+/// one stands again at no cost.
+async fn stale() -> (House, RunId) {
+    let house = House::new(shout);
+    let steps = json!([
+        prompt("plan", "plan", json!({})),
+        prompt("write", "{{ item }}: {{ steps.plan.output }}", each("['x', 'y', 'z']", json!({ "review": "never" }))),
+        prompt("last", "{{ steps.write.outputs | join(' ') }}", json!({})),
+    ]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.decide(run, "plan", What::Accept).await;
+    house.decide(run, "last", What::Accept).await;
+    reopened(&house, run, "plan", edit(json!("another plan"), true)).await;
+    decide_all(&house, run, &[("write[0]", What::Again), ("write[1]", What::Keep)]).await;
+    reopened(&house, run, "plan", edit(json!("PLAN"), true)).await;
+    (house, run)
+}
+
+async fn reopened(house: &House, run: RunId, key: &str, what: What) {
+    decide_all(house, run, &[(key, What::Reopen), (key, what)]).await;
+}
+
+/// Decides while nobody drives the run, then drives it until it rests.
+async fn decide_all(house: &House, run: RunId, decisions: &[(&str, What)]) {
+    leave(house, run).await;
+    for (key, what) in decisions {
+        house.engine.decide(run, crate::house::decision(key, what.clone())).await.unwrap();
+    }
+    house.drive(run).await;
+}
+
+async fn leave(house: &House, run: RunId) {
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.rest(run, PauseReason::Left);
+    if house.engine.is_driven(run) {
+        rested(&mut updates).await;
+    }
+}
+
+async fn moved() -> (House, RunId) {
+    let house = House::new(|job| match job.key.step() {
+        "list" => Act::Say(json!(["a", "b", "c"])),
+        _ => shout(job),
+    });
+    let steps = json!([
+        step("list", json!({ "kind": "prompt", "prompt": "list", "output": { "type": "array" } }), json!({})),
+        prompt("write", "Write {{ item }}.", each("steps.list.output", json!({ "review": "never" }))),
+    ]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.decide(run, "list", What::Accept).await;
+    reopened(&house, run, "list", edit(json!(["c", "a", "new"]), true)).await;
+    (house, run)
+}
+
+async fn decided() -> (House, RunId) {
+    let house = House::new(shout);
+    let steps = json!([
+        step(
+            "route",
+            json!({ "kind": "switch", "cases": [{ "when": "inputs.n > 1", "to": ["many"] }], "default": ["one"] }),
+            json!({})
+        ),
+        expr("one", "1", json!({})),
+        expr("many", "inputs.n", json!({ "set_state": { "count": "output" } })),
+        expr("again", "iteration", json!({ "repeat": { "until": "output >= 2", "max": 5, "accept_last": false } })),
+        expr("never", "1", json!({ "when": "inputs.n > 100" })),
+        step(
+            "group",
+            json!({ "kind": "group", "steps": [expr("inner", "item * 2", json!({}))] }),
+            each("range(2)", json!({}))
+        ),
+        expr("fastest", "steps.many.output or steps.one.output", json!({ "join": "first" })),
+        expr(
+            "enough",
+            "steps.group.outputs",
+            json!({
+                "stop_when": "output | length > 1", "after": ["again", "many"],
+                "document": { "name": "count", "title": "Count", "body": "{{ output | length }}" },
+            })
+        ),
+        prompt("unneeded", "{{ steps.enough.output }}", json!({})),
+    ]);
+    let n = json!([{ "name": "n", "type": "integer", "required": true }]);
+    let run = start(&house, &steps, &json!({ "result": { "title": "t", "body": "b" } }), &n, json!({ "n": 3 }));
+    house.drive(run).await;
+    (house, run)
+}
+
+async fn cancelled() -> (House, RunId) {
+    let house = House::new(|job: &Job| match (job.key.step(), job.attempt) {
+        ("a", 1 | 2) | ("b", _) => Act::Hang("so far"),
+        _ => shout(job),
+    });
+    let steps = json!([prompt("a", "hello", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
+    let run = house.start(&steps, json!({}));
+    let mut updates = hangs(&house, run).await;
+    house.engine.rest(run, PauseReason::ByYou);
+    rested(&mut updates).await;
+    let mut updates = hangs(&house, run).await;
+    // Stopped, not left: what had arrived is reviewed.
+    house.engine.stop(run, &"a".parse().unwrap());
+    rested(&mut updates).await;
+    house.engine.decide(run, crate::house::decision("a", What::Accept)).await.unwrap();
+    streaming(&mut updates).await;
+    house.engine.cancel(run).await.unwrap();
+    rested(&mut updates).await;
+    (house, run)
+}
+
+async fn hangs(house: &House, run: RunId) -> Subscription {
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.drive(run).unwrap();
+    streaming(&mut updates).await;
+    updates
+}
+
+async fn streaming(updates: &mut Subscription) {
+    until(updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+}
+
+async fn waiting() -> (House, RunId) {
+    let house = House::new(shout);
+    let secret = json!([{ "name": "key", "type": "secret", "required": true }]);
+    let post = json!({
+        "kind": "command", "argv": ["post"], "env": { "KEY": "{{ inputs.key }}" }, "parse": "text",
+    });
+    let steps = json!([
+        prompt("cheap", "hello", json!({ "review": "never" })),
+        prompt(
+            "dear",
+            "{{ steps.cheap.output }}",
+            json!({ "checks": [{ "expr": "output == 'no'", "says": "it says no" }] })
+        ),
+        prompt("left_out", "{{ steps.cheap.output }}", json!({})),
+        step(
+            "form",
+            json!({ "kind": "ask", "fields": [{ "name": "n", "type": "integer", "required": true }] }),
+            json!({})
+        ),
+        command("act", json!({})),
+        step("post", post, json!({ "approve": "never" })),
+        prompt("beyond", "{{ steps.dear.output }}", json!({})),
+    ]);
+    let more = json!({ "budget": { "usd": 0.25 }, "max_concurrency": 1 });
+    let run = start(&house, &steps, &more, &secret, json!({ "key": "typed" }));
+    house.drive(run).await;
+    let budget = Budget { usd: Some(0.35), tokens: None };
+    let state: Run = house.engine.load(run).unwrap();
+    let asked =
+        state.waiting().find(|gate| gate.kind == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
+    house.decide(run, &asked, What::Budget { budget }).await;
+    decide_all(&house, run, &[("left_out", What::Skip)]).await;
+    (house, run)
+}
+
+fn start(house: &House, steps: &Value, more: &Value, fields: &Value, inputs: Value) -> RunId {
+    let mut pinned = crate::house::pinned(steps, more);
+    pinned.task.inputs = serde_json::from_value(fields.clone()).unwrap();
+    let start = Start {
+        pinned: Arc::new(pinned),
+        inputs,
+        cwd: "/".into(),
+        session: None,
+        model: None,
+        budget: None,
+        origin: None,
+    };
+    house.engine.start(&start).unwrap()
+}
+
+async fn forked() -> (House, RunId) {
+    let house = House::new(shout);
+    let steps = json!([
+        prompt("a", "hello", json!({ "review": "never" })),
+        command("act", json!({ "approve": "never", "after": ["a"] })),
+        prompt("b", "{{ steps.a.output }}", json!({ "review": "never" })),
+    ]);
+    let run = house.start(&steps, json!({}));
+    let state = house.drive(run).await;
+    let pinned = Arc::new(house.engine.definition(&state).unwrap());
+    let fork = house.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
+    house.drive(fork).await;
+    (house, fork)
+}
