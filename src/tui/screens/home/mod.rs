@@ -71,6 +71,8 @@ pub struct HomeScreen {
     scroll: Scroll,
     now: DateTime<Utc>,
     note: Option<String>,
+    /// The person pressed a key here: from then on the selection stays on what it is on.
+    touched: bool,
     seen: Seen,
 }
 
@@ -89,6 +91,7 @@ impl HomeScreen {
             scroll: Scroll::at_start(),
             now,
             note: None,
+            touched: false,
             seen: Seen::default(),
         };
         home.refresh();
@@ -111,7 +114,9 @@ impl HomeScreen {
         let before = self.selected().and_then(|row| self.name_of(row));
         fill(self);
         self.refresh();
-        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before) {
+        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
+            && self.touched
+        {
             self.list.select(at, self.rows.len(), self.seen.list);
             self.show();
         }
@@ -156,6 +161,7 @@ impl HomeScreen {
                 (Vec::new(), true)
             }
             Message::Mouse(mouse) => {
+                self.touched = true;
                 let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
                 let lines = match (mouse.kind, hit) {
                     (MouseEventKind::ScrollUp, _) => -3,
@@ -197,6 +203,7 @@ impl HomeScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
+        self.touched = true;
         if let Some(id) = command(key, &self.situation()) {
             return self.give(id);
         }
