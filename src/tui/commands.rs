@@ -38,7 +38,6 @@ pub enum Id {
     AcceptMarked,
     Stop,
     Pause,
-    Model,
     NextWaiting,
     Zoom,
     Filter,
@@ -214,9 +213,6 @@ pub static TABLE: &[Command] = &[
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
-    command!(Model, "Use another model", "model", [c('m')], |s| {
-        gate(s, GateFor::Review) || on_run(s) && matches!(s.selected, Selected::Ended | Selected::Running)
-    }),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Open the run there", "open", [ENTER], |s| {

@@ -143,7 +143,7 @@ impl HistoryScreen {
                 self.now = now;
                 (Vec::new(), false)
             }
-            Message::Failed(text) | Message::Done(text) => {
+            Message::Failed(text) | Message::Done(text) | Message::NotDone { why: text, .. } => {
                 self.note = Some(text);
                 (Vec::new(), true)
             }

@@ -141,14 +141,16 @@ impl InboxScreen {
                 }
                 (Vec::new(), changed)
             }
-            Message::Failed(text) => {
-                // What was decided was not: it waits again.
-                self.decided.clear();
-                self.refresh();
-                self.note = Some(text);
+            Message::NotDone { effect, why } => {
+                if let Effect::Decide(run, decision) = *effect {
+                    // It waits again.
+                    self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
+                    self.refresh();
+                }
+                self.note = Some(why);
                 (Vec::new(), true)
             }
-            Message::Done(text) => {
+            Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
             }

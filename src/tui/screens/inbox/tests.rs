@@ -134,9 +134,9 @@ fn what_is_decided_elsewhere_leaves_no_other_under_the_key() {
 #[test]
 fn a_decision_that_was_refused_waits_again() {
     let mut screen = inbox();
-    press(&mut screen, &["a"]);
+    let effect = press(&mut screen, &["a"]).remove(0);
     assert_eq!(screen.count(), 3);
-    screen.update(Message::Failed("another attempt waits".into()));
+    screen.update(Message::NotDone { effect: Box::new(effect), why: "another attempt waits".into() });
     assert_eq!(screen.count(), 4);
     assert!(look(&mut screen, (120, 40)).contains("another attempt waits"));
 }

@@ -124,6 +124,19 @@ impl RunScreen {
         self.run.status == Status::Running && self.run.under_way() > 0
     }
 
+    /// Selects a call, for the person to see what waits there.
+    pub fn go_to(&mut self, key: &Key) {
+        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key);
+        self.filter = None;
+        self.folded.clear();
+        self.refresh();
+        if let Some(at) = self.rows.iter().position(of) {
+            self.following = false;
+            self.list.select(at, self.rows.len(), self.seen.list);
+            self.show();
+        }
+    }
+
     /// The form that the selected call asks for; `None` when it asks for none.
     #[must_use]
     pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
