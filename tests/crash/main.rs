@@ -108,7 +108,7 @@ fn a_run_killed_again_and_again_at_any_time_goes_on_to_the_same_result() {
     let start = Instant::now();
     place.work(&[]);
     let whole = start.elapsed();
-    let mut random = proptest_seed();
+    let mut random = seed();
     let deadline = Instant::now() + Duration::from_secs(8);
     let (mut runs, mut kills) = (0, 0);
     while Instant::now() < deadline {
@@ -130,7 +130,7 @@ fn a_run_killed_again_and_again_at_any_time_goes_on_to_the_same_result() {
 }
 
 /// Printed, so that a failure can be looked at again; the times of a machine differ all the same.
-fn proptest_seed() -> u64 {
+fn seed() -> u64 {
     let seed = std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42);
     println!("CRASH_SEED={seed}");
     seed
