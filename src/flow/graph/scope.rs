@@ -37,6 +37,7 @@ pub struct Scope {
 
 /// What is asked of a step at every event.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "four answers that do not exclude each other")]
 struct Mark {
     /// Something inside it changed.
     dirty: bool,
