@@ -38,7 +38,6 @@ pub enum Id {
     AcceptMarked,
     Stop,
     Pause,
-    Model,
     NextWaiting,
     Zoom,
     Filter,
@@ -209,16 +208,17 @@ pub static TABLE: &[Command] = &[
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
     command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
-        on_run(s) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+        on(s, Screen::Run) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
     }),
-    command!(Mark, "Mark the call", "", [c(' ')], on_run),
+    command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
-    command!(Model, "Use another model", "model", [c('m')], |s| {
-        gate(s, GateFor::Review) || on_run(s) && matches!(s.selected, Selected::Ended | Selected::Running)
-    }),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
-    command!(Filter, "Filter the list", "", [c('/')], on_run),
+    command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
+    command!(Open, "Open the run there", "open", [ENTER], |s| {
+        on(s, Screen::Inbox)
+            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateFor::Input | GateFor::Secret))
+    }),
     // Editing.
     command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
         matches!(s.layer, Layer::Edit | Layer::Fields)

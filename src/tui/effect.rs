@@ -47,12 +47,6 @@ pub enum Go {
     FollowUp,
     /// The form that the selected call asks for.
     Answer,
-    /// The choice of another model.
-    Model,
-    /// What else can be done with the selected row.
-    Actions,
-    /// The palette.
-    Palette,
 }
 
 /// Something to be done.
@@ -162,6 +156,11 @@ pub enum Effect {
     ListRuns,
     /// Ask for the tasks again.
     ListTasks,
+    /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
+    ListWaiting {
+        /// Whether nothing is known yet.
+        anew: bool,
+    },
     /// The person agreed to a provider that was only found.
     Agree {
         /// The provider.

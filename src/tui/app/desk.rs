@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use tokio::sync::{SetOnce, mpsc};
 
+use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Open, Parts};
 use crate::catalog::Places;
@@ -43,6 +44,7 @@ pub struct Inner {
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last.
     pub listed: Mutex<Vec<RunRow>>,
+    pub waited: Mutex<Waited>,
     writes: mpsc::UnboundedSender<Effect>,
 }
 
@@ -69,6 +71,7 @@ impl Desk {
             rooms: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
+            waited: Mutex::default(),
             writes,
         }));
         let worker = desk.clone();
@@ -218,6 +221,7 @@ impl Desk {
         match effect {
             Effect::ListRuns => self.list_runs().await,
             Effect::ListTasks => self.list_tasks().await,
+            Effect::ListWaiting { anew } => self.list_waiting(anew).await,
             Effect::OpenRun(run) => self.open_run(run).await.map(Some),
             Effect::OpenTask(task) => self.open_task(task, None).await.map(Some),
             Effect::OpenTaskWith(task, given) => self.open_task(task, Some(given)).await.map(Some),

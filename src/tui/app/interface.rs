@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::page::Page;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::model::ModelChoice;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind as TaskKind;
@@ -41,6 +42,8 @@ pub struct Interface {
     runs: HashMap<RunId, Arc<Run>>,
     /// What lies above the visible screen and has the keys.
     above: Option<Above>,
+    /// The call that a run is to be opened at, once it is there.
+    wanted: Option<(RunId, Key)>,
     /// The folder that Stepwell was started in.
     here: PathBuf,
     zone: FixedOffset,
@@ -63,6 +66,7 @@ impl Interface {
             stack: vec![Page::Home(Box::new(HomeScreen::new(now)))],
             runs: HashMap::new(),
             above: None,
+            wanted: None,
             here,
             zone,
             armed: false,
@@ -132,8 +136,10 @@ impl Interface {
             Message::Tick(now) => {
                 self.now = now;
                 let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
-                if self.on_home() {
-                    effects.push(Effect::ListRuns);
+                match self.top() {
+                    Page::Home(_) => effects.push(Effect::ListRuns),
+                    Page::Inbox(_) => effects.push(Effect::ListWaiting { anew: false }),
+                    _ => {}
                 }
                 (effects, changed)
             }
@@ -238,6 +244,12 @@ impl Interface {
                 self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
                 Some(Vec::new())
             }
+            Id::Palette => {
+                let situation = self.top().situation();
+                let tasks = self.home().map(|home| home.tasks()).unwrap_or_default();
+                self.above = Some(Kind::Choose(picks::palette(&situation, tasks)).into());
+                Some(Vec::new())
+            }
             _ => None,
         }
     }
@@ -270,7 +282,8 @@ impl Interface {
         let mut effects = Vec::new();
         let mut shown = false;
         let last = self.stack.len() - 1;
-        for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run.id)) {
+        let concerned = |page: &Page| page.run() == Some(run.id) || matches!(page, Page::Inbox(_));
+        for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| concerned(page)) {
             let (more, changed) = page.update(Message::Run(Arc::clone(run)));
             effects.extend(more);
             shown |= changed && at == last;
@@ -305,10 +318,20 @@ impl Interface {
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
+        self.go_to_wanted();
         for (name, text) in drafts {
             self.top_mut().update(Message::Draft { run: id, name, text });
         }
         Vec::new()
+    }
+
+    /// Selects the call that the visible run was opened for.
+    fn go_to_wanted(&mut self) {
+        let shown = self.top().run();
+        let wanted = self.wanted.take_if(|(run, _)| Some(*run) == shown);
+        if let (Some((_, key)), Page::Run(screen)) = (wanted, self.top_mut()) {
+            screen.go_to(&key);
+        }
     }
 
     fn form(&mut self, form: FormOf) {
@@ -345,15 +368,18 @@ impl Interface {
                 };
                 out.extend(again.map(|(task, given)| Effect::OpenTaskWith(task, given)));
             }
-            Effect::Go(Go::Palette) => {
-                let situation = self.top().situation();
-                let tasks = self.home().map(|home| home.tasks()).unwrap_or_default();
-                self.above = Some(Kind::Choose(picks::palette(&situation, tasks)).into());
-            }
             Effect::Go(Go::History) => self.history(None, out),
             Effect::HistoryOf(task) => self.history(Some(&task), out),
             Effect::Go(Go::FollowUp) => out.extend(self.top().run().map(Effect::FollowUps)),
-            Effect::Go(Go::Inbox | Go::Model | Go::Actions) => {}
+            Effect::Go(Go::Inbox) => {
+                out.push(Effect::ListWaiting { anew: true });
+                self.stack.push(Page::Inbox(Box::default()));
+            }
+            Effect::OpenCall(run, key) => {
+                self.wanted = Some((run, key));
+                self.follow(Effect::OpenRun(run), out);
+                self.go_to_wanted();
+            }
             Effect::Open(above) => self.above = Some(*above),
             Effect::OpenRun(run) => match self.stack.iter().position(|page| page.run() == Some(run)) {
                 Some(at) => {

@@ -11,6 +11,7 @@ mod page;
 mod results;
 mod stage;
 mod starting;
+mod waiting;
 mod watching;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
+use crate::tui::screens::inbox::InboxScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
 
@@ -23,6 +24,7 @@ pub enum Page {
     Run(Box<RunScreen>),
     Chat(Box<ChatScreen>),
     History(Box<HistoryScreen>),
+    Inbox(Box<InboxScreen>),
 }
 
 impl Page {
@@ -33,6 +35,7 @@ impl Page {
             Self::Run(screen) => screen.update(message),
             Self::Chat(screen) => screen.update(message),
             Self::History(screen) => screen.update(message),
+            Self::Inbox(screen) => screen.update(message),
         }
     }
 
@@ -43,6 +46,7 @@ impl Page {
             Self::Run(screen) => screen.give(id),
             Self::Chat(screen) => screen.give(id),
             Self::History(screen) => screen.give(id),
+            Self::Inbox(screen) => screen.give(id),
         }
     }
 
@@ -53,6 +57,7 @@ impl Page {
             Self::Run(screen) => screen.view(canvas, area),
             Self::Chat(screen) => screen.view(canvas, area),
             Self::History(screen) => screen.view(canvas, area),
+            Self::Inbox(screen) => screen.view(canvas, area),
         }
     }
 
@@ -63,6 +68,7 @@ impl Page {
             Self::Run(screen) => screen.saw(seen),
             Self::Chat(screen) => screen.saw(seen),
             Self::History(screen) => screen.saw(seen),
+            Self::Inbox(screen) => screen.saw(seen),
         }
     }
 
@@ -73,6 +79,7 @@ impl Page {
             Self::Run(screen) => screen.situation(),
             Self::Chat(screen) => screen.situation(),
             Self::History(screen) => screen.situation(),
+            Self::Inbox(screen) => screen.situation(),
         }
     }
 
@@ -81,14 +88,14 @@ impl Page {
         match self {
             Self::Run(screen) => Some(screen.run().id),
             Self::Chat(screen) => Some(screen.run().id),
-            Self::Home(_) | Self::Form(_) | Self::History(_) => None,
+            Self::Home(_) | Self::Form(_) | Self::History(_) | Self::Inbox(_) => None,
         }
     }
 
     /// Whether time alone changes what it shows.
     pub fn ticks(&self) -> bool {
         match self {
-            Self::Home(_) => true,
+            Self::Home(_) | Self::Inbox(_) => true,
             Self::Run(screen) => screen.ticks(),
             Self::Form(_) | Self::Chat(_) | Self::History(_) => false,
         }
@@ -100,6 +107,7 @@ impl Page {
         match self {
             Self::Home(_) => Untrusted::from("stepwell"),
             Self::History(_) => of("history"),
+            Self::Inbox(_) => of("inbox"),
             Self::Form(screen) => of(screen.title()),
             Self::Run(screen) => of(&screen.run().title),
             Self::Chat(screen) => of(&screen.run().title),

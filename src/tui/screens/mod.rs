@@ -4,6 +4,7 @@ pub mod chat;
 pub mod form;
 pub mod history;
 pub mod home;
+pub mod inbox;
 pub mod run;
 
 use ratatui::style::Style;

@@ -10,6 +10,12 @@ pub struct Scroll {
     top: Option<usize>,
 }
 
+impl Default for Scroll {
+    fn default() -> Self {
+        Self::at_start()
+    }
+}
+
 /// A way to scroll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {

@@ -255,7 +255,6 @@ impl ChatScreen {
             }
             Id::Left | Id::Right => self.browse(if id == Id::Left { -1 } else { 1 }),
             Id::Back => return self.back(),
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Suspend => return vec![Effect::Suspend],
             other => self.walk(other),

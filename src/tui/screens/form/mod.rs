@@ -203,7 +203,6 @@ impl FormScreen {
                 return vec![Effect::OpenEditor { purpose: Purpose::Field(self.at), text, extension: "md" }];
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}

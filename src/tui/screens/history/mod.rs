@@ -143,7 +143,7 @@ impl HistoryScreen {
                 self.now = now;
                 (Vec::new(), false)
             }
-            Message::Failed(text) | Message::Done(text) => {
+            Message::Failed(text) | Message::Done(text) | Message::NotDone { why: text, .. } => {
                 self.note = Some(text);
                 (Vec::new(), true)
             }
@@ -352,17 +352,14 @@ impl HistoryScreen {
 
     fn mark(&mut self) {
         let Some(run) = self.selected().map(|run| run.run) else { return };
-        match self.marked.iter().position(|marked| *marked == run) {
-            Some(at) => {
-                self.marked.remove(at);
-            }
-            None => {
-                if self.marked.len() == 2 {
-                    self.marked.remove(0);
-                }
-                self.marked.push(run);
-            }
+        if let Some(at) = self.marked.iter().position(|marked| *marked == run) {
+            self.marked.remove(at);
+            return;
         }
+        if self.marked.len() == 2 {
+            self.marked.remove(0);
+        }
+        self.marked.push(run);
     }
 
     /// The two runs that a comparison is of, the earlier first: the marked, or the marked and the selected.

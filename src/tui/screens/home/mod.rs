@@ -17,6 +17,7 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go};
+use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Screen, Situation};
@@ -72,6 +73,8 @@ pub struct HomeScreen {
     scroll: Scroll,
     now: DateTime<Utc>,
     note: Option<String>,
+    /// The person pressed a key here: from then on the selection stays on what it is on.
+    touched: bool,
     seen: Seen,
 }
 
@@ -91,6 +94,7 @@ impl HomeScreen {
             scroll: Scroll::at_start(),
             now,
             note: None,
+            touched: false,
             seen: Seen::default(),
         };
         home.refresh();
@@ -113,7 +117,9 @@ impl HomeScreen {
         let before = self.selected().filter(|_| self.moved).and_then(|row| self.name_of(row));
         fill(self);
         self.refresh();
-        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before) {
+        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
+            && self.touched
+        {
             self.list.select(at, self.rows.len(), self.seen.list);
             self.show();
         }
@@ -158,6 +164,7 @@ impl HomeScreen {
                 (Vec::new(), true)
             }
             Message::Mouse(mouse) => {
+                self.touched = true;
                 let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
                 let lines = match (mouse.kind, hit) {
                     (MouseEventKind::ScrollUp, _) => -3,
@@ -199,6 +206,7 @@ impl HomeScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
+        self.touched = true;
         if let Some(id) = command(key, &self.situation()) {
             return self.give(id);
         }
@@ -221,11 +229,10 @@ impl HomeScreen {
                 self.search = LineInput::default();
                 self.refresh();
             }
-            Id::Actions => return vec![Effect::Go(Go::Actions)],
+            Id::Actions => return self.actions().into_iter().collect(),
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::History => return vec![Effect::Go(Go::History)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}
         }
@@ -249,6 +256,16 @@ impl HomeScreen {
             }
             Some(Row::Heading(_)) | None => Vec::new(),
         }
+    }
+
+    /// What else can be done with the selected row.
+    fn actions(&self) -> Option<Effect> {
+        let choose = match self.selected()? {
+            Row::Run(at) => picks::of_run(&self.runs[at]),
+            Row::Task(at) => picks::of_task(&self.tasks[at]),
+            Row::Heading(_) | Row::Ask => return None,
+        };
+        Some(Above::effect(Layered::Choose(choose)))
     }
 
     fn selected(&self) -> Option<Row> {

@@ -161,3 +161,16 @@ fn news_do_not_move_the_selection() {
     home.fill_runs(runs, at(500));
     assert_eq!(home.selected().and_then(|row| home.name_of(row)), before);
 }
+
+#[test]
+fn tab_tells_what_else_can_be_done_with_a_row() {
+    let mut home = home();
+    let effects = press(&mut home, &["Tab"]);
+    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    for size in SIZES {
+        let (picture, _) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
+        insta::assert_snapshot!(format!("actions_{}x{}", size.0, size.1), picture);
+    }
+    let effects = press(&mut home, &["n", "o", " ", "s", "u", "c", "h", "Tab"]);
+    assert_eq!(effects, [], "what is asked has no other actions");
+}

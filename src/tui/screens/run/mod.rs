@@ -3,10 +3,10 @@
 //! [`RunScreen`] is the model. It changes only through [`RunScreen::update`], which gives effects, and is painted by
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
-mod content;
+pub(super) mod content;
 mod edit;
 mod layer;
-mod rows;
+pub(super) mod rows;
 mod update;
 mod view;
 
@@ -125,6 +125,19 @@ impl RunScreen {
     #[must_use]
     pub fn ticks(&self) -> bool {
         self.run.status == Status::Running && self.run.under_way() > 0
+    }
+
+    /// Selects a call, for the person to see what waits there.
+    pub fn go_to(&mut self, key: &Key) {
+        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key);
+        self.filter = None;
+        self.folded.clear();
+        self.refresh();
+        if let Some(at) = self.rows.iter().position(of) {
+            self.following = false;
+            self.list.select(at, self.rows.len(), self.seen.list);
+            self.show();
+        }
     }
 
     /// The form that the selected call asks for; `None` when it asks for none.
