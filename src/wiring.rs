@@ -55,7 +55,6 @@ impl Rooms for Wiring {
         let parts = tui::Parts {
             places,
             state: self.0.state.clone(),
-            config_file: self.0.config_file.clone(),
             settings: settings.clone(),
             open: Box::new(move || {
                 let models = wiring.models(&opened);

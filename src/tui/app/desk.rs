@@ -35,7 +35,6 @@ pub struct Desk(Arc<Inner>);
 pub struct Inner {
     pub places: Places,
     pub settings: Settings,
-    pub config_file: PathBuf,
     pub cwd: PathBuf,
     post: mpsc::Sender<Message>,
     agree: Box<dyn Fn(&str) + Send + Sync>,
@@ -64,7 +63,6 @@ impl Desk {
         let desk = Self(Arc::new(Inner {
             places: parts.places,
             settings: parts.settings,
-            config_file: parts.config_file,
             cwd: std::env::current_dir().unwrap_or_default(),
             post,
             agree: parts.agree,
