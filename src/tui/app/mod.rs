@@ -126,6 +126,7 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut lines = Vec::new();
+    let mut handed = Vec::new();
     for run in driven {
         if !going.contains(&run) {
             if desk.waits(run) {
@@ -134,15 +135,21 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         } else if leaving == Leaving::GoOn {
             match desk.go_on_without(run) {
                 Ok(()) => {
-                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()))
+                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()));
+                    handed.push(run);
                 }
                 Err(why) => {
-                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()))
+                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()));
                 }
             }
         } else {
             lines.push(format!("{} is paused; to go on: stepwell resume {}", desk.title(run), run.short()));
         }
+    }
+    // Not before the others hold them: the end of this process could take theirs along until they stand alone.
+    let patience = Instant::now() + REST;
+    while Instant::now() < patience && handed.iter().any(|run| !engine.is_driven(*run)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     lines.join("\n")
 }

@@ -73,6 +73,8 @@ pub struct HomeScreen {
     search: LineInput,
     rows: Vec<Row>,
     list: List,
+    /// The person has moved the selection, or typed: it stays on what it is on.
+    moved: bool,
     preview: Document,
     scroll: Scroll,
     now: DateTime<Utc>,
@@ -93,6 +95,7 @@ impl HomeScreen {
             search: LineInput::default(),
             rows: Vec::new(),
             list: List::default(),
+            moved: false,
             preview: Document::default(),
             scroll: Scroll::at_start(),
             now,
@@ -117,7 +120,7 @@ impl HomeScreen {
     }
 
     fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
-        let before = self.selected().and_then(|row| self.name_of(row));
+        let before = self.selected().filter(|_| self.moved).and_then(|row| self.name_of(row));
         fill(self);
         self.refresh();
         if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
@@ -214,6 +217,7 @@ impl HomeScreen {
             return self.give(id);
         }
         if self.search.key(key) {
+            self.moved = true;
             self.refresh();
         }
         Vec::new()
@@ -290,6 +294,7 @@ impl HomeScreen {
 
     /// Moves the selection over headings.
     fn step(&mut self, by: isize) {
+        self.moved = true;
         let mut at = self.list.selected;
         loop {
             let next = at.saturating_add_signed(by);
@@ -335,6 +340,12 @@ impl HomeScreen {
     fn found(&self, wanted: &str) -> Vec<Row> {
         let mut fuzzy = Fuzzy::new(wanted);
         let mut score = |text: &str| fuzzy.score(text);
+        // In a sentence almost any letters stand in their order: there the words themselves are looked for.
+        let words: Vec<String> = wanted.to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let says = |text: &str| {
+            let text = text.to_lowercase();
+            words.iter().all(|word| text.contains(word.as_str())).then_some(1)
+        };
         let mut found: Vec<(u32, Row)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
             found.extend(score(&run.title).map(|score| (score, Row::Run(at))));
@@ -343,7 +354,7 @@ impl HomeScreen {
             // A match in the name is worth more than one in what is said about it.
             let name = score(&row.name).map(|score| score * 2);
             let about =
-                row.task.as_ref().and_then(|task| score(&format!("{} {}", task.description, task.tags.join(" "))));
+                row.task.as_ref().and_then(|task| says(&format!("{} {}", task.description, task.tags.join(" "))));
             found.extend(name.max(about).map(|score| (score, Row::Task(at))));
         }
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
