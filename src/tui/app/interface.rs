@@ -504,3 +504,6 @@ impl App for Interface {
         self.top().ticks().then_some(TICK)
     }
 }
+
+#[cfg(test)]
+mod tests;
