@@ -29,8 +29,8 @@ use super::theme::{Depth, Ground, Theme};
 use crate::catalog::Places;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
-use crate::core::ports::Models;
-use crate::core::settings::{self, Settings};
+use crate::core::ports::{BoxFuture, Models};
+use crate::core::settings::{self, Connection, Found, Settings};
 use crate::engine::Engine;
 
 /// So many messages may wait before those who post them wait.
@@ -41,6 +41,12 @@ const REST: Duration = Duration::from_secs(3);
 
 /// Opens what is slow to open; called once, after the first frame.
 pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + Send>;
+
+/// Looks for models that could be connected.
+pub type Find = Box<dyn Fn() -> BoxFuture<'static, Vec<Found>> + Send + Sync>;
+
+/// Connects a model.
+pub type Connect = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
 /// What the interface is made of.
 pub struct Parts {
@@ -54,6 +60,10 @@ pub struct Parts {
     pub open: Open,
     /// Keeps that the person agreed to a provider that was only found.
     pub agree: Box<dyn Fn(&str) + Send + Sync>,
+    /// Looks for models that could be connected.
+    pub find: Find,
+    /// Tries a model, writes the config, and has the model answer from then on; gives what is to be said.
+    pub connect: Connect,
     /// Has a process of its own go on with a run.
     pub go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
 }

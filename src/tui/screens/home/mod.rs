@@ -26,6 +26,10 @@ use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
 
+const CONNECT: &str = "The demo replays recorded answers; it needs no network and knows only the shipped tasks.\n\n\
+    **Enter** looks for keys in your environment and for servers on this machine, or takes the address of another. \
+    The model is asked for one token before the config is changed. A key is never written down.";
+
 /// Something that can be started, as home shows it.
 #[derive(Clone, Debug)]
 pub struct TaskRow {
@@ -55,6 +59,8 @@ enum Row {
     Heading(&'static str),
     Run(usize),
     Task(usize),
+    /// There is only the demo: the way to a model.
+    Connect,
     Ask,
 }
 
@@ -139,7 +145,7 @@ impl HomeScreen {
 
     /// Which model answers, and why.
     pub fn answers(&mut self, model: ModelChoice) {
-        self.model = Some(model);
+        self.refill(|home| home.model = Some(model));
     }
 
     /// What the last frame showed.
@@ -243,6 +249,7 @@ impl HomeScreen {
         match self.selected() {
             Some(Row::Run(at)) => vec![Effect::OpenRun(self.runs[at].run)],
             Some(Row::Ask) => vec![Effect::Ask(self.search.value())],
+            Some(Row::Connect) => vec![Effect::Go(Go::Connect)],
             Some(Row::Task(at)) => {
                 let task = &self.tasks[at];
                 if let Some(error) = task.errors.first() {
@@ -263,7 +270,7 @@ impl HomeScreen {
         let choose = match self.selected()? {
             Row::Run(at) => picks::of_run(&self.runs[at]),
             Row::Task(at) => picks::of_task(&self.tasks[at]),
-            Row::Heading(_) | Row::Ask => return None,
+            Row::Heading(_) | Row::Ask | Row::Connect => return None,
         };
         Some(Above::effect(Layered::Choose(choose)))
     }
@@ -281,7 +288,7 @@ impl HomeScreen {
         match row {
             Row::Run(at) => Some(self.runs.get(at)?.run.to_string()),
             Row::Task(at) => Some(self.tasks.get(at)?.id.clone()),
-            Row::Heading(_) | Row::Ask => None,
+            Row::Heading(_) | Row::Ask | Row::Connect => None,
         }
     }
 
@@ -307,7 +314,7 @@ impl HomeScreen {
     fn refresh(&mut self) {
         let wanted = self.search.value();
         self.rows = if wanted.trim().is_empty() { self.all() } else { self.found(wanted.trim()) };
-        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_))).unwrap_or(0);
+        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_) | Row::Connect)).unwrap_or(0);
         self.list.select(first, self.rows.len(), self.seen.list);
         self.show();
     }
@@ -322,6 +329,9 @@ impl HomeScreen {
             }
         };
         section("Open runs", (0..self.runs.len()).map(Row::Run).collect());
+        if self.model.as_ref().is_some_and(|model| model.demo) {
+            section("Only the demo answers", vec![Row::Connect]);
+        }
         section("Instruct", of(Kind::Instruct).collect());
         section("Workflows", of(Kind::Workflow).collect());
         rows
@@ -359,6 +369,7 @@ impl HomeScreen {
         let text = match self.selected() {
             Some(Row::Run(at)) => self.runs[at].snippet.data().replace(['\u{2}', '\u{3}'], ""),
             Some(Row::Task(at)) => about(&self.tasks[at], self.now),
+            Some(Row::Connect) => CONNECT.to_owned(),
             Some(Row::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
             Some(Row::Heading(_)) | None => "Nothing here yet.".to_owned(),
         };
