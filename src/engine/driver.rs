@@ -116,7 +116,7 @@ pub fn flow_of(pinned: &Arc<Pinned>) -> Result<Box<dyn Flow>, String> {
         Body::Workflow(workflow) => match workflow.flow {
             FlowKind::Graph => Ok(Box::new(crate::flow::graph::Graph::new(Arc::clone(pinned)))),
             FlowKind::Script { .. } | FlowKind::Process { .. } => {
-                Err(format!("`{}` is a script or a program; this version runs graphs only", pinned.task.id))
+                Ok(Box::new(crate::flow::scripted::Scripted::new(Arc::clone(pinned))))
             }
         },
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::core::event::Event;
@@ -18,8 +19,14 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 pub mod chat;
+mod evaluation;
 pub mod graph;
 mod judge;
+mod memo;
+mod names;
+mod plan;
+pub mod scripted;
+mod work;
 
 /// Decides which calls come next.
 pub trait Flow: Send + Sync {
@@ -34,6 +41,9 @@ pub trait Session: Send {
     /// Called again with the notes that it gave, once they are in the journal. It may take as long as a program's
     /// answer takes, so the engine calls it where blocking is allowed.
     fn feed(&mut self, events: &[Event]) -> Wants;
+
+    /// Says what time it is, before events are fed. A flow that tells its author the time has it journaled.
+    fn at(&mut self, _now: DateTime<Utc>) {}
 }
 
 /// What a run wants now.
