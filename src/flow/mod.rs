@@ -26,6 +26,8 @@ mod memo;
 mod names;
 mod plan;
 pub mod scripted;
+#[cfg(test)]
+mod testing;
 mod work;
 
 /// Decides which calls come next.

@@ -26,7 +26,7 @@ use crate::core::fingerprint::Fingerprint;
 const MOST_MEMORY: usize = 64 << 20;
 const MOST_STACK: usize = 256 << 10;
 /// Computing between two results, in milliseconds of processor time.
-const MOST_CPU: u64 = 500;
+const MOST_CPU: u64 = 300;
 /// What a script logs is read so far; a flood costs nothing.
 const MOST_LINES: usize = 1_001;
 const LONGEST_LINE: usize = 16_000;
@@ -153,6 +153,10 @@ impl Transport for JavaScript {
     fn rest(&mut self) -> bool {
         false
     }
+
+    fn origin(&self) -> String {
+        self.sources.find(&self.entry, "export default").unwrap_or_else(|| format!("{}:1:1", self.entry))
+    }
 }
 
 fn settle(ctx: &Ctx<'_>, ticket: &Value, settled: &Answer<'_>) -> rquickjs::Result<()> {
@@ -267,17 +271,20 @@ impl Machine {
             }
         }
         let mut outbox = self.shared.lock();
+        let rejected = outbox.unhandled.first();
+        let unhandled = rejected.map(|(_, said)| format!("{said} (a promise was rejected and nobody handled it)"));
         let mut state = outbox.ended.take().unwrap_or(State::Idle);
         if let Some(said) = thrown {
             state = State::Failed(broken(said));
         } else if self.watch.fired.load(Ordering::Relaxed) {
             state = State::Failed(broken(self.too_long("")));
         } else if matches!(state, State::Done { .. })
-            && let Some((_, said)) = outbox.unhandled.first()
+            && let Some(said) = &unhandled
         {
-            state = State::Failed(broken(format!("{said} (a promise was rejected and nobody handled it)")));
+            state = State::Failed(broken(said));
         }
-        Turn { said: std::mem::take(&mut outbox.said), state, saw_clock: std::mem::take(&mut outbox.saw_clock) }
+        let saw_clock = std::mem::take(&mut outbox.saw_clock);
+        Turn { said: std::mem::take(&mut outbox.said), state, saw_clock, unhandled }
     }
 
     /// What an exception says, with its place.
@@ -287,9 +294,9 @@ impl Machine {
             return self.too_long(&stack(&value));
         }
         match self.sources.refused() {
-            Some(refused) => refused,
-            None if error.is_exception() => describe(&value, &self.sources),
-            None => self.sources.say(&format!("{}:1:1", self.entry), &error.to_string()),
+            Some(refused) if !error.is_exception() => refused,
+            _ if error.is_exception() => describe(&value, &self.sources),
+            _ => self.sources.say(&format!("{}:1:1", self.entry), &error.to_string()),
         }
     }
 
@@ -323,6 +330,9 @@ fn describe(value: &Js<'_>, sources: &Sources) -> String {
     };
     let name: String = error.get("name").unwrap_or_else(|_| "Error".to_owned());
     let message = error.message().unwrap_or_default();
+    if let Some(refused) = sources.refused().filter(|_| message.starts_with("Error resolving module")) {
+        return refused;
+    }
     let said = if message.is_empty() { name } else { format!("{name}: {message}") };
     match sources.place(&stack(value)) {
         Some(place) => sources.say(&place, &said),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::made::{Made, Told};
+use super::made::Made;
 use super::request;
 use super::session::{Ground, broken, is_open};
 use super::transport::{Answer, Request, Said, State, Transport, Turn};

@@ -199,7 +199,7 @@ impl Process {
         if !matches!(state, State::Idle) {
             self.end();
         }
-        Turn { said, state, saw_clock: false }
+        Turn { said, state, saw_clock: false, unhandled: None }
     }
 }
 
@@ -231,6 +231,10 @@ impl Transport for Process {
     fn rest(&mut self) -> bool {
         self.end();
         true
+    }
+
+    fn origin(&self) -> String {
+        self.argv.join(" ")
     }
 }
 

@@ -19,6 +19,9 @@ pub trait Transport: Send {
     ///
     /// True when it was let go.
     fn rest(&mut self) -> bool;
+
+    /// Where the code begins, for messages.
+    fn origin(&self) -> String;
 }
 
 /// What the code is started with.
@@ -58,13 +61,15 @@ pub struct Turn {
     pub state: State,
     /// It looked at the clock.
     pub saw_clock: bool,
+    /// What a rejected promise says that nobody has handled so far.
+    pub unhandled: Option<String>,
 }
 
 impl Turn {
     /// It cannot go on.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
-        Self { said: Vec::new(), state: State::Failed(failure), saw_clock: false }
+        Self { said: Vec::new(), state: State::Failed(failure), saw_clock: false, unhandled: None }
     }
 }
 

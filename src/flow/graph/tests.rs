@@ -1,12 +1,9 @@
 //! The graph over a journal in memory: every step of every test also drops the session, opens it again, and holds what
 //! both want against each other.
 
-mod sim;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::sim::{Sim, prompt, shout, step, workflow, workflow_with};
 use super::*;
 use crate::core::decide::What;
 use crate::core::event::Scope;
@@ -14,6 +11,7 @@ use crate::core::gate::{Gate, GateFor};
 use crate::core::run::Status;
 use crate::core::task::Task;
 use crate::flow::Want;
+use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
 fn poem() -> Sim {
     let task = workflow_with(
