@@ -51,6 +51,8 @@ pub struct Pass {
     times: Vec<(Key, i64)>,
     documents: Vec<[String; 3]>,
     lines: Vec<String>,
+    unhandled: Option<String>,
+    origin: String,
 }
 
 impl Pass {
@@ -70,6 +72,8 @@ impl Pass {
             times: Vec::new(),
             documents: Vec::new(),
             lines: Vec::new(),
+            unhandled: None,
+            origin: transport.origin(),
         };
         let turn = transport.start(&ground.opening(pass.now(ground)));
         pass.take(turn, ground);
@@ -136,6 +140,7 @@ impl Pass {
 
     fn take(&mut self, turn: Turn, ground: &Ground) {
         self.state = turn.state;
+        self.unhandled = turn.unhandled;
         if turn.saw_clock {
             self.saw_clock(ground);
         }
@@ -284,10 +289,15 @@ impl Pass {
         if waits {
             return None;
         }
+        if let Some(said) = &self.unhandled {
+            return Some(broken(said));
+        }
         let last = self.made.iter().rev().find(|made| !made.place.is_empty());
-        let after =
-            last.map_or_else(String::new, |made| format!("; the last call was `{}` at {}", made.key, made.place));
-        Some(broken(format!("the code waits for something that never comes, and no call is under way{after}")))
+        let (at, after) = match last {
+            Some(made) => (&made.place, format!("; its last call was `{}`, here", made.key)),
+            None => (&self.origin, String::new()),
+        };
+        Some(broken(format!("{at}: the code waits for something that never comes, and no call is under way{after}")))
     }
 
     /// The calls to perform, in the order in which they were asked for.
