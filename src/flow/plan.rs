@@ -531,6 +531,7 @@ impl Node {
             step: Arc::new(step),
             deps: Vec::new(),
             named: References::default(),
+            before: Vec::new(),
             routed_by: Vec::new(),
             handles: None,
             when: None,

@@ -32,6 +32,7 @@ type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
 
 /// A run in memory, with steps that answer as told.
 pub struct Sim {
+    pub pinned: Arc<Pinned>,
     pub flow: Box<dyn Flow>,
     pub session: Box<dyn Session>,
     pub run: Run,
@@ -119,7 +120,7 @@ impl Sim {
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
         let mut sim =
-            Self { flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
+            Self { pinned: Arc::clone(pinned), flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
         sim.settle(&[]);
         sim
     }

@@ -26,6 +26,7 @@ use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ValuePlan};
+use crate::flow::work;
 use crate::flow::{End, Flow, Session, Wants};
 
 /// The flow of a workflow whose steps are declared.

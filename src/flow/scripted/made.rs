@@ -149,6 +149,8 @@ impl Made {
                     names: &self.names,
                     item: None,
                     list: &[],
+                    history: None,
+                    before: &[],
                     depends: &self.depends,
                     model: plan.model.as_deref(),
                     retry: &plan.retry,

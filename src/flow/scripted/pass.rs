@@ -302,7 +302,8 @@ impl Pass {
 
     /// The calls to perform, in the order in which they were asked for.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
-        self.made.iter().for_each(|made| made.wants(into));
+        let done = matches!(self.state, State::Done { .. });
+        self.made.iter().filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
     }
 }
 

@@ -150,7 +150,9 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
             for (name, value) in changed(&ground.run.state, state.as_ref()) {
                 evaluation.set_state(&Key::plain("state"), &name, value);
             }
-            if evaluation.notes.is_empty() {
+            pass.wants(&mut wants.calls);
+            // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
+            if evaluation.notes.is_empty() && ground.run.gates() == 0 && wants.calls.is_empty() {
                 let (title, body) = result(value, &ground.pinned.task.name);
                 wants.end = Some(End::Completed { title, body, state: Value::Null });
                 wants.cancel = prompts_under_way(&ground.run);
