@@ -119,8 +119,16 @@ impl Sim {
         let flow = flow_of(pinned);
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
-        let mut sim =
-            Self { pinned: Arc::clone(pinned), flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
+        let mut sim = Self {
+            pinned: Arc::clone(pinned),
+            flow,
+            session,
+            run,
+            journal,
+            perform: Box::new(perform),
+            performed: Vec::new(),
+            end: None,
+        };
         sim.settle(&[]);
         sim
     }

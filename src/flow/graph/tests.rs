@@ -360,7 +360,10 @@ fn successors_are_those_whose_condition_holds_with_their_inputs() {
         workflow_with(&json!([step("a", "inputs.n", &json!({}))]), &json!({ "then": then })),
         json!({ "n": 1 }),
     );
-    assert_eq!(Graph::new(Arc::clone(&sim.pinned)).successors(&sim.run).unwrap(), [("again".to_owned(), json!({ "n": 2 }))]);
+    assert_eq!(
+        Graph::new(Arc::clone(&sim.pinned)).successors(&sim.run).unwrap(),
+        [("again".to_owned(), json!({ "n": 2 }))]
+    );
 }
 
 /// What a person may do in the property test.

@@ -73,4 +73,6 @@ impl Flow for Scripted {
 }
 
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -177,7 +177,9 @@ impl Process {
         let errors = Arc::new(Mutex::new(Errors::default()));
         let errors_end = child.stderr.take().map(|stderr| {
             let errors = Arc::clone(&errors);
-            std::thread::spawn(move || read_errors(stderr, &errors))
+            // A copy's own place says nothing to the reader.
+            let place = copy.as_ref().map(|copy| format!("{}/", copy.0.display()));
+            std::thread::spawn(move || read_errors(stderr, &errors, place.as_deref()))
         });
         let stdin = child.stdin.take();
         Ok(Running { child, stdin, lines, errors, errors_end, state: None, copy })
@@ -193,10 +195,12 @@ impl Process {
     fn turn(&mut self, line: &Value) -> Turn {
         let deadline = self.deadline;
         let Some(running) = &mut self.running else { return Turn::failed(failed("the program is not under way")) };
-        let (said, result) = running.turn(line, deadline);
+        let (mut said, result) = running.turn(line, deadline);
         let name = self.argv.join(" ");
         let state = result.unwrap_or_else(|why| State::Failed(running.failure(&name, &why)));
         if !matches!(state, State::Idle) {
+            // What it wrote to stderr is only known to be whole, and so the same each time, once it has ended.
+            said.extend(running.errors().lines.drain(..).map(Said::Log));
             self.end();
         }
         Turn { said, state, saw_clock: false, unhandled: None }
@@ -300,10 +304,6 @@ impl Running {
                 }
             }
         };
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        for line in std::mem::take(&mut errors.lines) {
-            log(&mut said, line);
-        }
         (said, result)
     }
 
@@ -322,6 +322,10 @@ impl Running {
         }
         self.drain();
         Ok(State::Done { value, state: self.state.take() })
+    }
+
+    fn errors(&self) -> MutexGuard<'_, Errors> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the rest of its stderr, unless a child of its own holds that open.
@@ -384,7 +388,7 @@ impl Running {
             }
         };
         self.drain();
-        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = self.errors();
         let tail: Vec<u8> = errors.tail.iter().copied().collect();
         let tail = String::from_utf8_lossy(&tail).trim().to_owned();
         match tail.lines().last() {
@@ -430,7 +434,7 @@ fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
     }
 }
 
-fn read_errors(stderr: impl Read, errors: &Mutex<Errors>) {
+fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
     let mut reader = BufReader::new(stderr);
     loop {
         let mut line = Vec::new();
@@ -438,12 +442,16 @@ fn read_errors(stderr: impl Read, errors: &Mutex<Errors>) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
+        let mut text = String::from_utf8_lossy(&line).into_owned();
+        if let Some(place) = place {
+            text = text.replace(place, "");
+        }
         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
-        errors.tail.extend(&line);
+        errors.tail.extend(text.as_bytes());
         let over = errors.tail.len().saturating_sub(TAIL);
         errors.tail.drain(..over);
         if errors.lines.len() < MOST_LOGGED {
-            errors.lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            errors.lines.push(text.trim_end().to_owned());
         }
     }
 }

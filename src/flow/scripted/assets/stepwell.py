@@ -19,6 +19,7 @@ that may change; start no threads. What it prints goes to the run's log.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 import selectors
@@ -46,7 +47,7 @@ class _Pipe:
         self._in = sys.stdin.buffer
         self._out = sys.stdout.buffer
         # What the program prints is its log, not the contract's.
-        sys.stdout = sys.stderr
+        sys.stdout = _Log(self)
 
     def send(self, message: Dict[str, Any]) -> None:
         self._out.write(json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n")
@@ -62,6 +63,20 @@ class _Pipe:
             sys.stderr.flush()
             raise SystemExit(0)
         return json.loads(line)
+
+
+class _Log(io.TextIOBase):
+    """Makes each printed line a line of the run's log."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._pipe.send({"log": line})
+        return len(text)
 
 
 class Run:
