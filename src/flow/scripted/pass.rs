@@ -41,6 +41,8 @@ pub struct Pass {
     counts: HashMap<String, u32>,
     /// Calls that were settled once and not told yet, in the order of that.
     queue: BTreeSet<(u64, usize)>,
+    /// Calls that have come to an end which the journal does not have yet: nothing is told before it has.
+    unrecorded: BTreeSet<usize>,
     /// Answers that need no call.
     ready: VecDeque<(Value, Value)>,
     /// What was told since the last call was asked for, and what that call saw.
@@ -65,6 +67,7 @@ impl Pass {
             by_key: HashMap::new(),
             counts: HashMap::new(),
             queue: BTreeSet::new(),
+            unrecorded: BTreeSet::new(),
             ready: VecDeque::new(),
             told: Vec::new(),
             depends: Arc::from([]),
@@ -112,7 +115,7 @@ impl Pass {
                 self.take(turn, ground);
                 continue;
             }
-            if self.made.iter().any(|made| made.told.is_none() && made.is_unrecorded(ground)) {
+            if !self.unrecorded.is_empty() {
                 break;
             }
             let Some(&(seq, at)) = self.queue.first() else { break };
@@ -234,9 +237,15 @@ impl Pass {
     fn look(&mut self, at: usize, ground: &Ground) {
         let made = &mut self.made[at];
         made.look(ground);
-        if made.told.is_none()
-            && let Some(seq) = made.settled(ground)
-        {
+        if made.told.is_some() {
+            return;
+        }
+        if made.is_unrecorded(ground) {
+            self.unrecorded.insert(at);
+        } else {
+            self.unrecorded.remove(&at);
+        }
+        if let Some(seq) = made.settled(ground) {
             self.queue.insert((seq, at));
         }
     }

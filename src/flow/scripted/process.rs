@@ -168,7 +168,7 @@ impl Process {
         command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
-            failed(format!("`{program}` cannot be started in {}: {error}; is it installed?", folder.display()))
+            failed(format!("`{program}` cannot be started: {error}; is it installed, and in PATH?"))
         })?;
         let (sender, lines) = sync_channel(64);
         if let Some(stdout) = child.stdout.take() {
