@@ -70,7 +70,7 @@ fn reviewed_to_its_end(home: &Home, id: &str) {
     home.step("review last plan[0] --accept").exits(3);
     let plan = home.call("plan[0]")["standing"]["output"].as_array().unwrap().len();
     assert!(plan > 0);
-    home.shell(r#"printf mine | stepwell review last 'write[0]' --edit - --accept"#);
+    home.shell("printf mine | stepwell review last 'write[0]' --edit - --accept");
     for part in 1..plan {
         home.step(&format!("review last write[{part}] --accept"));
     }

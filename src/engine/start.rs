@@ -17,7 +17,6 @@ use crate::core::run::{Run, Status};
 use crate::core::task::{Body, FlowKind, Kind, Workflow};
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
-use crate::engine::driver::flow_of;
 use crate::engine::failpoint::failpoint;
 use crate::engine::{Engine, EngineError};
 use crate::flow::graph::Graph;
@@ -119,7 +118,6 @@ impl Engine {
 
     fn create(&self, start: &Start, more: &[Event]) -> Result<RunId, StartError> {
         let ports = &self.shared.ports;
-        flow_of(&start.pinned).map_err(StartError::Definition)?;
         let task = &start.pinned.task;
         let inputs = form::fill(&task.inputs, &start.inputs).map_err(StartError::Inputs)?;
         let now = ports.clock.now();

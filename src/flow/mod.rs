@@ -13,8 +13,10 @@ use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::Key;
+use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry, Span};
+use crate::core::task::{Body, FlowKind};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
@@ -34,6 +36,18 @@ mod work;
 pub trait Flow: Send + Sync {
     /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
     fn open(&self, run: &Run) -> Box<dyn Session>;
+}
+
+/// The flow of a pinned definition.
+#[must_use]
+pub fn of(pinned: &Arc<Pinned>) -> Box<dyn Flow> {
+    match &pinned.task.body {
+        Body::Instruct(_) => Box::new(chat::Chat::new(Arc::clone(pinned))),
+        Body::Workflow(workflow) => match workflow.flow {
+            FlowKind::Graph => Box::new(graph::Graph::new(Arc::clone(pinned))),
+            FlowKind::Script { .. } | FlowKind::Process { .. } => Box::new(scripted::Scripted::new(Arc::clone(pinned))),
+        },
+    }
 }
 
 /// A live cache of what a flow makes of a run.

@@ -14,19 +14,10 @@ use crate::core::gate::GateFor;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
-use crate::core::task::{Body, FlowKind, Kind, Task};
+use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::flow::graph::Graph;
-use crate::flow::scripted::Scripted;
 use crate::flow::{End, Flow, Session, Want};
-
-fn flow_of(pinned: &Arc<Pinned>) -> Box<dyn Flow> {
-    match &pinned.task.body {
-        Body::Workflow(workflow) if workflow.flow != FlowKind::Graph => Box::new(Scripted::new(Arc::clone(pinned))),
-        _ => Box::new(Graph::new(Arc::clone(pinned))),
-    }
-}
 
 type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
 
@@ -116,7 +107,7 @@ impl Sim {
             origin: None,
         };
         let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
-        let flow = flow_of(pinned);
+        let flow = crate::flow::of(pinned);
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
         let mut sim = Self {

@@ -231,15 +231,13 @@ impl Machine {
         while loaded.result::<()>().is_none() && !self.watch.fired.load(Ordering::Relaxed) && ctx.execute_pending_job()
         {
         }
-        match loaded.result::<()>() {
-            Some(result) => result?,
-            None => {
-                let at = self.sources.find(&self.entry, "await").unwrap_or_else(|| format!("{}:1:1", self.entry));
-                let message = "the script waits before its function is called; nothing can be awaited there";
-                self.end(State::Failed(broken(self.sources.say(&at, message))));
-                return Ok(());
-            }
-        }
+        let Some(loaded) = loaded.result::<()>() else {
+            let at = self.sources.find(&self.entry, "await").unwrap_or_else(|| format!("{}:1:1", self.entry));
+            let message = "the script waits before its function is called; nothing can be awaited there";
+            self.end(State::Failed(broken(self.sources.say(&at, message))));
+            return Ok(());
+        };
+        loaded?;
         let main: Js<'_> = module.get("default").unwrap_or_else(|_| {
             ctx.catch();
             Js::new_undefined(ctx.clone())
@@ -356,7 +354,7 @@ fn host<'js>(ctx: &Ctx<'js>, shared: &Shared, sources: &Sources) -> rquickjs::Re
                 let ticket = outbox.tickets;
                 outbox.tickets += 1;
                 request.ticket = json!(ticket);
-                outbox.said.push(Said::Call(request));
+                outbox.said.push(Said::Call(Box::new(request)));
                 Ok::<_, rquickjs::Error>(ticket)
             },
         )?,

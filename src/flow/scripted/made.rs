@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::request;
@@ -13,6 +14,7 @@ use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::key::Key;
 use crate::core::step::{Does, Step};
+use crate::core::task::Task;
 use crate::core::template::{from_json, to_json};
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -122,26 +124,16 @@ impl Made {
             Which::MadeUp(node) => node.as_ref(),
         };
         self.seen = match &node.does {
-            Doing::Child(inner, inputs) => match inner {
-                Ok(inner) => {
-                    let (plan, task) = inner.as_ref();
-                    let opened = match self.scope.take() {
-                        Some(scope) => Ok(scope),
-                        None => view::child_inputs(task, inputs, &self.names.value()).map(|given| {
-                            Box::new(Scope::new(plan, Some(self.key.clone()), self.names.for_child(given)))
-                        }),
-                    };
-                    match opened {
-                        Ok(scope) => {
-                            let scope = self.scope.insert(scope);
-                            scope.evaluate(plan, &mut evaluation);
-                            view::of_child(scope, plan, &self.key)
-                        }
-                        Err(failure) => Seen::failed(None, failure),
+            Doing::Child(Err(why), _) => Seen::failed(None, broken(why.clone())),
+            Doing::Child(Ok(inner), inputs) => {
+                match child_scope(&mut self.scope, inner, inputs, &self.key, &self.names) {
+                    Ok(scope) => {
+                        scope.evaluate(&inner.0, &mut evaluation);
+                        view::of_child(scope, &inner.0, &self.key)
                     }
+                    Err(failure) => Seen::failed(None, failure),
                 }
-                Err(why) => Seen::failed(None, broken(why.clone())),
-            },
+            }
             _ => {
                 let asked = Asked {
                     key: &self.key,
@@ -210,6 +202,23 @@ impl Made {
         into.extend(self.seen.want.clone());
         if let Some(scope) = &self.scope {
             scope.wants(into);
+        }
+    }
+}
+
+/// The steps of a child workflow, opened when they are first looked at.
+fn child_scope<'a>(
+    scope: &'a mut Option<Box<Scope>>,
+    (plan, task): &(Plan, Arc<Task>),
+    inputs: &IndexMap<String, ValuePlan>,
+    key: &Key,
+    names: &Names,
+) -> Result<&'a mut Scope, Failure> {
+    match scope {
+        Some(scope) => Ok(scope),
+        empty => {
+            let given = view::child_inputs(task, inputs, &names.value())?;
+            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given)))))
         }
     }
 }

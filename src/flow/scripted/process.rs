@@ -286,14 +286,14 @@ impl Running {
                 continue;
             }
             match serde_json::from_str(&line) {
-                Ok(Message::Call(call)) => said.push(Said::Call(Request {
+                Ok(Message::Call(call)) => said.push(Said::Call(Box::new(Request {
                     ticket: call.id,
                     kind: call.kind,
                     name: call.name,
                     with: if call.with.is_null() { json!({}) } else { call.with },
                     options: call.options,
                     place: String::new(),
-                })),
+                }))),
                 Ok(Message::Log(text)) => log(&mut said, text),
                 Ok(Message::State(state)) => self.state = Some(state),
                 Ok(Message::Idle(_)) => break Ok(State::Idle),

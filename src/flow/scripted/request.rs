@@ -64,8 +64,8 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
     Ok(Node::made_up(Step { id: id(request)?.to_owned(), title: None, does, rules }, doing))
 }
 
-fn plain(text: &str) -> Parsed<Text> {
-    Ok(Text::Plain(Arc::from(text)))
+fn plain(text: &str) -> Text {
+    Text::Plain(Arc::from(text))
 }
 
 fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing), Wrong> {
@@ -80,8 +80,8 @@ fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing),
         seed: options.take("seed", "a whole number")?,
         ..Prompt::default()
     };
-    let system = spec.system.as_deref().map(plain);
-    let plan = PromptPlan { prompt: plain(text), system, attach: Vec::new(), spec: spec.clone() };
+    let system = spec.system.as_deref().map(plain).map(Ok);
+    let plan = PromptPlan { prompt: Ok(plain(text)), system, attach: Vec::new(), spec: spec.clone() };
     Ok((Does::Prompt(spec), Doing::Prompt(Box::new(plan))))
 }
 
@@ -99,10 +99,10 @@ fn command(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing)
         shell: false,
     };
     let plan = CommandPlan {
-        argv: spec.argv.iter().map(|arg| plain(arg)).collect(),
-        cwd: spec.cwd.as_deref().map(plain),
+        argv: spec.argv.iter().map(|arg| Ok(plain(arg))).collect(),
+        cwd: spec.cwd.as_deref().map(plain).map(Ok),
         env: texts(&spec.env),
-        stdin: spec.stdin.as_deref().map(plain),
+        stdin: spec.stdin.as_deref().map(plain).map(Ok),
         spec: spec.clone(),
     };
     Ok((Does::Command(spec), Doing::Command(Box::new(plan))))
@@ -123,10 +123,10 @@ fn http(request: &Request) -> Result<(Does, Doing), Wrong> {
     };
     fields.none_left()?;
     let plan = HttpPlan {
-        url: plain(&spec.url),
+        url: Ok(plain(&spec.url)),
         headers: texts(&spec.headers),
         json: spec.json.clone().map(ValuePlan::Plain),
-        body: spec.body.as_deref().map(plain),
+        body: spec.body.as_deref().map(plain).map(Ok),
         spec: spec.clone(),
     };
     Ok((Does::Http(spec), Doing::Http(Box::new(plan))))
@@ -136,12 +136,12 @@ fn ask(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing), Wr
     let fields: Vec<Field> = serde_json::from_value(request.with.clone())
         .map_err(|error| format!("run.ask: the fields are a list like `[[steps.fields]]`: {error}"))?;
     let text: Option<String> = options.take("text", "text")?;
-    let doing = Doing::Ask(text.as_deref().map(plain));
+    let doing = Doing::Ask(text.as_deref().map(plain).map(Ok));
     Ok((Does::Ask { text, fields }, doing))
 }
 
 fn texts(values: &BTreeMap<String, String>) -> BTreeMap<String, Parsed<Text>> {
-    values.iter().map(|(name, text)| (name.clone(), plain(text))).collect()
+    values.iter().map(|(name, text)| (name.clone(), Ok(plain(text)))).collect()
 }
 
 /// The failure of a request that cannot be a call.

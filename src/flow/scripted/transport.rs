@@ -77,7 +77,7 @@ impl Turn {
 #[derive(Debug)]
 pub enum Said {
     /// It asks for a call.
-    Call(Request),
+    Call(Box<Request>),
     /// A line of its log.
     Log(String),
 }
