@@ -66,7 +66,7 @@ impl Engine {
                 preview.stand.push(key);
             }
         }
-        Ok(preview)
+        preview
     }
 
     /// Has a run go on with another definition, which is kept with it.
