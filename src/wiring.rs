@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::Rooms;
+use crate::catalog::Places;
+use crate::cli::{self, Rooms};
 use crate::config::{Paths, SecretStore};
 use crate::core::ports::{Clock, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
@@ -16,8 +17,10 @@ use crate::engine::{Engine, Ports, private_folder};
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
+use crate::tui;
 
 /// The rooms of this process.
+#[derive(Clone)]
 pub struct Wiring(pub Paths);
 
 impl Rooms for Wiring {
@@ -44,6 +47,24 @@ impl Rooms for Wiring {
             who: who(),
             notify: settings.notify.clone(),
         }))
+    }
+
+    fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String> {
+        let (wiring, opened, own) = (self.clone(), settings.clone(), self.clone());
+        let state = self.0.state.clone();
+        let parts = tui::Parts {
+            places,
+            state: self.0.state.clone(),
+            config_file: self.0.config_file.clone(),
+            settings: settings.clone(),
+            open: Box::new(move || {
+                let models = wiring.models(&opened);
+                Ok((wiring.engine(&opened, Arc::clone(&models))?, models))
+            }),
+            agree: Box::new(move |provider| own.keep_agreement(provider)),
+            go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
+        };
+        tui::run(parts).map_err(|error| error.to_string())
     }
 
     fn look_at_store(&self) -> Result<String, String> {

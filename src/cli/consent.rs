@@ -7,8 +7,6 @@ use super::problem::Problem;
 use super::{App, out};
 use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
-use crate::core::step::Does;
-use crate::core::task::{Body, Task};
 
 /// Makes sure that every model that a run would ask may be asked. `model` stands in the place of the task's.
 ///
@@ -17,7 +15,7 @@ use crate::core::task::{Body, Task};
 pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(), Problem> {
     let models = app.models()?;
     let mut seen = BTreeSet::new();
-    for name in named(pinned, model) {
+    for name in pinned.models(model) {
         let mut choice = models.choice(name.as_deref()).map_err(|failure| Problem::invalid(failure.message))?;
         if choice.demo && name.is_none() {
             models.probe().await;
@@ -28,30 +26,6 @@ pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(
         }
     }
     Ok(())
-}
-
-/// The models that a definition names; `None` is the usual one.
-fn named(pinned: &Pinned, model: Option<&str>) -> BTreeSet<Option<String>> {
-    let mut names = BTreeSet::new();
-    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
-    for task in tasks {
-        let usual = model.map(str::to_owned).or_else(|| task.model.clone()).or_else(|| pinned.task.model.clone());
-        names.extend(of_task(task).into_iter().map(|own| own.or_else(|| usual.clone())));
-    }
-    names
-}
-
-fn of_task(task: &Task) -> Vec<Option<String>> {
-    match &task.body {
-        Body::Instruct(_) => vec![None],
-        Body::Workflow(workflow) => {
-            let prompts = workflow.all_steps().into_iter().filter_map(|step| match &step.does {
-                Does::Prompt(prompt) => Some(prompt.model.clone()),
-                _ => None,
-            });
-            prompts.collect()
-        }
-    }
 }
 
 async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {

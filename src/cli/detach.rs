@@ -1,7 +1,10 @@
 //! `--detach`: a process in a session of its own drives the run to its next wait.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum as _;
@@ -14,31 +17,36 @@ use crate::core::id::RunId;
 use crate::core::ports::StateFolder;
 use crate::engine::private_folder;
 
-/// Starts that process. It outlives this one, and its words go to a log.
+/// Starts that process for a new run, with what the person said about it.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn start(app: &App, run: RunId, args: &DriveArgs) -> Result<(), Problem> {
     let cannot = |error| Problem::usage(format!("run {} was made, but nobody drives it: {error}", run.short()));
-    let folder = StateFolder(app.paths.state.clone()).logs();
-    private_folder(&folder).map_err(cannot)?;
-    let log = folder.join(format!("run-{}.log", run.short()));
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(cannot)?;
-    let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
-    command.arg("drive-detached").arg(run.to_string());
     let words = [
         ("--review", args.review.and_then(|review| review.to_possible_value())),
         ("--approve", args.approve.and_then(|approve| approve.to_possible_value())),
     ];
-    for (flag, word) in words {
-        command.args(word.map(|word| format!("{flag}={}", word.get_name())));
-    }
+    let flags = words.into_iter().filter_map(|(flag, word)| Some(format!("{flag}={}", word?.get_name()).into()));
+    let mut flags: Vec<OsString> = flags.collect();
     if let Some(out) = &args.out {
-        let out = std::path::absolute(out).map_err(cannot)?;
-        command.arg("--out").arg(out);
+        flags.extend(["--out".into(), std::path::absolute(out).map_err(cannot)?.into()]);
     }
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-    spawned.map(|_| ()).map_err(cannot)
+    go_on(&app.paths.state, run, &flags).map_err(cannot)
+}
+
+/// Has a process of its own go on with a run. It outlives this one, and its words go to a log.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn go_on(state: &Path, run: RunId, flags: &[OsString]) -> io::Result<()> {
+    let folder = StateFolder(state.to_owned()).logs();
+    private_folder(&folder)?;
+    let log = folder.join(format!("run-{}.log", run.short()));
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("drive-detached").arg(run.to_string()).args(flags);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().map(|_| ())
 }
 
 /// What that process does.

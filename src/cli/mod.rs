@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use clap::{CommandFactory as _, Parser as _};
 
 pub use self::args::Cli;
+pub use self::detach::go_on;
 pub use self::problem::{Exit, Problem};
 use crate::catalog::{Catalog, Places};
 use crate::config::{ConfigError, Paths};
@@ -50,6 +51,12 @@ pub trait Rooms: Send + Sync {
     /// # Errors
     /// Why the store cannot be used.
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String>;
+
+    /// Shows the full-screen interface until the person leaves. Gives what is to be said then.
+    ///
+    /// # Errors
+    /// Why it cannot be shown.
+    fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String>;
 
     /// How the store is: `Ok` with a remark, or why it cannot be used. A store that is not there is not made.
     ///
@@ -132,6 +139,7 @@ pub fn main(app: &App) -> u8 {
     };
     let done = match cli.command {
         Some(command) => perform(app, command),
+        None if !cli.plain && out::is_full_screen() => full_screen(app),
         None => Ok(alone(cli.plain)),
     };
     match done {
@@ -146,7 +154,17 @@ pub fn main(app: &App) -> u8 {
     }
 }
 
-/// `stepwell` alone: the full-screen interface opens here.
+/// `stepwell` alone on a terminal.
+fn full_screen(app: &App) -> Result<Exit, Problem> {
+    let places = app.places(&args::Place::default());
+    let said = app.rooms.full_screen(app.settings()?, places).map_err(Problem::usage)?;
+    if !said.is_empty() {
+        out::say(&said);
+    }
+    Ok(Exit::Done)
+}
+
+/// `stepwell` alone where there is no full screen.
 fn alone(plain: bool) -> Exit {
     let what = if plain { "With --plain there is no full-screen interface." } else { "Say what to do." };
     out::say(&format!(

@@ -18,6 +18,12 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether a full screen can be shown: the terminal is one at both ends, and not a dumb one.
+pub fn is_full_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
 /// Writes to stdout as it is.
 pub fn raw(text: &str) {
     let mut out = io::stdout().lock();

@@ -1,14 +1,17 @@
 //! Configuration: where things lie, what the person set, and where secrets come from.
 //!
 //! Layers, later ones win: built-in defaults, the config file, the environment, flags (which the front end lays over
-//! the result itself). It reads one file and the environment, writes nothing, and never prints a secret.
+//! the result itself). It reads one file and the environment, writes nothing (the change that [`connect`] makes is
+//! given back as text), and never prints a secret.
 
+mod connect;
 mod file;
 pub mod paths;
 pub mod secrets;
 
 use std::sync::Arc;
 
+pub use connect::{ConnectError, Connection, connect};
 pub use file::read;
 pub use paths::{NoHome, Paths};
 pub use secrets::SecretStore;

@@ -22,6 +22,8 @@ pub enum Hit {
     Output,
     /// The list: the wheel scrolls it.
     List,
+    /// A filter of the search.
+    Chip(usize),
     /// A command in the footer.
     Command(Id),
 }

@@ -38,7 +38,6 @@ pub enum Id {
     AcceptMarked,
     Stop,
     Pause,
-    Model,
     NextWaiting,
     Zoom,
     Filter,
@@ -75,6 +74,7 @@ pub enum Id {
     Document,
     WriteAnyway,
     Chips,
+    Clear,
     CompareRuns,
     Rename,
     Delete,
@@ -147,7 +147,7 @@ fn reads(s: &Situation) -> bool {
 fn moves(s: &Situation) -> bool {
     match s.layer {
         Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
-        Layer::Palette | Layer::Fields => true,
+        Layer::Palette | Layer::Fields | Layer::Chips => true,
         _ => reads(s),
     }
 }
@@ -208,16 +208,17 @@ pub static TABLE: &[Command] = &[
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
     command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
-        on_run(s) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+        on(s, Screen::Run) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
     }),
-    command!(Mark, "Mark the call", "", [c(' ')], on_run),
+    command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
-    command!(Model, "Use another model", "model", [c('m')], |s| {
-        gate(s, GateFor::Review) || on_run(s) && matches!(s.selected, Selected::Ended | Selected::Running)
-    }),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
-    command!(Filter, "Filter the list", "", [c('/')], on_run),
+    command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
+    command!(Open, "Open the run there", "open", [ENTER], |s| {
+        on(s, Screen::Inbox)
+            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateFor::Input | GateFor::Secret))
+    }),
     // Editing.
     command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
         matches!(s.layer, Layer::Edit | Layer::Fields)
@@ -241,9 +242,31 @@ pub static TABLE: &[Command] = &[
     command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
     command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home)),
     command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
-    command!(CompareRuns, "Compare two runs", "compare", [Chord::ctrl('d')], |s| on(s, Screen::History) && s.output),
+    command!(Actions, "What else can be done with it", "actions", [Chord::alt(KeyCode::Enter)], |s| {
+        on(s, Screen::History) && s.output
+    }),
+    command!(
+        CompareRuns,
+        "Compare two results: the marked, or the marked and this",
+        "compare",
+        [Chord::ctrl('d')],
+        |s| { on(s, Screen::History) && s.several }
+    ),
+    command!(RunAgain, "Run the task again, with these or other inputs", "again", [Chord::ctrl('g')], |s| {
+        on(s, Screen::History) && s.output
+    }),
+    command!(Mark, "Mark the run, to compare two", "mark", [Chord::ctrl('t')], |s| on(s, Screen::History) && s.output),
+    command!(WriteFile, "Export the result to a file", "export", [Chord::ctrl('s')], |s| {
+        on(s, Screen::History) && s.output
+    }),
     command!(Rename, "Rename the run", "rename", [Chord::ctrl('r')], |s| on(s, Screen::History) && s.output),
     command!(Delete, "Delete the run", "delete", [Chord::ctrl('x')], |s| on(s, Screen::History) && s.output),
+    command!(Chips, "Back to the search", "search", [TAB, ENTER], |s| s.layer == Layer::Chips),
+    command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
+    command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
+    command!(Clear, "Take the filter away", "any", [k(KeyCode::Backspace), k(KeyCode::Delete)], |s| {
+        s.layer == Layer::Chips
+    }),
     command!(Start, "Start with what is filled in", "start", [Chord::ctrl('s')], |s| on(s, Screen::Form)),
     command!(NextField, "The next field", "next field", [TAB, ENTER], |s| on(s, Screen::Form)),
     command!(PreviousField, "The field before", "", [k(KeyCode::BackTab)], |s| on(s, Screen::Form)),
@@ -272,10 +295,10 @@ pub static TABLE: &[Command] = &[
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| moves(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| moves(s) || on(s, Screen::Chat)),
     command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
-        s.layer == Layer::Compare || s.layer == Layer::Document && s.several
+        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
     }),
     command!(Right, "The next version", "", [k(KeyCode::Right)], |s| {
-        s.layer == Layer::Compare || s.layer == Layer::Document && s.several
+        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
     }),
     command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| s.layer == Layer::None
@@ -350,7 +373,8 @@ mod tests {
     /// Every situation that there can be, and some that there cannot.
     fn all() -> Vec<Situation> {
         use GateFor::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
-        let screens = [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox];
+        let screens =
+            [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
         let layers = [
             Layer::None,
             Layer::Edit,
@@ -362,6 +386,7 @@ mod tests {
             Layer::Document,
             Layer::Ask,
             Layer::Confirm,
+            Layer::Chips,
             Layer::Palette,
             Layer::Help,
         ];

@@ -7,8 +7,10 @@ use crate::core::decide::Decision;
 use crate::core::event::{PauseReason, Scope};
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::ports::HistoryQuery;
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
+use crate::tui::layers::Above;
 
 /// Where a text that is edited outside goes when it comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +47,6 @@ pub enum Go {
     FollowUp,
     /// The form that the selected call asks for.
     Answer,
-    /// The choice of another model.
-    Model,
-    /// What else can be done with the selected row.
-    Actions,
-    /// The palette.
-    Palette,
 }
 
 /// Something to be done.
@@ -71,6 +67,8 @@ pub enum Effect {
     OpenRun(RunId),
     /// Open a task: its form, or straight away when it has no inputs.
     OpenTask(String),
+    /// Open a task's form with this filled in, an object.
+    OpenTaskWith(String, Value),
     /// Start a plain chat with this.
     Ask(String),
     /// Start a task with a text in its first text input.
@@ -158,12 +156,66 @@ pub enum Effect {
     ListRuns,
     /// Ask for the tasks again.
     ListTasks,
+    /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
+    ListWaiting {
+        /// Whether nothing is known yet.
+        anew: bool,
+    },
     /// The person agreed to a provider that was only found.
-    Agree(String),
+    Agree {
+        /// The provider.
+        provider: String,
+        /// What was to be done when that was asked.
+        then: Box<Effect>,
+    },
     /// Have a run that is paused or failed go on.
     GoOn(RunId),
     /// Leave, and do this with the runs that are going here.
     Leave(Leaving),
+    /// Open a layer above the screen.
+    Open(Box<Above>),
+    /// Look in the history; the rows come as a message that names the ticket. Only the newest ticket counts.
+    Search {
+        /// Names the question.
+        ticket: u64,
+        /// What to look for.
+        query: HistoryQuery,
+    },
+    /// Show the history of one task.
+    HistoryOf(String),
+    /// Open a run at a call.
+    OpenCall(RunId, Key),
+    /// The form to run a run's task again, with its inputs filled in.
+    RunAgain(RunId),
+    /// The choice of what may follow a run's result.
+    FollowUps(RunId),
+    /// Start a task with a result in one of its inputs: its form with that filled in, or straight away.
+    FollowUp {
+        /// The task's id.
+        task: String,
+        /// The input.
+        input: String,
+        /// The result.
+        text: Untrusted,
+    },
+    /// Compare the results of two runs, the earlier first.
+    CompareRuns(RunId, RunId),
+    /// Give a run another title.
+    Rename {
+        /// The run.
+        run: RunId,
+        /// The title.
+        title: String,
+    },
+    /// Write a run's result to a file that does not exist yet, in the format that the path's end names.
+    Export {
+        /// The run.
+        run: RunId,
+        /// The path, as typed.
+        path: String,
+    },
+    /// Delete a run for good.
+    Delete(RunId),
     /// Leave.
     Quit,
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseEvent};
-
 use serde_json::Value;
 
 use super::effect::{Effect, Purpose};
+use super::layers::Above;
 use super::screens::home::TaskRow;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
@@ -49,6 +49,19 @@ pub enum Message {
     Failed(String),
     /// Something was done that is worth a word.
     Done(String),
+    /// Runs that a search found, newest first.
+    Rows {
+        /// The search.
+        ticket: u64,
+        /// How many were left out before the first.
+        offset: usize,
+        /// They.
+        rows: Vec<RunRow>,
+    },
+    /// A run was renamed or deleted: lists of runs are asked for again.
+    RunsChanged,
+    /// Every run in which something waits, as it stands.
+    Waiting(Vec<Arc<Run>>),
     /// Paths that begin like what was typed.
     Completions {
         /// The field, by its place.
@@ -93,6 +106,8 @@ pub enum Message {
         /// What happened and what to do.
         why: String,
     },
+    /// A layer is to lie above the screen.
+    Open(Box<Above>),
     /// The process is to end: a signal, or the terminal went away.
     Ending(PauseReason),
 }

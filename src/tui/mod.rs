@@ -9,12 +9,14 @@
 //! `core::text::Untrusted`; the terminal is restored on every way out. It may not import `models`, `store` or `flow`,
 //! and never prints while it runs.
 
+mod app;
 pub mod canvas;
 pub mod commands;
 pub mod diff;
 pub mod effect;
 pub mod frame;
 pub mod keys;
+pub mod layers;
 pub mod markdown;
 pub mod message;
 pub mod osc;
@@ -27,3 +29,5 @@ mod testing;
 pub mod text;
 pub mod theme;
 pub mod widgets;
+
+pub use app::{Open, Parts, TuiError, run};

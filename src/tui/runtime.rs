@@ -23,7 +23,7 @@ pub trait App {
     /// What the last frame showed.
     fn saw(&mut self, seen: Seen);
 
-    /// When time alone changes what is shown: the pause until then.
+    /// When time alone changes what is shown: how often.
     fn next_tick(&self) -> Option<Duration>;
 }
 
@@ -63,6 +63,7 @@ pub async fn run<A: App, S: Stage<A>>(
     let mut frames = Frames::default();
     frames.request_now();
     let mut messages = VecDeque::new();
+    let mut ticked = Instant::now();
     loop {
         if frames.due_in(Instant::now()) == Some(Duration::ZERO) {
             let begin = Instant::now();
@@ -78,7 +79,10 @@ pub async fn run<A: App, S: Stage<A>>(
             },
             Some(message) = mailbox.recv() => messages.push_back(message),
             () = sleep(pause) => continue,
-            () = sleep(app.next_tick().filter(|_| pause.is_none())) => messages.push_back(stage.tick()),
+            () = sleep(app.next_tick().map(|tick| tick.saturating_sub(ticked.elapsed()))) => {
+                ticked = Instant::now();
+                messages.push_back(stage.tick());
+            }
         }
         while messages.len() < BATCH
             && let Ok(message) = mailbox.try_recv()

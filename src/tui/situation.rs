@@ -18,6 +18,8 @@ pub enum Screen {
     History,
     /// What waits, across runs.
     Inbox,
+    /// Models that could be connected.
+    Connect,
 }
 
 /// What lies over the screen and has the keys.
@@ -44,6 +46,8 @@ pub enum Layer {
     Ask,
     /// Something is to be confirmed.
     Confirm,
+    /// The filters of a search have the focus.
+    Chips,
     /// The palette.
     Palette,
     /// The help.
@@ -105,7 +109,13 @@ impl Situation {
         match self.layer {
             Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Palette => true,
             Layer::None => matches!(self.screen, Screen::Home | Screen::Form | Screen::Chat | Screen::History),
-            Layer::Fields | Layer::Compare | Layer::Prompt | Layer::Document | Layer::Confirm | Layer::Help => false,
+            Layer::Fields
+            | Layer::Compare
+            | Layer::Prompt
+            | Layer::Document
+            | Layer::Confirm
+            | Layer::Chips
+            | Layer::Help => false,
         }
     }
 }

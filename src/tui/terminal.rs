@@ -55,18 +55,19 @@ pub enum TerminalError {
 
 /// The screen: a terminal in the interface's modes, which it leaves when dropped.
 pub struct Screen {
+    mouse: bool,
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal, and the mouse too if it is wanted.
     ///
     /// # Errors
     /// When it does not take a mode.
-    pub fn enter() -> Result<Self, TerminalError> {
-        set_modes()?;
+    pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
+        set_modes(mouse)?;
         let out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(out))? })
+        Ok(Self { mouse, terminal: Terminal::new(CrosstermBackend::new(out))? })
     }
 
     /// Draws a frame and gives what it showed.
@@ -105,7 +106,7 @@ impl Screen {
     pub fn lend<T>(&mut self, user: impl FnOnce() -> T) -> Result<T, TerminalError> {
         leave();
         let given = user();
-        set_modes()?;
+        set_modes(self.mouse)?;
         self.terminal.clear()?;
         Ok(given)
     }
@@ -147,24 +148,26 @@ pub fn restore_on_panic() {
     }));
 }
 
-fn set_modes() -> Result<(), TerminalError> {
+fn set_modes(mouse: bool) -> Result<(), TerminalError> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
-    Ok(write_enter(&mut io::stdout())?)
+    Ok(write_enter(&mut io::stdout(), mouse)?)
 }
 
-fn write_enter(out: &mut impl Write) -> io::Result<()> {
+fn write_enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
     queue!(
         out,
         Print(TITLE_ASIDE),
         EnterAlternateScreen,
         EnableBracketedPaste,
         EnableFocusChange,
-        EnableMouseCapture,
         // Only this flag: more of them change what ordinary keys send. Terminals without it pass it over.
         PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES),
         cursor::Hide,
     )?;
+    if mouse {
+        queue!(out, EnableMouseCapture)?;
+    }
     out.flush()
 }
 
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn every_mode_that_is_set_is_taken_back() {
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
-        write_enter(&mut enter).unwrap();
+        write_enter(&mut enter, true).unwrap();
         write_leave(&mut leave).unwrap();
         let (enter, leave) = (String::from_utf8(enter).unwrap(), String::from_utf8(leave).unwrap());
         let set: Vec<&str> = enter.split('\x1b').filter_map(|part| part.strip_suffix('h')).collect();

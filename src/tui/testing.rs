@@ -15,7 +15,8 @@ use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::model::{Message, Role};
-use crate::core::run::Run;
+use crate::core::ports::RunRow;
+use crate::core::run::{Run, Status};
 use crate::core::step::OnCrash;
 use crate::core::task::Kind;
 use crate::core::usage::Usage;
@@ -124,6 +125,22 @@ impl Story {
     }
 }
 
+/// A run of the poem in a list, created `seconds` after noon.
+pub fn listed(title: &str, status: Status, waiting: u32, seconds: i64) -> RunRow {
+    RunRow {
+        run: RunId::new(u64::try_from(1_000_000_000 + seconds).unwrap(), [1; 10]),
+        task: "poem".into(),
+        kind: Kind::Workflow,
+        title: title.into(),
+        status,
+        created_at: at(seconds),
+        updated_at: at(seconds),
+        snippet: "The lamps lean out across the tide".into(),
+        cwd: "/home/ana".into(),
+        waiting,
+    }
+}
+
 pub fn fingerprint() -> Fingerprint {
     Fingerprint::of(&"x").unwrap()
 }
@@ -143,6 +160,8 @@ pub fn key(name: &str) -> KeyEvent {
         (_, _, "Left") => KeyCode::Left.into(),
         (_, _, "Right") => KeyCode::Right.into(),
         (_, _, "PgUp") => KeyCode::PageUp.into(),
+        (_, _, "PgDn") => KeyCode::PageDown.into(),
+        (_, _, "Backspace") => KeyCode::Backspace.into(),
         (_, _, "Alt-Enter") => KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
         _ => panic!("no key is called {name}"),
     }

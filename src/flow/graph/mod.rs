@@ -3,6 +3,7 @@
 //! `scope` and `slot` say how far each step and item has come, `view` is what later steps see. What a step is asked to
 //! do and how that is held against the journal is shared with scripts: [`super::plan`], [`super::work`], [`super::memo`].
 
+mod before;
 pub(super) mod history;
 pub(super) mod scope;
 mod slot;

@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::{SetOnce, mpsc};
 
+use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Open, Parts};
 use crate::catalog::Places;
@@ -43,6 +45,7 @@ pub struct Inner {
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last.
     pub listed: Mutex<Vec<RunRow>>,
+    pub waited: Mutex<Waited>,
     writes: mpsc::UnboundedSender<Effect>,
 }
 
@@ -70,6 +73,7 @@ impl Desk {
             rooms: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
+            waited: Mutex::default(),
             writes,
         }));
         let worker = desk.clone();
@@ -186,6 +190,14 @@ impl Desk {
                 engine.take_up(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
+            Effect::Rename { run, title } => {
+                engine.rename(run, &title).await.map_err(|error| error.to_string())?;
+                return Ok(Some(Message::RunsChanged));
+            }
+            Effect::Delete(run) => {
+                self.blocking(move |engine| engine.delete(run).map_err(|error| error.to_string())).await?;
+                return Ok(Some(Message::RunsChanged));
+            }
             Effect::KeepDraft { run, name, text } => {
                 self.blocking(move |engine| {
                     engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
@@ -211,18 +223,36 @@ impl Desk {
         match effect {
             Effect::ListRuns => self.list_runs().await,
             Effect::ListTasks => self.list_tasks().await,
+            Effect::ListWaiting { anew } => self.list_waiting(anew).await,
             Effect::OpenRun(run) => self.open_run(run).await.map(Some),
             Effect::OpenTask(task) => self.open_task(task, None).await.map(Some),
             Effect::OpenTaskWith(task, given) => self.open_task(task, Some(given)).await.map(Some),
             Effect::Ask(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text).await.map(Some),
             Effect::RunWith { task, text } => self.run_with(task, text.data().to_owned()).await.map(Some),
             Effect::Start { task, inputs, secrets } => self.start(task, inputs, secrets).await.map(Some),
-            Effect::Agree(provider) => {
-                self.rooms().await?.models.agree(&provider);
+            Effect::Agree { provider, then } => {
+                let models = &self.rooms().await?.models;
+                models.agree(&provider);
                 (self.agree)(&provider);
-                let choice = self.rooms().await?.models.choice(None).map_err(|failure| failure.message)?;
-                Ok(Some(Message::Answers(choice)))
+                if let Ok(choice) = models.choice(None) {
+                    self.post(Message::Answers(choice)).await;
+                }
+                self.perform(*then);
+                Ok(None)
             }
+            Effect::Search { ticket, query } => {
+                let offset = query.offset;
+                let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
+                Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
+            }
+            Effect::RunAgain(run) => {
+                let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+                self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await.map(Some)
+            }
+            Effect::CompareRuns(old, new) => self.compare(old, new).await.map(Some),
+            Effect::FollowUps(run) => self.follow_ups(run).await.map(Some),
+            Effect::FollowUp { task, input, text } => self.follow_up(task, input, text).await.map(Some),
+            Effect::Export { run, path } => self.export(run, path).await.map(Some),
             Effect::Unsubscribe(run) => {
                 self.leave_alone(run);
                 Ok(None)
@@ -233,7 +263,7 @@ impl Desk {
             }
             Effect::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
-                write_new(&file, &text).map_err(|error| format!("{} was not written: {error}", file.display()))?;
+                super::results::write_new(&file, text.data())?;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             _ => Ok(None),
@@ -252,16 +282,8 @@ fn is_write(effect: &Effect) -> bool {
             | Effect::Stop { .. }
             | Effect::Pause(_)
             | Effect::GoOn(_)
+            | Effect::Rename { .. }
+            | Effect::Delete(_)
             | Effect::KeepDraft { .. }
     )
-}
-
-fn write_new(file: &std::path::Path, text: &crate::core::text::Untrusted) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-    file.write_all(text.data().as_bytes())?;
-    if !text.data().ends_with('\n') {
-        file.write_all(b"\n")?;
-    }
-    file.sync_all()
 }

@@ -1,10 +1,11 @@
 //! The model of the whole interface: the screens as a stack, and what belongs to none of them. Pure.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use serde_json::Value;
@@ -12,18 +13,23 @@ use serde_json::Value;
 use super::page::Page;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::model::ModelChoice;
 use crate::core::run::{Run, Status};
-use crate::core::task::Kind;
+use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Leaving};
+use crate::tui::layers::{Above, Choose, Confirm, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::{FormOf, Message, Opened};
 use crate::tui::runtime::App;
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::{For, FormScreen};
+use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::screens::run::RunScreen;
+use crate::tui::situation::Situation;
 
 /// How often the open runs of Home are asked for, and the time on screen grows.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +40,13 @@ pub struct Interface {
     stack: Vec<Page>,
     /// The newest of every run that is watched.
     runs: HashMap<RunId, Arc<Run>>,
+    /// What lies above the visible screen and has the keys.
+    above: Option<Above>,
+    /// The call that a run is to be opened at, once it is there.
+    wanted: Option<(RunId, Key)>,
+    /// The folder that Stepwell was started in.
+    here: PathBuf,
+    zone: FixedOffset,
     /// Ctrl-C was pressed, and nothing since.
     armed: bool,
     /// The terminal is looked at, as far as it says.
@@ -46,12 +59,16 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Opens on Home.
+    /// Opens on Home. `here` is the folder that Stepwell was started in, `zone` tells where days begin.
     #[must_use]
-    pub fn new(now: DateTime<Utc>) -> Self {
+    pub fn new(here: PathBuf, now: DateTime<Utc>, zone: FixedOffset) -> Self {
         Self {
             stack: vec![Page::Home(Box::new(HomeScreen::new(now)))],
             runs: HashMap::new(),
+            above: None,
+            wanted: None,
+            here,
+            zone,
             armed: false,
             looked_at: true,
             leaving: None,
@@ -70,6 +87,9 @@ impl Interface {
     /// Paints what is visible.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         self.top().view(canvas, area);
+        if let Some(above) = &self.above {
+            above.view(canvas, area);
+        }
         if self.armed && area.height > 0 {
             let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
             canvas.clear(foot);
@@ -101,6 +121,8 @@ impl Interface {
     fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
             Message::Key(key) => (self.key(key), true),
+            Message::Paste(_) if self.above.is_some() => (self.above(message), true),
+            Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
             Message::Mouse(mouse) => {
                 let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
@@ -114,8 +136,10 @@ impl Interface {
             Message::Tick(now) => {
                 self.now = now;
                 let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
-                if self.on_home() {
-                    effects.push(Effect::ListRuns);
+                match self.top() {
+                    Page::Home(_) => effects.push(Effect::ListRuns),
+                    Page::Inbox(_) => effects.push(Effect::ListWaiting { anew: false }),
+                    _ => {}
                 }
                 (effects, changed)
             }
@@ -149,6 +173,20 @@ impl Interface {
                 self.form(*form);
                 (Vec::new(), true)
             }
+            Message::Open(above) => {
+                self.above = Some(*above);
+                (Vec::new(), true)
+            }
+            Message::Consent { choice, then } => {
+                self.above = Some(Kind::Confirm(consent(&choice, *then)).into());
+                (Vec::new(), true)
+            }
+            Message::RunsChanged => {
+                let (mut effects, changed) = self.top_mut().update(Message::RunsChanged);
+                effects.push(Effect::ListRuns);
+                (effects, changed)
+            }
+            Message::NotDone { effect, why } => self.not_done(*effect, why),
             Message::Ending(reason) => (self.leave(Leaving::Pause(reason)), false),
             Message::Delta { run, .. } | Message::Draft { run, .. } => {
                 let mut shown = (Vec::new(), false);
@@ -164,12 +202,33 @@ impl Interface {
         }
     }
 
+    fn situation(&self) -> Situation {
+        self.above.as_ref().map_or_else(|| self.top().situation(), Above::situation)
+    }
+
+    /// Hands a message to the layer above, and does what comes of it.
+    fn above(&mut self, message: Message) -> Vec<Effect> {
+        let Some(above) = &mut self.above else { return Vec::new() };
+        let outcome = above.update(message);
+        if outcome.closes {
+            self.above = None;
+        }
+        let mut effects = outcome.effects;
+        if let Some(id) = outcome.give {
+            effects.extend(self.own(id).unwrap_or_else(|| self.top_mut().give(id)));
+        }
+        effects
+    }
+
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
-        let id = command(key, &self.top().situation());
+        let id = command(key, &self.situation());
         let armed = std::mem::take(&mut self.armed);
         if id == Some(Id::Leave) {
             self.armed = !armed;
             return if armed { self.quit() } else { Vec::new() };
+        }
+        if self.above.is_some() {
+            return self.above(Message::Key(key));
         }
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
@@ -181,13 +240,35 @@ impl Interface {
     fn own(&mut self, id: Id) -> Option<Vec<Effect>> {
         match id {
             Id::Quit => Some(self.quit()),
+            Id::Help => {
+                self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
+                Some(Vec::new())
+            }
+            Id::Palette => {
+                let situation = self.top().situation();
+                let tasks = self.home().map(|home| home.tasks()).unwrap_or_default();
+                self.above = Some(Kind::Choose(picks::palette(&situation, tasks)).into());
+                Some(Vec::new())
+            }
             _ => None,
         }
     }
 
     /// The person wants to leave.
     fn quit(&mut self) -> Vec<Effect> {
-        self.leave(Leaving::Pause(PauseReason::Left))
+        let going = self.runs.values().filter(|run| run.status == Status::Running).count();
+        if going == 0 {
+            return self.leave(Leaving::Pause(PauseReason::Left));
+        }
+        let title = if going == 1 { "A run is going".to_owned() } else { format!("{going} runs are going") };
+        let leave = |leaving| Pick::Do(vec![Effect::Leave(leaving)]);
+        let entries = vec![
+            Entry::new("Let it go on without me", "until it needs me", leave(Leaving::GoOn)),
+            Entry::new("Pause it and leave", "", leave(Leaving::Pause(PauseReason::Left))),
+            Entry::new("Stay", "Esc", Pick::Do(Vec::new())),
+        ];
+        self.above = Some(Kind::Choose(Choose::new(&title, entries)).into());
+        Vec::new()
     }
 
     fn leave(&mut self, leaving: Leaving) -> Vec<Effect> {
@@ -201,7 +282,8 @@ impl Interface {
         let mut effects = Vec::new();
         let mut shown = false;
         let last = self.stack.len() - 1;
-        for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run.id)) {
+        let concerned = |page: &Page| page.run() == Some(run.id) || matches!(page, Page::Inbox(_));
+        for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| concerned(page)) {
             let (more, changed) = page.update(Message::Run(Arc::clone(run)));
             effects.extend(more);
             shown |= changed && at == last;
@@ -215,6 +297,12 @@ impl Interface {
         (effects, shown)
     }
 
+    /// What was not done is told where it was wanted; the text in it is kept there.
+    fn not_done(&mut self, effect: Effect, why: String) -> (Vec<Effect>, bool) {
+        let message = Message::NotDone { effect: Box::new(effect), why };
+        self.top_mut().update(message)
+    }
+
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
         let Opened { run, task, drafts } = opened;
         // The form that it was started from is done with.
@@ -223,17 +311,27 @@ impl Interface {
         }
         let id = run.id;
         self.runs.insert(id, Arc::clone(&run));
-        let page = if run.kind == Kind::Instruct {
+        let page = if run.kind == TaskKind::Instruct {
             Page::Chat(Box::new(ChatScreen::new(run)))
         } else {
             Page::Run(Box::new(RunScreen::new(run, task, self.now)))
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
+        self.go_to_wanted();
         for (name, text) in drafts {
             self.top_mut().update(Message::Draft { run: id, name, text });
         }
         Vec::new()
+    }
+
+    /// Selects the call that the visible run was opened for.
+    fn go_to_wanted(&mut self) {
+        let shown = self.top().run();
+        let wanted = self.wanted.take_if(|(run, _)| Some(*run) == shown);
+        if let (Some((_, key)), Page::Run(screen)) = (wanted, self.top_mut()) {
+            screen.go_to(&key);
+        }
     }
 
     fn form(&mut self, form: FormOf) {
@@ -270,7 +368,19 @@ impl Interface {
                 };
                 out.extend(again.map(|(task, given)| Effect::OpenTaskWith(task, given)));
             }
-            Effect::Go(_) => {}
+            Effect::Go(Go::History) => self.history(None, out),
+            Effect::HistoryOf(task) => self.history(Some(&task), out),
+            Effect::Go(Go::FollowUp) => out.extend(self.top().run().map(Effect::FollowUps)),
+            Effect::Go(Go::Inbox) => {
+                out.push(Effect::ListWaiting { anew: true });
+                self.stack.push(Page::Inbox(Box::default()));
+            }
+            Effect::OpenCall(run, key) => {
+                self.wanted = Some((run, key));
+                self.follow(Effect::OpenRun(run), out);
+                self.go_to_wanted();
+            }
+            Effect::Open(above) => self.above = Some(*above),
             Effect::OpenRun(run) => match self.stack.iter().position(|page| page.run() == Some(run)) {
                 Some(at) => {
                     let page = self.stack.remove(at);
@@ -281,6 +391,16 @@ impl Interface {
             Effect::Leave(leaving) => out.extend(self.leave(leaving)),
             other => out.push(other),
         }
+    }
+
+    fn history(&mut self, task: Option<&str>, out: &mut Vec<Effect>) {
+        let tasks = self.home().map(|home| home.tasks().iter().map(|task| task.id.clone()).collect());
+        let (mut screen, ask) = HistoryScreen::new(tasks.unwrap_or_default(), &self.here, self.now, self.zone);
+        out.push(match task {
+            Some(task) => screen.only_task(task),
+            None => ask,
+        });
+        self.stack.push(Page::History(Box::new(screen)));
     }
 
     fn back(&mut self, out: &mut Vec<Effect>) {
@@ -309,6 +429,18 @@ impl Interface {
         let next = at.map_or(0, |at| (at + 1) % open.len().max(1));
         open.get(next).copied().filter(|next| Some(*next) != shown)
     }
+}
+
+/// Asks whether a model may be used that was only found.
+fn consent(choice: &ModelChoice, then: Effect) -> Confirm {
+    let ModelChoice { model, why, .. } = choice;
+    let provider = model.split('/').next().unwrap_or(model).to_owned();
+    let lines = vec![
+        format!("{model} would answer, because {why}."),
+        "It was found, not configured. What you give and what it answers goes there.".to_owned(),
+        "Use it from now on?".to_owned(),
+    ];
+    Confirm::new(lines, vec![Effect::Agree { provider, then: Box::new(then) }])
 }
 
 /// What a person who looks elsewhere is told of a run.
@@ -340,11 +472,17 @@ impl App for Interface {
     }
 
     fn saw(&mut self, seen: Seen) {
-        self.seen = seen.clone();
-        self.top_mut().saw(seen);
+        match &mut self.above {
+            // The screen below keeps what it saw: a command of the palette answers that.
+            Some(above) => above.saw(seen),
+            None => {
+                self.seen = seen.clone();
+                self.top_mut().saw(seen);
+            }
+        }
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks(self.now).then_some(TICK)
+        self.top().ticks().then_some(TICK)
     }
 }

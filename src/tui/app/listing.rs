@@ -56,7 +56,7 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
     let runs = engine.history(&query).unwrap_or_default();
     let learned = engine.learned(Some(&entry.id)).unwrap_or_default();
     // What is shipped was checked when it was built.
-    let mistakes = if entry.source == Source::Shipped { Vec::new() } else { catalog.check(entry) };
+    let mistakes = if entry.source == Source::Builtin { Vec::new() } else { catalog.check(entry) };
     TaskRow {
         task: entry.task.as_ref().ok().map(Arc::clone),
         id: entry.id.clone(),
@@ -72,8 +72,8 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
 
 fn source(entry: &Entry) -> String {
     match entry.source {
-        Source::Shipped => "shipped".to_owned(),
-        Source::Own => "mine".to_owned(),
+        Source::Builtin => "shipped".to_owned(),
+        Source::User => "mine".to_owned(),
         Source::Project => "this project".to_owned(),
         Source::Dir => entry.path.display().to_string(),
     }

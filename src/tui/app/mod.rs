@@ -8,8 +8,10 @@ mod desk;
 mod interface;
 mod listing;
 mod page;
+mod results;
 mod stage;
 mod starting;
+mod waiting;
 mod watching;
 
 use std::sync::Arc;
@@ -89,7 +91,7 @@ async fn show(parts: Parts) -> Result<String, TuiError> {
     let state = parts.state.clone();
     let (post, mailbox) = mpsc::channel(MAILBOX);
     let desk = Desk::new(parts, post);
-    let mut interface = Interface::new(chrono::Utc::now());
+    let mut interface = Interface::new(desk.cwd.clone(), chrono::Utc::now(), *chrono::Local::now().offset());
     let mut stage = Stage::enter(desk.clone(), theme, mouse, state)?;
     let ended = runtime::run(&mut interface, &mut stage, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
@@ -123,8 +125,12 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
             }
         } else if leaving == Leaving::GoOn {
             match desk.go_on_without(run) {
-                Ok(()) => lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short())),
-                Err(why) => lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short())),
+                Ok(()) => {
+                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()))
+                }
+                Err(why) => {
+                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()))
+                }
             }
         } else {
             lines.push(format!("{} is paused; to go on: stepwell resume {}", desk.title(run), run.short()));

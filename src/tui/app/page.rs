@@ -1,6 +1,5 @@
 //! The screens as one type: what the navigation stack holds.
 
-use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
@@ -11,7 +10,9 @@ use crate::tui::effect::Effect;
 use crate::tui::message::Message;
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::FormScreen;
+use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
+use crate::tui::screens::inbox::InboxScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
 
@@ -22,6 +23,8 @@ pub enum Page {
     Form(Box<FormScreen>),
     Run(Box<RunScreen>),
     Chat(Box<ChatScreen>),
+    History(Box<HistoryScreen>),
+    Inbox(Box<InboxScreen>),
 }
 
 impl Page {
@@ -31,6 +34,8 @@ impl Page {
             Self::Form(screen) => screen.update(message),
             Self::Run(screen) => screen.update(message),
             Self::Chat(screen) => screen.update(message),
+            Self::History(screen) => screen.update(message),
+            Self::Inbox(screen) => screen.update(message),
         }
     }
 
@@ -40,6 +45,8 @@ impl Page {
             Self::Form(screen) => screen.give(id),
             Self::Run(screen) => screen.give(id),
             Self::Chat(screen) => screen.give(id),
+            Self::History(screen) => screen.give(id),
+            Self::Inbox(screen) => screen.give(id),
         }
     }
 
@@ -49,6 +56,8 @@ impl Page {
             Self::Form(screen) => screen.view(canvas, area),
             Self::Run(screen) => screen.view(canvas, area),
             Self::Chat(screen) => screen.view(canvas, area),
+            Self::History(screen) => screen.view(canvas, area),
+            Self::Inbox(screen) => screen.view(canvas, area),
         }
     }
 
@@ -58,6 +67,8 @@ impl Page {
             Self::Form(screen) => screen.saw(seen),
             Self::Run(screen) => screen.saw(seen),
             Self::Chat(screen) => screen.saw(seen),
+            Self::History(screen) => screen.saw(seen),
+            Self::Inbox(screen) => screen.saw(seen),
         }
     }
 
@@ -67,6 +78,8 @@ impl Page {
             Self::Form(screen) => screen.situation(),
             Self::Run(screen) => screen.situation(),
             Self::Chat(screen) => screen.situation(),
+            Self::History(screen) => screen.situation(),
+            Self::Inbox(screen) => screen.situation(),
         }
     }
 
@@ -75,16 +88,16 @@ impl Page {
         match self {
             Self::Run(screen) => Some(screen.run().id),
             Self::Chat(screen) => Some(screen.run().id),
-            Self::Home(_) | Self::Form(_) => None,
+            Self::Home(_) | Self::Form(_) | Self::History(_) | Self::Inbox(_) => None,
         }
     }
 
     /// Whether time alone changes what it shows.
-    pub fn ticks(&self, _now: DateTime<Utc>) -> bool {
+    pub fn ticks(&self) -> bool {
         match self {
-            Self::Home(_) => true,
+            Self::Home(_) | Self::Inbox(_) => true,
             Self::Run(screen) => screen.ticks(),
-            Self::Form(_) | Self::Chat(_) => false,
+            Self::Form(_) | Self::Chat(_) | Self::History(_) => false,
         }
     }
 
@@ -93,6 +106,8 @@ impl Page {
         let of = |title: &str| Untrusted::new(format!("{title} · stepwell"));
         match self {
             Self::Home(_) => Untrusted::from("stepwell"),
+            Self::History(_) => of("history"),
+            Self::Inbox(_) => of("inbox"),
             Self::Form(screen) => of(screen.title()),
             Self::Run(screen) => of(&screen.run().title),
             Self::Chat(screen) => of(&screen.run().title),

@@ -14,10 +14,10 @@ use crate::core::event::PauseReason;
 use crate::tui::canvas::Seen;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
+use crate::tui::osc;
 use crate::tui::runtime;
 use crate::tui::terminal::{self, Screen, TerminalError};
 use crate::tui::theme::Theme;
-use crate::tui::osc;
 
 /// The stage.
 pub struct Stage {

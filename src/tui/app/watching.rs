@@ -168,9 +168,7 @@ impl Watcher {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        if let Some(watched) =
-            self.desk.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id)
-        {
+        if let Some(watched) = self.desk.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id) {
             watched.run = Arc::clone(&self.run);
         }
         self.desk.post(Message::Run(Arc::clone(&self.run))).await;

@@ -1,5 +1,6 @@
 //! Text measured in cells: widths, cuts and wrapping by grapheme. What comes in here has been made safe already.
 
+pub mod fuzzy;
 pub mod wrap;
 
 use std::borrow::Cow;

@@ -7,17 +7,11 @@ use super::scroll::Scroll;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 
 /// Which row is selected. Where the list is scrolled follows from the selection, and is kept between frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
     /// The selected row.
     pub selected: usize,
     scroll: Scroll,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self { selected: 0, scroll: Scroll::at_start() }
-    }
 }
 
 impl List {

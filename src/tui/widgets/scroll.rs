@@ -1,12 +1,19 @@
 //! A place in a text that follows its end until the person scrolls away.
 
 use crate::tui::canvas::Extent;
+use crate::tui::commands::Id;
 
 /// Where a pane stands in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scroll {
     /// The line at the top; `None` follows the end.
     top: Option<usize>,
+}
+
+impl Default for Scroll {
+    fn default() -> Self {
+        Self::at_start()
+    }
 }
 
 /// A way to scroll.
@@ -20,6 +27,22 @@ pub enum By {
     Start,
     /// To the last line, and following it from then on.
     End,
+}
+
+impl By {
+    /// The way that a command scrolls a text.
+    #[must_use]
+    pub fn of(id: Id) -> Option<Self> {
+        Some(match id {
+            Id::Up => Self::Lines(-1),
+            Id::Down => Self::Lines(1),
+            Id::PageUp => Self::Pages(-1),
+            Id::PageDown => Self::Pages(1),
+            Id::First => Self::Start,
+            Id::Last => Self::End,
+            _ => return None,
+        })
+    }
 }
 
 impl Scroll {
@@ -74,6 +97,10 @@ impl Scroll {
 
     /// Scrolls so far that `line` is shown.
     pub fn show(&mut self, line: usize, extent: Extent) {
+        if extent.height == 0 {
+            // Nothing was painted yet: the first frame shows it.
+            return;
+        }
         let top = self.top(extent);
         if line < top {
             self.top = Some(line);

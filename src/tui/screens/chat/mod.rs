@@ -74,6 +74,12 @@ impl ChatScreen {
         screen
     }
 
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// What the last frame showed.
     pub fn saw(&mut self, seen: Seen) {
         self.seen = seen;
@@ -249,7 +255,6 @@ impl ChatScreen {
             }
             Id::Left | Id::Right => self.browse(if id == Id::Left { -1 } else { 1 }),
             Id::Back => return self.back(),
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Suspend => return vec![Effect::Suspend],
             other => self.walk(other),

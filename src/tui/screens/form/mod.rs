@@ -8,7 +8,9 @@ use ratatui::layout::Position;
 use serde_json::{Map, Value};
 
 use crate::core::decide::{Decision, What};
-use crate::core::form::Field;
+use crate::core::form::{Field, FieldType};
+use crate::core::gate::{Gate, GateFor};
+use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen, SeenGate};
 use crate::tui::commands::{Id, command, holds};
@@ -66,9 +68,38 @@ impl FormScreen {
         }
     }
 
+    /// The form of a gate: what a step asks for, or the secret that it needs. `None` for a gate that asks for neither.
+    #[must_use]
+    pub fn answering(title: &str, intro: Untrusted, gate: &Gate, seen: SeenGate, now: DateTime<Utc>) -> Option<Self> {
+        let fields: Vec<Field> = match gate.kind {
+            GateFor::Input => serde_json::from_value(gate.shows.get("fields")?.clone()).ok()?,
+            GateFor::Secret => vec![Field {
+                name: gate.shows.get("name")?.as_str()?.to_owned(),
+                kind: FieldType::Secret,
+                required: true,
+                help: Some("It stays in this process and is written down nowhere.".to_owned()),
+                ..Field::default()
+            }],
+            _ => return None,
+        };
+        Some(Self::new(title, intro, &fields, For::Answer(seen), &Value::Null, now))
+    }
+
     /// The values of the last run of the task, for the key that takes them.
     pub fn offer_last(&mut self, inputs: Value) {
         self.last = Some(inputs);
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Whether a task starts when it is filled in.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        matches!(self.purpose, For::Start(_))
     }
 
     /// What the last frame showed.
@@ -172,7 +203,6 @@ impl FormScreen {
                 return vec![Effect::OpenEditor { purpose: Purpose::Field(self.at), text, extension: "md" }];
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}
@@ -195,12 +225,15 @@ impl FormScreen {
         }
         let values = self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.value().ok()??)));
         let values = Value::Object(values.collect::<Map<_, _>>());
-        let secrets =
+        let secrets: Vec<(String, Secret)> =
             self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.secret()?))).collect();
         match &self.purpose {
             For::Start(task) => vec![Effect::Start { task: task.clone(), inputs: values, secrets }],
             For::Answer(gate) => {
-                let what = What::Answer { value: values };
+                // A secret is asked for alone, and goes as it was typed.
+                let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);
+                let value = typed.map_or(values, |(_, secret)| Value::from(secret.reveal()));
+                let what = What::Answer { value };
                 let seen = (Some(gate.attempt), Some(gate.version));
                 let decision = Decision { key: gate.key.clone(), attempt: seen.0, version: seen.1, what };
                 vec![Effect::Decide(gate.run, decision), Effect::Go(Go::Back)]

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::layout::Position;
 
+use crate::core::id::RunId;
 use crate::core::model::ModelChoice;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
@@ -18,9 +17,11 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go};
+use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Screen, Situation};
+use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -70,6 +71,8 @@ pub struct HomeScreen {
     scroll: Scroll,
     now: DateTime<Utc>,
     note: Option<String>,
+    /// The person pressed a key here: from then on the selection stays on what it is on.
+    touched: bool,
     seen: Seen,
 }
 
@@ -88,23 +91,47 @@ impl HomeScreen {
             scroll: Scroll::at_start(),
             now,
             note: None,
+            touched: false,
             seen: Seen::default(),
         };
         home.refresh();
         home
     }
 
-    /// Takes the open runs, and the tasks with the most recently used first. The selection stays on what it was on.
-    pub fn fill(&mut self, mut runs: Vec<RunRow>, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
-        let before = self.selected().and_then(|row| self.name_of(row));
+    /// Takes the open runs. The selection stays on what it was on.
+    pub fn fill_runs(&mut self, mut runs: Vec<RunRow>, now: DateTime<Utc>) {
         runs.retain(|run| open_order(run).is_some());
         runs.sort_by_key(open_order);
-        (self.runs, self.tasks, self.now) = (runs, tasks, now);
+        self.refill(|home| (home.runs, home.now) = (runs, now));
+    }
+
+    /// Takes the tasks, the most recently used first. The selection stays on what it was on.
+    pub fn fill_tasks(&mut self, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
+        self.refill(|home| (home.tasks, home.now) = (tasks, now));
+    }
+
+    fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
+        let before = self.selected().and_then(|row| self.name_of(row));
+        fill(self);
         self.refresh();
-        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before) {
+        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
+            && self.touched
+        {
             self.list.select(at, self.rows.len(), self.seen.list);
             self.show();
         }
+    }
+
+    /// The open runs, in their order.
+    #[must_use]
+    pub fn open_runs(&self) -> Vec<RunId> {
+        self.runs.iter().map(|run| run.run).collect()
+    }
+
+    /// The tasks.
+    #[must_use]
+    pub fn tasks(&self) -> &[TaskRow] {
+        &self.tasks
     }
 
     /// Which model answers, and why.
@@ -134,6 +161,7 @@ impl HomeScreen {
                 (Vec::new(), true)
             }
             Message::Mouse(mouse) => {
+                self.touched = true;
                 let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
                 let lines = match (mouse.kind, hit) {
                     (MouseEventKind::ScrollUp, _) => -3,
@@ -162,6 +190,12 @@ impl HomeScreen {
                 self.note = Some(text);
                 (Vec::new(), true)
             }
+            Message::Tick(now) => {
+                // Home shows no smaller unit than the minute.
+                let changed = now.timestamp() / 60 != self.now.timestamp() / 60;
+                self.now = now;
+                (Vec::new(), changed)
+            }
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
         }
@@ -169,6 +203,7 @@ impl HomeScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
+        self.touched = true;
         if let Some(id) = command(key, &self.situation()) {
             return self.give(id);
         }
@@ -190,11 +225,10 @@ impl HomeScreen {
                 self.search = LineInput::default();
                 self.refresh();
             }
-            Id::Actions => return vec![Effect::Go(Go::Actions)],
+            Id::Actions => return self.actions().into_iter().collect(),
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::History => return vec![Effect::Go(Go::History)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Palette => return vec![Effect::Go(Go::Palette)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}
         }
@@ -218,6 +252,16 @@ impl HomeScreen {
             }
             Some(Row::Heading(_)) | None => Vec::new(),
         }
+    }
+
+    /// What else can be done with the selected row.
+    fn actions(&self) -> Option<Effect> {
+        let choose = match self.selected()? {
+            Row::Run(at) => picks::of_run(&self.runs[at]),
+            Row::Task(at) => picks::of_task(&self.tasks[at]),
+            Row::Heading(_) | Row::Ask => return None,
+        };
+        Some(Above::effect(Layered::Choose(choose)))
     }
 
     fn selected(&self) -> Option<Row> {
@@ -279,10 +323,8 @@ impl HomeScreen {
     }
 
     fn found(&self, wanted: &str) -> Vec<Row> {
-        let pattern = Pattern::parse(wanted, CaseMatching::Smart, Normalization::Smart);
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut chars = Vec::new();
-        let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut chars), &mut matcher);
+        let mut fuzzy = Fuzzy::new(wanted);
+        let mut score = |text: &str| fuzzy.score(text);
         let mut found: Vec<(u32, Row)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
             found.extend(score(&run.title).map(|score| (score, Row::Run(at))));

@@ -4,9 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::core::form::Field;
-use crate::core::id::RunId;
 use crate::core::task::{FlowKind, Instruct, Workflow};
-use crate::tui::testing::{SIZES, at, frame, key};
+use crate::tui::testing::{SIZES, at, frame, key, listed as run};
 use crate::tui::theme::Depth;
 
 fn task(id: &str, icon: &str, name: &str, body: Body) -> TaskRow {
@@ -58,21 +57,6 @@ fn workflow() -> Body {
     })
 }
 
-fn run(title: &str, status: Status, waiting: u32, seconds: i64) -> RunRow {
-    RunRow {
-        run: RunId::new(u64::try_from(seconds).unwrap(), [1; 10]),
-        task: "poem".into(),
-        kind: Kind::Workflow,
-        title: title.into(),
-        status,
-        created_at: at(0),
-        updated_at: at(seconds),
-        snippet: "The lamps lean out across the tide".into(),
-        cwd: "/".into(),
-        waiting,
-    }
-}
-
 fn home() -> HomeScreen {
     let mut home = HomeScreen::new(at(0));
     let instruct = || Body::Instruct(Instruct::default());
@@ -90,7 +74,8 @@ fn home() -> HomeScreen {
         run("poem · the sea", Status::Waiting, 2, 70),
         run("notes · meeting", Status::Failed, 0, 60),
     ];
-    home.fill(runs, tasks, at(400));
+    home.fill_tasks(tasks, at(400));
+    home.fill_runs(runs, at(400));
     home.answers(ModelChoice {
         model: "openai/gpt-5-mini".into(),
         why: "OPENAI_API_KEY is set".into(),
@@ -172,6 +157,20 @@ fn news_do_not_move_the_selection() {
     let mut runs = home.runs.clone();
     runs.push(run("another", Status::Waiting, 1, 200));
     let tasks = home.tasks.clone();
-    home.fill(runs, tasks, at(500));
+    home.fill_tasks(tasks, at(500));
+    home.fill_runs(runs, at(500));
     assert_eq!(home.selected().and_then(|row| home.name_of(row)), before);
+}
+
+#[test]
+fn tab_tells_what_else_can_be_done_with_a_row() {
+    let mut home = home();
+    let effects = press(&mut home, &["Tab"]);
+    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    for size in SIZES {
+        let (picture, _) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
+        insta::assert_snapshot!(format!("actions_{}x{}", size.0, size.1), picture);
+    }
+    let effects = press(&mut home, &["n", "o", " ", "s", "u", "c", "h", "Tab"]);
+    assert_eq!(effects, [], "what is asked has no other actions");
 }

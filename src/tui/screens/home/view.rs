@@ -5,11 +5,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{HomeScreen, Row, TaskRow};
-use crate::core::ports::RunRow;
-use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
+use crate::tui::screens::run_state;
 use crate::tui::text::{ago, fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
@@ -114,18 +113,6 @@ impl HomeScreen {
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.muted);
         }
-    }
-}
-
-fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, Style) {
-    match run.status {
-        _ if run.waiting > 0 => ("●", format!("{} waiting", run.waiting), theme.waiting),
-        Status::Waiting => ("●", "waiting".to_owned(), theme.waiting),
-        Status::Failed => ("✗", "failed".to_owned(), theme.failed),
-        Status::Running => ("◐", "running".to_owned(), theme.running),
-        Status::Paused => ("‖", "paused".to_owned(), theme.unsettled),
-        Status::Completed => ("✓", "done".to_owned(), theme.accepted),
-        Status::Cancelled => ("⊘", "cancelled".to_owned(), theme.muted),
     }
 }
 

@@ -3,10 +3,10 @@
 //! [`RunScreen`] is the model. It changes only through [`RunScreen::update`], which gives effects, and is painted by
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
-mod content;
+pub(super) mod content;
 mod edit;
 mod layer;
-mod rows;
+pub(super) mod rows;
 mod update;
 mod view;
 
@@ -23,6 +23,7 @@ use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::Seen;
 use crate::tui::markdown::Document;
+use crate::tui::screens::form::FormScreen;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
@@ -121,6 +122,30 @@ impl RunScreen {
     #[must_use]
     pub fn ticks(&self) -> bool {
         self.run.status == Status::Running && self.run.under_way() > 0
+    }
+
+    /// Selects a call, for the person to see what waits there.
+    pub fn go_to(&mut self, key: &Key) {
+        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key);
+        self.filter = None;
+        self.folded.clear();
+        self.refresh();
+        if let Some(at) = self.rows.iter().position(of) {
+            self.following = false;
+            self.list.select(at, self.rows.len(), self.seen.list);
+            self.show();
+        }
+    }
+
+    /// The form that the selected call asks for; `None` when it asks for none.
+    #[must_use]
+    pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
+        let seen = self.seen.gate.clone()?;
+        let call = self.run.call(&seen.key)?;
+        let gate = call.gate.as_ref().filter(|gate| gate.kind == seen.kind)?;
+        let title = self.selected_row().map_or_else(|| seen.key.to_string(), |row| row.title.clone());
+        let text = gate.shows.get("text").and_then(serde_json::Value::as_str).unwrap_or_default();
+        FormScreen::answering(&title, Untrusted::from(text), gate, seen, now)
     }
 
     /// The situation that a key meets: what waits counts only as far as the last frame showed it.

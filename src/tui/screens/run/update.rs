@@ -225,9 +225,7 @@ impl RunScreen {
             Id::Answer => vec![Effect::Go(Go::Answer)],
             Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
             Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
-            Id::Model => vec![Effect::Go(Go::Model)],
             Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Palette => vec![Effect::Go(Go::Palette)],
             Id::Quit => vec![Effect::Go(Go::Back)],
             Id::Suspend => vec![Effect::Suspend],
             other => {

@@ -1,0 +1,96 @@
+//! What is done with results: compared, exported, taken along into the next task.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::desk::Desk;
+use crate::core::id::RunId;
+use crate::core::run::Run;
+use crate::core::text::Untrusted;
+use crate::engine::Engine;
+use crate::export::{self, Format, Scope};
+use crate::tui::effect::Effect;
+use crate::tui::layers::{Above, Entry, Kind, Pick, RunsCompared, picks};
+use crate::tui::message::Message;
+
+fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
+    engine.load(run).map_err(|error| error.to_string())
+}
+
+/// The title and the body of a run's result.
+fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
+    let newest = run.documents.get("result").and_then(|document| document.newest());
+    let document = newest.map(|(_, version)| (version.title.clone(), version.body.clone()));
+    let result = document.or_else(|| run.result.as_ref().map(|result| (result.title.clone(), result.body.clone())));
+    result.ok_or_else(|| format!("\"{}\" has no result yet", run.title))
+}
+
+impl Desk {
+    /// Compares the results of two runs, the earlier first.
+    pub async fn compare(&self, old: RunId, new: RunId) -> Result<Message, String> {
+        self.blocking(move |engine| {
+            let (old, new) = (result(&load(engine, old)?)?, result(&load(engine, new)?)?);
+            let compared = RunsCompared::of((&old.0, &old.1), (&new.0, &new.1));
+            Ok(Message::Open(Box::new(Kind::Compare(compared).into())))
+        })
+        .await
+    }
+
+    /// The choice of what may follow a run's result.
+    pub async fn follow_ups(&self, run: RunId) -> Result<Message, String> {
+        self.blocking(move |engine| {
+            let run = load(engine, run)?;
+            let (title, body) = result(&run)?;
+            let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
+            let successors = engine.successors(run.id).unwrap_or_default().into_iter().map(|(task, inputs)| {
+                Entry::new(
+                    &format!("Go on with {task}"),
+                    &task,
+                    Pick::Do(vec![Effect::OpenTaskWith(task.clone(), inputs)]),
+                )
+            });
+            let choose = picks::follow_ups(&title.line(), &body, &task.follow_ups, successors.collect());
+            if choose.is_empty() {
+                return Err("nothing is declared to follow this task; `y` copies the result".to_owned());
+            }
+            let above: Above = Kind::Choose(choose).into();
+            Ok(Message::Open(Box::new(above)))
+        })
+        .await
+    }
+
+    /// The form of a task with a result in one of its inputs; started at once when nothing else is asked for.
+    pub async fn follow_up(&self, task: String, input: String, text: Untrusted) -> Result<Message, String> {
+        self.open_task(task, Some(json!({ input: text.data() }))).await
+    }
+
+    /// Writes a run to a file that does not exist yet, in the format that its name ends with.
+    pub async fn export(&self, run: RunId, path: String) -> Result<Message, String> {
+        let file = self.cwd.join(&path);
+        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("md").to_owned();
+        let format = Format::from_name(&ending)
+            .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, json, csv"))?;
+        self.blocking(move |engine| {
+            let run = load(engine, run)?;
+            let text = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
+            write_new(&file, &text)?;
+            Ok(Message::Done(format!("written to {path}")))
+        })
+        .await
+    }
+}
+
+/// Writes a text to a file that does not exist yet.
+pub fn write_new(file: &Path, text: &str) -> Result<(), String> {
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+        file.write_all(text.as_bytes())?;
+        if !text.ends_with('\n') {
+            file.write_all(b"\n")?;
+        }
+        file.sync_all()
+    };
+    write().map_err(|error| format!("{} was not written: {error}", file.display()))
+}

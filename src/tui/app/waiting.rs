@@ -1,0 +1,53 @@
+//! What waits, across runs, for the inbox.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::desk::Desk;
+use crate::core::id::RunId;
+use crate::core::ports::HistoryQuery;
+use crate::core::run::{Run, Status};
+use crate::tui::message::Message;
+
+/// As many runs as the inbox looks through, the newest first.
+const RUNS: usize = 1_000;
+
+/// The runs that waited when it was looked last, each with when it was changed: what has not changed is not read again.
+pub type Waited = HashMap<RunId, (DateTime<Utc>, Arc<Run>)>;
+
+impl Desk {
+    /// Every run in which something waits, when it is not what was told last; with `anew` in any case.
+    pub async fn list_waiting(&self, anew: bool) -> Result<Option<Message>, String> {
+        let desk = self.clone();
+        self.blocking(move |engine| {
+            let statuses = vec![Status::Waiting, Status::Running, Status::Paused];
+            let query = HistoryQuery { statuses, limit: RUNS, ..HistoryQuery::default() };
+            let rows = engine.history(&query).map_err(|error| error.to_string())?;
+            let before = desk.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut waited = Waited::new();
+            let mut runs = Vec::new();
+            let mut changed = anew;
+            for row in rows.into_iter().filter(|row| row.waiting > 0) {
+                let known = before.get(&row.run).filter(|(at, _)| *at == row.updated_at);
+                let run = if let Some((_, run)) = known {
+                    Arc::clone(run)
+                } else {
+                    changed = true;
+                    match engine.load(row.run) {
+                        Ok(run) => Arc::new(run),
+                        // It was deleted meanwhile.
+                        Err(_) => continue,
+                    }
+                };
+                runs.push(Arc::clone(&run));
+                waited.insert(row.run, (row.updated_at, run));
+            }
+            changed |= waited.len() != before.len();
+            *desk.waited.lock().unwrap_or_else(PoisonError::into_inner) = waited;
+            Ok(changed.then_some(Message::Waiting(runs)))
+        })
+        .await
+    }
+}

@@ -1,0 +1,132 @@
+//! A question of one line: a new title, a path, a reason, an instruction.
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Outcome, middle};
+use crate::core::decide::{Decision, What};
+use crate::core::event::Scope;
+use crate::core::id::RunId;
+use crate::tui::canvas::{Canvas, SeenGate};
+use crate::tui::commands::Id;
+use crate::tui::effect::Effect;
+use crate::tui::widgets::line::LineInput;
+
+/// What becomes of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Then {
+    /// The title of a run.
+    Rename(RunId),
+    /// The path to export a run to; its end says the format.
+    Export(RunId),
+    /// The reason of a refusal.
+    Deny(SeenGate),
+    /// The instruction for another attempt.
+    Retry(SeenGate),
+}
+
+/// The model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    question: &'static str,
+    input: LineInput,
+    then: Then,
+    /// How far an instruction reaches.
+    pub(super) scope: Option<Scope>,
+    problem: Option<&'static str>,
+}
+
+impl Ask {
+    /// Asks, with a beginning of the answer.
+    #[must_use]
+    pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
+        let scope = matches!(then, Then::Retry(_)).then_some(Scope::This);
+        Self { question, input: LineInput::new(answer), then, scope, problem: None }
+    }
+
+    /// Takes a paste.
+    pub fn paste(&mut self, text: &str) {
+        self.input.paste(text);
+    }
+
+    /// Takes a key that is no command.
+    pub fn key(&mut self, key: KeyEvent) {
+        self.input.key(key);
+        self.problem = None;
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Outcome {
+        match id {
+            Id::Submit => self.submit(),
+            Id::Scope => {
+                self.scope = self.scope.map(next);
+                Outcome::stays()
+            }
+            _ => Outcome::stays(),
+        }
+    }
+
+    fn submit(&mut self) -> Outcome {
+        let typed = self.input.value();
+        let trimmed = typed.trim().to_owned();
+        let effect = match &self.then {
+            Then::Rename(run) if !trimmed.is_empty() => Effect::Rename { run: *run, title: trimmed },
+            Then::Export(run) if !trimmed.is_empty() => Effect::Export { run: *run, path: trimmed },
+            Then::Rename(_) | Then::Export(_) => {
+                self.problem = Some("something has to stand here");
+                return Outcome::stays();
+            }
+            Then::Deny(gate) => decision(gate, What::Deny { reason: typed }),
+            Then::Retry(gate) => {
+                decision(gate, What::Retry { instruction: typed, scope: self.scope.unwrap_or_default() })
+            }
+        };
+        Outcome::does(vec![effect])
+    }
+
+    /// Paints it in the middle of `area`.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = *canvas.theme;
+        let place = middle(area, 76, 2);
+        canvas.clear(place);
+        let inner = canvas.pane(place, self.question, true);
+        let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner };
+        self.input.paint(canvas, line, true, false);
+        let below = Rect { y: inner.y + 1, ..line };
+        if inner.height < 2 {
+            return;
+        }
+        match (self.problem, self.scope) {
+            (Some(problem), _) => canvas.text(below, problem, theme.failed),
+            (None, Some(scope)) => {
+                let says = Span::styled("reaches: ", theme.muted);
+                canvas.line(below, &Line::from(vec![says, Span::styled(reach(scope), theme.accent)]));
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn next(scope: Scope) -> Scope {
+    match scope {
+        Scope::This => Scope::Remaining,
+        Scope::Remaining => Scope::Always,
+        Scope::Always => Scope::This,
+    }
+}
+
+fn reach(scope: Scope) -> &'static str {
+    match scope {
+        Scope::This => "this call only",
+        Scope::Remaining => "this call and those of the step that have not begun",
+        Scope::Always => "from now on, later runs too",
+    }
+}
+
+/// A decision about what was seen.
+pub(crate) fn decision(gate: &SeenGate, what: What) -> Effect {
+    let decision = Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+    Effect::Decide(gate.run, decision)
+}

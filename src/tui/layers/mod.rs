@@ -1,0 +1,204 @@
+//! Layers: what may lie above any screen and has the keys while it does: the palette and other choices, the help, a
+//! question of one line, something to be confirmed, a comparison of two runs.
+//!
+//! The app holds at most one. While it is there, the screen below keeps what it saw when the layer opened, so that a
+//! command picked in the palette answers what was on screen when the palette was asked for. A layer knows no screen:
+//! what it leads to is a command for the screen below, or effects.
+
+pub mod ask;
+pub mod choose;
+pub mod compare;
+pub mod confirm;
+pub mod help;
+pub mod picks;
+
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+pub use self::ask::{Ask, Then};
+pub use self::choose::{Choose, Entry, Pick};
+pub use self::compare::RunsCompared;
+pub use self::confirm::Confirm;
+pub use self::help::Help;
+use super::canvas::{Canvas, Hit, Seen};
+use super::commands::{Id, command, hints, holds};
+use super::effect::Effect;
+use super::message::Message;
+use super::situation::{Layer, Situation};
+use super::widgets::footer;
+
+/// What lies above the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// All that can be done here.
+    Help(Help),
+    /// One of several: the palette, the actions of a row, what may follow, a model.
+    Choose(Choose),
+    /// One line is asked for.
+    Ask(Ask),
+    /// Something is to be confirmed.
+    Confirm(Confirm),
+    /// Two runs are compared.
+    Compare(RunsCompared),
+}
+
+/// A layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Above {
+    kind: Kind,
+    seen: Seen,
+}
+
+/// What becomes of a layer after a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// It is done with: the screen below has the keys again.
+    pub closes: bool,
+    /// A command for the screen below.
+    pub give: Option<Id>,
+    /// What is to be done.
+    pub effects: Vec<Effect>,
+}
+
+impl Outcome {
+    /// It stays.
+    #[must_use]
+    pub fn stays() -> Self {
+        Self::default()
+    }
+
+    /// It closes, and nothing else comes of it.
+    #[must_use]
+    pub fn closes() -> Self {
+        Self { closes: true, ..Self::default() }
+    }
+
+    /// It closes, and this is to be done.
+    #[must_use]
+    pub fn does(effects: Vec<Effect>) -> Self {
+        Self { closes: true, effects, give: None }
+    }
+}
+
+impl From<Kind> for Above {
+    fn from(kind: Kind) -> Self {
+        Self { kind, seen: Seen::default() }
+    }
+}
+
+impl Above {
+    /// The effect that opens this layer.
+    #[must_use]
+    pub fn effect(kind: Kind) -> Effect {
+        Effect::Open(Box::new(kind.into()))
+    }
+
+    /// What the last frame showed of it.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The situation that a key meets.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        let layer = match &self.kind {
+            Kind::Help(_) => Layer::Help,
+            Kind::Choose(_) => Layer::Palette,
+            Kind::Ask(ask) if ask.scope.is_some() => Layer::Retry,
+            Kind::Ask(_) => Layer::Ask,
+            Kind::Confirm(_) => Layer::Confirm,
+            Kind::Compare(_) => Layer::Compare,
+        };
+        Situation { layer, ..Situation::default() }
+    }
+
+    /// Takes what the terminal sent; all else is the screen's.
+    pub fn update(&mut self, message: Message) -> Outcome {
+        match message {
+            Message::Key(key) => match command(key, &self.situation()) {
+                Some(id) => self.give(id),
+                None => self.type_in(key),
+            },
+            Message::Paste(text) => {
+                match &mut self.kind {
+                    Kind::Choose(choose) => choose.paste(&text),
+                    Kind::Ask(ask) => ask.paste(&text),
+                    Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
+                }
+                Outcome::stays()
+            }
+            Message::Mouse(mouse) => self.mouse(mouse),
+            _ => Outcome::stays(),
+        }
+    }
+
+    fn type_in(&mut self, key: KeyEvent) -> Outcome {
+        match &mut self.kind {
+            Kind::Choose(choose) => choose.key(key),
+            Kind::Ask(ask) => ask.key(key),
+            Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
+        }
+        Outcome::stays()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Outcome {
+        match id {
+            Id::Back => return Outcome::closes(),
+            Id::Suspend => return Outcome { effects: vec![Effect::Suspend], ..Outcome::default() },
+            _ => {}
+        }
+        match &mut self.kind {
+            Kind::Help(help) => help.give(id, self.seen.output),
+            Kind::Compare(compare) => compare.give(id, self.seen.output),
+            Kind::Choose(choose) => return choose.give(id, self.seen.list),
+            Kind::Ask(ask) => return ask.give(id),
+            Kind::Confirm(confirm) => return confirm.give(id),
+        }
+        Outcome::stays()
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) -> Outcome {
+        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        match (mouse.kind, hit) {
+            (MouseEventKind::ScrollUp, _) => self.give(Id::Up),
+            (MouseEventKind::ScrollDown, _) => self.give(Id::Down),
+            (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => self.give(id),
+            (MouseEventKind::Down(_), Some(Hit::Row(at))) => match &mut self.kind {
+                Kind::Choose(choose) => choose.pick(at),
+                _ => Outcome::stays(),
+            },
+            _ => Outcome::stays(),
+        }
+    }
+
+    /// Paints it over the screen, and its keys over the screen's.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        // What lies below takes neither the mouse nor the caret while this is there.
+        *canvas.seen = Seen::default();
+        if area.height < 3 || area.width < 10 {
+            return;
+        }
+        let body = Rect { height: area.height - 1, ..area };
+        match &self.kind {
+            Kind::Help(help) => help.view(canvas, body),
+            Kind::Choose(choose) => choose.view(canvas, body),
+            Kind::Ask(ask) => ask.view(canvas, body),
+            Kind::Confirm(confirm) => confirm.view(canvas, body),
+            Kind::Compare(compare) => compare.view(canvas, body),
+        }
+        let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+        canvas.clear(foot);
+        footer::paint(canvas, foot, &hints(&self.situation()), &[], None);
+    }
+}
+
+/// A place in the middle of `area` for a frame around so many lines.
+fn middle(area: Rect, cells: usize, lines: usize) -> Rect {
+    let width = u16::try_from(cells).unwrap_or(u16::MAX).min(area.width);
+    let height = u16::try_from(lines + 2).unwrap_or(u16::MAX).min(area.height);
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Layers as a person meets them.
+
+use super::*;
+use crate::core::gate::GateFor;
+use crate::core::id::RunId;
+use crate::core::run::Status;
+use crate::core::text::Untrusted;
+use crate::tui::situation::{Screen, Selected};
+use crate::tui::testing::{SIZES, frame, key, listed};
+use crate::tui::theme::Depth;
+
+fn look(above: &mut Above, size: (u16, u16)) -> String {
+    let (picture, seen) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
+    above.saw(seen);
+    picture
+}
+
+fn press(above: &mut Above, keys: &[&str]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for name in keys {
+        outcome = above.update(Message::Key(key(name)));
+        look(above, (80, 24));
+    }
+    outcome
+}
+
+fn opened(effect: Effect) -> Above {
+    let Effect::Open(above) = effect else { panic!("{effect:?} opens nothing") };
+    *above
+}
+
+fn review() -> Situation {
+    let selected = Selected::Gate(GateFor::Review);
+    Situation { screen: Screen::Run, selected, acceptable: true, output: true, prompt: true, ..Situation::default() }
+}
+
+fn home() -> Situation {
+    Situation { screen: Screen::Home, ..Situation::default() }
+}
+
+fn tasks() -> Vec<crate::tui::screens::home::TaskRow> {
+    [("email", "Write an email", true), ("release", "Release notes", false)]
+        .map(|(id, name, trusted)| crate::tui::screens::home::TaskRow {
+            task: None,
+            id: id.into(),
+            name: name.into(),
+            kind: crate::core::task::Kind::Instruct,
+            source: "shipped".into(),
+            trusted,
+            errors: vec![],
+            learned: vec![],
+            runs: vec![],
+        })
+        .into()
+}
+
+#[test]
+fn the_palette_lists_what_can_be_done_here() {
+    for size in SIZES {
+        let mut above = Above::from(Kind::Choose(picks::palette(&review(), &tasks())));
+        insta::assert_snapshot!(format!("palette_{}x{}", size.0, size.1), look(&mut above, size));
+    }
+}
+
+#[test]
+fn the_palette_gives_the_screen_the_command_that_was_picked() {
+    let mut above = Above::from(Kind::Choose(picks::palette(&review(), &tasks())));
+    let outcome = press(&mut above, &["r", "e", "a", "d", " ", "p", "r", "o", "m", "Enter"]);
+    assert_eq!((outcome.closes, outcome.give), (true, Some(Id::Prompt)));
+}
+
+#[test]
+fn the_palette_starts_what_may_be_started() {
+    let mut above = Above::from(Kind::Choose(picks::palette(&home(), &tasks())));
+    let outcome = press(&mut above, &["e", "m", "a", "i", "l", "Enter"]);
+    assert_eq!(outcome, Outcome::does(vec![Effect::OpenTask("email".into())]));
+    let mut above = Above::from(Kind::Choose(picks::palette(&home(), &tasks())));
+    let outcome = press(&mut above, &["n", "o", "t", "e", "s", "Enter"]);
+    assert_eq!(outcome, Outcome::stays(), "what is not trusted was offered");
+}
+
+#[test]
+fn what_matches_nothing_picks_nothing() {
+    let mut above = Above::from(Kind::Choose(picks::palette(&home(), &tasks())));
+    assert_eq!(press(&mut above, &["ü", "ü", "ü", "Enter"]), Outcome::stays());
+    assert!(look(&mut above, (80, 24)).contains("nothing like that"));
+    assert_eq!(press(&mut above, &["Esc"]), Outcome::closes());
+}
+
+#[test]
+fn the_help_can_be_read_on_every_screen() {
+    let home = Situation { screen: Screen::Home, ..Situation::default() };
+    let history = Situation { screen: Screen::History, output: true, ..Situation::default() };
+    for (name, situation) in [("home", home), ("history", history), ("run", review())] {
+        for size in SIZES {
+            let mut above = Above::from(Kind::Help(Help::of(&situation)));
+            insta::assert_snapshot!(format!("help_{name}_{}x{}", size.0, size.1), look(&mut above, size));
+        }
+    }
+    let mut above = Above::from(Kind::Help(Help::of(&review())));
+    let before = look(&mut above, (40, 12));
+    above.update(Message::Key(key("Down")));
+    assert_ne!(look(&mut above, (40, 12)), before);
+}
+
+#[test]
+fn deleting_asks_and_says_what_goes() {
+    let run = listed("poem · the sea", Status::Waiting, 2, 0);
+    for size in SIZES {
+        let mut above = opened(picks::delete(&run));
+        insta::assert_snapshot!(format!("delete_{}x{}", size.0, size.1), look(&mut above, size));
+    }
+    for no in ["n", "Esc"] {
+        assert_eq!(press(&mut opened(picks::delete(&run)), &[no]), Outcome::closes());
+    }
+    assert_eq!(press(&mut opened(picks::delete(&run)), &["Enter"]), Outcome::stays());
+    assert_eq!(press(&mut opened(picks::delete(&run)), &["Y"]), Outcome::does(vec![Effect::Delete(run.run)]));
+}
+
+#[test]
+fn a_run_is_renamed_and_never_to_nothing() {
+    let run = listed("poem", Status::Completed, 0, 0);
+    let mut above = opened(picks::rename(&run));
+    let outcome = press(&mut above, &["^u", "Enter"]);
+    assert_eq!(outcome, Outcome::stays());
+    insta::assert_snapshot!(look(&mut above, (40, 12)));
+    let outcome = press(&mut above, &["s", "e", "a", "Enter"]);
+    assert_eq!(outcome, Outcome::does(vec![Effect::Rename { run: run.run, title: "sea".into() }]));
+}
+
+#[test]
+fn an_instruction_says_how_far_it_reaches() {
+    let gate = crate::tui::canvas::SeenGate {
+        run: RunId::new(1, [1; 10]),
+        key: "write[1]".parse().unwrap(),
+        kind: GateFor::Review,
+        attempt: 2,
+        version: 1,
+    };
+    let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate))));
+    let outcome = press(&mut above, &["x", "Tab", "Enter"]);
+    let [Effect::Decide(_, decision)] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
+    let scope = crate::core::event::Scope::Remaining;
+    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope });
+}
+
+#[test]
+fn two_results_are_compared_word_by_word() {
+    let texts: [Untrusted; 4] =
+        ["the sea", "The lamps are lit.", "the moor", "The lamps are \u{1b}[2Jout."].map(Untrusted::from);
+    for size in SIZES {
+        let compared = RunsCompared::of((&texts[0], &texts[1]), (&texts[2], &texts[3]));
+        let mut above = Above::from(Kind::Compare(compared));
+        insta::assert_snapshot!(format!("compared_{}x{}", size.0, size.1), look(&mut above, size));
+    }
+}
+
+#[test]
+fn a_layer_takes_the_mouse_from_what_lies_below() {
+    let mut above = Above::from(Kind::Help(Help::of(&review())));
+    look(&mut above, (80, 24));
+    assert!(above.seen.hits.iter().all(|(_, hit)| !matches!(hit, Hit::Row(_))));
+    for size in [(1, 1), (10, 3), (12, 4), (300, 5)] {
+        look(&mut Above::from(Kind::Help(Help::of(&review()))), size);
+        look(&mut Above::from(Kind::Choose(picks::palette(&review(), &tasks()))), size);
+        look(&mut opened(picks::delete(&listed("x", Status::Failed, 0, 0))), size);
+        look(&mut opened(picks::rename(&listed("x", Status::Failed, 0, 0))), size);
+    }
+}

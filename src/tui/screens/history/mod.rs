@@ -1,0 +1,378 @@
+//! History: everything ever produced, found by typing. Filters narrow it, days divide it, the preview marks the match.
+//!
+//! The screen asks for a page of rows with [`Effect::Search`] and for the next one when the selection comes near the
+//! end of what it has; an answer counts only if it names the newest question. Until that answer is there, the rows of
+//! the last one stay on screen. So 100,000 runs cost what is looked at.
+
+mod chips;
+mod view;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use self::chips::Chips;
+use crate::core::id::RunId;
+use crate::core::ports::{HistoryQuery, RunRow};
+use crate::tui::canvas::{Hit, Seen};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go};
+use crate::tui::layers::{Above, Kind, picks};
+use crate::tui::message::Message;
+use crate::tui::situation::{Layer, Screen, Situation};
+use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::scroll::{By, Scroll};
+
+/// So many rows are asked for at a time.
+const PAGE: usize = 100;
+
+/// When fewer rows lie below the selection, the next page is asked for.
+const NEAR: usize = 40;
+
+/// A row of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Day(NaiveDate),
+    Run(usize),
+}
+
+/// The model.
+#[derive(Debug)]
+pub struct HistoryScreen {
+    search: LineInput,
+    chips: Chips,
+    /// The filters have the focus.
+    filtering: bool,
+    /// The newest question.
+    ticket: u64,
+    /// While a question is open: how many rows it asks for at most.
+    asked: Option<usize>,
+    /// The last page was full: there may be more.
+    more: bool,
+    runs: Vec<RunRow>,
+    rows: Vec<Row>,
+    list: List,
+    scroll: Scroll,
+    /// The first marked and the second; a third takes the first's place.
+    marked: Vec<RunId>,
+    now: DateTime<Utc>,
+    zone: FixedOffset,
+    note: Option<String>,
+    seen: Seen,
+}
+
+impl HistoryScreen {
+    /// An empty history, and the effect that asks for its first page. `tasks` are the ids that the filter offers, `here`
+    /// is the folder that Stepwell was started in, `zone` tells where days begin.
+    #[must_use]
+    pub fn new(tasks: Vec<String>, here: &Path, now: DateTime<Utc>, zone: FixedOffset) -> (Self, Effect) {
+        let mut screen = Self {
+            search: LineInput::default(),
+            chips: Chips::new(tasks, here),
+            filtering: false,
+            ticket: 0,
+            asked: None,
+            more: false,
+            runs: Vec::new(),
+            rows: Vec::new(),
+            list: List::default(),
+            scroll: Scroll::at_start(),
+            marked: Vec::new(),
+            now,
+            zone,
+            note: None,
+            seen: Seen::default(),
+        };
+        let ask = screen.ask();
+        (screen, ask)
+    }
+
+    /// Shows the runs of one task only.
+    pub fn only_task(&mut self, task: &str) -> Effect {
+        self.chips.only_task(task);
+        self.ask()
+    }
+
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The run that is selected.
+    #[must_use]
+    pub fn selected(&self) -> Option<&RunRow> {
+        match self.rows.get(self.list.selected)? {
+            Row::Run(at) => self.runs.get(*at),
+            Row::Day(_) => None,
+        }
+    }
+
+    /// The situation that a key meets.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        Situation {
+            screen: Screen::History,
+            layer: if self.filtering { Layer::Chips } else { Layer::None },
+            output: self.selected().is_some(),
+            several: self.pair().is_some(),
+            marked: !self.marked.is_empty(),
+            ..Situation::default()
+        }
+    }
+
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Paste(text) => {
+                self.filtering = false;
+                self.search.paste(&text);
+                (vec![self.ask()], true)
+            }
+            Message::Mouse(mouse) => self.mouse(mouse),
+            Message::Rows { ticket, offset, rows } if ticket == self.ticket => {
+                self.take(offset, rows);
+                (self.ask_more(), true)
+            }
+            Message::RunsChanged => (vec![self.ask_as_many()], false),
+            Message::Tick(now) => {
+                self.now = now;
+                (Vec::new(), false)
+            }
+            Message::Failed(text) | Message::Done(text) | Message::NotDone { why: text, .. } => {
+                self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        if let Some(id) = command(key, &self.situation()) {
+            return self.give(id);
+        }
+        let before = self.search.value();
+        // Whoever types on the filters goes on with the search.
+        if self.search.key(key) {
+            self.filtering = false;
+        }
+        if self.search.value() == before { Vec::new() } else { vec![self.ask()] }
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        if self.filtering {
+            return self.filter(id);
+        }
+        let run = self.selected();
+        match id {
+            Id::Open => return run.map(|run| Effect::OpenRun(run.run)).into_iter().collect(),
+            Id::RunAgain => return run.map(|run| Effect::RunAgain(run.run)).into_iter().collect(),
+            Id::WriteFile => return run.map(picks::export).into_iter().collect(),
+            Id::Rename => return run.map(picks::rename).into_iter().collect(),
+            Id::Delete => return run.map(picks::delete).into_iter().collect(),
+            Id::Actions => {
+                return run.map(|run| Above::effect(Kind::Choose(picks::of_run(run)))).into_iter().collect();
+            }
+            Id::CompareRuns => {
+                return self.pair().map(|(old, new)| Effect::CompareRuns(old, new)).into_iter().collect();
+            }
+            Id::Mark => self.mark(),
+            Id::Chips => self.filtering = true,
+            Id::Up => return self.step(-1),
+            Id::Down => return self.step(1),
+            Id::PageUp => return self.step(-self.page()),
+            Id::PageDown => return self.step(self.page()),
+            Id::Back if !self.search.is_empty() => {
+                self.search = LineInput::default();
+                return vec![self.ask()];
+            }
+            Id::Back => return vec![Effect::Go(Go::Back)],
+            Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Suspend => return vec![Effect::Suspend],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Gives a command while the filters have the focus.
+    fn filter(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::Left => self.chips.go(-1),
+            Id::Right => self.chips.go(1),
+            Id::Chips | Id::Back => self.filtering = false,
+            Id::Up | Id::Down => {
+                self.chips.turn(if id == Id::Up { -1 } else { 1 });
+                return vec![self.ask()];
+            }
+            Id::Clear => {
+                self.chips.clear();
+                return vec![self.ask()];
+            }
+            Id::Suspend => return vec![Effect::Suspend],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
+        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let lines = match (mouse.kind, hit) {
+            (MouseEventKind::ScrollUp, _) => -3,
+            (MouseEventKind::ScrollDown, _) => 3,
+            (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => {
+                return (self.give(id), true);
+            }
+            (MouseEventKind::Down(_), Some(Hit::Chip(at))) => {
+                (self.filtering, self.chips.at) = (true, at);
+                self.chips.turn(1);
+                return (vec![self.ask()], true);
+            }
+            (MouseEventKind::Down(_), Some(Hit::Row(at))) if matches!(self.rows.get(at), Some(Row::Run(_))) => {
+                // A click selects; a click on what is selected opens it.
+                if at == self.list.selected {
+                    return (self.give(Id::Open), true);
+                }
+                self.select(at);
+                return (self.ask_more(), true);
+            }
+            _ => return (Vec::new(), false),
+        };
+        if hit == Some(Hit::Output) {
+            self.scroll.by(By::Lines(lines), self.seen.output);
+            return (Vec::new(), true);
+        }
+        (self.step(lines), true)
+    }
+
+    fn query(&self) -> HistoryQuery {
+        self.chips.query(self.search.value().trim().to_owned(), self.now, self.zone)
+    }
+
+    /// Asks for the first page of what is looked for now.
+    fn ask(&mut self) -> Effect {
+        self.question(HistoryQuery { limit: PAGE, ..self.query() })
+    }
+
+    /// Asks again for all that is there, so that the selection keeps its place.
+    fn ask_as_many(&mut self) -> Effect {
+        self.question(HistoryQuery { limit: self.runs.len().max(PAGE), ..self.query() })
+    }
+
+    /// Asks for the next page when the selection is near the end.
+    fn ask_more(&mut self) -> Vec<Effect> {
+        if self.asked.is_some() || !self.more || self.list.selected + NEAR < self.rows.len() {
+            return Vec::new();
+        }
+        vec![self.question(HistoryQuery { limit: PAGE, offset: self.runs.len(), ..self.query() })]
+    }
+
+    fn question(&mut self, query: HistoryQuery) -> Effect {
+        self.ticket += 1;
+        self.asked = Some(query.limit);
+        Effect::Search { ticket: self.ticket, query }
+    }
+
+    /// Takes rows: in the place of what was there, or after it.
+    fn take(&mut self, offset: usize, rows: Vec<RunRow>) {
+        self.more = self.asked.take().is_some_and(|limit| rows.len() >= limit);
+        if offset > 0 {
+            // Runs that were started since have moved the pages: what is there already does not come twice.
+            let known: HashSet<RunId> = self.runs.iter().map(|run| run.run).collect();
+            let from = self.runs.len();
+            self.runs.extend(rows.into_iter().filter(|run| !known.contains(&run.run)));
+            self.divide(from);
+            return;
+        }
+        let before = self.selected().map(|run| run.run);
+        self.runs = rows;
+        self.rows.clear();
+        self.divide(0);
+        let same = self.rows.iter().position(|row| match row {
+            Row::Run(at) => Some(self.runs[*at].run) == before,
+            Row::Day(_) => false,
+        });
+        // What is typed may find the selected run again, but what is wanted is the newest that matches.
+        let searches = !self.search.is_empty() || !self.chips.are_open();
+        let at = same.filter(|_| !searches || self.list.selected > 1).unwrap_or(1);
+        self.select(at);
+    }
+
+    /// Makes the rows of the runs from `from` on, a heading before each day.
+    fn divide(&mut self, from: usize) {
+        let day = |run: &RunRow| run.created_at.with_timezone(&self.zone).date_naive();
+        let mut last = from.checked_sub(1).and_then(|at| self.runs.get(at)).map(day);
+        for (at, run) in self.runs.iter().enumerate().skip(from) {
+            let this = day(run);
+            if last != Some(this) {
+                self.rows.push(Row::Day(this));
+                last = Some(this);
+            }
+            self.rows.push(Row::Run(at));
+        }
+    }
+
+    fn page(&self) -> isize {
+        isize::try_from(self.seen.list.height).unwrap_or(1).max(1)
+    }
+
+    /// Moves the selection by so many rows, past headings.
+    fn step(&mut self, by: isize) -> Vec<Effect> {
+        let last = self.rows.len().saturating_sub(1);
+        let at = self.list.selected.saturating_add_signed(by).min(last);
+        let is_run = |at: usize| matches!(self.rows.get(at), Some(Row::Run(_)));
+        // The first row is a heading and the last a run.
+        let at = if is_run(at) {
+            at
+        } else if by < 0 && at > 0 {
+            at - 1
+        } else {
+            at + 1
+        };
+        if is_run(at) {
+            self.select(at);
+        }
+        self.ask_more()
+    }
+
+    fn select(&mut self, at: usize) {
+        if at == 1 {
+            // The first day's heading comes into view with its first run.
+            self.list.select(0, self.rows.len(), self.seen.list);
+        }
+        self.list.select(at, self.rows.len(), self.seen.list);
+        self.scroll = Scroll::at_start();
+    }
+
+    fn mark(&mut self) {
+        let Some(run) = self.selected().map(|run| run.run) else { return };
+        if let Some(at) = self.marked.iter().position(|marked| *marked == run) {
+            self.marked.remove(at);
+            return;
+        }
+        if self.marked.len() == 2 {
+            self.marked.remove(0);
+        }
+        self.marked.push(run);
+    }
+
+    /// The two runs that a comparison is of, the earlier first: the marked, or the marked and the selected.
+    fn pair(&self) -> Option<(RunId, RunId)> {
+        let (one, other) = match self.marked.as_slice() {
+            [one, other] => (*one, *other),
+            [one] => (*one, self.selected()?.run),
+            _ => return None,
+        };
+        // Ids sort by the time of their creation.
+        (one != other).then(|| (one.min(other), one.max(other)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

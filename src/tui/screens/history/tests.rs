@@ -1,0 +1,183 @@
+//! The history as a person searches it.
+
+use super::*;
+use crate::core::run::Status;
+use crate::core::task::Kind as TaskKind;
+use crate::tui::testing::{SIZES, at, frame, key, listed};
+use crate::tui::theme::Depth;
+
+const DAY: i64 = 86_400;
+
+fn rows() -> Vec<RunRow> {
+    let mut rows = vec![
+        listed("poem · the sea", Status::Waiting, 2, 300),
+        listed("poem · the moor", Status::Completed, 0, 0),
+        listed("notes · meeting", Status::Failed, 0, -DAY),
+        listed("poem · an old one with a very long title that has to give way", Status::Completed, 0, -20 * DAY),
+    ];
+    rows[0].snippet =
+        "the \u{2}lamps\u{3} lean out across the tide and count the \u{2}lamps\u{3} that \u{1b}[31mcome home".into();
+    rows
+}
+
+fn history() -> HistoryScreen {
+    let (mut screen, ask) = HistoryScreen::new(
+        vec!["email".into(), "poem".into()],
+        Path::new("/home/ana"),
+        at(400),
+        FixedOffset::east_opt(3_600).unwrap(),
+    );
+    answer(&mut screen, &ask, rows());
+    look(&mut screen, (80, 24));
+    screen
+}
+
+fn answer(screen: &mut HistoryScreen, ask: &Effect, rows: Vec<RunRow>) -> Vec<Effect> {
+    let Effect::Search { ticket, query } = ask else { panic!("{ask:?} is no search") };
+    screen.update(Message::Rows { ticket: *ticket, offset: query.offset, rows }).0
+}
+
+fn look(screen: &mut HistoryScreen, size: (u16, u16)) -> String {
+    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.saw(seen);
+    picture
+}
+
+fn press(screen: &mut HistoryScreen, keys: &[&str]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for name in keys {
+        effects.extend(screen.update(Message::Key(key(name))).0);
+        look(screen, (80, 24));
+    }
+    effects
+}
+
+fn searched(effects: &[Effect]) -> Vec<&HistoryQuery> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Search { query, .. } = effect { Some(query) } else { None })
+        .collect()
+}
+
+#[test]
+fn runs_stand_by_day_with_the_newest_first() {
+    for size in SIZES {
+        insta::assert_snapshot!(format!("history_{}x{}", size.0, size.1), look(&mut history(), size));
+    }
+    for size in [(1, 1), (12, 6), (300, 7)] {
+        look(&mut history(), size);
+    }
+}
+
+#[test]
+fn the_match_is_marked_in_the_list_and_in_the_preview() {
+    let mut screen = history();
+    press(&mut screen, &["l", "a", "m", "p", "s"]);
+    let (picture, _) = frame((80, 24), Depth::Sixteen, |canvas, area| screen.view(canvas, area));
+    assert!(!picture.contains('\u{1b}') && !picture.contains('\u{2}'), "{picture}");
+    insta::assert_snapshot!(picture);
+}
+
+#[test]
+fn letters_ask_and_only_the_newest_answer_counts() {
+    let mut screen = history();
+    let asked = press(&mut screen, &["s", "e", "a"]);
+    let texts: Vec<&str> = searched(&asked).iter().map(|query| query.text.as_str()).collect();
+    assert_eq!(texts, ["s", "se", "sea"]);
+    answer(&mut screen, &asked[0], vec![]);
+    assert!(screen.selected().is_some(), "a late answer to an older question changed the list");
+    answer(&mut screen, &asked[2], vec![]);
+    assert!(look(&mut screen, (80, 24)).contains("Nothing found."));
+}
+
+#[test]
+fn a_hundred_thousand_runs_are_asked_for_by_the_page() {
+    let all: Vec<RunRow> = (0..100_000).map(|n| listed(&format!("run {n}"), Status::Completed, 0, -n * 60)).collect();
+    let (mut screen, mut ask) = HistoryScreen::new(vec![], Path::new("/"), at(0), FixedOffset::east_opt(0).unwrap());
+    let mut pages = 0;
+    while let Effect::Search { query, .. } = ask.clone() {
+        pages += 1;
+        let page = all[query.offset..query.offset + query.limit].to_vec();
+        let more = answer(&mut screen, &ask, page);
+        assert!(more.is_empty(), "the next page was asked for although nobody looks at it");
+        look(&mut screen, (80, 24));
+        if pages == 3 {
+            break;
+        }
+        ask = loop {
+            if let [more] = press(&mut screen, &["PgDn"]).as_slice() {
+                break more.clone();
+            }
+        };
+    }
+    assert_eq!(screen.runs.len(), 300);
+}
+
+#[test]
+fn a_run_that_was_started_meanwhile_does_not_come_twice() {
+    let (mut screen, ask) = HistoryScreen::new(vec![], Path::new("/"), at(0), FixedOffset::east_opt(0).unwrap());
+    let all: Vec<RunRow> = (0..250).map(|n| listed(&format!("run {n}"), Status::Completed, 0, -n * 60)).collect();
+    answer(&mut screen, &ask, all[..100].to_vec());
+    look(&mut screen, (80, 24));
+    let more = press(&mut screen, &["PgDn"; 6]);
+    answer(&mut screen, &more[0], all[99..199].to_vec());
+    assert_eq!(screen.runs.len(), 199);
+}
+
+#[test]
+fn filters_narrow_the_search() {
+    let mut screen = history();
+    // Task: the second; status: open; here.
+    let asked =
+        press(&mut screen, &["Tab", "Down", "Down", "Right", "Right", "Down", "Right", "Down", "Right", "Down"]);
+    let query = *searched(&asked).last().unwrap();
+    assert_eq!((query.task.as_deref(), query.kind), (Some("poem"), None::<TaskKind>));
+    assert!(query.statuses.contains(&Status::Waiting) && !query.statuses.contains(&Status::Completed));
+    // Today began at midnight where the person is.
+    assert_eq!(query.since.unwrap().to_rfc3339(), "2026-11-17T23:00:00+00:00");
+    assert_eq!(query.cwd.as_deref(), Some(Path::new("/home/ana")));
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    insta::assert_snapshot!("filters_40x12", look(&mut screen, (40, 12)));
+    let asked = press(&mut screen, &["Backspace"]);
+    assert_eq!(searched(&asked)[0].cwd, None);
+    // Typing goes on with the search.
+    let asked = press(&mut screen, &["x"]);
+    assert_eq!((searched(&asked)[0].text.as_str(), screen.filtering), ("x", false));
+}
+
+#[test]
+fn enter_opens_what_is_selected() {
+    let mut screen = history();
+    assert_eq!(press(&mut screen, &["Enter"]), [Effect::OpenRun(rows()[0].run)]);
+    assert_eq!(press(&mut screen, &["Down", "Down", "Enter"]), [Effect::OpenRun(rows()[2].run)]);
+    assert_eq!(press(&mut screen, &["Up", "^g"]), [Effect::RunAgain(rows()[1].run)]);
+}
+
+#[test]
+fn two_marked_runs_are_compared_the_earlier_first() {
+    let mut screen = history();
+    assert_eq!(press(&mut screen, &["^d"]), []);
+    let effects = press(&mut screen, &["^t", "Down", "^d"]);
+    assert_eq!(effects, [Effect::CompareRuns(rows()[1].run, rows()[0].run)]);
+    let effects = press(&mut screen, &["^t", "Down", "^d"]);
+    assert_eq!(effects, [Effect::CompareRuns(rows()[1].run, rows()[0].run)]);
+}
+
+#[test]
+fn esc_takes_back_the_search_then_goes_back() {
+    let mut screen = history();
+    let effects = press(&mut screen, &["s", "Esc", "Esc"]);
+    assert_eq!(searched(&effects).last().unwrap().text, "");
+    assert_eq!(effects.last(), Some(&Effect::Go(Go::Back)));
+}
+
+#[test]
+fn a_deleted_run_leaves_the_selection_where_it_was() {
+    let mut screen = history();
+    press(&mut screen, &["Down", "Down"]);
+    let ask = screen.update(Message::RunsChanged).0;
+    let mut left = rows();
+    left.remove(0);
+    answer(&mut screen, &ask[0], left);
+    assert_eq!(screen.selected().map(|run| run.run), Some(rows()[2].run));
+}

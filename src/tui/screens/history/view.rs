@@ -1,0 +1,191 @@
+//! The history as it is painted: search box, filters, days with their runs, the preview beside them.
+
+use chrono::NaiveDate;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::chips::COUNT;
+use super::{HistoryScreen, Row};
+use crate::core::ports::RunRow;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::commands;
+use crate::tui::screens::run_state;
+use crate::tui::text::wrap::{Piece, wrap};
+use crate::tui::text::{fit, thousands, width};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::header::Fact;
+use crate::tui::widgets::{footer, header};
+
+/// Below this there is no preview.
+const NARROW: u16 = 70;
+
+impl HistoryScreen {
+    /// Paints the screen.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if area.height < 6 || area.width < 12 {
+            canvas.text(area, "too small", canvas.theme.muted);
+            return;
+        }
+        let theme = *canvas.theme;
+        let count = thousands(self.runs.len() as u64);
+        let found = if self.more { format!("{count} and more") } else { count };
+        let facts = vec![Fact::new(format!("{found} runs"), theme.muted, 1)];
+        header::paint(canvas, Rect { height: 1, ..area }, "History", facts);
+        let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+        let wide = if area.width < NARROW { area.width } else { area.width * 11 / 20 };
+        let left = Rect { width: wide, ..body };
+        let inner = canvas.pane(left, "", true);
+        self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
+        self.chips(canvas, Rect { y: inner.y + 1, height: 1, ..inner });
+        canvas.divide(left, inner.y + 2, "");
+        let list = Rect { y: inner.y + 3, height: inner.height.saturating_sub(3), ..inner };
+        if self.rows.is_empty() && self.asked.is_none() {
+            let open = self.search.is_empty() && self.chips.are_open();
+            let says = if open { " Nothing was produced yet." } else { " Nothing found." };
+            canvas.text(list, says, theme.muted);
+        }
+        self.list.paint(canvas, list, self.rows.len(), !self.filtering, |at, cells| match self.rows[at] {
+            Row::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
+            Row::Run(at) => self.row(&self.runs[at], cells, &theme),
+        });
+        if wide < area.width {
+            self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+        }
+        let situation = self.situation();
+        let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
+        let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+        footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
+    }
+
+    fn search_box(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = *canvas.theme;
+        canvas.text(area, "›", theme.accent);
+        let field = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+        if self.search.is_empty() {
+            canvas.text(field, "type to search all that was ever produced", theme.muted);
+        }
+        self.search.paint(canvas, field, !self.filtering, false);
+    }
+
+    fn chips(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = *canvas.theme;
+        let shown: Vec<(String, bool)> = (0..COUNT).map(|at| self.chips.shown(at)).collect();
+        let total = |from: usize, to: usize| shown[from..=to].iter().map(|(text, _)| width(text) + 3).sum::<usize>();
+        // Where they do not fit, the one with the focus does.
+        let first = (0..=self.chips.at).find(|from| total(*from, self.chips.at) < usize::from(area.width)).unwrap_or(0);
+        let mut x = area.x + 1;
+        for (at, (text, narrows)) in shown.iter().enumerate().skip(if self.filtering { first } else { 0 }) {
+            let room = area.right().saturating_sub(x);
+            let cells = u16::try_from(width(text)).unwrap_or(u16::MAX);
+            if room < 3 || room < cells && at != self.chips.at {
+                break;
+            }
+            let style = match (self.filtering && at == self.chips.at, *narrows) {
+                (true, _) => theme.selection,
+                (false, true) => theme.accent,
+                (false, false) => theme.muted,
+            };
+            let place = Rect { x, width: cells.min(room), ..area };
+            canvas.text(place, text, style);
+            canvas.hit(place, Hit::Chip(at));
+            x = x.saturating_add(cells + 3);
+        }
+    }
+
+    /// A day as a person calls it.
+    fn day(&self, day: NaiveDate) -> String {
+        let today = self.now.with_timezone(&self.zone).date_naive();
+        match (today - day).num_days() {
+            0 => "Today".to_owned(),
+            1 => "Yesterday".to_owned(),
+            2..=6 => day.format("%A").to_string(),
+            _ => day.format("%-d %B %Y").to_string(),
+        }
+    }
+
+    fn row(&self, run: &RunRow, cells: u16, theme: &Theme) -> Line<'static> {
+        let (sign, _, style) = run_state(run, theme);
+        let time = run.created_at.with_timezone(&self.zone).format("%H:%M").to_string();
+        let mark = if self.marked.contains(&run.run) { "+" } else { " " };
+        let room = usize::from(cells).saturating_sub(4 + width(&time) + 2);
+        let title = fit(&Untrusted::from(run.title.as_str()).line(), room).into_owned();
+        let mut left = room.saturating_sub(width(&title));
+        let mut spans = vec![
+            Span::styled(mark, theme.accent),
+            Span::styled(format!("{sign} "), style),
+            Span::styled(title, theme.text),
+        ];
+        // What was found stands beside the title as far as there is room.
+        if !self.search.is_empty() && left > 8 {
+            spans.push(Span::raw("  "));
+            left -= 2;
+            for (text, hit) in marked(&run.snippet) {
+                let text = fit(&text, left).into_owned();
+                left -= width(&text);
+                spans.push(Span::styled(text, if hit { theme.hit } else { theme.muted }));
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        spans.push(Span::raw(" ".repeat(left + 1)));
+        spans.push(Span::styled(time, theme.muted));
+        Line::from(spans)
+    }
+
+    fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let run = self.selected();
+        let title = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
+        let inner = canvas.pane(area, &title, false);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        canvas.hit(inner, Hit::Output);
+        let Some(run) = run else { return };
+        let lines = self.about(run, inner.width, canvas.theme);
+        canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
+        canvas.lines(inner, &lines[self.scroll.top(canvas.seen.output)..]);
+        let below = self.scroll.below(canvas.seen.output);
+        if below > 0 {
+            canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.muted);
+        }
+    }
+
+    /// What is known of a run, then what it says where the search matched.
+    fn about(&self, run: &RunRow, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let (sign, word, style) = run_state(run, theme);
+        let task = Untrusted::from(run.task.as_str()).line().into_owned();
+        let at = run.created_at.with_timezone(&self.zone).format("%-d %B %Y, %H:%M").to_string();
+        let folder = Untrusted::new(run.cwd.to_string_lossy()).line().into_owned();
+        let mut lines = vec![
+            Line::from(vec![
+                Span::styled(format!("{sign} {word}"), style),
+                Span::styled(format!(" · {task} · {}", run.kind.name()), theme.muted),
+            ]),
+            Line::styled(at, theme.muted),
+        ];
+        lines.extend(wrap(&[(&format!("in {folder} · {}", run.run.short()), theme.muted)], cells.into()));
+        lines.push(Line::default());
+        let pieces = marked(&run.snippet);
+        let styled = |hit: bool| -> Style { if hit { theme.hit } else { theme.text } };
+        let pieces: Vec<Piece<'_>> = pieces.iter().map(|(text, hit)| (text.as_str(), styled(*hit))).collect();
+        lines.extend(wrap(&pieces, cells.min(crate::tui::text::PROSE).into()));
+        lines
+    }
+}
+
+/// A snippet in pieces that are safe to show, each with whether it is what was looked for.
+fn marked(snippet: &Untrusted) -> Vec<(String, bool)> {
+    let mut pieces = Vec::new();
+    let mut hit = false;
+    let mut rest = snippet.data();
+    while !rest.is_empty() {
+        let end = rest.find(['\u{2}', '\u{3}']).unwrap_or(rest.len());
+        if end > 0 {
+            pieces.push((Untrusted::from(&rest[..end]).line().into_owned(), hit));
+        }
+        hit = rest[end..].starts_with('\u{2}');
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    pieces
+}

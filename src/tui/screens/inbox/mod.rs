@@ -1,0 +1,422 @@
+//! The inbox: every gate that waits, across runs. Reviews first, then approvals, then questions and what went wrong.
+//!
+//! After a decision the selection goes to the next of the same sort. When there is none, it rests on a heading, where
+//! no key decides anything: whoever accepts one review after another never finds an approval under the next key. What
+//! is decided elsewhere leaves the selection on a heading too. A decision names what was on screen.
+
+mod view;
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use super::run::content::{Body, Content};
+use super::run::rows;
+use crate::core::call::Call;
+use crate::core::decide::What;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::tui::canvas::{Hit, Seen, SeenGate};
+use crate::tui::commands::{Id, command, holds};
+use crate::tui::effect::{Effect, Go};
+use crate::tui::layers::ask::decision;
+use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
+use crate::tui::message::Message;
+use crate::tui::situation::{Screen, Selected, Situation};
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::scroll::{By, Scroll};
+
+/// A sort of gates, in the order in which they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Reviews,
+    Approvals,
+    Questions,
+    Unsettled,
+}
+
+impl Sort {
+    const ALL: [Self; 4] = [Self::Reviews, Self::Approvals, Self::Questions, Self::Unsettled];
+
+    fn of(kind: GateFor) -> Self {
+        match kind {
+            GateFor::Review => Self::Reviews,
+            GateFor::Approval => Self::Approvals,
+            GateFor::Input | GateFor::Secret => Self::Questions,
+            GateFor::InDoubt | GateFor::Stale | GateFor::Budget => Self::Unsettled,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reviews => "Reviews",
+            Self::Approvals => "Approvals",
+            Self::Questions => "Questions",
+            Self::Unsettled => "To be settled",
+        }
+    }
+}
+
+/// A row of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Row {
+    /// So many of a sort.
+    Heading(Sort, usize),
+    /// A gate, as it would be decided.
+    Gate(SeenGate),
+}
+
+/// The model; empty until [`Message::Waiting`] says what waits.
+#[derive(Debug, Default)]
+pub struct InboxScreen {
+    runs: Vec<Arc<Run>>,
+    /// Whether it is known what waits.
+    known: bool,
+    rows: Vec<Row>,
+    list: List,
+    /// Decided here; it counts no more even before the engine has said so.
+    decided: Vec<SeenGate>,
+    /// A question about this gate is open above the screen: when the gate goes, it was decided here.
+    asked: Option<SeenGate>,
+    /// The output has the focus, or the whole screen where there is room for one pane.
+    reading: bool,
+    zoom: bool,
+    content: Content,
+    scroll: Scroll,
+    note: Option<String>,
+    seen: Seen,
+}
+
+impl InboxScreen {
+    /// What the last frame showed.
+    pub fn saw(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// The situation that a key meets: what waits counts only as far as the last frame showed it.
+    #[must_use]
+    pub fn situation(&self) -> Situation {
+        self.situation_with(&self.seen)
+    }
+
+    fn situation_with(&self, seen: &Seen) -> Situation {
+        let gate = self.gate();
+        let call = self.call();
+        let on_screen = seen.gate.as_ref() == gate;
+        Situation {
+            screen: Screen::Inbox,
+            selected: match gate {
+                None => Selected::None,
+                Some(gate) if on_screen => Selected::Gate(gate.kind),
+                Some(_) => Selected::Unread,
+            },
+            acceptable: self.open_gate().is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
+            output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
+            several: call
+                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
+            others: self.count() > usize::from(gate.is_some()),
+            ..Situation::default()
+        }
+    }
+
+    /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
+    pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        match message {
+            Message::Key(key) => (self.key(key), true),
+            Message::Mouse(mouse) => self.mouse(mouse),
+            Message::Waiting(runs) => {
+                self.known = true;
+                self.runs = runs;
+                self.refresh();
+                (Vec::new(), true)
+            }
+            Message::Run(run) => {
+                let known = self.runs.iter_mut().find(|known| known.id == run.id);
+                let changed = known.map(|known| *known = run).is_some();
+                if changed {
+                    self.refresh();
+                }
+                (Vec::new(), changed)
+            }
+            Message::NotDone { effect, why } => {
+                if let Effect::Decide(run, decision) = *effect {
+                    // It waits again.
+                    self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
+                    self.refresh();
+                }
+                self.note = Some(why);
+                (Vec::new(), true)
+            }
+            Message::Failed(text) | Message::Done(text) => {
+                self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::Resize(..) => (Vec::new(), true),
+            _ => (Vec::new(), false),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        self.note = None;
+        command(key, &self.situation()).map(|id| self.give(id)).unwrap_or_default()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        match id {
+            Id::Accept => return self.decide(GateFor::Review, What::Accept),
+            Id::Approve => return self.decide(GateFor::Approval, What::Approve),
+            Id::Keep => return self.decide(GateFor::Stale, What::Keep),
+            Id::Again => {
+                let kind = self.gate().map_or(GateFor::Stale, |gate| gate.kind);
+                return self.decide(kind, What::Again);
+            }
+            Id::Deny => {
+                return self.ask(GateFor::Approval, |gate| {
+                    Kind::Ask(Ask::new("Why not? (Enter refuses)", "", Then::Deny(gate)))
+                });
+            }
+            Id::Retry => {
+                return self.ask(GateFor::Review, |gate| {
+                    Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate)))
+                });
+            }
+            Id::Skip => return self.skip(),
+            // What takes more room than there is here is done on the run's own screen.
+            Id::Open | Id::Answer | Id::Edit | Id::Compare | Id::Prompt | Id::Worked | Id::RaiseBudget => {
+                return self.gate().map(|gate| Effect::OpenCall(gate.run, gate.key.clone())).into_iter().collect();
+            }
+            Id::Copy => {
+                if let Body::Text(text) = &self.content.body {
+                    return vec![Effect::Copy(text.raw().block().into_owned())];
+                }
+            }
+            Id::NextWaiting => self.next(),
+            Id::Focus => self.reading = !self.reading,
+            Id::Zoom => {
+                self.zoom = !self.zoom;
+                self.reading = self.zoom;
+            }
+            Id::Back if self.zoom || self.reading => (self.zoom, self.reading) = (false, false),
+            Id::Back | Id::Quit => return vec![Effect::Go(Go::Back)],
+            Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Suspend => return vec![Effect::Suspend],
+            other => self.walk(other),
+        }
+        Vec::new()
+    }
+
+    fn walk(&mut self, id: Id) {
+        match (By::of(id), id) {
+            // The arrows move in the list unless the output has the focus; pages are always the output's.
+            (Some(By::Lines(lines)), _) if !self.reading => {
+                self.select(self.list.selected.saturating_add_signed(lines));
+            }
+            (Some(by), _) => self.scroll.by(by, self.seen.output),
+            (None, _) => {}
+        }
+    }
+
+    fn select(&mut self, row: usize) {
+        self.list.select(row, self.rows.len(), self.seen.list);
+        self.show();
+    }
+
+    /// A decision about the gate that was on screen when the key was pressed.
+    fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
+        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
+            return self.changed_meanwhile();
+        };
+        let effect = decision(&gate, what);
+        self.decided.push(gate);
+        self.refresh();
+        vec![effect]
+    }
+
+    /// Opens a question about the gate that was on screen.
+    fn ask(&mut self, kind: GateFor, question: impl FnOnce(SeenGate) -> Kind) -> Vec<Effect> {
+        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
+            return self.changed_meanwhile();
+        };
+        self.asked = Some(gate.clone());
+        vec![Above::effect(question(gate))]
+    }
+
+    /// Skipping takes along what depends on the call: that is said first.
+    fn skip(&mut self) -> Vec<Effect> {
+        let kind = self.gate().map_or(GateFor::Review, |gate| gate.kind);
+        let dependents = self.run().map(|run| {
+            let key = self.gate().map(|gate| gate.key.clone());
+            key.map(|key| run.dependents(&key)).unwrap_or_default()
+        });
+        self.ask(kind, |gate| {
+            let mut lines = vec![format!("Go on without `{}`?", gate.key)];
+            let named: Vec<String> = dependents.iter().flatten().take(8).map(|key| format!("`{key}`")).collect();
+            if !named.is_empty() {
+                lines.push(format!("Made from it: {}.", named.join(", ")));
+            }
+            lines.push("Steps that need it are left out too.".to_owned());
+            Kind::Confirm(Confirm::new(lines, vec![decision(&gate, What::Skip)]))
+        })
+    }
+
+    fn changed_meanwhile(&mut self) -> Vec<Effect> {
+        self.note = Some("what waits has changed meanwhile: look again".to_owned());
+        Vec::new()
+    }
+
+    /// The next gate, whatever its sort: the person asks for it.
+    fn next(&mut self) {
+        let count = self.rows.len();
+        let from = self.list.selected;
+        let next = (1..=count).map(|step| (from + step) % count).find(|at| matches!(self.rows[*at], Row::Gate(_)));
+        if let Some(next) = next {
+            self.select(next);
+        }
+    }
+
+    /// The selected gate.
+    fn gate(&self) -> Option<&SeenGate> {
+        match self.rows.get(self.list.selected)? {
+            Row::Gate(gate) => Some(gate),
+            Row::Heading(..) => None,
+        }
+    }
+
+    fn run(&self) -> Option<&Arc<Run>> {
+        let gate = self.gate()?;
+        self.runs.iter().find(|run| run.id == gate.run)
+    }
+
+    fn call(&self) -> Option<&Call> {
+        self.run()?.call(&self.gate()?.key)
+    }
+
+    fn open_gate(&self) -> Option<&Gate> {
+        self.call()?.gate.as_ref()
+    }
+
+    /// How many gates wait.
+    fn count(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row, Row::Gate(_))).count()
+    }
+
+    /// Makes the rows anew. The selection stays on its gate; when that is gone, see the top of this module.
+    fn refresh(&mut self) {
+        let before = self.gate().cloned();
+        let place = self.list.selected;
+        let mut gates: Vec<SeenGate> = self
+            .runs
+            .iter()
+            .flat_map(|run| {
+                run.waiting().map(|gate| SeenGate {
+                    run: run.id,
+                    key: gate.key.clone(),
+                    kind: gate.kind,
+                    attempt: gate.attempt,
+                    version: gate.version,
+                })
+            })
+            .collect();
+        self.decided.retain(|decided| gates.contains(decided));
+        gates.retain(|gate| !self.decided.contains(gate));
+        self.rows.clear();
+        for sort in Sort::ALL {
+            let of: Vec<&SeenGate> = gates.iter().filter(|gate| Sort::of(gate.kind) == sort).collect();
+            if !of.is_empty() {
+                self.rows.push(Row::Heading(sort, of.len()));
+                self.rows.extend(of.into_iter().cloned().map(Row::Gate));
+            }
+        }
+        let row = match before {
+            // Nothing was selected, or a heading: the first gate, when there was none before.
+            None if self.content.is_empty() && place == 0 => 1,
+            None => place.min(self.rows.len().saturating_sub(1)),
+            Some(gate) => self.place_after(&gate, place),
+        };
+        self.select(row);
+    }
+
+    /// Where the selection goes that was on `gate`, in row `place`.
+    fn place_after(&mut self, gate: &SeenGate, place: usize) -> usize {
+        let same =
+            |row: &Row| matches!(row, Row::Gate(g) if g.run == gate.run && g.key == gate.key && g.kind == gate.kind);
+        if let Some(at) = self.rows.iter().position(same) {
+            return at;
+        }
+        let here = self.asked.as_ref() == Some(gate) || self.decided.contains(gate);
+        self.asked = None;
+        let sort = Sort::of(gate.kind);
+        let heading = self.rows.iter().position(|row| matches!(row, Row::Heading(s, _) if *s == sort));
+        match heading {
+            // The next of the sort has moved up to where this one was; after the last comes the first.
+            Some(heading) if here => match self.rows.get(place) {
+                Some(Row::Gate(next)) if Sort::of(next.kind) == sort => place,
+                _ => heading + 1,
+            },
+            Some(heading) => {
+                self.note = Some("it was decided elsewhere".to_owned());
+                heading
+            }
+            None => self.rows.iter().position(|row| matches!(row, Row::Heading(s, _) if *s > sort)).unwrap_or(0),
+        }
+    }
+
+    /// Shows what the selected gate has to show, from its beginning.
+    fn show(&mut self) {
+        let content = match (self.run(), self.call()) {
+            (Some(run), Some(call)) => Content::of(run, &row_of(call)),
+            _ => Content::default(),
+        };
+        if !content.is_same(&self.content) || content.is_empty() {
+            self.scroll = Scroll::at_start();
+            self.content = content;
+        }
+    }
+
+    fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
+        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let lines = match (mouse.kind, hit) {
+            (MouseEventKind::ScrollUp, _) => -3,
+            (MouseEventKind::ScrollDown, _) => 3,
+            (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => {
+                return (self.give(id), true);
+            }
+            (MouseEventKind::Down(_), Some(Hit::Row(at))) => {
+                self.select(at);
+                return (Vec::new(), true);
+            }
+            _ => return (Vec::new(), false),
+        };
+        match hit {
+            Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.seen.output),
+            _ => self.select(self.list.selected.saturating_add_signed(lines.signum())),
+        }
+        (Vec::new(), true)
+    }
+}
+
+/// What a call is called: its item, else its key.
+fn title_of(call: &Call) -> String {
+    call.item.as_deref().and_then(rows::item_title).unwrap_or_else(|| call.key.to_string())
+}
+
+/// The call as a row of its run's screen, which knows what there is to be shown.
+fn row_of(call: &Call) -> rows::Row {
+    let key: Key = call.key.clone();
+    rows::Row {
+        id: rows::RowId::Call(key),
+        depth: 0,
+        title: title_of(call),
+        status: Some(call.status),
+        waits: true,
+        count: None,
+        folded: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The inbox as a person goes through it.
+
+use serde_json::json;
+
+use super::*;
+use crate::core::decide::Decision;
+use crate::core::event::Event;
+use crate::core::id::RunId;
+use crate::core::task::Kind as TaskKind;
+use crate::core::work::{CommandWork, Work};
+use crate::tui::testing::{SIZES, Story, frame, key};
+use crate::tui::theme::Depth;
+
+/// Two reviews in one run, a review and an approval in another.
+fn runs() -> Vec<Arc<Run>> {
+    let item = |subject: &str| Some(json!({"subject": subject}));
+    let mut poem = Story::new("poem", "poem · the sea", TaskKind::Workflow)
+        .start("write[0]", 1, item("The tide"))
+        .start("write[1]", 1, item("The harbour at night"))
+        .finish("write[0]", 1, json!("It comes and goes,\nand goes *again*."))
+        .review("write[0]", 1, None)
+        .finish("write[1]", 1, json!("The lamps are lit."))
+        .review("write[1]", 1, None)
+        .run;
+    poem.id = RunId::new(1, [1; 10]);
+    let command = CommandWork { argv: vec!["git".into(), "push".into(), "--force".into()], ..CommandWork::default() };
+    let gate = Gate {
+        kind: GateFor::Approval,
+        shows: json!({"work": Work::Command(command)}),
+        allowed: vec![Answer::Approve, Answer::Deny],
+        ..crate::core::decide::review_gate(&"push".parse().unwrap(), 0, 0, None, &[])
+    };
+    let release = Story::new("release", "release · 1.2", TaskKind::Workflow)
+        .start("notes", 1, None)
+        .finish("notes", 1, json!("## 1.2\n\n- faster"))
+        .review("notes", 1, None);
+    let mut release = release.then(Event::GateOpened(gate)).run;
+    release.id = RunId::new(2, [2; 10]);
+    vec![Arc::new(poem), Arc::new(release)]
+}
+
+fn inbox() -> InboxScreen {
+    let mut screen = InboxScreen::default();
+    look(&mut screen, (80, 24));
+    screen.update(Message::Waiting(runs()));
+    look(&mut screen, (80, 24));
+    screen
+}
+
+fn look(screen: &mut InboxScreen, size: (u16, u16)) -> String {
+    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.saw(seen);
+    picture
+}
+
+fn press(screen: &mut InboxScreen, keys: &[&str]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for name in keys {
+        effects.extend(screen.update(Message::Key(key(name))).0);
+        look(screen, (80, 24));
+    }
+    effects
+}
+
+fn decided(effects: &[Effect]) -> Vec<(String, What)> {
+    let of = |effect: &Effect| match effect {
+        Effect::Decide(_, Decision { key, what, .. }) => Some((key.to_string(), what.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn reviews_come_first_and_approvals_after() {
+    for size in SIZES {
+        let mut screen = inbox();
+        insta::assert_snapshot!(format!("inbox_{}x{}", size.0, size.1), look(&mut screen, size));
+    }
+    for size in [(1, 1), (12, 5), (300, 6)] {
+        look(&mut inbox(), size);
+    }
+    let mut empty = InboxScreen::default();
+    empty.update(Message::Waiting(vec![]));
+    assert!(look(&mut empty, (80, 24)).contains("Nothing waits for you."));
+}
+
+#[test]
+fn accepting_one_review_after_another_never_slides_into_an_approval() {
+    let mut screen = inbox();
+    let effects = press(&mut screen, &["a", "a", "a", "a", "Y", "y", "Enter", "a"]);
+    let accepted: Vec<String> = decided(&effects).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(accepted, ["write[0]", "write[1]", "notes"]);
+    assert_eq!(effects.len(), 3);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    // Going on is a key of its own.
+    let effects = press(&mut screen, &["]", "a", "Y"]);
+    assert_eq!(decided(&effects), [("push".to_owned(), What::Approve)]);
+    assert!(look(&mut screen, (80, 24)).contains("Nothing waits for you."));
+}
+
+#[test]
+fn an_approval_shows_the_exact_bytes() {
+    let mut screen = inbox();
+    press(&mut screen, &["Down", "Down", "Down", "Down"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["n"]);
+    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(above.situation().layer, crate::tui::situation::Layer::Ask);
+}
+
+#[test]
+fn what_is_not_on_screen_is_not_decided() {
+    let mut screen = inbox();
+    look(&mut screen, (40, 12));
+    assert_eq!(screen.update(Message::Key(key("a"))).0, []);
+    // Enter reads it first.
+    screen.update(Message::Key(key("Enter")));
+    insta::assert_snapshot!("read_40x12", look(&mut screen, (40, 12)));
+    assert_eq!(decided(&screen.update(Message::Key(key("a"))).0).len(), 1);
+}
+
+#[test]
+fn what_is_decided_elsewhere_leaves_no_other_under_the_key() {
+    let mut screen = inbox();
+    let mut runs = runs();
+    let run = Story { run: (*runs[0]).clone() }.accept("write[0]", 1).run;
+    runs[0] = Arc::new(run);
+    screen.update(Message::Run(Arc::clone(&runs[0])));
+    look(&mut screen, (80, 24));
+    assert_eq!(press(&mut screen, &["a"]), []);
+    assert_eq!(screen.situation().selected, Selected::None);
+}
+
+#[test]
+fn a_decision_that_was_refused_waits_again() {
+    let mut screen = inbox();
+    let effect = press(&mut screen, &["a"]).remove(0);
+    assert_eq!(screen.count(), 3);
+    screen.update(Message::NotDone { effect: Box::new(effect), why: "another attempt waits".into() });
+    assert_eq!(screen.count(), 4);
+    assert!(look(&mut screen, (120, 40)).contains("another attempt waits"));
+}
+
+#[test]
+fn a_retry_asks_for_an_instruction_and_then_goes_on() {
+    let mut screen = inbox();
+    let effects = press(&mut screen, &["r"]);
+    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(above.situation().layer, crate::tui::situation::Layer::Retry);
+    let mut runs = runs();
+    let rejected = Event::AttemptRejected {
+        key: "write[0]".parse().unwrap(),
+        attempt: 1,
+        instruction: "shorter".into(),
+        scope: crate::core::event::Scope::This,
+        by: "ana@host".into(),
+    };
+    runs[0] = Arc::new(Story { run: (*runs[0]).clone() }.then(rejected).run);
+    screen.update(Message::Run(Arc::clone(&runs[0])));
+    assert_eq!(screen.gate().map(|gate| gate.key.to_string()).as_deref(), Some("write[1]"));
+}
+
+#[test]
+fn enter_opens_the_run_at_the_call() {
+    let mut screen = inbox();
+    let effects = press(&mut screen, &["Down", "Enter"]);
+    assert_eq!(effects, [Effect::OpenCall(RunId::new(1, [1; 10]), "write[1]".parse().unwrap())]);
+}
+
+#[test]
+fn skipping_asks_first() {
+    let effects = press(&mut inbox(), &["s"]);
+    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    let outcome = above.clone().give(Id::Yes);
+    assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), What::Skip)]);
+}

@@ -1,0 +1,139 @@
+//! The inbox as it is painted: what waits on the left, what the selected gate shows on the right.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{InboxScreen, Row, Sort, title_of};
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::commands;
+use crate::tui::screens::run::content::Body;
+use crate::tui::text::wrap::wrap_text;
+use crate::tui::text::{fit, width};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::header::Fact;
+use crate::tui::widgets::{footer, header};
+
+/// Below this, one pane is shown at a time.
+const NARROW: u16 = 60;
+const LOW: u16 = 16;
+
+impl InboxScreen {
+    /// Paints the screen.
+    pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if area.height < 5 || area.width < 12 {
+            canvas.text(area, "too small", canvas.theme.muted);
+            return;
+        }
+        let theme = *canvas.theme;
+        let count = self.count();
+        let fact = if count == 0 { "nothing waits".to_owned() } else { format!("{count} waiting") };
+        let style = if count == 0 { theme.muted } else { theme.waiting };
+        header::paint(canvas, Rect { height: 1, ..area }, "Inbox", vec![Fact::new(fact, style, 1)]);
+        let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+        let one = area.width < NARROW || area.height < LOW;
+        if self.zoom || one && self.reading {
+            self.output(canvas, body);
+        } else if one {
+            self.list(canvas, body);
+        } else {
+            let wide = (area.width * 2 / 5).clamp(26, 46);
+            self.list(canvas, Rect { width: wide, ..body });
+            self.output(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+        }
+        let situation = self.situation_with(canvas.seen);
+        let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
+        let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+        footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
+    }
+
+    fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let inner = canvas.pane(area, "", !self.reading);
+        let theme = *canvas.theme;
+        if self.rows.is_empty() {
+            let says = if self.known { "Nothing waits for you." } else { "looking…" };
+            canvas.text(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, says, theme.muted);
+        }
+        self.list
+            .paint(canvas, inner, self.rows.len(), !self.reading, |at, cells| self.row(&self.rows[at], cells, &theme));
+    }
+
+    fn row(&self, row: &Row, cells: u16, theme: &Theme) -> Line<'static> {
+        let gate = match row {
+            Row::Heading(sort, count) => return Line::styled(format!(" {} · {count}", sort.name()), theme.muted),
+            Row::Gate(gate) => gate,
+        };
+        let run = self.runs.iter().find(|run| run.id == gate.run);
+        let call = run.and_then(|run| run.call(&gate.key));
+        let title = call.map_or_else(|| gate.key.to_string(), title_of);
+        let of = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
+        let room = usize::from(cells).saturating_sub(4);
+        let title = fit(&title, room).into_owned();
+        let left = room.saturating_sub(width(&title) + 2);
+        let of = fit(&of, left).into_owned();
+        let blank = " ".repeat(room.saturating_sub(width(&title) + width(&of)));
+        Line::from(vec![
+            Span::styled(" ● ", theme.waiting),
+            Span::styled(title, theme.text),
+            Span::raw(blank),
+            Span::styled(of, theme.muted),
+        ])
+    }
+
+    fn output(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = *canvas.theme;
+        let run = self.run().map(|run| Untrusted::from(run.title.as_str()).line().into_owned());
+        let title = run.map(|run| format!("{} · {run}", self.content.title)).unwrap_or_default();
+        let pane = canvas.pane(area, &title, self.reading);
+        let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
+        canvas.seen.gate = self.gate().cloned();
+        let problems = self.problems();
+        let room = u16::try_from(problems.len()).unwrap_or(u16::MAX).min(inner.height / 3);
+        if room > 0 {
+            let line = inner.bottom() - room - 1;
+            canvas.divide(area, line, "What is wrong with it");
+            let lines: Vec<Line<'_>> =
+                problems.into_iter().map(|problem| Line::styled(format!("✗ {problem}"), theme.failed)).collect();
+            canvas.lines(Rect { y: line + 1, height: room, ..inner }, &lines);
+            inner.height = line - inner.y;
+        }
+        canvas.hit(inner, Hit::Output);
+        match &self.content.body {
+            Body::Text(document) => {
+                let lines = document.height(inner.width, &theme);
+                canvas.seen.output = Extent { lines, height: inner.height.into() };
+                document.paint(inner, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                let below = self.scroll.below(canvas.seen.output);
+                if below > 0 && room == 0 {
+                    canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
+                }
+            }
+            Body::Says(text) => canvas.lines(inner, &wrap_text(text, theme.muted, inner.width.min(80).into())),
+            Body::Live | Body::Empty => self.rest(canvas, inner),
+        }
+    }
+
+    /// What is said while the selection rests on a heading.
+    fn rest(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let says = match self.rows.get(self.list.selected) {
+            Some(Row::Heading(sort, count)) => {
+                let done = match (sort, self.rows.first()) {
+                    (Sort::Approvals, Some(Row::Heading(Sort::Approvals, _))) => "No review waits any more. ",
+                    _ => "",
+                };
+                format!("{done}{}: {count}. `]` goes on with what waits.", sort.name())
+            }
+            _ => String::new(),
+        };
+        let style = canvas.theme.muted;
+        canvas.lines(area, &wrap_text(&says, style, area.width.min(80).into()));
+    }
+
+    /// What the schema and the checks have against what waits.
+    fn problems(&self) -> Vec<String> {
+        let problem = self.call().and_then(|call| call.newest()?.problem.as_deref());
+        let shows = self.open_gate().and_then(|gate| gate.shows.get("failed")?.as_array());
+        let failed = shows.into_iter().flatten().filter_map(serde_json::Value::as_str);
+        problem.into_iter().chain(failed).map(|text| Untrusted::from(text).line().into_owned()).collect()
+    }
+}
