@@ -73,6 +73,4 @@ impl Flow for Scripted {
 }
 
 #[cfg(test)]
-mod programs;
-#[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Scripted;
 use crate::core::decide::What;
 use crate::core::gate::GateFor;
 use crate::core::pinned::Pinned;
 use crate::core::task::Task;
+use crate::flow::scripted::Scripted;
 use crate::flow::testing::{Sim, prompt, workflow_with};
 use crate::flow::{End, Flow as _};
 

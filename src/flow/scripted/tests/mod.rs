@@ -1,4 +1,6 @@
-//! Scripts and programs over a journal in memory.
+//! Scripts over a journal in memory.
+
+mod programs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
