@@ -27,6 +27,7 @@ const ROUNDS: usize = 10_000;
 
 impl Engine {
     /// What would become of the calls of a run with another definition. Nothing is changed.
+    #[must_use]
     pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Preview {
         let flow = crate::flow::of(pinned);
         let mut then = run.clone();

@@ -16,6 +16,7 @@ use crate::core::key::Key;
 use crate::core::step::{Does, Step};
 use crate::core::task::Task;
 use crate::core::template::{from_json, to_json};
+use crate::core::work::secret_marker;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::scope::Scope;
@@ -88,6 +89,23 @@ impl Made {
             "workflow" => Which::MadeUp(Box::new(workflow(request, ground)?)),
             _ => Which::MadeUp(Box::new(request::made_up(request)?)),
         };
+        let node = match &which {
+            Which::Declared(at) => &ground.plan.nodes[*at],
+            Which::MadeUp(node) => node.as_ref(),
+        };
+        let shown = match &node.does {
+            Doing::Prompt(_) => true,
+            Doing::Command(_) => request.kind == "command",
+            _ => false,
+        };
+        let marker = secret_marker(&ground.run.nonce, "");
+        if shown && request.with.to_string().contains(marker.trim_end_matches('⟧')) {
+            return Err(format!(
+                "run.{}: a secret input may not go into a prompt or an argv; put it into `env`, headers, a body or \
+                 arguments",
+                request.kind
+            ));
+        }
         let (ticket, place) = (request.ticket.clone(), request.place.clone());
         let (cell, seen) = (Cell::default(), Seen::waiting());
         Ok(Self { key, ticket, place, notes: Vec::new(), told: None, which, names, depends, cell, scope: None, seen })

@@ -266,6 +266,20 @@ fn mistakes_in_calls_say_what_would_be_right() {
 }
 
 #[test]
+fn a_secret_never_gets_into_a_prompt_or_an_argv() {
+    for body in [
+        "await run.prompt(\"the key is \" + inputs.token);",
+        "await run.step(\"write\", { text: inputs.token });",
+        "await run.command([\"curl\", inputs.token]);",
+    ] {
+        let mut task = script(body);
+        task.inputs = serde_json::from_value(json!([{ "name": "token", "type": "secret" }])).unwrap();
+        let said = why(&Sim::new(task, json!({ "token": "env:TOKEN" })));
+        assert!(said.starts_with("main.js:2:") && said.contains("a secret input may not go"), "{body}: {said}");
+    }
+}
+
+#[test]
 fn modules_beside_the_script_are_imported_and_nothing_else() {
     let files = |import: &str| {
         let main = format!("{import}\nexport default async () => hello();");
