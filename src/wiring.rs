@@ -1,5 +1,7 @@
 //! Wires the rooms together: what the front ends need of rooms that they may not import. The only place that knows all.
 
+mod connecting;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,6 +20,7 @@ use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
 use crate::tui;
+use connecting::Live;
 
 /// The rooms of this process.
 #[derive(Clone)]
@@ -50,18 +53,26 @@ impl Rooms for Wiring {
     }
 
     fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String> {
-        let (wiring, opened, own) = (self.clone(), settings.clone(), self.clone());
+        let (wiring, opened, own, connects) = (self.clone(), settings.clone(), self.clone(), self.clone());
+        let live = Arc::new(Live::new(self.models(settings)));
+        let answers = Arc::clone(&live);
         let state = self.0.state.clone();
         let parts = tui::Parts {
             places,
             state: self.0.state.clone(),
-            config_file: self.0.config_file.clone(),
             settings: settings.clone(),
             open: Box::new(move || {
-                let models = wiring.models(&opened);
+                let models: Arc<dyn Models> = answers;
                 Ok((wiring.engine(&opened, Arc::clone(&models))?, models))
             }),
             agree: Box::new(move |provider| own.keep_agreement(provider)),
+            find: Box::new(|| {
+                let models = LanguageModels::new(Settings::default(), Surroundings::real(Pace::Natural));
+                Box::pin(async move { models.discover().await })
+            }),
+            connect: Box::new(move |connection| {
+                Box::pin(connecting::connect(connects.clone(), Arc::clone(&live), connection))
+            }),
             go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
         };
         tui::run(parts).map_err(|error| error.to_string())

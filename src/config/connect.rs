@@ -10,22 +10,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::parse;
-use crate::core::settings::{ProviderKind, ProviderSettings};
-
-/// A model, and how it is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Connection {
-    /// The name under `[providers]`.
-    pub provider: String,
-    /// What it speaks.
-    pub kind: ProviderKind,
-    /// Where it is asked; `None`: the kind's own address.
-    pub base_url: Option<String>,
-    /// The variable that holds its key; `None`: the kind's own, or none.
-    pub api_key_env: Option<String>,
-    /// The model's name, without the provider.
-    pub model: String,
-}
+use crate::core::settings::Connection;
 
 /// Why a config was not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -44,66 +29,47 @@ pub enum ConnectError {
     ByHand(String),
 }
 
-impl Connection {
-    /// The model as the config names it, `PROVIDER/MODEL`.
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.provider, self.model)
-    }
+/// The lines that say it, in a config of their own.
+#[must_use]
+pub fn connection_lines(connection: &Connection) -> String {
+    format!("[models]\ndefault = {}\n\n{}", quoted(&connection.name()), section(connection, "\n"))
+}
 
-    /// The provider's settings.
-    #[must_use]
-    pub fn settings(&self) -> ProviderSettings {
-        ProviderSettings {
-            kind: self.kind,
-            base_url: self.base_url.clone(),
-            api_key_env: self.api_key_env.clone(),
-            ..ProviderSettings::default()
-        }
-    }
+fn fields(connection: &Connection) -> [(&'static str, Option<&str>); 3] {
+    [
+        ("kind", Some(connection.kind.name())),
+        ("base_url", connection.base_url.as_deref()),
+        ("api_key_env", connection.api_key_env.as_deref()),
+    ]
+}
 
-    /// The lines that say it, in a config of their own.
-    #[must_use]
-    pub fn lines(&self) -> String {
-        format!("[models]\ndefault = {}\n\n{}", quoted(&self.name()), self.section("\n"))
+fn section(connection: &Connection, end: &str) -> String {
+    let mut lines = format!("[providers.{}]{end}", connection.provider);
+    for (key, value) in fields(connection) {
+        if let Some(value) = value {
+            let _ = write!(lines, "{key} = {}{end}", quoted(value));
+        }
     }
+    lines
+}
 
-    fn fields(&self) -> [(&'static str, Option<&str>); 3] {
-        [
-            ("kind", Some(self.kind.name())),
-            ("base_url", self.base_url.as_deref()),
-            ("api_key_env", self.api_key_env.as_deref()),
-        ]
+fn check(connection: &Connection) -> Result<(), ConnectError> {
+    let bare = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let variable = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
+    if connection.provider.is_empty() || !bare(&connection.provider) {
+        return Err(ConnectError::Wrong("a provider's name is made of letters, digits, _ and -"));
     }
-
-    fn section(&self, end: &str) -> String {
-        let mut lines = format!("[providers.{}]{end}", self.provider);
-        for (key, value) in self.fields() {
-            if let Some(value) = value {
-                let _ = write!(lines, "{key} = {}{end}", quoted(value));
-            }
-        }
-        lines
+    if connection.model.trim().is_empty() {
+        return Err(ConnectError::Wrong("the model's name is missing"));
     }
-
-    fn check(&self) -> Result<(), ConnectError> {
-        let bare = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        let variable = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
-        if self.provider.is_empty() || !bare(&self.provider) {
-            return Err(ConnectError::Wrong("a provider's name is made of letters, digits, _ and -"));
-        }
-        if self.model.trim().is_empty() {
-            return Err(ConnectError::Wrong("the model's name is missing"));
-        }
-        if self.base_url.as_deref().is_some_and(|text| !url(text)) {
-            return Err(ConnectError::Wrong("the address begins with http:// or https://"));
-        }
-        if self.api_key_env.as_deref().is_some_and(|text| !variable(text)) {
-            return Err(ConnectError::Wrong("this is the name of a variable; the key itself is never written down"));
-        }
-        Ok(())
+    if connection.base_url.as_deref().is_some_and(|text| !url(text)) {
+        return Err(ConnectError::Wrong("the address begins with http:// or https://"));
     }
+    if connection.api_key_env.as_deref().is_some_and(|text| !variable(text)) {
+        return Err(ConnectError::Wrong("this is the name of a variable; the key itself is never written down"));
+    }
+    Ok(())
 }
 
 /// The text of a config in which `connection` answers for the role `default`.
@@ -111,7 +77,7 @@ impl Connection {
 /// # Errors
 /// When `connection` cannot be written, or the config does not allow it: what is wrong, and what to do.
 pub fn connect(text: &str, connection: &Connection) -> Result<String, ConnectError> {
-    connection.check()?;
+    check(connection)?;
     let before = parse("config.toml", text)
         .map_err(|mistakes| ConnectError::Broken(mistakes.first().map(ToString::to_string).unwrap_or_default()))?;
     if let Some(known) = before.providers.get(&connection.provider) {
@@ -134,7 +100,7 @@ pub fn connect(text: &str, connection: &Connection) -> Result<String, ConnectErr
                     == (connection.kind, &connection.base_url, &connection.api_key_env)
             })
     });
-    changed.filter(|_| says).ok_or_else(|| ConnectError::ByHand(connection.lines()))
+    changed.filter(|_| says).ok_or_else(|| ConnectError::ByHand(connection_lines(connection)))
 }
 
 /// The text with the change, as far as it can be made.
@@ -158,9 +124,9 @@ fn changed(text: &str, connection: &Connection) -> Option<String> {
     }
     let provider = table(root, "providers").and_then(|(_, providers)| table(providers, &connection.provider));
     match provider {
-        None => appended.push(connection.section(end)),
+        None => appended.push(section(connection, end)),
         Some((span, provider)) => {
-            for (key, value) in connection.fields() {
+            for (key, value) in fields(connection) {
                 let missing = provider.iter().all(|(known, _)| known.get_ref() != key);
                 if let Some(value) = value.filter(|_| missing) {
                     edits.push(after_header(text, &span, format!("{key} = {}", quoted(value)), end)?);
@@ -210,6 +176,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::settings::ProviderKind;
 
     fn gpt() -> Connection {
         Connection {
@@ -273,7 +240,7 @@ mod tests {
         let changed = connect("models.default = \"demo/demo\"\n", &gpt()).unwrap();
         assert!(changed.starts_with("models.default = \"openai/gpt-5-mini\"\n"), "{changed}");
         let told = connect("models = { careful = \"demo/demo\" }\n", &gpt()).unwrap_err();
-        assert_eq!(told, ConnectError::ByHand(gpt().lines()));
+        assert_eq!(told, ConnectError::ByHand(connection_lines(&gpt())));
     }
 
     #[test]

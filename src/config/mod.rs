@@ -11,7 +11,7 @@ pub mod secrets;
 
 use std::sync::Arc;
 
-pub use connect::{ConnectError, Connection, connect};
+pub use connect::{ConnectError, connect, connection_lines};
 pub use file::read;
 pub use paths::{NoHome, Paths};
 pub use secrets::SecretStore;

@@ -155,6 +155,49 @@ impl ProviderSettings {
     }
 }
 
+/// A model, and how it is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// The name under `[providers]`.
+    pub provider: String,
+    /// What it speaks.
+    pub kind: ProviderKind,
+    /// Where it is asked; `None`: the kind's own address.
+    pub base_url: Option<String>,
+    /// The variable that holds its key; `None`: the kind's own, or none.
+    pub api_key_env: Option<String>,
+    /// The model's name, without the provider.
+    pub model: String,
+}
+
+impl Connection {
+    /// The model as the config names it, `PROVIDER/MODEL`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+
+    /// The provider's settings.
+    #[must_use]
+    pub fn settings(&self) -> ProviderSettings {
+        ProviderSettings {
+            kind: self.kind,
+            base_url: self.base_url.clone(),
+            api_key_env: self.api_key_env.clone(),
+            ..ProviderSettings::default()
+        }
+    }
+}
+
+/// A model that could be connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// How.
+    pub connection: Connection,
+    /// Why it is known: `GROQ_API_KEY is set`, `it answers on port 1234`.
+    pub why: String,
+}
+
 /// Loading a local model, or thinking before the first word, can take minutes.
 pub const FIRST_TOKEN_TIMEOUT: Span = Span(300_000);
 

@@ -8,6 +8,7 @@
 mod anthropic;
 mod demo;
 mod dialect;
+mod discover;
 mod exchange;
 mod frames;
 mod http;

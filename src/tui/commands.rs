@@ -215,6 +215,7 @@ pub static TABLE: &[Command] = &[
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
+    command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
             && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateFor::Input | GateFor::Secret))

@@ -1,6 +1,8 @@
 //! Effects: what `update` wants done, as data. The runtime does what concerns the terminal; the rest goes to the engine
 //! and the catalog, and its outcome comes back as a message.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::core::decide::Decision;
@@ -9,6 +11,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::HistoryQuery;
 use crate::core::secret::Secret;
+use crate::core::settings::Connection;
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
 
@@ -45,6 +48,10 @@ pub enum Go {
     RunAgain,
     /// What may follow this run's result.
     FollowUp,
+    /// The models that could be connected.
+    Connect,
+    /// The form for a server that was not found.
+    OtherServer,
     /// The form that the selected call asks for.
     Answer,
 }
@@ -156,6 +163,10 @@ pub enum Effect {
     ListRuns,
     /// Ask for the tasks again.
     ListTasks,
+    /// Look for models that could be connected.
+    FindModels,
+    /// Try a model; when it answers, write the config, and have it answer from then on.
+    Connect(Arc<Connection>),
     /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
     ListWaiting {
         /// Whether nothing is known yet.

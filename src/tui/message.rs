@@ -15,6 +15,7 @@ use crate::core::key::Key;
 use crate::core::model::{Delta, ModelChoice};
 use crate::core::ports::RunRow;
 use crate::core::run::Run;
+use crate::core::settings::Found;
 use crate::core::task::Task;
 
 /// Something that happened.
@@ -88,6 +89,10 @@ pub enum Message {
     Tasks(Vec<TaskRow>),
     /// Which model answers, and why.
     Answers(ModelChoice),
+    /// Models that could be connected.
+    Found(Vec<Found>),
+    /// A model was connected; what is to be said.
+    Connected(String),
     /// A run was opened.
     Opened(Box<Opened>),
     /// A task wants to be filled in.

@@ -14,8 +14,8 @@ use crossterm::event::{
 };
 use crossterm::style::Print;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
 use ratatui::Terminal;
@@ -66,8 +66,7 @@ impl Screen {
     /// When it does not take a mode.
     pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
         set_modes(mouse)?;
-        let out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        Ok(Self { mouse, terminal: Terminal::new(CrosstermBackend::new(out))? })
+        Ok(Self { mouse, terminal: blank()? })
     }
 
     /// Draws a frame and gives what it showed.
@@ -107,7 +106,9 @@ impl Screen {
         leave();
         let given = user();
         set_modes(self.mouse)?;
-        self.terminal.clear()?;
+        // Not `Terminal::clear`: it asks the terminal where the cursor is, and waits for the answer.
+        self.terminal = blank()?;
+        queue!(self.terminal.backend_mut(), Clear(ClearType::All))?;
         Ok(given)
     }
 
@@ -129,23 +130,38 @@ impl Drop for Screen {
     }
 }
 
-/// Restores the terminal, whoever has it. For the panic hook and the ways out that drop nothing.
-pub fn leave() {
-    if ENTERED.swap(false, Ordering::SeqCst) {
+/// Restores the terminal, whoever has it. For the panic hook and the ways out that drop nothing. Gives whether it was in
+/// the interface's modes.
+pub fn leave() -> bool {
+    let entered = ENTERED.swap(false, Ordering::SeqCst);
+    if entered {
         let mut out = io::stdout();
         // There is nobody to tell when the terminal is gone.
         let _ = write_leave(&mut out);
         let _ = disable_raw_mode();
     }
+    entered
 }
 
-/// From now on a panic first restores the terminal, then does what it did before.
+/// From now on a panic, on whichever thread, restores the terminal, does what it did before, and ends the process: a
+/// screen that goes on over a mistake of the program shows nothing that can be relied on, and what is saved is saved.
 pub fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        leave();
+        let shown = leave();
         before(info);
+        if shown {
+            std::process::exit(PANICKED);
+        }
     }));
+}
+
+/// The exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
+
+/// A terminal of which nothing is known.
+fn blank() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout())))
 }
 
 fn set_modes(mouse: bool) -> Result<(), TerminalError> {

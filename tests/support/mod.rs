@@ -4,4 +4,5 @@
 
 pub mod cli;
 pub mod model_server;
+pub mod screen;
 pub mod terminal;

@@ -152,6 +152,10 @@ impl GraphSession {
 
     /// A run that has made as many calls as it may fails before it makes another.
     fn limit(&self, wants: &mut Wants) {
+        // Far from the limit nothing needs to be counted.
+        if self.run.calls.len() + wants.calls.len() <= self.max_calls {
+            return;
+        }
         let begun = |key: &Key| self.run.call(key).is_some_and(|call| !call.attempts.is_empty());
         let made = self.run.calls.values().filter(|call| !call.attempts.is_empty()).count();
         let mut left = self.max_calls.saturating_sub(made);

@@ -30,13 +30,28 @@ use crate::flow::work::{condition, eval};
 /// How far the steps of a plan have come.
 pub struct Scope {
     pub(super) states: Vec<State>,
+    /// One for each state, side by side: every event asks them all.
+    marks: Vec<Mark>,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
 }
 
+/// What is asked of a step at every event.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "four answers that do not exclude each other")]
+struct Mark {
+    /// Something inside it changed.
+    dirty: bool,
+    /// It has not ended.
+    waits: bool,
+    /// Its failure ends the scope.
+    failed: bool,
+    /// Some slot of it may want calls.
+    wants: bool,
+}
+
 /// How far one step has come.
 pub(super) struct State {
-    pub(super) dirty: bool,
     pub(super) names_dirty: bool,
     pub(super) outcome: Outcome,
     /// What `steps.X` is for others, once it has ended.
@@ -57,7 +72,6 @@ pub(super) struct State {
 impl State {
     fn new() -> Self {
         Self {
-            dirty: true,
             names_dirty: true,
             outcome: Outcome::Waiting,
             view: Value::from(()),
@@ -83,7 +97,9 @@ impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
     pub fn new(plan: &Plan, prefix: Option<Key>, names: Names) -> Self {
-        Self { states: plan.nodes.iter().map(|_| State::new()).collect(), prefix, names }
+        let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
+        let states = plan.nodes.iter().map(|_| State::new()).collect();
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
@@ -91,7 +107,7 @@ impl Scope {
         let Some(segment) = key.segments().get(depth) else { return };
         let Some(&at) = plan.by_id.get(&segment.id) else { return };
         let state = &mut self.states[at];
-        let fresh = !std::mem::replace(&mut state.dirty, true);
+        let fresh = !std::mem::replace(&mut self.marks[at].dirty, true);
         let slot = segment.item.unwrap_or(0) as usize;
         if fresh {
             state.touched = Some(vec![slot]);
@@ -115,19 +131,24 @@ impl Scope {
     /// Looks at everything that is dirty, in an order in which each step comes after what it depends on.
     pub fn evaluate(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
         for &at in &plan.order {
-            if !self.states[at].dirty {
+            if !self.marks[at].dirty {
                 continue;
             }
             let before = self.states[at].stamp;
             self.step(plan, at, evaluation);
             let state = &mut self.states[at];
-            state.dirty = false;
             state.names_dirty = false;
             state.touched = None;
             state.stamp = stamp(&(&state.outcome, state.slots.iter().map(Slot::stamp).collect::<Vec<_>>()));
+            self.marks[at] = Mark {
+                dirty: false,
+                waits: state.outcome == Outcome::Waiting,
+                failed: state.failure.is_some(),
+                wants: state.slots.iter().any(Slot::may_want),
+            };
             if before != state.stamp {
                 for &dependent in &plan.dependents[at] {
-                    self.states[dependent].dirty = true;
+                    self.marks[dependent].dirty = true;
                     self.states[dependent].names_dirty = true;
                 }
             }
@@ -137,20 +158,21 @@ impl Scope {
     /// The calls that are wanted, in declared order; none new where a step has failed for good.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         if self.failure().is_none() {
-            self.states.iter().flat_map(|state| &state.slots).for_each(|slot| slot.wants(into));
+            let wanting = self.states.iter().zip(&self.marks).filter(|(_, mark)| mark.wants);
+            wanting.flat_map(|(state, _)| &state.slots).for_each(|slot| slot.wants(into));
         }
     }
 
     /// The call that ended this scope by its failure.
     #[must_use]
     pub fn failure(&self) -> Option<&(Key, Failure)> {
-        self.states.iter().find_map(|state| state.failure.as_ref())
+        self.states[self.marks.iter().position(|mark| mark.failed)?].failure.as_ref()
     }
 
     /// Whether every step has ended.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.states.iter().all(|state| state.outcome != Outcome::Waiting)
+        self.marks.iter().all(|mark| !mark.waits)
     }
 
     /// What `steps.X` is of every step that has ended, for what comes after all of them.

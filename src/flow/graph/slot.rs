@@ -76,6 +76,12 @@ impl Slot {
         stamp(&(&self.outcome, self.seq, self.inner_stamp))
     }
 
+    /// Whether it, or a scope inside it, may want calls.
+    #[must_use]
+    pub fn may_want(&self) -> bool {
+        self.want.is_some() || self.iterations.iter().any(|iteration| iteration.scope.is_some())
+    }
+
     /// The calls that it wants.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         into.extend(self.want.clone());

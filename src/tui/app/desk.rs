@@ -11,7 +11,7 @@ use tokio::sync::{SetOnce, mpsc};
 
 use super::waiting::Waited;
 use super::watching::Watched;
-use super::{Open, Parts};
+use super::{Connect, Find, Open, Parts};
 use crate::catalog::Places;
 use crate::core::decide::Decision;
 use crate::core::event::PauseReason;
@@ -35,10 +35,11 @@ pub struct Desk(Arc<Inner>);
 pub struct Inner {
     pub places: Places,
     pub settings: Settings,
-    pub config_file: PathBuf,
     pub cwd: PathBuf,
     post: mpsc::Sender<Message>,
     agree: Box<dyn Fn(&str) + Send + Sync>,
+    find: Find,
+    connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
     open: Mutex<Option<Open>>,
     rooms: SetOnce<Result<Rooms, String>>,
@@ -64,10 +65,11 @@ impl Desk {
         let desk = Self(Arc::new(Inner {
             places: parts.places,
             settings: parts.settings,
-            config_file: parts.config_file,
             cwd: std::env::current_dir().unwrap_or_default(),
             post,
             agree: parts.agree,
+            find: parts.find,
+            connect: parts.connect,
             go_on: parts.go_on,
             open: Mutex::new(Some(parts.open)),
             rooms: SetOnce::new(),
@@ -239,6 +241,13 @@ impl Desk {
                 }
                 self.perform(*then);
                 Ok(None)
+            }
+            Effect::FindModels => Ok(Some(Message::Found((self.find)().await))),
+            Effect::Connect(connection) => {
+                let said = (self.connect)(connection.as_ref().clone()).await?;
+                self.post(Message::Connected(said)).await;
+                let choice = self.rooms().await?.models.choice(None).map_err(|failure| failure.message)?;
+                Ok(Some(Message::Answers(choice)))
             }
             Effect::Search { ticket, query } => {
                 let offset = query.offset;

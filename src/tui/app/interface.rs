@@ -25,6 +25,7 @@ use crate::tui::layers::{Above, Choose, Confirm, Entry, Help, Kind, Pick, picks}
 use crate::tui::message::{FormOf, Message, Opened};
 use crate::tui::runtime::App;
 use crate::tui::screens::chat::ChatScreen;
+use crate::tui::screens::connect::other_server;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
@@ -167,6 +168,10 @@ impl Interface {
                     home.answers(choice);
                 }
                 (Vec::new(), self.on_home())
+            }
+            Message::Connected(said) => {
+                self.stack.retain(|page| !matches!(page, Page::Connect(_)));
+                self.top_mut().update(Message::Done(said))
             }
             Message::Opened(opened) => (self.opened(*opened), true),
             Message::Form(form) => {
@@ -374,6 +379,19 @@ impl Interface {
             Effect::Go(Go::Inbox) => {
                 out.push(Effect::ListWaiting { anew: true });
                 self.stack.push(Page::Inbox(Box::default()));
+            }
+            Effect::Go(Go::Connect) => {
+                out.push(Effect::FindModels);
+                self.stack.push(Page::Connect(Box::default()));
+            }
+            Effect::Go(Go::OtherServer) => {
+                self.stack.push(Page::Form(Box::new(other_server(self.now))));
+            }
+            Effect::Connect(connection) => {
+                if let Page::Connect(screen) = self.top_mut() {
+                    screen.tries(&connection);
+                }
+                out.push(Effect::Connect(connection));
             }
             Effect::OpenCall(run, key) => {
                 self.wanted = Some((run, key));

@@ -29,8 +29,8 @@ use super::theme::{Depth, Ground, Theme};
 use crate::catalog::Places;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
-use crate::core::ports::Models;
-use crate::core::settings::{self, Settings};
+use crate::core::ports::{BoxFuture, Models};
+use crate::core::settings::{self, Connection, Found, Settings};
 use crate::engine::Engine;
 
 /// So many messages may wait before those who post them wait.
@@ -42,20 +42,28 @@ const REST: Duration = Duration::from_secs(3);
 /// Opens what is slow to open; called once, after the first frame.
 pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + Send>;
 
+/// Looks for models that could be connected.
+pub type Find = Box<dyn Fn() -> BoxFuture<'static, Vec<Found>> + Send + Sync>;
+
+/// Connects a model.
+pub type Connect = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
 /// What the interface is made of.
 pub struct Parts {
     /// Where definitions are looked for.
     pub places: Places,
     /// The folder for drafts that go to `$EDITOR`.
     pub state: std::path::PathBuf,
-    /// The config file, to be named to the person.
-    pub config_file: std::path::PathBuf,
     /// The settings.
     pub settings: Settings,
     /// Opens the engine and the models.
     pub open: Open,
     /// Keeps that the person agreed to a provider that was only found.
     pub agree: Box<dyn Fn(&str) + Send + Sync>,
+    /// Looks for models that could be connected.
+    pub find: Find,
+    /// Tries a model, writes the config, and has the model answer from then on; gives what is to be said.
+    pub connect: Connect,
     /// Has a process of its own go on with a run.
     pub go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
 }
@@ -118,6 +126,7 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut lines = Vec::new();
+    let mut handed = Vec::new();
     for run in driven {
         if !going.contains(&run) {
             if desk.waits(run) {
@@ -126,15 +135,21 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         } else if leaving == Leaving::GoOn {
             match desk.go_on_without(run) {
                 Ok(()) => {
-                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()))
+                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()));
+                    handed.push(run);
                 }
                 Err(why) => {
-                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()))
+                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()));
                 }
             }
         } else {
             lines.push(format!("{} is paused; to go on: stepwell resume {}", desk.title(run), run.short()));
         }
+    }
+    // Not before the others hold them: the end of this process could take theirs along until they stand alone.
+    let patience = Instant::now() + REST;
+    while Instant::now() < patience && handed.iter().any(|run| !engine.is_driven(*run)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     lines.join("\n")
 }

@@ -9,6 +9,7 @@ use crate::tui::commands::Id;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
 use crate::tui::screens::chat::ChatScreen;
+use crate::tui::screens::connect::ConnectScreen;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
@@ -25,6 +26,7 @@ pub enum Page {
     Chat(Box<ChatScreen>),
     History(Box<HistoryScreen>),
     Inbox(Box<InboxScreen>),
+    Connect(Box<ConnectScreen>),
 }
 
 impl Page {
@@ -36,6 +38,7 @@ impl Page {
             Self::Chat(screen) => screen.update(message),
             Self::History(screen) => screen.update(message),
             Self::Inbox(screen) => screen.update(message),
+            Self::Connect(screen) => screen.update(message),
         }
     }
 
@@ -47,6 +50,7 @@ impl Page {
             Self::Chat(screen) => screen.give(id),
             Self::History(screen) => screen.give(id),
             Self::Inbox(screen) => screen.give(id),
+            Self::Connect(screen) => screen.give(id),
         }
     }
 
@@ -58,6 +62,7 @@ impl Page {
             Self::Chat(screen) => screen.view(canvas, area),
             Self::History(screen) => screen.view(canvas, area),
             Self::Inbox(screen) => screen.view(canvas, area),
+            Self::Connect(screen) => screen.view(canvas, area),
         }
     }
 
@@ -69,6 +74,7 @@ impl Page {
             Self::Chat(screen) => screen.saw(seen),
             Self::History(screen) => screen.saw(seen),
             Self::Inbox(screen) => screen.saw(seen),
+            Self::Connect(screen) => screen.saw(seen),
         }
     }
 
@@ -80,6 +86,7 @@ impl Page {
             Self::Chat(screen) => screen.situation(),
             Self::History(screen) => screen.situation(),
             Self::Inbox(screen) => screen.situation(),
+            Self::Connect(screen) => screen.situation(),
         }
     }
 
@@ -88,7 +95,7 @@ impl Page {
         match self {
             Self::Run(screen) => Some(screen.run().id),
             Self::Chat(screen) => Some(screen.run().id),
-            Self::Home(_) | Self::Form(_) | Self::History(_) | Self::Inbox(_) => None,
+            Self::Home(_) | Self::Form(_) | Self::History(_) | Self::Inbox(_) | Self::Connect(_) => None,
         }
     }
 
@@ -97,7 +104,7 @@ impl Page {
         match self {
             Self::Home(_) | Self::Inbox(_) => true,
             Self::Run(screen) => screen.ticks(),
-            Self::Form(_) | Self::Chat(_) | Self::History(_) => false,
+            Self::Form(_) | Self::Chat(_) | Self::History(_) | Self::Connect(_) => false,
         }
     }
 
@@ -108,6 +115,7 @@ impl Page {
             Self::Home(_) => Untrusted::from("stepwell"),
             Self::History(_) => of("history"),
             Self::Inbox(_) => of("inbox"),
+            Self::Connect(_) => of("connect a model"),
             Self::Form(screen) => of(screen.title()),
             Self::Run(screen) => of(&screen.run().title),
             Self::Chat(screen) => of(&screen.run().title),

@@ -1,6 +1,7 @@
 //! Screens: each a model with a pure `update` and a `view`, made of core's types only.
 
 pub mod chat;
+pub mod connect;
 pub mod form;
 pub mod history;
 pub mod home;

@@ -2,6 +2,8 @@
 
 mod view;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyCode, KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
@@ -16,6 +18,7 @@ use crate::tui::canvas::{Hit, Seen, SeenGate};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
 use crate::tui::message::Message;
+use crate::tui::screens::connect::described;
 use crate::tui::situation::{Screen, Situation};
 use crate::tui::widgets::field::{Asked, FormField};
 
@@ -26,6 +29,8 @@ pub enum For {
     Start(String),
     /// The answer to a gate.
     Answer(SeenGate),
+    /// A server that is to be connected.
+    Connect,
 }
 
 /// The model.
@@ -229,6 +234,7 @@ impl FormScreen {
             self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.secret()?))).collect();
         match &self.purpose {
             For::Start(task) => vec![Effect::Start { task: task.clone(), inputs: values, secrets }],
+            For::Connect => vec![Effect::Go(Go::Back), Effect::Connect(Arc::new(described(&values)))],
             For::Answer(gate) => {
                 // A secret is asked for alone, and goes as it was typed.
                 let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);

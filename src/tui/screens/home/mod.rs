@@ -26,6 +26,10 @@ use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
 
+const CONNECT: &str = "The demo replays recorded answers; it needs no network and knows only the shipped tasks.\n\n\
+    **Enter** looks for keys in your environment and for servers on this machine, or takes the address of another. \
+    The model is asked for one token before the config is changed. A key is never written down.";
+
 /// Something that can be started, as home shows it.
 #[derive(Clone, Debug)]
 pub struct TaskRow {
@@ -55,6 +59,8 @@ enum Row {
     Heading(&'static str),
     Run(usize),
     Task(usize),
+    /// There is only the demo: the way to a model.
+    Connect,
     Ask,
 }
 
@@ -67,6 +73,8 @@ pub struct HomeScreen {
     search: LineInput,
     rows: Vec<Row>,
     list: List,
+    /// The person has moved the selection, or typed: it stays on what it is on.
+    moved: bool,
     preview: Document,
     scroll: Scroll,
     now: DateTime<Utc>,
@@ -87,6 +95,7 @@ impl HomeScreen {
             search: LineInput::default(),
             rows: Vec::new(),
             list: List::default(),
+            moved: false,
             preview: Document::default(),
             scroll: Scroll::at_start(),
             now,
@@ -111,7 +120,7 @@ impl HomeScreen {
     }
 
     fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
-        let before = self.selected().and_then(|row| self.name_of(row));
+        let before = self.selected().filter(|_| self.moved).and_then(|row| self.name_of(row));
         fill(self);
         self.refresh();
         if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
@@ -136,7 +145,7 @@ impl HomeScreen {
 
     /// Which model answers, and why.
     pub fn answers(&mut self, model: ModelChoice) {
-        self.model = Some(model);
+        self.refill(|home| home.model = Some(model));
     }
 
     /// What the last frame showed.
@@ -208,6 +217,7 @@ impl HomeScreen {
             return self.give(id);
         }
         if self.search.key(key) {
+            self.moved = true;
             self.refresh();
         }
         Vec::new()
@@ -239,6 +249,7 @@ impl HomeScreen {
         match self.selected() {
             Some(Row::Run(at)) => vec![Effect::OpenRun(self.runs[at].run)],
             Some(Row::Ask) => vec![Effect::Ask(self.search.value())],
+            Some(Row::Connect) => vec![Effect::Go(Go::Connect)],
             Some(Row::Task(at)) => {
                 let task = &self.tasks[at];
                 if let Some(error) = task.errors.first() {
@@ -259,7 +270,7 @@ impl HomeScreen {
         let choose = match self.selected()? {
             Row::Run(at) => picks::of_run(&self.runs[at]),
             Row::Task(at) => picks::of_task(&self.tasks[at]),
-            Row::Heading(_) | Row::Ask => return None,
+            Row::Heading(_) | Row::Ask | Row::Connect => return None,
         };
         Some(Above::effect(Layered::Choose(choose)))
     }
@@ -277,12 +288,13 @@ impl HomeScreen {
         match row {
             Row::Run(at) => Some(self.runs.get(at)?.run.to_string()),
             Row::Task(at) => Some(self.tasks.get(at)?.id.clone()),
-            Row::Heading(_) | Row::Ask => None,
+            Row::Heading(_) | Row::Ask | Row::Connect => None,
         }
     }
 
     /// Moves the selection over headings.
     fn step(&mut self, by: isize) {
+        self.moved = true;
         let mut at = self.list.selected;
         loop {
             let next = at.saturating_add_signed(by);
@@ -302,7 +314,7 @@ impl HomeScreen {
     fn refresh(&mut self) {
         let wanted = self.search.value();
         self.rows = if wanted.trim().is_empty() { self.all() } else { self.found(wanted.trim()) };
-        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_))).unwrap_or(0);
+        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_) | Row::Connect)).unwrap_or(0);
         self.list.select(first, self.rows.len(), self.seen.list);
         self.show();
     }
@@ -317,6 +329,9 @@ impl HomeScreen {
             }
         };
         section("Open runs", (0..self.runs.len()).map(Row::Run).collect());
+        if self.model.as_ref().is_some_and(|model| model.demo) {
+            section("Only the demo answers", vec![Row::Connect]);
+        }
         section("Instruct", of(Kind::Instruct).collect());
         section("Workflows", of(Kind::Workflow).collect());
         rows
@@ -325,6 +340,12 @@ impl HomeScreen {
     fn found(&self, wanted: &str) -> Vec<Row> {
         let mut fuzzy = Fuzzy::new(wanted);
         let mut score = |text: &str| fuzzy.score(text);
+        // In a sentence almost any letters stand in their order: there the words themselves are looked for.
+        let words: Vec<String> = wanted.to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let says = |text: &str| {
+            let text = text.to_lowercase();
+            words.iter().all(|word| text.contains(word.as_str())).then_some(1)
+        };
         let mut found: Vec<(u32, Row)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
             found.extend(score(&run.title).map(|score| (score, Row::Run(at))));
@@ -333,7 +354,7 @@ impl HomeScreen {
             // A match in the name is worth more than one in what is said about it.
             let name = score(&row.name).map(|score| score * 2);
             let about =
-                row.task.as_ref().and_then(|task| score(&format!("{} {}", task.description, task.tags.join(" "))));
+                row.task.as_ref().and_then(|task| says(&format!("{} {}", task.description, task.tags.join(" "))));
             found.extend(name.max(about).map(|score| (score, Row::Task(at))));
         }
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
@@ -348,6 +369,7 @@ impl HomeScreen {
         let text = match self.selected() {
             Some(Row::Run(at)) => self.runs[at].snippet.data().replace(['\u{2}', '\u{3}'], ""),
             Some(Row::Task(at)) => about(&self.tasks[at], self.now),
+            Some(Row::Connect) => CONNECT.to_owned(),
             Some(Row::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
             Some(Row::Heading(_)) | None => "Nothing here yet.".to_owned(),
         };

@@ -88,6 +88,7 @@ impl HomeScreen {
                 let name = Untrusted::from(task.name.as_str()).line().into_owned();
                 spread(&icon, theme.accent, &name, theme.text, &aside, style, cells)
             }
+            Row::Connect => spread("+", theme.accent, "Connect a model", theme.text, "", theme.muted, cells),
             Row::Ask => {
                 let asked = Untrusted::new(self.search.value());
                 spread("?", theme.accent, &format!("Ask: {}", asked.line()), theme.accent, "", theme.muted, cells)
@@ -100,6 +101,7 @@ impl HomeScreen {
             Some(Row::Run(at)) => self.runs[*at].title.clone(),
             Some(Row::Task(at)) => self.tasks[*at].name.clone(),
             Some(Row::Ask) => "Ask".to_owned(),
+            Some(Row::Connect) => "Connect a model".to_owned(),
             Some(Row::Heading(_)) | None => String::new(),
         };
         let inner = canvas.pane(area, &Untrusted::new(title).line(), false);

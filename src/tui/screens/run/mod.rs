@@ -70,6 +70,8 @@ pub struct RunScreen {
     zoom: bool,
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
+    /// What was decided here and is not yet seen to be: it waits no more.
+    decided: HashMap<Key, (u32, u32)>,
     live: HashMap<Key, Live>,
     content: Content,
     scroll: Scroll,
@@ -95,6 +97,7 @@ impl RunScreen {
             pane: Pane::List,
             zoom: false,
             following: true,
+            decided: HashMap::new(),
             live: HashMap::new(),
             content: Content::default(),
             scroll: Scroll::following(),
@@ -214,6 +217,11 @@ impl RunScreen {
         let same = before.and_then(|id| self.rows.iter().position(|row| row.id == id));
         let keep = same.unwrap_or(self.list.selected);
         self.list.select(keep, self.rows.len(), self.seen.list);
+        let run = Arc::clone(&self.run);
+        self.decided.retain(|key, seen| {
+            let gate = run.call(key).and_then(|call| call.gate.as_ref());
+            gate.is_some_and(|gate| (gate.attempt, gate.version) == *seen)
+        });
         if self.following {
             self.follow();
         }
@@ -232,7 +240,7 @@ impl RunScreen {
             (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
         };
         let call = |row: &Row| matches!(row.id, RowId::Call(_));
-        let waits = ahead(&|row| call(row) && row.waits);
+        let waits = ahead(&|row| row.waits && matches!(&row.id, RowId::Call(key) if !self.decided.contains_key(key)));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
         let pending = || ahead(&|row| matches!(row.status, None | Some(CallStatus::Pending)) && row.count.is_none());
         let target = if self.run.status.is_over() {

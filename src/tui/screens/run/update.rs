@@ -283,6 +283,7 @@ impl RunScreen {
     fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
+        self.decided.insert(gate.key.clone(), (gate.attempt, gate.version));
         vec![decision(gate, what)]
     }
 
@@ -377,10 +378,9 @@ impl RunScreen {
             attempt: gate.attempt,
             version: gate.version,
         });
-        let effects: Vec<Effect> = seen.map(|gate| decision(&gate, What::Accept)).collect();
+        let gates: Vec<SeenGate> = seen.collect();
         self.marked.clear();
-        self.following = true;
-        effects
+        gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
     }
 
     fn retry(&mut self) -> Vec<Effect> {

@@ -1,0 +1,180 @@
+//! Connects a model while the interface runs: tries it, writes the config, and has it answer from then on.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Wiring;
+use crate::cli::Rooms as _;
+use crate::config;
+use crate::core::failure::Failure;
+use crate::core::model::{Asker, Completion, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
+use crate::core::ports::{BoxFuture, Models};
+use crate::core::settings::Connection;
+use crate::core::usage::Usage;
+
+/// The longest answer that a trial asks for: some models refuse to be asked for less.
+const TRIAL_TOKENS: u32 = 16;
+
+/// The models that answer now; others may take their place.
+pub struct Live(RwLock<Arc<dyn Models>>);
+
+impl Live {
+    pub fn new(models: Arc<dyn Models>) -> Self {
+        Self(RwLock::new(models))
+    }
+
+    fn now(&self) -> Arc<dyn Models> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn replace(&self, models: Arc<dyn Models>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = models;
+    }
+}
+
+impl Models for Live {
+    fn complete(
+        &self,
+        request: ModelRequest,
+        deltas: DeltaSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
+        self.now().complete(request, deltas, cancel)
+    }
+
+    fn choice(&self, name: Option<&str>) -> Result<ModelChoice, Failure> {
+        self.now().choice(name)
+    }
+
+    fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
+        self.now().estimate(models, prompt_tokens, max_tokens)
+    }
+
+    fn lane(&self, models: &[String]) -> Option<(String, usize)> {
+        self.now().lane(models)
+    }
+
+    fn choices(&self) -> Vec<ModelChoice> {
+        self.now().choices()
+    }
+
+    fn probe(&self) -> BoxFuture<'static, ()> {
+        self.now().probe()
+    }
+
+    fn repair(&self, provider: &str) {
+        self.now().repair(provider);
+    }
+
+    fn agree(&self, provider: &str) {
+        self.now().agree(provider);
+    }
+}
+
+/// Asks a model for a token; when it answers, changes the config so that it is the default, and has it answer in `live`.
+/// Gives what is to be said.
+///
+/// # Errors
+/// What went wrong; the config is as it was.
+pub async fn connect(wiring: Wiring, live: Arc<Live>, connection: Connection) -> Result<String, String> {
+    let file = wiring.0.config_file.clone();
+    let before = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(format!("the config {} cannot be read: {error}", file.display())),
+    };
+    let changed = config::connect(&before, &connection).map_err(|error| error.to_string())?;
+    let settings = config::parse("config.toml", &changed)
+        .map_err(|mistakes| mistakes.first().map(ToString::to_string).unwrap_or_default())?;
+    let trial = ModelRequest {
+        models: vec![connection.name()],
+        messages: vec![Message::new(Role::User, "Say yes.")],
+        schema: None,
+        temperature: None,
+        max_tokens: Some(TRIAL_TOKENS),
+        seed: None,
+        asker: Asker::default(),
+    };
+    let answered = wiring.models(&settings).complete(trial, Arc::new(|_| {}), CancellationToken::new()).await;
+    answered.map_err(|failed| failed.failure.message)?;
+    if changed != before {
+        write(&file, &changed)
+            .map_err(|error| format!("it answers, but {} was not written: {error}", file.display()))?;
+    }
+    let settings = config::load(&wiring.0).map_err(|error| error.to_string())?;
+    live.replace(wiring.models(&settings));
+    Ok(format!("{} answered; {} says so now", connection.name(), file.display()))
+}
+
+/// Writes a file by rename, where a link leads to, with the permissions that it has.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    if let Some(folder) = target.parent() {
+        crate::engine::private_folder(folder)?;
+    }
+    let mode = std::fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode());
+    let beside = target.with_extension(format!("toml.{}", std::process::id()));
+    let written = (|| {
+        let mut new = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        new.write_all(text.as_bytes())?;
+        new.sync_all()?;
+        std::fs::rename(&beside, &target)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Paths;
+    use crate::core::settings::ProviderKind;
+
+    fn demo() -> Connection {
+        Connection { provider: "demo".into(), kind: ProviderKind::Demo, model: "demo".into(), ..Connection::default() }
+    }
+
+    fn wiring(folder: &Path) -> Wiring {
+        Wiring(Paths {
+            config_file: folder.join("config.toml"),
+            tasks: folder.join("tasks"),
+            workflows: folder.join("workflows"),
+            store: folder.join("stepwell.db"),
+            state: folder.join("state"),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_model_that_answers_is_written_into_the_config_and_answers_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let wiring = wiring(folder.path());
+        std::fs::write(&wiring.0.config_file, "# mine\n[ui]\nmouse = false\n").unwrap();
+        let live = Arc::new(Live::new(wiring.models(&crate::core::settings::Settings::default())));
+        let said = connect(wiring.clone(), Arc::clone(&live), demo()).await.unwrap();
+        assert!(said.starts_with("demo/demo answered"), "{said}");
+        let text = std::fs::read_to_string(&wiring.0.config_file).unwrap();
+        assert!(text.starts_with("# mine\n[ui]\nmouse = false\n\n[models]\ndefault = \"demo/demo\"\n"), "{text}");
+        assert!(live.choice(None).unwrap().why.contains("config"));
+    }
+
+    #[tokio::test]
+    async fn a_model_that_does_not_answer_leaves_the_config_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let wiring = wiring(folder.path());
+        let live = Arc::new(Live::new(wiring.models(&crate::core::settings::Settings::default())));
+        let nobody = Connection {
+            provider: "box".into(),
+            kind: ProviderKind::Ollama,
+            base_url: Some("http://127.0.0.1:9".into()),
+            ..demo()
+        };
+        connect(wiring.clone(), live, nobody).await.unwrap_err();
+        assert!(!wiring.0.config_file.exists());
+    }
+}

@@ -1,0 +1,317 @@
+//! The full-screen interface in a terminal: what a person sees, presses and comes back to.
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod support;
+
+use std::process::Command;
+
+use portable_pty::CommandBuilder;
+use rustix::process::Signal;
+use support::cli::Home;
+use support::screen::{ALT_ENTER, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
+
+const SMALL: (u16, u16) = (80, 24);
+
+fn open(home: &Home) -> Screen {
+    let mut screen = Screen::start(home, SMALL, &[]);
+    screen.wait_for("Write a poem");
+    screen
+}
+
+/// A poem about the sea whose plan waits.
+fn poem(home: &Home) -> Screen {
+    let mut screen = open(home);
+    screen.press("poem");
+    screen.wait_for("Ask: poem");
+    screen.press(ENTER);
+    screen.wait_for("1 to fill in");
+    screen.press("the harbour");
+    screen.press(CTRL_S);
+    screen.wait_for("a accept");
+    screen
+}
+
+fn leave(mut screen: Screen) -> String {
+    screen.press(CTRL_C);
+    screen.wait_for("Ctrl-C again leaves");
+    screen.press(CTRL_C);
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+    screen.shown()
+}
+
+#[test]
+fn a_poem_is_finished_with_one_edit_and_one_retry_and_found_again() {
+    let home = Home::new();
+    let mut screen = poem(&home);
+    screen.wait_for("demo, not a model's answer");
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    screen.press("e");
+    screen.wait_for("editing");
+    screen.press("Gulls argue.");
+    screen.press(ENTER);
+    screen.press(ALT_ENTER);
+    screen.wait_for("write[1]");
+    screen.wait_for("a accept");
+    screen.press("r");
+    screen.wait_for("What should be different?");
+    screen.press("make it rhyme");
+    screen.press(ENTER);
+    screen.wait_for("rejected \"make it rhyme\"");
+    screen.wait_for("2  waiting for you");
+    screen.press("a");
+    screen.wait_for("write[2]");
+    screen.wait_for("a accept");
+    screen.press("a");
+    screen.wait_for("done ✓");
+    screen.wait_for("Gulls argue.");
+    screen.press(ESC);
+    screen.wait_for("Ctrl-F history");
+    screen.press(CTRL_F);
+    screen.wait_for("Today");
+    screen.press("gulls argue");
+    screen.wait_until("the one run that says it", |shown| shown.contains("gulls argue") && shown.contains("Gulls"));
+    screen.press(ENTER);
+    screen.wait_for("done ✓");
+    screen.wait_for("Gulls argue.");
+    leave(screen);
+    let run = home.show("last");
+    assert_eq!(run["status"], "completed");
+    assert!(run["result"]["body"].as_str().unwrap().starts_with("Gulls argue."), "{run:#}");
+}
+
+#[test]
+fn a_chat_ends_in_a_document_and_goes_on() {
+    let home = Home::new();
+    let mut screen = open(&home);
+    screen.press("email");
+    screen.wait_for("Ask: email");
+    screen.press(ENTER);
+    screen.wait_for("1 to fill in");
+    screen.press("tell Ana the meeting moved to Friday");
+    screen.press(CTRL_S);
+    screen.wait_for("version 1 of 1");
+    screen.wait_for("Hi Ana");
+    screen.press("shorter please");
+    screen.press(ENTER);
+    screen.wait_for("version 2 of 2");
+    screen.press(TAB);
+    screen.wait_for("conversation");
+    leave(screen);
+    let documents = home.show("last")["documents"].clone();
+    assert_eq!(documents.as_array().unwrap().last().unwrap()["version"], 2, "{documents:#}");
+}
+
+#[test]
+fn what_finds_no_task_is_asked() {
+    let home = Home::new();
+    let mut screen = open(&home);
+    screen.press("why is the sky blue");
+    screen.wait_for("Ask: why is the sky blue");
+    screen.press(ENTER);
+    screen.wait_for("Conversation");
+    screen.wait_for("model");
+    screen.wait_for("├ You");
+    screen.press(ESC);
+    screen.wait_for("Ctrl-F history");
+    leave(screen);
+    assert_eq!(home.show("last")["task"], "ask");
+}
+
+#[test]
+fn a_command_runs_only_once_it_is_allowed_as_it_was_shown() {
+    let home = Home::new();
+    let git = |args: &[&str]| {
+        let done = Command::new("git").args(args).current_dir(home.path()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "A lamp in the harbour", "--allow-empty"]);
+    let mut screen = open(&home);
+    screen.press("release");
+    screen.wait_for("Ask: release");
+    screen.press(ENTER);
+    screen.wait_for("1 to fill in");
+    screen.press("2.0");
+    screen.press(CTRL_S);
+    screen.wait_for("● Sort the changes");
+    screen.wait_for("a accept");
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("2 waiting");
+    screen.press("A");
+    screen.wait_for("argv[0]  tee");
+    screen.wait_for("Y allow");
+    // The key that accepts a review says nothing here.
+    screen.press("a");
+    screen.press("z");
+    screen.wait_while("Steps");
+    assert!(!home.path().join("RELEASE_NOTES.md").exists());
+    screen.press("Y");
+    screen.press("z");
+    screen.wait_for("done ✓");
+    assert!(std::fs::read_to_string(home.path().join("RELEASE_NOTES.md")).unwrap().starts_with("# 2.0"));
+    leave(screen);
+}
+
+#[test]
+fn whoever_leaves_in_the_middle_is_told_how_to_come_back_and_finds_it_waiting() {
+    let home = Home::new();
+    let said = leave(poem(&home));
+    let id = home.show("last")["run"].as_str().unwrap().to_owned();
+    let short = &id[id.len() - 8..];
+    assert!(said.contains(&format!("stepwell resume {short}")), "{said}");
+    let mut screen = open(&home);
+    screen.wait_for("1 waiting");
+    screen.press(ENTER);
+    screen.wait_for("a accept");
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    leave(screen);
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_when_the_process_was_killed() {
+    let home = Home::new();
+    let screen = poem(&home);
+    screen.signal(Signal::KILL);
+    let mut killed = screen;
+    assert_ne!(killed.exit(), 0);
+    let mut screen = open(&home);
+    screen.wait_for("1 waiting");
+    screen.press(ENTER);
+    screen.wait_for("a accept");
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    leave(screen);
+}
+
+#[test]
+fn a_run_that_is_going_when_the_person_leaves_goes_on_without_them() {
+    let home = Home::new();
+    let mut screen = Screen::start(&home, SMALL, &[("STEPWELL_DEMO_PACE", "natural")]);
+    screen.wait_for("Write a poem");
+    screen.press("poem");
+    screen.wait_for("Ask: poem");
+    screen.press(ENTER);
+    screen.wait_for("1 to fill in");
+    screen.press("the harbour");
+    screen.press(CTRL_S);
+    screen.wait_for("x stop");
+    screen.press("q");
+    screen.wait_for("Let it go on without me");
+    screen.press(ENTER);
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+    assert!(screen.shown().contains("goes on"), "{}", screen.shown());
+    let waits = || home.show("last")["status"] == "waiting";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !waits() {
+        assert!(std::time::Instant::now() < deadline, "{:#}", home.show("last"));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_signal_that_ends_the_program_restores_the_terminal() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let home = Home::new();
+        let mut screen = poem(&home);
+        screen.signal(signal);
+        assert_eq!(screen.exit(), 0, "{signal:?}");
+        screen.is_restored();
+        assert_eq!(home.show("last")["status"], "waiting");
+    }
+}
+
+#[test]
+fn a_program_that_was_stopped_gives_the_terminal_back_and_takes_it_again() {
+    let home = Home::new();
+    let mut screen = poem(&home);
+    for how in [Some(Signal::TSTP), None] {
+        match how {
+            Some(signal) => screen.signal(signal),
+            None => screen.press("\x1a"),
+        }
+        screen.wait_until_stopped();
+        screen.catch_up();
+        screen.is_restored();
+        screen.signal(Signal::CONT);
+        screen.wait_for("a accept");
+    }
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    leave(screen);
+}
+
+#[test]
+fn help_tells_the_keys_of_the_screen_and_the_palette_gives_them() {
+    let home = Home::new();
+    let mut screen = poem(&home);
+    screen.press("?");
+    screen.wait_for("What can be done here");
+    screen.wait_for("Accept what is shown");
+    screen.press(ESC);
+    screen.wait_while("What can be done here");
+    screen.press(":");
+    screen.wait_for("All commands");
+    screen.press("accept what");
+    screen.wait_while("Start:");
+    screen.press(ENTER);
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    leave(screen);
+}
+
+#[test]
+fn a_small_terminal_shows_one_pane_at_a_time() {
+    let home = Home::new();
+    let mut screen = Screen::start(&home, (40, 12), &[]);
+    screen.wait_for("Ask");
+    screen.press("poem");
+    screen.wait_for("Ask: poem");
+    screen.press(ENTER);
+    screen.wait_for("1 to fill in");
+    screen.press("the harbour");
+    screen.press(CTRL_S);
+    screen.wait_for("Tab read");
+    screen.press(TAB);
+    screen.wait_for("a accept");
+    screen.press("a");
+    screen.wait_for("write[0]");
+    screen.wait_for("a accept");
+    leave(screen);
+}
+
+#[test]
+#[ignore = "the process of the test below: it panics"]
+fn panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let parts = stepwell::tui::Parts {
+        places: stepwell::catalog::Places { own: None, project: None, dir: None, state: path.clone() },
+        state: path.clone(),
+        settings: stepwell::core::settings::Settings::default(),
+        open: Box::new(|| panic!("a mistake of the program")),
+        agree: Box::new(|_| {}),
+        go_on: Box::new(|_| Ok(())),
+    };
+    drop(stepwell::tui::run(parts));
+}
+
+#[test]
+fn a_mistake_of_the_program_restores_the_terminal_before_it_is_told() {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "panics", "--nocapture"]);
+    command.env("TERM", "xterm-256color");
+    command.env("RUST_BACKTRACE", "0");
+    let mut screen = Screen::of(command, SMALL);
+    assert_eq!(screen.exit(), 101);
+    screen.is_restored();
+    assert!(screen.shown().contains("a mistake of the program"), "{}", screen.shown());
+}
