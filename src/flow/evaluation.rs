@@ -161,7 +161,7 @@ impl<'a> Evaluation<'a> {
                 version: u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1),
                 title: Untrusted::from(title),
                 body: Untrusted::from(body),
-                by: "flow".to_owned(),
+                by: "model".to_owned(),
             });
         }
     }

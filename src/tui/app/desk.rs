@@ -218,7 +218,7 @@ impl Desk {
 
     /// Has a run go on here, unless another process drives it.
     async fn go_on(&self, run: RunId) -> Result<(), String> {
-        self.attend(run, true).await.map(|_| ())
+        self.attend(run, true).await
     }
 
     async fn read(&self, effect: Effect) -> Result<Option<Message>, String> {

@@ -283,6 +283,10 @@ impl Interface {
 
     /// A watched run went on.
     fn run(&mut self, run: &Arc<Run>) -> (Vec<Effect>, bool) {
+        // What was read before something new was told may come after it.
+        if self.runs.get(&run.id).is_some_and(|known| known.seq > run.seq) {
+            return (Vec::new(), false);
+        }
         let before = self.runs.insert(run.id, Arc::clone(run));
         let mut effects = Vec::new();
         let mut shown = false;
@@ -315,6 +319,7 @@ impl Interface {
             self.stack.pop();
         }
         let id = run.id;
+        let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
         self.runs.insert(id, Arc::clone(&run));
         let page = if run.kind == TaskKind::Instruct {
             Page::Chat(Box::new(ChatScreen::new(run)))
@@ -426,7 +431,9 @@ impl Interface {
             return;
         }
         if let Some(run) = self.stack.pop().and_then(|page| page.run()) {
-            self.runs.remove(&run);
+            if self.runs.get(&run).is_some_and(|run| run.status.is_over()) {
+                self.runs.remove(&run);
+            }
             out.push(Effect::Unsubscribe(run));
         }
         if self.on_home() {
@@ -504,3 +511,6 @@ impl App for Interface {
         self.top().ticks().then_some(TICK)
     }
 }
+
+#[cfg(test)]
+mod tests;

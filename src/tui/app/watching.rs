@@ -19,40 +19,52 @@ pub struct Watched {
 }
 
 impl Desk {
-    /// Opens a run: takes it up, unless the person paused it or it is over, and watches it.
+    /// Opens a run: takes it up, unless the person paused it or it is over, and watches it. Nothing new of it is told
+    /// before its screen is there, so that no text is missed.
     pub async fn open_run(&self, run: RunId) -> Result<Message, String> {
-        let opened = self.attend(run, true).await?;
-        self.blocking(move |engine| {
-            let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task));
-            let drafts = engine.drafts(run).unwrap_or_default();
-            Ok(Message::Opened(Box::new(Opened { run: opened, task, drafts })))
-        })
-        .await
-    }
-
-    /// Sees to it that a run is watched, and with `drive` that it goes on. Gives it as it stands, and posts it.
-    pub async fn attend(&self, run: RunId, drive: bool) -> Result<Arc<Run>, String> {
-        let desk = self.clone();
-        let (snapshot, subscription) = self
+        let (stands, subscription) = self.take_up(run, true).await?;
+        let opened = Arc::clone(&stands);
+        let opened = self
             .blocking(move |engine| {
-                let stands = engine.load(run).map_err(|error| error.to_string())?;
-                if drive && goes_on(&stands) {
-                    engine.drive(run).map_err(|error| error.to_string())?;
-                }
-                // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
-                if desk.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
-                    let stands = engine.load(run).map_err(|error| error.to_string())?;
-                    return Ok((Arc::new(stands), None));
-                }
-                let (snapshot, subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
-                Ok((Arc::new(snapshot), Some(subscription)))
+                let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task));
+                let drafts = engine.drafts(run).unwrap_or_default();
+                Ok(Opened { run: opened, task, drafts })
             })
             .await?;
+        self.post(Message::Opened(Box::new(opened))).await;
         if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&snapshot), subscription).await?;
+            self.watch(Arc::clone(&stands), subscription).await?;
         }
-        self.post(Message::Run(Arc::clone(&snapshot))).await;
-        Ok(snapshot)
+        Ok(Message::Run(stands))
+    }
+
+    /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
+    pub async fn attend(&self, run: RunId, drive: bool) -> Result<(), String> {
+        let (stands, subscription) = self.take_up(run, drive).await?;
+        if let Some(subscription) = subscription {
+            self.watch(Arc::clone(&stands), subscription).await?;
+        }
+        self.post(Message::Run(stands)).await;
+        Ok(())
+    }
+
+    /// A run as it stands, with what is told of it from now on, unless it is watched already or says nothing more.
+    async fn take_up(&self, run: RunId, drive: bool) -> Result<(Arc<Run>, Option<Subscription>), String> {
+        let desk = self.clone();
+        self.blocking(move |engine| {
+            let load = || engine.load(run).map_err(|error| error.to_string());
+            if drive && goes_on(&load()?) {
+                engine.drive(run).map_err(|error| error.to_string())?;
+            }
+            let stands = load()?;
+            // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
+            if desk.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
+                return Ok((Arc::new(stands), None));
+            }
+            let (snapshot, subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
+            Ok((Arc::new(snapshot), Some(subscription)))
+        })
+        .await
     }
 
     fn is_watched(&self, run: RunId) -> bool {
