@@ -48,7 +48,8 @@ impl ConnectScreen {
         });
         let title = if self.problem.is_some() { "It did not answer" } else { "What the config will say" };
         canvas.divide(body, line, title);
-        let place = Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: below.saturating_sub(1) };
+        let place =
+            Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: below.saturating_sub(1) };
         let (text, style) = match (&self.problem, &self.trying, self.selected()) {
             (Some(problem), ..) => (Untrusted::from(problem.as_str()), theme.failed),
             (None, Some(connection), _) => {
