@@ -300,6 +300,8 @@ fn panics() {
         settings: stepwell::core::settings::Settings::default(),
         open: Box::new(|| panic!("a mistake of the program")),
         agree: Box::new(|_| {}),
+        find: Box::new(|| Box::pin(std::future::ready(Vec::new()))),
+        connect: Box::new(|_| Box::pin(std::future::ready(Err("nothing is connected here".to_owned())))),
         go_on: Box::new(|_| Ok(())),
     };
     drop(stepwell::tui::run(parts));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::form::Field;
 use super::step::{Retry, Step};
+use super::template::{self, TemplateError};
 use super::usage::Budget;
 
 /// The two kinds of task.
@@ -67,6 +68,16 @@ pub struct Task {
 }
 
 impl Task {
+    /// The message that an action stands for; `None` when there is no such action.
+    ///
+    /// # Errors
+    /// When its instruction, a template over the inputs, cannot be rendered.
+    pub fn action(&self, id: &str, inputs: &Value) -> Result<Option<String>, TemplateError> {
+        let Some(action) = self.actions.iter().find(|action| action.id == id) else { return Ok(None) };
+        let names = minijinja::context! { inputs => template::from_json(inputs) };
+        template::render(&action.instruction, &names).map(|message| Some(message.trim().to_owned()))
+    }
+
     /// Instruct or workflow.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -22,7 +22,6 @@ use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, Retry};
 use crate::core::task::{Body, Instruct, Task};
-use crate::core::template::{self, TemplateError};
 use crate::core::turn;
 use crate::core::work::{PromptWork, Reply, Work};
 
@@ -32,16 +31,6 @@ mod talk;
 const STEP: &str = "reply";
 /// The name of the one document of a conversation.
 const DOCUMENT: &str = "result";
-
-/// The message that an action of the task stands for; `None` when it has no such action.
-///
-/// # Errors
-/// When its instruction, a template over the inputs, cannot be rendered.
-pub fn action(task: &Task, id: &str, inputs: &Value) -> Result<Option<String>, TemplateError> {
-    let Some(action) = task.actions.iter().find(|action| action.id == id) else { return Ok(None) };
-    let names = minijinja::context! { inputs => template::from_json(inputs) };
-    template::render(&action.instruction, &names).map(|message| Some(message.trim().to_owned()))
-}
 
 /// The flow of an instruct task.
 #[derive(Clone, Debug)]

@@ -38,6 +38,8 @@ pub enum Id {
     AcceptMarked,
     Stop,
     Pause,
+    GoOn,
+    Change,
     NextWaiting,
     Zoom,
     Filter,
@@ -197,6 +199,11 @@ pub static TABLE: &[Command] = &[
         on_run(s) && s.selected == Selected::Accepted
     }),
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
+    command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('a')], |s| s.layer
+        == Layer::Document),
+    command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
+        s.layer == Layer::Document && s.several
+    }),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
@@ -218,6 +225,7 @@ pub static TABLE: &[Command] = &[
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
+    command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
@@ -410,7 +418,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..128u32 {
+                    for bits in 0..256u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -423,6 +431,7 @@ mod tests {
                             marked: bit(4),
                             going: bit(5),
                             others: bit(6),
+                            rests: bit(7),
                         });
                     }
                 }

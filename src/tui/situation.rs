@@ -100,6 +100,8 @@ pub struct Situation {
     pub going: bool,
     /// Something else waits.
     pub others: bool,
+    /// The run stands still and can be taken up: it is paused, or failed.
+    pub rests: bool,
 }
 
 impl Situation {

@@ -194,7 +194,7 @@ fn it_asks_for_what_is_missing_then_delivers_and_then_takes_further_turns() {
 
     world.edits("See you on Friday!");
     assert_eq!(world.run.result.as_ref().unwrap().body.data(), "See you on Friday!");
-    world.says(&action(&email(), "shorter", &world.run.inputs).unwrap().unwrap());
+    world.says(&email().action("shorter", &world.run.inputs).unwrap().unwrap());
     let said = world.messages();
     let roles: Vec<Role> = said.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant, Role::User]);

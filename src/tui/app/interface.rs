@@ -11,6 +11,7 @@ use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
 use super::page::Page;
+use crate::core::decide::{Decision, What};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -122,8 +123,7 @@ impl Interface {
     fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
             Message::Key(key) => (self.key(key), true),
-            Message::Paste(_) if self.above.is_some() => (self.above(message), true),
-            Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
+            Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
             Message::Mouse(mouse) => {
                 let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
@@ -308,8 +308,17 @@ impl Interface {
 
     /// What was not done is told where it was wanted; the text in it is kept there.
     fn not_done(&mut self, effect: Effect, why: String) -> (Vec<Effect>, bool) {
-        let message = Message::NotDone { effect: Box::new(effect), why };
-        self.top_mut().update(message)
+        let kept = match effect {
+            Effect::Message(run, text) => Some((run, "message".to_owned(), text)),
+            Effect::Decide(run, decision) => kept_text(&decision).map(|(name, text)| (run, name, text)),
+            _ => None,
+        };
+        if let Some((run, name, text)) = kept {
+            for page in self.stack.iter_mut().filter(|page| page.run() == Some(run)) {
+                page.update(Message::Draft { run, name: name.clone(), text: text.clone() });
+            }
+        }
+        self.top_mut().update(Message::Failed(why))
     }
 
     fn opened(&mut self, opened: Opened) -> Vec<Effect> {
@@ -322,7 +331,7 @@ impl Interface {
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
         self.runs.insert(id, Arc::clone(&run));
         let page = if run.kind == TaskKind::Instruct {
-            Page::Chat(Box::new(ChatScreen::new(run)))
+            Page::Chat(Box::new(ChatScreen::new(run, task)))
         } else {
             Page::Run(Box::new(RunScreen::new(run, task, self.now)))
         };
@@ -468,6 +477,18 @@ fn consent(choice: &ModelChoice, then: Effect) -> Confirm {
     Confirm::new(lines, vec![Effect::Agree { provider, then: Box::new(then) }])
 }
 
+/// The text in a decision that was not made, under the name of its draft.
+fn kept_text(decision: &Decision) -> Option<(String, String)> {
+    match &decision.what {
+        What::Edit { output: Value::String(text), .. } => {
+            Some((format!("edit {} {}", decision.key, decision.attempt?), text.clone()))
+        }
+        What::Edit { output, .. } => Some((format!("edit {} {}", decision.key, decision.attempt?), output.to_string())),
+        What::Retry { instruction, .. } => Some((format!("retry {}", decision.key), instruction.clone())),
+        _ => None,
+    }
+}
+
 /// What a person who looks elsewhere is told of a run.
 fn news(before: &Run, now: &Run) -> Option<&'static str> {
     if now.gates() > before.gates() {
@@ -497,13 +518,12 @@ impl App for Interface {
     }
 
     fn saw(&mut self, seen: Seen) {
-        match &mut self.above {
+        if let Some(above) = &mut self.above {
             // The screen below keeps what it saw: a command of the palette answers that.
-            Some(above) => above.saw(seen),
-            None => {
-                self.seen = seen.clone();
-                self.top_mut().saw(seen);
-            }
+            above.saw(seen);
+        } else {
+            self.seen = seen.clone();
+            self.top_mut().saw(seen);
         }
     }
 

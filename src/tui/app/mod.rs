@@ -100,7 +100,7 @@ async fn show(parts: Parts) -> Result<String, TuiError> {
     let (post, mailbox) = mpsc::channel(MAILBOX);
     let desk = Desk::new(parts, post);
     let mut interface = Interface::new(desk.cwd.clone(), chrono::Utc::now(), *chrono::Local::now().offset());
-    let mut stage = Stage::enter(desk.clone(), theme, mouse, state)?;
+    let mut stage = Stage::enter(desk.clone(), &theme, mouse, state)?;
     let ended = runtime::run(&mut interface, &mut stage, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
     let said = leave(&desk, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;

@@ -58,11 +58,11 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not take a mode.
-    pub fn enter(desk: Desk, theme: Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
+    pub fn enter(desk: Desk, theme: &Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
         let signals = Signals::listen()?;
         let screen = Screen::enter(mouse)?;
         let tmux = std::env::var_os("TMUX").is_some();
-        Ok(Self { screen, events: None, signals, desk, theme, state, tmux, begun: false })
+        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, begun: false })
     }
 
     /// Lends the terminal, and forgets what was typed into it meanwhile.

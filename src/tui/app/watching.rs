@@ -22,7 +22,7 @@ impl Desk {
     /// Opens a run: takes it up, unless the person paused it or it is over, and watches it. Nothing new of it is told
     /// before its screen is there, so that no text is missed.
     pub async fn open_run(&self, run: RunId) -> Result<Message, String> {
-        let (stands, subscription) = self.take_up(run, true).await?;
+        let (stands, subscription) = self.take_up(run, goes_on).await?;
         let opened = Arc::clone(&stands);
         let opened = self
             .blocking(move |engine| {
@@ -40,7 +40,7 @@ impl Desk {
 
     /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
     pub async fn attend(&self, run: RunId, drive: bool) -> Result<(), String> {
-        let (stands, subscription) = self.take_up(run, drive).await?;
+        let (stands, subscription) = self.take_up(run, if drive { may_go_on } else { |_| false }).await?;
         if let Some(subscription) = subscription {
             self.watch(Arc::clone(&stands), subscription).await?;
         }
@@ -49,11 +49,11 @@ impl Desk {
     }
 
     /// A run as it stands, with what is told of it from now on, unless it is watched already or says nothing more.
-    async fn take_up(&self, run: RunId, drive: bool) -> Result<(Arc<Run>, Option<Subscription>), String> {
+    async fn take_up(&self, run: RunId, drives: fn(&Run) -> bool) -> Result<(Arc<Run>, Option<Subscription>), String> {
         let desk = self.clone();
         self.blocking(move |engine| {
             let load = || engine.load(run).map_err(|error| error.to_string());
-            if drive && goes_on(&load()?) {
+            if drives(&load()?) {
                 engine.drive(run).map_err(|error| error.to_string())?;
             }
             let stands = load()?;
@@ -113,6 +113,11 @@ impl Desk {
         let title = self.seen(run).map(|run| run.title.clone()).unwrap_or_default();
         crate::core::text::Untrusted::new(title).line().into_owned()
     }
+}
+
+/// Whether a run can go on once a person has decided something about it.
+fn may_go_on(run: &Run) -> bool {
+    run.status != Status::Cancelled
 }
 
 /// Whether opening a run has it go on: not when it is over, nor when the person paused it.

@@ -97,7 +97,8 @@ fn on(story: Story) -> Interface {
 
 /// A long text of which every screenful is different.
 fn lines(text: &str) -> String {
-    (0..60).map(|n| format!("{text} {n}\n\n")).collect()
+    let lines: Vec<String> = (0..60).map(|n| format!("{text} {n}\n\n")).collect();
+    lines.concat()
 }
 
 fn long() -> serde_json::Value {
@@ -177,7 +178,7 @@ fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
 
 fn chat(documents: u32) -> Interface {
     let mut story = Story::new("email", "Write an email", TaskKind::Instruct)
-        .then(Event::MessageAdded { text: lines("hello").into(), by: "ana@host".into() })
+        .then(Event::MessageAdded { text: lines("hello"), by: "ana@host".into() })
         .start("reply#0", 1, None)
         .finish("reply#0", 1, json!({"turn": "ask", "text": "When?", "missing": ["time"]}))
         .accept("reply#0", 1)

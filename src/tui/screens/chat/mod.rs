@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEventKind};
@@ -14,14 +15,19 @@ use crate::core::gate::GateFor;
 use crate::core::key::Key;
 use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
+use crate::core::task::Task;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::layers::{Above, Choose, Entry, Kind, Pick, RunsCompared};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::scroll::{By, Scroll};
+
+/// The draft of a message.
+const MESSAGE: &str = "message";
 
 /// What has the keys.
 #[derive(Debug, Default)]
@@ -37,6 +43,9 @@ enum Focus {
 #[derive(Debug)]
 pub struct ChatScreen {
     run: Arc<Run>,
+    /// Its pinned definition, when it could be read.
+    task: Option<Arc<Task>>,
+    drafts: HashMap<String, String>,
     /// What was said, laid out once.
     said: Vec<(Role, Document)>,
     /// What is being said: the call, the attempt, the text.
@@ -54,11 +63,13 @@ pub struct ChatScreen {
 }
 
 impl ChatScreen {
-    /// Opens on a run of an instruct task.
+    /// Opens on a run of an instruct task; `task` is its pinned definition, when it could be read.
     #[must_use]
-    pub fn new(run: Arc<Run>) -> Self {
+    pub fn new(run: Arc<Run>, task: Option<Arc<Task>>) -> Self {
         let mut screen = Self {
             run,
+            task,
+            drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
             input: Editor::default(),
@@ -198,6 +209,14 @@ impl ChatScreen {
                 }
                 (Vec::new(), true)
             }
+            Message::Draft { run, name, text } if run == self.run.id => {
+                if name == MESSAGE && self.input.is_empty() {
+                    self.input = Editor::at_end(&text);
+                    return (Vec::new(), true);
+                }
+                self.drafts.insert(name, text);
+                (Vec::new(), false)
+            }
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
@@ -242,12 +261,16 @@ impl ChatScreen {
             Id::WriteAnyway => return vec![Effect::WriteAnyway(self.run.id)],
             Id::Edit => {
                 if let Some((version, shown)) = self.shown() {
-                    self.focus = Focus::Edit(version, Box::new(Editor::new(shown.body.data())));
+                    let draft = self.drafts.get(&draft_name(version));
+                    let text = draft.map_or(shown.body.data(), String::as_str);
+                    self.focus = Focus::Edit(version, Box::new(Editor::new(text)));
                 }
             }
             Id::Save | Id::SaveAccept => return self.save(),
             Id::Restore => return self.restore(),
             Id::Copy => return vec![Effect::Copy(self.body.raw().block().into_owned())],
+            Id::Change => return self.change(),
+            Id::Compare => return self.compare(),
             Id::FollowUp => return vec![Effect::Go(Go::FollowUp)],
             Id::External => {
                 let text = if let Focus::Edit(_, editor) = &self.focus { editor.text() } else { self.input.text() };
@@ -304,14 +327,45 @@ impl ChatScreen {
         }
         self.input = Editor::default();
         self.talk = Scroll::following();
-        vec![Effect::Message(self.run.id, text)]
+        let run = self.run.id;
+        vec![Effect::Message(run, text), Effect::KeepDraft { run, name: MESSAGE.to_owned(), text: None }]
+    }
+
+    /// The choice of the task's actions.
+    fn change(&mut self) -> Vec<Effect> {
+        let task = self.task.as_deref();
+        let actions = task.into_iter().flat_map(|task| task.actions.iter().map(move |action| (task, action)));
+        let entries = actions.filter_map(|(task, action)| {
+            let message = task.action(&action.id, &self.run.inputs).ok()??;
+            Some(Entry::new(&action.name, "", Pick::Do(vec![Effect::Message(self.run.id, message)])))
+        });
+        let choose = Choose::new("What is to change?", entries.collect());
+        if choose.is_empty() {
+            self.note = Some("this task declares no changes: say what you want in a message".to_owned());
+            return Vec::new();
+        }
+        vec![Above::effect(Kind::Choose(choose))]
+    }
+
+    /// Compares the shown version with the one before; the first with the next.
+    fn compare(&self) -> Vec<Effect> {
+        let Some((number, _)) = self.shown() else { return Vec::new() };
+        let versions = self.written().map(|written| written.versions.as_slice()).unwrap_or_default();
+        let later = (number as usize).max(2);
+        let (Some(old), Some(new)) = (versions.get(later - 2), versions.get(later - 1)) else { return Vec::new() };
+        let compared = RunsCompared::of((&old.title, &old.body), (&new.title, &new.body));
+        vec![Above::effect(Kind::Compare(compared))]
     }
 
     fn save(&mut self) -> Vec<Effect> {
         let Focus::Edit(version, editor) = std::mem::replace(&mut self.focus, Focus::Document) else {
             return Vec::new();
         };
-        self.write(version, editor.text())
+        let name = draft_name(version);
+        self.drafts.remove(&name);
+        let mut effects = self.write(version, editor.text());
+        effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
+        effects
     }
 
     fn restore(&mut self) -> Vec<Effect> {
@@ -331,23 +385,30 @@ impl ChatScreen {
         match std::mem::take(&mut self.focus) {
             Focus::Edit(version, editor) => {
                 self.focus = Focus::Document;
-                let name = format!("document {version}");
-                vec![Effect::KeepDraft { run: self.run.id, name, text: Some(editor.text()) }]
+                let (name, text) = (draft_name(version), editor.text());
+                self.note = Some("draft kept".to_owned());
+                self.drafts.insert(name.clone(), text.clone());
+                vec![Effect::KeepDraft { run: self.run.id, name, text: Some(text) }]
             }
             Focus::Document => Vec::new(),
             Focus::Conversation => {
                 let running = |call: &&crate::core::call::Call| {
                     call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
                 };
-                match self.run.calls.values().find(running) {
-                    Some(call) => {
-                        vec![Effect::Stop { run: self.run.id, key: call.key.clone(), instruction: None }]
-                    }
-                    None => vec![Effect::Go(Go::Back)],
+                let run = self.run.id;
+                if let Some(call) = self.run.calls.values().find(running) {
+                    return vec![Effect::Stop { run, key: call.key.clone(), instruction: None }];
                 }
+                let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());
+                vec![Effect::KeepDraft { run, name: MESSAGE.to_owned(), text }, Effect::Go(Go::Back)]
             }
         }
     }
+}
+
+/// A draft belongs to the version that it was made from.
+fn draft_name(version: u32) -> String {
+    format!("document {version}")
 }
 
 #[cfg(test)]

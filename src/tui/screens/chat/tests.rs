@@ -43,7 +43,7 @@ fn delivered() -> Story {
 }
 
 fn open(story: Story) -> ChatScreen {
-    let mut screen = ChatScreen::new(Arc::new(story.run));
+    let mut screen = ChatScreen::new(Arc::new(story.run), None);
     look(&mut screen, (80, 24));
     screen
 }
@@ -84,7 +84,8 @@ fn enter_sends_and_a_paste_does_not() {
     assert_eq!(screen.update(Message::Paste("at ten\n".into())).0, []);
     press(&mut screen, &["^j", "x"]);
     let run = screen.run.id;
-    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Message(run, "at ten\n\nx".into())]);
+    let forgets = Effect::KeepDraft { run, name: MESSAGE.to_owned(), text: None };
+    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Message(run, "at ten\n\nx".into()), forgets]);
     assert!(screen.input.is_empty());
 }
 
@@ -95,7 +96,7 @@ fn versions_are_browsed_and_restored() {
     assert!(look(&mut screen, (80, 24)).contains("version 1 of 2 (model)"));
     let effects = press(&mut screen, &["b"]);
     assert!(
-        matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }] if body.contains("ten o'clock")),
+        matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }, Effect::KeepDraft { text: None, .. }] if body.contains("ten o'clock")),
         "{effects:?}"
     );
 }
@@ -105,7 +106,9 @@ fn the_document_is_edited_in_place() {
     let mut screen = open(delivered());
     press(&mut screen, &["Tab", "e", "!"]);
     let effects = press(&mut screen, &["^s"]);
-    assert!(matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }] if body.starts_with("!Dear")));
+    assert!(
+        matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }, Effect::KeepDraft { text: None, .. }] if body.starts_with("!Dear"))
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the right side of a run shows for a row: an output, an approval's exact bytes, a failure, a question.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -179,7 +180,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
         GateFor::Approval => {
             let shown = gate.shows.get("work").and_then(|work| serde_json::from_value::<Work>(work.clone()).ok());
             let work = shown.or_else(|| call.newest()?.work.as_deref().cloned());
-            let text = work.map_or_else(|| format!("{:#}", gate.shows), |work| exact(&work));
+            let text = work.map_or_else(|| format!("{:#}", gate.shows), |work| exact(&work, &run.cwd));
             says(&format!("This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it."))
         }
         GateFor::Input => {
@@ -216,7 +217,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
 }
 
 /// The bytes of work, one thing a line, in a block that nothing in them can leave.
-fn exact(work: &Work) -> String {
+fn exact(work: &Work, cwd: &Path) -> String {
     let mut lines: Vec<String> = Vec::new();
     match work {
         Work::Command(command) => {
@@ -228,7 +229,9 @@ fn exact(work: &Work) -> String {
             lines.extend(
                 command.argv.iter().enumerate().map(|(at, argument)| format!("argv[{at}]  {}", shown(argument))),
             );
-            lines.push(format!("folder   {}", command.cwd.as_deref().unwrap_or(".")));
+            // As a person names it: `.` would not tell where that is.
+            let folder: PathBuf = cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
+            lines.push(format!("folder   {}", folder.display()));
             if command.shell {
                 lines.push("through  sh -c".to_owned());
             }

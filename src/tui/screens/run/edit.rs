@@ -60,6 +60,7 @@ impl RunScreen {
                 }
             }
             Over::Fields { gate, tree } => (gate.clone(), tree.value().clone()),
+            Over::Result { .. } => return self.save_result(),
             _ => return Vec::new(),
         };
         let wanted = self.run.call(&gate.key).and_then(|call| call.gate.as_ref()?.shows.get("schema"));
@@ -82,6 +83,7 @@ impl RunScreen {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
             Over::Retry { input, .. } => (input.value(), "md"),
+            Over::Result { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
         vec![Effect::OpenEditor { purpose: Purpose::Layer, text, extension }]
@@ -108,6 +110,7 @@ impl RunScreen {
                     }
                 }
             }
+            Over::Result { editor, .. } => **editor = Editor::new(text),
             Over::Retry { input, .. } => *input = LineInput::new(text),
             _ => {}
         }

@@ -37,6 +37,13 @@ pub enum Over {
         /// Why it cannot be saved.
         problem: Option<String>,
     },
+    /// The result is edited as a text.
+    Result {
+        /// The version that was seen when it began.
+        version: u32,
+        /// The text.
+        editor: Box<Editor>,
+    },
     /// The output is edited as a tree of fields.
     Fields {
         /// What was seen when it began.
@@ -77,8 +84,8 @@ pub enum Over {
     Confirm {
         /// The question, a line each.
         lines: Vec<String>,
-        /// What is decided on yes.
-        gate: SeenGate,
+        /// What is decided about on yes; `None`: the selected call.
+        gate: Option<SeenGate>,
         /// That.
         what: What,
     },
@@ -104,7 +111,7 @@ impl Over {
     pub fn layer(&self) -> Layer {
         match self {
             Self::None => Layer::None,
-            Self::Edit { .. } => Layer::Edit,
+            Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
             Self::Retry { .. } => Layer::Retry,

@@ -6,6 +6,8 @@
 pub(super) mod content;
 mod edit;
 mod layer;
+mod reopen;
+mod result;
 pub(super) mod rows;
 mod update;
 mod view;
@@ -188,6 +190,7 @@ impl RunScreen {
             marked: !self.marked.is_empty(),
             going: self.run.status == Status::Running,
             others: self.run.gates() > here,
+            rests: matches!(self.run.status, Status::Paused | Status::Failed),
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::content::Body;
 use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
+use super::result::result_draft;
 use super::rows::RowId;
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
@@ -69,13 +70,8 @@ impl RunScreen {
     }
 
     fn snapshot(&mut self, run: Arc<Run>) -> Vec<Effect> {
-        let waited = self.run.gates();
         self.run = run;
         self.refresh();
-        if self.run.gates() > waited {
-            let title = Untrusted::new(format!("{} waits for you", self.run.title));
-            return vec![Effect::Notify(title)];
-        }
         Vec::new()
     }
 
@@ -108,6 +104,9 @@ impl RunScreen {
     /// A key that is no command is text, where text is typed.
     fn type_in(&mut self, key: KeyEvent) {
         match &mut self.over {
+            Over::Result { editor, .. } => {
+                editor.key(key);
+            }
             Over::Edit { editor, problem, .. } => {
                 editor.key(key);
                 *problem = None;
@@ -130,7 +129,7 @@ impl RunScreen {
 
     fn paste(&mut self, text: &str) {
         match &mut self.over {
-            Over::Edit { editor, .. } => editor.paste(text),
+            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
             Over::Retry { input, .. } | Over::Ask { input, .. } => input.paste(text),
             Over::Filter => {
@@ -149,7 +148,8 @@ impl RunScreen {
             Id::Keep => self.decide(GateFor::Stale, What::Keep),
             Id::Again => self.again(),
             Id::Skip => self.skip(),
-            Id::Reopen => self.on_call(What::Reopen),
+            Id::Reopen => self.reopen(),
+            Id::GoOn => vec![Effect::GoOn(self.run.id)],
             Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
             Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
             Id::RaiseBudget => self.ask(
@@ -159,6 +159,7 @@ impl RunScreen {
             ),
             Id::AcceptMarked => self.accept_marked(),
             Id::Mark => self.mark(),
+            Id::Edit if self.is_on_result() => self.edit_result(),
             Id::Edit => self.edit(),
             Id::Retry => self.retry(),
             Id::Compare => {
@@ -293,7 +294,7 @@ impl RunScreen {
     }
 
     /// A decision about a call that does not wait.
-    fn on_call(&mut self, what: What) -> Vec<Effect> {
+    pub(super) fn on_call(&mut self, what: What) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         self.following = true;
         vec![Effect::Decide(self.run.id, Decision { key, attempt: None, version: None, what })]
@@ -322,13 +323,14 @@ impl RunScreen {
             lines.push(format!("Made from it: {}.", dependents.join(", ")));
         }
         lines.push("Steps that need it are left out too.".to_owned());
-        self.over = Over::Confirm { lines, gate, what: What::Skip };
+        self.over = Over::Confirm { lines, gate: Some(gate), what: What::Skip };
         Vec::new()
     }
 
     fn confirmed(&mut self, yes: bool) -> Vec<Effect> {
         match std::mem::take(&mut self.over) {
-            Over::Confirm { gate, what, .. } if yes => self.decided(&gate, what),
+            Over::Confirm { gate: Some(gate), what, .. } if yes => self.decided(&gate, what),
+            Over::Confirm { gate: None, what, .. } if yes => self.on_call(what),
             _ => Vec::new(),
         }
     }
@@ -494,6 +496,7 @@ impl RunScreen {
             }
             Over::None => return vec![Effect::Go(Go::Back)],
             Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
+            Over::Result { version, editor } => Some((result_draft(version), editor.text())),
             Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
             Over::Retry { gate: Some(gate), input, .. } if !input.is_empty() => {
                 Some((format!("retry {}", gate.key), input.value()))

@@ -163,6 +163,7 @@ impl RunScreen {
             Over::Edit { gate, json, .. } => {
                 (format!("{} · editing{}", gate.key, if *json { " JSON" } else { "" }), false)
             }
+            Over::Result { .. } => ("Result · editing".to_owned(), false),
             Over::Fields { gate, .. } => (format!("{} · editing", gate.key), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
@@ -209,7 +210,7 @@ impl RunScreen {
         let theme = *canvas.theme;
         let height = usize::from(area.height);
         match &self.over {
-            Over::Edit { editor, .. } => editor.paint(canvas, area, true),
+            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paint(canvas, area, true),
             Over::Fields { tree, .. } => tree.paint(canvas, area, true),
             Over::Compare(compare) => {
                 let (lines, _) = compare.comparison.lines(area.width, &theme);
@@ -284,7 +285,7 @@ impl RunScreen {
                 let (added, removed) = compare.comparison.counts();
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
-            Over::Prompt { .. } => Vec::new(),
+            Over::Prompt { .. } | Over::Result { .. } => Vec::new(),
             Over::None | Over::Filter | Over::Confirm { .. } | Over::Help(_) => {
                 self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
             }

@@ -1,0 +1,55 @@
+//! Taking up an accepted call again: what that may make stale is said before it happens, and what had an effect.
+
+use super::RunScreen;
+use super::layer::Over;
+use crate::core::decide::What;
+use crate::core::key::Key;
+use crate::tui::effect::Effect;
+use crate::tui::text::dollars;
+
+/// So many calls are named.
+const NAMED: usize = 8;
+
+impl RunScreen {
+    pub(super) fn reopen(&mut self) -> Vec<Effect> {
+        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        let lines = self.would_follow(&key);
+        if lines.is_empty() {
+            return self.on_call(What::Reopen);
+        }
+        self.over = Over::Confirm { lines, gate: None, what: What::Reopen };
+        Vec::new()
+    }
+
+    /// What a person should know before a call is taken up; nothing when nothing was made from it.
+    fn would_follow(&self, key: &Key) -> Vec<String> {
+        let stood = |key: &&Key| self.run.call(key).is_some_and(|call| call.standing.is_some());
+        let dependents = self.run.dependents(key);
+        let dependents: Vec<&Key> = dependents.iter().filter(stood).collect();
+        if dependents.is_empty() {
+            return Vec::new();
+        }
+        let named = |keys: &[&Key]| {
+            let more = if keys.len() > NAMED { ", …" } else { "" };
+            let named: Vec<String> = keys.iter().take(NAMED).map(|key| format!("`{key}`")).collect();
+            format!("{}{more}", named.join(", "))
+        };
+        let calls = || dependents.iter().filter_map(|key| self.run.call(key));
+        let cost: f64 = calls().filter_map(|call| call.newest()).map(|attempt| attempt.measured.usage.usd).sum();
+        let mut lines = vec![
+            format!("Take up `{key}` again?"),
+            format!(
+                "Made from it: {}. If another output is accepted, you are asked for each: again, or keep.",
+                named(&dependents)
+            ),
+        ];
+        if cost > 0.0 {
+            lines.push(format!("They cost {} the last time.", dollars(cost)));
+        }
+        let effects: Vec<&Key> = calls().filter(|call| call.had_effect()).map(|call| &call.key).collect();
+        if !effects.is_empty() {
+            lines.push(format!("Had an effect outside, which stays: {}.", named(&effects)));
+        }
+        lines
+    }
+}
