@@ -112,7 +112,7 @@ async fn completed(what: &str, steps: &Value, more: &Value, count: u32, most: Du
         let run = house.start_with(steps, more, json!({}));
         let cpu = cpu_time();
         let (took, _) = drive(&house, run).await;
-        least = least.min(cpu_time() - cpu);
+        least = least.min(cpu_time().saturating_sub(cpu));
         best = best.min(took);
         assert_eq!(house.engine.load(run).unwrap().status, Status::Completed);
     }
@@ -220,7 +220,7 @@ async fn reviews() {
             let cpu = cpu_time();
             house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
             rested(&mut updates).await;
-            costs.push(cpu_time() - cpu);
+            costs.push(cpu_time().saturating_sub(cpu));
         }
         let kind = if one_by_one { "one after another" } else { "that wait together" };
         row(&format!("{REVIEWS} reviews {kind}"), start.elapsed(), Some(Duration::from_secs(1)));
@@ -257,7 +257,7 @@ async fn resume() {
             let other = house.neighbour();
             drive(&other, run).await;
             best = best.min(start.elapsed());
-            least = least.min(cpu_time() - cpu);
+            least = least.min(cpu_time().saturating_sub(cpu));
             leave(&other, run).await;
         }
         let kind = if wide { "items" } else { "steps" };

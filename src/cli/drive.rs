@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
@@ -18,10 +18,14 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
+use crate::core::text::output_text;
 use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a run that another process drives has to wait before it counts as waiting.
+const SETTLES: Duration = Duration::from_millis(500);
 
 /// How a run is driven, in full.
 #[derive(Clone, Debug)]
@@ -69,6 +73,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         here: false,
         over: false,
         heard: false,
+        news_at: Instant::now(),
         ended: false,
         stopping: false,
         answered: HashMap::new(),
@@ -101,6 +106,8 @@ struct Drive<'a> {
     over: bool,
     /// Something came of it since it is driven or followed here.
     heard: bool,
+    /// When that was.
+    news_at: Instant,
     /// The newest line that was printed says how the run stands.
     ended: bool,
     /// The person stopped what is under way.
@@ -133,7 +140,7 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() && (self.heard || !self.here) {
+            if self.run.status == Status::Waiting && self.teller.is_free() && self.waits_for_good() {
                 return Ok(Exit::Waiting);
             }
             let here = self.here;
@@ -147,6 +154,15 @@ impl Drive<'_> {
                 () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
             }
         }
+    }
+
+    /// Whether the run stays as it is until somebody answers: this process has heard so from its own drive; of
+    /// another's it is only known when that has gone, or has answered nothing for a while by a policy of its own.
+    fn waits_for_good(&self) -> bool {
+        if self.here {
+            return self.heard;
+        }
+        self.news_at.elapsed() >= SETTLES || !self.engine.is_driven(self.run.id)
     }
 
     /// The exit code, when nothing more happens by itself.
@@ -178,7 +194,10 @@ impl Drive<'_> {
     fn take(&mut self, news: Vec<Update>) -> Result<(), Problem> {
         // One write for all that came together: a fast stream is many small pieces.
         let mut lines = String::new();
-        self.heard |= !news.is_empty();
+        if !news.is_empty() {
+            self.heard = true;
+            self.news_at = Instant::now();
+        }
         for update in news {
             match update {
                 Update::Event(recorded) if recorded.seq > self.run.seq => {
@@ -245,6 +264,7 @@ impl Drive<'_> {
 
     /// True when it was recorded. What is refused is told, and left to whoever was faster.
     async fn decide(&mut self, gate: &Gate, what: What) -> Result<bool, Problem> {
+        let typed = typed(&what);
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
         self.answered.insert(gate.key.clone(), seq);
         let decision =
@@ -253,14 +273,19 @@ impl Drive<'_> {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
-                // It is asked again if it still stands as it was shown.
-                let now = self.engine.load(self.run.id)?;
-                if now.call(&gate.key).map_or(0, |call| call.seq) == seq && self.how.asks {
+                // Whoever was faster is seen at once; what still stands as it was shown is asked again.
+                self.take_new()?;
+                if self.run.call(&gate.key).map_or(0, |call| call.seq) == seq && self.how.asks {
                     self.answered.remove(&gate.key);
                 }
                 Ok(false)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if let Some(text) = typed.filter(|_| gate.kind != GateFor::Secret) {
+                    out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -322,7 +347,10 @@ impl Drive<'_> {
                     out::say(&why.to_string());
                     return Ok(None);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+                    return Err(error.into());
+                }
             },
         }
         self.take_new()?;
@@ -412,6 +440,17 @@ impl Drive<'_> {
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
         Ok(())
+    }
+}
+
+/// What a person wrote for a decision.
+fn typed(what: &What) -> Option<String> {
+    match what {
+        What::Edit { output, .. } => Some(output_text(output).data().to_owned()),
+        What::Retry { instruction, .. } => Some(instruction.clone()),
+        What::Answer { value } => Some(output_text(value).data().to_owned()),
+        What::Deny { reason } => Some(reason.clone()),
+        _ => None,
     }
 }
 

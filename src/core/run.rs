@@ -183,6 +183,10 @@ impl Run {
     #[must_use]
     pub fn new(id: RunId, at: DateTime<Utc>, created: &Created) -> Self {
         let created = created.clone();
+        let messages = match created.kind {
+            Kind::Instruct => request(&created.inputs).into_iter().collect(),
+            Kind::Workflow => Vec::new(),
+        };
         Self {
             id,
             seq: 1,
@@ -207,7 +211,7 @@ impl Run {
             created_at: at,
             updated_at: at,
             calls: IndexMap::new(),
-            messages: Vec::new(),
+            messages,
             said: Vec::new(),
             documents: IndexMap::new(),
             remaining: Vec::new(),
@@ -284,6 +288,13 @@ impl Run {
     pub fn under_way(&self) -> usize {
         self.under_way
     }
+}
+
+/// The first thing that a person said in a conversation: its first input.
+fn request(inputs: &Value) -> Option<ChatMessage> {
+    let first = inputs.as_object()?.values().next()?;
+    let text = first.as_str().or_else(|| first.get("name")?.as_str()).filter(|text| !text.trim().is_empty())?;
+    Some(ChatMessage { role: Role::User, text: Untrusted::from(text) })
 }
 
 /// Whether a dependency on `named` is one on `source`: a step's name without an item stands for all its calls.

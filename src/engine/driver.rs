@@ -209,14 +209,22 @@ impl Driver {
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
         // The event at which it was last said that a person is waited for: said again once something has happened.
-        let mut announced = None;
+        let mut announced = 0;
         loop {
             self.settle_derived()?;
+            let late = deadline::passed(&self.run, &self.settings.deadlines, self.now());
+            if !late.is_empty() {
+                for event in late {
+                    self.stage(event, false);
+                }
+                continue;
+            }
             if let Some(rest) = self.rest()? {
                 return Ok(rest);
             }
             self.commit()?;
-            if self.is_idle() && announced.replace(self.committed) != Some(self.committed) {
+            if self.is_idle() && announced != self.committed {
+                announced = self.committed;
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
             let (wake, now) = (self.next_wake(), self.now());
@@ -233,9 +241,6 @@ impl Driver {
             }
             while let Ok(ended) = self.endings.try_recv() {
                 self.take_end(ended);
-            }
-            for event in deadline::passed(&self.run, &self.settings.deadlines, self.now()) {
-                self.stage(event, false);
             }
         }
     }
@@ -267,7 +272,6 @@ impl Driver {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
-            self.notify("cancelled");
             return Ok(Some(Rest::Over));
         }
         if let Some(reason) = self.resting {
@@ -291,9 +295,7 @@ impl Driver {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
                     self.commit()?;
-                    if self.run.status == Status::Waiting {
-                        self.notify("waiting");
-                    }
+                    if self.run.status == Status::Waiting {}
                 }
                 Ok(None)
             }
@@ -312,14 +314,14 @@ impl Driver {
     fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) {
         if self.run.kind == Kind::Workflow {
             let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
-            let by_flow = versions.iter().rev().find(|version| version.by == "flow");
-            if by_flow.is_some_and(|version| version.title == title && version.body == body) {
+            let by_model = versions.iter().rev().find(|version| version.by == "model");
+            if by_model.is_some_and(|version| version.title == title && version.body == body) {
                 if let Some(newest) = versions.last() {
                     (title, body) = (newest.title.clone(), newest.body.clone());
                 }
             } else {
                 let version = u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let (name, by) = ("result".to_owned(), "flow".to_owned());
+                let (name, by) = ("result".to_owned(), "model".to_owned());
                 let (title, body) = (title.clone(), body.clone());
                 self.stage(Event::DocumentWritten { name, version, title, body, by }, false);
             }
@@ -336,11 +338,12 @@ impl Driver {
         if self.run.status != status {
             return self.rest();
         }
-        self.notify(status.name());
         Ok(Some(Rest::Over))
     }
 
-    fn notify(&self, status: &str) {
+    /// Tells the person's own command how the run stands.
+    pub(super) fn notify(&self, status: Status) {
+        let status = status.name();
         let command = &self.engine.shared.ports.notify;
         let Some((program, arguments)) = command.split_first() else { return };
         let title = crate::core::text::visible(&self.run.title, false).into_owned();

@@ -50,6 +50,13 @@ impl Driver {
     }
 
     pub(super) fn publish(&self, seq: u64, at: DateTime<Utc>, event: Event) {
+        // Before anybody hears of it: whoever does may end this process.
+        if matches!(
+            event,
+            Event::RunWaiting {} | Event::RunCompleted { .. } | Event::RunFailed { .. } | Event::RunCancelled { .. }
+        ) {
+            self.notify(self.run.status);
+        }
         self.feed.publish(&Update::Event(Recorded { run: self.run.id, seq, at, event }));
     }
 

@@ -154,7 +154,12 @@ fn moves(s: &Situation) -> bool {
     }
 }
 
-/// The same, and letters are not text.
+/// There is more than a screen of it: pages, the beginning and the end are ways to go.
+fn pages(s: &Situation) -> bool {
+    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Chips)
+}
+
+/// The arrows move, and letters are not text.
 fn moves_by_letter(s: &Situation) -> bool {
     moves(s) && !s.takes_text()
 }
@@ -299,10 +304,10 @@ pub static TABLE: &[Command] = &[
     command!(Up, "Up", "", [c('k')], moves_by_letter),
     command!(Down, "Down", "", [k(KeyCode::Down)], moves),
     command!(Down, "Down", "", [c('j')], moves_by_letter),
-    command!(First, "To the beginning", "", [k(KeyCode::Home)], |s| moves(s) && !s.takes_text()),
-    command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| moves(s) && !s.takes_text()),
-    command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| moves(s) || on(s, Screen::Chat)),
-    command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| moves(s) || on(s, Screen::Chat)),
+    command!(First, "To the beginning", "", [k(KeyCode::Home)], |s| pages(s) && !s.takes_text()),
+    command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| pages(s) && !s.takes_text()),
+    command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
+    command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
     command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
         matches!(s.layer, Layer::Compare | Layer::Document) && s.several
     }),

@@ -161,6 +161,7 @@ pub fn key(name: &str) -> KeyEvent {
         (_, _, "Right") => KeyCode::Right.into(),
         (_, _, "PgUp") => KeyCode::PageUp.into(),
         (_, _, "PgDn") => KeyCode::PageDown.into(),
+        (_, _, "F2") => KeyCode::F(2).into(),
         (_, _, "Backspace") => KeyCode::Backspace.into(),
         (_, _, "Alt-Enter") => KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
         _ => panic!("no key is called {name}"),

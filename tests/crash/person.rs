@@ -54,20 +54,16 @@ fn steps() -> Value {
 
 /// What the steps do. An effect is a line in a file: the run and the call.
 fn perform(effects: &Path, job: &Job) -> Act {
-    match &*job.work {
-        Work::Prompt(prompt) => {
-            if job.key.step() == "shaky" && job.attempt == 1 {
-                return Act::Fail(Failure::new(FailureClass::Server, "down"));
-            }
-            let asked = &prompt.messages[0].text;
-            let rhymes = prompt.messages.last().unwrap().text.contains(RHYME);
-            Act::Say(json!(if rhymes { asked.replace("stanza", "rhymed") } else { asked.clone() }))
-        }
-        _ => {
-            add_line(effects, &format!("{} {}", job.run, job.key));
-            Act::Say(json!(job.key.to_string()))
-        }
+    let Work::Prompt(prompt) = &*job.work else {
+        add_line(effects, &format!("{} {}", job.run, job.key));
+        return Act::Say(json!(job.key.to_string()));
+    };
+    if job.key.step() == "shaky" && job.attempt == 1 {
+        return Act::Fail(Failure::new(FailureClass::Server, "down"));
     }
+    let asked = &prompt.messages[0].text;
+    let rhymes = prompt.messages.last().unwrap().text.contains(RHYME);
+    Act::Say(json!(if rhymes { asked.replace("stanza", "rhymed") } else { asked.clone() }))
 }
 
 fn add_line(file: &Path, line: &str) {

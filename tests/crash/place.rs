@@ -1,5 +1,6 @@
 //! A folder with a store, and the processes that work in it.
 
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Place {
     path: PathBuf,
     _folder: Option<tempfile::TempDir>,
+    /// The processes so far, by what they were told: said when a test fails.
+    started: RefCell<Vec<String>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the processes of this place were told: {:?}", self.started.borrow());
+        }
+    }
 }
 
 /// How a process ended.
@@ -24,12 +35,13 @@ pub enum End {
 impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { path: folder.path().to_owned(), _folder: Some(folder) }
+        Self { path: folder.path().to_owned(), _folder: Some(folder), started: RefCell::default() }
     }
 
     /// The folder that this process was started to work in.
     pub fn given() -> Option<Self> {
-        Some(Self { path: std::env::var_os("CRASH_PLACE")?.into(), _folder: None })
+        let path = std::env::var_os("CRASH_PLACE")?.into();
+        Some(Self { path, _folder: None, started: RefCell::default() })
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -41,6 +53,7 @@ impl Place {
     }
 
     fn start(&self, env: &[(&str, &str)]) -> Child {
+        self.started.borrow_mut().push(format!("{env:?}"));
         Command::new(std::env::current_exe().unwrap())
             .args(["a_person_at_work", "--exact", "--ignored", "--nocapture"])
             .env("CRASH_PLACE", &self.path)

@@ -20,8 +20,10 @@ use crate::house::{Act, House, command, expr, prompt, rested, shout, step, until
 
 type Made = Pin<Box<dyn Future<Output = (House, RunId)>>>;
 
+type Make = fn() -> Made;
+
 /// The runs by the name of their files.
-pub const RUNS: [(&str, fn() -> Made); 11] = [
+pub const RUNS: [(&str, Make); 11] = [
     ("poem_with_edit_and_retry", || Box::pin(poem())),
     ("email_chat", || Box::pin(email())),
     ("parallel_with_failure_and_resume", || Box::pin(parallel())),

@@ -24,6 +24,7 @@ use crate::core::model::Delta;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
 use crate::core::run::Run;
+use crate::core::task::Body;
 use crate::core::text::{Untrusted, output_text, visible};
 use crate::core::work::Work;
 
@@ -35,6 +36,10 @@ pub struct Teller {
     streams: bool,
     /// The attempt whose text is being shown.
     current: Option<(Key, u32)>,
+    /// Some of it is on the screen: who follows another process gets no text on its way.
+    printed: bool,
+    /// The attempt that the last heading was about.
+    headed: Option<(Key, u32)>,
     at_line_start: bool,
     /// What has been shown in full: call, attempt, version.
     shown: HashSet<(Key, u32, u32)>,
@@ -47,11 +52,25 @@ impl Teller {
         let tasks = pinned.into_iter().flat_map(|pinned| std::iter::once(&pinned.task).chain(pinned.children.values()));
         let mut titles = HashMap::new();
         for task in tasks {
-            if let crate::core::task::Body::Workflow(workflow) = &task.body {
-                titles.extend(workflow.all_steps().into_iter().map(|step| (step.id.clone(), step.title().to_owned())));
+            match &task.body {
+                Body::Workflow(workflow) => {
+                    let steps = workflow.all_steps().into_iter();
+                    titles.extend(steps.map(|step| (step.id.clone(), step.title().to_owned())));
+                }
+                // A conversation has one step.
+                Body::Instruct(_) => drop(titles.insert("reply".to_owned(), task.name.clone())),
             }
         }
-        Self { titles, models, streams, current: None, at_line_start: true, shown: HashSet::new() }
+        Self {
+            titles,
+            models,
+            streams,
+            current: None,
+            printed: false,
+            headed: None,
+            at_line_start: true,
+            shown: HashSet::new(),
+        }
     }
 
     /// Whether no text is on its way to the screen, so that something can be asked.
@@ -125,6 +144,7 @@ impl Teller {
                 let shown = text.block();
                 out::tell(&shown);
                 self.at_line_start = shown.ends_with('\n');
+                self.printed = true;
             }
             Delta::Restart(why) => {
                 self.end_line();
@@ -173,6 +193,7 @@ impl Teller {
             // Structured output is shown when it is whole, in a form that can be read.
             if work.schema().is_none() {
                 self.current = Some((started.key.clone(), started.attempt));
+                self.printed = false;
             }
         }
     }
@@ -183,6 +204,12 @@ impl Teller {
 
     fn heading(&mut self, key: &Key, step: &str, item: Option<&Value>, attempt: u32, model: Option<&str>) {
         self.end_line();
+        // A heading that still stands right above needs no repetition.
+        let about = Some((key.clone(), attempt));
+        if self.headed == about {
+            return;
+        }
+        self.headed = about;
         let mut parts = vec![format!("{} ({key})", self.title(step))];
         if attempt > 1 {
             parts.push(format!("attempt {attempt}"));
@@ -194,14 +221,14 @@ impl Teller {
         out::say(&format!("\n-- {}", parts.join(" · ")));
     }
 
-    /// True when its text was on the screen.
+    /// True when its text is on the screen.
     fn finish(&mut self, key: &Key, attempt: u32) -> bool {
         let was = self.current.as_ref().is_some_and(|(current, number)| current == key && *number == attempt);
         if was {
             self.end_line();
             self.current = None;
         }
-        was
+        was && self.printed
     }
 
     fn notes(measured: &Measured) {
@@ -220,11 +247,7 @@ impl Teller {
 
 /// A model's name; the demo's text is labelled wherever it is shown.
 fn labelled(model: &str) -> String {
-    if model.starts_with("demo/") {
-        format!("{model} (a demo: recorded or made up, not a model's answer)")
-    } else {
-        model.to_owned()
-    }
+    if model.starts_with("demo/") { format!("{model} (a demo, not a model's answer)") } else { model.to_owned() }
 }
 
 fn one_line(item: &Value) -> String {

@@ -3,6 +3,7 @@
 //! `plan` makes a definition ready, `scope` and `slot` say how far each step and item has come, `call` holds what a
 //! call is asked to do against the journal, `work` and `names` render it, `view` is what later steps see.
 
+mod before;
 mod call;
 mod history;
 mod names;
@@ -182,6 +183,10 @@ impl GraphSession {
 
     /// A run that has made as many calls as it may fails before it makes another.
     fn limit(&self, wants: &mut Wants) {
+        // Far from the limit nothing needs to be counted.
+        if self.run.calls.len() + wants.calls.len() <= self.max_calls {
+            return;
+        }
         let begun = |key: &Key| self.run.call(key).is_some_and(|call| !call.attempts.is_empty());
         let made = self.run.calls.values().filter(|call| !call.attempts.is_empty()).count();
         let mut left = self.max_calls.saturating_sub(made);
@@ -291,7 +296,7 @@ impl<'a> Evaluation<'a> {
                 version: u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1),
                 title: Untrusted::from(title),
                 body: Untrusted::from(body),
-                by: "flow".to_owned(),
+                by: "model".to_owned(),
             });
         }
     }

@@ -10,8 +10,9 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::json;
 
+use super::before::Ready;
 use super::names::{Names, seen};
-use super::plan::{Doing, Node, Plan, ancestors};
+use super::plan::{Doing, Node, Plan};
 use super::slot::{Slot, Turn};
 use super::view;
 use super::work::{condition, eval};
@@ -21,41 +22,55 @@ use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::{Key, Segment};
-use crate::core::step::{Join, OnFailure};
-use crate::core::template::{from_json, to_json};
+use crate::core::step::OnFailure;
+use crate::core::template::from_json;
 use crate::flow::Want;
 
 /// How far the steps of a plan have come.
 pub struct Scope {
-    states: Vec<State>,
-    prefix: Option<Key>,
-    names: Names,
+    pub(super) states: Vec<State>,
+    /// One for each state, side by side: every event asks them all.
+    marks: Vec<Mark>,
+    pub(super) prefix: Option<Key>,
+    pub(super) names: Names,
+}
+
+/// What is asked of a step at every event.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "four answers that do not exclude each other")]
+struct Mark {
+    /// Something inside it changed.
+    dirty: bool,
+    /// It has not ended.
+    waits: bool,
+    /// Its failure ends the scope.
+    failed: bool,
+    /// Some slot of it may want calls.
+    wants: bool,
 }
 
 /// How far one step has come.
-struct State {
-    dirty: bool,
-    names_dirty: bool,
-    outcome: Outcome,
+pub(super) struct State {
+    pub(super) names_dirty: bool,
+    pub(super) outcome: Outcome,
     /// What `steps.X` is for others, once it has ended.
-    view: Value,
+    pub(super) view: Value,
     /// The newest event that changed what it came to.
-    seq: u64,
+    pub(super) seq: u64,
     /// Changes whenever what others see of it does.
-    stamp: u64,
+    pub(super) stamp: u64,
     /// A failure that ends the scope.
-    failure: Option<(Key, Failure)>,
-    names: Option<Arc<Names>>,
-    items: Vec<Arc<serde_json::Value>>,
-    slots: Vec<Slot>,
+    pub(super) failure: Option<(Key, Failure)>,
+    pub(super) names: Option<Arc<Names>>,
+    pub(super) items: Vec<Arc<serde_json::Value>>,
+    pub(super) slots: Vec<Slot>,
     /// The slots that an event touched; `None`: all.
-    touched: Option<Vec<usize>>,
+    pub(super) touched: Option<Vec<usize>>,
 }
 
 impl State {
     fn new() -> Self {
         Self {
-            dirty: true,
             names_dirty: true,
             outcome: Outcome::Waiting,
             view: Value::from(()),
@@ -88,18 +103,13 @@ pub fn stamp(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Whether a step may begin.
-enum Ready {
-    Wait,
-    Skip(String),
-    Go,
-}
-
 impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
     pub fn new(plan: &Plan, prefix: Option<Key>, names: Names) -> Self {
-        Self { states: plan.nodes.iter().map(|_| State::new()).collect(), prefix, names }
+        let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
+        let states = plan.nodes.iter().map(|_| State::new()).collect();
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
@@ -107,7 +117,7 @@ impl Scope {
         let Some(segment) = key.segments().get(depth) else { return };
         let Some(&at) = plan.by_id.get(&segment.id) else { return };
         let state = &mut self.states[at];
-        let fresh = !std::mem::replace(&mut state.dirty, true);
+        let fresh = !std::mem::replace(&mut self.marks[at].dirty, true);
         let slot = segment.item.unwrap_or(0) as usize;
         if fresh {
             state.touched = Some(vec![slot]);
@@ -131,19 +141,24 @@ impl Scope {
     /// Looks at everything that is dirty, in an order in which each step comes after what it depends on.
     pub fn evaluate(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
         for &at in &plan.order {
-            if !self.states[at].dirty {
+            if !self.marks[at].dirty {
                 continue;
             }
             let before = self.states[at].stamp;
             self.step(plan, at, evaluation);
             let state = &mut self.states[at];
-            state.dirty = false;
             state.names_dirty = false;
             state.touched = None;
             state.stamp = stamp(&(&state.outcome, state.slots.iter().map(Slot::stamp).collect::<Vec<_>>()));
+            self.marks[at] = Mark {
+                dirty: false,
+                waits: state.outcome == Outcome::Waiting,
+                failed: state.failure.is_some(),
+                wants: state.slots.iter().any(Slot::may_want),
+            };
             if before != state.stamp {
                 for &dependent in &plan.dependents[at] {
-                    self.states[dependent].dirty = true;
+                    self.marks[dependent].dirty = true;
                     self.states[dependent].names_dirty = true;
                 }
             }
@@ -153,20 +168,21 @@ impl Scope {
     /// The calls that are wanted, in declared order; none new where a step has failed for good.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         if self.failure().is_none() {
-            self.states.iter().flat_map(|state| &state.slots).for_each(|slot| slot.wants(into));
+            let wanting = self.states.iter().zip(&self.marks).filter(|(_, mark)| mark.wants);
+            wanting.flat_map(|(state, _)| &state.slots).for_each(|slot| slot.wants(into));
         }
     }
 
     /// The call that ended this scope by its failure.
     #[must_use]
     pub fn failure(&self) -> Option<&(Key, Failure)> {
-        self.states.iter().find_map(|state| state.failure.as_ref())
+        self.states[self.marks.iter().position(|mark| mark.failed)?].failure.as_ref()
     }
 
     /// Whether every step has ended.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.states.iter().all(|state| state.outcome != Outcome::Waiting)
+        self.marks.iter().all(|mark| !mark.waits)
     }
 
     /// What `steps.X` is of every step that has ended, for what comes after all of them.
@@ -210,7 +226,7 @@ impl Scope {
     }
 
     /// The name of a step in this scope, without an item.
-    fn base(&self, node: &Node) -> Key {
+    pub(super) fn base(&self, node: &Node) -> Key {
         let segment = Segment::plain(&node.step.id);
         match &self.prefix {
             Some(prefix) => prefix.child(segment),
@@ -243,110 +259,6 @@ impl Scope {
         }
         self.slots(plan, at, evaluation);
         self.sum_up(plan, at, evaluation);
-    }
-
-    fn ready(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Ready {
-        let node = &plan.nodes[at];
-        for &switch in &node.routed_by {
-            if self.states[switch].outcome == Outcome::Waiting {
-                return Ready::Wait;
-            }
-        }
-        if !node.routed_by.is_empty() {
-            let chosen = node.routed_by.iter().any(|&switch| chose(&self.states[switch].view, &node.step.id));
-            if !chosen {
-                let names: Vec<_> = node.routed_by.iter().map(|&s| format!("`{}`", plan.nodes[s].step.id)).collect();
-                return Ready::Skip(format!("{} chose another way", names.join(" and ")));
-            }
-        }
-        let outcome = |dep: &usize| &self.states[*dep].outcome;
-        let waits = node.deps.iter().any(|dep| *outcome(dep) == Outcome::Waiting);
-        if let Some(guarded) = node.handles {
-            if waits {
-                return Ready::Wait;
-            }
-            let failed = self.states[guarded].slots.iter().any(|slot| matches!(slot.outcome, Outcome::Failed(_)));
-            return if failed { Ready::Go } else { Ready::Skip("there was nothing to handle".to_owned()) };
-        }
-        // An empty list of dependencies is no reason to skip.
-        let accepted = node.deps.is_empty() || node.deps.iter().any(|dep| *outcome(dep) == Outcome::Accepted);
-        let none = || Ready::Skip("none of what it waits for was accepted".to_owned());
-        match node.join() {
-            Join::All => {
-                let fell = node.deps.iter().find_map(|&dep| match &self.states[dep].outcome {
-                    Outcome::Skipped(_) => Some(format!("`{}` was skipped", plan.nodes[dep].step.id)),
-                    Outcome::Failed(_) => Some(format!("`{}` failed", plan.nodes[dep].step.id)),
-                    _ => None,
-                });
-                match fell {
-                    Some(because) => Ready::Skip(because),
-                    None if waits => Ready::Wait,
-                    None => Ready::Go,
-                }
-            }
-            Join::Any | Join::Ended if waits => Ready::Wait,
-            Join::Any if accepted => Ready::Go,
-            Join::Any => none(),
-            Join::Ended => Ready::Go,
-            Join::First => match self.winner(plan, at, evaluation) {
-                Some(_) => Ready::Go,
-                None if waits => Ready::Wait,
-                None => none(),
-            },
-        }
-    }
-
-    /// Who won a `first`: what the journal says, else the first that is accepted, which is then journaled.
-    fn winner(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Option<usize> {
-        let node = &plan.nodes[at];
-        let key = self.base(node);
-        let known = evaluation.decided(&key, "first").and_then(|id| plan.by_id.get(id.as_str()?).copied());
-        if let Some(winner) = known {
-            return (self.states[winner].outcome == Outcome::Accepted).then_some(winner);
-        }
-        let winner = node
-            .deps
-            .iter()
-            .copied()
-            .filter(|&dep| self.states[dep].outcome == Outcome::Accepted)
-            .min_by_key(|&dep| self.states[dep].seq)?;
-        evaluation.decide(key, "first", json!(plan.nodes[winner].step.id), || serde_json::Value::Null);
-        Some(winner)
-    }
-
-    fn names_of(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Names {
-        let node = &plan.nodes[at];
-        let winner = if node.join() == Join::First { self.winner(plan, at, evaluation) } else { None };
-        let mut steps = (*self.names.steps).clone();
-        for &dep in node.deps.iter().chain(&node.routed_by) {
-            let state = &self.states[dep];
-            let lost = winner.is_some_and(|winner| winner != dep);
-            let view = if lost || state.outcome == Outcome::Waiting { view::nothing() } else { state.view.clone() };
-            steps.insert(plan.nodes[dep].step.id.clone(), view);
-        }
-        let mut names = self.names.clone().with_steps(steps);
-        names.state = self.state_seen(plan, at, evaluation);
-        names
-    }
-
-    /// The state as it was at the start, overlaid by the writers that a step depends on.
-    fn state_seen(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Value {
-        let set = &evaluation.run.set_state;
-        if set.is_empty() {
-            return self.names.state.clone();
-        }
-        let mut state = to_json(&self.names.state).ok().and_then(|state| match state {
-            serde_json::Value::Object(fields) => Some(fields),
-            _ => None,
-        });
-        let fields = state.get_or_insert_default();
-        let writers: Vec<Key> = ancestors(&plan.nodes, at).into_iter().map(|at| self.base(&plan.nodes[at])).collect();
-        for (name, set) in set {
-            if let Some((_, value)) = set.iter().rev().find(|(key, _)| writers.iter().any(|base| key.is_of(base))) {
-                fields.insert(name.clone(), value.clone());
-            }
-        }
-        from_json(&serde_json::Value::Object(state.unwrap_or_default()))
     }
 
     /// Decides `when` and the list, and makes the slots.
@@ -609,14 +521,6 @@ impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
-}
-
-/// Whether a switch chose a step.
-fn chose(view: &Value, id: &str) -> bool {
-    view.get_attr("output")
-        .ok()
-        .and_then(|chosen| chosen.try_iter().ok())
-        .is_some_and(|mut chosen| chosen.any(|one| one.as_str() == Some(id)))
 }
 
 fn source(expr: &super::plan::Parsed<crate::core::template::Expr>) -> String {

@@ -75,6 +75,12 @@ impl Slot {
         stamp(&(&self.outcome, self.seq, self.inner_stamp))
     }
 
+    /// Whether it, or a scope inside it, may want calls.
+    #[must_use]
+    pub fn may_want(&self) -> bool {
+        self.want.is_some() || self.iterations.iter().any(|iteration| iteration.scope.is_some())
+    }
+
     /// The calls that it wants.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         into.extend(self.want.clone());
@@ -242,20 +248,22 @@ impl Turn<'_> {
             return;
         }
         let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
-        let noted = evaluation.notes.len();
-        if let Err(failure) = self.bring(&context, evaluation) {
-            slot.fail(Some(self.key.clone()), failure);
-        } else if evaluation.notes.len() > noted {
-            // Others see it once the journal has what it brings.
-            slot.outcome = Outcome::Waiting;
+        match self.bring(&context, evaluation) {
+            Ok(known) if known => {}
+            // Others see the state once the journal has it.
+            Ok(_) => slot.outcome = Outcome::Waiting,
+            Err(failure) => slot.fail(Some(self.key.clone()), failure),
         }
     }
 
-    fn bring(&self, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<(), Failure> {
+    /// Whether the journal has the state that it sets already.
+    fn bring(&self, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
+        let noted = evaluation.notes.len();
         for (name, expr) in &self.node.set_state {
             let value = eval("set_state", expr, context)?;
             evaluation.set_state(&self.key, name, value);
         }
+        let known = evaluation.notes.len() == noted;
         if let Some([name, title, body]) = &self.node.document {
             let [name, title, body] =
                 [text("document", name, context)?, text("document", title, context)?, text("document", body, context)?];
@@ -269,6 +277,6 @@ impl Turn<'_> {
             }
             evaluation.stops = true;
         }
-        Ok(())
+        Ok(known)
     }
 }

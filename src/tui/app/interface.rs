@@ -531,3 +531,6 @@ impl App for Interface {
         self.top().ticks().then_some(TICK)
     }
 }
+
+#[cfg(test)]
+mod tests;

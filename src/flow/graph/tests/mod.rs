@@ -351,6 +351,21 @@ fn history_puts_what_was_asked_and_accepted_before_a_prompt() {
 }
 
 #[test]
+fn a_document_or_a_state_holds_up_nothing_that_comes_after_it() {
+    let document = json!({ "name": "notes", "title": "Notes", "body": "{{ output }}" });
+    let task = workflow_with(
+        &json!([
+            step("a", "'one'", &json!({ "document": document, "set_state": { "n": "output" } })),
+            step("b", "[steps.a.output, state.n]", &json!({})),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.b.output | join(' ') }}" } }),
+    );
+    let sim = Sim::new(task, json!({}));
+    assert_eq!(sim.body(), "one one");
+    assert_eq!(sim.run.documents["notes"].versions[0].body.data(), "one");
+}
+
+#[test]
 fn successors_are_those_whose_condition_holds_with_their_inputs() {
     let then = json!([
         { "workflow": "again", "inputs": { "n": "{{ steps.a.output + 1 }}" }, "when": "steps.a.output < 3" },

@@ -1,0 +1,134 @@
+//! Before a step: whether it may begin, by the ends of what it depends on, and the names that it will see.
+
+use minijinja::Value;
+use serde_json::json;
+
+use super::names::Names;
+use super::plan::{Plan, ancestors};
+use super::scope::Scope;
+use super::view;
+use super::{Evaluation, Outcome};
+use crate::core::key::Key;
+use crate::core::step::Join;
+use crate::core::template::{from_json, to_json};
+
+/// Whether a step may begin.
+pub(super) enum Ready {
+    Wait,
+    Skip(String),
+    Go,
+}
+
+impl Scope {
+    pub(super) fn ready(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Ready {
+        let node = &plan.nodes[at];
+        for &switch in &node.routed_by {
+            if self.states[switch].outcome == Outcome::Waiting {
+                return Ready::Wait;
+            }
+        }
+        if !node.routed_by.is_empty() {
+            let chosen = node.routed_by.iter().any(|&switch| chose(&self.states[switch].view, &node.step.id));
+            if !chosen {
+                let names: Vec<_> = node.routed_by.iter().map(|&s| format!("`{}`", plan.nodes[s].step.id)).collect();
+                return Ready::Skip(format!("{} chose another way", names.join(" and ")));
+            }
+        }
+        let outcome = |dep: &usize| &self.states[*dep].outcome;
+        let waits = node.deps.iter().any(|dep| *outcome(dep) == Outcome::Waiting);
+        if let Some(guarded) = node.handles {
+            if waits {
+                return Ready::Wait;
+            }
+            let failed = self.states[guarded].slots.iter().any(|slot| matches!(slot.outcome, Outcome::Failed(_)));
+            return if failed { Ready::Go } else { Ready::Skip("there was nothing to handle".to_owned()) };
+        }
+        // An empty list of dependencies is no reason to skip.
+        let accepted = node.deps.is_empty() || node.deps.iter().any(|dep| *outcome(dep) == Outcome::Accepted);
+        let none = || Ready::Skip("none of what it waits for was accepted".to_owned());
+        match node.join() {
+            Join::All => {
+                let fell = node.deps.iter().find_map(|&dep| match &self.states[dep].outcome {
+                    Outcome::Skipped(_) => Some(format!("`{}` was skipped", plan.nodes[dep].step.id)),
+                    Outcome::Failed(_) => Some(format!("`{}` failed", plan.nodes[dep].step.id)),
+                    _ => None,
+                });
+                match fell {
+                    Some(because) => Ready::Skip(because),
+                    None if waits => Ready::Wait,
+                    None => Ready::Go,
+                }
+            }
+            Join::Any | Join::Ended if waits => Ready::Wait,
+            Join::Any if accepted => Ready::Go,
+            Join::Any => none(),
+            Join::Ended => Ready::Go,
+            Join::First => match self.winner(plan, at, evaluation) {
+                Some(_) => Ready::Go,
+                None if waits => Ready::Wait,
+                None => none(),
+            },
+        }
+    }
+
+    /// Who won a `first`: what the journal says, else the first that is accepted, which is then journaled.
+    fn winner(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Option<usize> {
+        let node = &plan.nodes[at];
+        let key = self.base(node);
+        let known = evaluation.decided(&key, "first").and_then(|id| plan.by_id.get(id.as_str()?).copied());
+        if let Some(winner) = known {
+            return (self.states[winner].outcome == Outcome::Accepted).then_some(winner);
+        }
+        let winner = node
+            .deps
+            .iter()
+            .copied()
+            .filter(|&dep| self.states[dep].outcome == Outcome::Accepted)
+            .min_by_key(|&dep| self.states[dep].seq)?;
+        evaluation.decide(key, "first", json!(plan.nodes[winner].step.id), || serde_json::Value::Null);
+        Some(winner)
+    }
+
+    pub(super) fn names_of(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Names {
+        let node = &plan.nodes[at];
+        let winner = if node.join() == Join::First { self.winner(plan, at, evaluation) } else { None };
+        let mut steps = (*self.names.steps).clone();
+        for &dep in node.deps.iter().chain(&node.routed_by) {
+            let state = &self.states[dep];
+            let lost = winner.is_some_and(|winner| winner != dep);
+            let view = if lost || state.outcome == Outcome::Waiting { view::nothing() } else { state.view.clone() };
+            steps.insert(plan.nodes[dep].step.id.clone(), view);
+        }
+        let mut names = self.names.clone().with_steps(steps);
+        names.state = self.state_seen(plan, at, evaluation);
+        names
+    }
+
+    /// The state as it was at the start, overlaid by the writers that a step depends on.
+    fn state_seen(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Value {
+        let set = &evaluation.run.set_state;
+        if set.is_empty() {
+            return self.names.state.clone();
+        }
+        let mut state = to_json(&self.names.state).ok().and_then(|state| match state {
+            serde_json::Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        let fields = state.get_or_insert_default();
+        let writers: Vec<Key> = ancestors(&plan.nodes, at).into_iter().map(|at| self.base(&plan.nodes[at])).collect();
+        for (name, set) in set {
+            if let Some((_, value)) = set.iter().rev().find(|(key, _)| writers.iter().any(|base| key.is_of(base))) {
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+        from_json(&serde_json::Value::Object(state.unwrap_or_default()))
+    }
+}
+
+/// Whether a switch chose a step.
+fn chose(view: &Value, id: &str) -> bool {
+    view.get_attr("output")
+        .ok()
+        .and_then(|chosen| chosen.try_iter().ok())
+        .is_some_and(|mut chosen| chosen.any(|one| one.as_str() == Some(id)))
+}

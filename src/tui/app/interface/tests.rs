@@ -1,0 +1,382 @@
+//! What the table of commands says can be done is done: each key that it shows changes what is on screen or has an
+//! effect, on every screen and layer.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde_json::json;
+
+use super::*;
+use crate::core::event::Event;
+use crate::core::form::Field;
+use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::ports::RunRow;
+use crate::core::settings::{Connection, Found};
+use crate::core::task::{Body, Instruct, Task};
+use crate::core::work::{CommandWork, Work};
+use crate::tui::commands::possible;
+use crate::tui::screens::home::TaskRow;
+use crate::tui::testing::{Story, at, frame, key, listed};
+use crate::tui::theme::Depth;
+
+const SIZE: (u16, u16) = (100, 20);
+
+fn look(interface: &mut Interface) -> String {
+    let (picture, seen) = frame(SIZE, Depth::Sixteen, |canvas, area| interface.view(canvas, area));
+    interface.saw(seen);
+    picture
+}
+
+/// Takes a message as the runtime would, and draws.
+fn tell(interface: &mut Interface, message: Message) -> Vec<Effect> {
+    let (effects, _) = App::update(interface, message);
+    look(interface);
+    effects
+}
+
+fn press(interface: &mut Interface, keys: &[&str]) {
+    for name in keys {
+        tell(interface, Message::Key(key(name)));
+    }
+}
+
+fn task() -> Arc<Task> {
+    let field = |name: &str| Field { name: name.into(), label: name.into(), ..Field::default() };
+    Arc::new(Task {
+        id: "poem".into(),
+        name: "Write a poem".into(),
+        icon: None,
+        description: lines("Stanza"),
+        tags: vec![],
+        model: None,
+        inputs: vec![field("topic"), field("mood")],
+        actions: vec![],
+        follow_ups: vec![],
+        meta: None,
+        body: Body::Instruct(Instruct::default()),
+    })
+}
+
+fn home() -> Interface {
+    let mut interface = Interface::new("/home/ana".into(), at(400), FixedOffset::east_opt(0).unwrap());
+    look(&mut interface);
+    let row = TaskRow {
+        task: Some(task()),
+        id: "poem".into(),
+        name: "Write a poem".into(),
+        kind: TaskKind::Workflow,
+        source: "shipped".into(),
+        trusted: true,
+        errors: vec![],
+        learned: vec![],
+        runs: vec![],
+    };
+    tell(&mut interface, Message::Tasks(vec![row]));
+    tell(&mut interface, Message::OpenRuns(rows(2)));
+    interface
+}
+
+fn rows(count: i64) -> Vec<RunRow> {
+    let row = |n: i64| listed(&format!("run {n}"), Status::Waiting, 1, -n * 60);
+    (0..count).map(row).collect()
+}
+
+/// Home with the selection in the middle and something to scroll.
+fn home_in_the_middle() -> Interface {
+    let mut interface = home();
+    press(&mut interface, &["Down", "Down", "PgDn"]);
+    interface
+}
+
+fn on(story: Story) -> Interface {
+    let mut interface = home();
+    let opened = Opened { run: Arc::new(story.run), task: None, drafts: vec![] };
+    tell(&mut interface, Message::Opened(Box::new(opened)));
+    interface
+}
+
+/// A long text of which every screenful is different.
+fn lines(text: &str) -> String {
+    (0..60).map(|n| format!("{text} {n}\n\n")).collect()
+}
+
+fn long() -> serde_json::Value {
+    json!(lines("The lamps"))
+}
+
+fn poem() -> Story {
+    Story::new("poem", "poem · the sea", TaskKind::Workflow)
+        .start("divide", 1, None)
+        .finish("divide", 1, json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]))
+        .accept("divide", 1)
+}
+
+/// Two reviews, the first in its second attempt.
+fn review() -> Story {
+    poem()
+        .start("write[0]", 1, None)
+        .finish("write[0]", 1, json!("No."))
+        .review("write[0]", 1, None)
+        .then(Event::AttemptRejected {
+            key: "write[0]".parse().unwrap(),
+            attempt: 1,
+            instruction: "rhyme".into(),
+            scope: crate::core::event::Scope::This,
+            by: "ana@host".into(),
+        })
+        .start("write[0]", 2, None)
+        .finish("write[0]", 2, long())
+        .review("write[0]", 2, None)
+        .start("write[1]", 1, None)
+        .finish("write[1]", 1, json!("Second."))
+        .review("write[1]", 1, None)
+}
+
+/// A review in its third attempt, made from a long prompt.
+fn many() -> Story {
+    let mut story = Story::new("poem", "poem", TaskKind::Workflow);
+    for attempt in 1..=3 {
+        let text = json!(lines(&format!("Attempt {attempt}")));
+        let message = crate::core::model::Message::new(crate::core::model::Role::User, lines("Write"));
+        let prompt = crate::core::work::PromptWork { messages: vec![message], ..Default::default() };
+        story = story
+            .started("write", attempt, None, Work::Prompt(prompt))
+            .finish("write", attempt, text)
+            .review("write", attempt, None);
+        if attempt < 3 {
+            story = story.then(Event::AttemptRejected {
+                key: "write".parse().unwrap(),
+                attempt,
+                instruction: "again".into(),
+                scope: crate::core::event::Scope::This,
+                by: "ana@host".into(),
+            });
+        }
+    }
+    story
+}
+
+fn structured() -> Story {
+    let value = json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]);
+    Story::new("poem", "p", TaskKind::Workflow)
+        .start("divide", 1, None)
+        .finish("divide", 1, value)
+        .review("divide", 1, None)
+}
+
+fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
+    let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
+    let shows = match kind {
+        GateFor::Approval => json!({"work": Work::Command(command)}),
+        GateFor::Secret => json!({"name": "token"}),
+        _ => json!({"fields": [{"name": "room", "label": "Room", "type": "text"}]}),
+    };
+    let gate = Gate { key: "push".parse().unwrap(), kind, attempt: 1, version: 0, shows, allowed };
+    poem().start("push", 1, None).then(Event::GateOpened(gate))
+}
+
+fn chat(documents: u32) -> Interface {
+    let mut story = Story::new("email", "Write an email", TaskKind::Instruct)
+        .then(Event::MessageAdded { text: lines("hello").into(), by: "ana@host".into() })
+        .start("reply#0", 1, None)
+        .finish("reply#0", 1, json!({"turn": "ask", "text": "When?", "missing": ["time"]}))
+        .accept("reply#0", 1)
+        .then(Event::GateOpened(Gate {
+            key: "reply#0".parse().unwrap(),
+            kind: GateFor::Input,
+            attempt: 1,
+            version: 1,
+            shows: json!({"missing": ["time"], "known": []}),
+            allowed: vec![Answer::Answer],
+        }));
+    for version in 1..=documents {
+        story = story.then(Event::DocumentWritten {
+            name: "result".into(),
+            version,
+            title: "T".into(),
+            body: lines(&format!("version {version}")).into(),
+            by: "model".into(),
+        });
+    }
+    on(story)
+}
+
+fn done() -> Story {
+    let completed = Event::RunCompleted { title: "The sea".into(), body: lines("The lamps").into() };
+    poem().then(completed)
+}
+
+fn history() -> Interface {
+    let mut interface = home();
+    let effects = tell(&mut interface, Message::Key(key("^f")));
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Search { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    tell(&mut interface, Message::Rows { ticket: ticket.unwrap(), offset: 0, rows: rows(60) });
+    press(&mut interface, &["Down", "^t", "Down", "PgDn"]);
+    interface
+}
+
+fn inbox(story: Story) -> Interface {
+    let mut interface = home();
+    press(&mut interface, &["^n"]);
+    tell(&mut interface, Message::Waiting(vec![Arc::new(story.run)]));
+    interface
+}
+
+fn form() -> Interface {
+    let mut interface = home();
+    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})) };
+    tell(&mut interface, Message::Form(Box::new(form)));
+    press(&mut interface, &["x", "Tab", "y"]);
+    interface
+}
+
+fn connect() -> Interface {
+    let mut interface = home();
+    tell(&mut interface, Message::Open(Box::new(Kind::Choose(Choose::new("x", vec![])).into())));
+    press(&mut interface, &["Esc"]);
+    let mut out = Vec::new();
+    interface.follow(Effect::Go(Go::Connect), &mut out);
+    let found = |model: &str| Found {
+        connection: Connection { provider: "ollama".into(), model: model.into(), ..Connection::default() },
+        why: "it answers".into(),
+    };
+    tell(&mut interface, Message::Found((0..40).map(|n| found(&format!("m{n}"))).collect()));
+    press(&mut interface, &["PgDn"]);
+    interface
+}
+
+/// After some keys.
+fn then(mut interface: Interface, keys: &[&str]) -> Interface {
+    press(&mut interface, keys);
+    interface
+}
+
+type World = (&'static str, Box<dyn Fn() -> Interface>);
+
+fn worlds() -> Vec<World> {
+    use Answer::{Again, Approve, Budget, Deny, Keep, Skip};
+    let world = |name, make: fn() -> Interface| -> World { (name, Box::new(make)) };
+    vec![
+        world("home", home),
+        world("home in the middle", home_in_the_middle),
+        world("home that searches", || then(home(), &["p", "o"])),
+        world("form", form),
+        world("review", || on(review())),
+        world("review scrolled", || then(on(review()), &["Tab", "PgDn", "PgDn"])),
+        world("marked", || then(on(review()), &["Space", "Up", "Up"])),
+        world("review edited", || then(on(review()), &["e", "x"])),
+        world("fields", || then(on(structured()), &["e", "Down", "Down"])),
+        world("fields, second item", || then(on(structured()), &["e", "Down", "Down", "Down", "Down"])),
+        world("field value", || then(on(structured()), &["e", "Down", "Down", "Enter", "x"])),
+        world("retry", || then(on(review()), &["r", "x"])),
+        world("compare", || then(on(many()), &["d", "PgDn"])),
+        world("compare the first", || then(on(many()), &["d", "Left"])),
+        world("prompt from its beginning", || then(on(many()), &["p"])),
+        world("prompt", || then(on(many()), &["p", "PgDn"])),
+        world("inbox, long", || then(inbox(many()), &["PgDn"])),
+        world("chat scrolled", || then(chat(0), &["PgUp", "PgUp"])),
+        world("reopened", || then(on(done()), &["Up"])),
+        world("filter", || then(on(review()), &["/", "w"])),
+        world("running", || on(poem().start("write[0]", 1, None))),
+        world("accepted", || then(on(review()), &["Up"])),
+        world("done", || on(done())),
+        world("write to", || then(on(done()), &["w"])),
+        world("approval", || on(gate(GateFor::Approval, vec![Approve, Deny]))),
+        world("input", || on(gate(GateFor::Input, vec![Answer::Answer]))),
+        world("secret", || on(gate(GateFor::Secret, vec![Answer::Answer]))),
+        world("in doubt", || on(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip]))),
+        world("stale", || on(gate(GateFor::Stale, vec![Again, Keep]))),
+        world("budget", || on(gate(GateFor::Budget, vec![Budget]))),
+        world("confirm", || then(on(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
+        world("chat", || chat(0)),
+        world("chat with a document", || then(chat(3), &["h", "i"])),
+        world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
+        world("history", history),
+        world("filters of the history", || then(history(), &["Tab", "Right", "Down"])),
+        world("filters of the history, the first turned", || then(history(), &["Tab", "Right", "Down", "Right"])),
+        world("inbox", || inbox(review())),
+        world("inbox, approval", || inbox(gate(GateFor::Approval, vec![Approve, Deny]))),
+        world("inbox, in doubt", || inbox(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip]))),
+        world("inbox, stale", || inbox(gate(GateFor::Stale, vec![Again, Keep]))),
+        world("inbox, budget", || inbox(gate(GateFor::Budget, vec![Budget]))),
+        world("inbox, input", || inbox(gate(GateFor::Input, vec![Answer::Answer]))),
+        world("inbox read", || then(inbox(review()), &["Down", "Tab", "PgDn"])),
+        world("connect", connect),
+        world("palette", || then(home_in_the_middle(), &["F2", "Down"])),
+        world("help", || then(on(review()), &["?", "Down"])),
+        world("rename", || then(history(), &["^r"])),
+    ]
+}
+
+/// The keys of a command as the table names them, as what the terminal sends.
+fn sent(name: &str) -> KeyEvent {
+    let (rest, modifiers) = match (name.strip_prefix("Ctrl-"), name.strip_prefix("Alt-")) {
+        (Some(rest), _) => (rest.to_lowercase(), KeyModifiers::CONTROL),
+        (_, Some(rest)) if rest.chars().count() == 1 => (rest.to_lowercase(), KeyModifiers::ALT),
+        (_, Some(rest)) => (rest.to_owned(), KeyModifiers::ALT),
+        _ => (name.to_owned(), KeyModifiers::NONE),
+    };
+    let code = match rest.as_str() {
+        "Enter" => KeyCode::Enter,
+        "Esc" => KeyCode::Esc,
+        "Tab" => KeyCode::Tab,
+        "Shift-Tab" => KeyCode::BackTab,
+        "Space" => KeyCode::Char(' '),
+        "↑" => KeyCode::Up,
+        "↓" => KeyCode::Down,
+        "←" => KeyCode::Left,
+        "→" => KeyCode::Right,
+        "PgUp" => KeyCode::PageUp,
+        "PgDn" => KeyCode::PageDown,
+        "Home" => KeyCode::Home,
+        "End" => KeyCode::End,
+        "Backspace" => KeyCode::Backspace,
+        "Del" | "Delete" => KeyCode::Delete,
+        "F1" => KeyCode::F(1),
+        "F2" => KeyCode::F(2),
+        one if one.chars().count() == 1 => KeyCode::Char(one.chars().next().unwrap()),
+        other => panic!("no key is called {other}"),
+    };
+    KeyEvent::new(code, modifiers)
+}
+
+#[test]
+fn every_key_that_is_shown_does_something_where_it_is_shown() {
+    // Whether a command did anything, by screen and layer: in one of the worlds it must.
+    let mut did: BTreeMap<String, bool> = BTreeMap::new();
+    for (name, world) in worlds() {
+        let mut before = world();
+        let picture = look(&mut before);
+        let situation = before.situation();
+        for (id, _, keys) in possible(&situation) {
+            for shown in keys.split(' ') {
+                let mut interface = world();
+                let (effects, _) = App::update(&mut interface, Message::Key(sent(shown)));
+                let changed = !effects.is_empty() || look(&mut interface) != picture;
+                let place = format!("{:?} {:?} {id:?} {shown}", situation.screen, situation.layer);
+                let known = did.entry(place).or_default();
+                *known |= changed;
+                // What decides must do so wherever it is shown.
+                let decides =
+                    matches!(id, Id::Accept | Id::Approve | Id::Deny | Id::Retry | Id::Skip | Id::Keep | Id::Again);
+                assert!(changed || !decides, "{shown} ({id:?}) does nothing in: {name}");
+            }
+        }
+    }
+    let dead: Vec<&String> = did.iter().filter(|(_, did)| !**did).map(|(place, _)| place).collect();
+    assert!(dead.is_empty(), "shown, but without effect: {dead:#?}");
+}
+
+#[test]
+fn every_command_is_met_in_some_world() {
+    let mut met = std::collections::HashSet::new();
+    for (_, world) in worlds() {
+        met.extend(possible(&world().situation()).into_iter().map(|(id, ..)| id));
+    }
+    let missing: Vec<Id> =
+        crate::tui::commands::TABLE.iter().map(|command| command.id).filter(|id| !met.contains(id)).collect();
+    assert!(missing.is_empty(), "no world shows {missing:?}");
+}
