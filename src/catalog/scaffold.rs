@@ -12,6 +12,7 @@ use crate::core::diagnostic::{Report, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::Kind;
 use crate::core::toml_reader;
+use crate::flow::scripted;
 
 const DEFINITION: &str = "workflow.toml";
 
@@ -96,10 +97,12 @@ pub fn create(
         (Kind::Workflow, Some(Origin::Script)) => vec![
             (DEFINITION.to_owned(), fill(include_str!("scaffold/script.toml"), id, "\"main.js\"")),
             ("main.js".to_owned(), include_str!("scaffold/main.js").as_bytes().to_vec()),
+            ("stepwell.d.ts".to_owned(), scripted::TYPES.as_bytes().to_vec()),
         ],
         (Kind::Workflow, Some(Origin::Python)) => vec![
             (DEFINITION.to_owned(), fill(include_str!("scaffold/script.toml"), id, "[\"python3\", \"main.py\"]")),
             ("main.py".to_owned(), include_str!("scaffold/main.py").as_bytes().to_vec()),
+            ("stepwell.py".to_owned(), scripted::PYTHON.as_bytes().to_vec()),
         ],
     };
     let (folder, taken) = match kind {

@@ -26,7 +26,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     if args.update {
         let pinned = Arc::new(app.catalog(&args.place)?.pin(&run.task)?);
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
-        let preview = engine.preview(&run, &pinned)?;
+        let preview = engine.preview(&run, &pinned);
         engine.update(&run, &pinned).await?;
         for (what, keys) in [("stands", &preview.stand), ("runs again", &preview.again), ("vanishes", &preview.vanish)]
         {

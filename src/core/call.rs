@@ -224,6 +224,10 @@ pub struct Call {
     pub answer: Option<Arc<Value>>,
     /// The newest event about it.
     pub seq: u64,
+    /// The first event about it.
+    pub heard: u64,
+    /// The event that first settled it: a script is given its results in that order, whatever becomes of them later.
+    pub settled: Option<u64>,
 }
 
 impl Call {
@@ -248,6 +252,8 @@ impl Call {
             retry_at: None,
             answer: None,
             seq: 0,
+            heard: 0,
+            settled: None,
         }
     }
 

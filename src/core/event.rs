@@ -471,7 +471,7 @@ pub enum Event {
     FlowDecided {
         /// The call or step that it is about.
         key: Key,
-        /// `when`, `switch`, `until`, `first`, `stop_when`.
+        /// `when`, `switch`, `until`, `first`, `stop_when`; of a script `now`, `settled`.
         what: String,
         /// What came out.
         value: Value,

@@ -27,6 +27,12 @@ impl Run {
             self.apply_to_call(seq, at, key, event);
             if let Some(call) = self.calls.get_mut(key) {
                 call.seq = seq;
+                if call.heard == 0 {
+                    call.heard = seq;
+                }
+                if matches!(call.status, CallStatus::Accepted | CallStatus::Skipped | CallStatus::Failed) {
+                    call.settled.get_or_insert(seq);
+                }
                 let after = weight(call);
                 self.open_gates = self.open_gates + usize::from(after.0) - usize::from(before.0);
                 self.under_way = self.under_way + usize::from(after.1) - usize::from(before.1);

@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::decide::Refusal;
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
@@ -105,23 +104,6 @@ impl From<JournalError> for Lost {
     }
 }
 
-/// The flow of a pinned definition.
-///
-/// # Errors
-/// When this version cannot run it: why.
-pub fn flow_of(pinned: &Arc<Pinned>) -> Result<Box<dyn Flow>, String> {
-    use crate::core::task::FlowKind;
-    match &pinned.task.body {
-        Body::Instruct(_) => Ok(Box::new(crate::flow::chat::Chat::new(Arc::clone(pinned)))),
-        Body::Workflow(workflow) => match workflow.flow {
-            FlowKind::Graph => Ok(Box::new(crate::flow::graph::Graph::new(Arc::clone(pinned)))),
-            FlowKind::Script { .. } | FlowKind::Process { .. } => {
-                Err(format!("`{}` is a script or a program; this version runs graphs only", pinned.task.id))
-            }
-        },
-    }
-}
-
 impl Driver {
     /// Takes a run up: what another process left without an outcome is settled first.
     ///
@@ -140,7 +122,7 @@ impl Driver {
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
-        let flow = flow_of(&pinned).map_err(|why| EngineError::Refused(Refusal(why)))?;
+        let flow = crate::flow::of(&pinned);
         let settings = Settings::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;

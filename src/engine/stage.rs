@@ -98,6 +98,7 @@ impl Driver {
         }
         loop {
             let fed = std::mem::take(&mut self.unfed);
+            self.session.at(self.now());
             self.wants = self.session.feed(&fed);
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();

@@ -14,10 +14,9 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
-use crate::core::task::Kind;
+use crate::core::task::{Body, FlowKind, Kind, Workflow};
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
-use crate::engine::driver::flow_of;
 use crate::engine::failpoint::failpoint;
 use crate::engine::{Engine, EngineError};
 use crate::flow::graph::Graph;
@@ -89,7 +88,7 @@ impl Engine {
             return Err(EngineError::NoRun(format!("run {} has no call `{}`", old.id.short(), fork.at)).into());
         }
         let adopted = match old.kind {
-            Kind::Workflow => standing_besides(&old, &fork.at),
+            Kind::Workflow => standing_besides(&old, fork),
             Kind::Instruct => said_before(&old, &fork.at),
         };
         let start = Start {
@@ -119,7 +118,6 @@ impl Engine {
 
     fn create(&self, start: &Start, more: &[Event]) -> Result<RunId, StartError> {
         let ports = &self.shared.ports;
-        flow_of(&start.pinned).map_err(StartError::Definition)?;
         let task = &start.pinned.task;
         let inputs = form::fill(&task.inputs, &start.inputs).map_err(StartError::Inputs)?;
         let now = ports.clock.now();
@@ -169,10 +167,17 @@ impl Engine {
 }
 
 /// Every standing call that does not depend on one.
-fn standing_besides(old: &Run, at: &Key) -> Vec<Event> {
+fn standing_besides(old: &Run, fork: &Fork) -> Vec<Event> {
+    let at = &fork.at;
     let dependents = old.dependents(at);
-    let adopted = old.calls.values().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
-    adopted.filter_map(|call| adopt(old, call)).collect()
+    // Code has made everything after a call from everything before it.
+    let graph = matches!(&fork.pinned.task.body, Body::Workflow(Workflow { flow: FlowKind::Graph, .. }));
+    let before = old.calls.values().filter(|call| call.key.is_within(at)).map(|call| call.heard).min();
+    let others = old.calls.values().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
+    let mut adopted: Vec<&Call> = others.filter(|call| graph || call.settled < before).collect();
+    // It is told results in the order in which they were settled.
+    adopted.sort_by_key(|call| call.settled);
+    adopted.into_iter().filter_map(|call| adopt(old, call)).collect()
 }
 
 /// A conversation up to one of its replies.

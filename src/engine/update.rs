@@ -9,7 +9,6 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::usage::Budget;
-use crate::engine::driver::flow_of;
 use crate::engine::{Engine, EngineError};
 
 /// What another definition makes of the calls of a run.
@@ -28,11 +27,9 @@ const ROUNDS: usize = 10_000;
 
 impl Engine {
     /// What would become of the calls of a run with another definition. Nothing is changed.
-    ///
-    /// # Errors
-    /// When this version cannot run that definition.
-    pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Result<Preview, EngineError> {
-        let flow = flow_of(pinned).map_err(|why| EngineError::Refused(Refusal(why)))?;
+    #[must_use]
+    pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Preview {
+        let flow = crate::flow::of(pinned);
         let mut then = run.clone();
         let mut session = flow.open(&then);
         let (mut staled, mut cancelled) = (BTreeSet::new(), BTreeSet::new());
@@ -70,7 +67,7 @@ impl Engine {
                 preview.stand.push(key);
             }
         }
-        Ok(preview)
+        preview
     }
 
     /// Has a run go on with another definition, which is kept with it.

@@ -6,25 +6,48 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::Key;
+use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry, Span};
+use crate::core::task::{Body, FlowKind};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 pub mod chat;
+mod evaluation;
 pub mod graph;
 mod judge;
+mod memo;
+mod names;
+mod plan;
+pub mod scripted;
+#[cfg(test)]
+mod testing;
+mod work;
 
 /// Decides which calls come next.
 pub trait Flow: Send + Sync {
     /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
     fn open(&self, run: &Run) -> Box<dyn Session>;
+}
+
+/// The flow of a pinned definition.
+#[must_use]
+pub fn of(pinned: &Arc<Pinned>) -> Box<dyn Flow> {
+    match &pinned.task.body {
+        Body::Instruct(_) => Box::new(chat::Chat::new(Arc::clone(pinned))),
+        Body::Workflow(workflow) => match workflow.flow {
+            FlowKind::Graph => Box::new(graph::Graph::new(Arc::clone(pinned))),
+            FlowKind::Script { .. } | FlowKind::Process { .. } => Box::new(scripted::Scripted::new(Arc::clone(pinned))),
+        },
+    }
 }
 
 /// A live cache of what a flow makes of a run.
@@ -34,6 +57,9 @@ pub trait Session: Send {
     /// Called again with the notes that it gave, once they are in the journal. It may take as long as a program's
     /// answer takes, so the engine calls it where blocking is allowed.
     fn feed(&mut self, events: &[Event]) -> Wants;
+
+    /// Says what time it is, before events are fed. A flow that tells its author the time has it journaled.
+    fn at(&mut self, _now: DateTime<Utc>) {}
 }
 
 /// What a run wants now.

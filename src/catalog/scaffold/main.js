@@ -1,4 +1,9 @@
-// `await` is the only suspension; Promise.all runs in parallel. Every result is journaled and reviewed as declared.
+// @ts-check
+/**
+ * `await` is the only suspension; Promise.all runs in parallel. Every result is journaled, and reviewed as declared.
+ * @param {import("./stepwell").Run} run
+ * @param {Record<string, any>} inputs
+ */
 export default async function (run, inputs) {
   const parts = await run.step("divide", {});
   const text = [];

@@ -3,14 +3,14 @@
 use minijinja::Value;
 use serde_json::json;
 
-use super::names::Names;
-use super::plan::{Plan, ancestors};
 use super::scope::Scope;
 use super::view;
-use super::{Evaluation, Outcome};
 use crate::core::key::Key;
 use crate::core::step::Join;
 use crate::core::template::{from_json, to_json};
+use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::names::Names;
+use crate::flow::plan::{Plan, ancestors};
 
 /// Whether a step may begin.
 pub(super) enum Ready {

@@ -1,39 +1,33 @@
 //! The graph: steps that begin as soon as what they depend on has ended.
 //!
-//! `plan` makes a definition ready, `scope` and `slot` say how far each step and item has come, `call` holds what a
-//! call is asked to do against the journal, `work` and `names` render it, `view` is what later steps see.
+//! `scope` and `slot` say how far each step and item has come, `view` is what later steps see. What a step is asked to
+//! do and how that is held against the journal is shared with scripts: [`super::plan`], [`super::work`], [`super::memo`].
 
 mod before;
-mod call;
-mod history;
-mod names;
-mod plan;
-mod scope;
+pub(super) mod history;
+pub(super) mod scope;
 mod slot;
-mod view;
-mod work;
+pub(super) mod view;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::names::Names;
-use self::plan::{Plan, ValuePlan};
 use self::scope::Scope;
-use crate::core::call::CallStatus;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::fingerprint::Fingerprint;
-use crate::core::form::{Field, FieldType};
-use crate::core::key::{Key, Segment};
+use crate::core::form::Field;
+use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::Body;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
-use crate::core::work::Work;
+use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
 use crate::flow::judge::definition;
+use crate::flow::names::Names;
+use crate::flow::plan::{Plan, ValuePlan};
+use crate::flow::work;
 use crate::flow::{End, Flow, Session, Wants};
 
 /// The flow of a workflow whose steps are declared.
@@ -89,12 +83,7 @@ impl Graph {
             Body::Workflow(workflow) => workflow.max_calls as usize,
             Body::Instruct(_) => usize::MAX,
         };
-        let mut standing: HashMap<Fingerprint, Vec<Key>> = HashMap::new();
-        for (key, call) in &run.calls {
-            if let Some(stands) = &call.standing {
-                standing.entry(stands.fingerprint.clone()).or_default().push(key.clone());
-            }
-        }
+        let standing = Standing::of(run);
         GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing }
     }
 }
@@ -105,7 +94,7 @@ struct GraphSession {
     max_calls: usize,
     run: Run,
     root: Scope,
-    standing: HashMap<Fingerprint, Vec<Key>>,
+    standing: Standing,
 }
 
 impl Session for GraphSession {
@@ -115,21 +104,10 @@ impl Session for GraphSession {
             self.run.apply(seq, at, event);
             if let Some(key) = event.key() {
                 self.root.touch(&self.plan, key, 0);
-                if let Some(stands) = self.run.call(key).and_then(|call| call.standing.as_ref()) {
-                    let keys = self.standing.entry(stands.fingerprint.clone()).or_default();
-                    if !keys.contains(key) {
-                        keys.push(key.clone());
-                    }
-                }
+                self.standing.learn(&self.run, key);
             }
         }
-        let mut evaluation = Evaluation {
-            run: &self.run,
-            secret: self.inputs.iter().any(|field| field.kind == FieldType::Secret),
-            standing: &self.standing,
-            notes: Vec::new(),
-            stops: false,
-        };
+        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
         self.root.evaluate(&self.plan, &mut evaluation);
         let (notes, stops) = (evaluation.notes, evaluation.stops);
         let mut wants = Wants { notes, ..Wants::default() };
@@ -145,7 +123,7 @@ impl Session for GraphSession {
             wants.calls.clear();
             if wants.notes.is_empty() {
                 wants.end = Some(self.end());
-                wants.cancel = self.prompts_under_way();
+                wants.cancel = prompts_under_way(&self.run);
             }
             return wants;
         }
@@ -172,15 +150,6 @@ impl GraphSession {
         }
     }
 
-    /// After a `stop_when`, prompts are cancelled; effects finish.
-    fn prompts_under_way(&self) -> Vec<Key> {
-        let calls = self.run.calls.values().filter(|call| call.status == CallStatus::Running);
-        calls
-            .filter(|call| call.newest().and_then(|a| a.work.as_ref()).is_none_or(|work| !work.has_effect()))
-            .map(|call| call.key.clone())
-            .collect()
-    }
-
     /// A run that has made as many calls as it may fails before it makes another.
     fn limit(&self, wants: &mut Wants) {
         // Far from the limit nothing needs to be counted.
@@ -204,125 +173,6 @@ impl GraphSession {
             left -= usize::from(new && may);
             may
         });
-    }
-}
-
-/// Whether and how a step or call has ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum Outcome {
-    #[default]
-    Waiting,
-    Accepted,
-    Skipped(String),
-    Failed(Failure),
-}
-
-/// One look at the graph: the journal as it stands, and what is to be added to it.
-struct Evaluation<'a> {
-    run: &'a Run,
-    /// Whether rendered work may hold markers of secrets.
-    secret: bool,
-    standing: &'a HashMap<Fingerprint, Vec<Key>>,
-    notes: Vec<Event>,
-    /// A `stop_when` holds.
-    stops: bool,
-}
-
-impl<'a> Evaluation<'a> {
-    fn note(&mut self, event: Event) {
-        self.notes.push(event);
-    }
-
-    /// The calls whose standing output is for `fingerprint`.
-    fn standing_for(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = &'a Key> + use<'a> {
-        let run = self.run;
-        let fingerprint = fingerprint.clone();
-        let keys = self.standing.get(&fingerprint).into_iter().flatten();
-        keys.filter(move |key| run.call(key).is_some_and(|call| call.stands_for(&fingerprint).is_some()))
-    }
-
-    /// What a call is asked to do, whichever run it is in: the nonce of its secrets is left out.
-    fn fingerprint(&self, step: &str, work: &Work) -> Fingerprint {
-        let mut bytes = serde_json::to_vec(&(step, work)).unwrap_or_default();
-        if self.secret {
-            bytes = String::from_utf8_lossy(&bytes).replace(&self.run.nonce, "").into_bytes();
-        }
-        Fingerprint::of_bytes(&bytes)
-    }
-
-    fn decided(&self, key: &Key, what: &str) -> Option<&'a Value> {
-        let decided = self.run.decided.get(key)?;
-        decided.iter().find(|decided| decided.what == what).map(|decided| &decided.value)
-    }
-
-    /// Notes a decision of the flow, unless the journal has it.
-    fn decide(&mut self, key: Key, what: &str, value: Value, why: impl FnOnce() -> Value) {
-        if self.decided(&key, what) != Some(&value) {
-            self.note(Event::FlowDecided { key, what: what.to_owned(), value, why: why() });
-        }
-    }
-
-    /// Notes that a call is not performed, unless the journal has it.
-    fn skip(&mut self, key: Key, step: &str, because: String) {
-        let known = self.run.call(&key).is_some_and(|call| {
-            call.status == CallStatus::Skipped
-                && matches!(&call.ending, Some(crate::core::call::Ending::Skipped { because: b, .. }) if *b == because)
-        });
-        if !known {
-            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: "flow".to_owned() });
-        }
-    }
-
-    /// Notes a failure that the run goes on with, unless the journal has it.
-    fn warn(&mut self, key: &Key, failure: &Failure) {
-        let message = format!("`{key}` failed and the run went on: {failure}");
-        if !self.run.warnings.contains(&message) {
-            self.note(Event::Warned { key: Some(key.clone()), message });
-        }
-    }
-
-    fn set_state(&mut self, key: &Key, name: &str, value: Value) {
-        if self.run.set_state.get(name).and_then(|set| set.get(key)) != Some(&value) {
-            self.note(Event::StateSet { key: key.clone(), name: name.to_owned(), value });
-        }
-    }
-
-    /// Writes a document beside the result, unless one of its versions says the same.
-    fn write(&mut self, name: &str, title: &str, body: &str) {
-        let versions = self.run.documents.get(name).map(|document| document.versions.as_slice()).unwrap_or_default();
-        if !versions.iter().any(|version| version.title.data() == title && version.body.data() == body) {
-            self.note(Event::DocumentWritten {
-                name: name.to_owned(),
-                version: u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1),
-                title: Untrusted::from(title),
-                body: Untrusted::from(body),
-                by: "model".to_owned(),
-            });
-        }
-    }
-
-    /// Takes back what waits of calls that are not wanted any more: those of the step `base` whose segment `is_gone`.
-    fn retire(&mut self, base: &Key, is_gone: impl Fn(&Segment) -> bool) {
-        let depth = base.segments().len() - 1;
-        for call in self.run.calls.values().filter(|call| call.key.is_of(base)) {
-            let open = matches!(
-                call.status,
-                CallStatus::Pending
-                    | CallStatus::Approval
-                    | CallStatus::Review
-                    | CallStatus::Input
-                    | CallStatus::Stale
-                    | CallStatus::Accepted
-            );
-            if open && is_gone(&call.key.segments()[depth]) {
-                self.notes.push(Event::CallSkipped {
-                    key: call.key.clone(),
-                    step: call.step.clone(),
-                    because: "it is not wanted any more".to_owned(),
-                    by: "flow".to_owned(),
-                });
-            }
-        }
     }
 }
 

@@ -11,12 +11,8 @@ use minijinja::Value;
 use serde_json::json;
 
 use super::before::Ready;
-use super::names::{Names, seen};
-use super::plan::{Doing, Node, Plan};
 use super::slot::{Slot, Turn};
 use super::view;
-use super::work::{condition, eval};
-use super::{Evaluation, Outcome};
 use crate::core::call::CallStatus;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
@@ -25,6 +21,11 @@ use crate::core::key::{Key, Segment};
 use crate::core::step::OnFailure;
 use crate::core::template::from_json;
 use crate::flow::Want;
+use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::memo::Source;
+use crate::flow::names::{Names, seen};
+use crate::flow::plan::{Doing, Node, Plan};
+use crate::flow::work::{condition, eval};
 
 /// How far the steps of a plan have come.
 pub struct Scope {
@@ -83,17 +84,6 @@ impl State {
             touched: None,
         }
     }
-}
-
-/// Something that a call depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The step, or the call.
-    pub key: Key,
-    /// The newest event that changed what it came to.
-    pub seq: u64,
-    /// Changes whenever what others see of it does.
-    pub stamp: u64,
 }
 
 /// A number that differs where `value` does.
@@ -523,7 +513,7 @@ impl From<Failure> for Stop {
     }
 }
 
-fn source(expr: &super::plan::Parsed<crate::core::template::Expr>) -> String {
+fn source(expr: &crate::flow::plan::Parsed<crate::core::template::Expr>) -> String {
     expr.as_ref().map_or_else(ToString::to_string, |expr| expr.source().to_owned())
 }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
-use super::call::{Asked, Cell, Seen};
-use super::names::{Names, seen};
-use super::plan::{Doing, Node, Plan};
-use super::scope::{Scope, Source, stamp};
+use super::scope::{Scope, stamp};
 use super::view;
-use super::work::{condition, eval, text};
-use super::{Evaluation, Outcome};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::flow::Want;
+use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::memo::Source;
+use crate::flow::memo::{Asked, Cell, Seen};
+use crate::flow::names::{Names, seen};
+use crate::flow::plan::{Doing, Node, Plan};
+use crate::flow::work::{condition, eval, text};
 
 /// How far one item has come.
 #[derive(Default)]

@@ -6,19 +6,19 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::json;
 
-use super::call::Seen;
-use super::names::seen;
-use super::plan::{Parsed, Plan, ValuePlan};
 use super::scope::{Scope, stamp};
 use super::slot::Slot;
-use super::work::{condition, eval, text};
-use super::{Evaluation, Outcome};
 use crate::core::failure::Failure;
 use crate::core::form;
 use crate::core::key::Key;
 use crate::core::task::Task;
 use crate::core::template::{Expr, TemplateError, from_json};
+use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::judge::definition;
+use crate::flow::memo::Seen;
+use crate::flow::names::seen;
+use crate::flow::plan::{Parsed, Plan, ValuePlan};
+use crate::flow::work::{condition, eval, text};
 
 fn none() -> Value {
     Value::from(())

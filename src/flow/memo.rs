@@ -1,16 +1,13 @@
-//! One call: what it is asked to do now, held against what the journal has of it.
+//! The memo: what a call is asked to do now, held against what the journal has of it.
+//!
+//! A result stands for exactly the fingerprint that it was made for; everything else is wanted, stale or a person's to
+//! judge. Graphs and scripts hold their calls here, so that both mean the same by it.
 
 use std::sync::Arc;
 
 use minijinja::Value;
 use serde_json::json;
 
-use super::history;
-use super::names::Names;
-use super::plan::{Doing, Node};
-use super::scope::Source;
-use super::work::{condition, resolve};
-use super::{Evaluation, Outcome};
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
@@ -19,8 +16,24 @@ use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::step::{Approve, History, OnCrash, Retry, Review};
 use crate::core::template::from_json;
+use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
+use crate::flow::names::Names;
+use crate::flow::plan::{Doing, Node};
+use crate::flow::work::{condition, resolve};
 use crate::flow::{Approval, Want};
+
+/// Something that a call depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The step, or the call.
+    pub key: Key,
+    /// The newest event that changed what it came to.
+    pub seq: u64,
+    /// Changes whenever what others see of it does.
+    pub stamp: u64,
+}
 
 /// A call as the flow sees it; the want is kept as long as the names that it was made from stay the same.
 #[derive(Default)]

@@ -35,6 +35,8 @@ pub struct Names {
     pub failure: Option<Value>,
     /// The step's own output, where it is judged.
     pub output: Option<Value>,
+    /// What a script hands over, an object; its names go before the others.
+    pub vars: Option<Value>,
 }
 
 impl Names {
@@ -62,6 +64,7 @@ impl Names {
             iteration: None,
             failure: None,
             output: None,
+            vars: None,
         }
     }
 
@@ -70,7 +73,7 @@ impl Names {
     pub fn for_child(&self, inputs: Value) -> Self {
         let mut names = Self { inputs, ..self.clone() }.with_steps(IndexMap::new());
         (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
-        (names.iteration, names.failure, names.output) = (None, None, None);
+        (names.iteration, names.failure, names.output, names.vars) = (None, None, None, None);
         names
     }
 
@@ -91,7 +94,7 @@ impl Names {
     /// As a context for templates and expressions.
     #[must_use]
     pub fn value(&self) -> Value {
-        let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(11);
+        let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(12);
         pairs.extend([
             ("inputs", self.inputs.clone()),
             ("steps", self.steps_value.clone()),
@@ -108,7 +111,17 @@ impl Names {
         pairs.extend(some.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         pairs.extend(self.index.map(|index| ("index", Value::from(index))));
         pairs.extend(self.iteration.map(|iteration| ("iteration", Value::from(iteration))));
-        Value::from_pairs(pairs)
+        let Some(vars) = &self.vars else { return Value::from_pairs(pairs) };
+        let handed = vars.try_iter().into_iter().flatten().map(|name| (name.clone(), vars.get_item(&name)));
+        let handed = handed.filter_map(|(name, value)| Some((name, value.ok()?)));
+        let own = pairs.into_iter().map(|(name, value)| (Value::from(name), value));
+        Value::from_pairs(own.chain(handed))
+    }
+
+    /// The inputs, with a marker in the place of each secret.
+    #[must_use]
+    pub fn inputs(&self) -> &Value {
+        &self.inputs
     }
 
     /// What a command reads where its definition does not say: `{inputs, item, index, steps}`.
@@ -117,6 +130,7 @@ impl Names {
         let mut pairs = vec![("inputs", self.inputs.clone()), ("step", Value::from(step.id.clone()))];
         pairs.extend(self.item.clone().map(|item| ("item", item)));
         pairs.extend(self.index.map(|index| ("index", Value::from(index))));
+        pairs.extend(self.vars.clone().map(|vars| ("vars", vars)));
         pairs.push(("steps", self.steps_value.clone()));
         Value::from_pairs(pairs)
     }

@@ -1,19 +1,19 @@
 //! The graph over a journal in memory: every step of every test also drops the session, opens it again, and holds what
 //! both want against each other.
 
-mod sim;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use self::sim::{Sim, prompt, shout, step, workflow, workflow_with};
 use super::*;
+use crate::core::call::CallStatus;
 use crate::core::decide::What;
 use crate::core::event::Scope;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::run::Status;
 use crate::core::task::Task;
+use crate::core::work::Work;
 use crate::flow::Want;
+use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
 fn poem() -> Sim {
     let task = workflow_with(
@@ -375,7 +375,10 @@ fn successors_are_those_whose_condition_holds_with_their_inputs() {
         workflow_with(&json!([step("a", "inputs.n", &json!({}))]), &json!({ "then": then })),
         json!({ "n": 1 }),
     );
-    assert_eq!(sim.flow.successors(&sim.run).unwrap(), [("again".to_owned(), json!({ "n": 2 }))]);
+    assert_eq!(
+        Graph::new(Arc::clone(&sim.pinned)).successors(&sim.run).unwrap(),
+        [("again".to_owned(), json!({ "n": 2 }))]
+    );
 }
 
 /// What a person may do in the property test.

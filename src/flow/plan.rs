@@ -15,7 +15,7 @@ use crate::core::step::Retry;
 use crate::core::step::{
     Approve, Check, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform,
 };
-use crate::core::task::{Body, ResultSpec, Task, Workflow};
+use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, TemplateError, Text};
 
 /// How deep child workflows may be nested.
@@ -170,6 +170,8 @@ pub enum TransformPlan {
     Template(Parsed<Text>),
     /// An object of expressions.
     Set(Vec<(String, Parsed<Expr>)>),
+    /// This value.
+    Value(Value),
 }
 
 impl Plan {
@@ -398,7 +400,16 @@ fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&Strin
     }
 }
 
-fn child(id: &str, pinned: &Pinned, model: Option<&String>, depth: usize) -> Result<Box<(Plan, Arc<Task>)>, String> {
+/// The plan of a pinned workflow that is run as a part of another.
+///
+/// # Errors
+/// When it cannot be: why.
+pub fn child(
+    id: &str,
+    pinned: &Pinned,
+    model: Option<&String>,
+    depth: usize,
+) -> Result<Box<(Plan, Arc<Task>)>, String> {
     if depth >= DEEPEST {
         return Err(format!("child workflows are nested deeper than {DEEPEST}"));
     }
@@ -406,6 +417,11 @@ fn child(id: &str, pinned: &Pinned, model: Option<&String>, depth: usize) -> Res
     let Body::Workflow(workflow) = &task.body else {
         return Err(format!("`{id}` is an instruct task; only a workflow can be run as a child"));
     };
+    if workflow.flow != FlowKind::Graph {
+        return Err(format!(
+            "`{id}` is written as code; only a workflow that is a graph of steps can be run as a child"
+        ));
+    }
     let model = task.model.as_ref().or(model);
     Ok(Box::new((Plan::workflow(task, workflow, pinned, model, depth + 1), Arc::new(task.clone()))))
 }
@@ -491,6 +507,7 @@ fn references(node: &Node) -> References {
         Doing::Ask(text) => text.iter().for_each(|text| merge_text(&mut used, text)),
         Doing::Transform(TransformPlan::Expr(expr)) => merge_expr(&mut used, expr),
         Doing::Transform(TransformPlan::Template(text)) => merge_text(&mut used, text),
+        Doing::Transform(TransformPlan::Value(_)) => {}
         Doing::Transform(TransformPlan::Set(fields)) => fields.iter().for_each(|(_, expr)| merge_expr(&mut used, expr)),
         Doing::Switch(cases, _) => cases.iter().for_each(|(expr, _)| merge_expr(&mut used, expr)),
         Doing::Group(plan, output) => {
@@ -506,6 +523,31 @@ fn references(node: &Node) -> References {
 }
 
 impl Node {
+    /// A step that a script has made up: nothing in it is a template.
+    #[must_use]
+    pub fn made_up(step: Step, does: Doing) -> Self {
+        let checks = step.rules.checks.iter().map(|check| (Expr::parse(&check.expr), check.says.clone())).collect();
+        Self {
+            step: Arc::new(step),
+            deps: Vec::new(),
+            named: References::default(),
+            before: Vec::new(),
+            routed_by: Vec::new(),
+            handles: None,
+            when: None,
+            when_per_item: false,
+            list: None,
+            until: None,
+            stop_when: None,
+            checks,
+            review: None,
+            approve: None,
+            set_state: Vec::new(),
+            document: None,
+            does,
+        }
+    }
+
     /// How the ends of its dependencies are joined.
     #[must_use]
     pub fn join(&self) -> Join {

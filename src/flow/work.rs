@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::names::Names;
-use super::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
@@ -13,6 +11,8 @@ use crate::core::template::{Expr, TemplateError, Text, to_json};
 use crate::core::usage::estimate_tokens;
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::judge::definition;
+use crate::flow::names::Names;
+use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 
 /// Renders the work of a call; `turns` is the conversation before a prompt.
 ///
@@ -166,6 +166,7 @@ fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> R
 
 fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, Failure> {
     match plan {
+        TransformPlan::Value(value) => Ok(value.clone()),
         TransformPlan::Expr(expr) => eval("expr", expr, context),
         TransformPlan::Template(template) => text("template", template, context).map(Value::String),
         TransformPlan::Set(fields) => fields

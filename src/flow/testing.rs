@@ -1,4 +1,5 @@
-//! A run in memory: what the graph wants is performed at once, and every session is held against one opened anew.
+//! A run in memory for the tests of flows: what is wanted is performed at once, and every session is held against one
+//! opened anew.
 
 use std::sync::Arc;
 
@@ -16,14 +17,14 @@ use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::flow::graph::Graph;
-use crate::flow::{End, Flow as _, Session, Want};
+use crate::flow::{End, Flow, Session, Want};
 
 type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
 
 /// A run in memory, with steps that answer as told.
 pub struct Sim {
-    pub flow: Graph,
+    pub pinned: Arc<Pinned>,
+    pub flow: Box<dyn Flow>,
     pub session: Box<dyn Session>,
     pub run: Run,
     pub journal: Vec<Event>,
@@ -79,6 +80,15 @@ impl Sim {
         perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
     ) -> Self {
         let pinned = Arc::new(Pinned { task, children: std::collections::BTreeMap::new(), folder: None });
+        Self::of(&pinned, inputs, perform)
+    }
+
+    /// A run of a pinned definition.
+    pub fn of(
+        pinned: &Arc<Pinned>,
+        inputs: Value,
+        perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
+    ) -> Self {
         let created = Created {
             task: "test".into(),
             kind: Kind::Workflow,
@@ -97,11 +107,19 @@ impl Sim {
             origin: None,
         };
         let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
-        let flow = Graph::new(pinned);
+        let flow = crate::flow::of(pinned);
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
-        let mut sim =
-            Self { flow, session, run, journal, perform: Box::new(perform), performed: Vec::new(), end: None };
+        let mut sim = Self {
+            pinned: Arc::clone(pinned),
+            flow,
+            session,
+            run,
+            journal,
+            perform: Box::new(perform),
+            performed: Vec::new(),
+            end: None,
+        };
         sim.settle(&[]);
         sim
     }
@@ -115,6 +133,7 @@ impl Sim {
     pub fn settle(&mut self, fed: &[Event]) {
         let mut unfed = fed.to_vec();
         for _ in 0..1_000 {
+            self.session.at(self.run.updated_at);
             let wants = self.session.feed(&unfed);
             let anew = self.flow.open(&self.run).feed(&[]);
             assert_eq!(wants, anew, "a session that was opened again wants something else");

@@ -1,0 +1,76 @@
+//! Flows that are written as code: a script inside the binary, or a program that speaks the NDJSON contract.
+//!
+//! One session owns the names of calls, the order in which results are given, and what stands; `javascript` and
+//! `process` only carry. Code is run from its beginning whenever something that it was told has changed, so it must
+//! do the same when it is told the same: a script cannot do otherwise, a program promises it. Nothing here performs a
+//! call, and a script reaches no file, network, clock or randomness of its own.
+
+mod convert;
+mod javascript;
+mod made;
+mod modules;
+mod pass;
+mod process;
+mod request;
+mod session;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::javascript::JavaScript;
+use self::process::Process;
+use self::session::ScriptedSession;
+use self::transport::Transport;
+use crate::core::pinned::Pinned;
+use crate::core::run::Run;
+use crate::core::task::{Body, FlowKind};
+use crate::flow::graph::Graph;
+use crate::flow::{Flow, Session};
+
+/// The types of a script, for editors.
+pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
+/// The client of a Python program, one file.
+pub const PYTHON: &str = include_str!("assets/stepwell.py");
+
+/// How long a program may compute between two calls.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The flow of a workflow that is written as code.
+pub struct Scripted {
+    pinned: Arc<Pinned>,
+    deadline: Duration,
+}
+
+impl Scripted {
+    /// The flow of a pinned workflow that is a script or a program.
+    #[must_use]
+    pub fn new(pinned: Arc<Pinned>) -> Self {
+        Self { pinned, deadline: DEADLINE }
+    }
+
+    /// The same, where a program may compute for so long between two calls.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+}
+
+impl Flow for Scripted {
+    fn open(&self, run: &Run) -> Box<dyn Session> {
+        let Body::Workflow(workflow) = &self.pinned.task.body else {
+            return Graph::new(Arc::clone(&self.pinned)).open(run);
+        };
+        let transport: Box<dyn Transport> = match &workflow.flow {
+            FlowKind::Script { entry, sources } => Box::new(JavaScript::new(entry, sources)),
+            FlowKind::Process { argv, sources } => {
+                Box::new(Process::new(argv, sources, self.pinned.folder.as_deref(), self.deadline))
+            }
+            FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),
+        };
+        Box::new(ScriptedSession::new(&self.pinned, run, transport))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! A pass: the code run from its beginning, with every call that it asked for and every result that it was told.
+//!
+//! Results are told one at a time, in the order in which the calls were first settled. Where an earlier one does not
+//! stand any more, later ones wait. So the code asks for the same calls in the same order whenever it is run.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::made::Made;
+use super::request;
+use super::session::{Ground, broken, is_open};
+use super::transport::{Answer, Request, Said, State, Transport, Turn};
+use crate::core::call::CallStatus;
+use crate::core::event::Event;
+use crate::core::failure::Failure;
+use crate::core::key::{Key, Segment};
+use crate::core::text::Untrusted;
+use crate::flow::Want;
+use crate::flow::evaluation::Evaluation;
+use crate::flow::memo::Source;
+
+/// Lines of a log at most; what comes after them is left out.
+const MOST_LINES: usize = 1_000;
+/// The length of a line at most, in characters.
+const LONGEST_LINE: usize = 4_000;
+/// So many sources of a call are written down: the newest.
+const MOST_SOURCES: usize = 64;
+/// The decision that holds the time which the code saw.
+const NOW: &str = "now";
+
+/// The code on its way.
+pub struct Pass {
+    /// The transport still has it.
+    pub live: bool,
+    /// How far the code is.
+    pub state: State,
+    made: Vec<Made>,
+    by_key: HashMap<Key, usize>,
+    counts: HashMap<String, u32>,
+    /// Calls that were settled once and not told yet, in the order of that.
+    queue: BTreeSet<(u64, usize)>,
+    /// Calls that have come to an end which the journal does not have yet: nothing is told before it has.
+    unrecorded: BTreeSet<usize>,
+    /// Answers that need no call.
+    ready: VecDeque<(Value, Value)>,
+    /// What was told since the last call was asked for, and what that call saw.
+    told: Vec<Source>,
+    depends: Arc<[Source]>,
+    /// The result that was told last: what happens now is said to happen there.
+    point: Key,
+    times: Vec<(Key, i64)>,
+    documents: Vec<[String; 3]>,
+    lines: Vec<String>,
+    unhandled: Option<String>,
+    origin: String,
+}
+
+impl Pass {
+    /// Runs the code until it waits for the first time.
+    pub fn begin(ground: &Ground, transport: &mut dyn Transport) -> Self {
+        let mut pass = Self {
+            live: true,
+            state: State::Idle,
+            made: Vec::new(),
+            by_key: HashMap::new(),
+            counts: HashMap::new(),
+            queue: BTreeSet::new(),
+            unrecorded: BTreeSet::new(),
+            ready: VecDeque::new(),
+            told: Vec::new(),
+            depends: Arc::from([]),
+            point: Key::plain("start"),
+            times: Vec::new(),
+            documents: Vec::new(),
+            lines: Vec::new(),
+            unhandled: None,
+            origin: transport.origin(),
+        };
+        let turn = transport.start(&ground.opening(pass.now(ground)));
+        pass.take(turn, ground);
+        pass
+    }
+
+    /// Takes in what events have changed. False when the code was told something that does not hold any more.
+    pub fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a Key>, ground: &Ground) -> bool {
+        let mut touched = BTreeSet::new();
+        for key in keys {
+            let mut prefix: Option<Key> = None;
+            for segment in key.segments() {
+                let longer = match &prefix {
+                    Some(prefix) => prefix.child(segment.clone()),
+                    None => Key::root(segment.clone()),
+                };
+                if let Some(&at) = self.by_key.get(&longer) {
+                    self.made[at].touch(key, ground);
+                    touched.insert(at);
+                }
+                prefix = Some(longer);
+            }
+        }
+        touched.into_iter().all(|at| {
+            self.look(at, ground);
+            let made = &self.made[at];
+            made.told.is_none() || made.told == made.tells(ground)
+        })
+    }
+
+    /// Tells results as far as the journal has them. False when the code must be run from its beginning for that.
+    pub fn advance(&mut self, ground: &Ground, transport: &mut dyn Transport) -> bool {
+        while matches!(self.state, State::Idle) {
+            if let Some((ticket, value)) = self.ready.pop_front() {
+                let turn = transport.settle(&ticket, &Answer::Output(&value), self.now(ground));
+                self.take(turn, ground);
+                continue;
+            }
+            if !self.unrecorded.is_empty() {
+                break;
+            }
+            let Some(&(seq, at)) = self.queue.first() else { break };
+            let Some(told) = self.made[at].tells(ground) else { break };
+            if !self.live {
+                return false;
+            }
+            self.queue.remove(&(seq, at));
+            self.point.clone_from(&self.made[at].key);
+            let now = self.now(ground);
+            let turn = transport.settle(&self.made[at].ticket, &told.answer(&self.point), now);
+            self.made[at].told = Some(told);
+            self.told.push(self.made[at].source());
+            self.take(turn, ground);
+        }
+        true
+    }
+
+    /// The time that the code sees now: what the journal has, or what time it is.
+    fn now(&self, ground: &Ground) -> i64 {
+        let known = ground.look().decided(&self.point, NOW).and_then(Value::as_i64);
+        let told = || self.times.iter().find(|(point, _)| *point == self.point).map(|(_, now)| *now);
+        known.or_else(told).unwrap_or_else(|| ground.clock.timestamp_millis())
+    }
+
+    fn take(&mut self, turn: Turn, ground: &Ground) {
+        self.state = turn.state;
+        self.unhandled = turn.unhandled;
+        if turn.saw_clock {
+            self.saw_clock(ground);
+        }
+        for said in turn.said {
+            match said {
+                Said::Log(line) => self.log(line),
+                Said::Call(request) => {
+                    if let Err(wrong) = self.call(&request, ground) {
+                        self.state = State::Failed(request::failure(&request, &wrong));
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn saw_clock(&mut self, ground: &Ground) {
+        let now = self.now(ground);
+        if !self.times.iter().any(|(point, _)| *point == self.point) {
+            self.times.push((self.point.clone(), now));
+        }
+    }
+
+    fn log(&mut self, line: String) {
+        match self.lines.len() {
+            MOST_LINES.. => {}
+            MOST_LINES_BUT_ONE => self.lines.push(format!("(more than {MOST_LINES} lines: the rest is left out)")),
+            _ if line.chars().count() > LONGEST_LINE => {
+                self.lines.push(line.chars().take(LONGEST_LINE).chain("…".chars()).collect());
+            }
+            _ => self.lines.push(line),
+        }
+    }
+
+    fn call(&mut self, request: &Request, ground: &Ground) -> Result<(), String> {
+        match request.kind.as_str() {
+            "now" => {
+                self.ready.push_back((request.ticket.clone(), json!(self.now(ground))));
+                self.saw_clock(ground);
+                return Ok(());
+            }
+            "document" => {
+                let text = |name: &str| request.with.get(name).and_then(Value::as_str).map(str::to_owned);
+                let (Some(title), Some(body)) = (text("title"), text("body")) else {
+                    return Err("run.document: a document is { title, body }, both text".to_owned());
+                };
+                self.documents.push([request.name.clone(), title, body]);
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.made.len() >= ground.max_calls {
+            return Err(format!(
+                "the run asks for more than {} calls, as many as `max_calls` allows",
+                ground.max_calls
+            ));
+        }
+        let key = self.key(request)?;
+        if let Some(&twin) = self.by_key.get(&key) {
+            let before = &self.made[twin].place;
+            let at = if before.is_empty() { String::new() } else { format!(" (first at {before})") };
+            return Err(format!("two calls have the key `{key}`{at}; a key names one call"));
+        }
+        if !self.told.is_empty() {
+            let newest = self.told.len().saturating_sub(MOST_SOURCES);
+            self.depends = self.told.drain(..).skip(newest).collect();
+        }
+        let at = self.made.len();
+        self.made.push(Made::of(request, key.clone(), Arc::clone(&self.depends), ground)?);
+        self.by_key.insert(key, at);
+        self.look(at, ground);
+        Ok(())
+    }
+
+    fn key(&mut self, request: &Request) -> Result<Key, String> {
+        let id = request::id(request)?;
+        match request.options.get("key") {
+            None | Some(Value::Null) => {
+                let count = self.counts.entry(id.to_owned()).or_insert(0);
+                let item = *count;
+                *count = count.saturating_add(1);
+                Ok(Key::root(Segment { id: id.to_owned(), item: Some(item), iteration: None }))
+            }
+            Some(Value::String(key)) => {
+                key.parse().map_err(|error: crate::core::key::BadKey| format!("run.{}: {error}", request.kind))
+            }
+            Some(other) => Err(format!("run.{}: `key` must be text, not {other}", request.kind)),
+        }
+    }
+
+    fn look(&mut self, at: usize, ground: &Ground) {
+        let made = &mut self.made[at];
+        made.look(ground);
+        if made.told.is_some() {
+            return;
+        }
+        if made.is_unrecorded(ground) {
+            self.unrecorded.insert(at);
+        } else {
+            self.unrecorded.remove(&at);
+        }
+        if let Some(seq) = made.settled(ground) {
+            self.queue.insert((seq, at));
+        }
+    }
+
+    /// Notes what the journal does not have yet, in an order that does not depend on how the pass came about.
+    pub fn tell(&mut self, evaluation: &mut Evaluation<'_>) {
+        for (point, now) in &self.times {
+            evaluation.decide(point.clone(), NOW, json!(now), || Value::Null);
+        }
+        let done = matches!(self.state, State::Done { .. });
+        for made in &mut self.made {
+            let notes = std::mem::take(&mut made.notes);
+            // What the code did not wait for does not go on once it has ended.
+            if !done || made.told.is_some() {
+                evaluation.notes.extend(notes);
+            }
+        }
+        for [name, title, body] in &self.documents {
+            evaluation.write(name, title, body);
+        }
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for line in &evaluation.run.log {
+            *known.entry(line.data()).or_default() += 1;
+        }
+        for line in &self.lines {
+            match known.get_mut(line.as_str()) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => evaluation.notes.push(Event::Logged { text: Untrusted::new(line.clone()) }),
+            }
+        }
+    }
+
+    /// Takes back what is open of calls that the ended code did not wait for, or does not ask for any more.
+    pub fn leave(&self, ground: &Ground, evaluation: &mut Evaluation<'_>) {
+        for call in ground.run.calls.values() {
+            let asked = self.made.iter().find(|made| call.key.is_within(&made.key));
+            let because = match asked {
+                Some(Made { told: Some(_), .. }) => continue,
+                Some(_) if is_open(call.status) => "the code ended without it",
+                None if is_open(call.status) || call.status == CallStatus::Accepted => "it is not wanted any more",
+                _ => continue,
+            };
+            evaluation.skip(call.key.clone(), &call.step, because.to_owned());
+        }
+    }
+
+    /// Why the code can never go on.
+    pub fn stuck(&self) -> Option<Failure> {
+        let waits = self.made.iter().any(|made| made.told.is_none()) || !self.ready.is_empty();
+        if waits {
+            return None;
+        }
+        if let Some(said) = &self.unhandled {
+            return Some(broken(said));
+        }
+        let last = self.made.iter().rev().find(|made| !made.place.is_empty());
+        let (at, after) = match last {
+            Some(made) => (&made.place, format!("; its last call was `{}`, here", made.key)),
+            None => (&self.origin, String::new()),
+        };
+        Some(broken(format!("{at}: the code waits for something that never comes, and no call is under way{after}")))
+    }
+
+    /// The calls to perform, in the order in which they were asked for.
+    pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
+        let done = matches!(self.state, State::Done { .. });
+        self.made.iter().filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
+    }
+}
+
+const MOST_LINES_BUT_ONE: usize = MOST_LINES - 1;

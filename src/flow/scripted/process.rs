@@ -1,0 +1,466 @@
+//! A program that speaks the NDJSON contract of `docs/programs.md` over its stdin and stdout.
+//!
+//! It is started in the definition's folder with a clean environment and a process group of its own, and killed with
+//! all its children when it is not needed: what it was told is in the journal, so nothing is lost. Whatever it does,
+//! the session gets a turn within the deadline.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::PYTHON;
+use super::transport::{Answer, Opening, Request, Said, State, Transport, Turn};
+use crate::core::failure::{Failure, FailureClass};
+
+/// A line of the contract is no longer than this, in bytes.
+const LONGEST_LINE: usize = 16 << 20;
+/// So many bytes of the end of its stderr are kept.
+const TAIL: usize = 4_000;
+/// What a program logs is read so far between two results; the rest is passed over.
+const MOST_LOGGED: usize = 1_001;
+/// The variables of a clean environment.
+const ENVIRONMENT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// Runs a program.
+pub struct Process {
+    argv: Vec<String>,
+    sources: BTreeMap<String, String>,
+    folder: Option<PathBuf>,
+    deadline: Duration,
+    running: Option<Running>,
+}
+
+/// A program under way.
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Line>,
+    errors: Arc<Mutex<Errors>>,
+    errors_end: Option<JoinHandle<()>>,
+    state: Option<Map<String, Value>>,
+    /// Written for this program alone.
+    copy: Option<Copy>,
+}
+
+/// A folder that is removed with what is in it.
+struct Copy(PathBuf);
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What came over stdout.
+enum Line {
+    Text(String),
+    TooLong,
+    /// It ended without a line break.
+    Half(String),
+}
+
+#[derive(Default)]
+struct Errors {
+    tail: VecDeque<u8>,
+    lines: Vec<String>,
+}
+
+/// A line of the contract.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Message {
+    Call(Call),
+    Log(String),
+    State(Map<String, Value>),
+    Idle(serde::de::IgnoredAny),
+    Done(Value),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    #[serde(default)]
+    id: Value,
+    #[serde(default = "step")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    with: Value,
+    #[serde(default)]
+    options: Map<String, Value>,
+}
+
+fn step() -> String {
+    "step".to_owned()
+}
+
+fn failed(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Command, message)
+}
+
+impl Process {
+    /// The program `argv` with its pinned files, in the folder that they came from if that is still there.
+    #[must_use]
+    pub fn new(argv: &[String], sources: &BTreeMap<String, String>, folder: Option<&Path>, deadline: Duration) -> Self {
+        let folder = folder.map(Path::to_owned);
+        Self { argv: argv.to_vec(), sources: sources.clone(), folder, deadline, running: None }
+    }
+
+    /// The folder to run in: the definition's while it is what was pinned, else a copy of what was.
+    fn place(&self) -> Result<(PathBuf, Option<Copy>), Failure> {
+        let same = |folder: &&PathBuf| {
+            self.sources
+                .iter()
+                .all(|(name, text)| fs::read(folder.join(name)).is_ok_and(|bytes| bytes == text.as_bytes()))
+        };
+        if let Some(folder) = self.folder.as_ref().filter(same) {
+            return Ok((folder.clone(), None));
+        }
+        let copy = self.copy().map_err(|error| failed(format!("the program's files cannot be written: {error}")))?;
+        Ok((copy.0.clone(), Some(copy)))
+    }
+
+    fn copy(&self) -> std::io::Result<Copy> {
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        let number = COPIES.fetch_add(1, Ordering::Relaxed);
+        let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+        let folder = std::env::temp_dir().join(format!("stepwell-{}-{number}-{nanos}", std::process::id()));
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        let copy = Copy(folder);
+        let client = ("stepwell.py".to_owned(), PYTHON.to_owned());
+        let client = (!self.sources.contains_key(&client.0)).then_some((&client.0, &client.1));
+        for (name, text) in self.sources.iter().chain(client) {
+            let path = copy.0.join(name);
+            if let Some(parent) = path.parent() {
+                fs::DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
+            }
+            let executable = if text.starts_with("#!") { 0o700 } else { 0o600 };
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(executable).open(path)?;
+            file.write_all(text.as_bytes())?;
+        }
+        Ok(copy)
+    }
+
+    fn spawn(&self) -> Result<Running, Failure> {
+        let (folder, copy) = self.place()?;
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Err(failed("the definition names no program: `flow` is an empty list"));
+        };
+        // A program beside the definition is meant when there is one of that name.
+        let beside = folder.join(program);
+        let program_path = if beside.is_file() { beside.as_path() } else { Path::new(program) };
+        let mut command = Command::new(program_path);
+        command.args(arguments).current_dir(&folder).env_clear().process_group(0);
+        command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            failed(format!("`{program}` cannot be started: {error}; is it installed, and in PATH?"))
+        })?;
+        let (sender, lines) = sync_channel(64);
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || read_lines(stdout, &sender));
+        }
+        let errors = Arc::new(Mutex::new(Errors::default()));
+        let errors_end = child.stderr.take().map(|stderr| {
+            let errors = Arc::clone(&errors);
+            // A copy's own place says nothing to the reader.
+            let place = copy.as_ref().map(|copy| format!("{}/", copy.0.display()));
+            std::thread::spawn(move || read_errors(stderr, &errors, place.as_deref()))
+        });
+        let stdin = child.stdin.take();
+        Ok(Running { child, stdin, lines, errors, errors_end, state: None, copy })
+    }
+
+    fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.kill();
+        }
+    }
+
+    /// Sends a line and reads what the program does until it can only wait.
+    fn turn(&mut self, line: &Value) -> Turn {
+        let deadline = self.deadline;
+        let Some(running) = &mut self.running else { return Turn::failed(failed("the program is not under way")) };
+        let (mut said, result) = running.turn(line, deadline);
+        let name = self.argv.join(" ");
+        let state = result.unwrap_or_else(|why| State::Failed(running.failure(&name, &why)));
+        if !matches!(state, State::Idle) {
+            // What it wrote to stderr is only known to be whole, and so the same each time, once it has ended.
+            said.extend(running.errors().lines.drain(..).map(Said::Log));
+            self.end();
+        }
+        Turn { said, state, saw_clock: false, unhandled: None }
+    }
+}
+
+impl Transport for Process {
+    fn start(&mut self, opening: &Opening) -> Turn {
+        self.end();
+        match self.spawn() {
+            Ok(running) => self.running = Some(running),
+            Err(failure) => return Turn::failed(failure),
+        }
+        self.turn(&json!({ "start": {
+            "v": 1,
+            "inputs": opening.inputs,
+            "run": opening.run,
+            "state": opening.state,
+            "seed": opening.seed,
+        }}))
+    }
+
+    fn settle(&mut self, ticket: &Value, settled: &Answer<'_>, _: i64) -> Turn {
+        self.turn(&match settled {
+            Answer::Output(output) => json!({ "result": { "id": ticket, "output": output } }),
+            Answer::Failed { key, failure } => json!({ "result": { "id": ticket, "error": {
+                "class": failure.class.name(), "key": key, "message": failure.message,
+            }}}),
+        })
+    }
+
+    fn rest(&mut self) -> bool {
+        self.end();
+        true
+    }
+
+    fn origin(&self) -> String {
+        self.argv.join(" ")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Why a program is given up.
+enum Why {
+    Ended,
+    Silent(Duration),
+    Said(String),
+}
+
+impl Running {
+    fn turn(&mut self, line: &Value, deadline: Duration) -> (Vec<Said>, Result<State, Why>) {
+        let mut said = Vec::new();
+        let written = self.write(line, deadline);
+        // A program that cannot be written to has ended; what it said before tells why.
+        let until = Instant::now() + if written { deadline } else { Duration::from_millis(500) };
+        let mut logged = 0;
+        let mut log = |said: &mut Vec<Said>, text: String| {
+            logged += 1;
+            if logged <= MOST_LOGGED {
+                said.push(Said::Log(text));
+            }
+        };
+        let result = loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = match self.lines.recv_timeout(left) {
+                Ok(Line::Text(line)) => line,
+                Ok(Line::TooLong) => {
+                    break Err(Why::Said(format!("it wrote a line longer than {} MB", LONGEST_LINE >> 20)));
+                }
+                Ok(Line::Half(line)) => {
+                    break Err(Why::Said(format!("it ended in the middle of a line: {}", shorten(&line))));
+                }
+                Err(RecvTimeoutError::Timeout) => break Err(Why::Silent(deadline)),
+                Err(RecvTimeoutError::Disconnected) => break Err(Why::Ended),
+            };
+            if !line.trim_start().starts_with('{') {
+                log(&mut said, line);
+                continue;
+            }
+            match serde_json::from_str(&line) {
+                Ok(Message::Call(call)) => said.push(Said::Call(Box::new(Request {
+                    ticket: call.id,
+                    kind: call.kind,
+                    name: call.name,
+                    with: if call.with.is_null() { json!({}) } else { call.with },
+                    options: call.options,
+                    place: String::new(),
+                }))),
+                Ok(Message::Log(text)) => log(&mut said, text),
+                Ok(Message::State(state)) => self.state = Some(state),
+                Ok(Message::Idle(_)) => break Ok(State::Idle),
+                Ok(Message::Done(value)) => break self.done(value, until),
+                Err(error) => {
+                    let line = shorten(&line);
+                    break Err(Why::Said(format!("it wrote a line that is not of the contract ({error}): {line}")));
+                }
+            }
+        };
+        (said, result)
+    }
+
+    /// A program that is done ends, and with exit code 0.
+    fn done(&mut self, value: Value, until: Instant) -> Result<State, Why> {
+        self.stdin = None;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => break,
+                Ok(Some(_)) | Err(_) => return Err(Why::Ended),
+                Ok(None) if Instant::now() > until => {
+                    return Err(Why::Said("it was done and did not end".to_owned()));
+                }
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+        self.drain();
+        Ok(State::Done { value, state: self.state.take() })
+    }
+
+    fn errors(&self) -> MutexGuard<'_, Errors> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the rest of its stderr, unless a child of its own holds that open.
+    fn drain(&mut self) {
+        let until = Instant::now() + Duration::from_millis(200);
+        while let Some(thread) = &self.errors_end
+            && !thread.is_finished()
+            && Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Writes from a thread of its own, since a program that does not read would hold us up. False when it has ended.
+    fn write(&mut self, line: &Value, deadline: Duration) -> bool {
+        let Some(mut stdin) = self.stdin.take() else { return false };
+        let text = format!("{line}\n");
+        // What fits a pipe is written at once.
+        if text.len() <= 4_096 {
+            let written = stdin.write_all(text.as_bytes()).is_ok();
+            self.stdin = Some(stdin);
+            return written;
+        }
+        let (sender, written) = sync_channel(1);
+        std::thread::spawn(move || {
+            let result = stdin.write_all(text.as_bytes()).is_ok();
+            let _ = sender.send((stdin, result));
+        });
+        match written.recv_timeout(deadline) {
+            Ok((stdin, result)) => {
+                self.stdin = Some(stdin);
+                result
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn failure(&mut self, name: &str, why: &Why) -> Failure {
+        let message = match why {
+            Why::Said(why) => format!("the program `{name}`: {why}"),
+            Why::Silent(deadline) => format!(
+                "the program `{name}` said nothing for {} s; after each result it must say {{\"idle\": true}}",
+                deadline.as_secs_f32()
+            ),
+            Why::Ended => {
+                let until = Instant::now() + Duration::from_millis(500);
+                let status = loop {
+                    match self.child.try_wait() {
+                        Ok(Some(status)) => break Some(status),
+                        Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+                        _ => break None,
+                    }
+                };
+                match status.map(|status| (status.code(), status.signal())) {
+                    Some((Some(0), _)) => format!("the program `{name}` ended without saying that it is done"),
+                    Some((Some(code), _)) => format!("the program `{name}` ended with exit code {code}"),
+                    Some((None, Some(signal))) => format!("the program `{name}` was ended by signal {signal}"),
+                    _ => format!("the program `{name}` closed its output"),
+                }
+            }
+        };
+        self.drain();
+        let errors = self.errors();
+        let tail: Vec<u8> = errors.tail.iter().copied().collect();
+        let tail = String::from_utf8_lossy(&tail).trim().to_owned();
+        match tail.lines().last() {
+            Some(last) => failed(format!("{message}: {}", shorten(last))).with_detail(tail),
+            None => failed(message),
+        }
+    }
+
+    /// Ends it and everything that it started.
+    fn kill(mut self) {
+        self.stdin = None;
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It has no effects of its own that could be cut short, and may have ended already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+        drop(self.copy.take());
+    }
+}
+
+fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
+    let mut reader = BufReader::new(stdout);
+    loop {
+        let mut line = Vec::new();
+        let limit = LONGEST_LINE as u64 + 1;
+        let Ok(read) = reader.by_ref().take(limit).read_until(b'\n', &mut line) else { return };
+        if read == 0 {
+            return;
+        }
+        let whole = line.last() == Some(&b'\n');
+        let too_long = !whole && line.len() > LONGEST_LINE;
+        let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+        let line = if too_long {
+            Line::TooLong
+        } else if whole {
+            Line::Text(text)
+        } else {
+            Line::Half(text)
+        };
+        if lines.send(line).is_err() || too_long || !whole {
+            return;
+        }
+    }
+}
+
+fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
+    let mut reader = BufReader::new(stderr);
+    loop {
+        let mut line = Vec::new();
+        match reader.by_ref().take(64 << 10).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let mut text = String::from_utf8_lossy(&line).into_owned();
+        if let Some(place) = place {
+            text = text.replace(place, "");
+        }
+        let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.tail.extend(text.as_bytes());
+        let over = errors.tail.len().saturating_sub(TAIL);
+        errors.tail.drain(..over);
+        if errors.lines.len() < MOST_LOGGED {
+            errors.lines.push(text.trim_end().to_owned());
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let text = text.trim();
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
+}

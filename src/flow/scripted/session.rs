@@ -1,0 +1,221 @@
+//! The session of code: fed events, it runs the code as far as the journal allows and says what it asks for.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::pass::Pass;
+use super::transport::{Opening, State, Transport};
+use crate::core::call::CallStatus;
+use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::form::Field;
+use crate::core::key::Key;
+use crate::core::pinned::Pinned;
+use crate::core::run::Run;
+use crate::core::task::Body;
+use crate::core::template::to_json;
+use crate::core::text::Untrusted;
+use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
+use crate::flow::names::Names;
+use crate::flow::plan::Plan;
+use crate::flow::{End, Session, Wants};
+
+/// What a pass stands on: the definition and the journal.
+pub struct Ground {
+    /// The definition.
+    pub pinned: Arc<Pinned>,
+    /// Its steps made ready.
+    pub plan: Plan,
+    /// Its form.
+    pub inputs: Vec<Field>,
+    /// What every step sees.
+    pub names: Names,
+    /// The journal as it stands.
+    pub run: Run,
+    /// What stands in it.
+    pub standing: Standing,
+    /// What time it is.
+    pub clock: DateTime<Utc>,
+    /// Calls at most.
+    pub max_calls: usize,
+}
+
+impl Ground {
+    /// A look at the journal.
+    pub fn look(&self) -> Evaluation<'_> {
+        Evaluation::new(&self.run, &self.inputs, &self.standing)
+    }
+
+    /// What the code is started with.
+    pub fn opening(&self, now: i64) -> Opening {
+        let run = &self.run;
+        Opening {
+            inputs: to_json(self.names.inputs()).unwrap_or_default(),
+            run: serde_json::json!({
+                "id": run.id.to_string(),
+                "task": run.task,
+                "title": run.title,
+                "by": run.by,
+                "date": run.created_at.format("%Y-%m-%d").to_string(),
+            }),
+            state: if run.state.is_object() { run.state.clone() } else { Value::Object(Map::new()) },
+            seed: Fingerprint::of_bytes(format!("{}\n{}", run.nonce, run.id).as_bytes()).to_string(),
+            now,
+        }
+    }
+}
+
+/// A live cache of what code makes of a run.
+pub struct ScriptedSession {
+    ground: Ground,
+    transport: Box<dyn Transport>,
+    pass: Option<Pass>,
+}
+
+impl ScriptedSession {
+    /// A session on a run as it stands.
+    #[must_use]
+    pub fn new(pinned: &Arc<Pinned>, run: &Run, transport: Box<dyn Transport>) -> Self {
+        let max_calls = match &pinned.task.body {
+            Body::Workflow(workflow) => workflow.max_calls as usize,
+            Body::Instruct(_) => 0,
+        };
+        let inputs = pinned.task.inputs.clone();
+        let ground = Ground {
+            plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
+            names: Names::of(run, &inputs),
+            inputs,
+            run: run.clone(),
+            standing: Standing::of(run),
+            clock: run.updated_at,
+            max_calls,
+            pinned: Arc::clone(pinned),
+        };
+        Self { ground, transport, pass: None }
+    }
+}
+
+impl Session for ScriptedSession {
+    fn feed(&mut self, events: &[Event]) -> Wants {
+        let ground = &mut self.ground;
+        for event in events {
+            ground.run.apply(ground.run.seq + 1, ground.clock, event);
+            if let Some(key) = event.key() {
+                ground.standing.learn(&ground.run, key);
+            }
+        }
+        let ground = &self.ground;
+        let known = self.pass.take().and_then(|mut pass| {
+            let holds = pass.touch(events.iter().filter_map(Event::key), ground);
+            holds.then_some(pass)
+        });
+        let mut pass = known.unwrap_or_else(|| Pass::begin(ground, self.transport.as_mut()));
+        while !pass.advance(ground, self.transport.as_mut()) {
+            pass = Pass::begin(ground, self.transport.as_mut());
+        }
+        let wants = wants(&mut pass, ground);
+        if only_a_person(&wants, &ground.run) && self.transport.rest() {
+            pass.live = false;
+        }
+        self.pass = Some(pass);
+        wants
+    }
+
+    fn at(&mut self, now: DateTime<Utc>) {
+        self.ground.clock = now;
+    }
+}
+
+/// Whether nothing is to be done before a person answers.
+fn only_a_person(wants: &Wants, run: &Run) -> bool {
+    let asked = |key: &Key| run.call(key).is_some_and(|call| call.gate.is_some());
+    wants.end.is_none()
+        && wants.notes.is_empty()
+        && run.gates() > 0
+        && run.under_way() == 0
+        && wants.calls.iter().all(|want| asked(&want.key))
+}
+
+fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
+    let mut evaluation = ground.look();
+    pass.tell(&mut evaluation);
+    let mut wants = Wants::default();
+    match &pass.state {
+        State::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
+        State::Done { value, state } => {
+            pass.leave(ground, &mut evaluation);
+            for (name, value) in changed(&ground.run.state, state.as_ref()) {
+                evaluation.set_state(&Key::plain("state"), &name, value);
+            }
+            pass.wants(&mut wants.calls);
+            // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
+            if evaluation.notes.is_empty() && ground.run.gates() == 0 && wants.calls.is_empty() {
+                let (title, body) = result(value, &ground.pinned.task.name);
+                wants.end = Some(End::Completed { title, body, state: Value::Null });
+                wants.cancel = prompts_under_way(&ground.run);
+            }
+        }
+        State::Idle => {
+            if let Some(failure) = pass.stuck() {
+                wants.end = Some(End::Failed { key: None, failure });
+            } else {
+                pass.wants(&mut wants.calls);
+                // Stable: equal priorities stay in the order in which they were asked for.
+                wants.calls.sort_by_key(|want| std::cmp::Reverse(want.priority));
+            }
+        }
+    }
+    wants.notes = evaluation.notes;
+    wants
+}
+
+/// The names of the state that the code has left with another value; those that it removed are `null`.
+fn changed(before: &Value, after: Option<&Map<String, Value>>) -> Vec<(String, Value)> {
+    let Some(after) = after else { return Vec::new() };
+    let was = |name: &str| before.get(name).unwrap_or(&Value::Null);
+    let mut changed: Vec<(String, Value)> = after
+        .iter()
+        .filter(|(name, value)| was(name) != *value)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let removed = before
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| !after.contains_key(name.as_str()) && !value.is_null());
+    changed.extend(removed.map(|(name, _)| (name.clone(), Value::Null)));
+    changed
+}
+
+/// The result: `{title, body}`, or anything else as the body.
+fn result(value: &Value, name: &str) -> (Untrusted, Untrusted) {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    };
+    let (title, body) = match value {
+        Value::Object(fields) if fields.contains_key("body") => {
+            let title = fields.get("title").map_or_else(|| name.to_owned(), text);
+            (title, text(&fields["body"]))
+        }
+        other => (name.to_owned(), text(other)),
+    };
+    (Untrusted::from(title), Untrusted::from(body))
+}
+
+/// A failure of the definition's code.
+pub fn broken(message: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Definition, message)
+}
+
+/// Whether a call still waits for something when the code has come to its end.
+pub fn is_open(status: CallStatus) -> bool {
+    matches!(
+        status,
+        CallStatus::Pending | CallStatus::Approval | CallStatus::Review | CallStatus::Input | CallStatus::Stale
+    )
+}

@@ -1,0 +1,369 @@
+//! Scripts over a journal in memory.
+
+mod programs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::core::decide::What;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::GateFor;
+use crate::core::pinned::Pinned;
+use crate::core::task::Task;
+use crate::core::work::Work;
+use crate::flow::testing::{Sim, prompt, shout, step, workflow_with};
+use crate::flow::{End, Want};
+
+fn steps() -> Value {
+    json!([
+        prompt("write", "{{ text }}", &json!({ "review": "never" })),
+        prompt("draft", "{{ text }}", &json!({ "review": "always" })),
+        step("sum", "a + b", &json!({})),
+    ])
+}
+
+fn script_of(files: &[(&str, &str)]) -> Task {
+    let sources: BTreeMap<&str, &str> = files.iter().copied().collect();
+    workflow_with(&steps(), &json!({ "flow": { "script": { "entry": "main.js", "sources": sources } } }))
+}
+
+fn script(body: &str) -> Task {
+    script_of(&[("main.js", &format!("export default async function (run, inputs) {{\n{body}\n}}"))])
+}
+
+fn run(body: &str) -> Sim {
+    Sim::new(script(body), json!({ "topic": "sea" }))
+}
+
+fn why(sim: &Sim) -> String {
+    match &sim.end {
+        Some(End::Failed { failure, .. }) => failure.message.clone(),
+        other => panic!("not failed but {other:?}"),
+    }
+}
+
+#[test]
+fn a_script_calls_steps_one_after_another_and_returns_a_document() {
+    let sim = run(r#"
+        const a = await run.step("write", { text: inputs.topic });
+        const b = await run.step("write", { text: a + "!" });
+        return { title: "T", body: b };"#);
+    assert_eq!(sim.body(), "SEA!");
+    assert_eq!(sim.performed, ["write[0]", "write[1]"]);
+}
+
+#[test]
+fn calls_of_one_moment_run_in_parallel_and_are_told_in_the_order_in_which_they_settled() {
+    let mut sim = run(r#"
+        const order = [];
+        const all = await Promise.all(["a", "b", "c"].map(async (text) => {
+          const out = await run.step("draft", { text });
+          order.push(out);
+          return out;
+        }));
+        return all.join("") + ":" + order.join("");"#);
+    assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]"]);
+    sim.decide("draft[2]", What::Accept);
+    sim.decide("draft[0]", What::Accept);
+    sim.decide("draft[1]", What::Accept);
+    assert_eq!(sim.body(), "ABC:CAB");
+}
+
+#[test]
+fn an_edited_early_result_makes_exactly_its_dependants_stale() {
+    let mut sim = run(r#"
+        const a = await run.step("draft", { text: "a" });
+        const b = await run.step("draft", { text: "b" });
+        const c = await run.step("draft", { text: a + "-" });
+        return b + c;"#);
+    sim.accept_all();
+    assert_eq!(sim.body(), "BA-");
+    sim.decide("draft[0]", What::Reopen);
+    sim.decide("draft[0]", What::Edit { output: json!("new"), accept: true });
+    assert_eq!(sim.waiting(GateFor::Stale), ["draft[2]"]);
+    sim.decide("draft[2]", What::Again);
+    sim.accept_all();
+    assert_eq!(sim.body(), "BNEW-");
+    assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]", "draft[2]"], "nothing else is paid for again");
+}
+
+fn failing(want: &Want, attempt: u32) -> Result<Value, Failure> {
+    match &*want.work {
+        Work::Prompt(prompt) if prompt.messages[0].text == "bad" => Err(Failure::new(FailureClass::Server, "down")),
+        _ => shout(want, attempt),
+    }
+}
+
+#[test]
+fn a_failed_call_rejects_with_its_class_and_key_and_can_be_caught() {
+    let sim = Sim::performing(
+        script(
+            r#"
+        const log = [];
+        try { await run.step("write", { text: "bad" }, { key: "mine" }); }
+        catch (error) { log.push(error instanceof Error, error.class, error.key); }
+        finally { log.push("finally"); }
+        const settled = await Promise.allSettled([run.step("write", { text: "x" }), run.step("write", { text: "bad" })]);
+        log.push(...settled.map((one) => one.status));
+        log.push(await Promise.race([run.step("write", { text: "first" }), run.step("draft", { text: "late" })]));
+        return log.join();"#,
+        ),
+        json!({}),
+        failing,
+    );
+    assert_eq!(sim.body(), "true,server,mine,finally,fulfilled,rejected,FIRST");
+}
+
+#[test]
+fn a_failure_that_nobody_handles_fails_the_run_at_its_place() {
+    let body = "const a = 1;\nawait run.step(\"write\", { text: \"bad\" });";
+    let sim = Sim::performing(script(body), json!({}), failing);
+    let said = why(&sim);
+    assert!(said.starts_with("main.js:3:"), "{said}");
+    assert!(said.contains("write[0]: server: down") && said.contains("in the line `await run.step("), "{said}");
+    let floating =
+        "run.step(\"write\", { text: \"bad\" });\nawait run.step(\"write\", { text: \"ok\" });\nreturn \"x\";";
+    let said = why(&Sim::performing(script(floating), json!({}), failing));
+    assert!(said.starts_with("main.js:2:") && said.contains("nobody handled it"), "{said}");
+}
+
+#[test]
+fn a_failure_is_tried_again_when_the_person_asks_and_the_script_goes_on_from_it() {
+    let tries = std::cell::Cell::new(0);
+    let perform = move |want: &Want, attempt: u32| {
+        tries.set(tries.get() + 1);
+        if tries.get() == 1 { Err(Failure::new(FailureClass::Server, "down")) } else { shout(want, attempt) }
+    };
+    let mut sim = Sim::performing(script("return await run.step(\"write\", { text: \"x\" });"), json!({}), perform);
+    assert!(why(&sim).contains("down"));
+    sim.decide("write[0]", What::Again);
+    assert_eq!(sim.body(), "X");
+}
+
+const FLOOD: &str = "a million log lines";
+
+#[test]
+fn every_hostile_script_ends_at_once_with_its_place() {
+    let flood = "for (let i = 0; i < 1000000; i++) console.log(\"line\" + i);\nreturn \"x\";";
+    let table: &[(&str, &str, &str)] = &[
+        // A loop without an expression has no place of its own; its function has.
+        ("an endless loop", "while (true) {}", "main.js:1:"),
+        ("a loop inside try", "let i = 0;\nwhile (true) { try { while (true) { i += 1; } } catch {} }", "main.js:"),
+        ("a memory bomb", "const a = [];\nwhile (true) a.push(new Array(10000).fill(1));", "main.js:"),
+        (
+            "a memory bomb that is kept",
+            "globalThis.a = [];\nwhile (true) a.push(new Array(10000).fill(1));",
+            "main.js:",
+        ),
+        ("a regex bomb", "return String(/(a+)+$/.test(\"a\".repeat(40) + \"b\"));", "main.js:2:"),
+        ("deep recursion", "const f = () => f() + 1;\nreturn f();", "main.js:2:"),
+        (
+            "tampered prototypes",
+            "Promise.prototype.then = Array.prototype.push = Map.prototype.get = () => { throw new Error(\"no\"); };\nreturn await run.step(\"write\", { text: \"x\" });",
+            "",
+        ),
+        (
+            "redefined JSON",
+            "JSON.stringify = () => \"{}\"; JSON.parse = () => 7; Object.prototype.toString = () => \"z\";\nreturn await run.step(\"write\", { text: \"x\" });",
+            "",
+        ),
+        (
+            "ten thousand calls",
+            "for (let i = 0; i < 10000; i++) run.step(\"write\", { text: \"x\" });\nawait 1;",
+            "main.js:2:",
+        ),
+        ("a promise that never resolves", "await new Promise(() => {});", "main.js:1:"),
+        ("no error thrown", "throw 42;", "main.js:2:"),
+        ("an import outside", "await import(\"../../etc/passwd.js\");", "main.js:2:"),
+        (FLOOD, flood, "main.js:2:"),
+    ];
+    for (name, body, place) in table {
+        let begun = std::time::Instant::now();
+        let sim = run(body);
+        let took = begun.elapsed();
+        let said = match &sim.end {
+            Some(End::Failed { failure, .. }) => failure.message.clone(),
+            Some(End::Completed { body, .. }) => format!("completed: {}", body.data()),
+            None => panic!("{name}: still going"),
+        };
+        eprintln!("{name}: {took:?}: {said}");
+        let ended = said.starts_with("completed: ");
+        let placed = !place.is_empty() && said.starts_with(place);
+        assert!(placed || (ended && (place.is_empty() || *name == FLOOD)), "{name}: {said}");
+        // The session is opened anew at every step here, so each is measured at least twice.
+        assert!(took.as_secs_f32() < 6.0, "{name} took {took:?}");
+        assert!(sim.run.log.len() <= 1_000, "{name} logged {} lines", sim.run.log.len());
+    }
+}
+
+#[test]
+fn a_script_has_no_clock_time_zone_or_randomness_of_its_own() {
+    let sim = run(r#"
+        const said = [
+          typeof performance, typeof WeakRef, typeof FinalizationRegistry, typeof setTimeout, typeof require,
+          new Date(0).constructor.now(), Date.now(), new Date().getTime(), run.now(), Date.parse("1970-01-02"),
+          new Date(0).toString(), new Date(0).getTimezoneOffset(), new Date(1970, 0, 1, 5).getTime(),
+          new Date("1970-01-01T05:00:00").getTime(), new Date("Jan 1 1970 05:00").getTime(), Date().slice(-5),
+          new Date(0).getHours(), new Date(0).toLocaleString(), new Date(NaN).toString(), new Date(0) instanceof Date,
+          new Date("1970-01-01T05:00:00+02:00").getTime(), new Date(new Date(7)).getTime(), JSON.stringify(new Date(0)),
+          Object.getPrototypeOf(class extends Date {}) === Date, new (class D extends Date {})(9).getTime(),
+        ];
+        return said.join("|");"#);
+    let day = "Thu Jan 01 1970 00:00:00 GMT+0000 (UTC)";
+    let expected = format!(
+        "undefined|undefined|undefined|undefined|undefined|0|0|0|0|86400000|{day}|0|18000000|18000000|18000000|(UTC)|0|{day}|\
+         Invalid Date|true|10800000|7|\"1970-01-01T00:00:00.000Z\"|true|9"
+    );
+    assert_eq!(sim.body(), expected);
+    let draw = "return [Math.random(), run.random(), run.uuid(), Math.random()].join();";
+    let (one, two) = (run(draw).body(), run(draw).body());
+    assert_eq!(one, two, "the same run draws the same");
+    let parts: Vec<&str> = one.split(',').collect();
+    assert!(parts[0] != parts[1] && parts[1] != parts[3], "{one}");
+    assert_eq!(uuid::Uuid::parse_str(parts[2]).unwrap().get_version_num(), 4);
+}
+
+#[test]
+fn what_is_not_json_is_named_with_its_place() {
+    for (body, expected) in [
+        ("return { title: \"t\", body: { list: [1, () => 1] } };", "the result.body.list[1] is a function"),
+        ("return 5n;", "the result is a BigInt"),
+        ("return NaN;", "the result is NaN"),
+        ("const a = {}; a.a = a; return a;", "nested too deep, or in a circle"),
+        ("await run.step(\"write\", { text: Symbol() });", "text is a symbol"),
+        (
+            "await run.step(\"write\", { text: run.step(\"write\", { text: \"x\" }) });",
+            "is a promise; is an `await` missing?",
+        ),
+        ("const s = \"x\".repeat(1e6); return new Array(1000).fill(s);", "larger than 16 MB"),
+    ] {
+        let said = why(&run(body));
+        assert!(said.contains(expected) && said.starts_with("main.js:2:"), "{body}: {said}");
+    }
+}
+
+#[test]
+fn mistakes_in_calls_say_what_would_be_right() {
+    for (body, expected) in [
+        ("await run.step(\"wrte\", {});", "declares no step `wrte`; did you mean `write`?"),
+        ("await run.step(\"write\", {}, { key: \"a b\" });", "is not a call's key"),
+        (
+            "run.step(\"write\", { text: \"1\" }, { key: \"k\" }); await run.step(\"write\", { text: \"2\" }, { key: \"k\" });",
+            "two calls have the key `k`",
+        ),
+        ("await run.prompt(\"x\", { modle: \"y\" });", "run.prompt knows no `modle`"),
+        ("await run.command(\"ls\");", "argv must be a list of texts"),
+        ("await run.workflow(\"other\");", "declare a step with kind"),
+        ("await run.step(5);", "the name must be text"),
+        ("import x;", "main.js:2:"),
+        ("await run.step(\"write\", { other: 1 });", "text"),
+    ] {
+        let said = why(&run(body));
+        assert!(said.contains(expected) && said.starts_with("main.js:2:"), "{body}: {said}");
+    }
+}
+
+#[test]
+fn a_secret_never_gets_into_a_prompt_or_an_argv() {
+    for body in [
+        "await run.prompt(\"the key is \" + inputs.token);",
+        "await run.step(\"write\", { text: inputs.token });",
+        "await run.command([\"curl\", inputs.token]);",
+    ] {
+        let mut task = script(body);
+        task.inputs = serde_json::from_value(json!([{ "name": "token", "type": "secret" }])).unwrap();
+        let said = why(&Sim::new(task, json!({ "token": "env:TOKEN" })));
+        assert!(said.starts_with("main.js:2:") && said.contains("a secret input may not go"), "{body}: {said}");
+    }
+}
+
+#[test]
+fn modules_beside_the_script_are_imported_and_nothing_else() {
+    let files = |import: &str| {
+        let main = format!("{import}\nexport default async () => hello();");
+        Sim::new(
+            script_of(&[
+                ("main.js", &main),
+                ("lib/a.js", "import { name } from '../names.js';\nexport const hello = () => 'hi ' + name;"),
+                ("names.js", "export const name = 'ana';"),
+            ]),
+            json!({}),
+        )
+    };
+    assert_eq!(files("import { hello } from './lib/a.js';").body(), "hi ana");
+    for (import, expected) in [
+        ("import { hello } from '../other/a.js';", "is outside of the script's folder"),
+        ("import { hello } from './lib/b.js';", "there is no module `lib/b.js`"),
+        ("import { hello } from 'fs';", "only modules beside the script"),
+        ("import { hello } from '/etc/passwd';", "only modules beside the script"),
+    ] {
+        let said = why(&files(import));
+        assert!(said.contains(expected) && said.starts_with("main.js:1:"), "{said}");
+    }
+}
+
+#[test]
+fn logs_documents_state_and_the_clock_are_journaled_once() {
+    let mut sim = run(r#"
+        console.log("begun", { at: run.now() });
+        run.document("plan", { title: "Plan", body: "one" });
+        const a = await run.step("draft", { text: "a" });
+        run.log("got", a, Date.now());
+        run.document("plan", { title: "Plan", body: "two" });
+        run.state.count = (run.state.count ?? 0) + 1;
+        return a;"#);
+    sim.accept_all();
+    assert_eq!(sim.body(), "A");
+    let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
+    assert_eq!(log, ["begun {\"at\":0}", "got A 0"]);
+    assert_eq!(sim.run.documents["plan"].versions.len(), 2);
+    assert_eq!(sim.run.set_state["count"].values().next(), Some(&json!(1)));
+    sim.decide("draft[0]", What::Reopen);
+    sim.decide("draft[0]", What::Edit { output: json!("z"), accept: true });
+    assert_eq!(sim.run.log.len(), 3, "only what is new is logged: {:?}", sim.run.log);
+}
+
+#[test]
+fn what_a_script_makes_up_is_no_template() {
+    let mut sim = run(r#"
+        const a = await run.prompt("{{ inputs.topic }} {% x %}", { review: "never", system: "be {{ brief }}" });
+        const b = await run.review("look", { a, n: 1 });
+        return JSON.stringify(b);"#);
+    assert_eq!(sim.output("prompt[0]"), "{{ INPUTS.TOPIC }} {% X %}");
+    assert_eq!(sim.waiting(GateFor::Review), ["look[0]"]);
+    sim.decide("look[0]", What::Edit { output: json!({ "a": "mine" }), accept: true });
+    assert_eq!(sim.body(), "{\"a\":\"mine\"}");
+}
+
+#[test]
+fn a_child_workflow_runs_inside_and_its_reviews_wait() {
+    let task = workflow_with(
+        &json!([{ "id": "sub", "does": { "kind": "workflow", "workflow": "child", "inputs": { "x": "{{ x }}" } } }]),
+        &json!({ "flow": { "script": { "entry": "main.js", "sources": { "main.js":
+            "export default async (run) => { const a = await run.step('sub', { x: 'one' }); const b = await run.workflow('child', { x: 'two' }); return a.body + b.body; }" } } } }),
+    );
+    let mut inner = workflow_with(
+        &json!([prompt("say", "{{ inputs.x }}", &json!({ "review": "always" }))]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.say.output }}" } }),
+    );
+    inner.inputs = serde_json::from_value(json!([{ "name": "x", "type": "text" }])).unwrap();
+    let children = BTreeMap::from([("child".to_owned(), inner)]);
+    let mut sim = Sim::of(&Arc::new(Pinned { task, children, folder: None }), json!({}), shout);
+    assert_eq!(sim.waiting(GateFor::Review), ["sub[0].say"]);
+    sim.decide("sub[0].say", What::Accept);
+    assert_eq!(sim.waiting(GateFor::Review), ["child[0].say"]);
+    sim.decide("child[0].say", What::Accept);
+    assert_eq!(sim.body(), "ONETWO");
+}
+
+#[test]
+fn what_the_script_did_not_wait_for_is_taken_back_when_it_ends() {
+    let mut sim = run(r#"
+        const first = await Promise.race([run.step("write", { text: "a" }), run.step("draft", { text: "b" })]);
+        return first;"#);
+    sim.settle(&[]);
+    assert_eq!(sim.body(), "A");
+    assert_eq!(sim.waiting(GateFor::Review), Vec::<String>::new());
+}

@@ -1,0 +1,182 @@
+//! Programs over a journal in memory: real ones, in a shell, with jq and in Python.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::core::decide::What;
+use crate::core::gate::GateFor;
+use crate::core::pinned::Pinned;
+use crate::core::task::Task;
+use crate::flow::scripted::Scripted;
+use crate::flow::testing::{Sim, prompt, workflow_with};
+use crate::flow::{End, Flow as _};
+
+fn program(argv: &[&str], files: &[(&str, &str)]) -> Task {
+    let steps = json!([
+        prompt("write", "{{ text }}", &json!({ "review": "never" })),
+        prompt("draft", "{{ text }}", &json!({ "review": "always" })),
+    ]);
+    let sources: BTreeMap<&str, &str> = files.iter().copied().collect();
+    workflow_with(&steps, &json!({ "flow": { "process": { "argv": argv, "sources": sources } } }))
+}
+
+fn shell(script: &str) -> Task {
+    program(&["sh", "main.sh"], &[("main.sh", script)])
+}
+
+fn why(sim: &Sim) -> (String, Option<String>) {
+    match &sim.end {
+        Some(End::Failed { failure, .. }) => (failure.message.clone(), failure.detail.clone()),
+        other => panic!("not failed but {other:?}"),
+    }
+}
+
+/// Whether a program is there; says loudly when a test is skipped for want of it.
+fn has(program: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
+    if !found {
+        eprintln!("SKIPPED: `{program}` is not installed, so this test tests nothing");
+    }
+    found
+}
+
+const JQ: &str = r#"
+say() { printf '%s\n' "$1"; }
+read -r start
+topic=$(printf '%s' "$start" | jq -r .start.inputs.topic)
+say "$(jq -nc --arg t "$topic" '{call: {id: 1, name: "write", with: {text: $t}}}')"
+say '{"idle": true}'
+read -r line
+first=$(printf '%s' "$line" | jq -r .result.output)
+say "$(jq -nc --arg t "$first" '{call: {id: 2, name: "draft", with: {text: ($t + "?")}, options: {key: "last"}}}')"
+say '{"idle": true}'
+read -r line || exit 0
+say "$(printf '%s' "$line" | jq -c '{done: {title: "T", body: .result.output}}')"
+"#;
+
+#[test]
+fn a_client_in_shell_with_jq_is_written_from_the_contract_alone() {
+    if !has("jq") {
+        return;
+    }
+    let mut sim = Sim::new(shell(JQ), json!({ "topic": "sea" }));
+    assert_eq!(sim.waiting(GateFor::Review), ["last"]);
+    sim.decide("last", What::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.body(), "mine");
+    assert_eq!(sim.performed, ["write[0]", "last"], "it was started again and nothing was paid for twice");
+}
+
+const PYTHON: &str = r#"
+import asyncio
+import stepwell
+
+
+async def main(run, inputs):
+    print("printed")
+    run.log("begun", await run.now() >= 0)
+    both = await asyncio.gather(*(run.step("draft", {"text": text}) for text in inputs["texts"]))
+    try:
+        await run.step("wrong" if False else "write", {})
+    except stepwell.CallFailed as error:
+        run.log(error.cls, error.key)
+    run.document("side", {"title": "S", "body": run.uuid()})
+    run.state["seen"] = len(both)
+    return {"title": "T", "body": "+".join(both) + await run.step("write", {"text": "!"}, {"key": "end"})}
+
+
+if __name__ == "__main__":
+    stepwell.serve(main)
+"#;
+
+#[test]
+fn a_python_program_has_the_same_calls_as_a_script() {
+    if !has("python3") {
+        return;
+    }
+    let task = program(&["python3", "main.py"], &[("main.py", PYTHON)]);
+    let mut sim = Sim::new(task, json!({ "texts": ["a", "b"] }));
+    assert_eq!(sim.waiting(GateFor::Review), ["draft[0]", "draft[1]"], "{:?}", sim.end);
+    sim.decide("draft[1]", What::Accept);
+    sim.decide("draft[0]", What::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.body(), "mine+B!");
+    let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
+    assert!(log.contains(&"printed") && log.contains(&"begun True") && log.contains(&"definition write[0]"), "{log:?}");
+    assert_eq!(sim.run.documents["side"].versions.len(), 1, "the same whenever it is started");
+    assert_eq!(sim.run.set_state["seen"].values().next(), Some(&json!(2)));
+}
+
+#[test]
+fn a_python_program_that_breaks_says_where() {
+    if !has("python3") {
+        return;
+    }
+    let broken = PYTHON.replace("both = await", "both = 1 / 0 or await");
+    let task = program(&["python3", "main.py"], &[("main.py", &broken)]);
+    let (message, detail) = why(&Sim::new(task, json!({ "texts": [] })));
+    assert!(message.contains("exit code 1: ZeroDivisionError"), "{message}");
+    assert!(detail.unwrap().contains("main.py\", line 9"));
+}
+
+#[test]
+fn a_program_that_crashes_hangs_or_breaks_the_contract_fails_the_run_with_its_reason() {
+    let table: &[(&str, &str)] = &[
+        ("echo oops >&2; exit 3", "ended with exit code 3: oops"),
+        ("exit 0", "ended without saying that it is done"),
+        ("kill -9 $$", "was ended by signal 9"),
+        ("echo '{\"cal\": {}}'; sleep 60", "not of the contract"),
+        ("echo '{\"call\": {\"id\": 1}'; sleep 60", "not of the contract"),
+        ("printf '{\"call\": {\"id\"'", "ended in the middle of a line"),
+        ("head -c 50000000 /dev/zero | tr '\\0' x; sleep 60", "a line longer than 16 MB"),
+        ("exec 1>&-; sleep 60", "closed its output"),
+        ("echo '{\"done\": \"x\"}'; exit 4", "exit code 4"),
+        ("echo '{\"idle\": true}'; sleep 60", "waits for something that never comes"),
+        ("echo '{\"call\": {\"id\": 1, \"name\": \"none\"}}'; echo '{\"idle\": 1}'; cat", "declares no step `none`"),
+    ];
+    for (script, expected) in table {
+        let begun = Instant::now();
+        let (message, _) = why(&Sim::new(shell(script), json!({})));
+        assert!(message.contains(expected), "{script}: {message}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{script} took {:?}", begun.elapsed());
+    }
+    let missing = Sim::new(program(&["no-such-program"], &[]), json!({}));
+    assert!(why(&missing).0.contains("cannot be started"), "{:?}", missing.end);
+}
+
+#[test]
+fn a_program_that_says_nothing_is_ended_with_all_its_children() {
+    let task = shell("sleep 300 & wait");
+    let sim = Sim::new(shell("echo '{\"done\": \"x\"}'"), json!({}));
+    let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
+    let flow = Scripted::new(pinned).with_deadline(Duration::from_millis(300));
+    let wants = flow.open(&sim.run).feed(&[]);
+    let Some(End::Failed { failure, .. }) = wants.end else { panic!("{wants:?}") };
+    assert!(failure.message.contains("said nothing for 0.3 s"), "{}", failure.message);
+}
+
+#[test]
+fn what_a_program_prints_outside_of_the_contract_is_its_log_and_its_environment_is_clean() {
+    let script = "echo hello; echo 'to stderr' >&2; echo '{\"log\": \"told\"}'\n\
+                  echo \"{\\\"done\\\": \\\"$(env | cut -d= -f1 | sort | tr '\\n' ' ')\\\"}\"";
+    let sim = Sim::new(shell(script), json!({}));
+    let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
+    assert!(["hello", "told", "to stderr"].iter().all(|line| log.contains(line)), "{log:?}");
+    let names: Vec<String> = sim.body().split_whitespace().map(str::to_owned).collect();
+    let own = ["PATH", "HOME", "LANG", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_"];
+    assert!(names.iter().all(|name| own.contains(&name.as_str())), "{names:?}");
+}
+
+#[test]
+fn a_program_that_does_not_read_holds_nobody_up() {
+    let script = "echo '{\"call\": {\"id\": 1, \"name\": \"write\", \"with\": {\"text\": \"x\"}}}'; echo '{\"idle\": 1}'; sleep 60";
+    let task = shell(script);
+    let big = json!({ "big": "x".repeat(1_000_000) });
+    let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
+    let sim = Sim::new(shell("echo '{\"done\": \"x\"}'"), big);
+    let flow = Scripted::new(pinned).with_deadline(Duration::from_millis(500));
+    let begun = Instant::now();
+    let _: Vec<Value> = flow.open(&sim.run).feed(&[]).calls.iter().map(|want| json!(want.key)).collect();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
