@@ -283,6 +283,7 @@ fn worlds() -> Vec<World> {
         world("filter", || then(on(review()), &["/", "w"])),
         world("running", || on(poem().start("write[0]", 1, None))),
         world("accepted", || then(on(review()), &["Up"])),
+        world("paused", || on(review().then(Event::RunPaused { reason: PauseReason::ByYou }))),
         world("done", || on(done())),
         world("write to", || then(on(done()), &["w"])),
         world("approval", || on(gate(GateFor::Approval, vec![Approve, Deny]))),
