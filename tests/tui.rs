@@ -244,10 +244,9 @@ fn a_program_that_was_stopped_gives_the_terminal_back_and_takes_it_again() {
         screen.signal(Signal::CONT);
         screen.wait_for("a accept");
     }
-    screen.press("a");
-    screen.wait_for("write[0]");
-    screen.wait_for("a accept");
-    leave(screen);
+    screen.signal(Signal::TERM);
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
 }
 
 #[test]

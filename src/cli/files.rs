@@ -47,8 +47,8 @@ pub fn read_text(name: &str) -> Result<String, Problem> {
     } else {
         (name.to_owned(), std::fs::File::open(name).and_then(read_all))
     };
-    let bytes = bytes.map_err(|error| Problem::usage(format!("{what} cannot be read: {error}")))?;
-    text(&what, bytes).map_err(Problem::usage)
+    let bytes = bytes.map_err(|error| Problem::invalid(format!("{what} cannot be read: {error}")))?;
+    text(&what, bytes).map_err(Problem::invalid)
 }
 
 /// All of it, up to [`LARGEST`].

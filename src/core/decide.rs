@@ -19,7 +19,7 @@ use super::run::{Run, Status};
 use super::schema;
 use super::task::Kind;
 use super::text::Untrusted;
-use super::usage::Budget;
+use super::usage::{Budget, Usage};
 
 /// A decision about one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,7 +186,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             let Some(stale) = &call.stale else { return Refusal::because(not_waiting(run, call)) };
             vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
         }
-        What::Budget { budget } => vec![Event::BudgetRaised { budget: *budget, by }],
+        What::Budget { budget } => vec![Event::BudgetRaised { budget: raised(gate, *budget), by }],
         What::Reopen => Vec::new(),
     })
 }
@@ -266,6 +266,15 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// A limit of tokens that was not spoken of stays, unless it is the one that holds the run up.
+fn raised(gate: &Gate, budget: Budget) -> Budget {
+    let shown = |name: &str| gate.shows.get(name).cloned().unwrap_or_default();
+    let usage = |name| serde_json::from_value::<Usage>(shown(name)).unwrap_or_default();
+    let before: Budget = serde_json::from_value(shown("budget")).unwrap_or_default();
+    let wanted = usage("spent").tokens().saturating_add(usage("next").tokens());
+    Budget { tokens: budget.tokens.or(before.tokens.filter(|limit| wanted <= *limit)), ..budget }
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {

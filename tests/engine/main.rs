@@ -233,13 +233,14 @@ async fn a_budget_waits_before_it_is_passed_and_can_be_raised() {
         prompt("b", "{{ steps.a.output }}", json!({ "review": "never" })),
         prompt("c", "{{ steps.b.output }}", json!({ "review": "never" })),
     ]);
-    let run = house.start_with(&steps, &json!({ "budget": { "usd": 0.25 } }), json!({}));
+    let run = house.start_with(&steps, &json!({ "budget": { "usd": 0.25, "tokens": 1000 } }), json!({}));
     let state = house.drive(run).await;
     assert_eq!(waiting(&state, GateFor::Budget), ["c"]);
     assert_eq!(house.jobs(), ["a", "b"]);
     let budget = Budget { usd: Some(0.5), tokens: None };
     let state = house.decide(run, "c", What::Budget { budget }).await;
     assert_eq!(body(&state), "X");
+    assert_eq!(state.budget, Some(Budget { usd: Some(0.5), tokens: Some(1000) }), "the other limit stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,6 @@
 //! The choices there are: the palette, the actions of a row, what may follow a result, the models.
 
 use super::{Above, Ask, Choose, Confirm, Entry, Kind, Pick, Then};
-use crate::core::model::ModelChoice;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
 use crate::core::task::FollowUp;
@@ -114,12 +113,4 @@ pub fn follow_ups(title: &str, body: &Untrusted, follow_ups: &[FollowUp], succes
         Entry::new(&follow_up.label, &follow_up.task, Pick::Do(vec![effect]))
     });
     Choose::new(title, tasks.chain(successors).collect())
-}
-
-/// The models to choose from; `pick` is what is done with the one that was chosen.
-#[must_use]
-pub fn models(choices: &[ModelChoice], pick: impl Fn(&str) -> Effect) -> Choose {
-    let entries =
-        choices.iter().map(|choice| Entry::new(&choice.model, &choice.why, Pick::Do(vec![pick(&choice.model)])));
-    Choose::new("Which model?", entries.collect())
 }

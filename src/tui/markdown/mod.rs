@@ -215,7 +215,12 @@ impl Laid {
 
 /// Where the tail begins: see the promises of this module.
 fn cut(rest: &str, parsed: &Parsed) -> usize {
-    let Some((last, _)) = parsed.blocks.last() else { return 0 };
+    let Some((last, block)) = parsed.blocks.last() else { return 0 };
+    // What stands after a list may turn out to be a part of it, with what its line has yet to say: `* **` is a rule so far.
+    let before = parsed.blocks.iter().rev().nth(1).map(|(_, block)| block);
+    if matches!((before, block), (Some(block::Block::List { .. }), block::Block::List { .. } | block::Block::Rule)) {
+        return 0;
+    }
     let line = rest[..*last].rfind('\n').map_or(0, |at| at + 1);
     let above = rest[..line].strip_suffix('\n').unwrap_or_default();
     let blank_above = above[above.rfind('\n').map_or(0, |at| at + 1)..].trim().is_empty();
