@@ -65,12 +65,11 @@ impl Stage {
         Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, begun: false })
     }
 
-    /// Lends the terminal, and forgets what was typed into it meanwhile.
+    /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Stage::input`] to make,
+    /// because on a terminal that is gone that would wait for ever.
     fn lend<T>(&mut self, user: impl FnOnce(&mut Screen) -> Result<T, TerminalError>) -> Result<T, TerminalError> {
         self.events = None;
-        let given = user(&mut self.screen);
-        self.events = Some(EventStream::new());
-        given
+        user(&mut self.screen)
     }
 
     fn edit(&mut self, text: &str, extension: &str) -> Result<Result<Option<String>, TerminalError>, TerminalError> {
@@ -99,14 +98,8 @@ impl runtime::Stage<Interface> for Stage {
         loop {
             let events = self.events.get_or_insert_with(EventStream::new);
             tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
-                        if let Some(message) = Message::of_terminal(event) {
-                            return Some(message);
-                        }
-                    }
-                    Some(Err(_)) | None => return Some(Message::Ending(PauseReason::HungUp)),
-                },
+                // A terminal that goes away sends more than one signal: the one that says so counts.
+                biased;
                 _ = self.signals.terminate.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.hang_up.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.interrupt.recv() => return Some(Message::Ending(PauseReason::Left)),
@@ -119,6 +112,14 @@ impl runtime::Stage<Interface> for Stage {
                     self.lend(|screen| screen.lend(|| ())).ok()?;
                     return Some(Self::again());
                 }
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        if let Some(message) = Message::of_terminal(event) {
+                            return Some(message);
+                        }
+                    }
+                    Some(Err(_)) | None => return Some(Message::Ending(PauseReason::HungUp)),
+                },
             }
         }
     }
