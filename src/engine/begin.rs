@@ -39,7 +39,14 @@ impl Driver {
         let mut reserved = Usage::default();
         for attempt in self.under_way.values() {
             reserved += attempt.estimate;
-            if let Some(lane) = &attempt.lane {
+            for lane in &attempt.lanes {
+                *lanes.entry(lane.clone()).or_default() += 1;
+            }
+        }
+        // Those whose start is not committed yet count as well.
+        for want in &self.starting {
+            reserved += self.engine.shared.ports.performer.estimate(&want.work);
+            for (lane, _) in &want.lanes {
                 *lanes.entry(lane.clone()).or_default() += 1;
             }
         }
@@ -63,7 +70,11 @@ impl Driver {
             match ready::ready(&self.run, &want, &limits, estimate, missing.as_deref(), now) {
                 Step::Wait | Step::Until(_) => {}
                 Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
-                Step::Start if pure => self.compute(&want),
+                Step::Start if pure => {
+                    if !self.take_cached(&want) {
+                        self.compute(&want);
+                    }
+                }
                 Step::Start if matches!(*want.work, Work::Ask { .. }) => self.ask(&want),
                 Step::Start => {
                     if self.take_cached(&want) || !self.enter_lane(&want) {
@@ -73,7 +84,7 @@ impl Driver {
                     self.starting.push(Arc::clone(&want));
                     under_way += 1;
                     reserved += estimate;
-                    if let Some((lane, _)) = &want.lane {
+                    for (lane, _) in &want.lanes {
                         *lanes.entry(lane.clone()).or_default() += 1;
                     }
                 }
@@ -133,12 +144,14 @@ impl Driver {
     /// An accepted result of an earlier run stands in for the attempt.
     pub(super) fn take_cached(&mut self, want: &Want) -> bool {
         let Some(age) = want.cache else { return false };
-        let asked_again = self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty());
+        if self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty()) {
+            return false;
+        }
         let since = self.now() - age.duration();
         let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
             return false;
         };
-        if asked_again || from == self.run.id {
+        if from == self.run.id {
             return false;
         }
         let attempt = self.stage_start(want, "cache");
@@ -225,7 +238,7 @@ impl Driver {
             cancel,
             partial,
             retry: want.retry.clone(),
-            lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
+            lanes: want.lanes.iter().map(|(lane, _)| lane.clone()).collect(),
             provider: self.provider_of(&want.work),
             estimate: ports.performer.estimate(&want.work),
             since: Instant::now(),

@@ -77,9 +77,7 @@ pub fn ready(
     if limits.under_way >= limits.concurrency {
         return Step::Wait;
     }
-    if let Some((lane, most)) = &want.lane
-        && limits.lanes.get(lane).copied().unwrap_or(0) >= *most
-    {
+    if want.lanes.iter().any(|(lane, most)| limits.lanes.get(lane).copied().unwrap_or(0) >= *most) {
         return Step::Wait;
     }
     let mut reserved = limits.reserved;
