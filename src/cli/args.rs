@@ -380,7 +380,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "D", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
     /// One JSON object a line
     #[arg(long)]
@@ -440,6 +440,10 @@ pub fn scope_of_instruction(text: &str) -> Result<Scope, String> {
         Scope::Remaining => "remaining",
         Scope::Always => "always",
     })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
 }
 
 fn since(text: &str) -> Result<Since, String> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::{NewKind, Place};
 use super::line::read_line;
 use super::problem::{Exit, Problem};
+use super::out::counted;
 use super::{App, out};
 use crate::catalog::Catalog;
 use crate::catalog::scaffold::{self, Origin};
@@ -67,13 +68,14 @@ pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
 /// When there is no definition at a path.
 pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Problem> {
     let mut mistakes = Vec::new();
+    let mut config = None;
     let mut count = 0;
     if paths.is_empty() {
         let catalog = app.catalog(place)?;
         count = catalog.entries.len();
         mistakes.extend(catalog.entries.iter().flat_map(|entry| catalog.check(entry)));
         // The config is a definition of its own: a mistake in it stops every run.
-        app.settings()?;
+        config = app.settings().err();
     } else {
         let places = app.places(place);
         for path in paths {
@@ -82,14 +84,16 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
             mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
         }
     }
-    if mistakes.is_empty() {
-        out::say(&format!("{count} definitions, no mistakes"));
+    let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let looked_at = counted(count, "definition");
+    lines.extend(config.iter().flat_map(|wrong| wrong.message.lines().map(str::to_owned)));
+    if lines.is_empty() {
+        out::say(&format!("{looked_at}, no mistakes"));
         return Ok(Exit::Done);
     }
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     out::page(&lines.join("\n"));
-    let s = if lines.len() == 1 { "mistake" } else { "mistakes" };
-    out::say(&format!("{} {s} in {count} definitions", lines.len()));
+    let and = if config.is_some() { " and the config" } else { "" };
+    out::say(&format!("{} in {looked_at}{and}", counted(lines.len(), "mistake")));
     Ok(Exit::Invalid)
 }
 

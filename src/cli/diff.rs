@@ -54,7 +54,7 @@ fn closing(tag: ChangeTag) -> &'static str {
 
 /// The text that `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT` or `RUN:KEY#ATTEMPT.VERSION` names.
 fn text_of(app: &App, name: &str) -> Result<String, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let (run, call) = name.split_once(':').map_or((name, None), |(run, call)| (run, Some(call)));
     let run = engine.load(engine.find(run)?)?;
     match call {

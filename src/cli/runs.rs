@@ -50,7 +50,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
 /// # Errors
 /// When there is no such run or it is over.
 pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.find(name)?;
     engine.cancel(run).await?;
     out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));

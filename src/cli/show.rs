@@ -14,7 +14,7 @@ use crate::export::{self, Format, Scope};
 /// # Errors
 /// When there is no such run.
 pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     if json {
         out::raw(&format!("{:#}\n", export::json::show(&run)));
@@ -86,7 +86,7 @@ fn told(run: &Run) -> String {
 /// # Errors
 /// When there is no such run or nothing to write, or the file cannot be written.
 pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     let text = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
     match out {
