@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::args::{NewKind, Place};
 use super::line::read_line;
-use super::problem::{Exit, Problem};
 use super::out::counted;
+use super::problem::{Exit, Problem};
 use super::{App, out};
 use crate::catalog::Catalog;
 use crate::catalog::scaffold::{self, Origin};
@@ -103,12 +103,18 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
 /// When there is no definition, or it cannot be kept.
 pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
     let store = TrustStore::new(&app.paths.state);
+    let places = app.places(&Place::default());
     let offers = store.offers(path).map_err(|error| Problem::usage(error.to_string()))?;
     for offer in offers {
         let name = offer.path.display();
         if offer.trust == Trust::Trusted {
             out::say(&format!("{name} is trusted already"));
             continue;
+        }
+        for checked in Catalog::check_path(&places, &offer.path).unwrap_or_default() {
+            for mistake in checked.mistakes {
+                out::say(&format!("it has a mistake and will not run before that is repaired: {mistake}"));
+            }
         }
         let what = if offer.trust == Trust::Changed { "changed since it was trusted:" } else { "can run this:" };
         out::say(&format!("{name} {what}\n{}", offer.difference));

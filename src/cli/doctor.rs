@@ -147,7 +147,11 @@ fn commands(app: &App) -> Result<String, Problem> {
     for entry in &catalog.entries {
         let mistakes = catalog.check(entry);
         if !mistakes.is_empty() {
-            text.put(format_args!("missing  `{}` has {}: stepwell check\n", entry.id, counted(mistakes.len(), "mistake")));
+            text.put(format_args!(
+                "missing  `{}` has {}: stepwell check\n",
+                entry.id,
+                counted(mistakes.len(), "mistake")
+            ));
         }
         let Ok(task) = &entry.task else { continue };
         let Body::Workflow(workflow) = &task.body else { continue };

@@ -72,7 +72,9 @@ pub async fn gather(
             // Given more than once, a list grows.
             (Some(Value::Array(before)), Value::Array(more)) if listed.contains(&name) => before.extend(more),
             _ if listed.contains(&name) => {
-                return Err(Problem::usage(format!("-i {name}=… stands more than once, and takes one value; say it once")));
+                return Err(Problem::usage(format!(
+                    "-i {name}=… stands more than once, and takes one value; say it once"
+                )));
             }
             (_, value) => {
                 given.insert(name.to_owned(), value);

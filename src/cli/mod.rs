@@ -221,7 +221,9 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, drive } => wait_for(detach::child(app, &run, drive)),
+        Command::DriveDetached { run, place, after, drive } => {
+            wait_for(detach::child(app, &run, &place, after, &drive))
+        }
     }
 }
 
