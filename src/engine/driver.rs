@@ -90,7 +90,7 @@ pub(super) struct UnderWay {
     pub(super) cancel: CancellationToken,
     pub(super) partial: Arc<Partial>,
     pub(super) retry: Retry,
-    pub(super) lane: Option<Key>,
+    pub(super) lanes: Vec<(Key, usize)>,
     pub(super) provider: Option<String>,
     pub(super) estimate: Usage,
     pub(super) since: Instant,
