@@ -46,6 +46,7 @@ pub enum Id {
     NextWaiting,
     Zoom,
     Filter,
+    Alike,
     Up,
     Down,
     First,
@@ -257,6 +258,9 @@ pub static TABLE: &[Command] = &[
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
+    command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
+        on(s, Screen::Run) && s.alike
+    }),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
@@ -474,7 +478,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..512u32 {
+                    for bits in 0..1024u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -489,6 +493,7 @@ mod tests {
                             others: bit(6),
                             rests: bit(7),
                             asks: bit(8),
+                            alike: bit(9),
                         });
                     }
                 }

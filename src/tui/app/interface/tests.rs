@@ -183,6 +183,14 @@ fn failed(class: FailureClass) -> Story {
         .then(Event::RunFailed { key: Some(key), error })
 }
 
+/// Seven reviews with the same output.
+fn alike() -> Story {
+    (0..7).fold(Story::new("check", "check", TaskKind::Workflow), |story, n| {
+        let key = format!("look[{n}]");
+        story.start(&key, 1, Some(json!(format!("file {n}")))).finish(&key, 1, json!("Nothing.")).review(&key, 1, None)
+    })
+}
+
 fn structured() -> Story {
     let value = json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]);
     Story::new("poem", "p", TaskKind::Workflow)
@@ -311,6 +319,7 @@ fn worlds() -> Vec<World> {
             tell(&mut interface, Message::Open(Box::new(Layered::Choose(choose).into())));
             interface
         }),
+        world("alike", || on(alike())),
         world("compare", || then(on(many()), &["d", "PgDn"])),
         world("compare the first", || then(on(many()), &["d", "Left"])),
         world("compared with the first", || then(on(many()), &["d", "["])),

@@ -11,7 +11,7 @@ use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
 use super::reopen::skipping;
 use super::result::result_draft;
-use super::rows::RowId;
+use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
 use crate::core::gate::GateFor;
@@ -224,6 +224,11 @@ impl RunScreen {
                 self.pane = if self.zoom { Pane::Output } else { Pane::List };
                 Vec::new()
             }
+            Id::Alike => {
+                self.apart = !self.apart;
+                self.refresh();
+                Vec::new()
+            }
             Id::Filter => {
                 self.filter.get_or_insert_default();
                 self.pane = Pane::List;
@@ -349,8 +354,12 @@ impl RunScreen {
 
     fn mark(&mut self) -> Vec<Effect> {
         if let Some(key) = self.call().map(|call| call.key.clone()) {
-            if !self.marked.remove(&key) {
+            let alike = self.selected_row().map(|row| row.alike.clone()).unwrap_or_default();
+            if self.marked.remove(&key) {
+                self.marked.retain(|key| !alike.contains(key));
+            } else {
                 self.marked.insert(key);
+                self.marked.extend(alike);
             }
             self.select(1);
         } else if let Some(RowId::Group(key)) = self.selected_row().map(|row| row.id.clone()) {
@@ -366,8 +375,8 @@ impl RunScreen {
     /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
     fn accept_marked(&mut self) -> Vec<Effect> {
         let run = Arc::clone(&self.run);
-        let listed =
-            |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row.id == RowId::Call(key.clone()));
+        let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
+        let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
             gate.kind == GateFor::Review
                 && gate.allowed.contains(&crate::core::gate::Answer::Accept)
