@@ -192,13 +192,11 @@ impl Code {
         let block = language.block.filter(|(begin, _)| rest.starts_with(begin));
         if let Some((token, begin, end)) = long.or(block.map(|(begin, end)| (Token::Comment, begin, end))) {
             let inner = &rest[begin.len()..];
-            return match inner.find(end) {
-                Some(found) => (token, begin.len() + found + end.len()),
-                None => {
-                    self.open = Some((token, end));
-                    (token, rest.len())
-                }
+            let Some(found) = inner.find(end) else {
+                self.open = Some((token, end));
+                return (token, rest.len());
             };
+            return (token, begin.len() + found + end.len());
         }
         if language.quotes.contains(first) {
             let length = quoted(rest, first);
@@ -210,7 +208,7 @@ impl Code {
         if !word(first) {
             return (Token::Plain, first.len_utf8());
         }
-        let length = rest.find(|c: char| !word(c) && !(first.is_ascii_digit() && c == '.')).unwrap_or(rest.len());
+        let length = rest.find(|c: char| !(word(c) || first.is_ascii_digit() && c == '.')).unwrap_or(rest.len());
         let name = &rest[..length];
         let is_word = || {
             language

@@ -361,6 +361,62 @@ fn worlds() -> Vec<World> {
     ]
 }
 
+/// The worlds that are worth a look at every size: each screen and each layer.
+const LOOKED_AT: [&str; 36] = [
+    "home in the middle",
+    "home that searches",
+    "form",
+    "review",
+    "marked",
+    "alike",
+    "review edited",
+    "fields",
+    "field value",
+    "retry of others, ticked",
+    "compare",
+    "prompt",
+    "filter",
+    "running",
+    "paused",
+    "done",
+    "write to",
+    "approval",
+    "input",
+    "secret",
+    "in doubt",
+    "stale",
+    "budget",
+    "confirm",
+    "failed for lack of a key",
+    "a key is asked for",
+    "another model",
+    "chat with a document",
+    "document",
+    "history",
+    "filters of the history",
+    "inbox",
+    "connect",
+    "palette",
+    "help",
+    "rename",
+];
+
+#[test]
+fn every_screen_and_layer_at_three_sizes_coloured_and_not() {
+    let worlds: BTreeMap<&str, _> = worlds().into_iter().collect();
+    for name in LOOKED_AT {
+        let mut pictures = Vec::new();
+        for (size, depth) in [((120, 40), Depth::None), ((80, 24), Depth::Sixteen), ((40, 12), Depth::None)] {
+            let mut interface = worlds[name]();
+            tell(&mut interface, Message::Resize(size.0, size.1));
+            let (picture, _) = frame(size, depth, |canvas, area| interface.view(canvas, area));
+            pictures.push(picture);
+        }
+        let file = name.replace([' ', ','], "_");
+        insta::assert_snapshot!(file, pictures.join("\n\n"));
+    }
+}
+
 /// The keys of a command as the table names them, as what the terminal sends.
 fn sent(name: &str) -> KeyEvent {
     let (rest, modifiers) = match (name.strip_prefix("Ctrl-"), name.strip_prefix("Alt-")) {

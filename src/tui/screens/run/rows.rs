@@ -77,12 +77,11 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
             kept.push(row);
             continue;
         };
-        match first.get(&(step, value)) {
-            Some(at) => kept[*at].alike.push(key),
-            None => {
-                first.insert((step, value), kept.len());
-                kept.push(row);
-            }
+        if let Some(at) = first.get(&(step, value)) {
+            kept[*at].alike.push(key);
+        } else {
+            first.insert((step, value), kept.len());
+            kept.push(row);
         }
     }
     *rows = kept;

@@ -154,7 +154,6 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
-            Id::GoOn => vec![Effect::GoOn(self.run.id)],
             Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
             Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
             Id::RaiseBudget => self.ask(
@@ -189,7 +188,6 @@ impl RunScreen {
             }
             Id::Prompt => self.open_prompt(),
             Id::Stop => self.stop(),
-            Id::Pause => vec![Effect::Pause(self.run.id)],
             Id::Copy => self.copy(),
             Id::WriteFile => {
                 let input = LineInput::new(&format!("{}.md", self.run.task));
@@ -239,18 +237,30 @@ impl RunScreen {
                 self.pane = if self.pane == Pane::List { Pane::Output } else { Pane::List };
                 Vec::new()
             }
-            Id::Answer => vec![Effect::Go(Go::Answer)],
-            Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
-            Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
-            Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Inbox => vec![Effect::Go(Go::Inbox)],
-            Id::History => vec![Effect::Go(Go::History)],
-            Id::Suspend => vec![Effect::Suspend],
-            other => {
-                self.walk(other);
-                Vec::new()
-            }
+            other => self.leads(other).map_or_else(
+                || {
+                    self.walk(other);
+                    Vec::new()
+                },
+                |effect| vec![effect],
+            ),
         }
+    }
+
+    /// The commands that concern the run as a whole, or lead elsewhere.
+    fn leads(&self, id: Id) -> Option<Effect> {
+        Some(match id {
+            Id::GoOn => Effect::GoOn(self.run.id),
+            Id::Pause => Effect::Pause(self.run.id),
+            Id::Answer => Effect::Go(Go::Answer),
+            Id::FollowUp => Effect::Go(Go::FollowUp),
+            Id::RunAgain => Effect::Go(Go::RunAgain),
+            Id::SwitchRun => Effect::Go(Go::NextRun),
+            Id::Inbox => Effect::Go(Go::Inbox),
+            Id::History => Effect::Go(Go::History),
+            Id::Suspend => Effect::Suspend,
+            _ => return None,
+        })
     }
 
     /// The commands that move something.
