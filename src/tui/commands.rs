@@ -213,6 +213,7 @@ pub static TABLE: &[Command] = &[
     command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
         gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Running
     }),
+    command!(AcceptMarked, "Accept the marked", "accept marked", [c('A')], |s| on(s, Screen::Run) && s.marked),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
@@ -240,7 +241,7 @@ pub static TABLE: &[Command] = &[
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
-        on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
+        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateFor::Approval) | Selected::Unread)
     }),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
@@ -250,8 +251,8 @@ pub static TABLE: &[Command] = &[
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
-    command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
-        on(s, Screen::Run) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+    command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
+        on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateFor::Review)
     }),
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),

@@ -125,6 +125,9 @@ impl RunScreen {
             let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), height: 1, ..inner };
             filter.paint(canvas, field, matches!(self.over, Over::Filter), false);
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+            if self.rows.is_empty() {
+                canvas.text(inner, " nothing like that", theme.muted);
+            }
         }
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
