@@ -296,7 +296,7 @@ pub static TABLE: &[Command] = &[
     command!(No, "No", "no", [c('n'), ESC], |s| s.layer == Layer::Confirm),
     // Home, history, forms, conversations.
     command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
-    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home)),
+    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home) && s.output),
     command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
     command!(Actions, "What else can be done with it", "actions", [Chord::alt(KeyCode::Enter)], |s| {
         on(s, Screen::History) && s.output
