@@ -35,8 +35,16 @@ pub struct Scope {
     marks: Vec<Mark>,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
-    /// The limits that hold for every call inside.
-    lanes: Vec<(Key, usize)>,
+    around: Around,
+}
+
+/// What the groups around a scope bring to every call inside.
+#[derive(Clone, Default)]
+pub struct Around {
+    /// Their limits.
+    pub lanes: Vec<(Key, usize)>,
+    /// What they depend on.
+    pub sources: Vec<Source>,
 }
 
 /// What is asked of a step at every event.
@@ -99,10 +107,10 @@ pub fn stamp(value: &impl Hash) -> u64 {
 impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
-    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, lanes: Vec<(Key, usize)>) -> Self {
+    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, around: Around) -> Self {
         let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
         let states = plan.nodes.iter().map(|_| State::new()).collect();
-        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, lanes }
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, around }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
@@ -157,9 +165,9 @@ impl Scope {
                 wants: state.slots.iter().any(Slot::may_want),
             };
             if before != state.stamp {
-                for &dependent in &plan.dependents[at] {
-                    self.marks[dependent].dirty = true;
-                    self.states[dependent].names_dirty = true;
+                for &watcher in &plan.watchers[at] {
+                    self.marks[watcher].dirty = true;
+                    self.states[watcher].names_dirty = true;
                 }
             }
         }
@@ -223,8 +231,8 @@ impl Scope {
         self.states.last().map(|state| &state.view)
     }
 
-    fn source(&self, plan: &Plan, at: usize) -> Source {
-        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp }
+    fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Source {
+        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
     }
 
     /// The name of a step in this scope, without an item.
@@ -406,10 +414,19 @@ impl Scope {
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
                 Ok(true) => {
-                    let mut depends: Vec<Source> = node.deps.iter().map(|&dep| self.source(plan, dep)).collect();
+                    let mut depends: Vec<Source> = node
+                        .deps
+                        .iter()
+                        .zip(&node.through)
+                        .map(|(&dep, through)| self.source(plan, dep, Arc::clone(through)))
+                        .collect();
+                    // Of what the groups around depend on, what this step sees.
+                    let seen = |source: &&Source| source.through.iter().any(|name| node.named.uses(name));
+                    depends.extend(self.around.sources.iter().filter(seen).cloned());
                     if let Some((seq, stamp)) = earlier {
                         let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
-                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp });
+                        let through = Arc::from(["earlier".to_owned()]);
+                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp, through });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let before: Vec<Key> = node.before.iter().map(|&at| self.base(&plan.nodes[at])).collect();
@@ -421,7 +438,7 @@ impl Scope {
                         node,
                         item: list.get(at_slot),
                         list: &list,
-                        lanes: &self.lanes,
+                        lanes: &self.around.lanes,
                         depends: &depends,
                     };
                     turn.iterate(&mut slot, names, evaluation);
