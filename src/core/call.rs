@@ -225,6 +225,8 @@ pub struct Call {
     pub redone: Option<u64>,
     /// The work that a person allowed and that has not begun yet.
     pub approved: Option<Fingerprint>,
+    /// The model that a person chose for its later attempts, in the place of the definition's.
+    pub model: Option<String>,
     /// Attempts since a person last asked for it: what retry policies count.
     pub tries: u32,
     /// Not to be tried before.
@@ -259,6 +261,7 @@ impl Call {
             again: false,
             redone: None,
             approved: None,
+            model: None,
             tries: 0,
             retry_at: None,
             answer: None,

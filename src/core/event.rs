@@ -462,6 +462,20 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// A person chose another model for later attempts.
+    ModelChosen {
+        /// The call, or a step's where none of its calls has begun.
+        key: Key,
+        /// Its step.
+        step: String,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+        /// `this`: the call. Else also the calls of its step that nobody chose another one for.
+        #[serde(default)]
+        scope: Scope,
+        /// Who.
+        by: String,
+    },
     /// The call is not wanted any more.
     CallCancelled {
         /// The call.
@@ -551,6 +565,7 @@ impl Event {
             | Self::CallAdopted { key, .. }
             | Self::CallReopened { key, .. }
             | Self::CallRequested { key, .. }
+            | Self::ModelChosen { key, .. }
             | Self::CallCancelled { key, .. }
             | Self::FlowDecided { key, .. }
             | Self::StateSet { key, .. } => Some(key),

@@ -184,6 +184,16 @@ impl Run {
             self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
             return;
         }
+        if let Event::ModelChosen { step, model, scope, .. } = event {
+            // A call that has not been heard of does not come into being by this.
+            if let Some(call) = self.calls.get_mut(key) {
+                call.model = Some(model.clone());
+            }
+            if *scope != Scope::This {
+                self.models.insert(step.clone(), model.clone());
+            }
+            return;
+        }
         if let Event::CallMoved { from, attempt, version, fingerprint, .. } = event {
             let Some(origin) = self.calls.get(from) else { return };
             let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));

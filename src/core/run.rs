@@ -153,6 +153,8 @@ pub struct Run {
     pub documents: IndexMap<String, Document>,
     /// Instructions for calls of a step that had not started, with the event that gave them.
     pub remaining: Vec<(u64, Lesson)>,
+    /// The models that a person chose for the calls of a step.
+    pub models: HashMap<String, String>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
@@ -218,6 +220,7 @@ impl Run {
             said: Vec::new(),
             documents: IndexMap::new(),
             remaining: Vec::new(),
+            models: HashMap::new(),
             approved: HashSet::new(),
             warnings: Vec::new(),
             log: Vec::new(),
@@ -250,6 +253,13 @@ impl Run {
     #[must_use]
     pub fn call(&self, key: &Key) -> Option<&Call> {
         self.calls.get(key)
+    }
+
+    /// The model that a person chose for later attempts of a call, in the place of the definition's.
+    #[must_use]
+    pub fn chosen_model(&self, key: &Key, step: &str) -> Option<&str> {
+        let own = self.call(key).and_then(|call| call.model.as_ref());
+        own.or_else(|| self.models.get(step)).map(String::as_str)
     }
 
     /// What waits for a person, in the order in which the calls were first heard of.
