@@ -193,14 +193,19 @@ impl Scope {
         self.marks.iter().all(|mark| !mark.waits)
     }
 
-    /// What `steps.X` is of every step that has ended, for what comes after all of them.
+    /// What `steps.X` is of every step, for what comes after all of them; of one that has not ended, as a run that ends
+    /// early has it, what there is so far.
     #[must_use]
     pub fn views(&self, plan: &Plan) -> IndexMap<String, Value> {
         let mut steps = (*self.names.steps).clone();
         for (node, state) in plan.nodes.iter().zip(&self.states) {
-            if state.outcome != Outcome::Waiting {
-                steps.insert(node.step.id.clone(), state.view.clone());
-            }
+            let view = match (&state.outcome, state.slots.as_slice()) {
+                (Outcome::Waiting, slots) if node.list.is_some() => view::fan_out(&state.items, slots, "pending"),
+                (Outcome::Waiting, [only]) => view::plain(only),
+                (Outcome::Waiting, _) => view::empty(false, "pending"),
+                _ => state.view.clone(),
+            };
+            steps.insert(node.step.id.clone(), view);
         }
         steps
     }
@@ -247,13 +252,10 @@ impl Scope {
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
         let node = &plan.nodes[at];
         self.states[at].failure = None;
-        if plan.spare[at]
-            && let Some(because) = self.lost(plan, at, evaluation)
-        {
-            return self.skip(node, at, because, evaluation);
-        }
         if self.states[at].names_dirty || self.states[at].names.is_none() {
-            match self.ready(plan, at, evaluation) {
+            let ready = self.ready(plan, at, evaluation);
+            let lost = if plan.spare[at] { self.lost(plan, at, evaluation) } else { None };
+            match lost.filter(|_| !matches!(ready, Ready::Skip(_))).map_or(ready, Ready::Skip) {
                 Ready::Wait => {
                     let state = &mut self.states[at];
                     state.outcome = Outcome::Waiting;
@@ -291,7 +293,11 @@ impl Scope {
         let items: Vec<Arc<serde_json::Value>> = match &node.list {
             Some(list) => match eval("for_each", list, &context)? {
                 serde_json::Value::Array(items) => {
-                    if let Ok(list) = list {
+                    let known = evaluation.decided(&self.base(node), "for_each").is_some();
+                    // Journals from before lists were counted stay as they are.
+                    if let Ok(list) = list
+                        && (known || !evaluation.has_calls_of(&self.base(node)))
+                    {
                         evaluation.decide(self.base(node), "for_each", json!(items.len()), || seen(list, &context));
                     }
                     items.into_iter().map(Arc::new).collect()
@@ -496,7 +502,7 @@ impl Scope {
         let fans_out = node.list.is_some();
         (state.outcome, state.view) = match state.slots.as_slice() {
             [only] if !fans_out => (only.outcome.clone(), view::plain(only)),
-            slots => (Outcome::Accepted, view::fan_out(&state.items, slots)),
+            slots => (Outcome::Accepted, view::fan_out(&state.items, slots, "accepted")),
         };
     }
 
@@ -507,7 +513,7 @@ impl Scope {
         let state = &mut self.states[at];
         state.slots.clear();
         state.names = None;
-        state.view = view::skipped(node.list.is_some());
+        state.view = view::empty(node.list.is_some(), "skipped");
         state.outcome = Outcome::Skipped(because);
         state.seq = 0;
     }

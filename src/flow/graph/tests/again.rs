@@ -39,7 +39,7 @@ fn a_stale_chain_is_asked_about_once() {
     sim.decide("write[0]", What::Reopen);
     sim.decide("write[0]", What::Edit { output: json!("A"), accept: true });
     assert_eq!(sim.waiting(GateFor::Stale), ["write[1]"]);
-    sim.decide("write[1]", What::Again);
+    sim.decide("write[1]", What::Again { model: None });
     for key in ["write[1]", "write[2]", "write[3]", "end"] {
         assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new(), "no second question");
         assert_eq!(sim.waiting(GateFor::Review), [key], "what is made anew is reviewed as ever");
@@ -54,7 +54,7 @@ fn a_later_change_is_a_question_of_its_own() {
     sim.accept_all();
     sim.decide("write[0]", What::Reopen);
     sim.decide("write[0]", What::Edit { output: json!("A"), accept: true });
-    sim.decide("write[1]", What::Again);
+    sim.decide("write[1]", What::Again { model: None });
     sim.decide("write[1]", What::Accept);
     assert_eq!(sim.waiting(GateFor::Review), ["write[2]"], "it runs again by the same answer");
     // The person goes back once more, and has not said anything of that yet.
@@ -80,7 +80,7 @@ fn a_stale_chain_of_iterations_and_of_groups_is_asked_about_once() {
     sim.decide("seed", What::Reopen);
     sim.decide("seed", What::Edit { output: json!("t"), accept: true });
     assert_eq!(sim.waiting(GateFor::Stale), ["draft#0"]);
-    sim.decide("draft#0", What::Again);
+    sim.decide("draft#0", What::Again { model: None });
     let mut reviewed = Vec::new();
     while let Some(key) = sim.waiting(GateFor::Review).first().cloned() {
         assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
@@ -103,7 +103,7 @@ fn an_effect_further_down_is_asked_about_on_its_own() {
     sim.accept_all();
     sim.decide("a", What::Reopen);
     sim.decide("a", What::Edit { output: json!("2"), accept: true });
-    sim.decide("b", What::Again);
+    sim.decide("b", What::Again { model: None });
     assert_eq!(sim.waiting(GateFor::Stale), ["act"], "it happened, and never happens again by itself");
     assert_eq!(sim.run.waiting().next().unwrap().shows["had_effect"], json!(true));
 }
@@ -121,7 +121,7 @@ fn a_stale_call_names_only_what_changed() {
     sim.accept_all();
     // Another attempt that comes to the same is no change.
     sim.decide("b", What::Reopen);
-    sim.decide("b", What::Retry { instruction: String::new(), scope: Scope::This });
+    sim.decide("b", What::Retry { instruction: String::new(), scope: Scope::This, model: None });
     sim.decide("b", What::Accept);
     assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
     sim.decide("a", What::Reopen);
@@ -240,7 +240,7 @@ fn a_new_definition_leaves_alone_what_it_does_not_change() {
         (vec!["b".to_owned()], vec!["a".to_owned()])
     );
     assert_eq!(because(&sim, "a"), Vec::<String>::new(), "nothing before it changed, it did itself");
-    sim.decide("a", What::Again);
+    sim.decide("a", What::Again { model: None });
     sim.accept_all();
     assert_eq!(sim.body(), "OTHER");
 }
@@ -273,7 +273,7 @@ fn a_long_history_is_condensed_by_a_call_of_its_own() {
     sim.decide("c.summary", What::Reopen);
     sim.decide("c.summary", What::Edit { output: json!("it began well"), accept: true });
     assert_eq!(sim.waiting(GateFor::Stale), ["c"]);
-    sim.decide("c", What::Again);
+    sim.decide("c", What::Again { model: None });
     assert_eq!(said(&sim, "c")[1], "it began well");
 
     // A summary of something else is made without a question; what is asked about is the call that it is for.
@@ -294,6 +294,6 @@ fn a_summary_that_fails_fails_its_call_and_can_be_taken_up() {
         _ => shout(want, attempt),
     });
     assert_eq!(sim.failure().0, "b.summary");
-    sim.decide("b.summary", What::Again);
+    sim.decide("b.summary", What::Again { model: None });
     assert_eq!(sim.body(), "TWO");
 }

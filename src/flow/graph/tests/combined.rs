@@ -145,7 +145,7 @@ fn nobody_is_asked_about_the_rest_of_a_group_that_failed_and_was_passed_over() {
     sim.decide("g[1].ask", What::Accept);
     assert_eq!(sim.body(), "['2']");
     // Taken up again, the whole item comes back.
-    sim.decide("g[0].try", What::Again);
+    sim.decide("g[0].try", What::Again { model: None });
     assert_eq!(sim.waiting(GateFor::Review), ["g[0].ask"]);
     sim.decide("g[0].ask", What::Accept);
     assert_eq!(sim.body(), "['1', '2']");
@@ -287,10 +287,11 @@ fn stop_when_inside_a_group_ends_the_run_with_the_result_so_far() {
         &json!({ "for_each": { "list": "[1, 2, 3]", "one_by_one": true } }),
     );
     let steps = json!([found, prompt("aside", "x", &json!({}))]);
-    let mut sim = Sim::new(workflow_with(&steps, &result("{{ steps.aside.status | default('open') }}")), json!({}));
+    let mut sim =
+        Sim::new(workflow_with(&steps, &result("{{ steps.aside.status }} {{ steps.look.outputs | join }}")), json!({}));
     assert_eq!(sim.waiting(GateFor::Review), ["aside", "look[0].tell"]);
     sim.decide("look[0].tell", What::Accept);
-    assert_eq!(sim.body(), "open");
+    assert_eq!(sim.body(), "pending 1");
     assert_eq!(sim.run.gates(), 0, "a run that has ended waits for nobody");
     assert!(sim.run.call(&"look[2].see".parse().unwrap()).is_none());
     // A person may still go back, and then it does not hold any more.
