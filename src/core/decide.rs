@@ -379,8 +379,9 @@ fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
             Ok(vec![Event::CallRequested { key: call.key.clone(), by: by.to_owned() }])
         }
-        status => {
-            Refusal::because(format!("`{}` is {}; only what ended or is stale runs again", call.key, status.name()))
+        _ => {
+            let now = stands(call);
+            Refusal::because(format!("`{}` {now}; only what ended or is stale runs again", call.key))
         }
     }
 }
@@ -392,7 +393,8 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
             return Ok(vec![Event::CallRequested { key, by }]);
         }
-        return Refusal::because(format!("`{key}` is {}; only an accepted call can be reopened", call.status.name()));
+        let now = stands(call);
+        return Refusal::because(format!("`{key}` {now}; only an accepted call can be reopened"));
     }
     let Some(standing) = &call.standing else {
         return Refusal::because(format!("`{key}` has no output to go back to"));
@@ -460,12 +462,19 @@ fn article(kind: GateFor) -> &'static str {
 }
 
 fn not_waiting(run: &Run, call: &Call) -> String {
-    let state = match call.status {
-        CallStatus::Accepted => "has been accepted already".to_owned(),
-        CallStatus::Running => "is still running".to_owned(),
-        status => format!("is {}", status.name()),
-    };
-    format!("`{}` {state}; {}", call.key, what_waits(run))
+    format!("`{}` {}; {}", call.key, stands(call), what_waits(run))
+}
+
+/// How a call stands, for messages.
+fn stands(call: &Call) -> String {
+    let gate = call.gate.as_ref().map(|gate| article(gate.kind));
+    match (call.status, gate) {
+        (_, Some(gate)) => format!("waits for {gate}"),
+        (CallStatus::Pending, None) => "has not begun".to_owned(),
+        (CallStatus::Running, None) => "is still running".to_owned(),
+        (CallStatus::Accepted, None) => "has been accepted already".to_owned(),
+        (status, None) => format!("is {}", status.name().replace('_', " ")),
+    }
 }
 
 /// What waits, for messages.

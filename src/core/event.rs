@@ -22,6 +22,9 @@ use super::text::Untrusted;
 use super::usage::{Budget, Usage};
 use super::work::Work;
 
+/// Who decides where no person does: the definition.
+pub const FLOW: &str = "flow";
+
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
@@ -485,7 +488,8 @@ pub enum Event {
     FlowDecided {
         /// The call or step that it is about.
         key: Key,
-        /// `when`, `switch`, `until`, `first`, `stop_when`; of a script `now`, `settled`.
+        /// `when`, `switch`, `until`, `first`, `stop_when`; `for_each`, whose value is how many items the list has;
+        /// of a script `now`, `settled`.
         what: String,
         /// What came out.
         value: Value,

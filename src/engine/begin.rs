@@ -55,7 +55,11 @@ impl Driver {
                 Step::Wait => {}
                 Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
                 Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
-                Step::Start(_) if matches!(*work, Work::Transform { .. }) => self.compute(&want),
+                Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
+                    if !self.take_cached(&want) {
+                        self.compute(&want);
+                    }
+                }
                 Step::Start(_) if matches!(*work, Work::Ask { .. }) => self.ask(&want),
                 Step::Start(estimate) => {
                     if self.take_cached(&want) {
@@ -63,7 +67,7 @@ impl Driver {
                     }
                     let Ok(provider) = self.enter_lane(&work) else { continue };
                     self.stage_start(&want, &work, if matches!(*work, Work::Prompt(_)) { "model" } else { "program" });
-                    taken.add(want.lane.as_ref().map(|(lane, _)| lane), estimate);
+                    taken.add(&want.lanes, estimate);
                     self.starting.push(Starting { want, estimate, provider });
                 }
             }
@@ -75,10 +79,10 @@ impl Driver {
     fn taken(&self) -> Taken {
         let mut taken = Taken::default();
         for attempt in self.under_way.values() {
-            taken.add(attempt.lane.as_ref(), attempt.estimate);
+            taken.add(&attempt.lanes, attempt.estimate);
         }
         for Starting { want, estimate, .. } in &self.starting {
-            taken.add(want.lane.as_ref().map(|(lane, _)| lane), *estimate);
+            taken.add(&want.lanes, *estimate);
         }
         taken
     }
@@ -135,12 +139,14 @@ impl Driver {
     /// An accepted result of an earlier run stands in for the attempt.
     pub(super) fn take_cached(&mut self, want: &Want) -> bool {
         let Some(age) = want.cache else { return false };
-        let asked_again = self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty());
+        if self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty()) {
+            return false;
+        }
         let since = self.now() - age.duration();
         let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
             return false;
         };
-        if asked_again || from == self.run.id {
+        if from == self.run.id {
             return false;
         }
         let attempt = self.stage_start(want, &want.work, "cache");
@@ -233,7 +239,7 @@ impl Driver {
             partial,
             program,
             retry: want.retry.clone(),
-            lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
+            lanes: want.lanes.clone(),
             provider,
             estimate,
             since: Instant::now(),

@@ -106,7 +106,7 @@ pub(super) struct UnderWay {
     /// The file that says which program it has started.
     pub(super) program: PathBuf,
     pub(super) retry: Retry,
-    pub(super) lane: Option<Key>,
+    pub(super) lanes: Vec<(Key, usize)>,
     pub(super) provider: Option<String>,
     pub(super) estimate: Usage,
     pub(super) since: Instant,

@@ -36,11 +36,11 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Counts a call, in the limit of its step's own if it has one, with what it is expected to use.
-    pub fn add(&mut self, lane: Option<&Key>, estimate: Usage) {
+    /// Counts a call, in the limits of its step and of the groups around it, with what it is expected to use.
+    pub fn add(&mut self, lanes: &[(Key, usize)], estimate: Usage) {
         self.calls += 1;
         self.reserved += estimate;
-        if let Some(lane) = lane {
+        for (lane, _) in lanes {
             *self.lanes.entry(lane.clone()).or_default() += 1;
         }
     }
@@ -64,8 +64,8 @@ impl Limits<'_> {
     }
 
     fn has_place(&self, want: &Want) -> bool {
-        let own = want.lane.as_ref().is_none_or(|(lane, most)| self.taken.lanes.get(lane).is_none_or(|n| n < most));
-        own && self.taken.calls < self.concurrency
+        let free = |(lane, most): &(Key, usize)| self.taken.lanes.get(lane).is_none_or(|taken| taken < most);
+        want.lanes.iter().all(free) && self.taken.calls < self.concurrency
     }
 }
 

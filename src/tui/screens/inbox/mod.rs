@@ -203,6 +203,7 @@ impl InboxScreen {
             Id::Back if self.zoom || self.reading => (self.zoom, self.reading) = (false, false),
             Id::Back | Id::Quit => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::History => return vec![Effect::Go(Go::History)],
             Id::Suspend => return vec![Effect::Suspend],
             other => self.walk(other),
         }

@@ -260,14 +260,6 @@ fn skipping_asks_first() {
 }
 
 #[test]
-fn the_help_lists_only_what_can_be_done() {
-    let mut screen = open(poem());
-    press(&mut screen, &["?"]);
-    insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert_eq!(press(&mut screen, &["Esc"]), []);
-}
-
-#[test]
 fn the_exact_prompt_marks_what_was_learned() {
     let mut story = poem();
     story.run.learned = vec![crate::core::event::Lesson { step: "write".to_owned(), text: "No rhymes".to_owned() }];
