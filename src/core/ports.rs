@@ -293,6 +293,8 @@ pub struct Bench {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Told the id of a process that leads a group of its own and has been started for the attempt.
+    pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }
 
 /// How an attempt ended.
