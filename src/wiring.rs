@@ -95,7 +95,8 @@ impl Rooms for Wiring {
         let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
         let damaged =
             rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
-        Ok(format!("lists and search of {} runs were made anew{}", rebuilt.runs, damaged.collect::<Vec<_>>().concat()))
+        let runs = if rebuilt.runs == 1 { "1 run was".to_owned() } else { format!("{} runs were", rebuilt.runs) };
+        Ok(format!("lists and search of {runs} made anew{}", damaged.collect::<Vec<_>>().concat()))
     }
 
     fn keep_agreement(&self, provider: &str) {

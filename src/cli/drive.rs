@@ -13,13 +13,16 @@ use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, PauseReason};
+use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::output_text;
+use crate::core::work::Work;
 use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
+use crate::export;
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -41,17 +44,21 @@ pub struct How {
 }
 
 impl How {
-    /// From the arguments and the terminal.
-    #[must_use]
-    pub fn of(args: &DriveArgs) -> Self {
+    /// From the arguments and the terminal. The folder for results is made, so that this stands before anything that
+    /// runs.
+    ///
+    /// # Errors
+    /// When that folder cannot be used.
+    pub fn of(args: &DriveArgs) -> Result<Self, Problem> {
+        args.out.as_deref().map_or(Ok(()), files::ready)?;
         let can_ask = out::can_ask() && !args.json;
         let review = args.review.unwrap_or(if can_ask { Review::Ask } else { Review::Stop });
-        Self {
+        Ok(Self {
             policy: Policy { review, approve: args.approve.unwrap_or(Approve::Ask) },
             asks: can_ask && review != Review::Stop,
             json: args.json,
             out: args.out.clone(),
-        }
+        })
     }
 }
 
@@ -82,9 +89,11 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         how,
     };
     drive.catch_up(after)?;
-    drive.here = engine.drive(run)? == Driving::Here;
+    // What is done is only said again, which needs no lock, unless a conversation may go on.
+    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
+    drive.here = !done && engine.drive(run)? == Driving::Here;
     drive.heard = false;
-    if !drive.here && !drive.how.json {
+    if !drive.here && !done && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
     }
     let exit = drive.go_on().await?;
@@ -410,14 +419,20 @@ impl Drive<'_> {
     }
 
     fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
-        if let Some(folder) = &self.how.out {
-            for path in files::write_results(folder, &self.run)? {
-                out::say(&format!("written: {}", path.display()));
-            }
+        let written = self.how.out.as_deref().map_or(Ok(Vec::new()), |folder| files::write_results(folder, &self.run));
+        for path in written.iter().flatten() {
+            out::say(&format!("written: {}", path.display()));
         }
         if self.how.json {
-            return self.last_line();
+            self.last_line()?;
+        } else {
+            self.told(exit);
         }
+        // What waits or came of it is said, whatever became of the files.
+        written.map(|_| ())
+    }
+
+    fn told(&self, exit: Exit) {
         let run = &self.run;
         match exit {
             Exit::Done => result(run),
@@ -434,13 +449,27 @@ impl Drive<'_> {
                     out::say(&format!("run {} failed{key} ({}): {}", run.id.short(), error.class, error.message));
                 }
                 out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
+                if let Some(key) = asked_a_model(run) {
+                    let key = out::quoted(&key.to_string());
+                    let short = run.id.short();
+                    out::say(&format!(
+                        "by another model: stepwell review {short} {key} --again --model PROVIDER/MODEL"
+                    ));
+                }
             }
             Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
             Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
-        Ok(())
     }
+}
+
+/// The call at which a run failed, if another model may do better there.
+fn asked_a_model(run: &Run) -> Option<&Key> {
+    let (Some(key), error) = run.error.as_ref()? else { return None };
+    let attempt = run.call(key)?.newest()?;
+    let prompt = matches!(attempt.work.as_deref(), Some(Work::Prompt(_)));
+    (prompt && error.class != FailureClass::Definition).then_some(key)
 }
 
 /// What a person wrote for a decision.
@@ -457,6 +486,9 @@ fn typed(what: &What) -> Option<String> {
 /// The result: with its title for a person, the body alone into a pipe or a file.
 fn result(run: &Run) {
     let Some(result) = &run.result else { return };
+    if export::is_demo(run) {
+        out::say(&format!("({})", export::DEMO));
+    }
     if out::to_terminal() {
         out::say("");
         if !result.title.is_empty() {

@@ -31,6 +31,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use clap::{CommandFactory as _, Parser as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::Cli;
 pub use self::detach::go_on;
@@ -106,6 +107,19 @@ impl App {
         }
         let engine = self.rooms.engine(self.settings()?, Arc::clone(self.models()?)).map_err(Problem::store)?;
         Ok(self.engine.get_or_init(|| engine))
+    }
+
+    /// The engine for what looks at runs or ends one, and asks no model: a config with mistakes is told, and hinders
+    /// nothing of that.
+    fn records(&self) -> Result<&Engine, Problem> {
+        if let Err(wrong) = self.settings() {
+            out::say(&format!("warning: {wrong}"));
+            let settings = Settings::default();
+            let models = self.models.get_or_init(|| self.rooms.models(&settings));
+            let engine = self.rooms.engine(&settings, Arc::clone(models)).map_err(Problem::store)?;
+            return Ok(self.engine.get_or_init(|| engine));
+        }
+        self.engine()
     }
 
     fn places(&self, place: &args::Place) -> Places {
@@ -207,7 +221,9 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, drive } => wait_for(detach::child(app, &run, drive)),
+        Command::DriveDetached { run, place, after, drive } => {
+            wait_for(detach::child(app, &run, &place, after, &drive))
+        }
     }
 }
 
@@ -215,7 +231,11 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
 fn wait_for<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Problem::usage(format!("the system gives no threads: {error}")))?;
-    let done = runtime.block_on(work);
+    let done = runtime.block_on(async {
+        // A file that may not grow is a write that fails and is told, not the end of the program.
+        let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+        work.await
+    });
     // What still blocks (a password manager that asks) must not hold up the end.
     runtime.shutdown_background();
     done

@@ -82,7 +82,7 @@ impl Teller {
     /// Tells of something that is in the journal; `run` has it already.
     pub fn event(&mut self, run: &Run, recorded: &Recorded) {
         match &recorded.event {
-            Event::AttemptStarted(started) => self.started(started),
+            Event::AttemptStarted(started) => self.started(run, started),
             Event::AttemptFinished { key, attempt, measured, .. } => {
                 if self.finish(key, *attempt) {
                     self.shown.insert((key.clone(), *attempt, 1));
@@ -104,6 +104,13 @@ impl Teller {
                 }
                 out::say(&format!("{key} was stopped; what had arrived is kept"));
             }
+            // A program that asks has the terminal again when it was answered.
+            Event::GateOpened(gate) => drop(self.finish(&gate.key, gate.attempt)),
+            Event::CallAnswered { key, attempt, .. }
+                if self.headed == Some((key.clone(), *attempt)) && self.is_free() =>
+            {
+                self.current.clone_from(&self.headed);
+            }
             Event::CallAccepted { key, by, overridden, .. } if by != "rule" && !self.streams => {
                 let all_the_same = if overridden.is_empty() { "" } else { ", although it fails a check" };
                 out::say(&format!("{key}: accepted by {by}{all_the_same}"));
@@ -122,7 +129,6 @@ impl Teller {
                 out::say(&format!("warning: {about}{message}"));
             }
             Event::Logged { text } => out::say(&text.line()),
-            Event::RunFailed { error, .. } => out::say(&format!("the run failed ({}): {}", error.class, error.message)),
             Event::RunResumed { after: Some(reason), .. } => {
                 out::say(&format!(
                     "run {} goes on (it was paused: {})",
@@ -172,7 +178,7 @@ impl Teller {
         out::say(&output.block());
     }
 
-    fn started(&mut self, started: &Started) {
+    fn started(&mut self, run: &Run, started: &Started) {
         let Some(work) = &started.work else { return };
         if matches!(**work, Work::Ask { .. }) {
             return;
@@ -189,6 +195,10 @@ impl Teller {
             let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
             out::say(&format!("{}: {title}{model}", started.key));
         } else if self.current.is_none() {
+            // Of several at once, one that is shown when it is whole has its heading then.
+            if work.schema().is_some() && run.under_way() > 1 {
+                return;
+            }
             self.heading(&started.key, &started.step, started.item.as_deref(), started.attempt, model.as_deref());
             // Structured output is shown when it is whole, in a form that can be read.
             if work.schema().is_none() {
@@ -246,7 +256,8 @@ impl Teller {
 }
 
 /// A model's name; the demo's text is labelled wherever it is shown.
-fn labelled(model: &str) -> String {
+#[must_use]
+pub fn labelled(model: &str) -> String {
     if model.starts_with("demo/") { format!("{model} (a demo, not a model's answer)") } else { model.to_owned() }
 }
 

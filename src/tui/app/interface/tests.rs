@@ -275,6 +275,7 @@ fn worlds() -> Vec<World> {
         world("retry", || then(on(review()), &["r", "x"])),
         world("compare", || then(on(many()), &["d", "PgDn"])),
         world("compare the first", || then(on(many()), &["d", "Left"])),
+        world("compared with the first", || then(on(many()), &["d", "["])),
         world("prompt from its beginning", || then(on(many()), &["p"])),
         world("prompt", || then(on(many()), &["p", "PgDn"])),
         world("inbox, long", || then(inbox(many()), &["PgDn"])),

@@ -16,10 +16,11 @@ use crate::core::key::Key;
 use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
 use crate::core::task::Task;
+use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
-use crate::tui::layers::{Above, Choose, Entry, Kind, Pick, RunsCompared};
+use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
@@ -353,7 +354,10 @@ impl ChatScreen {
         let versions = self.written().map(|written| written.versions.as_slice()).unwrap_or_default();
         let later = (number as usize).max(2);
         let (Some(old), Some(new)) = (versions.get(later - 2), versions.get(later - 1)) else { return Vec::new() };
-        let compared = RunsCompared::of((&old.title, &old.body), (&new.title, &new.body));
+        let whole =
+            |version: &DocumentVersion| Untrusted::new(format!("{}\n\n{}", version.title.data(), version.body.data()));
+        let title = format!("version {} → version {later}", later - 1);
+        let compared = Compared::new(&title, vec![(title.clone(), whole(old), whole(new))]);
         vec![Above::effect(Kind::Compare(compared))]
     }
 

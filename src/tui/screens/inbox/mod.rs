@@ -172,7 +172,7 @@ impl InboxScreen {
             Id::Keep => return self.decide(GateFor::Stale, What::Keep),
             Id::Again => {
                 let kind = self.gate().map_or(GateFor::Stale, |gate| gate.kind);
-                return self.decide(kind, What::Again);
+                return self.decide(kind, What::Again { model: None });
             }
             Id::Deny => {
                 return self.ask(GateFor::Approval, |gate| {
@@ -203,6 +203,7 @@ impl InboxScreen {
             Id::Back if self.zoom || self.reading => (self.zoom, self.reading) = (false, false),
             Id::Back | Id::Quit => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::History => return vec![Effect::Go(Go::History)],
             Id::Suspend => return vec![Effect::Suspend],
             other => self.walk(other),
         }

@@ -137,7 +137,7 @@ fn a_retry_takes_an_instruction_and_a_scope() {
     press(&mut screen, &["Tab"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter"]);
-    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining };
+    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
     assert_eq!(decided(&effects)[0].what, what);
 }
 
@@ -257,14 +257,6 @@ fn skipping_asks_first() {
     assert_eq!(press(&mut screen, &["s"]), []);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     assert_eq!(decided(&press(&mut screen, &["y"]))[0].what, What::Skip);
-}
-
-#[test]
-fn the_help_lists_only_what_can_be_done() {
-    let mut screen = open(poem());
-    press(&mut screen, &["?"]);
-    insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert_eq!(press(&mut screen, &["Esc"]), []);
 }
 
 #[test]

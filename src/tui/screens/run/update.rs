@@ -123,7 +123,7 @@ impl RunScreen {
                 self.filter.get_or_insert_default().key(key);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
         }
     }
 
@@ -136,7 +136,7 @@ impl RunScreen {
                 self.filter.get_or_insert_default().paste(text);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
         }
     }
 
@@ -169,10 +169,6 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Prompt => self.open_prompt(),
-            Id::Help => {
-                self.over = Over::Help(Scroll::at_start());
-                Vec::new()
-            }
             Id::Stop => self.stop(None),
             Id::Pause => vec![Effect::Pause(self.run.id)],
             Id::Copy => self.copy(),
@@ -227,7 +223,8 @@ impl RunScreen {
             Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
             Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
             Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Quit => vec![Effect::Go(Go::Back)],
+            Id::Inbox => vec![Effect::Go(Go::Inbox)],
+            Id::History => vec![Effect::Go(Go::History)],
             Id::Suspend => vec![Effect::Suspend],
             other => {
                 self.walk(other);
@@ -245,9 +242,13 @@ impl RunScreen {
             Id::PageDown => By::Pages(1),
             Id::First => By::Start,
             Id::Last => By::End,
-            Id::Left | Id::Right => {
-                if let Over::Compare(compare) = &mut self.over {
-                    compare.step(if id == Id::Left { -1 } else { 1 });
+            Id::Left | Id::Right | Id::AgainstEarlier | Id::AgainstLater => {
+                let Over::Compare(compare) = &mut self.over else { return };
+                match id {
+                    Id::Left => compare.step(-1),
+                    Id::Right => compare.step(1),
+                    Id::AgainstEarlier => compare.against(-1),
+                    _ => compare.against(1),
                 }
                 return;
             }
@@ -256,7 +257,7 @@ impl RunScreen {
         let extent = self.seen.output;
         match (&mut self.over, by) {
             (Over::Compare(compare), by) => compare.scroll.by(by, extent),
-            (Over::Prompt { scroll, .. } | Over::Help(scroll), by) => scroll.by(by, extent),
+            (Over::Prompt { scroll, .. }, by) => scroll.by(by, extent),
             (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.seen.list),
             // The arrows move in the list unless the output has the focus; pages are always the output's.
             (Over::None, By::Lines(lines)) if self.pane == Pane::List => self.select(lines),
@@ -302,8 +303,8 @@ impl RunScreen {
 
     fn again(&mut self) -> Vec<Effect> {
         match self.call().and_then(|call| call.gate.as_ref()).map(|gate| gate.kind) {
-            Some(kind) => self.decide(kind, What::Again),
-            None => self.on_call(What::Again),
+            Some(kind) => self.decide(kind, What::Again { model: None }),
+            None => self.on_call(What::Again { model: None }),
         }
     }
 
@@ -433,7 +434,7 @@ impl RunScreen {
                 let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
                 let name = format!("retry {}", gate.key);
                 self.drafts.remove(&name);
-                let mut effects = self.decided(&gate, What::Retry { instruction, scope });
+                let mut effects = self.decided(&gate, What::Retry { instruction, scope, model: None });
                 effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
                 effects
             }
