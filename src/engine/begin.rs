@@ -17,6 +17,7 @@ use crate::core::model::Asker;
 use crate::core::ports::{AskSink, Bench, Job, Performed};
 use crate::core::secret::SecretRef;
 use crate::core::step::Span;
+use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
@@ -218,6 +219,7 @@ impl Driver {
                 attempt,
                 inputs: Arc::clone(&self.run.inputs),
                 item: want.item.as_deref().cloned(),
+                vars: want.vars.as_ref().and_then(|vars| to_json(vars).ok()),
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),

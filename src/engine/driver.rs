@@ -147,7 +147,7 @@ impl Driver {
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
-        let flow = crate::flow::of(&pinned);
+        let flow = crate::flow::of(&pinned, &ports.environment);
         let settings = Settings::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;

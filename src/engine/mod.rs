@@ -45,6 +45,7 @@ use crate::core::ports::{
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
+pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
@@ -60,6 +61,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
+    /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Environment,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
