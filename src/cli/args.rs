@@ -146,6 +146,9 @@ pub enum Command {
         place: Place,
         #[command(flatten)]
         after: AfterArgs,
+        /// For the process that holds the other end of stdin, from this event on
+        #[arg(long, value_name = "SEQ")]
+        relayed: Option<u64>,
         #[command(flatten)]
         drive: DriveArgs,
     },

@@ -22,6 +22,7 @@ pub mod log;
 mod out;
 mod policy;
 mod problem;
+mod relay;
 mod review;
 mod runs;
 mod show;
@@ -221,8 +222,8 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, place, after, drive } => {
-            wait_for(detach::child(app, &run, &place, after, &drive))
+        Command::DriveDetached { run, place, after, relayed, drive } => {
+            wait_for(detach::child(app, &run, &place, after, &drive, relayed))
         }
     }
 }
