@@ -129,3 +129,22 @@ fn the_last_line_of_a_run_whose_program_asks_says_what_waits() {
     assert_eq!((&last["waiting"][0]["key"], &last["waiting"][0]["for"]), (&"q".into(), &"input".into()));
     home.step("cancel last").exits(0);
 }
+
+#[test]
+fn cancelling_from_another_terminal_ends_the_program_that_is_under_way() {
+    let home = Home::new();
+    home.write(
+        "workflows/hang/workflow.toml",
+        "id = \"hang\"\nname = \"Hang\"\n\n[[steps]]\nid = \"hang\"\nkind = \"command\"\napprove = \"never\"\n\
+         argv = [\"sh\", \"-c\", \"touch begun; read x < pipe\"]\n",
+    );
+    assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
+    let mut child = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "hang"]).spawn().unwrap();
+    while !home.path().join("begun").exists() {
+        std::thread::yield_now();
+    }
+    home.step("cancel last").exits(0);
+    // Nobody ever writes into the pipe: it ends because it is broken off.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(home.show("last")["status"], "cancelled");
+}

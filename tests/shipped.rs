@@ -151,7 +151,7 @@ impl Machine {
                 panic!("`{}` does not pass: {}\n{:?}", gate.key, gate.shows, output(run.call(&gate.key).unwrap()))
             }
             GateFor::Review if person == Person::Picky && gate.attempt == 1 => {
-                What::Retry { instruction: "otherwise".into(), scope: Scope::This }
+                What::Retry { instruction: "otherwise".into(), scope: Scope::This, model: None }
             }
             GateFor::Review => What::Accept,
             GateFor::Approval => What::Approve,

@@ -346,6 +346,9 @@ pub struct ReviewArgs {
     /// How far the instruction reaches
     #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
     pub scope: Option<Scope>,
+    /// Have a role of the config or PROVIDER/MODEL try it again, and as far as the scope reaches
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
     /// Go on without it
     #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "budget", "decisions"])]
     pub skip: bool,

@@ -35,6 +35,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if args.scope.is_some() && args.retry.is_none() {
         return Err(Problem::usage("--scope says how far an instruction reaches; it stands with --retry"));
     }
+    if args.model.is_some() && args.retry.is_none() && !args.again {
+        return Err(Problem::usage("--model says which model tries it again; it stands with --retry or --again"));
+    }
     args.key = args.key.or(approve.key);
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
     let mut how = How::of(&drive_args)?;
@@ -61,6 +64,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if !driven {
         let pinned = engine.definition(&run)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
+        for model in decisions.iter().filter_map(|decision| decision.what.model()) {
+            consent::ensure_one(app, Some(model)).await?;
+        }
     }
     let all = decisions.len();
     for (done, decision) in decisions.into_iter().enumerate() {
@@ -142,7 +148,11 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
     } else if args.accept {
         What::Accept
     } else if let Some(instruction) = &args.retry {
-        What::Retry { instruction: instruction.clone(), scope: args.scope.unwrap_or_default() }
+        What::Retry {
+            instruction: instruction.clone(),
+            scope: args.scope.unwrap_or_default(),
+            model: args.model.clone(),
+        }
     } else if args.skip {
         What::Skip
     } else if let Some(reason) = &args.deny {
@@ -154,7 +164,7 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
         })?;
         What::Answer { value }
     } else if args.again {
-        What::Again
+        What::Again { model: args.model.clone() }
     } else if args.keep {
         What::Keep
     } else if let Some(budget) = begin::budget(args.budget) {
@@ -202,7 +212,7 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
     }
     let stale: Vec<Key> =
         run.waiting().filter(|gate| gate.kind == GateFor::Stale).map(|gate| gate.key.clone()).collect();
-    if matches!(what, What::Again | What::Keep) && !stale.is_empty() {
+    if matches!(what, What::Again { .. } | What::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }
     let waiting: Vec<&Gate> = run.waiting().collect();
@@ -235,7 +245,7 @@ fn takes(gate: &Gate, what: &What) -> bool {
         What::Approve => allows(Answer::Approve),
         What::Deny { .. } => allows(Answer::Deny),
         What::Answer { .. } => allows(Answer::Answer),
-        What::Again => allows(Answer::Again),
+        What::Again { .. } => allows(Answer::Again),
         What::Keep => allows(Answer::Keep),
         What::Budget { .. } => allows(Answer::Budget),
         What::Edit { .. } | What::Reopen => false,

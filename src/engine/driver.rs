@@ -57,8 +57,8 @@ pub struct Driver {
     pub(super) unfed: Vec<Event>,
     /// The newest event that the journal has.
     pub(super) committed: u64,
-    /// Attempts whose intent is staged: they begin when it is committed.
-    pub(super) starting: Vec<Arc<Want>>,
+    /// They begin when what is staged is committed.
+    pub(super) starting: Vec<Starting>,
     /// Files of partial texts: removed when what is staged, which has the texts, is committed.
     pub(super) spent: Vec<PathBuf>,
     pub(super) wants: Wants,
@@ -66,7 +66,6 @@ pub struct Driver {
 }
 
 /// What of the definition the loop needs.
-/// (what)
 pub(super) struct Settings {
     pub(super) concurrency: usize,
     pub(super) budget: Budget,
@@ -76,13 +75,22 @@ pub(super) struct Settings {
     pub(super) task: String,
 }
 
+/// A wanted call whose intent is staged.
+pub(super) struct Starting {
+    pub(super) want: Arc<Want>,
+    /// What it is expected to use.
+    pub(super) estimate: Usage,
+    /// The provider at which it has taken a place.
+    pub(super) provider: Option<String>,
+}
+
 /// An attempt that has begun.
 pub(super) struct UnderWay {
     pub(super) attempt: u32,
     pub(super) cancel: CancellationToken,
     pub(super) partial: Arc<Partial>,
     pub(super) retry: Retry,
-    pub(super) lane: Option<Key>,
+    pub(super) lanes: Vec<(Key, usize)>,
     pub(super) provider: Option<String>,
     pub(super) estimate: Usage,
     pub(super) since: Instant,
@@ -250,6 +258,12 @@ impl Driver {
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
+        if self.run.status == Status::Cancelled {
+            // Another process may have said so; what is under way here is broken off, whoever did.
+            for attempt in self.under_way.values() {
+                attempt.cancel.cancel();
+            }
+        }
         if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
@@ -277,7 +291,6 @@ impl Driver {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
                     self.commit()?;
-                    if self.run.status == Status::Waiting {}
                 }
                 Ok(None)
             }

@@ -34,7 +34,7 @@ pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
-use crate::core::event::{Event, PauseReason};
+use crate::core::event::{Event, PauseReason, Scope};
 use crate::core::gate::GateFor;
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
@@ -292,8 +292,11 @@ impl Engine {
     /// Records a decision. It is committed when this returns.
     ///
     /// # Errors
-    /// When it may not be made, or the store cannot be used.
+    /// When it may not be made, it names a model that is not known, or the store cannot be used.
     pub async fn decide(&self, run: RunId, decision: Decision) -> Result<(), EngineError> {
+        if let Some(model) = decision.what.model() {
+            self.knows_model(model)?;
+        }
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             if drive.send(Order::Decide(decision.clone(), reply)).is_ok()
@@ -305,6 +308,24 @@ impl Engine {
         let who = self.shared.ports.who.clone();
         self.take_secret(run, &decision)?;
         self.append(run, move |run| decide::decide(run, &decision, &who)).await
+    }
+
+    /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond [`Scope::This`] also those
+    /// of the calls of its step for which none was chosen. `key` may be a step's of which no call has begun; in a
+    /// conversation the choice is for all that follows. Nothing is performed by this: [`What::Retry`] and
+    /// [`What::Again`] take a model along for that. The choice is no part of a fingerprint: what stands goes on standing.
+    ///
+    /// # Errors
+    /// When the model is not known, the call asks no model, or the store cannot be used.
+    pub async fn choose_model(&self, run: RunId, key: &Key, model: &str, scope: Scope) -> Result<(), EngineError> {
+        self.knows_model(model)?;
+        let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
+        self.append(run, move |run| decide::choose_model(run, &key, &model, scope, &who)).await
+    }
+
+    fn knows_model(&self, model: &str) -> Result<(), EngineError> {
+        let known = self.shared.ports.performer.knows_model(model);
+        known.map_err(|failure| EngineError::Refused(Refusal(failure.message)))
     }
 
     /// Records a person's message in a conversation. It is committed when this returns.

@@ -38,8 +38,8 @@ impl Driver {
                     for path in std::mem::take(&mut self.spent) {
                         let _ = std::fs::remove_file(path);
                     }
-                    for want in std::mem::take(&mut self.starting) {
-                        self.begin(&want);
+                    for starting in std::mem::take(&mut self.starting) {
+                        self.begin(starting);
                     }
                 }
                 Err(JournalError::Conflict { .. }) => self.rebase()?,
@@ -69,8 +69,8 @@ impl Driver {
         }
         self.committed = folded.seq;
         self.run = folded;
-        for want in std::mem::take(&mut self.starting) {
-            self.leave_lane(self.provider_of(&want.work).as_ref());
+        for starting in std::mem::take(&mut self.starting) {
+            self.leave_lane(starting.provider.as_ref());
         }
         self.unfed.clear();
         let facts: Vec<Event> =

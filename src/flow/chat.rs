@@ -255,7 +255,7 @@ impl Now<'_> {
             timeout: None,
             on_crash: OnCrash::Rerun,
             priority: 0,
-            lane: None,
+            lanes: Vec::new(),
             cache: None,
         })
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::core::call::{CallStatus, Ending};
-use crate::core::event::Event;
+use crate::core::event::{Event, FLOW};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
@@ -127,7 +127,7 @@ impl<'a> Evaluation<'a> {
                 && matches!(&call.ending, Some(Ending::Skipped { because: b, .. }) if *b == because)
         });
         if !known {
-            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: "flow".to_owned() });
+            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: FLOW.to_owned() });
         }
     }
 
@@ -184,7 +184,7 @@ impl<'a> Evaluation<'a> {
                     key: call.key.clone(),
                     step: call.step.clone(),
                     because: "it is not wanted any more".to_owned(),
-                    by: "flow".to_owned(),
+                    by: FLOW.to_owned(),
                 });
             }
         }

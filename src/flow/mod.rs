@@ -123,8 +123,9 @@ pub struct Want {
     pub on_crash: OnCrash,
     /// Higher first when a limit makes calls wait.
     pub priority: i64,
-    /// A limit of its own: calls with the same key, and how many of them at a time.
-    pub lane: Option<(Key, usize)>,
+    /// Limits of their own, of its step and of the groups around it: each a key, and how many of the calls that have it
+    /// run at a time.
+    pub lanes: Vec<(Key, usize)>,
     /// An accepted result of an earlier run within that age may stand in for an attempt.
     pub cache: Option<Span>,
 }

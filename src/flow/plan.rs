@@ -29,6 +29,8 @@ pub struct Plan {
     pub order: Vec<usize>,
     /// For each node, those that depend on it.
     pub dependents: Vec<Vec<usize>>,
+    /// For each node, whether only steps that take whichever comes first need it: once they have another, it may go.
+    pub spare: Vec<bool>,
     /// Index by id.
     pub by_id: HashMap<String, usize>,
     /// The result of the workflow; `None` in a group.
@@ -182,6 +184,7 @@ impl Plan {
             nodes: Vec::new(),
             order: Vec::new(),
             dependents: Vec::new(),
+            spare: Vec::new(),
             by_id: HashMap::new(),
             result: None,
             retry: Retry::default(),
@@ -203,13 +206,22 @@ impl Plan {
 
     fn workflow(task: &Task, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Self {
         let mut plan = Self::steps(&workflow.steps, workflow, pinned, model, depth);
-        plan.result = Some(ResultPlan {
+        let result = ResultPlan {
             title: match &workflow.result {
                 Some(ResultSpec { title, .. }) => Text::parse(title),
                 None => Ok(Text::Plain(task.name.as_str().into())),
             },
             body: workflow.result.as_ref().map(|result| Text::parse(&result.body)),
-        });
+        };
+        let mut named = References::default();
+        merge_text(&mut named, &result.title);
+        result.body.iter().for_each(|body| merge_text(&mut named, body));
+        for successor in &workflow.then {
+            successor.inputs.values().for_each(|value| ValuePlan::parse(value).references(&mut named));
+            successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::parse(when)));
+        }
+        plan.needs(&named, result.body.is_none());
+        plan.result = Some(result);
         plan
     }
 
@@ -230,7 +242,29 @@ impl Plan {
                 dependents[dep].push(at);
             }
         }
-        Self { nodes, order, dependents, by_id, result: None, retry: workflow.retry.clone(), model: model.cloned() }
+        let spare = nodes.iter().zip(&dependents).map(|(node, takers)| {
+            let brings = !node.set_state.is_empty() || node.document.is_some() || node.stop_when.is_some();
+            let is_switch = matches!(node.does, Doing::Switch(..));
+            !brings
+                && !is_switch
+                && !takers.is_empty()
+                && takers.iter().all(|&taker| nodes[taker].join() == Join::First)
+        });
+        let spare = spare.collect();
+        let (retry, model) = (workflow.retry.clone(), model.cloned());
+        Self { nodes, order, dependents, spare, by_id, result: None, retry, model }
+    }
+
+    /// What the whole comes to is made of the steps that are named, and of the last one if `last`.
+    fn needs(&mut self, named: &References, last: bool) {
+        for id in named.steps() {
+            if let Some(&at) = self.by_id.get(id) {
+                self.spare[at] = false;
+            }
+        }
+        if let Some(spare) = self.spare.last_mut().filter(|_| last) {
+            *spare = false;
+        }
     }
 }
 
@@ -325,10 +359,10 @@ fn route(nodes: &mut [Node], by_id: &HashMap<String, usize>) {
 #[must_use]
 pub fn ancestors(nodes: &[Node], at: usize) -> Vec<usize> {
     let mut seen = vec![false; nodes.len()];
-    let mut queue = nodes[at].deps.clone();
+    let mut queue: Vec<usize> = nodes[at].deps.iter().chain(&nodes[at].routed_by).copied().collect();
     while let Some(dep) = queue.pop() {
         if !std::mem::replace(&mut seen[dep], true) {
-            queue.extend(&nodes[dep].deps);
+            queue.extend(nodes[dep].deps.iter().chain(&nodes[dep].routed_by));
         }
     }
     (0..nodes.len()).filter(|&dep| seen[dep]).collect()
@@ -390,8 +424,12 @@ fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&Strin
             default.clone(),
         ),
         Does::Group { steps, output } => {
-            let inner = Plan::steps(steps, workflow, pinned, model, depth);
-            Doing::Group(Box::new(inner), output.as_ref().map(|s| Expr::parse(s)))
+            let mut inner = Plan::steps(steps, workflow, pinned, model, depth);
+            let output = output.as_ref().map(|s| Expr::parse(s));
+            let mut named = References::default();
+            output.iter().for_each(|output| merge_expr(&mut named, output));
+            inner.needs(&named, output.is_none());
+            Doing::Group(Box::new(inner), output)
         }
         Does::Workflow { workflow: id, inputs } => {
             let inputs = inputs.iter().map(|(name, value)| (name.clone(), ValuePlan::parse(value))).collect();

@@ -119,7 +119,7 @@ async fn retry(asker: &mut Asker<'_>, instruction: String) -> Result<Answered, A
             other => out::say(&format!("`{other}` is none of these.")),
         }
     };
-    Ok(Answered::Decide(What::Retry { instruction, scope }))
+    Ok(Answered::Decide(What::Retry { instruction, scope, model: None }))
 }
 
 /// Takes the output through the editor until it is valid. `None`: the person leaves it as it was.

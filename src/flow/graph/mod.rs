@@ -4,6 +4,7 @@
 //! do and how that is held against the journal is shared with scripts: [`super::plan`], [`super::work`], [`super::memo`].
 
 mod before;
+mod claims;
 pub(super) mod history;
 pub(super) mod scope;
 mod slot;
@@ -19,7 +20,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::run::Run;
+use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
@@ -58,7 +59,7 @@ impl Graph {
         let Body::Workflow(workflow) = &self.pinned.task.body else { return Ok(Vec::new()) };
         let mut session = self.session(run);
         session.feed(&[]);
-        let names = session.root.names_at_end(&session.plan).value();
+        let names = session.root.names_at_end(&session.plan, &session.run).value();
         let mut next = Vec::new();
         for successor in &workflow.then {
             if let Some(when) = &successor.when
@@ -78,7 +79,7 @@ impl Graph {
     fn session(&self, run: &Run) -> GraphSession {
         let plan = Plan::of(&self.pinned, run.model.as_deref()).unwrap_or_else(Plan::empty);
         let inputs = self.pinned.task.inputs.clone();
-        let root = Scope::new(&plan, None, Names::of(run, &inputs));
+        let root = Scope::new(&plan, None, Names::of(run, &inputs), Vec::new());
         let max_calls = match &self.pinned.task.body {
             Body::Workflow(workflow) => workflow.max_calls as usize,
             Body::Instruct(_) => usize::MAX,
@@ -109,22 +110,27 @@ impl Session for GraphSession {
         }
         let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
         self.root.evaluate(&self.plan, &mut evaluation);
-        let (notes, stops) = (evaluation.notes, evaluation.stops);
-        let mut wants = Wants { notes, ..Wants::default() };
+        let (mut notes, stops) = (evaluation.notes, evaluation.stops);
+        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
+        let stops = stops || self.run.decided.values().flatten().any(holds);
+        notes.extend(claims::withdrawn(&self.root, &self.plan, &self.run, stops, &notes));
+        let cancel = claims::needless(&self.root, &self.plan, &self.run);
+        let mut wants = Wants { notes, cancel, ..Wants::default() };
         if let Some((key, failure)) = self.root.failure() {
             wants.end = Some(End::Failed { key: Some(key.clone()), failure: failure.clone() });
             return wants;
         }
-        let stops = stops || self.run.decided.values().flatten().any(|decided| decided.what == "stop_when");
         self.root.wants(&mut wants.calls);
+        if stops {
+            // Only what a person takes up again goes on.
+            wants.calls.retain(|want| self.run.call(&want.key).is_some_and(|call| call.standing.is_some()));
+            wants.cancel = prompts_under_way(&self.run);
+            wants.cancel.retain(|key| !wants.calls.iter().any(|want| want.key == *key));
+        }
         // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
         let open = self.run.gates() > 0 || !wants.calls.is_empty() || !wants.notes.is_empty();
-        if stops || (self.root.ended() && !open) {
-            wants.calls.clear();
-            if wants.notes.is_empty() {
-                wants.end = Some(self.end());
-                wants.cancel = prompts_under_way(&self.run);
-            }
+        if (stops || self.root.ended()) && !open {
+            wants.end = Some(self.end());
             return wants;
         }
         // Stable: equal priorities stay in declared order.
@@ -136,7 +142,7 @@ impl Session for GraphSession {
 
 impl GraphSession {
     fn end(&self) -> End {
-        match view::result(&self.root, &self.plan) {
+        match view::result(&self.root, &self.plan, &self.run) {
             Ok((title, body)) => {
                 let state = self.run.set_state.iter().filter_map(|(name, set)| {
                     let (_, value) = set.last()?;

@@ -14,11 +14,12 @@ use super::before::Ready;
 use super::slot::{Slot, Turn};
 use super::view;
 use crate::core::call::CallStatus;
-use crate::core::event::Event;
+use crate::core::event::{Event, FLOW};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::{Key, Segment};
-use crate::core::step::OnFailure;
+use crate::core::run::Run;
+use crate::core::step::{Join, OnFailure};
 use crate::core::template::from_json;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -34,6 +35,8 @@ pub struct Scope {
     marks: Vec<Mark>,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
+    /// The limits that hold for every call inside.
+    lanes: Vec<(Key, usize)>,
 }
 
 /// What is asked of a step at every event.
@@ -96,19 +99,26 @@ pub fn stamp(value: &impl Hash) -> u64 {
 impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
-    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names) -> Self {
+    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, lanes: Vec<(Key, usize)>) -> Self {
         let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
         let states = plan.nodes.iter().map(|_| State::new()).collect();
-        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names }
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, lanes }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
     pub fn touch(&mut self, plan: &Plan, key: &Key, depth: usize) {
         let Some(segment) = key.segments().get(depth) else { return };
         let Some(&at) = plan.by_id.get(&segment.id) else { return };
-        let state = &mut self.states[at];
         let fresh = !std::mem::replace(&mut self.marks[at].dirty, true);
         let slot = segment.item.unwrap_or(0) as usize;
+        if plan.nodes[at].join() == Join::First {
+            // Who lost may just have been decided.
+            for &rival in plan.nodes[at].deps.iter().filter(|&&rival| plan.spare[rival]) {
+                self.marks[rival].dirty = true;
+                self.states[rival].names_dirty = true;
+            }
+        }
+        let state = &mut self.states[at];
         if fresh {
             state.touched = Some(vec![slot]);
         } else if let Some(touched) = &mut state.touched
@@ -189,8 +199,10 @@ impl Scope {
 
     /// The names that the result of this scope sees.
     #[must_use]
-    pub fn names_at_end(&self, plan: &Plan) -> Names {
-        self.names.clone().with_steps(self.views(plan))
+    pub fn names_at_end(&self, plan: &Plan, run: &Run) -> Names {
+        let mut names = self.names.clone().with_steps(self.views(plan));
+        names.state = self.state_after(run, |key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix)));
+        names
     }
 
     /// The newest event that changed what it came to.
@@ -227,6 +239,11 @@ impl Scope {
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
         let node = &plan.nodes[at];
         self.states[at].failure = None;
+        if plan.spare[at]
+            && let Some(because) = self.lost(plan, at, evaluation)
+        {
+            return self.skip(node, at, because, evaluation);
+        }
         if self.states[at].names_dirty || self.states[at].names.is_none() {
             match self.ready(plan, at, evaluation) {
                 Ready::Wait => {
@@ -263,9 +280,14 @@ impl Scope {
                 return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
             }
         }
-        let items = match &node.list {
+        let items: Vec<Arc<serde_json::Value>> = match &node.list {
             Some(list) => match eval("for_each", list, &context)? {
-                serde_json::Value::Array(items) => items.into_iter().map(Arc::new).collect(),
+                serde_json::Value::Array(items) => {
+                    if let Ok(list) = list {
+                        evaluation.decide(self.base(node), "for_each", json!(items.len()), || seen(list, &context));
+                    }
+                    items.into_iter().map(Arc::new).collect()
+                }
                 other => {
                     let message = format!("`for_each` of `{}` is not a list but {}", node.step.id, kind_of(&other));
                     return Err(Stop::Failed(Failure::new(FailureClass::Definition, message)));
@@ -354,7 +376,8 @@ impl Scope {
         {
             let guard = &plan.nodes[guarded];
             let key = self.base(guard).with_item(guard.list.is_some().then_some(index));
-            names.failure = Some(view::failure(&key, failure));
+            let key = self.states[guarded].slots[slot].failed_at.as_ref().unwrap_or(&key);
+            names.failure = Some(view::failure(key, failure));
             if let Some(item) = self.states[guarded].items.get(slot) {
                 names.item = Some(from_json(item));
                 names.index = Some(index);
@@ -398,6 +421,7 @@ impl Scope {
                         node,
                         item: list.get(at_slot),
                         list: &list,
+                        lanes: &self.lanes,
                         depends: &depends,
                     };
                     turn.iterate(&mut slot, names, evaluation);
@@ -481,7 +505,7 @@ impl Scope {
                 step: node.step.id.clone(),
                 fingerprint,
                 error: failure.clone(),
-                by: "flow".to_owned(),
+                by: FLOW.to_owned(),
             });
         }
         let state = &mut self.states[at];

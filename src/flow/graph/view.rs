@@ -11,6 +11,7 @@ use super::slot::Slot;
 use crate::core::failure::Failure;
 use crate::core::form;
 use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::template::{Expr, TemplateError, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -112,7 +113,7 @@ pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot]) -> Value {
 
 /// What a group comes to: the output of its last declared step, or of its expression.
 #[must_use]
-pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>) -> Seen {
+pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run) -> Seen {
     if let Some((key, failure)) = scope.failure() {
         return Seen::failed(Some(key.clone()), failure.clone());
     }
@@ -120,7 +121,7 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>) -> Se
         return Seen::waiting();
     }
     let output = match output {
-        Some(expr) => match eval("output", expr, &scope.names_at_end(plan).value()) {
+        Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run).value()) {
             Ok(output) => from_json(&output),
             Err(failure) => return Seen::failed(None, failure),
         },
@@ -139,8 +140,8 @@ fn output_of(view: &Value) -> Value {
 ///
 /// # Errors
 /// A template of `[result]` that does not work out.
-pub fn result(scope: &Scope, plan: &Plan) -> Result<(String, String), Failure> {
-    let context = scope.names_at_end(plan).value();
+pub fn result(scope: &Scope, plan: &Plan, run: &Run) -> Result<(String, String), Failure> {
+    let context = scope.names_at_end(plan, run).value();
     let Some(result) = &plan.result else { return Ok((String::new(), String::new())) };
     let title = text("title", &result.title, &context)?;
     let body = match &result.body {
@@ -171,14 +172,14 @@ fn readable(value: &Value) -> String {
 
 /// What a child workflow comes to.
 #[must_use]
-pub fn of_child(scope: &Scope, plan: &Plan, key: &Key) -> Seen {
+pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> Seen {
     if let Some((key, failure)) = scope.failure() {
         return Seen::failed(Some(key.clone()), failure.clone());
     }
     if !scope.ended() {
         return Seen::waiting();
     }
-    match result(scope, plan) {
+    match result(scope, plan, run) {
         Ok((title, body)) => {
             let output = Value::from_pairs([("title", Value::from(title)), ("body", Value::from(body))]);
             Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }

@@ -147,7 +147,7 @@ impl Made {
                 match child_scope(&mut self.scope, inner, inputs, &self.key, &self.names) {
                     Ok(scope) => {
                         scope.evaluate(&inner.0, &mut evaluation);
-                        view::of_child(scope, &inner.0, &self.key)
+                        view::of_child(scope, &inner.0, &self.key, &ground.run)
                     }
                     Err(failure) => Seen::failed(None, failure),
                 }
@@ -164,7 +164,8 @@ impl Made {
                     depends: &self.depends,
                     model: plan.model.as_deref(),
                     retry: &plan.retry,
-                    lane: None,
+                    lanes: &[],
+                    helps: false,
                 };
                 self.cell.evaluate(&asked, &mut evaluation)
             }
@@ -236,7 +237,7 @@ fn child_scope<'a>(
         Some(scope) => Ok(scope),
         empty => {
             let given = view::child_inputs(task, inputs, &names.value())?;
-            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given)))))
+            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Vec::new()))))
         }
     }
 }

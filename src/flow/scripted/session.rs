@@ -57,7 +57,7 @@ impl Ground {
             run: serde_json::json!({
                 "id": run.id.to_string(),
                 "task": run.task,
-                "title": run.title,
+                "title": run.first_title,
                 "by": run.by,
                 "date": run.created_at.format("%Y-%m-%d").to_string(),
             }),

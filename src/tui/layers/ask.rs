@@ -80,7 +80,7 @@ impl Ask {
             }
             Then::Deny(gate) => decision(gate, What::Deny { reason: typed }),
             Then::Retry(gate) => {
-                decision(gate, What::Retry { instruction: typed, scope: self.scope.unwrap_or_default() })
+                decision(gate, What::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None })
             }
         };
         Outcome::does(vec![effect])

@@ -142,7 +142,7 @@ fn an_instruction_says_how_far_it_reaches() {
     let [Effect::Decide(_, decision)] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
     let scope = crate::core::event::Scope::Remaining;
-    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope });
+    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope, model: None });
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl InboxScreen {
             Id::Keep => return self.decide(GateFor::Stale, What::Keep),
             Id::Again => {
                 let kind = self.gate().map_or(GateFor::Stale, |gate| gate.kind);
-                return self.decide(kind, What::Again);
+                return self.decide(kind, What::Again { model: None });
             }
             Id::Deny => {
                 return self.ask(GateFor::Approval, |gate| {

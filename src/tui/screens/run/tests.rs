@@ -137,7 +137,7 @@ fn a_retry_takes_an_instruction_and_a_scope() {
     press(&mut screen, &["Tab"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter"]);
-    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining };
+    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
     assert_eq!(decided(&effects)[0].what, what);
 }
 

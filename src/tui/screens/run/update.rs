@@ -302,8 +302,8 @@ impl RunScreen {
 
     fn again(&mut self) -> Vec<Effect> {
         match self.call().and_then(|call| call.gate.as_ref()).map(|gate| gate.kind) {
-            Some(kind) => self.decide(kind, What::Again),
-            None => self.on_call(What::Again),
+            Some(kind) => self.decide(kind, What::Again { model: None }),
+            None => self.on_call(What::Again { model: None }),
         }
     }
 
@@ -433,7 +433,7 @@ impl RunScreen {
                 let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
                 let name = format!("retry {}", gate.key);
                 self.drafts.remove(&name);
-                let mut effects = self.decided(&gate, What::Retry { instruction, scope });
+                let mut effects = self.decided(&gate, What::Retry { instruction, scope, model: None });
                 effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
                 effects
             }
