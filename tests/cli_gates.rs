@@ -148,3 +148,17 @@ fn cancelling_from_another_terminal_ends_the_program_that_is_under_way() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(home.show("last")["status"], "cancelled");
 }
+
+#[test]
+fn an_approval_shows_every_byte_of_its_argv_and_the_folder() {
+    let home = Home::new();
+    home.write(
+        "workflows/show/workflow.toml",
+        "id = \"show\"\nname = \"Show\"\n\n[[steps]]\nid = \"go\"\nkind = \"command\"\ncwd = \"sub\"\n\
+         argv = [\"printf\", \"one\\n  two\\tthree\", \"\\u001b[2J\"]\n",
+    );
+    let done = home.step("run show").exits(3);
+    assert!(done.out.contains("\n        printf\n        one␊\n            "), "{}", done.out);
+    assert!(done.out.contains("  two␉three\n        ␛[2J\n"), "{}", done.out);
+    assert!(done.out.contains(&format!("in: {}/sub", home.path().canonicalize().unwrap().display())), "{}", done.out);
+}

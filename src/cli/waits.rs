@@ -67,7 +67,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateFor::Approval => {
             let work = gate.shows.get("work").unwrap_or(&Value::Null);
-            format!("may it do this?\n{}", indented(&super::line::work_told(work)))
+            format!("may it do this?\n{}", indented(&super::line::work_told(work, &run.cwd)))
         }
         GateFor::Input if run.kind == Kind::Instruct => {
             let asked = shows("text");
