@@ -281,6 +281,12 @@ impl Driver {
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
+        if self.run.status == Status::Cancelled {
+            // Another process may have said so; what is under way here is broken off, whoever did.
+            for attempt in self.under_way.values() {
+                attempt.cancel.cancel();
+            }
+        }
         if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
