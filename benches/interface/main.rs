@@ -140,14 +140,14 @@ fn idle() {
 }
 
 fn watch_idle(what: &str, program: &mut Program) {
-    // What was woken by the last key may still be at it.
-    program.settle(Duration::from_secs(2));
+    // Threads that had something to do end after ten seconds without.
+    program.settle_for(Duration::from_secs(11));
     let (wakes, cpu, bytes, shown) = (program.wake_ups(), program.cpu(), program.bytes_written(), program.written);
     program.settle_for(IDLE);
     let seconds = IDLE.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a few wake-ups")]
-    let wakes = (program.wake_ups() - wakes) as f64 / seconds;
-    let cpu = (program.cpu() - cpu).as_secs_f64() / seconds * 100.0;
+    let wakes = program.wake_ups().saturating_sub(wakes) as f64 / seconds;
+    let cpu = program.cpu().saturating_sub(cpu).as_secs_f64() / seconds * 100.0;
     say(&format!("{what}: wake-ups a second"), &format!("{wakes:.1}"), "1");
     say(
         "  CPU, bytes written to the terminal and in all",
@@ -354,6 +354,9 @@ fn hour() {
     let home = filled_home(10_000);
     let mut program = open(&home);
     for round in 0..12 {
+        if std::env::var_os("VERBOSE").is_some() {
+            println!("  {round}: {:?} {}", program.memory(), program.own_memory());
+        }
         start_task(&mut program, "thirty", "a accept");
         for _ in 0..30 {
             program.answer("a");
@@ -376,7 +379,7 @@ fn hour() {
         program.press(ESC);
         home_again(&mut program);
     }
-    program.settle(Duration::from_secs(1));
+    program.settle_for(Duration::from_secs(11));
     let ((rss, peak), own) = (program.memory(), program.own_memory());
     say("memory after an hour's use, the peak, of it not of files", &format!("{rss} {peak} {own} kB"), "20 MB");
 }

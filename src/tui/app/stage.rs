@@ -35,7 +35,6 @@ pub struct Stage {
     /// Where texts lie while an editor has them.
     state: PathBuf,
     tmux: bool,
-    begun: bool,
     /// After a stop of our own: how long the signal that ended it may still come. It tells nothing new then, and to take
     /// the terminal once more could lose a key.
     woken: Option<Instant>,
@@ -70,7 +69,7 @@ impl Stage {
         let signals = Signals::listen()?;
         let screen = Screen::enter(mouse)?;
         let tmux = std::env::var_os("TMUX").is_some();
-        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, begun: false, woken: None })
+        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, woken: None })
     }
 
     /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Stage::input`] to make,
@@ -142,11 +141,7 @@ impl runtime::Stage<Interface> for Stage {
     }
 
     fn draw(&mut self, app: &Interface) -> Result<Seen, TerminalError> {
-        let seen = self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))?;
-        if !std::mem::replace(&mut self.begun, true) {
-            self.desk.begin();
-        }
-        Ok(seen)
+        self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))
     }
 
     fn perform(&mut self, effect: Effect) -> Result<Option<Message>, TerminalError> {
