@@ -41,7 +41,7 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
@@ -49,6 +49,9 @@ pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
+
+/// The same, of a run that no process drives.
+const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -257,6 +260,13 @@ impl Engine {
             }
         }
         Ok(rows)
+    }
+
+    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
+    /// another then. `None` when that cannot be told now.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.shared.ports.journal.stamp()
     }
 
     /// A run as it stands, and a mailbox with all that comes after.
@@ -577,7 +587,9 @@ impl Engine {
                     }
                     Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
                 }
-                tokio::time::sleep(WATCH).await;
+                // While nobody drives it, it changes only by a person's hand.
+                let driven = is_driven(&engine.shared.ports.state, run);
+                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
             }
         });
     }
