@@ -41,6 +41,8 @@ pub struct How {
     pub json: bool,
     /// Where results are put, too.
     pub out: Option<PathBuf>,
+    /// Its definition has changed: what is done may not be done any more.
+    pub changed: bool,
 }
 
 impl How {
@@ -58,6 +60,7 @@ impl How {
             asks: can_ask && review != Review::Stop,
             json: args.json,
             out: args.out.clone(),
+            changed: false,
         })
     }
 }
@@ -90,7 +93,8 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     };
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
-    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
+    let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
+    let done = drive.run.status == Status::Completed && !goes_on;
     drive.here = !done && engine.drive(run)? == Driving::Here;
     drive.heard = false;
     if !drive.here && !done && !drive.how.json {
