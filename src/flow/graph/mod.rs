@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::scope::Scope;
+use self::scope::{Around, Scope};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::form::Field;
+use crate::core::gate::Gate;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
@@ -78,13 +79,13 @@ impl Graph {
     fn session(&self, run: &Run) -> GraphSession {
         let plan = Plan::of(&self.pinned, run.model.as_deref()).unwrap_or_else(Plan::empty);
         let inputs = self.pinned.task.inputs.clone();
-        let root = Scope::new(&plan, None, Names::of(run, &inputs), Vec::new());
+        let root = Scope::new(&plan, None, Names::of(run, &inputs), Around::default());
         let max_calls = match &self.pinned.task.body {
             Body::Workflow(workflow) => workflow.max_calls as usize,
             Body::Instruct(_) => usize::MAX,
         };
         let standing = Standing::of(run);
-        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing }
+        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing, stopped: false }
     }
 }
 
@@ -95,6 +96,8 @@ struct GraphSession {
     run: Run,
     root: Scope,
     standing: Standing,
+    /// A `stop_when` held at the last look.
+    stopped: bool,
 }
 
 impl Session for GraphSession {
@@ -107,11 +110,13 @@ impl Session for GraphSession {
                 self.standing.learn(&self.run, key);
             }
         }
-        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
-        self.root.evaluate(&self.plan, &mut evaluation);
-        let (mut notes, stops) = (evaluation.notes, evaluation.stops);
-        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
-        let stops = stops || self.run.decided.values().flatten().any(holds);
+        let (mut notes, mut stops) = self.look();
+        if self.stopped && !stops {
+            // What was taken back at the early end is looked at anew.
+            self.root = Scope::new(&self.plan, None, Names::of(&self.run, &self.inputs), Around::default());
+            (notes, stops) = self.look();
+        }
+        self.stopped = stops;
         notes.extend(claims::withdrawn(&self.root, &self.plan, &self.run, stops, &notes));
         let cancel = claims::needless(&self.root, &self.plan, &self.run);
         let mut wants = Wants { notes, cancel, ..Wants::default() };
@@ -140,6 +145,22 @@ impl Session for GraphSession {
 }
 
 impl GraphSession {
+    /// What is to be noted, and whether the run ends early.
+    fn look(&mut self) -> (Vec<Event>, bool) {
+        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
+        self.root.evaluate(&self.plan, &mut evaluation);
+        let (mut notes, stops) = (evaluation.notes, evaluation.stops);
+        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
+        let stops = stops || self.run.decided.values().flatten().any(holds);
+        if stops {
+            // Nobody is asked about anything but what a person takes up again.
+            let run = &self.run;
+            let reopened = |gate: &Gate| run.call(&gate.key).is_some_and(|call| call.standing.is_some());
+            notes.retain(|note| !matches!(note, Event::GateOpened(gate) if !reopened(gate)));
+        }
+        (notes, stops)
+    }
+
     fn end(&self) -> End {
         match view::result(&self.root, &self.plan, &self.run) {
             Ok((title, body)) => {

@@ -16,6 +16,9 @@ use crate::core::work::Work;
 use crate::flow::Want;
 use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
+mod again;
+mod combined;
+
 fn poem() -> Sim {
     let task = workflow_with(
         &json!([

@@ -19,7 +19,7 @@ use crate::core::template::{from_json, to_json};
 use crate::core::work::secret_marker;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
-use crate::flow::graph::scope::Scope;
+use crate::flow::graph::scope::{Around, Scope};
 use crate::flow::graph::view;
 use crate::flow::memo::{Asked, Cell, Seen, Source};
 use crate::flow::names::Names;
@@ -225,7 +225,7 @@ impl Made {
     /// As something that later calls depend on.
     #[must_use]
     pub fn source(&self) -> Source {
-        Source { key: self.key.clone(), seq: self.seen.seq, stamp: 0 }
+        Source { key: self.key.clone(), seq: self.seen.seq, stamp: 0, through: Arc::default() }
     }
 
     /// Whether something of it may be to be performed; of a child workflow only its steps know.
@@ -261,7 +261,7 @@ fn child_scope<'a>(
         Some(scope) => Ok(scope),
         empty => {
             let given = view::child_inputs(task, inputs, &names.value())?;
-            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Vec::new()))))
+            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Around::default()))))
         }
     }
 }
