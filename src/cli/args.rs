@@ -146,6 +146,9 @@ pub enum Command {
         place: Place,
         #[command(flatten)]
         after: AfterArgs,
+        /// For the process that holds the other end of stdin, from this event on
+        #[arg(long, value_name = "SEQ")]
+        relayed: Option<u64>,
         #[command(flatten)]
         drive: DriveArgs,
     },
@@ -211,7 +214,7 @@ pub struct DriveArgs {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct BudgetArg {
     /// What it may spend in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd)]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true)]
     pub budget: Option<f64>,
 }
 
@@ -365,7 +368,7 @@ pub struct ReviewArgs {
     #[arg(long, group = "answer", conflicts_with_all = ["budget", "decisions"])]
     pub keep: bool,
     /// Let the run spend so much in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd, group = "answer", conflicts_with_all = ["decisions"])]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true, group = "answer", conflicts_with_all = ["decisions"])]
     pub budget: Option<f64>,
     /// Answer all that wait and take this answer; reviews: those that pass
     #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
@@ -403,7 +406,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "D", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: usize,
     /// One JSON object a line
     #[arg(long)]

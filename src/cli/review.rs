@@ -40,7 +40,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     }
     args.key = args.key.or(approve.key);
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
-    let how = How::of(&drive_args)?;
+    let mut how = How::of(&drive_args)?;
+    // A secret that was typed is known to this process alone, so this one drives.
+    how.apart &= !run.waiting().any(|gate| gate.kind == GateFor::Secret);
     let decisions = match &args.decisions {
         Some(name) => {
             let decisions = read_decisions(&read_text(name)?)?;

@@ -444,6 +444,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         fingerprint,
         work: Arc::new(work),
         item: asked.item.cloned(),
+        vars: asked.names.vars.clone(),
         depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),

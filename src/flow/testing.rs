@@ -118,7 +118,7 @@ impl Sim {
             origin: None,
         };
         let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
-        let flow = crate::flow::of(pinned);
+        let flow = crate::flow::of(pinned, &crate::flow::Environment::new());
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
         Self {

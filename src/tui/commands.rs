@@ -25,6 +25,9 @@ pub enum Id {
     RaiseBudget,
     Edit,
     Retry,
+    Others,
+    OtherModel,
+    GiveKey,
     Compare,
     Skip,
     Reopen,
@@ -153,18 +156,23 @@ fn layered(s: &Situation) -> bool {
     s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
 }
 
+/// The call ended, and did not do well.
+fn ended(s: &Situation) -> bool {
+    matches!(s.selected, Selected::Ended | Selected::Keyless)
+}
+
 /// The arrows move in a list: everywhere but in a text of several lines.
 fn moves(s: &Situation) -> bool {
     match s.layer {
         Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
-        Layer::Palette | Layer::Fields => true,
+        Layer::Palette | Layer::Fields | Layer::Others => true,
         _ => reads(s),
     }
 }
 
 /// There is more than a screen of it: pages, the beginning and the end are ways to go.
 fn pages(s: &Situation) -> bool {
-    moves(s) && s.layer != Layer::Fields
+    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
 }
 
 /// The arrows move, and letters are not text.
@@ -188,8 +196,12 @@ pub static TABLE: &[Command] = &[
     command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateFor::InDoubt)),
     command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateFor::Budget)),
     command!(Again, "Run it again", "again", [c('g')], |s| {
-        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && s.selected == Selected::Ended
+        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && ended(s)
     }),
+    command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
+        on(s, Screen::Run) && s.selected == Selected::Keyless
+    }),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateFor::Stale)
     }),
@@ -203,6 +215,16 @@ pub static TABLE: &[Command] = &[
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| {
+        let takes = match s.selected {
+            Selected::Gate(kind) => matches!(kind, GateFor::Review | GateFor::InDoubt | GateFor::Stale),
+            selected => matches!(selected, Selected::Running | Selected::Pending | Selected::None),
+        };
+        on(s, Screen::Run) && s.asks && takes
+    }),
+    command!(OtherModel, "Another model for all that follows", "", [Chord::alt(KeyCode::Char('m'))], |s| {
+        on(s, Screen::Chat)
+    }),
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
@@ -215,7 +237,7 @@ pub static TABLE: &[Command] = &[
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
-    command!(Focus, "Back to the conversation", "conversation", [TAB], |s| s.layer == Layer::Document),
+    command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
         on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
     }),
@@ -254,7 +276,13 @@ pub static TABLE: &[Command] = &[
     }),
     command!(FieldUp, "Move the item up", "up", [c('K'), Chord::alt(KeyCode::Up)], |s| s.layer == Layer::Fields),
     command!(FieldRaw, "Edit it as raw JSON", "raw", [c('R')], |s| s.layer == Layer::Fields),
-    command!(Submit, "Have it tried again", "retry", [ENTER, Chord::ctrl('s')], |s| s.layer == Layer::Retry),
+    command!(Submit, "Have it tried again", "retry", [ENTER, Chord::ctrl('s')], |s| {
+        matches!(s.layer, Layer::Retry | Layer::Others)
+    }),
+    command!(Others, "To the other calls that it may be meant for", "others", [k(KeyCode::Down)], |s| {
+        s.layer == Layer::Retry && s.several
+    }),
+    command!(Mark, "Tick it: the instruction is for it too", "tick", [c(' ')], |s| s.layer == Layer::Others),
     command!(Submit, "Take it", "ok", [ENTER], |s| {
         matches!(s.layer, Layer::Ask | Layer::FieldValue | Layer::Palette)
     }),
@@ -421,6 +449,7 @@ mod tests {
             Layer::Fields,
             Layer::FieldValue,
             Layer::Retry,
+            Layer::Others,
             Layer::Compare,
             Layer::Prompt,
             Layer::Document,
@@ -437,6 +466,7 @@ mod tests {
             Selected::Running,
             Selected::Accepted,
             Selected::Ended,
+            Selected::Keyless,
             Selected::Result,
         ];
         selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
@@ -444,7 +474,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..256u32 {
+                    for bits in 0..512u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -458,6 +488,7 @@ mod tests {
                             going: bit(5),
                             others: bit(6),
                             rests: bit(7),
+                            asks: bit(8),
                         });
                     }
                 }

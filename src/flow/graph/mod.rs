@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use self::scope::{Around, Scope};
 use crate::core::event::Event;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::Failure;
 use crate::core::form::Field;
 use crate::core::gate::Gate;
 use crate::core::key::Key;
@@ -29,8 +29,8 @@ use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ValuePlan};
-use crate::flow::work;
 use crate::flow::{End, Flow, Session, Wants};
+use crate::flow::{limit, work};
 
 /// The flow of a workflow whose steps are declared.
 pub struct Graph {
@@ -140,7 +140,7 @@ impl Session for GraphSession {
         }
         // Stable: equal priorities stay in declared order.
         wants.calls.sort_by_key(|want| std::cmp::Reverse(want.priority));
-        self.limit(&mut wants);
+        limit::hold(&self.run, self.max_calls, &mut wants);
         wants
     }
 }
@@ -175,31 +175,6 @@ impl GraphSession {
             }
             Err(failure) => End::Failed { key: None, failure },
         }
-    }
-
-    /// A run that has made as many calls as it may fails before it makes another.
-    fn limit(&self, wants: &mut Wants) {
-        // Far from the limit nothing needs to be counted.
-        if self.run.calls.len() + wants.calls.len() <= self.max_calls {
-            return;
-        }
-        let begun = |key: &Key| self.run.call(key).is_some_and(|call| !call.attempts.is_empty());
-        let made = self.run.calls.values().filter(|call| !call.attempts.is_empty()).count();
-        let mut left = self.max_calls.saturating_sub(made);
-        let refused =
-            wants.calls.iter().find(|want| !begun(&want.key)).filter(|_| left == 0).map(|want| want.key.clone());
-        if let Some(key) = refused {
-            let message = format!("the run has made {made} calls, as many as `max_calls` allows");
-            wants.end = Some(End::Failed { key: Some(key), failure: Failure::new(FailureClass::Definition, message) });
-            wants.calls.clear();
-            return;
-        }
-        wants.calls.retain(|want| {
-            let new = !begun(&want.key);
-            let may = !new || left > 0;
-            left -= usize::from(new && may);
-            may
-        });
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::core::call::CallStatus;
 use crate::core::decide::What;
 use crate::core::event::Scope;
+use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::run::Status;
 use crate::core::task::Task;
