@@ -9,6 +9,7 @@ use super::decode::Draft;
 use crate::core::diagnostic::{Place, Report, did_you_mean};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
+use crate::core::toml_reader::Text;
 
 mod code;
 mod order;
@@ -17,6 +18,21 @@ mod snippets;
 mod tree;
 
 use tree::Tree;
+
+/// Keys that go with some kinds of step only.
+const GOVERNING: [&str; 11] = [
+    "output",
+    "checks",
+    "review",
+    "approve",
+    "on_crash",
+    "timeout",
+    "retry",
+    "idempotent",
+    "priority",
+    "decide_within",
+    "cache",
+];
 
 /// Notes every mistake in how the parts of a definition fit each other.
 pub fn check(draft: &Draft, report: &Report) {
@@ -83,10 +99,13 @@ fn schemas(draft: &Draft, report: &Report) {
 
 /// Notes keys that do nothing in a step of its kind, so that nobody relies on them.
 fn idle_keys(draft: &Draft, tree: &Tree<'_>, report: &Report) {
-    for (step, key, place) in &draft.notes.keys {
-        let Some(node) = tree.nodes.get(*step) else { continue };
+    let each =
+        tree.nodes.iter().zip(&draft.notes.keys).flat_map(|(node, keys)| keys.iter().map(move |key| (node, key)));
+    for (node, Text { value: key, place, .. }) in each.filter(|(_, key)| GOVERNING.contains(&key.value.as_str())) {
         let own = |why: &str| Some(why.to_owned());
-        let why = match (&node.step.does, *key) {
+        let why = match (&node.step.does, key.as_str()) {
+            // There it is an expression: what the group gives.
+            (Does::Group { .. }, "output") => None,
             (Does::Group { .. }, _) => own("a group has no call of its own; put it on the steps inside"),
             (Does::Workflow { workflow, .. }, _) => {
                 Some(format!("a child workflow has no call of its own; put it on the steps of `{workflow}`"))
