@@ -50,8 +50,6 @@ pub struct Notes {
     pub actions: Vec<Text>,
     /// Every JSON Schema.
     pub schemas: Vec<Schema>,
-    /// Every key of a step that it can do without, and where it stands.
-    pub keys: Vec<(usize, &'static str, Place)>,
     /// Every workflow that is named, and the inputs it is given.
     pub workflows: Vec<(Text, Vec<Text>)>,
     /// Every task that is named to follow, and the input that takes the text.

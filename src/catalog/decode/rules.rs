@@ -20,23 +20,15 @@ const JOINS: [(&str, Join); 4] =
 const ON_CRASH: [(&str, OnCrash); 3] = [("rerun", OnCrash::Rerun), ("ask", OnCrash::Ask), ("fail", OnCrash::Fail)];
 const ON_TIMEOUT: [(&str, OnTimeout); 3] =
     [("skip", OnTimeout::Skip), ("fail", OnTimeout::Fail), ("accept", OnTimeout::Accept)];
-/// Keys that go with some kinds of step only; which, only [`crate::catalog::check`] knows.
-const GOVERNING: [&str; 10] =
-    ["checks", "review", "approve", "on_crash", "timeout", "retry", "idempotent", "priority", "decide_within", "cache"];
 /// When a `repeat` does not say.
 const ITERATIONS: u32 = 5;
 
 impl Context<'_> {
     pub(super) fn rules(&self, table: &Table<'_>, step: At<'_>, kind: KindName, retry: &Retry) -> Rules {
-        for key in GOVERNING {
-            if let Some(item) = table.get(key) {
-                self.notes.borrow_mut().keys.push((step.index, key, item.name_place()));
-            }
-        }
         let expr = |key, scope| table.get(key).and_then(|item: Item<'_>| self.expr(&item, step, scope));
         Rules {
             // A group's `output` is an expression, read with the group.
-            output: if kind == KindName::Group { None } else { self.schema(table, step) },
+            output: if kind == KindName::Group { None } else { self.schema(table) },
             checks: table.tables("checks").iter().filter_map(|table| self.check(table, step)).collect(),
             review: table.get("review").and_then(|item| {
                 let words = [("always", Review::Always), ("never", Review::Never), ("failed", Review::Failed)];
@@ -77,11 +69,8 @@ impl Context<'_> {
     }
 
     /// `output` or `output_file`: a JSON Schema.
-    fn schema(&self, table: &Table<'_>, step: At<'_>) -> Option<Value> {
+    fn schema(&self, table: &Table<'_>) -> Option<Value> {
         let inline = table.get("output");
-        if let Some(item) = &inline {
-            self.notes.borrow_mut().keys.push((step.index, "output", item.name_place()));
-        }
         let from_file = table.get("output_file");
         if let (Some(_), Some(file)) = (&inline, &from_file) {
             file.error("a step has `output` or `output_file`, not both");
