@@ -1,5 +1,6 @@
 //! Scripts over a journal in memory.
 
+mod order;
 mod programs;
 
 use std::collections::BTreeMap;
