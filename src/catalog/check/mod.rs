@@ -9,7 +9,6 @@ use super::decode::Draft;
 use crate::core::diagnostic::{Place, Report, did_you_mean};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
-use crate::core::toml_reader::Text;
 
 mod code;
 mod order;
@@ -18,21 +17,6 @@ mod snippets;
 mod tree;
 
 use tree::Tree;
-
-/// Keys that go with some kinds of step only.
-const GOVERNING: [&str; 11] = [
-    "output",
-    "checks",
-    "review",
-    "approve",
-    "on_crash",
-    "timeout",
-    "retry",
-    "idempotent",
-    "priority",
-    "decide_within",
-    "cache",
-];
 
 /// Notes every mistake in how the parts of a definition fit each other.
 pub fn check(draft: &Draft, report: &Report) {
@@ -97,33 +81,42 @@ fn schemas(draft: &Draft, report: &Report) {
     }
 }
 
+/// Keys that go with a call, and so do nothing in a step that has none of its own.
+const OF_CALLS: [&str; 11] = [
+    "output",
+    "checks",
+    "review",
+    "approve",
+    "on_crash",
+    "timeout",
+    "retry",
+    "idempotent",
+    "priority",
+    "decide_within",
+    "cache",
+];
+
 /// Notes keys that do nothing in a step of its kind, so that nobody relies on them.
 fn idle_keys(draft: &Draft, tree: &Tree<'_>, report: &Report) {
-    let each =
-        tree.nodes.iter().zip(&draft.notes.keys).flat_map(|(node, keys)| keys.iter().map(move |key| (node, key)));
-    for (node, Text { value: key, place, .. }) in each.filter(|(_, key)| GOVERNING.contains(&key.value.as_str())) {
-        let own = |why: &str| Some(why.to_owned());
-        let why = match (&node.step.does, key.as_str()) {
-            // There it is an expression: what the group gives.
-            (Does::Group { .. }, "output") => None,
-            (Does::Group { .. }, _) => own("a group has no call of its own; put it on the steps inside"),
-            (Does::Workflow { workflow, .. }, _) => {
-                Some(format!("a child workflow has no call of its own; put it on the steps of `{workflow}`"))
-            }
-            (Does::Switch { .. }, _) => own("a switch is decided by its conditions alone"),
-            (Does::Ask { .. }, "output" | "review" | "checks") => {
-                own("the answer is a person's, and its fields say what fits")
-            }
-            (Does::Ask { .. } | Does::Command(_) | Does::Http(_) | Does::Tool { .. }, "cache") => {
-                own("only what a prompt or a transform gave is taken from earlier runs")
-            }
-            _ => None,
-        };
-        if let Some(why) = why {
-            report.error(
-                place,
-                format!("`{key}` has no effect in a step of `kind = \"{}\"`: {why}", node.step.does.kind()),
-            );
+    for (node, keys) in tree.nodes.iter().zip(&draft.notes.keys) {
+        for key in keys.iter().filter(|key| OF_CALLS.contains(&key.value.as_str())) {
+            let why = match (&node.step.does, key.value.as_str()) {
+                (Does::Group { .. }, "output") => continue,
+                (Does::Group { .. }, _) => "a group has no call of its own; put it on the steps inside".to_owned(),
+                (Does::Workflow { workflow, .. }, _) => {
+                    format!("a child workflow has no call of its own; put it on the steps of `{workflow}`")
+                }
+                (Does::Switch { .. }, _) => "a switch is decided by its conditions alone".to_owned(),
+                (Does::Ask { .. }, "output" | "review" | "checks") => {
+                    "the answer is a person's, and its fields say what fits".to_owned()
+                }
+                (Does::Ask { .. } | Does::Command(_) | Does::Http(_) | Does::Tool { .. }, "cache") => {
+                    "only what a prompt or a transform gave is taken from earlier runs".to_owned()
+                }
+                _ => continue,
+            };
+            let kind = node.step.does.kind();
+            report.error(&key.place, format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value));
         }
     }
 }
