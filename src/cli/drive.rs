@@ -104,7 +104,9 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
-    drive.here = !done && engine.drive(run)? == Driving::Here;
+    if !done {
+        drive.take_in_hand()?;
+    }
     drive.heard = false;
     if !drive.here && !done && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
@@ -155,7 +157,7 @@ impl Drive<'_> {
                 }
                 return Ok(exit);
             }
-            if !self.over && self.answer_by_policy().await? {
+            if !self.here && self.answer_by_policy().await? {
                 continue;
             }
             if let Some(gate) = self.next_question() {
@@ -284,10 +286,18 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Drives the run here, if no other process does. What the policy answers is answered where it is driven.
+    fn take_in_hand(&mut self) -> Result<(), Problem> {
+        let policy = self.how.policy;
+        let answers = Arc::new(move |run: &Run, gate: &Gate| policy.answer(run, gate));
+        self.here = self.engine.drive_by(self.run.id, answers)? == Driving::Here;
+        Ok(())
+    }
+
     /// The process that drove the run may have gone.
     fn take_over(&mut self) -> Result<(), Problem> {
         if self.run.status == Status::Running && !self.engine.is_driven(self.run.id) {
-            self.here = self.engine.drive(self.run.id)? == Driving::Here;
+            self.take_in_hand()?;
         }
         Ok(())
     }
@@ -300,7 +310,7 @@ impl Drive<'_> {
         self.answered.get(&gate.key).is_none_or(|answered| *answered < seq)
     }
 
-    /// True when something was answered.
+    /// Answers what another process, which drives the run, waits for. True when something was answered.
     async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
         let answers: Vec<(Gate, What)> = self
             .run
@@ -346,7 +356,8 @@ impl Drive<'_> {
         if !self.how.asks || !self.teller.is_free() || self.over {
             return None;
         }
-        self.run.waiting().find(|gate| self.is_open(gate)).cloned()
+        let mut open = self.run.waiting().filter(|gate| self.is_open(gate));
+        open.find(|gate| self.how.policy.answer(&self.run, gate).is_none()).cloned()
     }
 
     /// `Some`: the person left.
@@ -408,7 +419,7 @@ impl Drive<'_> {
         }
         self.take_new()?;
         self.over = false;
-        self.here = self.engine.drive(self.run.id)? == Driving::Here;
+        self.take_in_hand()?;
         Ok(None)
     }
 

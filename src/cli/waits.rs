@@ -80,7 +80,14 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             let above = if above.is_empty() { above } else { format!("\n{}", indented(&above)) };
             format!("a form to fill in: {}{above}", names.join(", "))
         }
-        GateFor::InDoubt => format!("nobody knows whether it had its effect: {}", shows("why")),
+        GateFor::InDoubt => {
+            let mut text = format!("nobody knows whether it had its effect: {}", shows("why"));
+            let written = shows("partial");
+            if !written.is_empty() {
+                text.put(format_args!("\nbefore that it had written\n{}", indented(&last_lines(&written))));
+            }
+            text
+        }
         GateFor::Stale => {
             let because = run.call(&gate.key).and_then(|call| call.stale.as_ref());
             let because =
@@ -99,6 +106,16 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             format!("the next call could pass the budget of {limit} (spent so far: ${spent:.2})")
         }
         GateFor::Secret => format!("the secret `{}` has to be typed; it is kept in this process only", shows("name")),
+    }
+}
+
+/// The last few lines.
+fn last_lines(text: &str) -> String {
+    const LINES: usize = 10;
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.len().checked_sub(LINES) {
+        Some(hidden @ 1..) => format!("…\n{}", lines[hidden..].join("\n")),
+        _ => lines.join("\n"),
     }
 }
 

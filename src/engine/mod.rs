@@ -14,6 +14,7 @@ mod failpoint;
 mod feed;
 mod lease;
 mod orders;
+mod orphan;
 mod outcome;
 mod ready;
 mod recover;
@@ -35,18 +36,22 @@ pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
-use crate::core::gate::GateFor;
+use crate::core::gate::{Gate, GateFor};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
+pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
+
+/// The same, of a run that no process drives.
+const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -59,6 +64,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
+    /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Environment,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -118,6 +125,9 @@ struct Shared {
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
 }
+
+/// What answers a gate in the place of a person; `None`: a person has to.
+pub type Answers = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
 
 /// Makes events of a run as it stands.
 type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
@@ -252,6 +262,13 @@ impl Engine {
         Ok(rows)
     }
 
+    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
+    /// another then. `None` when that cannot be told now.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.shared.ports.journal.stamp()
+    }
+
     /// A run as it stands, and a mailbox with all that comes after.
     ///
     /// # Errors
@@ -273,6 +290,14 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
+        self.drive_by(run, Arc::new(|_, _| None))
+    }
+
+    /// As [`Engine::drive`]; what `answers` answers, as the person who drives here, is never waited for.
+    ///
+    /// # Errors
+    /// As [`Engine::drive`].
+    pub fn drive_by(&self, run: RunId, answers: Answers) -> Result<Driving, EngineError> {
         if self.drive_of(run).is_some() {
             return Ok(Driving::Here);
         }
@@ -283,7 +308,7 @@ impl Engine {
         })?;
         let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
         let (orders, inbox) = mpsc::unbounded_channel();
-        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), (orders.clone(), inbox))?;
+        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
         tokio::spawn(driver.drive());
         Ok(Driving::Here)
@@ -397,7 +422,13 @@ impl Engine {
             }
         }
         let who = self.shared.ports.who.clone();
-        self.append(run, move |run| recover::cancelled(run, &who)).await
+        self.append(run, move |run| recover::cancelled(run, &who)).await?;
+        if !self.is_driven(run) {
+            for program in orphan::left(&self.shared.ports.state, run) {
+                program.end().await;
+            }
+        }
+        Ok(())
     }
 
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
@@ -525,7 +556,7 @@ impl Engine {
         self.keep_secret(run, gate, value)
     }
 
-    fn keep_secret(&self, run: RunId, gate: &crate::core::gate::Gate, value: &Value) -> Result<(), EngineError> {
+    fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
         let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
             return Err(Refusal("the secret's value must be a text".to_owned()).into());
         };
@@ -556,7 +587,9 @@ impl Engine {
                     }
                     Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
                 }
-                tokio::time::sleep(WATCH).await;
+                // While nobody drives it, it changes only by a person's hand.
+                let driven = is_driven(&engine.shared.ports.state, run);
+                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
             }
         });
     }

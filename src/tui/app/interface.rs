@@ -33,9 +33,6 @@ use crate::tui::screens::home::HomeScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
 
-/// How often the open runs of Home are asked for, and the time on screen grows.
-const TICK: Duration = Duration::from_secs(1);
-
 /// The model.
 pub struct Interface {
     /// The screens, the visible one last. The first is Home and stays.
@@ -337,6 +334,9 @@ impl Interface {
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
+        if let Some(home) = self.home() {
+            home.was_found();
+        }
         self.go_to_wanted();
         for (name, text) in drafts {
             self.top_mut().update(Message::Draft { run: id, name, text });
@@ -392,6 +392,7 @@ impl Interface {
             Effect::Go(Go::FollowUp) => out.extend(self.top().run().map(Effect::FollowUps)),
             Effect::Go(Go::Inbox) => {
                 out.push(Effect::ListWaiting { anew: true });
+                self.stack.retain(|page| !matches!(page, Page::Inbox(_)));
                 self.stack.push(Page::Inbox(Box::default()));
             }
             Effect::Go(Go::Connect) => {
@@ -432,6 +433,7 @@ impl Interface {
             Some(task) => screen.only_task(task),
             None => ask,
         });
+        self.stack.retain(|page| !matches!(page, Page::History(_)));
         self.stack.push(Page::History(Box::new(screen)));
     }
 
@@ -528,7 +530,7 @@ impl App for Interface {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks().then_some(TICK)
+        self.top().ticks()
     }
 }
 
