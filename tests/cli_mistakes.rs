@@ -8,6 +8,7 @@ use support::cli::Home;
 #[test]
 fn a_mistake_in_the_arguments_exits_2_and_says_which() {
     let home = Home::new();
+    home.write("bytes", "");
     for (line, says) in [
         ("run", "<TASK>"),
         ("run poem --revew accept", "--review"),
@@ -28,6 +29,9 @@ fn a_mistake_in_the_arguments_exits_2_and_says_which() {
         ("trust nowhere", "no definition"),
         ("diff last last:x", "no runs yet"),
         ("nonsense", "nonsense"),
+        ("history --limit 0", "from 1 on"),
+        ("run poem -i topic=a -i topic=b", "more than once"),
+        ("run poem -i topic=a --out bytes/x", "nothing was started"),
     ] {
         let done = home.step(line).exits(2);
         assert!(done.err.contains(says), "`{line}` says: {}", done.err);
@@ -46,7 +50,8 @@ fn a_mistake_in_the_inputs_exits_4_and_nothing_is_started() {
         ("run poem -i topic=x -i stanzas=99", "12"),
         ("run poem -i topic=x -i form=limerick", "form"),
         ("run poem -i topc=x", "topic"),
-        ("run poem -i topic=@nowhere", "nowhere"),
+        ("run poem -i topic=@nowhere", &format!("looked in {}", home.path().display())),
+        ("run poem -i =x", "`poem` has no input `` (its inputs: topic, stanzas, form, mood)"),
         ("run poem -i topic=@bytes", "UTF-8"),
         ("run poem -i topic=x --model nobody/x", "nobody"),
     ] {
@@ -86,6 +91,34 @@ fn a_wrong_config_is_one_error_with_its_place() {
 }
 
 #[test]
+fn a_wrong_config_hinders_nothing_that_only_looks_at_runs() {
+    let home = Home::new();
+    home.step("run poem -i topic=owls").exits(3);
+    home.write("config.toml", "[model]\n");
+    home.write("workflows/bad/workflow.toml", "id = \"bad\"\nname = \"Bad\"\nstep = 1\n");
+    let looks = ["history", "show last", "show last --json", "export last --format md --scope full", "diff last last"];
+    for line in looks.into_iter().chain(["learned", "cancel last"]) {
+        let done = home.step(line).exits(0);
+        assert!(done.err.contains("warning: ") && done.err.contains("config.toml:1:2"), "{line}: {}", done.err);
+    }
+    home.step("paths").exits(0);
+    assert!(home.step("rerun last").exits(4).err.contains("config.toml:1:2"));
+    let checked = home.step("check").exits(4);
+    assert!(checked.out.contains("config.toml:1:2") && checked.out.contains("workflow.toml:3:1"), "{}", checked.out);
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_and_what_was_saved_is_kept() {
+    let home = Home::new();
+    home.step("run poem -i topic=sea -i stanzas=12 --review accept").exits(0);
+    let full = home.shell("ulimit -f 300; stepwell run poem -i topic=sea -i stanzas=12 --review accept").exits(5);
+    assert!(full.err.contains("stepwell.db"), "{}", full.err);
+    let kept = home.show("last");
+    assert!(!kept["calls"].as_array().unwrap().is_empty(), "{kept:#}");
+    home.step("resume last --review accept").exits(0);
+}
+
+#[test]
 fn check_finds_mistakes_and_trust_lets_a_definition_run() {
     let home = Home::new();
     home.step("check").exits(0);
@@ -94,6 +127,9 @@ fn check_finds_mistakes_and_trust_lets_a_definition_run() {
     home.write("work/tasks/bad.toml", "id = \"bad\"\nnam = \"Bad\"\n");
     let wrong = home.step("check work/tasks/bad.toml").exits(4);
     assert!(wrong.out.contains("bad.toml:2:1") && wrong.out.contains("name"), "{}", wrong.out);
+    assert!(wrong.err.ends_with("in 1 definition\n"), "{}", wrong.err);
+    let broken = home.step("trust work/tasks/bad.toml").exits(0);
+    assert!(broken.err.contains("it has a mistake") && broken.err.contains("bad.toml:2:1"), "{}", broken.err);
     let refused = home.step("run hi --dir work").exits(4);
     assert!(refused.err.contains("stepwell trust"), "{}", refused.err);
     home.step("trust work/tasks/hi.toml").exits(0);

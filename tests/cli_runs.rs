@@ -359,3 +359,72 @@ fn what_follows_a_run_is_told_or_started() {
     assert_eq!(home.step("run first --autoruns 1").exits(0).out, "one\none and two\n");
     assert_eq!(home.step("run first").exits(0).out, "one\n");
 }
+
+#[test]
+fn decisions_are_recorded_all_or_none() {
+    let home = Home::new();
+    poem(&home, &[]).exits(3);
+    let before = home.step("show last --events").out;
+    let two = b"{\"key\": \"divide\", \"decide\": \"accept\"}\n{\"key\": \"write[0]\", \"decide\": \"accept\"}\n";
+    let refused = home.piped("review last --decisions -", two).exits(2);
+    assert!(refused.err.contains("decision 2 of 2") && refused.err.contains("none was recorded"), "{}", refused.err);
+    assert!(home.piped("review last --decisions -", b"\n").exits(2).err.contains("holds none"));
+    assert!(home.piped("review last --edit - --accept", b"\n").exits(2).err.contains("is empty"));
+    assert_eq!(home.step("show last --events").out, before);
+}
+
+#[test]
+fn what_a_call_waits_for_is_said_in_words() {
+    let home = Home::new();
+    poem(&home, &[]).exits(3);
+    let refused = home.step("reopen last divide").exits(2);
+    assert!(refused.err.contains("`divide` waits for a review; only an accepted call"), "{}", refused.err);
+}
+
+#[test]
+fn text_of_the_demo_is_labelled_wherever_it_is_shown() {
+    let home = Home::new();
+    poem(&home, &["--review", "accept"]).exits(0);
+    let says = "Written by the demo model";
+    assert!(home.step("show last").out.contains(says));
+    for line in ["resume last", "diff last:write[0] last:write[1]"] {
+        let done = home.step(line).exits(0);
+        assert!(done.err.contains(says) && !done.out.contains(says), "{line}: {done:?}");
+    }
+    for format in ["md", "html"] {
+        assert!(home.run(["export", "last", "--format", format]).out.contains(says), "{format}");
+    }
+}
+
+#[test]
+fn what_came_from_a_folder_is_found_there_again() {
+    let home = Home::new();
+    home.write("work/workflows/poem/workflow.toml", EFFECT.replace("\"effect\"", "\"poem\"").as_str());
+    home.step("trust work").exits(0);
+    home.step("run poem --dir work --review accept --approve all").exits(0);
+    // Without --dir it is still that one, not the shipped task of the same name.
+    for line in ["rerun last --review accept", "fork last --at save", "resume last --update"] {
+        let done = home.step(line).exits(3);
+        assert!(done.out.contains("save: may it do this?"), "{line}: {done:?}");
+    }
+}
+
+#[test]
+fn a_detached_run_prints_its_first_line_as_json_and_starts_what_follows() {
+    let home = Home::new();
+    let step = |id: &str| {
+        format!("id = \"{id}\"\nname = \"{id}\"\n\n[[steps]]\nid = \"say\"\nkind = \"transform\"\nexpr = \"'{id}'\"\n")
+    };
+    home.write("workflows/first/workflow.toml", &format!("{}\n[[then]]\nworkflow = \"second\"\n", step("first")));
+    home.write("workflows/second/workflow.toml", &step("second"));
+    let lines = home.step("run first --detach --json --next --autoruns 1").exits(0).lines();
+    assert_eq!((lines.len(), &lines[0]["type"], &lines[0]["seq"]), (1, &"run_created".into(), &1.into()));
+    let run = lines[0]["run"].as_str().unwrap().to_owned();
+    home.run(["resume", &run]).exits(0);
+    // What follows is another process's doing: it is there soon.
+    let begun = std::time::Instant::now();
+    while home.step("history --task second --status completed --json").out.is_empty() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nothing followed");
+        std::thread::yield_now();
+    }
+}

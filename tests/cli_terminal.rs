@@ -165,3 +165,56 @@ fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
     assert!(terminal.screen.contains("stepwell review"), "{}", terminal.screen);
     home.step("review last --accept").exits(0);
 }
+
+/// A command that asks for a number in the middle of its work.
+const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
+    env = { STEPWELL_ASKS = \"1\" }\nargv = [\"sh\", \"-c\", \"\"\"read start; \
+    echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read answer; echo got $answer\"\"\"]\n";
+
+#[test]
+fn a_program_that_asks_while_it_runs_is_answered_at_the_terminal() {
+    let home = Home::new();
+    home.write("workflows/asky/workflow.toml", ASKING);
+    let mut terminal = Terminal::start(&home, &["run", "asky"], &[]);
+    terminal.wait_for("a form to fill in: n");
+    terminal.wait_for("> ");
+    // A field without a default is required.
+    terminal.type_in("\n");
+    terminal.wait_for("That will not do");
+    terminal.type_in("7\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert!(terminal.screen.contains("got {\"n\":7}"), "{}", terminal.screen);
+}
+
+#[test]
+fn a_question_mark_explains_the_words_and_an_instruction_may_follow_r_at_once() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &POEM, &[]);
+    terminal.wait_for(ASKS);
+    terminal.type_in("?\n");
+    terminal.wait_for("a  take it");
+    terminal.wait_for(ASKS);
+    terminal.type_in("r other subjects, please\n");
+    terminal.wait_for("always? (t) >");
+    terminal.type_in("\n");
+    terminal.wait_for("attempt 2");
+    terminal.wait_for(ASKS);
+    assert_eq!(home.call("divide")["attempts"][0]["instruction"], "other subjects, please");
+    let headings = terminal.screen.matches("(divide)").count();
+    assert_eq!(headings, 2, "one heading an attempt: {}", terminal.screen);
+}
+
+#[test]
+fn an_editor_that_leaves_nothing_changes_nothing() {
+    let home = Home::new();
+    let editor = editor(&home, "editor", "");
+    let mut terminal = Terminal::start(&home, &POEM, &[("EDITOR", &editor)]);
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    terminal.wait_for("(write[0])");
+    terminal.wait_for(ASKS);
+    terminal.type_in("e\n");
+    terminal.wait_for("saved empty");
+    terminal.wait_for(ASKS);
+    assert_eq!(home.call("write[0]")["attempts"][0]["versions"].as_array().unwrap().len(), 1);
+}

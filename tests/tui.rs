@@ -44,7 +44,7 @@ fn leave(mut screen: Screen) -> String {
 fn a_poem_is_finished_with_one_edit_and_one_retry_and_found_again() {
     let home = Home::new();
     let mut screen = poem(&home);
-    screen.wait_for("demo, not a model's answer");
+    screen.wait_for("· demo ─");
     screen.press("a");
     screen.wait_for("write[0]");
     screen.wait_for("a accept");
@@ -98,7 +98,7 @@ fn a_chat_ends_in_a_document_and_goes_on() {
     screen.press(ENTER);
     screen.wait_for("version 2 of 2");
     screen.press(TAB);
-    screen.wait_for("conversation");
+    screen.wait_for("Tab talk");
     leave(screen);
     let documents = home.show("last")["documents"].clone();
     assert_eq!(documents.as_array().unwrap().last().unwrap()["version"], 2, "{documents:#}");

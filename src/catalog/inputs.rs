@@ -103,9 +103,15 @@ fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
+/// The folder in which a path was looked for, in full.
+fn looked_in(path: &str, folder: &Path) -> String {
+    let place = std::path::absolute(folder.join(path)).unwrap_or_else(|_| folder.join(path));
+    place.parent().unwrap_or(folder).display().to_string()
+}
+
 fn bytes(path: &str, folder: &Path) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file {path} (looked in {})", folder.display()),
+        std::io::ErrorKind::NotFound => format!("there is no file {path} (looked in {})", looked_in(path, folder)),
         std::io::ErrorKind::PermissionDenied => format!("{path} may not be read by you"),
         _ => format!("{path} cannot be read: {error}"),
     };

@@ -143,6 +143,13 @@ pub enum Command {
         /// The run
         run: String,
         #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        after: AfterArgs,
+        /// For the process that holds the other end of stdin, from this event on
+        #[arg(long, value_name = "SEQ")]
+        relayed: Option<u64>,
+        #[command(flatten)]
         drive: DriveArgs,
     },
 }
@@ -153,6 +160,15 @@ pub struct Place {
     /// A folder that holds `tasks` and `workflows`
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// The flag that says it again, quoted for a shell, with a space before it; nothing where none was given.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        let dir = self.dir.as_ref().map(|dir| super::out::quoted(&dir.display().to_string()));
+        dir.map(|dir| format!(" --dir {dir}")).unwrap_or_default()
+    }
 }
 
 /// Who answers reviews.
@@ -198,7 +214,7 @@ pub struct DriveArgs {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct BudgetArg {
     /// What it may spend in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd)]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true)]
     pub budget: Option<f64>,
 }
 
@@ -232,18 +248,25 @@ pub struct RunArgs {
     #[command(flatten)]
     pub place: Place,
     /// Go on in a process of its own, to the next time that it waits; prints the run's id
-    #[arg(long, conflicts_with_all = ["json", "next"])]
+    #[arg(long)]
     pub detach: bool,
+    #[command(flatten)]
+    pub after: AfterArgs,
+    #[command(flatten)]
+    pub budget: BudgetArg,
+    #[command(flatten)]
+    pub drive: DriveArgs,
+}
+
+/// What is done about the workflows that follow a run.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct AfterArgs {
     /// Start up to N workflows that follow
     #[arg(long, value_name = "N")]
     pub autoruns: Option<u32>,
     /// Print what would follow
     #[arg(long)]
     pub next: bool,
-    #[command(flatten)]
-    pub budget: BudgetArg,
-    #[command(flatten)]
-    pub drive: DriveArgs,
 }
 
 /// `resume`.
@@ -323,6 +346,9 @@ pub struct ReviewArgs {
     /// How far the instruction reaches
     #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
     pub scope: Option<Scope>,
+    /// Have a role of the config or PROVIDER/MODEL try it again, and as far as the scope reaches
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
     /// Go on without it
     #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "budget", "decisions"])]
     pub skip: bool,
@@ -342,7 +368,7 @@ pub struct ReviewArgs {
     #[arg(long, group = "answer", conflicts_with_all = ["budget", "decisions"])]
     pub keep: bool,
     /// Let the run spend so much in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd, group = "answer", conflicts_with_all = ["decisions"])]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true, group = "answer", conflicts_with_all = ["decisions"])]
     pub budget: Option<f64>,
     /// Answer all that wait and take this answer; reviews: those that pass
     #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
@@ -380,7 +406,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "D", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: usize,
     /// One JSON object a line
     #[arg(long)]
@@ -440,6 +466,10 @@ pub fn scope_of_instruction(text: &str) -> Result<Scope, String> {
         Scope::Remaining => "remaining",
         Scope::Always => "always",
     })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
 }
 
 fn since(text: &str) -> Result<Since, String> {

@@ -1,14 +1,15 @@
 //! New runs: `run`, `rerun`, `fork`.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{ForkArgs, InputArgs, Place, RerunArgs, RunArgs};
+use super::args::{AfterArgs, ForkArgs, InputArgs, Place, RerunArgs, RunArgs};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, detach, inputs, out};
+use super::{App, consent, detach, inputs, journal, out};
 use crate::core::event::Origin;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -28,7 +29,7 @@ pub fn run(app: &App, args: RunArgs) -> Result<Exit, Problem> {
 }
 
 async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Problem> {
-    let how = How::of(&args.drive);
+    let how = How::of(&args.drive)?;
     let asks = out::can_ask() && !args.drive.json && !args.detach;
     let inputs = inputs::gather(app, &pinned.task, &args.inputs, Map::new(), asks).await?;
     check(&pinned.task, &inputs)?;
@@ -37,49 +38,54 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
         pinned,
         inputs,
         cwd: cwd()?,
-        session: args.session,
-        model: args.model,
+        session: args.session.clone(),
+        model: args.model.clone(),
         budget: budget(args.budget.budget),
         origin: None,
     };
     let run = app.engine()?.start(&start)?;
     if args.detach {
-        detach::start(app, run, &args.drive)?;
-        out::line(&run.to_string());
+        detach::start(app, run, &args)?;
+        if how.json {
+            out::raw(&journal::first(app.engine()?, run)?);
+        } else {
+            out::line(&run.to_string());
+        }
         return Ok(Exit::Done);
     }
+    drive_on(app, run, &args.place, args.after, how).await
+}
+
+/// Drives a new run, and then what follows it.
+///
+/// # Errors
+/// When the store cannot be used, or what follows cannot be started.
+pub async fn drive_on(app: &App, run: RunId, place: &Place, after: AfterArgs, how: How) -> Result<Exit, Problem> {
     let exit = drive(app, run, 0, how.clone()).await?;
     if exit != Exit::Done {
         return Ok(exit);
     }
-    follow(app, run, &args.place, args.next, args.autoruns, how).await
+    follow(app, run, place, after, how).await
 }
 
 /// What may follow a run that is done: told, or started, up to `most` runs in all, each with its own result.
-async fn follow(
-    app: &App,
-    run: RunId,
-    place: &Place,
-    next: bool,
-    most: Option<u32>,
-    how: How,
-) -> Result<Exit, Problem> {
+async fn follow(app: &App, run: RunId, place: &Place, wanted: AfterArgs, how: How) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let after = |run: RunId| -> Result<Vec<(RunId, String, Value)>, Problem> {
         let found = engine.successors(run)?;
         Ok(found.into_iter().map(|(task, inputs)| (run, task, inputs)).collect())
     };
     let mut queue: VecDeque<(RunId, String, Value)> = after(run)?.into();
-    let mut left = most.unwrap_or_default();
-    if next && queue.is_empty() && !how.json {
+    let mut left = wanted.autoruns.unwrap_or_default();
+    if wanted.next && queue.is_empty() && !how.json {
         out::line("nothing follows");
     }
     while let Some((before, task, inputs)) = queue.pop_front() {
         if left == 0 {
             let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));
-            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -");
+            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", place.flag());
             // Where a program reads stdout, only lines of JSON may stand there.
-            if next && !how.json {
+            if wanted.next && !how.json {
                 out::page(&told);
             } else {
                 out::say(&told);
@@ -115,6 +121,7 @@ async fn follow(
 /// # Errors
 /// As [`run`], and when there is no such run.
 pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
+    let how = How::of(&args.drive)?;
     let engine = app.engine()?;
     let old = engine.load(engine.find(&args.run)?)?;
     let pinned = definition(app, &old, args.pinned, &args.place)?;
@@ -133,7 +140,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
     };
     let run = engine.start(&start)?;
     out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));
-    drive(app, run, 0, How::of(&args.drive)).await
+    drive(app, run, 0, how).await
 }
 
 /// `fork`: what does not depend on a call is taken over.
@@ -141,6 +148,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
 /// # Errors
 /// As [`run`], and when there is no such run or call.
 pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
+    let how = How::of(&args.drive)?;
     let engine = app.engine()?;
     let at: Key = args.at.parse().map_err(|error| Problem::usage(format!("--at: {error}")))?;
     let old = engine.load(engine.find(&args.run)?)?;
@@ -153,7 +161,7 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
     let head = engine.load(run)?;
     out::say(&format!("run {} leaves {} at {at}: {} calls stand", run.short(), old.id.short(), head.calls.len()));
     // What was taken over is its start; only what is new is told.
-    drive(app, run, head.seq, How::of(&args.drive)).await
+    drive(app, run, head.seq, how).await
 }
 
 async fn overlay(app: &App, task: &Task, args: &InputArgs, base: Map<String, Value>) -> Result<Value, Problem> {
@@ -165,13 +173,24 @@ fn definition(app: &App, old: &Run, pinned: bool, place: &Place) -> Result<Arc<P
     if pinned {
         return Ok(Arc::new(app.engine()?.definition(old)?));
     }
-    app.catalog(place)?.pin(&old.task).map(Arc::new).map_err(|error| {
-        let problem = Problem::from(error);
-        Problem {
-            message: format!("{}\n(--pinned takes the definition that the run keeps)", problem.message),
-            ..problem
-        }
+    today(app, old, place).map_err(|problem| Problem {
+        message: format!("{}\n(--pinned takes the definition that the run keeps)", problem.message),
+        ..problem
     })
+}
+
+/// Today's definition of a run's task: of the place that the person names, else of where the run's came from, so that a
+/// run that was begun with `--dir` needs it no second time.
+///
+/// # Errors
+/// When there is none any more, it is not trusted, or something is wrong with it.
+pub fn today(app: &App, old: &Run, place: &Place) -> Result<Arc<Pinned>, Problem> {
+    let mut place = place.clone();
+    if place.dir.is_none() {
+        let kept = app.engine()?.definition(old)?;
+        place.dir = kept.root().filter(|root| *root != app.paths.own() && root.is_dir()).map(Path::to_owned);
+    }
+    Ok(Arc::new(app.catalog(&place)?.pin(&old.task)?))
 }
 
 /// The inputs of the old run that the task still has.
@@ -184,8 +203,7 @@ fn kept(old: &Run, task: &Task) -> Map<String, Value> {
 fn check(task: &Task, inputs: &Value) -> Result<(), Problem> {
     let filled = crate::core::form::fill(&task.inputs, inputs);
     filled.map(|_| ()).map_err(|wrong| {
-        let hint = format!("`stepwell run {} -i NAME=VALUE` gives a value", task.id);
-        Problem::invalid(format!("{}\n({hint})", wrong.join("\n")))
+        Problem::invalid(format!("{}\n(`-i NAME=VALUE` gives a value; `{}` is the task)", wrong.join("\n"), task.id))
     })
 }
 

@@ -1,7 +1,5 @@
 //! Before the first call to a provider that was only found, by its key or its port, a person agrees to it.
 
-use std::collections::BTreeSet;
-
 use super::line::read_line;
 use super::problem::Problem;
 use super::{App, out};
@@ -13,19 +11,25 @@ use crate::core::pinned::Pinned;
 /// # Errors
 /// When a model is not known, or nobody can be asked about a provider that was only found.
 pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(), Problem> {
-    let models = app.models()?;
-    let mut seen = BTreeSet::new();
     for name in pinned.models(model) {
-        let mut choice = models.choice(name.as_deref()).map_err(|failure| Problem::invalid(failure.message))?;
-        if choice.demo && name.is_none() {
-            models.probe().await;
-            choice = models.choice(None).map_err(|failure| Problem::invalid(failure.message))?;
-        }
-        if choice.ask_first && seen.insert(choice.model.clone()) {
-            agree(app, &choice).await?;
-        }
+        ensure_one(app, name.as_deref()).await?;
     }
     Ok(())
+}
+
+/// Makes sure that the model of this name may be asked; `None` is the one that answers where none is named.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_one(app: &App, name: Option<&str>) -> Result<(), Problem> {
+    let models = app.models()?;
+    let mut choice = models.choice(name).map_err(|failure| Problem::invalid(failure.message))?;
+    if choice.demo && name.is_none() {
+        models.probe().await;
+        choice = models.choice(None).map_err(|failure| Problem::invalid(failure.message))?;
+    }
+    // Who has agreed is not asked again.
+    if choice.ask_first { agree(app, &choice).await } else { Ok(()) }
 }
 
 async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{NewKind, Place};
 use super::line::read_line;
+use super::out::counted;
 use super::problem::{Exit, Problem};
 use super::{App, out};
 use crate::catalog::Catalog;
@@ -67,13 +68,14 @@ pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
 /// When there is no definition at a path.
 pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Problem> {
     let mut mistakes = Vec::new();
+    let mut config = None;
     let mut count = 0;
     if paths.is_empty() {
         let catalog = app.catalog(place)?;
         count = catalog.entries.len();
         mistakes.extend(catalog.entries.iter().flat_map(|entry| catalog.check(entry)));
         // The config is a definition of its own: a mistake in it stops every run.
-        app.settings()?;
+        config = app.settings().err();
     } else {
         let places = app.places(place);
         for path in paths {
@@ -82,14 +84,16 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
             mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
         }
     }
-    if mistakes.is_empty() {
-        out::say(&format!("{count} definitions, no mistakes"));
+    let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let looked_at = counted(count, "definition");
+    lines.extend(config.iter().flat_map(|wrong| wrong.message.lines().map(str::to_owned)));
+    if lines.is_empty() {
+        out::say(&format!("{looked_at}, no mistakes"));
         return Ok(Exit::Done);
     }
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     out::page(&lines.join("\n"));
-    let s = if lines.len() == 1 { "mistake" } else { "mistakes" };
-    out::say(&format!("{} {s} in {count} definitions", lines.len()));
+    let and = if config.is_some() { " and the config" } else { "" };
+    out::say(&format!("{} in {looked_at}{and}", counted(lines.len(), "mistake")));
     Ok(Exit::Invalid)
 }
 
@@ -99,12 +103,18 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
 /// When there is no definition, or it cannot be kept.
 pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
     let store = TrustStore::new(&app.paths.state);
+    let places = app.places(&Place::default());
     let offers = store.offers(path).map_err(|error| Problem::usage(error.to_string()))?;
     for offer in offers {
         let name = offer.path.display();
         if offer.trust == Trust::Trusted {
             out::say(&format!("{name} is trusted already"));
             continue;
+        }
+        for checked in Catalog::check_path(&places, &offer.path).unwrap_or_default() {
+            for mistake in checked.mistakes {
+                out::say(&format!("it has a mistake and will not run before that is repaired: {mistake}"));
+            }
         }
         let what = if offer.trust == Trust::Changed { "changed since it was trusted:" } else { "can run this:" };
         out::say(&format!("{name} {what}\n{}", offer.difference));

@@ -7,13 +7,17 @@ use super::{App, out};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::output_text;
+use crate::export;
 
 /// `diff`.
 ///
 /// # Errors
 /// When there is no such run, call or attempt, or nothing to compare.
 pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
-    let (before, after) = (text_of(app, a)?, text_of(app, b)?);
+    let ((before, one), (after, other)) = (text_of(app, a)?, text_of(app, b)?);
+    if export::is_demo(&one) || export::is_demo(&other) {
+        out::say(&format!("({})", export::DEMO));
+    }
     if before == after {
         out::say("they are the same");
     } else {
@@ -53,14 +57,15 @@ fn closing(tag: ChangeTag) -> &'static str {
 }
 
 /// The text that `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT` or `RUN:KEY#ATTEMPT.VERSION` names.
-fn text_of(app: &App, name: &str) -> Result<String, Problem> {
-    let engine = app.engine()?;
+fn text_of(app: &App, name: &str) -> Result<(String, Run), Problem> {
+    let engine = app.records()?;
     let (run, call) = name.split_once(':').map_or((name, None), |(run, call)| (run, Some(call)));
     let run = engine.load(engine.find(run)?)?;
-    match call {
-        None => whole(&run),
-        Some(call) => of_call(&run, call),
-    }
+    let text = match call {
+        None => whole(&run)?,
+        Some(call) => of_call(&run, call)?,
+    };
+    Ok((text, run))
 }
 
 fn whole(run: &Run) -> Result<String, Problem> {

@@ -1,6 +1,6 @@
 //! `doctor`, `models`, `paths`: what answers and why, what is missing, where everything lies.
 
-use super::out::Put as _;
+use super::out::{Put as _, counted};
 use super::problem::{Exit, Problem};
 use super::{App, args, out};
 use crate::core::model::ModelChoice;
@@ -34,7 +34,12 @@ pub async fn models(app: &App) -> Result<Exit, Problem> {
     let models = app.models()?;
     models.probe().await;
     let mut text = String::new();
-    for (at, choice) in models.choices().iter().enumerate() {
+    let choices = models.choices();
+    for (at, choice) in choices.iter().enumerate() {
+        // The demo that answers stands in the list by its own name, too.
+        if choices[..at].iter().any(|before| before.model == choice.model) {
+            continue;
+        }
         let mark = if at == 0 { "answers" } else { "" };
         text.put(format_args!("{mark:<8} {:<34} {}\n", choice.model, described(choice)));
     }
@@ -45,7 +50,7 @@ pub async fn models(app: &App) -> Result<Exit, Problem> {
     }
     for (name, provider) in &app.settings()?.providers {
         let place = provider.base_url.as_deref().unwrap_or("its usual address");
-        text.put(format_args!("provider {name}: {:?} at {place}\n", provider.kind));
+        text.put(format_args!("provider {name}: {} at {place}\n", provider.kind.name()));
     }
     out::page(&text);
     Ok(Exit::Done)
@@ -142,7 +147,11 @@ fn commands(app: &App) -> Result<String, Problem> {
     for entry in &catalog.entries {
         let mistakes = catalog.check(entry);
         if !mistakes.is_empty() {
-            text.put(format_args!("missing  `{}` has {} mistakes: stepwell check\n", entry.id, mistakes.len()));
+            text.put(format_args!(
+                "missing  `{}` has {}: stepwell check\n",
+                entry.id,
+                counted(mistakes.len(), "mistake")
+            ));
         }
         let Ok(task) = &entry.task else { continue };
         let Body::Workflow(workflow) = &task.body else { continue };

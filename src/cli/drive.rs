@@ -10,16 +10,20 @@ use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
+use super::relay::{self, Relayed};
 use super::{App, files, journal, out, waits};
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, PauseReason};
+use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::output_text;
+use crate::core::work::Work;
 use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
+use crate::export;
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -38,20 +42,31 @@ pub struct How {
     pub json: bool,
     /// Where results are put, too.
     pub out: Option<PathBuf>,
+    /// Whether a process of its own drives a run whose programs may ask; see [`relay`].
+    pub apart: bool,
+    /// The process that this one drives for.
+    pub relayed: Option<Arc<Relayed>>,
 }
 
 impl How {
-    /// From the arguments and the terminal.
-    #[must_use]
-    pub fn of(args: &DriveArgs) -> Self {
+    /// From the arguments and the terminal. The folder for results is made, so that this stands before anything that
+    /// runs.
+    ///
+    /// # Errors
+    /// When that folder cannot be used.
+    pub fn of(args: &DriveArgs) -> Result<Self, Problem> {
+        args.out.as_deref().map_or(Ok(()), files::ready)?;
         let can_ask = out::can_ask() && !args.json;
         let review = args.review.unwrap_or(if can_ask { Review::Ask } else { Review::Stop });
-        Self {
+        let asks = can_ask && review != Review::Stop;
+        Ok(Self {
             policy: Policy { review, approve: args.approve.unwrap_or(Approve::Ask) },
-            asks: can_ask && review != Review::Stop,
+            asks,
             json: args.json,
             out: args.out.clone(),
-        }
+            apart: !asks,
+            relayed: None,
+        })
     }
 }
 
@@ -64,6 +79,10 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let engine = app.engine()?;
     let (folded, mail) = engine.subscribe(run)?;
     let pinned = engine.definition(&folded).ok();
+    let is_over = matches!(folded.status, Status::Completed | Status::Cancelled);
+    if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
+        return relay::drive(run, after, &how).await;
+    }
     let models = app.models().ok().map(Arc::clone);
     let mut drive = Drive {
         app,
@@ -77,14 +96,19 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         ended: false,
         stopping: false,
         answered: HashMap::new(),
+        asked: 0,
         signals: Signals::new()?,
         run: folded,
         how,
     };
     drive.catch_up(after)?;
-    drive.here = engine.drive(run)? == Driving::Here;
+    // What is done is only said again, which needs no lock, unless a conversation may go on.
+    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
+    if !done {
+        drive.take_in_hand()?;
+    }
     drive.heard = false;
-    if !drive.here && !drive.how.json {
+    if !drive.here && !done && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
     }
     let exit = drive.go_on().await?;
@@ -112,6 +136,8 @@ struct Drive<'a> {
     ended: bool,
     /// The person stopped what is under way.
     stopping: bool,
+    /// The newest event when it was told that only programs that ask are under way.
+    asked: u64,
     /// The calls about which something was decided here, and the newest event that was known of them then.
     answered: HashMap<Key, u64>,
     signals: Signals,
@@ -131,7 +157,7 @@ impl Drive<'_> {
                 }
                 return Ok(exit);
             }
-            if !self.over && self.answer_by_policy().await? {
+            if !self.here && self.answer_by_policy().await? {
                 continue;
             }
             if let Some(gate) = self.next_question() {
@@ -140,10 +166,16 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() && self.waits_for_good() {
+            let only_asked = waits::only_asked(&self.run);
+            if only_asked && self.here && self.asked < self.run.seq {
+                self.asked = self.run.seq;
+                self.stay()?;
+            }
+            let waits = self.run.status == Status::Waiting || (only_asked && !self.here);
+            if waits && self.teller.is_free() && self.waits_for_good() {
                 return Ok(Exit::Waiting);
             }
-            let here = self.here;
+            let (here, relayed) = (self.here, self.how.relayed.clone());
             tokio::select! {
                 news = self.mail.next() => self.take(news)?,
                 away = self.signals.next() => {
@@ -152,8 +184,31 @@ impl Drive<'_> {
                     }
                 }
                 () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
+                () = gone(relayed) => {
+                    self.rest(PauseReason::HungUp).await?;
+                    return Ok(Exit::Interrupted);
+                }
             }
         }
+    }
+
+    /// All that is under way is programs that wait for an answer, and they live only as long as this process does: it
+    /// says what waits and stays with them. The one that it drives for, if there is one, need not.
+    fn stay(&mut self) -> Result<(), Problem> {
+        let relayed = self.how.relayed.take();
+        if relayed.is_some() {
+            self.finish(Exit::Waiting)?;
+        } else if self.how.json {
+            out::raw(&journal::asked(&self.run));
+        } else {
+            out::page(&waits::told(&self.run));
+        }
+        if let Some(relayed) = relayed.and_then(Arc::into_inner) {
+            let let_go = relayed.let_go(self.app, self.run.id);
+            let_go.map_err(|error| Problem::usage(format!("the log of the run cannot be opened: {error}")))?;
+            self.how.json = false;
+        }
+        Ok(())
     }
 
     /// Whether the run stays as it is until somebody answers: this process has heard so from its own drive; of
@@ -231,10 +286,18 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Drives the run here, if no other process does. What the policy answers is answered where it is driven.
+    fn take_in_hand(&mut self) -> Result<(), Problem> {
+        let policy = self.how.policy;
+        let answers = Arc::new(move |run: &Run, gate: &Gate| policy.answer(run, gate));
+        self.here = self.engine.drive_by(self.run.id, answers)? == Driving::Here;
+        Ok(())
+    }
+
     /// The process that drove the run may have gone.
     fn take_over(&mut self) -> Result<(), Problem> {
         if self.run.status == Status::Running && !self.engine.is_driven(self.run.id) {
-            self.here = self.engine.drive(self.run.id)? == Driving::Here;
+            self.take_in_hand()?;
         }
         Ok(())
     }
@@ -247,7 +310,7 @@ impl Drive<'_> {
         self.answered.get(&gate.key).is_none_or(|answered| *answered < seq)
     }
 
-    /// True when something was answered.
+    /// Answers what another process, which drives the run, waits for. True when something was answered.
     async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
         let answers: Vec<(Gate, What)> = self
             .run
@@ -293,7 +356,8 @@ impl Drive<'_> {
         if !self.how.asks || !self.teller.is_free() || self.over {
             return None;
         }
-        self.run.waiting().find(|gate| self.is_open(gate)).cloned()
+        let mut open = self.run.waiting().filter(|gate| self.is_open(gate));
+        open.find(|gate| self.how.policy.answer(&self.run, gate).is_none()).cloned()
     }
 
     /// `Some`: the person left.
@@ -355,7 +419,7 @@ impl Drive<'_> {
         }
         self.take_new()?;
         self.over = false;
-        self.here = self.engine.drive(self.run.id)? == Driving::Here;
+        self.take_in_hand()?;
         Ok(None)
     }
 
@@ -400,8 +464,10 @@ impl Drive<'_> {
     // ---- the end -------------------------------------------------------------------------------------------------
 
     /// The last line says how the run stands, also when nothing new came of it.
-    fn last_line(&self) -> Result<(), Problem> {
-        if !self.ended {
+    fn last_line(&self, exit: Exit) -> Result<(), Problem> {
+        if exit == Exit::Waiting && self.run.status == Status::Running {
+            out::raw(&journal::asked(&self.run));
+        } else if !self.ended {
             let events = self.engine.events(self.run.id, 0)?;
             let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
             out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
@@ -410,14 +476,20 @@ impl Drive<'_> {
     }
 
     fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
-        if let Some(folder) = &self.how.out {
-            for path in files::write_results(folder, &self.run)? {
-                out::say(&format!("written: {}", path.display()));
-            }
+        let written = self.how.out.as_deref().map_or(Ok(Vec::new()), |folder| files::write_results(folder, &self.run));
+        for path in written.iter().flatten() {
+            out::say(&format!("written: {}", path.display()));
         }
         if self.how.json {
-            return self.last_line();
+            self.last_line(exit)?;
+        } else {
+            self.told(exit);
         }
+        // What waits or came of it is said, whatever became of the files.
+        written.map(|_| ())
+    }
+
+    fn told(&self, exit: Exit) {
         let run = &self.run;
         match exit {
             Exit::Done => result(run),
@@ -434,13 +506,35 @@ impl Drive<'_> {
                     out::say(&format!("run {} failed{key} ({}): {}", run.id.short(), error.class, error.message));
                 }
                 out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
+                if let Some(key) = asked_a_model(run) {
+                    let key = out::quoted(&key.to_string());
+                    let short = run.id.short();
+                    out::say(&format!(
+                        "by another model: stepwell review {short} {key} --again --model PROVIDER/MODEL"
+                    ));
+                }
             }
             Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
             Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
-        Ok(())
     }
+}
+
+/// Comes back when the process that this one drives for is gone; never where there is none.
+async fn gone(relayed: Option<Arc<Relayed>>) {
+    match relayed {
+        Some(relayed) => relayed.gone().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The call at which a run failed, if another model may do better there.
+fn asked_a_model(run: &Run) -> Option<&Key> {
+    let (Some(key), error) = run.error.as_ref()? else { return None };
+    let attempt = run.call(key)?.newest()?;
+    let prompt = matches!(attempt.work.as_deref(), Some(Work::Prompt(_)));
+    (prompt && error.class != FailureClass::Definition).then_some(key)
 }
 
 /// What a person wrote for a decision.
@@ -457,6 +551,9 @@ fn typed(what: &What) -> Option<String> {
 /// The result: with its title for a person, the body alone into a pipe or a file.
 fn result(run: &Run) {
     let Some(result) = &run.result else { return };
+    if export::is_demo(run) {
+        out::say(&format!("({})", export::DEMO));
+    }
     if out::to_terminal() {
         out::say("");
         if !result.title.is_empty() {

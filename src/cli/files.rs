@@ -75,6 +75,20 @@ fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
+/// Makes the folder for results, and sees that it takes a file.
+///
+/// # Errors
+/// When it cannot be made or written to.
+pub fn ready(folder: &Path) -> Result<(), Problem> {
+    let cannot = |what: &str, error: io::Error| {
+        Problem::usage(format!("--out {} cannot be {what}: {error}; nothing was started", folder.display()))
+    };
+    private_folder(folder).map_err(|error| cannot("made", error))?;
+    let trial = folder.join(format!(".{}.unfinished", std::process::id()));
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&trial);
+    made.and_then(|_| std::fs::remove_file(&trial)).map_err(|error| cannot("written to", error))
+}
+
 /// Writes what a run came to into a folder: each document as Markdown, and the whole run as `run.json`.
 ///
 /// # Errors

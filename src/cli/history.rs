@@ -20,10 +20,10 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         task: args.task,
         statuses: args.status,
         since: args.since.map(begin),
-        limit: args.limit.max(1),
+        limit: args.limit,
         ..HistoryQuery::default()
     };
-    let rows = app.engine()?.history(&query)?;
+    let rows = app.records()?.history(&query)?;
     let mut text = String::new();
     for row in &rows {
         if args.json {

@@ -12,6 +12,7 @@ use super::line::{Asker, Away, Signals, fill};
 use super::problem::Problem;
 use super::{App, out};
 use crate::catalog;
+use crate::core::diagnostic::nearest;
 use crate::core::form::{Field, FieldType};
 use crate::core::task::Task;
 
@@ -64,16 +65,17 @@ pub async fn gather(
             return Err(Problem::usage(format!("-i {pair}: write -i NAME=VALUE, NAME=@FILE or NAME=@-")));
         };
         let Some(field) = find(task, name) else {
-            let known: Vec<&str> = task.inputs.iter().map(|field| field.name.as_str()).collect();
-            let hint = crate::core::diagnostic::did_you_mean(name, known.iter().copied());
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let problem = format!("`{}` has no input `{name}`{hint} (its inputs: {known})", task.id);
-            return Err(Problem::invalid(problem));
+            return Err(unknown(task, name));
         };
         let value = typed(field, value, &mut stdin)?;
         match (given.get_mut(name), value) {
             // Given more than once, a list grows.
             (Some(Value::Array(before)), Value::Array(more)) if listed.contains(&name) => before.extend(more),
+            _ if listed.contains(&name) => {
+                return Err(Problem::usage(format!(
+                    "-i {name}=… stands more than once, and takes one value; say it once"
+                )));
+            }
             (_, value) => {
                 given.insert(name.to_owned(), value);
             }
@@ -98,6 +100,16 @@ pub async fn gather(
 
 fn find<'a>(task: &'a Task, name: &str) -> Option<&'a Field> {
     task.inputs.iter().find(|field| field.name == name)
+}
+
+fn unknown(task: &Task, name: &str) -> Problem {
+    let known = || task.inputs.iter().map(|field| field.name.as_str());
+    let hint = match nearest(name, known()) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    };
+    let known = if task.inputs.is_empty() { "none".to_owned() } else { known().collect::<Vec<_>>().join(", ") };
+    Problem::invalid(format!("`{}` has no input `{name}`{hint} (its inputs: {known})", task.id))
 }
 
 fn of_input(name: &str, why: &str) -> Problem {

@@ -4,11 +4,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::problem::Problem;
 use crate::core::event::{Event, Recorded};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
+use crate::engine::Engine;
 use crate::export::json::waiting;
 
 #[derive(Serialize)]
@@ -26,6 +28,27 @@ struct Line<'a> {
 pub fn event(run: &Run, recorded: &Recorded) -> String {
     let waits = matches!(recorded.event, Event::RunWaiting {}).then(|| waiting(run));
     line(&Line { v: 1, recorded, waiting: waits })
+}
+
+/// The line of a run's first event.
+///
+/// # Errors
+/// When the store cannot be used.
+pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
+    let events = engine.events(run, 0)?;
+    let Some(first) = events.first() else { return Ok(String::new()) };
+    let folded = Run::fold(run, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
+    Ok(event(&folded, first))
+}
+
+/// The last line where only programs that ask are under way: the journal has no event for that, so `seq` is null.
+#[must_use]
+pub fn asked(run: &Run) -> String {
+    line(&json!({"v": 1, "run": run.id, "seq": null, "at": now(), "type": "run_waiting", "waiting": waiting(run)}))
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Whether an event says how a run stands, as the last line does.

@@ -9,7 +9,7 @@ use super::{App, out};
 /// # Errors
 /// When there is no such lesson or the store cannot be used.
 pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: Option<i64>) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let known = |id: i64| -> Result<(), Problem> {
         if engine.learned(None)?.iter().any(|lesson| lesson.id == id) {
             return Ok(());

@@ -22,6 +22,7 @@ pub mod log;
 mod out;
 mod policy;
 mod problem;
+mod relay;
 mod review;
 mod runs;
 mod show;
@@ -31,6 +32,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use clap::{CommandFactory as _, Parser as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::Cli;
 pub use self::detach::go_on;
@@ -108,6 +110,19 @@ impl App {
         Ok(self.engine.get_or_init(|| engine))
     }
 
+    /// The engine for what looks at runs or ends one, and asks no model: a config with mistakes is told, and hinders
+    /// nothing of that.
+    fn records(&self) -> Result<&Engine, Problem> {
+        if let Err(wrong) = self.settings() {
+            out::say(&format!("warning: {wrong}"));
+            let settings = Settings::default();
+            let models = self.models.get_or_init(|| self.rooms.models(&settings));
+            let engine = self.rooms.engine(&settings, Arc::clone(models)).map_err(Problem::store)?;
+            return Ok(self.engine.get_or_init(|| engine));
+        }
+        self.engine()
+    }
+
     fn places(&self, place: &args::Place) -> Places {
         let here = std::env::current_dir().ok().map(|folder| folder.join(".stepwell"));
         Places {
@@ -168,13 +183,13 @@ fn full_screen(app: &App) -> Result<Exit, Problem> {
 fn alone(plain: bool) -> Exit {
     let what = if plain { "With --plain there is no full-screen interface." } else { "Say what to do." };
     out::say(&format!(
-        "{what}\n\n  stepwell tasks                        what can be started\n  \
+        "{what}\n\n  stepwell tasks                         what can be started\n  \
          stepwell run poem -i topic=\"the sea\"   start a task\n  \
-         stepwell history                      earlier runs\n  \
-         stepwell show last                    the newest of them\n  \
-         stepwell review last --accept         answer what it waits for\n  \
-         stepwell doctor                       which model answers, and what is missing\n  \
-         stepwell help, stepwell run --help    everything else"
+         stepwell history                       earlier runs\n  \
+         stepwell show last                     the newest of them\n  \
+         stepwell review last --accept          answer what it waits for\n  \
+         stepwell doctor                        which model answers, and what is missing\n  \
+         stepwell help, stepwell run --help     everything else"
     ));
     Exit::Usage
 }
@@ -207,7 +222,9 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, drive } => wait_for(detach::child(app, &run, drive)),
+        Command::DriveDetached { run, place, after, relayed, drive } => {
+            wait_for(detach::child(app, &run, &place, after, &drive, relayed))
+        }
     }
 }
 
@@ -215,7 +232,11 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
 fn wait_for<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Problem::usage(format!("the system gives no threads: {error}")))?;
-    let done = runtime.block_on(work);
+    let done = runtime.block_on(async {
+        // A file that may not grow is a write that fails and is told, not the end of the program.
+        let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+        work.await
+    });
     // What still blocks (a password manager that asks) must not hold up the end.
     runtime.shutdown_background();
     done

@@ -8,7 +8,7 @@ use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
 use super::{App, begin, consent};
-use crate::core::decide::{Decision, What, what_waits};
+use crate::core::decide::{Decision, What, decide, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -35,9 +35,26 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if args.scope.is_some() && args.retry.is_none() {
         return Err(Problem::usage("--scope says how far an instruction reaches; it stands with --retry"));
     }
+    if args.model.is_some() && args.retry.is_none() && !args.again {
+        return Err(Problem::usage("--model says which model tries it again; it stands with --retry or --again"));
+    }
     args.key = args.key.or(approve.key);
+    let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
+    let mut how = How::of(&drive_args)?;
+    // A secret that was typed is known to this process alone, so this one drives.
+    how.apart &= !run.waiting().any(|gate| gate.kind == GateFor::Secret);
     let decisions = match &args.decisions {
-        Some(name) => read_decisions(&read_text(name)?)?,
+        Some(name) => {
+            let decisions = read_decisions(&read_text(name)?)?;
+            if decisions.is_empty() {
+                let example = r#"{"key":"write[1]","decide":"accept"}"#;
+                return Err(Problem::usage(format!(
+                    "--decisions {name} holds none: one JSON object a line, {example}"
+                )));
+            }
+            rehearse(&run, &decisions)?;
+            decisions
+        }
         None => decisions(&run, &args, approve.now)?,
     };
     if decisions.is_empty() {
@@ -47,6 +64,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if !driven {
         let pinned = engine.definition(&run)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
+        for model in decisions.iter().filter_map(|decision| decision.what.model()) {
+            consent::ensure_one(app, Some(model)).await?;
+        }
     }
     let all = decisions.len();
     for (done, decision) in decisions.into_iter().enumerate() {
@@ -65,8 +85,28 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
             return Err(Problem { message: format!("{}{before}", problem.message), ..problem });
         }
     }
-    let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
-    drive(app, run.id, run.seq, How::of(&drive_args)).await
+    drive(app, run.id, run.seq, how).await
+}
+
+/// Makes sure that all may be made, one after the other, on what is known now: else none is recorded.
+fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
+    let mut then = run.clone();
+    for (at, decision) in decisions.iter().enumerate() {
+        let events = match (&decision.what, run.kind) {
+            (What::Answer { value }, Kind::Instruct) if is_message(run, &decision.key) => {
+                message(&then, value.as_str().unwrap_or_default(), "")
+            }
+            _ => decide(&then, decision, ""),
+        };
+        let events = events.map_err(|refusal| {
+            let of = format!("decision {} of {}: ", at + 1, decisions.len());
+            Problem::usage(format!("{of}{refusal}; none was recorded"))
+        })?;
+        for event in &events {
+            then.apply(then.seq + 1, chrono::Utc::now(), event);
+        }
+    }
+    Ok(())
 }
 
 /// A message of a conversation goes to the run, whatever its last call was.
@@ -108,7 +148,11 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
     } else if args.accept {
         What::Accept
     } else if let Some(instruction) = &args.retry {
-        What::Retry { instruction: instruction.clone(), scope: args.scope.unwrap_or_default() }
+        What::Retry {
+            instruction: instruction.clone(),
+            scope: args.scope.unwrap_or_default(),
+            model: args.model.clone(),
+        }
     } else if args.skip {
         What::Skip
     } else if let Some(reason) = &args.deny {
@@ -120,7 +164,7 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
         })?;
         What::Answer { value }
     } else if args.again {
-        What::Again
+        What::Again { model: args.model.clone() }
     } else if args.keep {
         What::Keep
     } else if let Some(budget) = begin::budget(args.budget) {
@@ -168,7 +212,7 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
     }
     let stale: Vec<Key> =
         run.waiting().filter(|gate| gate.kind == GateFor::Stale).map(|gate| gate.key.clone()).collect();
-    if matches!(what, What::Again | What::Keep) && !stale.is_empty() {
+    if matches!(what, What::Again { .. } | What::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }
     let waiting: Vec<&Gate> = run.waiting().collect();
@@ -201,7 +245,7 @@ fn takes(gate: &Gate, what: &What) -> bool {
         What::Approve => allows(Answer::Approve),
         What::Deny { .. } => allows(Answer::Deny),
         What::Answer { .. } => allows(Answer::Answer),
-        What::Again => allows(Answer::Again),
+        What::Again { .. } => allows(Answer::Again),
         What::Keep => allows(Answer::Keep),
         What::Budget { .. } => allows(Answer::Budget),
         What::Edit { .. } | What::Reopen => false,
@@ -220,6 +264,11 @@ fn seen(gate: &Gate, what: What) -> Decision {
 fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
     let name = name.unwrap_or("-");
     let text = read_text(name)?;
+    if text.trim().is_empty() {
+        return Err(Problem::usage(format!(
+            "--edit {name} is empty, so that nothing was changed; --skip goes on without this output"
+        )));
+    }
     let call = run.call(key);
     let wanted = call.and_then(|call| call.gate.as_ref()).and_then(|gate| gate.shows.get("schema"));
     let structured = wanted.is_some()

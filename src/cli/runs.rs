@@ -1,10 +1,9 @@
 //! What is done with a run as a whole: resume, cancel, reopen.
 
 use super::out::Put as _;
-use std::sync::Arc;
 
 use super::args::{DriveArgs, ResumeArgs, Review};
-use super::begin::budget;
+use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, out};
@@ -22,9 +21,9 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     if run.status == Status::Cancelled {
         return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
     }
-    let how = How::of(&args.drive);
+    let how = How::of(&args.drive)?;
     if args.update {
-        let pinned = Arc::new(app.catalog(&args.place)?.pin(&run.task)?);
+        let pinned = today(app, &run, &args.place)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
         let preview = engine.preview(&run, &pinned);
         engine.update(&run, &pinned).await?;
@@ -50,7 +49,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
 /// # Errors
 /// When there is no such run or it is over.
 pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.find(name)?;
     engine.cancel(run).await?;
     out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));
@@ -86,5 +85,5 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     out::page(&said);
     // It is driven to where it waits again; nobody is asked here.
     let stop = DriveArgs { review: Some(Review::Stop), ..DriveArgs::default() };
-    drive(app, run.id, run.seq, How::of(&stop)).await
+    drive(app, run.id, run.seq, How::of(&stop)?).await
 }

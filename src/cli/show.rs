@@ -3,6 +3,7 @@
 use super::out::Put as _;
 use std::path::Path;
 
+use super::line::labelled;
 use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
 use crate::core::run::{Run, Status};
@@ -14,7 +15,7 @@ use crate::export::{self, Format, Scope};
 /// # Errors
 /// When there is no such run.
 pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     if json {
         out::raw(&format!("{:#}\n", export::json::show(&run)));
@@ -44,6 +45,9 @@ fn told(run: &Run) -> String {
     if run.usage.tokens() > 0 {
         text.put(format_args!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
     }
+    if export::is_demo(run) {
+        text.put(format_args!("({})\n", export::DEMO));
+    }
     for warning in &run.warnings {
         text.put(format_args!("warning: {warning}\n"));
     }
@@ -53,7 +57,9 @@ fn told(run: &Run) -> String {
     for call in run.calls.values() {
         let attempts =
             if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
-        text.put(format_args!("\n-- {} ({}{attempts})\n", call.key, call.status.name()));
+        let model = call.newest().and_then(|attempt| attempt.measured.model.as_deref());
+        let model = model.map(|model| format!(" · {}", labelled(model))).unwrap_or_default();
+        text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
         for attempt in call.attempts.iter().filter(|attempt| attempt.instruction.is_some()) {
             let said = attempt.instruction.as_ref().map_or("", |instruction| instruction.text.as_str());
             text.put(format_args!("attempt {} was rejected: {said}\n", attempt.number));
@@ -86,7 +92,7 @@ fn told(run: &Run) -> String {
 /// # Errors
 /// When there is no such run or nothing to write, or the file cannot be written.
 pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
-    let engine = app.engine()?;
+    let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     let text = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
     match out {

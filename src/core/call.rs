@@ -109,6 +109,8 @@ pub struct Instruction {
 pub struct Attempt {
     /// From 1.
     pub number: u32,
+    /// The event that began it.
+    pub seq: u64,
     /// How it ended.
     pub status: AttemptStatus,
     /// `model`, `person`, `program` or `cache`.
@@ -157,6 +159,9 @@ pub struct Standing {
     pub output: Arc<Value>,
     /// The event that made it stand.
     pub seq: u64,
+    /// It was made anew because it had become stale: the event with which a person said so. What becomes stale by it in
+    /// turn is part of the same answer.
+    pub redone: Option<u64>,
 }
 
 /// How a call ended without an output.
@@ -204,6 +209,8 @@ pub struct Call {
     pub attempts: Vec<Attempt>,
     /// What later calls see.
     pub standing: Option<Standing>,
+    /// What they saw before, oldest first.
+    pub stood: Vec<Standing>,
     /// How it ended without an output.
     pub ending: Option<Ending>,
     /// What waits for a person.
@@ -214,8 +221,12 @@ pub struct Call {
     pub stale: Option<Stale>,
     /// A person wants it performed although something stands, failed or was skipped.
     pub again: bool,
+    /// As [`Standing::redone`], until a version stands.
+    pub redone: Option<u64>,
     /// The work that a person allowed and that has not begun yet.
     pub approved: Option<Fingerprint>,
+    /// The model that a person chose for its later attempts, in the place of the definition's.
+    pub model: Option<String>,
     /// Attempts since a person last asked for it: what retry policies count.
     pub tries: u32,
     /// Not to be tried before.
@@ -242,12 +253,15 @@ impl Call {
             depends: Vec::new(),
             attempts: Vec::new(),
             standing: None,
+            stood: Vec::new(),
             ending: None,
             gate: None,
             gate_since: None,
             stale: None,
             again: false,
+            redone: None,
             approved: None,
+            model: None,
             tries: 0,
             retry_at: None,
             answer: None,
@@ -297,6 +311,12 @@ impl Call {
         self.standing.as_ref().filter(|standing| standing.fingerprint == *fingerprint)
     }
 
+    /// What later calls saw when the event of that number came.
+    #[must_use]
+    pub fn stood_at(&self, seq: u64) -> Option<&Standing> {
+        self.stood.iter().chain(&self.standing).rev().find(|standing| standing.seq <= seq)
+    }
+
     /// Whether an outside effect of it has, or may have, happened in this run.
     #[must_use]
     pub fn had_effect(&self) -> bool {
@@ -306,7 +326,7 @@ impl Call {
 
 /// What events make of a call.
 impl Call {
-    pub(super) fn start(&mut self, at: DateTime<Utc>, started: &Started) {
+    pub(super) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
         self.step.clone_from(&started.step);
         self.status = CallStatus::Running;
         self.gate = None;
@@ -326,6 +346,7 @@ impl Call {
         }
         self.attempts.push(Attempt {
             number: started.attempt,
+            seq,
             status: AttemptStatus::Running,
             by: started.by.clone(),
             fingerprint: started.fingerprint.clone(),
@@ -373,7 +394,12 @@ impl Call {
         };
         if let Some(attempt) = self.attempt_mut(gate.attempt) {
             match gate.kind {
-                GateFor::InDoubt => attempt.status = AttemptStatus::InDoubt,
+                GateFor::InDoubt => {
+                    attempt.status = AttemptStatus::InDoubt;
+                    if let Some(partial) = gate.shows.get("partial").and_then(Value::as_str) {
+                        attempt.partial = Untrusted::from(partial);
+                    }
+                }
                 GateFor::Input if attempt.by == "person" => attempt.status = AttemptStatus::Input,
                 _ => {}
             }
@@ -389,7 +415,7 @@ impl Call {
         };
         attempt.status = AttemptStatus::Accepted;
         let fingerprint = attempt.fingerprint.clone();
-        self.stand(Standing { attempt: number, version, fingerprint, output, seq });
+        self.stand(Standing { attempt: number, version, fingerprint, output, seq, redone: self.redone });
     }
 
     pub(super) fn stand(&mut self, standing: Standing) {
@@ -398,8 +424,9 @@ impl Call {
         self.stale = None;
         self.ending = None;
         self.again = false;
+        self.redone = None;
         self.retry_at = None;
-        self.standing = Some(standing);
+        self.stood.extend(self.standing.replace(standing));
     }
 
     /// A result that was made elsewhere stands here, as an attempt of its own.
@@ -414,6 +441,7 @@ impl Call {
         let number = self.next_attempt();
         self.attempts.push(Attempt {
             number,
+            seq,
             status: AttemptStatus::Accepted,
             by: by.to_owned(),
             fingerprint: fingerprint.clone(),
@@ -448,8 +476,10 @@ impl Call {
         self.stale = None;
         self.gate = None;
         if let Some(standing) = &mut self.standing {
+            self.stood.push(standing.clone());
             standing.fingerprint = fingerprint.clone();
             standing.seq = seq;
+            standing.redone = None;
             self.status = CallStatus::Accepted;
         } else if let Some(attempt) = self.attempts.last_mut() {
             attempt.fingerprint = fingerprint.clone();

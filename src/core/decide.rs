@@ -20,6 +20,7 @@ use super::schema;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::{Budget, Usage};
+use super::work::Work;
 
 /// A decision about one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,9 @@ pub enum What {
         /// How far that reaches.
         #[serde(default)]
         scope: Scope,
+        /// A role or `PROVIDER/MODEL` that makes the later attempts, as far as `scope` reaches in this run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     /// Go on without it.
     Skip,
@@ -76,7 +80,11 @@ pub enum What {
         value: Value,
     },
     /// Run it (again): a stale, failed or skipped call, or one in doubt.
-    Again,
+    Again {
+        /// A role or `PROVIDER/MODEL` that makes its later attempts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+    },
     /// Keep a stale result.
     Keep,
     /// Let the run spend so much in all.
@@ -98,11 +106,20 @@ impl What {
             Self::Approve => Answer::Approve,
             Self::Deny { .. } => Answer::Deny,
             Self::Answer { .. } => Answer::Answer,
-            Self::Again => Answer::Again,
+            Self::Again { .. } => Answer::Again,
             Self::Keep => Answer::Keep,
             Self::Budget { .. } => Answer::Budget,
             Self::Reopen => return None,
         })
+    }
+
+    /// The model that it asks for.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Retry { model, .. } | Self::Again { model } => model.as_deref(),
+            _ => None,
+        }
     }
 
     /// The word for it in messages.
@@ -137,7 +154,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     };
     match &decision.what {
         What::Reopen => return reopen(call, by),
-        What::Again if call.gate.is_none() => return again(call, by),
+        What::Again { model } if call.gate.is_none() => {
+            let chosen = chosen(run, key, model.as_deref(), Scope::This, by)?;
+            return Ok(chosen.into_iter().chain(again(call, by)?).collect());
+        }
         _ => {}
     }
     let Some(gate) = &call.gate else { return Refusal::because(not_waiting(run, call)) };
@@ -154,9 +174,11 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             vec![Event::CallAccepted { key, attempt, version, by, overridden: failed_checks(gate) }]
         }
         What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
-        What::Retry { instruction, scope } => {
+        What::Retry { instruction, scope, model } => {
             let instruction = instruction.trim().to_owned();
-            vec![Event::AttemptRejected { key, attempt, instruction, scope: *scope, by }]
+            let chosen = chosen(run, &key, model.as_deref(), *scope, &by)?;
+            let rejected = Event::AttemptRejected { key, attempt, instruction, scope: *scope, by };
+            chosen.into_iter().chain([rejected]).collect()
         }
         What::Skip => {
             let because = format!("left out by {by}");
@@ -181,7 +203,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             message(run, text, &by)?
         }
         What::Answer { value } => answer_gate(gate, value, by)?,
-        What::Again => vec![Event::CallRequested { key, by }],
+        What::Again { model } => {
+            let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
+            chosen.into_iter().chain([Event::CallRequested { key, by }]).collect()
+        }
         What::Keep => {
             let Some(stale) = &call.stale else { return Refusal::because(not_waiting(run, call)) };
             vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
@@ -189,6 +214,34 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
         What::Budget { budget } => vec![Event::BudgetRaised { budget: raised(gate, *budget), by }],
         What::Reopen => Vec::new(),
     })
+}
+
+/// The events of a person's choice of another model: for later attempts of a call, and beyond [`Scope::This`] also for
+/// the calls of its step; of a step that has not begun, `key` is the step's. In a conversation it is for all that
+/// follows.
+///
+/// # Errors
+/// When the call asks no model, or the run was cancelled.
+pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+    if run.status == Status::Cancelled {
+        return Refusal::because("the run was cancelled; `rerun` or `fork` starts a new one from it");
+    }
+    let call = run.call(key);
+    if let Some(other) = call.and_then(Call::newest).and_then(|attempt| attempt.work.as_ref())
+        && !matches!(**other, Work::Prompt(_))
+    {
+        return Refusal::because(format!("`{key}` asks no model: it is of kind `{}`", other.kind()));
+    }
+    let scope = match (run.kind, call) {
+        (Kind::Workflow, Some(_)) => scope,
+        (Kind::Instruct, _) | (_, None) => Scope::Remaining,
+    };
+    let step = call.map_or_else(|| key.step(), |call| &call.step).to_owned();
+    Ok(vec![Event::ModelChosen { key: key.clone(), step, model: model.to_owned(), scope, by: by.to_owned() }])
+}
+
+fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+    model.map_or(Ok(Vec::new()), |model| choose_model(run, key, model, scope, by))
 }
 
 /// The events of a person's message in a conversation.
@@ -326,8 +379,9 @@ fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
             Ok(vec![Event::CallRequested { key: call.key.clone(), by: by.to_owned() }])
         }
-        status => {
-            Refusal::because(format!("`{}` is {}; only what ended or is stale runs again", call.key, status.name()))
+        _ => {
+            let now = stands(call);
+            Refusal::because(format!("`{}` {now}; only what ended or is stale runs again", call.key))
         }
     }
 }
@@ -339,7 +393,8 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
             return Ok(vec![Event::CallRequested { key, by }]);
         }
-        return Refusal::because(format!("`{key}` is {}; only an accepted call can be reopened", call.status.name()));
+        let now = stands(call);
+        return Refusal::because(format!("`{key}` {now}; only an accepted call can be reopened"));
     }
     let Some(standing) = &call.standing else {
         return Refusal::because(format!("`{key}` has no output to go back to"));
@@ -407,12 +462,19 @@ fn article(kind: GateFor) -> &'static str {
 }
 
 fn not_waiting(run: &Run, call: &Call) -> String {
-    let state = match call.status {
-        CallStatus::Accepted => "has been accepted already".to_owned(),
-        CallStatus::Running => "is still running".to_owned(),
-        status => format!("is {}", status.name()),
-    };
-    format!("`{}` {state}; {}", call.key, what_waits(run))
+    format!("`{}` {}; {}", call.key, stands(call), what_waits(run))
+}
+
+/// How a call stands, for messages.
+fn stands(call: &Call) -> String {
+    let gate = call.gate.as_ref().map(|gate| article(gate.kind));
+    match (call.status, gate) {
+        (_, Some(gate)) => format!("waits for {gate}"),
+        (CallStatus::Pending, None) => "has not begun".to_owned(),
+        (CallStatus::Running, None) => "is still running".to_owned(),
+        (CallStatus::Accepted, None) => "has been accepted already".to_owned(),
+        (status, None) => format!("is {}", status.name().replace('_', " ")),
+    }
 }
 
 /// What waits, for messages.

@@ -129,7 +129,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     /// More than so many names are no help.
     const LISTED: usize = 12;
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    // A name that is still missing is none to propose.
+    let candidates: Vec<&str> = candidates.into_iter().filter(|name| !name.is_empty()).collect();
     match nearest(name, candidates.iter().copied()) {
         Some(candidate) => format!("; did you mean `{candidate}`?"),
         None if candidates.is_empty() => String::new(),

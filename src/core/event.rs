@@ -22,6 +22,9 @@ use super::text::Untrusted;
 use super::usage::{Budget, Usage};
 use super::work::Work;
 
+/// Who decides where no person does: the definition.
+pub const FLOW: &str = "flow";
+
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
@@ -459,6 +462,20 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// A person chose another model for later attempts.
+    ModelChosen {
+        /// The call, or a step's where none of its calls has begun.
+        key: Key,
+        /// Its step.
+        step: String,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+        /// `this`: the call. Else also the calls of its step that nobody chose another one for.
+        #[serde(default)]
+        scope: Scope,
+        /// Who.
+        by: String,
+    },
     /// The call is not wanted any more.
     CallCancelled {
         /// The call.
@@ -471,7 +488,8 @@ pub enum Event {
     FlowDecided {
         /// The call or step that it is about.
         key: Key,
-        /// `when`, `switch`, `until`, `first`, `stop_when`; of a script `now`, `settled`.
+        /// `when`, `switch`, `until`, `first`, `stop_when`; `for_each`, whose value is how many items the list has;
+        /// of a script `now`, `settled`.
         what: String,
         /// What came out.
         value: Value,
@@ -547,6 +565,7 @@ impl Event {
             | Self::CallAdopted { key, .. }
             | Self::CallReopened { key, .. }
             | Self::CallRequested { key, .. }
+            | Self::ModelChosen { key, .. }
             | Self::CallCancelled { key, .. }
             | Self::FlowDecided { key, .. }
             | Self::StateSet { key, .. } => Some(key),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
 use super::document::{Document, DocumentVersion, Said};
-use super::event::{Event, Lesson, Scope};
+use super::event::{Event, FLOW, Lesson, Scope};
 use super::gate::GateFor;
 use super::key::Key;
 use super::model::Role;
@@ -151,6 +151,12 @@ impl Run {
         }
     }
 
+    /// A stale call that is made anew without a question: where a person answered for all that follows.
+    fn answer_carried(&self, key: &Key) -> Option<u64> {
+        let stale = self.calls.get(key)?.stale.as_ref()?;
+        stale.because.iter().filter_map(|source| self.calls.get(source)?.standing.as_ref()?.redone).max()
+    }
+
     /// A message of the person answers every question of the conversation.
     fn close_inputs(&mut self) {
         let mut closed = 0;
@@ -178,6 +184,16 @@ impl Run {
             self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
             return;
         }
+        if let Event::ModelChosen { step, model, scope, .. } = event {
+            // A call that has not been heard of does not come into being by this.
+            if let Some(call) = self.calls.get_mut(key) {
+                call.model = Some(model.clone());
+            }
+            if *scope != Scope::This {
+                self.models.insert(step.clone(), model.clone());
+            }
+            return;
+        }
         if let Event::CallMoved { from, attempt, version, fingerprint, .. } = event {
             let Some(origin) = self.calls.get(from) else { return };
             let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));
@@ -187,10 +203,14 @@ impl Run {
             call.take_over(seq, at, "moved", fingerprint, &output);
             return;
         }
+        let answered = match event {
+            Event::CallRequested { by, .. } if by == FLOW => self.answer_carried(key),
+            _ => Some(seq),
+        };
         let step = event.step().unwrap_or_else(|| key.step());
         let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step.to_owned()));
         match event {
-            Event::AttemptStarted(started) => call.start(at, started),
+            Event::AttemptStarted(started) => call.start(seq, at, started),
             Event::AttemptFinished { attempt, output, problem, measured, .. } => {
                 self.usage += measured.usage;
                 call.under_way_ended();
@@ -306,10 +326,10 @@ impl Run {
                 call.again = false;
                 call.retry_at = None;
                 call.status = CallStatus::Skipped;
-                let by_person = by != "flow";
+                let by_person = by != FLOW;
                 if by_person {
                     // What the person left out is not what later calls see.
-                    call.standing = None;
+                    call.stood.extend(call.standing.take());
                 }
                 call.ending = Some(Ending::Skipped { because: because.clone(), by_person });
             }
@@ -339,6 +359,9 @@ impl Run {
                 call.ending = None;
             }
             Event::CallRequested { .. } => {
+                if call.status == CallStatus::Stale {
+                    call.redone = answered;
+                }
                 call.gate = None;
                 call.stale = None;
                 call.ending = None;

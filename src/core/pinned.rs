@@ -1,7 +1,7 @@
 //! A definition as a run keeps it: the task, its child workflows, and where it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,16 @@ impl Pinned {
     /// Never for a definition that was parsed; the type follows serde.
     pub fn hash(&self) -> Result<Fingerprint, serde_json::Error> {
         Fingerprint::of(&(&self.task, &self.children))
+    }
+
+    /// The folder that holds the `tasks` or `workflows` that it came from; `None` for one from the binary.
+    #[must_use]
+    pub fn root(&self) -> Option<&Path> {
+        let folder = self.folder.as_deref()?;
+        match self.task.body {
+            Body::Instruct(_) => folder.parent(),
+            Body::Workflow(_) => folder.parent()?.parent(),
+        }
     }
 
     /// The models that a run of it would ask; `None` is the usual one. `model` stands in the place of the task's.

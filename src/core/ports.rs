@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{Created, Event, Lesson, Measured, Recorded};
-use super::failure::Failure;
+use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
 use super::id::RunId;
 use super::key::Key;
@@ -306,6 +306,8 @@ pub struct Bench {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Told the id of a process that leads a group of its own and has been started for the attempt.
+    pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }
 
 /// How an attempt ended.
@@ -352,6 +354,14 @@ pub trait Performer: Send + Sync {
 
     /// The provider whose limit of parallel requests this work counts against, and that limit.
     fn lane(&self, work: &Work) -> Option<(String, usize)>;
+
+    /// Whether a model of that name can be asked at all.
+    ///
+    /// # Errors
+    /// When no such role or provider is configured: what was asked for and what there is.
+    fn knows_model(&self, _name: &str) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Language models: the `models` room.
@@ -389,6 +399,15 @@ pub trait Models: Send + Sync {
 
     /// The key of a provider was put right: requests go to it again.
     fn repair(&self, _provider: &str) {}
+
+    /// Takes a key that a person typed, for the life of this process, in the place of the configured one; requests go to
+    /// that provider again. It is held in memory only, and sent nowhere but there.
+    ///
+    /// # Errors
+    /// When there is no such provider, or it takes no key.
+    fn give_key(&self, provider: &str, _key: Secret) -> Result<(), Failure> {
+        Err(Failure::new(FailureClass::Definition, format!("the provider `{provider}` takes no key")))
+    }
 
     /// The person agreed that a provider that was only found is used: `ask_first` is no longer set for it.
     fn agree(&self, _provider: &str) {}

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, CallStatus};
 use super::document::{Document, Said};
 use super::event::{Created, Event, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
@@ -86,7 +86,7 @@ pub struct RunResult {
 /// Something that the flow decided, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decided {
-    /// `when`, `switch`, `until`, `first`, `stop_when`.
+    /// `when`, `switch`, `until`, `first`, `stop_when`; `for_each`, whose value is how many items the list has.
     pub what: String,
     /// What came out.
     pub value: Value,
@@ -107,6 +107,8 @@ pub struct Run {
     pub kind: Kind,
     /// What the person reads.
     pub title: String,
+    /// What it was called when it started: what its templates see, whatever it is called since.
+    pub first_title: String,
     /// Where it stands, as the journal has it.
     pub status: Status,
     /// Why it is paused.
@@ -151,6 +153,8 @@ pub struct Run {
     pub documents: IndexMap<String, Document>,
     /// Instructions for calls of a step that had not started, with the event that gave them.
     pub remaining: Vec<(u64, Lesson)>,
+    /// The models that a person chose for the calls of a step.
+    pub models: HashMap<String, String>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
@@ -192,6 +196,7 @@ impl Run {
             seq: 1,
             task: created.task,
             kind: created.kind,
+            first_title: created.title.clone(),
             title: created.title,
             status: Status::Running,
             paused: None,
@@ -215,6 +220,7 @@ impl Run {
             said: Vec::new(),
             documents: IndexMap::new(),
             remaining: Vec::new(),
+            models: HashMap::new(),
             approved: HashSet::new(),
             warnings: Vec::new(),
             log: Vec::new(),
@@ -249,6 +255,13 @@ impl Run {
         self.calls.get(key)
     }
 
+    /// The model that a person chose for later attempts of a call, in the place of the definition's.
+    #[must_use]
+    pub fn chosen_model(&self, key: &Key, step: &str) -> Option<&str> {
+        let own = self.call(key).and_then(|call| call.model.as_ref());
+        own.or_else(|| self.models.get(step)).map(String::as_str)
+    }
+
     /// What waits for a person, in the order in which the calls were first heard of.
     pub fn waiting(&self) -> impl Iterator<Item = &Gate> {
         self.calls.values().filter_map(|call| call.gate.as_ref())
@@ -269,6 +282,42 @@ impl Run {
             }
         }
         found
+    }
+
+    /// The calls whose output is not what `call` was made from, as far as it depends on them: `depends` are what it
+    /// would be made from now. Where something changed, what that was made from in turn is not named.
+    #[must_use]
+    pub fn changed(&self, call: &Call, depends: &[Key]) -> Vec<Key> {
+        let made = call.standing.as_ref().map_or_else(|| call.newest(), |standing| call.attempt(standing.attempt));
+        let made = made.map_or(call.seq, |attempt| attempt.seq);
+        let mut changed = Vec::new();
+        let mut seen: HashSet<&Key> = HashSet::new();
+        let mut queue: Vec<&Key> = depends.iter().collect();
+        while let Some(named) = queue.pop() {
+            if !seen.insert(named) {
+                continue;
+            }
+            for source in self.calls.values().filter(|source| source.key != call.key && names(named, &source.key)) {
+                let before = source.stood_at(made).map(|standing| &standing.output);
+                let gone = matches!(source.status, CallStatus::Skipped | CallStatus::Failed);
+                let now = source.standing.as_ref().filter(|_| !gone).map(|standing| &standing.output);
+                if before == now {
+                    queue.extend(&source.depends);
+                } else if !changed.contains(&source.key) {
+                    changed.push(source.key.clone());
+                }
+            }
+        }
+        changed.sort();
+        changed
+    }
+
+    /// How many items the list of a step has that works through one; `step` is its key without an item. `None` before
+    /// the list is made.
+    #[must_use]
+    pub fn items(&self, step: &Key) -> Option<usize> {
+        let decided = self.decided.get(step)?.iter().find(|decided| decided.what == "for_each")?;
+        usize::try_from(decided.value.as_u64()?).ok()
     }
 
     /// How many gates are open.

@@ -106,6 +106,14 @@ impl<'a> Table<'a> {
         self.entries.iter().any(|(name, _)| name.get_ref() == key)
     }
 
+    /// Every key, in the order of the file; none counts as asked for.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Text> {
+        let place = |span| Place { source: Arc::clone(&self.doc.source), span };
+        let text = |name: &str, span| Text { value: name.to_owned(), place: place(span), quoted: false };
+        self.entries.iter().map(|(name, _)| text(name.get_ref(), name.span())).collect()
+    }
+
     /// Every key with its value, in the order of the file; all count as asked for.
     #[must_use]
     pub fn entries(&self) -> Vec<Item<'a>> {

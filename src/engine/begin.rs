@@ -1,6 +1,6 @@
 //! Beginning: which wanted calls may start, and attempts on their way from intent to outcome.
 
-use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::call::{AttemptStatus, Call};
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateFor};
@@ -17,75 +17,82 @@ use crate::core::model::Asker;
 use crate::core::ports::{AskSink, Bench, Job, Performed};
 use crate::core::secret::SecretRef;
 use crate::core::step::Span;
+use crate::core::template::to_json;
 use crate::core::text::Untrusted;
-use crate::core::usage::Usage;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
-use crate::engine::driver::{Driver, Ended, UnderWay};
+use crate::engine::driver::{Driver, Ended, Starting, UnderWay};
 use crate::engine::failpoint::failpoint;
-use crate::engine::ready::{self, Limits, Step};
-use crate::engine::{Order, compose, outcome, recover};
+use crate::engine::ready::{self, Limits, Step, Taken};
+use crate::engine::{Order, compose, orphan, outcome, recover};
 use crate::flow::Want;
 
 impl Driver {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
+        self.retry_at = None;
         if self.resting.is_some() || self.wants.end.is_some() {
             return false;
         }
         let now = self.now();
         let before = self.staged.len();
-        let mut lanes: HashMap<Key, usize> = HashMap::new();
-        let mut reserved = Usage::default();
-        for attempt in self.under_way.values() {
-            reserved += attempt.estimate;
-            if let Some(lane) = &attempt.lane {
-                *lanes.entry(lane.clone()).or_default() += 1;
-            }
-        }
-        let mut under_way = self.under_way.len() + self.starting.len();
+        let mut taken = self.taken();
         for want in self.wants.calls.clone() {
-            if self.under_way.contains_key(&want.key) || self.starting.iter().any(|starting| starting.key == want.key) {
+            if self.under_way.contains_key(&want.key) {
                 continue;
             }
-            let pure = matches!(*want.work, Work::Transform { .. });
-            let estimate =
-                if pure { Usage::default() } else { self.engine.shared.ports.performer.estimate(&want.work) };
-            let missing = if pure { None } else { self.missing_secret(&want.work) };
             let limits = Limits {
-                // A pure step takes no time and so no place.
-                concurrency: if pure { usize::MAX } else { self.settings.concurrency },
-                under_way,
-                lanes: &lanes,
+                concurrency: self.settings.concurrency,
                 budget: self.run.budget.unwrap_or(self.settings.budget),
-                reserved,
+                taken: &taken,
             };
-            match ready::ready(&self.run, &want, &limits, estimate, missing.as_deref(), now) {
-                Step::Wait | Step::Until(_) => {}
+            if limits.is_full_for(&want) && self.settings.secrets.is_empty() {
+                continue;
+            }
+            let work = compose::by_chosen_model(&self.run, &want);
+            let performer = &self.engine.shared.ports.performer;
+            let (estimate, missing) = (|| performer.estimate(&work), || self.missing_secret(&work));
+            match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
+                Step::Wait => {}
+                Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
                 Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
-                Step::Start if pure => self.compute(&want),
-                Step::Start if matches!(*want.work, Work::Ask { .. }) => self.ask(&want),
-                Step::Start => {
-                    if self.take_cached(&want) || !self.enter_lane(&want) {
+                Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
+                    if !self.take_cached(&want) {
+                        self.compute(&want);
+                    }
+                }
+                Step::Start(_) if matches!(*work, Work::Ask { .. }) => self.ask(&want),
+                Step::Start(estimate) => {
+                    if self.take_cached(&want) {
                         continue;
                     }
-                    self.stage_start(&want, if matches!(*want.work, Work::Prompt(_)) { "model" } else { "program" });
-                    self.starting.push(Arc::clone(&want));
-                    under_way += 1;
-                    reserved += estimate;
-                    if let Some((lane, _)) = &want.lane {
-                        *lanes.entry(lane.clone()).or_default() += 1;
-                    }
+                    let Ok(provider) = self.enter_lane(&work) else { continue };
+                    self.stage_start(&want, &work, if matches!(*work, Work::Prompt(_)) { "model" } else { "program" });
+                    taken.add(&want.lanes, estimate);
+                    self.starting.push(Starting { want, estimate, provider });
                 }
             }
         }
         self.staged.len() > before
     }
 
-    pub(super) fn stage_start(&mut self, want: &Want, by: &str) -> u32 {
+    /// What the calls have that are under way, and those that begin with the next commit.
+    fn taken(&self) -> Taken {
+        let mut taken = Taken::default();
+        for attempt in self.under_way.values() {
+            taken.add(&attempt.lanes, attempt.estimate);
+        }
+        for Starting { want, estimate, .. } in &self.starting {
+            taken.add(&want.lanes, *estimate);
+        }
+        taken
+    }
+
+    fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: &str) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
-        let work = compose::compose(&self.run, &want.step, call, &want.work);
+        let pure = matches!(**work, Work::Transform { .. });
+        let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
         self.stage(
             Event::AttemptStarted(Started {
                 key: want.key.clone(),
@@ -93,7 +100,7 @@ impl Driver {
                 attempt,
                 fingerprint: want.fingerprint.clone(),
                 by: by.to_owned(),
-                work: (!matches!(work, Work::Transform { .. })).then(|| Arc::new(work)),
+                work,
                 item: want.item.clone(),
                 depends: want.depends.clone(),
                 on_crash: want.on_crash,
@@ -106,7 +113,7 @@ impl Driver {
     /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
     pub(super) fn compute(&mut self, want: &Want) {
         let Work::Transform { value } = &*want.work else { return };
-        let attempt = self.stage_start(want, "program");
+        let attempt = self.stage_start(want, &want.work, "program");
         let problem = None;
         let output = Arc::new(value.clone());
         self.stage(
@@ -118,7 +125,7 @@ impl Driver {
     /// A form is an attempt that the person makes.
     pub(super) fn ask(&mut self, want: &Want) {
         let Work::Ask { text, fields } = &*want.work else { return };
-        let attempt = self.stage_start(want, "person");
+        let attempt = self.stage_start(want, &want.work, "person");
         let gate = Gate {
             key: want.key.clone(),
             kind: GateFor::Input,
@@ -133,15 +140,17 @@ impl Driver {
     /// An accepted result of an earlier run stands in for the attempt.
     pub(super) fn take_cached(&mut self, want: &Want) -> bool {
         let Some(age) = want.cache else { return false };
-        let asked_again = self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty());
+        if self.run.call(&want.key).is_some_and(|call| !call.attempts.is_empty()) {
+            return false;
+        }
         let since = self.now() - age.duration();
         let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
             return false;
         };
-        if asked_again || from == self.run.id {
+        if from == self.run.id {
             return false;
         }
-        let attempt = self.stage_start(want, "cache");
+        let attempt = self.stage_start(want, &want.work, "cache");
         let measured = Measured { notes: vec![format!("taken from run {}", from.short())], ..Measured::default() };
         let output = Arc::new(output);
         self.stage(Event::AttemptFinished { key: want.key.clone(), attempt, output, problem: None, measured }, false);
@@ -161,18 +170,19 @@ impl Driver {
         })
     }
 
-    /// Takes a place at the provider, if it has one.
-    pub(super) fn enter_lane(&self, want: &Want) -> bool {
-        let Some((provider, most)) = self.engine.shared.ports.performer.lane(&want.work) else { return true };
+    /// Takes a place at the provider, and gives its name if it has a limit.
+    ///
+    /// # Errors
+    /// When all its places are taken.
+    fn enter_lane(&self, work: &Work) -> Result<Option<String>, ()> {
+        let Some((provider, most)) = self.engine.shared.ports.performer.lane(work) else { return Ok(None) };
         let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = lanes.entry(provider).or_default();
-        let free = *count < most;
-        *count += usize::from(free);
-        free
-    }
-
-    pub(super) fn provider_of(&self, work: &Work) -> Option<String> {
-        self.engine.shared.ports.performer.lane(work).map(|(provider, _)| provider)
+        let count = lanes.entry(provider.clone()).or_default();
+        if *count >= most {
+            return Err(());
+        }
+        *count += 1;
+        Ok(Some(provider))
     }
 
     pub(super) fn leave_lane(&self, provider: Option<&String>) {
@@ -186,14 +196,16 @@ impl Driver {
     }
 
     /// Begins an attempt whose intent is committed.
-    pub(super) fn begin(&mut self, want: &Want) {
+    pub(super) fn begin(&mut self, starting: Starting) {
+        let Starting { want, estimate, provider } = starting;
         let Some((attempt, work)) =
             self.run.call(&want.key).and_then(|call| call.newest()).and_then(|a| Some((a.number, a.work.clone()?)))
         else {
-            return;
+            return self.leave_lane(provider.as_ref());
         };
         let ports = &self.engine.shared.ports;
         let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
+        let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
         let cancel = CancellationToken::new();
         let job = Job {
             run: self.run.id,
@@ -207,6 +219,7 @@ impl Driver {
                 attempt,
                 inputs: Arc::clone(&self.run.inputs),
                 item: want.item.as_deref().cloned(),
+                vars: want.vars.as_ref().and_then(|vars| to_json(vars).ok()),
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),
@@ -219,22 +232,30 @@ impl Driver {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
             ask: ask_sink(self.orders.clone(), want.key.clone(), attempt),
+            began: program_sink(program.clone(), want.key.clone(), attempt),
         };
+        let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
             cancel,
             partial,
+            program,
             retry: want.retry.clone(),
-            lane: want.lane.as_ref().map(|(lane, _)| lane.clone()),
-            provider: self.provider_of(&want.work),
-            estimate: ports.performer.estimate(&want.work),
+            lanes: want.lanes.clone(),
+            provider,
+            estimate,
             since: Instant::now(),
         };
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
         failpoint("begin.before");
-        let performed = ports.performer.perform(job, bench);
-        let guarded = tokio::spawn(performed);
+        let performer = Arc::clone(&ports.performer);
+        let guarded = tokio::spawn(async move {
+            for program in left {
+                program.end().await;
+            }
+            performer.perform(job, bench).await
+        });
         failpoint("begin.after");
         tokio::spawn(async move {
             let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
@@ -247,13 +268,27 @@ impl Driver {
         });
     }
 
+    /// Ends what still runs of calls that are given up or have failed. Of one in doubt it is left alone until a person
+    /// decides; of one that worked, as a person said, for good.
+    pub(super) fn end_what_was_left(&mut self) {
+        for program in std::mem::take(&mut self.left) {
+            match self.run.call(&program.key).map(|call| call.status) {
+                Some(CallStatus::Accepted) => {}
+                Some(CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed) | None => {
+                    self.ending.spawn(program.end());
+                }
+                Some(_) => self.left.push(program),
+            }
+        }
+    }
+
     pub(super) fn take_end(&mut self, ended: Ended) {
         failpoint("outcome.received");
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
         // What is on the disk is removed once the outcome is committed.
-        self.spent.extend(under_way.partial.spent());
+        self.spent.extend(under_way.partial.spent().into_iter().chain([under_way.program]));
         let Some(call) = self.run.call(&ended.key) else { return };
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt
@@ -284,6 +319,11 @@ fn resumable(performed: Performed) -> Performed {
         }
         other => other,
     }
+}
+
+/// Notes the program that an attempt has started, so that it is found should this process die.
+fn program_sink(path: PathBuf, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send + Sync> {
+    Arc::new(move |pid| orphan::note(&path, &key, attempt, pid))
 }
 
 fn ask_sink(orders: mpsc::UnboundedSender<Order>, key: Key, attempt: u32) -> AskSink {

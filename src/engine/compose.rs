@@ -1,22 +1,37 @@
 //! The conversation of an attempt: what the step asks, what was learned, and what a person said of earlier attempts.
 
+use std::sync::Arc;
+
 use crate::core::call::{AttemptStatus, Call};
 use crate::core::model::{Message, Role};
 use crate::core::run::Run;
 use crate::core::text::output_text;
 use crate::core::work::{PromptWork, Reply, Work};
+use crate::flow::Want;
 
-/// The work of the next attempt of a call. `call` is `None` before the first.
+/// The wanted work with the model that a person chose for it.
 #[must_use]
-pub fn compose(run: &Run, step: &str, call: Option<&Call>, work: &Work) -> Work {
-    match work {
-        Work::Prompt(prompt) if prompt.reply == Reply::Output => Work::Prompt(prompt_with(run, step, call, prompt)),
-        other => other.clone(),
+pub fn by_chosen_model(run: &Run, want: &Want) -> Arc<Work> {
+    match (&*want.work, run.chosen_model(&want.key, &want.step)) {
+        (Work::Prompt(prompt), Some(model)) => {
+            Arc::new(Work::Prompt(PromptWork { models: vec![model.to_owned()], ..prompt.clone() }))
+        }
+        _ => Arc::clone(&want.work),
     }
 }
 
-fn prompt_with(run: &Run, step: &str, call: Option<&Call>, prompt: &PromptWork) -> PromptWork {
-    let mut prompt = prompt.clone();
+/// The work of the next attempt of a call. `call` is `None` before the first.
+#[must_use]
+pub fn compose(run: &Run, step: &str, call: Option<&Call>, work: &Arc<Work>) -> Arc<Work> {
+    match &**work {
+        Work::Prompt(prompt) if prompt.reply == Reply::Output => {
+            Arc::new(Work::Prompt(prompt_with(run, step, call, prompt.clone())))
+        }
+        _ => Arc::clone(work),
+    }
+}
+
+fn prompt_with(run: &Run, step: &str, call: Option<&Call>, mut prompt: PromptWork) -> PromptWork {
     let standing = standing_instructions(run, step, call);
     if let (Some(last), false) = (prompt.messages.last_mut(), standing.is_empty()) {
         last.text.push_str("\n\nHeed these standing instructions:\n");

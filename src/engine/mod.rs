@@ -14,6 +14,7 @@ mod failpoint;
 mod feed;
 mod lease;
 mod orders;
+mod orphan;
 mod outcome;
 mod ready;
 mod recover;
@@ -34,8 +35,8 @@ pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
-use crate::core::event::{Event, PauseReason};
-use crate::core::gate::GateFor;
+use crate::core::event::{Event, PauseReason, Scope};
+use crate::core::gate::{Gate, GateFor};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -44,6 +45,7 @@ use crate::core::ports::{
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
+pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
@@ -62,6 +64,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
+    /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Environment,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -121,6 +125,9 @@ struct Shared {
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
 }
+
+/// What answers a gate in the place of a person; `None`: a person has to.
+pub type Answers = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
 
 /// Makes events of a run as it stands.
 type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
@@ -283,6 +290,14 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
+        self.drive_by(run, Arc::new(|_, _| None))
+    }
+
+    /// As [`Engine::drive`]; what `answers` answers, as the person who drives here, is never waited for.
+    ///
+    /// # Errors
+    /// As [`Engine::drive`].
+    pub fn drive_by(&self, run: RunId, answers: Answers) -> Result<Driving, EngineError> {
         if self.drive_of(run).is_some() {
             return Ok(Driving::Here);
         }
@@ -293,7 +308,7 @@ impl Engine {
         })?;
         let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
         let (orders, inbox) = mpsc::unbounded_channel();
-        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), (orders.clone(), inbox))?;
+        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
         tokio::spawn(driver.drive());
         Ok(Driving::Here)
@@ -302,8 +317,11 @@ impl Engine {
     /// Records a decision. It is committed when this returns.
     ///
     /// # Errors
-    /// When it may not be made, or the store cannot be used.
+    /// When it may not be made, it names a model that is not known, or the store cannot be used.
     pub async fn decide(&self, run: RunId, decision: Decision) -> Result<(), EngineError> {
+        if let Some(model) = decision.what.model() {
+            self.knows_model(model)?;
+        }
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             if drive.send(Order::Decide(decision.clone(), reply)).is_ok()
@@ -315,6 +333,24 @@ impl Engine {
         let who = self.shared.ports.who.clone();
         self.take_secret(run, &decision)?;
         self.append(run, move |run| decide::decide(run, &decision, &who)).await
+    }
+
+    /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond [`Scope::This`] also those
+    /// of the calls of its step for which none was chosen. `key` may be a step's of which no call has begun; in a
+    /// conversation the choice is for all that follows. Nothing is performed by this: [`What::Retry`] and
+    /// [`What::Again`] take a model along for that. The choice is no part of a fingerprint: what stands goes on standing.
+    ///
+    /// # Errors
+    /// When the model is not known, the call asks no model, or the store cannot be used.
+    pub async fn choose_model(&self, run: RunId, key: &Key, model: &str, scope: Scope) -> Result<(), EngineError> {
+        self.knows_model(model)?;
+        let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
+        self.append(run, move |run| decide::choose_model(run, &key, &model, scope, &who)).await
+    }
+
+    fn knows_model(&self, model: &str) -> Result<(), EngineError> {
+        let known = self.shared.ports.performer.knows_model(model);
+        known.map_err(|failure| EngineError::Refused(Refusal(failure.message)))
     }
 
     /// Records a person's message in a conversation. It is committed when this returns.
@@ -386,7 +422,13 @@ impl Engine {
             }
         }
         let who = self.shared.ports.who.clone();
-        self.append(run, move |run| recover::cancelled(run, &who)).await
+        self.append(run, move |run| recover::cancelled(run, &who)).await?;
+        if !self.is_driven(run) {
+            for program in orphan::left(&self.shared.ports.state, run) {
+                program.end().await;
+            }
+        }
+        Ok(())
     }
 
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
@@ -514,7 +556,7 @@ impl Engine {
         self.keep_secret(run, gate, value)
     }
 
-    fn keep_secret(&self, run: RunId, gate: &crate::core::gate::Gate, value: &Value) -> Result<(), EngineError> {
+    fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
         let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
             return Err(Refusal("the secret's value must be a text".to_owned()).into());
         };

@@ -2,12 +2,12 @@
 
 use tokio::sync::oneshot;
 
-use crate::core::decide::{self, Refusal, What};
+use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::ports::{JournalError, Writer};
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::engine::driver::{Driver, Lost};
 use crate::engine::failpoint::failpoint;
@@ -28,10 +28,7 @@ impl Driver {
                 }
                 self.decided(move |run| decide::decide(run, &decision, &who), reply)
             }
-            Order::Append(make, reply) => {
-                self.catch_up()?;
-                self.decided(make, reply)
-            }
+            Order::Append(make, reply) => self.decided(make, reply),
             Order::Ask { key, attempt, fields, answer } => {
                 let gate = Gate {
                     key: key.clone(),
@@ -79,6 +76,11 @@ impl Driver {
         loop {
             let events = match make(&self.run) {
                 Ok(events) => events,
+                // What another process wrote may be what it is about.
+                Err(_) if self.catch_up()? => {
+                    self.commit()?;
+                    continue;
+                }
                 Err(refusal) => {
                     let _ = reply.send(Err(refusal.into()));
                     return Ok(());
@@ -117,6 +119,20 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// What the policy of this drive decides of the gates that are open.
+    pub(super) fn answered_by_policy(&self) -> Vec<Event> {
+        if self.run.gates() == 0 || self.resting.is_some() || self.run.status == Status::Cancelled {
+            return Vec::new();
+        }
+        let who = &self.engine.shared.ports.who;
+        let decisions = self.run.waiting().filter_map(|gate| {
+            let what = (self.policy)(&self.run, gate)?;
+            Some(Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what })
+        });
+        // What it may not decide waits for a person.
+        decisions.filter_map(|decision| decide::decide(&self.run, &decision, who).ok()).flatten().collect()
     }
 
     /// Hands answers to the commands that asked in the middle of their work.

@@ -23,32 +23,66 @@ pub enum Step {
     Until(DateTime<Utc>),
     /// A person is asked first.
     Ask(Gate),
-    /// It may start.
-    Start,
+    /// It may start; this is what it is expected to use.
+    Start(Usage),
+}
+
+/// What calls have taken that are under way or about to start.
+#[derive(Debug, Default)]
+pub struct Taken {
+    calls: usize,
+    lanes: HashMap<Key, usize>,
+    reserved: Usage,
+}
+
+impl Taken {
+    /// Counts a call, in the limits of its step and of the groups around it, with what it is expected to use.
+    pub fn add(&mut self, lanes: &[(Key, usize)], estimate: Usage) {
+        self.calls += 1;
+        self.reserved += estimate;
+        for (lane, _) in lanes {
+            *self.lanes.entry(lane.clone()).or_default() += 1;
+        }
+    }
 }
 
 /// The limits that hold now.
 pub struct Limits<'a> {
     /// Calls under way at the same time, at most.
     pub concurrency: usize,
-    /// How many are under way, those that are about to start included.
-    pub under_way: usize,
-    /// The same for each limit of a step's own.
-    pub lanes: &'a HashMap<Key, usize>,
     /// What the run may spend.
     pub budget: Budget,
-    /// What the calls under way are expected to use.
-    pub reserved: Usage,
+    /// What has been taken of both.
+    pub taken: &'a Taken,
 }
 
-/// Decides about one wanted call. `estimate` is what it is expected to use, `missing` a secret that must be typed first.
+impl Limits<'_> {
+    /// Whether nothing can be done about a call before another one ends: it has to be performed, nobody is to be asked
+    /// about it first, and all places are taken.
+    pub fn is_full_for(&self, want: &Want) -> bool {
+        want.approval == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+    }
+
+    fn has_place(&self, want: &Want) -> bool {
+        let free = |(lane, most): &(Key, usize)| self.taken.lanes.get(lane).is_none_or(|taken| taken < most);
+        want.lanes.iter().all(free) && self.taken.calls < self.concurrency
+    }
+}
+
+/// A pure step takes no time and a form no resources: any number of them may be at it.
+fn takes_a_place(work: &Work) -> bool {
+    !matches!(work, Work::Transform { .. } | Work::Ask { .. })
+}
+
+/// Decides about one wanted call. `estimate` is what it is expected to use, `missing` a secret that must be typed first;
+/// both are asked only where they count.
 pub fn ready(
     run: &Run,
     want: &Want,
     limits: &Limits<'_>,
-    estimate: Usage,
-    missing: Option<&str>,
     now: DateTime<Utc>,
+    estimate: impl FnOnce() -> Usage,
+    missing: impl FnOnce() -> Option<String>,
 ) -> Step {
     let call = run.call(&want.key);
     if let Some(call) = call {
@@ -66,30 +100,29 @@ pub fn ready(
         let asked = gate.is_some_and(|gate| gate.kind == GateFor::Approval && gate.shows == wanted.shows);
         return if asked { Step::Wait } else { Step::Ask(wanted) };
     }
-    if let Some(name) = missing {
+    if matches!(*want.work, Work::Transform { .. }) {
+        return Step::Start(Usage::default());
+    }
+    if let Some(name) = missing() {
         let asked = gate.is_some_and(|gate| gate.kind == GateFor::Secret);
-        return if asked { Step::Wait } else { Step::Ask(secret(want, name)) };
+        return if asked { Step::Wait } else { Step::Ask(secret(want, &name)) };
     }
-    // Forms take no resources: any number may be open.
     if matches!(*want.work, Work::Ask { .. }) {
-        return if call.is_some_and(|call| call.status == CallStatus::Input) { Step::Wait } else { Step::Start };
+        let asked = call.is_some_and(|call| call.status == CallStatus::Input);
+        return if asked { Step::Wait } else { Step::Start(Usage::default()) };
     }
-    if limits.under_way >= limits.concurrency {
+    if !limits.has_place(want) {
         return Step::Wait;
     }
-    if let Some((lane, most)) = &want.lane
-        && limits.lanes.get(lane).copied().unwrap_or(0) >= *most
-    {
-        return Step::Wait;
-    }
-    let mut reserved = limits.reserved;
+    let estimate = estimate();
+    let mut reserved = limits.taken.reserved;
     reserved += estimate;
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
         let asked = run.waiting().any(|gate| gate.kind == GateFor::Budget);
         return if asked { Step::Wait } else { Step::Ask(budget(run, want, limits.budget, estimate)) };
     }
-    Step::Start
+    Step::Start(estimate)
 }
 
 /// The approval that is still needed.

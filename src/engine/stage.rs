@@ -1,13 +1,17 @@
 //! Staging: what happened is folded and fed at once, and committed before anything begins or is shown because of it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
-use crate::engine::driver::{Driver, Lost};
+use crate::engine::driver::{Driver, Lost, Settings};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
+use crate::flow::Wants;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
 const MOST_STAGED: usize = 4_000;
@@ -38,9 +42,10 @@ impl Driver {
                     for path in std::mem::take(&mut self.spent) {
                         let _ = std::fs::remove_file(path);
                     }
-                    for want in std::mem::take(&mut self.starting) {
-                        self.begin(&want);
+                    for starting in std::mem::take(&mut self.starting) {
+                        self.begin(starting);
                     }
+                    self.give_answers();
                 }
                 Err(JournalError::Conflict { .. }) => self.rebase()?,
                 Err(error) => return Err(error.into()),
@@ -62,33 +67,70 @@ impl Driver {
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
     pub(super) fn rebase(&mut self) -> Result<(), Lost> {
-        let journal = self.engine.shared.ports.journal.read(self.run.id, 0)?;
-        let folded = Run::fold(self.run.id, &journal).map_err(|error| Lost(error.to_string()))?;
-        for recorded in journal.iter().filter(|recorded| recorded.seq > self.committed) {
+        let journal = &self.engine.shared.ports.journal;
+        let after = if self.staged.is_empty() { self.committed } else { 0 };
+        let definition = self.run.definition.clone();
+        let events = journal.read(self.run.id, after)?;
+        for recorded in events.iter().filter(|recorded| recorded.seq > self.committed) {
             self.feed.publish(&Update::Event(recorded.clone()));
         }
-        self.committed = folded.seq;
-        self.run = folded;
-        for want in std::mem::take(&mut self.starting) {
-            self.leave_lane(self.provider_of(&want.work).as_ref());
+        if after > 0 {
+            for Recorded { seq, at, event, .. } in events {
+                self.run.apply(seq, at, &event);
+                self.unfed.push(event);
+            }
+            self.committed = self.run.seq;
+        } else {
+            self.run = Run::fold(self.run.id, &events).map_err(|error| Lost(error.to_string()))?;
+            self.committed = self.run.seq;
+            for starting in std::mem::take(&mut self.starting) {
+                self.leave_lane(starting.provider.as_ref());
+            }
+            self.unfed.clear();
+            self.session = self.flow.open(&self.run);
         }
-        self.unfed.clear();
-        let facts: Vec<Event> =
-            std::mem::take(&mut self.staged).into_iter().filter_map(|(event, fact)| fact.then_some(event)).collect();
-        self.session = self.flow.open(&self.run);
-        for event in facts {
-            self.stage(event, true);
+        if self.run.definition != definition {
+            self.take_definition()?;
+        }
+        if after == 0 {
+            for (event, fact) in std::mem::take(&mut self.staged) {
+                if fact {
+                    self.stage(event, true);
+                }
+            }
         }
         self.give_answers();
         self.settle_derived()
     }
 
-    /// Takes in what others wrote.
-    pub(super) fn catch_up(&mut self) -> Result<(), Lost> {
-        if self.engine.shared.ports.journal.head(self.run.id)? != self.committed {
+    /// Takes in what others wrote, if anything.
+    pub(super) fn catch_up(&mut self) -> Result<bool, Lost> {
+        let behind = self.engine.shared.ports.journal.head(self.run.id)? != self.committed;
+        if behind {
             self.rebase()?;
         }
+        Ok(behind)
+    }
+
+    /// The run goes by another definition from now on.
+    fn take_definition(&mut self) -> Result<(), Lost> {
+        let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
+        self.flow = crate::flow::of(&pinned);
+        self.settings = Settings::of(&pinned, &self.run);
+        self.session = self.flow.open(&self.run);
+        self.unfed.clear();
         Ok(())
+    }
+
+    /// Feeds the flow. A program's answer takes its time, which is not to be that of other runs.
+    fn feed(&mut self, events: &[Event]) -> Wants {
+        self.session.at(self.now());
+        let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if self.settings.runs_code && several {
+            tokio::task::block_in_place(|| self.session.feed(events))
+        } else {
+            self.session.feed(events)
+        }
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
@@ -98,8 +140,7 @@ impl Driver {
         }
         loop {
             let fed = std::mem::take(&mut self.unfed);
-            self.session.at(self.now());
-            self.wants = self.session.feed(&fed);
+            self.wants = self.feed(&fed);
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

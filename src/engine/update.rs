@@ -29,7 +29,7 @@ impl Engine {
     /// What would become of the calls of a run with another definition. Nothing is changed.
     #[must_use]
     pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Preview {
-        let flow = crate::flow::of(pinned);
+        let flow = crate::flow::of(pinned, &self.shared.ports.environment);
         let mut then = run.clone();
         let mut session = flow.open(&then);
         let (mut staled, mut cancelled) = (BTreeSet::new(), BTreeSet::new());

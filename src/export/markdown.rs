@@ -4,17 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{ExportError, Scope};
+use super::{DEMO, ExportError, Scope};
 use crate::core::call::{Attempt, AttemptStatus, Call, Ending};
 use crate::core::document::Document;
 use crate::core::failure::Failure;
 use crate::core::model::Role;
 use crate::core::run::Run;
 use crate::core::text::{Untrusted, visible};
-
-/// Said wherever a text of the demo model is shown.
-const DEMO: &str =
-    "*Written by the demo model, which replays recorded answers: it does not think about what you gave it.*";
 
 /// Writes a run.
 pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
@@ -38,9 +34,9 @@ pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
         }
         Scope::Full => page.full(run),
     }
-    if is_demo(run) {
+    if super::is_demo(run) {
         page.paragraph("---");
-        page.paragraph(DEMO);
+        page.paragraph(&format!("*{DEMO}*"));
     }
     Ok(page.0)
 }
@@ -59,11 +55,6 @@ pub(super) fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => format!("{other:#}"),
     }
-}
-
-fn is_demo(run: &Run) -> bool {
-    let mut attempts = run.calls.values().flat_map(|call| &call.attempts);
-    attempts.any(|attempt| attempt.measured.model.as_deref().is_some_and(|model| model.starts_with("demo/")))
 }
 
 fn name(call: &Call) -> String {

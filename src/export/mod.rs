@@ -11,6 +11,17 @@ mod markdown;
 
 use crate::core::run::Run;
 
+/// Said wherever a text of the demo model is shown.
+pub const DEMO: &str =
+    "Written by the demo model, which replays recorded answers: it does not think about what you gave it.";
+
+/// Whether a text of the demo model is among what a run holds.
+#[must_use]
+pub fn is_demo(run: &Run) -> bool {
+    let mut attempts = run.calls.values().flat_map(|call| &call.attempts);
+    attempts.any(|attempt| attempt.measured.model.as_deref().is_some_and(|model| model.starts_with("demo/")))
+}
+
 /// What an export is written as. The names are those of `export --format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -249,13 +249,14 @@ impl Now<'_> {
             fingerprint,
             work,
             item: None,
+            vars: None,
             depends: turn.checked_sub(1).map(reply).into_iter().collect(),
             approval: Approval::None,
             retry: Retry::default(),
             timeout: None,
             on_crash: OnCrash::Rerun,
             priority: 0,
-            lane: None,
+            lanes: Vec::new(),
             cache: None,
         })
     }

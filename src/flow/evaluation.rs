@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::core::call::{CallStatus, Ending};
-use crate::core::event::Event;
+use crate::core::event::{Event, FLOW};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
@@ -113,6 +113,12 @@ impl<'a> Evaluation<'a> {
         decided.iter().find(|decided| decided.what == what).map(|decided| &decided.value)
     }
 
+    /// Whether the journal has any call of a step.
+    #[must_use]
+    pub fn has_calls_of(&self, base: &Key) -> bool {
+        self.run.calls.keys().any(|key| key.is_of(base))
+    }
+
     /// Notes a decision of the flow, unless the journal has it.
     pub fn decide(&mut self, key: Key, what: &str, value: Value, why: impl FnOnce() -> Value) {
         if self.decided(&key, what) != Some(&value) {
@@ -127,7 +133,7 @@ impl<'a> Evaluation<'a> {
                 && matches!(&call.ending, Some(Ending::Skipped { because: b, .. }) if *b == because)
         });
         if !known {
-            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: "flow".to_owned() });
+            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: FLOW.to_owned() });
         }
     }
 
@@ -184,7 +190,7 @@ impl<'a> Evaluation<'a> {
                     key: call.key.clone(),
                     step: call.step.clone(),
                     because: "it is not wanted any more".to_owned(),
-                    by: "flow".to_owned(),
+                    by: FLOW.to_owned(),
                 });
             }
         }

@@ -9,18 +9,20 @@ use minijinja::Value;
 use serde_json::json;
 
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::event::Event;
+use crate::core::event::{Event, FLOW};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateFor};
-use crate::core::key::Key;
-use crate::core::step::{Approve, History, OnCrash, Retry, Review};
-use crate::core::template::from_json;
+use crate::core::key::{Key, Segment};
+use crate::core::model::Message;
+use crate::core::run::Run;
+use crate::core::step::{Approve, Does, History, OnCrash, Prompt, Retry, Review, Rules, Step};
+use crate::core::template::{Text, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::names::Names;
-use crate::flow::plan::{Doing, Node};
+use crate::flow::plan::{Doing, Node, PromptPlan};
 use crate::flow::work::{condition, resolve};
 use crate::flow::{Approval, Want};
 
@@ -33,6 +35,8 @@ pub struct Source {
     pub seq: u64,
     /// Changes whenever what others see of it does.
     pub stamp: u64,
+    /// The names through which the steps inside a group see it: `steps.divide`, `item`.
+    pub through: Arc<[String]>,
 }
 
 /// A call as the flow sees it; the want is kept as long as the names that it was made from stay the same.
@@ -41,6 +45,15 @@ pub struct Cell {
     want: Option<Arc<Want>>,
     /// The standing output, converted once, with the event that made it stand.
     output: Option<(u64, Value)>,
+    /// The call that condenses what comes before this one.
+    summary: Option<Box<Helper>>,
+}
+
+/// A call that another needs before it can be made.
+struct Helper {
+    node: Node,
+    key: Key,
+    cell: Cell,
 }
 
 /// What a call is evaluated with.
@@ -65,8 +78,11 @@ pub struct Asked<'a> {
     pub model: Option<&'a str>,
     /// How it is tried again where the step does not say.
     pub retry: &'a Retry,
-    /// At most so many calls of the step at a time.
-    pub lane: Option<(Key, usize)>,
+    /// Limits of their own: calls with the same key, and how many of them at a time.
+    pub lanes: &'a [(Key, usize)],
+    /// It only helps another call, which is what a person is asked about: when it would be asked to do something else,
+    /// it does.
+    pub helps: bool,
 }
 
 /// What a call comes to.
@@ -123,12 +139,19 @@ impl Cell {
         if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, seq, .. }) = call {
             return Seen::ended(Outcome::Skipped(because.clone()), *seq);
         }
-        let want = match &self.want {
+        // A summary may have changed although nothing that it was made from did.
+        let want = match self.want.as_ref().filter(|_| self.summary.is_none()) {
             Some(want) => Arc::clone(want),
-            None => match make(asked, evaluation) {
-                Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
-                Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
-            },
+            None => {
+                let turns = match self.turns(asked, evaluation) {
+                    Ok(turns) => turns,
+                    Err(seen) => return *seen,
+                };
+                match make(asked, turns, evaluation) {
+                    Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
+                    Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
+                }
+            }
         };
         let fingerprint = &want.fingerprint;
         let Some(call) = call else {
@@ -148,7 +171,10 @@ impl Cell {
             CallStatus::Running | CallStatus::Approval => Seen::wanted(&want),
             CallStatus::InDoubt => Seen::waiting(),
             CallStatus::Input if newest_is_of_this => Seen::waiting(),
-            CallStatus::Pending | CallStatus::Cancelled if newest_is_of_this && awaits_judgement(call) => {
+            // One that was not wanted for a while waits for the same judgement as before.
+            CallStatus::Pending | CallStatus::Cancelled | CallStatus::Skipped
+                if newest_is_of_this && awaits_judgement(call) =>
+            {
                 judge_attempt(asked, call, evaluation)
             }
             CallStatus::Review if newest_is_of_this => judge_attempt(asked, call, evaluation),
@@ -160,6 +186,35 @@ impl Cell {
             CallStatus::Stale => moved_or_stale(asked, call, &want, evaluation),
             _ if !call.again && has_result(call) => moved_or_stale(asked, call, &want, evaluation),
             _ => moved_or_wanted(asked, &want, evaluation),
+        }
+    }
+
+    /// The conversation that goes before a prompt. Where it is too long, a call of its own condenses the oldest turns.
+    ///
+    /// # Errors
+    /// What that call comes to, as long as there is no summary.
+    fn turns(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Result<Vec<Message>, Box<Seen>> {
+        let turns = history::turns(evaluation.run, asked.history, asked.before);
+        let Doing::Prompt(prompt) = &asked.node.does else { return Ok(turns) };
+        let most = prompt.spec.summarize_over.unwrap_or(u64::MAX);
+        let count = history::too_many(&turns, most);
+        if count == 0 {
+            self.summary = None;
+            return Ok(turns);
+        }
+        let request = history::request(&turns[..count], most);
+        let known = self.summary.take().filter(|helper| helper.asks(&request));
+        let helper = self.summary.insert(known.unwrap_or_else(|| Box::new(Helper::new(asked, request))));
+        let asked = Asked { key: &helper.key, node: &helper.node, history: None, item: None, helps: true, ..*asked };
+        let seen = helper.cell.evaluate(&asked, evaluation);
+        match (&seen.outcome, seen.output) {
+            (Outcome::Accepted, Some(summary)) => {
+                let summary = summary.as_str().map_or_else(|| summary.to_string(), str::to_owned);
+                Ok(history::condensed(turns, count, &summary))
+            }
+            (Outcome::Skipped(_), _) => Ok(turns.into_iter().skip(count).collect()),
+            (Outcome::Failed(failure), _) => Err(Box::new(Seen::failed(Some(helper.key.clone()), failure.clone()))),
+            _ => Err(Box::new(Seen { want: seen.want, ..Seen::waiting() })),
         }
     }
 
@@ -193,6 +248,35 @@ impl Cell {
     }
 }
 
+impl Helper {
+    /// The call that condenses turns: asked of the same model, never reviewed.
+    fn new(asked: &Asked<'_>, request: String) -> Self {
+        let (model, fallback) = match &asked.node.does {
+            Doing::Prompt(prompt) => (prompt.spec.model.clone(), prompt.spec.fallback.clone()),
+            _ => (None, Vec::new()),
+        };
+        let spec = Prompt { prompt: request.clone(), model, fallback, ..Prompt::default() };
+        let plan = PromptPlan { prompt: Ok(Text::Plain(request.into())), system: None, attach: Vec::new(), spec };
+        let own = &asked.node.step.rules;
+        let rules = Rules {
+            review: Some(Review::Never),
+            retry: own.retry.clone(),
+            timeout: own.timeout,
+            priority: own.priority,
+            cache: own.cache,
+            ..Rules::default()
+        };
+        let does = Does::Prompt(plan.spec.clone());
+        let step = Step { id: history::SUMMARY.to_owned(), title: None, does, rules };
+        let node = Node::made_up(step, Doing::Prompt(Box::new(plan)));
+        Self { node, key: asked.key.child(Segment::plain(history::SUMMARY)), cell: Cell::default() }
+    }
+
+    fn asks(&self, request: &str) -> bool {
+        matches!(&self.node.does, Doing::Prompt(prompt) if prompt.spec.prompt == request)
+    }
+}
+
 fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>) -> Seen {
     // A gate is about one attempt: the newest, or the one that was reopened.
     let number = call.gate.as_ref().map(|gate| gate.attempt);
@@ -207,6 +291,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
     let rules = judge::Rules {
         checks: &node.checks,
         review: node.step.rules.review.clone().unwrap_or(default),
+        goes_on: node.goes_on(),
         when: node.review.as_ref(),
     };
     let key = asked.key.clone();
@@ -233,7 +318,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
             step: node.step.id.clone(),
             fingerprint: attempt.fingerprint.clone(),
             error,
-            by: "flow".to_owned(),
+            by: FLOW.to_owned(),
         }),
     }
     Seen::waiting()
@@ -247,14 +332,20 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
     if note_moved(asked, want, evaluation) {
         return Seen::waiting();
     }
-    let since = call.standing.as_ref().map_or(0, |standing| standing.seq);
-    let because: Vec<Key> =
-        asked.depends.iter().filter(|source| source.seq > since).map(|source| source.key.clone()).collect();
+    if asked.helps {
+        return Seen::wanted(want);
+    }
+    let run = evaluation.run;
+    let because = run.changed(call, &want.depends);
     evaluation.note(Event::CallStaled {
         key: asked.key.clone(),
         fingerprint: want.fingerprint.clone(),
         because: because.clone(),
     });
+    if is_answered(run, call, &because) {
+        evaluation.note(Event::CallRequested { key: asked.key.clone(), by: FLOW.to_owned() });
+        return Seen::waiting();
+    }
     let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
     evaluation.note(Event::GateOpened(Gate {
         key: asked.key.clone(),
@@ -265,6 +356,15 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
         allowed: vec![Answer::Again, Answer::Keep],
     }));
     Seen::waiting()
+}
+
+/// Whether a person who said that a stale call runs again said so of this one as well: it is stale only because of
+/// calls that run again, and of what had changed by then. What may have had an effect is asked about each time.
+fn is_answered(run: &Run, call: &Call, because: &[Key]) -> bool {
+    let standing = |key: &Key| run.call(key).and_then(|call| call.standing.as_ref());
+    let answered = because.iter().filter_map(|key| standing(key)?.redone).max();
+    let known = |key: &Key| standing(key).is_some_and(|s| s.redone.is_some() || Some(s.seq) < answered);
+    answered.is_some() && because.iter().all(known) && !call.had_effect()
 }
 
 /// An accepted result of the same step for the same work stands at its new index, when its item has moved here.
@@ -316,10 +416,9 @@ fn has_result(call: &Call) -> bool {
     call.standing.is_some() || call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Review)
 }
 
-fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
+fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let turns = history::turns(evaluation.run, asked.history, asked.before);
     let work = resolve(node, asked.names, asked.model, turns)?;
     let fingerprint = evaluation.fingerprint(&node.step.id, &work);
     let approval = match &rules.approve {
@@ -345,13 +444,14 @@ fn make(asked: &Asked<'_>, evaluation: &Evaluation<'_>) -> Result<Want, Failure>
         fingerprint,
         work: Arc::new(work),
         item: asked.item.cloned(),
+        vars: asked.names.vars.clone(),
         depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),
         timeout: rules.timeout,
         on_crash: rules.on_crash.unwrap_or(if safe { OnCrash::Rerun } else { OnCrash::Ask }),
         priority: rules.priority,
-        lane: asked.lane.clone(),
+        lanes: asked.lanes.to_vec(),
         cache: rules.cache,
     })
 }
@@ -369,7 +469,7 @@ fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, eva
         step: asked.node.step.id.clone(),
         fingerprint,
         error,
-        by: "flow".to_owned(),
+        by: FLOW.to_owned(),
     });
     Seen::waiting()
 }

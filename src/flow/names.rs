@@ -45,7 +45,7 @@ impl Names {
     pub fn of(run: &Run, fields: &[crate::core::form::Field]) -> Self {
         let about = Value::from_pairs([
             ("id", Value::from(run.id.to_string())),
-            ("title", Value::from(run.title.clone())),
+            ("title", Value::from(run.first_title.clone())),
             ("task", Value::from(run.task.clone())),
             ("by", Value::from(run.by.clone())),
             ("cwd", Value::from(run.cwd.display().to_string())),

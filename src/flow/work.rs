@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::Failure;
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
 use crate::core::template::{Expr, TemplateError, Text, to_json};
-use crate::core::usage::estimate_tokens;
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
@@ -50,13 +49,6 @@ fn prompt(
     schema: Option<Value>,
     turns: Vec<Message>,
 ) -> Result<Work, Failure> {
-    let told: u64 = turns.iter().map(|turn| estimate_tokens(&turn.text)).sum();
-    if plan.spec.summarize_over.is_some_and(|most| told > most) {
-        let message = format!(
-            "the history has some {told} tokens, more than `summarize_over` allows, and this version cannot condense it"
-        );
-        return Err(Failure::new(FailureClass::Definition, message));
-    }
     let mut messages = Vec::with_capacity(2 + turns.len());
     if let Some(system) = &plan.system {
         messages.push(Message::new(Role::System, text("system", system, context)?));

@@ -24,9 +24,10 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Completion, Delta, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
+use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 use crate::core::usage::Usage;
 
@@ -132,6 +133,21 @@ impl Models for LanguageModels {
         if let Some(provider) = self.0.roster.provider(provider) {
             provider.repair();
         }
+    }
+
+    fn give_key(&self, name: &str, key: Secret) -> Result<(), Failure> {
+        let no = |why: String| Err(Failure::new(FailureClass::Definition, why));
+        let Some(provider) = self.0.roster.provider(name) else {
+            return no(format!("there is no provider `{name}`; `stepwell models` lists them"));
+        };
+        if provider.settings.kind == ProviderKind::Demo {
+            return no("the demo needs no key".to_owned());
+        }
+        if key.reveal().trim().is_empty() {
+            return no("the key is empty".to_owned());
+        }
+        provider.give_key(&key);
+        Ok(())
     }
 
     fn agree(&self, provider: &str) {

@@ -46,6 +46,8 @@ pub(super) struct Provider {
     stopped: Mutex<Option<Failure>>,
     /// What the key command printed.
     printed: tokio::sync::Mutex<Option<Secret>>,
+    /// The key that the person typed in this process.
+    typed: Mutex<Option<Secret>>,
     lacks: Mutex<HashMap<String, Lacks>>,
 }
 
@@ -58,6 +60,7 @@ impl Provider {
             origin,
             stopped: Mutex::default(),
             printed: tokio::sync::Mutex::default(),
+            typed: Mutex::default(),
             lacks: Mutex::default(),
         }
     }
@@ -122,6 +125,16 @@ impl Provider {
         }
     }
 
+    /// Takes a key that the person typed, for as long as this process lives.
+    pub(super) fn give_key(&self, key: &Secret) {
+        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Secret::new(key.reveal().trim()));
+        self.repair();
+    }
+
+    fn typed(&self) -> Option<Secret> {
+        self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The environment variable that its key is in, if it is in one.
     pub(super) fn key_variable(&self) -> Option<&str> {
         match &self.settings.api_key_env {
@@ -133,6 +146,9 @@ impl Provider {
 
     /// Its key; `None` for a server that needs none.
     pub(super) async fn key(&self, lookup: &Lookup) -> Result<Option<Secret>, Trouble> {
+        if let Some(typed) = self.typed() {
+            return Ok(Some(typed));
+        }
         if let Some(argv) = &self.settings.api_key_command {
             let mut printed = self.printed.lock().await;
             if printed.is_none() {
@@ -197,6 +213,7 @@ impl Provider {
         let name = &self.name;
         let local = self.settings.kind == ProviderKind::Ollama;
         match trouble.class {
+            FailureClass::Auth if self.typed().is_some() => "It is the key that was typed: type another.".to_owned(),
             FailureClass::Auth => match (self.key_variable(), &self.settings.api_key_command) {
                 (_, Some(argv)) => {
                     let program = argv.first().map_or("", String::as_str);

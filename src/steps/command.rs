@@ -59,6 +59,9 @@ pub async fn perform(
         Ok(started) => started,
         Err(performed) => return performed,
     };
+    if let Some(id) = started.child.id() {
+        (bench.began)(id);
+    }
     let (ask, asked) = unbounded_channel();
     let redacting = Redacting::new(secrets.redactor());
     let path = job.spool.join(format!("{}.{}.stdout", file_name(&job.key.to_string()), job.attempt));
@@ -326,11 +329,16 @@ fn closed_stdin() -> Failure {
 
 /// What a program asks, as the fields of a form.
 fn fields(form: Value) -> Result<Value, String> {
-    let fields = match form {
-        Value::String(question) => json!([{ "name": "answer", "label": question, "required": true }]),
+    let mut fields = match form {
+        Value::String(question) => json!([{ "name": "answer", "label": question }]),
         Value::Array(fields) => Value::Array(fields),
         field => json!([field]),
     };
+    // As in a definition: what has no default is required, unless it says otherwise.
+    for field in fields.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let required = field.get("default").is_none_or(Value::is_null);
+        field.entry("required").or_insert(required.into());
+    }
     match serde_json::from_value::<Vec<Field>>(fields.clone()) {
         Ok(form) if !form.is_empty() => Ok(fields),
         Ok(_) => Err("the program asked with a form that has no fields".to_owned()),

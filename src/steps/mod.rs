@@ -97,6 +97,10 @@ impl Performer for Steps {
             _ => None,
         }
     }
+
+    fn knows_model(&self, name: &str) -> Result<(), Failure> {
+        self.models.choice(Some(name)).map(|_| ())
+    }
 }
 
 /// Why an attempt was broken off.

@@ -25,6 +25,9 @@ pub enum Id {
     RaiseBudget,
     Edit,
     Retry,
+    Others,
+    OtherModel,
+    GiveKey,
     Compare,
     Skip,
     Reopen,
@@ -51,6 +54,8 @@ pub enum Id {
     PageDown,
     Left,
     Right,
+    AgainstEarlier,
+    AgainstLater,
     Focus,
     Save,
     SaveAccept,
@@ -145,18 +150,29 @@ fn reads(s: &Situation) -> bool {
     matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Help)
 }
 
+/// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
+/// names none.
+fn layered(s: &Situation) -> bool {
+    s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
+}
+
+/// The call ended, and did not do well.
+fn ended(s: &Situation) -> bool {
+    matches!(s.selected, Selected::Ended | Selected::Keyless)
+}
+
 /// The arrows move in a list: everywhere but in a text of several lines.
 fn moves(s: &Situation) -> bool {
     match s.layer {
         Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
-        Layer::Palette | Layer::Fields | Layer::Chips => true,
+        Layer::Palette | Layer::Fields | Layer::Others => true,
         _ => reads(s),
     }
 }
 
 /// There is more than a screen of it: pages, the beginning and the end are ways to go.
 fn pages(s: &Situation) -> bool {
-    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Chips)
+    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
 }
 
 /// The arrows move, and letters are not text.
@@ -180,8 +196,12 @@ pub static TABLE: &[Command] = &[
     command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateFor::InDoubt)),
     command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateFor::Budget)),
     command!(Again, "Run it again", "again", [c('g')], |s| {
-        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && s.selected == Selected::Ended
+        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && ended(s)
     }),
+    command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
+        on(s, Screen::Run) && s.selected == Selected::Keyless
+    }),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateFor::Stale)
     }),
@@ -195,6 +215,16 @@ pub static TABLE: &[Command] = &[
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| {
+        let takes = match s.selected {
+            Selected::Gate(kind) => matches!(kind, GateFor::Review | GateFor::InDoubt | GateFor::Stale),
+            selected => matches!(selected, Selected::Running | Selected::Pending | Selected::None),
+        };
+        on(s, Screen::Run) && s.asks && takes
+    }),
+    command!(OtherModel, "Another model for all that follows", "", [Chord::alt(KeyCode::Char('m'))], |s| {
+        on(s, Screen::Chat)
+    }),
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
@@ -207,7 +237,7 @@ pub static TABLE: &[Command] = &[
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
-    command!(Focus, "Back to the conversation", "conversation", [TAB], |s| s.layer == Layer::Document),
+    command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
         on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
     }),
@@ -241,13 +271,20 @@ pub static TABLE: &[Command] = &[
     command!(FieldEdit, "Edit the value", "edit", [ENTER, c('e')], |s| s.layer == Layer::Fields),
     command!(FieldAdd, "Add an item or a missing field", "add", [c('+'), c('o')], |s| s.layer == Layer::Fields),
     command!(FieldRemove, "Remove it", "remove", [c('-'), k(KeyCode::Delete)], |s| s.layer == Layer::Fields),
-    command!(FieldDown, "Move the item down", "down", [c('J'), Chord::alt(KeyCode::Down)], |s| {
+    command!(FieldDown, "Move the item down", "move", [c('J'), Chord::alt(KeyCode::Down)], |s| {
         s.layer == Layer::Fields
     }),
     command!(FieldUp, "Move the item up", "up", [c('K'), Chord::alt(KeyCode::Up)], |s| s.layer == Layer::Fields),
     command!(FieldRaw, "Edit it as raw JSON", "raw", [c('R')], |s| s.layer == Layer::Fields),
-    command!(Submit, "Do it", "ok", [ENTER], |s| {
-        matches!(s.layer, Layer::Retry | Layer::Ask | Layer::FieldValue | Layer::Palette)
+    command!(Submit, "Have it tried again", "retry", [ENTER, Chord::ctrl('s')], |s| {
+        matches!(s.layer, Layer::Retry | Layer::Others)
+    }),
+    command!(Others, "To the other calls that it may be meant for", "others", [k(KeyCode::Down)], |s| {
+        s.layer == Layer::Retry && s.several
+    }),
+    command!(Mark, "Tick it: the instruction is for it too", "tick", [c(' ')], |s| s.layer == Layer::Others),
+    command!(Submit, "Take it", "ok", [ENTER], |s| {
+        matches!(s.layer, Layer::Ask | Layer::FieldValue | Layer::Palette)
     }),
     command!(Scope, "How far the instruction reaches", "scope", [TAB], |s| s.layer == Layer::Retry),
     command!(Yes, "Yes", "yes", [c('Y'), c('y')], |s| s.layer == Layer::Confirm),
@@ -278,6 +315,8 @@ pub static TABLE: &[Command] = &[
     command!(Chips, "Back to the search", "search", [TAB, ENTER], |s| s.layer == Layer::Chips),
     command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
     command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
+    command!(Up, "The value before", "", [k(KeyCode::Up)], |s| s.layer == Layer::Chips),
+    command!(Down, "The next value", "value", [k(KeyCode::Down)], |s| s.layer == Layer::Chips),
     command!(Clear, "Take the filter away", "any", [k(KeyCode::Backspace), k(KeyCode::Delete)], |s| {
         s.layer == Layer::Chips
     }),
@@ -311,22 +350,30 @@ pub static TABLE: &[Command] = &[
     command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
         matches!(s.layer, Layer::Compare | Layer::Document) && s.several
     }),
-    command!(Right, "The next version", "", [k(KeyCode::Right)], |s| {
+    command!(Right, "The next version", "version", [k(KeyCode::Right)], |s| {
         matches!(s.layer, Layer::Compare | Layer::Document) && s.several
     }),
+    command!(AgainstEarlier, "Compare it with an earlier one", "", [c('[')], |s| {
+        s.layer == Layer::Compare && s.several && s.screen == Screen::Run
+    }),
+    command!(AgainstLater, "Compare it with a later one", "against", [c(']')], |s| {
+        s.layer == Layer::Compare && s.several && s.screen == Screen::Run
+    }),
     command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
-    command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| s.layer == Layer::None
-        && s.screen == Screen::Home),
+    command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
+    command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
+    command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
     command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
-    command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None),
+    command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None || layered(s)),
     command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
-    command!(Back, "Back; the run goes on", "", [ESC], |s| s.layer == Layer::None),
+    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat)),
+    command!(Back, "Back", "", [ESC], |s| s.layer == Layer::None && !on_run(s) && !on(s, Screen::Chat)),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
-    command!(Leave, "Leave (twice), or stop what streams", "", [Chord::ctrl('c')], |_| true),
+    command!(Leave, "Leave; the second press does it", "", [Chord::ctrl('c')], |_| true),
     command!(Suspend, "Suspend", "", [Chord::ctrl('z')], |_| true),
 ];
 
@@ -373,8 +420,15 @@ pub fn possible(situation: &Situation) -> Vec<(Id, &'static str, String)> {
     rows
 }
 
+/// Of two commands that belong together the footer shows one, with the keys of both.
 fn hint(command: &Command) -> Hint {
-    let key = command.keys.first().map(|key| key.shown()).unwrap_or_default();
+    let key = match command.id {
+        Id::Down => "↑↓".to_owned(),
+        Id::Right => "←→".to_owned(),
+        Id::FieldDown => "J K".to_owned(),
+        Id::AgainstLater => "[ ]".to_owned(),
+        _ => command.keys.first().map(|key| key.shown()).unwrap_or_default(),
+    };
     Hint { id: command.id, key, short: command.short }
 }
 
@@ -395,6 +449,7 @@ mod tests {
             Layer::Fields,
             Layer::FieldValue,
             Layer::Retry,
+            Layer::Others,
             Layer::Compare,
             Layer::Prompt,
             Layer::Document,
@@ -411,6 +466,7 @@ mod tests {
             Selected::Running,
             Selected::Accepted,
             Selected::Ended,
+            Selected::Keyless,
             Selected::Result,
         ];
         selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
@@ -418,7 +474,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..256u32 {
+                    for bits in 0..512u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -432,6 +488,7 @@ mod tests {
                             going: bit(5),
                             others: bit(6),
                             rests: bit(7),
+                            asks: bit(8),
                         });
                     }
                 }

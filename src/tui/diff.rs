@@ -1,12 +1,12 @@
 //! Compares two texts word by word, as lines to be shown: what only the later has is marked as added, what only the
 //! earlier has as removed. JSON values are compared as they are printed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::style::Style;
 use ratatui::text::Line;
 use serde_json::Value;
-use similar::{ChangeTag, TextDiff};
+use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::text::wrap::{Piece, expand_tabs, wrap};
 use super::theme::Theme;
@@ -14,6 +14,9 @@ use crate::core::text::Untrusted;
 
 /// Past this, the comparison gets coarser instead of slower.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Lines with less in common than this are shown one after the other.
+const ALIKE: f32 = 0.5;
 
 /// A comparison: pieces of text in order, each equal, added or removed. Independent of width and theme.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,15 +29,20 @@ impl Comparison {
     #[must_use]
     pub fn of_texts(old: &Untrusted, new: &Untrusted) -> Self {
         let (old, new) = (old.block(), new.block());
-        let diff = TextDiff::configure().timeout(PATIENCE).diff_words(old.as_ref(), new.as_ref());
-        let mut pieces: Vec<(ChangeTag, String)> = Vec::new();
-        for change in diff.iter_all_changes() {
-            match pieces.last_mut() {
-                Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
-                _ => pieces.push((change.tag(), change.value().to_owned())),
+        let until = Instant::now() + PATIENCE;
+        let diff = TextDiff::configure().deadline(until).diff_lines(old.as_ref(), new.as_ref());
+        let mut pieces = Pieces::default();
+        for op in diff.ops() {
+            let before = op.old_range().filter_map(|at| diff.old_slice(at)).collect::<String>();
+            let after = op.new_range().filter_map(|at| diff.new_slice(at)).collect::<String>();
+            match op.tag() {
+                DiffTag::Equal => pieces.push(ChangeTag::Equal, &after),
+                DiffTag::Delete => pieces.push(ChangeTag::Delete, &before),
+                DiffTag::Insert => pieces.push(ChangeTag::Insert, &after),
+                DiffTag::Replace => pieces.replaced(&before, &after, until),
             }
         }
-        Self { pieces }
+        Self { pieces: pieces.done }
     }
 
     /// Compares two outputs: texts as they are, other values as they are printed.
@@ -107,6 +115,60 @@ fn end_row(
     row.clear();
 }
 
+/// The pieces of a comparison as they come.
+#[derive(Default)]
+struct Pieces {
+    done: Vec<(ChangeTag, String)>,
+}
+
+impl Pieces {
+    fn push(&mut self, tag: ChangeTag, text: &str) {
+        match self.done.last_mut() {
+            _ if text.is_empty() => {}
+            Some((last, before)) if *last == tag => before.push_str(text),
+            _ => self.done.push((tag, text.to_owned())),
+        }
+    }
+
+    /// Lines that others stand in the place of: word by word when they are much alike, else one after the other, because
+    /// two texts with every other word changed cannot be read.
+    fn replaced(&mut self, before: &str, after: &str, until: Instant) {
+        let words = TextDiff::configure().deadline(until).diff_words(before, after);
+        if words.ratio() < ALIKE {
+            self.push(ChangeTag::Delete, before);
+            self.push(ChangeTag::Insert, after);
+            return;
+        }
+        let (mut gone, mut come, mut gap) = (String::new(), String::new(), String::new());
+        for change in words.iter_all_changes() {
+            let text = change.value();
+            if change.tag() == ChangeTag::Equal {
+                // A blank between two changes belongs to both: they are one.
+                let between = text.trim().is_empty() && !text.contains('\n') && !gone.is_empty() && !come.is_empty();
+                if between && gap.is_empty() {
+                    gap.push_str(text);
+                } else {
+                    self.changed(&mut gone, &mut come);
+                    self.push(ChangeTag::Equal, &std::mem::take(&mut gap));
+                    self.push(ChangeTag::Equal, text);
+                }
+                continue;
+            }
+            let gap = std::mem::take(&mut gap);
+            gone.push_str(&gap);
+            come.push_str(&gap);
+            if change.tag() == ChangeTag::Delete { gone.push_str(text) } else { come.push_str(text) }
+        }
+        self.changed(&mut gone, &mut come);
+        self.push(ChangeTag::Equal, &gap);
+    }
+
+    fn changed(&mut self, gone: &mut String, come: &mut String) {
+        self.push(ChangeTag::Delete, &std::mem::take(gone));
+        self.push(ChangeTag::Insert, &std::mem::take(come));
+    }
+}
+
 /// An output as a person reads it: a text as it is, another value as indented JSON.
 #[must_use]
 pub fn printed(value: &Value) -> Untrusted {
@@ -136,6 +198,21 @@ mod tests {
         assert_eq!(shown(&comparison), ["The lamps [-lean-]{+reach+} out", "across the {+dark +}tide"]);
         assert_eq!(comparison.counts(), (2, 1));
         assert_eq!(comparison.lines(60, &Theme::new(Ground::Dark, Depth::Sixteen)).1, [0, 1]);
+    }
+
+    #[test]
+    fn a_line_that_was_written_anew_stands_below_the_one_before() {
+        let old = Untrusted::from("One\nI had not thought of the sea for days\nEnd");
+        let new = Untrusted::from("One\nThe calendar said nothing\nEnd");
+        let shown = shown(&Comparison::of_texts(&old, &new));
+        assert_eq!(shown, ["One", "[-I had not thought of the sea for days-]", "{+The calendar said nothing+}", "End"]);
+    }
+
+    #[test]
+    fn words_changed_in_a_row_are_one_change() {
+        let old = Untrusted::from("we saw the old boats come home late");
+        let new = Untrusted::from("we saw two ships come home late");
+        assert_eq!(shown(&Comparison::of_texts(&old, &new)), ["we saw [-the old boats-]{+two ships+} come home late"]);
     }
 
     #[test]

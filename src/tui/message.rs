@@ -113,6 +113,15 @@ pub enum Message {
     },
     /// A layer is to lie above the screen.
     Open(Box<Above>),
+    /// Another model was picked for a call.
+    Model {
+        /// The run.
+        run: RunId,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
     /// The process is to end: a signal, or the terminal went away.
     Ending(PauseReason),
 }

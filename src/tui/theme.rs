@@ -145,7 +145,7 @@ impl Theme {
             title: bold,
             heading: of(hues.blue).add_modifier(Modifier::BOLD),
             selection: hues.selection.add_modifier(Modifier::BOLD),
-            selection_dim: hues.selection,
+            selection_dim: hues.selection_dim,
             border: of(hues.line),
             border_focus: of(hues.blue),
             accepted: of(hues.green),
@@ -174,15 +174,18 @@ struct Hues {
     magenta: Color,
     cyan: Color,
     selection: Style,
+    selection_dim: Style,
 }
 
 impl Hues {
     /// The terminal's own colours: whatever the person chose for them fits the ground.
     fn sixteen(ground: Ground) -> Self {
+        // The colours of what is in the row would each get a ground of their own.
+        let reversed = Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED);
         let (yellow, selection) = match ground {
-            Ground::Dark => (Color::Yellow, Style::new().add_modifier(Modifier::REVERSED)),
+            Ground::Dark => (Color::Yellow, reversed),
             // Yellow on white cannot be read in most palettes.
-            Ground::Light => (Color::Magenta, Style::new().add_modifier(Modifier::REVERSED)),
+            Ground::Light => (Color::Magenta, reversed),
         };
         Self {
             grey: Color::DarkGray,
@@ -194,6 +197,7 @@ impl Hues {
             magenta: Color::Magenta,
             cyan: Color::Cyan,
             selection,
+            selection_dim: Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
         }
     }
 
@@ -210,6 +214,7 @@ impl Hues {
                 magenta: rgb(0xc8_a0_e8),
                 cyan: rgb(0x80_c8_c8),
                 selection: Style::new().bg(rgb(0x2e_3a_4a)),
+                selection_dim: Style::new().bg(rgb(0x26_2c_34)),
             },
             Ground::Light => Self {
                 grey: rgb(0x6a_70_78),
@@ -221,6 +226,7 @@ impl Hues {
                 magenta: rgb(0x80_3c_a0),
                 cyan: rgb(0x10_70_78),
                 selection: Style::new().bg(rgb(0xd8_e4_f4)),
+                selection_dim: Style::new().bg(rgb(0xe8_ec_f2)),
             },
         }
     }

@@ -11,6 +11,7 @@ use crate::config;
 use crate::core::failure::Failure;
 use crate::core::model::{Asker, Completion, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
 use crate::core::ports::{BoxFuture, Models};
+use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::usage::Usage;
 
@@ -66,6 +67,10 @@ impl Models for Live {
 
     fn repair(&self, provider: &str) {
         self.now().repair(provider);
+    }
+
+    fn give_key(&self, provider: &str, key: Secret) -> Result<(), Failure> {
+        self.now().give_key(provider, key)
     }
 
     fn agree(&self, provider: &str) {

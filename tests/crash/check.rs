@@ -118,9 +118,8 @@ fn what_was_decided_is_there(place: &Place, kept: &[Kept]) {
             (What::Answer { value: given }, Event::CallAnswered { key, attempt, value, .. }) => {
                 same(key, *attempt) && **value == *given
             }
-            (What::Approve, Event::CallApproved { key, .. }) | (What::Again, Event::CallRequested { key, .. }) => {
-                *key == decision.key
-            }
+            (What::Approve, Event::CallApproved { key, .. })
+            | (What::Again { model: None }, Event::CallRequested { key, .. }) => *key == decision.key,
             _ => false,
         });
         assert!(found, "the person was told that this is saved: {decision:?}");

@@ -158,7 +158,7 @@ fn decide(place: &Place, state: &Run, gate: &Gate) -> What {
             ("plan", _) => What::Edit { output: json!(PLAN), accept: true },
             ("write[2]", 1) => What::Edit { output: json!(STANZA), accept: false },
             ("write[1]", _) if !shown.to_string().contains("rhymed") => {
-                What::Retry { instruction: RHYME.to_owned(), scope: Scope::This }
+                What::Retry { instruction: RHYME.to_owned(), scope: Scope::This, model: None }
             }
             _ => What::Accept,
         },
@@ -168,7 +168,7 @@ fn decide(place: &Place, state: &Run, gate: &Gate) -> What {
         GateFor::InDoubt if lines(&place.file("effects")).contains(&format!("{} {key}", state.id)) => {
             What::Answer { value: json!(key) }
         }
-        GateFor::InDoubt => What::Again,
+        GateFor::InDoubt => What::Again { model: None },
         other => panic!("nobody should be asked for {other} of {key}"),
     }
 }

@@ -111,6 +111,10 @@ impl Performer for Actor {
     fn lane(&self, _: &Work) -> Option<(String, usize)> {
         None
     }
+    fn knows_model(&self, name: &str) -> Result<(), Failure> {
+        let unknown = Failure::new(stepwell::core::failure::FailureClass::Definition, format!("no model `{name}`"));
+        if name.starts_with("nobody") { Err(unknown) } else { Ok(()) }
+    }
 }
 
 /// What a fake model says: the last message in capitals.
@@ -149,6 +153,7 @@ impl House {
             performer: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
+            environment: BTreeMap::new(),
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),

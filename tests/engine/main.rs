@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod house;
+mod limits;
+mod models;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -58,7 +60,7 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
     let house = House::new(shout);
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
-    let retry = What::Retry { instruction: "make it rhyme".into(), scope: Scope::Always };
+    let retry = What::Retry { instruction: "make it rhyme".into(), scope: Scope::Always, model: None };
     let state = house.decide(run, "a", retry).await;
     let call = state.call(&"a".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);

@@ -48,7 +48,7 @@ fn edit(output: Value, accept: bool) -> What {
 }
 
 fn retry(instruction: &str, scope: Scope) -> What {
-    What::Retry { instruction: instruction.to_owned(), scope }
+    What::Retry { instruction: instruction.to_owned(), scope, model: None }
 }
 
 async fn poem() -> (House, RunId) {
@@ -163,7 +163,7 @@ async fn in_doubt() -> (House, RunId) {
     let run = house.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
     house.drive(run).await;
     house.decide(run, "pay", What::Answer { value: json!("paid") }).await;
-    house.decide(run, "tell", What::Again).await;
+    house.decide(run, "tell", What::Again { model: None }).await;
     (house, run)
 }
 
@@ -181,7 +181,7 @@ async fn stale() -> (House, RunId) {
     house.decide(run, "plan", What::Accept).await;
     house.decide(run, "last", What::Accept).await;
     reopened(&house, run, "plan", edit(json!("another plan"), true)).await;
-    decide_all(&house, run, &[("write[0]", What::Again), ("write[1]", What::Keep)]).await;
+    decide_all(&house, run, &[("write[0]", What::Again { model: None }), ("write[1]", What::Keep)]).await;
     reopened(&house, run, "plan", edit(json!("PLAN"), true)).await;
     (house, run)
 }

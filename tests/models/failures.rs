@@ -196,6 +196,33 @@ async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_typed_is_used_at_once_and_shown_nowhere() {
+    let server = ModelServer::start([
+        Reply::status(401).body(r#"{"error":{"message":"bad key"}}"#),
+        Reply::status(401).body(r#"{"error":{"message":"bad key sk-typed"}}"#),
+        Reply::text("Hello."),
+    ]);
+    let settings =
+        ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
+    let models = models(config(vec![("p", settings)]));
+    assert_eq!(ask(&models, request("x")).await.unwrap_err().failure.class, FailureClass::Auth);
+    for (name, key, why) in [("q", "sk", "no provider `q`"), ("p", " ", "empty"), ("demo", "sk", "needs no key")] {
+        let refused = models.give_key(name, Secret::new(key)).unwrap_err();
+        assert!(refused.message.contains(why), "{}", refused.message);
+    }
+    for key in ["sk-old", "sk-typed"] {
+        models.give_key("p", Secret::new(key)).unwrap();
+        let failed = ask(&models, request("x")).await.unwrap_err();
+        assert!(!format!("{failed:?}").contains("sk-typed"), "{failed:?}");
+        assert!(failed.failure.message.contains("type another"), "{}", failed.failure.message);
+    }
+    models.give_key("p", Secret::new("sk-typed\n")).unwrap();
+    assert_eq!(ask(&models, request("x")).await.unwrap().text.data(), "Hello.");
+    let sent: Vec<_> = server.requests().iter().map(|r| r.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["Bearer sk-old", "Bearer sk-typed", "Bearer sk-typed"]);
+}
+
+#[tokio::test]
 async fn after_a_bad_key_the_fallback_answers_without_another_try() {
     let first = ModelServer::start([Reply::status(401)]);
     let second = ModelServer::start([Reply::text("ok")]);

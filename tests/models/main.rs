@@ -18,6 +18,7 @@ use stepwell::core::model::{
     Asker, Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role,
 };
 use stepwell::core::ports::Models as _;
+use stepwell::core::secret::Secret;
 use stepwell::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
 use stepwell::core::step::Span;
 use stepwell::core::usage::Price;

@@ -10,6 +10,7 @@ use crate::core::diagnostic::{Report, did_you_mean};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
+mod code;
 mod order;
 mod shape;
 mod snippets;
@@ -31,6 +32,8 @@ pub fn check(draft: &Draft, report: &Report) {
     let named = snippets::check(draft, &tree, graph, report);
     if graph {
         order::check(draft, &tree, &mentions, &named, report);
+    } else {
+        code::check(draft, &tree, &flow, report);
     }
 }
 

@@ -42,6 +42,10 @@ pub struct Notes {
     pub steps: Vec<Option<Text>>,
     /// The place of each step's table.
     pub tables: Vec<Place>,
+    /// The keys of each step's table.
+    pub keys: Vec<Vec<Text>>,
+    /// Where `[result]` stands.
+    pub result: Option<Place>,
     /// Every id of an action.
     pub actions: Vec<Text>,
     /// Every JSON Schema.

@@ -287,6 +287,51 @@ fn a_script_may_hand_its_steps_any_name() {
     assert_eq!(mistakes(Kind::Workflow, text, &[("main.js", "")]), ["w.toml:6:34: `inputs` has no `x`"]);
 }
 
+#[test]
+fn what_code_decides_is_not_passed_over_on_its_steps() {
+    let text = |flow: &str, keys: &str| {
+        let text = format!("id = \"w\"\nname = \"W\"\nflow = {flow}\n[[steps]]\nid = \"a\"\nprompt = \"x\"\n{keys}");
+        mistakes(Kind::Workflow, &text, &[("main.js", ""), ("main.py", "")])
+    };
+    for (keys, wanted) in [
+        (
+            "when = \"true\"\n",
+            "w.toml:7:1: `when` is for a graph; here `main.js` decides that: if (…) await run.step(\"a\", …)",
+        ),
+        (
+            "for_each = \"[1]\"\n",
+            "w.toml:7:1: `for_each` is for a graph; here `main.js` decides that: Promise.all(list.map((item) => run.step(\"a\", { item })))",
+        ),
+        (
+            "on_failure = \"continue\"\n",
+            "w.toml:7:1: `on_failure` is for a graph; here `main.js` decides that: try { await run.step(\"a\", …) } catch (error) { … }",
+        ),
+        (
+            "set_state = { n = \"output\" }\n",
+            "w.toml:7:1: `set_state` is for a graph; here `main.js` decides that: run.state.NAME = …",
+        ),
+        (
+            "[result]\nbody = \"x\"\n",
+            "w.toml:7:1: `[result]` is for a graph; here `main.js` decides that: return { title, body }",
+        ),
+        (
+            "[[steps]]\nid = \"g\"\nkind = \"group\"\n[[steps.steps]]\nid = \"b\"\nprompt = \"x\"\n",
+            "w.toml:8:6: a group is for a graph; here `main.js` decides that, in its own words",
+        ),
+    ] {
+        assert_eq!(text("\"main.js\"", keys), [wanted], "{keys}");
+    }
+    let every = "after = [\"b\"]\njoin = \"any\"\nrepeat = { until = \"output\" }\nstop_when = \"output\"\nhistory = \"all\"\ndocument = { name = \"d\", body = \"x\" }\nfor_each = \"[1]\"\none_by_one = true\nmax_parallel = 2\n[[steps]]\nid = \"b\"\nprompt = \"x\"\n";
+    let said = text("[\"python3\", \"main.py\"]", every);
+    let keys: Vec<&str> = said.iter().map(|line| line.split('`').nth(1).unwrap()).collect();
+    let wanted =
+        ["after", "join", "repeat", "stop_when", "history", "document", "for_each", "one_by_one", "max_parallel"];
+    assert_eq!(keys, wanted);
+    assert!(said.iter().all(|line| line.contains("here `python3 main.py` decides that: ")), "{said:#?}");
+    let works = "review = \"never\"\napprove = \"never\"\nretry = { attempts = 2 }\ntimeout = \"1m\"\npriority = 2\ncache = \"1d\"\non_crash = \"ask\"\nidempotent = true\ndecide_within = \"1d\"\non_timeout = \"fail\"\nchecks = [{ expr = \"output\" }]\n";
+    assert_eq!(text("\"main.js\"", works), Vec::<String>::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

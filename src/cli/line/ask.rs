@@ -109,7 +109,7 @@ async fn approval(asker: &mut Asker<'_>) -> Result<Answered, Away> {
 async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
     loop {
         match not_empty(asker, "[a]gain  it [w]orked, here is the result  [s]kip  [q]uit > ").await?.as_str() {
-            "a" | "again" => return Ok(Answered::Decide(What::Again)),
+            "a" | "again" => return Ok(Answered::Decide(What::Again { model: None })),
             "w" | "worked" => {
                 let typed = asker.line("Its result, as text or JSON > ").await?;
                 let value = serde_json::from_str(&typed).unwrap_or_else(|_| json!(typed));
@@ -134,7 +134,7 @@ async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
     }
     loop {
         match not_empty(asker, "run them [a]gain  [k]eep them as they are  [q]uit > ").await?.as_str() {
-            "a" | "again" => return Ok(Answered::DecideStale(What::Again)),
+            "a" | "again" => return Ok(Answered::DecideStale(What::Again { model: None })),
             "k" | "keep" => return Ok(Answered::DecideStale(What::Keep)),
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these.")),

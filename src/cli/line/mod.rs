@@ -8,6 +8,7 @@ mod keyboard;
 mod review;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -82,7 +83,7 @@ impl Teller {
     /// Tells of something that is in the journal; `run` has it already.
     pub fn event(&mut self, run: &Run, recorded: &Recorded) {
         match &recorded.event {
-            Event::AttemptStarted(started) => self.started(started),
+            Event::AttemptStarted(started) => self.started(run, started),
             Event::AttemptFinished { key, attempt, measured, .. } => {
                 if self.finish(key, *attempt) {
                     self.shown.insert((key.clone(), *attempt, 1));
@@ -104,6 +105,13 @@ impl Teller {
                 }
                 out::say(&format!("{key} was stopped; what had arrived is kept"));
             }
+            // A program that asks has the terminal again when it was answered.
+            Event::GateOpened(gate) => drop(self.finish(&gate.key, gate.attempt)),
+            Event::CallAnswered { key, attempt, .. }
+                if self.headed == Some((key.clone(), *attempt)) && self.is_free() =>
+            {
+                self.current.clone_from(&self.headed);
+            }
             Event::CallAccepted { key, by, overridden, .. } if by != "rule" && !self.streams => {
                 let all_the_same = if overridden.is_empty() { "" } else { ", although it fails a check" };
                 out::say(&format!("{key}: accepted by {by}{all_the_same}"));
@@ -122,7 +130,6 @@ impl Teller {
                 out::say(&format!("warning: {about}{message}"));
             }
             Event::Logged { text } => out::say(&text.line()),
-            Event::RunFailed { error, .. } => out::say(&format!("the run failed ({}): {}", error.class, error.message)),
             Event::RunResumed { after: Some(reason), .. } => {
                 out::say(&format!(
                     "run {} goes on (it was paused: {})",
@@ -172,7 +179,7 @@ impl Teller {
         out::say(&output.block());
     }
 
-    fn started(&mut self, started: &Started) {
+    fn started(&mut self, run: &Run, started: &Started) {
         let Some(work) = &started.work else { return };
         if matches!(**work, Work::Ask { .. }) {
             return;
@@ -189,6 +196,10 @@ impl Teller {
             let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
             out::say(&format!("{}: {title}{model}", started.key));
         } else if self.current.is_none() {
+            // Of several at once, one that is shown when it is whole has its heading then.
+            if work.schema().is_some() && run.under_way() > 1 {
+                return;
+            }
             self.heading(&started.key, &started.step, started.item.as_deref(), started.attempt, model.as_deref());
             // Structured output is shown when it is whole, in a form that can be read.
             if work.schema().is_none() {
@@ -246,7 +257,8 @@ impl Teller {
 }
 
 /// A model's name; the demo's text is labelled wherever it is shown.
-fn labelled(model: &str) -> String {
+#[must_use]
+pub fn labelled(model: &str) -> String {
     if model.starts_with("demo/") { format!("{model} (a demo, not a model's answer)") } else { model.to_owned() }
 }
 
@@ -276,15 +288,23 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// An element of an argv, exactly: one that goes over several lines has a mark where each ends, and is set in.
+fn element(argument: &str) -> String {
+    visible(&argument.replace('\t', "␉").replace('\n', "␊\n        "), true).into_owned()
+}
+
 /// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
-/// stdin; of a request its method, address and body.
+/// stdin; of a request its method, address and body. `cwd` is where the run was started.
 #[must_use]
-pub fn work_told(work: &Value) -> String {
-    const BEGINNING: usize = 400;
+pub fn work_told(work: &Value, cwd: &Path) -> String {
+    const BEGINNING: usize = 2000;
     let beginning = |text: &str| {
         let cut: String = text.chars().take(BEGINNING).collect();
-        let more =
-            if cut.len() < text.len() { format!("\n    … ({} bytes in all)", text.len()) } else { String::new() };
+        let more = if cut.len() < text.len() {
+            format!("\n    … ({} bytes in all; `stepwell show RUN --events` has them)", text.len())
+        } else {
+            String::new()
+        };
         format!("{}{more}", indented(&cut))
     };
     let Ok(work) = serde_json::from_value::<Work>(work.clone()) else { return output_text(work).data().to_owned() };
@@ -293,8 +313,8 @@ pub fn work_told(work: &Value) -> String {
         Work::Command(command) => {
             let through = if command.shell { "run through a shell" } else { "run" };
             lines.push(format!("{through}:"));
-            lines.extend(command.argv.iter().map(|argument| format!("    {}", visible(argument, false))));
-            lines.push(format!("in: {}", command.cwd.as_deref().unwrap_or("the folder in which the run was started")));
+            lines.extend(command.argv.iter().map(|argument| format!("    {}", element(argument))));
+            lines.push(format!("in: {}", cwd.join(command.cwd.as_deref().unwrap_or_default()).display()));
             if !command.env.is_empty() {
                 let names: Vec<&str> = command.env.keys().map(String::as_str).collect();
                 lines.push(format!("added to its environment: {}", names.join(", ")));

@@ -44,13 +44,20 @@ pub async fn ask(
     if earlier(call, gate).is_some() {
         words.push("[d]iff");
     }
-    words.extend(["[p]rompt", "[q]uit"]);
+    words.extend(["[p]rompt", "[?]", "[q]uit"]);
     let prompt = format!("\n{} > ", words.join("  "));
     loop {
         let typed = asker.line(&prompt).await?;
         let allowed = |answer| gate.allowed.contains(&answer);
+        // What stands after `r` is the instruction itself.
+        if let Some(("r" | "retry", instruction)) = typed.trim().split_once(' ')
+            && allowed(Answer::Retry)
+        {
+            return retry(asker, instruction.trim().to_owned()).await;
+        }
         match typed.trim() {
             "" => {}
+            "?" | "h" | "help" => out::say(&help(call, gate)),
             "a" | "accept" if allowed(Answer::Accept) => {
                 let fails = !failed(gate).is_empty();
                 if !fails || asker.yes_or_no("It fails a check. Accept it all the same? yes/no > ").await? {
@@ -62,18 +69,43 @@ pub async fn ask(
                     return Ok(Answered::Decide(What::Edit { output, accept: false }));
                 }
             }
-            "r" | "retry" if allowed(Answer::Retry) => return retry(asker).await,
+            "r" | "retry" if allowed(Answer::Retry) => {
+                let instruction = asker.line("What is to be different? > ").await?;
+                return retry(asker, instruction).await;
+            }
             "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(What::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
-            "p" | "prompt" => show_prompt(call, gate),
+            "p" | "prompt" => show_prompt(run, call, gate),
             "q" | "quit" => return Err(Away::Quit),
-            other => out::say(&format!("`{other}` is none of these.")),
+            other => out::say(&format!("`{other}` is none of these; `?` says what each does.")),
         }
     }
 }
 
-async fn retry(asker: &mut Asker<'_>) -> Result<Answered, Away> {
-    let instruction = asker.line("What is to be different? > ").await?;
+/// What each word does here.
+fn help(call: &Call, gate: &Gate) -> String {
+    let mut lines: Vec<&str> =
+        WORDS.iter().filter(|(answer, _)| gate.allowed.contains(answer)).map(|(answer, _)| meaning(*answer)).collect();
+    if earlier(call, gate).is_some() {
+        lines.push("d  what changed since the version before, word by word");
+    }
+    lines.extend([
+        "p  what the model was asked, exactly",
+        "q  leave; the run waits, and `stepwell resume` or `review` goes on",
+    ]);
+    lines.join("\n")
+}
+
+fn meaning(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Accept => "a  take it; the run goes on",
+        Answer::Edit => "e  change it in your editor; it comes back for review as a version of yours",
+        Answer::Retry => "r  have it tried again; `r shorter, please` says at once what is to be different",
+        _ => "s  go on without it",
+    }
+}
+
+async fn retry(asker: &mut Asker<'_>, instruction: String) -> Result<Answered, Away> {
     let scope = loop {
         if instruction.trim().is_empty() {
             break Scope::This;
@@ -87,7 +119,7 @@ async fn retry(asker: &mut Asker<'_>) -> Result<Answered, Away> {
             other => out::say(&format!("`{other}` is none of these.")),
         }
     };
-    Ok(Answered::Decide(What::Retry { instruction, scope }))
+    Ok(Answered::Decide(What::Retry { instruction, scope, model: None }))
 }
 
 /// Takes the output through the editor until it is valid. `None`: the person leaves it as it was.
@@ -121,9 +153,10 @@ async fn edit(
                 return Ok(None);
             }
         };
-        if edited == before {
+        if edited == before || edited.trim().is_empty() {
             let _ = place.engine.keep_draft(run.id, &draft, None);
-            out::say("Nothing was changed.");
+            let why = if edited == before { "" } else { "It was saved empty, so the edit is dropped. " };
+            out::say(&format!("{why}Nothing was changed."));
             return Ok(None);
         }
         match read(&edited, structured, wanted) {
@@ -182,7 +215,7 @@ fn compare(call: &Call, gate: &Gate) {
     }
 }
 
-fn show_prompt(call: &Call, gate: &Gate) {
+fn show_prompt(run: &Run, call: &Call, gate: &Gate) {
     let work = call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref());
     match work {
         Some(Work::Prompt(prompt)) => {
@@ -191,7 +224,7 @@ fn show_prompt(call: &Call, gate: &Gate) {
                 out::say(&format!("\n[{role}]\n{}", message.text));
             }
         }
-        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default())),
+        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default(), &run.cwd)),
         None => out::say("There was no work to be done: the value was computed."),
     }
 }

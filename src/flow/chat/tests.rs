@@ -353,7 +353,7 @@ proptest! {
                 (0..=2, _) => world.says(&format!("message {step}")),
                 (3, _) if !is_plain && world.run.documents.contains_key(DOCUMENT) => world.edits(&format!("edit {step}")),
                 (4, Some(key)) => {
-                    let what = if coin { decide::What::Again } else { decide::What::Reopen };
+                    let what = if coin { decide::What::Again { model: None } } else { decide::What::Reopen };
                     let decision = decide::Decision { key, attempt: None, version: None, what };
                     for event in decide::decide(&world.run, &decision, "ana@host").unwrap_or_default() {
                         world.add(event);

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::scope::Scope;
 use super::view;
+use crate::core::call::CallStatus;
 use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::step::Join;
 use crate::core::template::{from_json, to_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -110,18 +112,44 @@ impl Scope {
         if set.is_empty() {
             return self.names.state.clone();
         }
-        let mut state = to_json(&self.names.state).ok().and_then(|state| match state {
-            serde_json::Value::Object(fields) => Some(fields),
-            _ => None,
-        });
-        let fields = state.get_or_insert_default();
         let writers: Vec<Key> = ancestors(&plan.nodes, at).into_iter().map(|at| self.base(&plan.nodes[at])).collect();
-        for (name, set) in set {
-            if let Some((_, value)) = set.iter().rev().find(|(key, _)| writers.iter().any(|base| key.is_of(base))) {
-                fields.insert(name.clone(), value.clone());
+        self.state_after(evaluation.run, |key| writers.iter().any(|base| key.is_of(base)))
+    }
+
+    /// The state as it was at the start, overlaid by the calls that count.
+    pub(super) fn state_after(&self, run: &Run, counts: impl Fn(&Key) -> bool) -> Value {
+        if run.set_state.is_empty() {
+            return self.names.state.clone();
+        }
+        let mut state = match to_json(&self.names.state) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        for (name, set) in &run.set_state {
+            if let Some((_, value)) = set.iter().rev().find(|(key, _)| counts(key)) {
+                state.insert(name.clone(), value.clone());
             }
         }
-        from_json(&serde_json::Value::Object(state.unwrap_or_default()))
+        from_json(&serde_json::Value::Object(state))
+    }
+
+    /// That a step is not needed any more, because another came first wherever it would have been taken. One that has
+    /// ended all the same keeps its output.
+    pub(super) fn lost(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Option<String> {
+        let node = &plan.nodes[at];
+        let own = evaluation.run.call(&self.base(node));
+        if own.is_some_and(|call| call.status == CallStatus::Accepted) {
+            return None;
+        }
+        let mut first = None;
+        for &taker in &plan.dependents[at] {
+            let winner = evaluation.decided(&self.base(&plan.nodes[taker]), "first")?.as_str()?;
+            if winner == node.step.id {
+                return None;
+            }
+            first.get_or_insert(winner);
+        }
+        first.map(|winner| format!("`{winner}` came first"))
     }
 }
 

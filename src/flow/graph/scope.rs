@@ -14,11 +14,12 @@ use super::before::Ready;
 use super::slot::{Slot, Turn};
 use super::view;
 use crate::core::call::CallStatus;
-use crate::core::event::Event;
+use crate::core::event::{Event, FLOW};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::{Key, Segment};
-use crate::core::step::OnFailure;
+use crate::core::run::Run;
+use crate::core::step::{Join, OnFailure};
 use crate::core::template::from_json;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -34,6 +35,16 @@ pub struct Scope {
     marks: Vec<Mark>,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
+    around: Around,
+}
+
+/// What the groups around a scope bring to every call inside.
+#[derive(Clone, Default)]
+pub struct Around {
+    /// Their limits.
+    pub lanes: Vec<(Key, usize)>,
+    /// What they depend on.
+    pub sources: Vec<Source>,
 }
 
 /// What is asked of a step at every event.
@@ -96,19 +107,26 @@ pub fn stamp(value: &impl Hash) -> u64 {
 impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
-    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names) -> Self {
+    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, around: Around) -> Self {
         let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
         let states = plan.nodes.iter().map(|_| State::new()).collect();
-        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names }
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, around }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
     pub fn touch(&mut self, plan: &Plan, key: &Key, depth: usize) {
         let Some(segment) = key.segments().get(depth) else { return };
         let Some(&at) = plan.by_id.get(&segment.id) else { return };
-        let state = &mut self.states[at];
         let fresh = !std::mem::replace(&mut self.marks[at].dirty, true);
         let slot = segment.item.unwrap_or(0) as usize;
+        if plan.nodes[at].join() == Join::First {
+            // Who lost may just have been decided.
+            for &rival in plan.nodes[at].deps.iter().filter(|&&rival| plan.spare[rival]) {
+                self.marks[rival].dirty = true;
+                self.states[rival].names_dirty = true;
+            }
+        }
+        let state = &mut self.states[at];
         if fresh {
             state.touched = Some(vec![slot]);
         } else if let Some(touched) = &mut state.touched
@@ -147,9 +165,9 @@ impl Scope {
                 wants: state.slots.iter().any(Slot::may_want),
             };
             if before != state.stamp {
-                for &dependent in &plan.dependents[at] {
-                    self.marks[dependent].dirty = true;
-                    self.states[dependent].names_dirty = true;
+                for &watcher in &plan.watchers[at] {
+                    self.marks[watcher].dirty = true;
+                    self.states[watcher].names_dirty = true;
                 }
             }
         }
@@ -175,22 +193,29 @@ impl Scope {
         self.marks.iter().all(|mark| !mark.waits)
     }
 
-    /// What `steps.X` is of every step that has ended, for what comes after all of them.
+    /// What `steps.X` is of every step, for what comes after all of them; of one that has not ended, as a run that ends
+    /// early has it, what there is so far.
     #[must_use]
     pub fn views(&self, plan: &Plan) -> IndexMap<String, Value> {
         let mut steps = (*self.names.steps).clone();
         for (node, state) in plan.nodes.iter().zip(&self.states) {
-            if state.outcome != Outcome::Waiting {
-                steps.insert(node.step.id.clone(), state.view.clone());
-            }
+            let view = match (&state.outcome, state.slots.as_slice()) {
+                (Outcome::Waiting, slots) if node.list.is_some() => view::fan_out(&state.items, slots, "pending"),
+                (Outcome::Waiting, [only]) => view::plain(only),
+                (Outcome::Waiting, _) => view::empty(false, "pending"),
+                _ => state.view.clone(),
+            };
+            steps.insert(node.step.id.clone(), view);
         }
         steps
     }
 
     /// The names that the result of this scope sees.
     #[must_use]
-    pub fn names_at_end(&self, plan: &Plan) -> Names {
-        self.names.clone().with_steps(self.views(plan))
+    pub fn names_at_end(&self, plan: &Plan, run: &Run) -> Names {
+        let mut names = self.names.clone().with_steps(self.views(plan));
+        names.state = self.state_after(run, |key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix)));
+        names
     }
 
     /// The newest event that changed what it came to.
@@ -211,8 +236,8 @@ impl Scope {
         self.states.last().map(|state| &state.view)
     }
 
-    fn source(&self, plan: &Plan, at: usize) -> Source {
-        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp }
+    fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Source {
+        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
     }
 
     /// The name of a step in this scope, without an item.
@@ -228,7 +253,9 @@ impl Scope {
         let node = &plan.nodes[at];
         self.states[at].failure = None;
         if self.states[at].names_dirty || self.states[at].names.is_none() {
-            match self.ready(plan, at, evaluation) {
+            let ready = self.ready(plan, at, evaluation);
+            let lost = if plan.spare[at] { self.lost(plan, at, evaluation) } else { None };
+            match lost.filter(|_| !matches!(ready, Ready::Skip(_))).map_or(ready, Ready::Skip) {
                 Ready::Wait => {
                     let state = &mut self.states[at];
                     state.outcome = Outcome::Waiting;
@@ -263,9 +290,18 @@ impl Scope {
                 return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
             }
         }
-        let items = match &node.list {
+        let items: Vec<Arc<serde_json::Value>> = match &node.list {
             Some(list) => match eval("for_each", list, &context)? {
-                serde_json::Value::Array(items) => items.into_iter().map(Arc::new).collect(),
+                serde_json::Value::Array(items) => {
+                    let known = evaluation.decided(&self.base(node), "for_each").is_some();
+                    // Journals from before lists were counted stay as they are.
+                    if let Ok(list) = list
+                        && (known || !evaluation.has_calls_of(&self.base(node)))
+                    {
+                        evaluation.decide(self.base(node), "for_each", json!(items.len()), || seen(list, &context));
+                    }
+                    items.into_iter().map(Arc::new).collect()
+                }
                 other => {
                     let message = format!("`for_each` of `{}` is not a list but {}", node.step.id, kind_of(&other));
                     return Err(Stop::Failed(Failure::new(FailureClass::Definition, message)));
@@ -354,7 +390,8 @@ impl Scope {
         {
             let guard = &plan.nodes[guarded];
             let key = self.base(guard).with_item(guard.list.is_some().then_some(index));
-            names.failure = Some(view::failure(&key, failure));
+            let key = self.states[guarded].slots[slot].failed_at.as_ref().unwrap_or(&key);
+            names.failure = Some(view::failure(key, failure));
             if let Some(item) = self.states[guarded].items.get(slot) {
                 names.item = Some(from_json(item));
                 names.index = Some(index);
@@ -383,10 +420,19 @@ impl Scope {
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
                 Ok(true) => {
-                    let mut depends: Vec<Source> = node.deps.iter().map(|&dep| self.source(plan, dep)).collect();
+                    let mut depends: Vec<Source> = node
+                        .deps
+                        .iter()
+                        .zip(&node.through)
+                        .map(|(&dep, through)| self.source(plan, dep, Arc::clone(through)))
+                        .collect();
+                    // Of what the groups around depend on, what this step sees.
+                    let seen = |source: &&Source| source.through.iter().any(|name| node.named.uses(name));
+                    depends.extend(self.around.sources.iter().filter(seen).cloned());
                     if let Some((seq, stamp)) = earlier {
                         let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
-                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp });
+                        let through = Arc::from(["earlier".to_owned()]);
+                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp, through });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let before: Vec<Key> = node.before.iter().map(|&at| self.base(&plan.nodes[at])).collect();
@@ -398,6 +444,7 @@ impl Scope {
                         node,
                         item: list.get(at_slot),
                         list: &list,
+                        lanes: &self.around.lanes,
                         depends: &depends,
                     };
                     turn.iterate(&mut slot, names, evaluation);
@@ -455,7 +502,7 @@ impl Scope {
         let fans_out = node.list.is_some();
         (state.outcome, state.view) = match state.slots.as_slice() {
             [only] if !fans_out => (only.outcome.clone(), view::plain(only)),
-            slots => (Outcome::Accepted, view::fan_out(&state.items, slots)),
+            slots => (Outcome::Accepted, view::fan_out(&state.items, slots, "accepted")),
         };
     }
 
@@ -466,7 +513,7 @@ impl Scope {
         let state = &mut self.states[at];
         state.slots.clear();
         state.names = None;
-        state.view = view::skipped(node.list.is_some());
+        state.view = view::empty(node.list.is_some(), "skipped");
         state.outcome = Outcome::Skipped(because);
         state.seq = 0;
     }
@@ -481,7 +528,7 @@ impl Scope {
                 step: node.step.id.clone(),
                 fingerprint,
                 error: failure.clone(),
-                by: "flow".to_owned(),
+                by: FLOW.to_owned(),
             });
         }
         let state = &mut self.states[at];

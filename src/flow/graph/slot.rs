@@ -5,8 +5,9 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
-use super::scope::{Scope, stamp};
+use super::scope::{Around, Scope, stamp};
 use super::view;
+use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::flow::Want;
@@ -88,7 +89,19 @@ impl Slot {
         self.iterations.iter().filter_map(|iteration| iteration.scope.as_ref()).for_each(|scope| scope.wants(into));
     }
 
+    /// Whether it has come as far as that iteration.
+    #[must_use]
+    pub fn has_reached(&self, iteration: usize) -> bool {
+        iteration < self.iterations.len()
+    }
+
     /// The scope inside an iteration, if it has been opened.
+    #[must_use]
+    pub fn inner(&self, iteration: usize) -> Option<&Scope> {
+        self.iterations.get(iteration)?.scope.as_deref()
+    }
+
+    /// The same, to be changed.
     pub fn scope(&mut self, iteration: usize) -> Option<&mut Scope> {
         self.iterations.get_mut(iteration)?.scope.as_deref_mut()
     }
@@ -121,6 +134,8 @@ pub struct Turn<'a> {
     pub item: Option<&'a Arc<serde_json::Value>>,
     /// All items.
     pub list: &'a [Arc<serde_json::Value>],
+    /// The limits of the groups around it.
+    pub lanes: &'a [(Key, usize)],
     /// What it depends on.
     pub depends: &'a [Source],
     /// The names of the steps that its `history` takes in, in declared order.
@@ -144,6 +159,8 @@ impl Turn<'_> {
                 turn_names.iteration = Some(iteration);
             }
             let seen = self.body(slot, iteration as usize, &key, &turn_names, &depends, evaluation);
+            // Iterations after this one do not count any more, or not yet.
+            slot.iterations.truncate(iteration as usize + 1);
             slot.want = seen.want;
             slot.seq = seen.seq;
             slot.inner_stamp = seen.stamp;
@@ -161,7 +178,8 @@ impl Turn<'_> {
             match self.until(&key, &turn_names.with_output(output.clone()).value(), evaluation) {
                 Ok(true) => break,
                 Ok(false) if iteration + 1 < most => {
-                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp() });
+                    let through = Arc::from(["previous".to_owned()]);
+                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp(), through });
                     turn_names.previous = Some(output);
                 }
                 Ok(false) if repeat.accept_last => break,
@@ -194,32 +212,41 @@ impl Turn<'_> {
         evaluation: &mut Evaluation<'_>,
     ) -> Seen {
         let iteration = slot.iteration(iteration, depends);
+        let mut lanes = self.lanes.to_vec();
+        let for_each = self.node.step.rules.for_each.as_ref();
+        lanes.extend(for_each.and_then(|list| list.max_parallel).map(|most| (self.base.clone(), most as usize)));
         match &self.node.does {
             Doing::Group(plan, output) => {
-                let scope =
-                    iteration.scope.get_or_insert_with(|| Box::new(Scope::new(plan, Some(key.clone()), names.clone())));
-                scope.evaluate(plan, evaluation);
-                view::of_group(scope, plan, output.as_ref())
+                let around = Around { lanes, sources: depends.to_vec() };
+                let open = || Box::new(Scope::new(plan, Some(key.clone()), names.clone(), around.clone()));
+                let scope = iteration.scope.get_or_insert_with(open);
+                if !self.settle(scope, plan, evaluation) {
+                    *scope = open();
+                    scope.evaluate(plan, evaluation);
+                }
+                view::of_group(scope, plan, output.as_ref(), evaluation.run)
             }
             Doing::Child(Ok(child), inputs) => {
                 let (plan, task) = child.as_ref();
-                let scope = match &mut iteration.scope {
-                    Some(scope) => scope,
-                    empty => match view::child_inputs(task, inputs, &names.value()) {
-                        Ok(given) => {
-                            empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given))))
-                        }
-                        Err(failure) => return Seen::failed(None, failure),
-                    },
+                let given = match view::child_inputs(task, inputs, &names.value()) {
+                    Ok(given) => given,
+                    Err(failure) => return Seen::failed(None, failure),
                 };
-                scope.evaluate(plan, evaluation);
-                view::of_child(scope, plan, key)
+                let through: Arc<[String]> = Arc::from(["inputs".to_owned()]);
+                let sources = depends.iter().map(|source| Source { through: Arc::clone(&through), ..source.clone() });
+                let around = Around { lanes, sources: sources.collect() };
+                let open =
+                    || Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given.clone()), around.clone()));
+                let scope = iteration.scope.get_or_insert_with(open);
+                if !self.settle(scope, plan, evaluation) {
+                    *scope = open();
+                    scope.evaluate(plan, evaluation);
+                }
+                view::of_child(scope, plan, key, evaluation.run)
             }
             Doing::Child(Err(why), _) => Seen::failed(None, Failure::new(FailureClass::Definition, why.clone())),
             Doing::Switch(cases, default) => view::switch(cases, default, key, &names.value(), evaluation),
             _ => {
-                let for_each = self.node.step.rules.for_each.as_ref();
-                let most = for_each.and_then(|for_each| for_each.max_parallel);
                 let history = match &self.node.does {
                     Doing::Prompt(prompt) => prompt.spec.history.as_ref(),
                     _ => None,
@@ -235,11 +262,25 @@ impl Turn<'_> {
                     depends,
                     model: self.plan.model.as_deref(),
                     retry: &self.plan.retry,
-                    lane: most.map(|most| (self.base.clone(), most as usize)),
+                    lanes: &lanes,
+                    helps: false,
                 };
                 iteration.cell.evaluate(&asked, evaluation)
             }
         }
+    }
+
+    /// Looks at the steps inside. Where one has failed and the run goes on without them all, nobody is asked about the
+    /// others. False when that one does not fail any more: the others are to be looked at anew.
+    fn settle(&self, scope: &mut Scope, plan: &Plan, evaluation: &mut Evaluation<'_>) -> bool {
+        let (had_failed, noted) = (scope.failure().is_some(), evaluation.notes.len());
+        scope.evaluate(plan, evaluation);
+        let fails = scope.failure().is_some();
+        if fails && self.node.goes_on() {
+            let notes = evaluation.notes.split_off(noted);
+            evaluation.notes.extend(notes.into_iter().filter(|note| !matches!(note, Event::GateOpened(_))));
+        }
+        fails || !had_failed
     }
 
     /// What the acceptance of the last iteration brings: state, a document, an early end.
@@ -270,13 +311,15 @@ impl Turn<'_> {
                 [text("document", name, context)?, text("document", title, context)?, text("document", body, context)?];
             evaluation.write(&name, &title, &body);
         }
-        if let Some(expr) = &self.node.stop_when
-            && condition("stop_when", expr, context)?
-        {
-            if let Ok(expr) = expr {
-                evaluation.decide(self.key.clone(), "stop_when", json!(true), || seen(expr, context));
+        if let Some(expr) = &self.node.stop_when {
+            let holds = condition("stop_when", expr, context)?;
+            // That it does not hold is told only of one that did.
+            if let Ok(expr) = expr
+                && (holds || evaluation.decided(&self.key, "stop_when").is_some())
+            {
+                evaluation.decide(self.key.clone(), "stop_when", json!(holds), || seen(expr, context));
             }
-            evaluation.stops = true;
+            evaluation.stops |= holds;
         }
         Ok(known)
     }

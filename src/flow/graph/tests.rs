@@ -8,12 +8,16 @@ use super::*;
 use crate::core::call::CallStatus;
 use crate::core::decide::What;
 use crate::core::event::Scope;
+use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::run::Status;
 use crate::core::task::Task;
 use crate::core::work::Work;
 use crate::flow::Want;
 use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
+
+mod again;
+mod combined;
 
 fn poem() -> Sim {
     let task = workflow_with(
@@ -179,7 +183,7 @@ fn a_step_that_fails_is_never_completed_and_can_be_taken_up() {
     };
     let mut sim = Sim::performing(task, json!({}), fails);
     assert_eq!(sim.failure().0, "b");
-    sim.decide("b", What::Again);
+    sim.decide("b", What::Again { model: None });
     assert_eq!(sim.performed, ["a", "b", "b"]);
     assert_eq!(sim.body(), "A!");
 }
@@ -232,7 +236,7 @@ fn a_failure_inside_a_group_is_the_groups() {
 #[test]
 fn a_rejected_attempt_stays_visible_with_its_instruction() {
     let mut sim = Sim::new(workflow(&json!([prompt("p", "hello", &json!({}))])), json!({}));
-    sim.decide("p", What::Retry { instruction: "rhyme".into(), scope: Scope::This });
+    sim.decide("p", What::Retry { instruction: "rhyme".into(), scope: Scope::This, model: None });
     sim.decide("p", What::Accept);
     let call = sim.run.call(&"p".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);
@@ -437,7 +441,7 @@ proptest! {
                     sim.decide(&key, What::Edit { output, accept: n % 2 == 0 });
                 },
                 Act::Retry(at) => if let Some(key) = pick(at, reviews) {
-                    sim.decide(&key, What::Retry { instruction: "again".into(), scope: Scope::Remaining });
+                    sim.decide(&key, What::Retry { instruction: "again".into(), scope: Scope::Remaining, model: None });
                 },
                 Act::Skip(at) => if let Some(key) = pick(at, reviews) { sim.decide(&key, What::Skip) },
                 Act::Reopen(at) => {
@@ -445,14 +449,14 @@ proptest! {
                     if let Some(key) = pick(at, accepted.collect()) { sim.decide(&key, What::Reopen) }
                 }
                 Act::Stale(at, keep) => if let Some(key) = pick(at, sim.waiting(GateFor::Stale)) {
-                    sim.decide(&key, if keep { What::Keep } else { What::Again });
+                    sim.decide(&key, if keep { What::Keep } else { What::Again { model: None } });
                 },
             }
             prop_assert!(sim.run.status == Status::Running);
         }
         // Whatever was done, the run can be brought to an end.
         for _ in 0..200 {
-            if let Some(key) = sim.waiting(GateFor::Stale).first() { sim.decide(&key.clone(), What::Again) }
+            if let Some(key) = sim.waiting(GateFor::Stale).first() { sim.decide(&key.clone(), What::Again { model: None }) }
             else if let Some(key) = sim.waiting(GateFor::Review).first() { sim.decide(&key.clone(), What::Accept) }
             else { break }
         }

@@ -11,6 +11,7 @@ use super::slot::Slot;
 use crate::core::failure::Failure;
 use crate::core::form;
 use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::template::{Expr, TemplateError, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -67,11 +68,11 @@ pub fn nothing() -> Value {
     ])
 }
 
-/// `steps.X` of a step that was skipped as a whole.
+/// `steps.X` of a step that has no calls: it was skipped as a whole, or has not begun.
 #[must_use]
-pub fn skipped(fans_out: bool) -> Value {
+pub fn empty(fans_out: bool, status: &'static str) -> Value {
     let empty = || Value::from(Vec::<Value>::new());
-    let end = [("status", Value::from("skipped")), ("error", none())];
+    let end = [("status", Value::from(status)), ("error", none())];
     if fans_out {
         Value::from_pairs([("outputs", empty()), ("calls", empty())].into_iter().chain(end))
     } else {
@@ -81,7 +82,7 @@ pub fn skipped(fans_out: bool) -> Value {
 
 /// `steps.X` of a fan-out: the accepted outputs in item order, and every call.
 #[must_use]
-pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot]) -> Value {
+pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot], ended: &'static str) -> Value {
     let outputs: Vec<Value> = slots
         .iter()
         .filter(|slot| slot.outcome == Outcome::Accepted)
@@ -105,14 +106,14 @@ pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot]) -> Value {
     Value::from_pairs([
         ("outputs", Value::from(outputs)),
         ("calls", Value::from(calls)),
-        ("status", Value::from("accepted")),
+        ("status", Value::from(ended)),
         ("error", none()),
     ])
 }
 
 /// What a group comes to: the output of its last declared step, or of its expression.
 #[must_use]
-pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>) -> Seen {
+pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run) -> Seen {
     if let Some((key, failure)) = scope.failure() {
         return Seen::failed(Some(key.clone()), failure.clone());
     }
@@ -120,7 +121,7 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>) -> Se
         return Seen::waiting();
     }
     let output = match output {
-        Some(expr) => match eval("output", expr, &scope.names_at_end(plan).value()) {
+        Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run).value()) {
             Ok(output) => from_json(&output),
             Err(failure) => return Seen::failed(None, failure),
         },
@@ -139,8 +140,8 @@ fn output_of(view: &Value) -> Value {
 ///
 /// # Errors
 /// A template of `[result]` that does not work out.
-pub fn result(scope: &Scope, plan: &Plan) -> Result<(String, String), Failure> {
-    let context = scope.names_at_end(plan).value();
+pub fn result(scope: &Scope, plan: &Plan, run: &Run) -> Result<(String, String), Failure> {
+    let context = scope.names_at_end(plan, run).value();
     let Some(result) = &plan.result else { return Ok((String::new(), String::new())) };
     let title = text("title", &result.title, &context)?;
     let body = match &result.body {
@@ -171,14 +172,14 @@ fn readable(value: &Value) -> String {
 
 /// What a child workflow comes to.
 #[must_use]
-pub fn of_child(scope: &Scope, plan: &Plan, key: &Key) -> Seen {
+pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> Seen {
     if let Some((key, failure)) = scope.failure() {
         return Seen::failed(Some(key.clone()), failure.clone());
     }
     if !scope.ended() {
         return Seen::waiting();
     }
-    match result(scope, plan) {
+    match result(scope, plan, run) {
         Ok((title, body)) => {
             let output = Value::from_pairs([("title", Value::from(title)), ("body", Value::from(body))]);
             Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }

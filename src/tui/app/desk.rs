@@ -16,7 +16,7 @@ use super::watching::Watched;
 use super::{Connect, Find, Open, Parts};
 use crate::catalog::Places;
 use crate::core::decide::Decision;
-use crate::core::event::PauseReason;
+use crate::core::event::{PauseReason, Scope};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::Status;
@@ -233,7 +233,22 @@ impl Desk {
                 written.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }
-            Effect::Stop { run, key, .. } => engine.stop(run, &key),
+            Effect::Stop { run, key, again: None } => engine.stop(run, &key),
+            Effect::Stop { run, key, again: Some(again) } => {
+                let desk = self.clone();
+                // What was decided meanwhile does not wait until the attempt has come to its end.
+                tokio::spawn(async move {
+                    let effect = Effect::Stop { run, key: key.clone(), again: Some(again.clone()) };
+                    let outcome = desk.break_off(run, key, again).await;
+                    desk.done(effect, outcome.map(|()| None)).await;
+                });
+            }
+            Effect::ChooseModel { run, key, model } => {
+                let chosen = engine.choose_model(run, &key, &model, Scope::Remaining).await;
+                chosen.map_err(|error| error.to_string())?;
+                self.attend(run, false).await?;
+            }
+            Effect::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
             Effect::Pause(run) => engine.rest(run, PauseReason::ByYou),
             Effect::GoOn(run) => {
                 engine.take_up(run).await.map_err(|error| error.to_string())?;
@@ -258,7 +273,7 @@ impl Desk {
         Ok(None)
     }
 
-    async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
+    pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
         engine.decide(run, decision).await.map_err(|error| error.to_string())?;
         self.go_on(run).await
     }
@@ -305,6 +320,8 @@ impl Desk {
                 let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
                 self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await.map(Some)
             }
+            Effect::ListModels(run, key) => self.list_models(run, &key).await.map(Some),
+            Effect::PickModel { run, key, model } => self.pick_model(run, key, model).await.map(Some),
             Effect::CompareRuns(old, new) => self.compare(old, new).await.map(Some),
             Effect::FollowUps(run) => self.follow_ups(run).await.map(Some),
             Effect::FollowUp { task, input, text } => self.follow_up(task, input, text).await.map(Some),
@@ -336,6 +353,8 @@ fn is_write(effect: &Effect) -> bool {
             | Effect::WriteAnyway(_)
             | Effect::EditDocument { .. }
             | Effect::Stop { .. }
+            | Effect::ChooseModel { .. }
+            | Effect::GiveKey { .. }
             | Effect::Pause(_)
             | Effect::GoOn(_)
             | Effect::Rename { .. }

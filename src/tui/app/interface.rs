@@ -334,6 +334,9 @@ impl Interface {
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
+        if let Some(home) = self.home() {
+            home.was_found();
+        }
         self.go_to_wanted();
         for (name, text) in drafts {
             self.top_mut().update(Message::Draft { run: id, name, text });
@@ -389,6 +392,7 @@ impl Interface {
             Effect::Go(Go::FollowUp) => out.extend(self.top().run().map(Effect::FollowUps)),
             Effect::Go(Go::Inbox) => {
                 out.push(Effect::ListWaiting { anew: true });
+                self.stack.retain(|page| !matches!(page, Page::Inbox(_)));
                 self.stack.push(Page::Inbox(Box::default()));
             }
             Effect::Go(Go::Connect) => {
@@ -429,6 +433,7 @@ impl Interface {
             Some(task) => screen.only_task(task),
             None => ask,
         });
+        self.stack.retain(|page| !matches!(page, Page::History(_)));
         self.stack.push(Page::History(Box::new(screen)));
     }
 

@@ -7,6 +7,7 @@
 mod desk;
 mod interface;
 mod listing;
+mod models;
 mod page;
 mod results;
 mod stage;

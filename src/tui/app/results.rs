@@ -6,13 +6,16 @@ use std::path::Path;
 use serde_json::json;
 
 use super::desk::Desk;
+use crate::core::call::Call;
 use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::engine::Engine;
 use crate::export::{self, Format, Scope};
+use crate::tui::diff::printed;
 use crate::tui::effect::Effect;
-use crate::tui::layers::{Above, Entry, Kind, Pick, RunsCompared, picks};
+use crate::tui::layers::{Above, Compared, Entry, Kind, Part, Pick, picks};
 use crate::tui::message::Message;
 
 fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
@@ -28,11 +31,22 @@ fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
 }
 
 impl Desk {
-    /// Compares the results of two runs, the earlier first.
+    /// Compares two runs, the earlier first: their results, then every call that came out otherwise.
     pub async fn compare(&self, old: RunId, new: RunId) -> Result<Message, String> {
         self.blocking(move |engine| {
-            let (old, new) = (result(&load(engine, old)?)?, result(&load(engine, new)?)?);
-            let compared = RunsCompared::of((&old.0, &old.1), (&new.0, &new.1));
+            let (old, new) = (load(engine, old)?, load(engine, new)?);
+            let body = |run: &Run| result(run).map(|(_, body)| body).unwrap_or_default();
+            let mut parts: Vec<Part> = vec![("Result".to_owned(), body(&old), body(&new))];
+            let newest =
+                |run: &Run, key: &Key| run.call(key).and_then(Call::output).map(|(.., output)| printed(output));
+            let only_old = old.calls.keys().filter(|key| !new.calls.contains_key(*key));
+            for key in new.calls.keys().chain(only_old) {
+                let (before, after) = (newest(&old, key), newest(&new, key));
+                if before != after {
+                    parts.push((key.to_string(), before.unwrap_or_default(), after.unwrap_or_default()));
+                }
+            }
+            let compared = Compared::new(&format!("{} → {}", old.title, new.title), parts);
             Ok(Message::Open(Box::new(Kind::Compare(compared).into())))
         })
         .await

@@ -17,7 +17,7 @@ use ratatui::layout::{Position, Rect};
 
 pub use self::ask::{Ask, Then};
 pub use self::choose::{Choose, Entry, Pick};
-pub use self::compare::RunsCompared;
+pub use self::compare::{Compared, Part};
 pub use self::confirm::Confirm;
 pub use self::help::Help;
 use super::canvas::{Canvas, Hit, Seen};
@@ -38,8 +38,8 @@ pub enum Kind {
     Ask(Ask),
     /// Something is to be confirmed.
     Confirm(Confirm),
-    /// Two runs are compared.
-    Compare(RunsCompared),
+    /// Two runs, or two versions, are compared.
+    Compare(Compared),
 }
 
 /// A layer.
@@ -109,7 +109,8 @@ impl Above {
             Kind::Confirm(_) => Layer::Confirm,
             Kind::Compare(_) => Layer::Compare,
         };
-        Situation { layer, ..Situation::default() }
+        let several = matches!(&self.kind, Kind::Compare(compared) if compared.has_several());
+        Situation { layer, several, ..Situation::default() }
     }
 
     /// Takes what the terminal sent; all else is the screen's.

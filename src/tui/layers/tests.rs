@@ -142,15 +142,16 @@ fn an_instruction_says_how_far_it_reaches() {
     let [Effect::Decide(_, decision)] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
     let scope = crate::core::event::Scope::Remaining;
-    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope });
+    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope, model: None });
 }
 
 #[test]
 fn two_results_are_compared_word_by_word() {
-    let texts: [Untrusted; 4] =
-        ["the sea", "The lamps are lit.", "the moor", "The lamps are \u{1b}[2Jout."].map(Untrusted::from);
+    let texts: [Untrusted; 2] = ["The lamps are lit.", "The lamps are \u{1b}[2Jout."].map(Untrusted::from);
     for size in SIZES {
-        let compared = RunsCompared::of((&texts[0], &texts[1]), (&texts[2], &texts[3]));
+        let [old, new] = texts.clone();
+        let parts = vec![("Result".to_owned(), old.clone(), new.clone()), ("write[0]".to_owned(), new, old)];
+        let compared = Compared::new("the sea → the moor", parts);
         let mut above = Above::from(Kind::Compare(compared));
         insta::assert_snapshot!(format!("compared_{}x{}", size.0, size.1), look(&mut above, size));
     }

@@ -83,7 +83,7 @@ fn an_edited_early_result_makes_exactly_its_dependants_stale() {
     sim.decide("draft[0]", What::Reopen);
     sim.decide("draft[0]", What::Edit { output: json!("new"), accept: true });
     assert_eq!(sim.waiting(GateFor::Stale), ["draft[2]"]);
-    sim.decide("draft[2]", What::Again);
+    sim.decide("draft[2]", What::Again { model: None });
     sim.accept_all();
     assert_eq!(sim.body(), "BNEW-");
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]", "draft[2]"], "nothing else is paid for again");
@@ -138,7 +138,7 @@ fn a_failure_is_tried_again_when_the_person_asks_and_the_script_goes_on_from_it(
     };
     let mut sim = Sim::performing(script("return await run.step(\"write\", { text: \"x\" });"), json!({}), perform);
     assert!(why(&sim).contains("down"));
-    sim.decide("write[0]", What::Again);
+    sim.decide("write[0]", What::Again { model: None });
     assert_eq!(sim.body(), "X");
 }
 

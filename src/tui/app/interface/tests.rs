@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::ports::RunRow;
@@ -15,6 +16,7 @@ use crate::core::settings::{Connection, Found};
 use crate::core::task::{Body, Instruct, Task};
 use crate::core::work::{CommandWork, Work};
 use crate::tui::commands::possible;
+use crate::tui::layers::Kind as Layered;
 use crate::tui::screens::home::TaskRow;
 use crate::tui::testing::{Story, at, frame, key, listed};
 use crate::tui::theme::Depth;
@@ -157,6 +159,30 @@ fn many() -> Story {
     story
 }
 
+/// A poem whose first stanza failed.
+fn failed(class: FailureClass) -> Story {
+    let error = Failure::new(class, "openai did not answer");
+    let key: Key = "write[0]".parse().unwrap();
+    poem()
+        .start("write[0]", 1, None)
+        .then(Event::AttemptFailed {
+            key: key.clone(),
+            attempt: 1,
+            error: error.clone(),
+            partial: Untrusted::default(),
+            retry_at: None,
+            measured: crate::core::event::Measured::default(),
+        })
+        .then(Event::CallFailed {
+            key: key.clone(),
+            step: "write".into(),
+            fingerprint: crate::tui::testing::fingerprint(),
+            error: error.clone(),
+            by: "engine".into(),
+        })
+        .then(Event::RunFailed { key: Some(key), error })
+}
+
 fn structured() -> Story {
     let value = json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]);
     Story::new("poem", "p", TaskKind::Workflow)
@@ -273,8 +299,21 @@ fn worlds() -> Vec<World> {
         world("fields, second item", || then(on(structured()), &["e", "Down", "Down", "Down", "Down"])),
         world("field value", || then(on(structured()), &["e", "Down", "Down", "Enter", "x"])),
         world("retry", || then(on(review()), &["r", "x"])),
+        world("retry of others", || then(on(review().start("write[2]", 1, None)), &["r", "x", "Down"])),
+        world("retry of others, ticked", || then(on(review()), &["r", "x", "Down", "Space", "Up"])),
+        world("failed", || on(failed(FailureClass::Server))),
+        world("failed for lack of a key", || on(failed(FailureClass::Auth))),
+        world("a key is asked for", || then(on(failed(FailureClass::Auth)), &["i", "k"])),
+        world("another model", || {
+            let mut interface = on(review());
+            let known = [("careful".to_owned(), "openai/gpt-5".to_owned())];
+            let choose = crate::tui::layers::picks::models(review().run.id, &"write[0]".parse().unwrap(), &known);
+            tell(&mut interface, Message::Open(Box::new(Layered::Choose(choose).into())));
+            interface
+        }),
         world("compare", || then(on(many()), &["d", "PgDn"])),
         world("compare the first", || then(on(many()), &["d", "Left"])),
+        world("compared with the first", || then(on(many()), &["d", "["])),
         world("prompt from its beginning", || then(on(many()), &["p"])),
         world("prompt", || then(on(many()), &["p", "PgDn"])),
         world("inbox, long", || then(inbox(many()), &["PgDn"])),

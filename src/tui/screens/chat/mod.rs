@@ -16,10 +16,11 @@ use crate::core::key::Key;
 use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
 use crate::core::task::Task;
+use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
-use crate::tui::layers::{Above, Choose, Entry, Kind, Pick, RunsCompared};
+use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
@@ -255,6 +256,10 @@ impl ChatScreen {
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         match id {
             Id::Send => return self.send(),
+            Id::OtherModel => {
+                let key = self.run.calls.keys().next_back().cloned();
+                return key.map(|key| Effect::ListModels(self.run.id, key)).into_iter().collect();
+            }
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
             Id::Focus => self.focus = Focus::Conversation,
@@ -353,7 +358,10 @@ impl ChatScreen {
         let versions = self.written().map(|written| written.versions.as_slice()).unwrap_or_default();
         let later = (number as usize).max(2);
         let (Some(old), Some(new)) = (versions.get(later - 2), versions.get(later - 1)) else { return Vec::new() };
-        let compared = RunsCompared::of((&old.title, &old.body), (&new.title, &new.body));
+        let whole =
+            |version: &DocumentVersion| Untrusted::new(format!("{}\n\n{}", version.title.data(), version.body.data()));
+        let title = format!("version {} → version {later}", later - 1);
+        let compared = Compared::new(&title, vec![(title.clone(), whole(old), whole(new))]);
         vec![Above::effect(Kind::Compare(compared))]
     }
 
@@ -397,7 +405,7 @@ impl ChatScreen {
                 };
                 let run = self.run.id;
                 if let Some(call) = self.run.calls.values().find(running) {
-                    return vec![Effect::Stop { run, key: call.key.clone(), instruction: None }];
+                    return vec![Effect::Stop { run, key: call.key.clone(), again: None }];
                 }
                 let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());
                 vec![Effect::KeepDraft { run, name: MESSAGE.to_owned(), text }, Effect::Go(Go::Back)]

@@ -93,15 +93,15 @@ impl Chips {
     pub fn shown(&self, chip: usize) -> (String, bool) {
         let value = self.values[chip].checked_sub(1);
         let shown = match (chip, value) {
-            (0, None) => "any task".to_owned(),
+            (0, None) => "task".to_owned(),
             (0, Some(at)) => Untrusted::from(self.tasks.get(at).map_or("", String::as_str)).line().into_owned(),
-            (1, None) => "any kind".to_owned(),
+            (1, None) => "kind".to_owned(),
             (1, Some(at)) => KINDS[at].name().to_owned(),
-            (2, None) => "any status".to_owned(),
+            (2, None) => "status".to_owned(),
             (2, Some(at)) => STATUSES[at].0.to_owned(),
-            (3, None) => "any time".to_owned(),
+            (3, None) => "when".to_owned(),
             (3, Some(at)) => WHEN[at].0.to_owned(),
-            (_, None) => "anywhere".to_owned(),
+            (_, None) => "where".to_owned(),
             (_, Some(_)) => "here".to_owned(),
         };
         (shown, value.is_some())

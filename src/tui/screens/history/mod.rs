@@ -195,6 +195,7 @@ impl HistoryScreen {
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
+            Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::Suspend => return vec![Effect::Suspend],
             _ => {}
         }

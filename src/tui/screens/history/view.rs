@@ -31,7 +31,8 @@ impl HistoryScreen {
         let theme = *canvas.theme;
         let count = thousands(self.runs.len() as u64);
         let found = if self.more { format!("{count} and more") } else { count };
-        let facts = vec![Fact::new(format!("{found} runs"), theme.muted, 1)];
+        let runs = if found == "1" { "run" } else { "runs" };
+        let facts = vec![Fact::new(format!("{found} {runs}"), theme.muted, 1)];
         header::paint(canvas, Rect { height: 1, ..area }, "History", facts);
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
         let wide = if area.width < NARROW { area.width } else { area.width * 11 / 20 };
@@ -43,8 +44,13 @@ impl HistoryScreen {
         let list = Rect { y: inner.y + 3, height: inner.height.saturating_sub(3), ..inner };
         if self.rows.is_empty() && self.asked.is_none() {
             let open = self.search.is_empty() && self.chips.are_open();
-            let says = if open { " Nothing was produced yet." } else { " Nothing found." };
-            canvas.text(list, says, theme.muted);
+            let says = if open {
+                "Nothing was produced yet. Esc goes back to Home, where tasks are started."
+            } else {
+                "Nothing found. Fewer words find more; Tab leads to the filters."
+            };
+            let place = Rect { x: list.x + 1, width: list.width.saturating_sub(2), ..list };
+            canvas.lines(place, &wrap(&[(says, theme.muted)], place.width.into()));
         }
         self.list.paint(canvas, list, self.rows.len(), !self.filtering, |at, cells| match self.rows[at] {
             Row::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
@@ -121,7 +127,7 @@ impl HistoryScreen {
         if !self.search.is_empty() && left > 8 {
             spans.push(Span::raw("  "));
             left -= 2;
-            for (text, hit) in marked(&run.snippet) {
+            for (text, hit) in around(marked(&run.snippet), left) {
                 let text = fit(&text, left).into_owned();
                 left -= width(&text);
                 spans.push(Span::styled(text, if hit { theme.hit } else { theme.muted }));
@@ -172,6 +178,23 @@ impl HistoryScreen {
         lines.extend(wrap(&pieces, cells.min(crate::tui::text::PROSE).into()));
         lines
     }
+}
+
+/// As much of what stands before the first match as leaves room for it.
+fn around(mut pieces: Vec<(String, bool)>, cells: usize) -> Vec<(String, bool)> {
+    if let [(before, false), (hit, true), ..] = pieces.as_mut_slice() {
+        let room = cells.saturating_sub(width(hit) + cells / 3);
+        let mut cut = before.as_str();
+        while width(cut) + 1 > room
+            && let Some((_, rest)) = cut.split_once(' ')
+        {
+            cut = rest;
+        }
+        if cut.len() < before.len() {
+            *before = if width(cut) + 1 > room { "…".to_owned() } else { format!("…{cut}") };
+        }
+    }
+    pieces
 }
 
 /// A snippet in pieces that are safe to show, each with whether it is what was looked for.

@@ -149,6 +149,14 @@ impl HomeScreen {
         &self.tasks
     }
 
+    /// What was looked for was found and is open: the search begins anew.
+    pub fn was_found(&mut self) {
+        if !self.search.is_empty() {
+            self.search = LineInput::default();
+            self.refresh();
+        }
+    }
+
     /// Which model answers, and why.
     pub fn answers(&mut self, model: ModelChoice) {
         self.refill(|home| home.model = Some(model));
@@ -369,11 +377,25 @@ impl HomeScreen {
         rows
     }
 
+    /// What an open run is, and what it said last, as Markdown.
+    fn about_run(&self, run: &RunRow) -> String {
+        let stands = match run.waiting {
+            0 => run.status.name().to_owned(),
+            1 => "waits for you".to_owned(),
+            count => format!("{count} of its steps wait for you"),
+        };
+        let task = self.tasks.iter().find(|task| task.id == run.task).map_or(&run.task, |task| &task.name);
+        let begun = crate::tui::text::ago((self.now - run.created_at).num_seconds());
+        let begun = if begun == "now" { "just now".to_owned() } else { format!("{begun} ago") };
+        let said = run.snippet.data().replace(['\u{2}', '\u{3}'], "");
+        format!("**{stands}**\n\n{task}, begun {begun}\n\n---\n\n{said}")
+    }
+
     /// Makes the preview of the selected row.
     fn show(&mut self) {
         self.scroll = Scroll::at_start();
         let text = match self.selected() {
-            Some(Row::Run(at)) => self.runs[at].snippet.data().replace(['\u{2}', '\u{3}'], ""),
+            Some(Row::Run(at)) => self.about_run(&self.runs[at]),
             Some(Row::Task(at)) => about(&self.tasks[at], self.now),
             Some(Row::Connect) => CONNECT.to_owned(),
             Some(Row::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
@@ -404,14 +426,15 @@ fn about(row: &TaskRow, now: DateTime<Utc>) -> String {
         parts.push(format!("**It has errors and cannot be started:**\n{}", errors.join("\n")));
     }
     if let Some(task) = &row.task {
+        parts.push(format!("*{} · {} · {}*", row.kind.name(), row.source, row.id.replace('_', "\\_")));
         parts.push(task.description.clone());
         let inputs: Vec<String> = task
             .inputs
             .iter()
-            .map(|field| format!("- {}{}", field.question(), if field.required { " \\*" } else { "" }))
+            .map(|field| format!("{}{}", field.question(), if field.required { " \\*" } else { "" }))
             .collect();
         if !inputs.is_empty() {
-            parts.push(format!("**Inputs**\n{}", inputs.join("\n")));
+            parts.push(format!("**Inputs** {}", inputs.join(" · ")));
         }
         if let Body::Workflow(workflow) = &task.body {
             let steps: Vec<String> =

@@ -14,6 +14,9 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
 
+/// Where tasks come from that nobody here has written.
+const SHIPPED: &str = "shipped";
+
 /// Below this there is no preview.
 const NARROW: u16 = 70;
 
@@ -78,7 +81,17 @@ impl HomeScreen {
                 let (sign, word, style) = run_state(run, theme);
                 let when = ago((self.now - run.updated_at).num_seconds());
                 let title = Untrusted::from(run.title.as_str()).line().into_owned();
-                spread(sign, style, &title, theme.text, &format!("{word} · {when}"), style, cells)
+                let mut line = spread(sign, style, &title, theme.text, &format!("{word} · {when}"), style, cells);
+                // Its last line, as far as there is room for something of it.
+                if let Some(blank) = line.spans.get_mut(2) {
+                    let room = width(&blank.content).saturating_sub(4);
+                    let last = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
+                    if room >= 12 {
+                        let text = format!("  {}", fit(&last.line(), room));
+                        *blank = Span::styled(crate::tui::text::pad(&text, room + 4), theme.muted);
+                    }
+                }
+                line
             }
             Row::Task(at) => {
                 let task = &self.tasks[at];
@@ -121,6 +134,9 @@ impl HomeScreen {
 fn task_state(task: &TaskRow, theme: &Theme) -> (String, Style) {
     if !task.errors.is_empty() {
         ("has errors".to_owned(), theme.failed)
+    } else if task.trusted && task.source == SHIPPED {
+        // Most are: the preview says it.
+        (String::new(), theme.muted)
     } else if task.trusted {
         (Untrusted::from(task.source.as_str()).line().into_owned(), theme.muted)
     } else {

@@ -7,7 +7,7 @@ use super::{InboxScreen, Row, Sort, title_of};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
-use crate::tui::screens::run::content::Body;
+use crate::tui::screens::run::content::{Body, problems};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
@@ -87,7 +87,7 @@ impl InboxScreen {
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         canvas.seen.gate = self.gate().cloned();
-        let problems = self.problems();
+        let problems = self.call().map(problems).unwrap_or_default();
         let room = u16::try_from(problems.len()).unwrap_or(u16::MAX).min(inner.height / 3);
         if room > 0 {
             let line = inner.bottom() - room - 1;
@@ -127,13 +127,5 @@ impl InboxScreen {
         };
         let style = canvas.theme.muted;
         canvas.lines(area, &wrap_text(&says, style, area.width.min(80).into()));
-    }
-
-    /// What the schema and the checks have against what waits.
-    fn problems(&self) -> Vec<String> {
-        let problem = self.call().and_then(|call| call.newest()?.problem.as_deref());
-        let shows = self.open_gate().and_then(|gate| gate.shows.get("failed")?.as_array());
-        let failed = shows.into_iter().flatten().filter_map(serde_json::Value::as_str);
-        problem.into_iter().chain(failed).map(|text| Untrusted::from(text).line().into_owned()).collect()
     }
 }

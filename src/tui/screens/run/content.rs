@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::rows::{Row, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
-use crate::core::failure::Failure;
+use crate::core::decide::failed_checks;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
@@ -15,13 +16,18 @@ use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::markdown::Document;
+use crate::tui::text::{fit, width};
 
 /// What is shown, and what it was made from, so that it is made again only when that changed.
 #[derive(Debug, Default)]
 pub struct Content {
     of: Option<Made>,
-    /// Above the text: one line about it.
+    /// Above the text: what it is, in short.
     pub title: String,
+    /// What that is called.
+    name: String,
+    /// Which attempt it is, when there are several.
+    which: String,
     /// What there is to read.
     pub body: Body,
 }
@@ -55,7 +61,10 @@ impl Content {
     /// What `row` has to show.
     pub fn of(run: &Run, row: &Row) -> Self {
         match &row.id {
-            RowId::Call(key) => run.call(key).map_or_else(Self::default, |call| Self::of_call(run, row, call)),
+            RowId::Call(key) => match run.call(key) {
+                Some(call) => Self::of_call(run, row, call),
+                None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
+            },
             RowId::Result => Self::of_result(run, row),
             RowId::Group(key) => Self::of_group(run, row, key),
             RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run).to_owned())),
@@ -65,7 +74,7 @@ impl Content {
     fn made(run: &Run, row: &Row, title: String, body: Body) -> Self {
         let seq = run.seq;
         let of = Made { row: row.id.clone(), status: row.status, attempt: 0, version: 0, gate: None, seq };
-        Self { of: Some(of), title, body }
+        Self { of: Some(of), title, body, ..Self::default() }
     }
 
     fn of_call(run: &Run, row: &Row, call: &Call) -> Self {
@@ -74,13 +83,10 @@ impl Content {
             |gate| (gate.attempt, gate.version),
         );
         let attempts = call.attempts.len();
-        let mut title = call.key.to_string();
-        if call.item.is_some() {
-            let _ = write!(title, " · \"{}\"", row.title);
-        }
-        if attempts > 1 {
-            let _ = write!(title, " · attempt {} of {attempts}", attempt.max(1));
-        }
+        let title = call.key.to_string();
+        let name = if call.item.is_some() { format!("\"{}\"", row.title) } else { row.title.clone() };
+        let name = if name == title { String::new() } else { name };
+        let which = if attempts > 1 { format!("attempt {} of {attempts}", attempt.max(1)) } else { String::new() };
         let of = Made {
             row: row.id.clone(),
             status: Some(call.status),
@@ -89,7 +95,7 @@ impl Content {
             gate: call.gate.as_ref().map(|gate| gate.kind),
             seq: 0,
         };
-        Self { of: Some(of), title, body: call_body(run, call, attempt, version) }
+        Self { of: Some(of), title, name, which, body: call_body(run, call, attempt, version) }
     }
 
     fn of_result(run: &Run, row: &Row) -> Self {
@@ -98,7 +104,7 @@ impl Content {
             (None, Some((key, failure))) => {
                 let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
                 let what = format!("The run failed{place}.");
-                ("Result".to_owned(), failed(&what, failure, &Untrusted::default()))
+                ("Result".to_owned(), failed(&what, failure, "", &Untrusted::default()))
             }
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
@@ -114,6 +120,15 @@ impl Content {
             let _ = writeln!(text, "- **{title}** {}", status_words(call));
         }
         Self::made(run, row, row.title.clone(), read(&Untrusted::new(text)))
+    }
+
+    /// The line above the text, with something to be said in any case at its end; the name is what gives way.
+    pub fn heading(&self, last: &str, cells: usize) -> String {
+        let short = |text: &str| if text.is_empty() { String::new() } else { format!(" · {text}") };
+        let end = format!("{}{}", short(&self.which), short(last));
+        let room = cells.saturating_sub(width(&self.title) + width(&end) + 3);
+        let name = if room < 6 { String::new() } else { short(&fit(&self.name, room)) };
+        format!("{}{name}{end}", self.title)
     }
 
     /// Whether both were made from the same.
@@ -138,6 +153,13 @@ impl Content {
     pub fn is_empty(&self) -> bool {
         !matches!(&self.body, Body::Text(document) if !document.is_empty())
     }
+}
+
+/// What the schema and the checks have against what waits; each a line, safe to show.
+pub fn problems(call: &Call) -> Vec<String> {
+    let problem = call.newest().and_then(|attempt| attempt.problem.clone());
+    let failed = call.gate.as_ref().map(failed_checks).unwrap_or_default();
+    problem.into_iter().chain(failed).map(|text| Untrusted::new(text).line().into_owned()).collect()
 }
 
 /// `write[1]` lies under the group `write`.
@@ -262,15 +284,27 @@ fn ended(call: &Call) -> Body {
         _ => call.newest().and_then(|attempt| attempt.error.clone()),
     };
     match (error, call.status) {
-        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, &partial),
-        (Some(failure), _) => failed("It failed.", &failure, &partial),
+        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, "", &partial),
+        (Some(failure), _) => failed("It failed.", &failure, &ways_on(call, &failure), &partial),
         (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
 }
 
-fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Body {
-    let mut text = format!("**{what}** {}\n\nclass: `{}`\n", failure.message, failure.class);
+/// What can be done about a failed call.
+fn ways_on(call: &Call, failure: &Failure) -> String {
+    let mut ways = "\n- **g** runs it again".to_owned();
+    if call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_)))) {
+        ways.push_str("\n- **m** has another model do it");
+    }
+    if failure.class == FailureClass::Auth {
+        ways.push_str("\n- **i** takes a key, for this session only");
+    }
+    ways
+}
+
+fn failed(what: &str, failure: &Failure, ways: &str, partial: &Untrusted) -> Body {
+    let mut text = format!("**{what}** {}\n\nclass: `{}`\n{ways}\n", failure.message, failure.class);
     if let Some(detail) = &failure.detail {
         text.push_str("\n\n");
         text.extend(detail.lines().map(|line| format!("    {line}\n")));

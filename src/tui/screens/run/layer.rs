@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::retry::Retry;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::What;
-use crate::core::event::Scope;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
@@ -52,14 +52,7 @@ pub enum Over {
         tree: Box<Tree>,
     },
     /// An instruction for another attempt.
-    Retry {
-        /// What was seen; `None` for a call that is under way.
-        gate: Option<SeenGate>,
-        /// What is typed.
-        input: LineInput,
-        /// How far it reaches.
-        scope: Scope,
-    },
+    Retry(Box<Retry>),
     /// Two versions are compared.
     Compare(Box<Compare>),
     /// The exact prompt.
@@ -89,8 +82,6 @@ pub enum Over {
         /// That.
         what: What,
     },
-    /// The help; also the list of what can be done.
-    Help(Scroll),
 }
 
 /// What becomes of a line that was asked for.
@@ -114,12 +105,12 @@ impl Over {
             Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
-            Self::Retry { .. } => Layer::Retry,
+            Self::Retry(retry) if retry.ticks() => Layer::Others,
+            Self::Retry(_) => Layer::Retry,
             Self::Compare(_) => Layer::Compare,
             Self::Prompt { .. } => Layer::Prompt,
             Self::Ask { .. } | Self::Filter => Layer::Ask,
             Self::Confirm { .. } => Layer::Confirm,
-            Self::Help(_) => Layer::Help,
         }
     }
 }
@@ -129,8 +120,10 @@ impl Over {
 pub struct Compare {
     /// Every version: attempt, version, by whom.
     versions: Vec<(u32, u32, String, Arc<Value>)>,
-    /// The later one; it is compared with the one before it.
+    /// The later one.
     at: usize,
+    /// What it is compared with, an earlier one.
+    with: usize,
     /// The comparison.
     pub comparison: Comparison,
     /// Where it is scrolled to.
@@ -150,15 +143,24 @@ impl Compare {
             .collect();
         let at = versions.len().checked_sub(1).filter(|at| *at > 0)?;
         let comparison = Comparison::of_values(&versions[at - 1].3, &versions[at].3);
-        Some(Self { versions, at, comparison, scroll: Scroll::at_start() })
+        Some(Self { versions, at, with: at - 1, comparison, scroll: Scroll::at_start() })
     }
 
-    /// The pair before or after.
+    /// The version before or after, each with the one before it.
     pub fn step(&mut self, by: isize) {
         let at = self.at.saturating_add_signed(by).clamp(1, self.versions.len() - 1);
-        if at != self.at {
-            self.at = at;
-            self.comparison = Comparison::of_values(&self.versions[at - 1].3, &self.versions[at].3);
+        self.pair(at - 1, at);
+    }
+
+    /// Compares with an earlier or a later one than before.
+    pub fn against(&mut self, by: isize) {
+        self.pair(self.with.saturating_add_signed(by).min(self.at - 1), self.at);
+    }
+
+    fn pair(&mut self, with: usize, at: usize) {
+        if (with, at) != (self.with, self.at) {
+            (self.with, self.at) = (with, at);
+            self.comparison = Comparison::of_values(&self.versions[with].3, &self.versions[at].3);
             self.scroll = Scroll::at_start();
         }
     }
@@ -174,7 +176,7 @@ impl Compare {
                 format!("attempt {attempt} ({by})")
             }
         };
-        format!("{} → {}", name(self.at - 1), name(self.at))
+        format!("{} → {}", name(self.with), name(self.at))
     }
 }
 

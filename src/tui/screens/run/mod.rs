@@ -6,8 +6,9 @@
 pub(super) mod content;
 mod edit;
 mod layer;
-mod reopen;
+pub(super) mod reopen;
 mod result;
+mod retry;
 pub(super) mod rows;
 mod update;
 mod view;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, Call, CallStatus};
+use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
+use crate::core::failure::FailureClass;
 use crate::core::gate::Answer;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -171,6 +173,7 @@ impl RunScreen {
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
+                (None, CallStatus::Failed) if lacks_key(call) => Selected::Keyless,
                 (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
@@ -184,8 +187,12 @@ impl RunScreen {
                 .and_then(|call| call.gate.as_ref())
                 .is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
             output: !self.content.is_empty(),
-            several: call
-                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            several: match &self.over {
+                Over::Retry(retry) => retry.has_others(),
+                _ => call
+                    .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            },
+            asks: self.asks().is_some(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
             going: self.run.status == Status::Running,
@@ -281,6 +288,15 @@ impl RunScreen {
     fn live(&self) -> Option<&Live> {
         self.live.get(&self.call()?.key)
     }
+}
+
+/// Whether a call failed because the provider did not take the key, or had none.
+fn lacks_key(call: &Call) -> bool {
+    let failed = match &call.ending {
+        Some(Ending::Failed { failure, .. }) => Some(failure.class),
+        _ => call.newest().and_then(|attempt| attempt.error.as_ref()).map(|failure| failure.class),
+    };
+    failed == Some(FailureClass::Auth)
 }
 
 #[cfg(test)]

@@ -57,7 +57,12 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
     let mut rows = Vec::new();
     for id in &titles.top {
         // A step of which nothing has been heard yet has its place all the same.
-        root.children.entry(Part::Step(id.clone())).or_default();
+        let step = root.children.entry(Part::Step(id.clone())).or_default();
+        // So have the items of a list that has begun.
+        let list = titles.lists.get(id).filter(|_| !step.children.is_empty()).and_then(|list| items(run, list));
+        for (at, item) in (0..).zip(list.into_iter().flatten()) {
+            step.children.entry(Part::Item(at)).or_default().item = Some(item);
+        }
     }
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
     maker.children(&root, None, 0);
@@ -78,16 +83,29 @@ enum Part {
     Iteration(u32),
 }
 
+/// The list that a step works through, where it can be told from the expression alone: the output of a step, or an
+/// input.
+fn items<'a>(run: &'a Run, list: &str) -> Option<&'a Vec<Value>> {
+    let named = |prefix, suffix| list.trim().strip_prefix(prefix)?.strip_suffix(suffix);
+    let plain = |id: &str| id.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if let Some(step) = named("steps.", ".output").filter(|id| plain(id)) {
+        return run.call(&Key::plain(step))?.standing.as_ref()?.output.as_array();
+    }
+    run.inputs.get(named("inputs.", "").filter(|id| plain(id))?)?.as_array()
+}
+
 /// The calls as a tree of parts.
 #[derive(Default)]
-struct Node {
-    children: BTreeMap<Part, Node>,
+struct Node<'a> {
+    children: BTreeMap<Part, Node<'a>>,
     /// The order in which the children were first heard of.
     heard: Vec<Part>,
     call: Option<Key>,
+    /// The item, as far as the list tells it.
+    item: Option<&'a Value>,
 }
 
-impl Node {
+impl<'n> Node<'n> {
     fn put(&mut self, segments: &[Segment], key: &Key) {
         let mut node = self;
         for segment in segments {
@@ -102,7 +120,7 @@ impl Node {
         node.call = Some(key.clone());
     }
 
-    fn child(&mut self, part: Part) -> &mut Self {
+    fn child(&mut self, part: Part) -> &mut Node<'n> {
         if !self.children.contains_key(&part) {
             self.heard.push(part.clone());
         }
@@ -114,6 +132,14 @@ impl Node {
         into.extend(&self.call);
         self.children.values().for_each(|child| child.keys(into));
     }
+
+    /// How many items in and below this node have not begun.
+    fn silent(&self) -> usize {
+        match self.children.len() {
+            0 => usize::from(self.call.is_none()),
+            _ => self.children.values().map(Node::silent).sum(),
+        }
+    }
 }
 
 /// What the definition says of its steps.
@@ -123,6 +149,8 @@ struct Titles {
     top: Vec<String>,
     /// Each step's place and title.
     steps: HashMap<String, (usize, String)>,
+    /// The expression of the list that a step at the top works through.
+    lists: HashMap<String, String>,
 }
 
 impl Titles {
@@ -131,7 +159,12 @@ impl Titles {
         let all = workflow.all_steps();
         let steps = all.iter().enumerate().map(|(at, step)| (step.id.clone(), (at, step.title().to_owned()))).collect();
         let has_row = |step: &&Step| !matches!(step.does, Does::Transform(_) | Does::Switch { .. });
-        Self { top: workflow.steps.iter().filter(has_row).map(|step| step.id.clone()).collect(), steps }
+        let each = |step: &Step| Some((step.id.clone(), step.rules.for_each.as_ref()?.list.clone()));
+        Self {
+            top: workflow.steps.iter().filter(has_row).map(|step| step.id.clone()).collect(),
+            steps,
+            lists: workflow.steps.iter().filter_map(each).collect(),
+        }
     }
 
     fn title<'a>(&'a self, id: &'a str) -> &'a str {
@@ -154,7 +187,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn children(&mut self, node: &Node, within: Option<&Key>, depth: usize) {
+    fn children(&mut self, node: &Node<'_>, within: Option<&Key>, depth: usize) {
         let mut parts: Vec<&Part> = node.children.keys().collect();
         let heard = |part: &Part| node.heard.iter().position(|p| p == part);
         if parts.iter().all(|part| matches!(part, Part::Step(_))) && node.heard.len() < 1_000 {
@@ -168,14 +201,14 @@ impl Maker<'_> {
         }
     }
 
-    fn node(&mut self, node: &Node, part: &Part, key: &Key, depth: usize) {
+    fn node(&mut self, node: &Node<'_>, part: &Part, key: &Key, depth: usize) {
         let title = self.title(node, part);
         if node.children.is_empty() {
             let call = node.call.as_ref().and_then(|key| self.run.call(key));
             let id = match (&node.call, part) {
                 (Some(key), _) => RowId::Call(key.clone()),
                 (None, Part::Step(id)) => RowId::Step(id.clone()),
-                (None, _) => RowId::Group(key.clone()),
+                (None, _) => RowId::Call(key.clone()),
             };
             let status = call.map(|call| call.status);
             let waits = call.is_some_and(|call| call.gate.is_some());
@@ -194,7 +227,7 @@ impl Maker<'_> {
             title,
             status: calls.iter().map(|call| call.status).max_by_key(|status| urgency(*status)),
             waits: calls.iter().any(|call| call.gate.is_some()),
-            count: Some((done, calls.len())),
+            count: Some((done, calls.len() + node.silent())),
             folded,
         });
         if !folded {
@@ -202,7 +235,7 @@ impl Maker<'_> {
         }
     }
 
-    fn title(&self, node: &Node, part: &Part) -> String {
+    fn title(&self, node: &Node<'_>, part: &Part) -> String {
         let title = match part {
             Part::Step(id) => self.titles.title(id).to_owned(),
             Part::Iteration(n) => format!("round {}", n + 1),
@@ -210,7 +243,7 @@ impl Maker<'_> {
                 let mut keys = Vec::new();
                 node.keys(&mut keys);
                 let item = keys.first().and_then(|key| self.run.call(key)).and_then(|call| call.item.as_deref());
-                item.and_then(item_title).unwrap_or_else(|| format!("item {}", n + 1))
+                item.or(node.item).and_then(item_title).unwrap_or_else(|| format!("item {}", n + 1))
             }
         };
         Untrusted::new(title).line().into_owned()

@@ -137,8 +137,42 @@ fn a_retry_takes_an_instruction_and_a_scope() {
     press(&mut screen, &["Tab"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter"]);
-    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining };
+    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
     assert_eq!(decided(&effects)[0].what, what);
+}
+
+#[test]
+fn an_instruction_is_for_the_ticked_calls_too_under_way_or_under_review() {
+    let story = poem()
+        .start("write[2]", 1, None)
+        .finish("write[2]", 1, json!("Third."))
+        .review("write[2]", 1, None)
+        .start("write[3]", 1, None);
+    let mut screen = open(story);
+    press(&mut screen, &["r"]);
+    typed(&mut screen, "rhyme");
+    press(&mut screen, &["Down", "Space", "Down", "Space"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["Enter"]);
+    let keys: Vec<String> = decided(&effects).iter().map(|decision| decision.key.to_string()).collect();
+    assert_eq!(keys, ["write[1]", "write[2]"]);
+    let again = crate::tui::effect::Again { instruction: "rhyme".to_owned(), scope: Scope::This, model: None };
+    let stop = Effect::Stop { run: screen.run().id, key: "write[3]".parse().unwrap(), again: Some(again) };
+    assert!(effects.contains(&stop), "{effects:?}");
+}
+
+#[test]
+fn another_model_makes_the_next_attempt_with_or_without_an_instruction() {
+    let mut screen = open(poem());
+    let effects = press(&mut screen, &["m"]);
+    let key: crate::core::key::Key = "write[1]".parse().unwrap();
+    assert_eq!(effects, [Effect::ListModels(screen.run().id, key.clone())]);
+    let run = screen.run().id;
+    screen.update(Message::Model { run, key, model: "careful".to_owned() });
+    assert!(look(&mut screen, (80, 24)).contains("by careful"));
+    let effects = press(&mut screen, &["^s"]);
+    let model = Some("careful".to_owned());
+    assert_eq!(decided(&effects)[0].what, What::Retry { instruction: String::new(), scope: Scope::This, model });
 }
 
 #[test]
@@ -257,14 +291,6 @@ fn skipping_asks_first() {
     assert_eq!(press(&mut screen, &["s"]), []);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     assert_eq!(decided(&press(&mut screen, &["y"]))[0].what, What::Skip);
-}
-
-#[test]
-fn the_help_lists_only_what_can_be_done() {
-    let mut screen = open(poem());
-    press(&mut screen, &["?"]);
-    insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert_eq!(press(&mut screen, &["Esc"]), []);
 }
 
 #[test]

@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::content::Body;
 use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
+use super::reopen::skipping;
 use super::result::result_draft;
 use super::rows::RowId;
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
-use crate::core::event::Scope;
 use crate::core::gate::GateFor;
 use crate::core::key::Key;
 use crate::core::model::Delta;
@@ -23,6 +23,7 @@ use crate::core::usage::Budget;
 use crate::tui::canvas::{Hit, SeenGate};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::widgets::line::LineInput;
@@ -64,6 +65,7 @@ impl RunScreen {
                 self.drafts.insert(name, text);
                 (Vec::new(), false)
             }
+            Message::Model { run, key, model } if run == self.run.id => (self.by_model(&key, model), true),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
         }
@@ -112,8 +114,10 @@ impl RunScreen {
                 *problem = None;
             }
             Over::Fields { tree, .. } => tree.key(key),
-            Over::Retry { input, .. } => {
-                input.key(key);
+            Over::Retry(retry) => {
+                if !retry.ticks() {
+                    retry.input.key(key);
+                }
             }
             Over::Ask { input, problem, .. } => {
                 input.key(key);
@@ -123,7 +127,7 @@ impl RunScreen {
                 self.filter.get_or_insert_default().key(key);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
         }
     }
 
@@ -131,12 +135,13 @@ impl RunScreen {
         match &mut self.over {
             Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
-            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paste(text),
+            Over::Retry(retry) => retry.input.paste(text),
+            Over::Ask { input, .. } => input.paste(text),
             Over::Filter => {
                 self.filter.get_or_insert_default().paste(text);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } | Over::Help(_) => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
         }
     }
 
@@ -158,10 +163,24 @@ impl RunScreen {
                 GateFor::Budget,
             ),
             Id::AcceptMarked => self.accept_marked(),
+            Id::Up | Id::Down | Id::Mark if matches!(self.over, Over::Retry(_)) => {
+                if let Over::Retry(retry) = &mut self.over {
+                    retry.give(id);
+                }
+                Vec::new()
+            }
             Id::Mark => self.mark(),
             Id::Edit if self.is_on_result() => self.edit_result(),
             Id::Edit => self.edit(),
-            Id::Retry => self.retry(),
+            Id::Retry => self.retry(None),
+            Id::OtherModel => match self.asks() {
+                Some(key) => vec![Effect::ListModels(self.run.id, key)],
+                None => Vec::new(),
+            },
+            Id::GiveKey => match self.call() {
+                Some(call) => vec![picks::give_key(self.run.id, &call.key)],
+                None => Vec::new(),
+            },
             Id::Compare => {
                 if let Some(compare) = self.call().and_then(Compare::of) {
                     self.over = Over::Compare(Box::new(compare));
@@ -169,11 +188,7 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Prompt => self.open_prompt(),
-            Id::Help => {
-                self.over = Over::Help(Scroll::at_start());
-                Vec::new()
-            }
-            Id::Stop => self.stop(None),
+            Id::Stop => self.stop(),
             Id::Pause => vec![Effect::Pause(self.run.id)],
             Id::Copy => self.copy(),
             Id::WriteFile => {
@@ -185,13 +200,9 @@ impl RunScreen {
             Id::SaveAccept => self.save(true),
             Id::External => self.external(),
             Id::Submit => self.submit(),
-            Id::Scope => {
-                if let Over::Retry { scope, .. } = &mut self.over {
-                    *scope = match scope {
-                        Scope::This => Scope::Remaining,
-                        Scope::Remaining => Scope::Always,
-                        Scope::Always => Scope::This,
-                    };
+            Id::Scope | Id::Others => {
+                if let Over::Retry(retry) = &mut self.over {
+                    retry.give(id);
                 }
                 Vec::new()
             }
@@ -227,7 +238,8 @@ impl RunScreen {
             Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
             Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
             Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Quit => vec![Effect::Go(Go::Back)],
+            Id::Inbox => vec![Effect::Go(Go::Inbox)],
+            Id::History => vec![Effect::Go(Go::History)],
             Id::Suspend => vec![Effect::Suspend],
             other => {
                 self.walk(other);
@@ -245,9 +257,13 @@ impl RunScreen {
             Id::PageDown => By::Pages(1),
             Id::First => By::Start,
             Id::Last => By::End,
-            Id::Left | Id::Right => {
-                if let Over::Compare(compare) = &mut self.over {
-                    compare.step(if id == Id::Left { -1 } else { 1 });
+            Id::Left | Id::Right | Id::AgainstEarlier | Id::AgainstLater => {
+                let Over::Compare(compare) = &mut self.over else { return };
+                match id {
+                    Id::Left => compare.step(-1),
+                    Id::Right => compare.step(1),
+                    Id::AgainstEarlier => compare.against(-1),
+                    _ => compare.against(1),
                 }
                 return;
             }
@@ -256,7 +272,7 @@ impl RunScreen {
         let extent = self.seen.output;
         match (&mut self.over, by) {
             (Over::Compare(compare), by) => compare.scroll.by(by, extent),
-            (Over::Prompt { scroll, .. } | Over::Help(scroll), by) => scroll.by(by, extent),
+            (Over::Prompt { scroll, .. }, by) => scroll.by(by, extent),
             (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.seen.list),
             // The arrows move in the list unless the output has the focus; pages are always the output's.
             (Over::None, By::Lines(lines)) if self.pane == Pane::List => self.select(lines),
@@ -281,7 +297,7 @@ impl RunScreen {
         }
     }
 
-    fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
+    pub(super) fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
         self.decided.insert(gate.key.clone(), (gate.attempt, gate.version));
@@ -302,27 +318,15 @@ impl RunScreen {
 
     fn again(&mut self) -> Vec<Effect> {
         match self.call().and_then(|call| call.gate.as_ref()).map(|gate| gate.kind) {
-            Some(kind) => self.decide(kind, What::Again),
-            None => self.on_call(What::Again),
+            Some(kind) => self.decide(kind, What::Again { model: None }),
+            None => self.on_call(What::Again { model: None }),
         }
     }
 
     /// Skipping takes along what depends on the call: that is said first.
     fn skip(&mut self) -> Vec<Effect> {
         let Some(gate) = self.seen.gate.clone() else { return self.changed_meanwhile() };
-        let mut lines = vec![format!("Go on without `{}`?", gate.key)];
-        let dependents: Vec<String> = self
-            .run
-            .calls
-            .values()
-            .filter(|call| call.depends.contains(&gate.key))
-            .map(|call| format!("`{}`", call.key))
-            .take(8)
-            .collect();
-        if !dependents.is_empty() {
-            lines.push(format!("Made from it: {}.", dependents.join(", ")));
-        }
-        lines.push("Steps that need it are left out too.".to_owned());
+        let lines = skipping(&self.run, &gate.key);
         self.over = Over::Confirm { lines, gate: Some(gate), what: What::Skip };
         Vec::new()
     }
@@ -385,14 +389,6 @@ impl RunScreen {
         gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
     }
 
-    fn retry(&mut self) -> Vec<Effect> {
-        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review && gate.key == key);
-        let draft = self.drafts.get(&format!("retry {key}")).cloned().unwrap_or_default();
-        self.over = Over::Retry { gate, input: LineInput::new(&draft), scope: Scope::This };
-        Vec::new()
-    }
-
     fn open_prompt(&mut self) -> Vec<Effect> {
         let attempt = self.call().and_then(|call| call.newest());
         let learned = self.run.learned.iter().map(|lesson| lesson.text.clone());
@@ -404,9 +400,9 @@ impl RunScreen {
         Vec::new()
     }
 
-    fn stop(&mut self, instruction: Option<(String, Scope)>) -> Vec<Effect> {
+    fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        vec![Effect::Stop { run: self.run.id, key, instruction }]
+        vec![Effect::Stop { run: self.run.id, key, again: None }]
     }
 
     fn copy(&mut self) -> Vec<Effect> {
@@ -428,15 +424,7 @@ impl RunScreen {
                 }
                 Vec::new()
             }
-            Over::Retry { gate, input, scope } => {
-                let instruction = input.value();
-                let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
-                let name = format!("retry {}", gate.key);
-                self.drafts.remove(&name);
-                let mut effects = self.decided(&gate, What::Retry { instruction, scope });
-                effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
-                effects
-            }
+            Over::Retry(retry) => self.retried(*retry),
             Over::Ask { question, input, then, .. } => {
                 let typed = input.value();
                 match self.answered(&then, &typed) {
@@ -498,9 +486,7 @@ impl RunScreen {
             Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
             Over::Result { version, editor } => Some((result_draft(version), editor.text())),
             Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
-            Over::Retry { gate: Some(gate), input, .. } if !input.is_empty() => {
-                Some((format!("retry {}", gate.key), input.value()))
-            }
+            Over::Retry(retry) => Self::instruction_draft(&retry),
             _ => None,
         };
         let Some((name, text)) = draft else { return Vec::new() };

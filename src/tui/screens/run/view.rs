@@ -4,23 +4,22 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::content::Body;
+use super::content::{Body, problems};
 use super::layer::Over;
 use super::rows::{Row, RowId};
 use super::{Note, Pane, RunScreen};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
-use crate::core::event::{PauseReason, Scope};
+use crate::core::event::PauseReason;
 use crate::core::gate::GateFor;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit, SeenGate};
 use crate::tui::commands::{self, Hint};
-use crate::tui::situation::{Layer, Situation};
+use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
-use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::{footer, header};
 
 /// Below this, one pane is shown at a time.
@@ -45,19 +44,15 @@ impl RunScreen {
         }
         let situation = self.situation_with(canvas.seen);
         self.footer(canvas, foot, &situation);
-        match &self.over {
-            Over::Help(scroll) => help(canvas, body, *scroll, situation),
-            Over::Confirm { lines, .. } => confirm(canvas, body, lines),
-            _ => {}
+        if let Over::Confirm { lines, .. } = &self.over {
+            confirm(canvas, body, lines);
         }
     }
 
     fn panes(&self, canvas: &mut Canvas<'_>, area: Rect) {
         if area.width < NARROW || area.height + 2 < LOW {
             // Layers belong to the output, so it is the one that is shown under them.
-            if self.pane == Pane::List
-                && matches!(self.over, Over::None | Over::Filter | Over::Help(_) | Over::Confirm { .. })
-            {
+            if self.pane == Pane::List && matches!(self.over, Over::None | Over::Filter | Over::Confirm { .. }) {
                 self.list(canvas, area);
             } else {
                 self.right(canvas, area);
@@ -167,12 +162,17 @@ impl RunScreen {
             Over::Fields { gate, .. } => (format!("{} · editing", gate.key), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
-            _ => (self.title(), true),
+            _ => (self.title(area.width), true),
         };
         let focused = self.pane == Pane::Output || !strip;
         let inner = canvas.pane(area, &title, focused);
-        let below = self.below(canvas.theme, inner.width);
-        let room = u16::try_from(below.len()).unwrap_or(u16::MAX).min(if area.height < 26 { 2 } else { 4 });
+        let most = match &self.over {
+            Over::Retry(retry) => retry.height().min(usize::from(inner.height / 2)),
+            _ if area.height < 26 => 2,
+            _ => 4,
+        };
+        let below = self.below(canvas.theme, inner.width, most);
+        let room = u16::try_from(below.len().min(most)).unwrap_or(u16::MAX);
         if room == 0 || inner.height < room + 4 {
             self.output(canvas, inner);
             self.more(canvas, area);
@@ -187,11 +187,15 @@ impl RunScreen {
         self.more(canvas, Rect { height: line - area.y + 1, ..area });
     }
 
-    fn title(&self) -> String {
-        let Some(call) = self.call() else { return self.content.title.clone() };
-        let demo =
-            call.newest().and_then(|attempt| attempt.measured.model.as_deref()).is_some_and(|m| m.starts_with("demo"));
-        if demo { format!("{} · demo, not a model's answer", self.content.title) } else { self.content.title.clone() }
+    /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
+    fn title(&self, cells: u16) -> String {
+        let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
+        let cells = usize::from(cells).saturating_sub(5);
+        if !model.is_some_and(|model| model.starts_with("demo")) {
+            return self.content.heading("", cells);
+        }
+        let long = self.content.heading("demo, not a model's answer", usize::MAX);
+        if width(&long) <= cells { long } else { self.content.heading("demo", cells) }
     }
 
     /// The marker of a text that is not followed.
@@ -253,7 +257,7 @@ impl RunScreen {
 
     fn below_title(&self) -> &'static str {
         match &self.over {
-            Over::Retry { .. } => "What should be different?",
+            Over::Retry(_) => "What should be different?",
             Over::Ask { question, .. } => question,
             Over::Edit { .. } | Over::Fields { .. } => "Problem",
             Over::Compare(_) => "Changes",
@@ -262,18 +266,11 @@ impl RunScreen {
     }
 
     /// The lines beneath the output: attempts and what is wrong with them, or the line that is typed.
-    fn below(&self, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+    fn below(&self, theme: &Theme, cells: u16, most: usize) -> Vec<Line<'static>> {
         match &self.over {
-            Over::Retry { scope, .. } => {
-                let reach = match scope {
-                    Scope::This => "this call only",
-                    Scope::Remaining => "this call and those of the step that have not begun",
-                    Scope::Always => "from now on, later runs too",
-                };
-                vec![
-                    Line::default(),
-                    Line::from(vec![Span::styled(" reaches: ", theme.muted), Span::styled(reach, theme.accent)]),
-                ]
+            Over::Retry(retry) => {
+                let room = most.saturating_sub(1);
+                std::iter::once(Line::default()).chain(retry.lines(theme, cells, room)).collect()
             }
             Over::Ask { problem, .. } => {
                 let problem = problem.iter().map(|problem| Line::styled(format!(" {problem}"), theme.failed));
@@ -286,7 +283,7 @@ impl RunScreen {
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
             Over::Prompt { .. } | Over::Result { .. } => Vec::new(),
-            Over::None | Over::Filter | Over::Confirm { .. } | Over::Help(_) => {
+            Over::None | Over::Filter | Over::Confirm { .. } => {
                 self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
             }
         }
@@ -296,7 +293,8 @@ impl RunScreen {
     fn caret(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: 1, ..area };
         match &self.over {
-            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paint(canvas, line, true, false),
+            Over::Retry(retry) => retry.input.paint(canvas, line, !retry.ticks(), false),
+            Over::Ask { input, .. } => input.paint(canvas, line, true, false),
             _ => {}
         }
     }
@@ -316,30 +314,6 @@ impl RunScreen {
     /// Whether a text that grows is not followed.
     fn scrolled_away(&self) -> bool {
         self.content.streams() && !self.scroll.follows()
-    }
-}
-
-fn help(canvas: &mut Canvas<'_>, area: Rect, scroll: Scroll, mut situation: Situation) {
-    situation.layer = Layer::None;
-    let rows = commands::possible(&situation);
-    let keys = rows.iter().map(|(.., keys)| width(keys)).max().unwrap_or(0);
-    let theme = *canvas.theme;
-    let lines: Vec<Line<'static>> = rows
-        .into_iter()
-        .map(|(_, title, shown)| {
-            let blank = " ".repeat(keys - width(&shown) + 2);
-            Line::from(vec![Span::styled(format!(" {shown}"), theme.accent), Span::raw(blank), Span::raw(title)])
-        })
-        .collect();
-    let widest = lines.iter().map(Line::width).max().unwrap_or(0) + 4;
-    let place = middle(area, widest, lines.len());
-    canvas.clear(place);
-    let inner = canvas.pane(place, "What can be done here", true);
-    canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
-    canvas.lines(inner, &lines[scroll.top(canvas.seen.output)..]);
-    let below = scroll.below(canvas.seen.output);
-    if below > 0 {
-        canvas.marker(place, &format!(" {below} more ↓ "), theme.accent);
     }
 }
 
@@ -367,22 +341,22 @@ fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {
 /// What is wrong with what waits, then the attempts in a line, then what is to be known of the newest.
 fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let shows = call.gate.as_ref().map(|gate| &gate.shows);
-    let problem = call.newest().and_then(|attempt| attempt.problem.as_deref());
-    let failed =
-        shows.and_then(|shows| shows.get("failed")).and_then(serde_json::Value::as_array).into_iter().flatten();
-    for problem in problem.into_iter().chain(failed.filter_map(serde_json::Value::as_str)) {
-        lines.push(Line::styled(format!(" ✗ {}", Untrusted::from(problem).line()), theme.failed));
-    }
+    lines.extend(problems(call).into_iter().map(|problem| Line::styled(format!(" ✗ {problem}"), theme.failed)));
     if !call.attempts.is_empty() {
-        let mut each: Vec<Vec<Span<'static>>> = call.attempts.iter().map(|attempt| one(call, attempt, theme)).collect();
         let room = usize::from(cells).saturating_sub(2);
-        let total = |each: &[Vec<Span<'_>>]| each.iter().flatten().map(|span| width(&span.content)).sum::<usize>();
-        // The newest are the ones to be seen.
-        while each.len() > 1 && total(&each) > room {
+        let total = |each: &[Vec<Span<'_>>]| {
+            each.iter().flatten().map(|span| width(&span.content)).sum::<usize>().saturating_sub(BETWEEN.len())
+        };
+        let all = |quote| call.attempts.iter().map(|attempt| one(call, attempt, quote, theme)).collect::<Vec<_>>();
+        // What was said is cut first; then the oldest go, because the newest are the ones to be seen.
+        let mut each =
+            QUOTES.iter().map(|quote| all(*quote)).find(|each| total(each) <= room).unwrap_or_else(|| all(0));
+        let count = each.len();
+        while each.len() > 1 && total(&each) + 2 * usize::from(each.len() < count) > room {
             each.remove(0);
         }
-        lines.push(Line::from([vec![Span::raw(" ")], each.concat()].concat()));
+        let before = Span::styled(if each.len() < count { " … " } else { " " }, theme.muted);
+        lines.push(Line::from([vec![before], each.concat()].concat()));
     }
     let notes = call.newest().map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
     lines.extend(
@@ -391,7 +365,13 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     lines
 }
 
-fn one(call: &Call, attempt: &Attempt, theme: &Theme) -> Vec<Span<'static>> {
+/// Stands between two attempts.
+const BETWEEN: &str = "    ";
+
+/// How much of an instruction is shown beside its attempt, the most first.
+const QUOTES: [usize; 4] = [40, 24, 14, 0];
+
+fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<'static>> {
     let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
     let (word, style) = match (attempt.status, &call.gate) {
         (_, Some(gate)) if newest && gate.kind != GateFor::Stale => ("waiting for you", theme.waiting),
@@ -407,12 +387,12 @@ fn one(call: &Call, attempt: &Attempt, theme: &Theme) -> Vec<Span<'static>> {
     if attempt.versions.len() > 1 {
         spans.push(Span::styled(format!(", version {}", attempt.versions.len()), theme.muted));
     }
-    let said = attempt.instruction.as_ref().filter(|instruction| !instruction.text.is_empty());
+    let said = attempt.instruction.as_ref().filter(|instruction| quote > 0 && !instruction.text.is_empty());
     if let Some(instruction) = said {
         let text = Untrusted::from(instruction.text.as_str()).line().into_owned();
-        spans.push(Span::styled(format!(" \"{}\"", fit(&text, 40)), theme.muted));
+        spans.push(Span::styled(format!(" \"{}\"", fit(&text, quote)), theme.muted));
     }
-    spans.push(Span::raw("    "));
+    spans.push(Span::raw(BETWEEN));
     spans
 }
 

@@ -11,6 +11,9 @@ use crate::tui::text::{fit, width};
 /// How many lines a text of several lines gets.
 const TEXT_LINES: u16 = 5;
 
+/// The cells of the mark that tells how many options are not shown.
+const MORE: usize = 6;
+
 impl FormField {
     /// How many lines it takes.
     #[must_use]
@@ -67,12 +70,13 @@ impl FormField {
                 line.paint(canvas, area, focused, self.is_masked());
             }
             Input::Text(editor) => {
+                editor.paint(canvas, area, focused);
+                // Over the editor, which paints the cell under its caret.
                 if editor.is_empty()
                     && let Some(placeholder) = &self.field.placeholder
                 {
                     canvas.text(area, placeholder, theme.muted);
                 }
-                editor.paint(canvas, area, focused);
             }
             Input::Switch(on) => {
                 let shown = match on {
@@ -92,7 +96,7 @@ impl FormField {
         }
     }
 
-    /// All options in a line, beginning with those before the current one that fit.
+    /// The options in a line, as many as fit whole, the current one among them; the rest is counted.
     fn options(&self, canvas: &mut Canvas<'_>, area: Rect, on: Vec<bool>, signs: (&str, &str), current: Option<usize>) {
         let theme = *canvas.theme;
         let mut spans: Vec<(Span<'static>, usize)> = Vec::new();
@@ -106,13 +110,23 @@ impl FormField {
             let cells = width(&text) + 2;
             spans.push((Span::styled(format!("{text}  "), style), cells));
         }
-        let room = usize::from(area.width);
-        let mut first = 0;
-        let end = current.map_or(0, |current| current + 1);
-        while first < end && spans[first..end].iter().map(|(_, cells)| cells).sum::<usize>() > room {
-            first += 1;
+        let all: usize = spans.iter().map(|(_, cells)| cells).sum();
+        let marks = if all > usize::from(area.width) + 2 { 2 * MORE } else { 0 };
+        let room = (usize::from(area.width) + 2).saturating_sub(marks);
+        let total = |from: usize, to: usize| spans[from..to].iter().map(|(_, cells)| cells).sum::<usize>();
+        let current = current.unwrap_or(0);
+        let first = (0..current).find(|first| total(*first, current + 1) <= room).unwrap_or(current);
+        let end = (first..=spans.len()).rev().find(|end| total(first, *end) <= room).unwrap_or(first + 1);
+        let end = end.max(first + 1).min(spans.len());
+        let after = spans.len() - end;
+        let mut shown = Vec::new();
+        if first > 0 {
+            shown.push(Span::styled(format!("← {first}  "), theme.muted));
         }
-        let shown: Vec<Span<'static>> = spans.into_iter().skip(first).map(|(span, _)| span).collect();
+        shown.extend(spans.into_iter().take(end).skip(first).map(|(span, _)| span));
+        if after > 0 {
+            shown.push(Span::styled(format!("{after} →"), theme.muted));
+        }
         canvas.line(area, &Line::from(shown));
     }
 

@@ -1,0 +1,38 @@
+//! Limits: how many at a time, and what may be spent.
+
+use serde_json::json;
+use stepwell::core::event::Event;
+use stepwell::core::gate::GateFor;
+
+use crate::house::{Act, House, body, prompt, waiting};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_keeps_to_its_own_limit_from_the_first_call_on() {
+    let house = House::new(|_| Act::Say(json!("x")));
+    let rules = json!({ "for_each": { "list": "range(12) | list", "max_parallel": 2 }, "review": "never" });
+    let steps = json!([prompt("each", "{{ item }}", rules), prompt("other", "o", json!({ "review": "never" }))]);
+    let run = house.start(&steps, json!({}));
+    assert_eq!(body(&house.drive(run).await), "x");
+    let (mut now, mut most) = (0, 0);
+    for event in house.events(run) {
+        match event {
+            Event::AttemptStarted(started) if started.step == "each" => now += 1,
+            Event::AttemptFinished { key, .. } if key.step() == "each" => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    assert_eq!(most, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_begin_together_share_one_budget() {
+    let house = House::new(|_| Act::Say(json!("x")));
+    let rules = json!({ "for_each": { "list": "range(4) | list" }, "review": "never" });
+    // Each call is expected to cost 0.1.
+    let budget = json!({ "budget": { "usd": 0.25 } });
+    let run = house.start_with(&json!([prompt("each", "{{ item }}", rules)]), &budget, json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(house.jobs().len(), 2, "the third could pass it");
+    assert_eq!(waiting(&state, GateFor::Budget).len(), 1, "one question for the whole run");
+}

@@ -1,0 +1,111 @@
+//! Another model for what was tried before, and for what is still to come.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use stepwell::core::call::CallStatus;
+use stepwell::core::decide::What;
+use stepwell::core::event::Scope;
+use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::gate::GateFor;
+use stepwell::core::ports::Job;
+use stepwell::core::run::{Run, Status};
+use stepwell::core::work::Work;
+
+use crate::house::{Act, House, body, command, decision, prompt, refused, rested, shout, waiting};
+
+/// Says which models it was asked by.
+fn named(job: &Job) -> Act {
+    match &*job.work {
+        Work::Prompt(prompt) => Act::Say(json!(format!("{}:{}", job.key, prompt.models.join(",")))),
+        _ => shout(job),
+    }
+}
+
+fn retry(scope: Scope, model: &str) -> What {
+    What::Retry { instruction: "shorter".into(), scope, model: Some(model.into()) }
+}
+
+fn output(run: &Run, key: &str) -> serde_json::Value {
+    (**run.call(&key.parse().unwrap()).unwrap().output().unwrap().2).clone()
+}
+
+fn each() -> serde_json::Value {
+    let rules = json!({ "for_each": { "list": "[1, 2, 3]", "one_by_one": true } });
+    json!([
+        prompt("each", "{{ item }}", rules),
+        prompt("end", "{{ steps.each.outputs }}", json!({ "review": "never" }))
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too() {
+    for (scope, second) in [(Scope::This, "each[1]:"), (Scope::Remaining, "each[1]:big/model")] {
+        let house = House::new(named);
+        let run = house.start(&each(), json!({}));
+        house.drive(run).await;
+        let state = house.decide(run, "each[0]", retry(scope, "big/model")).await;
+        assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
+        let state = house.decide(run, "each[0]", What::Accept).await;
+        assert_eq!(output(&state, "each[1]"), second, "{scope:?}");
+        house.decide(run, "each[1]", What::Accept).await;
+        let state = house.decide(run, "each[2]", What::Accept).await;
+        assert!(body(&state).starts_with("end:"), "another step asks its own model: {}", body(&state));
+        // Who answered is no part of what was asked: nothing is stale, nothing is made again.
+        assert!(state.calls.values().all(|call| call.status == CallStatus::Accepted));
+        assert_eq!(house.jobs().len(), 5);
+        // A later attempt keeps to it, in another process, too.
+        let neighbour = house.neighbour();
+        neighbour.engine.decide(run, decision("each[0]", What::Reopen)).await.unwrap();
+        neighbour.drive(run).await;
+        let again = What::Retry { instruction: String::new(), scope: Scope::This, model: None };
+        let state = neighbour.decide(run, "each[0]", again).await;
+        assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_call_is_repaired_by_another_model() {
+    let tries = AtomicUsize::new(0);
+    let house = House::new(move |job| match tries.fetch_add(1, Ordering::SeqCst) {
+        0 => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
+        _ => named(job),
+    });
+    let run = house.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
+    assert_eq!(house.drive(run).await.status, Status::Failed);
+    let again = |model: &str| What::Again { model: Some(model.into()) };
+    let before = house.events(run);
+    let why = refused(house.engine.decide(run, decision("a", again("nobody/knows"))).await);
+    assert!(why.contains("no model `nobody/knows`"), "{why}");
+    assert_eq!(house.events(run), before, "what is refused changes nothing");
+    house.engine.decide(run, decision("a", again("big/model"))).await.unwrap();
+    assert_eq!(body(&house.drive(run).await), "a:big/model");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_is_chosen_for_a_step_before_it_begins() {
+    let house = House::new(named);
+    let steps = json!([prompt("a", "x", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    let engine = &house.engine;
+    let (_, mut updates) = engine.subscribe(run).unwrap();
+    engine.choose_model(run, &"b".parse().unwrap(), "big/model", Scope::Remaining).await.unwrap();
+    rested(&mut updates).await;
+    let state = engine.load(run).unwrap();
+    assert!(state.call(&"b".parse().unwrap()).is_none(), "no call comes into being by it");
+    assert_eq!((state.status, waiting(&state, GateFor::Review)), (Status::Waiting, vec!["a".into()]));
+    let state = house.decide(run, "a", What::Accept).await;
+    assert_eq!(output(&state, "b"), "b:big/model");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_asks_no_model_takes_none() {
+    let house = House::new(|job| if job.attempt == 1 { Act::Doubt } else { shout(job) });
+    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    assert_eq!(waiting(&house.drive(run).await, GateFor::InDoubt), ["act"]);
+    let again = What::Again { model: Some("big/model".into()) };
+    let why = refused(house.engine.decide(run, decision("act", again)).await);
+    assert!(why.contains("`act` asks no model") && why.contains("command"), "{why}");
+    assert_eq!(body(&house.decide(run, "act", What::Again { model: None }).await), "command");
+}
