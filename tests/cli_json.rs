@@ -37,6 +37,7 @@ fn the_lines_of_a_run_are_its_journal_and_the_text_on_its_way() {
         }
     }
     assert!(types.contains(&"delta"));
+    assert!(!types.contains(&"run_waiting"), "it goes on by itself: {types:?}");
     let journal = home.step("show last --events").lines();
     let told: Vec<&Value> = lines.iter().filter(|line| line["type"] != "delta").collect();
     assert_eq!(told.len(), journal.len());

@@ -10,6 +10,7 @@ use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
+use super::relay::{self, Relayed};
 use super::{App, files, journal, out, waits};
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, PauseReason};
@@ -41,6 +42,12 @@ pub struct How {
     pub json: bool,
     /// Where results are put, too.
     pub out: Option<PathBuf>,
+    /// Its definition has changed: what is done may not be done any more.
+    pub changed: bool,
+    /// Whether a process of its own drives a run whose programs may ask; see [`relay`].
+    pub apart: bool,
+    /// The process that this one drives for.
+    pub relayed: Option<Arc<Relayed>>,
 }
 
 impl How {
@@ -53,11 +60,15 @@ impl How {
         args.out.as_deref().map_or(Ok(()), files::ready)?;
         let can_ask = out::can_ask() && !args.json;
         let review = args.review.unwrap_or(if can_ask { Review::Ask } else { Review::Stop });
+        let asks = can_ask && review != Review::Stop;
         Ok(Self {
             policy: Policy { review, approve: args.approve.unwrap_or(Approve::Ask) },
-            asks: can_ask && review != Review::Stop,
+            asks,
             json: args.json,
             out: args.out.clone(),
+            changed: false,
+            apart: !asks,
+            relayed: None,
         })
     }
 }
@@ -71,6 +82,10 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let engine = app.engine()?;
     let (folded, mail) = engine.subscribe(run)?;
     let pinned = engine.definition(&folded).ok();
+    let is_over = matches!(folded.status, Status::Completed | Status::Cancelled);
+    if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
+        return relay::drive(run, after, &how).await;
+    }
     let models = app.models().ok().map(Arc::clone);
     let mut drive = Drive {
         app,
@@ -84,14 +99,18 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         ended: false,
         stopping: false,
         answered: HashMap::new(),
+        asked: 0,
         signals: Signals::new()?,
         run: folded,
         how,
     };
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
-    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
-    drive.here = !done && engine.drive(run)? == Driving::Here;
+    let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
+    let done = drive.run.status == Status::Completed && !goes_on;
+    if !done {
+        drive.take_in_hand()?;
+    }
     drive.heard = false;
     if !drive.here && !done && !drive.how.json {
         out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
@@ -121,6 +140,8 @@ struct Drive<'a> {
     ended: bool,
     /// The person stopped what is under way.
     stopping: bool,
+    /// The newest event when it was told that only programs that ask are under way.
+    asked: u64,
     /// The calls about which something was decided here, and the newest event that was known of them then.
     answered: HashMap<Key, u64>,
     signals: Signals,
@@ -140,7 +161,7 @@ impl Drive<'_> {
                 }
                 return Ok(exit);
             }
-            if !self.over && self.answer_by_policy().await? {
+            if !self.here && self.answer_by_policy().await? {
                 continue;
             }
             if let Some(gate) = self.next_question() {
@@ -149,10 +170,16 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() && self.waits_for_good() {
+            let only_asked = waits::only_asked(&self.run);
+            if only_asked && self.here && self.asked < self.run.seq {
+                self.asked = self.run.seq;
+                self.stay()?;
+            }
+            let waits = self.run.status == Status::Waiting || (only_asked && !self.here);
+            if waits && self.teller.is_free() && self.waits_for_good() {
                 return Ok(Exit::Waiting);
             }
-            let here = self.here;
+            let (here, relayed) = (self.here, self.how.relayed.clone());
             tokio::select! {
                 news = self.mail.next() => self.take(news)?,
                 away = self.signals.next() => {
@@ -161,8 +188,31 @@ impl Drive<'_> {
                     }
                 }
                 () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
+                () = gone(relayed) => {
+                    self.rest(PauseReason::HungUp).await?;
+                    return Ok(Exit::Interrupted);
+                }
             }
         }
+    }
+
+    /// All that is under way is programs that wait for an answer, and they live only as long as this process does: it
+    /// says what waits and stays with them. The one that it drives for, if there is one, need not.
+    fn stay(&mut self) -> Result<(), Problem> {
+        let relayed = self.how.relayed.take();
+        if relayed.is_some() {
+            self.finish(Exit::Waiting)?;
+        } else if self.how.json {
+            out::raw(&journal::asked(&self.run));
+        } else {
+            out::page(&waits::told(&self.run));
+        }
+        if let Some(relayed) = relayed.and_then(Arc::into_inner) {
+            let let_go = relayed.let_go(self.app, self.run.id);
+            let_go.map_err(|error| Problem::usage(format!("the log of the run cannot be opened: {error}")))?;
+            self.how.json = false;
+        }
+        Ok(())
     }
 
     /// Whether the run stays as it is until somebody answers: this process has heard so from its own drive; of
@@ -240,10 +290,18 @@ impl Drive<'_> {
         Ok(())
     }
 
+    /// Drives the run here, if no other process does. What the policy answers is answered where it is driven.
+    fn take_in_hand(&mut self) -> Result<(), Problem> {
+        let policy = self.how.policy;
+        let answers = Arc::new(move |run: &Run, gate: &Gate| policy.answer(run, gate));
+        self.here = self.engine.drive_by(self.run.id, answers)? == Driving::Here;
+        Ok(())
+    }
+
     /// The process that drove the run may have gone.
     fn take_over(&mut self) -> Result<(), Problem> {
         if self.run.status == Status::Running && !self.engine.is_driven(self.run.id) {
-            self.here = self.engine.drive(self.run.id)? == Driving::Here;
+            self.take_in_hand()?;
         }
         Ok(())
     }
@@ -256,7 +314,7 @@ impl Drive<'_> {
         self.answered.get(&gate.key).is_none_or(|answered| *answered < seq)
     }
 
-    /// True when something was answered.
+    /// Answers what another process, which drives the run, waits for. True when something was answered.
     async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
         let answers: Vec<(Gate, What)> = self
             .run
@@ -302,7 +360,8 @@ impl Drive<'_> {
         if !self.how.asks || !self.teller.is_free() || self.over {
             return None;
         }
-        self.run.waiting().find(|gate| self.is_open(gate)).cloned()
+        let mut open = self.run.waiting().filter(|gate| self.is_open(gate));
+        open.find(|gate| self.how.policy.answer(&self.run, gate).is_none()).cloned()
     }
 
     /// `Some`: the person left.
@@ -364,7 +423,7 @@ impl Drive<'_> {
         }
         self.take_new()?;
         self.over = false;
-        self.here = self.engine.drive(self.run.id)? == Driving::Here;
+        self.take_in_hand()?;
         Ok(None)
     }
 
@@ -409,8 +468,10 @@ impl Drive<'_> {
     // ---- the end -------------------------------------------------------------------------------------------------
 
     /// The last line says how the run stands, also when nothing new came of it.
-    fn last_line(&self) -> Result<(), Problem> {
-        if !self.ended {
+    fn last_line(&self, exit: Exit) -> Result<(), Problem> {
+        if exit == Exit::Waiting && self.run.status == Status::Running {
+            out::raw(&journal::asked(&self.run));
+        } else if !self.ended {
             let events = self.engine.events(self.run.id, 0)?;
             let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
             out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
@@ -424,7 +485,7 @@ impl Drive<'_> {
             out::say(&format!("written: {}", path.display()));
         }
         if self.how.json {
-            self.last_line()?;
+            self.last_line(exit)?;
         } else {
             self.told(exit);
         }
@@ -461,6 +522,14 @@ impl Drive<'_> {
             Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
+    }
+}
+
+/// Comes back when the process that this one drives for is gone; never where there is none.
+async fn gone(relayed: Option<Arc<Relayed>>) {
+    match relayed {
+        Some(relayed) => relayed.gone().await,
+        None => std::future::pending().await,
     }
 }
 

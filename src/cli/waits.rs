@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::out::quoted;
 use super::policy::fields;
+use crate::core::call::{AttemptStatus, Call};
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::run::Run;
@@ -34,6 +35,15 @@ pub fn told(run: &Run) -> String {
     text
 }
 
+/// Whether something is under way, and all of it is programs that wait for an answer to what they asked: nothing goes
+/// on by itself, although the run's own status is `running`.
+#[must_use]
+pub fn only_asked(run: &Run) -> bool {
+    let under_way = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+    let asked = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input);
+    run.gates() > 0 && run.under_way() > 0 && run.calls.values().filter(under_way).all(asked)
+}
+
 /// What a gate is about. It may hold words from outside.
 #[must_use]
 pub fn about(run: &Run, gate: &Gate) -> String {
@@ -57,7 +67,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateFor::Approval => {
             let work = gate.shows.get("work").unwrap_or(&Value::Null);
-            format!("may it do this?\n{}", indented(&super::line::work_told(work)))
+            format!("may it do this?\n{}", indented(&super::line::work_told(work, &run.cwd)))
         }
         GateFor::Input if run.kind == Kind::Instruct => {
             let asked = shows("text");
@@ -70,7 +80,14 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             let above = if above.is_empty() { above } else { format!("\n{}", indented(&above)) };
             format!("a form to fill in: {}{above}", names.join(", "))
         }
-        GateFor::InDoubt => format!("nobody knows whether it had its effect: {}", shows("why")),
+        GateFor::InDoubt => {
+            let mut text = format!("nobody knows whether it had its effect: {}", shows("why"));
+            let written = shows("partial");
+            if !written.is_empty() {
+                text.put(format_args!("\nbefore that it had written\n{}", indented(&last_lines(&written))));
+            }
+            text
+        }
         GateFor::Stale => {
             let because = run.call(&gate.key).and_then(|call| call.stale.as_ref());
             let because =
@@ -89,6 +106,16 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             format!("the next call could pass the budget of {limit} (spent so far: ${spent:.2})")
         }
         GateFor::Secret => format!("the secret `{}` has to be typed; it is kept in this process only", shows("name")),
+    }
+}
+
+/// The last few lines.
+fn last_lines(text: &str) -> String {
+    const LINES: usize = 10;
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.len().checked_sub(LINES) {
+        Some(hidden @ 1..) => format!("…\n{}", lines[hidden..].join("\n")),
+        _ => lines.join("\n"),
     }
 }
 

@@ -394,7 +394,12 @@ impl Call {
         };
         if let Some(attempt) = self.attempt_mut(gate.attempt) {
             match gate.kind {
-                GateFor::InDoubt => attempt.status = AttemptStatus::InDoubt,
+                GateFor::InDoubt => {
+                    attempt.status = AttemptStatus::InDoubt;
+                    if let Some(partial) = gate.shows.get("partial").and_then(Value::as_str) {
+                        attempt.partial = Untrusted::from(partial);
+                    }
+                }
                 GateFor::Input if attempt.by == "person" => attempt.status = AttemptStatus::Input,
                 _ => {}
             }

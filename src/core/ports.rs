@@ -17,7 +17,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
-use super::run::Status;
+use super::run::{Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::task::Kind;
 use super::text::Untrusted;
@@ -58,7 +58,10 @@ pub enum JournalError {
 /// Who appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// The process that drives the run, with the epoch that it was given.
+    /// A process that holds the run's lock and takes the run over with this: the epoch before its own, which is the
+    /// next one.
+    Taking(u64),
+    /// The process that drives the run, with its epoch.
     Owner(u64),
     /// Any process that records a person's decision.
     Decider,
@@ -81,6 +84,27 @@ pub struct Append {
     pub learn: Vec<Lesson>,
     /// Values to merge into the session's state, in the same transaction; `Null` for none.
     pub state: Value,
+    /// How the run stands after these events.
+    pub stands: Stands,
+}
+
+/// How a run stands, for lists: what its fold says, kept with each append so that nobody has to fold it to list it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stands {
+    /// What the person reads.
+    pub title: String,
+    /// Its status.
+    pub status: Status,
+    /// How many gates wait.
+    pub waiting: usize,
+}
+
+impl Stands {
+    /// What the fold says.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        Self { title: run.title.clone(), status: run.status, waiting: run.gates() }
+    }
 }
 
 /// A run in a list.
@@ -143,6 +167,15 @@ pub struct Learned {
     pub at: DateTime<Utc>,
 }
 
+/// When a journal was written last, as far as its files tell. Two that are equal mean that nothing was between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// When.
+    pub written: std::time::SystemTime,
+    /// How long they were then.
+    pub bytes: u64,
+}
+
 /// Durability: it takes data and gives data, so that another journal can stand in SQLite's place.
 ///
 /// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
@@ -165,7 +198,7 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
     /// epoch is not the newest.
-    fn append(&self, batch: Append) -> Result<u64, JournalError>;
+    fn append(&self, batch: &Append) -> Result<u64, JournalError>;
 
     /// The events of a run after `after`, in order.
     ///
@@ -173,17 +206,22 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used or there is no such run.
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError>;
 
+    /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
+    /// process, it is another then. `None` when that cannot be told now.
+    fn stamp(&self) -> Option<Stamp>;
+
     /// The sequence number that a run's journal is at.
     ///
     /// # Errors
     /// When the store cannot be used or there is no such run.
     fn head(&self, run: RunId) -> Result<u64, JournalError>;
 
-    /// Gives a new epoch to a process that holds the run's lock.
+    /// The newest epoch of a run: how many processes have taken it over. One that holds its lock takes it over with its
+    /// first append, by [`Writer::Taking`].
     ///
     /// # Errors
     /// When the store cannot be used or there is no such run.
-    fn take_over(&self, run: RunId) -> Result<u64, JournalError>;
+    fn epoch(&self, run: RunId) -> Result<u64, JournalError>;
 
     /// The pinned definition of that hash.
     ///
@@ -293,6 +331,8 @@ pub struct Bench {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Told the id of a process that leads a group of its own and has been started for the attempt.
+    pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }
 
 /// How an attempt ended.

@@ -1,5 +1,6 @@
 //! Beginning: which wanted calls may start, and attempts on their way from intent to outcome.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::call::{AttemptStatus, Call};
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateFor};
@@ -16,18 +17,20 @@ use crate::core::model::Asker;
 use crate::core::ports::{AskSink, Bench, Job, Performed};
 use crate::core::secret::SecretRef;
 use crate::core::step::Span;
+use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
 use crate::engine::driver::{Driver, Ended, Starting, UnderWay};
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Step, Taken};
-use crate::engine::{Order, compose, outcome, recover};
+use crate::engine::{Order, compose, orphan, outcome, recover};
 use crate::flow::Want;
 
 impl Driver {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
+        self.retry_at = None;
         if self.resting.is_some() || self.wants.end.is_some() {
             return false;
         }
@@ -50,7 +53,8 @@ impl Driver {
             let performer = &self.engine.shared.ports.performer;
             let (estimate, missing) = (|| performer.estimate(&work), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
-                Step::Wait | Step::Until(_) => {}
+                Step::Wait => {}
+                Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
                 Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
                 Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
                     if !self.take_cached(&want) {
@@ -87,7 +91,8 @@ impl Driver {
     fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: &str) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
-        let pure = matches!(**work, Work::Transform { .. });
+        // What was computed stands in the output; only a schema is needed to judge an edit of it.
+        let pure = matches!(**work, Work::Transform { schema: None, .. });
         let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
         self.stage(
             Event::AttemptStarted(Started {
@@ -108,9 +113,9 @@ impl Driver {
 
     /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
     pub(super) fn compute(&mut self, want: &Want) {
-        let Work::Transform { value } = &*want.work else { return };
+        let Work::Transform { value, schema } = &*want.work else { return };
         let attempt = self.stage_start(want, &want.work, "program");
-        let problem = None;
+        let problem = schema.as_ref().and_then(|schema| crate::core::schema::validate(schema, value).err());
         let output = Arc::new(value.clone());
         self.stage(
             Event::AttemptFinished { key: want.key.clone(), attempt, output, problem, measured: Measured::default() },
@@ -201,6 +206,7 @@ impl Driver {
         };
         let ports = &self.engine.shared.ports;
         let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
+        let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
         let cancel = CancellationToken::new();
         let job = Job {
             run: self.run.id,
@@ -214,6 +220,7 @@ impl Driver {
                 attempt,
                 inputs: Arc::clone(&self.run.inputs),
                 item: want.item.as_deref().cloned(),
+                vars: want.vars.as_ref().and_then(|vars| to_json(vars).ok()),
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),
@@ -226,11 +233,14 @@ impl Driver {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
             ask: ask_sink(self.orders.clone(), want.key.clone(), attempt),
+            began: program_sink(program.clone(), want.key.clone(), attempt),
         };
+        let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
             cancel,
             partial,
+            program,
             retry: want.retry.clone(),
             lanes: want.lanes.clone(),
             provider,
@@ -240,8 +250,13 @@ impl Driver {
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
         failpoint("begin.before");
-        let performed = ports.performer.perform(job, bench);
-        let guarded = tokio::spawn(performed);
+        let performer = Arc::clone(&ports.performer);
+        let guarded = tokio::spawn(async move {
+            for program in left {
+                program.end().await;
+            }
+            performer.perform(job, bench).await
+        });
         failpoint("begin.after");
         tokio::spawn(async move {
             let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
@@ -254,13 +269,27 @@ impl Driver {
         });
     }
 
+    /// Ends what still runs of calls that are given up or have failed. Of one in doubt it is left alone until a person
+    /// decides; of one that worked, as a person said, for good.
+    pub(super) fn end_what_was_left(&mut self) {
+        for program in std::mem::take(&mut self.left) {
+            match self.run.call(&program.key).map(|call| call.status) {
+                Some(CallStatus::Accepted) => {}
+                Some(CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed) | None => {
+                    self.ending.spawn(program.end());
+                }
+                Some(_) => self.left.push(program),
+            }
+        }
+    }
+
     pub(super) fn take_end(&mut self, ended: Ended) {
         failpoint("outcome.received");
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
         // What is on the disk is removed once the outcome is committed.
-        self.spent.extend(under_way.partial.spent());
+        self.spent.extend(under_way.partial.spent().into_iter().chain([under_way.program]));
         let Some(call) = self.run.call(&ended.key) else { return };
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt
@@ -291,6 +320,11 @@ fn resumable(performed: Performed) -> Performed {
         }
         other => other,
     }
+}
+
+/// Notes the program that an attempt has started, so that it is found should this process die.
+fn program_sink(path: PathBuf, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send + Sync> {
+    Arc::new(move |pid| orphan::note(&path, &key, attempt, pid))
 }
 
 fn ask_sink(orders: mpsc::UnboundedSender<Order>, key: Key, attempt: u32) -> AskSink {

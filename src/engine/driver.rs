@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::event::{Event, PauseReason};
@@ -20,11 +21,11 @@ use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{JournalError, Performed};
+use crate::core::ports::{JournalError, Performed, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
-use crate::core::task::{Body, Kind};
+use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
@@ -32,16 +33,23 @@ use crate::engine::deadline::{self, Deadlines};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, Rest, Update};
 use crate::engine::lease::Lease;
-use crate::engine::{Engine, EngineError, Order, recover};
+use crate::engine::orphan::{self, Program};
+use crate::engine::{Answers, Engine, EngineError, Order, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
+
+/// How late a machine that slept may be with what became due meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
 /// Drives one run in this process.
 pub struct Driver {
     pub(super) engine: Engine,
     pub(super) run: Run,
+    /// As what it writes: it takes the run over with the first of it.
+    pub(super) writer: Writer,
     pub(super) epoch: u64,
     pub(super) lease: Lease,
     pub(super) feed: Feed,
+    pub(super) policy: Answers,
     pub(super) flow: Box<dyn Flow>,
     pub(super) session: Box<dyn Session>,
     pub(super) settings: Settings,
@@ -51,17 +59,29 @@ pub struct Driver {
     pub(super) endings: mpsc::UnboundedReceiver<Ended>,
     pub(super) under_way: HashMap<Key, UnderWay>,
     pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
-    /// Folded and fed, not committed: the event, and whether it is a fact that must outlive a conflict.
-    pub(super) staged: Vec<(Event, bool)>,
-    /// Folded, not fed.
+    /// Folded, not committed.
+    pub(super) staged: Vec<Event>,
+    /// For each of them, whether it is a fact that must outlive a conflict.
+    pub(super) facts: Vec<bool>,
+    /// So many of them are fed.
+    pub(super) fed: usize,
+    /// Committed, not fed.
     pub(super) unfed: Vec<Event>,
+    /// How often others were faster.
+    pub(super) rebased: u64,
     /// The newest event that the journal has.
     pub(super) committed: u64,
     /// They begin when what is staged is committed.
     pub(super) starting: Vec<Starting>,
     /// Files of partial texts: removed when what is staged, which has the texts, is committed.
     pub(super) spent: Vec<PathBuf>,
+    /// Programs that still run although the process that started them is gone.
+    pub(super) left: Vec<Program>,
+    /// Those of them that are being ended.
+    pub(super) ending: JoinSet<()>,
     pub(super) wants: Wants,
+    /// When the next failed attempt is tried again.
+    pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) resting: Option<PauseReason>,
 }
 
@@ -73,6 +93,8 @@ pub(super) struct Settings {
     pub(super) secrets: Vec<(String, SecretRef)>,
     pub(super) deadlines: Deadlines,
     pub(super) task: String,
+    /// What comes next is decided by code that somebody wrote.
+    pub(super) runs_code: bool,
 }
 
 /// A wanted call whose intent is staged.
@@ -89,6 +111,8 @@ pub(super) struct UnderWay {
     pub(super) attempt: u32,
     pub(super) cancel: CancellationToken,
     pub(super) partial: Arc<Partial>,
+    /// The file that says which program it has started.
+    pub(super) program: PathBuf,
     pub(super) retry: Retry,
     pub(super) lanes: Vec<(Key, usize)>,
     pub(super) provider: Option<String>,
@@ -122,26 +146,30 @@ impl Driver {
         run: RunId,
         lease: Lease,
         feed: Feed,
+        policy: Answers,
         (orders, inbox): (mpsc::UnboundedSender<Order>, mpsc::UnboundedReceiver<Order>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
-        let epoch = ports.journal.take_over(run)?;
+        let before = ports.journal.epoch(run)?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
-        let flow = crate::flow::of(&pinned);
+        let flow = crate::flow::of(&pinned, &ports.environment);
         let settings = Settings::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;
+        let left = orphan::left(&ports.state, run.id);
         let session = flow.open(&run);
         let mut driver = Self {
             session,
             flow,
             settings,
-            epoch,
+            writer: Writer::Taking(before),
+            epoch: before + 1,
             lease,
             feed,
+            policy,
             orders,
             inbox,
             ended,
@@ -149,11 +177,17 @@ impl Driver {
             under_way: HashMap::new(),
             answers: HashMap::new(),
             staged: Vec::new(),
+            facts: Vec::new(),
+            fed: 0,
             unfed: Vec::new(),
+            rebased: 0,
             committed,
             starting: Vec::new(),
             spent: Vec::new(),
+            left,
+            ending: JoinSet::new(),
             wants: Wants::default(),
+            retry_at: None,
             resting: None,
             run,
             engine,
@@ -165,9 +199,10 @@ impl Driver {
             };
             let by = driver.engine.shared.ports.who.clone();
             if driver.run.status != Status::Completed {
+                let epoch = driver.epoch;
                 driver.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state);
+            let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state, &driver.left);
             for event in events {
                 driver.stage(event, true);
             }
@@ -183,9 +218,9 @@ impl Driver {
             Ok(rest) => rest,
             Err(Lost(why)) => Rest::Lost(why),
         };
-        for (_, attempt) in self.under_way.drain() {
-            attempt.cancel.cancel();
-        }
+        self.break_off();
+        self.end_what_was_left();
+        while self.ending.join_next().await.is_some() {}
         let run = self.run.id;
         let mut drives = self.engine.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.remove(&run);
@@ -200,11 +235,17 @@ impl Driver {
     async fn turn(&mut self) -> Result<Rest, Lost> {
         // The event at which it was last said that a person is waited for: said again once something has happened.
         let mut announced = 0;
+        let shared = Arc::clone(&self.engine.shared);
         loop {
+            // From before it is looked who may start, so that no place that comes free is missed.
+            let lane_freed = shared.lane_freed.notified();
             self.settle_derived()?;
-            let late = deadline::passed(&self.run, &self.settings.deadlines, self.now());
-            if !late.is_empty() {
-                for event in late {
+            let mut answers = self.answered_by_policy();
+            if answers.is_empty() {
+                answers = deadline::passed(&self.run, &self.settings.deadlines, self.now());
+            }
+            if !answers.is_empty() {
+                for event in answers {
                     self.stage(event, false);
                 }
                 continue;
@@ -213,19 +254,18 @@ impl Driver {
                 return Ok(rest);
             }
             self.commit()?;
+            self.end_what_was_left();
             if self.is_idle() && announced != self.committed {
                 announced = self.committed;
                 self.feed.publish(&Update::Rested(Rest::Waiting));
             }
             let (wake, now) = (self.next_wake(), self.now());
-            let shared = Arc::clone(&self.engine.shared);
-            let lane_freed = shared.lane_freed.notified();
             tokio::select! {
                 order = self.inbox.recv() => {
                     if let Some(order) = order { self.obey(order)?; }
                 }
                 Some(ended) = self.endings.recv() => self.take_end(ended),
-                () = self.lease.rung() => self.catch_up()?,
+                () = self.lease.rung() => { self.catch_up()?; }
                 () = sleep_until(wake, now) => {}
                 () = lane_freed, if !self.wants.calls.is_empty() => {}
             }
@@ -240,24 +280,24 @@ impl Driver {
     }
 
     fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && self.next_retry().is_none() && self.run.status == Status::Waiting
-    }
-
-    /// When the next failed attempt is tried again.
-    fn next_retry(&self) -> Option<DateTime<Utc>> {
-        let wanted = self.wants.calls.iter().filter_map(|want| self.run.call(&want.key)?.retry_at);
-        wanted.min()
+        self.under_way.is_empty() && self.retry_at.is_none() && self.run.status == Status::Waiting
     }
 
     /// When something is due by itself: a retry, or the deadline of a gate.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
         let deadline = deadline::next(&self.run, &self.settings.deadlines);
-        self.next_retry().into_iter().chain(deadline).min()
+        self.retry_at.into_iter().chain(deadline).min()
     }
 
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
+        if self.run.status == Status::Cancelled {
+            // Another process may have said so; what is under way here is broken off, whoever did.
+            for attempt in self.under_way.values() {
+                attempt.cancel.cancel();
+            }
+        }
         if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
@@ -280,7 +320,7 @@ impl Driver {
                 self.stage(Event::RunFailed { key, error: failure }, false);
                 self.over(Status::Failed)
             }
-            None if self.next_retry().is_some() => Ok(None),
+            None if self.retry_at.is_some() => Ok(None),
             None if self.run.gates() > 0 => {
                 if self.run.status != Status::Waiting {
                     self.stage(Event::RunWaiting {}, false);
@@ -352,7 +392,7 @@ impl Driver {
 }
 
 impl Settings {
-    fn of(pinned: &Pinned, run: &Run) -> Self {
+    pub(super) fn of(pinned: &Pinned, run: &Run) -> Self {
         let (concurrency, budget) = match &pinned.task.body {
             Body::Workflow(workflow) => (workflow.max_concurrency.max(1) as usize, workflow.budget.unwrap_or_default()),
             Body::Instruct(_) => (1, Budget::default()),
@@ -370,13 +410,18 @@ impl Settings {
                 .collect(),
             deadlines: deadline::of(pinned),
             task: run.task.clone(),
+            runs_code: std::iter::once(&pinned.task).chain(pinned.children.values()).any(
+                |task| matches!(&task.body, Body::Workflow(workflow) if !matches!(workflow.flow, FlowKind::Graph)),
+            ),
         }
     }
 }
 
+/// Sleeps until about then. What is due is looked at again after a while at the latest: the clock of sleeps stands still
+/// while the machine sleeps, the one on the wall does not.
 async fn sleep_until(wake: Option<DateTime<Utc>>, now: DateTime<Utc>) {
     match wake {
-        Some(at) => tokio::time::sleep((at - now).to_std().unwrap_or_default()).await,
+        Some(at) => tokio::time::sleep((at - now).to_std().unwrap_or_default().min(LONGEST_SLEEP)).await,
         None => std::future::pending().await,
     }
 }

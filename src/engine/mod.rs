@@ -14,6 +14,7 @@ mod failpoint;
 mod feed;
 mod lease;
 mod orders;
+mod orphan;
 mod outcome;
 mod ready;
 mod recover;
@@ -25,6 +26,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -35,18 +37,23 @@ pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
-use crate::core::gate::GateFor;
+use crate::core::gate::{Gate, GateFor};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, Stands,
+    StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
+pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
+
+/// The same, of a run that no process drives.
+const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -59,6 +66,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
+    /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Environment,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -118,6 +127,9 @@ struct Shared {
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
 }
+
+/// What answers a gate in the place of a person; `None`: a person has to.
+pub type Answers = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
 
 /// Makes events of a run as it stands.
 type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
@@ -186,6 +198,7 @@ impl Engine {
     /// When there is no such run or the store cannot be used.
     pub fn load(&self, run: RunId) -> Result<Run, EngineError> {
         let mut run = self.fold(run)?;
+        self.remember(run.clone());
         if run.status == Status::Running && !self.is_driven(run.id) {
             (run.status, run.paused) = match (run.in_hand(), run.gates()) {
                 (true, _) => (Status::Paused, Some(PauseReason::Crashed)),
@@ -196,20 +209,22 @@ impl Engine {
         Ok(run)
     }
 
+    /// The run as the journal has it. What was read last is at hand, and only what is new is read; whoever wants it to
+    /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
-        let folded = match kept {
-            Some(mut kept) => {
-                for recorded in &journal {
-                    kept.apply(recorded.seq, recorded.at, &recorded.event);
-                }
-                kept
-            }
-            None => Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))?,
+        let Some(mut kept) = kept else {
+            return Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()));
         };
-        *self.folded() = Some(folded.clone());
-        Ok(folded)
+        for recorded in &journal {
+            kept.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        Ok(kept)
+    }
+
+    fn remember(&self, run: Run) {
+        *self.folded() = Some(run);
     }
 
     fn folded(&self) -> MutexGuard<'_, Option<Run>> {
@@ -252,6 +267,13 @@ impl Engine {
         Ok(rows)
     }
 
+    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
+    /// another then. `None` when that cannot be told now.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.shared.ports.journal.stamp()
+    }
+
     /// A run as it stands, and a mailbox with all that comes after.
     ///
     /// # Errors
@@ -273,6 +295,14 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
+        self.drive_by(run, Arc::new(|_, _| None))
+    }
+
+    /// As [`Engine::drive`]; what `answers` answers, as the person who drives here, is never waited for.
+    ///
+    /// # Errors
+    /// As [`Engine::drive`].
+    pub fn drive_by(&self, run: RunId, answers: Answers) -> Result<Driving, EngineError> {
         if self.drive_of(run).is_some() {
             return Ok(Driving::Here);
         }
@@ -283,7 +313,7 @@ impl Engine {
         })?;
         let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
         let (orders, inbox) = mpsc::unbounded_channel();
-        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), (orders.clone(), inbox))?;
+        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
         tokio::spawn(driver.drive());
         Ok(Driving::Here)
@@ -397,7 +427,13 @@ impl Engine {
             }
         }
         let who = self.shared.ports.who.clone();
-        self.append(run, move |run| recover::cancelled(run, &who)).await
+        self.append(run, move |run| recover::cancelled(run, &who)).await?;
+        if !self.is_driven(run) {
+            for program in orphan::left(&self.shared.ports.state, run) {
+                program.end().await;
+            }
+        }
+        Ok(())
     }
 
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
@@ -483,15 +519,23 @@ impl Engine {
             }
         }
         loop {
-            let folded = self.fold(run)?;
-            let events = make(&folded)?;
-            if events.is_empty() {
-                return Ok(());
+            let mut folded = self.fold(run)?;
+            let events = match make(&folded) {
+                Ok(events) if !events.is_empty() => events,
+                other => {
+                    self.remember(folded);
+                    return Ok(other.map(|_| ())?);
+                }
+            };
+            let (after, at) = (folded.seq, self.shared.ports.clock.now());
+            for event in &events {
+                folded.apply(folded.seq + 1, at, event);
             }
             failpoint("append.before");
-            match self.shared.ports.journal.append(self.batch(&folded, Writer::Decider, events)) {
+            match self.shared.ports.journal.append(&batch(&folded, after, Writer::Decider, at, events)) {
                 Ok(_) => {
                     failpoint("append.after");
+                    self.remember(folded);
                     lease::ring(&self.shared.ports.state, run);
                     return Ok(());
                 }
@@ -501,31 +545,20 @@ impl Engine {
         }
     }
 
-    fn batch(&self, run: &Run, writer: Writer, events: Vec<Event>) -> Append {
-        Append {
-            run: run.id,
-            after: run.seq,
-            writer,
-            at: self.shared.ports.clock.now(),
-            learn: outcome::lessons(run, &events),
-            state: outcome::session_state(run, &events),
-            events,
-        }
-    }
-
     /// The value of a typed secret goes to this process's keeping, never to the journal.
     fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
         let What::Answer { value } = &decision.what else { return Ok(()) };
         let folded = self.fold(run)?;
-        let gate = folded.call(&decision.key).and_then(|call| call.gate.as_ref());
+        let gate = folded.call(&decision.key).and_then(|call| call.gate.clone());
+        self.remember(folded);
         let Some(gate) = gate.filter(|gate| gate.kind == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
             return Err(Refusal("another process drives the run: the secret must be typed there".to_owned()).into());
         }
-        self.keep_secret(run, gate, value)
+        self.keep_secret(run, &gate, value)
     }
 
-    fn keep_secret(&self, run: RunId, gate: &crate::core::gate::Gate, value: &Value) -> Result<(), EngineError> {
+    fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
         let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
             return Err(Refusal("the secret's value must be a text".to_owned()).into());
         };
@@ -556,8 +589,16 @@ impl Engine {
                     }
                     Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
                 }
-                tokio::time::sleep(WATCH).await;
+                // While nobody drives it, it changes only by a person's hand.
+                let driven = is_driven(&engine.shared.ports.state, run);
+                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
             }
         });
     }
+}
+
+/// Events to be appended after event `after`; `run` has them folded in already.
+fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
+    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
+    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::core::call::Call;
+use crate::core::call::{Attempt, Call};
 use crate::core::event::{Event, Lesson, Measured, Scope};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateFor};
@@ -30,8 +30,8 @@ pub fn events(
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFinished { key, attempt, output: output.into(), problem, measured }]
         }
-        Performed::Failed { failure, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
-            vec![Event::GateOpened(in_doubt(&key, attempt, &failure.message))]
+        Performed::Failed { failure, partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+            vec![Event::GateOpened(in_doubt(&key, attempt, &failure.message, &partial))]
         }
         Performed::Failed { failure, partial, in_doubt, measured } => {
             let fails = in_doubt && on_crash == OnCrash::Fail;
@@ -39,8 +39,8 @@ pub fn events(
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFailed { key, attempt, error: failure, partial, retry_at, measured }]
         }
-        Performed::Cancelled { in_doubt: true, .. } if on_crash == OnCrash::Ask => {
-            vec![Event::GateOpened(in_doubt(&key, attempt, "it was stopped after it had begun"))]
+        Performed::Cancelled { partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+            vec![Event::GateOpened(in_doubt(&key, attempt, "it was stopped after it had begun", &partial))]
         }
         Performed::Cancelled { partial, measured, .. } => {
             let measured = Measured { ms, ..measured };
@@ -49,40 +49,34 @@ pub fn events(
     }
 }
 
-/// The gate of a call whose effect may have happened.
-pub fn in_doubt(key: &Key, attempt: u32, why: &str) -> Gate {
-    Gate {
-        key: key.clone(),
-        kind: GateFor::InDoubt,
-        attempt,
-        version: 0,
-        shows: json!({ "why": why }),
-        allowed: vec![Answer::Again, Answer::Answer, Answer::Skip],
+/// The gate of a call whose effect may have happened, with the text that had arrived.
+fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
+    let mut shows = json!({ "why": why });
+    if !partial.is_empty() {
+        shows["partial"] = json!(partial);
     }
+    let allowed = vec![Answer::Again, Answer::Answer, Answer::Skip];
+    Gate { key: key.clone(), kind: GateFor::InDoubt, attempt, version: 0, shows, allowed }
 }
 
-/// The events of an attempt that a process left without an outcome.
-pub fn abandoned(call: &Call, attempt: u32, on_crash: OnCrash, partial: Untrusted) -> Event {
-    let key = call.key.clone();
-    let why = "the process that performed it ended before its outcome was known";
-    match on_crash {
-        OnCrash::Ask => Event::GateOpened(in_doubt(&key, attempt, why)),
-        OnCrash::Rerun => Event::AttemptCancelled {
-            key,
-            attempt,
-            partial,
-            again: true,
-            by: "crash".to_owned(),
-            measured: Measured::default(),
-        },
-        OnCrash::Fail => Event::AttemptFailed {
-            key,
-            attempt,
-            error: Failure::new(FailureClass::Command, why),
-            partial,
-            retry_at: None,
-            measured: Measured::default(),
-        },
+/// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.
+pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, program: Option<i32>) -> Event {
+    let (key, number) = (call.key.clone(), attempt.number);
+    let still = program.map_or_else(String::new, |pid| {
+        format!("; its program was still running then (process {pid}), and is ended before it runs again")
+    });
+    let why = format!("the process that performed it ended before its outcome was known{still}");
+    let measured = Measured::default();
+    match attempt.on_crash {
+        OnCrash::Ask => Event::GateOpened(in_doubt(&key, number, &why, &partial)),
+        OnCrash::Rerun => {
+            let by = "crash".to_owned();
+            Event::AttemptCancelled { key, attempt: number, partial, again: true, by, measured }
+        }
+        OnCrash::Fail => {
+            let error = Failure::new(FailureClass::Command, why);
+            Event::AttemptFailed { key, attempt: number, error, partial, retry_at: None, measured }
+        }
     }
 }
 

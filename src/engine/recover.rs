@@ -10,10 +10,12 @@ use crate::core::key::Key;
 use crate::core::ports::StateFolder;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
+use crate::engine::orphan::Program;
 use crate::engine::outcome;
 
 /// The outcomes of attempts that a process left without one, and the files that hold the partial texts of these.
-pub fn abandoned(run: &Run, state: &StateFolder) -> (Vec<Event>, Vec<PathBuf>) {
+/// `left` are the programs that still run.
+pub fn abandoned(run: &Run, state: &StateFolder, left: &[Program]) -> (Vec<Event>, Vec<PathBuf>) {
     run.calls
         .values()
         .filter_map(|call| {
@@ -21,7 +23,8 @@ pub fn abandoned(run: &Run, state: &StateFolder) -> (Vec<Event>, Vec<PathBuf>) {
             let path = spool_file(state, run.id, &call.key, attempt.number);
             let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let partial = Untrusted::from(text.unwrap_or_default());
-            Some((outcome::abandoned(call, attempt.number, attempt.on_crash, partial), path))
+            let program = left.iter().find(|program| program.key == call.key && program.attempt == attempt.number);
+            Some((outcome::abandoned(call, attempt, partial, program.map(|program| program.pid)), path))
         })
         .unzip()
 }

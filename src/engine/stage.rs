@@ -1,13 +1,18 @@
 //! Staging: what happened is folded and fed at once, and committed before anything begins or is shown because of it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
-use crate::engine::driver::{Driver, Lost};
+use crate::engine::batch;
+use crate::engine::driver::{Driver, Lost, Settings};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
+use crate::flow::Wants;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
 const MOST_STAGED: usize = 4_000;
@@ -16,22 +21,25 @@ impl Driver {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
-        self.unfed.push(event.clone());
-        self.staged.push((event, fact));
+        self.staged.push(event);
+        self.facts.push(fact);
     }
 
     /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
     pub(super) fn commit(&mut self) -> Result<(), Lost> {
         while !self.staged.is_empty() {
-            let events: Vec<Event> = self.staged.iter().map(|(event, _)| event.clone()).collect();
-            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
-            batch.after = self.committed;
-            let at = batch.at;
+            self.unfed.extend_from_slice(&self.staged[self.fed..]);
+            self.fed = self.staged.len();
+            let at = self.now();
+            let batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
             failpoint("commit.before");
-            match self.engine.shared.ports.journal.append(batch) {
+            match self.engine.shared.ports.journal.append(&batch) {
                 Ok(_) => {
                     failpoint("commit.after");
-                    for (event, _) in std::mem::take(&mut self.staged) {
+                    self.writer = Writer::Owner(self.epoch);
+                    self.facts.clear();
+                    self.fed = 0;
+                    for event in batch.events {
                         self.committed += 1;
                         self.publish(self.committed, at, event);
                     }
@@ -41,8 +49,12 @@ impl Driver {
                     for starting in std::mem::take(&mut self.starting) {
                         self.begin(starting);
                     }
+                    self.give_answers();
                 }
-                Err(JournalError::Conflict { .. }) => self.rebase()?,
+                Err(JournalError::Conflict { .. }) => {
+                    self.staged = batch.events;
+                    self.rebase()?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -62,33 +74,85 @@ impl Driver {
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
     pub(super) fn rebase(&mut self) -> Result<(), Lost> {
-        let journal = self.engine.shared.ports.journal.read(self.run.id, 0)?;
-        let folded = Run::fold(self.run.id, &journal).map_err(|error| Lost(error.to_string()))?;
-        for recorded in journal.iter().filter(|recorded| recorded.seq > self.committed) {
+        self.rebased += 1;
+        let journal = &self.engine.shared.ports.journal;
+        let after = if self.staged.is_empty() { self.committed } else { 0 };
+        let (definition, status) = (self.run.definition.clone(), self.run.status);
+        let events = journal.read(self.run.id, after)?;
+        for recorded in events.iter().filter(|recorded| recorded.seq > self.committed) {
             self.feed.publish(&Update::Event(recorded.clone()));
         }
-        self.committed = folded.seq;
-        self.run = folded;
-        for starting in std::mem::take(&mut self.starting) {
-            self.leave_lane(starting.provider.as_ref());
+        if after > 0 {
+            for Recorded { seq, at, event, .. } in events {
+                self.run.apply(seq, at, &event);
+                self.unfed.push(event);
+            }
+            self.committed = self.run.seq;
+        } else {
+            self.run = Run::fold(self.run.id, &events).map_err(|error| Lost(error.to_string()))?;
+            self.committed = self.run.seq;
+            for starting in std::mem::take(&mut self.starting) {
+                self.leave_lane(starting.provider.as_ref());
+            }
+            self.unfed.clear();
+            self.session = self.flow.open(&self.run);
         }
-        self.unfed.clear();
-        let facts: Vec<Event> =
-            std::mem::take(&mut self.staged).into_iter().filter_map(|(event, fact)| fact.then_some(event)).collect();
-        self.session = self.flow.open(&self.run);
-        for event in facts {
-            self.stage(event, true);
+        if self.run.definition != definition {
+            self.take_definition()?;
+        }
+        if after == 0 {
+            self.fed = 0;
+            let staged = std::mem::take(&mut self.staged).into_iter().zip(std::mem::take(&mut self.facts));
+            for (event, _) in staged.filter(|(_, fact)| *fact) {
+                self.stage(event, true);
+            }
+        }
+        if self.run.status == Status::Cancelled && status != Status::Cancelled {
+            for text in self.partial_texts() {
+                self.stage(text, true);
+            }
+            self.break_off();
         }
         self.give_answers();
         self.settle_derived()
     }
 
-    /// Takes in what others wrote.
-    pub(super) fn catch_up(&mut self) -> Result<(), Lost> {
-        if self.engine.shared.ports.journal.head(self.run.id)? != self.committed {
+    /// Takes in what others wrote, if anything.
+    pub(super) fn catch_up(&mut self) -> Result<bool, Lost> {
+        let behind = self.engine.shared.ports.journal.head(self.run.id)? != self.committed;
+        if behind {
             self.rebase()?;
         }
+        Ok(behind)
+    }
+
+    /// The run goes by another definition from now on.
+    fn take_definition(&mut self) -> Result<(), Lost> {
+        let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
+        self.flow = crate::flow::of(&pinned, &self.engine.shared.ports.environment);
+        self.settings = Settings::of(&pinned, &self.run);
+        self.session = self.flow.open(&self.run);
+        self.unfed.clear();
         Ok(())
+    }
+
+    /// Feeds the flow. A program's answer takes its time, which is not to be that of other runs.
+    fn feed(&mut self) -> Wants {
+        self.session.at(self.now());
+        let mut events = &self.staged[self.fed..];
+        if !self.unfed.is_empty() {
+            self.unfed.extend_from_slice(events);
+            events = &self.unfed;
+        }
+        let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let wants = if self.settings.runs_code && several() {
+            tokio::task::block_in_place(|| self.session.feed(events))
+        } else {
+            self.session.feed(events)
+        };
+        self.fed = self.staged.len();
+        self.unfed.clear();
+        wants
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
@@ -97,9 +161,7 @@ impl Driver {
             return Ok(());
         }
         loop {
-            let fed = std::mem::take(&mut self.unfed);
-            self.session.at(self.now());
-            self.wants = self.session.feed(&fed);
+            self.wants = self.feed();
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

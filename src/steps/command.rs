@@ -59,6 +59,9 @@ pub async fn perform(
         Ok(started) => started,
         Err(performed) => return performed,
     };
+    if let Some(id) = started.child.id() {
+        (bench.began)(id);
+    }
     let (ask, asked) = unbounded_channel();
     let redacting = Redacting::new(secrets.redactor());
     let path = job.spool.join(format!("{}.{}.stdout", file_name(&job.key.to_string()), job.attempt));

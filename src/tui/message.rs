@@ -163,9 +163,22 @@ impl Message {
         })
     }
 
-    /// Whether the person did it, so that its outcome is shown at once.
+    /// Whether the person did it or waits for it, so that its outcome is shown at once.
     #[must_use]
-    pub fn is_by_person(&self) -> bool {
-        matches!(self, Self::Key(_) | Self::Paste(_) | Self::Mouse(_) | Self::Resize(..) | Self::Edited(..))
+    pub fn is_awaited(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Paste(_)
+                | Self::Mouse(_)
+                | Self::Resize(..)
+                | Self::Edited(..)
+                | Self::Tasks(_)
+                | Self::Rows { .. }
+                | Self::Opened(_)
+                | Self::Form(_)
+                | Self::Open(_)
+                | Self::Completions { .. }
+        )
     }
 }

@@ -153,6 +153,7 @@ impl House {
             performer: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
+            environment: BTreeMap::new(),
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),

@@ -8,6 +8,7 @@ mod keyboard;
 mod review;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -287,15 +288,23 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// An element of an argv, exactly: one that goes over several lines has a mark where each ends, and is set in.
+fn element(argument: &str) -> String {
+    visible(&argument.replace('\t', "␉").replace('\n', "␊\n        "), true).into_owned()
+}
+
 /// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
-/// stdin; of a request its method, address and body.
+/// stdin; of a request its method, address and body. `cwd` is where the run was started.
 #[must_use]
-pub fn work_told(work: &Value) -> String {
-    const BEGINNING: usize = 400;
+pub fn work_told(work: &Value, cwd: &Path) -> String {
+    const BEGINNING: usize = 2000;
     let beginning = |text: &str| {
         let cut: String = text.chars().take(BEGINNING).collect();
-        let more =
-            if cut.len() < text.len() { format!("\n    … ({} bytes in all)", text.len()) } else { String::new() };
+        let more = if cut.len() < text.len() {
+            format!("\n    … ({} bytes in all; `stepwell show RUN --events` has them)", text.len())
+        } else {
+            String::new()
+        };
         format!("{}{more}", indented(&cut))
     };
     let Ok(work) = serde_json::from_value::<Work>(work.clone()) else { return output_text(work).data().to_owned() };
@@ -304,8 +313,8 @@ pub fn work_told(work: &Value) -> String {
         Work::Command(command) => {
             let through = if command.shell { "run through a shell" } else { "run" };
             lines.push(format!("{through}:"));
-            lines.extend(command.argv.iter().map(|argument| format!("    {}", visible(argument, false))));
-            lines.push(format!("in: {}", command.cwd.as_deref().unwrap_or("the folder in which the run was started")));
+            lines.extend(command.argv.iter().map(|argument| format!("    {}", element(argument))));
+            lines.push(format!("in: {}", cwd.join(command.cwd.as_deref().unwrap_or_default()).display()));
             if !command.env.is_empty() {
                 let names: Vec<&str> = command.env.keys().map(String::as_str).collect();
                 lines.push(format!("added to its environment: {}", names.join(", ")));

@@ -131,6 +131,12 @@ impl HomeScreen {
         }
     }
 
+    /// Whether a run is listed that goes on by itself.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.runs.iter().any(|run| run.status == Status::Running)
+    }
+
     /// The open runs, in their order.
     #[must_use]
     pub fn open_runs(&self) -> Vec<RunId> {
