@@ -113,7 +113,7 @@ fn what_finds_no_task_is_asked() {
     screen.wait_for("Ask: why is the sky blue");
     screen.press(ENTER);
     screen.wait_for("Conversation");
-    screen.wait_for("model");
+    screen.wait_for("demo");
     screen.wait_for("├ You");
     screen.press(ESC);
     screen.wait_for("Ctrl-F history");
