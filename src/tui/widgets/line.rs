@@ -23,6 +23,8 @@ pub struct LineInput {
     /// A byte offset into `text`, at the boundary of a grapheme.
     caret: usize,
     chips: Vec<String>,
+    /// Nobody touched the text yet: what is typed or pasted takes its place.
+    offered: bool,
 }
 
 impl LineInput {
@@ -32,6 +34,12 @@ impl LineInput {
         let mut input = Self::default();
         input.paste(text);
         input
+    }
+
+    /// A field that offers `text`: it stands if nothing else is typed, and gives way to the first thing that is.
+    #[must_use]
+    pub fn offering(text: &str) -> Self {
+        Self { offered: !text.is_empty(), ..Self::new(text) }
     }
 
     /// What was typed and pasted.
@@ -53,8 +61,15 @@ impl LineInput {
         self.text.is_empty()
     }
 
+    /// Whether nothing stands after the caret.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.caret == self.text.len()
+    }
+
     /// Takes a paste; it never submits anything.
     pub fn paste(&mut self, text: &str) {
+        self.give_way();
         let text: String = text.replace("\r\n", "\n").replace('\r', "\n");
         if text.contains('\n') || text.len() > LONG_PASTE {
             let mark = u32::try_from(self.chips.len()).ok().and_then(|n| char::from_u32(CHIP + n));
@@ -71,6 +86,10 @@ impl LineInput {
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
+        let types = matches!(key.code, KeyCode::Char(_)) && !control && !alt;
+        if types {
+            self.give_way();
+        }
         match key.code {
             KeyCode::Char('a') if control => self.caret = 0,
             KeyCode::Char('e') if control => self.caret = self.text.len(),
@@ -82,7 +101,7 @@ impl LineInput {
             KeyCode::Char('f') if control => self.caret = self.after(),
             KeyCode::Char('d') if control => self.remove(self.caret, self.after()),
             KeyCode::Char('h') if control => self.remove(self.before(), self.caret),
-            KeyCode::Char(c) if !control && !alt => self.insert(c),
+            KeyCode::Char(c) if types => self.insert(c),
             KeyCode::Backspace => self.remove(self.before(), self.caret),
             KeyCode::Delete => self.remove(self.caret, self.after()),
             KeyCode::Left if control || alt => self.caret = self.word_start(),
@@ -93,7 +112,15 @@ impl LineInput {
             KeyCode::End => self.caret = self.text.len(),
             _ => return false,
         }
+        self.offered = false;
         true
+    }
+
+    /// An offer that nobody touched is gone.
+    fn give_way(&mut self) {
+        if std::mem::take(&mut self.offered) {
+            *self = Self::default();
+        }
     }
 
     fn chip(&self, c: char) -> Option<&String> {
@@ -138,6 +165,7 @@ impl LineInput {
     /// Paints the field into the first line of `area`, with the caret when `focused`. `mask` hides what is typed.
     pub fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool, mask: bool) {
         let mut spans: Vec<Span<'static>> = Vec::new();
+        let style = if self.offered && focused { canvas.theme.selection } else { canvas.theme.text };
         let mut column = 0;
         let mut caret = 0;
         for (at, grapheme) in self.text.grapheme_indices(true) {
@@ -149,13 +177,13 @@ impl LineInput {
                     let text = format!("[pasted {} characters]", thousands(chip.chars().count() as u64));
                     Span::styled(text, canvas.theme.accent)
                 }
-                None if mask => Span::styled("•", canvas.theme.text),
-                None => Span::styled(Untrusted::from(grapheme).line().into_owned(), canvas.theme.text),
+                None if mask => Span::styled("•", style),
+                None => Span::styled(Untrusted::from(grapheme).line().into_owned(), style),
             };
             column += width(&span.content);
             spans.push(span);
         }
-        if self.caret == self.text.len() {
+        if self.is_at_end() {
             caret = column;
         }
         // The caret is always in view: what lies left of it is scrolled away as far as needed.
@@ -206,6 +234,23 @@ mod tests {
         assert_eq!(input.value(), "the dark ");
         control(&mut input, 'k');
         assert!(input.is_empty());
+    }
+
+    #[test]
+    fn what_is_offered_gives_way_to_what_is_typed_and_stays_where_it_is_edited() {
+        let mut input = LineInput::offering("3");
+        typed(&mut input, "12");
+        assert_eq!(input.value(), "12");
+        let mut input = LineInput::offering("3");
+        input.key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
+        typed(&mut input, "2");
+        assert_eq!(input.value(), "32");
+        let mut input = LineInput::offering("quiet");
+        input.paste("loud");
+        assert_eq!(input.value(), "loud");
+        let mut input = LineInput::offering("quiet");
+        input.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE));
+        assert_eq!(input.value(), "quie");
     }
 
     #[test]

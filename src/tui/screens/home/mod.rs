@@ -431,7 +431,7 @@ fn about(row: &TaskRow, now: DateTime<Utc>) -> String {
         let inputs: Vec<String> = task
             .inputs
             .iter()
-            .map(|field| format!("{}{}", field.question(), if field.required { " \\*" } else { "" }))
+            .map(|field| format!("{}{}", field.question(), if field.required { "\\*" } else { "" }))
             .collect();
         if !inputs.is_empty() {
             parts.push(format!("**Inputs** {}", inputs.join(" · ")));

@@ -164,7 +164,7 @@ impl FormField {
         let choices = self.field.choices.len();
         let taken = match (&mut self.input, self.field.kind) {
             (Input::Line(line), FieldType::File | FieldType::Image)
-                if key.code == KeyCode::Right && at_end(line, key) =>
+                if key.code == KeyCode::Right && key.modifiers == KeyModifiers::NONE && line.is_at_end() =>
             {
                 return Asked::Complete(line.value());
             }
@@ -273,7 +273,7 @@ impl FormField {
             let number = self.field.max.map_or(number, |max| number.min(max));
             number.to_string()
         };
-        self.input = Input::Line(LineInput::new(&text));
+        self.input = Input::Line(LineInput::offering(&text));
     }
 
     /// Says what is wrong with what is there.
@@ -315,16 +315,9 @@ impl Input {
                 let picked = field.choices.iter().map(|choice| chosen.contains(&choice.as_str())).collect();
                 Self::Choices { picked, at: 0 }
             }
-            _ => Self::Line(LineInput::new(&text)),
+            _ => Self::Line(LineInput::offering(&text)),
         }
     }
-}
-
-/// Whether the caret is at the end, so that the right arrow has nowhere to go but on.
-fn at_end(line: &LineInput, key: KeyEvent) -> bool {
-    let mut moved = line.clone();
-    moved.key(key);
-    moved == *line && key.modifiers == KeyModifiers::NONE
 }
 
 fn shared<'a>(a: &'a str, b: &str) -> &'a str {
