@@ -157,7 +157,7 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     let state = house.engine.load(run).unwrap();
     let preview = house.engine.preview(&state, &pinned);
     let keys = |keys: &[stepwell::core::key::Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!((keys(&preview.again), keys(&preview.vanish)), (vec!["a".into()], vec!["act".into(), "gone".into()]));
+    assert_eq!((keys(&preview.again), keys(&preview.vanish)), (vec!["a".into()], vec!["gone".into(), "act".into()]));
     house.engine.update(&state, &pinned).await.unwrap();
     let state = house.drive(run).await;
     assert_eq!(state.waiting().map(|gate| gate.key.to_string()).collect::<Vec<_>>(), ["a", "same"]);

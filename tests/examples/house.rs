@@ -203,7 +203,6 @@ impl House {
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
-            environment: BTreeMap::new(),
         });
         Self { engine, model, watch, folder }
     }

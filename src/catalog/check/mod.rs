@@ -83,7 +83,16 @@ fn schemas(draft: &Draft, report: &Report) {
 
 /// Keys that go with a call, and so do nothing in a step that has none of its own.
 const OF_CALLS: [&str; 11] = [
-    "output", "checks", "review", "approve", "on_crash", "timeout", "retry", "idempotent", "priority", "decide_within",
+    "output",
+    "checks",
+    "review",
+    "approve",
+    "on_crash",
+    "timeout",
+    "retry",
+    "idempotent",
+    "priority",
+    "decide_within",
     "cache",
 ];
 
@@ -107,10 +116,7 @@ fn idle_keys(draft: &Draft, tree: &Tree<'_>, report: &Report) {
                 _ => continue,
             };
             let kind = node.step.does.kind();
-            report.error(
-                &key.place,
-                format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value),
-            );
+            report.error(&key.place, format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value));
         }
     }
 }

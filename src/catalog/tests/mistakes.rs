@@ -452,7 +452,7 @@ fn what_code_decides_is_not_passed_over_on_its_steps() {
     ] {
         assert_eq!(text("\"main.js\"", keys), [wanted], "{keys}");
     }
-    let every = "after = [\"b\"]\njoin = \"any\"\nrepeat = { until = \"output\" }\nstop_when = \"output\"\nhistory = \"all\"\ndocument = { name = \"d\", body = \"x\" }\nfor_each = \"[1]\"\none_by_one = true\nmax_parallel = 2\n[[steps]]\nid = \"b\"\nprompt = \"x\"\n";
+    let every = "after = [\"b\"]\njoin = \"any\"\nrepeat = { until = \"output\" }\nstop_when = \"output\"\nhistory = \"all\"\ndocument = { name = \"d\", body = \"x\" }\nfor_each = \"[1]\"\none_by_one = false\nmax_parallel = 2\n[[steps]]\nid = \"b\"\nprompt = \"x\"\n";
     let said = text("[\"python3\", \"main.py\"]", every);
     let keys: Vec<&str> = said.iter().map(|line| line.split('`').nth(1).unwrap()).collect();
     let wanted =
