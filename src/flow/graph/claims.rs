@@ -69,12 +69,14 @@ impl Scope {
         let Some(slot) = state.slots.get(segment.item.unwrap_or(0) as usize) else { return false };
         let iteration = segment.iteration.unwrap_or(0) as usize;
         let inside = depth + 1 < segments.len();
-        match &slot.outcome {
-            Outcome::Waiting => {}
-            Outcome::Skipped(_) => return false,
-            Outcome::Failed(_) if inside && open == Open::Gate && node.goes_on() => return false,
-            Outcome::Accepted | Outcome::Failed(_) if !slot.has_reached(iteration) => return false,
-            Outcome::Accepted | Outcome::Failed(_) => {}
+        let counts = match &slot.outcome {
+            Outcome::Waiting => true,
+            Outcome::Skipped(_) => false,
+            Outcome::Failed(_) if inside && open == Open::Gate && node.goes_on() => false,
+            Outcome::Accepted | Outcome::Failed(_) => slot.has_reached(iteration),
+        };
+        if !counts {
+            return false;
         }
         let inner = match &node.does {
             Doing::Group(inner, _) => inner.as_ref(),
