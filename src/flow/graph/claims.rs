@@ -19,6 +19,15 @@ pub enum Open {
     Attempt,
 }
 
+/// The call that a note asks a person about, or whose question it answers for them.
+pub fn asked_about(note: &Event) -> Option<&Key> {
+    match note {
+        Event::GateOpened(gate) => Some(&gate.key),
+        Event::CallStaled { key, .. } | Event::CallRequested { key, .. } => Some(key),
+        _ => None,
+    }
+}
+
 /// Takes back the gates of calls that nothing wants any more. An effect that may have happened stays a person's to
 /// settle. `stopped`: the run ends early, and only what was taken up again is waited for.
 #[must_use]
