@@ -195,11 +195,11 @@ impl House {
         let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new());
         let watch = Arc::new(Watch::default());
         let engine = Engine::new(Ports {
+            environment: BTreeMap::new(),
             journal: Arc::new(journal) as Arc<dyn Journal>,
             performer: Arc::new(steps),
             secrets,
             clock: watch.clone(),
-            environment: BTreeMap::new(),
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),

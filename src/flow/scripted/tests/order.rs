@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{run, script, why};
+use super::{anew, cpu_time, run, script, why};
 use crate::core::call::CallStatus;
 use crate::core::decide::What;
+use crate::core::event::{Event, Measured, Scope, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::GateFor;
 use crate::core::pinned::Pinned;
@@ -77,10 +78,7 @@ fn later_results_wait_for_an_earlier_one_that_does_not_stand() {
     assert_eq!(sim.performed, ["draft[0]", "draft[1]"]);
     // Both were settled once, the first one first; the person wants it again before the second is accepted.
     sim.decide("draft[0]", What::Reopen);
-    sim.decide(
-        "draft[0]",
-        What::Retry { instruction: "shorter".into(), scope: crate::core::event::Scope::This, model: None },
-    );
+    sim.decide("draft[0]", What::Retry { instruction: "shorter".into(), scope: Scope::This, model: None });
     sim.decide("draft[1]", What::Accept);
     let told = sim.performed.iter().filter(|key| *key == "write[0]").count();
     assert!(told <= 1, "{:?}", sim.performed);
@@ -160,24 +158,21 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
         let more = json!({ "flow": { "script": { "entry": "main.js", "sources": files } }, "max_calls": 100_000 });
         let task = workflow_with(&json!([step("next", "n + 1", &json!({}))]), &more);
         let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
-        let created = Sim::new(script("return \"x\";"), json!({})).journal.remove(0);
-        let crate::core::event::Event::RunCreated(created) = created else { panic!("no run") };
-        let mut run =
-            crate::core::run::Run::new(crate::core::id::RunId::new(1, [0; 10]), chrono::DateTime::UNIX_EPOCH, &created);
+        let mut run = anew(&run("return \"x\";"));
         let mut session = crate::flow::of(&pinned, &Environment::new()).open(&run);
-        let begun = std::time::Instant::now();
+        let begun = cpu_time();
         let mut fed = Vec::new();
         loop {
             let wants = session.feed(&fed);
             fed = wants.notes;
             if let Some(end) = wants.end {
                 assert!(matches!(end, End::Completed { .. }), "{end:?}");
-                return begun.elapsed();
+                return cpu_time() - begun;
             }
             for want in &wants.calls {
                 let attempt = 1;
                 let Work::Transform { value, .. } = &*want.work else { panic!("{want:?}") };
-                let started = crate::core::event::Started {
+                let started = Started {
                     key: want.key.clone(),
                     step: want.step.clone(),
                     attempt,
@@ -188,13 +183,13 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
                     depends: want.depends.clone(),
                     on_crash: want.on_crash,
                 };
-                fed.push(crate::core::event::Event::AttemptStarted(started));
-                fed.push(crate::core::event::Event::AttemptFinished {
+                fed.push(Event::AttemptStarted(started));
+                fed.push(Event::AttemptFinished {
                     key: want.key.clone(),
                     attempt,
                     output: Arc::new(value.clone()),
                     problem: None,
-                    measured: crate::core::event::Measured::default(),
+                    measured: Measured::default(),
                 });
             }
             fed.iter().for_each(|event| run.apply(run.seq + 1, run.updated_at, event));
