@@ -16,6 +16,10 @@ use crate::core::ports::StateFolder;
 /// How long the driver of a run takes at most to see what others wrote, when there is no bell.
 const POLL: Duration = Duration::from_millis(80);
 
+/// So often it is tried to take the lock, and so long is waited in between.
+const LOOKS: u32 = 6;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+
 /// The right to drive a run. It ends with this value, or with the process.
 pub struct Lease {
     _file: File,
@@ -42,10 +46,14 @@ impl Lease {
             private_folder(folder)?;
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+        for look in 1.. {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Whoever only looks whether somebody drives it holds the lock for an instant.
+                Err(TryLockError::WouldBlock) if look < LOOKS => std::thread::sleep(BETWEEN_LOOKS),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
         let bell_path = bell_path(state, run);
         // Left by a process that died: nobody else may have it, since this one holds the lock.

@@ -140,17 +140,16 @@ impl Cell {
             return Seen::ended(Outcome::Skipped(because.clone()), *seq);
         }
         // A summary may have changed although nothing that it was made from did.
-        let want = match self.want.as_ref().filter(|_| self.summary.is_none()) {
-            Some(want) => Arc::clone(want),
-            None => {
-                let turns = match self.turns(asked, evaluation) {
-                    Ok(turns) => turns,
-                    Err(seen) => return *seen,
-                };
-                match make(asked, turns, evaluation) {
-                    Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
-                    Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
-                }
+        let want = if let Some(want) = self.want.as_ref().filter(|_| self.summary.is_none()) {
+            Arc::clone(want)
+        } else {
+            let turns = match self.turns(asked, evaluation) {
+                Ok(turns) => turns,
+                Err(seen) => return *seen,
+            };
+            match make(asked, turns, evaluation) {
+                Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
+                Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
             }
         };
         let fingerprint = &want.fingerprint;

@@ -224,7 +224,9 @@ impl Plan {
         };
         let mut named = References::default();
         merge_text(&mut named, &result.title);
-        result.body.iter().for_each(|body| merge_text(&mut named, body));
+        if let Some(body) = &result.body {
+            merge_text(&mut named, body);
+        }
         for successor in &workflow.then {
             successor.inputs.values().for_each(|value| ValuePlan::parse(value).references(&mut named));
             successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::parse(when)));
@@ -368,7 +370,9 @@ fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&Strin
             let mut inner = Plan::steps(steps, workflow, pinned, model, depth);
             let output = output.as_ref().map(|s| Expr::parse(s));
             let mut named = References::default();
-            output.iter().for_each(|output| merge_expr(&mut named, output));
+            if let Some(output) = &output {
+                merge_expr(&mut named, output);
+            }
             inner.needs(&named, output.is_none());
             Doing::Group(Box::new(inner), output)
         }

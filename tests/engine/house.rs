@@ -212,12 +212,21 @@ pub fn decision(key: &str, what: What) -> Decision {
     Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
 }
 
+/// How the run came to rest. Of several rests that were missed, the last.
 pub async fn rested(updates: &mut Subscription) -> Rest {
-    until(updates, |update| match update {
-        Update::Rested(rest) => Some(rest.clone()),
-        _ => None,
-    })
-    .await
+    let rested = async {
+        loop {
+            let new = updates.next().await;
+            let rests = new.into_iter().filter_map(|update| match update {
+                Update::Rested(rest) => Some(rest),
+                _ => None,
+            });
+            if let Some(rest) = rests.last() {
+                return rest;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), rested).await.expect("it rests within 20 s")
 }
 
 pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {

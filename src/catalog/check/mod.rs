@@ -72,11 +72,15 @@ fn schemas(draft: &Draft, report: &Report) {
                 }
                 _ => format!("this is not a JSON Schema: {error}"),
             };
-            place(&at).into_iter().for_each(|place| report.error(place, message.as_str()));
+            if let Some(place) = place(&at) {
+                report.error(place, message);
+            }
         } else if let Err(error) = jsonschema::validator_for(&schema.value) {
             let at = error.instance_path().to_string();
             let message = format!("this JSON Schema cannot be used: {error}");
-            place(&at).into_iter().for_each(|place| report.error(place, message.as_str()));
+            if let Some(place) = place(&at) {
+                report.error(place, message);
+            }
         }
     }
 }

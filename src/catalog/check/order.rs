@@ -76,7 +76,9 @@ fn cycles(tree: &Tree<'_>, waits: &Waits, report: &Report) -> bool {
 fn knotted(waits: &Waits) -> Vec<usize> {
     let mut takers: Vec<Vec<usize>> = vec![Vec::new(); waits.len()];
     for (step, waited) in waits.iter().enumerate() {
-        waited.iter().for_each(|other| takers[*other].push(step));
+        for other in waited {
+            takers[*other].push(step);
+        }
     }
     let mut open: Vec<usize> = waits.iter().map(BTreeSet::len).collect();
     let mut free: Vec<usize> = (0..waits.len()).filter(|step| open[*step] == 0).collect();

@@ -19,6 +19,15 @@ pub enum Open {
     Attempt,
 }
 
+/// The call that a note asks a person about, or whose question it answers for them.
+pub fn asked_about(note: &Event) -> Option<&Key> {
+    match note {
+        Event::GateOpened(gate) => Some(&gate.key),
+        Event::CallStaled { key, .. } | Event::CallRequested { key, .. } => Some(key),
+        _ => None,
+    }
+}
+
 /// Takes back the gates of calls that nothing wants any more. An effect that may have happened stays a person's to
 /// settle. `stopped`: the run ends early, and only what was taken up again is waited for.
 #[must_use]
@@ -69,12 +78,14 @@ impl Scope {
         let Some(slot) = state.slots.get(segment.item.unwrap_or(0) as usize) else { return false };
         let iteration = segment.iteration.unwrap_or(0) as usize;
         let inside = depth + 1 < segments.len();
-        match &slot.outcome {
-            Outcome::Waiting => {}
-            Outcome::Skipped(_) => return false,
-            Outcome::Failed(_) if inside && open == Open::Gate && node.goes_on() => return false,
-            Outcome::Accepted | Outcome::Failed(_) if !slot.has_reached(iteration) => return false,
-            Outcome::Accepted | Outcome::Failed(_) => {}
+        let counts = match &slot.outcome {
+            Outcome::Waiting => true,
+            Outcome::Skipped(_) => false,
+            Outcome::Failed(_) if inside && open == Open::Gate && node.goes_on() => false,
+            Outcome::Accepted | Outcome::Failed(_) => slot.has_reached(iteration),
+        };
+        if !counts {
+            return false;
         }
         let inner = match &node.does {
             Doing::Group(inner, _) => inner.as_ref(),

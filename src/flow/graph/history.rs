@@ -74,7 +74,9 @@ pub fn request(turns: &[Message], most: u64) -> String {
     );
     for turn in turns {
         let who = if turn.role == Role::Assistant { "Answer" } else { "Request" };
-        text.push_str(&format!("\n{who}:\n{}\n", turn.text.trim()));
+        for piece in ["\n", who, ":\n", turn.text.trim(), "\n"] {
+            text.push_str(piece);
+        }
     }
     text
 }

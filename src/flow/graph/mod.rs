@@ -18,7 +18,7 @@ use self::scope::{Around, Scope};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::form::Field;
-use crate::core::gate::Gate;
+use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
@@ -155,8 +155,8 @@ impl GraphSession {
         if stops {
             // Nobody is asked about anything but what a person takes up again.
             let run = &self.run;
-            let reopened = |gate: &Gate| run.call(&gate.key).is_some_and(|call| call.standing.is_some());
-            notes.retain(|note| !matches!(note, Event::GateOpened(gate) if !reopened(gate)));
+            let reopened = |key: &Key| run.call(key).is_some_and(|call| call.standing.is_some());
+            notes.retain(|note| claims::asked_about(note).is_none_or(reopened));
         }
         (notes, stops)
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
+use super::claims::asked_about;
 use super::scope::{Around, Scope, stamp};
 use super::view;
-use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::flow::Want;
@@ -278,7 +278,7 @@ impl Turn<'_> {
         let fails = scope.failure().is_some();
         if fails && self.node.goes_on() {
             let notes = evaluation.notes.split_off(noted);
-            evaluation.notes.extend(notes.into_iter().filter(|note| !matches!(note, Event::GateOpened(_))));
+            evaluation.notes.extend(notes.into_iter().filter(|note| asked_about(note).is_none()));
         }
         fails || !had_failed
     }

@@ -424,42 +424,105 @@ fn garden() -> Task {
     )
 }
 
+/// What came later: a race, a long history, rounds with reviews, a handler, an early end.
+fn meadow() -> Task {
+    let mut told = prompt("told", "tell", &json!({ "after": ["race", "g"] }));
+    told["does"]["history"] = json!("all");
+    told["does"]["summarize_over"] = json!(8);
+    let fix = json!({ "on_failure": { "handler": "fix" }, "review": "never",
+        "checks": [{ "expr": "output | length < 12", "says": "short" }] });
+    workflow_with(
+        &json!([
+            step("list", "inputs.items", &json!({ "review": "always", "set_state": { "n": "output | length" } })),
+            prompt("one", "{{ steps.list.output | join }}", &json!({})),
+            prompt("two", "{{ state.n }}", &json!({ "after": ["list"], "when": "state.n < 3" })),
+            step("race", "[steps.one.output, steps.two.output]", &json!({ "join": "first" })),
+            { "id": "g", "does": { "kind": "group", "steps": [
+                prompt("x", "{{ item }}{{ previous or '' }}", &json!({})),
+                prompt("risky", "{{ steps.x.output }}", &fix),
+                prompt("fix", "{{ failure.class }}", &json!({})),
+                step("y", "steps.risky.output or steps.fix.output", &json!({ "join": "any" })),
+            ]}, "rules": { "for_each": { "list": "steps.list.output" }, "on_failure": "continue",
+                "repeat": { "until": "output | length > 2 or iteration == 1", "max": 2, "accept_last": true } } },
+            told,
+            step("stop", "steps.list.output | length", &json!({ "after": ["g"], "stop_when": "output == 0" })),
+            step("end", "[steps.told.output, steps.race.output, state.n]", &json!({ "join": "ended" })),
+        ]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.end.output | default('') | join }}" } }),
+    )
+}
+
+/// Does what any person may do, and then brings the run to its end.
+fn walk(mut sim: Sim, acts: Vec<Act>) {
+    for act in acts {
+        let pick =
+            |at: usize, keys: Vec<String>| if keys.is_empty() { None } else { Some(keys[at % keys.len()].clone()) };
+        let reviews = sim.waiting(GateFor::Review);
+        match act {
+            Act::Accept(at) => {
+                if let Some(key) = pick(at, reviews) {
+                    sim.decide(&key, What::Accept);
+                }
+            }
+            Act::Edit(at, n) => {
+                if let Some(key) = pick(at, reviews) {
+                    let list: Vec<u8> = (0..n % 4).map(|i| i + n % 3).collect();
+                    let output = if key == "list" { json!(list) } else { json!(format!("e{n}")) };
+                    sim.decide(&key, What::Edit { output, accept: n % 2 == 0 });
+                }
+            }
+            Act::Retry(at) => {
+                if let Some(key) = pick(at, reviews) {
+                    let (instruction, scope) = ("again".into(), Scope::Remaining);
+                    sim.decide(&key, What::Retry { instruction, scope, model: None });
+                }
+            }
+            Act::Skip(at) => {
+                if let Some(key) = pick(at, reviews) {
+                    sim.decide(&key, What::Skip);
+                }
+            }
+            Act::Reopen(at) => {
+                let accepted = sim.run.calls.values().filter(|c| c.status == CallStatus::Accepted);
+                let accepted = accepted.map(|c| c.key.to_string()).collect();
+                if let Some(key) = pick(at, accepted) {
+                    sim.decide(&key, What::Reopen);
+                }
+            }
+            Act::Stale(at, keep) => {
+                if let Some(key) = pick(at, sim.waiting(GateFor::Stale)) {
+                    sim.decide(&key, if keep { What::Keep } else { What::Again { model: None } });
+                }
+            }
+        }
+        assert_eq!(sim.run.status, Status::Running);
+    }
+    // Whatever was done, the run can be brought to an end.
+    for _ in 0..200 {
+        if let Some(key) = sim.waiting(GateFor::Stale).first() {
+            sim.decide(&key.clone(), What::Again { model: None });
+        } else if let Some(key) = sim.waiting(GateFor::Review).first() {
+            sim.decide(&key.clone(), What::Accept);
+        } else {
+            break;
+        }
+    }
+    let calls = || sim.run.calls.values().map(|c| (c.key.to_string(), c.status)).collect::<Vec<_>>();
+    assert!(sim.end.is_some(), "{:?}", calls());
+    assert_eq!(sim.run.gates(), 0, "{:?}", calls());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// `Sim::settle` holds every session against one that was opened anew; here over what any person may do.
     #[test]
     fn a_session_that_is_dropped_at_any_event_wants_the_same(acts in acts()) {
-        let mut sim = Sim::new(garden(), json!({ "items": ["a", "b", "c"] }));
-        for act in acts {
-            let pick = |at: usize, keys: Vec<String>| if keys.is_empty() { None } else { Some(keys[at % keys.len()].clone()) };
-            let reviews = sim.waiting(GateFor::Review);
-            match act {
-                Act::Accept(at) => if let Some(key) = pick(at, reviews) { sim.decide(&key, What::Accept) },
-                Act::Edit(at, n) => if let Some(key) = pick(at, reviews) {
-                    let output = if key == "list" { json!((0..n % 4).map(|i| i + n % 3).collect::<Vec<_>>()) } else { json!(format!("e{n}")) };
-                    sim.decide(&key, What::Edit { output, accept: n % 2 == 0 });
-                },
-                Act::Retry(at) => if let Some(key) = pick(at, reviews) {
-                    sim.decide(&key, What::Retry { instruction: "again".into(), scope: Scope::Remaining, model: None });
-                },
-                Act::Skip(at) => if let Some(key) = pick(at, reviews) { sim.decide(&key, What::Skip) },
-                Act::Reopen(at) => {
-                    let accepted = sim.run.calls.values().filter(|c| c.status == CallStatus::Accepted).map(|c| c.key.to_string());
-                    if let Some(key) = pick(at, accepted.collect()) { sim.decide(&key, What::Reopen) }
-                }
-                Act::Stale(at, keep) => if let Some(key) = pick(at, sim.waiting(GateFor::Stale)) {
-                    sim.decide(&key, if keep { What::Keep } else { What::Again { model: None } });
-                },
-            }
-            prop_assert!(sim.run.status == Status::Running);
-        }
-        // Whatever was done, the run can be brought to an end.
-        for _ in 0..200 {
-            if let Some(key) = sim.waiting(GateFor::Stale).first() { sim.decide(&key.clone(), What::Again { model: None }) }
-            else if let Some(key) = sim.waiting(GateFor::Review).first() { sim.decide(&key.clone(), What::Accept) }
-            else { break }
-        }
-        prop_assert!(sim.end.is_some(), "{:?}", sim.run.calls.values().map(|c| (c.key.to_string(), c.status)).collect::<Vec<_>>());
+        walk(Sim::new(garden(), json!({ "items": ["a", "b", "c"] })), acts);
+    }
+
+    #[test]
+    fn so_it_does_with_races_histories_rounds_handlers_and_early_ends(acts in acts()) {
+        walk(Sim::new(meadow(), json!({ "items": ["a", "b"] })), acts);
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn through(nodes: &mut [Node]) {
     for at in 0..nodes.len() {
         let node = &nodes[at];
         let list = node.list.as_ref().and_then(|list| list.as_ref().ok());
-        let list = list.map(|list| list.references()).unwrap_or_default();
+        let list = list.map(crate::core::template::Expr::references).unwrap_or_default();
         let shown = |&dep: &usize| -> Arc<[String]> {
             let id = &nodes[dep].step.id;
             let mut names = vec![format!("steps.{id}")];

@@ -231,7 +231,9 @@ fn a_running_loser_is_cancelled_and_an_effect_is_left_to_finish() {
             if fed.is_empty() {
                 break;
             }
-            fed.iter().for_each(|note| sim.apply(note.clone()));
+            for note in &fed {
+                sim.apply(note.clone());
+            }
         }
         cancel.dedup();
         assert_eq!(cancel, cancelled);
