@@ -203,9 +203,7 @@ impl Desk {
         let now = engine.stamp();
         let before = std::mem::replace(&mut self.stamps.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
         let goes = |row: &RunRow| row.status == Status::Running;
-        now.is_some()
-            && now == before
-            && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
+        now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
     }
 
     async fn done(&self, effect: Effect, outcome: Result<Option<Message>, String>) {
@@ -336,7 +334,7 @@ impl Desk {
             }
             Effect::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
-                super::results::write_new(&file, text.data())?;
+                super::results::write_new(&file, text.data().as_bytes())?;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             _ => Ok(None),
