@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::discover::{Catalog, Entry, Unknown};
-use super::folder::FileProblem;
+use super::folder::{FileProblem, ends_as};
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Body, FlowKind, Kind};
@@ -155,7 +155,7 @@ fn beside(flow: &FlowKind) -> Option<(&'static str, &'static str)> {
         FlowKind::Graph => None,
         FlowKind::Script { .. } => Some(("stepwell.d.ts", scripted::TYPES)),
         FlowKind::Process { argv, .. } => {
-            argv.iter().any(|word| word.ends_with(".py")).then_some(("stepwell.py", scripted::PYTHON))
+            argv.iter().any(|word| ends_as(word, &["py"])).then_some(("stepwell.py", scripted::PYTHON))
         }
     }
 }
