@@ -41,13 +41,6 @@ impl std::hash::Hash for Segment {
 #[serde(try_from = "String", into = "String")]
 pub struct Key(Vec<Segment>);
 
-/// A map of keys finds what a key lies in without a key being made for it.
-impl std::borrow::Borrow<[Segment]> for Key {
-    fn borrow(&self) -> &[Segment] {
-        &self.0
-    }
-}
-
 /// Text that does not follow the key grammar.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -121,8 +121,18 @@ impl Pass {
 
     /// The calls that `key` is or lies inside of, from the outside in.
     fn around(&self, key: &Key) -> Vec<usize> {
-        let segments = key.segments();
-        (1..=segments.len()).filter_map(|length| self.by_key.get(&segments[..length]).copied()).collect()
+        let mut found = Vec::new();
+        let mut outer: Option<Key> = None;
+        for segment in key.segments().iter().rev().skip(1).rev() {
+            let longer = match &outer {
+                Some(outer) => outer.child(segment.clone()),
+                None => Key::root(segment.clone()),
+            };
+            found.extend(self.by_key.get(&longer));
+            outer = Some(longer);
+        }
+        found.extend(self.by_key.get(key));
+        found
     }
 
     /// The outermost call that a call of the journal, the one with number `at`, is or lies inside of.
