@@ -215,6 +215,24 @@ fn a_configured_variable_reaches_programs_and_commands() {
 }
 
 #[test]
+fn a_copy_of_the_shipped_code_has_what_it_needs_beside_it_and_runs() {
+    for (from, beside, program) in
+        [("release_notes_script", "stepwell.d.ts", None), ("release_notes_python", "stepwell.py", Some("python3"))]
+    {
+        if !program.is_none_or(has) || !has("git") {
+            continue;
+        }
+        let home = Home::new();
+        home.shell("git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m 'Add a thing'")
+            .exits(0);
+        home.step(&format!("new workflow mine --from {from}")).exits(0);
+        assert!(home.path().join("workflows/mine").join(beside).is_file(), "{from}");
+        let done = home.run(["run", "mine", "-i", "version=2.0", "-i", "file=", "--review", "accept"]).exits(0);
+        assert!(done.out.starts_with("# 2.0\n\n## "), "{from}: {}", done.out);
+    }
+}
+
+#[test]
 fn the_first_lines_of_the_pages_about_code_run_as_they_are_written() {
     for (page, main, program) in
         [("docs/scripts.md", "main.js", None), ("docs/programs.md", "main.py", Some("python3"))]

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::discover::{Catalog, Entry, Unknown};
-use super::folder::FileProblem;
+use super::folder::{FileProblem, ends_as};
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::key::is_id;
-use crate::core::task::Kind;
+use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::toml_reader;
 use crate::flow::scripted;
 
@@ -140,7 +140,24 @@ fn copy(entry: &Entry, kind: Kind, id: &str) -> Result<Vec<(String, Vec<u8>)>, S
     }
     let mut files = entry.folder.all().map_err(problem)?;
     files.insert(DEFINITION.to_owned(), definition);
+    if let Ok(task) = &entry.task
+        && let Body::Workflow(workflow) = &task.body
+        && let Some((name, text)) = beside(&workflow.flow)
+    {
+        files.entry(name.to_owned()).or_insert_with(|| text.as_bytes().to_vec());
+    }
     Ok(files.into_iter().collect())
+}
+
+/// What stands beside code that is to be written: the types of a script, the client of a Python program.
+fn beside(flow: &FlowKind) -> Option<(&'static str, &'static str)> {
+    match flow {
+        FlowKind::Graph => None,
+        FlowKind::Script { .. } => Some(("stepwell.d.ts", scripted::TYPES)),
+        FlowKind::Process { argv, .. } => {
+            argv.iter().any(|word| ends_as(word, &["py"])).then_some(("stepwell.py", scripted::PYTHON))
+        }
+    }
 }
 
 /// The text of a definition with another `id`; what else it says, and how, stays.

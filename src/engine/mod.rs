@@ -10,6 +10,7 @@ mod begin;
 mod compose;
 mod deadline;
 mod driver;
+mod error;
 mod failpoint;
 mod feed;
 mod lease;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::failpoint::failpoint;
+pub use self::error::EngineError;
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
@@ -75,29 +77,6 @@ pub struct Ports {
     /// What is run when a run waits, fails or is done. One more argument says so in a line; the environment has
     /// `STEPWELL_STATUS`, `STEPWELL_RUN` and `STEPWELL_TITLE`.
     pub notify: Vec<String>,
-}
-
-/// Why the engine did not do what it was asked to. Nothing has changed.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The decision may not be made.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// There is no such run, or more than one.
-    #[error("{0}")]
-    NoRun(String),
-    /// The store cannot be used.
-    #[error("{0}")]
-    Store(String),
-}
-
-impl From<JournalError> for EngineError {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::NoRun(message) => Self::NoRun(message),
-            other => Self::Store(other.to_string()),
-        }
-    }
 }
 
 /// Whether this process drives a run.

@@ -103,13 +103,22 @@ struct Watch {
     fired: Arc<AtomicBool>,
 }
 
+/// Nobody has looked at the time yet: most turns end before they are interrupted once, and the clock is not free.
+const NOT_LOOKED: u64 = u64::MAX;
+
 impl Watch {
     fn begin(&self) {
-        self.until.store(cpu_time() + MOST_CPU, Ordering::Relaxed);
+        self.until.store(NOT_LOOKED, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
-        let over = cpu_time() > self.until.load(Ordering::Relaxed);
+        let now = cpu_time();
+        let until = self.until.load(Ordering::Relaxed);
+        if until == NOT_LOOKED {
+            self.until.store(now + MOST_CPU, Ordering::Relaxed);
+            return false;
+        }
+        let over = now > until;
         if over {
             self.fired.store(true, Ordering::Relaxed);
         }
@@ -162,9 +171,9 @@ impl Transport for JavaScript {
 }
 
 fn settle(ctx: &Ctx<'_>, ticket: &Value, settled: &Answer<'_>) -> rquickjs::Result<()> {
-    let bridge = bridge(ctx)?;
-    let settle: Function<'_> = bridge.get("settle")?;
-    let ticket = ticket.as_u64().unwrap_or_default().to_string();
+    let settle = ctx.userdata::<Function<'_>>().map(|settle| settle.clone());
+    let settle = settle.ok_or_else(|| Exception::throw_internal(ctx, "the script is not under way"))?;
+    let ticket = ticket.as_u64().and_then(|ticket| u32::try_from(ticket).ok()).unwrap_or_default();
     match settled {
         Answer::Output(output) => {
             let none = Js::new_undefined(ctx.clone());
@@ -218,7 +227,9 @@ impl Machine {
             let prelude: Function<'_> =
                 ctx.eval_with_options(include_str!("assets/prelude.js").trim_start(), options)?;
             let bridge: Object<'_> = prelude.call((host(&ctx, &shared, &sources)?,))?;
+            let settle: Function<'_> = bridge.get("settle")?;
             // Nothing is stored yet, so nothing is in use.
+            let _ = ctx.store_userdata(settle);
             let _ = ctx.store_userdata(bridge);
             Ok::<_, rquickjs::Error>(())
         })?;
@@ -312,7 +323,10 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // What is stored in the runtime refers to the context, which could never be freed.
-        self.context.with(|ctx| drop(ctx.remove_userdata::<Object<'_>>()));
+        self.context.with(|ctx| {
+            drop(ctx.remove_userdata::<Object<'_>>());
+            drop(ctx.remove_userdata::<Function<'_>>());
+        });
     }
 }
 

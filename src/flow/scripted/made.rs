@@ -37,6 +37,8 @@ pub struct Made {
     pub notes: Vec<Event>,
     /// What the code was told of it.
     pub told: Option<Told>,
+    /// How many calls were asked for before it: where it most likely stands in the journal.
+    at: usize,
     which: Which,
     names: Names,
     depends: Arc<[Source]>,
@@ -86,7 +88,7 @@ impl Made {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn of(request: &Request, key: Key, depends: Arc<[Source]>, ground: &Ground) -> Result<Self, String> {
+    pub fn of(request: &Request, key: Key, at: usize, depends: Arc<[Source]>, ground: &Ground) -> Result<Self, String> {
         let mut names = ground.names.clone();
         let which = match request.kind.as_str() {
             "step" => {
@@ -117,7 +119,8 @@ impl Made {
         }
         let (ticket, place) = (request.ticket.clone(), request.place.clone());
         let (cell, seen) = (Cell::default(), Seen::waiting());
-        Ok(Self { key, ticket, place, notes: Vec::new(), told: None, which, names, depends, cell, scope: None, seen })
+        let (notes, told, scope) = (Vec::new(), None, None);
+        Ok(Self { key, ticket, place, notes, told, at, which, names, depends, cell, scope, seen })
     }
 
     fn node<'a>(&'a self, plan: &'a Plan) -> &'a Node {
@@ -125,6 +128,12 @@ impl Made {
             Which::Declared(at) => &plan.nodes[*at],
             Which::MadeUp(node) => node,
         }
+    }
+
+    /// What the journal has of it.
+    fn call<'a>(&self, ground: &'a Ground) -> Option<&'a Call> {
+        let likely = ground.run.calls.get_index(self.at).filter(|(key, _)| **key == self.key);
+        likely.map(|(_, call)| call).or_else(|| ground.run.call(&self.key))
     }
 
     fn is_child(&self, plan: &Plan) -> bool {
@@ -191,7 +200,7 @@ impl Made {
         if self.is_child(&ground.plan) {
             return ground.look().decided(&self.key, SETTLED).and_then(Value::as_u64);
         }
-        ground.run.call(&self.key).and_then(|call| call.settled)
+        self.call(ground).and_then(|call| call.settled)
     }
 
     /// Whether, and at which event, it has come to an end.
@@ -212,7 +221,7 @@ impl Made {
             Outcome::Skipped(_) => Some(Told::Output(Arc::new(Value::Null), 0)),
             Outcome::Failed(failure) => Some(Told::Failed(failure.clone())),
             Outcome::Accepted => {
-                let standing = ground.run.call(&self.key).and_then(|call: &Call| call.standing.as_ref());
+                let standing = self.call(ground).and_then(|call| call.standing.as_ref());
                 match (standing, &self.seen.output) {
                     (Some(standing), _) => Some(Told::Output(Arc::clone(&standing.output), standing.seq)),
                     (None, Some(output)) => Some(Told::Output(Arc::new(to_json(output).ok()?), self.seen.seq)),

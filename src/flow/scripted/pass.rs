@@ -79,8 +79,8 @@ impl Pass {
         let mut pass = Self {
             live: true,
             state: State::Idle,
-            made: Vec::new(),
-            by_key: HashMap::new(),
+            made: Vec::with_capacity(ground.run.calls.len()),
+            by_key: HashMap::with_capacity(ground.run.calls.len()),
             counts: HashMap::new(),
             queue: BTreeSet::new(),
             unrecorded: BTreeSet::new(),
@@ -121,17 +121,25 @@ impl Pass {
 
     /// The calls that `key` is or lies inside of, from the outside in.
     fn around(&self, key: &Key) -> Vec<usize> {
-        let mut prefix: Option<Key> = None;
         let mut found = Vec::new();
-        for segment in key.segments() {
-            let longer = match &prefix {
-                Some(prefix) => prefix.child(segment.clone()),
+        let mut outer: Option<Key> = None;
+        for segment in key.segments().iter().rev().skip(1).rev() {
+            let longer = match &outer {
+                Some(outer) => outer.child(segment.clone()),
                 None => Key::root(segment.clone()),
             };
             found.extend(self.by_key.get(&longer));
-            prefix = Some(longer);
+            outer = Some(longer);
         }
+        found.extend(self.by_key.get(key));
         found
+    }
+
+    /// The outermost call that a call of the journal, the one with number `at`, is or lies inside of.
+    fn outermost(&self, key: &Key, at: usize) -> Option<&Made> {
+        // The journal mostly has the calls in the order in which the code asks for them.
+        let same = self.made.get(at).filter(|made| made.key == *key);
+        same.or_else(|| self.around(key).first().map(|&at| &self.made[at]))
     }
 
     /// Tells results as far as the journal has them. False when the code must be run from its beginning for that.
@@ -237,7 +245,7 @@ impl Pass {
             self.depends = self.told.drain(..).skip(newest).collect();
         }
         let at = self.made.len();
-        self.made.push(Made::of(request, key.clone(), Arc::clone(&self.depends), ground)?);
+        self.made.push(Made::of(request, key.clone(), at, Arc::clone(&self.depends), ground)?);
         self.by_key.insert(key, at);
         self.look(at, ground);
         Ok(())
@@ -325,8 +333,8 @@ impl Pass {
 
     /// Takes back what is open of calls that the ended code did not wait for, or does not ask for any more.
     pub fn leave(&self, ground: &Ground, evaluation: &mut Evaluation<'_>) {
-        for call in ground.run.calls.values() {
-            let asked = self.around(&call.key).first().map(|&at| &self.made[at]);
+        for (at, call) in ground.run.calls.values().enumerate() {
+            let asked = self.outermost(&call.key, at);
             let because = match asked {
                 Some(Made { told: Some(_), .. }) => continue,
                 Some(_) if is_open(call.status) => "the code ended without it",

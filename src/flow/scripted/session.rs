@@ -35,7 +35,7 @@ pub struct Ground {
     pub names: Names,
     /// The journal as it stands.
     pub run: Run,
-    /// What stands in it.
+    /// What stands in it; only the lists of child workflows, whose items may move, look there.
     pub standing: Standing,
     /// What time it is.
     pub clock: DateTime<Utc>,
@@ -94,7 +94,7 @@ impl ScriptedSession {
             names: Names::of(run, &inputs),
             inputs,
             run: run.clone(),
-            standing: Standing::of(run),
+            standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
             clock: run.updated_at,
             max_calls,
             pinned: Arc::clone(pinned),
@@ -108,7 +108,7 @@ impl Session for ScriptedSession {
         let ground = &mut self.ground;
         for event in events {
             ground.run.apply(ground.run.seq + 1, ground.clock, event);
-            if let Some(key) = event.key() {
+            if let Some(key) = event.key().filter(|_| !ground.pinned.children.is_empty()) {
                 ground.standing.learn(&ground.run, key);
             }
         }

@@ -43,8 +43,11 @@ export interface PromptOptions extends Governed {
   model?: string;
   /** What to ask when that one fails. */
   fallback?: string[];
+  /** How freely it chooses its words; 0 is not at all. */
   temperature?: number;
+  /** The longest answer, in tokens. */
   max_tokens?: number;
+  /** Makes answers repeatable where the provider can. */
   seed?: number;
 }
 
@@ -64,7 +67,9 @@ export interface CommandOptions extends Governed {
 export interface Request {
   /** `GET` when absent. */
   method?: string;
+  /** Where to. */
   url: string;
+  /** Sent with it. A secret input may be put in. */
   headers?: Record<string, string>;
   /** A JSON body. */
   json?: unknown;
@@ -76,27 +81,41 @@ export interface Request {
 
 /** One field of a form, as in `[[steps.fields]]`. */
 export interface Field {
+  /** Its name in what the person filled in. */
   name: string;
+  /** What the person reads beside it. */
   label?: string;
+  /** `text` when absent. */
   type?: "text" | "multiline" | "integer" | "number" | "boolean" | "choice" | "choices" | "date" | "json";
+  /** Whether it must be filled in. */
   required?: boolean;
+  /** What stands in it at first. */
   default?: unknown;
+  /** Shown in the empty field. */
   placeholder?: string;
+  /** Shown below it. */
   help?: string;
+  /** What a `choice` or `choices` offers. */
   choices?: string[];
+  /** The smallest number, or the fewest characters. */
   min?: number;
+  /** The largest number, or the most characters. */
   max?: number;
+  /** A regular expression that must match all of a text. */
   pattern?: string;
 }
 
 /** A result or a document. */
 export interface Document {
+  /** One line. */
   title: string;
+  /** Markdown, as a rule. */
   body: string;
 }
 
 /** What a call that has no output rejects with. */
 export interface CallFailed extends Error {
+  /** Tells it from other errors. */
   name: "CallFailed";
   /** Why. */
   class:
@@ -111,9 +130,11 @@ export interface CallFailed extends Error {
  * for as long as it takes, and an edit of an early result makes exactly the calls stale that used it.
  */
 export interface Run {
+  /** The run's id. */
   readonly id: string;
   /** The task's id. */
   readonly task: string;
+  /** What the person calls it. */
   readonly title: string;
   /** Who started it, `user@host`. */
   readonly by: string;

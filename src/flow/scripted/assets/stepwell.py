@@ -13,7 +13,8 @@
 Every `await run.…` is a call that Stepwell performs, journals and has reviewed. The program may be ended while a
 person is asked, and is then run from its beginning with the same results; so it must do the same when it is told the
 same. Use `run.random()`, `run.uuid()` and `await run.now()` in the place of `random`, `uuid` and `time`; read no file
-that may change; start no threads. What it prints goes to the run's log.
+that may change; start no threads; set no timers (`asyncio.sleep`, `asyncio.wait_for`): a step has its `timeout`. What
+it prints goes to the run's log.
 """
 
 from __future__ import annotations
@@ -84,10 +85,15 @@ class Run:
 
     def __init__(self, pipe: _Pipe, start: Mapping[str, Any]) -> None:
         about = start["run"]
+        #: The run's id.
         self.id: str = about["id"]
+        #: The task's id.
         self.task: str = about["task"]
+        #: What the person calls it.
         self.title: str = about["title"]
+        #: Who started it, `user@host`.
         self.by: str = about["by"]
+        #: The day on which it was started, `YYYY-MM-DD`.
         self.date: str = about["date"]
         #: What earlier runs of the session left; what it holds at the end is left for later ones.
         self.state: Dict[str, Any] = start["state"]
@@ -115,7 +121,11 @@ class Run:
             future.set_exception(CallFailed(error["class"], error["key"], error["message"]))
 
     def step(self, id: str, vars: Optional[Mapping[str, Any]] = None, options: Optional[Mapping[str, Any]] = None) -> Awaitable[Any]:
-        """Performs a declared step with `vars` as names in its templates. `{"key": …}` names the call itself."""
+        """Performs a declared step with `vars` as names in its templates; gives its accepted output.
+
+        The n-th call of a step is `id[n]`, from 0; the option `{"key": …}` names the call itself. A call that the
+        person skipped gives `None`; one that has no output raises `CallFailed`.
+        """
         return self._ask("step", id, dict(vars or {}), options)
 
     def prompt(self, text: str, options: Optional[Mapping[str, Any]] = None) -> Awaitable[Any]:

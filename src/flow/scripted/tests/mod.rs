@@ -17,7 +17,7 @@ use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::work::Work;
 use crate::flow::testing::{Sim, prompt, shout, step, workflow_with};
-use crate::flow::{End, Want};
+use crate::flow::{End, Environment, Want};
 
 fn steps() -> Value {
     json!([
@@ -194,22 +194,26 @@ fn every_hostile_script_ends_at_once_with_its_place() {
         ("an import outside", "await import(\"../../etc/passwd.js\");", "main.js:2:"),
         (FLOOD, flood, "main.js:2:"),
     ];
+    let fresh = anew(&run("return \"x\";"));
     for (name, body, place) in table {
-        let sim = run(body);
+        let pinned = Arc::new(Pinned { task: script(body), children: BTreeMap::new(), folder: None });
         let begun = cpu_time();
-        let _ = sim.flow.open(&anew(&sim)).feed(&[]);
+        let end = crate::flow::of(&pinned, &Environment::new()).open(&fresh).feed(&[]).end;
         let took = cpu_time() - begun;
-        let said = match &sim.end {
-            Some(End::Failed { failure, .. }) => failure.message.clone(),
-            Some(End::Completed { body, .. }) => format!("completed: {}", body.data()),
-            None => panic!("{name}: still going"),
+        let said = match end {
+            Some(End::Failed { failure, .. }) => failure.message,
+            // It harms nobody and goes on.
+            _ => {
+                let sim = run(body);
+                assert!(sim.run.log.len() <= 1_000, "{name} logged {} lines", sim.run.log.len());
+                format!("completed: {}", sim.body())
+            }
         };
         eprintln!("{name}: {took:?}: {said}");
         let ended = said.starts_with("completed: ");
         let placed = !place.is_empty() && said.starts_with(place);
         assert!(placed || (ended && (place.is_empty() || *name == FLOOD)), "{name}: {said}");
         assert!(took.as_secs_f32() < 1.0, "{name} took {took:?}");
-        assert!(sim.run.log.len() <= 1_000, "{name} logged {} lines", sim.run.log.len());
     }
 }
 
