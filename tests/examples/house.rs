@@ -200,6 +200,7 @@ impl House {
             performer: Arc::new(steps),
             secrets,
             clock: watch.clone(),
+            environment: BTreeMap::new(),
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
