@@ -171,7 +171,7 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
             }
             for want in &wants.calls {
                 let attempt = 1;
-                let Work::Transform { value } = &*want.work else { panic!("{want:?}") };
+                let Work::Transform { value, .. } = &*want.work else { panic!("{want:?}") };
                 let started = Started {
                     key: want.key.clone(),
                     step: want.step.clone(),
