@@ -199,7 +199,6 @@ impl House {
             performer: Arc::new(steps),
             secrets,
             clock: watch.clone(),
-            environment: BTreeMap::new(),
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
