@@ -33,6 +33,7 @@ const SETTLES: Duration = Duration::from_millis(500);
 
 /// How a run is driven, in full.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct How {
     /// What is answered without asking.
     pub policy: Policy,
