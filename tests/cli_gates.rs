@@ -128,10 +128,17 @@ fn a_program_that_asks_while_it_runs_waits_like_any_gate_and_goes_on_when_answer
 fn the_last_line_of_a_run_whose_program_asks_says_what_waits() {
     let home = Home::new();
     home.write("workflows/asky/workflow.toml", ASKING);
+    home.write("config.toml", "[notify]\ncommand = [\"sh\", \"-c\", \"echo $STEPWELL_STATUS >> told\"]\n");
     let lines = home.step("run asky --json").exits(3).lines();
     let last = lines.last().unwrap();
     assert_eq!((&last["type"], &last["seq"]), (&"run_waiting".into(), &serde_json::Value::Null));
     assert_eq!((&last["waiting"][0]["key"], &last["waiting"][0]["for"]), (&"q".into(), &"input".into()));
+    // Who is notified is another program: it has done its work soon.
+    let begun = std::time::Instant::now();
+    while std::fs::read_to_string(home.path().join("told")).unwrap_or_default() != "waiting\n" {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nobody was told");
+        std::thread::yield_now();
+    }
     home.step("cancel last").exits(0);
 }
 

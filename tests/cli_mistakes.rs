@@ -33,7 +33,7 @@ fn a_mistake_in_the_arguments_exits_2_and_says_which() {
         ("run poem -i topic=a -i topic=b", "more than once"),
         ("run poem -i topic=a --prompt b", "say it once"),
         ("run poem -i topic=a --budget -1", "not below 0"),
-        ("run poem -i topic=a --out bytes/x", "nothing was started"),
+        ("run poem -i topic=a --out bytes/x", "nothing was done"),
     ] {
         let done = home.step(line).exits(2);
         assert!(done.err.contains(says), "`{line}` says: {}", done.err);

@@ -159,7 +159,8 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
         engine.set_budget(run, budget).await?;
     }
     let head = engine.load(run)?;
-    out::say(&format!("run {} leaves {} at {at}: {} calls stand", run.short(), old.id.short(), head.calls.len()));
+    let taken = out::counted(head.calls.len(), "call");
+    out::say(&format!("run {} leaves {} at {at} and takes over {taken}", run.short(), old.id.short()));
     // What was taken over is its start; only what is new is told.
     drive(app, run, head.seq, how).await
 }

@@ -25,7 +25,10 @@ use crate::engine::private_folder;
 /// # Errors
 /// When it cannot be started.
 pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
-    let cannot = |error| Problem::usage(format!("run {} was made, but nobody drives it: {error}", run.short()));
+    let cannot = |error| {
+        let short = run.short();
+        Problem::usage(format!("run {short} was made, but nobody drives it: {error}; stepwell resume {short}"))
+    };
     let mut flags: Vec<OsString> = Vec::new();
     flags.extend(args.drive.review.into_iter().map(|review| flag("--review", &review)));
     flags.extend(args.drive.approve.into_iter().map(|approve| flag("--approve", &approve)));

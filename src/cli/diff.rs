@@ -105,7 +105,12 @@ fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
             at.and_then(|at| versions.get(at)).map(|version| &version.output)
         }
     };
-    let output = output.ok_or_else(|| Problem::usage(format!("`{name}` has no output")))?;
+    let output = output.ok_or_else(|| {
+        Problem::usage(format!(
+            "run {} has no output at `{name}`: no such attempt, or it has written nothing",
+            run.id.short()
+        ))
+    })?;
     Ok(output_text(output).data().to_owned())
 }
 

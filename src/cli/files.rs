@@ -81,7 +81,7 @@ fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
 /// When it cannot be made or written to.
 pub fn ready(folder: &Path) -> Result<(), Problem> {
     let cannot = |what: &str, error: io::Error| {
-        Problem::usage(format!("--out {} cannot be {what}: {error}; nothing was started", folder.display()))
+        Problem::usage(format!("--out {} cannot be {what}: {error}; nothing was done", folder.display()))
     };
     private_folder(folder).map_err(|error| cannot("made", error))?;
     let trial = folder.join(format!(".{}.unfinished", std::process::id()));

@@ -69,6 +69,10 @@ impl Driver {
         ) {
             self.notify(self.run.status);
         }
+        // A program that asks while it runs waits as well, although the run's status says that it is under way.
+        if matches!(&event, Event::GateOpened(gate) if self.answers.contains_key(&gate.key)) {
+            self.notify(Status::Waiting);
+        }
         self.feed.publish(&Update::Event(Recorded { run: self.run.id, seq, at, event }));
     }
 

@@ -17,6 +17,13 @@ fn streamed(reply: &str, chunk: usize) -> String {
 }
 
 #[test]
+fn an_object_of_something_else_is_shown_as_it_came() {
+    let reply = r#"{"value": "Roses are red"}"#;
+    assert_eq!(read(reply, false), Turn::Deliver { title: "".into(), body: reply.into(), text: "".into() });
+    assert!(read("  ", false).is_empty());
+}
+
+#[test]
 fn whatever_way_a_model_answers_the_turn_is_read_and_shown_as_plain_text() {
     let delivered =
         r#"{"kind": "deliver", "title": "Friday", "body": "Hi Ana,\n\nsee you \"then\".", "text": "", "missing": []}"#;
