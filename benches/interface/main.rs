@@ -372,7 +372,11 @@ fn hour() {
         }
         program.press(ESC);
         home_again(&mut program);
-        start_task(&mut program, if std::env::var_os("BIG").is_some() && round % 2 == 0 { "big" } else { "small" }, "done ✓");
+        start_task(
+            &mut program,
+            if std::env::var_os("BIG").is_some() && round % 2 == 0 { "big" } else { "small" },
+            "done ✓",
+        );
         home_again(&mut program);
         start_task(&mut program, "poem", "1 to fill in");
         program.press("the sea and the tide");

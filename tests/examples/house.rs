@@ -202,6 +202,7 @@ impl House {
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
+            environment: BTreeMap::new(),
         });
         Self { engine, model, watch, folder }
     }

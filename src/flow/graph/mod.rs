@@ -19,7 +19,6 @@ use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::form::Field;
 use crate::core::gate::Gate;
-use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;

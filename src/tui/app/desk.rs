@@ -203,9 +203,7 @@ impl Desk {
         let now = engine.stamp();
         let before = std::mem::replace(&mut self.stamps.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
         let goes = |row: &RunRow| row.status == Status::Running;
-        now.is_some()
-            && now == before
-            && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
+        now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
     }
 
     async fn done(&self, effect: Effect, outcome: Result<Option<Message>, String>) {

@@ -193,7 +193,7 @@ fn another_title_of_the_run_makes_nothing_stale() {
 /// The same run with another definition, as after `resume --update`.
 fn updated(mut sim: Sim, task: Task) -> Sim {
     sim.pinned = Arc::new(Pinned { task, children: std::collections::BTreeMap::new(), folder: None });
-    sim.flow = crate::flow::of(&sim.pinned);
+    sim.flow = crate::flow::of(&sim.pinned, &crate::flow::Environment::new());
     sim.session = sim.flow.open(&sim.run);
     sim.settle(&[]);
     sim
