@@ -21,7 +21,6 @@ use stepwell::core::event::{Event, Scope};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::{Gate, GateFor};
 use stepwell::core::id::RunId;
-use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
@@ -98,7 +97,7 @@ impl Machine {
     }
 
     fn start(&self, task: &str, inputs: Value) -> RunId {
-        let pinned = Arc::new(Pinned { task: (*shipped(task)).clone(), children: BTreeMap::new(), folder: None });
+        let pinned = Arc::new(catalog().pin(task).unwrap());
         let start = Start {
             pinned,
             inputs,

@@ -13,7 +13,8 @@ use stepwell::core::fingerprint::Fingerprint;
 use stepwell::core::id::RunId;
 use stepwell::core::key::{Key, Segment};
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::{Append, Journal as _, Writer};
+use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
+use stepwell::core::run::Status;
 use stepwell::core::step::OnCrash;
 use stepwell::core::task::{Body, Instruct, Kind, Task};
 use stepwell::store::{Mode, Store};
@@ -96,9 +97,12 @@ pub fn step(index: u64, output: &str) -> Vec<Event> {
 }
 
 pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> u64 {
-    let batch =
-        Append { run, after, writer: Writer::Owner(0), at: time(), events, learn: Vec::new(), state: Value::Null };
-    store.append(batch).unwrap()
+    let done = events.iter().any(|event| matches!(event, Event::RunCompleted { .. }));
+    let status = if done { Status::Completed } else { Status::Running };
+    let stands = Stands { title: "A run".to_owned(), status, waiting: 0 };
+    let (writer, at) = (Writer::Owner(0), time());
+    let batch = Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands };
+    store.append(&batch).unwrap()
 }
 
 /// Some words, of which a few are common and one is the run's own.

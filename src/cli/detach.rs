@@ -27,8 +27,8 @@ use crate::engine::private_folder;
 pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
     let cannot = |error| Problem::usage(format!("run {} was made, but nobody drives it: {error}", run.short()));
     let mut flags: Vec<OsString> = Vec::new();
-    flags.extend(args.drive.review.into_iter().map(|review| flag("--review", review)));
-    flags.extend(args.drive.approve.into_iter().map(|approve| flag("--approve", approve)));
+    flags.extend(args.drive.review.into_iter().map(|review| flag("--review", &review)));
+    flags.extend(args.drive.approve.into_iter().map(|approve| flag("--approve", &approve)));
     for (flag, folder) in [("--out", &args.drive.out), ("--dir", &args.place.dir)] {
         if let Some(folder) = folder {
             flags.extend([flag.into(), std::path::absolute(folder).map_err(cannot)?.into()]);
@@ -64,10 +64,10 @@ pub fn log_of(state: &Path, run: RunId) -> io::Result<File> {
 
 /// Who answers, as flags.
 pub fn policy_flags(review: Review, approve: Approve) -> [OsString; 2] {
-    [flag("--review", review), flag("--approve", approve)]
+    [flag("--review", &review), flag("--approve", &approve)]
 }
 
-fn flag(name: &str, value: impl ValueEnum) -> OsString {
+fn flag(name: &str, value: &impl ValueEnum) -> OsString {
     let value = value.to_possible_value();
     format!("{name}={}", value.as_ref().map_or("", |value| value.get_name())).into()
 }

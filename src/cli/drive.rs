@@ -42,6 +42,8 @@ pub struct How {
     pub json: bool,
     /// Where results are put, too.
     pub out: Option<PathBuf>,
+    /// Its definition has changed: what is done may not be done any more.
+    pub changed: bool,
     /// Whether a process of its own drives a run whose programs may ask; see [`relay`].
     pub apart: bool,
     /// The process that this one drives for.
@@ -64,6 +66,7 @@ impl How {
             asks,
             json: args.json,
             out: args.out.clone(),
+            changed: false,
             apart: !asks,
             relayed: None,
         })
@@ -103,7 +106,8 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     };
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
-    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
+    let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
+    let done = drive.run.status == Status::Completed && !goes_on;
     if !done {
         drive.take_in_hand()?;
     }

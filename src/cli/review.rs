@@ -69,6 +69,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         }
     }
     let all = decisions.len();
+    let answers_a_budget = decisions.iter().any(|decision| matches!(decision.what, What::Budget { .. }));
     for (done, decision) in decisions.into_iter().enumerate() {
         let key = decision.key.clone();
         let decided = match (&decision.what, run.kind) {
@@ -84,6 +85,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
                 if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };
             return Err(Problem { message: format!("{}{before}", problem.message), ..problem });
         }
+    }
+    if let Some(budget) = begin::budget(args.budget).filter(|_| !answers_a_budget) {
+        engine.set_budget(run.id, budget).await?;
     }
     drive(app, run.id, run.seq, how).await
 }
@@ -123,7 +127,6 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
         || args.give.is_some()
         || args.again
         || args.keep
-        || args.budget.is_some()
         || args.decisions.is_some());
     let word = |now, later, key| Ok(ApproveWord { now, later, key });
     match args.approve_it.as_deref() {
@@ -167,10 +170,12 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
         What::Again { model: args.model.clone() }
     } else if args.keep {
         What::Keep
+    } else if let Some(what) = approve {
+        what
     } else if let Some(budget) = begin::budget(args.budget) {
         What::Budget { budget }
     } else {
-        approve.ok_or_else(|| Problem::usage("say what you decide: --accept, --retry, --skip, …"))?
+        return Err(Problem::usage("say what you decide: --accept, --retry, --skip, …"));
     })
 }
 

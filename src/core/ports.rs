@@ -17,7 +17,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
-use super::run::Status;
+use super::run::{Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::task::Kind;
 use super::text::Untrusted;
@@ -58,7 +58,10 @@ pub enum JournalError {
 /// Who appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// The process that drives the run, with the epoch that it was given.
+    /// A process that holds the run's lock and takes the run over with this: the epoch before its own, which is the
+    /// next one.
+    Taking(u64),
+    /// The process that drives the run, with its epoch.
     Owner(u64),
     /// Any process that records a person's decision.
     Decider,
@@ -81,6 +84,27 @@ pub struct Append {
     pub learn: Vec<Lesson>,
     /// Values to merge into the session's state, in the same transaction; `Null` for none.
     pub state: Value,
+    /// How the run stands after these events.
+    pub stands: Stands,
+}
+
+/// How a run stands, for lists: what its fold says, kept with each append so that nobody has to fold it to list it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stands {
+    /// What the person reads.
+    pub title: String,
+    /// Its status.
+    pub status: Status,
+    /// How many gates wait.
+    pub waiting: usize,
+}
+
+impl Stands {
+    /// What the fold says.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        Self { title: run.title.clone(), status: run.status, waiting: run.gates() }
+    }
 }
 
 /// A run in a list.
@@ -174,7 +198,7 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
     /// epoch is not the newest.
-    fn append(&self, batch: Append) -> Result<u64, JournalError>;
+    fn append(&self, batch: &Append) -> Result<u64, JournalError>;
 
     /// The events of a run after `after`, in order.
     ///
@@ -192,11 +216,12 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used or there is no such run.
     fn head(&self, run: RunId) -> Result<u64, JournalError>;
 
-    /// Gives a new epoch to a process that holds the run's lock.
+    /// The newest epoch of a run: how many processes have taken it over. One that holds its lock takes it over with its
+    /// first append, by [`Writer::Taking`].
     ///
     /// # Errors
     /// When the store cannot be used or there is no such run.
-    fn take_over(&self, run: RunId) -> Result<u64, JournalError>;
+    fn epoch(&self, run: RunId) -> Result<u64, JournalError>;
 
     /// The pinned definition of that hash.
     ///

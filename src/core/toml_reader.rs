@@ -205,6 +205,12 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A key as a part of a JSON pointer.
+#[must_use]
+pub fn pointed(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 /// A value of the file.
 #[derive(Clone)]
 pub struct Item<'a> {
@@ -410,6 +416,30 @@ impl<'a> Item<'a> {
             DeValue::Array(_) => Value::Array(self.list()?.iter().map(Item::json).collect::<Option<_>>()?),
             DeValue::Table(_) => self.clone().table()?.json()?,
         })
+    }
+
+    /// The value and every value inside, each by its JSON pointer from here, with its place.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, Place)> {
+        fn walk(item: &Item<'_>, at: &str, into: &mut Vec<(String, Place)>) {
+            into.push((at.to_owned(), item.place()));
+            match item.value {
+                DeValue::Array(_) => {
+                    for (nth, inner) in item.list().unwrap_or_default().iter().enumerate() {
+                        walk(inner, &format!("{at}/{nth}"), into);
+                    }
+                }
+                DeValue::Table(_) => {
+                    for inner in item.clone().table().map(|table| table.entries()).unwrap_or_default() {
+                        walk(&inner, &format!("{at}/{}", pointed(&inner.name)), into);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut parts = Vec::new();
+        walk(self, "", &mut parts);
+        parts
     }
 
     /// Every text inside, with its place: the templates of a nested value.

@@ -91,7 +91,8 @@ impl Driver {
     fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: &str) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
-        let pure = matches!(**work, Work::Transform { .. });
+        // What was computed stands in the output; only a schema is needed to judge an edit of it.
+        let pure = matches!(**work, Work::Transform { schema: None, .. });
         let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
         self.stage(
             Event::AttemptStarted(Started {
@@ -112,9 +113,9 @@ impl Driver {
 
     /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
     pub(super) fn compute(&mut self, want: &Want) {
-        let Work::Transform { value } = &*want.work else { return };
+        let Work::Transform { value, schema } = &*want.work else { return };
         let attempt = self.stage_start(want, &want.work, "program");
-        let problem = None;
+        let problem = schema.as_ref().and_then(|schema| crate::core::schema::validate(schema, value).err());
         let output = Arc::new(value.clone());
         self.stage(
             Event::AttemptFinished { key: want.key.clone(), attempt, output, problem, measured: Measured::default() },

@@ -21,7 +21,7 @@ use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{JournalError, Performed};
+use crate::core::ports::{JournalError, Performed, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
@@ -44,6 +44,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 pub struct Driver {
     pub(super) engine: Engine,
     pub(super) run: Run,
+    /// As what it writes: it takes the run over with the first of it.
+    pub(super) writer: Writer,
     pub(super) epoch: u64,
     pub(super) lease: Lease,
     pub(super) feed: Feed,
@@ -57,10 +59,16 @@ pub struct Driver {
     pub(super) endings: mpsc::UnboundedReceiver<Ended>,
     pub(super) under_way: HashMap<Key, UnderWay>,
     pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
-    /// Folded and fed, not committed: the event, and whether it is a fact that must outlive a conflict.
-    pub(super) staged: Vec<(Event, bool)>,
-    /// Folded, not fed.
+    /// Folded, not committed.
+    pub(super) staged: Vec<Event>,
+    /// For each of them, whether it is a fact that must outlive a conflict.
+    pub(super) facts: Vec<bool>,
+    /// So many of them are fed.
+    pub(super) fed: usize,
+    /// Committed, not fed.
     pub(super) unfed: Vec<Event>,
+    /// How often others were faster.
+    pub(super) rebased: u64,
     /// The newest event that the journal has.
     pub(super) committed: u64,
     /// They begin when what is staged is committed.
@@ -143,7 +151,7 @@ impl Driver {
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
-        let epoch = ports.journal.take_over(run)?;
+        let before = ports.journal.epoch(run)?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
@@ -157,7 +165,8 @@ impl Driver {
             session,
             flow,
             settings,
-            epoch,
+            writer: Writer::Taking(before),
+            epoch: before + 1,
             lease,
             feed,
             policy,
@@ -168,7 +177,10 @@ impl Driver {
             under_way: HashMap::new(),
             answers: HashMap::new(),
             staged: Vec::new(),
+            facts: Vec::new(),
+            fed: 0,
             unfed: Vec::new(),
+            rebased: 0,
             committed,
             starting: Vec::new(),
             spent: Vec::new(),
@@ -187,6 +199,7 @@ impl Driver {
             };
             let by = driver.engine.shared.ports.who.clone();
             if driver.run.status != Status::Completed {
+                let epoch = driver.epoch;
                 driver.stage(Event::RunResumed { by, epoch, after }, false);
             }
             let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state, &driver.left);
@@ -205,9 +218,7 @@ impl Driver {
             Ok(rest) => rest,
             Err(Lost(why)) => Rest::Lost(why),
         };
-        for (_, attempt) in self.under_way.drain() {
-            attempt.cancel.cancel();
-        }
+        self.break_off();
         self.end_what_was_left();
         while self.ending.join_next().await.is_some() {}
         let run = self.run.id;

@@ -26,6 +26,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -41,7 +42,8 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, Stands,
+    StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
@@ -196,6 +198,7 @@ impl Engine {
     /// When there is no such run or the store cannot be used.
     pub fn load(&self, run: RunId) -> Result<Run, EngineError> {
         let mut run = self.fold(run)?;
+        self.remember(run.clone());
         if run.status == Status::Running && !self.is_driven(run.id) {
             (run.status, run.paused) = match (run.in_hand(), run.gates()) {
                 (true, _) => (Status::Paused, Some(PauseReason::Crashed)),
@@ -206,20 +209,22 @@ impl Engine {
         Ok(run)
     }
 
+    /// The run as the journal has it. What was read last is at hand, and only what is new is read; whoever wants it to
+    /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
-        let folded = match kept {
-            Some(mut kept) => {
-                for recorded in &journal {
-                    kept.apply(recorded.seq, recorded.at, &recorded.event);
-                }
-                kept
-            }
-            None => Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))?,
+        let Some(mut kept) = kept else {
+            return Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()));
         };
-        *self.folded() = Some(folded.clone());
-        Ok(folded)
+        for recorded in &journal {
+            kept.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        Ok(kept)
+    }
+
+    fn remember(&self, run: Run) {
+        *self.folded() = Some(run);
     }
 
     fn folded(&self) -> MutexGuard<'_, Option<Run>> {
@@ -514,15 +519,23 @@ impl Engine {
             }
         }
         loop {
-            let folded = self.fold(run)?;
-            let events = make(&folded)?;
-            if events.is_empty() {
-                return Ok(());
+            let mut folded = self.fold(run)?;
+            let events = match make(&folded) {
+                Ok(events) if !events.is_empty() => events,
+                other => {
+                    self.remember(folded);
+                    return Ok(other.map(|_| ())?);
+                }
+            };
+            let (after, at) = (folded.seq, self.shared.ports.clock.now());
+            for event in &events {
+                folded.apply(folded.seq + 1, at, event);
             }
             failpoint("append.before");
-            match self.shared.ports.journal.append(self.batch(&folded, Writer::Decider, events)) {
+            match self.shared.ports.journal.append(&batch(&folded, after, Writer::Decider, at, events)) {
                 Ok(_) => {
                     failpoint("append.after");
+                    self.remember(folded);
                     lease::ring(&self.shared.ports.state, run);
                     return Ok(());
                 }
@@ -532,28 +545,17 @@ impl Engine {
         }
     }
 
-    fn batch(&self, run: &Run, writer: Writer, events: Vec<Event>) -> Append {
-        Append {
-            run: run.id,
-            after: run.seq,
-            writer,
-            at: self.shared.ports.clock.now(),
-            learn: outcome::lessons(run, &events),
-            state: outcome::session_state(run, &events),
-            events,
-        }
-    }
-
     /// The value of a typed secret goes to this process's keeping, never to the journal.
     fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
         let What::Answer { value } = &decision.what else { return Ok(()) };
         let folded = self.fold(run)?;
-        let gate = folded.call(&decision.key).and_then(|call| call.gate.as_ref());
+        let gate = folded.call(&decision.key).and_then(|call| call.gate.clone());
+        self.remember(folded);
         let Some(gate) = gate.filter(|gate| gate.kind == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
             return Err(Refusal("another process drives the run: the secret must be typed there".to_owned()).into());
         }
-        self.keep_secret(run, gate, value)
+        self.keep_secret(run, &gate, value)
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
@@ -593,4 +595,10 @@ impl Engine {
             }
         });
     }
+}
+
+/// Events to be appended after event `after`; `run` has them folded in already.
+fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
+    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
+    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
 }

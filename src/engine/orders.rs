@@ -6,9 +6,7 @@ use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
-use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
-use crate::core::text::Untrusted;
 use crate::engine::driver::{Driver, Lost};
 use crate::engine::failpoint::failpoint;
 use crate::engine::{EngineError, Order, recover};
@@ -50,73 +48,61 @@ impl Driver {
             }
             Order::Rest(reason) => {
                 self.resting = Some(reason);
-                for attempt in self.under_way.values() {
-                    attempt.cancel.cancel();
-                }
+                self.break_off();
                 Ok(())
             }
             Order::Cancel(reply) => {
                 let who = self.engine.shared.ports.who.clone();
-                for attempt in self.under_way.values() {
-                    attempt.cancel.cancel();
-                }
-                self.keep_partial_texts();
-                self.decided(move |run| recover::cancelled(run, &who), reply)
+                self.break_off();
+                let kept = self.partial_texts();
+                let make = move |run: &Run| Ok([kept.clone(), recover::cancelled(run, &who)?].concat());
+                self.decided(make, reply)
             }
         }
     }
 
-    /// Commits a decision at once, before anything that follows from it.
+    /// Commits a decision, and with it what the flow then wants, where that is a matter of microseconds: it follows from
+    /// the decision, and is asked for again should the decision not be taken. Code that somebody wrote may take its time
+    /// over it, and so comes after.
     pub(super) fn decided(
         &mut self,
         make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
         reply: oneshot::Sender<Result<(), EngineError>>,
     ) -> Result<(), Lost> {
+        let answer = match self.decide(make) {
+            Ok(answer) => answer,
+            Err(Lost(message)) => {
+                let _ = reply.send(Err(EngineError::Store(message.clone())));
+                return Err(Lost(message));
+            }
+        };
+        let _ = reply.send(answer.map_err(EngineError::from));
+        failpoint("decision.told");
+        Ok(())
+    }
+
+    fn decide(&mut self, make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>) -> Result<Result<(), Refusal>, Lost> {
         self.commit()?;
         loop {
-            let events = match make(&self.run) {
-                Ok(events) => events,
+            let rebased = self.rebased;
+            match make(&self.run) {
+                Ok(events) => events.into_iter().for_each(|event| self.stage(event, false)),
                 // What another process wrote may be what it is about.
                 Err(_) if self.catch_up()? => {
                     self.commit()?;
                     continue;
                 }
-                Err(refusal) => {
-                    let _ = reply.send(Err(refusal.into()));
-                    return Ok(());
-                }
-            };
-            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events.clone());
-            batch.after = self.committed;
-            let at = batch.at;
-            if events.is_empty() {
-                let _ = reply.send(Ok(()));
-                return Ok(());
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+            if !self.settings.runs_code {
+                self.settle_derived()?;
             }
             failpoint("decision.before");
-            match self.engine.shared.ports.journal.append(batch) {
-                Ok(_) => {
-                    failpoint("decision.after");
-                    for event in events {
-                        self.committed += 1;
-                        self.run.apply(self.committed, at, &event);
-                        self.unfed.push(event.clone());
-                        self.publish(self.committed, at, event);
-                    }
-                    let _ = reply.send(Ok(()));
-                    failpoint("decision.told");
-                    self.give_answers();
-                    return Ok(());
-                }
-                Err(JournalError::Conflict { .. }) => {
-                    self.rebase()?;
-                    self.commit()?;
-                }
-                Err(error) => {
-                    let message = error.to_string();
-                    let _ = reply.send(Err(error.into()));
-                    return Err(Lost(message));
-                }
+            self.commit()?;
+            failpoint("decision.after");
+            // When others were faster it was let go, and is looked at again on top of what they wrote.
+            if self.rebased == rebased {
+                return Ok(Ok(()));
             }
         }
     }
@@ -153,17 +139,24 @@ impl Driver {
         }
     }
 
-    /// A run that is stopped for good keeps what its attempts had written.
-    pub(super) fn keep_partial_texts(&mut self) {
-        let texts: Vec<(Key, u32, Untrusted)> = self
-            .under_way
-            .iter()
-            .map(|(key, attempt)| (key.clone(), attempt.attempt, attempt.partial.text()))
-            .collect();
-        for (key, attempt, partial) in texts {
-            let by = self.engine.shared.ports.who.clone();
-            let measured = Measured::default();
-            self.stage(Event::AttemptCancelled { key, attempt, partial, again: false, by, measured }, true);
+    /// Breaks off what is under way.
+    pub(super) fn break_off(&self) {
+        for attempt in self.under_way.values() {
+            attempt.cancel.cancel();
         }
+    }
+
+    /// A run that is stopped for good keeps what its attempts had written.
+    pub(super) fn partial_texts(&self) -> Vec<Event> {
+        let by = &self.engine.shared.ports.who;
+        let cancelled = self.under_way.iter().map(|(key, attempt)| Event::AttemptCancelled {
+            key: key.clone(),
+            attempt: attempt.attempt,
+            partial: attempt.partial.text(),
+            again: false,
+            by: by.clone(),
+            measured: Measured::default(),
+        });
+        cancelled.collect()
     }
 }

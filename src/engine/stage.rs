@@ -8,6 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
+use crate::engine::batch;
 use crate::engine::driver::{Driver, Lost, Settings};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
@@ -20,22 +21,25 @@ impl Driver {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
-        self.unfed.push(event.clone());
-        self.staged.push((event, fact));
+        self.staged.push(event);
+        self.facts.push(fact);
     }
 
     /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
     pub(super) fn commit(&mut self) -> Result<(), Lost> {
         while !self.staged.is_empty() {
-            let events: Vec<Event> = self.staged.iter().map(|(event, _)| event.clone()).collect();
-            let mut batch = self.engine.batch(&self.run, Writer::Owner(self.epoch), events);
-            batch.after = self.committed;
-            let at = batch.at;
+            self.unfed.extend_from_slice(&self.staged[self.fed..]);
+            self.fed = self.staged.len();
+            let at = self.now();
+            let batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
             failpoint("commit.before");
-            match self.engine.shared.ports.journal.append(batch) {
+            match self.engine.shared.ports.journal.append(&batch) {
                 Ok(_) => {
                     failpoint("commit.after");
-                    for (event, _) in std::mem::take(&mut self.staged) {
+                    self.writer = Writer::Owner(self.epoch);
+                    self.facts.clear();
+                    self.fed = 0;
+                    for event in batch.events {
                         self.committed += 1;
                         self.publish(self.committed, at, event);
                     }
@@ -47,7 +51,10 @@ impl Driver {
                     }
                     self.give_answers();
                 }
-                Err(JournalError::Conflict { .. }) => self.rebase()?,
+                Err(JournalError::Conflict { .. }) => {
+                    self.staged = batch.events;
+                    self.rebase()?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -67,9 +74,10 @@ impl Driver {
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
     pub(super) fn rebase(&mut self) -> Result<(), Lost> {
+        self.rebased += 1;
         let journal = &self.engine.shared.ports.journal;
         let after = if self.staged.is_empty() { self.committed } else { 0 };
-        let definition = self.run.definition.clone();
+        let (definition, status) = (self.run.definition.clone(), self.run.status);
         let events = journal.read(self.run.id, after)?;
         for recorded in events.iter().filter(|recorded| recorded.seq > self.committed) {
             self.feed.publish(&Update::Event(recorded.clone()));
@@ -93,11 +101,17 @@ impl Driver {
             self.take_definition()?;
         }
         if after == 0 {
-            for (event, fact) in std::mem::take(&mut self.staged) {
-                if fact {
-                    self.stage(event, true);
-                }
+            self.fed = 0;
+            let staged = std::mem::take(&mut self.staged).into_iter().zip(std::mem::take(&mut self.facts));
+            for (event, _) in staged.filter(|(_, fact)| *fact) {
+                self.stage(event, true);
             }
+        }
+        if self.run.status == Status::Cancelled && status != Status::Cancelled {
+            for text in self.partial_texts() {
+                self.stage(text, true);
+            }
+            self.break_off();
         }
         self.give_answers();
         self.settle_derived()
@@ -123,14 +137,22 @@ impl Driver {
     }
 
     /// Feeds the flow. A program's answer takes its time, which is not to be that of other runs.
-    fn feed(&mut self, events: &[Event]) -> Wants {
+    fn feed(&mut self) -> Wants {
         self.session.at(self.now());
-        let several = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        if self.settings.runs_code && several {
+        let mut events = &self.staged[self.fed..];
+        if !self.unfed.is_empty() {
+            self.unfed.extend_from_slice(events);
+            events = &self.unfed;
+        }
+        let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let wants = if self.settings.runs_code && several() {
             tokio::task::block_in_place(|| self.session.feed(events))
         } else {
             self.session.feed(events)
-        }
+        };
+        self.fed = self.staged.len();
+        self.unfed.clear();
+        wants
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
@@ -139,8 +161,7 @@ impl Driver {
             return Ok(());
         }
         loop {
-            let fed = std::mem::take(&mut self.unfed);
-            self.wants = self.feed(&fed);
+            self.wants = self.feed();
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

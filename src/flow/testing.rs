@@ -64,7 +64,7 @@ pub fn prompt(id: &str, prompt: &str, rules: &Value) -> Value {
 pub fn shout(want: &Want, _: u32) -> Result<Value, Failure> {
     match &*want.work {
         Work::Prompt(prompt) => Ok(json!(prompt.messages.last().unwrap().text.to_uppercase())),
-        Work::Transform { value } => Ok(value.clone()),
+        Work::Transform { value, .. } => Ok(value.clone()),
         other => Ok(json!(other.kind())),
     }
 }

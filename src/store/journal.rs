@@ -5,15 +5,14 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::body;
 use super::fault::Fault;
-use super::folds::Folds;
 use super::place::{Span, place, seq_of};
 use super::{keep, list, search};
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, JournalError, Writer};
-use crate::core::run::{Run, Status};
+use crate::core::ports::{Append, JournalError, Stands, Writer};
+use crate::core::run::Run;
 
 /// A run as the file knows it.
 pub(super) struct Known {
@@ -22,7 +21,7 @@ pub(super) struct Known {
     /// Its newest event.
     pub(super) head: u64,
     /// The epoch of the process that drives it.
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 /// Looks a run up.
@@ -48,33 +47,37 @@ pub(super) fn nanos(at: DateTime<Utc>) -> i64 {
 
 pub(super) fn create(
     tx: &Transaction,
-    folds: &mut Folds,
     id: RunId,
     at: DateTime<Utc>,
     created: &Created,
+    more: &[Event],
     pinned: &Pinned,
 ) -> Result<(), Fault> {
     pin(tx, pinned)?;
-    let run = Run::new(id, at, created);
+    let mut run = Run::new(id, at, created);
     let n = list::insert(tx, &run)?;
     body::insert(tx, place(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
     uses(tx, n, &created.definition)?;
-    search::is_behind_from(tx, n, 0)?;
-    folds.give(run);
-    Ok(())
+    for event in more {
+        run.apply(run.seq + 1, at, event);
+        body::insert(tx, place(n, run.seq)?, nanos(at), event)?;
+    }
+    list::update(tx, n, at, &Stands::of(&run), more)?;
+    search::is_behind_from(tx, n, 0)
 }
 
-pub(super) fn append(tx: &Transaction, folds: &mut Folds, batch: &Append) -> Result<u64, Fault> {
+pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
     let Known { n, head, epoch } = known(tx, batch.run)?;
     // Whoever lost the run learns that, rather than that it went on.
-    if matches!(batch.writer, Writer::Owner(held) if held != epoch) {
+    if matches!(batch.writer, Writer::Owner(held) | Writer::Taking(held) if held != epoch) {
         return Err(JournalError::Superseded.into());
     }
     if head != batch.after {
         return Err(JournalError::Conflict { head }.into());
     }
-    let mut run = folds.take(tx, batch.run, n, head)?;
-    let before = run.status;
+    if matches!(batch.writer, Writer::Taking(_)) {
+        tx.prepare_cached("UPDATE runs SET epoch = epoch + 1 WHERE n = ?1")?.execute([n])?;
+    }
     let at = nanos(batch.at);
     let mut seq = head;
     for event in &batch.events {
@@ -83,31 +86,20 @@ pub(super) fn append(tx: &Transaction, folds: &mut Folds, batch: &Append) -> Res
         if let Event::RunUpdated { definition, .. } = event {
             uses(tx, n, definition)?;
         }
-        run.apply(seq, batch.at, event);
     }
     if seq > head {
-        list::update(tx, n, &run, before, &batch.events)?;
+        list::update(tx, n, batch.at, &batch.stands, &batch.events)?;
         search::is_behind_from(tx, n, head)?;
-        if run.status != Status::Running {
-            search::catch_up(tx, Some(n))?;
-        }
+        search::keep_up(tx, n, seq, batch.stands.status)?;
     }
-    keep::learn(tx, &run.task, at, &batch.learn)?;
-    keep::merge_state(tx, run.session.as_deref(), &batch.state)?;
-    folds.give(run);
+    keep::learn(tx, n, at, &batch.learn)?;
+    keep::merge_state(tx, n, &batch.state)?;
     Ok(seq)
 }
 
 pub(super) fn read(db: &Connection, run: RunId, after: u64) -> Result<Vec<Recorded>, Fault> {
     let n = known(db, run)?.n;
     body::read(db, run, Span::after(n, after))
-}
-
-pub(super) fn take_over(tx: &Transaction, run: RunId) -> Result<u64, Fault> {
-    let n = known(tx, run)?.n;
-    Ok(tx
-        .prepare_cached("UPDATE runs SET epoch = epoch + 1 WHERE n = ?1 RETURNING epoch")?
-        .query_row([n], |row| row.get(0))?)
 }
 
 /// Keeps a definition. Found again elsewhere it is the same one, in the folder where it lies now.
@@ -130,6 +122,11 @@ pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, 
         Some(body) => Ok(serde_json::from_str(&body)?),
         None => Err(Fault::Said(format!("it does not hold the definition {hash} that a run was started with"))),
     }
+}
+
+/// Folds a run's whole journal.
+pub(super) fn fold(db: &Connection, id: RunId, n: i64) -> Result<Run, Fault> {
+    Run::fold(id, &body::read(db, id, Span::of(n))?).map_err(|error| Fault::Said(error.to_string()))
 }
 
 /// Notes that a run goes by a definition.

@@ -9,14 +9,14 @@ use crate::core::event::Lesson;
 use crate::core::id::RunId;
 use crate::core::ports::{JournalError, Learned};
 
-/// Keeps lessons of a task, each once.
-pub(super) fn learn(tx: &Connection, task: &str, at: i64, lessons: &[Lesson]) -> Result<(), Fault> {
+/// Keeps lessons for the task of run `n`, each once.
+pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Result<(), Fault> {
     for lesson in lessons {
         tx.prepare_cached(
-            "INSERT INTO lessons (task, step, text, at) SELECT ?1, ?2, ?3, ?4
-             WHERE NOT EXISTS (SELECT 1 FROM lessons WHERE task = ?1 AND step = ?2 AND text = ?3)",
+            "INSERT INTO lessons (task, step, text, at) SELECT task, ?2, ?3, ?4 FROM runs WHERE n = ?1
+             AND NOT EXISTS (SELECT 1 FROM lessons WHERE task = runs.task AND step = ?2 AND text = ?3)",
         )?
-        .execute(params![task, lesson.step, lesson.text, at])?;
+        .execute(params![n, lesson.step, lesson.text, at])?;
     }
     Ok(())
 }
@@ -48,10 +48,12 @@ pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), 
     Ok(())
 }
 
-/// Merges values into the state of a run's session, name by name.
-pub(super) fn merge_state(tx: &Connection, session: Option<&str>, values: &Value) -> Result<(), Fault> {
-    let (Some(name), Value::Object(values)) = (session, values) else { return Ok(()) };
-    let mut state = state(tx, name)?;
+/// Merges values into the state of the session of run `n`, name by name.
+pub(super) fn merge_state(tx: &Connection, n: i64, values: &Value) -> Result<(), Fault> {
+    let Value::Object(values) = values else { return Ok(()) };
+    let mut select = tx.prepare_cached("SELECT session FROM runs WHERE n = ?1")?;
+    let Some(name) = select.query_row([n], |row| row.get::<_, Option<String>>(0))? else { return Ok(()) };
+    let mut state = state(tx, &name)?;
     state.extend(values.clone());
     tx.prepare_cached(
         "INSERT INTO sessions (name, state) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = excluded.state",

@@ -1,5 +1,6 @@
 //! The list of runs: one row each, kept with every append, filtered and found by a piece of the id.
 
+use chrono::{DateTime, Utc};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
@@ -8,7 +9,7 @@ use super::journal::nanos;
 use super::says;
 use crate::core::event::Event;
 use crate::core::id::RunId;
-use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::ports::{HistoryQuery, RunRow, Stands};
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
@@ -38,17 +39,22 @@ pub(super) fn insert(tx: &Connection, run: &Run) -> Result<i64, Fault> {
     Ok(tx.last_insert_rowid())
 }
 
-/// Brings the row to where the run stands after `events`; `before` is the status that the row has.
-pub(super) fn update(tx: &Connection, n: i64, run: &Run, before: Status, events: &[Event]) -> Result<(), Fault> {
+/// Brings the row of run `n` to where the run stands after `events`.
+pub(super) fn update(
+    tx: &Connection,
+    n: i64,
+    at: DateTime<Utc>,
+    stands: &Stands,
+    events: &[Event],
+) -> Result<(), Fault> {
     let snippet = events.iter().rev().find_map(says::snippet);
     tx.prepare_cached(
         "UPDATE runs SET title = ?2, updated_at = ?3, waiting = ?4, snippet = coalesce(?5, snippet) WHERE n = ?1",
     )?
-    .execute(params![n, run.title, nanos(run.updated_at), run.gates(), snippet])?;
+    .execute(params![n, stands.title, nanos(at), stands.waiting, snippet])?;
     // Apart, because it is indexed and seldom changes.
-    if run.status != before {
-        tx.prepare_cached("UPDATE runs SET status = ?2 WHERE n = ?1")?.execute(params![n, run.status.name()])?;
-    }
+    tx.prepare_cached("UPDATE runs SET status = ?2 WHERE n = ?1 AND status <> ?2")?
+        .execute(params![n, stands.status.name()])?;
     Ok(())
 }
 
@@ -67,7 +73,7 @@ pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> R
         nanos(run.created_at),
         run.status.name(),
     ])?;
-    update(tx, n, run, run.status, events)
+    update(tx, n, run.updated_at, &Stands::of(run), events)
 }
 
 /// Runs by what is known of them, newest first.

@@ -11,7 +11,6 @@
 
 mod body;
 mod fault;
-mod folds;
 mod journal;
 mod keep;
 mod list;
@@ -33,12 +32,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
 use self::fault::Fault;
-use self::folds::Folds;
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{self, Append, HistoryQuery, Journal, JournalError, Learned, RunRow, Stamp};
+use crate::core::ports::{Append, HistoryQuery, Journal, JournalError, Learned, RunRow, Stamp};
 
 pub use self::rebuild::Rebuilt;
 
@@ -62,14 +60,8 @@ pub enum Mode {
 pub struct Store {
     path: PathBuf,
     reader: Mutex<Connection>,
-    writer: Option<Mutex<Writer>>,
+    writer: Option<Mutex<Connection>>,
     read_only: Option<String>,
-}
-
-/// The one connection that writes.
-struct Writer {
-    db: Connection,
-    folds: Folds,
 }
 
 impl Store {
@@ -94,7 +86,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             reader: Mutex::new(opened.reader),
-            writer: opened.writer.map(|db| Mutex::new(Writer { db, folds: Folds::default() })),
+            writer: opened.writer.map(Mutex::new),
             read_only: opened.read_only,
         })
     }
@@ -127,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be used or is read-only.
     pub fn durability(&self) -> Result<(String, i64), JournalError> {
-        self.writing(|tx, _| {
+        self.writing(|tx| {
             let mode = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
             Ok((mode, tx.pragma_query_value(None, "synchronous", |row| row.get(0))?))
         })
@@ -138,7 +130,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be used.
     pub fn rebuild(&self) -> Result<Rebuilt, JournalError> {
-        self.writing(|tx, _| rebuild::rebuild(tx))
+        self.writing(rebuild::rebuild)
     }
 
     /// Reads one state of the file, whatever is committed meanwhile.
@@ -148,16 +140,15 @@ impl Store {
     }
 
     /// Writes all or nothing.
-    fn writing<T>(&self, f: impl FnOnce(&Transaction, &mut Folds) -> Result<T, Fault>) -> Result<T, JournalError> {
+    fn writing<T>(&self, f: impl FnOnce(&Transaction) -> Result<T, Fault>) -> Result<T, JournalError> {
         let Some(writer) = &self.writer else {
             let why = self.read_only.as_deref().unwrap_or_default();
             return Err(JournalError::Store(format!("nothing was written: {why}")));
         };
-        let mut writer = lock(writer);
-        let Writer { db, folds } = &mut *writer;
+        let mut db = lock(writer);
         let done = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Fault::from).and_then(|tx| {
-            let done = f(&tx, folds)?;
-            tx.commit().inspect_err(|_| *folds = Folds::default())?;
+            let done = f(&tx)?;
+            tx.commit()?;
             Ok(done)
         });
         done.map_err(|fault| fault.at(&self.path))
@@ -167,7 +158,7 @@ impl Store {
     fn catch_up(&self) {
         let Ok(true) = self.reading(search::is_behind) else { return };
         for _ in 0..search::BATCHES {
-            match self.writing(|tx, _| search::catch_up(tx, None)) {
+            match self.writing(|tx| search::catch_up(tx, None)) {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return,
             }
@@ -189,19 +180,11 @@ impl Journal for Store {
         more: &[Event],
         pinned: &Pinned,
     ) -> Result<(), JournalError> {
-        self.writing(|tx, folds| {
-            journal::create(tx, folds, run, at, created, pinned)?;
-            if more.is_empty() {
-                return Ok(());
-            }
-            let (writer, events) = (ports::Writer::Decider, more.to_vec());
-            let batch = Append { run, after: 1, writer, at, events, learn: Vec::new(), state: Value::Null };
-            journal::append(tx, folds, &batch).map(|_| ())
-        })
+        self.writing(|tx| journal::create(tx, run, at, created, more, pinned))
     }
 
-    fn append(&self, batch: Append) -> Result<u64, JournalError> {
-        self.writing(|tx, folds| journal::append(tx, folds, &batch))
+    fn append(&self, batch: &Append) -> Result<u64, JournalError> {
+        self.writing(|tx| journal::append(tx, batch))
     }
 
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError> {
@@ -222,8 +205,8 @@ impl Journal for Store {
         self.reading(|db| Ok(journal::known(db, run)?.head))
     }
 
-    fn take_over(&self, run: RunId) -> Result<u64, JournalError> {
-        self.writing(|tx, _| journal::take_over(tx, run))
+    fn epoch(&self, run: RunId) -> Result<u64, JournalError> {
+        self.reading(|db| Ok(journal::known(db, run)?.epoch))
     }
 
     fn definition(&self, hash: &Fingerprint) -> Result<Pinned, JournalError> {
@@ -231,7 +214,7 @@ impl Journal for Store {
     }
 
     fn pin(&self, pinned: &Pinned) -> Result<Fingerprint, JournalError> {
-        self.writing(|tx, _| journal::pin(tx, pinned))
+        self.writing(|tx| journal::pin(tx, pinned))
     }
 
     fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError> {
@@ -247,7 +230,7 @@ impl Journal for Store {
     }
 
     fn delete(&self, run: RunId) -> Result<(), JournalError> {
-        self.writing(|tx, _| journal::delete(tx, run))
+        self.writing(|tx| journal::delete(tx, run))
     }
 
     fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, JournalError> {
@@ -255,7 +238,7 @@ impl Journal for Store {
     }
 
     fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
-        self.writing(|tx, _| keep::teach(tx, id, text))
+        self.writing(|tx| keep::teach(tx, id, text))
     }
 
     fn session(&self, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), JournalError> {
@@ -263,7 +246,7 @@ impl Journal for Store {
     }
 
     fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), JournalError> {
-        self.writing(|tx, _| keep::keep_draft(tx, run, name, text))
+        self.writing(|tx| keep::keep_draft(tx, run, name, text))
     }
 
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError> {

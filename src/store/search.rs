@@ -11,8 +11,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, para
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::folds::fold;
-use super::journal::nanos;
+use super::journal::{fold, nanos};
 use super::list::{self, Filter};
 use super::mark::{mark, without_spaces};
 use super::place::{Span, place, run_of};
@@ -21,11 +20,15 @@ use crate::core::event::{Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 /// Events that one transaction indexes at most, so that nobody waits long for it.
 const BATCH: i64 = 256;
+
+/// So many events of a run that waits for a person are indexed at once: each on its own costs several times as much.
+const MUCH: u64 = 64;
 
 /// Transactions that a query spends at most on what is not indexed yet.
 pub(super) const BATCHES: usize = 64;
@@ -52,6 +55,23 @@ const TRIED: i64 = 8;
 pub(super) fn is_behind_from(tx: &Connection, n: i64, head: u64) -> Result<(), Fault> {
     tx.prepare_cached("INSERT OR IGNORE INTO pending (run, done) VALUES (?1, ?2)")?.execute(params![n, head])?;
     Ok(())
+}
+
+/// Indexes the events of run `n` up to `head`, where that is worth its cost: when the run stands still for long, or when
+/// there is much. What is left is indexed before it is searched.
+pub(super) fn keep_up(tx: &Connection, n: i64, head: u64, status: Status) -> Result<(), Fault> {
+    match status {
+        Status::Running => return Ok(()),
+        Status::Waiting => {
+            let mut pending = tx.prepare_cached("SELECT done FROM pending WHERE run = ?1")?;
+            let done: u64 = pending.query_row([n], |row| row.get(0))?;
+            if head.saturating_sub(done) < MUCH {
+                return Ok(());
+            }
+        }
+        Status::Paused | Status::Completed | Status::Failed | Status::Cancelled => {}
+    }
+    catch_up(tx, Some(n)).map(|_| ())
 }
 
 /// Whether anything is to be indexed.

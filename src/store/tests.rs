@@ -9,7 +9,8 @@ use super::{Mode, Store, lock};
 use crate::core::event::{Created, Event};
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, Journal as _, Writer};
+use crate::core::ports::{Append, Journal as _, Stands, Writer};
+use crate::core::run::Status;
 use crate::core::task::{Body, Instruct, Kind, Task};
 
 fn pinned() -> Pinned {
@@ -32,7 +33,7 @@ fn pinned() -> Pinned {
 /// Lets the file grow to so many pages and no further, as a full disk would.
 fn limit_pages(store: &Store, pages: u32) {
     let writer = lock(store.writer.as_ref().unwrap());
-    writer.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    writer.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
 }
 
 #[test]
@@ -61,7 +62,8 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
     let say = |after| {
         let events = vec![Event::MessageAdded { text: "m ".repeat(1_900), by: "ana".into() }];
         let (at, writer) = (DateTime::UNIX_EPOCH, Writer::Decider);
-        store.append(Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null })
+        let stands = Stands { title: String::new(), status: Status::Running, waiting: 0 };
+        store.append(&Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands })
     };
     limit_pages(&store, 80);
     let mut head = 1;

@@ -46,6 +46,7 @@ pub enum Id {
     NextWaiting,
     Zoom,
     Filter,
+    Alike,
     Up,
     Down,
     First,
@@ -212,6 +213,7 @@ pub static TABLE: &[Command] = &[
     command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
         gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Running
     }),
+    command!(AcceptMarked, "Accept the marked", "accept marked", [c('A')], |s| on(s, Screen::Run) && s.marked),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
@@ -239,7 +241,7 @@ pub static TABLE: &[Command] = &[
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
-        on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
+        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateFor::Approval) | Selected::Unread)
     }),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
@@ -249,14 +251,17 @@ pub static TABLE: &[Command] = &[
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
-    command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
-        on(s, Screen::Run) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+    command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
+        on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateFor::Review)
     }),
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
+    command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
+        on(s, Screen::Run) && s.alike
+    }),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
@@ -474,7 +479,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..512u32 {
+                    for bits in 0..1024u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -489,6 +494,7 @@ mod tests {
                             others: bit(6),
                             rests: bit(7),
                             asks: bit(8),
+                            alike: bit(9),
                         });
                     }
                 }

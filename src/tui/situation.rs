@@ -102,6 +102,8 @@ pub struct Situation {
     pub asks: bool,
     /// Calls are marked.
     pub marked: bool,
+    /// Calls that wait with the same output are folded, or were before the person took them apart.
+    pub alike: bool,
     /// The run has something under way.
     pub going: bool,
     /// Something else waits.

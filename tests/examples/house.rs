@@ -195,6 +195,7 @@ impl House {
         let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new());
         let watch = Arc::new(Watch::default());
         let engine = Engine::new(Ports {
+            environment: BTreeMap::new(),
             journal: Arc::new(journal) as Arc<dyn Journal>,
             performer: Arc::new(steps),
             secrets,
@@ -202,7 +203,6 @@ impl House {
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
-            environment: BTreeMap::new(),
         });
         Self { engine, model, watch, folder }
     }

@@ -11,7 +11,8 @@ use stepwell::core::gate::{Answer, Gate, GateFor};
 use stepwell::core::id::RunId;
 use stepwell::core::key::Key;
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::{Append, HistoryQuery, Journal as _, JournalError, Writer};
+use stepwell::core::ports::{Append, HistoryQuery, Journal as _, JournalError, Stands, Writer};
+use stepwell::core::run::Run;
 use stepwell::core::step::OnCrash;
 use stepwell::core::task::{Body, Instruct, Kind, Task};
 use stepwell::store::{Mode, Store};
@@ -98,16 +99,18 @@ pub fn begin(store: &Store, number: u64, inputs: Value) -> RunId {
 }
 
 pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> Result<u64, JournalError> {
-    let batch = Append {
-        run,
-        after,
-        writer: Writer::Decider,
-        at: time(i64::try_from(after).unwrap()),
-        events,
-        learn: Vec::new(),
-        state: Value::Null,
-    };
-    store.append(batch)
+    store.append(&batch(store, run, after, events))
+}
+
+/// Events to be appended, with how the run stands after them.
+pub fn batch(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> Append {
+    let at = time(i64::try_from(after).unwrap());
+    let mut folded = Run::fold(run, &store.read(run, 0).unwrap()).unwrap();
+    for event in &events {
+        folded.apply(folded.seq + 1, at, event);
+    }
+    let (writer, stands) = (Writer::Decider, Stands::of(&folded));
+    Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands }
 }
 
 pub fn key(text: &str) -> Key {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use stepwell::core::event::{Event, Lesson};
 use stepwell::core::ports::{Append, Journal as _, JournalError, Writer};
 use stepwell::core::run::Run;
@@ -79,24 +79,24 @@ fn whoever_comes_second_is_told_and_nothing_is_written() {
 fn a_process_that_lost_the_run_cannot_write_to_it() {
     let place = place();
     let run = begin(&place.store, 1, json!({}));
-    let first = place.store.take_over(run).unwrap();
-    let second = place.again().take_over(run).unwrap();
-    assert!(second > first);
-    let batch = |epoch, after| Append {
-        run,
-        after,
-        writer: Writer::Owner(epoch),
-        at: time(1),
-        events: vec![started("write", 1)],
+    let other = place.again();
+    let (first, second) = (place.store.epoch(run).unwrap(), other.epoch(run).unwrap());
+    let by = |writer, after| Append {
+        writer,
         learn: vec![Lesson { step: "write".to_owned(), text: "rhyme".to_owned() }],
-        state: Value::Null,
+        ..batch(&place.store, run, after, vec![started("write", 1)])
     };
-    assert!(matches!(place.store.append(batch(first, 1)), Err(JournalError::Superseded)));
-    assert_eq!(place.store.head(run).unwrap(), 1);
-    assert!(place.store.learned(None).unwrap().is_empty());
-    place.store.append(batch(second, 1)).unwrap();
+    // Two processes want to take it over; the one that writes first has it.
+    other.append(&by(Writer::Taking(second), 1)).unwrap();
     assert_eq!(place.store.learned(Some("poem")).unwrap().len(), 1);
-    assert!(matches!(place.store.append(batch(first, 1)), Err(JournalError::Superseded)), "not merely a conflict");
+    assert_eq!(place.store.epoch(run).unwrap(), second + 1);
+    for lost in [Writer::Taking(first), Writer::Owner(first)] {
+        let refused = place.store.append(&by(lost, 2));
+        assert!(matches!(refused, Err(JournalError::Superseded)), "not merely a conflict: {refused:?}");
+    }
+    assert_eq!(place.store.head(run).unwrap(), 2);
+    other.append(&by(Writer::Owner(second + 1), 2)).unwrap();
+    assert!(matches!(place.store.append(&by(Writer::Owner(first), 2)), Err(JournalError::Superseded)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stepwell::core::event::{Event, Lesson};
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Append, Journal as _, Writer};
+use stepwell::core::ports::{Append, Journal as _};
 use stepwell::store::Store;
 
 use super::common::*;
@@ -11,17 +11,7 @@ use super::common::*;
 fn learn(store: &Store, run: RunId, lessons: &[&str]) {
     let learn = lessons.iter().map(|text| Lesson { step: "write".into(), text: (*text).into() }).collect();
     let after = store.head(run).unwrap();
-    store
-        .append(Append {
-            run,
-            after,
-            writer: Writer::Decider,
-            at: time(5),
-            events: Vec::new(),
-            learn,
-            state: Value::Null,
-        })
-        .unwrap();
+    store.append(&Append { learn, ..batch(store, run, after, Vec::new()) }).unwrap();
 }
 
 #[test]
@@ -32,7 +22,7 @@ fn a_lesson_is_listed_once_changed_and_removed() {
     learn(&place.store, run, &["rhyme"]);
     let lessons = place.store.learned(Some("poem")).unwrap();
     assert_eq!(lessons.iter().map(|l| l.lesson.text.as_str()).collect::<Vec<_>>(), ["rhyme", "be short"]);
-    assert_eq!((lessons[0].task.as_str(), lessons[0].at), ("poem", time(5)));
+    assert_eq!((lessons[0].task.as_str(), lessons[0].at), ("poem", time(1)));
     assert!(place.store.learned(Some("email")).unwrap().is_empty());
 
     place.store.teach(lessons[0].id, Some("never rhyme")).unwrap();
@@ -49,9 +39,7 @@ fn a_session_remembers_its_state_and_its_completed_runs() {
         created.session = Some("work".into());
         place.store.create(id(number), time(0), &created, &[], &pinned("chat")).unwrap();
         let events = if done { vec![Event::RunCompleted { title: "t".into(), body: "b".into() }] } else { Vec::new() };
-        let (run, at) = (id(number), time(1));
-        let batch = Append { run, after: 1, writer: Writer::Decider, at, events, learn: Vec::new(), state };
-        place.store.append(batch).unwrap();
+        place.store.append(&Append { state, ..batch(&place.store, id(number), 1, events) }).unwrap();
     };
     assert_eq!(place.store.session("work", 5).unwrap(), (json!({}), Vec::new()));
     in_session(1, json!({"tone": "dry", "count": 1}), true);

@@ -334,7 +334,7 @@ impl Desk {
             }
             Effect::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
-                super::results::write_new(&file, text.data())?;
+                super::results::write_new(&file, text.data().as_bytes())?;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             _ => Ok(None),

@@ -85,11 +85,11 @@ impl Desk {
         let file = self.cwd.join(&path);
         let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("md").to_owned();
         let format = Format::from_name(&ending)
-            .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, json, csv"))?;
+            .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, pdf, json, csv"))?;
         self.blocking(move |engine| {
             let run = load(engine, run)?;
-            let text = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
-            write_new(&file, &text)?;
+            let bytes = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
+            write_new(&file, &bytes)?;
             Ok(Message::Done(format!("written to {path}")))
         })
         .await
@@ -97,11 +97,11 @@ impl Desk {
 }
 
 /// Writes a text to a file that does not exist yet.
-pub fn write_new(file: &Path, text: &str) -> Result<(), String> {
+pub fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-        file.write_all(text.as_bytes())?;
-        if !text.ends_with('\n') {
+        file.write_all(bytes)?;
+        if !bytes.ends_with(b"\n") {
             file.write_all(b"\n")?;
         }
         file.sync_all()

@@ -107,11 +107,7 @@ pub fn delete(run: &RunRow) -> Effect {
 /// Asks for the key of the provider that a call asks.
 #[must_use]
 pub fn give_key(run: RunId, key: &Key) -> Effect {
-    Above::effect(Kind::Ask(Ask::new(
-        "The provider's key; kept in memory, for this session only",
-        "",
-        Then::Key(run, key.clone()),
-    )))
+    Above::effect(Kind::Ask(Ask::new("A key, for this session only", "", Then::Key(run, key.clone()))))
 }
 
 /// The models that could make a call: the config's roles and what was found, then any other by its name.

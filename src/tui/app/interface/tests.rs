@@ -183,6 +183,14 @@ fn failed(class: FailureClass) -> Story {
         .then(Event::RunFailed { key: Some(key), error })
 }
 
+/// Seven reviews with the same output.
+fn alike() -> Story {
+    (0..7).fold(Story::new("check", "check", TaskKind::Workflow), |story, n| {
+        let key = format!("look[{n}]");
+        story.start(&key, 1, Some(json!(format!("file {n}")))).finish(&key, 1, json!("Nothing.")).review(&key, 1, None)
+    })
+}
+
 fn structured() -> Story {
     let value = json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]);
     Story::new("poem", "p", TaskKind::Workflow)
@@ -311,6 +319,7 @@ fn worlds() -> Vec<World> {
             tell(&mut interface, Message::Open(Box::new(Layered::Choose(choose).into())));
             interface
         }),
+        world("alike", || on(alike())),
         world("compare", || then(on(many()), &["d", "PgDn"])),
         world("compare the first", || then(on(many()), &["d", "Left"])),
         world("compared with the first", || then(on(many()), &["d", "["])),
@@ -350,6 +359,62 @@ fn worlds() -> Vec<World> {
         world("help", || then(on(review()), &["?", "Down"])),
         world("rename", || then(history(), &["^r"])),
     ]
+}
+
+/// The worlds that are worth a look at every size: each screen and each layer.
+const LOOKED_AT: [&str; 36] = [
+    "home in the middle",
+    "home that searches",
+    "form",
+    "review",
+    "marked",
+    "alike",
+    "review edited",
+    "fields",
+    "field value",
+    "retry of others, ticked",
+    "compare",
+    "prompt",
+    "filter",
+    "running",
+    "paused",
+    "done",
+    "write to",
+    "approval",
+    "input",
+    "secret",
+    "in doubt",
+    "stale",
+    "budget",
+    "confirm",
+    "failed for lack of a key",
+    "a key is asked for",
+    "another model",
+    "chat with a document",
+    "document",
+    "history",
+    "filters of the history",
+    "inbox",
+    "connect",
+    "palette",
+    "help",
+    "rename",
+];
+
+#[test]
+fn every_screen_and_layer_at_three_sizes_coloured_and_not() {
+    let worlds: BTreeMap<&str, _> = worlds().into_iter().collect();
+    for name in LOOKED_AT {
+        let mut pictures = Vec::new();
+        for (size, depth) in [((120, 40), Depth::None), ((80, 24), Depth::Sixteen), ((40, 12), Depth::None)] {
+            let mut interface = worlds[name]();
+            tell(&mut interface, Message::Resize(size.0, size.1));
+            let (picture, _) = frame(size, depth, |canvas, area| interface.view(canvas, area));
+            pictures.push(picture);
+        }
+        let file = name.replace([' ', ','], "_");
+        insta::assert_snapshot!(file, pictures.join("\n\n"));
+    }
 }
 
 /// The keys of a command as the table names them, as what the terminal sends.

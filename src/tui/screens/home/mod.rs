@@ -149,12 +149,11 @@ impl HomeScreen {
         &self.tasks
     }
 
-    /// What was looked for was found and is open: the search begins anew.
+    /// What was looked for was found and is open: whoever comes back begins anew, with what waits.
     pub fn was_found(&mut self) {
-        if !self.search.is_empty() {
-            self.search = LineInput::default();
-            self.refresh();
-        }
+        self.search = LineInput::default();
+        (self.moved, self.touched) = (false, false);
+        self.refresh();
     }
 
     /// Which model answers, and why.

@@ -406,6 +406,7 @@ fn row_of(call: &Call) -> rows::Row {
         waits: true,
         count: None,
         folded: false,
+        alike: Vec::new(),
     }
 }
 

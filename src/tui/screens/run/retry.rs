@@ -13,6 +13,9 @@ use crate::core::event::Scope;
 use crate::core::gate::{Answer, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
+use crate::core::step::Does;
+use crate::core::task::Body;
+use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Again, Effect};
@@ -227,12 +230,9 @@ impl RunScreen {
     }
 
     fn is_prompt(&self, step: &str) -> bool {
-        use crate::core::step::Does;
-        use crate::core::task::Body;
-        use crate::core::work::Work;
         let declared = self.task.as_deref().and_then(|task| match &task.body {
             Body::Workflow(workflow) => workflow.all_steps().into_iter().find(|declared| declared.id == step),
-            _ => None,
+            Body::Instruct(_) => None,
         });
         match declared {
             Some(declared) => matches!(declared.does, Does::Prompt(_)),

@@ -345,11 +345,32 @@ fn the_instruction_of_a_rejected_attempt_stays_visible() {
 }
 
 #[test]
+fn outputs_that_are_the_same_are_one_row_that_is_marked_as_a_whole_and_can_be_taken_apart() {
+    let mut story = Story::new("check", "check", Kind::Workflow);
+    for n in 0..9 {
+        let key = format!("look[{n}]");
+        let says = if n == 4 { "A leak." } else { "Nothing." };
+        let item = Some(json!(format!("file {n}")));
+        story = story.start(&key, 1, item).finish(&key, 1, json!(says)).review(&key, 1, None);
+    }
+    let mut screen = open(story);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("file 0") && picture.contains("×8") && picture.contains("file 4"), "{picture}");
+    assert!(!picture.contains("file 1"), "{picture}");
+    let effects = press(&mut screen, &["Space", "A"]);
+    assert_eq!(decided(&effects).len(), 8);
+    assert!(decided(&effects).iter().all(|decision| decision.key.to_string() != "look[4]"));
+    press(&mut screen, &["="]);
+    assert!(look(&mut screen, (80, 24)).contains("file 1"));
+}
+
+#[test]
 fn thirty_items_are_filtered_marked_and_accepted_together() {
     let mut story = Story::new("review", "review · 30 files", Kind::Workflow);
     for n in 0..30 {
         let (key, name) = (format!("judge[{n}]"), format!("src/{}{n}.rs", if n % 10 == 3 { "core/" } else { "" }));
-        story = story.start(&key, 1, Some(json!(name))).finish(&key, 1, json!("fine")).review(&key, 1, None);
+        story =
+            story.start(&key, 1, Some(json!(name))).finish(&key, 1, json!(format!("fine {n}"))).review(&key, 1, None);
     }
     let mut screen = open(story);
     press(&mut screen, &["/"]);

@@ -11,7 +11,7 @@ use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
 use super::reopen::skipping;
 use super::result::result_draft;
-use super::rows::RowId;
+use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
 use crate::core::gate::GateFor;
@@ -154,7 +154,6 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
-            Id::GoOn => vec![Effect::GoOn(self.run.id)],
             Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
             Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
             Id::RaiseBudget => self.ask(
@@ -189,7 +188,6 @@ impl RunScreen {
             }
             Id::Prompt => self.open_prompt(),
             Id::Stop => self.stop(),
-            Id::Pause => vec![Effect::Pause(self.run.id)],
             Id::Copy => self.copy(),
             Id::WriteFile => {
                 let input = LineInput::new(&format!("{}.md", self.run.task));
@@ -224,6 +222,11 @@ impl RunScreen {
                 self.pane = if self.zoom { Pane::Output } else { Pane::List };
                 Vec::new()
             }
+            Id::Alike => {
+                self.apart = !self.apart;
+                self.refresh();
+                Vec::new()
+            }
             Id::Filter => {
                 self.filter.get_or_insert_default();
                 self.pane = Pane::List;
@@ -234,18 +237,30 @@ impl RunScreen {
                 self.pane = if self.pane == Pane::List { Pane::Output } else { Pane::List };
                 Vec::new()
             }
-            Id::Answer => vec![Effect::Go(Go::Answer)],
-            Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
-            Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
-            Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Inbox => vec![Effect::Go(Go::Inbox)],
-            Id::History => vec![Effect::Go(Go::History)],
-            Id::Suspend => vec![Effect::Suspend],
-            other => {
-                self.walk(other);
-                Vec::new()
-            }
+            other => self.leads(other).map_or_else(
+                || {
+                    self.walk(other);
+                    Vec::new()
+                },
+                |effect| vec![effect],
+            ),
         }
+    }
+
+    /// The commands that concern the run as a whole, or lead elsewhere.
+    fn leads(&self, id: Id) -> Option<Effect> {
+        Some(match id {
+            Id::GoOn => Effect::GoOn(self.run.id),
+            Id::Pause => Effect::Pause(self.run.id),
+            Id::Answer => Effect::Go(Go::Answer),
+            Id::FollowUp => Effect::Go(Go::FollowUp),
+            Id::RunAgain => Effect::Go(Go::RunAgain),
+            Id::SwitchRun => Effect::Go(Go::NextRun),
+            Id::Inbox => Effect::Go(Go::Inbox),
+            Id::History => Effect::Go(Go::History),
+            Id::Suspend => Effect::Suspend,
+            _ => return None,
+        })
     }
 
     /// The commands that move something.
@@ -349,8 +364,12 @@ impl RunScreen {
 
     fn mark(&mut self) -> Vec<Effect> {
         if let Some(key) = self.call().map(|call| call.key.clone()) {
-            if !self.marked.remove(&key) {
+            let alike = self.selected_row().map(|row| row.alike.clone()).unwrap_or_default();
+            if self.marked.remove(&key) {
+                self.marked.retain(|key| !alike.contains(key));
+            } else {
                 self.marked.insert(key);
+                self.marked.extend(alike);
             }
             self.select(1);
         } else if let Some(RowId::Group(key)) = self.selected_row().map(|row| row.id.clone()) {
@@ -366,8 +385,8 @@ impl RunScreen {
     /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
     fn accept_marked(&mut self) -> Vec<Effect> {
         let run = Arc::clone(&self.run);
-        let listed =
-            |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row.id == RowId::Call(key.clone()));
+        let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
+        let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
             gate.kind == GateFor::Review
                 && gate.allowed.contains(&crate::core::gate::Answer::Accept)

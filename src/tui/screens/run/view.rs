@@ -125,6 +125,9 @@ impl RunScreen {
             let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), height: 1, ..inner };
             filter.paint(canvas, field, matches!(self.over, Over::Filter), false);
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+            if self.rows.is_empty() {
+                canvas.text(inner, " nothing like that", theme.muted);
+            }
         }
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
@@ -133,7 +136,11 @@ impl RunScreen {
         let (sign, style) = sign(row, theme);
         let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains(key));
         let indent = "  ".repeat(row.depth.min(6));
-        let count = row.count.map(|(done, all)| format!(" {done}/{all}")).unwrap_or_default();
+        let count = match (row.count, row.alike.len()) {
+            (Some((done, all)), _) => format!(" {done}/{all}"),
+            (None, 0) => String::new(),
+            (None, others) => format!(" ×{}", others + 1),
+        };
         let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
         let title = fit(&row.title, room).into_owned();
         let blank = room.saturating_sub(width(&title));
@@ -247,8 +254,11 @@ impl RunScreen {
         let theme = *canvas.theme;
         match self.live() {
             Some(live) if !live.text.is_empty() => {
-                canvas.seen.output = Extent { lines: live.text.height(area.width, &theme), height: area.height.into() };
-                live.text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                let work = self.call().and_then(|call| call.newest()?.work.as_deref());
+                live.with_shown(work.is_some_and(|work| work.schema().is_some()), |text| {
+                    canvas.seen.output = Extent { lines: text.height(area.width, &theme), height: area.height.into() };
+                    text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                });
             }
             Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),
             _ => canvas.text(area, "waiting for the first words…", theme.muted),
