@@ -133,6 +133,7 @@ fn a_hundred_megabytes_of_output_leave_the_keys_alone() {
     screen.press("?");
     screen.wait_for("What can be done here");
     screen.press(ESC);
+    screen.wait_while("What can be done here");
     leave(screen);
 }
 

@@ -21,6 +21,7 @@ mod recover;
 mod stage;
 mod start;
 mod update;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,12 +49,6 @@ use crate::core::ports::{
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
-
-/// How often a run that another process drives is looked at.
-const WATCH: Duration = Duration::from_millis(80);
-
-/// The same, of a run that no process drives.
-const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -265,13 +260,6 @@ impl Engine {
             }
         }
         Ok(rows)
-    }
-
-    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
-    /// another then. `None` when that cannot be told now.
-    #[must_use]
-    pub fn stamp(&self) -> Option<Stamp> {
-        self.shared.ports.journal.stamp()
     }
 
     /// A run as it stands, and a mailbox with all that comes after.
@@ -573,27 +561,6 @@ impl Engine {
 
     fn feed(&self, run: RunId) -> Feed {
         self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
-    }
-
-    /// Publishes what another process writes, as long as anybody reads and nobody drives here.
-    fn watch(&self, run: RunId, mut seen: u64, feed: Feed) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            while feed.is_read() && engine.drive_of(run).is_none() {
-                match engine.shared.ports.journal.read(run, seen) {
-                    Ok(new) => {
-                        for recorded in new {
-                            seen = recorded.seq;
-                            feed.publish(&Update::Event(recorded));
-                        }
-                    }
-                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
-                }
-                // While nobody drives it, it changes only by a person's hand.
-                let driven = is_driven(&engine.shared.ports.state, run);
-                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
-            }
-        });
     }
 }
 
