@@ -25,7 +25,6 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -43,8 +42,8 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, Stands,
-    StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stands, StateFolder,
+    Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;

@@ -157,6 +157,11 @@ fn layered(s: &Situation) -> bool {
     s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
 }
 
+/// In a conversation, an answer is under way.
+fn answers(s: &Situation) -> bool {
+    on(s, Screen::Chat) && s.selected == Selected::Running
+}
+
 /// The call ended, and did not do well.
 fn ended(s: &Situation) -> bool {
     matches!(s.selected, Selected::Ended | Selected::Keyless)
@@ -296,7 +301,7 @@ pub static TABLE: &[Command] = &[
     command!(No, "No", "no", [c('n'), ESC], |s| s.layer == Layer::Confirm),
     // Home, history, forms, conversations.
     command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
-    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home)),
+    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home) && s.output),
     command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
     command!(Actions, "What else can be done with it", "actions", [Chord::alt(KeyCode::Enter)], |s| {
         on(s, Screen::History) && s.output
@@ -331,6 +336,7 @@ pub static TABLE: &[Command] = &[
     command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)
         && s.output),
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
+    command!(Back, "Stop the answer", "stop", [ESC], answers),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
     command!(
@@ -375,7 +381,7 @@ pub static TABLE: &[Command] = &[
     command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None || layered(s)),
     command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
-    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat)),
+    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat) && !answers(s)),
     command!(Back, "Back", "", [ESC], |s| s.layer == Layer::None && !on_run(s) && !on(s, Screen::Chat)),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Leave, "Leave; the second press does it", "", [Chord::ctrl('c')], |_| true),

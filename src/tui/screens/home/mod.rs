@@ -170,7 +170,8 @@ impl HomeScreen {
     #[must_use]
     pub fn situation(&self) -> Situation {
         let others = self.runs.iter().any(|run| run.waiting > 0);
-        Situation { screen: Screen::Home, others, ..Situation::default() }
+        let output = matches!(self.selected(), Some(Row::Run(_) | Row::Task(_)));
+        Situation { screen: Screen::Home, others, output, ..Situation::default() }
     }
 
     /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
