@@ -245,7 +245,7 @@ fn stream() {
         let (before, pressed, last) = send(&home, &mut program);
         shown.push(program.until(&last, |shown| shown.contains(&last)) - pressed);
         program.settle(REST * 4);
-        cpu.push(program.cpu() - before);
+        cpu.push(program.cpu().saturating_sub(before));
     }
     say_times(&format!("{TOKENS} tokens in a chat, shown to the end"), shown, "300 ms");
     say_times("  CPU", cpu, "250 ms");
@@ -275,7 +275,7 @@ fn stream() {
         let end = program.until(&last, |shown| shown.contains("a accept") && shown.contains(&last));
         shown.push(end - pressed);
         program.settle(REST * 4);
-        cpu.push(program.cpu() - before);
+        cpu.push(program.cpu().saturating_sub(before));
     }
     say_times(&format!("{TOKENS} tokens in a run, shown to the end"), shown, "300 ms");
     say_times("  CPU", cpu, "250 ms");
@@ -342,7 +342,7 @@ fn search() {
         program.settle(REST * 8);
         let mut last = Instant::now();
         for (at, letter) in word.char_indices() {
-            let typed = &word[..at + 1];
+            let typed = &word[..=at];
             last = program.press(&letter.to_string());
             letters
                 .push(program.until(typed, |shown| shown.lines().any(|line| line.contains(typed.trim_end()))) - last);
