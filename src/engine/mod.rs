@@ -22,10 +22,10 @@ mod recover;
 mod stage;
 mod start;
 mod update;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -44,18 +44,12 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stamp, Stands,
-    StateFolder, Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stands, StateFolder,
+    Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
-
-/// How often a run that another process drives is looked at.
-const WATCH: Duration = Duration::from_millis(80);
-
-/// The same, of a run that no process drives.
-const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -244,13 +238,6 @@ impl Engine {
             }
         }
         Ok(rows)
-    }
-
-    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
-    /// another then. `None` when that cannot be told now.
-    #[must_use]
-    pub fn stamp(&self) -> Option<Stamp> {
-        self.shared.ports.journal.stamp()
     }
 
     /// A run as it stands, and a mailbox with all that comes after.
@@ -552,27 +539,6 @@ impl Engine {
 
     fn feed(&self, run: RunId) -> Feed {
         self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
-    }
-
-    /// Publishes what another process writes, as long as anybody reads and nobody drives here.
-    fn watch(&self, run: RunId, mut seen: u64, feed: Feed) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            while feed.is_read() && engine.drive_of(run).is_none() {
-                match engine.shared.ports.journal.read(run, seen) {
-                    Ok(new) => {
-                        for recorded in new {
-                            seen = recorded.seq;
-                            feed.publish(&Update::Event(recorded));
-                        }
-                    }
-                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
-                }
-                // While nobody drives it, it changes only by a person's hand.
-                let driven = is_driven(&engine.shared.ports.state, run);
-                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
-            }
-        });
     }
 }
 

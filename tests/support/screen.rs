@@ -36,7 +36,11 @@ pub struct Screen {
 impl Screen {
     /// Starts `stepwell` alone, in `home`, with these names in its environment.
     pub fn start(home: &Home, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_stepwell"));
+        Self::within(home, CommandBuilder::new(env!("CARGO_BIN_EXE_stepwell")), size, environment)
+    }
+
+    /// Starts a command in `home`, with these names in its environment.
+    pub fn within(home: &Home, mut command: CommandBuilder, size: (u16, u16), environment: &[(&str, &str)]) -> Self {
         command.env_clear();
         let home_path = home.path().to_str().unwrap();
         for (name, value) in
@@ -71,6 +75,12 @@ impl Screen {
         let keys = pair.master.take_writer().unwrap();
         let parser = vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap(), 0);
         Self { child, keys, output, parser, master: pair.master }
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, (cols, rows): (u16, u16)) {
+        self.parser.screen_mut().set_size(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap());
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
     /// What stands on the screen.

@@ -305,6 +305,14 @@ impl Interface {
 
     /// What was not done is told where it was wanted; the text in it is kept there.
     fn not_done(&mut self, effect: Effect, why: String) -> (Vec<Effect>, bool) {
+        if let Effect::Decide(run, decision) = &effect {
+            let shows = |page: &&mut Page| page.run() == Some(*run);
+            for page in self.stack.iter_mut().filter(shows) {
+                if let Page::Run(screen) = page {
+                    screen.not_decided(&decision.key);
+                }
+            }
+        }
         let kept = match effect {
             Effect::Message(run, text) => Some((run, "message".to_owned(), text)),
             Effect::Decide(run, decision) => kept_text(&decision).map(|(name, text)| (run, name, text)),

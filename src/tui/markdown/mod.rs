@@ -11,23 +11,29 @@
 //! 2. No definition of a link stands in or after the tail: while one does, its address may still grow, so nothing new
 //!    becomes stable. Definitions before the tail are fixed and known to it.
 //! 3. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
+//!
+//! One exception, for the sake of the keys: while a text grows, a block longer than [`LONGEST_TAIL`] is laid out in
+//! pieces. Once complete it is a document of its own and has one layout.
 
 pub mod block;
 pub mod layout;
+mod packed;
 mod table;
 mod value;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
-
 use crate::core::text::Untrusted;
 use crate::tui::theme::Theme;
 use block::{Parsed, parse};
 use layout::{Frame, lay_out};
+use packed::Packed;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// So many bytes are laid out again with each piece that arrives, at most.
+const LONGEST_TAIL: usize = 64 * 1024;
 
 /// A text in Markdown that may still grow.
 #[derive(Debug, Default)]
@@ -86,15 +92,14 @@ impl Document {
     /// Paints the lines from `top` on into `area`.
     pub fn paint(&self, area: Rect, buf: &mut Buffer, top: usize, theme: &Theme) {
         self.with_lines(area.width, theme, |stable, tail| {
-            let from_stable = stable.iter().skip(top);
-            let from_tail = tail.iter().skip(top.saturating_sub(stable.len()));
-            for (y, line) in (area.y..area.bottom()).zip(from_stable.chain(from_tail)) {
-                buf.set_line(area.x, y, line, area.width);
+            for (y, at) in (area.y..area.bottom()).zip(top..stable.len() + tail.len()) {
+                let line = at.checked_sub(stable.len()).map_or_else(|| stable.line(at), |at| tail.line(at));
+                buf.set_line(area.x, y, &line, area.width);
             }
         });
     }
 
-    fn with_lines<T>(&self, width: u16, theme: &Theme, f: impl FnOnce(&[Line<'static>], &[Line<'static>]) -> T) -> T {
+    fn with_lines<T>(&self, width: u16, theme: &Theme, f: impl FnOnce(&Packed, &Packed) -> T) -> T {
         let mut laid = self.laid.borrow_mut();
         let laid = match &mut *laid {
             Some(laid) if laid.width == width && laid.theme == *theme => laid,
@@ -110,8 +115,13 @@ impl Document {
     }
 
     #[cfg(test)]
-    fn lines(&self, width: u16, theme: &Theme) -> Vec<Line<'static>> {
-        self.with_lines(width, theme, |stable, tail| [stable, tail].concat())
+    fn lines(&self, width: u16, theme: &Theme) -> Vec<ratatui::text::Line<'static>> {
+        use ratatui::text::Span;
+        self.with_lines(width, theme, |stable, tail| {
+            let lines = [stable, tail].into_iter().flat_map(|part| (0..part.len()).map(|at| part.line(at)));
+            let owned = |span: Span<'_>| Span::styled(span.content.into_owned(), span.style);
+            lines.map(|line| line.spans.into_iter().map(owned).collect()).collect()
+        })
     }
 }
 
@@ -148,13 +158,15 @@ struct Laid {
     width: u16,
     theme: Theme,
     fresh: bool,
+    /// It was laid out before: the text grows.
+    grows: bool,
     /// The lines of the text up to `offset`.
-    stable: Vec<Line<'static>>,
+    stable: Packed,
     offset: usize,
     /// Whether there is a block in it; one without lines counts too.
     begun: bool,
     /// The lines of the rest.
-    tail: Vec<Line<'static>>,
+    tail: Packed,
     /// Links that are defined in the stable part.
     definitions: HashMap<String, String>,
     /// Labels that the stable part shows as undefined.
@@ -167,16 +179,20 @@ impl Laid {
             width,
             theme: *theme,
             fresh: false,
-            stable: Vec::new(),
+            grows: false,
+            stable: Packed::default(),
             offset: 0,
             begun: false,
-            tail: Vec::new(),
+            tail: Packed::default(),
             definitions: HashMap::new(),
             unresolved: HashSet::new(),
         }
     }
 
     fn refresh(&mut self, text: &str) {
+        if std::mem::replace(&mut self.grows, true) {
+            self.shorten(text);
+        }
         let mut parsed = self.parse_rest(text);
         if parsed.definitions.iter().any(|definition| self.unresolved.contains(&definition.label)) {
             *self = Self::new(self.width, &self.theme);
@@ -186,25 +202,54 @@ impl Laid {
         let cut = cut(rest, &parsed);
         let at = parsed.blocks.partition_point(|(start, _)| *start < cut);
         let (before, after) = parsed.blocks.split_at(at);
-        let frame = Frame { width: self.width.max(1), theme: &self.theme };
-        let lines = lay_out(before.iter().map(|(_, block)| block), frame, self.begun);
-        self.stable.extend(lines);
-        self.begun |= !before.is_empty();
-        self.tail = lay_out(after.iter().map(|(_, block)| block), frame, self.begun);
+        self.keep(before);
+        self.tail = Packed::default();
+        self.tail.extend(lay_out(after.iter().map(|(_, block)| block), self.frame(), self.begun));
         if cut > 0 {
-            self.offset += cut;
-            for definition in &parsed.definitions {
-                self.definitions.entry(definition.label.clone()).or_insert_with(|| definition.url.clone());
-            }
-            self.unresolved.extend(parsed.unresolved.into_iter().filter(|(at, _)| *at < cut).map(|(_, label)| label));
+            self.pass(cut, &parsed);
         }
         self.fresh = true;
     }
 
+    /// Lays out the beginning of a tail that has become too long as if nothing came after it.
+    fn shorten(&mut self, text: &str) {
+        let rest = &text[self.offset..];
+        if rest.len() <= LONGEST_TAIL {
+            return;
+        }
+        let most = rest.floor_char_boundary(rest.len() - LONGEST_TAIL / 2);
+        let end = rest[..most].rfind('\n').map_or(most, |at| at + 1);
+        let parsed = parse(&rest[..end], |label| self.definitions.get(label).cloned());
+        self.keep(&parsed.blocks);
+        self.pass(end, &parsed);
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        Frame { width: self.width.max(1), theme: &self.theme }
+    }
+
+    /// Lays out blocks for good.
+    fn keep(&mut self, blocks: &[(usize, block::Block)]) {
+        let lines = lay_out(blocks.iter().map(|(_, block)| block), self.frame(), self.begun);
+        self.stable.extend(lines);
+        self.begun |= !blocks.is_empty();
+    }
+
+    /// The next `bytes` of the text are laid out for good.
+    fn pass(&mut self, bytes: usize, parsed: &Parsed) {
+        self.offset += bytes;
+        for definition in &parsed.definitions {
+            self.definitions.entry(definition.label.clone()).or_insert_with(|| definition.url.clone());
+        }
+        let undefined = parsed.unresolved.iter().filter(|(at, _)| *at < bytes);
+        self.unresolved.extend(undefined.map(|(_, label)| label.clone()));
+    }
+
     /// Lays out what does not grow.
     fn fix(&mut self, blocks: &[block::Block]) {
-        let frame = Frame { width: self.width.max(1), theme: &self.theme };
-        self.stable = lay_out(blocks, frame, false);
+        let lines = lay_out(blocks, self.frame(), false);
+        self.stable = Packed::default();
+        self.stable.extend(lines);
         self.fresh = true;
     }
 

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use ratatui::text::Line;
+
 use super::*;
 use crate::tui::theme::{Depth, Ground};
 
@@ -167,4 +169,22 @@ proptest! {
         let whole = Document::new(&Untrusted::from(whole.as_str())).lines(width, &theme());
         prop_assert_eq!(streamed(&parts, width), whole);
     }
+}
+
+#[test]
+fn a_block_that_never_ends_is_laid_out_in_pieces_while_it_grows() {
+    let mut document = Document::default();
+    let mut laid_again = 0;
+    for line in 0..40_000 {
+        document.push(&Untrusted::new(format!("line {line}\n")));
+        if line % 100 == 0 {
+            let _ = document.height(40, &theme());
+            laid_again += document.laid.borrow().as_ref().unwrap().tail.len();
+        }
+    }
+    let lines = document.lines(40, &theme());
+    assert_eq!(lines.last().unwrap().to_string(), "line 39999");
+    assert_eq!(lines.iter().filter(|line| line.to_string().starts_with("line ")).count(), 40_000);
+    assert!(laid_again < 400 * LONGEST_TAIL / 10, "{laid_again} lines were laid out again");
+    assert_eq!(Document::new(document.raw()).height(40, &theme()), 40_000);
 }

@@ -6,8 +6,13 @@ use ratatui::text::{Line, Span};
 use crate::tui::canvas::{Canvas, Hit};
 use crate::tui::commands::Hint;
 use crate::tui::text::width;
+use crate::tui::text::wrap::wrap_text;
 
-/// Paints `hints` from the left, and `right` (what waits elsewhere) with the help key at the right end.
+/// Lines that a note may take above the footer.
+const MOST: usize = 6;
+
+/// Paints `hints` from the left, and `right` (what waits elsewhere) with the help key at the right end. A note that the
+/// line has no room for lies above it: what went wrong is said in full.
 pub fn paint(canvas: &mut Canvas<'_>, area: Rect, hints: &[Hint], right: &[Hint], note: Option<&str>) {
     let theme = canvas.theme;
     let mut x = area.x + 1;
@@ -27,6 +32,8 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, hints: &[Hint], right: &[Hint]
             end -= cells;
             canvas.text(Rect { x: end, width: cells, height: 1, ..area }, note, theme.waiting);
             end = end.saturating_sub(2);
+        } else if cells > area.width / 2 {
+            above(canvas, area, note);
         }
     }
     for hint in hints {
@@ -37,6 +44,15 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, hints: &[Hint], right: &[Hint]
         put(canvas, Rect { x, width: cells, height: 1, ..area }, hint);
         x += cells + 2;
     }
+}
+
+fn above(canvas: &mut Canvas<'_>, area: Rect, note: &str) {
+    let lines = wrap_text(note, canvas.theme.waiting, usize::from(area.width.saturating_sub(2)));
+    let room = area.y.saturating_sub(canvas.buf.area.y);
+    let height = u16::try_from(lines.len().min(MOST)).unwrap_or(room).min(room);
+    let place = Rect { y: area.y - height, height, ..area };
+    canvas.clear(place);
+    canvas.lines(Rect { x: place.x + 1, width: place.width.saturating_sub(2), ..place }, &lines);
 }
 
 fn put(canvas: &mut Canvas<'_>, area: Rect, hint: &Hint) {
@@ -51,4 +67,30 @@ fn put(canvas: &mut Canvas<'_>, area: Rect, hint: &Hint) {
 
 fn hint_width(hint: &Hint) -> u16 {
     u16::try_from(width(&hint.key) + 1 + width(hint.short)).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::canvas::Seen;
+    use crate::tui::theme::{Depth, Ground, Theme};
+    use ratatui::buffer::Buffer;
+
+    fn shown(note: &str, area: Rect) -> Vec<String> {
+        let mut buf = Buffer::empty(area);
+        let (mut seen, theme) = (Seen::default(), Theme::new(Ground::Dark, Depth::None));
+        let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+        paint(&mut Canvas { buf: &mut buf, theme: &theme, seen: &mut seen }, foot, &[], &[], Some(note));
+        let row = |y| (0..area.width).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..area.height).map(row).collect()
+    }
+
+    #[test]
+    fn what_went_wrong_is_said_in_full_however_narrow_the_line() {
+        let note = "the disk that holds the store is full: nothing was written. Free some space and try again";
+        let lines = shown(note, Rect::new(0, 0, 40, 8));
+        assert_eq!(lines.join(" ").split_whitespace().collect::<Vec<_>>().join(" "), note);
+        assert_eq!(shown("saved", Rect::new(0, 0, 40, 2)), ["", &format!("{:>39}", "saved")]);
+        assert_eq!(shown(note, Rect::new(0, 0, 40, 1)).len(), 1);
+    }
 }

@@ -169,6 +169,12 @@ impl RunScreen {
         }
     }
 
+    /// What was decided here was not kept: it waits as before, and is what is looked at.
+    pub fn not_decided(&mut self, key: &Key) {
+        self.decided.remove(key);
+        self.go_to(key);
+    }
+
     /// The form that the selected call asks for; `None` when it asks for none.
     #[must_use]
     pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {

@@ -1,0 +1,43 @@
+//! What other processes write: told to those who watch a run here, and whether there is anything new at all.
+
+use std::time::Duration;
+
+use super::{Engine, Feed, Rest, Update, is_driven};
+use crate::core::id::RunId;
+use crate::core::ports::Stamp;
+
+/// How often a run that another process drives is looked at.
+const WATCH: Duration = Duration::from_millis(80);
+
+/// The same, of a run that no process drives.
+const WATCH_IDLE: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
+    /// another then. `None` when that cannot be told now.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.shared.ports.journal.stamp()
+    }
+
+    /// Publishes what another process writes, as long as anybody reads and nobody drives here.
+    pub(super) fn watch(&self, run: RunId, mut seen: u64, feed: Feed) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            while feed.is_read() && engine.drive_of(run).is_none() {
+                match engine.shared.ports.journal.read(run, seen) {
+                    Ok(new) => {
+                        for recorded in new {
+                            seen = recorded.seq;
+                            feed.publish(&Update::Event(recorded));
+                        }
+                    }
+                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
+                }
+                // While nobody drives it, it changes only by a person's hand.
+                let driven = is_driven(&engine.shared.ports.state, run);
+                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
+            }
+        });
+    }
+}
