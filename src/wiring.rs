@@ -2,7 +2,6 @@
 
 mod connecting;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use crate::cli::{self, Rooms};
 use crate::config::{Paths, SecretStore};
 use crate::core::ports::{Clock, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
-use crate::engine::{Engine, Ports, private_folder};
+use crate::engine::{Engine, Environment, Ports, private_folder};
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
@@ -41,11 +40,13 @@ impl Rooms for Wiring {
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
         let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
+        let environment = environment(&settings.pass_on);
         Ok(Engine::new(Ports {
             journal: Arc::new(store),
-            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), BTreeMap::new())),
+            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
             secrets,
             clock: Arc::new(SystemClock),
+            environment,
             state: StateFolder(self.0.state.clone()),
             who: who(),
             notify: settings.notify.clone(),
@@ -83,9 +84,10 @@ impl Rooms for Wiring {
             return Ok("none yet; the first run makes it".to_owned());
         }
         let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
             Some(why) => Err(why.to_owned()),
-            None => Ok("can be read and written".to_owned()),
+            None => Ok("can be read and written; every page is sound".to_owned()),
         }
     }
 
@@ -111,6 +113,11 @@ impl Wiring {
     fn agreements(&self) -> PathBuf {
         self.0.state.join("agreed-providers")
     }
+}
+
+/// The variables of this process that are passed on to what it starts; those that are not set are left out.
+fn environment(names: &[String]) -> Environment {
+    names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }
 
 /// Who decides here.

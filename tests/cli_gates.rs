@@ -19,7 +19,14 @@ fn a_budget_that_could_be_passed_waits_until_it_is_raised() {
     assert!(done.answer().contains("--budget"), "{}", done.out);
     home.step("review last --accept").exits(2);
     home.shell(&format!("{} --review accept", done.answer())).exits(0);
-    home.step(&format!("run dear {ALL} --budget 3")).exits(0);
+    // A budget of money leaves the limit of tokens, until that is what holds the run up.
+    let done = home.step(&format!("run dear {ALL} --budget 3")).exits(3);
+    assert!(done.out.contains("budget of 1 tokens"), "{}", done.out);
+    home.step("review last --budget 3").exits(3);
+    // A budget may be raised beside another answer.
+    home.step("review last --accept --budget 4.5").exits(0);
+    let events = home.step("show last --events").lines();
+    assert!(events.iter().any(|e| e["type"] == "budget_raised" && e["budget"]["usd"] == 4.5), "{events:?}");
 }
 
 #[test]
@@ -95,4 +102,70 @@ fn stale_results_run_again_all_at_once_and_cost_nothing_until_then() {
     }
     assert_eq!(home.call("write[0]")["attempts"].as_array().unwrap().len(), 2);
     assert_eq!(home.call("write[1]")["attempts"].as_array().unwrap().len(), 2);
+}
+
+/// A command that asks twice while it runs.
+const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
+    env = { STEPWELL_ASKS = \"1\" }\nargv = [\"sh\", \"-c\", \"\"\"read start; echo begun >> begun; \
+    echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read first; echo '{\"ask\": \"really?\"}'; read second; \
+    echo got $first $second\"\"\"]\n";
+
+#[test]
+fn a_program_that_asks_while_it_runs_waits_like_any_gate_and_goes_on_when_answered() {
+    let home = Home::new();
+    home.write("workflows/asky/workflow.toml", ASKING);
+    let done = home.step("run asky").exits(3);
+    assert!(done.out.contains("q: a form to fill in: n"), "{}", done.out);
+    // Anyone may ask again what it waits for.
+    assert_eq!(home.step("resume last").exits(3).answer(), done.answer());
+    assert!(home.run(["review", "last", "--answer", "{}"]).exits(2).err.contains("required"));
+    let done = home.shell(&done.answer()).exits(3);
+    assert!(done.out.contains("really?"), "{}", done.out);
+    let done = home.run(["review", "last", "--answer", "{\"answer\": \"yes\"}"]).exits(0);
+    assert_eq!(done.out, "got {\"n\":1} {\"answer\":\"yes\"}\n");
+    assert_eq!(std::fs::read_to_string(home.path().join("begun")).unwrap(), "begun\n", "it ran once");
+}
+
+#[test]
+fn the_last_line_of_a_run_whose_program_asks_says_what_waits() {
+    let home = Home::new();
+    home.write("workflows/asky/workflow.toml", ASKING);
+    let lines = home.step("run asky --json").exits(3).lines();
+    let last = lines.last().unwrap();
+    assert_eq!((&last["type"], &last["seq"]), (&"run_waiting".into(), &serde_json::Value::Null));
+    assert_eq!((&last["waiting"][0]["key"], &last["waiting"][0]["for"]), (&"q".into(), &"input".into()));
+    home.step("cancel last").exits(0);
+}
+
+#[test]
+fn cancelling_from_another_terminal_ends_the_program_that_is_under_way() {
+    let home = Home::new();
+    home.write(
+        "workflows/hang/workflow.toml",
+        "id = \"hang\"\nname = \"Hang\"\n\n[[steps]]\nid = \"hang\"\nkind = \"command\"\napprove = \"never\"\n\
+         argv = [\"sh\", \"-c\", \"touch begun; read x < pipe\"]\n",
+    );
+    assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
+    let mut child = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "hang"]).spawn().unwrap();
+    while !home.path().join("begun").exists() {
+        std::thread::yield_now();
+    }
+    home.step("cancel last").exits(0);
+    // Nobody ever writes into the pipe: it ends because it is broken off.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(home.show("last")["status"], "cancelled");
+}
+
+#[test]
+fn an_approval_shows_every_byte_of_its_argv_and_the_folder() {
+    let home = Home::new();
+    home.write(
+        "workflows/show/workflow.toml",
+        "id = \"show\"\nname = \"Show\"\n\n[[steps]]\nid = \"go\"\nkind = \"command\"\ncwd = \"sub\"\n\
+         argv = [\"printf\", \"one\\n  two\\tthree\", \"\\u001b[2J\"]\n",
+    );
+    let done = home.step("run show").exits(3);
+    assert!(done.out.contains("\n        printf\n        one␊\n            "), "{}", done.out);
+    assert!(done.out.contains("  two␉three\n        ␛[2J\n"), "{}", done.out);
+    assert!(done.out.contains(&format!("in: {}/sub", home.path().canonicalize().unwrap().display())), "{}", done.out);
 }

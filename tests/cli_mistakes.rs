@@ -31,6 +31,8 @@ fn a_mistake_in_the_arguments_exits_2_and_says_which() {
         ("nonsense", "nonsense"),
         ("history --limit 0", "from 1 on"),
         ("run poem -i topic=a -i topic=b", "more than once"),
+        ("run poem -i topic=a --prompt b", "say it once"),
+        ("run poem -i topic=a --budget -1", "not below 0"),
         ("run poem -i topic=a --out bytes/x", "nothing was started"),
     ] {
         let done = home.step(line).exits(2);

@@ -61,7 +61,7 @@ fn flow(pinned: &Value) -> Box<dyn Flow> {
 
 /// What `show --json` says of a run.
 fn shown(run: &Run) -> Value {
-    serde_json::from_str(&export(run, Format::Json, Scope::Full).unwrap()).unwrap()
+    serde_json::from_slice(&export(run, Format::Json, Scope::Full).unwrap()).unwrap()
 }
 
 /// What a flow wants, as it is kept.

@@ -21,7 +21,6 @@ use stepwell::core::event::{Event, Scope};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::{Gate, GateFor};
 use stepwell::core::id::RunId;
-use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
@@ -89,6 +88,7 @@ impl Machine {
             performer: Arc::new(steps),
             secrets,
             clock: Arc::new(Ticks(AtomicU64::new(0))),
+            environment: BTreeMap::new(),
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),
@@ -97,7 +97,7 @@ impl Machine {
     }
 
     fn start(&self, task: &str, inputs: Value) -> RunId {
-        let pinned = Arc::new(Pinned { task: (*shipped(task)).clone(), children: BTreeMap::new(), folder: None });
+        let pinned = Arc::new(catalog().pin(task).unwrap());
         let start = Start {
             pinned,
             inputs,
@@ -234,7 +234,9 @@ fn inputs(task: &str) -> Value {
         "poem" => json!({ "topic": "the sea" }),
         "guide_from_recording" => json!({ "transcript": file("talk.txt", TIMED) }),
         "web_research" => json!({ "topic": "Do heat pumps pay off in old houses?" }),
-        "release_notes" => json!({ "version": "2.0.0", "from": "v1" }),
+        "release_notes" | "release_notes_script" | "release_notes_python" => {
+            json!({ "version": "2.0.0", "from": "v1" })
+        }
         "code_review" => json!({}),
         other => panic!("`{other}` has no inputs here; add some"),
     }
@@ -256,7 +258,15 @@ fn every_shipped_definition_is_without_a_mistake() {
     let catalog = catalog();
     let ids: Vec<&str> = catalog.entries.iter().map(|entry| entry.id.as_str()).collect();
     let tasks = ["ask", "brainstorm", "commit_message", "email", "meeting_minutes", "rewrite", "summary", "translate"];
-    let workflows = ["code_review", "guide_from_recording", "poem", "release_notes", "web_research"];
+    let workflows = [
+        "code_review",
+        "guide_from_recording",
+        "poem",
+        "release_notes",
+        "release_notes_python",
+        "release_notes_script",
+        "web_research",
+    ];
     assert_eq!(ids, [tasks.as_slice(), workflows.as_slice()].concat());
     for entry in &catalog.entries {
         assert!(entry.task.is_ok(), "{}: {:#?}", entry.id, entry.task);
@@ -356,16 +366,55 @@ async fn an_email_is_delivered_at_once_when_enough_is_said_and_asked_about_other
     assert_eq!((said[0], said[2]), ("holidays", "for Ana, by Friday"));
 }
 
+/// The same workflow three times: as a graph, as a script and in Python.
+const RELEASE_NOTES: [&str; 3] = ["release_notes", "release_notes_script", "release_notes_python"];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn release_notes_are_in_the_file_once_the_person_allowed_it() {
-    let machine = Machine::new();
-    machine.repository();
-    let run = machine.run("release_notes", inputs("release_notes"), Person::Easy).await;
-    let log = output(&run.calls.values().find(|call| call.step == "log").unwrap().clone());
-    assert!(log.as_str().unwrap().contains("Add b") && !log.as_str().unwrap().contains("Add a"), "{log}");
-    let saved = std::fs::read_to_string(machine.folder.path().join("RELEASE_NOTES.md")).unwrap();
-    assert_eq!(saved.trim_end(), body(&run).trim_end());
-    assert!(saved.starts_with("# 2.0.0\n\n## New\n\n- **"), "{saved}");
+async fn release_notes_are_in_the_file_once_the_person_allowed_it_whichever_way_they_are_written() {
+    let mut all = Vec::new();
+    for id in RELEASE_NOTES {
+        let machine = Machine::new();
+        machine.repository();
+        let run = machine.run(id, inputs(id), Person::Easy).await;
+        let log = output(&run.calls.values().find(|call| call.step == "log").unwrap().clone());
+        assert!(log.as_str().unwrap().contains("Add b") && !log.as_str().unwrap().contains("Add a"), "{log}");
+        let saved = std::fs::read_to_string(machine.folder.path().join("RELEASE_NOTES.md")).unwrap();
+        assert_eq!(saved.trim_end(), body(&run).trim_end());
+        assert!(saved.starts_with("# 2.0.0\n\n## New\n\n- **"), "{saved}");
+        let mut steps: Vec<String> = run.calls.values().map(|call| call.step.clone()).collect();
+        steps.sort();
+        all.push((saved, steps, run.result.unwrap().title.data().to_owned()));
+    }
+    assert_eq!(all[0], all[1], "the script does what the graph does");
+    assert_eq!(all[0], all[2], "and so does the program");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_notes_that_may_not_be_saved_are_there_all_the_same() {
+    for id in RELEASE_NOTES {
+        let machine = Machine::new();
+        machine.repository();
+        let mut given = inputs(id);
+        given["file"] = json!("/nowhere/at/all.md");
+        let run = machine.run(id, given, Person::Easy).await;
+        assert!(body(&run).starts_with("# 2.0.0\n\n## New"), "{id}: {}", body(&run));
+        assert!(run.warnings.len() + run.log.len() == 1, "{id} says it once: {:?} {:?}", run.warnings, run.log);
+        let unsaved = machine.run(id, json!({ "version": "2.0.0", "from": "v1", "file": "" }), Person::Easy).await;
+        let asked = unsaved.calls.values().any(|call| call.step == "save" && !call.attempts.is_empty());
+        assert!(!asked && !body(&unsaved).is_empty(), "{id}");
+    }
+}
+
+#[test]
+fn the_three_release_notes_share_their_prompts_and_schemas() {
+    let read = |id: &str, file: &str| std::fs::read_to_string(format!("workflows/{id}/{file}")).unwrap();
+    for id in &RELEASE_NOTES[1..] {
+        for file in ["prompts/write.md", "schemas/groups.json"] {
+            assert_eq!(read(id, file), read("release_notes", file), "{id} {file}");
+        }
+        let classify = read(id, "prompts/classify.md").replace("{{ log }}", "{{ steps.log.output }}");
+        assert_eq!(classify, read("release_notes", "prompts/classify.md"), "{id}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,10 @@ use stepwell::core::work::Work;
 #[tokio::test]
 async fn a_transform_gives_what_the_flow_computed_and_other_kinds_say_why_not() {
     let room = Room::new();
-    assert_eq!(output(room.perform(Work::Transform { value: json!({"a": [1]}) }).await), json!({"a": [1]}));
+    assert_eq!(
+        output(room.perform(Work::Transform { value: json!({"a": [1]}), schema: None }).await),
+        json!({"a": [1]})
+    );
     let tool = Work::Tool { tool: "files/read".into(), args: json!({}) };
     let (failed, _, in_doubt) = failure(room.perform(tool).await);
     assert!(failed.message.contains("later version") && !in_doubt, "{failed}");

@@ -8,6 +8,7 @@ use std::process::Command;
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 use support::cli::Home;
+use support::model_server::{ModelServer, Reply};
 use support::screen::{ALT_ENTER, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
 
 const SMALL: (u16, u16) = (80, 24);
@@ -44,7 +45,7 @@ fn leave(mut screen: Screen) -> String {
 fn a_poem_is_finished_with_one_edit_and_one_retry_and_found_again() {
     let home = Home::new();
     let mut screen = poem(&home);
-    screen.wait_for("demo, not a model's answer");
+    screen.wait_for("· demo ─");
     screen.press("a");
     screen.wait_for("write[0]");
     screen.wait_for("a accept");
@@ -98,7 +99,7 @@ fn a_chat_ends_in_a_document_and_goes_on() {
     screen.press(ENTER);
     screen.wait_for("version 2 of 2");
     screen.press(TAB);
-    screen.wait_for("conversation");
+    screen.wait_for("Tab talk");
     leave(screen);
     let documents = home.show("last")["documents"].clone();
     assert_eq!(documents.as_array().unwrap().last().unwrap()["version"], 2, "{documents:#}");
@@ -112,7 +113,7 @@ fn what_finds_no_task_is_asked() {
     screen.wait_for("Ask: why is the sky blue");
     screen.press(ENTER);
     screen.wait_for("Conversation");
-    screen.wait_for("model");
+    screen.wait_for("demo");
     screen.wait_for("├ You");
     screen.press(ESC);
     screen.wait_for("Ctrl-F history");
@@ -153,6 +154,84 @@ fn a_command_runs_only_once_it_is_allowed_as_it_was_shown() {
     screen.press("z");
     screen.wait_for("done ✓");
     assert!(std::fs::read_to_string(home.path().join("RELEASE_NOTES.md")).unwrap().starts_with("# 2.0"));
+    leave(screen);
+}
+
+/// One step that a model of that server answers.
+fn verse(home: &Home, server: &ModelServer) -> Screen {
+    home.write(
+        "config.toml",
+        &format!(
+            "[models]\ndefault = 'box/x'\ncareful = 'demo/recorded'\n[providers.box]\nkind = 'openai'\n\
+             base_url = '{}'\napi_key_env = 'NO_SUCH_KEY'\n",
+            server.url()
+        ),
+    );
+    home.write(
+        "workflows/verse/workflow.toml",
+        "id = 'verse'\nname = 'A verse'\n[[steps]]\nid = 'write'\nkind = 'prompt'\nprompt = 'A verse about the sea.'\n",
+    );
+    let mut screen = open(home);
+    screen.press("verse");
+    screen.wait_for("Ask: verse");
+    screen.press(ENTER);
+    screen
+}
+
+#[test]
+fn a_call_that_failed_for_lack_of_a_key_takes_one_for_this_session() {
+    let home = Home::new();
+    let server = ModelServer::start([Reply::text("The harbour sleeps.")]);
+    let mut screen = verse(&home, &server);
+    screen.wait_for("i key…");
+    screen.press("i");
+    screen.wait_for("A key, for this session only");
+    screen.press("sk-of-today");
+    screen.press(ENTER);
+    screen.wait_for("The harbour sleeps.");
+    screen.wait_for("a accept");
+    assert_eq!(server.requests()[0].header("authorization"), Some("Bearer sk-of-today"));
+    leave(screen);
+    assert!(!format!("{:#}", home.show("last")).contains("sk-of-today"));
+}
+
+#[test]
+fn a_call_that_failed_is_done_by_another_model() {
+    let home = Home::new();
+    let server = ModelServer::start([Reply::text("Never asked.")]);
+    let mut screen = verse(&home, &server);
+    // Before it has failed, another model would be for later attempts.
+    screen.wait_for("i key…");
+    screen.press("m");
+    screen.wait_for("Which model is to do write?");
+    screen.press("careful");
+    screen.press(ENTER);
+    screen.wait_for("2  waiting for you");
+    screen.wait_for("a accept");
+    leave(screen);
+    assert_eq!(home.show("last")["calls"][0]["attempts"][1]["model"], "demo/recorded");
+}
+
+#[test]
+fn an_answer_under_way_is_broken_off_and_asked_for_again_with_an_instruction() {
+    let home = Home::new();
+    let server = ModelServer::start([Reply::chunks(["A long, ", "long verse"]).hang_after(1), Reply::text("Short.")]);
+    let mut screen = verse(&home, &server);
+    screen.wait_for("i key…");
+    screen.press("i");
+    screen.wait_for("A key, for this session only");
+    screen.press("k");
+    screen.press(ENTER);
+    screen.wait_for("A long,");
+    screen.wait_for("x stop");
+    screen.press("r");
+    screen.wait_for("What should be different?");
+    screen.press("much shorter");
+    screen.press(CTRL_S);
+    screen.wait_for("Short.");
+    screen.wait_for("a accept");
+    let requests = server.requests();
+    assert!(requests[1].prompt().contains("much shorter"), "{}", requests[1].prompt());
     leave(screen);
 }
 
@@ -243,10 +322,13 @@ fn a_program_that_was_stopped_gives_the_terminal_back_and_takes_it_again() {
         screen.is_restored();
         screen.signal(Signal::CONT);
         screen.wait_for("a accept");
+        // The first key after it counts.
+        screen.press("?");
+        screen.wait_for("What can be done here");
+        screen.press(ESC);
+        screen.wait_while("What can be done here");
     }
-    screen.signal(Signal::TERM);
-    assert_eq!(screen.exit(), 0);
-    screen.is_restored();
+    leave(screen);
 }
 
 #[test]

@@ -146,6 +146,9 @@ pub enum Command {
         place: Place,
         #[command(flatten)]
         after: AfterArgs,
+        /// For the process that holds the other end of stdin, from this event on
+        #[arg(long, value_name = "SEQ")]
+        relayed: Option<u64>,
         #[command(flatten)]
         drive: DriveArgs,
     },
@@ -211,7 +214,7 @@ pub struct DriveArgs {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct BudgetArg {
     /// What it may spend in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd)]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true)]
     pub budget: Option<f64>,
 }
 
@@ -332,13 +335,13 @@ pub struct ReviewArgs {
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,
     /// Take it
-    #[arg(long, group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "budget", "decisions"])]
+    #[arg(long, group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions"])]
     pub accept: bool,
     /// Record your own version; with --accept, take it
-    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "budget", "decisions", "all"])]
+    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions", "all"])]
     pub edit: Option<String>,
     /// Have it tried again
-    #[arg(long, value_name = "INSTRUCTION", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["skip", "deny", "give", "again", "keep", "budget", "decisions"])]
+    #[arg(long, value_name = "INSTRUCTION", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["skip", "deny", "give", "again", "keep", "decisions"])]
     pub retry: Option<String>,
     /// How far the instruction reaches
     #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
@@ -347,25 +350,25 @@ pub struct ReviewArgs {
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
     /// Go on without it
-    #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "budget", "decisions"])]
+    #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "decisions"])]
     pub skip: bool,
     /// Allow the effect; with `ask`, `all` or `deny` it says who allows those that follow
     #[arg(long = "approve", value_name = "ask|all|deny", num_args = 0..=1, default_missing_value = "", group = "answer")]
     pub approve_it: Option<String>,
     /// Refuse the effect
-    #[arg(long, value_name = "REASON", num_args = 0..=1, default_missing_value = "", group = "answer", conflicts_with_all = ["give", "again", "keep", "budget", "decisions"])]
+    #[arg(long, value_name = "REASON", num_args = 0..=1, default_missing_value = "", group = "answer", conflicts_with_all = ["give", "again", "keep", "decisions"])]
     pub deny: Option<String>,
     /// Give what is asked for; in a conversation a message, as a JSON text
-    #[arg(long = "answer", id = "give", value_name = "JSON", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["again", "keep", "budget", "decisions"])]
+    #[arg(long = "answer", id = "give", value_name = "JSON", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["again", "keep", "decisions"])]
     pub give: Option<String>,
     /// Run it again
-    #[arg(long, group = "answer", conflicts_with_all = ["keep", "budget", "decisions"])]
+    #[arg(long, group = "answer", conflicts_with_all = ["keep", "decisions"])]
     pub again: bool,
     /// Keep a stale result
-    #[arg(long, group = "answer", conflicts_with_all = ["budget", "decisions"])]
+    #[arg(long, group = "answer", conflicts_with_all = ["decisions"])]
     pub keep: bool,
-    /// Let the run spend so much in all, in US dollars
-    #[arg(long, value_name = "USD", value_parser = usd, group = "answer", conflicts_with_all = ["decisions"])]
+    /// Let the run spend so much in all, in US dollars; it may stand beside another answer
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true, group = "answer", conflicts_with_all = ["decisions"])]
     pub budget: Option<f64>,
     /// Answer all that wait and take this answer; reviews: those that pass
     #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
@@ -403,7 +406,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "D", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: usize,
     /// One JSON object a line
     #[arg(long)]
@@ -496,6 +499,7 @@ mod tests {
         assert!(read("stepwell review last write[1] --deny").is_ok());
         assert!(read("stepwell review last --approve").is_ok());
         assert!(read("stepwell review last --accept --approve all").is_ok());
+        assert!(read("stepwell review last --accept --budget 2").is_ok());
         for wrong in ["--accept --skip", "--retry x --accept", "", "--keep --again"] {
             assert!(read(&format!("stepwell review last {wrong}").trim_end().replace("  ", " ")).is_err(), "{wrong}");
         }

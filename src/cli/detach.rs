@@ -1,19 +1,21 @@
 //! `--detach`: a process in a session of its own drives the run to its next wait.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use clap::ValueEnum as _;
+use clap::ValueEnum;
 
 use super::App;
-use super::args::{AfterArgs, DriveArgs, Place, RunArgs};
+use super::args::{AfterArgs, Approve, DriveArgs, Place, Review, RunArgs};
 use super::begin::drive_on;
-use super::drive::How;
+use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
+use super::relay::Relayed;
 use crate::core::id::RunId;
 use crate::core::ports::StateFolder;
 use crate::engine::private_folder;
@@ -24,12 +26,9 @@ use crate::engine::private_folder;
 /// When it cannot be started.
 pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
     let cannot = |error| Problem::usage(format!("run {} was made, but nobody drives it: {error}", run.short()));
-    let words = [
-        ("--review", args.drive.review.and_then(|review| review.to_possible_value())),
-        ("--approve", args.drive.approve.and_then(|approve| approve.to_possible_value())),
-    ];
-    let flags = words.into_iter().filter_map(|(flag, word)| Some(format!("{flag}={}", word?.get_name()).into()));
-    let mut flags: Vec<OsString> = flags.collect();
+    let mut flags: Vec<OsString> = Vec::new();
+    flags.extend(args.drive.review.into_iter().map(|review| flag("--review", &review)));
+    flags.extend(args.drive.approve.into_iter().map(|approve| flag("--approve", &approve)));
     for (flag, folder) in [("--out", &args.drive.out), ("--dir", &args.place.dir)] {
         if let Some(folder) = folder {
             flags.extend([flag.into(), std::path::absolute(folder).map_err(cannot)?.into()]);
@@ -45,24 +44,53 @@ pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
 /// # Errors
 /// When it cannot be started.
 pub fn go_on(state: &Path, run: RunId, flags: &[OsString]) -> io::Result<()> {
-    let folder = StateFolder(state.to_owned()).logs();
-    private_folder(&folder)?;
-    let log = folder.join(format!("run-{}.log", run.short()));
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    let log = log_of(state, run)?;
     let results = log.try_clone()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("drive-detached").arg(run.to_string()).args(flags);
     command.stdin(Stdio::null()).stdout(results).stderr(log).spawn().map(|_| ())
 }
 
-/// What that process does.
+/// The log of what is said about a run where nobody reads it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn log_of(state: &Path, run: RunId) -> io::Result<File> {
+    let folder = StateFolder(state.to_owned()).logs();
+    private_folder(&folder)?;
+    let log = folder.join(format!("run-{}.log", run.short()));
+    OpenOptions::new().create(true).append(true).mode(0o600).open(log)
+}
+
+/// Who answers, as flags.
+pub fn policy_flags(review: Review, approve: Approve) -> [OsString; 2] {
+    [flag("--review", &review), flag("--approve", &approve)]
+}
+
+fn flag(name: &str, value: &impl ValueEnum) -> OsString {
+    let value = value.to_possible_value();
+    format!("{name}={}", value.as_ref().map_or("", |value| value.get_name())).into()
+}
+
+/// What that process does, or one that drives for another.
 ///
 /// # Errors
 /// When the run cannot be driven.
-pub async fn child(app: &App, run: &str, place: &Place, after: AfterArgs, args: &DriveArgs) -> Result<Exit, Problem> {
+pub async fn child(
+    app: &App,
+    run: &str,
+    place: &Place,
+    after: AfterArgs,
+    args: &DriveArgs,
+    relayed: Option<u64>,
+) -> Result<Exit, Problem> {
+    let mut how = How { apart: false, ..How::of(args)? };
+    let run = app.engine()?.find(run)?;
+    if let Some(seq) = relayed {
+        how.relayed = Some(Arc::new(Relayed::new()?));
+        return drive(app, run, seq, how).await;
+    }
     // A session of its own: neither Ctrl-C nor the end of the terminal reaches it. It fails only where it is one already.
     let _ = rustix::process::setsid();
-    let how = How::of(args)?;
-    let run = app.engine()?.find(run)?;
     drive_on(app, run, place, after, how).await
 }

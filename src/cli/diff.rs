@@ -15,10 +15,8 @@ use crate::export;
 /// When there is no such run, call or attempt, or nothing to compare.
 pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
     let ((before, one), (after, other)) = (text_of(app, a)?, text_of(app, b)?);
-    for (name, run) in [(a, one), (b, other)] {
-        if export::is_demo(&run) {
-            out::say(&format!("({name}: {})", export::DEMO));
-        }
+    if export::is_demo(&one) || export::is_demo(&other) {
+        out::say(&format!("({})", export::DEMO));
     }
     if before == after {
         out::say("they are the same");

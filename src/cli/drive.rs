@@ -10,6 +10,7 @@ use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
+use super::relay::{self, Relayed};
 use super::{App, files, journal, out, waits};
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, PauseReason};
@@ -41,6 +42,12 @@ pub struct How {
     pub json: bool,
     /// Where results are put, too.
     pub out: Option<PathBuf>,
+    /// Its definition has changed: what is done may not be done any more.
+    pub changed: bool,
+    /// Whether a process of its own drives a run whose programs may ask; see [`relay`].
+    pub apart: bool,
+    /// The process that this one drives for.
+    pub relayed: Option<Arc<Relayed>>,
 }
 
 impl How {
@@ -53,11 +60,15 @@ impl How {
         args.out.as_deref().map_or(Ok(()), files::ready)?;
         let can_ask = out::can_ask() && !args.json;
         let review = args.review.unwrap_or(if can_ask { Review::Ask } else { Review::Stop });
+        let asks = can_ask && review != Review::Stop;
         Ok(Self {
             policy: Policy { review, approve: args.approve.unwrap_or(Approve::Ask) },
-            asks: can_ask && review != Review::Stop,
+            asks,
             json: args.json,
             out: args.out.clone(),
+            changed: false,
+            apart: !asks,
+            relayed: None,
         })
     }
 }
@@ -71,6 +82,10 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let engine = app.engine()?;
     let (folded, mail) = engine.subscribe(run)?;
     let pinned = engine.definition(&folded).ok();
+    let is_over = matches!(folded.status, Status::Completed | Status::Cancelled);
+    if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
+        return relay::drive(run, after, &how).await;
+    }
     let models = app.models().ok().map(Arc::clone);
     let mut drive = Drive {
         app,
@@ -84,13 +99,15 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         ended: false,
         stopping: false,
         answered: HashMap::new(),
+        asked: 0,
         signals: Signals::new()?,
         run: folded,
         how,
     };
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
-    let done = drive.run.status == Status::Completed && !(drive.how.asks && drive.run.kind == Kind::Instruct);
+    let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
+    let done = drive.run.status == Status::Completed && !goes_on;
     if !done {
         drive.take_in_hand()?;
     }
@@ -123,6 +140,8 @@ struct Drive<'a> {
     ended: bool,
     /// The person stopped what is under way.
     stopping: bool,
+    /// The newest event when it was told that only programs that ask are under way.
+    asked: u64,
     /// The calls about which something was decided here, and the newest event that was known of them then.
     answered: HashMap<Key, u64>,
     signals: Signals,
@@ -151,10 +170,16 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            if self.run.status == Status::Waiting && self.teller.is_free() && self.waits_for_good() {
+            let only_asked = waits::only_asked(&self.run);
+            if only_asked && self.here && self.asked < self.run.seq {
+                self.asked = self.run.seq;
+                self.stay()?;
+            }
+            let waits = self.run.status == Status::Waiting || (only_asked && !self.here);
+            if waits && self.teller.is_free() && self.waits_for_good() {
                 return Ok(Exit::Waiting);
             }
-            let here = self.here;
+            let (here, relayed) = (self.here, self.how.relayed.clone());
             tokio::select! {
                 news = self.mail.next() => self.take(news)?,
                 away = self.signals.next() => {
@@ -163,8 +188,31 @@ impl Drive<'_> {
                     }
                 }
                 () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
+                () = gone(relayed) => {
+                    self.rest(PauseReason::HungUp).await?;
+                    return Ok(Exit::Interrupted);
+                }
             }
         }
+    }
+
+    /// All that is under way is programs that wait for an answer, and they live only as long as this process does: it
+    /// says what waits and stays with them. The one that it drives for, if there is one, need not.
+    fn stay(&mut self) -> Result<(), Problem> {
+        let relayed = self.how.relayed.take();
+        if relayed.is_some() {
+            self.finish(Exit::Waiting)?;
+        } else if self.how.json {
+            out::raw(&journal::asked(&self.run));
+        } else {
+            out::page(&waits::told(&self.run));
+        }
+        if let Some(relayed) = relayed.and_then(Arc::into_inner) {
+            let let_go = relayed.let_go(self.app, self.run.id);
+            let_go.map_err(|error| Problem::usage(format!("the log of the run cannot be opened: {error}")))?;
+            self.how.json = false;
+        }
+        Ok(())
     }
 
     /// Whether the run stays as it is until somebody answers: this process has heard so from its own drive; of
@@ -420,8 +468,10 @@ impl Drive<'_> {
     // ---- the end -------------------------------------------------------------------------------------------------
 
     /// The last line says how the run stands, also when nothing new came of it.
-    fn last_line(&self) -> Result<(), Problem> {
-        if !self.ended {
+    fn last_line(&self, exit: Exit) -> Result<(), Problem> {
+        if exit == Exit::Waiting && self.run.status == Status::Running {
+            out::raw(&journal::asked(&self.run));
+        } else if !self.ended {
             let events = self.engine.events(self.run.id, 0)?;
             let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
             out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
@@ -435,7 +485,7 @@ impl Drive<'_> {
             out::say(&format!("written: {}", path.display()));
         }
         if self.how.json {
-            self.last_line()?;
+            self.last_line(exit)?;
         } else {
             self.told(exit);
         }
@@ -455,9 +505,17 @@ impl Drive<'_> {
                 }
             }
             Exit::Failed if run.status == Status::Failed => {
-                if let Some((key, error)) = &run.error {
-                    let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
-                    out::say(&format!("run {} failed{key} ({}): {}", run.id.short(), error.class, error.message));
+                let short = run.id.short();
+                match &run.error {
+                    // Why was said when it happened.
+                    Some((Some(key), _)) if self.teller.told_why(key) => {
+                        out::say(&format!("run {short} failed at {key}"));
+                    }
+                    Some((key, error)) => {
+                        let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
+                        out::say(&format!("run {short} failed{key} ({}): {}", error.class, error.message));
+                    }
+                    None => {}
                 }
                 out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
                 if let Some(key) = asked_a_model(run) {
@@ -475,6 +533,14 @@ impl Drive<'_> {
     }
 }
 
+/// Comes back when the process that this one drives for is gone; never where there is none.
+async fn gone(relayed: Option<Arc<Relayed>>) {
+    match relayed {
+        Some(relayed) => relayed.gone().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The call at which a run failed, if another model may do better there.
 fn asked_a_model(run: &Run) -> Option<&Key> {
     let (Some(key), error) = run.error.as_ref()? else { return None };
@@ -484,7 +550,7 @@ fn asked_a_model(run: &Run) -> Option<&Key> {
 }
 
 /// What a person wrote for a decision.
-fn typed(what: &What) -> Option<String> {
+pub(super) fn typed(what: &What) -> Option<String> {
     match what {
         What::Edit { output, .. } => Some(output_text(output).data().to_owned()),
         What::Retry { instruction, .. } => Some(instruction.clone()),

@@ -87,6 +87,12 @@ pub async fn gather(
         let Some(field) = task.inputs.iter().find(wanted) else {
             return Err(Problem::invalid(format!("`{}` has no required text input for --prompt; use -i", task.id)));
         };
+        if listed.contains(&field.name.as_str()) {
+            let name = &field.name;
+            return Err(Problem::usage(format!(
+                "`{name}` is given by -i and by --prompt, which fills it; say it once"
+            )));
+        }
         let text = if prompt == "-" { trimmed(stdin.text()?) } else { prompt.clone() };
         given.insert(field.name.clone(), json!(text));
     }

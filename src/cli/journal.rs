@@ -41,6 +41,16 @@ pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
     Ok(event(&folded, first))
 }
 
+/// The last line where only programs that ask are under way: the journal has no event for that, so `seq` is null.
+#[must_use]
+pub fn asked(run: &Run) -> String {
+    line(&json!({"v": 1, "run": run.id, "seq": null, "at": now(), "type": "run_waiting", "waiting": waiting(run)}))
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
 /// Whether an event says how a run stands, as the last line does.
 #[must_use]
 pub fn is_end(event: &Event) -> bool {

@@ -22,6 +22,7 @@ pub mod log;
 mod out;
 mod policy;
 mod problem;
+mod relay;
 mod review;
 mod runs;
 mod show;
@@ -182,13 +183,13 @@ fn full_screen(app: &App) -> Result<Exit, Problem> {
 fn alone(plain: bool) -> Exit {
     let what = if plain { "With --plain there is no full-screen interface." } else { "Say what to do." };
     out::say(&format!(
-        "{what}\n\n  stepwell tasks                        what can be started\n  \
+        "{what}\n\n  stepwell tasks                         what can be started\n  \
          stepwell run poem -i topic=\"the sea\"   start a task\n  \
-         stepwell history                      earlier runs\n  \
-         stepwell show last                    the newest of them\n  \
-         stepwell review last --accept         answer what it waits for\n  \
-         stepwell doctor                       which model answers, and what is missing\n  \
-         stepwell help, stepwell run --help    everything else"
+         stepwell history                       earlier runs\n  \
+         stepwell show last                     the newest of them\n  \
+         stepwell review last --accept          answer what it waits for\n  \
+         stepwell doctor                        which model answers, and what is missing\n  \
+         stepwell help, stepwell run --help     everything else"
     ));
     Exit::Usage
 }
@@ -221,8 +222,8 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, place, after, drive } => {
-            wait_for(detach::child(app, &run, &place, after, &drive))
+        Command::DriveDetached { run, place, after, relayed, drive } => {
+            wait_for(detach::child(app, &run, &place, after, &drive, relayed))
         }
     }
 }

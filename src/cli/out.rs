@@ -26,9 +26,14 @@ pub fn is_full_screen() -> bool {
 
 /// Writes to stdout as it is.
 pub fn raw(text: &str) {
+    bytes(text.as_bytes());
+}
+
+/// Writes what is no text to stdout.
+pub fn bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     // Nobody reads any more: a quiet end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// Writes a line of our own words to stdout.

@@ -24,6 +24,15 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// Of an exit code that another process of this program ended with.
+    #[must_use]
+    pub fn from_code(code: i32) -> Self {
+        let all = [Self::Done, Self::Failed, Self::Usage, Self::Waiting, Self::Invalid, Self::Store];
+        all.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Self::Interrupted)
+    }
+}
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -3,16 +3,17 @@
 use serde_json::Value;
 
 use super::args::{Approve, DriveArgs, ReviewArgs};
-use super::drive::{How, drive};
+use super::drive::{How, drive, typed};
 use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
-use super::{App, begin, consent};
+use super::{App, begin, consent, out};
 use crate::core::decide::{Decision, What, decide, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
+use crate::engine::EngineError;
 
 /// What `--approve` says in `review`.
 struct ApproveWord {
@@ -40,7 +41,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     }
     args.key = args.key.or(approve.key);
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
-    let how = How::of(&drive_args)?;
+    let mut how = How::of(&drive_args)?;
+    // A secret that was typed is known to this process alone, so this one drives.
+    how.apart &= !run.waiting().any(|gate| gate.kind == GateFor::Secret);
     let decisions = match &args.decisions {
         Some(name) => {
             let decisions = read_decisions(&read_text(name)?)?;
@@ -67,8 +70,10 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         }
     }
     let all = decisions.len();
+    let answers_a_budget = decisions.iter().any(|decision| matches!(decision.what, What::Budget { .. }));
     for (done, decision) in decisions.into_iter().enumerate() {
-        let key = decision.key.clone();
+        let (key, text) = (decision.key.clone(), typed(&decision.what));
+        let secret = is_secret(&run, &key);
         let decided = match (&decision.what, run.kind) {
             (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => match value.as_str() {
                 Some(text) => engine.message(run.id, text).await,
@@ -77,11 +82,17 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
             _ => engine.decide(run.id, decision).await,
         };
         if let Err(error) = decided {
+            if let (EngineError::Store(_), Some(text), false) = (&error, text, secret) {
+                out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+            }
             let problem = Problem::from(error);
             let before =
                 if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };
             return Err(Problem { message: format!("{}{before}", problem.message), ..problem });
         }
+    }
+    if let Some(budget) = begin::budget(args.budget).filter(|_| !answers_a_budget) {
+        engine.set_budget(run.id, budget).await?;
     }
     drive(app, run.id, run.seq, how).await
 }
@@ -112,6 +123,10 @@ fn is_message(run: &Run, key: &Key) -> bool {
     run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind == GateFor::Input)
 }
 
+fn is_secret(run: &Run, key: &Key) -> bool {
+    run.call(key).and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.kind == GateFor::Secret)
+}
+
 fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
     let alone = !(args.accept
         || args.edit.is_some()
@@ -121,7 +136,6 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
         || args.give.is_some()
         || args.again
         || args.keep
-        || args.budget.is_some()
         || args.decisions.is_some());
     let word = |now, later, key| Ok(ApproveWord { now, later, key });
     match args.approve_it.as_deref() {
@@ -165,10 +179,12 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
         What::Again { model: args.model.clone() }
     } else if args.keep {
         What::Keep
+    } else if let Some(what) = approve {
+        what
     } else if let Some(budget) = begin::budget(args.budget) {
         What::Budget { budget }
     } else {
-        approve.ok_or_else(|| Problem::usage("say what you decide: --accept, --retry, --skip, …"))?
+        return Err(Problem::usage("say what you decide: --accept, --retry, --skip, …"));
     })
 }
 

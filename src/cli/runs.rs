@@ -21,7 +21,8 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     if run.status == Status::Cancelled {
         return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
     }
-    let how = How::of(&args.drive)?;
+    let mut how = How::of(&args.drive)?;
+    how.changed = args.update;
     if args.update {
         let pinned = today(app, &run, &args.place)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;

@@ -7,7 +7,7 @@ use super::line::labelled;
 use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
 use crate::core::run::{Run, Status};
-use crate::core::text::{Untrusted, output_text, visible};
+use crate::core::text::{output_text, visible};
 use crate::export::{self, Format, Scope};
 
 /// `show`.
@@ -94,13 +94,17 @@ fn told(run: &Run) -> String {
 pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
-    let text = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
-    match out {
-        Some(path) if path != Path::new("-") => {
-            files::write(path, text.as_bytes())?;
+    let bytes = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
+    match (out.filter(|path| *path != Path::new("-")), format) {
+        (Some(path), _) => {
+            files::write(path, &bytes)?;
             out::say(&format!("written: {}", path.display()));
         }
-        _ => out::result(&Untrusted::from(text)),
+        (None, Format::Pdf) if out::to_terminal() => {
+            return Err(Problem::usage("a PDF is no text for a terminal; -o FILE writes it there"));
+        }
+        (None, Format::Pdf) => out::bytes(&bytes),
+        (None, _) => out::page(&String::from_utf8_lossy(&bytes)),
     }
     Ok(Exit::Done)
 }

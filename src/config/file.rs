@@ -30,6 +30,7 @@ pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
                 let given = item.table()?.entries();
                 Some(given.iter().filter_map(|item| Some((item.name().to_owned(), item.json()?))).collect())
             }),
+            pass_on: root.get("process").and_then(Item::table).map(|table| pass_on(&table, report)).unwrap_or_default(),
             notify: root.get("notify").and_then(Item::table).map(|table| notify(&table)).unwrap_or_default(),
             ui: root.get("ui").and_then(Item::table).map(|table| ui(&table)).unwrap_or_default(),
         };
@@ -129,6 +130,21 @@ fn tool(table: &Table<'_>) -> ToolSettings {
     };
     table.done();
     tool
+}
+
+fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
+    let names = table.required("env", "`env = [\"VIRTUAL_ENV\"]`").and_then(|item| item.texts()).unwrap_or_default();
+    table.done();
+    let is_name = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    for text in names.iter().filter(|text| !is_name(&text.value)) {
+        let message = "this is no name of a variable; its value comes from the environment that Stepwell is started in";
+        report.error(&text.place, message);
+    }
+    names.into_iter().map(|text| text.value).collect()
 }
 
 fn notify(table: &Table<'_>) -> Vec<String> {

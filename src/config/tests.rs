@@ -19,6 +19,7 @@ fn the_example_is_a_config() {
     assert_eq!(settings.providers["openai"].price.unwrap().output.to_string(), "10");
     assert_eq!(settings.secrets["github"], ["gh", "auth", "token"]);
     assert_eq!(settings.tools["files"].env["TOKEN"], "cmd:github");
+    assert_eq!(settings.pass_on, ["SSH_AUTH_SOCK", "VIRTUAL_ENV"]);
     assert_eq!(settings.notify, ["notify-send", "Stepwell"]);
 }
 
@@ -30,6 +31,12 @@ fn nothing_is_required() {
 #[test]
 fn every_mistake_has_its_place_and_what_would_be_right() {
     for (text, wanted) in [
+        (
+            "[process]\nenv = [\"TOKEN=x\"]\n",
+            vec![
+                "config.toml:2:8: this is no name of a variable; its value comes from the environment that Stepwell is started in",
+            ],
+        ),
         ("[model]\ndefault = \"a/b\"\n", vec!["config.toml:1:2: unknown key `model`; did you mean `models`?"]),
         (
             "[models]\ndefault = 3\n",

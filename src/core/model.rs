@@ -65,6 +65,8 @@ pub struct Asker {
     pub inputs: Arc<Value>,
     /// The item of a fan-out.
     pub item: Option<Value>,
+    /// The names that a script or program hands over, an object.
+    pub vars: Option<Value>,
     /// The index of that item, or the turn of a chat.
     pub index: Option<u32>,
 }

@@ -167,6 +167,15 @@ pub struct Learned {
     pub at: DateTime<Utc>,
 }
 
+/// When a journal was written last, as far as its files tell. Two that are equal mean that nothing was between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// When.
+    pub written: std::time::SystemTime,
+    /// How long they were then.
+    pub bytes: u64,
+}
+
 /// Durability: it takes data and gives data, so that another journal can stand in SQLite's place.
 ///
 /// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
@@ -196,6 +205,10 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be used or there is no such run.
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError>;
+
+    /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
+    /// process, it is another then. `None` when that cannot be told now.
+    fn stamp(&self) -> Option<Stamp>;
 
     /// The sequence number that a run's journal is at.
     ///

@@ -21,6 +21,8 @@ pub struct Settings {
     pub secrets: BTreeMap<String, Vec<String>>,
     /// `[defaults.TASK] INPUT = …`: defaults for a task's inputs in place of its own.
     pub defaults: BTreeMap<String, Map<String, Value>>,
+    /// `[process] env`: variables that commands and programs get besides those of a clean environment.
+    pub pass_on: Vec<String>,
     /// `[notify] command`: run when a run waits, fails or is done; empty for none.
     pub notify: Vec<String>,
     /// `[ui]`.

@@ -106,6 +106,14 @@ impl<'a> Table<'a> {
         self.entries.iter().any(|(name, _)| name.get_ref() == key)
     }
 
+    /// Every key, in the order of the file; none counts as asked for.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Text> {
+        let place = |span| Place { source: Arc::clone(&self.doc.source), span };
+        let text = |name: &str, span| Text { value: name.to_owned(), place: place(span), quoted: false };
+        self.entries.iter().map(|(name, _)| text(name.get_ref(), name.span())).collect()
+    }
+
     /// Every key with its value, in the order of the file; all count as asked for.
     #[must_use]
     pub fn entries(&self) -> Vec<Item<'a>> {
@@ -195,6 +203,12 @@ impl<'a> Table<'a> {
         let Some(items) = self.get(key).and_then(|item| item.list()) else { return Vec::new() };
         items.into_iter().filter_map(Item::table).collect()
     }
+}
+
+/// A key as a part of a JSON pointer.
+#[must_use]
+pub fn pointed(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// A value of the file.
@@ -402,6 +416,30 @@ impl<'a> Item<'a> {
             DeValue::Array(_) => Value::Array(self.list()?.iter().map(Item::json).collect::<Option<_>>()?),
             DeValue::Table(_) => self.clone().table()?.json()?,
         })
+    }
+
+    /// The value and every value inside, each by its JSON pointer from here, with its place.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, Place)> {
+        fn walk(item: &Item<'_>, at: &str, into: &mut Vec<(String, Place)>) {
+            into.push((at.to_owned(), item.place()));
+            match item.value {
+                DeValue::Array(_) => {
+                    for (nth, inner) in item.list().unwrap_or_default().iter().enumerate() {
+                        walk(inner, &format!("{at}/{nth}"), into);
+                    }
+                }
+                DeValue::Table(_) => {
+                    for inner in item.clone().table().map(|table| table.entries()).unwrap_or_default() {
+                        walk(&inner, &format!("{at}/{}", pointed(&inner.name)), into);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut parts = Vec::new();
+        walk(self, "", &mut parts);
+        parts
     }
 
     /// Every text inside, with its place: the templates of a nested value.

@@ -39,6 +39,9 @@ pub enum Work {
     Transform {
         /// The output.
         value: Value,
+        /// The JSON Schema that it must fit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<Value>,
     },
 }
 
@@ -63,7 +66,8 @@ impl Work {
             Self::Prompt(prompt) => prompt.schema.as_ref().filter(|_| prompt.reply == Reply::Output),
             Self::Command(command) => command.schema.as_ref(),
             Self::Http(http) => http.schema.as_ref(),
-            Self::Tool { .. } | Self::Ask { .. } | Self::Transform { .. } => None,
+            Self::Transform { schema, .. } => schema.as_ref(),
+            Self::Tool { .. } | Self::Ask { .. } => None,
         }
     }
 

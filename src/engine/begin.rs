@@ -17,6 +17,7 @@ use crate::core::model::Asker;
 use crate::core::ports::{AskSink, Bench, Job, Performed};
 use crate::core::secret::SecretRef;
 use crate::core::step::Span;
+use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
@@ -90,7 +91,8 @@ impl Driver {
     fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: &str) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
-        let pure = matches!(**work, Work::Transform { .. });
+        // What was computed stands in the output; only a schema is needed to judge an edit of it.
+        let pure = matches!(**work, Work::Transform { schema: None, .. });
         let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
         self.stage(
             Event::AttemptStarted(Started {
@@ -111,9 +113,9 @@ impl Driver {
 
     /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
     pub(super) fn compute(&mut self, want: &Want) {
-        let Work::Transform { value } = &*want.work else { return };
+        let Work::Transform { value, schema } = &*want.work else { return };
         let attempt = self.stage_start(want, &want.work, "program");
-        let problem = None;
+        let problem = schema.as_ref().and_then(|schema| crate::core::schema::validate(schema, value).err());
         let output = Arc::new(value.clone());
         self.stage(
             Event::AttemptFinished { key: want.key.clone(), attempt, output, problem, measured: Measured::default() },
@@ -218,6 +220,7 @@ impl Driver {
                 attempt,
                 inputs: Arc::clone(&self.run.inputs),
                 item: want.item.as_deref().cloned(),
+                vars: want.vars.as_ref().and_then(|vars| to_json(vars).ok()),
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),

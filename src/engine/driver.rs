@@ -155,7 +155,7 @@ impl Driver {
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
-        let flow = crate::flow::of(&pinned);
+        let flow = crate::flow::of(&pinned, &ports.environment);
         let settings = Settings::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;
@@ -292,6 +292,12 @@ impl Driver {
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
     fn rest(&mut self) -> Result<Option<Rest>, Lost> {
+        if self.run.status == Status::Cancelled {
+            // Another process may have said so; what is under way here is broken off, whoever did.
+            for attempt in self.under_way.values() {
+                attempt.cancel.cancel();
+            }
+        }
         if !self.under_way.is_empty() || !self.starting.is_empty() {
             return Ok(None);
         }
@@ -387,14 +393,14 @@ impl Driver {
 
 impl Settings {
     pub(super) fn of(pinned: &Pinned, run: &Run) -> Self {
-        let (concurrency, budget) = match &pinned.task.body {
-            Body::Workflow(workflow) => (workflow.max_concurrency.max(1) as usize, workflow.budget.unwrap_or_default()),
-            Body::Instruct(_) => (1, Budget::default()),
+        let concurrency = match &pinned.task.body {
+            Body::Workflow(workflow) => workflow.max_concurrency.max(1) as usize,
+            Body::Instruct(_) => 1,
         };
         let secrets = pinned.task.inputs.iter().filter(|field| field.kind == FieldType::Secret);
         Self {
             concurrency,
-            budget,
+            budget: pinned.budget(),
             folder: pinned.folder.clone(),
             secrets: secrets
                 .filter_map(|field| {

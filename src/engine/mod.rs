@@ -12,6 +12,7 @@ mod deadline;
 mod driver;
 mod failpoint;
 mod feed;
+mod keep;
 mod lease;
 mod orders;
 mod orphan;
@@ -42,14 +43,17 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stands, StateFolder,
-    Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Performer, RunRow, Secrets, Stamp, Stands, StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
+pub use crate::flow::Environment;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
+
+/// The same, of a run that no process drives.
+const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -62,6 +66,8 @@ pub struct Ports {
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
+    /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
+    pub environment: Environment,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -261,6 +267,13 @@ impl Engine {
         Ok(rows)
     }
 
+    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
+    /// another then. `None` when that cannot be told now.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.shared.ports.journal.stamp()
+    }
+
     /// A run as it stands, and a mailbox with all that comes after.
     ///
     /// # Errors
@@ -443,52 +456,6 @@ impl Engine {
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// Removes a run and all that only it holds.
-    ///
-    /// # Errors
-    /// When it is driven, there is no such run, or the store cannot be used.
-    pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
-        if self.is_driven(run) {
-            return Err(EngineError::Refused(Refusal("the run is being driven; pause it first".to_owned())));
-        }
-        self.shared.ports.journal.delete(run)?;
-        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
-        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
-        Ok(())
-    }
-
-    /// What was learned, for one task or all.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
-        Ok(self.shared.ports.journal.learned(task)?)
-    }
-
-    /// Changes (`Some`) or removes (`None`) a lesson.
-    ///
-    /// # Errors
-    /// When there is no such lesson or the store cannot be used.
-    pub fn teach(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.teach(id, text)?)
-    }
-
-    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.keep_draft(run, name, text)?)
-    }
-
-    /// The unsaved texts of a run: name and text.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
-        Ok(self.shared.ports.journal.drafts(run)?)
-    }
-
     /// Appends what `make` makes of the run as it stands, as often as another process was faster.
     async fn append(
         &self,
@@ -576,7 +543,9 @@ impl Engine {
                     }
                     Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
                 }
-                tokio::time::sleep(WATCH).await;
+                // While nobody drives it, it changes only by a person's hand.
+                let driven = is_driven(&engine.shared.ports.state, run);
+                tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
             }
         });
     }

@@ -129,7 +129,7 @@ impl Driver {
     /// The run goes by another definition from now on.
     fn take_definition(&mut self) -> Result<(), Lost> {
         let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
-        self.flow = crate::flow::of(&pinned);
+        self.flow = crate::flow::of(&pinned, &self.engine.shared.ports.environment);
         self.settings = Settings::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
         self.unfed.clear();

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::core::decide::Refusal;
-use crate::core::event::Event;
+use crate::core::decide::{self, Refusal};
+use crate::core::event::{Event, FLOW};
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
+use crate::core::task::{Body, FlowKind, Workflow};
 use crate::core::usage::Budget;
 use crate::engine::{Engine, EngineError};
 
@@ -29,39 +31,48 @@ impl Engine {
     /// What would become of the calls of a run with another definition. Nothing is changed.
     #[must_use]
     pub fn preview(&self, run: &Run, pinned: &Arc<Pinned>) -> Preview {
-        let flow = crate::flow::of(pinned);
+        let flow = crate::flow::of(pinned, &self.shared.ports.environment);
         let mut then = run.clone();
         let mut session = flow.open(&then);
-        let (mut staled, mut cancelled) = (BTreeSet::new(), BTreeSet::new());
+        let (mut again, mut gone) = (BTreeSet::new(), BTreeSet::new());
         let mut fed = Vec::new();
         for _ in 0..ROUNDS {
             let mut wants = session.feed(&fed);
             let ended = wants.notes.is_empty();
             fed = std::mem::take(&mut wants.notes);
+            let mut kept = Vec::new();
             for event in &fed {
                 match event {
-                    Event::CallStaled { key, .. } => {
-                        staled.insert(key.clone());
+                    // Code goes on to its later calls only from an output: the old one is taken for the new one.
+                    Event::CallStaled { key, fingerprint, .. } => {
+                        again.insert(key.clone());
+                        let (key, fingerprint, by) = (key.clone(), fingerprint.clone(), FLOW.to_owned());
+                        kept.push(Event::CallKept { key, fingerprint, by });
                     }
-                    Event::CallCancelled { key, .. } => {
-                        cancelled.insert(key.clone());
+                    Event::CallCancelled { key, .. } | Event::CallSkipped { key, .. } => {
+                        gone.insert(key.clone());
                     }
                     _ => {}
                 }
+            }
+            fed.extend(kept);
+            for event in &fed {
                 then.apply(then.seq + 1, then.updated_at, event);
             }
             if ended {
-                staled.extend(wants.calls.iter().map(|want| want.key.clone()));
+                again.extend(wants.calls.iter().map(|want| want.key.clone()));
                 break;
             }
         }
-        let known = |step: &str| steps(pinned).contains(step);
+        let steps = steps(pinned);
+        // Code may call what no definition declares.
+        let declares = !matches!(&pinned.task.body, Body::Workflow(Workflow { flow, .. }) if *flow != FlowKind::Graph);
         let mut preview = Preview::default();
         for call in run.calls.values() {
             let key = call.key.clone();
-            if cancelled.contains(&key) || !known(&call.step) {
+            if gone.contains(&key) || (declares && !steps.contains(call.step.as_str())) {
                 preview.vanish.push(key);
-            } else if staled.contains(&key) {
+            } else if again.contains(&key) {
                 preview.again.push(key);
             } else if call.standing.is_some() {
                 preview.stand.push(key);
@@ -92,19 +103,19 @@ impl Engine {
         .await
     }
 
-    /// Lets a run spend so much in all.
+    /// Lets a run spend so much in all. A limit that is not spoken of stays, unless the run waits because of it.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn set_budget(&self, run: crate::core::id::RunId, budget: Budget) -> Result<(), EngineError> {
+    pub async fn set_budget(&self, run: RunId, budget: Budget) -> Result<(), EngineError> {
         let by = self.shared.ports.who.clone();
-        self.append(run, move |_| Ok(vec![Event::BudgetRaised { budget, by: by.clone() }])).await
+        let before = self.definition(&self.load(run)?)?.budget();
+        self.append(run, move |run| Ok(decide::set_budget(run, budget, before, &by))).await
     }
 }
 
 /// The ids of every step that a definition has, its children's included. A conversation has one.
 fn steps(pinned: &Pinned) -> BTreeSet<&str> {
-    use crate::core::task::Body;
     let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
     tasks
         .flat_map(|task| match &task.body {

@@ -38,6 +38,8 @@ pub(super) fn page(title: &str, markdown: &str) -> String {
 fn harmless<'a>(event: Event<'a>, links: &mut Vec<bool>) -> Option<Event<'a>> {
     match event {
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        // The lines of a poem are no less lines than in Markdown.
+        Event::SoftBreak => Some(Event::HardBreak),
         Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
         Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),
         Event::Start(Tag::Image { .. }) => Some(Event::Text("🖼 ".into())),

@@ -1,4 +1,4 @@
-//! A run as a file: Markdown, JSON, HTML or CSV.
+//! A run as a file: Markdown, JSON, HTML, PDF or CSV.
 //!
 //! Promises: pure functions of the folded run; JSON is the raw data and the same object as `show --json`; in every other
 //! format text from outside is made visible first and can neither run, nor load, nor calculate anything where the file
@@ -8,8 +8,10 @@ mod csv;
 mod html;
 pub mod json;
 mod markdown;
+mod pdf;
 
 use crate::core::run::Run;
+use crate::core::text::visible;
 
 /// Said wherever a text of the demo model is shown.
 pub const DEMO: &str =
@@ -31,7 +33,7 @@ pub enum Format {
     Json,
     /// One self-contained page without scripts.
     Html,
-    /// Not written by Stepwell itself: [`export`] says what to do instead.
+    /// Plain pages to print, of what western letters can say.
     Pdf,
     /// One row a call, whatever the scope.
     Csv,
@@ -110,30 +112,26 @@ pub enum ExportError {
         /// Where it stands.
         status: &'static str,
     },
-    /// PDF is made by other programs.
+    /// The fonts of a PDF lack a letter.
     #[error(
-        "Stepwell does not write PDF itself: export with `--format html` and print that from a browser, \
-         or with `--format md` and use a converter such as pandoc"
+        "a PDF has western letters only, and this text has `{0}` (U+{code:04X}): export with `--format html`, which \
+         has all of it, and print that from a browser", code = u32::from(*.0)
     )]
-    Pdf,
+    Letter(char),
 }
 
-/// Writes a run as text in UTF-8 that ends with a line break.
+/// Writes a run: as text in UTF-8 that ends with a line break, or as the bytes of a PDF.
 ///
 /// # Errors
-/// When the run has no result and that is what was asked for, and for PDF.
-pub fn export(run: &Run, format: Format, scope: Scope) -> Result<String, ExportError> {
-    match format {
-        Format::Md => markdown::write(run, scope),
-        Format::Html => Ok(html::page(&run.title, &markdown::write(run, scope)?)),
-        Format::Json => {
-            let mut text = format!("{:#}", json::scoped(run, scope)?);
-            text.push('\n');
-            Ok(text)
-        }
-        Format::Csv => Ok(csv::calls(run)),
-        Format::Pdf => Err(ExportError::Pdf),
-    }
+/// When the run has no result and that is what was asked for, and when a PDF cannot show a letter.
+pub fn export(run: &Run, format: Format, scope: Scope) -> Result<Vec<u8>, ExportError> {
+    Ok(match format {
+        Format::Md => markdown::write(run, scope)?.into_bytes(),
+        Format::Html => html::page(&run.title, &markdown::write(run, scope)?).into_bytes(),
+        Format::Json => format!("{:#}\n", json::scoped(run, scope)?).into_bytes(),
+        Format::Csv => csv::calls(run).into_bytes(),
+        Format::Pdf => pdf::file(&visible(&run.title, false), &markdown::write(run, scope)?)?,
+    })
 }
 
 /// The result of a run: what it was completed with, else the newest version of the document `result`.

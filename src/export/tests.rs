@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use super::{ExportError, Format, Scope, export, json};
+use super::{ExportError, Format, Scope, json};
 use crate::core::event::{Created, Event, Measured, Scope as Reach, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
@@ -16,6 +16,11 @@ use crate::core::run::Run;
 use crate::core::step::OnCrash;
 use crate::core::task::Kind;
 use crate::core::usage::Usage;
+
+/// An export that is a text.
+fn export(run: &Run, format: Format, scope: Scope) -> Result<String, ExportError> {
+    super::export(run, format, scope).map(|bytes| String::from_utf8(bytes).unwrap())
+}
 
 fn run(events: impl IntoIterator<Item = Event>) -> Run {
     let created = Created {
@@ -205,7 +210,6 @@ fn without_a_result_the_error_says_what_can_be_had() {
     assert!(matches!(error, ExportError::NoResult { .. }));
     assert!(error.to_string().contains("--scope steps"), "{error}");
     assert!(export(&poem(), Format::Md, Scope::Result).unwrap().contains("Draft."), "the document so far");
-    assert!(export(&poem(), Format::Pdf, Scope::Full).unwrap_err().to_string().contains("pandoc"));
 }
 
 #[test]
@@ -338,4 +342,56 @@ fn names_are_those_of_the_command_line() {
     assert_eq!(Scope::ALL.map(Scope::name), ["result", "full", "steps", "log"]);
     assert_eq!(Format::from_name("html"), Some(Format::Html));
     assert_eq!(Scope::from_name("all"), None);
+}
+
+#[test]
+fn the_lines_of_a_stanza_are_lines_of_the_page() {
+    let page = export(&run([done("t", "The tide comes\nand goes.")]), Format::Html, Scope::Result).unwrap();
+    assert!(page.contains("The tide comes<br />\nand goes."), "{page}");
+}
+
+#[test]
+fn a_pdf_has_the_text_line_by_line_in_the_letters_that_its_fonts_have() {
+    let body = "Ein *schöner* Tag — „ja“,\n**und** `x` → 5 €.\n\n- one\n- two\n\n```\nfn  a() {}\n```\n";
+    let pdf = super::export(&run([done("Größe", body)]), Format::Pdf, Scope::Result).unwrap();
+    assert!(pdf.starts_with(b"%PDF-1.") && pdf.trim_ascii_end().ends_with(b"%%EOF"));
+    // Windows-1252, in hexadecimal where it is not ASCII, and the arrow of the symbols' own font.
+    let pieces = [
+        "<4772F6DF65>",
+        "<736368F66E6572>",
+        "<20546167209720846A61932C>",
+        "(und)",
+        "<AE>",
+        "<203520802E>",
+        "(one)",
+        "<95>",
+    ];
+    let text = String::from_utf8_lossy(&pdf);
+    for piece in pieces {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+    assert!(text.contains("(fn  a() {})"), "{text}");
+}
+
+#[test]
+fn a_long_pdf_has_many_pages_and_no_line_that_is_too_long() {
+    let word = "x".repeat(5000);
+    let body = format!("{word}\n\n{}", "Many words that go on and on. ".repeat(2000));
+    let pdf = super::export(&run([done("t", &body)]), Format::Pdf, Scope::Result).unwrap();
+    let text = String::from_utf8_lossy(&pdf);
+    assert!(text.matches("/Type /Page\n").count() > 10, "{}", text.matches("/Type /Page").count());
+    let longest = text.lines().filter(|line| line.ends_with(" Tj")).map(str::len).max().unwrap();
+    assert!((60..130).contains(&longest), "{longest}");
+}
+
+#[test]
+fn a_letter_that_no_font_of_a_pdf_has_is_named_and_nothing_is_lost_in_silence() {
+    for (text, letter) in [("a 海 b", "`海` (U+6D77)"), ("🎉", "`🎉` (U+1F389)"), ("مرحبا", "`م` (U+0645)")]
+    {
+        let error = super::export(&run([done("t", text)]), Format::Pdf, Scope::Result).unwrap_err().to_string();
+        assert!(error.contains(letter) && error.contains("--format html"), "{error}");
+    }
+    // What was made visible of a control character is still said.
+    let pdf = super::export(&run([done("t", "a\u{1b}[2Jb")]), Format::Pdf, Scope::Result).unwrap();
+    assert!(pdf.windows(8).any(|bytes| bytes == b"(a^[[2Jb"), "{}", pdf.escape_ascii());
 }

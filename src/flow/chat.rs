@@ -249,6 +249,7 @@ impl Now<'_> {
             fingerprint,
             work,
             item: None,
+            vars: None,
             depends: turn.checked_sub(1).map(reply).into_iter().collect(),
             approval: Approval::None,
             retry: Retry::default(),

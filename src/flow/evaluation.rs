@@ -113,6 +113,12 @@ impl<'a> Evaluation<'a> {
         decided.iter().find(|decided| decided.what == what).map(|decided| &decided.value)
     }
 
+    /// Whether the journal has any call of a step.
+    #[must_use]
+    pub fn has_calls_of(&self, base: &Key) -> bool {
+        self.run.calls.keys().any(|key| key.is_of(base))
+    }
+
     /// Notes a decision of the flow, unless the journal has it.
     pub fn decide(&mut self, key: Key, what: &str, value: Value, why: impl FnOnce() -> Value) {
         if self.decided(&key, what) != Some(&value) {

@@ -28,6 +28,8 @@ pub struct Rules<'a> {
     pub checks: &'a [(Result<Expr, TemplateError>, String)],
     /// When a review is asked for.
     pub review: Review,
+    /// The definition says what comes of a failure.
+    pub goes_on: bool,
     /// The expression of [`Review::When`].
     pub when: Option<&'a Result<Expr, TemplateError>>,
 }
@@ -43,6 +45,9 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
         return Verdict::Gate(gate);
     }
     if let Some(problem) = &attempt.problem {
+        if rules.goes_on && rules.review == Review::Never {
+            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem.clone()));
+        }
         let mut gate = review_gate(key, attempt.number, version, schema, &[]);
         gate.allowed = review_answers(false);
         gate.shows["problem"] = json!(problem);

@@ -35,6 +35,8 @@ pub struct Source {
     pub seq: u64,
     /// Changes whenever what others see of it does.
     pub stamp: u64,
+    /// The names through which the steps inside a group see it: `steps.divide`, `item`.
+    pub through: Arc<[String]>,
 }
 
 /// A call as the flow sees it; the want is kept as long as the names that it was made from stay the same.
@@ -289,6 +291,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
     let rules = judge::Rules {
         checks: &node.checks,
         review: node.step.rules.review.clone().unwrap_or(default),
+        goes_on: node.goes_on(),
         when: node.review.as_ref(),
     };
     let key = asked.key.clone();
@@ -441,6 +444,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         fingerprint,
         work: Arc::new(work),
         item: asked.item.cloned(),
+        vars: asked.names.vars.clone(),
         depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),

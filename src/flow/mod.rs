@@ -4,6 +4,7 @@
 //! from the folded run it must want the same, because after a crash that is what happens. The engine performs what
 //! is wanted and does not stand, and knows nothing of graphs, scripts or conversations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +25,7 @@ pub mod chat;
 mod evaluation;
 pub mod graph;
 mod judge;
+mod limit;
 mod memo;
 mod names;
 mod plan;
@@ -38,14 +40,19 @@ pub trait Flow: Send + Sync {
     fn open(&self, run: &Run) -> Box<dyn Session>;
 }
 
-/// The flow of a pinned definition.
+/// Variables that a person has configured for what is started: they go into its clean environment.
+pub type Environment = BTreeMap<String, String>;
+
+/// The flow of a pinned definition. `environment` is for a definition that is a program.
 #[must_use]
-pub fn of(pinned: &Arc<Pinned>) -> Box<dyn Flow> {
+pub fn of(pinned: &Arc<Pinned>, environment: &Environment) -> Box<dyn Flow> {
     match &pinned.task.body {
         Body::Instruct(_) => Box::new(chat::Chat::new(Arc::clone(pinned))),
         Body::Workflow(workflow) => match workflow.flow {
             FlowKind::Graph => Box::new(graph::Graph::new(Arc::clone(pinned))),
-            FlowKind::Script { .. } | FlowKind::Process { .. } => Box::new(scripted::Scripted::new(Arc::clone(pinned))),
+            FlowKind::Script { .. } | FlowKind::Process { .. } => {
+                Box::new(scripted::Scripted::new(Arc::clone(pinned)).with_environment(environment))
+            }
         },
     }
 }
@@ -111,6 +118,8 @@ pub struct Want {
     pub work: Arc<Work>,
     /// The item of a fan-out.
     pub item: Option<Arc<Value>>,
+    /// The names that code hands over, an object.
+    pub vars: Option<minijinja::Value>,
     /// The calls whose outputs it uses.
     pub depends: Vec<Key>,
     /// Whether a person has to allow it first.

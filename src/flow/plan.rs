@@ -18,6 +18,10 @@ use crate::core::step::{
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, TemplateError, Text};
 
+pub use self::links::ancestors;
+
+mod links;
+
 /// How deep child workflows may be nested.
 const DEEPEST: usize = 10;
 
@@ -29,6 +33,8 @@ pub struct Plan {
     pub order: Vec<usize>,
     /// For each node, those that depend on it.
     pub dependents: Vec<Vec<usize>>,
+    /// Those and the ones that see it although others stand between: by their history, or by the state that it sets.
+    pub watchers: Vec<Vec<usize>>,
     /// For each node, whether only steps that take whichever comes first need it: once they have another, it may go.
     pub spare: Vec<bool>,
     /// Index by id.
@@ -58,6 +64,8 @@ pub struct Node {
     pub step: Arc<Step>,
     /// The indices of the steps of this plan that it depends on, in declared order.
     pub deps: Vec<usize>,
+    /// For each of them, the names through which steps inside this one see it.
+    pub through: Vec<Arc<[String]>>,
     /// Those of them that it, or anything inside it, names: they are visible as `steps.X`.
     pub named: References,
     /// The steps that its `history` takes in, in declared order.
@@ -184,6 +192,7 @@ impl Plan {
             nodes: Vec::new(),
             order: Vec::new(),
             dependents: Vec::new(),
+            watchers: Vec::new(),
             spare: Vec::new(),
             by_id: HashMap::new(),
             result: None,
@@ -229,30 +238,19 @@ impl Plan {
         let by_id: HashMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
         let mut nodes: Vec<Node> =
             steps.iter().map(|step| node(step, &by_id, workflow, pinned, model, depth)).collect();
-        route(&mut nodes, &by_id);
+        links::route(&mut nodes, &by_id);
         for at in 0..nodes.len() {
             if matches!(&nodes[at].does, Doing::Prompt(prompt) if prompt.spec.history == Some(History::All)) {
                 nodes[at].before = ancestors(&nodes, at);
             }
         }
-        let order = order(&nodes);
-        let mut dependents = vec![Vec::new(); nodes.len()];
-        for (at, node) in nodes.iter().enumerate() {
-            for &dep in node.deps.iter().chain(&node.routed_by) {
-                dependents[dep].push(at);
-            }
-        }
-        let spare = nodes.iter().zip(&dependents).map(|(node, takers)| {
-            let brings = !node.set_state.is_empty() || node.document.is_some() || node.stop_when.is_some();
-            let is_switch = matches!(node.does, Doing::Switch(..));
-            !brings
-                && !is_switch
-                && !takers.is_empty()
-                && takers.iter().all(|&taker| nodes[taker].join() == Join::First)
-        });
-        let spare = spare.collect();
+        links::through(&mut nodes);
+        let order = links::order(&nodes);
+        let dependents = links::dependents(&nodes);
+        let watchers = links::watchers(&nodes, &dependents);
+        let spare = links::spare(&nodes, &dependents);
         let (retry, model) = (workflow.retry.clone(), model.cloned());
-        Self { nodes, order, dependents, spare, by_id, result: None, retry, model }
+        Self { nodes, order, dependents, watchers, spare, by_id, result: None, retry, model }
     }
 
     /// What the whole comes to is made of the steps that are named, and of the last one if `last`.
@@ -283,6 +281,7 @@ fn node(
     let mut node = Node {
         step: Arc::new(step.clone()),
         deps: Vec::new(),
+        through: Vec::new(),
         named: References::default(),
         before: Vec::new(),
         routed_by: Vec::new(),
@@ -327,64 +326,6 @@ fn node(
     deps.dedup();
     node.deps = deps;
     node
-}
-
-/// Switches and failure handlers make dependencies of their own.
-fn route(nodes: &mut [Node], by_id: &HashMap<String, usize>) {
-    for at in 0..nodes.len() {
-        let chosen: Vec<usize> = match &nodes[at].does {
-            Doing::Switch(cases, default) => {
-                cases.iter().flat_map(|(_, to)| to).chain(default).filter_map(|id| by_id.get(id).copied()).collect()
-            }
-            _ => Vec::new(),
-        };
-        for target in chosen {
-            if target != at && !nodes[target].routed_by.contains(&at) {
-                nodes[target].routed_by.push(at);
-            }
-        }
-        if let OnFailure::Handler(id) = &nodes[at].step.rules.on_failure
-            && let Some(&handler) = by_id.get(id)
-            && handler != at
-        {
-            nodes[handler].handles = Some(at);
-            if !nodes[handler].deps.contains(&at) {
-                nodes[handler].deps.push(at);
-            }
-        }
-    }
-}
-
-/// Every step that one depends on, directly or not, in declared order.
-#[must_use]
-pub fn ancestors(nodes: &[Node], at: usize) -> Vec<usize> {
-    let mut seen = vec![false; nodes.len()];
-    let mut queue: Vec<usize> = nodes[at].deps.iter().chain(&nodes[at].routed_by).copied().collect();
-    while let Some(dep) = queue.pop() {
-        if !std::mem::replace(&mut seen[dep], true) {
-            queue.extend(nodes[dep].deps.iter().chain(&nodes[dep].routed_by));
-        }
-    }
-    (0..nodes.len()).filter(|&dep| seen[dep]).collect()
-}
-
-/// Depth first, in declared order, so that equal steps keep it. What lies on a cycle comes last.
-fn order(nodes: &[Node]) -> Vec<usize> {
-    fn visit(at: usize, nodes: &[Node], seen: &mut [bool], order: &mut Vec<usize>) {
-        if std::mem::replace(&mut seen[at], true) {
-            return;
-        }
-        for &dep in nodes[at].deps.iter().chain(&nodes[at].routed_by) {
-            visit(dep, nodes, seen, order);
-        }
-        order.push(at);
-    }
-    let mut seen = vec![false; nodes.len()];
-    let mut order = Vec::with_capacity(nodes.len());
-    for at in 0..nodes.len() {
-        visit(at, nodes, &mut seen, &mut order);
-    }
-    order
 }
 
 fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Doing {
@@ -568,6 +509,7 @@ impl Node {
         Self {
             step: Arc::new(step),
             deps: Vec::new(),
+            through: Vec::new(),
             named: References::default(),
             before: Vec::new(),
             routed_by: Vec::new(),

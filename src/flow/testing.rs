@@ -64,7 +64,7 @@ pub fn prompt(id: &str, prompt: &str, rules: &Value) -> Value {
 pub fn shout(want: &Want, _: u32) -> Result<Value, Failure> {
     match &*want.work {
         Work::Prompt(prompt) => Ok(json!(prompt.messages.last().unwrap().text.to_uppercase())),
-        Work::Transform { value } => Ok(value.clone()),
+        Work::Transform { value, .. } => Ok(value.clone()),
         other => Ok(json!(other.kind())),
     }
 }
@@ -89,6 +89,17 @@ impl Sim {
         inputs: Value,
         perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
     ) -> Self {
+        let mut sim = Self::unsettled(pinned, inputs, perform);
+        sim.settle(&[]);
+        sim
+    }
+
+    /// A run of which nothing has been asked yet.
+    pub fn unsettled(
+        pinned: &Arc<Pinned>,
+        inputs: Value,
+        perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
+    ) -> Self {
         let created = Created {
             task: "test".into(),
             kind: Kind::Workflow,
@@ -107,10 +118,10 @@ impl Sim {
             origin: None,
         };
         let run = Run::new(RunId::new(1, [0; 10]), DateTime::UNIX_EPOCH, &created);
-        let flow = crate::flow::of(pinned);
+        let flow = crate::flow::of(pinned, &crate::flow::Environment::new());
         let session = flow.open(&run);
         let journal = vec![Event::RunCreated(created)];
-        let mut sim = Self {
+        Self {
             pinned: Arc::clone(pinned),
             flow,
             session,
@@ -119,9 +130,7 @@ impl Sim {
             perform: Box::new(perform),
             performed: Vec::new(),
             end: None,
-        };
-        sim.settle(&[]);
-        sim
+        }
     }
 
     pub fn apply(&mut self, event: Event) {

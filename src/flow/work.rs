@@ -36,9 +36,11 @@ pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Messa
             };
             Ok(Work::Ask { text: above, fields })
         }
-        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, &context)? }),
+        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, &context)?, schema }),
         // These are not calls: their scopes or choices are the flow's own.
-        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => Ok(Work::Transform { value: Value::Null }),
+        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
+            Ok(Work::Transform { value: Value::Null, schema: None })
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Performer for Steps {
             }
             let work = Arc::clone(&job.work);
             let performed = match &*work {
-                Work::Transform { value } => return done(value.clone(), Measured::default()),
+                Work::Transform { value, .. } => return done(value.clone(), Measured::default()),
                 Work::Prompt(work) => prompt::perform(&*models, work, &job, &bench).await,
                 Work::Command(work) => command::perform(&secrets, &environment, work, &job, &bench).await,
                 Work::Http(work) => http::perform(&http, &secrets, work, &job, &bench).await,

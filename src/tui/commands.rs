@@ -25,6 +25,9 @@ pub enum Id {
     RaiseBudget,
     Edit,
     Retry,
+    Others,
+    OtherModel,
+    GiveKey,
     Compare,
     Skip,
     Reopen,
@@ -43,6 +46,7 @@ pub enum Id {
     NextWaiting,
     Zoom,
     Filter,
+    Alike,
     Up,
     Down,
     First,
@@ -153,18 +157,28 @@ fn layered(s: &Situation) -> bool {
     s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
 }
 
+/// In a conversation, an answer is under way.
+fn answers(s: &Situation) -> bool {
+    on(s, Screen::Chat) && s.selected == Selected::Running
+}
+
+/// The call ended, and did not do well.
+fn ended(s: &Situation) -> bool {
+    matches!(s.selected, Selected::Ended | Selected::Keyless)
+}
+
 /// The arrows move in a list: everywhere but in a text of several lines.
 fn moves(s: &Situation) -> bool {
     match s.layer {
         Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
-        Layer::Palette | Layer::Fields => true,
+        Layer::Palette | Layer::Fields | Layer::Others => true,
         _ => reads(s),
     }
 }
 
 /// There is more than a screen of it: pages, the beginning and the end are ways to go.
 fn pages(s: &Situation) -> bool {
-    moves(s) && s.layer != Layer::Fields
+    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
 }
 
 /// The arrows move, and letters are not text.
@@ -188,8 +202,12 @@ pub static TABLE: &[Command] = &[
     command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateFor::InDoubt)),
     command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateFor::Budget)),
     command!(Again, "Run it again", "again", [c('g')], |s| {
-        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && s.selected == Selected::Ended
+        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && ended(s)
     }),
+    command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
+        on(s, Screen::Run) && s.selected == Selected::Keyless
+    }),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateFor::Stale)
     }),
@@ -200,9 +218,20 @@ pub static TABLE: &[Command] = &[
     command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
         gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Running
     }),
+    command!(AcceptMarked, "Accept the marked", "accept marked", [c('A')], |s| on(s, Screen::Run) && s.marked),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
+    command!(OtherModel, "Another model", "model…", [c('m')], |s| {
+        let takes = match s.selected {
+            Selected::Gate(kind) => matches!(kind, GateFor::Review | GateFor::InDoubt | GateFor::Stale),
+            selected => matches!(selected, Selected::Running | Selected::Pending | Selected::None),
+        };
+        on(s, Screen::Run) && s.asks && takes
+    }),
+    command!(OtherModel, "Another model for all that follows", "", [Chord::alt(KeyCode::Char('m'))], |s| {
+        on(s, Screen::Chat)
+    }),
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
@@ -215,9 +244,9 @@ pub static TABLE: &[Command] = &[
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
-    command!(Focus, "Back to the conversation", "conversation", [TAB], |s| s.layer == Layer::Document),
+    command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
-        on_run(s) && s.output && s.selected != Selected::Gate(GateFor::Approval)
+        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateFor::Approval) | Selected::Unread)
     }),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
@@ -227,14 +256,17 @@ pub static TABLE: &[Command] = &[
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
-    command!(AcceptMarked, "Accept the marked, or all that pass", "accept all", [c('A')], |s| {
-        on(s, Screen::Run) && (s.marked || s.others && s.selected == Selected::Gate(GateFor::Review))
+    command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
+        on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateFor::Review)
     }),
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
+    command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
+        on(s, Screen::Run) && s.alike
+    }),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
@@ -254,7 +286,13 @@ pub static TABLE: &[Command] = &[
     }),
     command!(FieldUp, "Move the item up", "up", [c('K'), Chord::alt(KeyCode::Up)], |s| s.layer == Layer::Fields),
     command!(FieldRaw, "Edit it as raw JSON", "raw", [c('R')], |s| s.layer == Layer::Fields),
-    command!(Submit, "Have it tried again", "retry", [ENTER, Chord::ctrl('s')], |s| s.layer == Layer::Retry),
+    command!(Submit, "Have it tried again", "retry", [ENTER, Chord::ctrl('s')], |s| {
+        matches!(s.layer, Layer::Retry | Layer::Others)
+    }),
+    command!(Others, "To the other calls that it may be meant for", "others", [k(KeyCode::Down)], |s| {
+        s.layer == Layer::Retry && s.several
+    }),
+    command!(Mark, "Tick it: the instruction is for it too", "tick", [c(' ')], |s| s.layer == Layer::Others),
     command!(Submit, "Take it", "ok", [ENTER], |s| {
         matches!(s.layer, Layer::Ask | Layer::FieldValue | Layer::Palette)
     }),
@@ -263,7 +301,7 @@ pub static TABLE: &[Command] = &[
     command!(No, "No", "no", [c('n'), ESC], |s| s.layer == Layer::Confirm),
     // Home, history, forms, conversations.
     command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
-    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home)),
+    command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home) && s.output),
     command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
     command!(Actions, "What else can be done with it", "actions", [Chord::alt(KeyCode::Enter)], |s| {
         on(s, Screen::History) && s.output
@@ -298,6 +336,7 @@ pub static TABLE: &[Command] = &[
     command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)
         && s.output),
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
+    command!(Back, "Stop the answer", "stop", [ESC], answers),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
     command!(
@@ -342,7 +381,7 @@ pub static TABLE: &[Command] = &[
     command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None || layered(s)),
     command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
-    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat)),
+    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat) && !answers(s)),
     command!(Back, "Back", "", [ESC], |s| s.layer == Layer::None && !on_run(s) && !on(s, Screen::Chat)),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Leave, "Leave; the second press does it", "", [Chord::ctrl('c')], |_| true),
@@ -421,6 +460,7 @@ mod tests {
             Layer::Fields,
             Layer::FieldValue,
             Layer::Retry,
+            Layer::Others,
             Layer::Compare,
             Layer::Prompt,
             Layer::Document,
@@ -437,6 +477,7 @@ mod tests {
             Selected::Running,
             Selected::Accepted,
             Selected::Ended,
+            Selected::Keyless,
             Selected::Result,
         ];
         selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
@@ -444,7 +485,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..256u32 {
+                    for bits in 0..1024u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -458,6 +499,8 @@ mod tests {
                             going: bit(5),
                             others: bit(6),
                             rests: bit(7),
+                            asks: bit(8),
+                            alike: bit(9),
                         });
                     }
                 }

@@ -33,6 +33,17 @@ pub enum Leaving {
     GoOn,
 }
 
+/// How a call that is broken off is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// What to do differently.
+    pub instruction: String,
+    /// How far that reaches.
+    pub scope: Scope,
+    /// The model, when it is to be another.
+    pub model: Option<String>,
+}
+
 /// A way to another screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Go {
@@ -108,14 +119,43 @@ pub enum Effect {
         /// The body.
         body: String,
     },
-    /// Break off an attempt; with an instruction, try again with it.
+    /// Break off an attempt, and perhaps have it tried again.
     Stop {
         /// The run.
         run: RunId,
         /// The call.
         key: Key,
-        /// What to do differently, and how far that reaches.
-        instruction: Option<(String, Scope)>,
+        /// How it is tried again.
+        again: Option<Again>,
+    },
+    /// Ask which models could make this call.
+    ListModels(RunId, Key),
+    /// A model was picked for a call: said to its screen, once the person agrees to it if they have to.
+    PickModel {
+        /// The run.
+        run: RunId,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
+    /// Have later attempts made by another model.
+    ChooseModel {
+        /// The run.
+        run: RunId,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
+    /// Give the provider of a call that failed a key for this session, and have the call tried again.
+    GiveKey {
+        /// The run.
+        run: RunId,
+        /// The call.
+        key: Key,
+        /// The provider's key.
+        secret: Secret,
     },
     /// Pause a run.
     Pause(RunId),

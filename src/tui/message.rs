@@ -113,6 +113,15 @@ pub enum Message {
     },
     /// A layer is to lie above the screen.
     Open(Box<Above>),
+    /// Another model was picked for a call.
+    Model {
+        /// The run.
+        run: RunId,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
     /// The process is to end: a signal, or the terminal went away.
     Ending(PauseReason),
 }
@@ -154,9 +163,22 @@ impl Message {
         })
     }
 
-    /// Whether the person did it, so that its outcome is shown at once.
+    /// Whether the person did it or waits for it, so that its outcome is shown at once.
     #[must_use]
-    pub fn is_by_person(&self) -> bool {
-        matches!(self, Self::Key(_) | Self::Paste(_) | Self::Mouse(_) | Self::Resize(..) | Self::Edited(..))
+    pub fn is_awaited(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Paste(_)
+                | Self::Mouse(_)
+                | Self::Resize(..)
+                | Self::Edited(..)
+                | Self::Tasks(_)
+                | Self::Rows { .. }
+                | Self::Opened(_)
+                | Self::Form(_)
+                | Self::Open(_)
+                | Self::Completions { .. }
+        )
     }
 }

@@ -90,9 +90,9 @@ pub async fn run<A: App, S: Stage<A>>(
             messages.push_back(message);
         }
         while let Some(message) = messages.pop_front() {
-            let by_person = message.is_by_person();
+            let awaited = message.is_awaited();
             let (effects, changed) = app.update(message);
-            match (changed, by_person) {
+            match (changed, awaited) {
                 (true, true) => frames.request_now(),
                 (true, false) => frames.request(),
                 (false, _) => {}

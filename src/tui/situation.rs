@@ -36,6 +36,8 @@ pub enum Layer {
     FieldValue,
     /// An instruction for another attempt is typed.
     Retry,
+    /// The other calls that it is meant for are ticked.
+    Others,
     /// Two attempts or versions are compared.
     Compare,
     /// The exact prompt is read.
@@ -72,6 +74,8 @@ pub enum Selected {
     Accepted,
     /// Failed, skipped or cancelled.
     Ended,
+    /// Failed, because the provider did not take the key or had none.
+    Keyless,
     /// The result of the run.
     Result,
 }
@@ -94,8 +98,12 @@ pub struct Situation {
     pub several: bool,
     /// The attempt was made from a prompt.
     pub prompt: bool,
+    /// A model is asked for it.
+    pub asks: bool,
     /// Calls are marked.
     pub marked: bool,
+    /// Calls that wait with the same output are folded, or were before the person took them apart.
+    pub alike: bool,
     /// The run has something under way.
     pub going: bool,
     /// Something else waits.
@@ -112,6 +120,7 @@ impl Situation {
             Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Palette => true,
             Layer::None => matches!(self.screen, Screen::Home | Screen::Form | Screen::Chat | Screen::History),
             Layer::Fields
+            | Layer::Others
             | Layer::Compare
             | Layer::Prompt
             | Layer::Document

@@ -5,6 +5,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::text::code::Token;
+
 /// What the terminal's background is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ground {
@@ -84,12 +86,20 @@ pub struct Theme {
     pub unsettled: Style,
     /// Code in Markdown, exact bytes.
     pub code: Style,
+    /// The words of a language, in code.
+    pub word: Style,
+    /// Literals in code.
+    pub literal: Style,
+    /// Numbers in code.
+    pub number: Style,
     /// Quoted text.
     pub quote: Style,
     /// Words that a comparison found only in the later text.
     pub added: Style,
     /// Words that a comparison found only in the earlier text.
     pub removed: Style,
+    /// A line of a diff in code that was removed.
+    pub gone: Style,
     /// Where a search matched.
     pub hit: Style,
     /// Colours are missing, so what only colour would tell is written out.
@@ -104,6 +114,20 @@ impl Theme {
             Depth::None => Self::plain(),
             Depth::Sixteen => Self::coloured(&Hues::sixteen(ground)),
             Depth::True => Self::coloured(&Hues::full(ground)),
+        }
+    }
+
+    /// The style of a piece of code.
+    #[must_use]
+    pub fn token(&self, token: Token) -> Style {
+        match token {
+            Token::Plain => self.text,
+            Token::Comment => self.muted,
+            Token::Text => self.literal,
+            Token::Number => self.number,
+            Token::Word => self.word,
+            Token::Added => self.accepted,
+            Token::Removed => self.gone,
         }
     }
 
@@ -127,9 +151,13 @@ impl Theme {
             failed: bold.add_modifier(Modifier::UNDERLINED),
             unsettled: none.add_modifier(Modifier::ITALIC),
             code: none,
+            word: none,
+            literal: none,
+            number: none,
             quote: dim,
             added: bold.add_modifier(Modifier::UNDERLINED),
             removed: dim.add_modifier(Modifier::CROSSED_OUT),
+            gone: none,
             hit: bold.add_modifier(Modifier::UNDERLINED),
             signs: true,
         }
@@ -154,9 +182,13 @@ impl Theme {
             failed: of(hues.red).add_modifier(Modifier::BOLD),
             unsettled: of(hues.magenta),
             code: of(hues.cyan),
+            word: of(hues.magenta),
+            literal: of(hues.green),
+            number: of(hues.cyan),
             quote: of(hues.grey).add_modifier(Modifier::ITALIC),
             added: of(hues.green).add_modifier(Modifier::UNDERLINED),
             removed: of(hues.red).add_modifier(Modifier::CROSSED_OUT),
+            gone: of(hues.red),
             hit: of(hues.yellow).add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
             signs: false,
         }

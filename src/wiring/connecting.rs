@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::Wiring;
 use crate::cli::Rooms as _;
 use crate::config;
-use crate::core::failure::Failure;
-use crate::core::model::{Asker, Completion, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::model::{Asker, Completion, Delta, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::usage::Usage;
 
-/// The longest answer that a trial asks for: some models refuse to be asked for less.
+/// As much as a trial lets a model say, should it not be broken off in time: some refuse to be asked for less.
 const TRIAL_TOKENS: u32 = 16;
 
 /// The models that answer now; others may take their place.
@@ -93,17 +93,7 @@ pub async fn connect(wiring: Wiring, live: Arc<Live>, connection: Connection) ->
     let changed = config::connect(&before, &connection).map_err(|error| error.to_string())?;
     let settings = config::parse("config.toml", &changed)
         .map_err(|mistakes| mistakes.first().map(ToString::to_string).unwrap_or_default())?;
-    let trial = ModelRequest {
-        models: vec![connection.name()],
-        messages: vec![Message::new(Role::User, "Say yes.")],
-        schema: None,
-        temperature: None,
-        max_tokens: Some(TRIAL_TOKENS),
-        seed: None,
-        asker: Asker::default(),
-    };
-    let answered = wiring.models(&settings).complete(trial, Arc::new(|_| {}), CancellationToken::new()).await;
-    answered.map_err(|failed| failed.failure.message)?;
+    answers(&*wiring.models(&settings), &connection.name()).await?;
     if changed != before {
         write(&file, &changed)
             .map_err(|error| format!("it answers, but {} was not written: {error}", file.display()))?;
@@ -111,6 +101,36 @@ pub async fn connect(wiring: Wiring, live: Arc<Live>, connection: Connection) ->
     let settings = config::load(&wiring.0).map_err(|error| error.to_string())?;
     live.replace(wiring.models(&settings));
     Ok(format!("{} answered; {} says so now", connection.name(), file.display()))
+}
+
+/// Whether a model answers: it is asked for a word, and nothing is waited for once the first token is there.
+async fn answers(models: &dyn Models, name: &str) -> Result<(), String> {
+    let mut most = Some(TRIAL_TOKENS);
+    loop {
+        let enough = CancellationToken::new();
+        let heard = enough.clone();
+        let trial = ModelRequest {
+            models: vec![name.to_owned()],
+            messages: vec![Message::new(Role::User, "Say yes.")],
+            schema: None,
+            temperature: None,
+            max_tokens: most,
+            seed: None,
+            asker: Asker::default(),
+        };
+        let deltas: DeltaSink = Arc::new(move |delta| {
+            if matches!(delta, Delta::Text(_)) {
+                heard.cancel();
+            }
+        });
+        match models.complete(trial, deltas, enough).await {
+            Ok(_) => return Ok(()),
+            Err(failed) if !failed.partial.is_empty() => return Ok(()),
+            // A model that thinks before it speaks may refuse to be cut so short.
+            Err(failed) if failed.failure.class == FailureClass::BadRequest && most.is_some() => most = None,
+            Err(failed) => return Err(failed.failure.message),
+        }
+    }
 }
 
 /// Writes a file by rename, where a link leads to, with the permissions that it has.
@@ -166,6 +186,51 @@ mod tests {
         let text = std::fs::read_to_string(&wiring.0.config_file).unwrap();
         assert!(text.starts_with("# mine\n[ui]\nmouse = false\n\n[models]\ndefault = \"demo/demo\"\n"), "{text}");
         assert!(live.choice(None).unwrap().why.contains("config"));
+    }
+
+    /// Refuses a short answer, then speaks without end until it is stopped.
+    struct Wordy;
+
+    impl Models for Wordy {
+        fn complete(
+            &self,
+            request: ModelRequest,
+            deltas: DeltaSink,
+            cancel: CancellationToken,
+        ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
+            Box::pin(async move {
+                let failed = |class, partial| ModelFailure {
+                    failure: Failure::new(class, "more tokens are wanted"),
+                    partial,
+                    model: String::new(),
+                    usage: Usage::default(),
+                    notes: Vec::new(),
+                };
+                if request.max_tokens.is_some() {
+                    return Err(failed(FailureClass::BadRequest, crate::core::text::Untrusted::default()));
+                }
+                deltas(Delta::Text("yes".into()));
+                cancel.cancelled().await;
+                Err(failed(FailureClass::Server, "yes".into()))
+            })
+        }
+
+        fn choice(&self, _name: Option<&str>) -> Result<ModelChoice, Failure> {
+            Err(Failure::new(FailureClass::Definition, "none"))
+        }
+
+        fn estimate(&self, _models: &[String], _prompt_tokens: u64, _max_tokens: Option<u32>) -> Usage {
+            Usage::default()
+        }
+
+        fn lane(&self, _models: &[String]) -> Option<(String, usize)> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trial_ends_with_the_first_token_even_where_a_short_answer_is_refused() {
+        answers(&Wordy, "wordy/x").await.unwrap();
     }
 
     #[tokio::test]

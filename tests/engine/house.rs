@@ -153,6 +153,7 @@ impl House {
             performer: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
+            environment: BTreeMap::new(),
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),
@@ -211,12 +212,21 @@ pub fn decision(key: &str, what: What) -> Decision {
     Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
 }
 
+/// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
 pub async fn rested(updates: &mut Subscription) -> Rest {
-    until(updates, |update| match update {
-        Update::Rested(rest) => Some(rest.clone()),
-        _ => None,
-    })
-    .await
+    let found = async {
+        loop {
+            let news = updates.next().await;
+            let rests = news.iter().rev().find_map(|update| match update {
+                Update::Rested(rest) => Some(rest.clone()),
+                _ => None,
+            });
+            if let Some(rest) = rests {
+                return rest;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
 }
 
 pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {

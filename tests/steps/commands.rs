@@ -206,6 +206,19 @@ async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
 }
 
 #[tokio::test]
+async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
+    let room = Room::new();
+    let text = "trap '' TERM; read -r doc; echo \"ready $doc\"; read -r answer || echo closed";
+    let work = CommandWork { env: env("STEPWELL_ASKS", "1"), stdin: "{}".into(), ..script(text) };
+    let performing = tokio::spawn(room.begin(Work::Command(work)));
+    let since = room.cancel_when_shown("ready {}").await;
+    let performed = performing.await.unwrap();
+    let Performed::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
+    assert!(partial.data().ends_with("closed\n"), "{partial:?}");
+    assert!(since.elapsed() < Duration::from_millis(1_900), "it ended by itself: {:?}", since.elapsed());
+}
+
+#[tokio::test]
 async fn a_program_that_takes_too_long_is_ended_and_its_effect_in_doubt() {
     let mut room = Room::new();
     room.timeout = Some(Duration::from_millis(50));

@@ -3,13 +3,14 @@
 //! It finds every mistake that can be told without running anything, and guesses nothing: where a value's shape is not
 //! declared, anything may be in it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::decode::Draft;
-use crate::core::diagnostic::{Report, did_you_mean};
+use crate::core::diagnostic::{Place, Report, did_you_mean};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
+mod code;
 mod order;
 mod shape;
 mod snippets;
@@ -27,37 +28,95 @@ pub fn check(draft: &Draft, report: &Report) {
     let graph = flow == FlowKind::Graph;
     unique_ids(draft, report);
     schemas(draft, report);
+    idle_keys(draft, &tree, report);
     let mentions = mentions(draft, &tree, report);
     let named = snippets::check(draft, &tree, graph, report);
     if graph {
         order::check(draft, &tree, &mentions, &named, report);
+    } else {
+        code::check(draft, &tree, &flow, report);
     }
 }
 
 /// Ids are unique in the whole file.
 fn unique_ids(draft: &Draft, report: &Report) {
-    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut first: HashMap<&str, &Place> = HashMap::new();
     for id in draft.notes.steps.iter().flatten().chain(&draft.notes.actions) {
-        let (line, _) = id.place.source.position(id.place.span.start);
-        if let Some(line) = first.get(id.value.as_str()) {
+        if let Some(taken) = first.get(id.value.as_str()) {
+            let (line, _) = taken.source.position(taken.span.start);
             report.error(
                 &id.place,
                 format!("the id `{}` is taken in line {line}; ids are unique in the whole file", id.value),
             );
         } else {
-            first.insert(&id.value, line);
+            first.insert(&id.value, &id.place);
         }
     }
 }
 
+/// The types that a schema may name.
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
+
 fn schemas(draft: &Draft, report: &Report) {
-    for (place, schema) in &draft.notes.schemas {
-        if let Err(error) = jsonschema::meta::validate(schema) {
+    for schema in &draft.notes.schemas {
+        let place = |pointer: &str| {
+            let parts = schema.parts.iter().filter(|(at, _)| pointer.starts_with(at.as_str()));
+            parts.max_by_key(|(at, _)| at.len()).map(|(_, place)| place)
+        };
+        if let Err(error) = jsonschema::meta::validate(&schema.value) {
             let at = error.instance_path().to_string();
-            let at = if at.is_empty() { String::new() } else { format!(" at `{at}`") };
-            report.error(place, format!("this is not a JSON Schema{at}: {error}"));
-        } else if let Err(error) = jsonschema::validator_for(schema) {
-            report.error(place, format!("this JSON Schema cannot be used: {error}"));
+            let wrong = error.instance();
+            let message = match wrong.as_str() {
+                Some(name) if at.ends_with("/type") => {
+                    format!("`{name}` is no type of a JSON Schema{}", did_you_mean(name, TYPES))
+                }
+                _ => format!("this is not a JSON Schema: {error}"),
+            };
+            place(&at).into_iter().for_each(|place| report.error(place, message.as_str()));
+        } else if let Err(error) = jsonschema::validator_for(&schema.value) {
+            let at = error.instance_path().to_string();
+            let message = format!("this JSON Schema cannot be used: {error}");
+            place(&at).into_iter().for_each(|place| report.error(place, message.as_str()));
+        }
+    }
+}
+
+/// Keys that go with a call, and so do nothing in a step that has none of its own.
+const OF_CALLS: [&str; 11] = [
+    "output",
+    "checks",
+    "review",
+    "approve",
+    "on_crash",
+    "timeout",
+    "retry",
+    "idempotent",
+    "priority",
+    "decide_within",
+    "cache",
+];
+
+/// Notes keys that do nothing in a step of its kind, so that nobody relies on them.
+fn idle_keys(draft: &Draft, tree: &Tree<'_>, report: &Report) {
+    for (node, keys) in tree.nodes.iter().zip(&draft.notes.keys) {
+        for key in keys.iter().filter(|key| OF_CALLS.contains(&key.value.as_str())) {
+            let why = match (&node.step.does, key.value.as_str()) {
+                (Does::Group { .. }, "output") => continue,
+                (Does::Group { .. }, _) => "a group has no call of its own; put it on the steps inside".to_owned(),
+                (Does::Workflow { workflow, .. }, _) => {
+                    format!("a child workflow has no call of its own; put it on the steps of `{workflow}`")
+                }
+                (Does::Switch { .. }, _) => "a switch is decided by its conditions alone".to_owned(),
+                (Does::Ask { .. }, "output" | "review" | "checks") => {
+                    "the answer is a person's, and its fields say what fits".to_owned()
+                }
+                (Does::Ask { .. } | Does::Command(_) | Does::Http(_) | Does::Tool { .. }, "cache") => {
+                    "only what a prompt or a transform gave is taken from earlier runs".to_owned()
+                }
+                _ => continue,
+            };
+            let kind = node.step.does.kind();
+            report.error(&key.place, format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value));
         }
     }
 }
@@ -65,6 +124,7 @@ fn schemas(draft: &Draft, report: &Report) {
 /// Looks up every id that names a step: who names whom under which key.
 fn mentions(draft: &Draft, tree: &Tree<'_>, report: &Report) -> Vec<(usize, &'static str, usize)> {
     let mut found = Vec::new();
+    let mut handled: HashMap<usize, usize> = HashMap::new();
     for mention in &draft.notes.mentions {
         let id = mention.id.value.as_str();
         match tree.visible(mention.step, id) {
@@ -81,7 +141,18 @@ fn mentions(draft: &Draft, tree: &Tree<'_>, report: &Report) -> Vec<(usize, &'st
                 let message = format!("`history` takes prompts, and `{id}` is a {}", tree.nodes[step].step.does.kind());
                 report.error(&mention.id.place, message);
             }
-            Ok(step) => found.push((mention.step, mention.key, step)),
+            Ok(step) if mention.key == "on_failure" && handled.contains_key(&step) => {
+                let first = &tree.nodes[handled[&step]].step.id;
+                let message =
+                    format!("`{id}` handles the failures of `{first}` already; each step has a handler of its own");
+                report.error(&mention.id.place, message);
+            }
+            Ok(step) => {
+                if mention.key == "on_failure" {
+                    handled.insert(step, mention.step);
+                }
+                found.push((mention.step, mention.key, step));
+            }
             Err(hidden) => {
                 let words = if mention.key == "on_failure" { " (or \"stop\", \"continue\")" } else { "" };
                 let message = hidden.unwrap_or_else(|| {

@@ -48,7 +48,7 @@ pub(super) fn check(
 fn cycles(tree: &Tree<'_>, waits: &Waits, report: &Report) -> bool {
     let mut seen: BTreeSet<usize> = BTreeSet::new();
     let mut found = false;
-    for start in 0..tree.nodes.len() {
+    for start in knotted(waits) {
         if seen.contains(&start) {
             continue;
         }
@@ -70,6 +70,25 @@ fn cycles(tree: &Tree<'_>, waits: &Waits, report: &Report) -> bool {
         }
     }
     found
+}
+
+/// The steps that lie on a cycle or wait for one, in the order of the file.
+fn knotted(waits: &Waits) -> Vec<usize> {
+    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); waits.len()];
+    for (step, waited) in waits.iter().enumerate() {
+        waited.iter().for_each(|other| takers[*other].push(step));
+    }
+    let mut open: Vec<usize> = waits.iter().map(BTreeSet::len).collect();
+    let mut free: Vec<usize> = (0..waits.len()).filter(|step| open[*step] == 0).collect();
+    while let Some(step) = free.pop() {
+        for taker in &takers[step] {
+            open[*taker] -= 1;
+            if open[*taker] == 0 {
+                free.push(*taker);
+            }
+        }
+    }
+    (0..waits.len()).filter(|step| open[*step] > 0).collect()
 }
 
 /// The shortest way from a step through what it waits for back to itself, without the end.
@@ -178,20 +197,24 @@ fn ways(tree: &Tree<'_>, waits: &Waits, order: &[usize], fork: &Fork) -> Vec<BTr
 
 /// The steps so that each comes after its group and after what it waits for. There are no cycles.
 fn in_order(tree: &Tree<'_>, waits: &Waits) -> Vec<usize> {
-    fn visit(step: usize, tree: &Tree<'_>, waits: &Waits, done: &mut Vec<usize>) {
-        if done.contains(&step) {
-            return;
-        }
-        for before in tree.nodes[step].parent.iter().chain(&waits[step]) {
-            visit(*before, tree, waits, done);
-        }
-        done.push(step);
-    }
-    let mut done = Vec::new();
+    let mut done = vec![false; tree.nodes.len()];
+    let mut order = Vec::with_capacity(done.len());
     for step in 0..tree.nodes.len() {
-        visit(step, tree, waits, &mut done);
+        let mut open = vec![step];
+        while let Some(&step) = open.last() {
+            let before = tree.nodes[step].parent.iter().chain(&waits[step]);
+            let missing: Vec<usize> = before.copied().filter(|before| !done[*before]).collect();
+            if missing.is_empty() {
+                open.pop();
+                if !std::mem::replace(&mut done[step], true) {
+                    order.push(step);
+                }
+            } else {
+                open.extend(missing);
+            }
+        }
     }
-    done
+    order
 }
 
 /// Notes steps that cannot run whatever is chosen, unless it follows from another that was noted.
@@ -220,18 +243,19 @@ fn unreachable(tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Repor
 
 /// Notes names of the state that two steps write in no order.
 fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Report) {
-    let order = in_order(tree, waits);
-    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); tree.nodes.len()];
-    for step in order {
-        let direct: Vec<usize> = waits[step].iter().copied().collect();
-        for other in direct {
-            let further = before[other].clone();
-            before[step].insert(other);
-            before[step].extend(further);
+    // Only few steps write, so who comes before each is found when it is asked.
+    let waits_for = |later: usize, earlier: usize| {
+        let (mut seen, mut queue) = (BTreeSet::new(), vec![later]);
+        while let Some(step) = queue.pop() {
+            if waits[step].contains(&earlier) {
+                return true;
+            }
+            queue.extend(waits[step].iter().filter(|step| seen.insert(**step)));
         }
-    }
+        false
+    };
     let comes_after = |later: usize, earlier: usize| {
-        tree.upwards(later).any(|step| tree.upwards(earlier).any(|other| before[step].contains(&other)))
+        tree.upwards(later).any(|step| tree.upwards(earlier).any(|other| waits_for(step, other)))
     };
     let writes = &draft.notes.writes;
     for (at, (step, name)) in writes.iter().enumerate() {

@@ -56,9 +56,11 @@ fn offset_of(source: &str, error: &TemplateError) -> usize {
 fn chains(snippet: &Snippet, references: &References) -> Vec<Chain> {
     let source = snippet.text.value.as_str();
     let mut chains = if snippet.expr { in_expr(source) } else { in_text(source) };
+    // minijinja tells names as far as they are dotted, constant names in brackets are read from the text.
     chains.retain(|chain| references.0.contains(&chain.tracked()));
     // What the text reads differently than the template engine does is checked all the same.
-    let missed = references.0.iter().filter(|name| !chains.iter().any(|chain| chain.tracked() == **name));
+    let known = |name: &String| chains.iter().any(|chain| chain.tracked() == *name || chain.constant() == *name);
+    let missed = references.0.iter().filter(|name| !known(name));
     let missed: Vec<Chain> = missed.map(|name| Chain::of_dotted(name)).collect();
     chains.extend(missed);
     chains
@@ -127,12 +129,6 @@ impl Names<'_> {
             // All of them, or one whose name is computed: what depends on what could not be told.
             return Err((0, "name a step by its id, `steps.ID`, so that it is known what waits for what".to_owned()));
         };
-        if !chain.tracked().starts_with("steps.") {
-            let why = format!(
-                "write `steps.{id}`, not `steps['{id}']`, so that it is known what waits for what; an id with `-` wants `_` in its place"
-            );
-            return Err((1, why));
-        }
         let found = match (snippet.step, snippet.scope) {
             (Some(group), Scope::Inside) => self.tree.visible_inside(group, id),
             (Some(step), _) => self.tree.visible(step, id),

@@ -1,5 +1,7 @@
 //! The steps of a workflow with who is inside whom, and who sees whom.
 
+use std::collections::HashMap;
+
 use crate::catalog::decode::Notes;
 use crate::core::diagnostic::Place;
 use crate::core::step::{OnFailure, Step};
@@ -17,6 +19,12 @@ pub(super) struct Node<'t> {
 /// All steps, by their number.
 pub(super) struct Tree<'t> {
     pub nodes: Vec<Node<'t>>,
+    /// The first step of that id in each group, and on top.
+    by_id: HashMap<(Option<usize>, &'t str), usize>,
+    /// The steps of each group.
+    inside: HashMap<usize, Vec<usize>>,
+    /// The steps whose failures a step handles.
+    handled: HashMap<usize, Vec<usize>>,
 }
 
 impl<'t> Tree<'t> {
@@ -32,7 +40,21 @@ impl<'t> Tree<'t> {
         }
         let mut nodes = Vec::new();
         walk(steps, None, notes, &mut nodes);
-        Self { nodes }
+        let (mut by_id, mut inside, mut handled) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for (at, node) in nodes.iter().enumerate() {
+            by_id.entry((node.parent, node.step.id.as_str())).or_insert(at);
+            if let Some(group) = node.parent {
+                inside.entry(group).or_insert_with(Vec::new).push(at);
+            }
+        }
+        for (at, node) in nodes.iter().enumerate() {
+            if let OnFailure::Handler(id) = &node.step.rules.on_failure
+                && let Some(&handler) = by_id.get(&(node.parent, id.as_str()))
+            {
+                handled.entry(handler).or_insert_with(Vec::new).push(at);
+            }
+        }
+        Self { nodes, by_id, inside, handled }
     }
 
     /// The step itself, then the groups that it is in, from the inside out.
@@ -51,7 +73,7 @@ impl<'t> Tree<'t> {
 
     /// The steps inside a group.
     pub fn inside(&self, group: usize) -> impl Iterator<Item = usize> {
-        (0..self.nodes.len()).filter(move |step| self.nodes[*step].parent == Some(group))
+        self.inside.get(&group).into_iter().flatten().copied()
     }
 
     /// The steps at the top.
@@ -64,7 +86,7 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// A message when there is such a step that cannot be seen from here, `None` when there is none.
     pub fn visible(&self, from: usize, id: &str) -> Result<usize, Option<String>> {
-        let found = self.upwards(from).find_map(|at| self.beside(at).find(|other| self.nodes[*other].step.id == id));
+        let found = self.upwards(from).find_map(|at| self.by_id.get(&(self.nodes[at].parent, id)).copied());
         found.ok_or_else(|| self.hidden(id))
     }
 
@@ -73,7 +95,7 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// As [`Tree::visible`].
     pub fn visible_on_top(&self, id: &str) -> Result<usize, Option<String>> {
-        self.top().find(|step| self.nodes[*step].step.id == id).ok_or_else(|| self.hidden(id))
+        self.by_id.get(&(None, id)).copied().ok_or_else(|| self.hidden(id))
     }
 
     /// As [`Tree::visible`], for a group's `output`.
@@ -81,8 +103,8 @@ impl<'t> Tree<'t> {
     /// # Errors
     /// As [`Tree::visible`].
     pub fn visible_inside(&self, group: usize, id: &str) -> Result<usize, Option<String>> {
-        match self.inside(group).find(|step| self.nodes[*step].step.id == id) {
-            Some(step) => Ok(step),
+        match self.by_id.get(&(Some(group), id)) {
+            Some(step) => Ok(*step),
             None => self.visible(group, id),
         }
     }
@@ -106,9 +128,6 @@ impl<'t> Tree<'t> {
 
     /// The steps whose failures `handler` handles.
     pub fn handled_by(&self, handler: usize) -> impl Iterator<Item = usize> {
-        let id = self.nodes[handler].step.id.as_str();
-        self.beside(handler).filter(
-            move |other| matches!(&self.nodes[*other].step.rules.on_failure, OnFailure::Handler(named) if named == id),
-        )
+        self.handled.get(&handler).into_iter().flatten().copied()
     }
 }

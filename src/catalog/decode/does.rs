@@ -42,6 +42,13 @@ impl Context<'_> {
             }
             Some(number)
         });
+        if let Some(item) = table.get("summarize_over")
+            && !table.has("history")
+        {
+            item.error(
+                "`summarize_over` condenses a long history; add `history = [\"ID\"]`, \"all\" or `{ runs = 3 }`",
+            );
+        }
         Does::Prompt(Prompt {
             prompt: text.map(|text| self.note(text, false, Some(step), Scope::Work, false)).unwrap_or_default(),
             system: table.get("system").and_then(|item| self.template(&item, Some(step), Scope::Work, false)),

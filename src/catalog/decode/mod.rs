@@ -42,16 +42,29 @@ pub struct Notes {
     pub steps: Vec<Option<Text>>,
     /// The place of each step's table.
     pub tables: Vec<Place>,
+    /// The keys of each step's table.
+    pub keys: Vec<Vec<Text>>,
+    /// Where `[result]` stands.
+    pub result: Option<Place>,
     /// Every id of an action.
     pub actions: Vec<Text>,
     /// Every JSON Schema.
-    pub schemas: Vec<(Place, Value)>,
+    pub schemas: Vec<Schema>,
     /// Every workflow that is named, and the inputs it is given.
     pub workflows: Vec<(Text, Vec<Text>)>,
     /// Every task that is named to follow, and the input that takes the text.
     pub follow_ups: Vec<(Text, Option<Text>)>,
     /// Every name of the state that is written, and the number of the step that writes it.
     pub writes: Vec<(usize, Text)>,
+}
+
+/// A JSON Schema, and where its parts stand.
+#[derive(Debug)]
+pub struct Schema {
+    /// The schema.
+    pub value: Value,
+    /// The place of each value in it, by its JSON pointer; the whole first.
+    pub parts: Vec<(String, Place)>,
 }
 
 /// A template or an expression.

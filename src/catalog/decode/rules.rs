@@ -1,15 +1,19 @@
 //! The keys that govern a step, whatever it does.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::step::KindName;
 use super::workflow::overlay;
-use super::{At, Context, Scope, filled};
-use crate::core::diagnostic::nearest;
+use super::{At, Context, Schema, Scope, filled};
+use crate::core::diagnostic::{Place, SourceText, nearest};
 use crate::core::step::{
     Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
 };
-use crate::core::toml_reader::{Item, Table, Text};
+use crate::core::toml_reader::{Item, Table, Text, pointed};
 
 const JOINS: [(&str, Join); 4] =
     [("all", Join::All), ("any", Join::Any), ("first", Join::First), ("ended", Join::Ended)];
@@ -71,16 +75,16 @@ impl Context<'_> {
         if let (Some(_), Some(file)) = (&inline, &from_file) {
             file.error("a step has `output` or `output_file`, not both");
         }
-        let (place, schema) = if let Some(item) = inline {
+        let (parts, value) = if let Some(item) = inline {
             if !item.is_table() && item.as_boolean().is_none() {
                 item.error("`output` is a JSON Schema, such as `output = { type = \"array\" }`; without one the output is text");
                 return None;
             }
-            (item.place(), item.json()?)
+            (item.parts(), item.json()?)
         } else {
             let file = self.file(&from_file?)?;
             match serde_json::from_str(&file.value) {
-                Ok(schema) => (file.place, schema),
+                Ok(schema) => (parts_of_json(&file.place.source), schema),
                 Err(error) => {
                     let before: usize =
                         file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
@@ -92,8 +96,8 @@ impl Context<'_> {
                 }
             }
         };
-        self.notes.borrow_mut().schemas.push((place, schema.clone()));
-        Some(schema)
+        self.notes.borrow_mut().schemas.push(Schema { value: Value::clone(&value), parts });
+        Some(value)
     }
 
     fn check(&self, table: &Table<'_>, step: At<'_>) -> Option<Check> {
@@ -136,6 +140,11 @@ impl Context<'_> {
                 item.error(format!("`{}` says how a list is worked through; add `for_each = \"EXPR\"`", item.name()));
             }
         }
+        if let (Some(_), Some(item)) =
+            (one_by_one.as_ref().filter(|item| item.as_boolean() == Some(true)), &max_parallel)
+        {
+            item.error("`max_parallel` has no effect beside `one_by_one = true`; keep one of the two");
+        }
         Some(ForEach {
             list: self.expr(&list?, step, Scope::List)?,
             one_by_one: one_by_one.and_then(|item| item.boolean()).unwrap_or_default(),
@@ -173,6 +182,25 @@ impl Context<'_> {
         let name = name?;
         Some(DocumentSpec { title: title.unwrap_or_else(|| name.clone()), name, body: body? })
     }
+}
+
+/// The place of every value of a JSON text, by its JSON pointer.
+fn parts_of_json(source: &Arc<SourceText>) -> Vec<(String, Place)> {
+    fn walk(raw: &str, at: &str, source: &Arc<SourceText>, into: &mut Vec<(String, Place)>) {
+        // Each piece is a slice of the text, so its address tells where it stands.
+        let start = (raw.as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize);
+        into.push((at.to_owned(), Place { source: Arc::clone(source), span: start..start + raw.len() }));
+        if let Ok(fields) = serde_json::from_str::<IndexMap<String, &RawValue>>(raw) {
+            fields.iter().for_each(|(name, inner)| walk(inner.get(), &format!("{at}/{}", pointed(name)), source, into));
+        } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw) {
+            items.iter().enumerate().for_each(|(nth, inner)| walk(inner.get(), &format!("{at}/{nth}"), source, into));
+        }
+    }
+    let mut parts = Vec::new();
+    if let Ok(whole) = serde_json::from_str::<&RawValue>(&source.text) {
+        walk(whole.get(), "", source, &mut parts);
+    }
+    parts
 }
 
 fn on_timeout(table: &Table<'_>) -> Option<OnTimeout> {

@@ -66,6 +66,7 @@ impl Context<'_> {
             let mut notes = self.notes.borrow_mut();
             notes.steps.push(id.clone());
             notes.tables.push(table.place());
+            notes.keys.push(table.keys());
             notes.steps.len() - 1
         };
         let id = id.map(|text| text.value).unwrap_or_default();

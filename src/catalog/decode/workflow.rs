@@ -75,6 +75,7 @@ impl Context<'_> {
     }
 
     fn result(&self, table: &Table<'_>, name: &str, steps: &[Step]) -> ResultSpec {
+        self.notes.borrow_mut().result = Some(table.place());
         let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, None, Scope::Result, false));
         let result = ResultSpec {
             title: text("title").unwrap_or_else(|| name.to_owned()),

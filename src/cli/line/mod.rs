@@ -8,6 +8,7 @@ mod keyboard;
 mod review;
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub struct Teller {
     at_line_start: bool,
     /// What has been shown in full: call, attempt, version.
     shown: HashSet<(Key, u32, u32)>,
+    /// The calls that were told to have failed, and why.
+    failed: HashSet<Key>,
 }
 
 impl Teller {
@@ -70,7 +73,14 @@ impl Teller {
             headed: None,
             at_line_start: true,
             shown: HashSet::new(),
+            failed: HashSet::new(),
         }
+    }
+
+    /// Whether it was told why this call failed.
+    #[must_use]
+    pub fn told_why(&self, key: &Key) -> bool {
+        self.failed.contains(key)
     }
 
     /// Whether no text is on its way to the screen, so that something can be asked.
@@ -91,6 +101,7 @@ impl Teller {
             }
             Event::AttemptFailed { key, attempt, error, retry_at, measured, .. } => {
                 self.finish(key, *attempt);
+                self.failed.insert(key.clone());
                 let again = retry_at.map(|at| format!("; tried again at {}", local(at).format("%H:%M:%S")));
                 out::say(&format!("{key} failed ({}): {}{}", error.class, error.message, again.unwrap_or_default()));
                 if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
@@ -117,6 +128,7 @@ impl Teller {
             }
             Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
             Event::CallFailed { key, error, .. } => {
+                self.failed.insert(key.clone());
                 out::say(&format!("{key} failed ({}): {}", error.class, error.message));
             }
             Event::CallStaled { key, because, .. } => {
@@ -124,6 +136,10 @@ impl Teller {
                 out::say(&format!("{key} is stale: {} changed", because.join(", ")));
             }
             Event::CallRestored { key, .. } => out::say(&format!("{key} stands again")),
+            // Why was said when it failed.
+            Event::Warned { key: Some(key), .. } if self.told_why(key) => {
+                out::say(&format!("warning: the run goes on without {key}"));
+            }
             Event::Warned { key, message } => {
                 let about = key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
                 out::say(&format!("warning: {about}{message}"));
@@ -287,15 +303,23 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// An element of an argv, exactly: one that goes over several lines has a mark where each ends, and is set in.
+fn element(argument: &str) -> String {
+    visible(&argument.replace('\t', "␉").replace('\n', "␊\n        "), true).into_owned()
+}
+
 /// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
-/// stdin; of a request its method, address and body.
+/// stdin; of a request its method, address and body. `cwd` is where the run was started.
 #[must_use]
-pub fn work_told(work: &Value) -> String {
-    const BEGINNING: usize = 400;
+pub fn work_told(work: &Value, cwd: &Path) -> String {
+    const BEGINNING: usize = 2000;
     let beginning = |text: &str| {
         let cut: String = text.chars().take(BEGINNING).collect();
-        let more =
-            if cut.len() < text.len() { format!("\n    … ({} bytes in all)", text.len()) } else { String::new() };
+        let more = if cut.len() < text.len() {
+            format!("\n    … ({} bytes in all; `stepwell show RUN --events` has them)", text.len())
+        } else {
+            String::new()
+        };
         format!("{}{more}", indented(&cut))
     };
     let Ok(work) = serde_json::from_value::<Work>(work.clone()) else { return output_text(work).data().to_owned() };
@@ -304,8 +328,8 @@ pub fn work_told(work: &Value) -> String {
         Work::Command(command) => {
             let through = if command.shell { "run through a shell" } else { "run" };
             lines.push(format!("{through}:"));
-            lines.extend(command.argv.iter().map(|argument| format!("    {}", visible(argument, false))));
-            lines.push(format!("in: {}", command.cwd.as_deref().unwrap_or("the folder in which the run was started")));
+            lines.extend(command.argv.iter().map(|argument| format!("    {}", element(argument))));
+            lines.push(format!("in: {}", cwd.join(command.cwd.as_deref().unwrap_or_default()).display()));
             if !command.env.is_empty() {
                 let names: Vec<&str> = command.env.keys().map(String::as_str).collect();
                 lines.push(format!("added to its environment: {}", names.join(", ")));

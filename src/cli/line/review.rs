@@ -75,7 +75,7 @@ pub async fn ask(
             }
             "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(What::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
-            "p" | "prompt" => show_prompt(call, gate),
+            "p" | "prompt" => show_prompt(run, call, gate),
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these; `?` says what each does.")),
         }
@@ -215,7 +215,7 @@ fn compare(call: &Call, gate: &Gate) {
     }
 }
 
-fn show_prompt(call: &Call, gate: &Gate) {
+fn show_prompt(run: &Run, call: &Call, gate: &Gate) {
     let work = call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref());
     match work {
         Some(Work::Prompt(prompt)) => {
@@ -224,7 +224,7 @@ fn show_prompt(call: &Call, gate: &Gate) {
                 out::say(&format!("\n[{role}]\n{}", message.text));
             }
         }
-        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default())),
+        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default(), &run.cwd)),
         None => out::say("There was no work to be done: the value was computed."),
     }
 }

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::scope::Scope;
+use self::scope::{Around, Scope};
 use crate::core::event::Event;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::Failure;
 use crate::core::form::Field;
-use crate::core::key::Key;
+use crate::core::gate::Gate;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
@@ -28,8 +28,8 @@ use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ValuePlan};
-use crate::flow::work;
 use crate::flow::{End, Flow, Session, Wants};
+use crate::flow::{limit, work};
 
 /// The flow of a workflow whose steps are declared.
 pub struct Graph {
@@ -79,13 +79,13 @@ impl Graph {
     fn session(&self, run: &Run) -> GraphSession {
         let plan = Plan::of(&self.pinned, run.model.as_deref()).unwrap_or_else(Plan::empty);
         let inputs = self.pinned.task.inputs.clone();
-        let root = Scope::new(&plan, None, Names::of(run, &inputs), Vec::new());
+        let root = Scope::new(&plan, None, Names::of(run, &inputs), Around::default());
         let max_calls = match &self.pinned.task.body {
             Body::Workflow(workflow) => workflow.max_calls as usize,
             Body::Instruct(_) => usize::MAX,
         };
         let standing = Standing::of(run);
-        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing }
+        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing, stopped: false }
     }
 }
 
@@ -96,6 +96,8 @@ struct GraphSession {
     run: Run,
     root: Scope,
     standing: Standing,
+    /// A `stop_when` held at the last look.
+    stopped: bool,
 }
 
 impl Session for GraphSession {
@@ -108,11 +110,13 @@ impl Session for GraphSession {
                 self.standing.learn(&self.run, key);
             }
         }
-        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
-        self.root.evaluate(&self.plan, &mut evaluation);
-        let (mut notes, stops) = (evaluation.notes, evaluation.stops);
-        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
-        let stops = stops || self.run.decided.values().flatten().any(holds);
+        let (mut notes, mut stops) = self.look();
+        if self.stopped && !stops {
+            // What was taken back at the early end is looked at anew.
+            self.root = Scope::new(&self.plan, None, Names::of(&self.run, &self.inputs), Around::default());
+            (notes, stops) = self.look();
+        }
+        self.stopped = stops;
         notes.extend(claims::withdrawn(&self.root, &self.plan, &self.run, stops, &notes));
         let cancel = claims::needless(&self.root, &self.plan, &self.run);
         let mut wants = Wants { notes, cancel, ..Wants::default() };
@@ -135,12 +139,28 @@ impl Session for GraphSession {
         }
         // Stable: equal priorities stay in declared order.
         wants.calls.sort_by_key(|want| std::cmp::Reverse(want.priority));
-        self.limit(&mut wants);
+        limit::hold(&self.run, self.max_calls, &mut wants);
         wants
     }
 }
 
 impl GraphSession {
+    /// What is to be noted, and whether the run ends early.
+    fn look(&mut self) -> (Vec<Event>, bool) {
+        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
+        self.root.evaluate(&self.plan, &mut evaluation);
+        let (mut notes, stops) = (evaluation.notes, evaluation.stops);
+        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
+        let stops = stops || self.run.decided.values().flatten().any(holds);
+        if stops {
+            // Nobody is asked about anything but what a person takes up again.
+            let run = &self.run;
+            let reopened = |gate: &Gate| run.call(&gate.key).is_some_and(|call| call.standing.is_some());
+            notes.retain(|note| !matches!(note, Event::GateOpened(gate) if !reopened(gate)));
+        }
+        (notes, stops)
+    }
+
     fn end(&self) -> End {
         match view::result(&self.root, &self.plan, &self.run) {
             Ok((title, body)) => {
@@ -154,31 +174,6 @@ impl GraphSession {
             }
             Err(failure) => End::Failed { key: None, failure },
         }
-    }
-
-    /// A run that has made as many calls as it may fails before it makes another.
-    fn limit(&self, wants: &mut Wants) {
-        // Far from the limit nothing needs to be counted.
-        if self.run.calls.len() + wants.calls.len() <= self.max_calls {
-            return;
-        }
-        let begun = |key: &Key| self.run.call(key).is_some_and(|call| !call.attempts.is_empty());
-        let made = self.run.calls.values().filter(|call| !call.attempts.is_empty()).count();
-        let mut left = self.max_calls.saturating_sub(made);
-        let refused =
-            wants.calls.iter().find(|want| !begun(&want.key)).filter(|_| left == 0).map(|want| want.key.clone());
-        if let Some(key) = refused {
-            let message = format!("the run has made {made} calls, as many as `max_calls` allows");
-            wants.end = Some(End::Failed { key: Some(key), failure: Failure::new(FailureClass::Definition, message) });
-            wants.calls.clear();
-            return;
-        }
-        wants.calls.retain(|want| {
-            let new = !begun(&want.key);
-            let may = !new || left > 0;
-            left -= usize::from(new && may);
-            may
-        });
     }
 }
 

@@ -35,8 +35,16 @@ pub struct Scope {
     marks: Vec<Mark>,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
-    /// The limits that hold for every call inside.
-    lanes: Vec<(Key, usize)>,
+    around: Around,
+}
+
+/// What the groups around a scope bring to every call inside.
+#[derive(Clone, Default)]
+pub struct Around {
+    /// Their limits.
+    pub lanes: Vec<(Key, usize)>,
+    /// What they depend on.
+    pub sources: Vec<Source>,
 }
 
 /// What is asked of a step at every event.
@@ -99,10 +107,10 @@ pub fn stamp(value: &impl Hash) -> u64 {
 impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
-    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, lanes: Vec<(Key, usize)>) -> Self {
+    pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, around: Around) -> Self {
         let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
         let states = plan.nodes.iter().map(|_| State::new()).collect();
-        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, lanes }
+        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, around }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
@@ -157,9 +165,9 @@ impl Scope {
                 wants: state.slots.iter().any(Slot::may_want),
             };
             if before != state.stamp {
-                for &dependent in &plan.dependents[at] {
-                    self.marks[dependent].dirty = true;
-                    self.states[dependent].names_dirty = true;
+                for &watcher in &plan.watchers[at] {
+                    self.marks[watcher].dirty = true;
+                    self.states[watcher].names_dirty = true;
                 }
             }
         }
@@ -185,14 +193,19 @@ impl Scope {
         self.marks.iter().all(|mark| !mark.waits)
     }
 
-    /// What `steps.X` is of every step that has ended, for what comes after all of them.
+    /// What `steps.X` is of every step, for what comes after all of them; of one that has not ended, as a run that ends
+    /// early has it, what there is so far.
     #[must_use]
     pub fn views(&self, plan: &Plan) -> IndexMap<String, Value> {
         let mut steps = (*self.names.steps).clone();
         for (node, state) in plan.nodes.iter().zip(&self.states) {
-            if state.outcome != Outcome::Waiting {
-                steps.insert(node.step.id.clone(), state.view.clone());
-            }
+            let view = match (&state.outcome, state.slots.as_slice()) {
+                (Outcome::Waiting, slots) if node.list.is_some() => view::fan_out(&state.items, slots, "pending"),
+                (Outcome::Waiting, [only]) => view::plain(only),
+                (Outcome::Waiting, _) => view::empty(false, "pending"),
+                _ => state.view.clone(),
+            };
+            steps.insert(node.step.id.clone(), view);
         }
         steps
     }
@@ -223,8 +236,8 @@ impl Scope {
         self.states.last().map(|state| &state.view)
     }
 
-    fn source(&self, plan: &Plan, at: usize) -> Source {
-        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp }
+    fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Source {
+        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
     }
 
     /// The name of a step in this scope, without an item.
@@ -239,13 +252,10 @@ impl Scope {
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
         let node = &plan.nodes[at];
         self.states[at].failure = None;
-        if plan.spare[at]
-            && let Some(because) = self.lost(plan, at, evaluation)
-        {
-            return self.skip(node, at, because, evaluation);
-        }
         if self.states[at].names_dirty || self.states[at].names.is_none() {
-            match self.ready(plan, at, evaluation) {
+            let ready = self.ready(plan, at, evaluation);
+            let lost = if plan.spare[at] { self.lost(plan, at, evaluation) } else { None };
+            match lost.filter(|_| !matches!(ready, Ready::Skip(_))).map_or(ready, Ready::Skip) {
                 Ready::Wait => {
                     let state = &mut self.states[at];
                     state.outcome = Outcome::Waiting;
@@ -283,7 +293,11 @@ impl Scope {
         let items: Vec<Arc<serde_json::Value>> = match &node.list {
             Some(list) => match eval("for_each", list, &context)? {
                 serde_json::Value::Array(items) => {
-                    if let Ok(list) = list {
+                    let known = evaluation.decided(&self.base(node), "for_each").is_some();
+                    // Journals from before lists were counted stay as they are.
+                    if let Ok(list) = list
+                        && (known || !evaluation.has_calls_of(&self.base(node)))
+                    {
                         evaluation.decide(self.base(node), "for_each", json!(items.len()), || seen(list, &context));
                     }
                     items.into_iter().map(Arc::new).collect()
@@ -406,10 +420,19 @@ impl Scope {
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
                 Ok(true) => {
-                    let mut depends: Vec<Source> = node.deps.iter().map(|&dep| self.source(plan, dep)).collect();
+                    let mut depends: Vec<Source> = node
+                        .deps
+                        .iter()
+                        .zip(&node.through)
+                        .map(|(&dep, through)| self.source(plan, dep, Arc::clone(through)))
+                        .collect();
+                    // Of what the groups around depend on, what this step sees.
+                    let seen = |source: &&Source| source.through.iter().any(|name| node.named.uses(name));
+                    depends.extend(self.around.sources.iter().filter(seen).cloned());
                     if let Some((seq, stamp)) = earlier {
                         let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
-                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp });
+                        let through = Arc::from(["earlier".to_owned()]);
+                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp, through });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let before: Vec<Key> = node.before.iter().map(|&at| self.base(&plan.nodes[at])).collect();
@@ -421,7 +444,7 @@ impl Scope {
                         node,
                         item: list.get(at_slot),
                         list: &list,
-                        lanes: &self.lanes,
+                        lanes: &self.around.lanes,
                         depends: &depends,
                     };
                     turn.iterate(&mut slot, names, evaluation);
@@ -479,7 +502,7 @@ impl Scope {
         let fans_out = node.list.is_some();
         (state.outcome, state.view) = match state.slots.as_slice() {
             [only] if !fans_out => (only.outcome.clone(), view::plain(only)),
-            slots => (Outcome::Accepted, view::fan_out(&state.items, slots)),
+            slots => (Outcome::Accepted, view::fan_out(&state.items, slots, "accepted")),
         };
     }
 
@@ -490,7 +513,7 @@ impl Scope {
         let state = &mut self.states[at];
         state.slots.clear();
         state.names = None;
-        state.view = view::skipped(node.list.is_some());
+        state.view = view::empty(node.list.is_some(), "skipped");
         state.outcome = Outcome::Skipped(because);
         state.seq = 0;
     }

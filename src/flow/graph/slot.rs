@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
-use super::scope::{Scope, stamp};
+use super::scope::{Around, Scope, stamp};
 use super::view;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
@@ -178,7 +178,8 @@ impl Turn<'_> {
             match self.until(&key, &turn_names.with_output(output.clone()).value(), evaluation) {
                 Ok(true) => break,
                 Ok(false) if iteration + 1 < most => {
-                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp() });
+                    let through = Arc::from(["previous".to_owned()]);
+                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp(), through });
                     turn_names.previous = Some(output);
                 }
                 Ok(false) if repeat.accept_last => break,
@@ -216,7 +217,8 @@ impl Turn<'_> {
         lanes.extend(for_each.and_then(|list| list.max_parallel).map(|most| (self.base.clone(), most as usize)));
         match &self.node.does {
             Doing::Group(plan, output) => {
-                let open = || Box::new(Scope::new(plan, Some(key.clone()), names.clone(), lanes.clone()));
+                let around = Around { lanes, sources: depends.to_vec() };
+                let open = || Box::new(Scope::new(plan, Some(key.clone()), names.clone(), around.clone()));
                 let scope = iteration.scope.get_or_insert_with(open);
                 if !self.settle(scope, plan, evaluation) {
                     *scope = open();
@@ -230,8 +232,11 @@ impl Turn<'_> {
                     Ok(given) => given,
                     Err(failure) => return Seen::failed(None, failure),
                 };
+                let through: Arc<[String]> = Arc::from(["inputs".to_owned()]);
+                let sources = depends.iter().map(|source| Source { through: Arc::clone(&through), ..source.clone() });
+                let around = Around { lanes, sources: sources.collect() };
                 let open =
-                    || Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given.clone()), lanes.clone()));
+                    || Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given.clone()), around.clone()));
                 let scope = iteration.scope.get_or_insert_with(open);
                 if !self.settle(scope, plan, evaluation) {
                     *scope = open();

@@ -8,12 +8,16 @@ use super::*;
 use crate::core::call::CallStatus;
 use crate::core::decide::What;
 use crate::core::event::Scope;
+use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::run::Status;
 use crate::core::task::Task;
 use crate::core::work::Work;
 use crate::flow::Want;
 use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
+
+mod again;
+mod combined;
 
 fn poem() -> Sim {
     let task = workflow_with(

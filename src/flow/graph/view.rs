@@ -68,11 +68,11 @@ pub fn nothing() -> Value {
     ])
 }
 
-/// `steps.X` of a step that was skipped as a whole.
+/// `steps.X` of a step that has no calls: it was skipped as a whole, or has not begun.
 #[must_use]
-pub fn skipped(fans_out: bool) -> Value {
+pub fn empty(fans_out: bool, status: &'static str) -> Value {
     let empty = || Value::from(Vec::<Value>::new());
-    let end = [("status", Value::from("skipped")), ("error", none())];
+    let end = [("status", Value::from(status)), ("error", none())];
     if fans_out {
         Value::from_pairs([("outputs", empty()), ("calls", empty())].into_iter().chain(end))
     } else {
@@ -82,7 +82,7 @@ pub fn skipped(fans_out: bool) -> Value {
 
 /// `steps.X` of a fan-out: the accepted outputs in item order, and every call.
 #[must_use]
-pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot]) -> Value {
+pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot], ended: &'static str) -> Value {
     let outputs: Vec<Value> = slots
         .iter()
         .filter(|slot| slot.outcome == Outcome::Accepted)
@@ -106,7 +106,7 @@ pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot]) -> Value {
     Value::from_pairs([
         ("outputs", Value::from(outputs)),
         ("calls", Value::from(calls)),
-        ("status", Value::from("accepted")),
+        ("status", Value::from(ended)),
         ("error", none()),
     ])
 }

@@ -25,6 +25,8 @@ use crate::core::fingerprint::Fingerprint;
 
 const MOST_MEMORY: usize = 64 << 20;
 const MOST_STACK: usize = 256 << 10;
+/// Circles among values are first looked for when so much is in use: most scripts never get there.
+const UNSEARCHED: usize = 16 << 20;
 /// Computing between two results, in milliseconds of processor time.
 const MOST_CPU: u64 = 300;
 /// What a script logs is read so far; a flood costs nothing.
@@ -184,6 +186,7 @@ impl Machine {
         let runtime = Runtime::new()?;
         runtime.set_memory_limit(MOST_MEMORY);
         runtime.set_max_stack_size(MOST_STACK);
+        runtime.set_gc_threshold(UNSEARCHED);
         let sources = sources.clone();
         runtime.set_loader(sources.clone(), sources.clone());
         let watch = Watch::default();

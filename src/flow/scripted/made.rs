@@ -19,7 +19,7 @@ use crate::core::template::{from_json, to_json};
 use crate::core::work::secret_marker;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
-use crate::flow::graph::scope::Scope;
+use crate::flow::graph::scope::{Around, Scope};
 use crate::flow::graph::view;
 use crate::flow::memo::{Asked, Cell, Seen, Source};
 use crate::flow::names::Names;
@@ -60,6 +60,16 @@ pub enum Told {
     Failed(Failure),
 }
 
+/// Whether a call has come to an end.
+pub enum Ended {
+    /// It has not.
+    NotYet,
+    /// It has, but the journal does not have it yet: nothing is told before it has.
+    Unrecorded,
+    /// This event first settled it, whether it still stands or not.
+    At(u64),
+}
+
 impl Told {
     /// As it is handed over.
     #[must_use]
@@ -98,8 +108,7 @@ impl Made {
             Doing::Command(_) => request.kind == "command",
             _ => false,
         };
-        let marker = secret_marker(&ground.run.nonce, "");
-        if shown && request.with.to_string().contains(marker.trim_end_matches('⟧')) {
+        if shown && ground.has_secrets() && holds_secret(&request.with, &ground.run.nonce) {
             return Err(format!(
                 "run.{}: a secret input may not go into a prompt or an argv; put it into `env`, headers, a body or \
                  arguments",
@@ -178,18 +187,21 @@ impl Made {
     }
 
     /// The event that first settled it.
-    #[must_use]
-    pub fn settled(&self, ground: &Ground) -> Option<u64> {
+    fn settled(&self, ground: &Ground) -> Option<u64> {
         if self.is_child(&ground.plan) {
             return ground.look().decided(&self.key, SETTLED).and_then(Value::as_u64);
         }
         ground.run.call(&self.key).and_then(|call| call.settled)
     }
 
-    /// Whether it has come to an end that the journal does not have yet: nothing is told before it has.
+    /// Whether, and at which event, it has come to an end.
     #[must_use]
-    pub fn is_unrecorded(&self, ground: &Ground) -> bool {
-        self.seen.outcome != Outcome::Waiting && self.settled(ground).is_none()
+    pub fn end(&self, ground: &Ground) -> Ended {
+        match self.settled(ground) {
+            Some(seq) => Ended::At(seq),
+            None if self.seen.outcome == Outcome::Waiting => Ended::NotYet,
+            None => Ended::Unrecorded,
+        }
     }
 
     /// What the code is to be told of it; `None` while it does not stand.
@@ -213,7 +225,13 @@ impl Made {
     /// As something that later calls depend on.
     #[must_use]
     pub fn source(&self) -> Source {
-        Source { key: self.key.clone(), seq: self.seen.seq, stamp: 0 }
+        Source { key: self.key.clone(), seq: self.seen.seq, stamp: 0, through: Arc::default() }
+    }
+
+    /// Whether something of it may be to be performed; of a child workflow only its steps know.
+    #[must_use]
+    pub fn may_want(&self, ground: &Ground) -> bool {
+        self.seen.want.is_some() || self.is_child(&ground.plan)
     }
 
     /// The calls that it wants performed.
@@ -223,6 +241,12 @@ impl Made {
             scope.wants(into);
         }
     }
+}
+
+/// Whether a value holds what stands for a secret input.
+fn holds_secret(value: &Value, nonce: &str) -> bool {
+    let marker = secret_marker(nonce, "");
+    value.to_string().contains(marker.trim_end_matches('⟧'))
 }
 
 /// The steps of a child workflow, opened when they are first looked at.
@@ -237,7 +261,7 @@ fn child_scope<'a>(
         Some(scope) => Ok(scope),
         empty => {
             let given = view::child_inputs(task, inputs, &names.value())?;
-            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Vec::new()))))
+            Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Around::default()))))
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::flow::graph::Graph;
-use crate::flow::{Flow, Session};
+use crate::flow::{Environment, Flow, Session};
 
 /// The types of a script, for editors.
 pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
@@ -39,6 +39,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The flow of a workflow that is written as code.
 pub struct Scripted {
     pinned: Arc<Pinned>,
+    environment: Environment,
     deadline: Duration,
 }
 
@@ -46,7 +47,13 @@ impl Scripted {
     /// The flow of a pinned workflow that is a script or a program.
     #[must_use]
     pub fn new(pinned: Arc<Pinned>) -> Self {
-        Self { pinned, deadline: DEADLINE }
+        Self { pinned, environment: Environment::new(), deadline: DEADLINE }
+    }
+
+    /// The same, where a program gets these variables besides those of a clean environment.
+    #[must_use]
+    pub fn with_environment(self, environment: &Environment) -> Self {
+        Self { environment: environment.clone(), ..self }
     }
 
     /// The same, where a program may compute for so long between two calls.
@@ -64,7 +71,8 @@ impl Flow for Scripted {
         let transport: Box<dyn Transport> = match &workflow.flow {
             FlowKind::Script { entry, sources } => Box::new(JavaScript::new(entry, sources)),
             FlowKind::Process { argv, sources } => {
-                Box::new(Process::new(argv, sources, self.pinned.folder.as_deref(), self.deadline))
+                let folder = self.pinned.folder.as_deref();
+                Box::new(Process::new(argv, sources, folder, &self.environment, self.deadline))
             }
             FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),
         };

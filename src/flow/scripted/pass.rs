@@ -6,9 +6,10 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::made::Made;
+use super::made::{Ended, Made};
 use super::request;
 use super::session::{Ground, broken, is_open};
 use super::transport::{Answer, Request, Said, State, Transport, Turn};
@@ -43,6 +44,12 @@ pub struct Pass {
     queue: BTreeSet<(u64, usize)>,
     /// Calls that have come to an end which the journal does not have yet: nothing is told before it has.
     unrecorded: BTreeSet<usize>,
+    /// Calls with something to be noted, and calls that may want to be performed: a long run is not looked through for
+    /// them after every event.
+    noting: BTreeSet<usize>,
+    wanting: BTreeSet<usize>,
+    /// How many calls the code was told of.
+    answered: usize,
     /// Answers that need no call.
     ready: VecDeque<(Value, Value)>,
     /// What was told since the last call was asked for, and what that call saw.
@@ -50,11 +57,20 @@ pub struct Pass {
     depends: Arc<[Source]>,
     /// The result that was told last: what happens now is said to happen there.
     point: Key,
-    times: Vec<(Key, i64)>,
+    times: IndexMap<Key, i64>,
     documents: Vec<[String; 3]>,
     lines: Vec<String>,
+    recorded: Recorded,
     unhandled: Option<String>,
     origin: String,
+}
+
+/// How much of what the code said is known to be in the journal, which forgets nothing.
+#[derive(Default)]
+struct Recorded {
+    times: usize,
+    documents: usize,
+    lines: usize,
 }
 
 impl Pass {
@@ -68,13 +84,17 @@ impl Pass {
             counts: HashMap::new(),
             queue: BTreeSet::new(),
             unrecorded: BTreeSet::new(),
+            noting: BTreeSet::new(),
+            wanting: BTreeSet::new(),
+            answered: 0,
             ready: VecDeque::new(),
             told: Vec::new(),
             depends: Arc::from([]),
             point: Key::plain("start"),
-            times: Vec::new(),
+            times: IndexMap::new(),
             documents: Vec::new(),
             lines: Vec::new(),
+            recorded: Recorded::default(),
             unhandled: None,
             origin: transport.origin(),
         };
@@ -87,17 +107,9 @@ impl Pass {
     pub fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a Key>, ground: &Ground) -> bool {
         let mut touched = BTreeSet::new();
         for key in keys {
-            let mut prefix: Option<Key> = None;
-            for segment in key.segments() {
-                let longer = match &prefix {
-                    Some(prefix) => prefix.child(segment.clone()),
-                    None => Key::root(segment.clone()),
-                };
-                if let Some(&at) = self.by_key.get(&longer) {
-                    self.made[at].touch(key, ground);
-                    touched.insert(at);
-                }
-                prefix = Some(longer);
+            for at in self.around(key) {
+                self.made[at].touch(key, ground);
+                touched.insert(at);
             }
         }
         touched.into_iter().all(|at| {
@@ -105,6 +117,21 @@ impl Pass {
             let made = &self.made[at];
             made.told.is_none() || made.told == made.tells(ground)
         })
+    }
+
+    /// The calls that `key` is or lies inside of, from the outside in.
+    fn around(&self, key: &Key) -> Vec<usize> {
+        let mut prefix: Option<Key> = None;
+        let mut found = Vec::new();
+        for segment in key.segments() {
+            let longer = match &prefix {
+                Some(prefix) => prefix.child(segment.clone()),
+                None => Key::root(segment.clone()),
+            };
+            found.extend(self.by_key.get(&longer));
+            prefix = Some(longer);
+        }
+        found
     }
 
     /// Tells results as far as the journal has them. False when the code must be run from its beginning for that.
@@ -128,6 +155,7 @@ impl Pass {
             let now = self.now(ground);
             let turn = transport.settle(&self.made[at].ticket, &told.answer(&self.point), now);
             self.made[at].told = Some(told);
+            self.answered += 1;
             self.told.push(self.made[at].source());
             self.take(turn, ground);
         }
@@ -137,8 +165,7 @@ impl Pass {
     /// The time that the code sees now: what the journal has, or what time it is.
     fn now(&self, ground: &Ground) -> i64 {
         let known = ground.look().decided(&self.point, NOW).and_then(Value::as_i64);
-        let told = || self.times.iter().find(|(point, _)| *point == self.point).map(|(_, now)| *now);
-        known.or_else(told).unwrap_or_else(|| ground.clock.timestamp_millis())
+        known.or_else(|| self.times.get(&self.point).copied()).unwrap_or_else(|| ground.clock.timestamp_millis())
     }
 
     fn take(&mut self, turn: Turn, ground: &Ground) {
@@ -162,9 +189,7 @@ impl Pass {
 
     fn saw_clock(&mut self, ground: &Ground) {
         let now = self.now(ground);
-        if !self.times.iter().any(|(point, _)| *point == self.point) {
-            self.times.push((self.point.clone(), now));
-        }
+        self.times.entry(self.point.clone()).or_insert(now);
     }
 
     fn log(&mut self, line: String) {
@@ -237,35 +262,52 @@ impl Pass {
     fn look(&mut self, at: usize, ground: &Ground) {
         let made = &mut self.made[at];
         made.look(ground);
+        let keep = |set: &mut BTreeSet<usize>, holds: bool| if holds { set.insert(at) } else { set.remove(&at) };
+        keep(&mut self.noting, !made.notes.is_empty());
+        keep(&mut self.wanting, made.may_want(ground));
         if made.told.is_some() {
             return;
         }
-        if made.is_unrecorded(ground) {
-            self.unrecorded.insert(at);
-        } else {
-            self.unrecorded.remove(&at);
-        }
-        if let Some(seq) = made.settled(ground) {
+        let end = made.end(ground);
+        keep(&mut self.unrecorded, matches!(end, Ended::Unrecorded));
+        if let Ended::At(seq) = end {
             self.queue.insert((seq, at));
         }
     }
 
     /// Notes what the journal does not have yet, in an order that does not depend on how the pass came about.
     pub fn tell(&mut self, evaluation: &mut Evaluation<'_>) {
-        for (point, now) in &self.times {
+        let before = evaluation.notes.len();
+        for (point, now) in self.times.iter().skip(self.recorded.times) {
             evaluation.decide(point.clone(), NOW, json!(now), || Value::Null);
         }
+        if evaluation.notes.len() == before {
+            self.recorded.times = self.times.len();
+        }
         let done = matches!(self.state, State::Done { .. });
-        for made in &mut self.made {
+        for at in std::mem::take(&mut self.noting) {
+            let made = &mut self.made[at];
             let notes = std::mem::take(&mut made.notes);
             // What the code did not wait for does not go on once it has ended.
             if !done || made.told.is_some() {
                 evaluation.notes.extend(notes);
             }
         }
-        for [name, title, body] in &self.documents {
+        let before = evaluation.notes.len();
+        for [name, title, body] in &self.documents[self.recorded.documents..] {
             evaluation.write(name, title, body);
         }
+        if evaluation.notes.len() == before {
+            self.recorded.documents = self.documents.len();
+        }
+        self.tell_lines(evaluation);
+    }
+
+    fn tell_lines(&mut self, evaluation: &mut Evaluation<'_>) {
+        if self.recorded.lines == self.lines.len() {
+            return;
+        }
+        let before = evaluation.notes.len();
         let mut known: HashMap<&str, usize> = HashMap::new();
         for line in &evaluation.run.log {
             *known.entry(line.data()).or_default() += 1;
@@ -276,12 +318,15 @@ impl Pass {
                 _ => evaluation.notes.push(Event::Logged { text: Untrusted::new(line.clone()) }),
             }
         }
+        if evaluation.notes.len() == before {
+            self.recorded.lines = self.lines.len();
+        }
     }
 
     /// Takes back what is open of calls that the ended code did not wait for, or does not ask for any more.
     pub fn leave(&self, ground: &Ground, evaluation: &mut Evaluation<'_>) {
         for call in ground.run.calls.values() {
-            let asked = self.made.iter().find(|made| call.key.is_within(&made.key));
+            let asked = self.around(&call.key).first().map(|&at| &self.made[at]);
             let because = match asked {
                 Some(Made { told: Some(_), .. }) => continue,
                 Some(_) if is_open(call.status) => "the code ended without it",
@@ -294,8 +339,7 @@ impl Pass {
 
     /// Why the code can never go on.
     pub fn stuck(&self) -> Option<Failure> {
-        let waits = self.made.iter().any(|made| made.told.is_none()) || !self.ready.is_empty();
-        if waits {
+        if self.answered < self.made.len() || !self.ready.is_empty() {
             return None;
         }
         if let Some(said) = &self.unhandled {
@@ -312,7 +356,8 @@ impl Pass {
     /// The calls to perform, in the order in which they were asked for.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         let done = matches!(self.state, State::Done { .. });
-        self.made.iter().filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
+        let wanting = self.wanting.iter().map(|&at| &self.made[at]);
+        wanting.filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A program that speaks the NDJSON contract of `docs/programs.md` over its stdin and stdout.
 //!
-//! It is started in the definition's folder with a clean environment and a process group of its own, and killed with
+//! It is started in the definition's folder with a clean environment and a process group of its own, and ended with
 //! all its children when it is not needed: what it was told is in the journal, so nothing is lost. Whatever it does,
 //! the session gets a turn within the deadline.
 
@@ -17,13 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
 use super::transport::{Answer, Opening, Request, Said, State, Transport, Turn};
 use crate::core::failure::{Failure, FailureClass};
+use crate::flow::Environment;
 
 /// A line of the contract is no longer than this, in bytes.
 const LONGEST_LINE: usize = 16 << 20;
@@ -32,13 +33,20 @@ const TAIL: usize = 4_000;
 /// What a program logs is read so far between two results; the rest is passed over.
 const MOST_LOGGED: usize = 1_001;
 /// The variables of a clean environment.
-const ENVIRONMENT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+/// So that Python leaves no caches in the folder, whose bytes the person has trusted.
+const NO_CACHES: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
+/// Between the end of its stdin and the word that its group is to end.
+const GRACE: Duration = Duration::from_millis(200);
+/// Between that word and its end by force.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs a program.
 pub struct Process {
     argv: Vec<String>,
     sources: BTreeMap<String, String>,
     folder: Option<PathBuf>,
+    environment: Environment,
     deadline: Duration,
     running: Option<Running>,
 }
@@ -113,11 +121,19 @@ fn failed(message: impl Into<String>) -> Failure {
 }
 
 impl Process {
-    /// The program `argv` with its pinned files, in the folder that they came from if that is still there.
+    /// The program `argv` with its pinned files, in the folder that they came from if that is still there;
+    /// `environment` is what is configured besides a clean one.
     #[must_use]
-    pub fn new(argv: &[String], sources: &BTreeMap<String, String>, folder: Option<&Path>, deadline: Duration) -> Self {
-        let folder = folder.map(Path::to_owned);
-        Self { argv: argv.to_vec(), sources: sources.clone(), folder, deadline, running: None }
+    pub fn new(
+        argv: &[String],
+        sources: &BTreeMap<String, String>,
+        folder: Option<&Path>,
+        environment: &Environment,
+        deadline: Duration,
+    ) -> Self {
+        let (argv, sources) = (argv.to_vec(), sources.clone());
+        let (folder, environment) = (folder.map(Path::to_owned), environment.clone());
+        Self { argv, sources, folder, environment, deadline, running: None }
     }
 
     /// The folder to run in: the definition's while it is what was pinned, else a copy of what was.
@@ -165,7 +181,8 @@ impl Process {
         let program_path = if beside.is_file() { beside.as_path() } else { Path::new(program) };
         let mut command = Command::new(program_path);
         command.args(arguments).current_dir(&folder).env_clear().process_group(0);
-        command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs([NO_CACHES]).envs(&self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             failed(format!("`{program}` cannot be started: {error}; is it installed, and in PATH?"))
@@ -187,7 +204,7 @@ impl Process {
 
     fn end(&mut self) {
         if let Some(running) = self.running.take() {
-            running.kill();
+            running.end();
         }
     }
 
@@ -397,15 +414,35 @@ impl Running {
         }
     }
 
-    /// Ends it and everything that it started.
-    fn kill(mut self) {
+    /// Ends it and everything that it started: by the end of its stdin, by the word to end, by force.
+    ///
+    /// It is waited for, so that nothing is left behind should this process end next.
+    fn end(mut self) {
         self.stdin = None;
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It has no effects of its own that could be cut short, and may have ended already.
-            let _ = kill_process_group(group, Signal::KILL);
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        self.gone_within(GRACE, group);
+        if let Some(group) = group {
+            for signal in [Signal::TERM, Signal::KILL] {
+                if kill_process_group(group, signal).is_ok() {
+                    self.gone_within(PATIENCE, Some(group));
+                }
+            }
         }
         let _ = self.child.wait();
         drop(self.copy.take());
+    }
+
+    /// Waits until the whole group has ended, so long at most.
+    fn gone_within(&mut self, time: Duration, group: Option<Pid>) {
+        let until = Instant::now() + time;
+        loop {
+            let ended = !matches!(self.child.try_wait(), Ok(None));
+            let alone = group.is_none_or(|group| test_kill_process_group(group).is_err());
+            if (ended && alone) || Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 

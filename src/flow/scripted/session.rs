@@ -11,7 +11,7 @@ use crate::core::call::CallStatus;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::form::Field;
+use crate::core::form::{Field, FieldType};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
@@ -21,7 +21,7 @@ use crate::core::text::Untrusted;
 use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
 use crate::flow::names::Names;
 use crate::flow::plan::Plan;
-use crate::flow::{End, Session, Wants};
+use crate::flow::{End, Session, Wants, limit};
 
 /// What a pass stands on: the definition and the journal.
 pub struct Ground {
@@ -47,6 +47,11 @@ impl Ground {
     /// A look at the journal.
     pub fn look(&self) -> Evaluation<'_> {
         Evaluation::new(&self.run, &self.inputs, &self.standing)
+    }
+
+    /// Whether the form takes secrets.
+    pub fn has_secrets(&self) -> bool {
+        self.inputs.iter().any(|field| field.kind == FieldType::Secret)
     }
 
     /// What the code is started with.
@@ -165,6 +170,7 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
                 pass.wants(&mut wants.calls);
                 // Stable: equal priorities stay in the order in which they were asked for.
                 wants.calls.sort_by_key(|want| std::cmp::Reverse(want.priority));
+                limit::hold(&ground.run, ground.max_calls, &mut wants);
             }
         }
     }

@@ -1,11 +1,14 @@
 //! Recorded answers of the shipped tasks, embedded in the binary: one TOML file a task, in `recordings/`.
 //!
-//! A file is a list of `[[answers]]`: `step`, `attempt` (default 1), `index` (of an item or a chat turn; absent: any) and
-//! `text`, a minijinja template over `inputs`, `item`, `index` and `attempt`. A block tag takes its own line with it.
+//! A file is a list of `[[answers]]`: `step`, `attempt` (default 1), `index` (of an item, a script's call or a chat turn;
+//! absent: any) and `text`, a minijinja template over `inputs`, `item`, `index`, `attempt` and what a script hands over. A
+//! block tag takes its own line with it. Tasks that ask the same have the same file.
 
+use std::collections::BTreeMap;
+
+use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, context};
 use serde::Deserialize;
 
 use crate::core::model::Asker;
@@ -21,6 +24,8 @@ pub const RECORDINGS: &[(&str, &str)] = &[
     ("meeting_minutes", include_str!("recordings/meeting_minutes.toml")),
     ("poem", include_str!("recordings/poem.toml")),
     ("release_notes", include_str!("recordings/release_notes.toml")),
+    ("release_notes_python", include_str!("recordings/release_notes.toml")),
+    ("release_notes_script", include_str!("recordings/release_notes.toml")),
     ("rewrite", include_str!("recordings/rewrite.toml")),
     ("summary", include_str!("recordings/summary.toml")),
     ("translate", include_str!("recordings/translate.toml")),
@@ -62,8 +67,14 @@ fn replay(file: &str, asker: &Asker) -> Result<Option<String>, String> {
     let own_line = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     templates.set_syntax(own_line.map_err(|error| error.to_string())?);
     let json = |value: &serde_json::Value| Value::from(Serde(value));
-    let item = asker.item.as_ref().map(json);
-    let names = context! { inputs => json(&asker.inputs), item, index => asker.index, attempt => asker.attempt };
+    let mut names = BTreeMap::from([
+        ("inputs", json(&asker.inputs)),
+        ("item", asker.item.as_ref().map_or(Value::UNDEFINED, json)),
+        ("index", Value::from(asker.index)),
+        ("attempt", Value::from(asker.attempt)),
+    ]);
+    let vars = asker.vars.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
+    names.extend(vars.map(|(name, value)| (name.as_str(), json(value))));
     let text = templates.render_named_str("recording", &recording.text, names).map_err(|error| error.to_string())?;
     Ok(Some(text.trim().to_owned()))
 }
@@ -134,7 +145,7 @@ mod tests {
     fn say(step: &str, attempt: u32, index: Option<u32>) -> Option<String> {
         let inputs = Arc::new(json!({"topic": "the \"sea\"", "stanzas": 3}));
         let item = Some(json!({"subject": "waves"}));
-        let asker = Asker { task: "poem".to_owned(), step: step.to_owned(), attempt, inputs, item, index };
+        let asker = Asker { task: "poem".to_owned(), step: step.to_owned(), attempt, inputs, item, vars: None, index };
         replay(FILE, &asker).unwrap()
     }
 
@@ -165,11 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_script_hands_over_is_put_in() {
+        let vars = Some(json!({ "part": "waves", "item": { "subject": "foam" } }));
+        let asker = Asker { task: "poem".to_owned(), step: "write".to_owned(), attempt: 1, vars, ..Asker::default() };
+        let file = "[[answers]]\nstep = \"write\"\ntext = \"{{ part }} and {{ item.subject }}\"";
+        assert_eq!(replay(file, &asker).unwrap().unwrap(), "waves and foam");
+    }
+
+    #[test]
     fn every_file_of_the_folder_is_embedded_and_can_be_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/models/demo/recordings");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut files: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
-        let mut embedded: Vec<String> = RECORDINGS.iter().map(|(task, _)| format!("{task}.toml")).collect();
+        // Tasks that share a file have no file of their own.
+        let first = |at: usize| RECORDINGS.iter().position(|(_, file)| *file == RECORDINGS[at].1) == Some(at);
+        let mut embedded: Vec<String> =
+            (0..RECORDINGS.len()).filter(|at| first(*at)).map(|at| format!("{}.toml", RECORDINGS[at].0)).collect();
         files.sort();
         embedded.sort();
         assert_eq!(files, embedded);

@@ -1,28 +1,31 @@
 //! Does what the screens want of the engine, on tasks of its own; what came of it is posted as a message.
 //!
-//! What changes a run is done in the order in which it was wanted; what only reads is done beside it.
+//! What changes a run is done in the order in which it was wanted; what only reads is done beside it. Of searches one
+//! is under way at a time, and then the newest: whoever types faster than they are found waits for one and no more.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{SetOnce, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::{SetOnce, mpsc, watch};
 
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, Open, Parts};
 use crate::catalog::Places;
 use crate::core::decide::Decision;
-use crate::core::event::PauseReason;
+use crate::core::event::{PauseReason, Scope};
 use crate::core::id::RunId;
-use crate::core::ports::{Models, RunRow};
+use crate::core::ports::{Models, RunRow, Stamp};
+use crate::core::run::Status;
 use crate::core::settings::Settings;
 use crate::engine::Engine;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
 
-/// What was opened after the first frame.
+/// What was opened.
 pub struct Rooms {
     pub engine: Engine,
     pub models: Arc<dyn Models>,
@@ -46,8 +49,14 @@ pub struct Inner {
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last.
     pub listed: Mutex<Vec<RunRow>>,
+    /// When the journal was written last as it was looked at for Home, and for the inbox.
+    stamps: Mutex<[Option<Stamp>; 2]>,
     pub waited: Mutex<Waited>,
     writes: mpsc::UnboundedSender<Effect>,
+    /// The newest search.
+    searches: watch::Sender<Option<Effect>>,
+    /// Where all this is done.
+    threads: Handle,
 }
 
 impl std::ops::Deref for Desk {
@@ -60,8 +69,9 @@ impl std::ops::Deref for Desk {
 
 impl Desk {
     /// A desk that opens nothing before [`Desk::begin`].
-    pub fn new(parts: Parts, post: mpsc::Sender<Message>) -> Self {
+    pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
         let (writes, mut inbox) = mpsc::unbounded_channel();
+        let (searches, mut newest) = watch::channel(None);
         let desk = Self(Arc::new(Inner {
             places: parts.places,
             settings: parts.settings,
@@ -75,30 +85,43 @@ impl Desk {
             rooms: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
+            stamps: Mutex::default(),
             waited: Mutex::default(),
             writes,
+            searches,
+            threads,
         }));
         let worker = desk.clone();
-        tokio::spawn(async move {
+        desk.threads.spawn(async move {
             while let Some(effect) = inbox.recv().await {
                 worker.done(effect.clone(), worker.write(effect).await).await;
+            }
+        });
+        let searcher = desk.clone();
+        desk.threads.spawn(async move {
+            while newest.changed().await.is_ok() {
+                let search = newest.borrow_and_update().clone();
+                if let Some(search) = search {
+                    searcher.done(search.clone(), searcher.read(search).await).await;
+                }
             }
         });
         desk
     }
 
-    /// Opens the engine and lists what there is. To be called once the first frame is drawn.
+    /// Opens the engine and lists what there is.
     pub fn begin(&self) {
         let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let desk = self.clone();
-        tokio::spawn(async move {
+        self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
             let _ = desk.rooms.set(opened.map(|(engine, models)| Rooms { engine, models }));
-            for effect in [Effect::ListTasks, Effect::ListRuns] {
-                desk.perform(effect);
-            }
             desk.look_for_models().await;
         });
+        // They wait for the engine where they need it.
+        for effect in [Effect::ListTasks, Effect::ListRuns] {
+            self.perform(effect);
+        }
     }
 
     /// Which model answers is said at once, and again when it was looked whether a local server does.
@@ -149,16 +172,38 @@ impl Desk {
 
     /// Does something; its outcome comes as a message.
     pub fn perform(&self, effect: Effect) {
+        if self.is_known(&effect) {
+            return;
+        }
         if is_write(&effect) {
             // The worker ends only with the process.
             let _ = self.writes.send(effect);
             return;
         }
+        if matches!(effect, Effect::Search { .. }) {
+            self.searches.send_replace(Some(effect));
+            return;
+        }
         let desk = self.clone();
-        tokio::spawn(async move {
+        self.threads.spawn(async move {
             let outcome = desk.read(effect.clone()).await;
             desk.done(effect, outcome).await;
         });
+    }
+
+    /// Whether a list that is asked for every second is what it was: nothing was written, and no process that may have
+    /// died was driving any of it.
+    fn is_known(&self, effect: &Effect) -> bool {
+        let list = match effect {
+            Effect::ListRuns => 0,
+            Effect::ListWaiting { anew: false } => 1,
+            _ => return false,
+        };
+        let Some(engine) = self.engine() else { return false };
+        let now = engine.stamp();
+        let before = std::mem::replace(&mut self.stamps.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
+        let goes = |row: &RunRow| row.status == Status::Running;
+        now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
     }
 
     async fn done(&self, effect: Effect, outcome: Result<Option<Message>, String>) {
@@ -186,7 +231,22 @@ impl Desk {
                 written.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }
-            Effect::Stop { run, key, .. } => engine.stop(run, &key),
+            Effect::Stop { run, key, again: None } => engine.stop(run, &key),
+            Effect::Stop { run, key, again: Some(again) } => {
+                let desk = self.clone();
+                // What was decided meanwhile does not wait until the attempt has come to its end.
+                tokio::spawn(async move {
+                    let effect = Effect::Stop { run, key: key.clone(), again: Some(again.clone()) };
+                    let outcome = desk.break_off(run, key, again).await;
+                    desk.done(effect, outcome.map(|()| None)).await;
+                });
+            }
+            Effect::ChooseModel { run, key, model } => {
+                let chosen = engine.choose_model(run, &key, &model, Scope::Remaining).await;
+                chosen.map_err(|error| error.to_string())?;
+                self.attend(run, false).await?;
+            }
+            Effect::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
             Effect::Pause(run) => engine.rest(run, PauseReason::ByYou),
             Effect::GoOn(run) => {
                 engine.take_up(run).await.map_err(|error| error.to_string())?;
@@ -211,7 +271,7 @@ impl Desk {
         Ok(None)
     }
 
-    async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
+    pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
         engine.decide(run, decision).await.map_err(|error| error.to_string())?;
         self.go_on(run).await
     }
@@ -258,6 +318,8 @@ impl Desk {
                 let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
                 self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await.map(Some)
             }
+            Effect::ListModels(run, key) => self.list_models(run, &key).await.map(Some),
+            Effect::PickModel { run, key, model } => self.pick_model(run, key, model).await.map(Some),
             Effect::CompareRuns(old, new) => self.compare(old, new).await.map(Some),
             Effect::FollowUps(run) => self.follow_ups(run).await.map(Some),
             Effect::FollowUp { task, input, text } => self.follow_up(task, input, text).await.map(Some),
@@ -272,7 +334,7 @@ impl Desk {
             }
             Effect::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
-                super::results::write_new(&file, text.data())?;
+                super::results::write_new(&file, text.data().as_bytes())?;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             _ => Ok(None),
@@ -289,6 +351,8 @@ fn is_write(effect: &Effect) -> bool {
             | Effect::WriteAnyway(_)
             | Effect::EditDocument { .. }
             | Effect::Stop { .. }
+            | Effect::ChooseModel { .. }
+            | Effect::GiveKey { .. }
             | Effect::Pause(_)
             | Effect::GoOn(_)
             | Effect::Rename { .. }

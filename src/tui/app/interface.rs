@@ -33,9 +33,6 @@ use crate::tui::screens::home::HomeScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
 
-/// How often the open runs of Home are asked for, and the time on screen grows.
-const TICK: Duration = Duration::from_secs(1);
-
 /// The model.
 pub struct Interface {
     /// The screens, the visible one last. The first is Home and stays.
@@ -533,7 +530,7 @@ impl App for Interface {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks().then_some(TICK)
+        self.top().ticks()
     }
 }
 

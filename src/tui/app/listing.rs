@@ -41,8 +41,11 @@ impl Desk {
     /// The tasks, the most recently used first.
     pub async fn list_tasks(&self) -> Result<Option<Message>, String> {
         let desk = self.clone();
+        // Read while the engine is opened, when that is still to be done.
+        let catalog = tokio::task::spawn_blocking(move || Catalog::load(&desk.places));
+        self.rooms().await?;
+        let catalog = catalog.await.map_err(|error| error.to_string())?;
         self.blocking(move |engine| {
-            let catalog = Catalog::load(&desk.places);
             let mut rows: Vec<TaskRow> = catalog.entries.iter().map(|entry| row(&catalog, entry, engine)).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.runs.first().map(|(_, at)| *at)));
             Ok(Some(Message::Tasks(rows)))

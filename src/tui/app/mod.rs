@@ -1,12 +1,13 @@
 //! The join of screens and engine: [`Interface`] holds the screens and is pure, [`Stage`] shows them and has the
 //! terminal, [`Desk`] does on tasks of its own what they want of the engine and posts what came of it.
 //!
-//! The first frame is drawn before anything is opened or read. Whatever takes time happens on the desk, so that no key
-//! waits for it.
+//! The first frame waits for nothing: what is to be opened and read is so beside it. Whatever takes time happens on the
+//! desk, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
 
 mod desk;
 mod interface;
 mod listing;
+mod models;
 mod page;
 mod results;
 mod stage;
@@ -17,6 +18,7 @@ mod watching;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use self::desk::Desk;
@@ -39,7 +41,7 @@ const MAILBOX: usize = 1024;
 /// So long a run may take to be given up when the person leaves.
 const REST: Duration = Duration::from_secs(3);
 
-/// Opens what is slow to open; called once, after the first frame.
+/// Opens what is slow to open; called once, on a thread of its own.
 pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + Send>;
 
 /// Looks for models that could be connected.
@@ -85,22 +87,26 @@ pub enum TuiError {
 /// When the terminal cannot be used.
 pub fn run(parts: Parts) -> Result<String, TuiError> {
     terminal::restore_on_panic();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(TuiError::Threads)?;
-    let said = runtime.block_on(show(parts));
+    let threads = || -> std::io::Result<_> {
+        let desk = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok((desk, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
+    };
+    let (desk, stage) = threads().map_err(TuiError::Threads)?;
+    let said = stage.block_on(show(parts, desk.handle().clone()));
     // What still blocks (a password manager that asks) must not hold up the end.
-    runtime.shutdown_background();
+    desk.shutdown_background();
     said
 }
 
-async fn show(parts: Parts) -> Result<String, TuiError> {
+async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     let theme = theme(&parts.settings.ui, |name| std::env::var(name).ok());
     let mouse = parts.settings.ui.mouse;
     let state = parts.state.clone();
     let (post, mailbox) = mpsc::channel(MAILBOX);
-    let desk = Desk::new(parts, post);
+    let desk = Desk::new(parts, post, threads);
     let mut interface = Interface::new(desk.cwd.clone(), chrono::Utc::now(), *chrono::Local::now().offset());
     let mut stage = Stage::enter(desk.clone(), &theme, mouse, state)?;
+    desk.begin();
     let ended = runtime::run(&mut interface, &mut stage, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
     let said = leave(&desk, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;

@@ -1,5 +1,7 @@
 //! The screens as one type: what the navigation stack holds.
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
@@ -16,6 +18,12 @@ use crate::tui::screens::home::HomeScreen;
 use crate::tui::screens::inbox::InboxScreen;
 use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
+
+/// How often the time on screen grows, and lists are looked at in which something goes on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The same of lists in which nothing goes on: what another process begins is seen soon enough.
+const CALM: Duration = Duration::from_secs(2);
 
 /// A screen.
 #[derive(Debug)]
@@ -99,12 +107,14 @@ impl Page {
         }
     }
 
-    /// Whether time alone changes what it shows.
-    pub fn ticks(&self) -> bool {
+    /// How often it looks at the clock, when time alone changes what it shows.
+    pub fn ticks(&self) -> Option<Duration> {
         match self {
-            Self::Home(_) | Self::Inbox(_) => true,
-            Self::Run(screen) => screen.ticks(),
-            Self::Form(_) | Self::Chat(_) | Self::History(_) | Self::Connect(_) => false,
+            Self::Home(screen) if !screen.is_live() => Some(CALM),
+            Self::Inbox(_) => Some(CALM),
+            Self::Home(_) => Some(TICK),
+            Self::Run(screen) => screen.ticks().then_some(TICK),
+            Self::Form(_) | Self::Chat(_) | Self::History(_) | Self::Connect(_) => None,
         }
     }
 

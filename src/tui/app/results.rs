@@ -10,6 +10,7 @@ use crate::core::call::Call;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
+use crate::core::task::{Action, Kind as TaskKind, Task};
 use crate::core::text::Untrusted;
 use crate::engine::Engine;
 use crate::export::{self, Format, Scope};
@@ -65,10 +66,12 @@ impl Desk {
                     Pick::Do(vec![Effect::OpenTaskWith(task.clone(), inputs)]),
                 )
             });
-            let choose = picks::follow_ups(&title.line(), &body, &task.follow_ups, successors.collect());
-            if choose.is_empty() {
-                return Err("nothing is declared to follow this task; `y` copies the result".to_owned());
+            let mut more: Vec<Entry> = successors.collect();
+            if run.kind == TaskKind::Workflow {
+                more.extend(actions(&task, &run.inputs, &body));
             }
+            more.push(talk(&body));
+            let choose = picks::follow_ups(&title.line(), &body, &task.follow_ups, more);
             let above: Above = Kind::Choose(choose).into();
             Ok(Message::Open(Box::new(above)))
         })
@@ -85,23 +88,44 @@ impl Desk {
         let file = self.cwd.join(&path);
         let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or("md").to_owned();
         let format = Format::from_name(&ending)
-            .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, json, csv"))?;
+            .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, pdf, json, csv"))?;
         self.blocking(move |engine| {
             let run = load(engine, run)?;
-            let text = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
-            write_new(&file, &text)?;
+            let bytes = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
+            write_new(&file, &bytes)?;
             Ok(Message::Done(format!("written to {path}")))
         })
         .await
     }
 }
 
+/// The task that changes a text as it is told.
+const REWRITE: &str = "rewrite";
+
+/// What a workflow declares to be done with its result: a run of its own does it. (In a conversation it is a message.)
+fn actions(task: &Task, inputs: &serde_json::Value, body: &Untrusted) -> Vec<Entry> {
+    let instruction = |id: &str| task.action(id, inputs).ok().flatten();
+    let entry = |action: &Action| {
+        let inputs = json!({ "text": body.data(), "goal": instruction(&action.id)? });
+        let start = Effect::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new() };
+        Some(Entry::new(&action.name, REWRITE, Pick::Do(vec![start])))
+    };
+    task.actions.iter().filter_map(entry).collect()
+}
+
+/// A conversation about a result: what is asked comes above it.
+fn talk(body: &Untrusted) -> Entry {
+    let given = json!({ "question": format!("\n\n---\n\n{}", body.data()) });
+    let open = Effect::OpenTaskWith(super::starting::PLAIN_CHAT.to_owned(), given);
+    Entry::new("Talk about it", super::starting::PLAIN_CHAT, Pick::Do(vec![open]))
+}
+
 /// Writes a text to a file that does not exist yet.
-pub fn write_new(file: &Path, text: &str) -> Result<(), String> {
+pub fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-        file.write_all(text.as_bytes())?;
-        if !text.ends_with('\n') {
+        file.write_all(bytes)?;
+        if !bytes.ends_with(b"\n") {
             file.write_all(b"\n")?;
         }
         file.sync_all()

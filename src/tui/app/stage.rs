@@ -2,11 +2,13 @@
 //! the desk.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt as _;
 use ratatui::layout::Rect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::desk::Desk;
 use super::interface::Interface;
@@ -19,6 +21,9 @@ use crate::tui::runtime;
 use crate::tui::terminal::{self, Screen, TerminalError};
 use crate::tui::theme::Theme;
 
+/// How long the signal that ended a stop of our own is waited for.
+const WOKEN: Duration = Duration::from_millis(100);
+
 /// The stage.
 pub struct Stage {
     screen: Screen,
@@ -30,7 +35,9 @@ pub struct Stage {
     /// Where texts lie while an editor has them.
     state: PathBuf,
     tmux: bool,
-    begun: bool,
+    /// After a stop of our own: how long the signal that ended it may still come. It tells nothing new then, and to take
+    /// the terminal once more could lose a key.
+    woken: Option<Instant>,
 }
 
 struct Signals {
@@ -62,7 +69,7 @@ impl Stage {
         let signals = Signals::listen()?;
         let screen = Screen::enter(mouse)?;
         let tmux = std::env::var_os("TMUX").is_some();
-        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, begun: false })
+        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, woken: None })
     }
 
     /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Stage::input`] to make,
@@ -70,6 +77,13 @@ impl Stage {
     fn lend<T>(&mut self, user: impl FnOnce(&mut Screen) -> Result<T, TerminalError>) -> Result<T, TerminalError> {
         self.events = None;
         user(&mut self.screen)
+    }
+
+    /// Stops this process until it is told to go on.
+    fn suspend(&mut self) -> Result<Message, TerminalError> {
+        self.lend(Screen::suspend)?;
+        self.woken = Some(Instant::now() + WOKEN);
+        Ok(Self::again())
     }
 
     fn edit(&mut self, text: &str, extension: &str) -> Result<Result<Option<String>, TerminalError>, TerminalError> {
@@ -95,6 +109,11 @@ impl runtime::Stage<Interface> for Stage {
     type Error = TerminalError;
 
     async fn input(&mut self) -> Option<Message> {
+        if let Some(end) = self.woken {
+            // Whether it came or not, and also when this is broken off and begun again: no longer than that.
+            let _ = tokio::time::timeout_at(end, self.signals.go_on.recv()).await;
+            self.woken = None;
+        }
         loop {
             let events = self.events.get_or_insert_with(EventStream::new);
             tokio::select! {
@@ -103,10 +122,7 @@ impl runtime::Stage<Interface> for Stage {
                 _ = self.signals.terminate.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.hang_up.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.interrupt.recv() => return Some(Message::Ending(PauseReason::Left)),
-                _ = self.signals.stop.recv() => {
-                    self.lend(Screen::suspend).ok()?;
-                    return Some(Self::again());
-                }
+                _ = self.signals.stop.recv() => return self.suspend().ok(),
                 _ = self.signals.go_on.recv() => {
                     // Stopped by another's hand: the shell has had the terminal in its own modes meanwhile.
                     self.lend(|screen| screen.lend(|| ())).ok()?;
@@ -125,11 +141,7 @@ impl runtime::Stage<Interface> for Stage {
     }
 
     fn draw(&mut self, app: &Interface) -> Result<Seen, TerminalError> {
-        let seen = self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))?;
-        if !std::mem::replace(&mut self.begun, true) {
-            self.desk.begin();
-        }
-        Ok(seen)
+        self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))
     }
 
     fn perform(&mut self, effect: Effect) -> Result<Option<Message>, TerminalError> {
@@ -153,10 +165,7 @@ impl runtime::Stage<Interface> for Stage {
                 self.screen.say(&osc::title(&text))?;
                 Ok(None)
             }
-            Effect::Suspend => {
-                self.lend(Screen::suspend)?;
-                Ok(Some(Self::again()))
-            }
+            Effect::Suspend => self.suspend().map(Some),
             other => {
                 self.desk.perform(other);
                 Ok(None)

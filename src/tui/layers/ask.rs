@@ -8,6 +8,8 @@ use super::{Outcome, middle};
 use crate::core::decide::{Decision, What};
 use crate::core::event::Scope;
 use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::secret::Secret;
 use crate::tui::canvas::{Canvas, SeenGate};
 use crate::tui::commands::Id;
 use crate::tui::effect::Effect;
@@ -24,6 +26,10 @@ pub enum Then {
     Deny(SeenGate),
     /// The instruction for another attempt.
     Retry(SeenGate),
+    /// The key of the provider that a call asks; it is not shown.
+    Key(RunId, Key),
+    /// The model that makes a call.
+    Model(RunId, Key),
 }
 
 /// The model.
@@ -74,7 +80,13 @@ impl Ask {
         let effect = match &self.then {
             Then::Rename(run) if !trimmed.is_empty() => Effect::Rename { run: *run, title: trimmed },
             Then::Export(run) if !trimmed.is_empty() => Effect::Export { run: *run, path: trimmed },
-            Then::Rename(_) | Then::Export(_) => {
+            Then::Key(run, key) if !trimmed.is_empty() => {
+                Effect::GiveKey { run: *run, key: key.clone(), secret: Secret::new(trimmed) }
+            }
+            Then::Model(run, key) if !trimmed.is_empty() => {
+                Effect::PickModel { run: *run, key: key.clone(), model: trimmed }
+            }
+            Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) => {
                 self.problem = Some("something has to stand here");
                 return Outcome::stays();
             }
@@ -93,7 +105,7 @@ impl Ask {
         canvas.clear(place);
         let inner = canvas.pane(place, self.question, true);
         let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner };
-        self.input.paint(canvas, line, true, false);
+        self.input.paint(canvas, line, true, matches!(self.then, Then::Key(..)));
         let below = Rect { y: inner.y + 1, ..line };
         if inner.height < 2 {
             return;

@@ -7,7 +7,7 @@ use super::middle;
 use crate::tui::canvas::{Canvas, Extent};
 use crate::tui::commands::{Id, possible};
 use crate::tui::situation::Situation;
-use crate::tui::text::width;
+use crate::tui::text::{fit, width};
 use crate::tui::widgets::scroll::{By, Scroll};
 
 /// The model.
@@ -42,7 +42,8 @@ impl Help {
             .iter()
             .map(|(title, shown)| {
                 let blank = " ".repeat(keys - width(shown) + 2);
-                Line::from(vec![Span::styled(format!(" {shown}"), accent), Span::raw(blank), Span::raw(*title)])
+                let title = fit(title, usize::from(area.width).saturating_sub(keys + 5));
+                Line::from(vec![Span::styled(format!(" {shown}"), accent), Span::raw(blank), Span::raw(title)])
             })
             .collect();
         let widest = lines.iter().map(Line::width).max().unwrap_or(0) + 4;

@@ -1,6 +1,8 @@
 //! The choices there are: the palette, the actions of a row, what may follow a result, the models.
 
 use super::{Above, Ask, Choose, Confirm, Entry, Kind, Pick, Then};
+use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
 use crate::core::task::FollowUp;
@@ -100,6 +102,27 @@ pub fn delete(run: &RunRow) -> Effect {
         lines.insert(1, format!("{} of its calls wait for you.", run.waiting));
     }
     Above::effect(Kind::Confirm(Confirm::new(lines, vec![Effect::Delete(run.run)])))
+}
+
+/// Asks for the key of the provider that a call asks.
+#[must_use]
+pub fn give_key(run: RunId, key: &Key) -> Effect {
+    Above::effect(Kind::Ask(Ask::new("A key, for this session only", "", Then::Key(run, key.clone()))))
+}
+
+/// The models that could make a call: the config's roles and what was found, then any other by its name.
+#[must_use]
+pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
+    let mut entries: Vec<Entry> = models
+        .iter()
+        .map(|(name, why)| {
+            let pick = Effect::PickModel { run, key: key.clone(), model: name.clone() };
+            Entry::new(name, why, Pick::Do(vec![pick]))
+        })
+        .collect();
+    let other = Ask::new("The model, as PROVIDER/MODEL", "", Then::Model(run, key.clone()));
+    entries.push(Entry::new("Another, by its name…", "", Pick::Do(vec![Above::effect(Kind::Ask(other))])));
+    Choose::new(&format!("Which model is to do {key}?"), entries)
 }
 
 /// What may follow a result: the tasks that take it along, then what a workflow names as its successors.

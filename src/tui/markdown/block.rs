@@ -49,7 +49,12 @@ pub enum Block {
     /// A paragraph.
     Paragraph(Vec<Inline>),
     /// Code, fenced or indented, or raw HTML: kept as written.
-    Code(String),
+    Code {
+        /// The language, as the fence names it; empty when it names none.
+        language: String,
+        /// The code.
+        text: String,
+    },
     /// A quotation.
     Quote(Vec<Block>),
     /// Blocks that belong to the paragraph above them.
@@ -149,7 +154,8 @@ struct Builder {
     marks: Marks,
     /// The address of each open link or image, and its text so far begins there.
     links: Vec<(String, usize)>,
-    code: Option<String>,
+    /// The language and the text of the code that is open.
+    code: Option<(String, String)>,
     table: Option<Table>,
 }
 
@@ -168,7 +174,7 @@ impl Builder {
                 self.end(end);
             }
             Event::Text(text) | Event::Html(text) if self.code.is_some() => {
-                if let Some(code) = &mut self.code {
+                if let Some((_, code)) = &mut self.code {
                     code.push_str(&text);
                 }
             }
@@ -202,9 +208,13 @@ impl Builder {
                 self.enter(Open::List { start, items: Vec::new() });
             }
             Tag::Item => self.enter(Open::Item(Item::default())),
-            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) | Tag::HtmlBlock => {
+            Tag::CodeBlock(CodeBlockKind::Fenced(language)) => {
                 self.close_loose();
-                self.code = Some(String::new());
+                self.code = Some((language.into_string(), String::new()));
+            }
+            Tag::CodeBlock(CodeBlockKind::Indented) | Tag::HtmlBlock => {
+                self.close_loose();
+                self.code = Some(Default::default());
             }
             Tag::Table(align) => self.table = Some(Table { align, rows: Vec::new() }),
             Tag::TableHead | Tag::TableRow => {
@@ -239,8 +249,8 @@ impl Builder {
                 self.add(Block::Heading(level as u8, inlines));
             }
             TagEnd::CodeBlock | TagEnd::HtmlBlock => {
-                if let Some(code) = self.code.take() {
-                    self.add(Block::Code(code));
+                if let Some((language, text)) = self.code.take() {
+                    self.add(Block::Code { language, text });
                 }
             }
             TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item => self.leave(),

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::block::{Block, Inline, Item, Marks};
 use super::table;
+use crate::tui::text::code::Code;
 use crate::tui::text::wrap::{Piece, expand_tabs, wrap};
 use crate::tui::text::{PROSE, width};
 use crate::tui::theme::Theme;
@@ -38,7 +39,7 @@ fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
             inline_lines(inlines, style, prose(frame), theme)
         }
         Block::Paragraph(inlines) => inline_lines(inlines, theme.text, prose(frame), theme),
-        Block::Code(code) => code_lines(code, frame),
+        Block::Code { language, text } => code_lines(language, text, frame),
         Block::Quote(blocks) => {
             let mut inner = lay_out(blocks, narrower(frame, 2), false);
             for line in &mut inner {
@@ -98,12 +99,25 @@ fn style(marks: Marks, base: Style, theme: &Theme) -> Style {
     style
 }
 
-fn code_lines(code: &str, frame: Frame<'_>) -> Vec<Line<'static>> {
+/// More code than this is not coloured.
+const LONGEST_COLOURED: usize = 256 * 1024;
+
+fn code_lines(language: &str, text: &str, frame: Frame<'_>) -> Vec<Line<'static>> {
     let cells = usize::from(narrower(frame, 2).width);
-    let wrapped = code
-        .trim_end_matches('\n')
-        .split('\n')
-        .flat_map(|line| wrap(&[(&expand_tabs(line), frame.theme.code)], cells))
+    let theme = frame.theme;
+    let mut code = Code::of(language).filter(|_| text.len() <= LONGEST_COLOURED);
+    let lines = text.trim_end_matches('\n').split('\n');
+    let wrapped = lines
+        .flat_map(|line| {
+            let line = expand_tabs(line);
+            match &mut code {
+                None => wrap(&[(&line, theme.code)], cells),
+                Some(code) => {
+                    let pieces = code.line(&line).into_iter().map(|(token, text)| (text, theme.token(token)));
+                    wrap(&pieces.collect::<Vec<_>>(), cells)
+                }
+            }
+        })
         .collect();
     prefixed(wrapped, &Span::raw("  "), &Span::raw("  "))
 }

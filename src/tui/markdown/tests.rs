@@ -15,6 +15,29 @@ fn shown(text: &str, width: u16) -> String {
     lines.iter().map(|line| line.to_string().trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+#[test]
+fn code_in_a_known_language_is_coloured_as_it_streams_and_afterwards() {
+    let theme = Theme::new(Ground::Dark, Depth::Sixteen);
+    let text = "```rust\nlet sea = 1; // deep\n```\n\n```\nlet\n```\n";
+    let styles = |document: &Document| {
+        let lines = document.lines(40, &theme);
+        let spans = lines.iter().flat_map(|line| line.spans.clone());
+        spans
+            .filter(|span| !span.content.trim().is_empty())
+            .map(|span| (span.content.to_string(), span.style))
+            .collect::<Vec<_>>()
+    };
+    let whole = styles(&Document::new(&Untrusted::from(text)));
+    let style = |wanted: &str| whole.iter().find(|(text, _)| text.contains(wanted)).map(|(_, style)| *style);
+    assert_eq!((style("let"), style("deep"), style("1")), (Some(theme.word), Some(theme.muted), Some(theme.number)));
+    assert_eq!(whole.last().map(|(_, style)| *style), Some(theme.code));
+    let mut streamed = Document::default();
+    for c in text.chars() {
+        streamed.push(&Untrusted::new(c.to_string()));
+    }
+    assert_eq!(styles(&streamed), whole);
+}
+
 const SAMPLE: &str = "# The harbour
 
 The *lamps* lean **out** across the tide and count the ~~ships~~ boats that come home late; see

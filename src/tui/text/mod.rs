@@ -1,6 +1,8 @@
 //! Text measured in cells: widths, cuts and wrapping by grapheme. What comes in here has been made safe already.
 
+pub mod code;
 pub mod fuzzy;
+pub mod partial;
 pub mod wrap;
 
 use std::borrow::Cow;

@@ -164,8 +164,101 @@ fn what_a_program_prints_outside_of_the_contract_is_its_log_and_its_environment_
     let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
     assert!(["hello", "told", "to stderr"].iter().all(|line| log.contains(line)), "{log:?}");
     let names: Vec<String> = sim.body().split_whitespace().map(str::to_owned).collect();
-    let own = ["PATH", "HOME", "LANG", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_"];
+    // The last four are the shell's own.
+    let own = ["PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PWD", "OLDPWD", "SHLVL", "_"];
     assert!(names.iter().all(|name| own.contains(&name.as_str())), "{names:?}");
+}
+
+fn log(sim: &Sim) -> String {
+    sim.run.log.iter().map(crate::core::text::Untrusted::data).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a process with this id still runs (one that ended and was not waited for does not count).
+fn runs(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// A program that asks for one draft, and writes into `folder` how it is ended.
+fn ended(folder: &std::path::Path, trap: &str) -> Task {
+    let folder = folder.display();
+    shell(&format!(
+        "trap '{trap}' TERM; echo $$ > {folder}/pid; sleep 300 & echo $! > {folder}/child\n\
+         read -r start\n\
+         echo '{{\"call\": {{\"id\": 1, \"name\": \"draft\", \"with\": {{\"text\": \"x\"}}}}}}'; echo '{{\"idle\": 1}}'\n\
+         read -r line || {{ echo eof > {folder}/eof; }}\n\
+         while :; do sleep 0.02; done"
+    ))
+}
+
+#[test]
+fn a_program_is_told_by_the_end_of_stdin_then_to_end_and_then_killed_with_what_it_started() {
+    for (trap, least) in [("exit 0", Duration::from_millis(150)), (":", Duration::from_secs(2))] {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let pinned = Pinned { task: ended(folder.path(), trap), children: BTreeMap::new(), folder: None };
+        let begun = Sim::new(shell("echo '{\"done\": \"x\"}'"), json!({}));
+        let mut session = Scripted::new(Arc::new(pinned)).open(&begun.run);
+        let wants = session.feed(&[]);
+        assert_eq!(wants.calls.len(), 1, "{wants:?}");
+        assert!(runs(&read("pid")) && runs(&read("child")));
+        let since = Instant::now();
+        drop(session);
+        let took = since.elapsed();
+        assert!(took >= least && took < least + Duration::from_secs(3), "{trap}: {took:?}");
+        assert_eq!(read("eof"), "eof\n", "stdin was closed first");
+        assert!(!runs(&read("pid")) && !runs(&read("child")), "{trap}: something is left");
+    }
+}
+
+#[test]
+fn a_program_that_ends_when_its_stdin_does_is_not_waited_for() {
+    let pinned = Pinned { task: shell(JQ), children: BTreeMap::new(), folder: None };
+    let begun = Sim::new(shell("echo '{\"done\": \"x\"}'"), json!({ "topic": "sea" }));
+    let mut session = Scripted::new(Arc::new(pinned)).open(&begun.run);
+    session.feed(&[]);
+    let since = Instant::now();
+    drop(session);
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
+#[test]
+fn what_is_configured_is_in_its_environment_and_nothing_else() {
+    let pinned = Pinned {
+        task: shell("echo \"mine=$MINE cargo=$CARGO cache=$PYTHONDONTWRITEBYTECODE\"; echo '{\"done\": \"x\"}'"),
+        children: BTreeMap::new(),
+        folder: None,
+    };
+    let environment = BTreeMap::from([("MINE".to_owned(), "a b".to_owned())]);
+    let begun = Sim::new(shell("echo '{\"done\": \"x\"}'"), json!({}));
+    let flow = Scripted::new(Arc::new(pinned)).with_environment(&environment);
+    let notes = format!("{:?}", flow.open(&begun.run).feed(&[]).notes);
+    assert!(notes.contains("mine=a b cargo= cache=1"), "{notes}");
+}
+
+#[test]
+fn a_python_program_leaves_no_caches_in_the_folder_that_was_trusted() {
+    if !has("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        (
+            "main.py",
+            "import helper, stepwell\n\nasync def main(run, inputs):\n    return helper.SAYS\n\nstepwell.serve(main)\n",
+        ),
+        ("helper.py", "SAYS = 'hi'\n"),
+        ("stepwell.py", crate::flow::scripted::PYTHON),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let task = program(&["python3", "main.py"], &files);
+    let pinned = Pinned { task, children: BTreeMap::new(), folder: Some(folder.path().to_owned()) };
+    let sim = Sim::of(&Arc::new(pinned), json!({}), crate::flow::testing::shout);
+    assert_eq!(sim.body(), "hi");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["helper.py", "main.py", "stepwell.py"], "{}", log(&sim));
 }
 
 #[test]

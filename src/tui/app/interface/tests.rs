@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::ports::RunRow;
@@ -15,6 +16,7 @@ use crate::core::settings::{Connection, Found};
 use crate::core::task::{Body, Instruct, Task};
 use crate::core::work::{CommandWork, Work};
 use crate::tui::commands::possible;
+use crate::tui::layers::Kind as Layered;
 use crate::tui::screens::home::TaskRow;
 use crate::tui::testing::{Story, at, frame, key, listed};
 use crate::tui::theme::Depth;
@@ -157,6 +159,38 @@ fn many() -> Story {
     story
 }
 
+/// A poem whose first stanza failed.
+fn failed(class: FailureClass) -> Story {
+    let error = Failure::new(class, "openai did not answer");
+    let key: Key = "write[0]".parse().unwrap();
+    poem()
+        .start("write[0]", 1, None)
+        .then(Event::AttemptFailed {
+            key: key.clone(),
+            attempt: 1,
+            error: error.clone(),
+            partial: Untrusted::default(),
+            retry_at: None,
+            measured: crate::core::event::Measured::default(),
+        })
+        .then(Event::CallFailed {
+            key: key.clone(),
+            step: "write".into(),
+            fingerprint: crate::tui::testing::fingerprint(),
+            error: error.clone(),
+            by: "engine".into(),
+        })
+        .then(Event::RunFailed { key: Some(key), error })
+}
+
+/// Seven reviews with the same output.
+fn alike() -> Story {
+    (0..7).fold(Story::new("check", "check", TaskKind::Workflow), |story, n| {
+        let key = format!("look[{n}]");
+        story.start(&key, 1, Some(json!(format!("file {n}")))).finish(&key, 1, json!("Nothing.")).review(&key, 1, None)
+    })
+}
+
 fn structured() -> Story {
     let value = json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]);
     Story::new("poem", "p", TaskKind::Workflow)
@@ -273,6 +307,19 @@ fn worlds() -> Vec<World> {
         world("fields, second item", || then(on(structured()), &["e", "Down", "Down", "Down", "Down"])),
         world("field value", || then(on(structured()), &["e", "Down", "Down", "Enter", "x"])),
         world("retry", || then(on(review()), &["r", "x"])),
+        world("retry of others", || then(on(review().start("write[2]", 1, None)), &["r", "x", "Down"])),
+        world("retry of others, ticked", || then(on(review()), &["r", "x", "Down", "Space", "Up"])),
+        world("failed", || on(failed(FailureClass::Server))),
+        world("failed for lack of a key", || on(failed(FailureClass::Auth))),
+        world("a key is asked for", || then(on(failed(FailureClass::Auth)), &["i", "k"])),
+        world("another model", || {
+            let mut interface = on(review());
+            let known = [("careful".to_owned(), "openai/gpt-5".to_owned())];
+            let choose = crate::tui::layers::picks::models(review().run.id, &"write[0]".parse().unwrap(), &known);
+            tell(&mut interface, Message::Open(Box::new(Layered::Choose(choose).into())));
+            interface
+        }),
+        world("alike", || on(alike())),
         world("compare", || then(on(many()), &["d", "PgDn"])),
         world("compare the first", || then(on(many()), &["d", "Left"])),
         world("compared with the first", || then(on(many()), &["d", "["])),
@@ -312,6 +359,62 @@ fn worlds() -> Vec<World> {
         world("help", || then(on(review()), &["?", "Down"])),
         world("rename", || then(history(), &["^r"])),
     ]
+}
+
+/// The worlds that are worth a look at every size: each screen and each layer.
+const LOOKED_AT: [&str; 36] = [
+    "home in the middle",
+    "home that searches",
+    "form",
+    "review",
+    "marked",
+    "alike",
+    "review edited",
+    "fields",
+    "field value",
+    "retry of others, ticked",
+    "compare",
+    "prompt",
+    "filter",
+    "running",
+    "paused",
+    "done",
+    "write to",
+    "approval",
+    "input",
+    "secret",
+    "in doubt",
+    "stale",
+    "budget",
+    "confirm",
+    "failed for lack of a key",
+    "a key is asked for",
+    "another model",
+    "chat with a document",
+    "document",
+    "history",
+    "filters of the history",
+    "inbox",
+    "connect",
+    "palette",
+    "help",
+    "rename",
+];
+
+#[test]
+fn every_screen_and_layer_at_three_sizes_coloured_and_not() {
+    let worlds: BTreeMap<&str, _> = worlds().into_iter().collect();
+    for name in LOOKED_AT {
+        let mut pictures = Vec::new();
+        for (size, depth) in [((120, 40), Depth::None), ((80, 24), Depth::Sixteen), ((40, 12), Depth::None)] {
+            let mut interface = worlds[name]();
+            tell(&mut interface, Message::Resize(size.0, size.1));
+            let (picture, _) = frame(size, depth, |canvas, area| interface.view(canvas, area));
+            pictures.push(picture);
+        }
+        let file = name.replace([' ', ','], "_");
+        insta::assert_snapshot!(file, pictures.join("\n\n"));
+    }
 }
 
 /// The keys of a command as the table names them, as what the terminal sends.

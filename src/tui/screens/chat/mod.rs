@@ -256,6 +256,10 @@ impl ChatScreen {
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         match id {
             Id::Send => return self.send(),
+            Id::OtherModel => {
+                let key = self.run.calls.keys().next_back().cloned();
+                return key.map(|key| Effect::ListModels(self.run.id, key)).into_iter().collect();
+            }
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
             Id::Focus => self.focus = Focus::Conversation,
@@ -401,7 +405,7 @@ impl ChatScreen {
                 };
                 let run = self.run.id;
                 if let Some(call) = self.run.calls.values().find(running) {
-                    return vec![Effect::Stop { run, key: call.key.clone(), instruction: None }];
+                    return vec![Effect::Stop { run, key: call.key.clone(), again: None }];
                 }
                 let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());
                 vec![Effect::KeepDraft { run, name: MESSAGE.to_owned(), text }, Effect::Go(Go::Back)]

@@ -121,7 +121,7 @@ fn while_it_answers_the_text_streams_esc_stops_it_and_what_is_typed_is_kept() {
     assert!(look(&mut screen, (80, 24)).contains("Of course: shorter"));
     assert_eq!(press(&mut screen, &["o", "k", "Enter"]), []);
     assert_eq!(screen.input.text(), "ok");
-    assert_eq!(press(&mut screen, &["Esc"]), [Effect::Stop { run, key, instruction: None }]);
+    assert_eq!(press(&mut screen, &["Esc"]), [Effect::Stop { run, key, again: None }]);
 }
 
 #[test]

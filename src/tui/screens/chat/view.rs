@@ -95,6 +95,9 @@ impl ChatScreen {
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
+        // A demo is no model, and is labelled where its text stands.
+        let newest = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_deref());
+        let model = if newest.is_some_and(|model| model.starts_with("demo")) { "demo" } else { "model" };
         let live = self.live.as_ref().map(|(_, _, text)| (Role::Assistant, text));
         let all: Vec<(Role, &Document)> = self.said.iter().map(|(role, said)| (*role, said)).chain(live).collect();
         // Each takes a line for who says it, and one to part it from the next.
@@ -108,7 +111,7 @@ impl ChatScreen {
             if end > top && at < top + extent.height {
                 let row = |line: usize| u16::try_from(line.saturating_sub(top)).unwrap_or(u16::MAX);
                 if at >= top {
-                    let (who, style) = if role == Role::User { ("you", theme.accent) } else { ("model", theme.muted) };
+                    let (who, style) = if role == Role::User { ("you", theme.accent) } else { (model, theme.muted) };
                     canvas.text(Rect { y: area.y + row(at), height: 1, ..area }, who, style);
                 }
                 let y = area.y + row(at + 1);

@@ -33,6 +33,9 @@ impl ConnectScreen {
             let (label, why) = match self.offers().get(at) {
                 Some(found) => (found.connection.name(), found.why.clone()),
                 None if self.found.is_none() => ("Another server…".to_owned(), "looking for more…".to_owned()),
+                None if self.offers().is_empty() => {
+                    ("Another server…".to_owned(), "neither a key nor a server was found here".to_owned())
+                }
                 None => ("Another server…".to_owned(), String::new()),
             };
             let cells = usize::from(cells).saturating_sub(3);
@@ -46,7 +49,11 @@ impl ConnectScreen {
                 Span::styled(why, theme.muted),
             ])
         });
-        let title = if self.problem.is_some() { "It did not answer" } else { "What the config will say" };
+        let title = match (&self.problem, self.selected()) {
+            (Some(_), _) => "It did not answer",
+            (None, Some(_)) => "What the config will say",
+            (None, None) => "Another server",
+        };
         canvas.divide(body, line, title);
         let place =
             Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: below.saturating_sub(1) };
@@ -57,7 +64,11 @@ impl ConnectScreen {
             }
             (None, None, Some(found)) => (Untrusted::new(connection_lines(&found.connection)), theme.code),
             (None, None, None) => (
-                Untrusted::from("A form asks for its address and its model. A key is never written down."),
+                Untrusted::from(
+                    "Offered above is whatever has its key in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY, …) or \
+                     answers on this machine (Ollama, LM Studio, llama.cpp, vLLM). For anything else a form asks for the \
+                     address, the model, and the name of the variable with the key. A key is never written down.",
+                ),
                 theme.muted,
             ),
         };

@@ -131,6 +131,12 @@ impl HomeScreen {
         }
     }
 
+    /// Whether a run is listed that goes on by itself.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.runs.iter().any(|run| run.status == Status::Running)
+    }
+
     /// The open runs, in their order.
     #[must_use]
     pub fn open_runs(&self) -> Vec<RunId> {
@@ -143,12 +149,11 @@ impl HomeScreen {
         &self.tasks
     }
 
-    /// What was looked for was found and is open: the search begins anew.
+    /// What was looked for was found and is open: whoever comes back begins anew, with what waits.
     pub fn was_found(&mut self) {
-        if !self.search.is_empty() {
-            self.search = LineInput::default();
-            self.refresh();
-        }
+        self.search = LineInput::default();
+        (self.moved, self.touched) = (false, false);
+        self.refresh();
     }
 
     /// Which model answers, and why.
@@ -165,7 +170,8 @@ impl HomeScreen {
     #[must_use]
     pub fn situation(&self) -> Situation {
         let others = self.runs.iter().any(|run| run.waiting > 0);
-        Situation { screen: Screen::Home, others, ..Situation::default() }
+        let output = matches!(self.selected(), Some(Row::Run(_) | Row::Task(_)));
+        Situation { screen: Screen::Home, others, output, ..Situation::default() }
     }
 
     /// Takes a message. Gives what is to be done, and whether what is shown may have changed.

@@ -12,6 +12,7 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::run::content::{Body, Content};
+use super::run::reopen::skipping;
 use super::run::rows;
 use crate::core::call::Call;
 use crate::core::decide::What;
@@ -249,19 +250,8 @@ impl InboxScreen {
     /// Skipping takes along what depends on the call: that is said first.
     fn skip(&mut self) -> Vec<Effect> {
         let kind = self.gate().map_or(GateFor::Review, |gate| gate.kind);
-        let dependents = self.run().map(|run| {
-            let key = self.gate().map(|gate| gate.key.clone());
-            key.map(|key| run.dependents(&key)).unwrap_or_default()
-        });
-        self.ask(kind, |gate| {
-            let mut lines = vec![format!("Go on without `{}`?", gate.key)];
-            let named: Vec<String> = dependents.iter().flatten().take(8).map(|key| format!("`{key}`")).collect();
-            if !named.is_empty() {
-                lines.push(format!("Made from it: {}.", named.join(", ")));
-            }
-            lines.push("Steps that need it are left out too.".to_owned());
-            Kind::Confirm(Confirm::new(lines, vec![decision(&gate, What::Skip)]))
-        })
+        let lines = self.run().zip(self.gate()).map(|(run, gate)| skipping(run, &gate.key)).unwrap_or_default();
+        self.ask(kind, |gate| Kind::Confirm(Confirm::new(lines, vec![decision(&gate, What::Skip)])))
     }
 
     fn changed_meanwhile(&mut self) -> Vec<Effect> {
@@ -416,6 +406,7 @@ fn row_of(call: &Call) -> rows::Row {
         waits: true,
         count: None,
         folded: false,
+        alike: Vec::new(),
     }
 }
 

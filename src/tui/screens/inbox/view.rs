@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{InboxScreen, Row, Sort, title_of};
+use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
@@ -67,6 +68,9 @@ impl InboxScreen {
         let call = run.and_then(|run| run.call(&gate.key));
         let title = call.map_or_else(|| gate.key.to_string(), title_of);
         let of = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
+        // What a conversation asks is its next message: its calls have no names that tell anything.
+        let talks = run.is_some_and(|run| run.kind == Kind::Instruct);
+        let (title, of) = if talks { (of, "conversation".to_owned()) } else { (title, of) };
         let room = usize::from(cells).saturating_sub(4);
         let title = fit(&title, room).into_owned();
         let left = room.saturating_sub(width(&title) + 2);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::rows::{Row, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::decide::failed_checks;
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
@@ -104,7 +104,7 @@ impl Content {
             (None, Some((key, failure))) => {
                 let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
                 let what = format!("The run failed{place}.");
-                ("Result".to_owned(), failed(&what, failure, &Untrusted::default()))
+                ("Result".to_owned(), failed(&what, failure, "", &Untrusted::default()))
             }
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
@@ -284,15 +284,27 @@ fn ended(call: &Call) -> Body {
         _ => call.newest().and_then(|attempt| attempt.error.clone()),
     };
     match (error, call.status) {
-        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, &partial),
-        (Some(failure), _) => failed("It failed.", &failure, &partial),
+        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, "", &partial),
+        (Some(failure), _) => failed("It failed.", &failure, &ways_on(call, &failure), &partial),
         (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
 }
 
-fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Body {
-    let mut text = format!("**{what}** {}\n\nclass: `{}`\n", failure.message, failure.class);
+/// What can be done about a failed call.
+fn ways_on(call: &Call, failure: &Failure) -> String {
+    let mut ways = "\n- **g** runs it again".to_owned();
+    if call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_)))) {
+        ways.push_str("\n- **m** has another model do it");
+    }
+    if failure.class == FailureClass::Auth {
+        ways.push_str("\n- **i** takes a key, for this session only");
+    }
+    ways
+}
+
+fn failed(what: &str, failure: &Failure, ways: &str, partial: &Untrusted) -> Body {
+    let mut text = format!("**{what}** {}\n\nclass: `{}`\n{ways}\n", failure.message, failure.class);
     if let Some(detail) = &failure.detail {
         text.push_str("\n\n");
         text.extend(detail.lines().map(|line| format!("    {line}\n")));

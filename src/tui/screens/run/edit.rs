@@ -82,7 +82,7 @@ impl RunScreen {
         let (text, extension) = match &self.over {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
-            Over::Retry { input, .. } => (input.value(), "md"),
+            Over::Retry(retry) => (retry.input.value(), "md"),
             Over::Result { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
@@ -111,7 +111,7 @@ impl RunScreen {
                 }
             }
             Over::Result { editor, .. } => **editor = Editor::new(text),
-            Over::Retry { input, .. } => *input = LineInput::new(text),
+            Over::Retry(retry) => retry.input = LineInput::new(text),
             _ => {}
         }
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::retry::Retry;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::What;
-use crate::core::event::Scope;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
@@ -52,14 +52,7 @@ pub enum Over {
         tree: Box<Tree>,
     },
     /// An instruction for another attempt.
-    Retry {
-        /// What was seen; `None` for a call that is under way.
-        gate: Option<SeenGate>,
-        /// What is typed.
-        input: LineInput,
-        /// How far it reaches.
-        scope: Scope,
-    },
+    Retry(Box<Retry>),
     /// Two versions are compared.
     Compare(Box<Compare>),
     /// The exact prompt.
@@ -112,7 +105,8 @@ impl Over {
             Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
-            Self::Retry { .. } => Layer::Retry,
+            Self::Retry(retry) if retry.ticks() => Layer::Others,
+            Self::Retry(_) => Layer::Retry,
             Self::Compare(_) => Layer::Compare,
             Self::Prompt { .. } => Layer::Prompt,
             Self::Ask { .. } | Self::Filter => Layer::Ask,

@@ -6,18 +6,21 @@
 pub(super) mod content;
 mod edit;
 mod layer;
-mod reopen;
+pub(super) mod reopen;
 mod result;
+mod retry;
 pub(super) mod rows;
 mod update;
 mod view;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, Call, CallStatus};
+use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
+use crate::core::failure::FailureClass;
 use crate::core::gate::Answer;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -27,6 +30,7 @@ use crate::tui::canvas::Seen;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::situation::{Screen, Selected, Situation};
+use crate::tui::text::partial::so_far;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::Scroll;
@@ -48,6 +52,26 @@ struct Live {
     attempt: u32,
     text: Document,
     progress: Untrusted,
+    /// Of a structured output: its fields as far as they have come, and of how much text they were made.
+    fields: RefCell<Option<(usize, Document)>>,
+}
+
+/// Past this a structured output streams as the text that it is: its fields are made anew for each frame.
+const LONGEST_AS_FIELDS: usize = 32 * 1024;
+
+impl Live {
+    /// The text as it is shown: laid out as it will be once it is whole.
+    fn with_shown<T>(&self, structured: bool, show: impl FnOnce(&Document) -> T) -> T {
+        let text = self.text.raw().data();
+        if !structured || text.len() > LONGEST_AS_FIELDS {
+            return show(&self.text);
+        }
+        let mut fields = self.fields.borrow_mut();
+        if fields.as_ref().is_none_or(|(made_of, _)| *made_of != text.len()) {
+            *fields = so_far(text).map(|value| (text.len(), Document::of_value(&value)));
+        }
+        show(fields.as_ref().map_or(&self.text, |(_, fields)| fields))
+    }
 }
 
 /// A word to the person in the footer, until the next key.
@@ -67,6 +91,8 @@ pub struct RunScreen {
     list: List,
     folded: HashSet<Key>,
     marked: HashSet<Key>,
+    /// Calls that wait with the same output have each a row of their own.
+    apart: bool,
     filter: Option<LineInput>,
     pane: Pane,
     zoom: bool,
@@ -95,6 +121,7 @@ impl RunScreen {
             list: List::default(),
             folded: HashSet::new(),
             marked: HashSet::new(),
+            apart: false,
             filter: None,
             pane: Pane::List,
             zoom: false,
@@ -131,7 +158,7 @@ impl RunScreen {
 
     /// Selects a call, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key);
+        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
         self.filter = None;
         self.folded.clear();
         self.refresh();
@@ -171,6 +198,7 @@ impl RunScreen {
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
+                (None, CallStatus::Failed) if lacks_key(call) => Selected::Keyless,
                 (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
@@ -184,10 +212,15 @@ impl RunScreen {
                 .and_then(|call| call.gate.as_ref())
                 .is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
             output: !self.content.is_empty(),
-            several: call
-                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            several: match &self.over {
+                Over::Retry(retry) => retry.has_others(),
+                _ => call
+                    .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            },
+            asks: self.asks().is_some(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
+            alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
             going: self.run.status == Status::Running,
             others: self.run.gates() > here,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
@@ -216,8 +249,12 @@ impl RunScreen {
                 matches!(row.id, RowId::Call(_)) && row.title.to_lowercase().contains(&wanted) || wanted.is_empty()
             });
         }
+        if !self.apart {
+            rows::fold_alike(&self.run, &mut rows);
+        }
         self.rows = rows;
-        let same = before.and_then(|id| self.rows.iter().position(|row| row.id == id));
+        let shows = |row: &Row, id: &RowId| row.id == *id || matches!(id, RowId::Call(key) if row.alike.contains(key));
+        let same = before.and_then(|id| self.rows.iter().position(|row| shows(row, &id)));
         let keep = same.unwrap_or(self.list.selected);
         self.list.select(keep, self.rows.len(), self.seen.list);
         let run = Arc::clone(&self.run);
@@ -281,6 +318,15 @@ impl RunScreen {
     fn live(&self) -> Option<&Live> {
         self.live.get(&self.call()?.key)
     }
+}
+
+/// Whether a call failed because the provider did not take the key, or had none.
+fn lacks_key(call: &Call) -> bool {
+    let failed = match &call.ending {
+        Some(Ending::Failed { failure, .. }) => Some(failure.class),
+        _ => call.newest().and_then(|attempt| attempt.error.as_ref()).map(|failure| failure.class),
+    };
+    failed == Some(FailureClass::Auth)
 }
 
 #[cfg(test)]

@@ -1,14 +1,32 @@
-//! Taking up an accepted call again: what that may make stale is said before it happens, and what had an effect.
+//! What follows from taking up an accepted call again, and from leaving one out: it is said before it happens.
 
 use super::RunScreen;
 use super::layer::Over;
 use crate::core::decide::What;
 use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::tui::effect::Effect;
 use crate::tui::text::dollars;
 
 /// So many calls are named.
 const NAMED: usize = 8;
+
+/// What a person should know before a call is left out, a paragraph each.
+pub fn skipping(run: &Run, key: &Key) -> Vec<String> {
+    let mut lines = vec![format!("Go on without `{key}`?")];
+    let dependents = run.dependents(key);
+    if !dependents.is_empty() {
+        lines.push(format!("Made from it: {}.", named(&dependents.iter().collect::<Vec<_>>())));
+    }
+    lines.push("Steps that need it are left out too.".to_owned());
+    lines
+}
+
+fn named(keys: &[&Key]) -> String {
+    let more = if keys.len() > NAMED { ", …" } else { "" };
+    let named: Vec<String> = keys.iter().take(NAMED).map(|key| format!("`{key}`")).collect();
+    format!("{}{more}", named.join(", "))
+}
 
 impl RunScreen {
     pub(super) fn reopen(&mut self) -> Vec<Effect> {
@@ -29,11 +47,6 @@ impl RunScreen {
         if dependents.is_empty() {
             return Vec::new();
         }
-        let named = |keys: &[&Key]| {
-            let more = if keys.len() > NAMED { ", …" } else { "" };
-            let named: Vec<String> = keys.iter().take(NAMED).map(|key| format!("`{key}`")).collect();
-            format!("{}{more}", named.join(", "))
-        };
         let calls = || dependents.iter().filter_map(|key| self.run.call(key));
         let cost: f64 = calls().filter_map(|call| call.newest()).map(|attempt| attempt.measured.usage.usd).sum();
         let mut lines = vec![

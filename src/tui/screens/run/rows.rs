@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
+use crate::core::gate::GateFor;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::step::{Does, Step};
@@ -44,6 +45,46 @@ pub struct Row {
     pub count: Option<(usize, usize)>,
     /// Of a group: whether its rows are left out.
     pub folded: bool,
+    /// The calls after it that wait with the same output: they have no row of their own.
+    pub alike: Vec<Key>,
+}
+
+/// So many calls of a list wait before those that are alike are folded: fewer are seen at a glance.
+const MANY: usize = 6;
+
+/// Folds the calls of a list that wait for a review with the same output into the first of them.
+pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
+    let mut first: HashMap<(&str, &Value), usize> = HashMap::new();
+    let mut waiting: HashMap<&str, usize> = HashMap::new();
+    let output = |row: &Row| {
+        let RowId::Call(key) = &row.id else { return None };
+        let call = run.call(key)?;
+        call.item.as_ref()?;
+        call.gate.as_ref().filter(|gate| gate.kind == GateFor::Review)?;
+        let (.., output) = call.output()?;
+        Some((key.clone(), call.step.as_str(), &**output))
+    };
+    for (_, step, _) in rows.iter().filter_map(output) {
+        *waiting.entry(step).or_default() += 1;
+    }
+    if waiting.values().all(|count| *count < MANY) {
+        return;
+    }
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows.drain(..) {
+        let found = output(&row).filter(|(_, step, _)| waiting.get(step).is_some_and(|count| *count >= MANY));
+        let Some((key, step, value)) = found else {
+            kept.push(row);
+            continue;
+        };
+        if let Some(at) = first.get(&(step, value)) {
+            kept[*at].alike.push(key);
+        } else {
+            first.insert((step, value), kept.len());
+            kept.push(row);
+        }
+    }
+    *rows = kept;
 }
 
 /// The rows of a run. `folded` are the groups that are shut.
@@ -72,7 +113,16 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
 
 fn result(run: &Run) -> Row {
     let status = run.result.as_ref().map(|_| CallStatus::Accepted);
-    Row { id: RowId::Result, depth: 0, title: "Result".to_owned(), status, waits: false, count: None, folded: false }
+    Row {
+        id: RowId::Result,
+        depth: 0,
+        title: "Result".to_owned(),
+        status,
+        waits: false,
+        count: None,
+        folded: false,
+        alike: Vec::new(),
+    }
 }
 
 /// A part of a key: a step, an item of it, an iteration.
@@ -212,7 +262,7 @@ impl Maker<'_> {
             };
             let status = call.map(|call| call.status);
             let waits = call.is_some_and(|call| call.gate.is_some());
-            self.rows.push(Row { id, depth, title, status, waits, count: None, folded: false });
+            self.rows.push(Row { id, depth, title, status, waits, count: None, folded: false, alike: Vec::new() });
             return;
         }
         let mut keys = Vec::new();
@@ -229,6 +279,7 @@ impl Maker<'_> {
             waits: calls.iter().any(|call| call.gate.is_some()),
             count: Some((done, calls.len() + node.silent())),
             folded,
+            alike: Vec::new(),
         });
         if !folded {
             self.children(node, Some(key), depth + 1);

@@ -142,6 +142,40 @@ fn a_retry_takes_an_instruction_and_a_scope() {
 }
 
 #[test]
+fn an_instruction_is_for_the_ticked_calls_too_under_way_or_under_review() {
+    let story = poem()
+        .start("write[2]", 1, None)
+        .finish("write[2]", 1, json!("Third."))
+        .review("write[2]", 1, None)
+        .start("write[3]", 1, None);
+    let mut screen = open(story);
+    press(&mut screen, &["r"]);
+    typed(&mut screen, "rhyme");
+    press(&mut screen, &["Down", "Space", "Down", "Space"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["Enter"]);
+    let keys: Vec<String> = decided(&effects).iter().map(|decision| decision.key.to_string()).collect();
+    assert_eq!(keys, ["write[1]", "write[2]"]);
+    let again = crate::tui::effect::Again { instruction: "rhyme".to_owned(), scope: Scope::This, model: None };
+    let stop = Effect::Stop { run: screen.run().id, key: "write[3]".parse().unwrap(), again: Some(again) };
+    assert!(effects.contains(&stop), "{effects:?}");
+}
+
+#[test]
+fn another_model_makes_the_next_attempt_with_or_without_an_instruction() {
+    let mut screen = open(poem());
+    let effects = press(&mut screen, &["m"]);
+    let key: crate::core::key::Key = "write[1]".parse().unwrap();
+    assert_eq!(effects, [Effect::ListModels(screen.run().id, key.clone())]);
+    let run = screen.run().id;
+    screen.update(Message::Model { run, key, model: "careful".to_owned() });
+    assert!(look(&mut screen, (80, 24)).contains("by careful"));
+    let effects = press(&mut screen, &["^s"]);
+    let model = Some("careful".to_owned());
+    assert_eq!(decided(&effects)[0].what, What::Retry { instruction: String::new(), scope: Scope::This, model });
+}
+
+#[test]
 fn an_instruction_half_typed_is_kept_as_a_draft() {
     let mut screen = open(poem());
     press(&mut screen, &["r"]);
@@ -311,11 +345,32 @@ fn the_instruction_of_a_rejected_attempt_stays_visible() {
 }
 
 #[test]
+fn outputs_that_are_the_same_are_one_row_that_is_marked_as_a_whole_and_can_be_taken_apart() {
+    let mut story = Story::new("check", "check", Kind::Workflow);
+    for n in 0..9 {
+        let key = format!("look[{n}]");
+        let says = if n == 4 { "A leak." } else { "Nothing." };
+        let item = Some(json!(format!("file {n}")));
+        story = story.start(&key, 1, item).finish(&key, 1, json!(says)).review(&key, 1, None);
+    }
+    let mut screen = open(story);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("file 0") && picture.contains("×8") && picture.contains("file 4"), "{picture}");
+    assert!(!picture.contains("file 1"), "{picture}");
+    let effects = press(&mut screen, &["Space", "A"]);
+    assert_eq!(decided(&effects).len(), 8);
+    assert!(decided(&effects).iter().all(|decision| decision.key.to_string() != "look[4]"));
+    press(&mut screen, &["="]);
+    assert!(look(&mut screen, (80, 24)).contains("file 1"));
+}
+
+#[test]
 fn thirty_items_are_filtered_marked_and_accepted_together() {
     let mut story = Story::new("review", "review · 30 files", Kind::Workflow);
     for n in 0..30 {
         let (key, name) = (format!("judge[{n}]"), format!("src/{}{n}.rs", if n % 10 == 3 { "core/" } else { "" }));
-        story = story.start(&key, 1, Some(json!(name))).finish(&key, 1, json!("fine")).review(&key, 1, None);
+        story =
+            story.start(&key, 1, Some(json!(name))).finish(&key, 1, json!(format!("fine {n}"))).review(&key, 1, None);
     }
     let mut screen = open(story);
     press(&mut screen, &["/"]);

@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::content::Body;
 use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
+use super::reopen::skipping;
 use super::result::result_draft;
-use super::rows::RowId;
+use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
-use crate::core::event::Scope;
 use crate::core::gate::GateFor;
 use crate::core::key::Key;
 use crate::core::model::Delta;
@@ -23,6 +23,7 @@ use crate::core::usage::Budget;
 use crate::tui::canvas::{Hit, SeenGate};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::widgets::line::LineInput;
@@ -64,6 +65,7 @@ impl RunScreen {
                 self.drafts.insert(name, text);
                 (Vec::new(), false)
             }
+            Message::Model { run, key, model } if run == self.run.id => (self.by_model(&key, model), true),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
         }
@@ -112,8 +114,10 @@ impl RunScreen {
                 *problem = None;
             }
             Over::Fields { tree, .. } => tree.key(key),
-            Over::Retry { input, .. } => {
-                input.key(key);
+            Over::Retry(retry) => {
+                if !retry.ticks() {
+                    retry.input.key(key);
+                }
             }
             Over::Ask { input, problem, .. } => {
                 input.key(key);
@@ -131,7 +135,8 @@ impl RunScreen {
         match &mut self.over {
             Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
-            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paste(text),
+            Over::Retry(retry) => retry.input.paste(text),
+            Over::Ask { input, .. } => input.paste(text),
             Over::Filter => {
                 self.filter.get_or_insert_default().paste(text);
                 self.refresh();
@@ -149,7 +154,6 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
-            Id::GoOn => vec![Effect::GoOn(self.run.id)],
             Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
             Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
             Id::RaiseBudget => self.ask(
@@ -158,10 +162,24 @@ impl RunScreen {
                 GateFor::Budget,
             ),
             Id::AcceptMarked => self.accept_marked(),
+            Id::Up | Id::Down | Id::Mark if matches!(self.over, Over::Retry(_)) => {
+                if let Over::Retry(retry) = &mut self.over {
+                    retry.give(id);
+                }
+                Vec::new()
+            }
             Id::Mark => self.mark(),
             Id::Edit if self.is_on_result() => self.edit_result(),
             Id::Edit => self.edit(),
-            Id::Retry => self.retry(),
+            Id::Retry => self.retry(None),
+            Id::OtherModel => match self.asks() {
+                Some(key) => vec![Effect::ListModels(self.run.id, key)],
+                None => Vec::new(),
+            },
+            Id::GiveKey => match self.call() {
+                Some(call) => vec![picks::give_key(self.run.id, &call.key)],
+                None => Vec::new(),
+            },
             Id::Compare => {
                 if let Some(compare) = self.call().and_then(Compare::of) {
                     self.over = Over::Compare(Box::new(compare));
@@ -169,8 +187,7 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Prompt => self.open_prompt(),
-            Id::Stop => self.stop(None),
-            Id::Pause => vec![Effect::Pause(self.run.id)],
+            Id::Stop => self.stop(),
             Id::Copy => self.copy(),
             Id::WriteFile => {
                 let input = LineInput::new(&format!("{}.md", self.run.task));
@@ -181,13 +198,9 @@ impl RunScreen {
             Id::SaveAccept => self.save(true),
             Id::External => self.external(),
             Id::Submit => self.submit(),
-            Id::Scope => {
-                if let Over::Retry { scope, .. } = &mut self.over {
-                    *scope = match scope {
-                        Scope::This => Scope::Remaining,
-                        Scope::Remaining => Scope::Always,
-                        Scope::Always => Scope::This,
-                    };
+            Id::Scope | Id::Others => {
+                if let Over::Retry(retry) = &mut self.over {
+                    retry.give(id);
                 }
                 Vec::new()
             }
@@ -209,6 +222,11 @@ impl RunScreen {
                 self.pane = if self.zoom { Pane::Output } else { Pane::List };
                 Vec::new()
             }
+            Id::Alike => {
+                self.apart = !self.apart;
+                self.refresh();
+                Vec::new()
+            }
             Id::Filter => {
                 self.filter.get_or_insert_default();
                 self.pane = Pane::List;
@@ -219,18 +237,30 @@ impl RunScreen {
                 self.pane = if self.pane == Pane::List { Pane::Output } else { Pane::List };
                 Vec::new()
             }
-            Id::Answer => vec![Effect::Go(Go::Answer)],
-            Id::FollowUp => vec![Effect::Go(Go::FollowUp)],
-            Id::RunAgain => vec![Effect::Go(Go::RunAgain)],
-            Id::SwitchRun => vec![Effect::Go(Go::NextRun)],
-            Id::Inbox => vec![Effect::Go(Go::Inbox)],
-            Id::History => vec![Effect::Go(Go::History)],
-            Id::Suspend => vec![Effect::Suspend],
-            other => {
-                self.walk(other);
-                Vec::new()
-            }
+            other => self.leads(other).map_or_else(
+                || {
+                    self.walk(other);
+                    Vec::new()
+                },
+                |effect| vec![effect],
+            ),
         }
+    }
+
+    /// The commands that concern the run as a whole, or lead elsewhere.
+    fn leads(&self, id: Id) -> Option<Effect> {
+        Some(match id {
+            Id::GoOn => Effect::GoOn(self.run.id),
+            Id::Pause => Effect::Pause(self.run.id),
+            Id::Answer => Effect::Go(Go::Answer),
+            Id::FollowUp => Effect::Go(Go::FollowUp),
+            Id::RunAgain => Effect::Go(Go::RunAgain),
+            Id::SwitchRun => Effect::Go(Go::NextRun),
+            Id::Inbox => Effect::Go(Go::Inbox),
+            Id::History => Effect::Go(Go::History),
+            Id::Suspend => Effect::Suspend,
+            _ => return None,
+        })
     }
 
     /// The commands that move something.
@@ -282,7 +312,7 @@ impl RunScreen {
         }
     }
 
-    fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
+    pub(super) fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
         self.decided.insert(gate.key.clone(), (gate.attempt, gate.version));
@@ -311,19 +341,7 @@ impl RunScreen {
     /// Skipping takes along what depends on the call: that is said first.
     fn skip(&mut self) -> Vec<Effect> {
         let Some(gate) = self.seen.gate.clone() else { return self.changed_meanwhile() };
-        let mut lines = vec![format!("Go on without `{}`?", gate.key)];
-        let dependents: Vec<String> = self
-            .run
-            .calls
-            .values()
-            .filter(|call| call.depends.contains(&gate.key))
-            .map(|call| format!("`{}`", call.key))
-            .take(8)
-            .collect();
-        if !dependents.is_empty() {
-            lines.push(format!("Made from it: {}.", dependents.join(", ")));
-        }
-        lines.push("Steps that need it are left out too.".to_owned());
+        let lines = skipping(&self.run, &gate.key);
         self.over = Over::Confirm { lines, gate: Some(gate), what: What::Skip };
         Vec::new()
     }
@@ -346,8 +364,12 @@ impl RunScreen {
 
     fn mark(&mut self) -> Vec<Effect> {
         if let Some(key) = self.call().map(|call| call.key.clone()) {
-            if !self.marked.remove(&key) {
+            let alike = self.selected_row().map(|row| row.alike.clone()).unwrap_or_default();
+            if self.marked.remove(&key) {
+                self.marked.retain(|key| !alike.contains(key));
+            } else {
                 self.marked.insert(key);
+                self.marked.extend(alike);
             }
             self.select(1);
         } else if let Some(RowId::Group(key)) = self.selected_row().map(|row| row.id.clone()) {
@@ -363,8 +385,8 @@ impl RunScreen {
     /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
     fn accept_marked(&mut self) -> Vec<Effect> {
         let run = Arc::clone(&self.run);
-        let listed =
-            |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row.id == RowId::Call(key.clone()));
+        let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
+        let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
             gate.kind == GateFor::Review
                 && gate.allowed.contains(&crate::core::gate::Answer::Accept)
@@ -386,14 +408,6 @@ impl RunScreen {
         gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
     }
 
-    fn retry(&mut self) -> Vec<Effect> {
-        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review && gate.key == key);
-        let draft = self.drafts.get(&format!("retry {key}")).cloned().unwrap_or_default();
-        self.over = Over::Retry { gate, input: LineInput::new(&draft), scope: Scope::This };
-        Vec::new()
-    }
-
     fn open_prompt(&mut self) -> Vec<Effect> {
         let attempt = self.call().and_then(|call| call.newest());
         let learned = self.run.learned.iter().map(|lesson| lesson.text.clone());
@@ -405,9 +419,9 @@ impl RunScreen {
         Vec::new()
     }
 
-    fn stop(&mut self, instruction: Option<(String, Scope)>) -> Vec<Effect> {
+    fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        vec![Effect::Stop { run: self.run.id, key, instruction }]
+        vec![Effect::Stop { run: self.run.id, key, again: None }]
     }
 
     fn copy(&mut self) -> Vec<Effect> {
@@ -429,15 +443,7 @@ impl RunScreen {
                 }
                 Vec::new()
             }
-            Over::Retry { gate, input, scope } => {
-                let instruction = input.value();
-                let Some(gate) = gate else { return self.stop(Some((instruction, scope))) };
-                let name = format!("retry {}", gate.key);
-                self.drafts.remove(&name);
-                let mut effects = self.decided(&gate, What::Retry { instruction, scope, model: None });
-                effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
-                effects
-            }
+            Over::Retry(retry) => self.retried(*retry),
             Over::Ask { question, input, then, .. } => {
                 let typed = input.value();
                 match self.answered(&then, &typed) {
@@ -499,9 +505,7 @@ impl RunScreen {
             Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
             Over::Result { version, editor } => Some((result_draft(version), editor.text())),
             Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
-            Over::Retry { gate: Some(gate), input, .. } if !input.is_empty() => {
-                Some((format!("retry {}", gate.key), input.value()))
-            }
+            Over::Retry(retry) => Self::instruction_draft(&retry),
             _ => None,
         };
         let Some((name, text)) = draft else { return Vec::new() };

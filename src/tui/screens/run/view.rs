@@ -9,7 +9,7 @@ use super::layer::Over;
 use super::rows::{Row, RowId};
 use super::{Note, Pane, RunScreen};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
-use crate::core::event::{PauseReason, Scope};
+use crate::core::event::PauseReason;
 use crate::core::gate::GateFor;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
@@ -125,6 +125,9 @@ impl RunScreen {
             let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), height: 1, ..inner };
             filter.paint(canvas, field, matches!(self.over, Over::Filter), false);
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+            if self.rows.is_empty() {
+                canvas.text(inner, " nothing like that", theme.muted);
+            }
         }
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
@@ -133,7 +136,11 @@ impl RunScreen {
         let (sign, style) = sign(row, theme);
         let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains(key));
         let indent = "  ".repeat(row.depth.min(6));
-        let count = row.count.map(|(done, all)| format!(" {done}/{all}")).unwrap_or_default();
+        let count = match (row.count, row.alike.len()) {
+            (Some((done, all)), _) => format!(" {done}/{all}"),
+            (None, 0) => String::new(),
+            (None, others) => format!(" ×{}", others + 1),
+        };
         let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
         let title = fit(&row.title, room).into_owned();
         let blank = room.saturating_sub(width(&title));
@@ -166,8 +173,13 @@ impl RunScreen {
         };
         let focused = self.pane == Pane::Output || !strip;
         let inner = canvas.pane(area, &title, focused);
-        let below = self.below(canvas.theme, inner.width);
-        let room = u16::try_from(below.len()).unwrap_or(u16::MAX).min(if area.height < 26 { 2 } else { 4 });
+        let most = match &self.over {
+            Over::Retry(retry) => retry.height().min(usize::from(inner.height / 2)),
+            _ if area.height < 26 => 2,
+            _ => 4,
+        };
+        let below = self.below(canvas.theme, inner.width, most);
+        let room = u16::try_from(below.len().min(most)).unwrap_or(u16::MAX);
         if room == 0 || inner.height < room + 4 {
             self.output(canvas, inner);
             self.more(canvas, area);
@@ -185,12 +197,12 @@ impl RunScreen {
     /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
     fn title(&self, cells: u16) -> String {
         let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
-        let label = match model {
-            Some(model) if model.starts_with("demo") && cells < 70 => "demo",
-            Some(model) if model.starts_with("demo") => "demo, not a model's answer",
-            _ => "",
-        };
-        self.content.heading(label, usize::from(cells).saturating_sub(5))
+        let cells = usize::from(cells).saturating_sub(5);
+        if !model.is_some_and(|model| model.starts_with("demo")) {
+            return self.content.heading("", cells);
+        }
+        let long = self.content.heading("demo, not a model's answer", usize::MAX);
+        if width(&long) <= cells { long } else { self.content.heading("demo", cells) }
     }
 
     /// The marker of a text that is not followed.
@@ -242,8 +254,11 @@ impl RunScreen {
         let theme = *canvas.theme;
         match self.live() {
             Some(live) if !live.text.is_empty() => {
-                canvas.seen.output = Extent { lines: live.text.height(area.width, &theme), height: area.height.into() };
-                live.text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                let work = self.call().and_then(|call| call.newest()?.work.as_deref());
+                live.with_shown(work.is_some_and(|work| work.schema().is_some()), |text| {
+                    canvas.seen.output = Extent { lines: text.height(area.width, &theme), height: area.height.into() };
+                    text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                });
             }
             Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),
             _ => canvas.text(area, "waiting for the first words…", theme.muted),
@@ -252,7 +267,7 @@ impl RunScreen {
 
     fn below_title(&self) -> &'static str {
         match &self.over {
-            Over::Retry { .. } => "What should be different?",
+            Over::Retry(_) => "What should be different?",
             Over::Ask { question, .. } => question,
             Over::Edit { .. } | Over::Fields { .. } => "Problem",
             Over::Compare(_) => "Changes",
@@ -261,18 +276,11 @@ impl RunScreen {
     }
 
     /// The lines beneath the output: attempts and what is wrong with them, or the line that is typed.
-    fn below(&self, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+    fn below(&self, theme: &Theme, cells: u16, most: usize) -> Vec<Line<'static>> {
         match &self.over {
-            Over::Retry { scope, .. } => {
-                let reach = match scope {
-                    Scope::This => "this call only",
-                    Scope::Remaining => "this call and those of the step that have not begun",
-                    Scope::Always => "from now on, later runs too",
-                };
-                vec![
-                    Line::default(),
-                    Line::from(vec![Span::styled(" reaches: ", theme.muted), Span::styled(reach, theme.accent)]),
-                ]
+            Over::Retry(retry) => {
+                let room = most.saturating_sub(1);
+                std::iter::once(Line::default()).chain(retry.lines(theme, cells, room)).collect()
             }
             Over::Ask { problem, .. } => {
                 let problem = problem.iter().map(|problem| Line::styled(format!(" {problem}"), theme.failed));
@@ -295,7 +303,8 @@ impl RunScreen {
     fn caret(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: 1, ..area };
         match &self.over {
-            Over::Retry { input, .. } | Over::Ask { input, .. } => input.paint(canvas, line, true, false),
+            Over::Retry(retry) => retry.input.paint(canvas, line, !retry.ticks(), false),
+            Over::Ask { input, .. } => input.paint(canvas, line, true, false),
             _ => {}
         }
     }

@@ -130,11 +130,17 @@ impl FormField {
         canvas.line(area, &Line::from(shown));
     }
 
-    /// What helps while the field has the focus.
+    /// What helps while the field has the focus: the keys of its widget, then what its author says.
     fn hint(&self) -> String {
-        if let Some(help) = &self.field.help {
-            return help.clone();
+        let keys = self.keys();
+        match &self.field.help {
+            Some(help) if keys.is_empty() => help.clone(),
+            Some(help) => format!("{keys} · {help}"),
+            None => keys,
         }
+    }
+
+    fn keys(&self) -> String {
         let bounds = match (self.field.min, self.field.max) {
             (Some(min), Some(max)) => format!("{min} to {max}"),
             (Some(min), None) => format!("at least {min}"),
@@ -143,9 +149,9 @@ impl FormField {
         };
         match self.field.kind {
             FieldType::Integer | FieldType::Number => format!("↑↓ {bounds}").trim_end().to_owned(),
-            FieldType::Boolean => "space".to_owned(),
+            FieldType::Boolean => "Space".to_owned(),
             FieldType::Choice => "←→".to_owned(),
-            FieldType::Choices => "←→ space".to_owned(),
+            FieldType::Choices => "←→ Space".to_owned(),
             FieldType::Date => "YYYY-MM-DD, ↑↓ by day".to_owned(),
             FieldType::File | FieldType::Image => "a path; → completes".to_owned(),
             FieldType::Files | FieldType::Images => "one path a line".to_owned(),

@@ -1,0 +1,103 @@
+//! Which model makes a call: another one, a key for it, and another attempt of a call that is under way.
+
+use std::time::Duration;
+
+use super::desk::Desk;
+use crate::core::decide::{Decision, What};
+use crate::core::gate::GateFor;
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::secret::Secret;
+use crate::core::work::Work;
+use crate::engine::Update;
+use crate::tui::effect::{Again, Effect};
+use crate::tui::layers::{Kind, picks};
+use crate::tui::message::Message;
+
+/// An attempt that was broken off comes to its end within this time, or something is wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Desk {
+    /// The choice of the models that could make a call.
+    pub async fn list_models(&self, run: RunId, key: &Key) -> Result<Message, String> {
+        let models = &self.rooms().await?.models;
+        let roles = self.settings.models.iter().map(|(role, settings)| (role.clone(), settings.model.clone()));
+        let mut known: Vec<(String, String)> = roles.collect();
+        for choice in models.choices() {
+            if !known.iter().any(|(name, model)| *name == choice.model || *model == choice.model) {
+                known.push((choice.model, choice.why));
+            }
+        }
+        Ok(Message::Open(Box::new(Kind::Choose(picks::models(run, key, &known)).into())))
+    }
+
+    /// A model was picked. One that was only found is asked about first.
+    pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Message, String> {
+        let models = &self.rooms().await?.models;
+        let choice = models.choice(Some(&model)).map_err(|failure| failure.message)?;
+        if choice.ask_first {
+            let then = Box::new(Effect::PickModel { run, key, model });
+            return Ok(Message::Consent { choice, then });
+        }
+        Ok(Message::Model { run, key, model })
+    }
+
+    /// Gives the provider of a call that failed a key, and has the call tried again.
+    pub async fn give_key(&self, run: RunId, key: Key, secret: Secret) -> Result<(), String> {
+        let rooms = self.rooms().await?;
+        let call = key.clone();
+        let asked = self
+            .blocking(move |engine| {
+                let run = engine.load(run).map_err(|error| error.to_string())?;
+                Ok(asked(&run, &call))
+            })
+            .await?;
+        let choice = rooms.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
+        let provider = choice.model.split('/').next().unwrap_or_default();
+        rooms.models.give_key(provider, secret).map_err(|failure| failure.message)?;
+        let decision = Decision { key, attempt: None, version: None, what: What::Again { model: None } };
+        self.decide(&rooms.engine, run, decision).await
+    }
+
+    /// Breaks off an attempt and, once it has come to its end, has it tried again.
+    pub async fn break_off(&self, run: RunId, key: Key, again: Again) -> Result<(), String> {
+        let engine = self.rooms().await?.engine.clone();
+        let (mut now, mut subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
+        engine.stop(run, &key);
+        let ended = async {
+            while now.call(&key).is_some_and(|call| call.gate.is_none()) {
+                for update in subscription.next().await {
+                    match update {
+                        Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
+                        // Nothing more comes; it may have come to its end with that.
+                        Update::Rested(_) => return,
+                        Update::Delta { .. } => {}
+                    }
+                }
+            }
+        };
+        // Past that time it is looked at as it stands.
+        let _ = tokio::time::timeout(PATIENCE, ended).await;
+        let Some(gate) = now.call(&key).and_then(|call| call.gate.as_ref()) else {
+            return Err(format!("`{key}` did not come to its end; look at it again"));
+        };
+        let Again { instruction, scope, model } = again;
+        let what = match gate.kind {
+            GateFor::Review => What::Retry { instruction, scope, model },
+            _ => What::Again { model },
+        };
+        let decision = Decision { key, attempt: Some(gate.attempt), version: Some(gate.version), what };
+        self.decide(&engine, run, decision).await
+    }
+}
+
+/// The model that a call's newest attempt asked, or was to ask.
+fn asked(run: &Run, key: &Key) -> Option<String> {
+    let attempt = run.call(key)?.newest()?;
+    let chosen = attempt.measured.model.clone();
+    chosen.or_else(|| match attempt.work.as_deref() {
+        Some(Work::Prompt(prompt)) => prompt.models.first().cloned(),
+        _ => None,
+    })
+}

@@ -1,0 +1,250 @@
+//! Another attempt: what should be different, how far that reaches, which model makes it, and which other calls of the
+//! step it is meant for too: those that are under way or under review are not reached by a scope, so they are ticked.
+
+use ratatui::text::{Line, Span};
+
+use super::layer::Over;
+use super::rows::{Row, RowId};
+use super::update::decision;
+use super::{Note, RunScreen};
+use crate::core::call::CallStatus;
+use crate::core::decide::What;
+use crate::core::event::Scope;
+use crate::core::gate::{Answer, GateFor};
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::step::Does;
+use crate::core::task::Body;
+use crate::core::work::Work;
+use crate::tui::canvas::SeenGate;
+use crate::tui::commands::Id;
+use crate::tui::effect::{Again, Effect};
+use crate::tui::text::fit;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::line::LineInput;
+
+/// An instruction for another attempt.
+#[derive(Debug)]
+pub struct Retry {
+    key: Key,
+    /// What was seen; `None` for a call that is under way.
+    gate: Option<SeenGate>,
+    /// What is typed.
+    pub input: LineInput,
+    scope: Scope,
+    /// The model in the place of the one so far.
+    model: Option<String>,
+    others: Vec<Other>,
+    /// The one of the others that the keys are for; `None`: the text has them.
+    at: Option<usize>,
+}
+
+/// Another call that the instruction may be meant for.
+#[derive(Debug)]
+struct Other {
+    key: Key,
+    title: String,
+    gate: Option<SeenGate>,
+    ticked: bool,
+}
+
+impl Retry {
+    /// Whether the others have the keys.
+    pub fn ticks(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// Whether there are others that it may be meant for.
+    pub fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, id: Id) {
+        let last = self.others.len().checked_sub(1);
+        match (id, self.at) {
+            (Id::Scope, _) => {
+                self.scope = match self.scope {
+                    Scope::This => Scope::Remaining,
+                    Scope::Remaining => Scope::Always,
+                    Scope::Always => Scope::This,
+                }
+            }
+            (Id::Others, None) => self.at = last.map(|_| 0),
+            (Id::Up, Some(at)) => self.at = at.checked_sub(1),
+            (Id::Down, Some(at)) => self.at = last.map(|last| (at + 1).min(last)),
+            (Id::Mark, Some(at)) => {
+                if let Some(other) = self.others.get_mut(at) {
+                    other.ticked = !other.ticked;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The lines beneath the one that is typed, at most `room` of them.
+    pub fn lines(&self, theme: &Theme, cells: u16, room: usize) -> Vec<Line<'static>> {
+        let reach = |scope, says| {
+            let on = self.scope == scope;
+            Span::styled(says, if on { theme.accent } else { theme.muted })
+        };
+        let sign = |on| Span::styled(if on { "(•) " } else { "( ) " }, theme.muted);
+        let each = |scope, says| [sign(self.scope == scope), reach(scope, says), Span::raw("  ")];
+        let mut lines = if cells < 70 {
+            let says = match self.scope {
+                Scope::This => "this call only",
+                Scope::Remaining => "and those not begun",
+                Scope::Always => "from now on, later runs too",
+            };
+            vec![Line::from(vec![Span::styled(" reaches: ", theme.muted), Span::styled(says, theme.accent)])]
+        } else {
+            let mut spans = vec![Span::raw(" ")];
+            spans.extend(each(Scope::This, "this call"));
+            spans.extend(each(Scope::Remaining, "and those not begun"));
+            spans.extend(each(Scope::Always, "and later runs"));
+            vec![Line::from(spans)]
+        };
+        if let (Some(model), Some(line)) = (&self.model, lines.first_mut()) {
+            line.spans.push(Span::styled(format!("  by {model}"), theme.accent));
+        }
+        let room = room.saturating_sub(lines.len());
+        let top = (self.at.unwrap_or(0) + 1).saturating_sub(room);
+        for (at, other) in self.others.iter().enumerate().skip(top).take(room) {
+            let state = if other.gate.is_some() { "under review" } else { "under way" };
+            let mark = if other.ticked { "[x]" } else { "[ ]" };
+            let text = format!(" {mark} {} · {state}", fit(&other.title, usize::from(cells).saturating_sub(22)));
+            let style = match (self.at == Some(at), other.ticked) {
+                (true, _) => theme.selection,
+                (false, true) => theme.accent,
+                (false, false) => theme.muted,
+            };
+            lines.push(Line::styled(text, style));
+        }
+        lines
+    }
+
+    /// How many lines it would take.
+    pub fn height(&self) -> usize {
+        2 + self.others.len()
+    }
+}
+
+/// The other calls of the step that are under way or under review.
+fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
+    let Some(step) = run.call(key).map(|call| &call.step) else { return Vec::new() };
+    let calls = run.calls.values().filter(|call| call.key != *key && call.step == *step);
+    calls
+        .filter_map(|call| {
+            let review = call.gate.as_ref().filter(|gate| gate.kind == GateFor::Review);
+            let gate = match (review, call.status) {
+                (Some(gate), _) if gate.allowed.contains(&Answer::Retry) => Some(SeenGate {
+                    run: run.id,
+                    key: gate.key.clone(),
+                    kind: gate.kind,
+                    attempt: gate.attempt,
+                    version: gate.version,
+                }),
+                (None, CallStatus::Running) => None,
+                _ => return None,
+            };
+            let row = rows.iter().find(|row| row.id == RowId::Call(call.key.clone()));
+            let title = row.map_or_else(|| call.key.to_string(), |row| row.title.clone());
+            Some(Other { key: call.key.clone(), title, gate, ticked: false })
+        })
+        .collect()
+}
+
+impl RunScreen {
+    /// Asks for an instruction for the selected call.
+    pub(super) fn retry(&mut self, model: Option<String>) -> Vec<Effect> {
+        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review && gate.key == key);
+        let draft = self.drafts.get(&draft_name(&key)).cloned().unwrap_or_default();
+        let others = others(&self.run, &self.rows, &key);
+        let retry = Retry { key, gate, input: LineInput::new(&draft), scope: Scope::This, model, others, at: None };
+        self.over = Over::Retry(Box::new(retry));
+        Vec::new()
+    }
+
+    /// The instruction is given: to the call that was seen, and to what was ticked.
+    pub(super) fn retried(&mut self, retry: Retry) -> Vec<Effect> {
+        let Retry { key, gate, input, scope, model, others, .. } = retry;
+        let instruction = input.value();
+        let name = draft_name(&key);
+        self.drafts.remove(&name);
+        let run = self.run.id;
+        let mut again = |key: Key, gate: Option<SeenGate>, scope| {
+            let (instruction, model) = (instruction.clone(), model.clone());
+            match gate {
+                Some(gate) => self.decided(&gate, What::Retry { instruction, scope, model }),
+                None => vec![Effect::Stop { run, key, again: Some(Again { instruction, scope, model }) }],
+            }
+        };
+        let mut effects = again(key, gate, scope);
+        for other in others.into_iter().filter(|other| other.ticked) {
+            effects.extend(again(other.key, other.gate, Scope::This));
+        }
+        effects.push(Effect::KeepDraft { run, name, text: None });
+        effects
+    }
+
+    /// A half-typed instruction, to be kept.
+    pub(super) fn instruction_draft(retry: &Retry) -> Option<(String, String)> {
+        (!retry.input.is_empty()).then(|| (draft_name(&retry.key), retry.input.value()))
+    }
+
+    /// Another model was picked: for another attempt of the selected call, or for those that it has not had yet.
+    pub(super) fn by_model(&mut self, key: &Key, model: String) -> Vec<Effect> {
+        let run = self.run.id;
+        let Some(call) = self.call().filter(|call| call.key == *key) else {
+            self.note = Some(Note::Done(format!("{model} will do it")));
+            return vec![Effect::ChooseModel { run, key: key.clone(), model }];
+        };
+        match (call.gate.as_ref().map(|gate| gate.kind), call.status) {
+            (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
+            (Some(GateFor::InDoubt | GateFor::Stale), _) => {
+                let seen = self.seen.gate.clone().filter(|gate| gate.key == *key);
+                seen.map(|gate| vec![decision(&gate, What::Again { model: Some(model) })]).unwrap_or_default()
+            }
+            (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => {
+                self.on_call(What::Again { model: Some(model) })
+            }
+            _ => {
+                self.note = Some(Note::Done(format!("{model} will do it")));
+                vec![Effect::ChooseModel { run, key: key.clone(), model }]
+            }
+        }
+    }
+
+    /// What the selected row is about, when a model is asked for it.
+    pub(super) fn asks(&self) -> Option<Key> {
+        let row = self.selected_row()?;
+        match &row.id {
+            RowId::Call(key) => {
+                let step = self.run.call(key).map_or_else(|| key.step(), |call| &call.step);
+                self.is_prompt(step).then(|| key.clone())
+            }
+            RowId::Step(id) => self.is_prompt(id).then(|| Key::plain(id.clone())),
+            RowId::Group(_) | RowId::Result => None,
+        }
+    }
+
+    fn is_prompt(&self, step: &str) -> bool {
+        let declared = self.task.as_deref().and_then(|task| match &task.body {
+            Body::Workflow(workflow) => workflow.all_steps().into_iter().find(|declared| declared.id == step),
+            Body::Instruct(_) => None,
+        });
+        match declared {
+            Some(declared) => matches!(declared.does, Does::Prompt(_)),
+            None => {
+                self.run.calls.values().filter(|call| call.step == step).any(|call| {
+                    matches!(call.newest().and_then(|attempt| attempt.work.as_deref()), Some(Work::Prompt(_)))
+                })
+            }
+        }
+    }
+}
+
+fn draft_name(key: &Key) -> String {
+    format!("retry {key}")
+}

@@ -1,0 +1,173 @@
+//! The control table where time, processes and the store come in: races, early ends, deadlines, limits, caches, another
+//! definition.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stepwell::core::call::{AttemptStatus, Call, CallStatus};
+use stepwell::core::decide::What;
+use stepwell::core::event::PauseReason;
+use stepwell::core::gate::GateFor;
+use stepwell::core::id::RunId;
+use stepwell::core::run::{Run, Status};
+use stepwell::engine::Rest;
+
+use super::house::{self, Act, House, body, command, expr, prompt, rested, shout, step, waiting};
+
+fn call<'a>(run: &'a Run, key: &str) -> &'a Call {
+    run.call(&key.parse().unwrap()).unwrap()
+}
+
+fn group(id: &str, steps: &Value, rules: Value) -> Value {
+    step(id, json!({ "kind": "group", "steps": steps }), rules)
+}
+
+async fn over(house: &House, run: RunId) -> Run {
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.drive(run).unwrap();
+    while rested(&mut updates).await != Rest::Over {}
+    house.engine.load(run).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_that_lost_is_broken_off_with_its_text_kept() {
+    let house = House::new(|job| if job.key.step() == "slow" { Act::Hang("half a") } else { shout(job) });
+    let steps = json!([
+        prompt("slow", "slow", json!({ "review": "never" })),
+        prompt("quick", "quick", json!({ "review": "never" })),
+        expr("end", "steps.quick.output or steps.slow.output", json!({ "join": "first" })),
+    ]);
+    let state = over(&house, house.start(&steps, json!({}))).await;
+    assert_eq!(body(&state), "QUICK");
+    let slow = call(&state, "slow");
+    assert_eq!((slow.status, slow.attempts[0].status), (CallStatus::Skipped, AttemptStatus::Cancelled));
+    assert_eq!(slow.attempts[0].partial.data(), "half a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_end_breaks_prompts_off_and_lets_effects_finish() {
+    let house = House::new(|job| match job.key.step() {
+        "endless" => Act::Hang("and so on"),
+        _ => shout(job),
+    });
+    let steps = json!([
+        prompt("endless", "x", json!({ "review": "never" })),
+        command("act", json!({ "approve": "never" })),
+        prompt("asked", "y", json!({})),
+        expr("found", "steps.act.output", json!({ "stop_when": "output == 'command'" })),
+        prompt("later", "{{ steps.found.output }} {{ steps.endless.output }}", json!({})),
+    ]);
+    let result = json!({ "result": { "title": "t",
+        "body": "{{ steps.found.output }} {{ steps.later.status }} {{ steps.endless.output }}" } });
+    let state = over(&house, house.start_with(&steps, &result, json!({}))).await;
+    assert_eq!(body(&state), "command pending ");
+    assert_eq!((state.gates(), call(&state, "act").status), (0, CallStatus::Accepted));
+    assert_eq!(call(&state, "endless").attempts[0].status, AttemptStatus::Cancelled);
+    assert!(state.call(&"later".parse().unwrap()).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_hold_in_each_item_of_a_group() {
+    let house = House::new(shout);
+    let each = group(
+        "each",
+        &json!([
+            prompt("p", "{{ item }}", json!({ "decide_within": 1, "on_timeout": "skip" })),
+            expr("q", "steps.p.output or 'left out'", json!({ "join": "ended" })),
+        ]),
+        json!({ "for_each": { "list": "['a', 'b']" } }),
+    );
+    let result = json!({ "result": { "title": "t", "body": "{{ steps.each.outputs | join(', ') }}" } });
+    let state = over(&house, house.start_with(&json!([each]), &result, json!({}))).await;
+    assert_eq!(body(&state), "left out, left out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_a_group_holds_for_the_calls_of_all_its_items() {
+    static RUNNING: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let house = House::new(|job| {
+        let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+        MOST.fetch_max(running, Ordering::SeqCst);
+        // As long as another might begin beside it.
+        std::thread::sleep(Duration::from_millis(5));
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+        shout(job)
+    });
+    let inner = prompt("p", "{{ item }}", json!({ "for_each": { "list": "[1, 2, 3]" }, "review": "never" }));
+    let outer = group("g", &json!([inner]), json!({ "for_each": { "list": "[1, 2, 3]", "max_parallel": 1 } }));
+    let state = over(&house, house.start(&json!([outer]), json!({}))).await;
+    assert_eq!(state.calls.len(), 9);
+    assert_eq!(MOST.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_made_of_a_transform_is_taken_from_the_cache_by_a_later_run() {
+    let house = House::new(shout);
+    let day = 86_400_000;
+    let steps = json!([expr("plan", "['a', 'b']", json!({ "cache": day, "review": "always" }))]);
+    let run = house.start(&steps, json!({}));
+    house.drive(run).await;
+    house.decide(run, "plan", What::Edit { output: json!(["a", "c"]), accept: true }).await;
+    let later = house.start(&steps, json!({}));
+    let state = house.drive(later).await;
+    assert_eq!(waiting(&state, GateFor::Review), ["plan"], "it is reviewed like any other");
+    let attempt = &call(&state, "plan").attempts[0];
+    assert_eq!((attempt.by.as_str(), &*attempt.versions[0].output), ("cache", &json!(["a", "c"])));
+    // Asked for again, it is computed.
+    let retry = What::Retry { instruction: String::new(), scope: stepwell::core::event::Scope::This, model: None };
+    let state = house.decide(later, "plan", retry).await;
+    assert_eq!(*call(&state, "plan").attempts[1].versions[0].output, json!(["a", "b"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_transform_gives_must_fit_its_schema() {
+    let house = House::new(shout);
+    let rules = json!({ "output": { "type": "integer" } });
+    let run = house.start(&json!([expr("n", "'three'", rules)]), json!({}));
+    let state = house.drive(run).await;
+    assert_eq!(waiting(&state, GateFor::Review), ["n"]);
+    assert!(state.waiting().next().unwrap().shows["problem"].is_string());
+    let wrong = house.engine.decide(run, house::decision("n", What::Edit { output: json!("x"), accept: true })).await;
+    assert!(house::refused(wrong).contains("does not fit its schema"));
+    let state = house.decide(run, "n", What::Edit { output: json!(3), accept: true }).await;
+    assert_eq!(body(&state), "3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
+    let house = House::new(shout);
+    let before = json!([
+        prompt("a", "one", json!({})),
+        prompt("gone", "two", json!({})),
+        command("act", json!({})),
+        prompt("same", "three", json!({})),
+    ]);
+    let run = house.start(&before, json!({}));
+    house.drive(run).await;
+    house.decide(run, "a", What::Accept).await;
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    house.engine.rest(run, PauseReason::Left);
+    while rested(&mut updates).await != Rest::Paused {}
+
+    let after = json!([prompt("a", "another", json!({})), prompt("same", "three", json!({}))]);
+    let pinned = Arc::new(house::pinned(&after, &json!({})));
+    let state = house.engine.load(run).unwrap();
+    let preview = house.engine.preview(&state, &pinned);
+    let keys = |keys: &[stepwell::core::key::Key]| keys.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(
+        (keys(&preview.again), keys(&preview.vanish)),
+        (["a".into()].into(), ["act".into(), "gone".into()].into())
+    );
+    house.engine.update(&state, &pinned).await.unwrap();
+    let state = house.drive(run).await;
+    assert_eq!(state.waiting().map(|gate| gate.key.to_string()).collect::<Vec<_>>(), ["a", "same"]);
+    assert_eq!(waiting(&state, GateFor::Review), ["same"], "what did not change waits as before");
+    assert_eq!(call(&state, "a").stale.as_ref().unwrap().because, [], "nothing before it changed");
+    house.decide(run, "a", What::Keep).await;
+    let state = house.decide(run, "same", What::Accept).await;
+    assert_eq!((state.status, body(&state)), (Status::Completed, "THREE"));
+}
