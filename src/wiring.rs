@@ -84,9 +84,10 @@ impl Rooms for Wiring {
             return Ok("none yet; the first run makes it".to_owned());
         }
         let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
             Some(why) => Err(why.to_owned()),
-            None => Ok("can be read and written".to_owned()),
+            None => Ok("can be read and written; every page is sound".to_owned()),
         }
     }
 

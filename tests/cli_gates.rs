@@ -19,9 +19,11 @@ fn a_budget_that_could_be_passed_waits_until_it_is_raised() {
     assert!(done.answer().contains("--budget"), "{}", done.out);
     home.step("review last --accept").exits(2);
     home.shell(&format!("{} --review accept", done.answer())).exits(0);
-    home.step(&format!("run dear {ALL} --budget 3")).exits(0);
+    // A budget of money leaves the limit of tokens, until that is what holds the run up.
+    let done = home.step(&format!("run dear {ALL} --budget 3")).exits(3);
+    assert!(done.out.contains("budget of 1 tokens"), "{}", done.out);
+    home.step("review last --budget 3").exits(3);
     // A budget may be raised beside another answer.
-    home.step("run dear --budget 3").exits(3);
     home.step("review last --accept --budget 4.5").exits(0);
     let events = home.step("show last --events").lines();
     assert!(events.iter().any(|e| e["type"] == "budget_raised" && e["budget"]["usd"] == 4.5), "{events:?}");

@@ -506,9 +506,17 @@ impl Drive<'_> {
                 }
             }
             Exit::Failed if run.status == Status::Failed => {
-                if let Some((key, error)) = &run.error {
-                    let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
-                    out::say(&format!("run {} failed{key} ({}): {}", run.id.short(), error.class, error.message));
+                let short = run.id.short();
+                match &run.error {
+                    // Why was said when it happened.
+                    Some((Some(key), _)) if self.teller.told_why(key) => {
+                        out::say(&format!("run {short} failed at {key}"));
+                    }
+                    Some((key, error)) => {
+                        let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
+                        out::say(&format!("run {short} failed{key} ({}): {}", error.class, error.message));
+                    }
+                    None => {}
                 }
                 out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
                 if let Some(key) = asked_a_model(run) {
@@ -543,7 +551,7 @@ fn asked_a_model(run: &Run) -> Option<&Key> {
 }
 
 /// What a person wrote for a decision.
-fn typed(what: &What) -> Option<String> {
+pub(super) fn typed(what: &What) -> Option<String> {
     match what {
         What::Edit { output, .. } => Some(output_text(output).data().to_owned()),
         What::Retry { instruction, .. } => Some(instruction.clone()),

@@ -3,16 +3,17 @@
 use serde_json::Value;
 
 use super::args::{Approve, DriveArgs, ReviewArgs};
-use super::drive::{How, drive};
+use super::drive::{How, drive, typed};
 use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
-use super::{App, begin, consent};
+use super::{App, begin, consent, out};
 use crate::core::decide::{Decision, What, decide, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
+use crate::engine::EngineError;
 
 /// What `--approve` says in `review`.
 struct ApproveWord {
@@ -71,7 +72,8 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let all = decisions.len();
     let answers_a_budget = decisions.iter().any(|decision| matches!(decision.what, What::Budget { .. }));
     for (done, decision) in decisions.into_iter().enumerate() {
-        let key = decision.key.clone();
+        let (key, text) = (decision.key.clone(), typed(&decision.what));
+        let secret = is_secret(&run, &key);
         let decided = match (&decision.what, run.kind) {
             (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => match value.as_str() {
                 Some(text) => engine.message(run.id, text).await,
@@ -80,6 +82,9 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
             _ => engine.decide(run.id, decision).await,
         };
         if let Err(error) = decided {
+            if let (EngineError::Store(_), Some(text), false) = (&error, text, secret) {
+                out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+            }
             let problem = Problem::from(error);
             let before =
                 if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };
@@ -116,6 +121,10 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
 /// A message of a conversation goes to the run, whatever its last call was.
 fn is_message(run: &Run, key: &Key) -> bool {
     run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind == GateFor::Input)
+}
+
+fn is_secret(run: &Run, key: &Key) -> bool {
+    run.call(key).and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.kind == GateFor::Secret)
 }
 
 fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {

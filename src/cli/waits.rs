@@ -11,6 +11,7 @@ use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
+use crate::core::usage::{Budget, Usage};
 
 /// The checks that the output of a review fails.
 #[must_use]
@@ -94,19 +95,29 @@ pub fn about(run: &Run, gate: &Gate) -> String {
                 because.map(|stale| stale.because.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             format!("it was made from something that changed ({})", because.unwrap_or_default())
         }
-        GateFor::Budget => {
-            let dollars = |name: &str| gate.shows.get(name).and_then(|part| part.get("usd")).and_then(Value::as_f64);
-            let tokens = gate.shows.get("budget").and_then(|budget| budget.get("tokens")).and_then(Value::as_u64);
-            let limit = match (dollars("budget"), tokens) {
-                (Some(usd), _) => format!("${usd:.2}"),
-                (None, Some(tokens)) => format!("{tokens} tokens"),
-                (None, None) => "its budget".to_owned(),
-            };
-            let spent = dollars("spent").unwrap_or_default();
-            format!("the next call could pass the budget of {limit} (spent so far: ${spent:.2})")
-        }
+        GateFor::Budget => over_budget(gate),
         GateFor::Secret => format!("the secret `{}` has to be typed; it is kept in this process only", shows("name")),
     }
+}
+
+/// Which limit the next call could pass, and what has been used of it.
+fn over_budget(gate: &Gate) -> String {
+    let shown = |name: &str| gate.shows.get(name).cloned().unwrap_or_default();
+    let usage = |name| serde_json::from_value::<Usage>(shown(name)).unwrap_or_default();
+    let budget: Budget = serde_json::from_value(shown("budget")).unwrap_or_default();
+    let (spent, mut wanted) = (usage("spent"), usage("next"));
+    wanted += spent;
+    let kept = budget.kept_by(wanted);
+    let money = budget.usd.map(|limit| format!("${limit:.2} (spent so far: ${:.2})", spent.usd));
+    let tokens = budget.tokens.map(|limit| {
+        format!("{limit} tokens (used so far: {}; --budget USD sets a limit of money in its place)", spent.tokens())
+    });
+    // Calls under way may be what holds it up: then the next one alone would pass neither.
+    let limit = match (kept.usd.is_none(), kept.tokens.is_none()) {
+        (false, true) => tokens.or(money),
+        _ => money.or(tokens),
+    };
+    format!("the next call could pass the budget of {}", limit.unwrap_or_default())
 }
 
 /// The last few lines.

@@ -321,13 +321,26 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A limit of tokens that was not spoken of stays, unless it is the one that holds the run up.
+/// The events of a person's word on what a run may spend in all; `before` is what its definition says. A limit that is
+/// not spoken of stays.
+#[must_use]
+pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &str) -> Vec<Event> {
+    let asked = run.waiting().find(|gate| gate.kind == GateFor::Budget);
+    let budget = match asked {
+        Some(gate) => raised(gate, budget),
+        None => budget.over(run.budget.unwrap_or(before)),
+    };
+    vec![Event::BudgetRaised { budget, by: by.to_owned() }]
+}
+
+/// A limit that was not spoken of stays, unless it is the one that holds the run up.
 fn raised(gate: &Gate, budget: Budget) -> Budget {
     let shown = |name: &str| gate.shows.get(name).cloned().unwrap_or_default();
     let usage = |name| serde_json::from_value::<Usage>(shown(name)).unwrap_or_default();
     let before: Budget = serde_json::from_value(shown("budget")).unwrap_or_default();
-    let wanted = usage("spent").tokens().saturating_add(usage("next").tokens());
-    Budget { tokens: budget.tokens.or(before.tokens.filter(|limit| wanted <= *limit)), ..budget }
+    let mut wanted = usage("spent");
+    wanted += usage("next");
+    budget.over(before.kept_by(wanted))
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {

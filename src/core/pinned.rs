@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 use super::step::Does;
 use super::task::{Body, Task};
+use super::usage::Budget;
 
 /// All that a run needs of its definition, whatever becomes of the files. Its content hash names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,15 @@ impl Pinned {
         match self.task.body {
             Body::Instruct(_) => folder.parent(),
             Body::Workflow(_) => folder.parent()?.parent(),
+        }
+    }
+
+    /// What a run of it may spend, as it says itself.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        match &self.task.body {
+            Body::Workflow(workflow) => workflow.budget.unwrap_or_default(),
+            Body::Instruct(_) => Budget::default(),
         }
     }
 

@@ -75,6 +75,21 @@ impl Budget {
             && self.tokens.is_none_or(|limit| spent.tokens().saturating_add(reserved.tokens()) <= limit)
     }
 
+    /// This budget, with the limits that it does not speak of from `before`.
+    #[must_use]
+    pub fn over(self, before: Self) -> Self {
+        Self { usd: self.usd.or(before.usd), tokens: self.tokens.or(before.tokens) }
+    }
+
+    /// The limits of it that `usage` keeps.
+    #[must_use]
+    pub fn kept_by(self, usage: Usage) -> Self {
+        Self {
+            usd: self.usd.filter(|limit| usage.usd <= *limit),
+            tokens: self.tokens.filter(|limit| usage.tokens() <= *limit),
+        }
+    }
+
     /// Whether there is any limit.
     #[must_use]
     pub fn is_bound(&self) -> bool {
@@ -103,6 +118,14 @@ mod tests {
         assert!(!budget.allows(usage(51, 0.5), usage(50, 0.5)));
         assert!(!budget.allows(usage(0, 0.6), usage(0, 0.5)));
         assert!(Budget::default().allows(usage(u64::MAX, 1e9), usage(1, 0.0)));
+    }
+
+    #[test]
+    fn a_limit_that_is_not_spoken_of_stays() {
+        let before = Budget { usd: Some(1.0), tokens: Some(100) };
+        assert_eq!(Budget { usd: Some(2.0), tokens: None }.over(before), Budget { usd: Some(2.0), ..before });
+        let usage = Usage { input_tokens: 101, output_tokens: 0, usd: 0.5 };
+        assert_eq!(before.kept_by(usage), Budget { tokens: None, ..before });
     }
 
     #[test]

@@ -393,14 +393,14 @@ impl Driver {
 
 impl Settings {
     pub(super) fn of(pinned: &Pinned, run: &Run) -> Self {
-        let (concurrency, budget) = match &pinned.task.body {
-            Body::Workflow(workflow) => (workflow.max_concurrency.max(1) as usize, workflow.budget.unwrap_or_default()),
-            Body::Instruct(_) => (1, Budget::default()),
+        let concurrency = match &pinned.task.body {
+            Body::Workflow(workflow) => workflow.max_concurrency.max(1) as usize,
+            Body::Instruct(_) => 1,
         };
         let secrets = pinned.task.inputs.iter().filter(|field| field.kind == FieldType::Secret);
         Self {
             concurrency,
-            budget,
+            budget: pinned.budget(),
             folder: pinned.folder.clone(),
             secrets: secrets
                 .filter_map(|field| {

@@ -13,6 +13,7 @@ mod driver;
 mod error;
 mod failpoint;
 mod feed;
+mod keep;
 mod lease;
 mod orders;
 mod orphan;
@@ -31,8 +32,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use self::failpoint::failpoint;
 pub use self::error::EngineError;
+use self::failpoint::failpoint;
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
@@ -44,8 +45,7 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Learned, Performer, RunRow, Secrets, Stands, StateFolder,
-    Writer,
+    Append, Clock, HistoryQuery, Journal, JournalError, Performer, RunRow, Secrets, Stands, StateFolder, Writer,
 };
 use crate::core::run::{Run, Status};
 use crate::core::secret::Secret;
@@ -420,52 +420,6 @@ impl Engine {
     #[must_use]
     pub fn driven(&self) -> Vec<RunId> {
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
-    }
-
-    /// Removes a run and all that only it holds.
-    ///
-    /// # Errors
-    /// When it is driven, there is no such run, or the store cannot be used.
-    pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
-        if self.is_driven(run) {
-            return Err(EngineError::Refused(Refusal("the run is being driven; pause it first".to_owned())));
-        }
-        self.shared.ports.journal.delete(run)?;
-        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
-        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
-        Ok(())
-    }
-
-    /// What was learned, for one task or all.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
-        Ok(self.shared.ports.journal.learned(task)?)
-    }
-
-    /// Changes (`Some`) or removes (`None`) a lesson.
-    ///
-    /// # Errors
-    /// When there is no such lesson or the store cannot be used.
-    pub fn teach(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.teach(id, text)?)
-    }
-
-    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.keep_draft(run, name, text)?)
-    }
-
-    /// The unsaved texts of a run: name and text.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
-        Ok(self.shared.ports.journal.drafts(run)?)
     }
 
     /// Appends what `make` makes of the run as it stands, as often as another process was faster.

@@ -143,7 +143,7 @@ impl Engine {
             earlier_runs,
             learned: learned.into_iter().map(|learned| learned.lesson).collect(),
             model: start.model.clone(),
-            budget: start.budget,
+            budget: start.budget.map(|budget| budget.over(start.pinned.budget())),
             origin: start.origin.clone(),
         };
         failpoint("create.before");

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::core::decide::Refusal;
+use crate::core::decide::{self, Refusal};
 use crate::core::event::{Event, FLOW};
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
@@ -102,13 +103,14 @@ impl Engine {
         .await
     }
 
-    /// Lets a run spend so much in all.
+    /// Lets a run spend so much in all. A limit that is not spoken of stays, unless the run waits because of it.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn set_budget(&self, run: crate::core::id::RunId, budget: Budget) -> Result<(), EngineError> {
+    pub async fn set_budget(&self, run: RunId, budget: Budget) -> Result<(), EngineError> {
         let by = self.shared.ports.who.clone();
-        self.append(run, move |_| Ok(vec![Event::BudgetRaised { budget, by: by.clone() }])).await
+        let before = self.definition(&self.load(run)?)?.budget();
+        self.append(run, move |run| Ok(decide::set_budget(run, budget, before, &by))).await
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Journal(JournalError),
     /// Already told in full but for the place.
     Said(String),
+    /// What the file holds is not what was written: where.
+    Damaged(String),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -82,9 +84,17 @@ impl Fault {
                 format!("the store {place} cannot be opened: {error}. Check its folder and the rights on it")
             }
             Self::Sql(error) => explain(&place.to_string(), &error),
+            Self::Damaged(what) => damaged(&place.to_string(), &what),
         };
         JournalError::Store(text)
     }
+}
+
+fn damaged(place: &str, what: &str) -> String {
+    format!(
+        "the store {place} is damaged ({what}). It was left as it is: copy it to a safe place, \
+         try `sqlite3 {place} .recover`, or move it away to begin a new one"
+    )
 }
 
 fn explain(place: &str, error: &rusqlite::Error) -> String {
@@ -103,10 +113,7 @@ fn explain(place: &str, error: &rusqlite::Error) -> String {
             "{place} is not a store (file is not a database). It was left as it is: \
              move it away, or set STEPWELL_HOME to another folder"
         ),
-        Some(ErrorCode::DatabaseCorrupt) => format!(
-            "the store {place} is damaged ({error}). It was left as it is: copy it to a safe place, \
-             try `sqlite3 {place} .recover`, or move it away to begin a new one"
-        ),
+        Some(ErrorCode::DatabaseCorrupt) => damaged(place, &error.to_string()),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             format!("the store {place} cannot be opened: {error}. Check that its folder exists and the rights on it")
         }

@@ -212,21 +212,21 @@ pub fn decision(key: &str, what: What) -> Decision {
     Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
 }
 
-/// How the run came to rest. Of several rests that were missed, the last.
+/// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
 pub async fn rested(updates: &mut Subscription) -> Rest {
-    let rested = async {
+    let found = async {
         loop {
-            let new = updates.next().await;
-            let rests = new.into_iter().filter_map(|update| match update {
-                Update::Rested(rest) => Some(rest),
+            let news = updates.next().await;
+            let rests = news.iter().rev().find_map(|update| match update {
+                Update::Rested(rest) => Some(rest.clone()),
                 _ => None,
             });
-            if let Some(rest) = rests.last() {
+            if let Some(rest) = rests {
                 return rest;
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), rested).await.expect("it rests within 20 s")
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
 }
 
 pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {

@@ -1,10 +1,14 @@
 //! Limits: how many at a time, and what may be spent.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use stepwell::core::event::Event;
 use stepwell::core::gate::GateFor;
+use stepwell::core::usage::Budget;
+use stepwell::engine::Start;
 
-use crate::house::{Act, House, body, prompt, waiting};
+use crate::house::{Act, House, body, pinned, prompt, waiting};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_keeps_to_its_own_limit_from_the_first_call_on() {
@@ -35,4 +39,27 @@ async fn calls_that_begin_together_share_one_budget() {
     let state = house.drive(run).await;
     assert_eq!(house.jobs().len(), 2, "the third could pass it");
     assert_eq!(waiting(&state, GateFor::Budget).len(), 1, "one question for the whole run");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_of_money_leaves_the_limit_of_tokens() {
+    let house = House::new(|_| Act::Say(json!("x")));
+    let steps = json!([prompt("a", "x", json!({ "review": "never" })), prompt("b", "{{ steps.a.output }}", json!({}))]);
+    let budget = json!({ "budget": { "usd": 0.15, "tokens": 1000 } });
+    let run = house.start_with(&steps, &budget, json!({}));
+    assert_eq!(waiting(&house.drive(run).await, GateFor::Budget), ["b"]);
+    let more = Budget { usd: Some(5.0), tokens: None };
+    house.engine.set_budget(run, more).await.unwrap();
+    assert_eq!(house.engine.load(run).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
+    let start = Start {
+        pinned: Arc::new(pinned(&steps, &budget)),
+        inputs: json!({}),
+        cwd: "/".into(),
+        session: None,
+        model: None,
+        budget: Some(more),
+        origin: None,
+    };
+    let other = house.engine.start(&start).unwrap();
+    assert_eq!(house.engine.load(other).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
 }

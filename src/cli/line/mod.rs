@@ -44,6 +44,8 @@ pub struct Teller {
     at_line_start: bool,
     /// What has been shown in full: call, attempt, version.
     shown: HashSet<(Key, u32, u32)>,
+    /// The calls that were told to have failed, and why.
+    failed: HashSet<Key>,
 }
 
 impl Teller {
@@ -71,7 +73,14 @@ impl Teller {
             headed: None,
             at_line_start: true,
             shown: HashSet::new(),
+            failed: HashSet::new(),
         }
+    }
+
+    /// Whether it was told why this call failed.
+    #[must_use]
+    pub fn told_why(&self, key: &Key) -> bool {
+        self.failed.contains(key)
     }
 
     /// Whether no text is on its way to the screen, so that something can be asked.
@@ -92,6 +101,7 @@ impl Teller {
             }
             Event::AttemptFailed { key, attempt, error, retry_at, measured, .. } => {
                 self.finish(key, *attempt);
+                self.failed.insert(key.clone());
                 let again = retry_at.map(|at| format!("; tried again at {}", local(at).format("%H:%M:%S")));
                 out::say(&format!("{key} failed ({}): {}{}", error.class, error.message, again.unwrap_or_default()));
                 if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
@@ -118,6 +128,7 @@ impl Teller {
             }
             Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
             Event::CallFailed { key, error, .. } => {
+                self.failed.insert(key.clone());
                 out::say(&format!("{key} failed ({}): {}", error.class, error.message));
             }
             Event::CallStaled { key, because, .. } => {
@@ -125,6 +136,10 @@ impl Teller {
                 out::say(&format!("{key} is stale: {} changed", because.join(", ")));
             }
             Event::CallRestored { key, .. } => out::say(&format!("{key} stands again")),
+            // Why was said when it failed.
+            Event::Warned { key: Some(key), .. } if self.told_why(key) => {
+                out::say(&format!("warning: the run goes on without {key}"));
+            }
             Event::Warned { key, message } => {
                 let about = key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
                 out::say(&format!("warning: {about}{message}"));

@@ -1,0 +1,54 @@
+//! What is kept beside the course of runs: lessons, unsaved texts; and runs that are removed.
+
+use crate::core::decide::Refusal;
+use crate::core::id::RunId;
+use crate::core::ports::Learned;
+use crate::engine::{Engine, EngineError};
+
+impl Engine {
+    /// Removes a run and all that only it holds.
+    ///
+    /// # Errors
+    /// When it is driven, there is no such run, or the store cannot be used.
+    pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
+        if self.is_driven(run) {
+            return Err(EngineError::Refused(Refusal("the run is being driven; pause it first".to_owned())));
+        }
+        self.shared.ports.journal.delete(run)?;
+        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
+        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
+        Ok(())
+    }
+
+    /// What was learned, for one task or all.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
+        Ok(self.shared.ports.journal.learned(task)?)
+    }
+
+    /// Changes (`Some`) or removes (`None`) a lesson.
+    ///
+    /// # Errors
+    /// When there is no such lesson or the store cannot be used.
+    pub fn teach(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.teach(id, text)?)
+    }
+
+    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.keep_draft(run, name, text)?)
+    }
+
+    /// The unsaved texts of a run: name and text.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
+        Ok(self.shared.ports.journal.drafts(run)?)
+    }
+}
