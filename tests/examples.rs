@@ -7,7 +7,6 @@ mod house;
 mod killed;
 #[path = "examples/promises.rs"]
 mod promises;
-#[allow(dead_code, reason = "every test binary uses another part")]
 mod support;
 
 use house::examples;
