@@ -1,5 +1,5 @@
 //! The life of a run that is written as code, through the real program: forked, updated, killed, taken up, followed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests may fail loudly")]
 
 mod support;
 
