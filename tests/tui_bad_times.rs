@@ -7,6 +7,7 @@ mod support;
 use std::fmt::Write as _;
 
 use portable_pty::CommandBuilder;
+use rustix::process::Signal;
 use support::cli::Home;
 use support::model_server::{ModelServer, Reply};
 use support::screen::{ALT_ENTER, CTRL_C, CTRL_S, ENTER, ESC, Screen, TAB};
@@ -30,6 +31,13 @@ fn leave(mut screen: Screen) {
     screen.press(CTRL_C);
     screen.wait_for("Ctrl-C again leaves");
     screen.press(CTRL_C);
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+}
+
+/// Ends a program whose run may still be going.
+fn end(mut screen: Screen) {
+    screen.signal(Signal::TERM);
     assert_eq!(screen.exit(), 0);
     screen.is_restored();
 }
@@ -165,7 +173,7 @@ fn escapes_and_invisible_characters_of_a_model_move_nothing() {
     let shown = screen.shown();
     assert!(shown.lines().nth(1).unwrap().starts_with('┌'), "{shown}");
     assert!(shown.contains("Conversation"), "{shown}");
-    leave(screen);
+    end(screen);
 }
 
 #[test]
@@ -180,7 +188,7 @@ fn ten_thousand_marks_on_one_letter_take_one_cell() {
     screen.wait_for(" end");
     screen.press("typed");
     screen.wait_for("typed");
-    leave(screen);
+    end(screen);
 }
 
 #[test]
@@ -200,7 +208,7 @@ fn a_paste_of_five_megabytes_is_text_and_nothing_is_sent() {
     assert_eq!(server.requests().len(), 1, "a paste sends nothing");
     screen.press("\x1b<");
     screen.wait_for("again, 0");
-    leave(screen);
+    end(screen);
 }
 
 #[test]

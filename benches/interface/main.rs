@@ -311,7 +311,6 @@ fn scroll() {
         program.wait_for("editing");
         program.settle(REST * 8);
         press_all(&format!("a letter typed into it, `{task}`"), &mut program, &["t", "h", "e", "s", "e", "a"], 5);
-        press_all("  and arrows", &mut program, &[DOWN], 30);
         program.press("\x1b>");
         program.settle(REST * 8);
         press_all("  and letters at its end", &mut program, &["t", "h", "e", "s", "e", "a"], 5);
