@@ -106,7 +106,7 @@ fn stale_results_run_again_all_at_once_and_cost_nothing_until_then() {
 
 /// A command that asks twice while it runs.
 const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
-    env = { STEPWELL_ASKS = \"1\" }\nargv = [\"sh\", \"-c\", \"\"\"read start; echo begun >> begun; \
+    argv = [\"sh\", \"-c\", \"\"\"read start; echo begun >> begun; \
     echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read first; echo '{\"ask\": \"really?\"}'; read second; \
     echo got $first $second\"\"\"]\n";
 
@@ -116,6 +116,9 @@ fn a_program_that_asks_while_it_runs_waits_like_any_gate_and_goes_on_when_answer
     home.write("workflows/asky/workflow.toml", ASKING);
     let done = home.step("run asky").exits(3);
     assert!(done.out.contains("q: a form to fill in: n"), "{}", done.out);
+    let run = home.show("last");
+    assert_eq!((&run["status"], &run["waiting"][0]["for"]), (&"waiting".into(), &"input".into()));
+    assert_eq!(home.step("history --json").exits(0).lines()[0]["status"], "waiting");
     // Anyone may ask again what it waits for.
     assert_eq!(home.step("resume last").exits(3).answer(), done.answer());
     assert!(home.run(["review", "last", "--answer", "{}"]).exits(2).err.contains("required"));
@@ -124,6 +127,26 @@ fn a_program_that_asks_while_it_runs_waits_like_any_gate_and_goes_on_when_answer
     let done = home.run(["review", "last", "--answer", "{\"answer\": \"yes\"}"]).exits(0);
     assert_eq!(done.out, "got {\"n\":1} {\"answer\":\"yes\"}\n");
     assert_eq!(std::fs::read_to_string(home.path().join("begun")).unwrap(), "begun\n", "it ran once");
+}
+
+#[test]
+fn a_program_in_a_file_of_its_own_may_ask_and_one_that_does_not_reads_to_the_end() {
+    let home = Home::new();
+    home.write("workflows/asky/ask.sh", "read start; echo '{\"ask\": \"who?\"}'; read who; echo got $who\n");
+    let step = "kind = \"command\"\napprove = \"never\"\n";
+    let file = home.path().join("workflows/asky/ask.sh");
+    home.write(
+        "workflows/asky/workflow.toml",
+        &format!(
+            "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"all\"\n{step}argv = [\"cat\"]\nparse = \"json\"\n\n\
+             [[steps]]\nid = \"q\"\n{step}argv = [\"sh\", \"{}\"]\n",
+            file.display()
+        ),
+    );
+    home.step("run asky").exits(3);
+    assert_eq!(home.call("all")["output"]["inputs"], serde_json::json!({}));
+    let done = home.run(["review", "last", "--answer", "{\"answer\": \"Ana\"}"]).exits(0);
+    assert_eq!(done.out, "got {\"answer\":\"Ana\"}\n");
 }
 
 #[test]

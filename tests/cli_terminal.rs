@@ -168,7 +168,7 @@ fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
 
 /// A command that asks for a number in the middle of its work.
 const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
-    env = { STEPWELL_ASKS = \"1\" }\nargv = [\"sh\", \"-c\", \"\"\"read start; \
+    argv = [\"sh\", \"-c\", \"\"\"read start; \
     echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read answer; echo got $answer\"\"\"]\n";
 
 #[test]

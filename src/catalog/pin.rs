@@ -1,17 +1,18 @@
 //! From a definition that was found to one that a run keeps: checked, trusted, with its children and sources.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::check;
 use super::decode::Draft;
 use super::discover::{Catalog, Entry, Places, Source, Unknown, definitions_at, on_disk};
-use super::folder::{SCRIPT_FILES, ends_as};
+use super::folder::{Folder, SCRIPT_FILES, ends_as, read_bounded};
 use super::trust::{Trust, TrustStore};
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
-use crate::core::step::Does;
+use crate::core::step::{Does, Step};
 use crate::core::task::{Body, FlowKind, Kind, Task};
 use crate::core::toml_reader::Text;
 
@@ -56,6 +57,29 @@ pub struct Checked {
     pub path: PathBuf,
     /// What is wrong with it, in the order of the file.
     pub mistakes: Vec<Diagnostic>,
+}
+
+/// Says of every command whether it may ask the person while it works.
+fn note_askers(steps: &mut [Step], folder: &Folder) {
+    for step in steps {
+        match &mut step.does {
+            Does::Command(command) => {
+                // A shell's line names its programs by words.
+                let words = || command.argv.iter().flat_map(|arg| once(arg.as_str()).chain(arg.split_whitespace()));
+                command.asks = command.may_ask(|| words().filter_map(|name| program_text(name, folder)).collect());
+            }
+            Does::Group { steps, .. } => note_askers(steps, folder),
+            _ => {}
+        }
+    }
+}
+
+/// The text of a program that an argument names, in the definition's folder or where the run is started.
+fn program_text(name: &str, folder: &Folder) -> Option<String> {
+    folder.read(name).ok().or_else(|| {
+        let bytes = read_bounded(Path::new(name), name).ok()?;
+        String::from_utf8(bytes).ok()
+    })
 }
 
 impl Catalog {
@@ -124,6 +148,7 @@ impl Catalog {
         }
         let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
         if let Body::Workflow(workflow) = &mut task.body {
+            note_askers(&mut workflow.steps, &entry.folder);
             let take: fn(&str) -> bool = match workflow.flow {
                 FlowKind::Graph => return Ok(task),
                 FlowKind::Script { .. } => |name| ends_as(name, &SCRIPT_FILES),

@@ -171,7 +171,7 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            let only_asked = waits::only_asked(&self.run);
+            let only_asked = self.run.only_asks();
             if only_asked && self.here && self.asked < self.run.seq {
                 self.asked = self.run.seq;
                 self.stay()?;

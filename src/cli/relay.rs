@@ -22,11 +22,8 @@ use super::line::{Away, Signals};
 use super::problem::{Exit, Problem};
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::step::Does;
+use crate::core::step::{self, Does};
 use crate::core::task::{Body, FlowKind};
-
-/// What a step puts into its program's environment when that may ask.
-const ASKS: &str = "STEPWELL_ASKS";
 
 /// Whether a run of it may have a program that asks while it works.
 #[must_use]
@@ -37,10 +34,10 @@ pub fn may_ask(pinned: &Pinned) -> bool {
             FlowKind::Graph => false,
             // Such a flow makes up its steps as it goes.
             FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } => {
-                sources.values().any(|source| source.contains(ASKS))
+                sources.values().any(|source| source.contains(step::Command::ASKS))
             }
         };
-        let asks = |does: &Does| matches!(does, Does::Command(command) if command.env.contains_key(ASKS));
+        let asks = |does: &Does| matches!(does, Does::Command(command) if command.asks);
         named || workflow.all_steps().into_iter().any(|step| asks(&step.does))
     })
 }

@@ -41,7 +41,7 @@ fn told(run: &Run) -> String {
     let mut text = format!("{} ({})\n", visible(&run.title, false), run.task);
     let reason = run.paused.map(|reason| format!(", {}", reason.name().replace('_', " "))).unwrap_or_default();
     let at = run.created_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M");
-    text.put(format_args!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.status.name(), run.by));
+    text.put(format_args!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.seen_status().name(), run.by));
     if run.usage.tokens() > 0 {
         text.put(format_args!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
     }

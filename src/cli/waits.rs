@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use super::out::quoted;
 use super::policy::fields;
-use crate::core::call::{AttemptStatus, Call};
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::run::Run;
@@ -34,15 +33,6 @@ pub fn told(run: &Run) -> String {
     }
     text.put(format_args!("\n  to see all of it: stepwell show {}\n", run.id.short()));
     text
-}
-
-/// Whether something is under way, and all of it is programs that wait for an answer to what they asked: nothing goes
-/// on by itself, although the run's own status is `running`.
-#[must_use]
-pub fn only_asked(run: &Run) -> bool {
-    let under_way = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-    let asked = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input);
-    run.gates() > 0 && run.under_way() > 0 && run.calls.values().filter(under_way).all(asked)
 }
 
 /// What a gate is about. It may hold words from outside.

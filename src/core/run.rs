@@ -9,12 +9,12 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::call::{Call, CallStatus};
+use super::call::{AttemptStatus, Call, CallStatus};
 use super::document::{Document, Said};
 use super::event::{Created, Event, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::Gate;
+use super::gate::{Gate, GateFor};
 use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
@@ -336,6 +336,21 @@ impl Run {
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.under_way
+    }
+
+    /// Whether something is under way, and all of it is programs that wait for an answer to what they asked: nothing
+    /// goes on by itself, although the run is being driven.
+    #[must_use]
+    pub fn only_asks(&self) -> bool {
+        let runs = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        let asks = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input);
+        self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
+    }
+
+    /// The status as a person sees it.
+    #[must_use]
+    pub fn seen_status(&self) -> Status {
+        if self.status == Status::Running && self.only_asks() { Status::Waiting } else { self.status }
     }
 }
 

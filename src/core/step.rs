@@ -396,6 +396,26 @@ pub struct Command {
     /// Run `argv` joined by a shell, with everything interpolated quoted.
     #[serde(default)]
     pub shell: bool,
+    /// It may ask the person while it works, so its stdin stays open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+}
+
+impl Command {
+    /// What says in a command's `env` that it asks (or, as `0`, that it does not), where its text does not tell.
+    pub const ASKS: &'static str = "STEPWELL_ASKS";
+
+    /// Whether it asks the person while it works: as its `env` says or, where that is silent, as its arguments and
+    /// `files`, the texts of those that are files, do.
+    #[must_use]
+    pub fn may_ask(&self, files: impl FnOnce() -> Vec<String>) -> bool {
+        // To ask, a program writes `{"ask": …}`.
+        let speaks = |text: &String| ["\"ask\"", "'ask'", "\"ask\\\""].iter().any(|word| text.contains(word));
+        match self.env.get(Self::ASKS) {
+            Some(said) => said != "0",
+            None => self.argv.iter().any(speaks) || files().iter().any(speaks),
+        }
+    }
 }
 
 /// Sends an HTTP request.

@@ -144,6 +144,9 @@ pub struct CommandWork {
     /// Run through `sh -c`; the interpolated parts are quoted already.
     #[serde(default)]
     pub shell: bool,
+    /// It may ask the person while it works, so its stdin stays open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,

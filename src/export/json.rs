@@ -20,7 +20,7 @@ pub fn show(run: &Run) -> Value {
         "task": run.task,
         "kind": run.kind,
         "title": run.title,
-        "status": run.status,
+        "status": run.seen_status(),
         "by": run.by,
         "cwd": run.cwd.to_string_lossy(),
         "created_at": run.created_at,

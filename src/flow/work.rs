@@ -119,6 +119,7 @@ fn command(
         stdin,
         parse: plan.spec.parse,
         shell: plan.spec.shell,
+        asks: plan.spec.asks,
         schema,
     }))
 }

@@ -1,9 +1,9 @@
 //! `command`: runs a program that the definition declares as an argv, in a process group of its own.
 //!
 //! It gets a clean environment, the work's text on stdin, and no terminal. stdin is closed after the text, so that a
-//! program may read it to its end. A program that asks the person in the middle of its work says so in the
-//! definition, by `env = { STEPWELL_ASKS = "1" }`: then stdin stays open, the text is one line, a line
-//! `{"ask": FORM}` on stdout opens a gate, and the answer comes as one line of JSON. FORM is a text (one field named
+//! program may read it to its end. For a program that asks the person in the middle of its work
+//! ([`crate::core::step::Command::may_ask`]), stdin stays open, the text is one line, a line `{"ask": FORM}` on stdout
+//! opens a gate, and the answer comes as one line of JSON. FORM is a text (one field named
 //! `answer`), a field, or a list of fields. A line `{"progress": …}` is shown and is no output. The time that a
 //! person takes does not count against the step's.
 //!
@@ -43,8 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PIPES: Duration = Duration::from_millis(500);
 /// As much of stderr becomes a failure's detail, in bytes.
 const MAX_DETAIL: usize = 4_000;
-/// In a command's `env`: it asks the person, so its stdin stays open.
-const ASKS: &str = "STEPWELL_ASKS";
 
 /// Runs the program of `work`.
 pub async fn perform(
@@ -66,7 +64,7 @@ pub async fn perform(
     let redacting = Redacting::new(secrets.redactor());
     let path = job.spool.join(format!("{}.{}.stdout", file_name(&job.key.to_string()), job.attempt));
     let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
-    let run = Running::new(started, collector, work.env.contains_key(ASKS));
+    let run = Running::new(started, collector, work.asks);
     let name = work.argv.first().map_or("", String::as_str);
     let (ended, collected, stderr) = run.end(deadline, bench, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
@@ -321,9 +319,8 @@ impl Running {
 fn closed_stdin() -> Failure {
     Failure::new(
         FailureClass::Command,
-        format!(
-            "the program asked for input, but its stdin is closed: put `env = {{ {ASKS} = \"1\" }}` on the step, and let the program read its stdin by lines"
-        ),
+        "the program asked for input, but its stdin is closed: put `env = { STEPWELL_ASKS = \"1\" }` on the step, and let \
+         the program read its stdin by lines",
     )
 }
 

@@ -164,14 +164,14 @@ async fn progress_is_shown_and_is_no_output() {
 async fn a_program_may_ask_and_gets_the_answer_as_a_line() {
     let room = Room::new();
     let text = r#"read -r doc; echo "{\"ask\": \"Who?\"}"; read -r who; printf '%s and %s' "$doc" "$who""#;
-    let work = CommandWork { env: env("STEPWELL_ASKS", "1"), stdin: "{}".into(), ..script(text) };
+    let work = CommandWork { asks: true, stdin: "{}".into(), ..script(text) };
     assert_eq!(output(room.perform(Work::Command(work.clone())).await), json!(r#"{} and {"answer":"Ana\nB"}"#));
     assert_eq!(*room.forms.lock().unwrap(), [json!([{"name": "answer", "label": "Who?", "required": true}])]);
 
-    let silent = CommandWork { env: BTreeMap::new(), ..work.clone() };
+    let silent = CommandWork { asks: false, ..work.clone() };
     let (failed, ..) = failure(room.perform(Work::Command(silent)).await);
     assert!(failed.message.contains("STEPWELL_ASKS"), "{failed}");
-    let broken = CommandWork { env: work.env, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 60") };
+    let broken = CommandWork { asks: true, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 60") };
     let (failed, ..) = failure(room.perform(Work::Command(broken)).await);
     assert!(failed.message.contains("not a form"), "{failed}");
 }
@@ -209,7 +209,7 @@ async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
 async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
     let room = Room::new();
     let text = "trap '' TERM; read -r doc; echo \"ready $doc\"; read -r answer || echo closed";
-    let work = CommandWork { env: env("STEPWELL_ASKS", "1"), stdin: "{}".into(), ..script(text) };
+    let work = CommandWork { asks: true, stdin: "{}".into(), ..script(text) };
     let performing = tokio::spawn(room.begin(Work::Command(work)));
     let since = room.cancel_when_shown("ready {}").await;
     let performed = performing.await.unwrap();

@@ -117,6 +117,8 @@ impl Context<'_> {
             stdin: text("stdin"),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
             shell: table.flag("shell"),
+            // Told from its files, once a run needs it.
+            asks: false,
         })
     }
 

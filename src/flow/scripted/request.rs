@@ -90,14 +90,16 @@ fn command(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing)
         Ok(argv) if !Vec::is_empty(&argv) => argv,
         _ => return Err(options.wrong("argv", "a list of texts, the program first", &request.with)),
     };
-    let spec = Command {
+    let mut spec = Command {
         argv,
         cwd: options.take("cwd", "text")?,
         env: options.take("env", "an object of texts")?.unwrap_or_default(),
         stdin: Some(options.take::<String>("stdin", "text")?.unwrap_or_default()),
         parse: options.take::<Parse>("parse", "`text`, `json` or `lines`")?.unwrap_or_default(),
         shell: false,
+        asks: false,
     };
+    spec.asks = spec.may_ask(Vec::new);
     let plan = CommandPlan {
         argv: spec.argv.iter().map(|arg| Ok(plain(arg))).collect(),
         cwd: spec.cwd.as_deref().map(plain).map(Ok),
