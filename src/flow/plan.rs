@@ -31,6 +31,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Indices of `nodes`: each after those that it depends on.
     pub order: Vec<usize>,
+    /// The place of each step in that order.
+    pub places: Vec<usize>,
     /// For each node, those that depend on it.
     pub dependents: Vec<Vec<usize>>,
     /// Those and the ones that see it although others stand between: by their history, or by the state that it sets.
@@ -191,6 +193,7 @@ impl Plan {
         Self {
             nodes: Vec::new(),
             order: Vec::new(),
+            places: Vec::new(),
             dependents: Vec::new(),
             watchers: Vec::new(),
             spare: Vec::new(),
@@ -248,11 +251,15 @@ impl Plan {
         }
         links::through(&mut nodes);
         let order = links::order(&nodes);
+        let mut places = vec![0; nodes.len()];
+        for (place, &at) in order.iter().enumerate() {
+            places[at] = place;
+        }
         let dependents = links::dependents(&nodes);
         let watchers = links::watchers(&nodes, &dependents);
         let spare = links::spare(&nodes, &dependents);
         let (retry, model) = (workflow.retry.clone(), model.cloned());
-        Self { nodes, order, dependents, watchers, spare, by_id, result: None, retry, model }
+        Self { nodes, order, places, dependents, watchers, spare, by_id, result: None, retry, model }
     }
 
     /// What the whole comes to is made of the steps that are named, and of the last one if `last`.

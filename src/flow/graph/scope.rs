@@ -6,6 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::json;
@@ -31,8 +32,7 @@ use crate::flow::work::{condition, eval};
 /// How far the steps of a plan have come.
 pub struct Scope {
     pub(super) states: Vec<State>,
-    /// One for each state, side by side: every event asks them all.
-    marks: Vec<Mark>,
+    marks: Marks,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
     around: Around,
@@ -47,18 +47,25 @@ pub struct Around {
     pub sources: Vec<Source>,
 }
 
-/// What is asked of a step at every event.
-#[derive(Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "four answers that do not exclude each other")]
-struct Mark {
-    /// Something inside it changed.
-    dirty: bool,
+/// What is asked of all steps at every event: a bit for each, by its place in declared order.
+struct Marks {
+    /// Something inside it changed. By its place in the order in which steps are looked at.
+    dirty: FixedBitSet,
     /// It has not ended.
-    waits: bool,
+    waits: FixedBitSet,
     /// Its failure ends the scope.
-    failed: bool,
+    failed: FixedBitSet,
     /// Some slot of it may want calls.
-    wants: bool,
+    wants: FixedBitSet,
+}
+
+impl Marks {
+    fn new(steps: usize) -> Self {
+        let none = FixedBitSet::with_capacity(steps);
+        let mut all = none.clone();
+        all.insert_range(..);
+        Self { dirty: all.clone(), waits: all, failed: none.clone(), wants: none }
+    }
 }
 
 /// How far one step has come.
@@ -108,21 +115,20 @@ impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
     pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, around: Around) -> Self {
-        let mark = Mark { dirty: true, waits: true, failed: false, wants: false };
         let states = plan.nodes.iter().map(|_| State::new()).collect();
-        Self { states, marks: vec![mark; plan.nodes.len()], prefix, names, around }
+        Self { states, marks: Marks::new(plan.nodes.len()), prefix, names, around }
     }
 
     /// Marks what an event about `key` touches; `depth` is the segment that names a step of this scope.
     pub fn touch(&mut self, plan: &Plan, key: &Key, depth: usize) {
         let Some(segment) = key.segments().get(depth) else { return };
         let Some(&at) = plan.by_id.get(&segment.id) else { return };
-        let fresh = !std::mem::replace(&mut self.marks[at].dirty, true);
+        let fresh = !self.marks.dirty.put(plan.places[at]);
         let slot = segment.item.unwrap_or(0) as usize;
         if plan.nodes[at].join() == Join::First {
             // Who lost may just have been decided.
             for &rival in plan.nodes[at].deps.iter().filter(|&&rival| plan.spare[rival]) {
-                self.marks[rival].dirty = true;
+                self.marks.dirty.insert(plan.places[rival]);
                 self.states[rival].names_dirty = true;
             }
         }
@@ -148,25 +154,23 @@ impl Scope {
 
     /// Looks at everything that is dirty, in an order in which each step comes after what it depends on.
     pub fn evaluate(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
-        for &at in &plan.order {
-            if !self.marks[at].dirty {
-                continue;
-            }
+        let mut from = 0;
+        while let Some(place) = self.marks.dirty.ones().find(|place| *place >= from) {
+            from = place + 1;
+            let at = plan.order[place];
             let before = self.states[at].stamp;
             self.step(plan, at, evaluation);
             let state = &mut self.states[at];
             state.names_dirty = false;
             state.touched = None;
             state.stamp = stamp(&(&state.outcome, state.slots.iter().map(Slot::stamp).collect::<Vec<_>>()));
-            self.marks[at] = Mark {
-                dirty: false,
-                waits: state.outcome == Outcome::Waiting,
-                failed: state.failure.is_some(),
-                wants: state.slots.iter().any(Slot::may_want),
-            };
+            self.marks.dirty.set(place, false);
+            self.marks.waits.set(at, state.outcome == Outcome::Waiting);
+            self.marks.failed.set(at, state.failure.is_some());
+            self.marks.wants.set(at, state.slots.iter().any(Slot::may_want));
             if before != state.stamp {
                 for &watcher in &plan.watchers[at] {
-                    self.marks[watcher].dirty = true;
+                    self.marks.dirty.insert(plan.places[watcher]);
                     self.states[watcher].names_dirty = true;
                 }
             }
@@ -176,21 +180,21 @@ impl Scope {
     /// The calls that are wanted, in declared order; none new where a step has failed for good.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         if self.failure().is_none() {
-            let wanting = self.states.iter().zip(&self.marks).filter(|(_, mark)| mark.wants);
-            wanting.flat_map(|(state, _)| &state.slots).for_each(|slot| slot.wants(into));
+            let wanting = self.marks.wants.ones().flat_map(|at| &self.states[at].slots);
+            wanting.for_each(|slot| slot.wants(into));
         }
     }
 
     /// The call that ended this scope by its failure.
     #[must_use]
     pub fn failure(&self) -> Option<&(Key, Failure)> {
-        self.states[self.marks.iter().position(|mark| mark.failed)?].failure.as_ref()
+        self.states[self.marks.failed.ones().next()?].failure.as_ref()
     }
 
     /// Whether every step has ended.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.marks.iter().all(|mark| !mark.waits)
+        self.marks.waits.is_clear()
     }
 
     /// What `steps.X` is of every step, for what comes after all of them; of one that has not ended, as a run that ends

@@ -13,6 +13,7 @@ use crate::core::event::PauseReason;
 use crate::core::gate::GateFor;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
+use crate::export;
 use crate::tui::canvas::{Canvas, Extent, Hit, SeenGate};
 use crate::tui::commands::{self, Hint};
 use crate::tui::situation::Situation;
@@ -197,8 +198,10 @@ impl RunScreen {
     /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
     fn title(&self, cells: u16) -> String {
         let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
+        let of_demo = model.is_some_and(|model| model.starts_with("demo"));
+        let result_of_demo = self.run.result.is_some() && self.is_on_result() && export::is_demo(&self.run);
         let cells = usize::from(cells).saturating_sub(5);
-        if !model.is_some_and(|model| model.starts_with("demo")) {
+        if !of_demo && !result_of_demo {
             return self.content.heading("", cells);
         }
         let long = self.content.heading("demo, not a model's answer", usize::MAX);
