@@ -234,6 +234,16 @@ fn what_is_shipped_is_built_in_and_passes_its_own_check() {
 }
 
 #[test]
+fn the_map_names_only_rooms_and_files_that_are_there() {
+    let map = fs::read_to_string(root().join("docs/house.md")).unwrap();
+    let named: Vec<&str> = map.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs")).collect();
+    assert!(named.len() > 10, "the map names its files in another way");
+    let there = |name: &str| root().join("src").join(name).exists() || root().join(name).exists();
+    let lost: Vec<String> = named.into_iter().filter(|name| !there(name)).map(str::to_owned).collect();
+    none("files of the map that are not there", &lost);
+}
+
+#[test]
 fn the_arrows_are_read_as_they_are_written() {
     assert_eq!(named("use crate::core::run::Run;", "crate::"), ["core"]);
     assert_eq!(named("use crate::{core::run::Run, flow};", "crate::"), ["core", "flow"]);
