@@ -7,6 +7,8 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
@@ -28,6 +30,9 @@ use super::theme::Theme;
 
 /// Whether this process has the terminal in its modes.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// How long, in milliseconds, one who restores the terminal waits for another who writes to it.
+const PATIENCE: u32 = 100;
 
 /// Why the terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +61,35 @@ pub enum TerminalError {
 /// The screen: a terminal in the interface's modes, which it leaves when dropped.
 pub struct Screen {
     mouse: bool,
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Painted>>>,
+}
+
+/// stdout, while this process has the terminal in its modes: nothing of a frame comes after the terminal was restored,
+/// whichever thread restored it.
+struct Painted(Stdout);
+
+impl Write for Painted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _one = one_at_a_time();
+        if ENTERED.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Held while something is written to the terminal. Not for ever: who panicked may have it.
+fn one_at_a_time() -> Option<MutexGuard<'static, ()>> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    for _ in 0..PATIENCE {
+        match WRITING.try_lock() {
+            Ok(held) => return Some(held),
+            Err(TryLockError::Poisoned(held)) => return Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    None
 }
 
 impl Screen {
@@ -133,6 +166,7 @@ impl Drop for Screen {
 /// Restores the terminal, whoever has it. For the panic hook and the ways out that drop nothing. Gives whether it was in
 /// the interface's modes.
 pub fn leave() -> bool {
+    let _one = one_at_a_time();
     let entered = ENTERED.swap(false, Ordering::SeqCst);
     if entered {
         let mut out = io::stdout();
@@ -160,8 +194,8 @@ pub fn restore_on_panic() {
 const PANICKED: i32 = 101;
 
 /// A terminal of which nothing is known.
-fn blank() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
-    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, io::stdout())))
+fn blank() -> io::Result<Terminal<CrosstermBackend<BufWriter<Painted>>>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, Painted(io::stdout()))))
 }
 
 fn set_modes(mouse: bool) -> Result<(), TerminalError> {
