@@ -242,7 +242,12 @@ fn whoever_leaves_in_the_middle_is_told_how_to_come_back_and_finds_it_waiting() 
     let id = home.show("last")["run"].as_str().unwrap().to_owned();
     let short = &id[id.len() - 8..];
     assert!(said.contains(&format!("stepwell resume {short}")), "{said}");
-    let mut screen = open(&home);
+    goes_on(&home);
+}
+
+/// The program, started again, has the poem that waits, and goes on with it.
+fn goes_on(home: &Home) {
+    let mut screen = open(home);
     screen.wait_for("1 waiting");
     screen.press(ENTER);
     screen.wait_for("a accept");
@@ -259,14 +264,7 @@ fn a_run_goes_on_where_it_was_when_the_process_was_killed() {
     screen.signal(Signal::KILL);
     let mut killed = screen;
     assert_ne!(killed.exit(), 0);
-    let mut screen = open(&home);
-    screen.wait_for("1 waiting");
-    screen.press(ENTER);
-    screen.wait_for("a accept");
-    screen.press("a");
-    screen.wait_for("write[0]");
-    screen.wait_for("a accept");
-    leave(screen);
+    goes_on(&home);
 }
 
 #[test]

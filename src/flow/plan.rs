@@ -12,9 +12,7 @@ use serde_json::Value;
 
 use crate::core::pinned::Pinned;
 use crate::core::step::Retry;
-use crate::core::step::{
-    Approve, Check, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform,
-};
+use crate::core::step::{Approve, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform};
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, TemplateError, Text};
 
@@ -288,13 +286,6 @@ fn node(
     let when = rules.when.as_ref().map(expr);
     let does = doing(step, workflow, pinned, model, depth);
     let mut node = Node {
-        step: Arc::new(step.clone()),
-        deps: Vec::new(),
-        through: Vec::new(),
-        named: References::default(),
-        before: Vec::new(),
-        routed_by: Vec::new(),
-        handles: None,
         when_per_item: when.as_ref().is_some_and(|when| {
             when.as_ref().is_ok_and(|when| when.references().uses("item") || when.references().uses("index"))
         }),
@@ -302,7 +293,6 @@ fn node(
         list: rules.for_each.as_ref().map(|for_each| Expr::parse(&for_each.list)),
         until: rules.repeat.as_ref().map(|repeat| Expr::parse(&repeat.until)),
         stop_when: rules.stop_when.as_ref().map(expr),
-        checks: rules.checks.iter().map(|Check { expr, says }| (Expr::parse(expr), says.clone())).collect(),
         review: match &rules.review {
             Some(Review::When(source)) => Some(Expr::parse(source)),
             _ => None,
@@ -316,7 +306,7 @@ fn node(
             .document
             .as_ref()
             .map(|document| [&document.name, &document.title, &document.body].map(|source| Text::parse(source))),
-        does,
+        ..Node::made_up(step.clone(), does)
     };
     node.named = references(&node);
     let mut deps: Vec<usize> = node

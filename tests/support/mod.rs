@@ -4,5 +4,6 @@
 
 pub mod cli;
 pub mod model_server;
+pub mod pty;
 pub mod screen;
 pub mod terminal;

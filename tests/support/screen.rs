@@ -1,15 +1,16 @@
 //! A terminal with the full-screen interface in it: what is pressed, and what a person sees.
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cli::Home;
+use super::pty::{self, Pty};
 
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,22 +60,9 @@ impl Screen {
 
     /// Starts a program.
     pub fn of(command: CommandBuilder, (cols, rows): (u16, u16)) -> Self {
-        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let child = pair.slave.spawn_command(command).unwrap();
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (send, output) = channel();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = reader.read(&mut piece) {
-                if send.send(piece[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let keys = pair.master.take_writer().unwrap();
+        let Pty { child, keys, output, master } = pty::open(command, (cols, rows));
         let parser = vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap(), 0);
-        Self { child, keys, output, parser, master: pair.master }
+        Self { child, keys, output, parser, master }
     }
 
     /// Gives the terminal another size.

@@ -1,12 +1,13 @@
 //! A terminal with a program in it: what is typed, and what stands on the screen since.
 
-use std::io::{Read as _, Write};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Write;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{Child, CommandBuilder, MasterPty};
 
 use super::cli::Home;
+use super::pty::{self, Pty};
 
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,14 +20,12 @@ pub struct Terminal {
     /// Everything that was written.
     pub screen: String,
     seen: usize,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
+    _master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
     /// Starts `stepwell` with these arguments, and these names in its environment.
     pub fn start(home: &Home, args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
         let binary = std::path::Path::new(env!("CARGO_BIN_EXE_stepwell"));
         let mut command = CommandBuilder::new(binary);
         command.env_clear();
@@ -44,19 +43,8 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let child = pair.slave.spawn_command(command).unwrap();
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (send, output) = channel();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = reader.read(&mut piece) {
-                if send.send(piece[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let keys = pair.master.take_writer().unwrap();
-        Self { child, keys, output, screen: String::new(), seen: 0, _master: pair.master }
+        let Pty { child, keys, output, master } = pty::open(command, (120, 40));
+        Self { child, keys, output, screen: String::new(), seen: 0, _master: master }
     }
 
     /// Waits until this stands on the screen, after what was waited for before.
