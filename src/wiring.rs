@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Places;
 use crate::cli::{self, Rooms};
 use crate::config::{Paths, SecretStore};
-use crate::core::ports::{Clock, Models, Secrets, StateFolder};
+use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Environment, Ports, private_folder};
 use crate::models::{LanguageModels, Pace, Surroundings};
@@ -37,8 +37,8 @@ impl Rooms for Wiring {
         Arc::new(models)
     }
 
-    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, JournalError> {
+        let store = Store::open(&self.0.store, Mode::Write)?;
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
         Ok(Engine::new(Ports {
@@ -64,7 +64,8 @@ impl Rooms for Wiring {
             settings: settings.clone(),
             open: Box::new(move || {
                 let models: Arc<dyn Models> = answers;
-                Ok((wiring.engine(&opened, Arc::clone(&models))?, models))
+                let engine = wiring.engine(&opened, Arc::clone(&models)).map_err(|error| error.to_string())?;
+                Ok((engine, models))
             }),
             agree: Box::new(move |provider| own.keep_agreement(provider)),
             find: Box::new(|| {
@@ -91,9 +92,8 @@ impl Rooms for Wiring {
         }
     }
 
-    fn rebuild(&self) -> Result<String, String> {
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
-        let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
+    fn rebuild(&self) -> Result<String, JournalError> {
+        let rebuilt = Store::open(&self.0.store, Mode::Write)?.rebuild()?;
         let damaged =
             rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
         let runs = if rebuilt.runs == 1 { "1 run was".to_owned() } else { format!("{} runs were", rebuilt.runs) };

@@ -37,7 +37,7 @@ pub fn event(run: &Run, recorded: &Recorded) -> String {
 pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
     let events = engine.events(run, 0)?;
     let Some(first) = events.first() else { return Ok(String::new()) };
-    let folded = Run::fold(run, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
+    let folded = Run::fold(run, &events[..1])?;
     Ok(event(&folded, first))
 }
 

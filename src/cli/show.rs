@@ -23,7 +23,7 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
         let events = engine.events(run.id, 0)?;
         let mut lines = String::new();
         if let Some((first, rest)) = events.split_first() {
-            let mut then = Run::fold(run.id, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
+            let mut then = Run::fold(run.id, &events[..1])?;
             lines.push_str(&journal::event(&then, first));
             for recorded in rest {
                 then.apply(recorded.seq, recorded.at, &recorded.event);
@@ -94,7 +94,7 @@ fn told(run: &Run) -> String {
 pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
-    let bytes = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
+    let bytes = export::export(&run, format, scope)?;
     match (out.filter(|path| *path != Path::new("-")), format) {
         (Some(path), _) => {
             files::write(path, &bytes)?;

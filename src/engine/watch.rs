@@ -32,7 +32,7 @@ impl Engine {
                             feed.publish(&Update::Event(recorded));
                         }
                     }
-                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
+                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error))),
                 }
                 // While nobody drives it, it changes only by a person's hand.
                 let driven = is_driven(&engine.shared.ports.state, run);

@@ -174,10 +174,9 @@ pub(super) fn row(row: &Row) -> Result<RunRow, Fault> {
         task: row.get(1)?,
         kind: if kind == Kind::Instruct.name() { Kind::Instruct } else { Kind::Workflow },
         title: row.get(3)?,
-        status: Status::ALL
-            .into_iter()
-            .find(|known| known.name() == status)
-            .ok_or_else(|| Fault::Said(format!("a run has the status `{status}`, which this program does not know")))?,
+        status: Status::ALL.into_iter().find(|known| known.name() == status).ok_or_else(|| {
+            Fault::Newer(format!("a run has the status `{status}`, which this program does not know"))
+        })?,
         created_at: chrono::DateTime::from_timestamp_nanos(row.get(5)?),
         updated_at: chrono::DateTime::from_timestamp_nanos(row.get(6)?),
         snippet: Untrusted::new(row.get::<_, String>(7)?),

@@ -124,7 +124,7 @@ fn check_version(connection: &Connection) -> Result<usize, Fault> {
     }
     match usize::try_from(version) {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-        _ => Err(Fault::Said(format!(
+        _ => Err(Fault::Newer(format!(
             "it has schema {version}, this program knows up to {}. It was written by a newer version: update stepwell",
             MIGRATIONS.len()
         ))),
