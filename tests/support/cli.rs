@@ -102,7 +102,7 @@ impl Home {
 }
 
 impl Done {
-    /// Of what came of a command.
+    /// What a command came to.
     pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
