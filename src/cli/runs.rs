@@ -18,6 +18,9 @@ use crate::core::run::Status;
 pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let run = engine.load(engine.find(&args.run)?)?;
+    if run.newer {
+        return Err(Refusal::newer().into());
+    }
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled().into());
     }

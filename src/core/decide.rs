@@ -16,7 +16,7 @@ use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::gate::{Answer, Gate, GateFor};
 use super::key::Key;
-use super::run::{Run, Status};
+use super::run::{NEWER, Run, Status};
 use super::schema;
 use super::task::Kind;
 use super::text::Untrusted;
@@ -151,6 +151,12 @@ impl Refusal {
     #[must_use]
     pub fn cancelled() -> Self {
         Self::new(ErrorCode::Over, "the run was cancelled; `rerun` or `fork` starts a new one from it")
+    }
+
+    /// A later version wrote the run: what is not known of it may change what a decision means.
+    #[must_use]
+    pub fn newer() -> Self {
+        Self::new(ErrorCode::Newer, format!("the run can only be read here: {NEWER}"))
     }
 
     fn because<T>(code: ErrorCode, message: impl Into<String>) -> Result<T, Self> {

@@ -83,7 +83,10 @@ impl JournalError {
 
 impl From<NotARun> for JournalError {
     fn from(error: NotARun) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            NotARun::Damaged(_) => Self::Store(error.to_string()),
+            NotARun::Newer(_) => Self::Newer(error.to_string()),
+        }
     }
 }
 
@@ -162,6 +165,10 @@ pub struct RunRow {
     pub cwd: PathBuf,
     /// How many gates wait.
     pub waiting: u32,
+    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
+    /// completed or cancelled.
+    #[serde(default)]
+    pub newer: bool,
 }
 
 /// What to look for in the history. Empty fields do not filter.

@@ -98,6 +98,9 @@ impl Engine {
     /// As [`Engine::start`], and when there is no such run or call.
     pub fn fork(&self, fork: &Fork) -> Result<RunId, StartError> {
         let old = self.load(fork.run)?;
+        if old.newer {
+            return Err(EngineError::from(Refusal::newer()).into());
+        }
         if old.call(&fork.at).is_none() {
             let text = format!("run {} has no call `{}`", old.id.short(), fork.at);
             return Err(EngineError::from(Refusal::new(ErrorCode::NoCall, text)).into());
