@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod model_server;
+pub mod patience;
 pub mod pty;
 pub mod screen;
 pub mod terminal;
