@@ -26,7 +26,7 @@ use stepwell::engine::{Engine, EngineError, Ports, Rest, Start, Subscription, Up
 use stepwell::store::{Mode, Store};
 
 /// How long anything may take: far more than it takes on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The real time, and random bytes that count up.
 #[derive(Default)]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub const NONCE: &str = "n0nce";
 /// How long anything may take: far more than it takes on the busiest machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The value of the secret `token`; the secret `typed` is not there.
 pub const TOKEN: &str = "tok\"en-value";
 

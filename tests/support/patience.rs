@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks at what nobody reports: a file, a process.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);

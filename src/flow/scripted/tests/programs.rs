@@ -139,7 +139,7 @@ fn a_program_that_crashes_hangs_or_breaks_the_contract_fails_the_run_with_its_re
         let begun = Instant::now();
         let (message, _) = why(&Sim::new(shell(script), json!({})));
         assert!(message.contains(expected), "{script}: {message}");
-        assert!(begun.elapsed() < Duration::from_secs(60), "{script} took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_mins(1), "{script} took {:?}", begun.elapsed());
     }
     let missing = Sim::new(program(&["no-such-program"], &[]), json!({}));
     assert!(why(&missing).0.contains("cannot be started"), "{:?}", missing.end);
@@ -271,5 +271,5 @@ fn a_program_that_does_not_read_holds_nobody_up() {
     let flow = Scripted::new(pinned).with_deadline(Duration::from_millis(500));
     let begun = Instant::now();
     let _: Vec<Value> = flow.open(&sim.run).feed(&[]).calls.iter().map(|want| json!(want.key)).collect();
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
