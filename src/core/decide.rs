@@ -13,7 +13,7 @@ use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
 use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
 use super::key::Key;
-use super::run::{Run, Status};
+use super::run::{NEWER, Run, Status};
 use super::schema;
 use super::task::Kind;
 use super::text::Untrusted;
@@ -147,6 +147,12 @@ impl What {
 pub struct Refusal(pub String);
 
 impl Refusal {
+    /// A later version wrote the run: what is not known of it may change what a decision means.
+    #[must_use]
+    pub fn newer() -> Self {
+        Self(format!("the run can only be read here: {NEWER}"))
+    }
+
     fn because<T>(reason: impl Into<String>) -> Result<T, Self> {
         Err(Self(reason.into()))
     }
