@@ -28,6 +28,8 @@ pub mod settings;
 pub mod step;
 pub mod task;
 pub mod template;
+#[cfg(test)]
+pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod turn;

@@ -25,6 +25,9 @@ use stepwell::core::work::Work;
 use stepwell::engine::{Engine, EngineError, Ports, Rest, Start, Subscription, Update};
 use stepwell::store::{Mode, Store};
 
+/// How long anything may take: far more than it takes on the busiest machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The real time, and random bytes that count up.
 #[derive(Default)]
 struct TestClock(AtomicU8);
@@ -228,7 +231,7 @@ pub async fn rested(updates: &mut Subscription) -> Rest {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
+    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
 }
 
 pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {
@@ -239,7 +242,7 @@ pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
+    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
 }
 
 pub fn pinned(steps: &Value, more: &Value) -> Pinned {
@@ -272,8 +275,12 @@ pub fn command(id: &str, rules: Value) -> Value {
     step(id, json!({ "kind": "command", "argv": ["touch", "it"], "parse": "text" }), rules)
 }
 
+/// The calls that wait for that, by name: which of several was first is chance.
 pub fn waiting(run: &Run, kind: GateFor) -> Vec<String> {
-    run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect()
+    let mut keys: Vec<String> =
+        run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect();
+    keys.sort();
+    keys
 }
 
 pub fn body(run: &Run) -> &str {

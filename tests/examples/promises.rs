@@ -411,7 +411,7 @@ example!(picture_reaches_the_model_as_it_is, {
 example!(deadline_answers_what_nobody_answers_and_a_decision_before_it_holds, {
     let house = House::new(|request| says(request.asker.step.clone()));
     let run = house.start("deadline", json!({}), None);
-    assert_eq!(waits(&house.drive(run).await), ["review text", "review motto"]);
+    assert_eq!(waits(&house.drive(run).await), ["review motto", "review text"]);
     house.engine.rest(run, stepwell::core::event::PauseReason::Left);
     let state = house.rested(run).await;
     assert_eq!(state.status, Status::Paused);
