@@ -14,6 +14,7 @@ use super::code::ErrorCode;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
+use super::form::WrittenForm;
 use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
@@ -359,7 +360,7 @@ pub struct Job {
 }
 
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
-pub type AskSink = Arc<dyn Fn(Value) -> BoxFuture<'static, Value> + Send + Sync>;
+pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// What an attempt is performed with.
 #[derive(Clone)]

@@ -41,7 +41,8 @@ pub use self::update::Preview;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
-use crate::core::gate::{Gate, GateFor};
+use crate::core::form::WrittenForm;
+use crate::core::gate::{Gate, GateBody, GateFor, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -119,7 +120,7 @@ enum Order {
     Ask {
         key: Key,
         attempt: u32,
-        fields: Value,
+        fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },
     Stop(Key),
@@ -477,7 +478,7 @@ impl Engine {
         let folded = self.fold(run)?;
         let gate = folded.call(&decision.key).and_then(|call| call.gate.clone());
         self.remember(folded);
-        let Some(gate) = gate.filter(|gate| gate.kind == GateFor::Secret) else { return Ok(()) };
+        let Some(gate) = gate.filter(|gate| gate.kind() == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
             let text = "another process drives the run: the secret must be typed there";
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, text).into());
@@ -486,7 +487,7 @@ impl Engine {
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
-        let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
+        let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
             return Err(Refusal::new(ErrorCode::InvalidInput, "the secret's value must be a text").into());
         };
         self.shared.ports.secrets.type_in(run, name, Secret::new(value));
