@@ -85,7 +85,7 @@ pub struct HomeScreen {
 }
 
 impl HomeScreen {
-    /// An empty home; what there is arrives by [`HomeScreen::fill`].
+    /// An empty home; what there is arrives by messages.
     #[must_use]
     pub fn new(now: DateTime<Utc>) -> Self {
         let mut home = Self {
