@@ -103,7 +103,9 @@ impl Performer for Actor {
                     bench.cancel.cancelled().await;
                     Performed::Cancelled { partial: text.into(), in_doubt: false, measured }
                 }
-                Act::Ask(fields) => Performed::Done { output: (bench.ask)(fields).await, problem: None, measured },
+                Act::Ask(fields) => {
+                    Performed::Done { output: (bench.ask)(fields.try_into().unwrap()).await, problem: None, measured }
+                }
             }
         })
     }
@@ -212,7 +214,7 @@ impl House {
 }
 
 pub fn decision(key: &str, what: What) -> Decision {
-    Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
+    Decision::new(key.parse().unwrap(), what)
 }
 
 /// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
@@ -276,7 +278,7 @@ pub fn command(id: &str, rules: Value) -> Value {
 /// The calls that wait for that, by name: which of several was first is chance.
 pub fn waiting(run: &Run, kind: GateFor) -> Vec<String> {
     let mut keys: Vec<String> =
-        run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect();
+        run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect();
     keys.sort();
     keys
 }

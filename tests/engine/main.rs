@@ -18,7 +18,7 @@ use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::decide::What;
 use stepwell::core::event::{Event, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::{GateBody, GateFor};
 use stepwell::core::model::Delta;
 use stepwell::core::run::Status;
 use stepwell::core::usage::Budget;
@@ -114,7 +114,8 @@ async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason(
     assert_eq!(waiting(&state, GateFor::Approval), ["act"]);
     assert_eq!(house.jobs(), Vec::<String>::new(), "nothing happens before it is allowed");
     let gate = state.waiting().next().unwrap();
-    assert_eq!(gate.shows["work"]["argv"], json!(["touch", "it"]));
+    assert!(matches!(&gate.body, GateBody::Approval(shown)
+        if matches!(&*shown.work, Work::Command(command) if command.argv == ["touch", "it"])));
     assert!(refused(house.engine.decide(run, decision("act", What::Accept)).await).contains("approve, deny"));
     let state = house.decide(run, "act", What::Deny { reason: "not on a Friday".into() }).await;
     assert_eq!((state.status, house.jobs().len()), (Status::Failed, 0));
@@ -184,7 +185,7 @@ async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
     rested(&mut updates).await;
     let state = house.engine.load(run).unwrap();
     let gate = state.waiting().next().unwrap();
-    assert_eq!((gate.kind, gate.shows["cancelled"].as_bool()), (GateFor::Review, Some(true)));
+    assert!(gate.review().is_some_and(|review| review.cancelled), "{gate:?}");
     let state = house.decide(run, "a", What::Edit { output: json!("half a sentence"), accept: true }).await;
     assert_eq!(body(&state), "half a sentence");
 }

@@ -236,7 +236,7 @@ impl House {
 
     /// Decides, and drives on.
     pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
-        let decision = Decision { key: key.parse().unwrap(), attempt: None, version: None, what };
+        let decision = Decision::new(key.parse().unwrap(), what);
         self.and_rests(run, || async { self.engine.decide(run, decision).await.unwrap() }).await
     }
 
@@ -273,7 +273,7 @@ impl House {
         let mut now = if self.engine.is_driven(run) { self.engine.load(run).unwrap() } else { self.drive(run).await };
         while !now.status.is_over() {
             let gate = now.waiting().next().expect("somebody is waited for").clone();
-            let what = match gate.kind {
+            let what = match gate.kind() {
                 GateFor::Review => What::Accept,
                 GateFor::Approval => What::Approve,
                 GateFor::Input => What::Answer { value: json!({}) },
@@ -336,7 +336,7 @@ pub fn output(run: &Run, key: &str) -> Value {
 
 /// What waits, by name: which of several that run at the same time was first is chance.
 pub fn waits(run: &Run) -> Vec<String> {
-    let mut waits: Vec<String> = run.waiting().map(|gate| format!("{} {}", gate.kind, gate.key)).collect();
+    let mut waits: Vec<String> = run.waiting().map(|gate| format!("{} {}", gate.kind(), gate.key)).collect();
     waits.sort();
     waits
 }

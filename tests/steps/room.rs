@@ -181,7 +181,7 @@ impl Room {
             deltas: Arc::new(move |delta| deltas.lock().unwrap().push(delta)),
             cancel: self.cancel.clone(),
             ask: Arc::new(move |form| {
-                forms.lock().unwrap().push(form);
+                forms.lock().unwrap().push(form.into());
                 Box::pin(async { json!({"answer": "Ana\nB"}) })
             }),
             began: Arc::new(|_| {}),

@@ -6,13 +6,12 @@ use super::*;
 use crate::core::call::Instruction;
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, Scope};
-use crate::core::gate::{Gate, GateFor};
 use crate::core::task::Kind;
 use crate::core::testing::cpu_time;
 use crate::core::work::{CommandWork, Work};
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
-use crate::tui::testing::{SIZES, Story, at, fingerprint, frame, key};
+use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
 const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
@@ -249,15 +248,7 @@ fn an_approval_shows_the_exact_bytes_and_takes_only_its_own_keys() {
         stdin: "# not a heading\n```\nescape".to_owned(),
         ..CommandWork::default()
     });
-    let gate = Gate {
-        key: "push".parse().unwrap(),
-        kind: GateFor::Approval,
-        attempt: 0,
-        version: 0,
-        shows: json!({"work": work, "fingerprint": fingerprint(), "bytes": fingerprint()}),
-        allowed: vec![crate::core::gate::Answer::Approve, crate::core::gate::Answer::Deny],
-    };
-    let story = Story::new("release", "release · 1.2", Kind::Workflow).then(Event::GateOpened(gate));
+    let story = Story::new("release", "release · 1.2", Kind::Workflow).approval("push", work);
     let mut screen = open(story);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     assert_eq!(press(&mut screen, &["a", "Enter"]), []);
