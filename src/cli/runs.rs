@@ -7,7 +7,7 @@ use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, out};
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, Refusal, What};
 use crate::core::key::Key;
 use crate::core::run::Status;
 
@@ -18,6 +18,9 @@ use crate::core::run::Status;
 pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let run = engine.load(engine.find(&args.run)?)?;
+    if run.newer {
+        return Err(Refusal::newer().into());
+    }
     if run.status == Status::Cancelled {
         return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
     }
@@ -65,7 +68,7 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let key: Key = key.parse().map_err(|error: crate::core::key::BadKey| Problem::usage(error.to_string()))?;
     let run = engine.find(name)?;
-    engine.decide(run, Decision { key: key.clone(), attempt: None, version: None, what: What::Reopen }).await?;
+    engine.decide(run, Decision::new(key.clone(), What::Reopen)).await?;
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);
     let told = |keys: &[&Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

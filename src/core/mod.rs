@@ -9,6 +9,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod document;
 pub mod event;
+pub mod event_json;
 pub mod failure;
 pub mod fingerprint;
 mod fold;
@@ -27,6 +28,8 @@ pub mod settings;
 pub mod step;
 pub mod task;
 pub mod template;
+#[cfg(test)]
+pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod turn;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
+use super::form::WrittenForm;
 use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
@@ -130,6 +131,10 @@ pub struct RunRow {
     pub cwd: PathBuf,
     /// How many gates wait.
     pub waiting: u32,
+    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
+    /// completed or cancelled.
+    #[serde(default)]
+    pub newer: bool,
 }
 
 /// What to look for in the history. Empty fields do not filter.
@@ -320,7 +325,7 @@ pub struct Job {
 }
 
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
-pub type AskSink = Arc<dyn Fn(Value) -> BoxFuture<'static, Value> + Send + Sync>;
+pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// What an attempt is performed with.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::decide::Refusal;
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
@@ -154,6 +155,9 @@ impl Driver {
         let before = ports.journal.epoch(run)?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
+        if run.newer {
+            return Err(Refusal::newer().into());
+        }
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
         let flow = crate::flow::of(&pinned, &ports.environment);
         let settings = Settings::of(&pinned, &run);
@@ -229,7 +233,7 @@ impl Driver {
         // The lock is free before anybody hears of the rest: whoever hears of it may take the run up.
         drop(lease);
         inbox.close();
-        feed.publish(&Update::Rested(rest));
+        feed.publish(&[Update::Rested(rest)]);
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
@@ -257,7 +261,7 @@ impl Driver {
             self.end_what_was_left();
             if self.is_idle() && announced != self.committed {
                 announced = self.committed;
-                self.feed.publish(&Update::Rested(Rest::Waiting));
+                self.feed.publish(&[Update::Rested(Rest::Waiting)]);
             }
             let (wake, now) = (self.next_wake(), self.now());
             tokio::select! {

@@ -34,6 +34,7 @@ pub fn show(run: &Run) -> Value {
         "documents": run.documents.values().flat_map(document).collect::<Vec<_>>(),
         "error": run.error.as_ref().map(run_failed),
         "usage": run.usage,
+        "newer": run.newer,
     })
 }
 
@@ -143,7 +144,7 @@ fn run_failed((key, error): &(Option<Key>, Failure)) -> Value {
 fn gate(gate: &Gate) -> Value {
     json!({
         "key": gate.key,
-        "for": gate.kind.name(),
+        "for": gate.kind().name(),
         "attempt": gate.attempt,
         "version": gate.version,
         "allowed": gate.allowed.iter().map(|answer: &Answer| answer.name()).collect::<Vec<_>>(),

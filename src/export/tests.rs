@@ -9,7 +9,7 @@ use super::{ExportError, Format, Scope, json};
 use crate::core::event::{Created, Event, Measured, Scope as Reach, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Gate, ReviewBody};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -104,14 +104,12 @@ fn poem() -> Run {
         accepted("write[0]", 2, 2),
         started("write[1]", 1),
         finished("write[1]", 1, "openai/x", json!({"subject": "gulls"})),
-        Event::GateOpened(Gate {
-            key: key("write[1]"),
-            kind: GateFor::Review,
-            attempt: 1,
-            version: 1,
-            shows: json!({"schema": {}}),
-            allowed: vec![Answer::Accept, Answer::Edit, Answer::Retry, Answer::Skip],
-        }),
+        Event::GateOpened(Gate::of_review(
+            key("write[1]"),
+            1,
+            1,
+            ReviewBody { schema: Some(json!({})), ..ReviewBody::default() },
+        )),
         Event::DocumentWritten {
             name: "result".into(),
             version: 1,
@@ -169,6 +167,7 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
         "documents": [{"name": "result", "version": 1, "title": "Sea", "body": "Draft.", "by": "model"}],
         "error": null,
         "usage": usage(3),
+        "newer": false,
     });
     // As text, because the order counts too.
     assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));

@@ -61,7 +61,11 @@ impl ChatScreen {
             facts.push(Fact::new(format!("{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
-        facts.push(Fact::new("saved ✓", theme.accepted, 5));
+        facts.push(if self.run.newer {
+            Fact::new("written by a newer version", theme.unsettled, 6).or("newer version", 7)
+        } else {
+            Fact::new("saved ✓", theme.accepted, 5)
+        });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 
@@ -76,10 +80,10 @@ impl ChatScreen {
         self.input.paint(canvas, input, focused);
         let mut said = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: line - inner.y, ..inner };
         if let Some((missing, known)) = self.asked() {
-            let list = known.iter().map(|need| ("☑ ", *need, theme.accepted));
-            let list = list.chain(missing.iter().map(|need| ("☐ ", *need, theme.waiting)));
+            let list = known.iter().map(|need| ("☑ ", need, theme.accepted));
+            let list = list.chain(missing.iter().map(|need| ("☐ ", need, theme.waiting)));
             let spans = list.flat_map(|(box_, need, style)| {
-                let need = Untrusted::from(need).line().into_owned();
+                let need = Untrusted::from(need.as_str()).line().into_owned();
                 [Span::styled(box_, style), Span::styled(format!("{need}  "), theme.text)]
             });
             let needs = Line::from(spans.collect::<Vec<_>>());
