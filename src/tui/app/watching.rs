@@ -159,7 +159,7 @@ impl Watcher {
             }
             Update::Rested(rest) => {
                 if let Rest::Lost(why) = rest {
-                    self.desk.post(Message::Failed(why)).await;
+                    self.desk.post(Message::Failed(why.to_string())).await;
                 }
                 self.look().await;
             }

@@ -85,7 +85,7 @@ pub struct HomeScreen {
 }
 
 impl HomeScreen {
-    /// An empty home; what there is arrives by [`HomeScreen::fill`].
+    /// An empty home; what there is arrives by messages.
     #[must_use]
     pub fn new(now: DateTime<Utc>) -> Self {
         let mut home = Self {
@@ -380,6 +380,7 @@ impl HomeScreen {
     /// What an open run is, and what it said last, as Markdown.
     fn about_run(&self, run: &RunRow) -> String {
         let stands = match run.waiting {
+            _ if run.newer => "written by a newer version: it can be read".to_owned(),
             0 => run.status.name().to_owned(),
             1 => "waits for you".to_owned(),
             count => format!("{count} of its steps wait for you"),

@@ -174,3 +174,13 @@ fn tab_tells_what_else_can_be_done_with_a_row() {
     let effects = press(&mut home, &["n", "o", " ", "s", "u", "c", "h", "Tab"]);
     assert_eq!(effects, [], "what is asked has no other actions");
 }
+
+#[test]
+fn an_open_run_of_a_later_version_says_so_in_the_list_and_in_the_preview() {
+    let mut home = home();
+    let later = RunRow { newer: true, ..run("poem · the sea", Status::Waiting, 2, 70) };
+    home.fill_runs(vec![later], at(400));
+    let picture = look(&mut home, (100, 30));
+    assert!(picture.contains("of a newer version ·") && picture.contains("written by a newer version"), "{picture}");
+    assert_eq!(press(&mut home, &["Enter"]), [Effect::OpenRun(run("", Status::Waiting, 2, 70).run)]);
+}
