@@ -305,7 +305,7 @@ async fn the_driver_sees_what_another_process_decided_within_100_ms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_committed_as_one_is_seen_as_one() {
     let house = House::new(shout);
-    let each = json!({ "for_each": { "list": "range(60) | list", "one_by_one": true } });
+    let each = json!({ "for_each": { "list": "range(200) | list", "one_by_one": true } });
     let run = house.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
     house.drive(run).await;
     let (mut seen, mut updates) = house.engine.subscribe(run).unwrap();
@@ -321,7 +321,7 @@ async fn what_was_committed_as_one_is_seen_as_one() {
             assert!(going || seen.gates() == 0 || seen.status == Status::Waiting, "a gate of a run that waits is open");
         }
     });
-    for at in 0..60 {
+    for at in 0..200 {
         house.decide(run, &format!("each[{at}]"), What::Accept).await;
     }
     watcher.join().unwrap();
