@@ -20,6 +20,7 @@ use super::model::Finish;
 use super::step::OnCrash;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::tool_call::ToolCallId;
 use super::usage::{Budget, Usage};
 use super::work::Work;
 
@@ -358,6 +359,9 @@ pub enum Event {
     CallApproved {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The work that was shown.
         fingerprint: Fingerprint,
         /// Who.
@@ -367,6 +371,9 @@ pub enum Event {
     CallAnswered {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The attempt that asked.
         attempt: u32,
         /// The value.
@@ -378,6 +385,9 @@ pub enum Event {
     CallSkipped {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// The cause.
@@ -389,6 +399,9 @@ pub enum Event {
     CallFailed {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// What it was asked to do.
@@ -460,6 +473,9 @@ pub enum Event {
     CallRequested {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Who.
         by: String,
     },
@@ -588,6 +604,19 @@ impl Event {
             | Self::DocumentWritten { .. }
             | Self::Logged { .. }
             | Self::Unknown(_) => None,
+        }
+    }
+
+    /// The tool call whose gate this event answers.
+    #[must_use]
+    pub fn tool_call(&self) -> Option<ToolCallId> {
+        match self {
+            Self::CallApproved { call, .. }
+            | Self::CallAnswered { call, .. }
+            | Self::CallSkipped { call, .. }
+            | Self::CallFailed { call, .. }
+            | Self::CallRequested { call, .. } => *call,
+            _ => None,
         }
     }
 
