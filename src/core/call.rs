@@ -387,7 +387,7 @@ impl Call {
 
     pub(super) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
         self.gates.open(gate, at);
-        self.status = self.status_of(gate);
+        self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));
         // A tool call that waits is a part of its attempt, which goes on.
         if gate.call.is_none()
             && let Some(attempt) = self.attempt_mut(gate.attempt)

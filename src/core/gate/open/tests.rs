@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::*;
 use crate::core::call::CallStatus;
-use crate::core::decide::{Decision, What, decide};
+use crate::core::code::ErrorCode;
+use crate::core::decide::{Decision, Refusal, What, decide};
 use crate::core::event::{Created, Event, Started};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, GateBody, InDoubtBody, InputBody};
@@ -76,9 +77,9 @@ impl Made {
         self.add(&Event::GateOpened(gate(call, kind)));
     }
 
-    fn decides(&mut self, call: Option<ToolCallId>, what: What) -> Result<(), String> {
+    fn decides(&mut self, call: Option<ToolCallId>, what: What) -> Result<(), Refusal> {
         let decision = Decision { call, ..Decision::new(key(), what) };
-        let events = decide(&self.0, &decision, "a@b").map_err(|refusal| refusal.to_string())?;
+        let events = decide(&self.0, &decision, "a@b")?;
         events.iter().for_each(|event| self.add(event));
         Ok(())
     }
@@ -128,11 +129,13 @@ fn a_decision_that_names_no_tool_call_is_about_the_only_one_that_waits() {
     run.opens(id("2.0"), GateFor::Approval);
     run.opens(id("2.1"), GateFor::Approval);
     let refused = run.decides(None, What::Approve).unwrap_err();
-    assert!(refused.contains("--call 2.0 (approval), --call 2.1 (approval)"), "{refused}");
+    assert_eq!(refused.code, ErrorCode::Ambiguous);
+    assert!(refused.message.contains("--call 2.0 (approval), --call 2.1 (approval)"), "{refused}");
     assert_eq!(run.0.gates(), 2);
     run.decides(id("2.0"), What::Approve).unwrap();
     let refused = run.decides(id("2.0"), What::Approve).unwrap_err();
-    assert!(refused.contains("tool call 2.0 of `write` does not wait; waiting: `write` --call 2.1"), "{refused}");
+    assert_eq!(refused.code, ErrorCode::NotWaiting);
+    assert!(refused.message.contains("`write` --call 2.1"), "{refused}");
     run.decides(None, What::Approve).unwrap();
     assert_eq!(run.0.gates(), 0);
 }
