@@ -22,8 +22,8 @@ fn key() -> Key {
     "write".parse().unwrap()
 }
 
-fn id(name: &str) -> Option<ToolCallId> {
-    Some(name.parse().unwrap())
+fn id(name: &str) -> ToolCallId {
+    name.parse().unwrap()
 }
 
 fn work(tool: &str) -> Work {
@@ -80,7 +80,9 @@ impl Made {
     fn decides(&mut self, call: Option<ToolCallId>, what: What) -> Result<(), Refusal> {
         let decision = Decision { call, ..Decision::new(key(), what) };
         let events = decide(&self.0, &decision, "a@b")?;
-        events.iter().for_each(|event| self.add(event));
+        for event in &events {
+            self.add(event);
+        }
         Ok(())
     }
 
@@ -107,33 +109,33 @@ fn answer(kind: GateFor, first: bool) -> What {
 #[test]
 fn tool_calls_of_one_turn_wait_side_by_side_and_an_answer_to_one_leaves_the_others() {
     let mut run = Made::new();
-    run.opens(id("2.0"), GateFor::Approval);
-    run.opens(id("2.1"), GateFor::Approval);
-    run.opens(id("2.2"), GateFor::Input);
+    run.opens(Some(id("2.0")), GateFor::Approval);
+    run.opens(Some(id("2.1")), GateFor::Approval);
+    run.opens(Some(id("2.2")), GateFor::Input);
     assert_eq!(
         run.waits(),
         ["write, tool call 2.0 approval", "write, tool call 2.1 approval", "write, tool call 2.2 input"]
     );
     assert_eq!((run.0.gates(), run.0.under_way(), run.status()), (3, 1, CallStatus::Approval));
-    run.decides(id("2.1"), What::Approve).unwrap();
+    run.decides(Some(id("2.1")), What::Approve).unwrap();
     assert!(run.0.approved.contains(&Fingerprint::of(&work("2.1")).unwrap()));
-    run.decides(id("2.0"), What::Deny { reason: "no".to_owned() }).unwrap();
+    run.decides(Some(id("2.0")), What::Deny { reason: "no".to_owned() }).unwrap();
     assert_eq!((run.waits(), run.status()), (vec!["write, tool call 2.2 input".to_owned()], CallStatus::Input));
-    run.decides(id("2.2"), What::Answer { value: json!({}) }).unwrap();
+    run.decides(Some(id("2.2")), What::Answer { value: json!({}) }).unwrap();
     assert_eq!((run.waits().len(), run.0.under_way(), run.status()), (0, 1, CallStatus::Running));
 }
 
 #[test]
 fn a_decision_that_names_no_tool_call_is_about_the_only_one_that_waits() {
     let mut run = Made::new();
-    run.opens(id("2.0"), GateFor::Approval);
-    run.opens(id("2.1"), GateFor::Approval);
+    run.opens(Some(id("2.0")), GateFor::Approval);
+    run.opens(Some(id("2.1")), GateFor::Approval);
     let refused = run.decides(None, What::Approve).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Ambiguous);
     assert!(refused.message.contains("--call 2.0 (approval), --call 2.1 (approval)"), "{refused}");
     assert_eq!(run.0.gates(), 2);
-    run.decides(id("2.0"), What::Approve).unwrap();
-    let refused = run.decides(id("2.0"), What::Approve).unwrap_err();
+    run.decides(Some(id("2.0")), What::Approve).unwrap();
+    let refused = run.decides(Some(id("2.0")), What::Approve).unwrap_err();
     assert_eq!(refused.code, ErrorCode::NotWaiting);
     assert!(refused.message.contains("`write` --call 2.1"), "{refused}");
     run.decides(None, What::Approve).unwrap();
@@ -144,37 +146,37 @@ fn a_decision_that_names_no_tool_call_is_about_the_only_one_that_waits() {
 fn what_judges_the_whole_output_is_no_answer_to_a_tool_call() {
     let mut run = Made::new();
     let mut review = Gate::of_review(key(), 1, 1, crate::core::gate::ReviewBody::default());
-    review.call = id("2.0");
+    review.call = Some(id("2.0"));
     run.add(&Event::GateOpened(review));
     for what in
         [What::Accept, What::Retry { instruction: String::new(), scope: crate::core::event::Scope::This, model: None }]
     {
-        assert!(run.decides(id("2.0"), what).is_err());
+        assert!(run.decides(Some(id("2.0")), what).is_err());
     }
 }
 
 #[test]
 fn the_same_thing_in_another_version_waits_no_shorter() {
     let mut run = Made::new();
-    run.opens(id("2.0"), GateFor::Approval);
-    run.opens(id("2.1"), GateFor::Approval);
+    run.opens(Some(id("2.0")), GateFor::Approval);
+    run.opens(Some(id("2.1")), GateFor::Approval);
     let since = |run: &Made| run.0.call(&key()).unwrap().gates.since().map(|(_, since)| since).collect::<Vec<_>>();
     let before = since(&run);
-    run.opens(id("2.0"), GateFor::Approval);
+    run.opens(Some(id("2.0")), GateFor::Approval);
     assert_eq!(since(&run), before);
-    run.opens(id("2.0"), GateFor::Input);
+    run.opens(Some(id("2.0")), GateFor::Input);
     assert!(since(&run)[0] > before[1], "something else waits now");
 }
 
 #[test]
 fn a_gate_of_a_tool_call_says_which() {
-    let json = serde_json::to_value(gate(id("2.0"), GateFor::Input)).unwrap();
+    let json = serde_json::to_value(gate(Some(id("2.0")), GateFor::Input)).unwrap();
     assert_eq!((&json["key"], &json["call"]), (&json!("write"), &json!("2.0")));
-    assert_eq!(serde_json::from_value::<Gate>(json).unwrap(), gate(id("2.0"), GateFor::Input));
+    assert_eq!(serde_json::from_value::<Gate>(json).unwrap(), gate(Some(id("2.0")), GateFor::Input));
     assert_eq!(serde_json::to_value(gate(None, GateFor::Input)).unwrap().get("call"), None);
     let decision: Decision =
         serde_json::from_value(json!({"key": "write", "call": "2.0", "decide": "approve"})).unwrap();
-    assert_eq!((decision.call, decision.what), (id("2.0"), What::Approve));
+    assert_eq!((decision.call, decision.what), (Some(id("2.0")), What::Approve));
 }
 
 proptest! {
