@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Places;
 use crate::cli::{self, Rooms};
 use crate::config::{Paths, SecretStore};
+use crate::core::actor::Actor;
 use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Environment, Ports, private_folder};
@@ -126,7 +127,7 @@ impl Wiring {
             clock: Arc::new(SystemClock),
             environment,
             state: StateFolder(self.0.state.clone()),
-            who: who(),
+            who: Actor::named(&who()),
             notify: settings.notify.clone(),
         })
     }

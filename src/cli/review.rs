@@ -8,6 +8,7 @@ use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
 use super::{App, begin, consent, out};
+use crate::core::actor::Actor;
 use crate::core::call::Call;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, Refusal, What, decide, gate_of, message, what_waits};
@@ -111,9 +112,9 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
     for (at, decision) in decisions.iter().enumerate() {
         let events = match (&decision.what, run.kind) {
             (What::Answer { value }, Kind::Instruct) if says(run, decision) => {
-                message(&then, value.as_str().unwrap_or_default(), "")
+                message(&then, value.as_str().unwrap_or_default(), &Actor::Person)
             }
-            _ => decide(&then, decision, ""),
+            _ => decide(&then, decision, &Actor::Person),
         };
         let events = events.map_err(|refusal| {
             let of = format!("decision {} of {}: ", at + 1, decisions.len());

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::event::{Measured, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
@@ -91,7 +92,7 @@ pub enum AttemptStatus {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     /// Who made it.
-    pub by: String,
+    pub by: Actor,
     /// The output.
     pub output: Arc<Value>,
 }
@@ -115,7 +116,7 @@ pub struct Attempt {
     /// How it ended.
     pub status: AttemptStatus,
     /// `model`, `person`, `program` or `cache`.
-    pub by: String,
+    pub by: Actor,
     /// What it was asked to do.
     pub fingerprint: Fingerprint,
     /// The exact work; `None` for a transform.
@@ -399,7 +400,7 @@ impl Call {
                         attempt.partial = doubt.partial.clone();
                     }
                 }
-                GateBody::Input(_) if attempt.by == "person" => attempt.status = AttemptStatus::Input,
+                GateBody::Input(_) if attempt.by == Actor::Person => attempt.status = AttemptStatus::Input,
                 _ => {}
             }
         }
@@ -458,7 +459,7 @@ impl Call {
         &mut self,
         seq: u64,
         at: DateTime<Utc>,
-        by: &str,
+        by: Actor,
         fingerprint: &Fingerprint,
         output: &Arc<Value>,
     ) {
@@ -467,10 +468,10 @@ impl Call {
             number,
             seq,
             status: AttemptStatus::Accepted,
-            by: by.to_owned(),
+            by: by.clone(),
             fingerprint: fingerprint.clone(),
             work: None,
-            versions: vec![Version { by: by.to_owned(), output: Arc::clone(output) }],
+            versions: vec![Version { by, output: Arc::clone(output) }],
             instruction: None,
             error: None,
             problem: None,
@@ -483,15 +484,15 @@ impl Call {
     }
 
     /// An answer is the output of a form; in the middle of a command it only lets that go on.
-    pub(super) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &str) {
+    pub(super) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &Actor) {
         let Some(attempt) = self.attempt_mut(number) else { return };
-        if attempt.by == "program" && attempt.status == AttemptStatus::Running {
+        if attempt.by == Actor::Program && attempt.status == AttemptStatus::Running {
             self.gates.close(None);
             self.status = CallStatus::Running;
             self.answer = Some(Arc::clone(value));
             return;
         }
-        attempt.versions.push(Version { by: by.to_owned(), output: Arc::clone(value) });
+        attempt.versions.push(Version { by: by.clone(), output: Arc::clone(value) });
         let version = u32::try_from(attempt.versions.len()).unwrap_or(u32::MAX);
         self.accept(seq, number, version);
     }

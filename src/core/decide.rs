@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::call::{Call, CallStatus};
 use super::code::ErrorCode;
 use super::event::{Event, Scope};
@@ -185,7 +186,7 @@ impl Refusal {
 ///
 /// # Errors
 /// When it may not be made: why.
-pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Refusal> {
+pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());
     }
@@ -211,7 +212,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     if !answer.is_some_and(|answer| gate.allows(answer)) || (gate.call.is_some() && of_the_call) {
         return Err(not_allowed(gate, decision));
     }
-    let by = by.to_owned();
+    let by = by.clone();
     let key = key.clone();
     let (tool_call, attempt, version) = (gate.call, gate.attempt, gate.version);
     Ok(match &decision.what {
@@ -272,7 +273,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
 ///
 /// # Errors
 /// When the call asks no model, or the run was cancelled.
-pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &Actor) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());
     }
@@ -290,10 +291,10 @@ pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &str) -
         (Kind::Instruct, _) | (_, None) => Scope::Remaining,
     };
     let step = call.map_or_else(|| key.step(), |call| &call.step).to_owned();
-    Ok(vec![Event::ModelChosen { key: key.clone(), step, model: model.to_owned(), scope, by: by.to_owned() }])
+    Ok(vec![Event::ModelChosen { key: key.clone(), step, model: model.to_owned(), scope, by: by.clone() }])
 }
 
-fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &Actor) -> Result<Vec<Event>, Refusal> {
     model.map_or(Ok(Vec::new()), |model| choose_model(run, key, model, scope, by))
 }
 
@@ -301,7 +302,7 @@ fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &str) -> 
 ///
 /// # Errors
 /// When the run takes no messages.
-pub fn message(run: &Run, text: &str, by: &str) -> Result<Vec<Event>, Refusal> {
+pub fn message(run: &Run, text: &str, by: &Actor) -> Result<Vec<Event>, Refusal> {
     if run.kind != Kind::Instruct {
         return Refusal::because(
             ErrorCode::NotAllowed,
@@ -317,7 +318,7 @@ pub fn message(run: &Run, text: &str, by: &str) -> Result<Vec<Event>, Refusal> {
     if run.under_way() > 0 {
         return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
     }
-    Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.to_owned() }])
+    Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.clone() }])
 }
 
 /// The events of a person's edit of a document; `version` is the one that was seen.
@@ -330,7 +331,7 @@ pub fn edit_document(
     version: u32,
     title: &str,
     body: &str,
-    by: &str,
+    by: &Actor,
 ) -> Result<Vec<Event>, Refusal> {
     let Some((newest, _)) = run.documents.get(name).and_then(|document| document.newest()) else {
         return Refusal::because(ErrorCode::Usage, format!("the run has no document `{name}`"));
@@ -346,7 +347,7 @@ pub fn edit_document(
         version: newest + 1,
         title: Untrusted::from(title),
         body: Untrusted::from(body),
-        by: by.to_owned(),
+        by: by.clone(),
     }])
 }
 
@@ -403,7 +404,7 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
 /// The events of a person's word on what a run may spend in all; `before` is what its definition says. A limit that is
 /// not spoken of stays.
 #[must_use]
-pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &str) -> Vec<Event> {
+pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &Actor) -> Vec<Event> {
     let asked = run.waiting().find_map(|gate| match &gate.body {
         GateBody::Budget(asked) => Some(asked),
         _ => None,
@@ -412,7 +413,7 @@ pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &str) -> Vec<Ev
         Some(asked) => raised(asked, budget),
         None => budget.over(run.budget.unwrap_or(before)),
     };
-    vec![Event::BudgetRaised { budget, by: by.to_owned() }]
+    vec![Event::BudgetRaised { budget, by: by.clone() }]
 }
 
 /// A limit that was not spoken of stays, unless it is the one that holds the run up.
@@ -420,7 +421,7 @@ fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
     budget.over(asked.budget.kept_by(asked.needed()))
 }
 
-fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {
+fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: Actor) -> Result<Vec<Event>, Refusal> {
     if let Some(wanted) = gate.schema()
         && let Err(problem) = schema::validate(wanted, output)
     {
@@ -445,7 +446,7 @@ fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> R
     Ok(events)
 }
 
-fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
+fn answer_gate(gate: &Gate, value: &Value, by: Actor) -> Result<Vec<Event>, Refusal> {
     let (key, call, attempt) = (gate.key.clone(), gate.call, gate.attempt);
     if gate.kind() == GateFor::Secret {
         // The value itself goes to the process that drives the run, never to the journal.
@@ -460,10 +461,10 @@ fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Ref
     Ok(vec![Event::CallAnswered { call, key, attempt, value: Arc::new(value), by }])
 }
 
-fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
+fn again(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     match call.status {
         CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
-            Ok(vec![Event::CallRequested { call: None, key: call.key.clone(), by: by.to_owned() }])
+            Ok(vec![Event::CallRequested { call: None, key: call.key.clone(), by: by.clone() }])
         }
         _ => {
             let now = stands(call);
@@ -475,9 +476,9 @@ fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
     }
 }
 
-fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
+fn reopen(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     let key = call.key.clone();
-    let by = by.to_owned();
+    let by = by.clone();
     if call.status != CallStatus::Accepted {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
             return Ok(vec![Event::CallRequested { call: None, key, by }]);

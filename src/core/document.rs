@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::actor::Actor;
 use super::key::Key;
 use super::text::Untrusted;
 
@@ -31,7 +32,7 @@ pub struct DocumentVersion {
     /// The body, Markdown.
     pub body: Untrusted,
     /// `model`, or the person who edited it.
-    pub by: String,
+    pub by: Actor,
 }
 
 /// What a turn of an instruct task's conversation says, as the model's reply was read.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::event_json::Unknown;
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
@@ -25,9 +26,6 @@ use super::usage::{Budget, Usage};
 use super::work::Work;
 
 mod subject;
-
-/// Who decides where no person does: the definition.
-pub const FLOW: &str = "flow";
 
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,7 +112,7 @@ pub struct Created {
     /// What the person reads: the task and its first input.
     pub title: String,
     /// Who started it, `user@host`.
-    pub by: String,
+    pub by: Actor,
     /// The folder in which it was started.
     pub cwd: PathBuf,
     /// The inputs, an object.
@@ -158,7 +156,7 @@ pub struct Started {
     /// What it was asked to do.
     pub fingerprint: Fingerprint,
     /// `model`, `person`, `program` or `cache`: who makes the output.
-    pub by: String,
+    pub by: Actor,
     /// The exact work; absent for a transform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Arc<Work>>,
@@ -204,7 +202,7 @@ pub enum Event {
     /// A process took the run and drives it.
     RunResumed {
         /// Who.
-        by: String,
+        by: Actor,
         /// Counts the processes that drove it.
         epoch: u64,
         /// Why it stood still.
@@ -236,28 +234,28 @@ pub enum Event {
     /// A person stopped it for good.
     RunCancelled {
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person gave it another title.
     RunRenamed {
         /// The title.
         title: String,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// It goes on with another definition.
     RunUpdated {
         /// The content hash of that definition.
         definition: Fingerprint,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person raised the budget.
     BudgetRaised {
         /// The budget from now on.
         budget: Budget,
         /// Who.
-        by: String,
+        by: Actor,
     },
 
     /// An attempt is about to begin.
@@ -307,7 +305,7 @@ pub enum Event {
         /// `true`: the call is wanted again by itself. `false`: a gate about it follows, or the run is over.
         again: bool,
         /// Who, or why.
-        by: String,
+        by: Actor,
         /// What it took.
         #[serde(flatten)]
         measured: Measured,
@@ -325,7 +323,7 @@ pub enum Event {
         #[serde(default)]
         scope: Scope,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person changed an output.
     VersionEdited {
@@ -338,7 +336,7 @@ pub enum Event {
         /// The new output.
         output: Arc<Value>,
         /// Who.
-        by: String,
+        by: Actor,
     },
 
     /// Something waits for a person.
@@ -352,7 +350,7 @@ pub enum Event {
         /// The version.
         version: u32,
         /// Who; `rule` when no review was asked for.
-        by: String,
+        by: Actor,
         /// The checks that it fails all the same.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         overridden: Vec<String>,
@@ -367,7 +365,7 @@ pub enum Event {
         /// The work that was shown.
         fingerprint: Fingerprint,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person gave the value that a call asked for.
     CallAnswered {
@@ -381,7 +379,7 @@ pub enum Event {
         /// The value.
         value: Arc<Value>,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// The call is not performed.
     CallSkipped {
@@ -395,7 +393,7 @@ pub enum Event {
         /// The cause.
         because: String,
         /// Who; `flow` when a condition or a dependency decided.
-        by: String,
+        by: Actor,
     },
     /// The call failed without an attempt: its definition does not work out, or it was denied.
     CallFailed {
@@ -411,7 +409,7 @@ pub enum Event {
         /// Why.
         error: Failure,
         /// Who; `flow` when the definition does not work out.
-        by: String,
+        by: Actor,
     },
     /// What the call was made from has changed: it does not stand.
     CallStaled {
@@ -429,7 +427,7 @@ pub enum Event {
         /// What the output stands for from now on.
         fingerprint: Fingerprint,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// The call would be asked to do again what it did: it stands as before, at no cost.
     CallRestored {
@@ -469,7 +467,7 @@ pub enum Event {
         /// The call.
         key: Key,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person wants the call performed anew, with a fresh set of attempts.
     CallRequested {
@@ -479,7 +477,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<ToolCallId>,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A person chose another model for later attempts.
     ModelChosen {
@@ -493,7 +491,7 @@ pub enum Event {
         #[serde(default)]
         scope: Scope,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// The call is not wanted any more.
     CallCancelled {
@@ -530,7 +528,7 @@ pub enum Event {
         /// What.
         text: String,
         /// Who.
-        by: String,
+        by: Actor,
     },
     /// A document has a new version.
     DocumentWritten {
@@ -543,7 +541,7 @@ pub enum Event {
         /// The body.
         body: Untrusted,
         /// `model`, or who edited it.
-        by: String,
+        by: Actor,
     },
     /// Something that the person should know.
     Warned {

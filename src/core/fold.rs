@@ -6,9 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
 use super::document::{Document, DocumentVersion, Said};
-use super::event::{Event, FLOW, Lesson, Scope};
+use super::event::{Event, Lesson, Scope};
 use super::gate::GateFor;
 use super::key::Key;
 use super::model::Role;
@@ -136,7 +137,7 @@ impl Run {
                 document.versions.push(DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone() });
                 if self.kind == Kind::Instruct {
                     let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
-                    self.said.push(Said::Written { name: name.clone(), version, by_model: by == "model" });
+                    self.said.push(Said::Written { name: name.clone(), version, by_model: *by == Actor::Model });
                 }
                 if name == "result" && self.status == Status::Completed {
                     self.result = Some(RunResult { title: title.clone(), body: body.clone() });
@@ -197,11 +198,11 @@ impl Run {
             let Some(output) = made.map(|made| Arc::clone(&made.output)) else { return };
             let step = origin.step.clone();
             let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step));
-            call.take_over(seq, at, "moved", fingerprint, &output);
+            call.take_over(seq, at, Actor::Moved, fingerprint, &output);
             return;
         }
         let answered = match event {
-            Event::CallRequested { by, .. } if by == FLOW => self.answer_carried(key),
+            Event::CallRequested { by, .. } if *by == Actor::Flow => self.answer_carried(key),
             _ => Some(seq),
         };
         let step = event.step().unwrap_or_else(|| key.step());
@@ -218,18 +219,18 @@ impl Run {
             Event::AttemptFinished { attempt, output, problem, measured, .. } => {
                 self.usage += measured.usage;
                 call.under_way_ended();
-                let program = if let Some(attempt) = call.attempt_mut(*attempt) {
+                let by_model = if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Review;
                     attempt.measured = measured.clone();
                     attempt.problem.clone_from(problem);
                     attempt.versions.push(Version { by: attempt.by.clone(), output: Arc::clone(output) });
-                    attempt.by.clone()
+                    attempt.by == Actor::Model
                 } else {
-                    String::new()
+                    false
                 };
                 call.status = CallStatus::Pending;
                 // A turn of a conversation speaks as soon as it has ended; there is no review of it.
-                if program == "model"
+                if by_model
                     && self.kind == Kind::Instruct
                     && let Some(text) = turn_text(output)
                 {
@@ -323,7 +324,7 @@ impl Run {
                 call.again = false;
                 call.retry_at = None;
                 call.status = CallStatus::Skipped;
-                let by_person = by != FLOW;
+                let by_person = *by != Actor::Flow;
                 if by_person {
                     // What the person left out is not what later calls see.
                     call.stood.extend(call.standing.take());
@@ -345,7 +346,7 @@ impl Run {
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
             Event::CallRestored { fingerprint, .. } => call.restore(fingerprint),
             Event::CallAdopted { fingerprint, output, .. } => {
-                call.take_over(seq, at, "adopted", fingerprint, output);
+                call.take_over(seq, at, Actor::Adopted, fingerprint, output);
                 if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
                     let (attempt, version) = (standing.attempt, standing.version);
                     self.said.push(Said::Model { key: key.clone(), attempt, version });

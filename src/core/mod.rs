@@ -4,6 +4,7 @@
 //! State is a fold of events ([`run::Run::apply`]), and what a person may do is decided by
 //! [`decide`] from that state alone, so both can be tested as tables.
 
+pub mod actor;
 pub mod call;
 pub mod code;
 pub mod decide;

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
 use super::document::{Document, Said};
 use super::event::{Created, Event, Lesson, Origin, PauseReason, Recorded};
@@ -114,7 +115,7 @@ pub struct Run {
     /// Why it is paused.
     pub paused: Option<PauseReason>,
     /// Who started it.
-    pub by: String,
+    pub by: Actor,
     /// Where.
     pub cwd: PathBuf,
     /// The inputs, an object.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
@@ -67,7 +68,11 @@ impl Driver {
                         continue;
                     }
                     let Ok(provider) = self.enter_lane(&work) else { continue };
-                    self.stage_start(&want, &work, if matches!(*work, Work::Prompt(_)) { "model" } else { "program" });
+                    self.stage_start(
+                        &want,
+                        &work,
+                        if matches!(*work, Work::Prompt(_)) { Actor::Model } else { Actor::Program },
+                    );
                     taken.add(&want.lanes, estimate);
                     self.starting.push(Starting { want, estimate, provider });
                 }
@@ -88,7 +93,7 @@ impl Driver {
         taken
     }
 
-    fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: &str) -> u32 {
+    fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: Actor) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
         // What was computed stands in the output; only a schema is needed to judge an edit of it.
@@ -100,7 +105,7 @@ impl Driver {
                 step: want.step.clone(),
                 attempt,
                 fingerprint: want.fingerprint.clone(),
-                by: by.to_owned(),
+                by,
                 work,
                 item: want.item.clone(),
                 depends: want.depends.clone(),
@@ -114,7 +119,7 @@ impl Driver {
     /// A pure step is performed where it stands; it can be computed again, so it needs no commit of its own.
     pub(super) fn compute(&mut self, want: &Want) {
         let Work::Transform { value, schema } = &*want.work else { return };
-        let attempt = self.stage_start(want, &want.work, "program");
+        let attempt = self.stage_start(want, &want.work, Actor::Program);
         let problem = schema.as_ref().and_then(|schema| crate::core::schema::validate(schema, value).err());
         let output = Arc::new(value.clone());
         self.stage(
@@ -126,7 +131,7 @@ impl Driver {
     /// A form is an attempt that the person makes.
     pub(super) fn ask(&mut self, want: &Want) {
         let Work::Ask { text, fields } = &*want.work else { return };
-        let attempt = self.stage_start(want, &want.work, "person");
+        let attempt = self.stage_start(want, &want.work, Actor::Person);
         let gate = Gate {
             call: None,
             key: want.key.clone(),
@@ -151,7 +156,7 @@ impl Driver {
         if from == self.run.id {
             return false;
         }
-        let attempt = self.stage_start(want, &want.work, "cache");
+        let attempt = self.stage_start(want, &want.work, Actor::Cache);
         let measured = Measured { notes: vec![format!("taken from run {}", from.short())], ..Measured::default() };
         let output = Arc::new(output);
         self.stage(Event::AttemptFinished { key: want.key.clone(), attempt, output, problem: None, measured }, false);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::core::actor::Actor;
 use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
@@ -13,9 +14,6 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnTimeout, Span};
 use crate::core::task::{Body, Task};
-
-/// Who decides in the place of a person.
-const BY: &str = "deadline";
 
 /// How long the gates of a step may stay open, and what answers them then, by the step's id.
 pub type Deadlines = HashMap<String, (Span, OnTimeout)>;
@@ -73,7 +71,7 @@ impl Waits<'_> {
 
     fn answer(&self) -> Option<Event> {
         let Self { call, gate, within, .. } = self;
-        let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
+        let (key, step, by) = (call.key.clone(), call.step.clone(), Actor::Deadline);
         let because = format!("nobody decided within {within}");
         Some(match self.then {
             OnTimeout::Accept if gate.allows(Answer::Accept) => {

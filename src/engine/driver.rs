@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::actor::Actor;
 use crate::core::decide::Refusal;
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
@@ -347,14 +348,14 @@ impl Driver {
     fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) {
         if self.run.kind == Kind::Workflow {
             let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
-            let by_model = versions.iter().rev().find(|version| version.by == "model");
+            let by_model = versions.iter().rev().find(|version| version.by == Actor::Model);
             if by_model.is_some_and(|version| version.title == title && version.body == body) {
                 if let Some(newest) = versions.last() {
                     (title, body) = (newest.title.clone(), newest.body.clone());
                 }
             } else {
                 let version = u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let (name, by) = ("result".to_owned(), "model".to_owned());
+                let (name, by) = ("result".to_owned(), Actor::Model);
                 let (title, body) = (title.clone(), body.clone());
                 self.stage(Event::DocumentWritten { name, version, title, body, by }, false);
             }

@@ -38,6 +38,7 @@ pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
+use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
@@ -69,7 +70,7 @@ pub struct Ports {
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
-    pub who: String,
+    pub who: Actor,
     /// What is run when a run waits, fails or is done. One more argument says so in a line; the environment has
     /// `STEPWELL_STATUS`, `STEPWELL_RUN` and `STEPWELL_TITLE`.
     pub notify: Vec<String>,

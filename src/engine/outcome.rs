@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::event::{Event, Lesson, Measured, Scope};
 use crate::core::failure::{Failure, FailureClass};
@@ -44,7 +45,7 @@ pub fn events(
         }
         Performed::Cancelled { partial, measured, .. } => {
             let measured = Measured { ms, ..measured };
-            vec![Event::AttemptCancelled { key, attempt, partial, again: false, by: "person".to_owned(), measured }]
+            vec![Event::AttemptCancelled { key, attempt, partial, again: false, by: Actor::Person, measured }]
         }
     }
 }
@@ -67,7 +68,7 @@ pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, program: Op
     match attempt.on_crash {
         OnCrash::Ask => Event::GateOpened(in_doubt(&key, number, &why, &partial)),
         OnCrash::Rerun => {
-            let by = "crash".to_owned();
+            let by = Actor::Crash;
             Event::AttemptCancelled { key, attempt: number, partial, again: true, by, measured }
         }
         OnCrash::Fail => {

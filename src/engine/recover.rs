@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, CallStatus};
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
@@ -31,11 +32,11 @@ pub fn abandoned(run: &Run, state: &StateFolder, left: &[Program]) -> (Vec<Event
 }
 
 /// A fresh set of attempts for every call that failed.
-pub fn failed_again(run: &Run, who: &str) -> Vec<Event> {
+pub fn failed_again(run: &Run, who: &Actor) -> Vec<Event> {
     run.calls
         .values()
         .filter(|call| call.status == CallStatus::Failed)
-        .map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.to_owned() })
+        .map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.clone() })
         .collect()
 }
 
@@ -43,11 +44,11 @@ pub fn failed_again(run: &Run, who: &str) -> Vec<Event> {
 ///
 /// # Errors
 /// When it is over already.
-pub fn cancelled(run: &Run, who: &str) -> Result<Vec<Event>, Refusal> {
+pub fn cancelled(run: &Run, who: &Actor) -> Result<Vec<Event>, Refusal> {
     match run.status {
         Status::Cancelled => Err(Refusal::new(ErrorCode::Over, "the run was cancelled already")),
         Status::Completed => Err(Refusal::new(ErrorCode::Over, "the run is completed; there is nothing to cancel")),
-        _ => Ok(vec![Event::RunCancelled { by: who.to_owned() }]),
+        _ => Ok(vec![Event::RunCancelled { by: who.clone() }]),
     }
 }
 

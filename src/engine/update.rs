@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Refusal};
-use crate::core::event::{Event, FLOW};
+use crate::core::event::Event;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -47,7 +48,7 @@ impl Engine {
                     // Code goes on to its later calls only from an output: the old one is taken for the new one.
                     Event::CallStaled { key, fingerprint, .. } => {
                         again.insert(key.clone());
-                        let (key, fingerprint, by) = (key.clone(), fingerprint.clone(), FLOW.to_owned());
+                        let (key, fingerprint, by) = (key.clone(), fingerprint.clone(), Actor::Flow);
                         kept.push(Event::CallKept { key, fingerprint, by });
                     }
                     Event::CallCancelled { key, .. } | Event::CallSkipped { key, .. } => {

@@ -153,7 +153,7 @@ impl Page {
             run.task,
             run.id,
             run.status.name(),
-            visible(&run.by, false),
+            visible(run.by.as_str(), false),
             visible(&run.cwd.to_string_lossy(), false),
             run.usage.tokens(),
             run.usage.usd,
@@ -195,13 +195,13 @@ impl Page {
     fn call(&mut self, call: &Call) {
         self.heading(3, &name(call));
         for attempt in &call.attempts {
-            let model = attempt.measured.model.as_deref().unwrap_or(&attempt.by);
+            let model = attempt.measured.model.as_deref().unwrap_or(attempt.by.as_str());
             let stands = call.standing.as_ref().filter(|standing| standing.attempt == attempt.number);
             self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(model, false), how(attempt)));
             for (number, version) in (1u32..).zip(&attempt.versions) {
                 let mark = if stands.is_some_and(|standing| standing.version == number) { ", accepted" } else { "" };
                 if attempt.versions.len() > 1 {
-                    self.paragraph(&format!("*Version {number} by {}{mark}*", visible(&version.by, false)));
+                    self.paragraph(&format!("*Version {number} by {}{mark}*", visible(version.by.as_str(), false)));
                 }
                 self.value(&version.output);
             }
@@ -232,7 +232,7 @@ impl Page {
     fn document(&mut self, document: &Document) {
         self.heading(2, &format!("Document `{}`", visible(&document.name, false)));
         for (number, version) in (1u32..).zip(&document.versions) {
-            let by = visible(&version.by, false);
+            let by = visible(version.by.as_str(), false);
             self.heading(3, &format!("Version {number} by {by}: {}", version.title.line()));
             self.text(&version.body.block());
         }
@@ -259,7 +259,7 @@ impl Page {
                 attempt.started_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
                 call.key,
                 attempt.number,
-                cell(measured.model.as_deref().unwrap_or(&attempt.by)),
+                cell(measured.model.as_deref().unwrap_or(attempt.by.as_str())),
                 cell(&how(attempt)),
                 measured.ms,
                 measured.usage.tokens(),

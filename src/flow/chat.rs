@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Approval, End, Flow, Session, Want, Wants};
+use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{Said, Turn};
 use crate::core::event::Event;
@@ -134,7 +135,7 @@ impl Now<'_> {
         {
             let (key, attempt) = (call.key.clone(), attempt.number);
             let after = self.consequence(&key, attempt, version, &made.output);
-            let accepted = Event::CallAccepted { key, attempt, version, by: "rule".into(), overridden: Vec::new() };
+            let accepted = Event::CallAccepted { key, attempt, version, by: Actor::Rule, overridden: Vec::new() };
             return Wants { notes: std::iter::once(accepted).chain(after).collect(), ..Wants::default() };
         }
         let stopped = matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again;
@@ -165,7 +166,7 @@ impl Now<'_> {
                     version: u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1),
                     title: if title.is_empty() { self.run.title.as_str().into() } else { title },
                     body,
-                    by: "model".to_owned(),
+                    by: Actor::Model,
                 })
             }
         }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::core::actor::Actor;
 use crate::core::call::{CallStatus, Ending};
-use crate::core::event::{Event, FLOW};
+use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
@@ -133,7 +134,7 @@ impl<'a> Evaluation<'a> {
                 && matches!(&call.ending, Some(Ending::Skipped { because: b, .. }) if *b == because)
         });
         if !known {
-            self.note(Event::CallSkipped { call: None, key, step: step.to_owned(), because, by: FLOW.to_owned() });
+            self.note(Event::CallSkipped { call: None, key, step: step.to_owned(), because, by: Actor::Flow });
         }
     }
 
@@ -167,7 +168,7 @@ impl<'a> Evaluation<'a> {
                 version: u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1),
                 title: Untrusted::from(title),
                 body: Untrusted::from(body),
-                by: "model".to_owned(),
+                by: Actor::Model,
             });
         }
     }
@@ -191,7 +192,7 @@ impl<'a> Evaluation<'a> {
                     key: call.key.clone(),
                     step: call.step.clone(),
                     because: "it is not wanted any more".to_owned(),
-                    by: FLOW.to_owned(),
+                    by: Actor::Flow,
                 });
             }
         }

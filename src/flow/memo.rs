@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
+use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::event::{Event, FLOW};
+use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
@@ -307,7 +308,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
                 key,
                 attempt: attempt.number,
                 version,
-                by: "rule".to_owned(),
+                by: Actor::Rule,
                 overridden: Vec::new(),
             });
         }
@@ -317,7 +318,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
             step: node.step.id.clone(),
             fingerprint: attempt.fingerprint.clone(),
             error,
-            by: FLOW.to_owned(),
+            by: Actor::Flow,
         }),
     }
     Seen::waiting()
@@ -342,7 +343,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
         because: because.clone(),
     });
     if is_answered(run, call, &because) {
-        evaluation.note(Event::CallRequested { call: None, key: asked.key.clone(), by: FLOW.to_owned() });
+        evaluation.note(Event::CallRequested { call: None, key: asked.key.clone(), by: Actor::Flow });
         return Seen::waiting();
     }
     let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
@@ -473,7 +474,7 @@ fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, eva
         step: asked.node.step.id.clone(),
         fingerprint,
         error,
-        by: FLOW.to_owned(),
+        by: Actor::Flow,
     });
     Seen::waiting()
 }

@@ -47,7 +47,7 @@ impl Names {
             ("id", Value::from(run.id.to_string())),
             ("title", Value::from(run.first_title.clone())),
             ("task", Value::from(run.task.clone())),
-            ("by", Value::from(run.by.clone())),
+            ("by", Value::from(run.by.as_str())),
             ("cwd", Value::from(run.cwd.display().to_string())),
             ("date", Value::from(run.created_at.format("%Y-%m-%d").to_string())),
         ]);

@@ -197,7 +197,7 @@ impl Sim {
 
     pub fn decide(&mut self, key: &str, what: What) {
         let decision = Decision::new(key.parse().unwrap(), what);
-        let events = decide(&self.run, &decision, "ana@here").unwrap();
+        let events = decide(&self.run, &decision, &"ana@here".into()).unwrap();
         for event in &events {
             self.apply(event.clone());
         }

@@ -42,7 +42,7 @@ impl Story {
             task: task.to_owned(),
             kind,
             title: title.to_owned(),
-            by: "ana@host".to_owned(),
+            by: "ana@host".into(),
             cwd: "/home/ana".into(),
             inputs: Arc::new(json!({"topic": "the sea"})),
             definition: fingerprint(),
@@ -86,7 +86,7 @@ impl Story {
             key,
             attempt,
             fingerprint: fingerprint(),
-            by: "model".to_owned(),
+            by: "model".into(),
             work: Some(Arc::new(work)),
             item: item.map(Arc::new),
             depends: Vec::new(),
@@ -139,7 +139,7 @@ impl Story {
             key: key.parse().unwrap(),
             attempt,
             version: 1,
-            by: "ana@host".to_owned(),
+            by: "ana@host".into(),
             overridden: Vec::new(),
         })
     }

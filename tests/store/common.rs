@@ -76,7 +76,7 @@ pub fn created(task: &str, inputs: Value) -> Created {
         task: task.to_owned(),
         kind: Kind::Workflow,
         title: format!("{task}, a run"),
-        by: "ana@host".to_owned(),
+        by: "ana@host".into(),
         cwd: "/home/ana".into(),
         inputs: Arc::new(inputs),
         definition: pinned(task).hash().unwrap(),
@@ -127,7 +127,7 @@ pub fn started(at: &str, attempt: u32) -> Event {
         step: key(at).step().to_owned(),
         attempt,
         fingerprint: fingerprint(at),
-        by: "model".to_owned(),
+        by: "model".into(),
         work: None,
         item: None,
         depends: Vec::new(),
@@ -145,7 +145,7 @@ pub fn review(at: &str, attempt: u32) -> Event {
 }
 
 pub fn accepted(at: &str, attempt: u32) -> Event {
-    Event::CallAccepted { key: key(at), attempt, version: 1, by: "ana@host".to_owned(), overridden: Vec::new() }
+    Event::CallAccepted { key: key(at), attempt, version: 1, by: "ana@host".into(), overridden: Vec::new() }
 }
 
 /// A completed run whose one output is `text`.

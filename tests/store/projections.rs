@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
+use stepwell::core::actor::Actor;
 use stepwell::core::event::{Event, Measured, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Answer, BudgetBody, Gate, GateBody, InputBody, ReviewBody};
@@ -20,7 +21,7 @@ const KEYS: [&str; 3] = ["plan", "write[0]", "write[1]"];
 fn event() -> impl Strategy<Value = Event> {
     (0..KEYS.len(), 0..KEYS.len(), 1u32..3, 0u32..26, "[a-d]{2,4}").prop_map(|(at, other, attempt, which, word)| {
         let key = key(KEYS[at]);
-        let by = "ana".to_owned();
+        let by = Actor::named("ana");
         let gate = |body| {
             let allowed = vec![Answer::Accept];
             Event::GateOpened(Gate { call: None, key: key.clone(), attempt, version: 1, body, allowed })

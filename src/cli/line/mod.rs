@@ -18,6 +18,7 @@ pub use self::form::fill;
 pub use self::keyboard::{Asker, Away, Signals, read_line};
 pub use self::review::read as read_edit;
 use super::out;
+use crate::core::actor::Actor;
 use crate::core::event::{Event, Measured, Recorded, Started};
 use crate::core::gate::Gate;
 use crate::core::key::Key;
@@ -122,7 +123,7 @@ impl Teller {
             {
                 self.current.clone_from(&self.headed);
             }
-            Event::CallAccepted { key, by, overridden, .. } if by != "rule" && !self.streams => {
+            Event::CallAccepted { key, by, overridden, .. } if *by != Actor::Rule && !self.streams => {
                 let all_the_same = if overridden.is_empty() { "" } else { ", although it fails a check" };
                 out::say(&format!("{key}: accepted by {by}{all_the_same}"));
             }

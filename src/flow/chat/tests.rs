@@ -132,14 +132,16 @@ impl World {
     }
 
     fn says(&mut self, text: &str) {
-        for event in decide::message(&self.run, text, "ana@host").unwrap() {
+        for event in decide::message(&self.run, text, &"ana@host".into()).unwrap() {
             self.add(event);
         }
     }
 
     fn edits(&mut self, body: &str) {
         let (version, title) = self.run.documents[DOCUMENT].newest().map(|(n, v)| (n, v.title.clone())).unwrap();
-        for event in decide::edit_document(&self.run, DOCUMENT, version, title.data(), body, "ana@host").unwrap() {
+        for event in
+            decide::edit_document(&self.run, DOCUMENT, version, title.data(), body, &"ana@host".into()).unwrap()
+        {
             self.add(event);
         }
     }
@@ -301,11 +303,12 @@ fn a_reply_that_is_taken_up_again_is_asked_for_where_it_stood_and_writes_a_versi
     world.answers(&deliver("two"));
     world.completes();
     for event in
-        decide::decide(&world.run, &decide::Decision::new(first.clone(), decide::What::Reopen), "ana@host").unwrap()
+        decide::decide(&world.run, &decide::Decision::new(first.clone(), decide::What::Reopen), &"ana@host".into())
+            .unwrap()
     {
         world.add(event);
     }
-    let (attempt, scope, by) = (1, Scope::This, "ana@host".to_owned());
+    let (attempt, scope, by) = (1, Scope::This, "ana@host".into());
     world.add(Event::AttemptRejected { key: first.clone(), attempt, instruction: "kinder".into(), scope, by });
     assert_eq!(world.messages().len(), 2, "{:?}", world.messages());
     assert_eq!(world.answers(&deliver("one, kinder")), first);
@@ -352,14 +355,14 @@ proptest! {
                 (4, Some(key)) => {
                     let what = if coin { decide::What::Again { model: None } } else { decide::What::Reopen };
                     let decision = decide::Decision::new(key, what);
-                    for event in decide::decide(&world.run, &decision, "ana@host").unwrap_or_default() {
+                    for event in decide::decide(&world.run, &decision, &"ana@host".into()).unwrap_or_default() {
                         world.add(event);
                     }
                 }
                 (5, Some(key)) => {
                     let what = if coin { decide::What::Skip } else { decide::What::Accept };
                     let decision = decide::Decision::new(key, what);
-                    for event in decide::decide(&world.run, &decision, "ana@host").unwrap_or_default() {
+                    for event in decide::decide(&world.run, &decision, &"ana@host".into()).unwrap_or_default() {
                         world.add(event);
                     }
                 }

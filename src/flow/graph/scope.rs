@@ -14,8 +14,9 @@ use serde_json::json;
 use super::before::Ready;
 use super::slot::{Slot, Turn};
 use super::view;
+use crate::core::actor::Actor;
 use crate::core::call::CallStatus;
-use crate::core::event::{Event, FLOW};
+use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::{Key, Segment};
@@ -533,7 +534,7 @@ impl Scope {
                 step: node.step.id.clone(),
                 fingerprint,
                 error: failure.clone(),
-                by: FLOW.to_owned(),
+                by: Actor::Flow,
             });
         }
         let state = &mut self.states[at];

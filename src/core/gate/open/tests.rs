@@ -79,7 +79,7 @@ impl Made {
 
     fn decides(&mut self, call: Option<ToolCallId>, what: What) -> Result<(), Refusal> {
         let decision = Decision { call, ..Decision::new(key(), what) };
-        let events = decide(&self.0, &decision, "a@b")?;
+        let events = decide(&self.0, &decision, &"a@b".into())?;
         for event in &events {
             self.add(event);
         }

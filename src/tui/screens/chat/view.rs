@@ -146,7 +146,7 @@ impl ChatScreen {
         canvas.seen.output = Extent { lines, height: inner.height.into() };
         self.body.paint(inner, canvas.buf, self.page.top(canvas.seen.output), &theme);
         let all = self.written().map_or(0, |written| written.versions.len());
-        let by = if version.by == "model" { "model" } else { "mine" };
+        let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
         canvas.marker(area, &format!(" version {number} of {all} ({by}) "), theme.muted);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::retry::Retry;
+use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::What;
 use crate::core::text::Untrusted;
@@ -119,7 +120,7 @@ impl Over {
 #[derive(Debug)]
 pub struct Compare {
     /// Every version: attempt, version, by whom.
-    versions: Vec<(u32, u32, String, Arc<Value>)>,
+    versions: Vec<(u32, u32, Actor, Arc<Value>)>,
     /// The later one.
     at: usize,
     /// What it is compared with, an earlier one.
@@ -169,7 +170,7 @@ impl Compare {
     pub fn title(&self) -> String {
         let name = |at: usize| {
             let (attempt, version, by, _) = &self.versions[at];
-            let by = if by == "model" { "model" } else { "mine" };
+            let by = if by.is_person() { "mine" } else { by.as_str() };
             if *version > 1 {
                 format!("attempt {attempt}, version {version} ({by})")
             } else {

@@ -35,7 +35,7 @@ fn poem() -> Story {
             attempt: 1,
             instruction: "make it rhyme".to_owned(),
             scope: Scope::This,
-            by: "ana@host".to_owned(),
+            by: "ana@host".into(),
         })
         .start("write[1]", 2, item("The harbour at night"))
         .finish("write[1]", 2, json!(STANZA))
@@ -135,7 +135,7 @@ fn a_key_answers_what_was_on_screen_even_if_more_arrived_since() {
         attempt: 2,
         version: 2,
         output: Arc::new(json!("other")),
-        by: "bo@host".to_owned(),
+        by: "bo@host".into(),
     });
     screen.update(Message::Run(Arc::new(newer.run)));
     let effects = screen.update(Message::Key(key("a"))).0;
@@ -234,7 +234,7 @@ fn a_comparison_opens_on_model_against_mine() {
         attempt: 2,
         version: 2,
         output: Arc::new(json!(STANZA.replace("lean", "reach"))),
-        by: "ana@host".to_owned(),
+        by: "ana@host".into(),
     });
     let mut screen = open(story);
     press(&mut screen, &["d"]);
