@@ -20,8 +20,11 @@ use super::model::Finish;
 use super::step::OnCrash;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::tool_call::ToolCallId;
 use super::usage::{Budget, Usage};
 use super::work::Work;
+
+mod subject;
 
 /// Who decides where no person does: the definition.
 pub const FLOW: &str = "flow";
@@ -358,6 +361,9 @@ pub enum Event {
     CallApproved {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The work that was shown.
         fingerprint: Fingerprint,
         /// Who.
@@ -367,6 +373,9 @@ pub enum Event {
     CallAnswered {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The attempt that asked.
         attempt: u32,
         /// The value.
@@ -378,6 +387,9 @@ pub enum Event {
     CallSkipped {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// The cause.
@@ -389,6 +401,9 @@ pub enum Event {
     CallFailed {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// What it was asked to do.
@@ -460,6 +475,9 @@ pub enum Event {
     CallRequested {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Who.
         by: String,
     },
@@ -543,57 +561,4 @@ pub enum Event {
     /// A later version wrote it.
     #[serde(skip)]
     Unknown(Unknown),
-}
-
-impl Event {
-    /// The call that this event is about.
-    #[must_use]
-    pub fn key(&self) -> Option<&Key> {
-        match self {
-            Self::AttemptStarted(started) => Some(&started.key),
-            Self::GateOpened(gate) => Some(&gate.key),
-            Self::AttemptFinished { key, .. }
-            | Self::AttemptFailed { key, .. }
-            | Self::AttemptCancelled { key, .. }
-            | Self::AttemptRejected { key, .. }
-            | Self::VersionEdited { key, .. }
-            | Self::CallAccepted { key, .. }
-            | Self::CallApproved { key, .. }
-            | Self::CallAnswered { key, .. }
-            | Self::CallSkipped { key, .. }
-            | Self::CallFailed { key, .. }
-            | Self::CallStaled { key, .. }
-            | Self::CallKept { key, .. }
-            | Self::CallRestored { key, .. }
-            | Self::CallMoved { key, .. }
-            | Self::CallAdopted { key, .. }
-            | Self::CallReopened { key, .. }
-            | Self::CallRequested { key, .. }
-            | Self::ModelChosen { key, .. }
-            | Self::CallCancelled { key, .. }
-            | Self::FlowDecided { key, .. }
-            | Self::StateSet { key, .. } => Some(key),
-            Self::Warned { .. }
-            | Self::RunCreated(_)
-            | Self::RunResumed { .. }
-            | Self::RunWaiting {}
-            | Self::RunPaused { .. }
-            | Self::RunCompleted { .. }
-            | Self::RunFailed { .. }
-            | Self::RunCancelled { .. }
-            | Self::RunRenamed { .. }
-            | Self::RunUpdated { .. }
-            | Self::BudgetRaised { .. }
-            | Self::MessageAdded { .. }
-            | Self::DocumentWritten { .. }
-            | Self::Logged { .. }
-            | Self::Unknown(_) => None,
-        }
-    }
-
-    /// The work, where the event holds it.
-    #[must_use]
-    pub fn work(&self) -> Option<&Arc<Work>> {
-        if let Self::AttemptStarted(started) = self { started.work.as_ref() } else { None }
-    }
 }

@@ -128,6 +128,7 @@ impl Driver {
         let Work::Ask { text, fields } = &*want.work else { return };
         let attempt = self.stage_start(want, &want.work, "person");
         let gate = Gate {
+            call: None,
             key: want.key.clone(),
             attempt,
             version: 0,

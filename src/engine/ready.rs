@@ -95,7 +95,7 @@ pub fn ready(
             return Step::Until(at);
         }
     }
-    let gate = call.and_then(|call| call.gate.as_ref());
+    let gate = call.and_then(|call| call.gates.own());
     if let Some(wanted) = approval(run, want) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
         return if asked { Step::Wait } else { Step::Ask(wanted) };
@@ -145,6 +145,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         return None;
     }
     Some(Gate {
+        call: None,
         key: want.key.clone(),
         attempt: call.map_or(1, crate::core::call::Call::next_attempt),
         version: 0,
@@ -160,6 +161,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
 
 fn secret(want: &Want, name: &str) -> Gate {
     Gate {
+        call: None,
         key: want.key.clone(),
         attempt: 0,
         version: 0,
@@ -170,6 +172,7 @@ fn secret(want: &Want, name: &str) -> Gate {
 
 fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
+        call: None,
         key: want.key.clone(),
         attempt: 0,
         version: 0,

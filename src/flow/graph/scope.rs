@@ -528,6 +528,7 @@ impl Scope {
         let fingerprint = Fingerprint::of_bytes(failure.message.as_bytes());
         if evaluation.run.call(&key).is_none_or(|call| call.status != CallStatus::Failed) {
             evaluation.note(Event::CallFailed {
+                call: None,
                 key: key.clone(),
                 step: node.step.id.clone(),
                 fingerprint,
