@@ -11,7 +11,7 @@ use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, journal, out};
 use crate::core::code::ErrorCode;
-use crate::core::event::Origin;
+use crate::core::event::{Origin, OriginKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -104,7 +104,7 @@ async fn follow(app: &App, run: RunId, place: &Place, wanted: AfterArgs, how: Ho
             session: old.session.clone(),
             model: None,
             budget: None,
-            origin: Some(Origin { run: before, how: "successor".to_owned(), at: None }),
+            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None }),
         };
         let run = engine.start(&start)?;
         out::say(&format!("run {} follows: {task}", run.short()));
@@ -137,7 +137,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
         session: old.session.clone(),
         model: old.model.clone(),
         budget: budget(args.budget.budget).or(old.budget),
-        origin: Some(Origin { run: old.id, how: "rerun".to_owned(), at: None }),
+        origin: Some(Origin { run: old.id, how: OriginKind::Rerun, at: None }),
     };
     let run = engine.start(&start)?;
     out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));

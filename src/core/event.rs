@@ -25,7 +25,12 @@ use super::tool_call::ToolCallId;
 use super::usage::{Budget, Usage};
 use super::work::Work;
 
+mod flow_decision;
+mod origin;
 mod subject;
+
+pub use flow_decision::FlowDecision;
+pub use origin::{Origin, OriginKind};
 
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,18 +84,6 @@ impl PauseReason {
             Self::Crashed => "crashed",
         }
     }
-}
-
-/// The run that a run was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// That run.
-    pub run: RunId,
-    /// `rerun`, `fork`, `successor` or `follow_up`.
-    pub how: String,
-    /// The key at which it was forked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Key>,
 }
 
 /// An instruction that a person wants to hold for all later runs of a step.
@@ -505,9 +498,8 @@ pub enum Event {
     FlowDecided {
         /// The call or step that it is about.
         key: Key,
-        /// `when`, `switch`, `until`, `first`, `stop_when`; `for_each`, whose value is how many items the list has;
-        /// of a script `now`, `settled`.
-        what: String,
+        /// What.
+        what: FlowDecision,
         /// What came out.
         value: Value,
         /// The expression, and the values that it saw.

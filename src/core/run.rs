@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
 use super::document::{Document, Said};
-use super::event::{Created, Event, Lesson, Origin, PauseReason, Recorded};
+use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateFor};
@@ -87,8 +87,8 @@ pub struct RunResult {
 /// Something that the flow decided, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decided {
-    /// `when`, `switch`, `until`, `first`, `stop_when`; `for_each`, whose value is how many items the list has.
-    pub what: String,
+    /// What.
+    pub what: FlowDecision,
     /// What came out.
     pub value: Value,
     /// The expression, and the values that it saw.
@@ -331,7 +331,7 @@ impl Run {
     /// the list is made.
     #[must_use]
     pub fn items(&self, step: &Key) -> Option<usize> {
-        let decided = self.decided.get(step)?.iter().find(|decided| decided.what == "for_each")?;
+        let decided = self.decided.get(step)?.iter().find(|decided| decided.what == FlowDecision::ForEach)?;
         usize::try_from(decided.value.as_u64()?).ok()
     }
 

@@ -9,7 +9,7 @@ use crate::core::call::Call;
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::document::Said;
-use crate::core::event::{Created, Event, Origin};
+use crate::core::event::{Created, Event, Origin, OriginKind};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
@@ -116,7 +116,7 @@ impl Engine {
             session: old.session.clone(),
             model: old.model.clone(),
             budget: old.budget,
-            origin: Some(Origin { run: old.id, how: "fork".to_owned(), at: Some(fork.at.clone()) }),
+            origin: Some(Origin { run: old.id, how: OriginKind::Fork, at: Some(fork.at.clone()) }),
         };
         self.create(&start, &adopted)
     }

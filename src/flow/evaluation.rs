@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{CallStatus, Ending};
-use crate::core::event::Event;
+use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
@@ -109,9 +109,9 @@ impl<'a> Evaluation<'a> {
 
     /// What the journal has of a decision of the flow.
     #[must_use]
-    pub fn decided(&self, key: &Key, what: &str) -> Option<&'a Value> {
+    pub fn decided(&self, key: &Key, what: &FlowDecision) -> Option<&'a Value> {
         let decided = self.run.decided.get(key)?;
-        decided.iter().find(|decided| decided.what == what).map(|decided| &decided.value)
+        decided.iter().find(|decided| decided.what == *what).map(|decided| &decided.value)
     }
 
     /// Whether the journal has any call of a step.
@@ -121,9 +121,9 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Notes a decision of the flow, unless the journal has it.
-    pub fn decide(&mut self, key: Key, what: &str, value: Value, why: impl FnOnce() -> Value) {
-        if self.decided(&key, what) != Some(&value) {
-            self.note(Event::FlowDecided { key, what: what.to_owned(), value, why: why() });
+    pub fn decide(&mut self, key: Key, what: FlowDecision, value: Value, why: impl FnOnce() -> Value) {
+        if self.decided(&key, &what) != Some(&value) {
+            self.note(Event::FlowDecided { key, what, value, why: why() });
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use stepwell::core::actor::Actor;
 use stepwell::core::call::AttemptStatus;
 use stepwell::core::decide::{Decision, What};
 use stepwell::core::event::{Event, Recorded};
@@ -57,7 +58,7 @@ pub fn check(place: &Place) {
     assert_eq!(rejected.filter_map(|a| a.instruction.as_ref()).map(|i| i.text.as_str()).collect::<Vec<_>>(), [RHYME]);
     for key in ["plan", "write[0]", "write[2]", "pay[0]", "pay[1]", "form"] {
         let attempts = &fork.run.call(&key.parse().unwrap()).unwrap().attempts;
-        assert!(attempts.iter().all(|attempt| attempt.by == "adopted"), "`{key}` of the fork: {attempts:?}");
+        assert!(attempts.iter().all(|attempt| attempt.by == Actor::Adopted), "`{key}` of the fork: {attempts:?}");
     }
     what_was_shown_as_saved_is_there(place, &kept);
     what_was_decided_is_there(place, &kept);
@@ -65,7 +66,7 @@ pub fn check(place: &Place) {
 }
 
 fn has(attempt: &stepwell::core::call::Attempt, text: &str) -> bool {
-    attempt.versions.iter().any(|version| *version.output == text && version.by == "ana@here")
+    attempt.versions.iter().any(|version| *version.output == text && version.by.as_str() == "ana@here")
 }
 
 fn nothing_runs_after_a_recovery(run: RunId, journal: &[Recorded]) {
@@ -74,7 +75,7 @@ fn nothing_runs_after_a_recovery(run: RunId, journal: &[Recorded]) {
             continue;
         }
         let settles = |event: &Event| match event {
-            Event::AttemptCancelled { by, .. } => by == "crash",
+            Event::AttemptCancelled { by, .. } => *by == Actor::Crash,
             Event::GateOpened(gate) => gate.kind() == GateFor::InDoubt,
             _ => false,
         };
@@ -108,7 +109,9 @@ fn what_was_decided_is_there(place: &Place, kept: &[Kept]) {
             *key == decision.key && decision.attempt.is_none_or(|attempt| attempt == number)
         };
         let found = kept.journal.iter().any(|recorded| match (&decision.what, &recorded.event) {
-            (What::Accept, Event::CallAccepted { key, attempt, by, .. }) => by == "ana@here" && same(key, *attempt),
+            (What::Accept, Event::CallAccepted { key, attempt, by, .. }) => {
+                by.as_str() == "ana@here" && same(key, *attempt)
+            }
             (What::Edit { output: edited, .. }, Event::VersionEdited { key, attempt, output, .. }) => {
                 same(key, *attempt) && **output == *edited
             }

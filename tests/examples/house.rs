@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use stepwell::catalog::{Catalog, Places};
 use stepwell::core::call::Call;
 use stepwell::core::decide::{Decision, What};
-use stepwell::core::event::Event;
+use stepwell::core::event::{Event, FlowDecision};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::GateFor;
 use stepwell::core::id::RunId;
@@ -350,9 +350,9 @@ pub fn because(run: &Run, key: &str) -> String {
 }
 
 /// What the flow decided at a step.
-pub fn decided(run: &Run, key: &str, what: &str) -> Value {
+pub fn decided(run: &Run, key: &str, what: &FlowDecision) -> Value {
     let decided = run.decided.get(&key.parse().unwrap()).into_iter().flatten();
-    decided.filter(|decided| decided.what == what).map(|decided| decided.value.clone()).next().unwrap_or_default()
+    decided.filter(|decided| decided.what == *what).map(|decided| decided.value.clone()).next().unwrap_or_default()
 }
 
 /// The user's text of a request.

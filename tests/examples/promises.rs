@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use stepwell::core::call::AttemptStatus;
 use stepwell::core::decide::What;
-use stepwell::core::event::Event;
+use stepwell::core::event::{Event, FlowDecision};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{GateBody, GateFor};
 use stepwell::core::model::Role;
@@ -47,7 +47,7 @@ example!(files_two_at_a_time_are_in_order_and_two_at_a_time, {
     let house = House::together(2);
     let state = house.run("files_two_at_a_time", json!({})).await;
     assert_eq!(house.most_at_once(), 2);
-    assert_eq!(decided(&state, "digest", "for_each"), 4);
+    assert_eq!(decided(&state, "digest", &FlowDecision::ForEach), 4);
     let heads: Vec<&str> =
         body(&state).lines().filter_map(|line| line.split(':').next().filter(|h| h.contains(".txt"))).collect();
     assert_eq!(heads, ["1. north.txt", "2. east.txt", "3. south.txt", "4. west.txt"]);
@@ -84,7 +84,7 @@ example!(product_texts_keeps_every_branch_of_a_list_in_a_list, {
     {
         assert!(prompt(&grade).contains(text), "{text} in {}", prompt(&grade));
     }
-    assert_eq!((title(&state), decided(&state, "product[0].translate", "for_each")), ("7 of 10", json!(3)));
+    assert_eq!((title(&state), decided(&state, "product[0].translate", &FlowDecision::ForEach)), ("7 of 10", json!(3)));
 });
 
 example!(if_else_runs_one_of_two_and_says_why_the_other_was_skipped, {
@@ -112,7 +112,7 @@ example!(by_kind_takes_the_first_case_that_holds_else_the_default, {
             step => says(step),
         });
         let state = house.run("by_kind", json!({})).await;
-        assert_eq!(decided(&state, "choose", "switch"), json!({ "case": case, "to": ran }));
+        assert_eq!(decided(&state, "choose", &FlowDecision::Switch), json!({ "case": case, "to": ran }));
         for step in ["refund", "apology", "thanks"] {
             assert_eq!(
                 status(&state, step),
@@ -140,7 +140,7 @@ example!(redraw_draws_until_the_score_holds_and_five_times_at_most, {
         assert_eq!(house.asked().len(), 2 * rounds, "{scores:?}");
         assert_eq!(title(&state), format!("{} of 10", scores[rounds - 1]));
         assert_eq!(body(&state), format!("draft {}", rounds - 1));
-        assert_eq!(decided(&state, &format!("round#{}", rounds - 1), "until"), scores[rounds - 1] >= 8);
+        assert_eq!(decided(&state, &format!("round#{}", rounds - 1), &FlowDecision::Until), scores[rounds - 1] >= 8);
     }
 });
 
@@ -235,7 +235,7 @@ example!(or_default_takes_the_plain_answer_only_when_the_careful_one_never_comes
     let state = house.run("or_default", json!({})).await;
     assert_eq!((body(&state), house.asked()), ("careful", vec!["careful".to_owned()]));
     assert_eq!((status(&state, "plain"), because(&state, "plain").as_str()), ("skipped", "`careful` came first"));
-    assert_eq!(decided(&state, "answer", "first"), "careful");
+    assert_eq!(decided(&state, "answer", &FlowDecision::First), "careful");
 
     let house = House::new(|request| match request.asker.step.as_str() {
         "careful" => Says::Fails(Failure::new(FailureClass::Server, "overloaded")),

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::scope::Scope;
 use super::view;
 use crate::core::call::CallStatus;
+use crate::core::event::FlowDecision;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::step::Join;
@@ -77,7 +78,7 @@ impl Scope {
     fn winner(&self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Option<usize> {
         let node = &plan.nodes[at];
         let key = self.base(node);
-        let known = evaluation.decided(&key, "first").and_then(|id| plan.by_id.get(id.as_str()?).copied());
+        let known = evaluation.decided(&key, &FlowDecision::First).and_then(|id| plan.by_id.get(id.as_str()?).copied());
         if let Some(winner) = known {
             return (self.states[winner].outcome == Outcome::Accepted).then_some(winner);
         }
@@ -87,7 +88,7 @@ impl Scope {
             .copied()
             .filter(|&dep| self.states[dep].outcome == Outcome::Accepted)
             .min_by_key(|&dep| self.states[dep].seq)?;
-        evaluation.decide(key, "first", json!(plan.nodes[winner].step.id), || serde_json::Value::Null);
+        evaluation.decide(key, FlowDecision::First, json!(plan.nodes[winner].step.id), || serde_json::Value::Null);
         Some(winner)
     }
 
@@ -143,7 +144,7 @@ impl Scope {
         }
         let mut first = None;
         for &taker in &plan.dependents[at] {
-            let winner = evaluation.decided(&self.base(&plan.nodes[taker]), "first")?.as_str()?;
+            let winner = evaluation.decided(&self.base(&plan.nodes[taker]), &FlowDecision::First)?.as_str()?;
             if winner == node.step.id {
                 return None;
             }

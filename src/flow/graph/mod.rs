@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::scope::{Around, Scope};
-use crate::core::event::Event;
+use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::form::Field;
 use crate::core::key::Key;
@@ -150,7 +150,7 @@ impl GraphSession {
         let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
         self.root.evaluate(&self.plan, &mut evaluation);
         let (mut notes, stops) = (evaluation.notes, evaluation.stops);
-        let holds = |decided: &Decided| decided.what == "stop_when" && decided.value == Value::Bool(true);
+        let holds = |decided: &Decided| decided.what == FlowDecision::StopWhen && decided.value == Value::Bool(true);
         let stops = stops || self.run.decided.values().flatten().any(holds);
         if stops {
             // Nobody is asked about anything but what a person takes up again.

@@ -16,7 +16,7 @@ use super::slot::{Slot, Turn};
 use super::view;
 use crate::core::actor::Actor;
 use crate::core::call::CallStatus;
-use crate::core::event::Event;
+use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::{Key, Segment};
@@ -289,7 +289,7 @@ impl Scope {
         if let (Some(when), false) = (&node.when, node.when_per_item) {
             let holds = condition("when", when, &context)?;
             if let Ok(expr) = when {
-                evaluation.decide(self.base(node), "when", json!(holds), || seen(expr, &context));
+                evaluation.decide(self.base(node), FlowDecision::When, json!(holds), || seen(expr, &context));
             }
             if !holds {
                 return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
@@ -298,12 +298,14 @@ impl Scope {
         let items: Vec<Arc<serde_json::Value>> = match &node.list {
             Some(list) => match eval("for_each", list, &context)? {
                 serde_json::Value::Array(items) => {
-                    let known = evaluation.decided(&self.base(node), "for_each").is_some();
+                    let known = evaluation.decided(&self.base(node), &FlowDecision::ForEach).is_some();
                     // Journals from before lists were counted stay as they are.
                     if let Ok(list) = list
                         && (known || !evaluation.has_calls_of(&self.base(node)))
                     {
-                        evaluation.decide(self.base(node), "for_each", json!(items.len()), || seen(list, &context));
+                        evaluation.decide(self.base(node), FlowDecision::ForEach, json!(items.len()), || {
+                            seen(list, &context)
+                        });
                     }
                     items.into_iter().map(Arc::new).collect()
                 }

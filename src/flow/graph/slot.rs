@@ -8,6 +8,7 @@ use serde_json::json;
 use super::claims::asked_about;
 use super::scope::{Around, Scope, stamp};
 use super::view;
+use crate::core::event::FlowDecision;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::flow::Want;
@@ -197,7 +198,7 @@ impl Turn<'_> {
         let Some(until) = &self.node.until else { return Ok(true) };
         let holds = condition("until", until, context)?;
         if let Ok(expr) = until {
-            evaluation.decide(key.clone(), "until", json!(holds), || seen(expr, context));
+            evaluation.decide(key.clone(), FlowDecision::Until, json!(holds), || seen(expr, context));
         }
         Ok(holds)
     }
@@ -315,9 +316,9 @@ impl Turn<'_> {
             let holds = condition("stop_when", expr, context)?;
             // That it does not hold is told only of one that did.
             if let Ok(expr) = expr
-                && (holds || evaluation.decided(&self.key, "stop_when").is_some())
+                && (holds || evaluation.decided(&self.key, &FlowDecision::StopWhen).is_some())
             {
-                evaluation.decide(self.key.clone(), "stop_when", json!(holds), || seen(expr, context));
+                evaluation.decide(self.key.clone(), FlowDecision::StopWhen, json!(holds), || seen(expr, context));
             }
             evaluation.stops |= holds;
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::core::call::CallStatus;
 use crate::core::decide::What;
-use crate::core::event::Scope;
+use crate::core::event::{FlowDecision, Scope};
 use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateBody, GateFor, ReviewBody};
 use crate::core::run::Status;
@@ -146,7 +146,7 @@ fn false_when_skips_and_what_depends_on_it_is_skipped_with_the_cause() {
     assert_eq!((sim.status("b"), sim.status("c")), (CallStatus::Skipped, CallStatus::Skipped));
     assert_eq!(sim.body(), "skipped,");
     let why = &sim.run.decided[&"b".parse().unwrap()][0];
-    assert_eq!((why.what.as_str(), &why.value), ("when", &json!(false)));
+    assert_eq!((&why.what, &why.value), (&FlowDecision::When, &json!(false)));
     assert_eq!(why.why["saw"]["steps.a.output"], 1);
 }
 

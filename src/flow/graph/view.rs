@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::scope::{Scope, stamp};
 use super::slot::Slot;
+use crate::core::event::FlowDecision;
 use crate::core::failure::Failure;
 use crate::core::form;
 use crate::core::key::Key;
@@ -217,7 +218,7 @@ pub fn switch(
             Ok(true) => {
                 if let Ok(expr) = when {
                     let chosen = json!({ "case": at, "to": to });
-                    evaluation.decide(key.clone(), "switch", chosen, || seen(expr, context));
+                    evaluation.decide(key.clone(), FlowDecision::Switch, chosen, || seen(expr, context));
                 }
                 return Seen { stamp: stamp(to), ..Seen::accepted(Value::from(to.clone()), 0) };
             }
@@ -225,6 +226,8 @@ pub fn switch(
             Err(failure) => return Seen::failed(None, failure),
         }
     }
-    evaluation.decide(key.clone(), "switch", json!({ "case": "default", "to": default }), || serde_json::Value::Null);
+    evaluation.decide(key.clone(), FlowDecision::Switch, json!({ "case": "default", "to": default }), || {
+        serde_json::Value::Null
+    });
     Seen { stamp: stamp(&default), ..Seen::accepted(Value::from(default.to_vec()), 0) }
 }

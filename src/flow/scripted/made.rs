@@ -10,7 +10,7 @@ use super::session::{Ground, broken};
 use super::transport::{Answer, Request};
 use crate::core::call::Call;
 use crate::core::diagnostic::did_you_mean;
-use crate::core::event::Event;
+use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::key::Key;
 use crate::core::step::{Does, Step};
@@ -198,7 +198,7 @@ impl Made {
     /// The event that first settled it.
     fn settled(&self, ground: &Ground) -> Option<u64> {
         if self.is_child(&ground.plan) {
-            return ground.look().decided(&self.key, SETTLED).and_then(Value::as_u64);
+            return ground.look().decided(&self.key, &FlowDecision::Settled).and_then(Value::as_u64);
         }
         self.call(ground).and_then(|call| call.settled)
     }
@@ -275,12 +275,11 @@ fn child_scope<'a>(
     }
 }
 
-const SETTLED: &str = "settled";
-
+/// Notes the place of a call in the order in which results are given.
 fn record_end(key: &Key, evaluation: &mut Evaluation<'_>) {
-    if evaluation.decided(key, SETTLED).is_none() {
+    if evaluation.decided(key, &FlowDecision::Settled).is_none() {
         let value = json!(evaluation.run.seq);
-        evaluation.note(Event::FlowDecided { key: key.clone(), what: SETTLED.to_owned(), value, why: Value::Null });
+        evaluation.note(Event::FlowDecided { key: key.clone(), what: FlowDecision::Settled, value, why: Value::Null });
     }
 }
 

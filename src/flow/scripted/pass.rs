@@ -14,7 +14,7 @@ use super::request;
 use super::session::{Ground, broken, is_open};
 use super::transport::{Answer, Request, Said, State, Transport, Turn};
 use crate::core::call::CallStatus;
-use crate::core::event::Event;
+use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::key::{Key, Segment};
 use crate::core::text::Untrusted;
@@ -28,8 +28,6 @@ const MOST_LINES: usize = 1_000;
 const LONGEST_LINE: usize = 4_000;
 /// So many sources of a call are written down: the newest.
 const MOST_SOURCES: usize = 64;
-/// The decision that holds the time which the code saw.
-const NOW: &str = "now";
 
 /// The code on its way.
 pub struct Pass {
@@ -172,7 +170,7 @@ impl Pass {
 
     /// The time that the code sees now: what the journal has, or what time it is.
     fn now(&self, ground: &Ground) -> i64 {
-        let known = ground.look().decided(&self.point, NOW).and_then(Value::as_i64);
+        let known = ground.look().decided(&self.point, &FlowDecision::Now).and_then(Value::as_i64);
         known.or_else(|| self.times.get(&self.point).copied()).unwrap_or_else(|| ground.clock.timestamp_millis())
     }
 
@@ -287,7 +285,7 @@ impl Pass {
     pub fn tell(&mut self, evaluation: &mut Evaluation<'_>) {
         let before = evaluation.notes.len();
         for (point, now) in self.times.iter().skip(self.recorded.times) {
-            evaluation.decide(point.clone(), NOW, json!(now), || Value::Null);
+            evaluation.decide(point.clone(), FlowDecision::Now, json!(now), || Value::Null);
         }
         if evaluation.notes.len() == before {
             self.recorded.times = self.times.len();

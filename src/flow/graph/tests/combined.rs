@@ -168,7 +168,7 @@ fn a_loser_that_waits_for_a_person_is_let_go() {
     assert_eq!(sim.status("slow"), CallStatus::Skipped);
     assert_eq!(sim.body(), "QUICK");
     let winner = &sim.run.decided[&"end".parse().unwrap()][0];
-    assert_eq!((winner.what.as_str(), &winner.value), ("first", &json!("quick")));
+    assert_eq!((&winner.what, &winner.value), (&FlowDecision::First, &json!("quick")));
 }
 
 #[test]
