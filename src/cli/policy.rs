@@ -61,7 +61,7 @@ mod tests {
     use crate::core::key::Key;
 
     fn gate(kind: GateFor, shows: Value, allowed: Vec<Answer>) -> Gate {
-        Gate { key: Key::plain("x"), kind, attempt: 1, version: 1, shows, allowed }
+        Gate { key: Key::plain("x"), workflow: None, kind, attempt: 1, version: 1, shows, allowed }
     }
 
     fn a_run() -> Run {

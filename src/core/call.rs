@@ -12,6 +12,7 @@ use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateFor};
 use super::key::Key;
 use super::step::OnCrash;
+use super::step_name::StepName;
 use super::text::Untrusted;
 use super::work::Work;
 
@@ -197,6 +198,8 @@ pub struct Stale {
 pub struct Call {
     /// Its name.
     pub key: Key,
+    /// The child workflow that declares its step; `None`: the run's own definition does.
+    pub workflow: Option<String>,
     /// Its step.
     pub step: String,
     /// Where it stands.
@@ -247,6 +250,7 @@ impl Call {
     pub fn new(key: Key, step: String) -> Self {
         Self {
             key,
+            workflow: None,
             step,
             status: CallStatus::Pending,
             item: None,
@@ -269,6 +273,12 @@ impl Call {
             heard: 0,
             settled: None,
         }
+    }
+
+    /// Its step, named across all definitions of the run.
+    #[must_use]
+    pub fn of(&self) -> StepName<'_> {
+        StepName { workflow: self.workflow.as_deref(), step: &self.step }
     }
 
     /// The attempt of that number.
@@ -327,6 +337,7 @@ impl Call {
 /// What events make of a call.
 impl Call {
     pub(super) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
+        self.workflow.clone_from(&started.workflow);
         self.step.clone_from(&started.step);
         self.status = CallStatus::Running;
         self.gate = None;

@@ -17,6 +17,7 @@ use super::gate::{Answer, Gate, GateFor};
 use super::key::Key;
 use super::run::{Run, Status};
 use super::schema;
+use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::{Budget, Usage};
@@ -218,11 +219,18 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
 
 /// The events of a person's choice of another model: for later attempts of a call, and beyond [`Scope::This`] also for
 /// the calls of its step; of a step that has not begun, `key` is the step's. In a conversation it is for all that
-/// follows.
+/// follows. `workflow` is the child workflow that declares the step, where no call of it says so.
 ///
 /// # Errors
 /// When the call asks no model, or the run was cancelled.
-pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+pub fn choose_model(
+    run: &Run,
+    key: &Key,
+    workflow: Option<&str>,
+    model: &str,
+    scope: Scope,
+    by: &str,
+) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Refusal::because("the run was cancelled; `rerun` or `fork` starts a new one from it");
     }
@@ -236,12 +244,14 @@ pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &str) -
         (Kind::Workflow, Some(_)) => scope,
         (Kind::Instruct, _) | (_, None) => Scope::Remaining,
     };
-    let step = call.map_or_else(|| key.step(), |call| &call.step).to_owned();
-    Ok(vec![Event::ModelChosen { key: key.clone(), step, model: model.to_owned(), scope, by: by.to_owned() }])
+    let of = call.map_or(StepName { workflow, step: key.step() }, |call| call.of());
+    let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
+    let (key, model, by) = (key.clone(), model.to_owned(), by.to_owned());
+    Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
 }
 
 fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &str) -> Result<Vec<Event>, Refusal> {
-    model.map_or(Ok(Vec::new()), |model| choose_model(run, key, model, scope, by))
+    model.map_or(Ok(Vec::new()), |model| choose_model(run, key, None, model, scope, by))
 }
 
 /// The events of a person's message in a conversation.
@@ -428,7 +438,7 @@ pub fn review_gate(key: &Key, attempt: u32, version: u32, schema: Option<&Value>
         shows.insert("failed".to_owned(), json!(failed));
     }
     let shows = if shows.is_empty() { Value::Null } else { Value::Object(shows) };
-    Gate { key: key.clone(), kind: GateFor::Review, attempt, version, shows, allowed: review_answers(true) }
+    Gate { key: key.clone(), workflow: None, kind: GateFor::Review, attempt, version, shows, allowed: review_answers(true) }
 }
 
 /// The checks that what waits for a review fails.

@@ -99,6 +99,10 @@ impl Answer {
 pub struct Gate {
     /// The call that waits.
     pub key: Key,
+    /// The child workflow that declares its step, where the call has not begun; absent: its attempts say so, or the
+    /// run's own definition declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// What it waits for.
     #[serde(rename = "for")]
     pub kind: GateFor,

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod step;
+pub mod step_name;
 pub mod task;
 pub mod template;
 pub mod text;

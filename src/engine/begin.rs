@@ -93,10 +93,11 @@ impl Driver {
         let attempt = call.map_or(1, Call::next_attempt);
         // What was computed stands in the output; only a schema is needed to judge an edit of it.
         let pure = matches!(**work, Work::Transform { schema: None, .. });
-        let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
+        let work = (!pure).then(|| compose::compose(&self.run, want.of(), call, work));
         self.stage(
             Event::AttemptStarted(Started {
                 key: want.key.clone(),
+                workflow: want.workflow.clone(),
                 step: want.step.clone(),
                 attempt,
                 fingerprint: want.fingerprint.clone(),
@@ -129,6 +130,7 @@ impl Driver {
         let attempt = self.stage_start(want, &want.work, "person");
         let gate = Gate {
             key: want.key.clone(),
+            workflow: None,
             kind: GateFor::Input,
             attempt,
             version: 0,

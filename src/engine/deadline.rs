@@ -1,8 +1,6 @@
 //! Deadlines of gates: what answers one that stays open longer than its step allows. Whoever drives the run applies them,
 //! unless a decision came first.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::core::call::Call;
@@ -12,28 +10,44 @@ use crate::core::gate::Answer;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnTimeout, Span};
-use crate::core::task::{Body, Task};
+use crate::core::step_name::StepName;
+use crate::core::task::Body;
 
 /// Who decides in the place of a person.
 const BY: &str = "deadline";
 
-/// How long the gates of a step may stay open, and what answers them then, by the step's id.
-pub type Deadlines = HashMap<String, (Span, OnTimeout)>;
+/// How long the gates of each step may stay open, and what answers them then.
+#[derive(Debug, Default)]
+pub struct Deadlines(Vec<Deadline>);
 
-/// The deadlines of a definition, its children's included.
-pub fn of(pinned: &Pinned) -> Deadlines {
-    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
-    let workflows = tasks.filter_map(|task: &Task| match &task.body {
-        Body::Workflow(workflow) => Some(workflow),
-        Body::Instruct(_) => None,
-    });
-    workflows
-        .flat_map(|workflow| workflow.all_steps())
-        .filter_map(|step| {
-            let within = step.rules.decide_within?;
-            Some((step.id.clone(), (within, step.rules.on_timeout.unwrap_or(OnTimeout::Skip))))
-        })
-        .collect()
+#[derive(Debug)]
+struct Deadline {
+    /// The child workflow that declares the step; `None`: the run's own definition does.
+    workflow: Option<String>,
+    step: String,
+    within: Span,
+    answer: OnTimeout,
+}
+
+impl Deadlines {
+    /// The deadlines of a definition, its children's included.
+    pub fn of(pinned: &Pinned) -> Self {
+        let mut deadlines = Vec::new();
+        for (name, task) in pinned.workflows() {
+            let Body::Workflow(workflow) = &task.body else { continue };
+            for step in workflow.all_steps() {
+                let Some(within) = step.rules.decide_within else { continue };
+                let answer = step.rules.on_timeout.unwrap_or(OnTimeout::Skip);
+                let workflow = name.map(str::to_owned);
+                deadlines.push(Deadline { workflow, step: step.id.clone(), within, answer });
+            }
+        }
+        Self(deadlines)
+    }
+
+    fn get(&self, of: StepName<'_>) -> Option<&Deadline> {
+        self.0.iter().find(|deadline| deadline.workflow.as_deref() == of.workflow && deadline.step == of.step)
+    }
 }
 
 /// When the next gate's deadline passes.
@@ -50,19 +64,19 @@ pub fn passed(run: &Run, deadlines: &Deadlines, now: DateTime<Utc>) -> Vec<Event
 
 /// The calls that wait for a person; none where nothing has a deadline.
 fn waiting<'a>(run: &'a Run, deadlines: &Deadlines) -> impl Iterator<Item = &'a Call> {
-    let none = deadlines.is_empty() || run.gates() == 0;
+    let none = deadlines.0.is_empty() || run.gates() == 0;
     run.calls.values().take(if none { 0 } else { usize::MAX }).filter(|call| call.gate.is_some())
 }
 
 fn due(call: &Call, deadlines: &Deadlines) -> Option<DateTime<Utc>> {
     call.gate.as_ref()?;
-    let (within, _) = deadlines.get(&call.step)?;
+    let within = deadlines.get(call.of())?.within;
     call.gate_since?.checked_add_signed(chrono::TimeDelta::try_milliseconds(i64::try_from(within.0).ok()?)?)
 }
 
 fn answer(call: &Call, deadlines: &Deadlines) -> Option<Event> {
     let gate = call.gate.as_ref()?;
-    let (within, answer) = deadlines.get(&call.step)?;
+    let Deadline { within, answer, .. } = deadlines.get(call.of())?;
     let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
     let because = format!("nobody decided within {within}");
     Some(match answer {

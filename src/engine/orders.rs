@@ -30,6 +30,7 @@ impl Driver {
             Order::Ask { key, attempt, fields, answer } => {
                 let gate = Gate {
                     key: key.clone(),
+                    workflow: None,
                     kind: GateFor::Input,
                     attempt,
                     version: 0,

@@ -11,6 +11,7 @@ use crate::core::key::Key;
 use crate::core::ports::Performed;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
+use crate::core::step_name::StepName;
 use crate::core::text::Untrusted;
 
 /// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
@@ -56,7 +57,7 @@ fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
         shows["partial"] = json!(partial);
     }
     let allowed = vec![Answer::Again, Answer::Answer, Answer::Skip];
-    Gate { key: key.clone(), kind: GateFor::InDoubt, attempt, version: 0, shows, allowed }
+    Gate { key: key.clone(), workflow: None, kind: GateFor::InDoubt, attempt, version: 0, shows, allowed }
 }
 
 /// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.
@@ -100,8 +101,9 @@ fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, r
 pub fn lessons(run: &Run, events: &[Event]) -> Vec<Lesson> {
     let lesson = |event: &Event| match event {
         Event::AttemptRejected { key, instruction, scope: Scope::Always, .. } if !instruction.is_empty() => {
-            let step = run.call(key).map_or_else(|| key.step().to_owned(), |call| call.step.clone());
-            Some(Lesson { step, text: instruction.clone() })
+            let of = run.call(key).map_or(StepName { workflow: None, step: key.step() }, Call::of);
+            let workflow = of.workflow.map(str::to_owned);
+            Some(Lesson { workflow, step: of.step.to_owned(), text: instruction.clone() })
         }
         _ => None,
     };

@@ -147,6 +147,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
     let work = serde_json::to_value(&*want.work).unwrap_or(Value::Null);
     Some(Gate {
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         kind: GateFor::Approval,
         attempt: call.map_or(1, crate::core::call::Call::next_attempt),
         version: 0,
@@ -158,6 +159,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
 fn secret(want: &Want, name: &str) -> Gate {
     Gate {
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         kind: GateFor::Secret,
         attempt: 0,
         version: 0,
@@ -169,6 +171,7 @@ fn secret(want: &Want, name: &str) -> Gate {
 fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         kind: GateFor::Budget,
         attempt: 0,
         version: 0,

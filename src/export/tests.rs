@@ -55,6 +55,7 @@ fn key(text: &str) -> Key {
 fn started(at: &str, attempt: u32) -> Event {
     Event::AttemptStarted(Started {
         key: key(at),
+        workflow: None,
         step: key(at).step().to_owned(),
         attempt,
         fingerprint: Fingerprint::of_bytes(at.as_bytes()),
@@ -106,6 +107,7 @@ fn poem() -> Run {
         finished("write[1]", 1, "openai/x", json!({"subject": "gulls"})),
         Event::GateOpened(Gate {
             key: key("write[1]"),
+            workflow: None,
             kind: GateFor::Review,
             attempt: 1,
             version: 1,

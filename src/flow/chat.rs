@@ -199,6 +199,7 @@ impl Now<'_> {
         let allowed = if asked.is_some() { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
         Event::GateOpened(Gate {
             key: key.clone(),
+            workflow: None,
             kind: GateFor::Input,
             attempt,
             version,
@@ -245,6 +246,7 @@ impl Now<'_> {
         };
         Ok(Want {
             key: key.clone(),
+            workflow: None,
             step: STEP.to_owned(),
             fingerprint,
             work,

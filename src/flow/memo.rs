@@ -60,6 +60,8 @@ struct Helper {
 pub struct Asked<'a> {
     /// Its name.
     pub key: &'a Key,
+    /// The child workflow that declares its step; `None`: the run's own definition does.
+    pub workflow: Option<&'a str>,
     /// Its step.
     pub node: &'a Node,
     /// What it sees.
@@ -348,6 +350,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
     let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
     evaluation.note(Event::GateOpened(Gate {
         key: asked.key.clone(),
+        workflow: None,
         kind: GateFor::Stale,
         attempt,
         version: call.standing.as_ref().map_or(1, |standing| standing.version),
@@ -439,6 +442,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
     let safe = !work.has_effect() || rules.idempotent;
     Ok(Want {
         key: asked.key.clone(),
+        workflow: asked.workflow.map(str::to_owned),
         step: node.step.id.clone(),
         fingerprint,
         work: Arc::new(work),

@@ -81,6 +81,7 @@ impl Story {
     pub fn started(self, key: &str, attempt: u32, item: Option<Value>, work: Work) -> Self {
         let key: crate::core::key::Key = key.parse().unwrap();
         self.then(Event::AttemptStarted(Started {
+            workflow: None,
             step: key.step().to_owned(),
             key,
             attempt,

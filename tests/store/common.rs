@@ -124,6 +124,7 @@ pub fn fingerprint(text: &str) -> Fingerprint {
 pub fn started(at: &str, attempt: u32) -> Event {
     Event::AttemptStarted(Started {
         key: key(at),
+        workflow: None,
         step: key(at).step().to_owned(),
         attempt,
         fingerprint: fingerprint(at),
@@ -143,6 +144,7 @@ pub fn finished(at: &str, attempt: u32, output: Value) -> Event {
 pub fn review(at: &str, attempt: u32) -> Event {
     Event::GateOpened(Gate {
         key: key(at),
+        workflow: None,
         kind: GateFor::Review,
         attempt,
         version: 1,

@@ -206,7 +206,7 @@ fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
         GateFor::Secret => json!({"name": "token"}),
         _ => json!({"fields": [{"name": "room", "label": "Room", "type": "text"}]}),
     };
-    let gate = Gate { key: "push".parse().unwrap(), kind, attempt: 1, version: 0, shows, allowed };
+    let gate = Gate { key: "push".parse().unwrap(), workflow: None, kind, attempt: 1, version: 0, shows, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
@@ -218,6 +218,7 @@ fn chat(documents: u32) -> Interface {
         .accept("reply#0", 1)
         .then(Event::GateOpened(Gate {
             key: "reply#0".parse().unwrap(),
+            workflow: None,
             kind: GateFor::Input,
             attempt: 1,
             version: 1,

@@ -25,6 +25,7 @@ fn asks() -> Story {
     let reply = json!({"turn": "ask", "text": "At what **time**, and in which room?", "missing": ["time", "room"]});
     story.start("reply#0", 1, None).finish("reply#0", 1, reply).accept("reply#0", 1).then(Event::GateOpened(Gate {
         key: "reply#0".parse().unwrap(),
+        workflow: None,
         kind: GateFor::Input,
         attempt: 1,
         version: 1,

@@ -239,6 +239,7 @@ fn an_approval_shows_the_exact_bytes_and_takes_only_its_own_keys() {
     });
     let gate = Gate {
         key: "push".parse().unwrap(),
+        workflow: None,
         kind: GateFor::Approval,
         attempt: 0,
         version: 0,
@@ -296,7 +297,7 @@ fn skipping_asks_first() {
 #[test]
 fn the_exact_prompt_marks_what_was_learned() {
     let mut story = poem();
-    story.run.learned = vec![crate::core::event::Lesson { step: "write".to_owned(), text: "No rhymes".to_owned() }];
+    story.run.learned = vec![crate::core::event::Lesson { workflow: None, step: "write".to_owned(), text: "No rhymes".to_owned() }];
     let mut screen = open(story);
     press(&mut screen, &["p"]);
     let picture = look(&mut screen, (80, 24));
