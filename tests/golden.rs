@@ -14,6 +14,9 @@ mod runs;
 #[path = "engine/house.rs"]
 mod house;
 
+#[path = "support/contained.rs"]
+mod contained;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,8 @@ use stepwell::core::run::{Run, Status};
 use stepwell::core::task::Body;
 use stepwell::export::{Format, Scope, export};
 use stepwell::flow::{End, Flow, Wants, chat::Chat, graph::Graph};
+
+use contained::lost;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -74,20 +79,6 @@ fn wanted(wants: &Wants) -> Value {
             End::Failed { key, failure } => json!({ "failed": [key, failure.class] }),
         }),
     })
-}
-
-/// What of `old` is missing or different in `new`; more may be there.
-fn lost(old: &Value, new: &Value, at: &str) -> Option<String> {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => old.iter().find_map(|(name, old)| match new.get(name) {
-            Some(new) => lost(old, new, &format!("{at}/{name}")),
-            None => Some(format!("{at}/{name} is gone; it was {old}")),
-        }),
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            old.iter().zip(new).enumerate().find_map(|(index, (old, new))| lost(old, new, &format!("{at}/{index}")))
-        }
-        _ => (old != new).then(|| format!("{at} is {new}; it was {old}")),
-    }
 }
 
 fn journal(lines: &[Value]) -> Vec<Recorded> {

@@ -102,7 +102,8 @@ impl Home {
 }
 
 impl Done {
-    fn of(output: Output) -> Self {
+    /// What a command came to.
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),

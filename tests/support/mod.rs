@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
 pub mod cli;
+pub mod contained;
 pub mod model_server;
 pub mod pty;
 pub mod screen;

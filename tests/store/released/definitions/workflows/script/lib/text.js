@@ -1,0 +1,1 @@
+export const joined = (texts) => texts.join("\n\n");
