@@ -438,7 +438,15 @@ pub fn review_gate(key: &Key, attempt: u32, version: u32, schema: Option<&Value>
         shows.insert("failed".to_owned(), json!(failed));
     }
     let shows = if shows.is_empty() { Value::Null } else { Value::Object(shows) };
-    Gate { key: key.clone(), workflow: None, kind: GateFor::Review, attempt, version, shows, allowed: review_answers(true) }
+    Gate {
+        key: key.clone(),
+        workflow: None,
+        kind: GateFor::Review,
+        attempt,
+        version,
+        shows,
+        allowed: review_answers(true),
+    }
 }
 
 /// The checks that what waits for a review fails.

@@ -82,7 +82,8 @@ mod tests {
         let draft = does("draft", &json!({ "kind": "prompt", "prompt": "x" }));
         let child = |id: &str, of: &str| does(id, &json!({ "kind": "workflow", "workflow": of, "inputs": {} }));
         let group = |id: &str, steps: serde_json::Value| does(id, &json!({ "kind": "group", "steps": steps }));
-        let own = json!([draft, child("k", "kid"), group("g", json!([draft, child("inner", "kid")])), child("s", "own")]);
+        let own =
+            json!([draft, child("k", "kid"), group("g", json!([draft, child("inner", "kid")])), child("s", "own")]);
         let kid = json!([draft, group("part", json!([draft])), child("deep", "grandkid")]);
         let pinned: Pinned = serde_json::from_value(json!({
             "task": task("own", &own),

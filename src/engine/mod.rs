@@ -324,10 +324,8 @@ impl Engine {
         let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
         // A step that has not begun has no call that says whose step it is.
         let pinned = self.definition(&self.load(run)?)?;
-        self.append(run, move |run| {
-            decide::choose_model(run, &key, pinned.workflow_of(&key), &model, scope, &who)
-        })
-        .await
+        self.append(run, move |run| decide::choose_model(run, &key, pinned.workflow_of(&key), &model, scope, &who))
+            .await
     }
 
     fn knows_model(&self, model: &str) -> Result<(), EngineError> {

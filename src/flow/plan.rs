@@ -244,8 +244,7 @@ impl Plan {
 
     fn steps(steps: &[Step], of: Declared<'_>) -> Self {
         let by_id: HashMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
-        let mut nodes: Vec<Node> =
-            steps.iter().map(|step| node(step, &by_id, of)).collect();
+        let mut nodes: Vec<Node> = steps.iter().map(|step| node(step, &by_id, of)).collect();
         links::route(&mut nodes, &by_id);
         for at in 0..nodes.len() {
             if matches!(&nodes[at].does, Doing::Prompt(prompt) if prompt.spec.history == Some(History::All)) {

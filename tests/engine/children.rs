@@ -101,7 +101,10 @@ async fn a_deadline_of_a_child_s_command_skips_its_approval_and_not_its_parent_s
     let house = House::new(shout);
     let run = start(&house, &family);
     let state = until_late(&house, run, "k.act").await;
-    assert_eq!((status(&state, "k.act"), waiting(&state, GateFor::Approval)), (CallStatus::Skipped, vec!["act".into()]));
+    assert_eq!(
+        (status(&state, "k.act"), waiting(&state, GateFor::Approval)),
+        (CallStatus::Skipped, vec!["act".into()])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +130,8 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
         child("j", "kid"),
         child("k", "kid"),
     ]);
-    let kid = json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
+    let kid =
+        json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
     let family = family(&own, &[("kid", kid)], &json!({}));
     let house = House::new(shout);
     let run = start(&house, &family);
@@ -154,7 +158,8 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_chosen_for_a_child_s_step_that_has_not_begun_is_not_its_parent_s() {
     let steps = || json!([prompt("a", "x", json!({})), prompt("draft", "{{ steps.a.output }}", json!({}))]);
-    let own = json!([prompt("a", "x", json!({})), prompt("draft", "{{ steps.a.output }}", json!({})), child("k", "kid")]);
+    let own =
+        json!([prompt("a", "x", json!({})), prompt("draft", "{{ steps.a.output }}", json!({})), child("k", "kid")]);
     let house = House::new(shout);
     let run = start(&house, &family(&own, &[("kid", steps())], &json!({})));
     house.drive(run).await;
@@ -188,7 +193,8 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
     let state = house.drive(later).await;
     assert_eq!(asked(&state, "draft").0, heeds("mine", "in verse"));
     assert_eq!(asked(&state, "k.draft").0, heeds("a child's", "in prose"));
-    let alone = Pinned { task: Task { id: "kid".to_owned(), ..pinned(&kid, &json!({})).task }, ..pinned(&kid, &json!({})) };
+    let alone =
+        Pinned { task: Task { id: "kid".to_owned(), ..pinned(&kid, &json!({})).task }, ..pinned(&kid, &json!({})) };
     let alone = start(&house, &Arc::new(alone));
     assert_eq!(asked(&house.drive(alone).await, "draft").0, heeds("a child's", "in prose"));
 }
@@ -223,8 +229,7 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
     let run = start(&house, &family);
     house.drive(run).await;
     house.decide(run, "k.draft", What::Accept).await;
-    let forked =
-        house.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
+    let forked = house.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
     house.drive(forked).await;
     house.engine.decide(forked, decision("k.draft", What::Reopen)).await.unwrap();
     let always = What::Retry { instruction: "in prose".into(), scope: Scope::Always, model: None };
@@ -237,12 +242,9 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     use stepwell::core::ports::Journal as _;
-    let own = json!([
-        prompt("draft", "mine", json!({})),
-        child("j", "kid"),
-        child("k", "kid"),
-    ]);
-    let kid = json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
+    let own = json!([prompt("draft", "mine", json!({})), child("j", "kid"), child("k", "kid"),]);
+    let kid =
+        json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
     let family = family(&own, &[("kid", kid)], &json!({}));
     let (made, old) = (House::new(shout), House::new(shout));
     let run = start(&made, &family);
@@ -271,5 +273,8 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     let again = What::Retry { instruction: String::new(), scope: Scope::This, model: None };
     assert_eq!(asked(&old.decide(run, "draft", again).await, "draft").1, Vec::<String>::new());
     old.decide(run, "j.draft", retry(Scope::Always)).await;
-    assert_eq!((old.engine.learned(Some("kid")).unwrap().len(), old.engine.learned(Some("test")).unwrap().len()), (1, 0));
+    assert_eq!(
+        (old.engine.learned(Some("kid")).unwrap().len(), old.engine.learned(Some("test")).unwrap().len()),
+        (1, 0)
+    );
 }

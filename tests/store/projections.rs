@@ -23,7 +23,15 @@ fn event() -> impl Strategy<Value = Event> {
         let by = "ana".to_owned();
         let gate = |kind| {
             let allowed = vec![Answer::Accept];
-            Event::GateOpened(Gate { key: key.clone(), workflow: None, kind, attempt, version: 1, shows: Value::Null, allowed })
+            Event::GateOpened(Gate {
+                key: key.clone(),
+                workflow: None,
+                kind,
+                attempt,
+                version: 1,
+                shows: Value::Null,
+                allowed,
+            })
         };
         let output = Arc::new(json!({ "text": word }));
         let fingerprint = fingerprint(KEYS[at]);
