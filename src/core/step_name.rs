@@ -61,7 +61,6 @@ fn steps_of(task: &Task) -> &[Step] {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use serde_json::json;
 
