@@ -6,6 +6,9 @@
 //! run, and what the flow wanted. They are never changed, only added to. After adding a run to [`RUNS`], write what is
 //! missing with `cargo test --test golden -- --ignored`; to write one anew, because no release has written such a
 //! journal, delete its two files first.
+//!
+//! `tests/golden/newer` has journals as a later version might write them, with types of events and with values in events
+//! that are made up, and what `show --json` says of each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 #[path = "golden/runs.rs"]
@@ -23,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stepwell::core::event::Recorded;
+use stepwell::core::event::{Event, Recorded};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
@@ -129,6 +132,44 @@ fn an_old_run_that_is_taken_up_wants_what_it_wanted_and_nothing_new() {
             live.feed(std::slice::from_ref(&recorded.event));
         }
         assert_eq!(wanted(&live.feed(&[])), beside["wants"], "{name}, event by event");
+    }
+}
+
+#[test]
+fn a_run_of_a_later_version_is_read_and_what_is_not_known_of_it_is_given_back_as_it_was_written() {
+    for (name, unknown) in [("made_up_types", 3), ("made_up_values", 3)] {
+        let text = |ending: &str| fs::read_to_string(folder().join(format!("newer/{name}.{ending}"))).unwrap();
+        let lines = text("jsonl");
+        let journal: Vec<Recorded> = lines.lines().map(read).collect();
+        let made_up = |recorded: &Recorded| matches!(recorded.event, Event::Unknown(_));
+        assert_eq!(journal.iter().filter(|recorded| made_up(recorded)).count(), unknown, "{name}");
+        for (line, recorded) in lines.lines().zip(&journal) {
+            assert_eq!(serde_json::to_string(recorded).unwrap(), line, "{name}");
+        }
+        let run = folded(&journal);
+        let expected: Value = serde_json::from_str(&text("json")).unwrap();
+        assert_eq!(lost(&expected, &shown(&run), ""), None, "{name}");
+        // A flow passes over what it does not know.
+        let (_, beside) = golden("poem_with_edit_and_retry");
+        let mut live = flow(&beside["definition"]).open(&folded(&journal[..1]));
+        for recorded in &journal[1..] {
+            live.feed(std::slice::from_ref(&recorded.event));
+        }
+        assert_eq!(live.feed(&[]).end.map(|_| ()), None, "{name}");
+    }
+}
+
+/// An event with its place, its event read as the store reads it: to the byte.
+fn read(line: &str) -> Recorded {
+    let place: Value = serde_json::from_str(line).unwrap();
+    let at = line.find("\"type\"").unwrap();
+    let event = Event::from_json(&format!("{{{}", &line[at..])).unwrap();
+    let field = |name: &str| place[name].clone();
+    Recorded {
+        run: serde_json::from_value(field("run")).unwrap(),
+        seq: place["seq"].as_u64().unwrap(),
+        at: serde_json::from_value(field("at")).unwrap(),
+        event,
     }
 }
 

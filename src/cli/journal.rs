@@ -9,7 +9,7 @@ use crate::core::event::{Event, Recorded};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Delta;
-use crate::core::run::Run;
+use crate::core::run::{NotARun, Run};
 use crate::engine::Engine;
 use crate::export::json::waiting;
 
@@ -28,6 +28,30 @@ struct Line<'a> {
 pub fn event(run: &Run, recorded: &Recorded) -> String {
     let waits = matches!(recorded.event, Event::RunWaiting {}).then(|| waiting(run));
     line(&Line { v: 1, recorded, waiting: waits })
+}
+
+/// The lines of a whole journal.
+///
+/// # Errors
+/// When it is not one of a run.
+pub fn events(run: RunId, events: &[Recorded]) -> Result<String, Problem> {
+    let mut lines = String::new();
+    let mut then = match Run::fold(run, &events[..events.len().min(1)]) {
+        Ok(first) => first,
+        // There is nothing to say beside what a later version wrote.
+        Err(NotARun::Newer(_)) => {
+            let bare = |recorded| line(&Line { v: 1, recorded, waiting: None });
+            return Ok(events.iter().map(bare).collect());
+        }
+        Err(damaged) => return Err(Problem::store(damaged.to_string())),
+    };
+    for recorded in events {
+        if recorded.seq > then.seq {
+            then.apply(recorded.seq, recorded.at, &recorded.event);
+        }
+        lines.push_str(&event(&then, recorded));
+    }
+    Ok(lines)
 }
 
 /// The line of a run's first event.

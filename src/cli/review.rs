@@ -8,7 +8,7 @@ use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
 use super::{App, begin, consent, out};
-use crate::core::decide::{Decision, What, decide, message, what_waits};
+use crate::core::decide::{Decision, Refusal, What, decide, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -32,6 +32,9 @@ struct ApproveWord {
 pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let run = engine.load(engine.find(&args.run)?)?;
+    if run.newer {
+        return Err(Refusal::newer().into());
+    }
     let approve = approve_word(&args)?;
     if args.scope.is_some() && args.retry.is_none() {
         return Err(Problem::usage("--scope says how far an instruction reaches; it stands with --retry"));

@@ -7,7 +7,7 @@ use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, out};
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, Refusal, What};
 use crate::core::key::Key;
 use crate::core::run::Status;
 
@@ -18,6 +18,9 @@ use crate::core::run::Status;
 pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let run = engine.load(engine.find(&args.run)?)?;
+    if run.newer {
+        return Err(Refusal::newer().into());
+    }
     if run.status == Status::Cancelled {
         return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
     }

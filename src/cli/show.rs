@@ -6,7 +6,7 @@ use std::path::Path;
 use super::line::labelled;
 use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
-use crate::core::run::{Run, Status};
+use crate::core::run::{NEWER, Run, Status};
 use crate::core::text::{output_text, visible};
 use crate::export::{self, Format, Scope};
 
@@ -16,23 +16,13 @@ use crate::export::{self, Format, Scope};
 /// When there is no such run.
 pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Problem> {
     let engine = app.records()?;
-    let run = engine.load(engine.find(name)?)?;
-    if json {
-        out::raw(&format!("{:#}\n", export::json::show(&run)));
-    } else if events {
-        let events = engine.events(run.id, 0)?;
-        let mut lines = String::new();
-        if let Some((first, rest)) = events.split_first() {
-            let mut then = Run::fold(run.id, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
-            lines.push_str(&journal::event(&then, first));
-            for recorded in rest {
-                then.apply(recorded.seq, recorded.at, &recorded.event);
-                lines.push_str(&journal::event(&then, recorded));
-            }
-        }
-        out::raw(&lines);
+    let id = engine.find(name)?;
+    if events {
+        out::raw(&journal::events(id, &engine.events(id, 0)?)?);
+    } else if json {
+        out::raw(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
     } else {
-        out::page(&told(&run));
+        out::page(&told(&engine.load(id)?));
     }
     Ok(Exit::Done)
 }
@@ -42,6 +32,9 @@ fn told(run: &Run) -> String {
     let reason = run.paused.map(|reason| format!(", {}", reason.name().replace('_', " "))).unwrap_or_default();
     let at = run.created_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M");
     text.put(format_args!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.seen_status().name(), run.by));
+    if run.newer {
+        text.put(format_args!("{NEWER}\n"));
+    }
     if run.usage.tokens() > 0 {
         text.put(format_args!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
     }

@@ -15,7 +15,7 @@ use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::gate::{Answer, Gate, GateFor};
 use super::key::Key;
-use super::run::{Run, Status};
+use super::run::{NEWER, Run, Status};
 use super::schema;
 use super::step_name::StepName;
 use super::task::Kind;
@@ -136,6 +136,12 @@ impl What {
 pub struct Refusal(pub String);
 
 impl Refusal {
+    /// A later version wrote the run: what is not known of it may change what a decision means.
+    #[must_use]
+    pub fn newer() -> Self {
+        Self(format!("the run can only be read here: {NEWER}"))
+    }
+
     fn because<T>(reason: impl Into<String>) -> Result<T, Self> {
         Err(Self(reason.into()))
     }

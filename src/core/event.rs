@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::event_json::Unknown;
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::Gate;
@@ -206,9 +207,9 @@ pub struct Measured {
     pub notes: Vec<String>,
 }
 
-/// What happened. Serialised with its name in `snake_case` as `type`.
+/// What happened. Serialised with its name in `snake_case` as `type`, by [`super::event_json`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The run exists.
     RunCreated(Created),
@@ -560,6 +561,9 @@ pub enum Event {
         /// The line.
         text: Untrusted,
     },
+    /// A later version wrote it.
+    #[serde(skip)]
+    Unknown(Unknown),
 }
 
 impl Event {
@@ -603,16 +607,14 @@ impl Event {
             | Self::BudgetRaised { .. }
             | Self::MessageAdded { .. }
             | Self::DocumentWritten { .. }
-            | Self::Logged { .. } => None,
+            | Self::Logged { .. }
+            | Self::Unknown(_) => None,
         }
     }
 
     /// The work, where the event holds it.
     #[must_use]
     pub fn work(&self) -> Option<&Arc<Work>> {
-        match self {
-            Self::AttemptStarted(started) => started.work.as_ref(),
-            _ => None,
-        }
+        if let Self::AttemptStarted(started) = self { started.work.as_ref() } else { None }
     }
 }

@@ -147,6 +147,7 @@ impl Run {
             }
             Event::Warned { message, .. } => self.warnings.push(message.clone()),
             Event::Logged { text } => self.log.push(text.clone()),
+            Event::Unknown(_) => self.newer = true,
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod document;
 pub mod event;
+pub mod event_json;
 pub mod failure;
 pub mod fingerprint;
 mod fold;

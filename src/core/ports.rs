@@ -130,6 +130,10 @@ pub struct RunRow {
     pub cwd: PathBuf,
     /// How many gates wait.
     pub waiting: u32,
+    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
+    /// completed or cancelled.
+    #[serde(default)]
+    pub newer: bool,
 }
 
 /// What to look for in the history. Empty fields do not filter.

@@ -190,6 +190,8 @@ pub struct Run {
     pub error: Option<(Option<Key>, Failure)>,
     /// What it used so far.
     pub usage: Usage,
+    /// A later version wrote of it what this one does not know: it may stand otherwise than is said here.
+    pub newer: bool,
     /// How many gates are open.
     pub(super) open_gates: usize,
     /// How many attempts are under way.
@@ -198,10 +200,19 @@ pub struct Run {
     pub(super) in_hand: bool,
 }
 
-/// A journal that does not begin with `run_created`.
+/// What is said of a run that a later version wrote.
+pub const NEWER: &str = "it was written by a newer version, and this one does not know all of it: update stepwell";
+
+/// A journal that is not folded.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal of run {0} does not begin with its creation: the store is damaged")]
-pub struct NotARun(pub RunId);
+pub enum NotARun {
+    /// It does not begin with `run_created`.
+    #[error("the journal of run {0} does not begin with its creation: the store is damaged")]
+    Damaged(RunId),
+    /// A later version created it.
+    #[error("run {}: {NEWER}", .0.short())]
+    Newer(RunId),
+}
 
 impl Run {
     /// A run that has just been created.
@@ -249,6 +260,7 @@ impl Run {
             result: None,
             error: None,
             usage: Usage::default(),
+            newer: false,
             open_gates: 0,
             under_way: 0,
             in_hand: false,
@@ -258,10 +270,12 @@ impl Run {
     /// Folds a whole journal.
     ///
     /// # Errors
-    /// When the first event is not `run_created`.
+    /// When the first event is not `run_created`, or one of a later version.
     pub fn fold(id: RunId, journal: &[Recorded]) -> Result<Self, NotARun> {
-        let Some(Recorded { event: Event::RunCreated(created), at, .. }) = journal.first() else {
-            return Err(NotARun(id));
+        let (created, at) = match journal.first() {
+            Some(Recorded { event: Event::RunCreated(created), at, .. }) => (created, at),
+            Some(Recorded { event: Event::Unknown(_), .. }) => return Err(NotARun::Newer(id)),
+            _ => return Err(NotARun::Damaged(id)),
         };
         let mut run = Self::new(id, *at, created);
         for recorded in &journal[1..] {

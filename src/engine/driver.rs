@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::decide::Refusal;
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
@@ -155,6 +156,9 @@ impl Driver {
         let before = ports.journal.epoch(run)?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
+        if run.newer {
+            return Err(Refusal::newer().into());
+        }
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
         let flow = crate::flow::of(&pinned, &ports.environment);
         let settings = Settings::of(&pinned, &run);

@@ -265,7 +265,7 @@ impl Engine {
     /// that waits stays in hand, so that the next decision goes on at once.
     ///
     /// # Errors
-    /// When there is no such run or the store cannot be used.
+    /// When there is no such run, a later version wrote it, or the store cannot be used.
     pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
         self.drive_by(run, Arc::new(|_, _| None))
     }
@@ -449,6 +449,10 @@ impl Engine {
         }
         loop {
             let mut folded = self.fold(run)?;
+            if folded.newer {
+                self.remember(folded);
+                return Err(Refusal::newer().into());
+            }
             let events = match make(&folded) {
                 Ok(events) if !events.is_empty() => events,
                 other => {

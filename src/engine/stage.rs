@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::core::decide::Refusal;
 use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
@@ -101,6 +102,9 @@ impl Driver {
             }
             self.unfed.clear();
             self.session = self.flow.open(&self.run);
+        }
+        if self.run.newer {
+            return Err(Lost(Refusal::newer().0));
         }
         if self.run.definition != definition {
             self.take_definition()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::call::Call;
+use crate::core::decide::Refusal;
 use crate::core::document::Said;
 use crate::core::event::{Created, Event, Lesson, Origin};
 use crate::core::fingerprint::Fingerprint;
@@ -84,6 +85,9 @@ impl Engine {
     /// As [`Engine::start`], and when there is no such run or call.
     pub fn fork(&self, fork: &Fork) -> Result<RunId, StartError> {
         let old = self.load(fork.run)?;
+        if old.newer {
+            return Err(EngineError::from(Refusal::newer()).into());
+        }
         if old.call(&fork.at).is_none() {
             return Err(EngineError::NoRun(format!("run {} has no call `{}`", old.id.short(), fork.at)).into());
         }

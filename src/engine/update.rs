@@ -87,6 +87,9 @@ impl Engine {
     /// # Errors
     /// When another process drives the run, it is over for good, or the store cannot be used.
     pub async fn update(&self, run: &Run, pinned: &Arc<Pinned>) -> Result<(), EngineError> {
+        if run.newer {
+            return Err(Refusal::newer().into());
+        }
         // Whoever drives the run holds a session of the old definition.
         if self.is_driven(run.id) {
             let why = "the run is being driven with the definition that it keeps; pause it first";

@@ -34,6 +34,7 @@ pub fn show(run: &Run) -> Value {
         "documents": run.documents.values().flat_map(document).collect::<Vec<_>>(),
         "error": run.error.as_ref().map(run_failed),
         "usage": run.usage,
+        "newer": run.newer,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::core::call::{Attempt, AttemptStatus, Call, Ending};
 use crate::core::document::Document;
 use crate::core::failure::Failure;
 use crate::core::model::Role;
-use crate::core::run::Run;
+use crate::core::run::{NEWER, Run};
 use crate::core::text::{Untrusted, visible};
 
 /// Writes a run.
@@ -33,6 +33,10 @@ pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
             page.log(run);
         }
         Scope::Full => page.full(run),
+    }
+    if run.newer {
+        page.paragraph("---");
+        page.paragraph(&format!("*{NEWER}*"));
     }
     if super::is_demo(run) {
         page.paragraph("---");

@@ -171,6 +171,7 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
         "documents": [{"name": "result", "version": 1, "title": "Sea", "body": "Draft.", "by": "model"}],
         "error": null,
         "usage": usage(3),
+        "newer": false,
     });
     // As text, because the order counts too.
     assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));

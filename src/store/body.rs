@@ -4,13 +4,13 @@
 //! another run's text.
 
 use rusqlite::{Connection, params};
-use serde::Deserialize as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
 use super::place::{Span, seq_of};
 use crate::core::event::{Event, Recorded};
+use crate::core::event_json;
 use crate::core::id::RunId;
 
 /// Texts of at least so many bytes become blobs.
@@ -33,7 +33,7 @@ pub(super) fn insert(tx: &Connection, place: i64, at: i64, event: &Event) -> Res
     }
     let mut parts = Vec::new();
     if json.len() >= LARGE {
-        let mut value = parse(&json)?;
+        let mut value = event_json::read(&json)?;
         take_out(&mut value, &mut String::new(), &mut parts);
         if !parts.is_empty() {
             json = serde_json::to_string(&value)?;
@@ -61,7 +61,7 @@ fn keep(tx: &Connection, text: &str) -> Result<i64, Fault> {
 
 /// The events of a span, in order.
 pub(super) fn read(db: &Connection, run: RunId, span: Span) -> Result<Vec<Recorded>, Fault> {
-    let mut parts = parts(db, span)?.into_iter().peekable();
+    let mut texts = parts(db, span)?.into_iter().peekable();
     let mut select =
         db.prepare_cached("SELECT place, at, body FROM events WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
     let mut rows = select.query([span.first, span.last])?;
@@ -69,16 +69,11 @@ pub(super) fn read(db: &Connection, run: RunId, span: Span) -> Result<Vec<Record
     while let Some(row) = rows.next()? {
         let place: i64 = row.get(0)?;
         let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let event = if parts.peek().is_some_and(|(at, _)| *at == place) {
-            let mut value: Value = parse(body)?;
-            while let Some((_, part)) = parts.next_if(|(at, _)| *at == place) {
-                if let Some(slot) = value.pointer_mut(&part.pointer) {
-                    *slot = Value::String(part.text);
-                }
-            }
-            Event::deserialize(value)?
+        let event = if texts.peek().is_some_and(|(at, _)| *at == place) {
+            let value = whole(body, std::iter::from_fn(|| texts.next_if(|(at, _)| *at == place)))?;
+            Event::from_value(value, || whole(body, parts(db, Span::at(place))?))?
         } else {
-            parse(body)?
+            Event::from_json(body)?
         };
         let at = chrono::DateTime::from_timestamp_nanos(row.get(1)?);
         events.push(Recorded { run, seq: seq_of(place), at, event });
@@ -97,11 +92,15 @@ fn parts(db: &Connection, span: Span) -> Result<Vec<(i64, Part)>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Reads JSON of any depth: what was written can be read.
-fn parse<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T, Fault> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    deserializer.disable_recursion_limit();
-    Ok(T::deserialize(&mut deserializer)?)
+/// A body with its large texts put back.
+fn whole(body: &str, parts: impl IntoIterator<Item = (i64, Part)>) -> Result<Value, Fault> {
+    let mut value: Value = event_json::read(body)?;
+    for (_, part) in parts {
+        if let Some(slot) = value.pointer_mut(&part.pointer) {
+            *slot = Value::String(part.text);
+        }
+    }
+    Ok(value)
 }
 
 fn take_out(value: &mut Value, pointer: &mut String, parts: &mut Vec<Part>) {

@@ -12,7 +12,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{Append, JournalError, Stands, Writer};
-use crate::core::run::Run;
+use crate::core::run::{NotARun, Run};
 
 /// A run as the file knows it.
 pub(super) struct Known {
@@ -124,9 +124,13 @@ pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, 
     }
 }
 
-/// Folds a run's whole journal.
-pub(super) fn fold(db: &Connection, id: RunId, n: i64) -> Result<Run, Fault> {
-    Run::fold(id, &body::read(db, id, Span::of(n))?).map_err(|error| Fault::Said(error.to_string()))
+/// Folds a run's journal; `None` when a later version wrote of it what this one does not know.
+pub(super) fn fold(id: RunId, journal: &[Recorded]) -> Result<Option<Run>, Fault> {
+    match Run::fold(id, journal) {
+        Ok(run) => Ok(Some(run).filter(|run| !run.newer)),
+        Err(NotARun::Newer(_)) => Ok(None),
+        Err(damaged) => Err(Fault::Said(damaged.to_string())),
+    }
 }
 
 /// Notes that a run goes by a definition.

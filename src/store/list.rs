@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::fault::Fault;
 use super::journal::nanos;
+use super::place::Span;
 use super::says;
 use crate::core::event::Event;
 use crate::core::id::RunId;
@@ -15,7 +16,10 @@ use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 
 /// The columns of [`row`].
-pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting";
+pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting, n";
+
+/// So many of the newest events of a run that is not over are looked at, for one that a later version wrote.
+const LOOKED_AT: i64 = 8;
 
 /// Enters a new run and gives its number.
 pub(super) fn insert(tx: &Connection, run: &Run) -> Result<i64, Fault> {
@@ -89,7 +93,7 @@ pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRo
     let mut rows = select.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(sql) = rows.next()? {
-        found.push(row(sql)?);
+        found.push(row(db, sql)?);
     }
     Ok(found)
 }
@@ -166,24 +170,45 @@ pub(super) fn find(db: &Connection, fragment: Option<&str>) -> Result<Vec<RunId>
 }
 
 /// Reads the row of a run from [`COLUMNS`].
-pub(super) fn row(row: &Row) -> Result<RunRow, Fault> {
+pub(super) fn row(db: &Connection, row: &Row) -> Result<RunRow, Fault> {
     let kind: String = row.get(2)?;
     let status: String = row.get(4)?;
+    let known = Status::ALL.into_iter().find(|known| known.name() == status);
+    let newer = match known {
+        Some(Status::Completed | Status::Cancelled) => false,
+        Some(_) => is_newer(db, row.get(10)?)?,
+        None => true,
+    };
     Ok(RunRow {
         run: run_id(row, 0)?,
         task: row.get(1)?,
         kind: if kind == Kind::Instruct.name() { Kind::Instruct } else { Kind::Workflow },
         title: row.get(3)?,
-        status: Status::ALL
-            .into_iter()
-            .find(|known| known.name() == status)
-            .ok_or_else(|| Fault::Said(format!("a run has the status `{status}`, which this program does not know")))?,
+        // One that this version does not know stands still for it.
+        status: known.unwrap_or(Status::Paused),
         created_at: chrono::DateTime::from_timestamp_nanos(row.get(5)?),
         updated_at: chrono::DateTime::from_timestamp_nanos(row.get(6)?),
         snippet: Untrusted::new(row.get::<_, String>(7)?),
         cwd: row.get::<_, String>(8)?.into(),
         waiting: row.get(9)?,
+        newer,
     })
+}
+
+/// Whether any of the newest events of run `n` is of a later version.
+fn is_newer(db: &Connection, n: i64) -> Result<bool, Fault> {
+    let Span { first, last } = Span::of(n);
+    let mut select =
+        db.prepare_cached("SELECT body FROM events WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT ?3")?;
+    let mut rows = select.query(params![first, last, LOOKED_AT])?;
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        // What cannot be read at all is said where the run is opened.
+        if matches!(Event::from_json(body), Ok(Event::Unknown(_))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads a run's id.

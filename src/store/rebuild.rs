@@ -7,7 +7,6 @@ use super::place::Span;
 use super::{body, journal, list, search};
 use crate::core::event::Event;
 use crate::core::id::RunId;
-use crate::core::run::Run;
 
 /// What a rebuild came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,9 +44,12 @@ pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
 
 fn of_run(tx: &Transaction, id: RunId, n: i64) -> Result<(), Fault> {
     let recorded = body::read(tx, id, Span::of(n))?;
-    let run = Run::fold(id, &recorded).map_err(|error| Fault::Said(error.to_string()))?;
+    let run = journal::fold(id, &recorded)?;
     let events: Vec<Event> = recorded.into_iter().map(|recorded| recorded.event).collect();
-    list::replace(tx, n, &run, &events)?;
+    // The row of a run that a later version wrote is better than what this one could make of it.
+    if let Some(run) = run {
+        list::replace(tx, n, &run, &events)?;
+    }
     for event in &events {
         if let Event::RunCreated(created) = event {
             journal::uses(tx, n, &created.definition)?;

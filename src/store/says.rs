@@ -35,6 +35,11 @@ pub(super) fn searched(event: &Event) -> String {
         }
         Event::AttemptRejected { instruction, .. } => add(&mut text, instruction),
         Event::MessageAdded { text: message, .. } => add(&mut text, message),
+        // Nobody here knows what of it is prose; what surely is none is left out.
+        Event::Unknown(unknown) => unknown
+            .fields()
+            .filter(|(name, _)| !["type", "key", "step", "by", "fingerprint"].contains(name))
+            .for_each(|(_, value)| add_value(&mut text, &value)),
         _ => {}
     }
     text

@@ -139,6 +139,7 @@ pub fn listed(title: &str, status: Status, waiting: u32, seconds: i64) -> RunRow
         snippet: "The lamps lean out across the tide".into(),
         cwd: "/home/ana".into(),
         waiting,
+        newer: false,
     }
 }
 

@@ -8,6 +8,7 @@ mod elsewhere;
 mod house;
 mod limits;
 mod models;
+mod newer;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

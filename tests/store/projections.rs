@@ -157,12 +157,72 @@ fn a_rebuild_repairs_a_list_that_went_wrong() {
 fn a_run_whose_journal_is_broken_is_named_and_the_others_are_rebuilt() {
     let place = place();
     let good = write(&place.store, 1, "alpha");
-    let bad = begin(&place.store, 2, json!({}));
-    place.raw().execute_batch("DROP TRIGGER events_are_not_changed; UPDATE events SET body = '{\"type\":\"from_the_future\"}' WHERE place >> 24 = 2").unwrap();
-    let rebuilt = place.store.rebuild().unwrap();
-    assert_eq!((rebuilt.runs, rebuilt.damaged.len(), rebuilt.damaged[0].0), (1, 1, bad));
-    assert_eq!(found(&place.store, "alpha"), [good]);
-    assert!(place.store.read(bad, 0).unwrap_err().to_string().contains("newer version"));
+    for (number, body) in [(2, "{\"type\":\"run_wai"), (3, "{\"by\":\"ana\"}")] {
+        let bad = begin(&place.store, number, json!({}));
+        let raw = place.raw();
+        raw.execute_batch("DROP TRIGGER IF EXISTS events_are_not_changed").unwrap();
+        raw.execute("UPDATE events SET body = ?1 WHERE place >> 24 = ?2", (body, number)).unwrap();
+        let rebuilt = place.store.rebuild().unwrap();
+        assert_eq!((rebuilt.runs, rebuilt.damaged.last().unwrap().0), (1, bad));
+        assert_eq!(found(&place.store, "alpha"), [good]);
+        assert!(place.store.read(bad, 0).is_err());
+    }
+}
+
+/// What a later version may write: a large text in it, so that some of it is a blob.
+fn of_a_later_version() -> Event {
+    let long = "a lighthouse ".repeat(1_000);
+    let json = json!({"type": "tool_returned", "key": "write", "call": "1.0", "outcome": {"text": long, "n": 1.5}});
+    Event::from_json(&json.to_string()).unwrap()
+}
+
+#[test]
+fn what_a_later_version_wrote_is_kept_found_and_removed_and_its_row_stays_as_that_version_left_it() {
+    let place = place();
+    let good = write(&place.store, 1, "alpha");
+    let run = begin(&place.store, 2, json!({"topic": "harbour"}));
+    append(&place.store, run, 1, vec![started("write", 1), of_a_later_version()]).unwrap();
+    let events = place.store.read(run, 0).unwrap();
+    assert_eq!(events[2].event, of_a_later_version());
+    assert_eq!(serde_json::to_string(&events[2].event).unwrap(), serde_json::to_string(&of_a_later_version()).unwrap());
+    place.raw().execute("UPDATE runs SET title = 'as it was left', status = 'being_read' WHERE n = 2", []).unwrap();
+    for _ in 0..2 {
+        assert_eq!(found(&place.store, "lighthouse"), [run]);
+        assert_eq!(found(&place.store, "harbour"), [run]);
+        let rows = place.store.history(&HistoryQuery::default()).unwrap();
+        assert_eq!((rows[0].newer, &*rows[0].title, rows[1].newer), (true, "as it was left", false));
+        let rebuilt = place.store.rebuild().unwrap();
+        assert_eq!((rebuilt.runs, rebuilt.damaged), (2, Vec::new()));
+    }
+    place.store.delete(run).unwrap();
+    assert_eq!((found(&place.store, "lighthouse"), found(&place.store, "alpha")), (Vec::new(), vec![good]));
+    let blobs: i64 = place.raw().query_row("SELECT count(*) FROM blobs", [], |row| row.get(0)).unwrap();
+    assert_eq!(blobs, 0);
+}
+
+#[test]
+fn a_run_that_a_later_version_waits_in_is_marked_in_the_list_and_one_that_is_created_by_it_is_no_damage() {
+    let place = place();
+    let run = begin(&place.store, 1, json!({}));
+    let gate =
+        r#"{"type":"gate_opened","key":"write","for":"tools","call":"1.0","attempt":1,"version":0,"allowed":[]}"#;
+    append(&place.store, run, 1, vec![Event::from_json(gate).unwrap()]).unwrap();
+    let rows = place.store.history(&HistoryQuery::default()).unwrap();
+    assert!(rows[0].newer);
+    assert!(!serde_json::to_string(&place.store.read(run, 0).unwrap()[1].event).unwrap().is_empty());
+
+    let other = begin(&place.store, 2, json!({}));
+    let raw = place.raw();
+    raw.execute_batch("DROP TRIGGER events_are_not_changed").unwrap();
+    let body = r#"{"type":"run_created","task":"poem","kind":"choir","title":"a choir of lamps"}"#;
+    raw.execute("UPDATE events SET body = ?1 WHERE place >> 24 = 2", [body]).unwrap();
+    assert_eq!(place.store.rebuild().unwrap().damaged, Vec::new());
+    let events = place.store.read(other, 0).unwrap();
+    assert_eq!(serde_json::to_string(&events[0].event).unwrap(), body);
+    assert!(matches!(Run::fold(other, &events), Err(stepwell::core::run::NotARun::Newer(_))));
+    assert_eq!(found(&place.store, "choir"), [other]);
+    place.store.delete(other).unwrap();
+    assert_eq!(found(&place.store, "choir"), []);
 }
 
 /// Each released schema, as the program that released it wrote it.

@@ -117,12 +117,13 @@ impl Desk {
 
 /// Whether a run can go on once a person has decided something about it.
 fn may_go_on(run: &Run) -> bool {
-    run.status != Status::Cancelled
+    run.status != Status::Cancelled && !run.newer
 }
 
-/// Whether opening a run has it go on: not when it is over, nor when the person paused it.
+/// Whether opening a run has it go on: not when it is over, when the person paused it, or when a later version wrote it.
 fn goes_on(run: &Run) -> bool {
     match run.status {
+        _ if run.newer => false,
         Status::Running | Status::Waiting => true,
         Status::Paused => run.paused != Some(PauseReason::ByYou),
         Status::Completed | Status::Failed | Status::Cancelled => false,

@@ -61,7 +61,11 @@ impl ChatScreen {
             facts.push(Fact::new(format!("{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
-        facts.push(Fact::new("saved ✓", theme.accepted, 5));
+        facts.push(if self.run.newer {
+            Fact::new("written by a newer version", theme.unsettled, 6).or("newer version", 7)
+        } else {
+            Fact::new("saved ✓", theme.accepted, 5)
+        });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 

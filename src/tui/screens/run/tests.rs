@@ -63,6 +63,17 @@ fn press(screen: &mut RunScreen, keys: &[&str]) -> Vec<Effect> {
     effects
 }
 
+#[test]
+fn a_run_of_a_later_version_is_shown_and_says_so() {
+    let body = r#"{"type":"gate_opened","key":"write[1]","for":"tools","call":"1.0","attempt":2,"version":1}"#;
+    let mut screen = open(poem().then(Event::from_json(body).unwrap()));
+    for size in [(80, 24), (120, 40), (40, 12)] {
+        let picture = look(&mut screen, size);
+        assert!(picture.contains("newer version"), "{picture}");
+    }
+    assert!(look(&mut screen, (80, 24)).contains("The lamps lean out"));
+}
+
 fn typed(screen: &mut RunScreen, text: &str) {
     for c in text.chars() {
         screen.update(Message::Key(crossterm::event::KeyCode::Char(c).into()));

@@ -94,7 +94,8 @@ impl RunScreen {
         }
         facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
         let (status, style) = self.status(theme);
-        facts.push(Fact::new(status, style, 6));
+        let status = Fact::new(status, style, 6);
+        facts.push(if self.run.newer { status.or("newer version", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 
@@ -105,6 +106,7 @@ impl RunScreen {
 
     fn status(&self, theme: &Theme) -> (&'static str, Style) {
         match (self.run.status, self.run.paused) {
+            _ if self.run.newer => ("written by a newer version", theme.unsettled),
             (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
             (Status::Completed, _) => ("done ✓", theme.accepted),
             (Status::Failed, _) => ("failed ✗", theme.failed),

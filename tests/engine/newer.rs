@@ -1,0 +1,66 @@
+//! A run that a later version takes a hand in is left to it.
+
+use serde_json::json;
+use stepwell::core::decide::What;
+use stepwell::core::event::Event;
+use stepwell::core::id::RunId;
+use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
+use stepwell::engine::Rest;
+
+use super::house::{House, decision, prompt, rested, shout};
+
+/// A later version writes something of its own into a run.
+fn write(house: &House, run: RunId) {
+    let state = house.engine.load(run).unwrap();
+    let body = r#"{"type":"gate_opened","key":"a","for":"tools","call":"1.0","attempt":1,"version":1,"allowed":[]}"#;
+    let append = Append {
+        run,
+        after: state.seq,
+        writer: Writer::Decider,
+        at: state.updated_at,
+        events: vec![Event::from_json(body).unwrap()],
+        learn: Vec::new(),
+        state: serde_json::Value::Null,
+        stands: Stands::of(&state),
+    };
+    house.store.append(&append).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
+    let house = House::new(shout);
+    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    write(&house, run);
+    let head = house.store.head(run).unwrap();
+    assert!(house.engine.drive(run).unwrap_err().to_string().contains("newer version"));
+    assert!(!house.engine.is_driven(run));
+    for refused in [
+        house.engine.decide(run, decision("a", What::Accept)).await,
+        house.engine.rename(run, "another title").await,
+        house.engine.take_up(run).await,
+        house.engine.cancel(run).await,
+    ] {
+        assert!(refused.unwrap_err().to_string().contains("newer version"));
+    }
+    assert_eq!(house.store.head(run).unwrap(), head);
+    assert!(house.engine.subscribe(run).unwrap().0.newer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it() {
+    let house = House::new(shout);
+    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    house.drive(run).await;
+    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    write(&house, run);
+    let head = house.store.head(run).unwrap();
+    assert!(house.engine.decide(run, decision("a", What::Accept)).await.is_err());
+    let rest = loop {
+        match rested(&mut updates).await {
+            Rest::Waiting => {}
+            rest => break rest,
+        }
+    };
+    assert!(format!("{rest:?}").contains("newer version"), "{rest:?}");
+    assert_eq!(house.store.head(run).unwrap(), head);
+}
