@@ -109,6 +109,10 @@ impl Context<'_> {
             Some(argv)
         });
         let argv = argv.unwrap_or_default();
+        let shell = table.flag("shell");
+        if shell {
+            self.notes.borrow_mut().shells.push(argv.clone());
+        }
         let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Work, false));
         Does::Command(Command {
             argv: argv.into_iter().map(|text| self.note(text, false, Some(step), Scope::Work, false)).collect(),
@@ -116,7 +120,7 @@ impl Context<'_> {
             env: self.text_map(table, "env", step),
             stdin: text("stdin"),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
-            shell: table.flag("shell"),
+            shell,
             // Told from its files, once a run needs it.
             asks: false,
         })
