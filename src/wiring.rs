@@ -5,7 +5,7 @@ mod connecting;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
@@ -38,25 +38,16 @@ impl Rooms for Wiring {
     }
 
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
-        let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
-        let environment = environment(&settings.pass_on);
-        Ok(Engine::new(Ports {
-            journal: Arc::new(store),
-            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
-            secrets,
-            clock: Arc::new(SystemClock),
-            environment,
-            state: StateFolder(self.0.state.clone()),
-            who: who(),
-            notify: settings.notify.clone(),
-        }))
+        Ok(self.engine_over(self.store(cli::say)?, settings, models))
     }
 
     fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String> {
         let (wiring, opened, own, connects) = (self.clone(), settings.clone(), self.clone(), self.clone());
         let live = Arc::new(Live::new(self.models(settings)));
         let answers = Arc::clone(&live);
+        // Nothing is printed over a screen.
+        let said = Arc::new(OnceLock::new());
+        let later = Arc::clone(&said);
         let state = self.0.state.clone();
         let parts = tui::Parts {
             places,
@@ -64,7 +55,8 @@ impl Rooms for Wiring {
             settings: settings.clone(),
             open: Box::new(move || {
                 let models: Arc<dyn Models> = answers;
-                Ok((wiring.engine(&opened, Arc::clone(&models))?, models))
+                let store = wiring.store(|text| drop(later.set(format!("{text}\n"))))?;
+                Ok((wiring.engine_over(store, &opened, Arc::clone(&models)), models))
             }),
             agree: Box::new(move |provider| own.keep_agreement(provider)),
             find: Box::new(|| {
@@ -76,14 +68,15 @@ impl Rooms for Wiring {
             }),
             go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
         };
-        tui::run(parts).map_err(|error| error.to_string())
+        let last = tui::run(parts).map_err(|error| error.to_string())?;
+        Ok(said.get().cloned().unwrap_or_default() + &last)
     }
 
     fn look_at_store(&self) -> Result<String, String> {
         if !self.0.store.exists() {
             return Ok("none yet; the first run makes it".to_owned());
         }
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        let store = self.store(cli::say)?;
         store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
             Some(why) => Err(why.to_owned()),
@@ -92,7 +85,7 @@ impl Rooms for Wiring {
     }
 
     fn rebuild(&self) -> Result<String, String> {
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        let store = self.store(cli::say)?;
         let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
         let damaged =
             rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
@@ -110,6 +103,34 @@ impl Rooms for Wiring {
 }
 
 impl Wiring {
+    /// Opens the store. That it was copied because it is of a newer schema now is in the log, and told to `say`.
+    fn store(&self, say: impl Fn(&str)) -> Result<Store, String> {
+        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+        if let Some(copy) = store.copy() {
+            let path = self.0.store.display();
+            let told =
+                format!("the store {path} was updated for this version; a copy from before is {}", copy.display());
+            cli::log::write(&self.0, &told);
+            say(&told);
+        }
+        Ok(store)
+    }
+
+    fn engine_over(&self, store: Store, settings: &Settings, models: Arc<dyn Models>) -> Engine {
+        let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
+        let environment = environment(&settings.pass_on);
+        Engine::new(Ports {
+            journal: Arc::new(store),
+            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
+            secrets,
+            clock: Arc::new(SystemClock),
+            environment,
+            state: StateFolder(self.0.state.clone()),
+            who: who(),
+            notify: settings.notify.clone(),
+        })
+    }
+
     fn agreements(&self) -> PathBuf {
         self.0.state.join("agreed-providers")
     }

@@ -4,6 +4,7 @@
 mod support;
 
 use support::cli::Home;
+use support::patience::until;
 
 const ALL: &str = "--review accept --approve all";
 
@@ -66,9 +67,7 @@ fn a_command_whose_end_nobody_saw_is_never_run_again_silently() {
     assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
     let mut command = home.command(env!("CARGO_BIN_EXE_stepwell"));
     let mut child = command.args(["run", "pay", "--approve", "all"]).spawn().unwrap();
-    while !home.path().join("paid").exists() {
-        std::thread::yield_now();
-    }
+    until("the first payment", || home.path().join("paid").exists());
     child.kill().unwrap();
     child.wait().unwrap();
     std::fs::remove_file(home.path().join("wait")).unwrap();
@@ -159,11 +158,7 @@ fn the_last_line_of_a_run_whose_program_asks_says_what_waits() {
     assert_eq!((&last["type"], &last["seq"]), (&"run_waiting".into(), &serde_json::Value::Null));
     assert_eq!((&last["waiting"][0]["key"], &last["waiting"][0]["for"]), (&"q".into(), &"input".into()));
     // Who is notified is another program: it has done its work soon.
-    let begun = std::time::Instant::now();
-    while std::fs::read_to_string(home.path().join("told")).unwrap_or_default() != "waiting\n" {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nobody was told");
-        std::thread::yield_now();
-    }
+    until("a word of it", || std::fs::read_to_string(home.path().join("told")).is_ok_and(|told| told == "waiting\n"));
     home.step("cancel last").exits(0);
 }
 
@@ -177,9 +172,7 @@ fn cancelling_from_another_terminal_ends_the_program_that_is_under_way() {
     );
     assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
     let mut child = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "hang"]).spawn().unwrap();
-    while !home.path().join("begun").exists() {
-        std::thread::yield_now();
-    }
+    until("the begin of the program", || home.path().join("begun").exists());
     home.step("cancel last").exits(0);
     // Nobody ever writes into the pipe: it ends because it is broken off.
     assert_eq!(child.wait().unwrap().code(), Some(1));

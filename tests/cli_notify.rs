@@ -3,22 +3,16 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use support::cli::Home;
+use support::patience::until_some;
 
 /// What was told, once it is as much as this.
 fn told(home: &Home, count: usize) -> Vec<String> {
-    let since = Instant::now();
-    loop {
+    until_some("a word of it", || {
         let text = std::fs::read_to_string(home.path().join("told")).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        if lines.len() >= count {
-            return lines;
-        }
-        assert!(since.elapsed() < Duration::from_secs(20), "{lines:?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        (lines.len() >= count).then_some(lines)
+    })
 }
 
 fn home() -> Home {

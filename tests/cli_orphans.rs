@@ -5,9 +5,9 @@
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use support::cli::Home;
+use support::patience::until_some;
 
 /// Writes its process id, says something, and hangs; from the second time on it ends at once.
 const PROGRAM: &str = r#"
@@ -20,17 +20,6 @@ argv = ["sh", "-c", "test -e again && echo done && exit; touch again; echo half 
 approve = "never"
 "#;
 
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(since.elapsed() < Duration::from_secs(20), "it comes within 20 s");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn runs(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
 }
@@ -40,8 +29,12 @@ fn killed(rules: &str) -> (Home, String) {
     let home = Home::new();
     home.write("workflows/act/workflow.toml", &format!("{PROGRAM}{rules}"));
     let mut stepwell = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "act"]).spawn().unwrap();
-    let pid = until(|| std::fs::read_to_string(home.path().join("pid")).ok().filter(|pid| pid.ends_with('\n')));
-    until(|| find(&home.path().join("state/spool"), "partial").filter(|file| !std::fs::read(file).unwrap().is_empty()));
+    let pid = until_some("its process id", || {
+        std::fs::read_to_string(home.path().join("pid")).ok().filter(|pid| pid.ends_with('\n'))
+    });
+    until_some("what it said", || {
+        find(&home.path().join("state/spool"), "partial").filter(|file| !std::fs::read(file).unwrap().is_empty())
+    });
     stepwell.kill().unwrap();
     stepwell.wait().unwrap();
     (home, pid.trim().to_owned())

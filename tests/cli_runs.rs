@@ -5,6 +5,7 @@ mod support;
 
 use serde_json::Value;
 use support::cli::Home;
+use support::patience::until;
 
 const POEM: [&str; 6] = ["run", "poem", "-i", "topic=the sea", "-i", "stanzas=2"];
 
@@ -423,9 +424,5 @@ fn a_detached_run_prints_its_first_line_as_json_and_starts_what_follows() {
     let run = lines[0]["run"].as_str().unwrap().to_owned();
     home.run(["resume", &run]).exits(0);
     // What follows is another process's doing: it is there soon.
-    let begun = std::time::Instant::now();
-    while home.step("history --task second --status completed --json").out.is_empty() {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nothing followed");
-        std::thread::yield_now();
-    }
+    until("what follows", || !home.step("history --task second --status completed --json").out.is_empty());
 }

@@ -37,7 +37,7 @@ fn each_stanza_is_shown_and_accepted_with_a_key() {
     terminal.wait_for("Write the stanza (write[0])");
     terminal.wait_for(ASKS);
     terminal.type_in("a\n");
-    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
     assert_eq!(home.show("last")["status"], "completed");
 }
 
@@ -71,7 +71,7 @@ fn an_edit_in_the_editor_and_a_retry_with_an_instruction() {
     terminal.type_in("d\n");
     terminal.wait_for("{+");
     terminal.type_in("a\n");
-    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
     let call = home.call("write[0]");
     assert_eq!(call["standing"]["output"], "A stanza of mine.");
     assert_eq!(call["attempts"][0]["instruction"], "about herring");
@@ -98,8 +98,8 @@ fn an_approval_shows_its_argv_and_wants_yes_in_full() {
     terminal.type_in("a\n");
     terminal.wait_for("`yes` or `no` in full");
     terminal.type_in("yes\n");
-    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
-    assert!(terminal.screen.trim_end().ends_with("made 3"), "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert!(terminal.shown().trim_end().ends_with("made 3"), "{}", terminal.shown());
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn ctrl_c_stops_the_stream_and_keeps_the_text_and_a_second_one_leaves() {
     terminal.wait_for("tale was stopped");
     terminal.wait_for(ASKS);
     terminal.type_in("\u{3}");
-    assert_eq!(terminal.exit(), 130, "{}", terminal.screen);
-    assert!(terminal.screen.contains("stepwell resume"), "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 130, "{}", terminal.shown());
+    assert!(terminal.shown().contains("stepwell resume"), "{}", terminal.shown());
     let run = home.show("last");
     assert_eq!(run["waiting"][0]["key"], "tale", "{run:#}");
     assert_eq!(home.call("tale")["output"].as_str().map(str::trim), Some("Once upon a time,"));
@@ -139,7 +139,7 @@ fn a_conversation_goes_on_until_an_empty_line() {
     terminal.type_in("And again?\n");
     terminal.wait_for("an empty line ends");
     terminal.type_in("\n");
-    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
     let said: Vec<String> = home.show("last")["messages"]
         .as_array()
         .unwrap()
@@ -161,8 +161,8 @@ fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
     terminal.wait_for("(write[0])");
     terminal.wait_for(ASKS);
     terminal.type_in("q\n");
-    assert_eq!(terminal.exit(), 3, "{}", terminal.screen);
-    assert!(terminal.screen.contains("stepwell review"), "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 3, "{}", terminal.shown());
+    assert!(terminal.shown().contains("stepwell review"), "{}", terminal.shown());
     home.step("review last --accept").exits(0);
 }
 
@@ -182,8 +182,8 @@ fn a_program_that_asks_while_it_runs_is_answered_at_the_terminal() {
     terminal.type_in("\n");
     terminal.wait_for("That will not do");
     terminal.type_in("7\n");
-    assert_eq!(terminal.exit(), 0, "{}", terminal.screen);
-    assert!(terminal.screen.contains("got {\"n\":7}"), "{}", terminal.screen);
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert!(terminal.shown().contains("got {\"n\":7}"), "{}", terminal.shown());
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn a_question_mark_explains_the_words_and_an_instruction_may_follow_r_at_once() 
     terminal.wait_for("attempt 2");
     terminal.wait_for(ASKS);
     assert_eq!(home.call("divide")["attempts"][0]["instruction"], "other subjects, please");
-    let headings = terminal.screen.matches("(divide)").count();
-    assert_eq!(headings, 2, "one heading an attempt: {}", terminal.screen);
+    let headings = terminal.shown().matches("(divide)").count();
+    assert_eq!(headings, 2, "one heading an attempt: {}", terminal.shown());
 }
 
 #[test]

@@ -4,10 +4,10 @@
 mod support;
 
 use std::process::Child;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::cli::Home;
+use support::patience::until;
 
 /// A workflow in the home, with the files beside it.
 fn workflow(home: &Home, id: &str, flow: &str, steps: &str, files: &[(&str, &str)]) {
@@ -141,14 +141,6 @@ const HOLD_SCRIPT: &str = "export default async (run) => {\n  const plan = await
 
 const HOLD_PYTHON: &str = "import stepwell\n\n\nasync def main(run, inputs):\n    plan = await run.step('plan')\n    return await run.step('hold') + plan\n\n\nif __name__ == '__main__':\n    stepwell.serve(main)\n";
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn begun(home: &Home) -> usize {
     std::fs::read_to_string(home.path().join("begun")).unwrap_or_default().lines().count()
 }
@@ -159,7 +151,7 @@ fn start(home: &Home, id: &str) -> Child {
 
 fn killed_half_way(home: &Home, id: &str) {
     let mut first = start(home, id);
-    until("the second call begins", || begun(home) == 1);
+    until("the second call", || begun(home) == 1);
     // `kill -9`: nothing of it can tidy up.
     first.kill().unwrap();
     first.wait().unwrap();

@@ -146,9 +146,9 @@ impl Machine {
     }
 
     async fn answer(&self, run: &Run, gate: Gate, person: Person) {
-        let what = match gate.kind {
-            GateFor::Review if gate.shows.get("problem").is_some() || gate.shows.get("failed").is_some() => {
-                panic!("`{}` does not pass: {}\n{:?}", gate.key, gate.shows, output(run.call(&gate.key).unwrap()))
+        let what = match gate.kind() {
+            GateFor::Review if gate.review().is_some_and(|it| it.problem.is_some() || !it.failed.is_empty()) => {
+                panic!("`{}` does not pass: {:?}\n{:?}", gate.key, gate.body, output(run.call(&gate.key).unwrap()))
             }
             GateFor::Review if person == Person::Picky && gate.attempt == 1 => {
                 What::Retry { instruction: "otherwise".into(), scope: Scope::This, model: None }
@@ -159,7 +159,7 @@ impl Machine {
             GateFor::Input => What::Answer { value: json!({}) },
             other => panic!("{other:?}"),
         };
-        let decision = Decision { key: gate.key, attempt: Some(gate.attempt), version: Some(gate.version), what };
+        let decision = Decision::about(&gate, what);
         // Refused when an earlier look at the run showed a gate that has been answered since: the loop looks again.
         let _ = self.engine.decide(run.id, decision).await;
     }

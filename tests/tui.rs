@@ -9,7 +9,8 @@ use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 use support::cli::Home;
 use support::model_server::{ModelServer, Reply};
-use support::screen::{ALT_ENTER, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
+use support::patience::until;
+use support::screen::{ALT_ENTER, BARE_ESC, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
 
 const SMALL: (u16, u16) = (80, 24);
 
@@ -287,11 +288,7 @@ fn a_run_that_is_going_when_the_person_leaves_goes_on_without_them() {
     screen.is_restored();
     assert!(screen.shown().contains("goes on"), "{}", screen.shown());
     home.write("go", "");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while home.show("last")["status"] != "completed" {
-        assert!(std::time::Instant::now() < deadline, "{:#}", home.show("last"));
-        std::thread::yield_now();
-    }
+    until("the end of the run", || home.show("last")["status"] == "completed");
 }
 
 #[test]
@@ -316,8 +313,6 @@ fn a_program_that_was_stopped_gives_the_terminal_back_and_takes_it_again() {
             None => screen.press("\x1a"),
         }
         screen.wait_until_stopped();
-        screen.catch_up();
-        screen.is_restored();
         screen.signal(Signal::CONT);
         screen.wait_for("a accept");
         // The first key after it counts.
@@ -336,7 +331,7 @@ fn help_tells_the_keys_of_the_screen_and_the_palette_gives_them() {
     screen.press("?");
     screen.wait_for("What can be done here");
     screen.wait_for("Accept what is shown");
-    screen.press(ESC);
+    screen.press(BARE_ESC);
     screen.wait_while("What can be done here");
     screen.press(":");
     screen.wait_for("All commands");

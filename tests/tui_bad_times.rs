@@ -10,7 +10,7 @@ use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 use support::cli::Home;
 use support::model_server::{ModelServer, Reply};
-use support::screen::{ALT_ENTER, CTRL_C, CTRL_S, ENTER, ESC, Screen, TAB};
+use support::screen::{ALT_ENTER, CTRL_C, CTRL_S, ENTER, ESC, F1, Screen, TAB};
 
 const SIZE: (u16, u16) = (80, 24);
 const END: &str = "\x1b[F";
@@ -91,8 +91,13 @@ fn a_terminal_of_any_size_is_survived_and_what_was_typed_is_there_when_it_grows(
         }
     }
     screen.resize(SIZE);
-    screen.wait_for("Steps");
+    // Every key was taken, and what they opened is closed again.
+    screen.press(F1);
+    screen.wait_for("What can be done here");
+    screen.press(ESC);
+    screen.wait_while("What can be done here");
     leave(screen);
+    assert_eq!(home.show("last")["status"], "waiting");
 }
 
 #[test]
@@ -105,9 +110,10 @@ fn a_storm_of_sizes_ends_in_the_last_one() {
     screen.resize((100, 30));
     screen.press("poem");
     screen.wait_for("Ask: poem");
-    let shown = screen.shown();
-    let frame = shown.lines().nth(1).unwrap_or_default().chars().count();
-    assert_eq!((frame, shown.lines().count()), (100, 30), "{shown}");
+    screen.wait_until("a frame of the last size", |shown| {
+        let width = shown.lines().nth(1).unwrap_or_default().chars().count();
+        (width, shown.lines().count()) == (100, 30)
+    });
     leave(screen);
 }
 
@@ -154,7 +160,7 @@ fn bytes_that_are_no_text_and_texts_that_would_act_stay_in_their_pane() {
     start(&mut screen, "told");
     screen.wait_for("done ✓");
     screen.wait_for("begin");
-    screen.wait_for("end");
+    screen.wait_for("xyz end");
     let shown = screen.shown();
     let line = shown.lines().find(|line| line.contains("begin")).unwrap();
     assert!(line.contains("owned") && line.contains('│'), "{shown}");
@@ -169,7 +175,7 @@ fn escapes_and_invisible_characters_of_a_model_move_nothing() {
     let mut screen = open(&home);
     start(&mut screen, "say something");
     screen.wait_for("begin");
-    screen.wait_for("end");
+    screen.wait_for(" over end");
     let shown = screen.shown();
     assert!(shown.lines().nth(1).unwrap().starts_with('┌'), "{shown}");
     assert!(shown.contains("Conversation"), "{shown}");
@@ -241,6 +247,7 @@ fn a_full_disk_is_said_at_once_and_the_text_is_kept() {
     screen.wait_for("a accept");
     screen.press("a");
     screen.wait_for("write[0]");
+    screen.wait_for("a accept");
     leave(screen);
 }
 
@@ -268,6 +275,7 @@ fn a_run_that_another_process_drives_is_watched_and_decided() {
     driver.wait_for("a accept");
     driver.press("a");
     driver.wait_for("write[1]");
+    driver.wait_for("a accept");
     watcher.wait_for("1 waiting");
     leave(watcher);
     leave(driver);

@@ -335,9 +335,7 @@ impl Drive<'_> {
         let typed = typed(&what);
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
         self.answered.insert(gate.key.clone(), seq);
-        let decision =
-            Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
-        match self.engine.decide(self.run.id, decision).await {
+        match self.engine.decide(self.run.id, Decision::about(gate, what)).await {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
@@ -349,7 +347,7 @@ impl Drive<'_> {
                 Ok(false)
             }
             Err(error) => {
-                if let Some(text) = typed.filter(|_| gate.kind != GateFor::Secret) {
+                if let Some(text) = typed.filter(|_| gate.kind() != GateFor::Secret) {
                     out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
                 }
                 Err(error.into())
@@ -376,7 +374,8 @@ impl Drive<'_> {
                 Ok(None)
             }
             Ok(Answered::DecideStale(what)) => {
-                let stale: Vec<Gate> = self.run.waiting().filter(|gate| gate.kind == GateFor::Stale).cloned().collect();
+                let stale: Vec<Gate> =
+                    self.run.waiting().filter(|gate| gate.kind() == GateFor::Stale).cloned().collect();
                 for gate in stale {
                     self.decide(&gate, what.clone()).await?;
                 }

@@ -36,6 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::Cli;
 pub use self::detach::go_on;
+pub use self::out::say;
 pub use self::problem::{Exit, Problem};
 use crate::catalog::{Catalog, Places};
 use crate::config::{ConfigError, Paths};

@@ -1,11 +1,10 @@
 //! Who answers when no person is asked: what `--review` and `--approve` say. Never in doubt, stale, budget or secret.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{Approve, Review};
 use crate::core::decide::What;
-use crate::core::form::Field;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, InputBody, ReviewBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 
@@ -22,12 +21,14 @@ impl Policy {
     /// The answer to a gate; `None`: a person has to.
     #[must_use]
     pub fn answer(self, run: &Run, gate: &Gate) -> Option<What> {
-        match gate.kind {
-            GateFor::Review if self.review == Review::Accept && passes(gate) => Some(What::Accept),
-            GateFor::Input if self.review == Review::Accept && run.kind == Kind::Workflow && has_defaults(gate) => {
+        match &gate.body {
+            GateBody::Review(_) if self.review == Review::Accept && passes(gate) => Some(What::Accept),
+            GateBody::Input(input)
+                if self.review == Review::Accept && run.kind == Kind::Workflow && has_defaults(input) =>
+            {
                 Some(What::Answer { value: json!({}) })
             }
-            GateFor::Approval => match self.approve {
+            GateBody::Approval(_) => match self.approve {
                 Approve::Ask => None,
                 Approve::All => Some(What::Approve),
                 Approve::Deny => Some(What::Deny { reason: "denied by --approve deny".to_owned() }),
@@ -40,28 +41,31 @@ impl Policy {
 /// Whether what waits for a review passes its schema and its checks, and was not broken off.
 #[must_use]
 pub fn passes(gate: &Gate) -> bool {
-    let cancelled = gate.shows.get("cancelled").is_some();
-    gate.allowed.contains(&Answer::Accept) && super::waits::failed(gate).is_empty() && !cancelled
+    let passes = |review: &ReviewBody| review.failed.is_empty() && !review.cancelled;
+    gate.allows(Answer::Accept) && gate.review().is_some_and(passes)
 }
 
-/// The fields of a form.
-#[must_use]
-pub fn fields(gate: &Gate) -> Vec<Field> {
-    gate.shows.get("fields").and_then(|fields| serde_json::from_value(fields.clone()).ok()).unwrap_or_default()
-}
-
-fn has_defaults(gate: &Gate) -> bool {
-    gate.shows.get("fields").is_some_and(Value::is_array) && fields(gate).iter().all(|field| field.default.is_some())
+fn has_defaults(input: &InputBody) -> bool {
+    input.fields().is_some_and(|fields| fields.iter().all(|field| field.default.is_some()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::decide::review_gate;
+    use crate::core::fingerprint::Fingerprint;
+    use crate::core::form::Field;
+    use crate::core::gate::{ApprovalBody, BudgetBody, InDoubtBody, SecretBody, StaleBody};
     use crate::core::key::Key;
+    use crate::core::usage::{Budget, Usage};
+    use crate::core::work::{CommandWork, Work};
 
-    fn gate(kind: GateFor, shows: Value, allowed: Vec<Answer>) -> Gate {
-        Gate { key: Key::plain("x"), workflow: None, kind, attempt: 1, version: 1, shows, allowed }
+    fn gate(body: GateBody, allowed: Vec<Answer>) -> Gate {
+        Gate { key: Key::plain("x"), workflow: None, attempt: 1, version: 1, body, allowed }
+    }
+
+    fn review(failed: &[&str]) -> Gate {
+        let failed = failed.iter().map(|check| (*check).to_owned()).collect();
+        Gate::of_review(Key::plain("x"), 1, 1, ReviewBody { failed, ..ReviewBody::default() })
     }
 
     fn a_run() -> Run {
@@ -77,20 +81,31 @@ mod tests {
     #[test]
     fn accept_takes_what_passes_and_nothing_else() {
         let policy = Policy { review: Review::Accept, approve: Approve::Ask };
-        let key = Key::plain("x");
         let run = a_run();
-        assert_eq!(policy.answer(&run, &review_gate(&key, 1, 1, None, &[])), Some(What::Accept));
-        assert_eq!(policy.answer(&run, &review_gate(&key, 1, 1, None, &["too long".to_owned()])), None);
-        let form = |fields: Value| gate(GateFor::Input, json!({"fields": fields}), vec![Answer::Answer]);
-        let full = form(json!([{"name": "a", "default": "x"}]));
-        assert_eq!(policy.answer(&run, &full), Some(What::Answer { value: json!({}) }));
-        assert_eq!(policy.answer(&run, &form(json!([{"name": "a"}]))), None);
-        for kind in [GateFor::InDoubt, GateFor::Stale, GateFor::Budget, GateFor::Secret, GateFor::Approval] {
-            assert_eq!(
-                policy.answer(&run, &gate(kind, Value::Null, vec![Answer::Answer, Answer::Again])),
-                None,
-                "{kind}"
-            );
+        assert_eq!(policy.answer(&run, &review(&[])), Some(What::Accept));
+        assert_eq!(policy.answer(&run, &review(&["too long"])), None);
+        let form = |default| {
+            let fields = vec![Field { name: "a".to_owned(), default, ..Field::default() }];
+            gate(GateBody::Input(InputBody::Form { text: None, fields }), vec![Answer::Answer])
+        };
+        assert_eq!(policy.answer(&run, &form(Some(json!("x")))), Some(What::Answer { value: json!({}) }));
+        assert_eq!(policy.answer(&run, &form(None)), None);
+        let hash = Fingerprint::of_bytes(b"x");
+        let bodies = [
+            GateBody::InDoubt(InDoubtBody { why: "no answer".to_owned(), partial: "".into() }),
+            GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint: hash.clone() }),
+            GateBody::Budget(BudgetBody { spent: Usage::default(), budget: Budget::default(), next: Usage::default() }),
+            GateBody::Secret(SecretBody { name: "token".to_owned() }),
+            GateBody::Approval(ApprovalBody {
+                step: "x".to_owned(),
+                work: Work::Command(CommandWork::default()).into(),
+                bytes: hash.clone(),
+                fingerprint: hash,
+            }),
+        ];
+        for body in bodies {
+            let gate = gate(body, vec![Answer::Answer, Answer::Again]);
+            assert_eq!(policy.answer(&run, &gate), None, "{}", gate.kind());
         }
     }
 }

@@ -46,7 +46,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
     let mut how = How::of(&drive_args)?;
     // A secret that was typed is known to this process alone, so this one drives.
-    how.apart &= !run.waiting().any(|gate| gate.kind == GateFor::Secret);
+    how.apart &= !run.waiting().any(|gate| gate.kind() == GateFor::Secret);
     let decisions = match &args.decisions {
         Some(name) => {
             let decisions = read_decisions(&read_text(name)?)?;
@@ -123,11 +123,11 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
 
 /// A message of a conversation goes to the run, whatever its last call was.
 fn is_message(run: &Run, key: &Key) -> bool {
-    run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind == GateFor::Input)
+    run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind() == GateFor::Input)
 }
 
 fn is_secret(run: &Run, key: &Key) -> bool {
-    run.call(key).and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.kind == GateFor::Secret)
+    run.call(key).and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.kind() == GateFor::Secret)
 }
 
 fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
@@ -195,15 +195,14 @@ fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<
     let what = what(run, args, approve)?;
     if args.all {
         let takes = |gate: &&Gate| takes(gate, &what) && args.step.as_deref().is_none_or(|step| is_of(run, gate, step));
-        return Ok(run.waiting().filter(takes).map(|gate| seen(gate, what.clone())).collect());
+        return Ok(run.waiting().filter(takes).map(|gate| Decision::about(gate, what.clone())).collect());
     }
     let key = match &args.key {
         Some(key) => key.parse::<Key>().map_err(|error| Problem::usage(error.to_string()))?,
         None => match (without_key(run, &what)?, &what) {
             (Chosen::One(key), _) => key,
             (Chosen::Stale(keys), _) => {
-                let decision = |key| Decision { key, attempt: None, version: None, what: what.clone() };
-                return Ok(keys.into_iter().map(decision).collect());
+                return Ok(keys.into_iter().map(|key| Decision::new(key, what.clone())).collect());
             }
         },
     };
@@ -228,7 +227,7 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
         return last.map(Chosen::One).ok_or_else(|| Problem::usage("the conversation has not begun yet"));
     }
     let stale: Vec<Key> =
-        run.waiting().filter(|gate| gate.kind == GateFor::Stale).map(|gate| gate.key.clone()).collect();
+        run.waiting().filter(|gate| gate.kind() == GateFor::Stale).map(|gate| gate.key.clone()).collect();
     if matches!(what, What::Again { .. } | What::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }
@@ -254,9 +253,9 @@ fn nothing_waits(run: &Run) -> String {
 
 /// Whether a gate takes an answer that is given to all.
 fn takes(gate: &Gate, what: &What) -> bool {
-    let allows = |answer| gate.allowed.contains(&answer);
+    let allows = |answer| gate.allows(answer);
     match what {
-        What::Accept => gate.kind == GateFor::Review && passes(gate),
+        What::Accept => gate.kind() == GateFor::Review && passes(gate),
         What::Retry { .. } => allows(Answer::Retry),
         What::Skip => allows(Answer::Skip),
         What::Approve => allows(Answer::Approve),
@@ -273,10 +272,6 @@ fn is_of(run: &Run, gate: &Gate, step: &str) -> bool {
     run.call(&gate.key).is_some_and(|call| call.step == step)
 }
 
-fn seen(gate: &Gate, what: What) -> Decision {
-    Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what }
-}
-
 /// The edited output: JSON where the output is structured, else the text as it is.
 fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
     let name = name.unwrap_or("-");
@@ -287,7 +282,7 @@ fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
         )));
     }
     let call = run.call(key);
-    let wanted = call.and_then(|call| call.gate.as_ref()).and_then(|gate| gate.shows.get("schema"));
+    let wanted = call.and_then(|call| call.gate.as_ref()).and_then(Gate::schema);
     let structured = wanted.is_some()
         || call.and_then(crate::core::call::Call::output).is_some_and(|(_, _, output)| !output.is_string());
     super::line::read_edit(&text, structured, wanted)

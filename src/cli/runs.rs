@@ -68,7 +68,7 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let key: Key = key.parse().map_err(|error: crate::core::key::BadKey| Problem::usage(error.to_string()))?;
     let run = engine.find(name)?;
-    engine.decide(run, Decision { key: key.clone(), attempt: None, version: None, what: What::Reopen }).await?;
+    engine.decide(run, Decision::new(key.clone(), What::Reopen)).await?;
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);
     let told = |keys: &[&Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

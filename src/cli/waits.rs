@@ -4,20 +4,11 @@ use super::out::Put as _;
 use serde_json::{Map, Value, json};
 
 use super::out::quoted;
-use super::policy::fields;
 use crate::core::form::{Field, FieldType};
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
-use crate::core::usage::{Budget, Usage};
-
-/// The checks that the output of a review fails.
-#[must_use]
-pub fn failed(gate: &Gate) -> Vec<String> {
-    let checks = gate.shows.get("failed").and_then(Value::as_array);
-    checks.map(|all| all.iter().filter_map(|check| check.as_str().map(str::to_owned)).collect()).unwrap_or_default()
-}
 
 /// Everything that a run waits for. Harmless on a terminal.
 #[must_use]
@@ -38,66 +29,61 @@ pub fn told(run: &Run) -> String {
 /// What a gate is about. It may hold words from outside.
 #[must_use]
 pub fn about(run: &Run, gate: &Gate) -> String {
-    let shows = |name: &str| gate.shows.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match gate.kind {
-        GateFor::Review => {
+    match &gate.body {
+        GateBody::Review(review) => {
             let mut text =
                 format!("its output waits for a review (attempt {}, version {})", gate.attempt, gate.version);
             if gate.version == 0 {
                 text = format!("attempt {} was broken off before it had an output", gate.attempt);
-            } else if gate.shows.get("cancelled").is_some() {
+            } else if review.cancelled {
                 text.push_str("; it was broken off");
             }
-            for check in failed(gate) {
+            for check in &review.failed {
                 text.put(format_args!("\n  does not hold: {check}"));
             }
-            if gate.shows.get("problem").is_some() {
-                text.put(format_args!("\n  it cannot be accepted as it is: {}", shows("problem")));
+            if let Some(problem) = &review.problem {
+                text.put(format_args!("\n  it cannot be accepted as it is: {problem}"));
             }
             text
         }
-        GateFor::Approval => {
-            let work = gate.shows.get("work").unwrap_or(&Value::Null);
-            format!("may it do this?\n{}", indented(&super::line::work_told(work, &run.cwd)))
+        GateBody::Approval(approval) => {
+            format!("may it do this?\n{}", indented(&super::line::work_told(&approval.work, &run.cwd)))
         }
-        GateFor::Input if run.kind == Kind::Instruct => {
-            let asked = shows("text");
-            if asked.is_empty() { "the next message".to_owned() } else { format!("it asks\n{}", indented(&asked)) }
+        GateBody::Input(input) if run.kind == Kind::Instruct => {
+            let asked = input.text();
+            if asked.is_empty() { "the next message".to_owned() } else { format!("it asks\n{}", indented(asked)) }
         }
-        GateFor::Input => {
-            let wanted = fields(gate);
-            let names: Vec<&str> = wanted.iter().map(Field::question).collect();
-            let above = shows("text");
-            let above = if above.is_empty() { above } else { format!("\n{}", indented(&above)) };
+        GateBody::Input(input) => {
+            let names: Vec<&str> = input.fields().unwrap_or_default().iter().map(Field::question).collect();
+            let above = input.text();
+            let above = if above.is_empty() { String::new() } else { format!("\n{}", indented(above)) };
             format!("a form to fill in: {}{above}", names.join(", "))
         }
-        GateFor::InDoubt => {
-            let mut text = format!("nobody knows whether it had its effect: {}", shows("why"));
-            let written = shows("partial");
-            if !written.is_empty() {
-                text.put(format_args!("\nbefore that it had written\n{}", indented(&last_lines(&written))));
+        GateBody::InDoubt(doubt) => {
+            let mut text = format!("nobody knows whether it had its effect: {}", doubt.why);
+            if !doubt.partial.is_empty() {
+                let written = last_lines(doubt.partial.data());
+                text.put(format_args!("\nbefore that it had written\n{}", indented(&written)));
             }
             text
         }
-        GateFor::Stale => {
+        GateBody::Stale(_) => {
             let because = run.call(&gate.key).and_then(|call| call.stale.as_ref());
             let because =
                 because.map(|stale| stale.because.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             format!("it was made from something that changed ({})", because.unwrap_or_default())
         }
-        GateFor::Budget => over_budget(gate),
-        GateFor::Secret => format!("the secret `{}` has to be typed; it is kept in this process only", shows("name")),
+        GateBody::Budget(budget) => over_budget(budget),
+        GateBody::Secret(secret) => {
+            format!("the secret `{}` has to be typed; it is kept in this process only", secret.name)
+        }
     }
 }
 
 /// Which limit the next call could pass, and what has been used of it.
-fn over_budget(gate: &Gate) -> String {
-    let shown = |name: &str| gate.shows.get(name).cloned().unwrap_or_default();
-    let usage = |name| serde_json::from_value::<Usage>(shown(name)).unwrap_or_default();
-    let budget: Budget = serde_json::from_value(shown("budget")).unwrap_or_default();
-    let (spent, mut wanted) = (usage("spent"), usage("next"));
-    wanted += spent;
-    let kept = budget.kept_by(wanted);
+fn over_budget(asked: &BudgetBody) -> String {
+    let BudgetBody { spent, budget, .. } = asked;
+    let kept = budget.kept_by(asked.needed());
     let money = budget.usd.map(|limit| format!("${limit:.2} (spent so far: ${:.2})", spent.usd));
     let tokens = budget.tokens.map(|limit| {
         format!("{limit} tokens (used so far: {}; --budget USD sets a limit of money in its place)", spent.tokens())
@@ -135,7 +121,10 @@ fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
         Answer::Retry => "--retry 'what to change'".to_owned(),
         Answer::Deny => "--deny 'why'".to_owned(),
         Answer::Answer => format!("--answer {}", quoted(&example(run, gate).to_string())),
-        Answer::Budget => format!("--budget {:.2}", next_budget(gate)),
+        Answer::Budget => match &gate.body {
+            GateBody::Budget(asked) => format!("--budget {:.2}", next_budget(asked)),
+            _ => "--budget USD".to_owned(),
+        },
     };
     let mut flags = gate.allowed.iter().map(|answer| (*answer, flag(*answer))).collect::<Vec<_>>();
     // What a person has to bring along cannot be the command that works as it stands.
@@ -149,13 +138,11 @@ fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
 
 /// An answer of the right shape, with the defaults put in.
 fn example(run: &Run, gate: &Gate) -> Value {
-    if run.kind == Kind::Instruct && gate.kind == GateFor::Input {
-        return json!("what you want to say");
-    }
-    if gate.kind == GateFor::Secret {
-        return json!("the secret");
-    }
-    let fields = fields(gate);
+    let fields = match &gate.body {
+        GateBody::Input(_) if run.kind == Kind::Instruct => return json!("what you want to say"),
+        GateBody::Secret(_) => return json!("the secret"),
+        _ => gate.fields().unwrap_or_default(),
+    };
     if fields.is_empty() {
         return json!("the result");
     }
@@ -182,9 +169,8 @@ fn value_for(field: &Field) -> Value {
     }
 }
 
-fn next_budget(gate: &Gate) -> f64 {
-    let usd = |name: &str| gate.shows.get(name).and_then(|part| part.get("usd")).and_then(Value::as_f64).unwrap_or(0.0);
-    (usd("budget").max(usd("spent") + usd("next")) * 2.0).max(1.0)
+fn next_budget(asked: &BudgetBody) -> f64 {
+    (asked.budget.usd.unwrap_or(0.0).max(asked.needed().usd) * 2.0).max(1.0)
 }
 
 /// A line about the newest output of what waits, for the end of a `review` that stops again.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::event::{Measured, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateFor};
+use super::gate::{Gate, GateBody, GateFor};
 use super::key::Key;
 use super::step::OnCrash;
 use super::step_name::StepName;
@@ -393,7 +393,7 @@ impl Call {
     }
 
     pub(super) fn wait(&mut self, gate: &Gate) {
-        self.status = match gate.kind {
+        self.status = match gate.kind() {
             GateFor::Review => CallStatus::Review,
             GateFor::Approval => CallStatus::Approval,
             // A conversation asks for the next message after a turn that stands.
@@ -404,14 +404,14 @@ impl Call {
             GateFor::Budget | GateFor::Secret => CallStatus::Pending,
         };
         if let Some(attempt) = self.attempt_mut(gate.attempt) {
-            match gate.kind {
-                GateFor::InDoubt => {
+            match &gate.body {
+                GateBody::InDoubt(doubt) => {
                     attempt.status = AttemptStatus::InDoubt;
-                    if let Some(partial) = gate.shows.get("partial").and_then(Value::as_str) {
-                        attempt.partial = Untrusted::from(partial);
+                    if !doubt.partial.is_empty() {
+                        attempt.partial = doubt.partial.clone();
                     }
                 }
-                GateFor::Input if attempt.by == "person" => attempt.status = AttemptStatus::Input,
+                GateBody::Input(_) if attempt.by == "person" => attempt.status = AttemptStatus::Input,
                 _ => {}
             }
         }

@@ -6,21 +6,19 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::call::{Call, CallStatus};
 use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
-use super::fingerprint::Fingerprint;
-use super::form::Field;
-use super::gate::{Answer, Gate, GateFor};
+use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
 use super::key::Key;
 use super::run::{NEWER, Run, Status};
 use super::schema;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
-use super::usage::{Budget, Usage};
+use super::usage::Budget;
 use super::work::Work;
 
 /// A decision about one call.
@@ -37,6 +35,20 @@ pub struct Decision {
     /// What is decided.
     #[serde(flatten)]
     pub what: What,
+}
+
+impl Decision {
+    /// About a call, whatever waits there now.
+    #[must_use]
+    pub fn new(key: Key, what: What) -> Self {
+        Self { key, attempt: None, version: None, what }
+    }
+
+    /// About a gate as it was seen.
+    #[must_use]
+    pub fn about(gate: &Gate, what: What) -> Self {
+        Self { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what }
+    }
 }
 
 /// What is decided about a call.
@@ -170,7 +182,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     let Some(gate) = &call.gate else { return Refusal::because(not_waiting(run, call)) };
     seen(gate, decision)?;
     let answer = decision.what.answer();
-    if !answer.is_some_and(|answer| gate.allowed.contains(&answer)) {
+    if !answer.is_some_and(|answer| gate.allows(answer)) {
         return Refusal::because(not_allowed(gate, decision));
     }
     let by = by.to_owned();
@@ -178,7 +190,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     let (attempt, version) = (gate.attempt, gate.version);
     Ok(match &decision.what {
         What::Accept => {
-            vec![Event::CallAccepted { key, attempt, version, by, overridden: failed_checks(gate) }]
+            vec![Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }]
         }
         What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
         What::Retry { instruction, scope, model } => {
@@ -191,19 +203,18 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             let because = format!("left out by {by}");
             vec![Event::CallSkipped { key, step: call.step.clone(), because, by }]
         }
-        What::Approve => vec![Event::CallApproved { key, fingerprint: shown(gate, "bytes")?, by }],
+        What::Approve => {
+            let Some(approval) = approval(gate) else { return Refusal::because(not_allowed(gate, decision)) };
+            vec![Event::CallApproved { key, fingerprint: approval.bytes.clone(), by }]
+        }
         What::Deny { reason } => {
+            let Some(approval) = approval(gate) else { return Refusal::because(not_allowed(gate, decision)) };
             let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
             let error = Failure::new(FailureClass::Denied, reason);
-            vec![Event::CallFailed {
-                key,
-                step: call.step.clone(),
-                fingerprint: shown(gate, "fingerprint")?,
-                error,
-                by,
-            }]
+            let fingerprint = approval.fingerprint.clone();
+            vec![Event::CallFailed { key, step: call.step.clone(), fingerprint, error, by }]
         }
-        What::Answer { value } if run.kind == Kind::Instruct && gate.kind == GateFor::Input => {
+        What::Answer { value } if run.kind == Kind::Instruct && gate.kind() == GateFor::Input => {
             let Some(text) = value.as_str() else {
                 return Refusal::because("the answer in a conversation is a text, in JSON: `\"…\"`");
             };
@@ -218,7 +229,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             let Some(stale) = &call.stale else { return Refusal::because(not_waiting(run, call)) };
             vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
         }
-        What::Budget { budget } => vec![Event::BudgetRaised { budget: raised(gate, *budget), by }],
+        What::Budget { budget } => {
+            let GateBody::Budget(asked) = &gate.body else { return Refusal::because(not_allowed(gate, decision)) };
+            vec![Event::BudgetRaised { budget: raised(asked, *budget), by }]
+        }
         What::Reopen => Vec::new(),
     })
 }
@@ -307,16 +321,6 @@ pub fn edit_document(
     }])
 }
 
-/// The answers that a review takes.
-#[must_use]
-pub fn review_answers(acceptable: bool) -> Vec<Answer> {
-    let mut allowed = vec![Answer::Edit, Answer::Retry, Answer::Skip];
-    if acceptable {
-        allowed.insert(0, Answer::Accept);
-    }
-    allowed
-}
-
 fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
@@ -341,26 +345,24 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
 /// not spoken of stays.
 #[must_use]
 pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &str) -> Vec<Event> {
-    let asked = run.waiting().find(|gate| gate.kind == GateFor::Budget);
+    let asked = run.waiting().find_map(|gate| match &gate.body {
+        GateBody::Budget(asked) => Some(asked),
+        _ => None,
+    });
     let budget = match asked {
-        Some(gate) => raised(gate, budget),
+        Some(asked) => raised(asked, budget),
         None => budget.over(run.budget.unwrap_or(before)),
     };
     vec![Event::BudgetRaised { budget, by: by.to_owned() }]
 }
 
 /// A limit that was not spoken of stays, unless it is the one that holds the run up.
-fn raised(gate: &Gate, budget: Budget) -> Budget {
-    let shown = |name: &str| gate.shows.get(name).cloned().unwrap_or_default();
-    let usage = |name| serde_json::from_value::<Usage>(shown(name)).unwrap_or_default();
-    let before: Budget = serde_json::from_value(shown("budget")).unwrap_or_default();
-    let mut wanted = usage("spent");
-    wanted += usage("next");
-    budget.over(before.kept_by(wanted))
+fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
+    budget.over(asked.budget.kept_by(asked.needed()))
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {
-    if let Some(wanted) = gate.shows.get("schema")
+    if let Some(wanted) = gate.schema()
         && let Err(problem) = schema::validate(wanted, output)
     {
         return Refusal::because(format!("the edited output of `{}` does not fit its schema: {problem}", gate.key));
@@ -383,23 +385,14 @@ fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> R
 
 fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
     let (key, attempt) = (gate.key.clone(), gate.attempt);
-    if gate.kind == GateFor::Secret {
+    if gate.kind() == GateFor::Secret {
         // The value itself goes to the process that drives the run, never to the journal.
         return Ok(vec![Event::CallRequested { key, by }]);
     }
-    let value = match gate.shows.get("fields") {
-        Some(fields) => {
-            let fields: Vec<Field> = serde_json::from_value(fields.clone())
-                .map_err(|error| Refusal(format!("the form of `{key}` cannot be read: {error}")))?;
-            super::form::fill(&fields, value).map_err(|problems| Refusal(problems.join("; ")))?
-        }
+    let value = match gate.fields() {
+        Some(fields) => super::form::fill(fields, value).map_err(|problems| Refusal(problems.join("; ")))?,
         None => value.clone(),
     };
-    if let Some(wanted) = gate.shows.get("schema")
-        && let Err(problem) = schema::validate(wanted, &value)
-    {
-        return Refusal::because(format!("the answer to `{key}` does not fit its schema: {problem}"));
-    }
     Ok(vec![Event::CallAnswered { key, attempt, value: Arc::new(value), by }])
 }
 
@@ -429,46 +422,17 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         return Refusal::because(format!("`{key}` has no output to go back to"));
     };
     let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.as_deref());
-    let gate = review_gate(&key, standing.attempt, standing.version, work.and_then(|work| work.schema()), &[]);
+    let schema = work.and_then(|work| work.schema()).cloned();
+    let review = ReviewBody { schema, ..ReviewBody::default() };
+    let gate = Gate::of_review(key.clone(), standing.attempt, standing.version, review);
     Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
 }
 
-/// The gate of a review. `failed` are the checks that the output fails.
-#[must_use]
-pub fn review_gate(key: &Key, attempt: u32, version: u32, schema: Option<&Value>, failed: &[String]) -> Gate {
-    let mut shows = serde_json::Map::new();
-    if let Some(schema) = schema {
-        shows.insert("schema".to_owned(), schema.clone());
+fn approval(gate: &Gate) -> Option<&ApprovalBody> {
+    match &gate.body {
+        GateBody::Approval(approval) => Some(approval),
+        _ => None,
     }
-    if !failed.is_empty() {
-        shows.insert("failed".to_owned(), json!(failed));
-    }
-    let shows = if shows.is_empty() { Value::Null } else { Value::Object(shows) };
-    Gate {
-        key: key.clone(),
-        workflow: None,
-        kind: GateFor::Review,
-        attempt,
-        version,
-        shows,
-        allowed: review_answers(true),
-    }
-}
-
-/// The checks that what waits for a review fails.
-#[must_use]
-pub fn failed_checks(gate: &Gate) -> Vec<String> {
-    gate.shows
-        .get("failed")
-        .and_then(Value::as_array)
-        .map(|checks| checks.iter().filter_map(|check| check.as_str().map(str::to_owned)).collect())
-        .unwrap_or_default()
-}
-
-fn shown(gate: &Gate, name: &str) -> Result<Fingerprint, Refusal> {
-    gate.shows.get(name).and_then(|value| serde_json::from_value(value.clone()).ok()).ok_or_else(|| {
-        Refusal(format!("the gate of `{}` does not say what it is about: the store is damaged", gate.key))
-    })
 }
 
 fn not_allowed(gate: &Gate, decision: &Decision) -> String {
@@ -476,11 +440,12 @@ fn not_allowed(gate: &Gate, decision: &Decision) -> String {
     let mut text = format!(
         "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
         gate.key,
-        article(gate.kind),
+        article(gate.kind()),
         decision.what.name()
     );
-    if gate.kind == GateFor::Review && matches!(decision.what, What::Accept) {
-        let problem = gate.shows.get("problem").and_then(Value::as_str).unwrap_or("it does not fit its schema");
+    if gate.kind() == GateFor::Review && matches!(decision.what, What::Accept) {
+        let problem =
+            gate.review().and_then(|review| review.problem.as_deref()).unwrap_or("it does not fit its schema");
         text = format!("`{}` cannot be accepted as it is: {problem}; edit it, or have it tried again", gate.key);
     }
     text
@@ -504,7 +469,7 @@ fn not_waiting(run: &Run, call: &Call) -> String {
 
 /// How a call stands, for messages.
 fn stands(call: &Call) -> String {
-    let gate = call.gate.as_ref().map(|gate| article(gate.kind));
+    let gate = call.gate.as_ref().map(|gate| article(gate.kind()));
     match (call.status, gate) {
         (_, Some(gate)) => format!("waits for {gate}"),
         (CallStatus::Pending, None) => "has not begun".to_owned(),
@@ -517,7 +482,7 @@ fn stands(call: &Call) -> String {
 /// What waits, for messages.
 #[must_use]
 pub fn what_waits(run: &Run) -> String {
-    let keys: Vec<String> = run.waiting().map(|gate| format!("`{}` ({})", gate.key, gate.kind)).take(5).collect();
+    let keys: Vec<String> = run.waiting().map(|gate| format!("`{}` ({})", gate.key, gate.kind())).take(5).collect();
     match (keys.len(), run.gates()) {
         (0, _) => "nothing waits".to_owned(),
         (shown, all) if all > shown => format!("{all} calls wait: {}, …", keys.join(", ")),

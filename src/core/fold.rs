@@ -117,7 +117,7 @@ impl Run {
                 self.budget = Some(*budget);
                 let mut closed = 0;
                 for call in self.calls.values_mut() {
-                    if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Budget) {
+                    if call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Budget) {
                         call.gate = None;
                         closed += 1;
                     }
@@ -162,7 +162,7 @@ impl Run {
     fn close_inputs(&mut self) {
         let mut closed = 0;
         for call in self.calls.values_mut() {
-            if call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input) {
+            if call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Input) {
                 call.gate = None;
                 closed += 1;
                 if call.status == CallStatus::Input {
@@ -299,15 +299,13 @@ impl Run {
                     attempt.versions.push(Version { by: by.clone(), output: Arc::clone(output) });
                 }
                 if let Some(gate) = &mut call.gate {
-                    gate.version = *version;
-                    // An edit is only taken when it fits the schema.
-                    gate.allowed = super::decide::review_answers(true);
+                    gate.edited(*version);
                 }
             }
             Event::GateOpened(gate) => {
                 call.answer = None;
                 let same =
-                    call.gate.as_ref().is_some_and(|open| open.kind == gate.kind && open.attempt == gate.attempt);
+                    call.gate.as_ref().is_some_and(|open| open.kind() == gate.kind() && open.attempt == gate.attempt);
                 if !same {
                     call.gate_since = Some(at);
                 }

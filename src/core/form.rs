@@ -115,6 +115,36 @@ pub struct Field {
     pub pattern: Option<String>,
 }
 
+/// A form that a program asks with: read as fields, and kept as the program wrote it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
+pub struct WrittenForm {
+    fields: Vec<Field>,
+    written: Value,
+}
+
+impl WrittenForm {
+    /// The fields.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+}
+
+impl TryFrom<Value> for WrittenForm {
+    type Error = serde_json::Error;
+
+    fn try_from(written: Value) -> Result<Self, Self::Error> {
+        Ok(Self { fields: Vec::deserialize(&written)?, written })
+    }
+}
+
+impl From<WrittenForm> for Value {
+    fn from(form: WrittenForm) -> Self {
+        form.written
+    }
+}
+
 impl Field {
     /// The question that the person reads.
     #[must_use]

@@ -1,10 +1,18 @@
 //! Gates: what waits for a person. One type for all of them; events open and answer it.
+//!
+//! In JSON a gate is `{key, for, attempt, version, shows, allowed}`; here `for` is the variant of its [`GateBody`], which
+//! holds what is under `shows`. A gate whose body does not fit its kind is not read at all.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+mod body;
+
+pub use body::{ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody};
+
+use super::form::Field;
 use super::key::Key;
 
 /// What a gate waits for.
@@ -95,25 +103,129 @@ impl Answer {
 }
 
 /// Something that waits for a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Gate {
     /// The call that waits.
     pub key: Key,
     /// The child workflow that declares its step, where the call has not begun; absent: its attempts say so, or the
     /// run's own definition declares it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
-    /// What it waits for.
-    #[serde(rename = "for")]
-    pub kind: GateFor,
     /// The attempt that it is about; 0 when there is none yet.
     pub attempt: u32,
     /// The version that it is about; 0 when there is none.
     pub version: u32,
-    /// What a person has to see to decide: the schema and failed checks of a review, the exact work of an approval,
-    /// the fields of a form.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub shows: Value,
+    /// What a person has to see to decide. It says what the gate waits for.
+    pub body: GateBody,
     /// The answers that it takes.
     pub allowed: Vec<Answer>,
+}
+
+impl Gate {
+    /// The gate of a review. What cannot be accepted as it is can only be edited, tried again or skipped.
+    #[must_use]
+    pub fn of_review(key: Key, attempt: u32, version: u32, review: ReviewBody) -> Self {
+        let broken_off = review.cancelled && (version == 0 || review.schema.is_some());
+        let allowed = review_answers(!broken_off && review.problem.is_none());
+        Self { key, workflow: None, attempt, version, body: GateBody::Review(review), allowed }
+    }
+
+    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits the schema.
+    pub(super) fn edited(&mut self, version: u32) {
+        self.version = version;
+        self.allowed = review_answers(true);
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub fn kind(&self) -> GateFor {
+        self.body.kind()
+    }
+
+    /// Whether it takes this answer.
+    #[must_use]
+    pub fn allows(&self, answer: Answer) -> bool {
+        self.allowed.contains(&answer)
+    }
+
+    /// What there is to be judged, of a review.
+    #[must_use]
+    pub fn review(&self) -> Option<&ReviewBody> {
+        match &self.body {
+            GateBody::Review(review) => Some(review),
+            _ => None,
+        }
+    }
+
+    /// The JSON Schema that an edit of what is reviewed must fit.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Value> {
+        self.review()?.schema.as_ref()
+    }
+
+    /// The checks that what is reviewed fails.
+    #[must_use]
+    pub fn failed_checks(&self) -> &[String] {
+        self.review().map(|review| review.failed.as_slice()).unwrap_or_default()
+    }
+
+    /// The form that it asks for.
+    #[must_use]
+    pub fn fields(&self) -> Option<&[Field]> {
+        match &self.body {
+            GateBody::Input(input) => input.fields(),
+            _ => None,
+        }
+    }
+}
+
+fn review_answers(acceptable: bool) -> Vec<Answer> {
+    let accept = acceptable.then_some(Answer::Accept);
+    accept.into_iter().chain([Answer::Edit, Answer::Retry, Answer::Skip]).collect()
+}
+
+/// A gate as it is read.
+#[derive(Deserialize)]
+struct Stored {
+    key: Key,
+    #[serde(default)]
+    workflow: Option<String>,
+    #[serde(rename = "for")]
+    kind: GateFor,
+    attempt: u32,
+    version: u32,
+    #[serde(default)]
+    shows: Value,
+    allowed: Vec<Answer>,
+}
+
+impl TryFrom<Stored> for Gate {
+    type Error = serde_json::Error;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { key, workflow, kind, attempt, version, shows, allowed } = stored;
+        Ok(Self { key, workflow, attempt, version, body: GateBody::read(kind, shows)?, allowed })
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            key: &'a Key,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            workflow: Option<&'a str>,
+            #[serde(rename = "for")]
+            kind: GateFor,
+            attempt: u32,
+            version: u32,
+            #[serde(skip_serializing_if = "GateBody::is_empty")]
+            shows: &'a GateBody,
+            allowed: &'a [Answer],
+        }
+        let Self { key, workflow, attempt, version, body, allowed } = self;
+        let workflow = workflow.as_deref();
+        Written { key, workflow, kind: self.kind(), attempt: *attempt, version: *version, shows: body, allowed }
+            .serialize(serializer)
+    }
 }

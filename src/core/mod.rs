@@ -31,6 +31,8 @@ pub mod step;
 pub mod step_name;
 pub mod task;
 pub mod template;
+#[cfg(test)]
+pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod turn;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
+use super::form::WrittenForm;
 use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
@@ -324,7 +325,7 @@ pub struct Job {
 }
 
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
-pub type AskSink = Arc<dyn Fn(Value) -> BoxFuture<'static, Value> + Send + Sync>;
+pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// What an attempt is performed with.
 #[derive(Clone)]

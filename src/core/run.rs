@@ -405,7 +405,7 @@ impl Run {
     #[must_use]
     pub fn only_asks(&self) -> bool {
         let runs = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        let asks = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Input);
+        let asks = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Input);
         self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
     }
 

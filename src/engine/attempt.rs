@@ -122,6 +122,6 @@ impl State {
 pub fn sink(feed: Feed, key: Key, attempt: u32, partial: Arc<Partial>) -> DeltaSink {
     Arc::new(move |delta| {
         partial.take(&delta);
-        feed.publish(&Update::Delta { key: key.clone(), attempt, delta });
+        feed.publish(&[Update::Delta { key: key.clone(), attempt, delta }]);
     })
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::Key;
 use crate::core::model::Asker;
 use crate::core::ports::{AskSink, Bench, Job, Performed};
@@ -131,10 +131,9 @@ impl Driver {
         let gate = Gate {
             key: want.key.clone(),
             workflow: None,
-            kind: GateFor::Input,
             attempt,
             version: 0,
-            shows: serde_json::json!({ "text": text, "fields": fields }),
+            body: GateBody::Input(InputBody::Form { text: text.clone(), fields: fields.clone() }),
             allowed: vec![Answer::Answer, Answer::Skip],
         };
         self.stage(Event::GateOpened(gate), false);

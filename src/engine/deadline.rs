@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::Answer;
+use crate::core::gate::{Answer, GateBody};
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnTimeout, Span};
@@ -80,18 +80,20 @@ fn answer(call: &Call, deadlines: &Deadlines) -> Option<Event> {
     let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
     let because = format!("nobody decided within {within}");
     Some(match answer {
-        OnTimeout::Accept if gate.allowed.contains(&Answer::Accept) => {
+        OnTimeout::Accept if gate.allows(Answer::Accept) => {
             let (attempt, version) = (gate.attempt, gate.version);
-            Event::CallAccepted { key, attempt, version, by, overridden: crate::core::decide::failed_checks(gate) }
+            Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }
         }
         // What cannot be accepted stays for a person, and so does an effect that may have happened.
         OnTimeout::Accept => return None,
         OnTimeout::Skip => Event::CallSkipped { key, step, because, by },
         OnTimeout::Fail => {
-            let fingerprint = call
-                .newest()
-                .map(|attempt| attempt.fingerprint.clone())
-                .or_else(|| serde_json::from_value(gate.shows.get("fingerprint")?.clone()).ok())?;
+            let asked = match &gate.body {
+                GateBody::Approval(approval) => Some(&approval.fingerprint),
+                GateBody::Stale(stale) => Some(&stale.fingerprint),
+                _ => None,
+            };
+            let fingerprint = call.newest().map(|attempt| &attempt.fingerprint).or(asked)?.clone();
             Event::CallFailed { key, step, fingerprint, error: Failure::new(FailureClass::Timeout, because), by }
         }
     })

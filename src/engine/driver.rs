@@ -234,7 +234,7 @@ impl Driver {
         // The lock is free before anybody hears of the rest: whoever hears of it may take the run up.
         drop(lease);
         inbox.close();
-        feed.publish(&Update::Rested(rest));
+        feed.publish(&[Update::Rested(rest)]);
     }
 
     async fn turn(&mut self) -> Result<Rest, Lost> {
@@ -262,7 +262,7 @@ impl Driver {
             self.end_what_was_left();
             if self.is_idle() && announced != self.committed {
                 announced = self.committed;
-                self.feed.publish(&Update::Rested(Rest::Waiting));
+                self.feed.publish(&[Update::Rested(Rest::Waiting)]);
             }
             let (wake, now) = (self.next_wake(), self.now());
             tokio::select! {

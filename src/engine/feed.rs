@@ -66,12 +66,16 @@ impl Feed {
         Subscription { mailbox }
     }
 
-    /// Puts something new into every mailbox.
-    pub fn publish(&self, update: &Update) {
+    /// Puts something new into every mailbox. What is published together is taken together, so that nobody sees half of
+    /// what was committed as one.
+    pub fn publish(&self, updates: &[Update]) {
+        if updates.is_empty() {
+            return;
+        }
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readers.retain(|reader| {
             reader.upgrade().is_some_and(|mailbox| {
-                mailbox.put(update);
+                mailbox.put(updates);
                 true
             })
         });
@@ -86,20 +90,22 @@ impl Feed {
 }
 
 impl Mailbox {
-    fn put(&self, update: &Update) {
-        let mut updates = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (
-            Update::Delta { key, attempt, delta: Delta::Text(more) },
-            Some(Update::Delta { key: last_key, attempt: last_attempt, delta: Delta::Text(text) }),
-        ) = (update, updates.last_mut())
-            && key == last_key
-            && attempt == last_attempt
-        {
-            text.push(more);
-        } else {
-            updates.push(update.clone());
+    fn put(&self, updates: &[Update]) {
+        let mut kept = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        for update in updates {
+            if let (
+                Update::Delta { key, attempt, delta: Delta::Text(more) },
+                Some(Update::Delta { key: last_key, attempt: last_attempt, delta: Delta::Text(text) }),
+            ) = (update, kept.last_mut())
+                && key == last_key
+                && attempt == last_attempt
+            {
+                text.push(more);
+            } else {
+                kept.push(update.clone());
+            }
         }
-        drop(updates);
+        drop(kept);
         self.arrived.notify_one();
     }
 }

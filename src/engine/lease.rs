@@ -16,8 +16,9 @@ use crate::core::ports::StateFolder;
 /// How long the driver of a run takes at most to see what others wrote, when there is no bell.
 const POLL: Duration = Duration::from_millis(80);
 
-/// So often it is tried to take the lock, and so long is waited in between.
-const LOOKS: u32 = 6;
+/// So often the lock is tried while others only look at it, and so long is waited in between. Each of them is gone in an
+/// instant, unless the machine has no time for it.
+const LOOKS: u32 = 1_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// The right to drive a run. It ends with this value, or with the process.
@@ -49,8 +50,7 @@ impl Lease {
         for look in 1.. {
             match file.try_lock() {
                 Ok(()) => break,
-                // Whoever only looks whether somebody drives it holds the lock for an instant.
-                Err(TryLockError::WouldBlock) if look < LOOKS => std::thread::sleep(BETWEEN_LOOKS),
+                Err(TryLockError::WouldBlock) if look < LOOKS && !is_owned(&file) => std::thread::sleep(BETWEEN_LOOKS),
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -87,8 +87,17 @@ impl Drop for Lease {
 /// Whether some process drives a run.
 #[must_use]
 pub fn is_driven(state: &StateFolder, run: RunId) -> bool {
-    let Ok(file) = OpenOptions::new().write(true).open(state.lock(run)) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    OpenOptions::new().write(true).open(state.lock(run)).is_ok_and(|file| is_owned(&file))
+}
+
+/// Whether somebody has the lock for themselves. Who only looks shares it, and must not be taken for an owner: a run
+/// would be left to a process that does not drive it.
+fn is_owned(file: &File) -> bool {
+    let looked = file.try_lock_shared();
+    if looked.is_ok() {
+        let _ = file.unlock();
+    }
+    matches!(looked, Err(TryLockError::WouldBlock))
 }
 
 /// Tells the process that drives a run that its journal has something new.
@@ -101,4 +110,29 @@ pub fn ring(state: &StateFolder, run: RunId) {
 
 fn bell_path(state: &StateFolder, run: RunId) -> PathBuf {
     state.lock(run).with_extension("bell")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_only_looks_keeps_nobody_from_driving_however_long_that_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, run) = (StateFolder(folder.path().to_owned()), RunId::new(1, [1; 10]));
+        drop(Lease::take(&state, run).unwrap().unwrap());
+        let looks = OpenOptions::new().write(true).open(state.lock(run)).unwrap();
+        looks.lock_shared().unwrap();
+        let of = StateFolder(folder.path().to_owned());
+        let mut taking = tokio::task::spawn_blocking(move || Lease::take(&of, run));
+        let soon = tokio::time::timeout(Duration::from_millis(100), &mut taking).await;
+        assert!(soon.is_err(), "a look is taken for an owner");
+        assert!(!is_driven(&state, run));
+        looks.unlock().unwrap();
+        let lease = taking.await.unwrap().unwrap().unwrap();
+        assert!(is_driven(&state, run));
+        assert!(Lease::take(&state, run).unwrap().is_none(), "there is one owner");
+        drop(lease);
+        assert!(!is_driven(&state, run));
+    }
 }

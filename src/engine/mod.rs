@@ -40,7 +40,8 @@ pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
-use crate::core::gate::{Gate, GateFor};
+use crate::core::form::WrittenForm;
+use crate::core::gate::{Gate, GateBody, GateFor, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -118,7 +119,7 @@ enum Order {
     Ask {
         key: Key,
         attempt: u32,
-        fields: Value,
+        fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },
     Stop(Key),
@@ -484,7 +485,7 @@ impl Engine {
         let folded = self.fold(run)?;
         let gate = folded.call(&decision.key).and_then(|call| call.gate.clone());
         self.remember(folded);
-        let Some(gate) = gate.filter(|gate| gate.kind == GateFor::Secret) else { return Ok(()) };
+        let Some(gate) = gate.filter(|gate| gate.kind() == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
             return Err(Refusal("another process drives the run: the secret must be typed there".to_owned()).into());
         }
@@ -492,7 +493,7 @@ impl Engine {
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
-        let (Some(name), Some(value)) = (gate.shows.get("name").and_then(Value::as_str), value.as_str()) else {
+        let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
             return Err(Refusal("the secret's value must be a text".to_owned()).into());
         };
         self.shared.ports.secrets.type_in(run, name, Secret::new(value));

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, Measured};
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, GateFor, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::engine::driver::{Driver, Lost};
@@ -17,7 +17,7 @@ impl Driver {
             Order::Decide(decision, reply) => {
                 let who = self.engine.shared.ports.who.clone();
                 if let Some(gate) = self.run.call(&decision.key).and_then(|call| call.gate.clone())
-                    && gate.kind == GateFor::Secret
+                    && gate.kind() == GateFor::Secret
                     && let What::Answer { value } = &decision.what
                     && let Err(error) = self.engine.keep_secret(self.run.id, &gate, value)
                 {
@@ -31,10 +31,9 @@ impl Driver {
                 let gate = Gate {
                     key: key.clone(),
                     workflow: None,
-                    kind: GateFor::Input,
                     attempt,
                     version: 0,
-                    shows: serde_json::json!({ "fields": fields }),
+                    body: GateBody::Input(InputBody::Question { fields }),
                     allowed: vec![Answer::Answer],
                 };
                 self.answers.insert(key, answer);
@@ -116,7 +115,7 @@ impl Driver {
         let who = &self.engine.shared.ports.who;
         let decisions = self.run.waiting().filter_map(|gate| {
             let what = (self.policy)(&self.run, gate)?;
-            Some(Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what })
+            Some(Decision::about(gate, what))
         });
         // What it may not decide waits for a person.
         decisions.filter_map(|decision| decide::decide(&self.run, &decision, who).ok()).flatten().collect()

@@ -1,12 +1,12 @@
 //! From how an attempt ended to the events that say so; and what of a batch of events outlives the run.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::core::call::{Attempt, Call};
 use crate::core::event::{Event, Lesson, Measured, Scope};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, InDoubtBody};
 use crate::core::key::Key;
 use crate::core::ports::Performed;
 use crate::core::run::Run;
@@ -52,12 +52,9 @@ pub fn events(
 
 /// The gate of a call whose effect may have happened, with the text that had arrived.
 fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
-    let mut shows = json!({ "why": why });
-    if !partial.is_empty() {
-        shows["partial"] = json!(partial);
-    }
+    let body = GateBody::InDoubt(InDoubtBody { why: why.to_owned(), partial: partial.clone() });
     let allowed = vec![Answer::Again, Answer::Answer, Answer::Skip];
-    Gate { key: key.clone(), workflow: None, kind: GateFor::InDoubt, attempt, version: 0, shows, allowed }
+    Gate { key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
 }
 
 /// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.

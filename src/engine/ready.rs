@@ -1,13 +1,13 @@
 //! Which of the wanted calls may start now: approvals, secrets, budgets and limits come before them. Pure.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use crate::core::call::{AttemptStatus, CallStatus};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, SecretBody};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
@@ -97,14 +97,14 @@ pub fn ready(
     }
     let gate = call.and_then(|call| call.gate.as_ref());
     if let Some(wanted) = approval(run, want) {
-        let asked = gate.is_some_and(|gate| gate.kind == GateFor::Approval && gate.shows == wanted.shows);
+        let asked = gate.is_some_and(|gate| gate.body == wanted.body);
         return if asked { Step::Wait } else { Step::Ask(wanted) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
         return Step::Start(Usage::default());
     }
     if let Some(name) = missing() {
-        let asked = gate.is_some_and(|gate| gate.kind == GateFor::Secret);
+        let asked = gate.is_some_and(|gate| gate.kind() == GateFor::Secret);
         return if asked { Step::Wait } else { Step::Ask(secret(want, &name)) };
     }
     if matches!(*want.work, Work::Ask { .. }) {
@@ -119,7 +119,7 @@ pub fn ready(
     reserved += estimate;
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
-        let asked = run.waiting().any(|gate| gate.kind == GateFor::Budget);
+        let asked = run.waiting().any(|gate| gate.kind() == GateFor::Budget);
         return if asked { Step::Wait } else { Step::Ask(budget(run, want, limits.budget, estimate)) };
     }
     Step::Start(estimate)
@@ -144,14 +144,17 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
     if given {
         return None;
     }
-    let work = serde_json::to_value(&*want.work).unwrap_or(Value::Null);
     Some(Gate {
         key: want.key.clone(),
         workflow: want.workflow.clone(),
-        kind: GateFor::Approval,
         attempt: call.map_or(1, crate::core::call::Call::next_attempt),
         version: 0,
-        shows: json!({ "step": want.step, "work": work, "bytes": bytes, "fingerprint": want.fingerprint }),
+        body: GateBody::Approval(ApprovalBody {
+            step: want.step.clone(),
+            work: Arc::clone(&want.work),
+            bytes,
+            fingerprint: want.fingerprint.clone(),
+        }),
         allowed: vec![Answer::Approve, Answer::Deny],
     })
 }
@@ -160,10 +163,9 @@ fn secret(want: &Want, name: &str) -> Gate {
     Gate {
         key: want.key.clone(),
         workflow: want.workflow.clone(),
-        kind: GateFor::Secret,
         attempt: 0,
         version: 0,
-        shows: json!({ "name": name }),
+        body: GateBody::Secret(SecretBody { name: name.to_owned() }),
         allowed: vec![Answer::Answer],
     }
 }
@@ -172,10 +174,9 @@ fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
         key: want.key.clone(),
         workflow: want.workflow.clone(),
-        kind: GateFor::Budget,
         attempt: 0,
         version: 0,
-        shows: json!({ "spent": run.usage, "budget": budget, "next": estimate }),
+        body: GateBody::Budget(BudgetBody { spent: run.usage, budget, next: estimate }),
         allowed: vec![Answer::Budget],
     }
 }

@@ -40,10 +40,7 @@ impl Driver {
                     self.writer = Writer::Owner(self.epoch);
                     self.facts.clear();
                     self.fed = 0;
-                    for event in batch.events {
-                        self.committed += 1;
-                        self.publish(self.committed, at, event);
-                    }
+                    self.publish(at, batch.events);
                     for path in std::mem::take(&mut self.spent) {
                         let _ = std::fs::remove_file(path);
                     }
@@ -62,8 +59,21 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn publish(&self, seq: u64, at: DateTime<Utc>, event: Event) {
+    /// Tells what was committed, all of it at once.
+    fn publish(&mut self, at: DateTime<Utc>, events: Vec<Event>) {
         // Before anybody hears of it: whoever does may end this process.
+        for event in &events {
+            self.notify_of(event);
+        }
+        let run = self.run.id;
+        let numbered = events.into_iter().zip(self.committed + 1..);
+        let updates: Vec<Update> =
+            numbered.map(|(event, seq)| Update::Event(Recorded { run, seq, at, event })).collect();
+        self.committed += updates.len() as u64;
+        self.feed.publish(&updates);
+    }
+
+    fn notify_of(&self, event: &Event) {
         if matches!(
             event,
             Event::RunWaiting {} | Event::RunCompleted { .. } | Event::RunFailed { .. } | Event::RunCancelled { .. }
@@ -71,10 +81,9 @@ impl Driver {
             self.notify(self.run.status);
         }
         // A program that asks while it runs waits as well, although the run's status says that it is under way.
-        if matches!(&event, Event::GateOpened(gate) if self.answers.contains_key(&gate.key)) {
+        if matches!(event, Event::GateOpened(gate) if self.answers.contains_key(&gate.key)) {
             self.notify(Status::Waiting);
         }
-        self.feed.publish(&Update::Event(Recorded { run: self.run.id, seq, at, event }));
     }
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
@@ -84,9 +93,8 @@ impl Driver {
         let after = if self.staged.is_empty() { self.committed } else { 0 };
         let (definition, status) = (self.run.definition.clone(), self.run.status);
         let events = journal.read(self.run.id, after)?;
-        for recorded in events.iter().filter(|recorded| recorded.seq > self.committed) {
-            self.feed.publish(&Update::Event(recorded.clone()));
-        }
+        let new = events.iter().filter(|recorded| recorded.seq > self.committed);
+        self.feed.publish(&new.cloned().map(Update::Event).collect::<Vec<_>>());
         if after > 0 {
             for Recorded { seq, at, event, .. } in events {
                 self.run.apply(seq, at, &event);

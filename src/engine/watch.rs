@@ -27,12 +27,10 @@ impl Engine {
             while feed.is_read() && engine.drive_of(run).is_none() {
                 match engine.shared.ports.journal.read(run, seen) {
                     Ok(new) => {
-                        for recorded in new {
-                            seen = recorded.seq;
-                            feed.publish(&Update::Event(recorded));
-                        }
+                        seen = new.last().map_or(seen, |recorded| recorded.seq);
+                        feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
                     }
-                    Err(error) => return feed.publish(&Update::Rested(Rest::Lost(error.to_string()))),
+                    Err(error) => return feed.publish(&[Update::Rested(Rest::Lost(error.to_string()))]),
                 }
                 // While nobody drives it, it changes only by a person's hand.
                 let driven = is_driven(&engine.shared.ports.state, run);

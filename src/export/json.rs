@@ -144,7 +144,7 @@ fn run_failed((key, error): &(Option<Key>, Failure)) -> Value {
 fn gate(gate: &Gate) -> Value {
     json!({
         "key": gate.key,
-        "for": gate.kind.name(),
+        "for": gate.kind().name(),
         "attempt": gate.attempt,
         "version": gate.version,
         "allowed": gate.allowed.iter().map(|answer: &Answer| answer.name()).collect::<Vec<_>>(),

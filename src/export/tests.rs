@@ -9,7 +9,7 @@ use super::{ExportError, Format, Scope, json};
 use crate::core::event::{Created, Event, Measured, Scope as Reach, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Gate, ReviewBody};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -105,15 +105,12 @@ fn poem() -> Run {
         accepted("write[0]", 2, 2),
         started("write[1]", 1),
         finished("write[1]", 1, "openai/x", json!({"subject": "gulls"})),
-        Event::GateOpened(Gate {
-            key: key("write[1]"),
-            workflow: None,
-            kind: GateFor::Review,
-            attempt: 1,
-            version: 1,
-            shows: json!({"schema": {}}),
-            allowed: vec![Answer::Accept, Answer::Edit, Answer::Retry, Answer::Skip],
-        }),
+        Event::GateOpened(Gate::of_review(
+            key("write[1]"),
+            1,
+            1,
+            ReviewBody { schema: Some(json!({})), ..ReviewBody::default() },
+        )),
         Event::DocumentWritten {
             name: "result".into(),
             version: 1,

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Approval, End, Flow, Session, Want, Wants};
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
@@ -16,7 +16,7 @@ use crate::core::document::{Said, Turn};
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::{Key, Segment};
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
@@ -192,18 +192,18 @@ impl Now<'_> {
     fn open_input(&self, key: &Key, attempt: u32, version: u32, asked: Option<(&str, &[String])>) -> Event {
         let (text, missing) = asked.unwrap_or_default();
         let needs = self.instruct.needs.iter().map(|need| need.name.as_str());
-        let known: Vec<&str> = needs
+        let known: Vec<String> = needs
             .filter(|need| asked.is_some() && !missing.iter().any(|name| name.eq_ignore_ascii_case(need)))
+            .map(str::to_owned)
             .collect();
         // A reply that was stopped may also be asked for again as it was.
         let allowed = if asked.is_some() { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
         Event::GateOpened(Gate {
             key: key.clone(),
             workflow: None,
-            kind: GateFor::Input,
             attempt,
             version,
-            shows: json!({ "text": text, "missing": missing, "known": known }),
+            body: GateBody::Input(InputBody::Message { text: text.to_owned(), missing: missing.to_vec(), known }),
             allowed,
         })
     }

@@ -1,12 +1,10 @@
 //! What a finished attempt comes to: accepted, failed, or a person's to judge.
 
 use minijinja::Value;
-use serde_json::json;
 
 use crate::core::call::{Attempt, AttemptStatus};
-use crate::core::decide::{review_answers, review_gate};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::Gate;
+use crate::core::gate::{Gate, ReviewBody};
 use crate::core::key::Key;
 use crate::core::step::Review;
 use crate::core::template::{Expr, TemplateError};
@@ -37,21 +35,16 @@ pub struct Rules<'a> {
 /// Judges the newest version of a finished (or cancelled) attempt. `names` holds `output`.
 pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> Verdict {
     let version = attempt.newest().map_or(0, |(version, _)| version);
-    let schema = attempt.work.as_deref().and_then(Work::schema);
+    let schema = attempt.work.as_deref().and_then(Work::schema).cloned();
+    let gate = |review| Verdict::Gate(Gate::of_review(key.clone(), attempt.number, version, review));
     if attempt.status == AttemptStatus::Cancelled {
-        let mut gate = review_gate(key, attempt.number, version, schema, &[]);
-        gate.allowed = review_answers(version > 0 && schema.is_none());
-        gate.shows["cancelled"] = json!(true);
-        return Verdict::Gate(gate);
+        return gate(ReviewBody { schema, cancelled: true, ..ReviewBody::default() });
     }
     if let Some(problem) = &attempt.problem {
         if rules.goes_on && rules.review == Review::Never {
             return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem.clone()));
         }
-        let mut gate = review_gate(key, attempt.number, version, schema, &[]);
-        gate.allowed = review_answers(false);
-        gate.shows["problem"] = json!(problem);
-        return Verdict::Gate(gate);
+        return gate(ReviewBody { schema, problem: Some(problem.clone()), ..ReviewBody::default() });
     }
     let failed = match failed_checks(rules, names) {
         Ok(failed) => failed,
@@ -72,7 +65,7 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     };
     // What fails a check is never accepted by itself.
     if wanted || !failed.is_empty() {
-        return Verdict::Gate(review_gate(key, attempt.number, version, schema, &failed));
+        return gate(ReviewBody { schema, failed, ..ReviewBody::default() });
     }
     Verdict::Accept
 }

@@ -6,13 +6,12 @@
 use std::sync::Arc;
 
 use minijinja::Value;
-use serde_json::json;
 
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::event::{Event, FLOW};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
 use crate::core::key::{Key, Segment};
 use crate::core::model::Message;
 use crate::core::run::Run;
@@ -351,10 +350,13 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
     evaluation.note(Event::GateOpened(Gate {
         key: asked.key.clone(),
         workflow: None,
-        kind: GateFor::Stale,
         attempt,
         version: call.standing.as_ref().map_or(1, |standing| standing.version),
-        shows: json!({ "because": because, "had_effect": call.had_effect(), "fingerprint": want.fingerprint }),
+        body: GateBody::Stale(StaleBody {
+            because,
+            had_effect: call.had_effect(),
+            fingerprint: want.fingerprint.clone(),
+        }),
         allowed: vec![Answer::Again, Answer::Keep],
     }));
     Seen::waiting()

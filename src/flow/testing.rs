@@ -197,7 +197,7 @@ impl Sim {
     }
 
     pub fn decide(&mut self, key: &str, what: What) {
-        let decision = Decision { key: key.parse().unwrap(), attempt: None, version: None, what };
+        let decision = Decision::new(key.parse().unwrap(), what);
         let events = decide(&self.run, &decision, "ana@here").unwrap();
         for event in &events {
             self.apply(event.clone());
@@ -212,7 +212,7 @@ impl Sim {
     }
 
     pub fn waiting(&self, kind: GateFor) -> Vec<String> {
-        self.run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect()
+        self.run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect()
     }
 
     pub fn output(&self, key: &str) -> Value {

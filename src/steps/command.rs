@@ -31,7 +31,7 @@ use super::output::{Collected, Collector, Utf8};
 use super::{Broken, broken, deadline, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::form::Field;
+use crate::core::form::WrittenForm;
 use crate::core::ports::{Bench, BoxFuture, Job, Performed, Secrets};
 use crate::core::schema::Schema;
 use crate::core::step::Parse;
@@ -325,7 +325,7 @@ fn closed_stdin() -> Failure {
 }
 
 /// What a program asks, as the fields of a form.
-fn fields(form: Value) -> Result<Value, String> {
+fn fields(form: Value) -> Result<WrittenForm, String> {
     let mut fields = match form {
         Value::String(question) => json!([{ "name": "answer", "label": question }]),
         Value::Array(fields) => Value::Array(fields),
@@ -336,8 +336,8 @@ fn fields(form: Value) -> Result<Value, String> {
         let required = field.get("default").is_none_or(Value::is_null);
         field.entry("required").or_insert(required.into());
     }
-    match serde_json::from_value::<Vec<Field>>(fields.clone()) {
-        Ok(form) if !form.is_empty() => Ok(fields),
+    match WrittenForm::try_from(fields) {
+        Ok(form) if !form.fields().is_empty() => Ok(form),
         Ok(_) => Err("the program asked with a form that has no fields".to_owned()),
         Err(error) => Err(format!(
             "what the program asked is not a form ({error}); it takes a text, a field such as {{\"name\": \"x\", \"type\": \"text\"}}, or a list of fields"

@@ -62,6 +62,7 @@ pub struct Store {
     reader: Mutex<Connection>,
     writer: Option<Mutex<Connection>>,
     read_only: Option<String>,
+    copy: Option<PathBuf>,
 }
 
 impl Store {
@@ -78,9 +79,13 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_patiently(path: &Path, mode: Mode, patience: Duration) -> Result<Self, JournalError> {
+        Self::open_as(path, mode, patience, open::MIGRATIONS)
+    }
+
+    fn open_as(path: &Path, mode: Mode, patience: Duration, schemas: open::Migrations) -> Result<Self, JournalError> {
         let opened = match mode {
-            Mode::Write => open::to_write(path, patience),
-            Mode::Read => open::to_read(path, patience, "it was opened to read only".to_owned()),
+            Mode::Write => open::to_write(path, patience, schemas),
+            Mode::Read => open::to_read(path, patience, "it was opened to read only".to_owned(), schemas),
         }
         .map_err(|fault| fault.at(path))?;
         Ok(Self {
@@ -88,6 +93,7 @@ impl Store {
             reader: Mutex::new(opened.reader),
             writer: opened.writer.map(Mutex::new),
             read_only: opened.read_only,
+            copy: opened.copy,
         })
     }
 
@@ -101,6 +107,12 @@ impl Store {
     #[must_use]
     pub fn read_only(&self) -> Option<&str> {
         self.read_only.as_deref()
+    }
+
+    /// Where the file was copied when this brought it to a newer schema; `None` when that was not needed.
+    #[must_use]
+    pub fn copy(&self) -> Option<&Path> {
+        self.copy.as_deref()
     }
 
     /// A number that changes with every commit by any process: what a watcher polls, for some microseconds.

@@ -1,16 +1,22 @@
 //! Opening the file: its folder and rights, the pragmas, migrations, and the read-only way when it cannot be written.
+//!
+//! Before the first migration of a file that was in use, it is copied beside itself: what a newer version makes of it can
+//! be taken back.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::fault::Fault;
 
-/// Every released schema, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_journal.sql")];
+/// Schemas, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
+pub(super) type Migrations = &'static [&'static str];
+
+/// Every released schema.
+pub(super) const MIGRATIONS: Migrations = &[include_str!("migrations/0001_journal.sql")];
 
 /// `PRAGMA application_id` of a store: `Step` in ASCII.
 const APPLICATION: i32 = 0x5374_6570;
@@ -24,30 +30,37 @@ pub(super) struct Opened {
     pub(super) reader: Connection,
     /// Why nothing can be written.
     pub(super) read_only: Option<String>,
+    /// Where the file was copied before it was migrated.
+    pub(super) copy: Option<PathBuf>,
 }
 
 /// Opens the store to read and write, or to read alone when it cannot be written; creates file and folder.
-pub(super) fn to_write(path: &Path, patience: Duration) -> Result<Opened, Fault> {
-    match writable(path, patience) {
-        Ok(writer) => {
+pub(super) fn to_write(path: &Path, patience: Duration, migrations: Migrations) -> Result<Opened, Fault> {
+    match writable(path, patience, migrations) {
+        Ok((writer, copy)) => {
             let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
-            Ok(Opened { writer: Some(writer), reader, read_only: None })
+            Ok(Opened { writer: Some(writer), reader, read_only: None, copy })
         }
         Err(fault) if fault.is_read_only() && path.exists() => {
             let why = format!("the store {} is read-only, the file or its folder. Make both writable", path.display());
-            to_read(path, patience, why)
+            to_read(path, patience, why, migrations)
         }
         Err(fault) => Err(fault),
     }
 }
 
 /// Opens the store to read alone, because of `why`.
-pub(super) fn to_read(path: &Path, patience: Duration, mut why: String) -> Result<Opened, Fault> {
+pub(super) fn to_read(
+    path: &Path,
+    patience: Duration,
+    mut why: String,
+    migrations: Migrations,
+) -> Result<Opened, Fault> {
     if !path.exists() {
         return Err(Fault::Said("there is none yet; the first run creates it".to_owned()));
     }
-    let plain =
-        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience).and_then(|c| check_version(&c).map(|v| (c, v)));
+    let plain = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)
+        .and_then(|c| check_version(&c, migrations).map(|v| (c, v)));
     let (reader, version) = match plain {
         // In a read-only folder SQLite cannot make the files that it coordinates readers with. Nobody else can write
         // there either, so they are not needed.
@@ -55,7 +68,7 @@ pub(super) fn to_read(path: &Path, patience: Duration, mut why: String) -> Resul
             let uri = format!("file:{}?immutable=1", percent_encoded(path));
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             let reader = connect(Path::new(&uri), flags, patience)?;
-            let version = check_version(&reader)?;
+            let version = check_version(&reader, migrations)?;
             let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
             if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
                 why.push_str(
@@ -66,15 +79,16 @@ pub(super) fn to_read(path: &Path, patience: Duration, mut why: String) -> Resul
         }
         other => other?,
     };
-    if version < MIGRATIONS.len() {
+    if version < migrations.len() {
         return Err(Fault::Said(format!(
             "it has the schema of an older version ({version}) and cannot be brought up to date: {why}"
         )));
     }
-    Ok(Opened { writer: None, reader, read_only: Some(why) })
+    Ok(Opened { writer: None, reader, read_only: Some(why), copy: None })
 }
 
-fn writable(path: &Path, patience: Duration) -> Result<Connection, Fault> {
+/// A connection that writes, and the copy that was made of the file before it was migrated.
+fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<(Connection, Option<PathBuf>), Fault> {
     if !path.exists() {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -87,16 +101,14 @@ fn writable(path: &Path, patience: Duration) -> Result<Connection, Fault> {
         }
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, patience)?;
-    let version = check_version(&connection)?;
+    let version = check_version(&connection, migrations)?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied).into());
     }
     use_wal(&connection, patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    if version < MIGRATIONS.len() {
-        migrate(&mut connection)?;
-    }
-    Ok(connection)
+    let copy = if version < migrations.len() { migrate(&mut connection, path, patience, migrations)? } else { None };
+    Ok((connection, copy))
 }
 
 fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, Fault> {
@@ -107,7 +119,7 @@ fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connecti
 }
 
 /// The schema's version; refuses a newer one and another program's database.
-fn check_version(connection: &Connection) -> Result<usize, Fault> {
+fn check_version(connection: &Connection, migrations: Migrations) -> Result<usize, Fault> {
     // In one statement, so that a file that another process is just creating is seen before or after.
     let (version, application, tables): (i64, i32, i64) = connection.query_row(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)
@@ -123,10 +135,10 @@ fn check_version(connection: &Connection) -> Result<usize, Fault> {
         ));
     }
     match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        Ok(version) if version <= migrations.len() => Ok(version),
         _ => Err(Fault::Said(format!(
             "it has schema {version}, this program knows up to {}. It was written by a newer version: update stepwell",
-            MIGRATIONS.len()
+            migrations.len()
         ))),
     }
 }
@@ -148,16 +160,62 @@ fn use_wal(connection: &Connection, patience: Duration) -> Result<(), Fault> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+/// Brings the file to the newest schema, and gives the copy that was made of it before.
+fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    patience: Duration,
+    migrations: Migrations,
+) -> Result<Option<PathBuf>, Fault> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Read again under the lock: another process may have done it meanwhile.
-    let version = check_version(&tx)?;
-    for migration in &MIGRATIONS[version..] {
+    let version = check_version(&tx, migrations)?;
+    if version == migrations.len() {
+        return Ok(None);
+    }
+    // Under the lock nobody else writes, into the file or beside it.
+    let copy = if version > 0 { Some(copied(path, version, patience)?) } else { None };
+    for migration in &migrations[version..] {
         tx.execute_batch(migration)?;
     }
-    tx.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    tx.pragma_update(None, "user_version", i64::try_from(migrations.len()).unwrap_or(i64::MAX))?;
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.commit()?;
+    Ok(copy)
+}
+
+/// Copies the file, which has schema `version`, beside itself: whole and on the disk when it has its name, never in the
+/// place of an earlier copy.
+fn copied(path: &Path, version: usize, patience: Duration) -> Result<PathBuf, Fault> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = |ending: String| path.with_file_name(format!("{name}.{version:04}{ending}"));
+    let part = beside(".part".to_owned());
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        // A process that died has left it.
+        _ => {}
+    }
+    let whole = write_copy(path, &part, patience).and_then(|()| {
+        let names = std::iter::once(String::new()).chain((2..).map(|again| format!(".{again}")));
+        let free = names.map(beside).find(|copy| !copy.exists()).unwrap_or_else(|| part.clone());
+        fs::rename(&part, &free)?;
+        // The name is to be as safe as what it names.
+        path.parent().and_then(|folder| fs::File::open(folder).ok()).map_or(Ok(()), |folder| folder.sync_all())?;
+        Ok(free)
+    });
+    if whole.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    whole
+}
+
+fn write_copy(path: &Path, to: &Path, patience: Duration) -> Result<(), Fault> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    // As it was committed last, what is only in the log beside it too.
+    let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
+    let target = to.to_str().ok_or_else(|| Fault::Said(format!("{} is no name that is text", to.display())))?;
+    reader.execute("VACUUM INTO ?1", [target])?;
+    file.sync_all()?;
     Ok(())
 }
 

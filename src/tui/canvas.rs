@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::commands::Id;
 use super::text::{fit, width};
 use super::theme::Theme;
-use crate::core::gate::GateFor;
+use crate::core::gate::{Gate, GateFor};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 
@@ -58,6 +58,14 @@ pub struct SeenGate {
     pub attempt: u32,
     /// The version.
     pub version: u32,
+}
+
+impl SeenGate {
+    /// A gate of a run.
+    #[must_use]
+    pub fn of(run: RunId, gate: &Gate) -> Self {
+        Self { run, key: gate.key.clone(), kind: gate.kind(), attempt: gate.attempt, version: gate.version }
+    }
 }
 
 /// What the last frame showed.

@@ -13,6 +13,7 @@ use super::canvas::{Canvas, Seen};
 use super::theme::{Depth, Ground, Theme};
 use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, ReviewBody};
 use crate::core::id::RunId;
 use crate::core::model::{Message, Role};
 use crate::core::ports::RunRow;
@@ -110,8 +111,28 @@ impl Story {
 
     /// It is to be reviewed.
     pub fn review(self, key: &str, attempt: u32, schema: Option<&Value>) -> Self {
-        let gate = crate::core::decide::review_gate(&key.parse().unwrap(), attempt, 1, schema, &[]);
-        self.then(Event::GateOpened(gate))
+        let review = ReviewBody { schema: schema.cloned(), ..ReviewBody::default() };
+        self.then(Event::GateOpened(Gate::of_review(key.parse().unwrap(), attempt, 1, review)))
+    }
+
+    /// A person is asked to allow it.
+    pub fn approval(self, key: &str, work: Work) -> Self {
+        let key: crate::core::key::Key = key.parse().unwrap();
+        let body = ApprovalBody {
+            step: key.step().to_owned(),
+            work: Arc::new(work),
+            bytes: fingerprint(),
+            fingerprint: fingerprint(),
+        };
+        let allowed = vec![Answer::Approve, Answer::Deny];
+        self.then(Event::GateOpened(Gate {
+            key,
+            workflow: None,
+            attempt: 1,
+            version: 0,
+            body: GateBody::Approval(body),
+            allowed,
+        }))
     }
 
     /// The person accepts it.

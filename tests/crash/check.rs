@@ -75,7 +75,7 @@ fn nothing_runs_after_a_recovery(run: RunId, journal: &[Recorded]) {
         }
         let settles = |event: &Event| match event {
             Event::AttemptCancelled { by, .. } => by == "crash",
-            Event::GateOpened(gate) => gate.kind == GateFor::InDoubt,
+            Event::GateOpened(gate) => gate.kind() == GateFor::InDoubt,
             _ => false,
         };
         let settled = journal[at + 1..].iter().take_while(|next| settles(&next.event)).count();

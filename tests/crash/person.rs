@@ -136,8 +136,7 @@ async fn finish(place: &Place, house: &House, run: RunId) -> Run {
 async fn answer(place: &Place, house: &House, state: &Run) {
     for gate in state.waiting() {
         let what = decide(place, state, gate);
-        let decision =
-            Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+        let decision = Decision::about(gate, what);
         match house.engine.decide(state.id, decision.clone()).await {
             Ok(()) => {
                 let told = json!({ "run": state.id, "decision": decision });
@@ -153,7 +152,7 @@ fn decide(place: &Place, state: &Run, gate: &Gate) -> What {
     let key = gate.key.to_string();
     let call = state.call(&gate.key).unwrap();
     let shown = call.output().map_or(Value::Null, |(_, _, output)| (**output).clone());
-    match gate.kind {
+    match gate.kind() {
         GateFor::Review => match (key.as_str(), gate.version) {
             ("plan", _) => What::Edit { output: json!(PLAN), accept: true },
             ("write[2]", 1) => What::Edit { output: json!(STANZA), accept: false },

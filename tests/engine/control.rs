@@ -130,7 +130,7 @@ async fn what_a_transform_gives_must_fit_its_schema() {
     let run = house.start(&json!([expr("n", "'three'", rules)]), json!({}));
     let state = house.drive(run).await;
     assert_eq!(waiting(&state, GateFor::Review), ["n"]);
-    assert!(state.waiting().next().unwrap().shows["problem"].is_string());
+    assert!(state.waiting().next().unwrap().review().is_some_and(|review| review.problem.is_some()));
     let wrong = house.engine.decide(run, house::decision("n", What::Edit { output: json!("x"), accept: true })).await;
     assert!(house::refused(wrong).contains("does not fit its schema"));
     let state = house.decide(run, "n", What::Edit { output: json!(3), accept: true }).await;

@@ -1,7 +1,6 @@
 //! Two processes on one run: what one does while the other drives.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use stepwell::core::call::AttemptStatus;
@@ -21,10 +20,9 @@ async fn a_run_that_is_cancelled_elsewhere_stops_at_once_and_keeps_what_was_writ
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
-    let since = Instant::now();
+    // It would never end by itself.
     house.neighbour().engine.cancel(run).await.unwrap();
     assert_eq!(rested(&mut updates).await, Rest::Over);
-    assert!(since.elapsed() < Duration::from_millis(500), "{:?}", since.elapsed());
     let state = house.engine.load(run).unwrap();
     let attempt = &state.call(&"a".parse().unwrap()).unwrap().attempts[0];
     assert_eq!((state.status, attempt.status), (Status::Cancelled, AttemptStatus::Cancelled));

@@ -25,6 +25,9 @@ use stepwell::core::work::Work;
 use stepwell::engine::{Engine, EngineError, Ports, Rest, Start, Subscription, Update};
 use stepwell::store::{Mode, Store};
 
+/// How long anything may take: far more than it takes on the busiest machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The real time, and random bytes that count up.
 #[derive(Default)]
 struct TestClock(AtomicU8);
@@ -100,7 +103,9 @@ impl Performer for Actor {
                     bench.cancel.cancelled().await;
                     Performed::Cancelled { partial: text.into(), in_doubt: false, measured }
                 }
-                Act::Ask(fields) => Performed::Done { output: (bench.ask)(fields).await, problem: None, measured },
+                Act::Ask(fields) => {
+                    Performed::Done { output: (bench.ask)(fields.try_into().unwrap()).await, problem: None, measured }
+                }
             }
         })
     }
@@ -209,7 +214,7 @@ impl House {
 }
 
 pub fn decision(key: &str, what: What) -> Decision {
-    Decision { key: key.parse().unwrap(), attempt: None, version: None, what }
+    Decision::new(key.parse().unwrap(), what)
 }
 
 /// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
@@ -226,7 +231,7 @@ pub async fn rested(updates: &mut Subscription) -> Rest {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
+    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
 }
 
 pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {
@@ -237,7 +242,7 @@ pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("it comes within 20 s")
+    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
 }
 
 pub fn pinned(steps: &Value, more: &Value) -> Pinned {
@@ -270,8 +275,12 @@ pub fn command(id: &str, rules: Value) -> Value {
     step(id, json!({ "kind": "command", "argv": ["touch", "it"], "parse": "text" }), rules)
 }
 
+/// The calls that wait for that, by name: which of several was first is chance.
 pub fn waiting(run: &Run, kind: GateFor) -> Vec<String> {
-    run.waiting().filter(|gate| gate.kind == kind).map(|gate| gate.key.to_string()).collect()
+    let mut keys: Vec<String> =
+        run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect();
+    keys.sort();
+    keys
 }
 
 pub fn body(run: &Run) -> &str {

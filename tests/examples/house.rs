@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use super::support::patience::PATIENCE;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use stepwell::catalog::{Catalog, Places};
@@ -236,7 +236,7 @@ impl House {
 
     /// Decides, and drives on.
     pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
-        let decision = Decision { key: key.parse().unwrap(), attempt: None, version: None, what };
+        let decision = Decision::new(key.parse().unwrap(), what);
         self.and_rests(run, || async { self.engine.decide(run, decision).await.unwrap() }).await
     }
 
@@ -255,7 +255,7 @@ impl House {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), rested).await.expect("it comes to rest within 20 s");
+        tokio::time::timeout(PATIENCE, rested).await.expect("it comes to rest in time");
         self.engine.load(run).unwrap()
     }
 
@@ -273,7 +273,7 @@ impl House {
         let mut now = if self.engine.is_driven(run) { self.engine.load(run).unwrap() } else { self.drive(run).await };
         while !now.status.is_over() {
             let gate = now.waiting().next().expect("somebody is waited for").clone();
-            let what = match gate.kind {
+            let what = match gate.kind() {
                 GateFor::Review => What::Accept,
                 GateFor::Approval => What::Approve,
                 GateFor::Input => What::Answer { value: json!({}) },
@@ -334,8 +334,11 @@ pub fn output(run: &Run, key: &str) -> Value {
     (*call(run, key).standing.as_ref().unwrap_or_else(|| panic!("`{key}` has no output")).output).clone()
 }
 
+/// What waits, by name: which of several that run at the same time was first is chance.
 pub fn waits(run: &Run) -> Vec<String> {
-    run.waiting().map(|gate| format!("{} {}", gate.kind, gate.key)).collect()
+    let mut waits: Vec<String> = run.waiting().map(|gate| format!("{} {}", gate.kind(), gate.key)).collect();
+    waits.sort();
+    waits
 }
 
 /// Why a call was skipped.

@@ -6,8 +6,10 @@ use stepwell::core::call::AttemptStatus;
 use stepwell::core::decide::What;
 use stepwell::core::event::Event;
 use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::gate::{GateBody, GateFor};
 use stepwell::core::model::Role;
 use stepwell::core::run::Status;
+use stepwell::core::work::Work;
 
 use super::house::{
     House, Says, because, body, call, decided, examples, gives, output, prompt, says, status, title, waits,
@@ -148,7 +150,8 @@ example!(deployment_waits_for_the_plan_then_for_the_leave_and_then_checks, {
     assert_eq!(waits(&house.drive(run).await), ["review plan"]);
     let state = house.decide(run, "plan", What::Accept).await;
     assert_eq!(waits(&state), ["approval execute"]);
-    assert_eq!(state.waiting().next().unwrap().shows["work"]["argv"], json!(["mkdir", "-p", "releases/2.0"]));
+    assert!(matches!(&state.waiting().next().unwrap().body, GateBody::Approval(shown)
+        if matches!(&*shown.work, Work::Command(command) if command.argv == ["mkdir", "-p", "releases/2.0"])));
     assert!(!house.path().join("releases").exists(), "nothing happens before it is allowed");
     let state = house.decide(run, "execute", What::Approve).await;
     assert_eq!(state.status, Status::Completed, "{:?}", state.error);
@@ -174,7 +177,7 @@ example!(risky_only_asks_for_leave_only_when_the_risk_is_high, {
         loop {
             let Some(gate) = state.waiting().next().cloned() else { break };
             seen.extend(waits(&state));
-            let what = if gate.kind.name() == "review" { What::Accept } else { What::Approve };
+            let what = if gate.kind() == GateFor::Review { What::Accept } else { What::Approve };
             state = house.decide(run, &gate.key.to_string(), what).await;
         }
         assert_eq!(seen, asked, "{risk}");
@@ -187,12 +190,10 @@ example!(pick_routes_runs_what_was_picked, {
     let run = house.start("pick_routes", json!({}), None);
     let state = house.drive(run).await;
     assert_eq!(waits(&state), ["input pick"]);
-    let wrong = stepwell::core::decide::Decision {
-        key: "pick".parse().unwrap(),
-        attempt: None,
-        version: None,
-        what: What::Answer { value: json!({ "routes": ["nobody"] }) },
-    };
+    let wrong = stepwell::core::decide::Decision::new(
+        "pick".parse().unwrap(),
+        What::Answer { value: json!({ "routes": ["nobody"] }) },
+    );
     assert!(house.engine.decide(run, wrong).await.is_err(), "an answer that is none leaves the question open");
     house.decide(run, "pick", What::Answer { value: json!({ "routes": ["staff", "press"] }) }).await;
     let state = house.finish(run).await;
@@ -410,7 +411,7 @@ example!(picture_reaches_the_model_as_it_is, {
 example!(deadline_answers_what_nobody_answers_and_a_decision_before_it_holds, {
     let house = House::new(|request| says(request.asker.step.clone()));
     let run = house.start("deadline", json!({}), None);
-    assert_eq!(waits(&house.drive(run).await), ["review text", "review motto"]);
+    assert_eq!(waits(&house.drive(run).await), ["review motto", "review text"]);
     house.engine.rest(run, stepwell::core::event::PauseReason::Left);
     let state = house.rested(run).await;
     assert_eq!(state.status, Status::Paused);

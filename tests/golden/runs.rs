@@ -318,7 +318,7 @@ async fn waiting() -> (House, RunId) {
     let budget = Budget { usd: Some(0.35), tokens: None };
     let state: Run = house.engine.load(run).unwrap();
     let asked =
-        state.waiting().find(|gate| gate.kind == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
+        state.waiting().find(|gate| gate.kind() == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
     house.decide(run, &asked, What::Budget { budget }).await;
     decide_all(&house, run, &[("left_out", What::Skip)]).await;
     (house, run)

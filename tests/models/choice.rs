@@ -46,7 +46,7 @@ async fn a_probe_of_nothing_or_of_a_hanging_port_ends_soon_and_finds_nothing() {
     let hanging = ModelServer::start([Reply::text("x").silent()]);
     for ollama in [hanging.url(), "http://127.0.0.1:1".to_owned()] {
         let models = LanguageModels::new(Settings::default(), Surroundings { ollama, ..surroundings(&[]) });
-        tokio::time::timeout(Duration::from_secs(2), models.probe()).await.unwrap();
+        tokio::time::timeout(support::patience::PATIENCE, models.probe()).await.unwrap();
         assert!(models.choice(None).unwrap().demo);
     }
 }

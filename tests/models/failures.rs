@@ -64,13 +64,13 @@ async fn a_connection_that_breaks_or_just_ends_keeps_the_text_and_is_no_answer()
 #[tokio::test]
 async fn a_server_that_never_begins_or_stops_in_the_middle_times_out() {
     for kind in KINDS {
-        for (reply, partial, says) in [
-            (Reply::text("a b").silent(), "", "first_token_timeout"),
-            (Reply::text("a b").hang_after(0), "", "first_token_timeout"),
-            (Reply::text("a b").hang_after(1), "a ", "idle_timeout"),
+        for (reply, hasty, partial, says) in [
+            (Reply::text("a b").silent(), Hasty::First, "", "first_token_timeout"),
+            (Reply::text("a b").hang_after(0), Hasty::First, "", "first_token_timeout"),
+            (Reply::text("a b").hang_after(1), Hasty::Next, "a ", "idle_timeout"),
         ] {
             let server = ModelServer::start([reply]);
-            let failed = fails(config(vec![("p", short(provider(kind, &server)))])).await;
+            let failed = fails(config(vec![("p", hasty.with(provider(kind, &server)))])).await;
             assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Timeout, partial), "{kind:?}");
             assert!(failed.failure.message.contains(says), "{}", failed.failure.message);
         }
@@ -117,7 +117,7 @@ async fn a_model_that_thinks_is_seen_to_be_alive() {
     ] {
         let server = ModelServer::start([Reply::raw("text/event-stream", body).hang_after(0)]);
         let screen = Screen::default();
-        let models = models(config(vec![("p", short(provider(kind, &server)))]));
+        let models = models(config(vec![("p", Hasty::Next.with(provider(kind, &server)))]));
         let failed = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap_err();
         assert!(failed.failure.message.contains("idle_timeout"), "{}", failed.failure.message);
         assert_eq!(*screen.0.lock().unwrap(), [Delta::Progress("The model is thinking.".into())]);
@@ -271,10 +271,10 @@ async fn stopping_keeps_the_text_and_closes_the_connection_at_once() {
             while screen.text() != partial {
                 tokio::task::yield_now().await;
             }
-            let stopped = Instant::now();
+            // The server says nothing more: what did not stop by itself would be a timeout.
             cancel.cancel();
             let failed = asked.await.unwrap().unwrap_err();
-            assert!(stopped.elapsed() < Duration::from_millis(200), "{:?}", stopped.elapsed());
+            assert_ne!(failed.failure.class, FailureClass::Timeout, "{kind:?}");
             assert_eq!(failed.partial.data(), partial, "{kind:?}");
             server.wait_for_hang_ups(1);
             // A fallback is not asked for what nobody wants.

@@ -100,6 +100,21 @@ async fn fails(settings: Settings) -> ModelFailure {
     ask(&models(settings), request("Say hello")).await.expect_err("it should fail")
 }
 
-fn short(settings: ProviderSettings) -> ProviderSettings {
-    ProviderSettings { first_token_timeout: Some(Span(60)), idle_timeout: Some(Span(60)), ..settings }
+/// Which time a provider is hasty about. The other has its default, which no machine is too slow for.
+#[derive(Clone, Copy)]
+enum Hasty {
+    /// The time to the first token.
+    First,
+    /// The time to the next.
+    Next,
+}
+
+impl Hasty {
+    fn with(self, settings: ProviderSettings) -> ProviderSettings {
+        let soon = Some(Span(60));
+        match self {
+            Self::First => ProviderSettings { first_token_timeout: soon, ..settings },
+            Self::Next => ProviderSettings { idle_timeout: soon, ..settings },
+        }
+    }
 }

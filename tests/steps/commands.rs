@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
 use stepwell::core::ports::Performed;
 use stepwell::core::step::Parse;
 use stepwell::core::work::{CommandWork, Work, secret_marker};
+use tokio::time::Instant;
 
-use crate::room::{NONCE, Room, done, failure, output};
+use crate::room::{NONCE, PATIENCE, Room, done, failure, output, until};
 
 fn command(argv: &[&str]) -> CommandWork {
     CommandWork { argv: argv.iter().map(|&part| part.to_owned()).collect(), ..CommandWork::default() }
@@ -35,14 +36,9 @@ fn runs(pid: &str) -> bool {
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-async fn is_gone(pid: &str) -> bool {
-    for _ in 0..200 {
-        if !runs(pid) {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    false
+/// Waits until it runs no more.
+async fn is_gone(pid: &str) {
+    until(|| !runs(pid)).await;
 }
 
 #[tokio::test]
@@ -171,7 +167,7 @@ async fn a_program_may_ask_and_gets_the_answer_as_a_line() {
     let silent = CommandWork { asks: false, ..work.clone() };
     let (failed, ..) = failure(room.perform(Work::Command(silent)).await);
     assert!(failed.message.contains("STEPWELL_ASKS"), "{failed}");
-    let broken = CommandWork { asks: true, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 60") };
+    let broken = CommandWork { asks: true, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 600") };
     let (failed, ..) = failure(room.perform(Work::Command(broken)).await);
     assert!(failed.message.contains("not a form"), "{failed}");
 }
@@ -184,13 +180,11 @@ async fn a_cancel_ends_the_whole_group_and_leaves_the_effect_in_doubt() {
     let performing = tokio::spawn(room.begin(shell(text)));
     room.until(|room| room.shown().lines().count() == 3).await;
     room.cancel.cancel();
-    let since = Instant::now();
     let performed = performing.await.unwrap();
-    assert!(since.elapsed() < Duration::from_millis(2_700), "{:?}", since.elapsed());
     let Performed::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
     assert!(in_doubt && partial.data().contains("ready"), "{partial:?}");
     for pid in partial.data().lines().filter(|line| line.bytes().all(|b| b.is_ascii_digit())) {
-        assert!(is_gone(pid).await, "{pid} still runs");
+        is_gone(pid).await;
     }
 }
 
@@ -200,9 +194,9 @@ async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
     let performing = tokio::spawn(room.begin(shell("trap '' TERM; echo $$; while :; do sleep 1; done")));
     let since = room.cancel_when_shown("\n").await;
     assert!(matches!(performing.await.unwrap(), Performed::Cancelled { in_doubt: true, .. }));
-    let took = since.elapsed();
-    assert!(took > Duration::from_secs(2) && took < Duration::from_millis(2_700), "{took:?}");
-    assert!(is_gone(&room.shown()).await);
+    // It would never end by itself.
+    assert!(since.elapsed() > Duration::from_secs(2), "{:?}", since.elapsed());
+    is_gone(&room.shown()).await;
 }
 
 #[tokio::test]
@@ -211,20 +205,21 @@ async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
     let text = "trap '' TERM; read -r doc; echo \"ready $doc\"; read -r answer || echo closed";
     let work = CommandWork { asks: true, stdin: "{}".into(), ..script(text) };
     let performing = tokio::spawn(room.begin(Work::Command(work)));
-    let since = room.cancel_when_shown("ready {}").await;
+    room.cancel_when_shown("ready {}").await;
     let performed = performing.await.unwrap();
     let Performed::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
+    // It had the time to say so: what is killed says nothing.
     assert!(partial.data().ends_with("closed\n"), "{partial:?}");
-    assert!(since.elapsed() < Duration::from_millis(1_900), "it ended by itself: {:?}", since.elapsed());
 }
 
 #[tokio::test]
 async fn a_program_that_takes_too_long_is_ended_and_its_effect_in_doubt() {
     let mut room = Room::new();
-    room.timeout = Some(Duration::from_millis(50));
-    let (failed, _, in_doubt) = failure(room.perform(shell("sleep 60")).await);
+    // Long enough for it to begin.
+    room.timeout = Some(Duration::from_millis(900));
+    let (failed, _, in_doubt) = failure(room.perform(shell("sleep 600")).await);
     assert_eq!((failed.class, in_doubt), (FailureClass::Timeout, true));
-    assert!(failed.message.contains("the command took longer than 50ms"), "{failed}");
+    assert!(failed.message.contains("the command took longer than 900ms"), "{failed}");
 }
 
 #[tokio::test]
@@ -232,16 +227,16 @@ async fn what_a_program_leaves_behind_ends_with_it() {
     let room = Room::new();
     let since = Instant::now();
     let pid = output(room.perform(shell("sleep 600 & echo $!")).await);
-    assert!(since.elapsed() < Duration::from_secs(2), "it was waited for");
-    assert!(is_gone(pid.as_str().unwrap()).await);
+    assert!(since.elapsed() < PATIENCE, "it was waited for");
+    is_gone(pid.as_str().unwrap()).await;
 }
 
 #[tokio::test]
 async fn a_service_that_leaves_the_group_stays_and_its_output_is_not_waited_for() {
     let room = Room::new();
     let since = Instant::now();
-    let pid = output(room.perform(shell("setsid sleep 30 & echo $!")).await);
-    assert!(since.elapsed() < Duration::from_secs(3), "it was waited for");
+    let pid = output(room.perform(shell("setsid sleep 600 & echo $!")).await);
+    assert!(since.elapsed() < PATIENCE, "it was waited for");
     let pid = pid.as_str().unwrap().trim().to_owned();
     assert!(runs(&pid));
     assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
@@ -253,7 +248,7 @@ async fn an_attempt_that_is_given_up_leaves_no_process() {
     let performing = tokio::spawn(room.begin(shell("echo $$; sleep 600")));
     room.until(|room| !room.shown().is_empty()).await;
     performing.abort();
-    assert!(is_gone(&room.shown()).await);
+    is_gone(&room.shown()).await;
 }
 
 #[tokio::test]

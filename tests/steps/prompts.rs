@@ -114,7 +114,7 @@ async fn a_failure_keeps_its_class_the_text_and_what_it_cost() {
     assert_eq!(measured.usage.tokens(), 30);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cancel_keeps_the_partial_text_even_of_a_deaf_model() {
     for says in [Says::Hangs("The sea"), Says::Deaf("The sea")] {
         let room = Room::new().says([says]);
@@ -127,7 +127,7 @@ async fn a_cancel_keeps_the_partial_text_even_of_a_deaf_model() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_time_of_a_step_covers_both_requests() {
     let mut room = Room::new().says([Says::Text("x", Finish::Stop), Says::Hangs("[1")]);
     room.timeout = Some(Duration::from_millis(90));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepwell::core::event::Measured;
@@ -16,9 +16,12 @@ use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
 use stepwell::steps::Steps;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub const NONCE: &str = "n0nce";
+/// How long anything may take: far more than it takes on the busiest machine.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The value of the secret `token`; the secret `typed` is not there.
 pub const TOKEN: &str = "tok\"en-value";
 
@@ -178,7 +181,7 @@ impl Room {
             deltas: Arc::new(move |delta| deltas.lock().unwrap().push(delta)),
             cancel: self.cancel.clone(),
             ask: Arc::new(move |form| {
-                forms.lock().unwrap().push(form);
+                forms.lock().unwrap().push(form.into());
                 Box::pin(async { json!({"answer": "Ana\nB"}) })
             }),
             began: Arc::new(|_| {}),
@@ -219,10 +222,18 @@ impl Room {
     }
 
     pub async fn until(&self, happened: impl Fn(&Self) -> bool) {
-        while !happened(self) {
+        until(|| happened(self)).await;
+    }
+}
+
+/// Waits until it is so. What is waited for may need this thread.
+pub async fn until(is_so: impl Fn() -> bool) {
+    let looks = async {
+        while !is_so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, looks).await.expect("it comes in time");
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use stepwell::core::event::{Created, Event, Measured, Started};
 use stepwell::core::fingerprint::Fingerprint;
-use stepwell::core::gate::{Answer, Gate, GateFor};
+use stepwell::core::gate::{Gate, ReviewBody};
 use stepwell::core::id::RunId;
 use stepwell::core::key::Key;
 use stepwell::core::pinned::Pinned;
@@ -142,15 +142,7 @@ pub fn finished(at: &str, attempt: u32, output: Value) -> Event {
 }
 
 pub fn review(at: &str, attempt: u32) -> Event {
-    Event::GateOpened(Gate {
-        key: key(at),
-        workflow: None,
-        kind: GateFor::Review,
-        attempt,
-        version: 1,
-        shows: Value::Null,
-        allowed: vec![Answer::Accept],
-    })
+    Event::GateOpened(Gate::of_review(key(at), attempt, 1, ReviewBody::default()))
 }
 
 pub fn accepted(at: &str, attempt: u32) -> Event {

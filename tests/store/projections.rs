@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use stepwell::core::event::{Event, Measured, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::{Answer, Gate, GateFor};
+use stepwell::core::gate::{Answer, BudgetBody, Gate, GateBody, InputBody, ReviewBody};
 use stepwell::core::ports::{HistoryQuery, Journal as _};
 use stepwell::core::run::Run;
-use stepwell::core::usage::Budget;
+use stepwell::core::usage::{Budget, Usage};
 use stepwell::store::{Mode, Store};
 
 use super::common::*;
@@ -21,17 +21,9 @@ fn event() -> impl Strategy<Value = Event> {
     (0..KEYS.len(), 0..KEYS.len(), 1u32..3, 0u32..26, "[a-d]{2,4}").prop_map(|(at, other, attempt, which, word)| {
         let key = key(KEYS[at]);
         let by = "ana".to_owned();
-        let gate = |kind| {
+        let gate = |body| {
             let allowed = vec![Answer::Accept];
-            Event::GateOpened(Gate {
-                key: key.clone(),
-                workflow: None,
-                kind,
-                attempt,
-                version: 1,
-                shows: Value::Null,
-                allowed,
-            })
+            Event::GateOpened(Gate { key: key.clone(), workflow: None, attempt, version: 1, body, allowed })
         };
         let output = Arc::new(json!({ "text": word }));
         let fingerprint = fingerprint(KEYS[at]);
@@ -40,9 +32,12 @@ fn event() -> impl Strategy<Value = Event> {
         match which {
             0 | 1 => started(KEYS[at], attempt),
             2 | 3 => finished(KEYS[at], attempt, (*output).clone()),
-            4 => gate(GateFor::Review),
-            5 => gate(GateFor::Input),
-            6 => gate(GateFor::Budget),
+            4 => gate(GateBody::Review(ReviewBody::default())),
+            5 => gate(GateBody::Input(InputBody::Form { text: None, fields: Vec::new() })),
+            6 => {
+                let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
+                gate(GateBody::Budget(BudgetBody { spent, budget, next }))
+            }
             7 => accepted(KEYS[at], attempt),
             8 => Event::VersionEdited { key, attempt, version: 2, output, by },
             9 => Event::AttemptRejected { key, attempt, instruction: word, scope: Scope::Remaining, by },

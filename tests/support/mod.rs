@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod contained;
 pub mod model_server;
+pub mod patience;
 pub mod pty;
 pub mod screen;
 pub mod terminal;

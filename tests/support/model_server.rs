@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::patience::PATIENCE;
+
 /// What the server got.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -211,9 +213,6 @@ pub struct ModelServer {
     port: u16,
     shared: Arc<Shared>,
 }
-
-/// Nothing that a test waits for takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 impl ModelServer {
     /// Gives these replies, one a request; after the last, that one again.

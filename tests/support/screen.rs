@@ -1,37 +1,41 @@
 //! A terminal with the full-screen interface in it: what is pressed, and what a person sees.
 
-use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize};
+use portable_pty::{CommandBuilder, PtySize};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cli::Home;
-use super::pty::{self, Pty};
+use super::patience::until;
+use super::pty::{Pty, Surface};
 
-/// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Escape and the keys that a person names.
-pub const ESC: &str = "\x1b";
+/// Escape, from a terminal that tells it from Alt. After a bare byte 0x1b, as older terminals send it, the next key would
+/// be read as one with Alt whenever the program comes to read both at once.
+pub const ESC: &str = "\x1b[27u";
+/// Escape from an older terminal: no key may follow it before its effect is on the screen.
+pub const BARE_ESC: &str = "\x1b";
+/// The other keys that a person names.
 pub const ENTER: &str = "\r";
 pub const TAB: &str = "\t";
 pub const DOWN: &str = "\x1b[B";
+pub const F1: &str = "\x1bOP";
 pub const CTRL_C: &str = "\x03";
 pub const CTRL_F: &str = "\x06";
 pub const CTRL_S: &str = "\x13";
 pub const ALT_ENTER: &str = "\x1b\r";
 
 /// The terminal.
-pub struct Screen {
-    child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn Write + Send>,
-    output: Receiver<Vec<u8>>,
-    parser: vt100::Parser,
-    master: Box<dyn MasterPty + Send>,
+pub struct Screen(Pty<vt100::Parser>);
+
+impl Surface for vt100::Parser {
+    fn take(&mut self, piece: &[u8]) {
+        self.process(piece);
+    }
+
+    fn shown(&self) -> String {
+        self.screen().contents()
+    }
 }
 
 impl Screen {
@@ -60,33 +64,25 @@ impl Screen {
 
     /// Starts a program.
     pub fn of(command: CommandBuilder, (cols, rows): (u16, u16)) -> Self {
-        let Pty { child, keys, output, master } = pty::open(command, (cols, rows));
         let parser = vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap(), 0);
-        Self { child, keys, output, parser, master }
+        Self(Pty::open(command, (cols, rows), parser))
     }
 
     /// Gives the terminal another size.
     pub fn resize(&mut self, (cols, rows): (u16, u16)) {
-        self.parser.screen_mut().set_size(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap());
-        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        self.0.surface.screen_mut().set_size(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap());
+        self.0.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
     /// What stands on the screen.
     pub fn shown(&self) -> String {
-        self.parser.screen().contents()
+        self.0.surface.shown()
     }
 
     /// Waits until what stands on the screen is as wanted.
     #[track_caller]
     pub fn wait_until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !wanted(&self.shown()) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.output.recv_timeout(left) {
-                Ok(more) => self.parser.process(&more),
-                Err(gone) => panic!("{what} never came ({gone}); the screen:\n{}", self.shown()),
-            }
-        }
+        self.0.wait_until_some(what, |parser| wanted(&parser.shown()).then_some(()));
     }
 
     /// Waits until this stands on the screen.
@@ -103,13 +99,12 @@ impl Screen {
 
     /// Presses keys, or types.
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        self.0.press(keys);
     }
 
     /// The process.
     pub fn process(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
+        Pid::from_raw(i32::try_from(self.0.child.process_id().unwrap()).unwrap()).unwrap()
     }
 
     /// Sends a signal.
@@ -117,59 +112,43 @@ impl Screen {
         kill_process(self.process(), signal).unwrap();
     }
 
-    /// Waits until the process is stopped, as Ctrl-Z does.
+    /// Waits until the process is stopped, as Ctrl-Z does, and has given the terminal back.
     #[track_caller]
-    pub fn wait_until_stopped(&self) {
+    pub fn wait_until_stopped(&mut self) {
         let file = format!("/proc/{}/stat", self.process().as_raw_nonzero());
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        until("its stop", || {
             let stat = std::fs::read_to_string(&file).unwrap();
-            if stat.rsplit(')').next().unwrap().trim_start().starts_with('T') {
-                return;
-            }
-            assert!(Instant::now() < deadline, "it does not stop: {stat}");
-            std::thread::yield_now();
-        }
+            stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
+        });
+        self.0.wait_until_some("the shell's screen", |parser| kept(parser).is_none().then_some(()));
+        self.is_restored();
     }
 
     /// Waits for the end and gives the exit code, with all that was written taken in.
     #[track_caller]
     pub fn exit(&mut self) -> u32 {
-        let deadline = Instant::now() + PATIENCE;
-        let code = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status.exit_code();
-            }
-            assert!(Instant::now() < deadline, "it does not end; the screen:\n{}", self.shown());
-            if let Ok(more) = self.output.recv_timeout(Duration::from_millis(5)) {
-                self.parser.process(&more);
-            }
-        };
-        while let Ok(more) = self.output.recv_timeout(Duration::from_millis(100)) {
-            self.parser.process(&more);
-        }
-        code
-    }
-
-    /// Takes in what was written so far.
-    pub fn catch_up(&mut self) {
-        while let Ok(more) = self.output.recv_timeout(Duration::from_millis(100)) {
-            self.parser.process(&more);
-        }
+        self.0.exit()
     }
 
     /// Asserts that the terminal is as a shell wants it.
     #[track_caller]
     pub fn is_restored(&self) {
-        let screen = self.parser.screen();
-        let shown = self.shown();
-        assert!(!screen.alternate_screen(), "the alternate screen is left; the screen:\n{shown}");
-        assert!(!screen.hide_cursor(), "the cursor is shown again");
-        assert!(!screen.bracketed_paste(), "pastes are plain again");
-        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is the terminal's again");
-        let name = self.master.tty_name().unwrap();
+        assert_eq!(kept(&self.0.surface), None, "the terminal is not restored; the screen:\n{}", self.shown());
+        let name = self.0.master.tty_name().unwrap();
         assert!(is_cooked(&name), "keys are lines again");
     }
+}
+
+/// What of the interface's modes the terminal still has.
+fn kept(parser: &vt100::Parser) -> Option<&'static str> {
+    let screen = parser.screen();
+    let modes = [
+        (screen.alternate_screen(), "the alternate screen"),
+        (screen.hide_cursor(), "the hidden cursor"),
+        (screen.bracketed_paste(), "pastes in brackets"),
+        (screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None, "the mouse"),
+    ];
+    modes.into_iter().find_map(|(is_on, name)| is_on.then_some(name))
 }
 
 /// Whether the terminal gives lines and shows what is typed.
@@ -177,10 +156,4 @@ fn is_cooked(name: &Path) -> bool {
     let file = std::fs::File::open(name).unwrap();
     let modes = rustix::termios::tcgetattr(&file).unwrap().local_modes;
     modes.contains(rustix::termios::LocalModes::ICANON | rustix::termios::LocalModes::ECHO)
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
 }

@@ -1,26 +1,29 @@
 //! A terminal with a program in it: what is typed, and what stands on the screen since.
 
-use std::io::Write;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
-
-use portable_pty::{Child, CommandBuilder, MasterPty};
+use portable_pty::CommandBuilder;
 
 use super::cli::Home;
-use super::pty::{self, Pty};
-
-/// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::pty::{Pty, Surface};
 
 /// The terminal.
 pub struct Terminal {
-    child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn Write + Send>,
-    output: Receiver<Vec<u8>>,
-    /// Everything that was written.
-    pub screen: String,
+    pty: Pty<Paper>,
+    /// What was waited for lies before this.
     seen: usize,
-    _master: Box<dyn MasterPty + Send>,
+}
+
+/// Everything that was written.
+#[derive(Default)]
+struct Paper(Vec<u8>);
+
+impl Surface for Paper {
+    fn take(&mut self, piece: &[u8]) {
+        self.0.extend_from_slice(piece);
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
 }
 
 impl Terminal {
@@ -43,50 +46,31 @@ impl Terminal {
         for (name, value) in environment {
             command.env(name, value);
         }
-        let Pty { child, keys, output, master } = pty::open(command, (120, 40));
-        Self { child, keys, output, screen: String::new(), seen: 0, _master: master }
+        Self { pty: Pty::open(command, (120, 40), Paper::default()), seen: 0 }
+    }
+
+    /// Everything that was written.
+    pub fn shown(&self) -> String {
+        self.pty.surface.shown()
     }
 
     /// Waits until this stands on the screen, after what was waited for before.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(at) = self.screen[self.seen..].find(text) {
-                self.seen += at + text.len();
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.output.recv_timeout(left) {
-                Ok(more) => self.screen.push_str(&String::from_utf8_lossy(&more)),
-                Err(gone) => panic!("`{text}` never came ({gone}); the screen:\n{}", self.screen),
-            }
-        }
+        let seen = self.seen;
+        let found = |paper: &Paper| paper.0[seen..].windows(text.len()).position(|part| part == text.as_bytes());
+        let at = self.pty.wait_until_some(&format!("`{text}`"), found);
+        self.seen += at + text.len();
     }
 
     /// Types.
     pub fn type_in(&mut self, text: &str) {
-        self.keys.write_all(text.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        self.pty.press(text);
     }
 
     /// Waits for the end and gives the exit code.
+    #[track_caller]
     pub fn exit(&mut self) -> u32 {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            while let Ok(more) = self.output.recv_timeout(Duration::from_millis(5)) {
-                self.screen.push_str(&String::from_utf8_lossy(&more));
-            }
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.exit_code();
-            }
-            assert!(Instant::now() < deadline, "it does not end; the screen:\n{}", self.screen);
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
+        self.pty.exit()
     }
 }

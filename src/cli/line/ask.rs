@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::keyboard::{Asker, Away};
 use super::{Teller, form, review};
-use crate::cli::policy::fields;
 use crate::cli::{out, waits};
 use crate::core::decide::What;
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateBody, GateFor, InputBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::usage::Budget;
@@ -45,31 +44,31 @@ pub async fn ask(
     run: &Run,
     gate: &Gate,
 ) -> Result<Answered, Away> {
-    if gate.kind == GateFor::Review {
+    if gate.kind() == GateFor::Review {
         return review::ask(asker, place, teller, run, gate).await;
     }
     // What a conversation asks has been shown as it came.
-    if !(run.kind == Kind::Instruct && gate.kind == GateFor::Input) {
+    if !(run.kind == Kind::Instruct && gate.kind() == GateFor::Input) {
         out::say(&format!("\n-- {}: {}", gate.key, waits::about(run, gate)));
     }
-    match gate.kind {
-        GateFor::Approval => approval(asker).await,
-        GateFor::Input if run.kind == Kind::Instruct => {
-            missing(gate);
+    match &gate.body {
+        GateBody::Approval(_) => approval(asker).await,
+        GateBody::Input(input) if run.kind == Kind::Instruct => {
+            missing(input);
             Ok(Answered::Decide(What::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
         }
-        GateFor::Input => {
-            let value = Value::Object(form::fill(asker, &fields(gate)).await?);
+        GateBody::Input(input) => {
+            let value = Value::Object(form::fill(asker, input.fields().unwrap_or_default()).await?);
             Ok(Answered::Decide(What::Answer { value }))
         }
-        GateFor::InDoubt => in_doubt(asker).await,
-        GateFor::Stale => stale(asker, run).await,
-        GateFor::Budget => budget(asker).await,
-        GateFor::Secret => {
+        GateBody::InDoubt(_) => in_doubt(asker).await,
+        GateBody::Stale(_) => stale(asker, run).await,
+        GateBody::Budget(_) => budget(asker).await,
+        GateBody::Secret(_) => {
             let typed = asker.hidden("(it is not shown) > ").await?;
             Ok(Answered::Decide(What::Answer { value: json!(typed) }))
         }
-        GateFor::Review => Ok(Answered::Nothing),
+        GateBody::Review(_) => Ok(Answered::Nothing),
     }
 }
 
@@ -86,15 +85,12 @@ pub async fn further(asker: &mut Asker<'_>) -> Result<Option<String>, Away> {
     }
 }
 
-fn missing(gate: &Gate) {
-    let list = |name: &str| {
-        let names = gate.shows.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-    };
-    let (known, missing) = (list("known"), list("missing"));
-    if !missing.is_empty() {
-        let known = if known.is_empty() { "nothing yet".to_owned() } else { known };
-        out::say(&format!("(known: {known}; missing: {missing}; `write it anyway` will do, too)"));
+fn missing(input: &InputBody) {
+    if let InputBody::Message { missing, known, .. } = input
+        && !missing.is_empty()
+    {
+        let known = if known.is_empty() { "nothing yet".to_owned() } else { known.join(", ") };
+        out::say(&format!("(known: {known}; missing: {}; `write it anyway` will do, too)", missing.join(", ")));
     }
 }
 
@@ -124,7 +120,7 @@ async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
 
 /// One question for all stale calls.
 async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
-    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind == GateFor::Stale).collect();
+    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind() == GateFor::Stale).collect();
     let keys: Vec<String> = stale.iter().map(|gate| gate.key.to_string()).collect();
     if stale.len() > 1 {
         out::say(&format!("The same holds for all of: {}", keys.join(", ")));

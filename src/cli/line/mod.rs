@@ -311,7 +311,7 @@ fn element(argument: &str) -> String {
 /// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
 /// stdin; of a request its method, address and body. `cwd` is where the run was started.
 #[must_use]
-pub fn work_told(work: &Value, cwd: &Path) -> String {
+pub fn work_told(work: &Work, cwd: &Path) -> String {
     const BEGINNING: usize = 2000;
     let beginning = |text: &str| {
         let cut: String = text.chars().take(BEGINNING).collect();
@@ -322,7 +322,6 @@ pub fn work_told(work: &Value, cwd: &Path) -> String {
         };
         format!("{}{more}", indented(&cut))
     };
-    let Ok(work) = serde_json::from_value::<Work>(work.clone()) else { return output_text(work).data().to_owned() };
     let mut lines = Vec::new();
     match work {
         Work::Command(command) => {
@@ -348,7 +347,7 @@ pub fn work_told(work: &Value, cwd: &Path) -> String {
         }
         Work::Tool { tool, args } => {
             lines.push(format!("call: {tool}"));
-            lines.push(beginning(output_text(&args).data()));
+            lines.push(beginning(output_text(args).data()));
         }
         Work::Prompt(prompt) => {
             lines.push(format!("ask a model ({})", prompt.models.first().map_or("default", String::as_str)));

@@ -7,7 +7,6 @@ use super::keyboard::{Asker, Away};
 use super::{Teller, editor};
 use crate::cli::diff;
 use crate::cli::out;
-use crate::cli::waits::failed;
 use crate::core::call::Call;
 use crate::core::decide::What;
 use crate::core::event::Scope;
@@ -32,15 +31,14 @@ pub async fn ask(
     gate: &Gate,
 ) -> Result<Answered, Away> {
     teller.show(run, gate);
-    for check in failed(gate) {
+    for check in gate.failed_checks() {
         out::say(&format!("It does not hold: {check}"));
     }
-    if let Some(problem) = gate.shows.get("problem").and_then(Value::as_str) {
+    if let Some(problem) = gate.review().and_then(|review| review.problem.as_deref()) {
         out::say(&format!("It cannot be accepted as it is: {problem}"));
     }
     let Some(call) = run.call(&gate.key) else { return Ok(Answered::Nothing) };
-    let mut words: Vec<&str> =
-        WORDS.iter().filter(|(answer, _)| gate.allowed.contains(answer)).map(|(_, word)| *word).collect();
+    let mut words: Vec<&str> = WORDS.iter().filter(|(answer, _)| gate.allows(*answer)).map(|(_, word)| *word).collect();
     if earlier(call, gate).is_some() {
         words.push("[d]iff");
     }
@@ -48,7 +46,7 @@ pub async fn ask(
     let prompt = format!("\n{} > ", words.join("  "));
     loop {
         let typed = asker.line(&prompt).await?;
-        let allowed = |answer| gate.allowed.contains(&answer);
+        let allowed = |answer| gate.allows(answer);
         // What stands after `r` is the instruction itself.
         if let Some(("r" | "retry", instruction)) = typed.trim().split_once(' ')
             && allowed(Answer::Retry)
@@ -59,7 +57,7 @@ pub async fn ask(
             "" => {}
             "?" | "h" | "help" => out::say(&help(call, gate)),
             "a" | "accept" if allowed(Answer::Accept) => {
-                let fails = !failed(gate).is_empty();
+                let fails = !gate.failed_checks().is_empty();
                 if !fails || asker.yes_or_no("It fails a check. Accept it all the same? yes/no > ").await? {
                     return Ok(Answered::Decide(What::Accept));
                 }
@@ -85,7 +83,7 @@ pub async fn ask(
 /// What each word does here.
 fn help(call: &Call, gate: &Gate) -> String {
     let mut lines: Vec<&str> =
-        WORDS.iter().filter(|(answer, _)| gate.allowed.contains(answer)).map(|(answer, _)| meaning(*answer)).collect();
+        WORDS.iter().filter(|(answer, _)| gate.allows(*answer)).map(|(answer, _)| meaning(*answer)).collect();
     if earlier(call, gate).is_some() {
         lines.push("d  what changed since the version before, word by word");
     }
@@ -131,7 +129,7 @@ async fn edit(
     gate: &Gate,
 ) -> Result<Option<Value>, Away> {
     let attempt = call.attempt(gate.attempt);
-    let wanted = gate.shows.get("schema");
+    let wanted = gate.schema();
     let output = attempt.and_then(|attempt| attempt.newest()).map(|(_, version)| &*version.output);
     let before = match (output, attempt) {
         (Some(output), _) => output_text(output).data().to_owned(),
@@ -224,7 +222,7 @@ fn show_prompt(run: &Run, call: &Call, gate: &Gate) {
                 out::say(&format!("\n[{role}]\n{}", message.text));
             }
         }
-        Some(other) => out::say(&super::work_told(&serde_json::to_value(other).unwrap_or_default(), &run.cwd)),
+        Some(other) => out::say(&super::work_told(other, &run.cwd)),
         None => out::say("There was no work to be done: the value was computed."),
     }
 }

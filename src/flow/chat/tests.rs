@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::core::decide;
@@ -184,8 +185,8 @@ fn it_asks_for_what_is_missing_then_delivers_and_then_takes_further_turns() {
     let first = world.answers(&ask(&["day"]));
     assert_eq!(first.to_string(), "reply#0");
     let gate = world.run.waiting().next().unwrap().clone();
-    assert_eq!(gate.kind, GateFor::Input);
-    assert_eq!(gate.shows, json!({ "text": "What else?", "missing": ["day"], "known": ["recipient"] }));
+    let (text, missing, known) = ("What else?".into(), vec!["day".into()], vec!["recipient".into()]);
+    assert_eq!(gate.body, GateBody::Input(InputBody::Message { text, missing, known }));
     assert_eq!(world.wants, Wants::default());
 
     world.says("Friday");
@@ -300,12 +301,8 @@ fn a_reply_that_is_taken_up_again_is_asked_for_where_it_stood_and_writes_a_versi
     world.says("and?");
     world.answers(&deliver("two"));
     world.completes();
-    for event in decide::decide(
-        &world.run,
-        &decide::Decision { key: first.clone(), attempt: None, version: None, what: decide::What::Reopen },
-        "ana@host",
-    )
-    .unwrap()
+    for event in
+        decide::decide(&world.run, &decide::Decision::new(first.clone(), decide::What::Reopen), "ana@host").unwrap()
     {
         world.add(event);
     }
@@ -355,14 +352,14 @@ proptest! {
                 (3, _) if !is_plain && world.run.documents.contains_key(DOCUMENT) => world.edits(&format!("edit {step}")),
                 (4, Some(key)) => {
                     let what = if coin { decide::What::Again { model: None } } else { decide::What::Reopen };
-                    let decision = decide::Decision { key, attempt: None, version: None, what };
+                    let decision = decide::Decision::new(key, what);
                     for event in decide::decide(&world.run, &decision, "ana@host").unwrap_or_default() {
                         world.add(event);
                     }
                 }
                 (5, Some(key)) => {
                     let what = if coin { decide::What::Skip } else { decide::What::Accept };
-                    let decision = decide::Decision { key, attempt: None, version: None, what };
+                    let decision = decide::Decision::new(key, what);
                     for event in decide::decide(&world.run, &decision, "ana@host").unwrap_or_default() {
                         world.add(event);
                     }

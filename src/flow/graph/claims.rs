@@ -35,7 +35,7 @@ pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[
     if run.gates() == 0 {
         return Vec::new();
     }
-    let gates = run.waiting().filter(|gate| gate.kind != GateFor::InDoubt).map(|gate| &gate.key);
+    let gates = run.waiting().filter(|gate| gate.kind() != GateFor::InDoubt).map(|gate| &gate.key);
     let reopened = |key: &Key| run.call(key).is_some_and(|call| call.standing.is_some());
     gates
         .filter(|key| !scope.claims(plan, key, 0, Open::Gate) || (stopped && !reopened(key)))

@@ -9,7 +9,7 @@ use crate::core::call::CallStatus;
 use crate::core::decide::What;
 use crate::core::event::Scope;
 use crate::core::failure::FailureClass;
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateBody, GateFor, ReviewBody};
 use crate::core::run::Status;
 use crate::core::task::Task;
 use crate::core::work::Work;
@@ -250,9 +250,9 @@ fn a_check_that_fails_is_shown_and_an_edit_is_judged_anew() {
     let rules = json!({ "checks": [{ "expr": "output | length > 3", "says": "more than three letters" }] });
     let mut sim = Sim::new(workflow(&json!([prompt("p", "hey", &rules)])), json!({}));
     let gate = |sim: &Sim| -> Gate { sim.run.waiting().next().unwrap().clone() };
-    assert_eq!(gate(&sim).shows["failed"][0], "more than three letters");
+    assert_eq!(gate(&sim).failed_checks(), ["more than three letters"]);
     sim.decide("p", What::Edit { output: json!("longer"), accept: false });
-    assert_eq!((gate(&sim).version, &gate(&sim).shows), (2, &Value::Null));
+    assert_eq!((gate(&sim).version, gate(&sim).body), (2, GateBody::Review(ReviewBody::default())));
     sim.decide("p", What::Edit { output: json!("no"), accept: false });
     sim.decide("p", What::Accept);
     assert!(matches!(

@@ -56,7 +56,7 @@ impl Desk {
         let choice = rooms.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
         let provider = choice.model.split('/').next().unwrap_or_default();
         rooms.models.give_key(provider, secret).map_err(|failure| failure.message)?;
-        let decision = Decision { key, attempt: None, version: None, what: What::Again { model: None } };
+        let decision = Decision::new(key, What::Again { model: None });
         self.decide(&rooms.engine, run, decision).await
     }
 
@@ -83,11 +83,11 @@ impl Desk {
             return Err(format!("`{key}` did not come to its end; look at it again"));
         };
         let Again { instruction, scope, model } = again;
-        let what = match gate.kind {
+        let what = match gate.kind() {
             GateFor::Review => What::Retry { instruction, scope, model },
             _ => What::Again { model },
         };
-        let decision = Decision { key, attempt: Some(gate.attempt), version: Some(gate.version), what };
+        let decision = Decision::about(gate, what);
         self.decide(&engine, run, decision).await
     }
 }

@@ -126,20 +126,20 @@ fn a_program_that_crashes_hangs_or_breaks_the_contract_fails_the_run_with_its_re
         ("echo oops >&2; exit 3", "ended with exit code 3: oops"),
         ("exit 0", "ended without saying that it is done"),
         ("kill -9 $$", "was ended by signal 9"),
-        ("echo '{\"cal\": {}}'; sleep 60", "not of the contract"),
-        ("echo '{\"call\": {\"id\": 1}'; sleep 60", "not of the contract"),
+        ("echo '{\"cal\": {}}'; sleep 600", "not of the contract"),
+        ("echo '{\"call\": {\"id\": 1}'; sleep 600", "not of the contract"),
         ("printf '{\"call\": {\"id\"'", "ended in the middle of a line"),
-        ("head -c 50000000 /dev/zero | tr '\\0' x; sleep 60", "a line longer than 16 MB"),
-        ("exec 1>&-; sleep 60", "closed its output"),
+        ("head -c 50000000 /dev/zero | tr '\\0' x; sleep 600", "a line longer than 16 MB"),
+        ("exec 1>&-; sleep 600", "closed its output"),
         ("echo '{\"done\": \"x\"}'; exit 4", "exit code 4"),
-        ("echo '{\"idle\": true}'; sleep 60", "waits for something that never comes"),
+        ("echo '{\"idle\": true}'; sleep 600", "waits for something that never comes"),
         ("echo '{\"call\": {\"id\": 1, \"name\": \"none\"}}'; echo '{\"idle\": 1}'; cat", "declares no step `none`"),
     ];
     for (script, expected) in table {
         let begun = Instant::now();
         let (message, _) = why(&Sim::new(shell(script), json!({})));
         assert!(message.contains(expected), "{script}: {message}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{script} took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_mins(1), "{script} took {:?}", begun.elapsed());
     }
     let missing = Sim::new(program(&["no-such-program"], &[]), json!({}));
     assert!(why(&missing).0.contains("cannot be started"), "{:?}", missing.end);
@@ -182,7 +182,7 @@ fn runs(pid: &str) -> bool {
 fn ended(folder: &std::path::Path, trap: &str) -> Task {
     let folder = folder.display();
     shell(&format!(
-        "trap '{trap}' TERM; echo $$ > {folder}/pid; sleep 300 & echo $! > {folder}/child\n\
+        "trap 'echo term > {folder}/term; {trap}' TERM; echo $$ > {folder}/pid; sleep 300 & echo $! > {folder}/child\n\
          read -r start\n\
          echo '{{\"call\": {{\"id\": 1, \"name\": \"draft\", \"with\": {{\"text\": \"x\"}}}}}}'; echo '{{\"idle\": 1}}'\n\
          read -r line || {{ echo eof > {folder}/eof; }}\n\
@@ -203,9 +203,9 @@ fn a_program_is_told_by_the_end_of_stdin_then_to_end_and_then_killed_with_what_i
         assert!(runs(&read("pid")) && runs(&read("child")));
         let since = Instant::now();
         drop(session);
-        let took = since.elapsed();
-        assert!(took >= least && took < least + Duration::from_secs(3), "{trap}: {took:?}");
-        assert_eq!(read("eof"), "eof\n", "stdin was closed first");
+        // It would never end by itself.
+        assert!(since.elapsed() >= least, "{trap}: {:?}", since.elapsed());
+        assert_eq!((read("eof").as_str(), read("term").as_str()), ("eof\n", "term\n"), "stdin was closed first");
         assert!(!runs(&read("pid")) && !runs(&read("child")), "{trap}: something is left");
     }
 }
@@ -263,7 +263,7 @@ fn a_python_program_leaves_no_caches_in_the_folder_that_was_trusted() {
 
 #[test]
 fn a_program_that_does_not_read_holds_nobody_up() {
-    let script = "echo '{\"call\": {\"id\": 1, \"name\": \"write\", \"with\": {\"text\": \"x\"}}}'; echo '{\"idle\": 1}'; sleep 60";
+    let script = "echo '{\"call\": {\"id\": 1, \"name\": \"write\", \"with\": {\"text\": \"x\"}}}'; echo '{\"idle\": 1}'; sleep 600";
     let task = shell(script);
     let big = json!({ "big": "x".repeat(1_000_000) });
     let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
@@ -271,5 +271,5 @@ fn a_program_that_does_not_read_holds_nobody_up() {
     let flow = Scripted::new(pinned).with_deadline(Duration::from_millis(500));
     let begun = Instant::now();
     let _: Vec<Value> = flow.open(&sim.run).feed(&[]).calls.iter().map(|want| json!(want.key)).collect();
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }

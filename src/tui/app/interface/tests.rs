@@ -9,11 +9,16 @@ use serde_json::json;
 use super::*;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::Field;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{
+    Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, InDoubtBody, InputBody, ReviewBody, SecretBody,
+    StaleBody,
+};
 use crate::core::ports::RunRow;
 use crate::core::settings::{Connection, Found};
 use crate::core::task::{Body, Instruct, Task};
+use crate::core::usage::{Budget, Usage};
 use crate::core::work::{CommandWork, Work};
 use crate::tui::commands::possible;
 use crate::tui::layers::Kind as Layered;
@@ -200,13 +205,30 @@ fn structured() -> Story {
 }
 
 fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
-    let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
-    let shows = match kind {
-        GateFor::Approval => json!({"work": Work::Command(command)}),
-        GateFor::Secret => json!({"name": "token"}),
-        _ => json!({"fields": [{"name": "room", "label": "Room", "type": "text"}]}),
+    let fingerprint = Fingerprint::of_bytes(b"push");
+    let body = match kind {
+        GateFor::Review => GateBody::Review(ReviewBody::default()),
+        GateFor::Approval => {
+            let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
+            let (step, work) = ("push".to_owned(), Work::Command(command).into());
+            GateBody::Approval(ApprovalBody { step, work, bytes: fingerprint.clone(), fingerprint })
+        }
+        GateFor::Input => {
+            let room = Field { name: "room".to_owned(), label: "Room".to_owned(), ..Field::default() };
+            GateBody::Input(InputBody::Form { text: None, fields: vec![room] })
+        }
+        GateFor::InDoubt => {
+            let why = "It began, and its end is not known.".to_owned();
+            GateBody::InDoubt(InDoubtBody { why, partial: "".into() })
+        }
+        GateFor::Stale => GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint }),
+        GateFor::Budget => {
+            let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
+            GateBody::Budget(BudgetBody { spent, budget, next })
+        }
+        GateFor::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
     };
-    let gate = Gate { key: "push".parse().unwrap(), workflow: None, kind, attempt: 1, version: 0, shows, allowed };
+    let gate = Gate { key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
@@ -219,10 +241,13 @@ fn chat(documents: u32) -> Interface {
         .then(Event::GateOpened(Gate {
             key: "reply#0".parse().unwrap(),
             workflow: None,
-            kind: GateFor::Input,
             attempt: 1,
             version: 1,
-            shows: json!({"missing": ["time"], "known": []}),
+            body: GateBody::Input(InputBody::Message {
+                text: "When?".into(),
+                missing: vec!["time".into()],
+                known: Vec::new(),
+            }),
             allowed: vec![Answer::Answer],
         }));
     for version in 1..=documents {

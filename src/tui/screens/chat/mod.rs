@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
-use serde_json::Value;
 
 use crate::core::call::AttemptStatus;
 use crate::core::document::{Document as Written, DocumentVersion};
-use crate::core::gate::GateFor;
+use crate::core::gate::{GateBody, GateFor, InputBody};
 use crate::core::key::Key;
 use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
@@ -123,13 +122,12 @@ impl ChatScreen {
     }
 
     /// What is missing and what is known, while the model asks for something.
-    fn asked(&self) -> Option<(Vec<&str>, Vec<&str>)> {
-        let gate = self.run.waiting().find(|gate| gate.kind == GateFor::Input)?;
-        let names = |name: &str| -> Vec<&str> {
-            gate.shows.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
-        };
-        let missing = names("missing");
-        (!missing.is_empty()).then(|| (missing, names("known")))
+    fn asked(&self) -> Option<(&[String], &[String])> {
+        let asked = self.run.waiting().find_map(|gate| match &gate.body {
+            GateBody::Input(InputBody::Message { missing, known, .. }) => Some((missing, known)),
+            _ => None,
+        });
+        asked.filter(|(missing, _)| !missing.is_empty()).map(|(missing, known)| (missing.as_slice(), known.as_slice()))
     }
 
     fn written(&self) -> Option<&Written> {

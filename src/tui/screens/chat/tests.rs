@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::event::Event;
-use crate::core::gate::{Answer, Gate};
+use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::testing::{SIZES, Story, frame, key};
@@ -26,10 +26,13 @@ fn asks() -> Story {
     story.start("reply#0", 1, None).finish("reply#0", 1, reply).accept("reply#0", 1).then(Event::GateOpened(Gate {
         key: "reply#0".parse().unwrap(),
         workflow: None,
-        kind: GateFor::Input,
         attempt: 1,
         version: 1,
-        shows: json!({"missing": ["time", "room"], "known": ["recipient"]}),
+        body: GateBody::Input(InputBody::Message {
+            text: "At what **time**, and in which room?".into(),
+            missing: vec!["time".into(), "room".into()],
+            known: vec!["recipient".into()],
+        }),
         allowed: vec![Answer::Answer],
     }))
 }

@@ -80,10 +80,10 @@ impl ChatScreen {
         self.input.paint(canvas, input, focused);
         let mut said = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: line - inner.y, ..inner };
         if let Some((missing, known)) = self.asked() {
-            let list = known.iter().map(|need| ("☑ ", *need, theme.accepted));
-            let list = list.chain(missing.iter().map(|need| ("☐ ", *need, theme.waiting)));
+            let list = known.iter().map(|need| ("☑ ", need, theme.accepted));
+            let list = list.chain(missing.iter().map(|need| ("☐ ", need, theme.waiting)));
             let spans = list.flat_map(|(box_, need, style)| {
-                let need = Untrusted::from(need).line().into_owned();
+                let need = Untrusted::from(need.as_str()).line().into_owned();
                 [Span::styled(box_, style), Span::styled(format!("{need}  "), theme.text)]
             });
             let needs = Line::from(spans.collect::<Vec<_>>());

@@ -9,14 +9,15 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 use serde_json::{Map, Value};
 
-use crate::core::decide::{Decision, What};
+use crate::core::decide::What;
 use crate::core::form::{Field, FieldType};
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateBody, GateFor};
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen, SeenGate};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
 use crate::tui::screens::connect::described;
 use crate::tui::situation::{Screen, Situation};
@@ -76,10 +77,10 @@ impl FormScreen {
     /// The form of a gate: what a step asks for, or the secret that it needs. `None` for a gate that asks for neither.
     #[must_use]
     pub fn answering(title: &str, intro: Untrusted, gate: &Gate, seen: SeenGate, now: DateTime<Utc>) -> Option<Self> {
-        let fields: Vec<Field> = match gate.kind {
-            GateFor::Input => serde_json::from_value(gate.shows.get("fields")?.clone()).ok()?,
-            GateFor::Secret => vec![Field {
-                name: gate.shows.get("name")?.as_str()?.to_owned(),
+        let fields: Vec<Field> = match &gate.body {
+            GateBody::Input(input) => input.fields()?.to_vec(),
+            GateBody::Secret(secret) => vec![Field {
+                name: secret.name.clone(),
                 kind: FieldType::Secret,
                 required: true,
                 help: Some("It stays in this process and is written down nowhere.".to_owned()),
@@ -239,10 +240,7 @@ impl FormScreen {
                 // A secret is asked for alone, and goes as it was typed.
                 let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);
                 let value = typed.map_or(values, |(_, secret)| Value::from(secret.reveal()));
-                let what = What::Answer { value };
-                let seen = (Some(gate.attempt), Some(gate.version));
-                let decision = Decision { key: gate.key.clone(), attempt: seen.0, version: seen.1, what };
-                vec![Effect::Decide(gate.run, decision), Effect::Go(Go::Back)]
+                vec![decision(gate, What::Answer { value }), Effect::Go(Go::Back)]
             }
         }
     }

@@ -299,19 +299,8 @@ impl InboxScreen {
     fn refresh(&mut self) {
         let before = self.gate().cloned();
         let place = self.list.selected;
-        let mut gates: Vec<SeenGate> = self
-            .runs
-            .iter()
-            .flat_map(|run| {
-                run.waiting().map(|gate| SeenGate {
-                    run: run.id,
-                    key: gate.key.clone(),
-                    kind: gate.kind,
-                    attempt: gate.attempt,
-                    version: gate.version,
-                })
-            })
-            .collect();
+        let mut gates: Vec<SeenGate> =
+            self.runs.iter().flat_map(|run| run.waiting().map(|gate| SeenGate::of(run.id, gate))).collect();
         self.decided.retain(|decided| gates.contains(decided));
         gates.retain(|gate| !self.decided.contains(gate));
         self.rows.clear();

@@ -24,17 +24,12 @@ fn runs() -> Vec<Arc<Run>> {
         .run;
     poem.id = RunId::new(1, [1; 10]);
     let command = CommandWork { argv: vec!["git".into(), "push".into(), "--force".into()], ..CommandWork::default() };
-    let gate = Gate {
-        kind: GateFor::Approval,
-        shows: json!({"work": Work::Command(command)}),
-        allowed: vec![Answer::Approve, Answer::Deny],
-        ..crate::core::decide::review_gate(&"push".parse().unwrap(), 0, 0, None, &[])
-    };
     let release = Story::new("release", "release · 1.2", TaskKind::Workflow)
         .start("notes", 1, None)
         .finish("notes", 1, json!("## 1.2\n\n- faster"))
-        .review("notes", 1, None);
-    let mut release = release.then(Event::GateOpened(gate)).run;
+        .review("notes", 1, None)
+        .approval("push", Work::Command(command));
+    let mut release = release.run;
     release.id = RunId::new(2, [2; 10]);
     vec![Arc::new(poem), Arc::new(release)]
 }

@@ -3,14 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::rows::{Row, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
-use crate::core::decide::failed_checks;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::form::Field;
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateBody, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
@@ -92,7 +88,7 @@ impl Content {
             status: Some(call.status),
             attempt,
             version,
-            gate: call.gate.as_ref().map(|gate| gate.kind),
+            gate: call.gate.as_ref().map(Gate::kind),
             seq: 0,
         };
         Self { of: Some(of), title, name, which, body: call_body(run, call, attempt, version) }
@@ -158,8 +154,8 @@ impl Content {
 /// What the schema and the checks have against what waits; each a line, safe to show.
 pub fn problems(call: &Call) -> Vec<String> {
     let problem = call.newest().and_then(|attempt| attempt.problem.clone());
-    let failed = call.gate.as_ref().map(failed_checks).unwrap_or_default();
-    problem.into_iter().chain(failed).map(|text| Untrusted::new(text).line().into_owned()).collect()
+    let failed = call.gate.as_ref().map(Gate::failed_checks).unwrap_or_default();
+    problem.into_iter().chain(failed.iter().cloned()).map(|text| Untrusted::new(text).line().into_owned()).collect()
 }
 
 /// `write[1]` lies under the group `write`.
@@ -197,29 +193,26 @@ fn call_body(run: &Run, call: &Call, attempt: u32, version: u32) -> Body {
 /// What a gate shows in the place of an output.
 fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
     let says = |text: &str| Some(read(&Untrusted::from(text)));
-    match gate.kind {
-        GateFor::Review => None,
-        GateFor::Approval => {
-            let shown = gate.shows.get("work").and_then(|work| serde_json::from_value::<Work>(work.clone()).ok());
-            let work = shown.or_else(|| call.newest()?.work.as_deref().cloned());
-            let text = work.map_or_else(|| format!("{:#}", gate.shows), |work| exact(&work, &run.cwd));
+    match &gate.body {
+        GateBody::Review(_) => None,
+        GateBody::Approval(approval) => {
+            let text = exact(&approval.work, &run.cwd);
             says(&format!("This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it."))
         }
-        GateFor::Input => {
-            let text = gate.shows.get("text").and_then(Value::as_str).unwrap_or("This step asks you.");
-            let fields = gate.shows.get("fields").cloned().unwrap_or_default();
-            let fields: Vec<Field> = serde_json::from_value(fields).unwrap_or_default();
+        GateBody::Input(input) => {
+            let text = if input.text().is_empty() { "This step asks you." } else { input.text() };
+            let fields = input.fields().unwrap_or_default();
             let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
             says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
         }
-        GateFor::InDoubt => {
-            let why = gate.shows.get("why").and_then(Value::as_str).unwrap_or("It began, and its end is not known.");
+        GateBody::InDoubt(doubt) => {
+            let why = &doubt.why;
             says(&format!(
                 "{why}\n\nIt may have had its effect.\n\n\
                  - **g** runs it again\n- **w** says that it worked, with its result\n- **s** goes on without it",
             ))
         }
-        GateFor::Stale => {
+        GateBody::Stale(_) => {
             let because: Vec<String> =
                 call.stale.iter().flat_map(|stale| &stale.because).map(|key| format!("`{key}`")).collect();
             let standing = call.standing.as_ref().map(|s| crate::tui::diff::printed(&s.output).data().to_owned());
@@ -229,12 +222,12 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
                 standing.unwrap_or_default()
             ))
         }
-        GateFor::Budget => says(&format!(
+        GateBody::Budget(_) => says(&format!(
             "The next call could pass the budget. So far: {} tokens, {}.\n\n**u** raises it.",
             crate::tui::text::thousands(run.usage.tokens()),
             crate::tui::text::dollars(run.usage.usd)
         )),
-        GateFor::Secret => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
+        GateBody::Secret(_) => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
     }
 }
 

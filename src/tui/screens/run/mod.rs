@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::failure::FailureClass;
-use crate::core::gate::Answer;
+use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
@@ -180,9 +180,12 @@ impl RunScreen {
     pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
         let seen = self.seen.gate.clone()?;
         let call = self.run.call(&seen.key)?;
-        let gate = call.gate.as_ref().filter(|gate| gate.kind == seen.kind)?;
+        let gate = call.gate.as_ref().filter(|gate| gate.kind() == seen.kind)?;
         let title = self.selected_row().map_or_else(|| seen.key.to_string(), |row| row.title.clone());
-        let text = gate.shows.get("text").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let text = match &gate.body {
+            GateBody::Input(input) => input.text(),
+            _ => "",
+        };
         FormScreen::answering(&title, Untrusted::from(text), gate, seen, now)
     }
 
@@ -199,7 +202,7 @@ impl RunScreen {
             (_, None) => Selected::None,
             (_, Some(call)) => match (&call.gate, call.status) {
                 (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key) => {
-                    Selected::Gate(gate.kind)
+                    Selected::Gate(gate.kind())
                 }
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
@@ -214,9 +217,7 @@ impl RunScreen {
             screen: Screen::Run,
             layer: self.over.layer(),
             selected,
-            acceptable: call
-                .and_then(|call| call.gate.as_ref())
-                .is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
+            acceptable: call.and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.allows(Answer::Accept)),
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),

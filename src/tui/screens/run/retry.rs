@@ -5,12 +5,11 @@ use ratatui::text::{Line, Span};
 
 use super::layer::Over;
 use super::rows::{Row, RowId};
-use super::update::decision;
 use super::{Note, RunScreen};
 use crate::core::call::{Call, CallStatus};
 use crate::core::decide::What;
 use crate::core::event::Scope;
-use crate::core::gate::{Answer, GateFor};
+use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::step::Does;
@@ -20,6 +19,7 @@ use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Again, Effect};
+use crate::tui::layers::ask::decision;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::line::LineInput;
@@ -136,15 +136,9 @@ fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
     let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
     calls
         .filter_map(|call| {
-            let review = call.gate.as_ref().filter(|gate| gate.kind == GateFor::Review);
+            let review = call.gate.as_ref().filter(|gate| gate.kind() == GateFor::Review);
             let gate = match (review, call.status) {
-                (Some(gate), _) if gate.allowed.contains(&Answer::Retry) => Some(SeenGate {
-                    run: run.id,
-                    key: gate.key.clone(),
-                    kind: gate.kind,
-                    attempt: gate.attempt,
-                    version: gate.version,
-                }),
+                (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run.id, gate)),
                 (None, CallStatus::Running) => None,
                 _ => return None,
             };
@@ -201,7 +195,7 @@ impl RunScreen {
             self.note = Some(Note::Done(format!("{model} will do it")));
             return vec![Effect::ChooseModel { run, key: key.clone(), model }];
         };
-        match (call.gate.as_ref().map(|gate| gate.kind), call.status) {
+        match (call.gate.as_ref().map(Gate::kind), call.status) {
             (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
             (Some(GateFor::InDoubt | GateFor::Stale), _) => {
                 let seen = self.seen.gate.clone().filter(|gate| gate.key == *key);

@@ -61,7 +61,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
         let RowId::Call(key) = &row.id else { return None };
         let call = run.call(key)?;
         call.item.as_ref()?;
-        call.gate.as_ref().filter(|gate| gate.kind == GateFor::Review)?;
+        call.gate.as_ref().filter(|gate| gate.kind() == GateFor::Review)?;
         let (.., output) = call.output()?;
         Some((key.clone(), call.of(), &**output))
     };

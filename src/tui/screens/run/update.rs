@@ -14,7 +14,7 @@ use super::result::result_draft;
 use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
 use crate::core::decide::{Decision, What};
-use crate::core::gate::GateFor;
+use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
@@ -23,6 +23,7 @@ use crate::core::usage::Budget;
 use crate::tui::canvas::{Hit, SeenGate};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::layers::ask::decision;
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
@@ -328,11 +329,11 @@ impl RunScreen {
     pub(super) fn on_call(&mut self, what: What) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         self.following = true;
-        vec![Effect::Decide(self.run.id, Decision { key, attempt: None, version: None, what })]
+        vec![Effect::Decide(self.run.id, Decision::new(key, what))]
     }
 
     fn again(&mut self) -> Vec<Effect> {
-        match self.call().and_then(|call| call.gate.as_ref()).map(|gate| gate.kind) {
+        match self.call().and_then(|call| call.gate.as_ref()).map(Gate::kind) {
             Some(kind) => self.decide(kind, What::Again { model: None }),
             None => self.on_call(What::Again { model: None }),
         }
@@ -388,22 +389,15 @@ impl RunScreen {
         let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
         let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
-            gate.kind == GateFor::Review
-                && gate.allowed.contains(&crate::core::gate::Answer::Accept)
+            gate.kind() == GateFor::Review
+                && gate.allows(crate::core::gate::Answer::Accept)
                 && if self.marked.is_empty() {
-                    gate.shows.get("failed").is_none() && listed(&gate.key)
+                    gate.failed_checks().is_empty() && listed(&gate.key)
                 } else {
                     self.marked.contains(&gate.key)
                 }
         };
-        let seen = run.waiting().filter(takes).map(|gate| SeenGate {
-            run: run.id,
-            key: gate.key.clone(),
-            kind: gate.kind,
-            attempt: gate.attempt,
-            version: gate.version,
-        });
-        let gates: Vec<SeenGate> = seen.collect();
+        let gates: Vec<SeenGate> = run.waiting().filter(takes).map(|gate| SeenGate::of(run.id, gate)).collect();
         self.marked.clear();
         gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
     }
@@ -548,11 +542,6 @@ impl RunScreen {
         }
         (Vec::new(), true)
     }
-}
-
-pub(super) fn decision(gate: &SeenGate, what: What) -> Effect {
-    let decision = Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
-    Effect::Decide(gate.run, decision)
 }
 
 /// The budget with what was typed in the place of its limit: `2.50` in US dollars, or `500000 tokens`.

@@ -68,13 +68,7 @@ impl RunScreen {
     /// What is seen now is what keys answer.
     fn note_gate(&self, canvas: &mut Canvas<'_>) {
         let gate = self.call().and_then(|call| call.gate.as_ref());
-        canvas.seen.gate = gate.map(|gate| SeenGate {
-            run: self.run.id,
-            key: gate.key.clone(),
-            kind: gate.kind,
-            attempt: gate.attempt,
-            version: gate.version,
-        });
+        canvas.seen.gate = gate.map(|gate| SeenGate::of(self.run.id, gate));
     }
 
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -389,7 +383,7 @@ const QUOTES: [usize; 4] = [40, 24, 14, 0];
 fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<'static>> {
     let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
     let (word, style) = match (attempt.status, &call.gate) {
-        (_, Some(gate)) if newest && gate.kind != GateFor::Stale => ("waiting for you", theme.waiting),
+        (_, Some(gate)) if newest && gate.kind() != GateFor::Stale => ("waiting for you", theme.waiting),
         (AttemptStatus::Running, _) => ("running", theme.running),
         (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),
         (AttemptStatus::Accepted, _) => ("accepted", theme.accepted),

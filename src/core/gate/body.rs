@@ -1,0 +1,234 @@
+//! What a person has to see to decide, for each kind of gate.
+//!
+//! In the journal it is the member `shows` of a gate, whose shape follows from the gate's `for`: absent where there is
+//! nothing to see, and each body is written member by member as the first release wrote it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::GateFor;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::form::{Field, WrittenForm};
+use crate::core::key::Key;
+use crate::core::text::Untrusted;
+use crate::core::usage::{Budget, Usage};
+use crate::core::work::Work;
+
+/// What a gate is about. Its variant is the gate's kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum GateBody {
+    /// Of [`GateFor::Review`].
+    Review(ReviewBody),
+    /// Of [`GateFor::Approval`].
+    Approval(ApprovalBody),
+    /// Of [`GateFor::Input`].
+    Input(InputBody),
+    /// Of [`GateFor::InDoubt`].
+    InDoubt(InDoubtBody),
+    /// Of [`GateFor::Stale`].
+    Stale(StaleBody),
+    /// Of [`GateFor::Budget`].
+    Budget(BudgetBody),
+    /// Of [`GateFor::Secret`].
+    Secret(SecretBody),
+}
+
+impl GateBody {
+    /// The kind of gate that this is the body of.
+    #[must_use]
+    pub fn kind(&self) -> GateFor {
+        match self {
+            Self::Review(_) => GateFor::Review,
+            Self::Approval(_) => GateFor::Approval,
+            Self::Input(_) => GateFor::Input,
+            Self::InDoubt(_) => GateFor::InDoubt,
+            Self::Stale(_) => GateFor::Stale,
+            Self::Budget(_) => GateFor::Budget,
+            Self::Secret(_) => GateFor::Secret,
+        }
+    }
+
+    /// Whether nothing of it is written.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Review(review) if *review == ReviewBody::default())
+    }
+
+    /// Reads the member `shows` of a gate of this kind; `Null` where it is absent.
+    pub(super) fn read(kind: GateFor, shows: Value) -> Result<Self, serde_json::Error> {
+        use serde_json::from_value;
+        Ok(match kind {
+            GateFor::Review if shows.is_null() => Self::Review(ReviewBody::default()),
+            GateFor::Review => Self::Review(from_value(shows)?),
+            GateFor::Approval => Self::Approval(from_value(shows)?),
+            GateFor::Input => Self::Input(from_value(shows)?),
+            GateFor::InDoubt => Self::InDoubt(from_value(shows)?),
+            GateFor::Stale => Self::Stale(from_value(shows)?),
+            GateFor::Budget => Self::Budget(from_value(shows)?),
+            GateFor::Secret => Self::Secret(from_value(shows)?),
+        })
+    }
+}
+
+/// The output that is judged, in the gate's attempt and version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReviewBody {
+    /// The JSON Schema that an edit must fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// The checks that the output fails, in the words of the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// The attempt was stopped: its output is what had arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+    /// Why the output cannot be accepted as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// The effect that is to be allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalBody {
+    /// The step.
+    pub step: String,
+    /// Exactly what runs.
+    pub work: Arc<Work>,
+    /// The hash of `work`: what an approval allows.
+    pub bytes: Fingerprint,
+    /// What the call is asked to do.
+    pub fingerprint: Fingerprint,
+}
+
+/// What the person is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, from = "InputShows")]
+pub enum InputBody {
+    /// The next message of a conversation.
+    Message {
+        /// What the model asked; empty when it asked nothing.
+        text: String,
+        /// The needs that it still misses.
+        missing: Vec<String>,
+        /// The needs that are known.
+        known: Vec<String>,
+    },
+    /// The form of an `ask` step.
+    Form {
+        /// What to say above the form.
+        text: Option<String>,
+        /// The form.
+        fields: Vec<Field>,
+    },
+    /// The form that a program asks for in the middle of its work.
+    Question {
+        /// The form.
+        fields: WrittenForm,
+    },
+}
+
+impl InputBody {
+    /// What to say above the form or the box for the message; empty for nothing.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Message { text, .. } => text,
+            Self::Form { text, .. } => text.as_deref().unwrap_or_default(),
+            Self::Question { .. } => "",
+        }
+    }
+
+    /// The form; `None` where a message is asked for.
+    #[must_use]
+    pub fn fields(&self) -> Option<&[Field]> {
+        match self {
+            Self::Message { .. } => None,
+            Self::Form { fields, .. } => Some(fields),
+            Self::Question { fields } => Some(fields.fields()),
+        }
+    }
+}
+
+/// The members of an [`InputBody`] as they are read. What tells the kinds apart is which members are there: that of an
+/// `ask` step without a text has `"text": null`.
+#[derive(Deserialize)]
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
+struct InputShows {
+    #[serde(default, deserialize_with = "present")]
+    text: Option<Option<String>>,
+    fields: Option<WrittenForm>,
+    #[serde(default)]
+    missing: Vec<String>,
+    #[serde(default)]
+    known: Vec<String>,
+}
+
+#[expect(clippy::option_option, reason = "absent, null and a text are three things")]
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl From<InputShows> for InputBody {
+    fn from(shows: InputShows) -> Self {
+        let InputShows { text, fields, missing, known } = shows;
+        match (fields, text) {
+            (None, text) => Self::Message { text: text.flatten().unwrap_or_default(), missing, known },
+            (Some(fields), Some(text)) => Self::Form { text, fields: fields.fields().to_vec() },
+            (Some(fields), None) => Self::Question { fields },
+        }
+    }
+}
+
+/// An effect whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InDoubtBody {
+    /// How it came to that.
+    pub why: String,
+    /// The text that had arrived.
+    #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+    pub partial: Untrusted,
+}
+
+/// A result made from something that changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StaleBody {
+    /// The calls that changed.
+    pub because: Vec<Key>,
+    /// An outside effect of the call has, or may have, happened.
+    pub had_effect: bool,
+    /// What the call would be asked to do now.
+    pub fingerprint: Fingerprint,
+}
+
+/// A budget that the next call could pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetBody {
+    /// What the run has used.
+    pub spent: Usage,
+    /// What it may spend.
+    pub budget: Budget,
+    /// What the next call is expected to use.
+    pub next: Usage,
+}
+
+impl BudgetBody {
+    /// What the run will have used after the next call, as far as can be told.
+    #[must_use]
+    pub fn needed(&self) -> Usage {
+        let mut needed = self.spent;
+        needed += self.next;
+        needed
+    }
+}
+
+/// A secret that nobody has typed in this session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretBody {
+    /// The input that refers to it.
+    pub name: String,
+}
+
+#[cfg(test)]
+mod tests;
