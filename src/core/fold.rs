@@ -404,27 +404,6 @@ fn turn_text(output: &Value) -> Option<Untrusted> {
 }
 
 impl Event {
-    /// The step's id, where the event names it.
-    fn step(&self) -> Option<&str> {
-        match self {
-            Self::AttemptStarted(started) => Some(&started.step),
-            Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
-                Some(step)
-            }
-            _ => None,
-        }
-    }
-
-    /// The child workflow that declares the step, where the event names it.
-    fn workflow(&self) -> Option<&str> {
-        match self {
-            Self::AttemptStarted(started) => started.workflow.as_deref(),
-            Self::GateOpened(gate) => gate.workflow.as_deref(),
-            Self::CallAdopted { workflow, .. } => workflow.as_deref(),
-            _ => None,
-        }
-    }
-
     /// Whether a run that stood still goes on with this event: a decision, or work that begins.
     fn moves_run(&self) -> bool {
         matches!(

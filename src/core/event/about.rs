@@ -1,0 +1,81 @@
+//! What an event is about: a call, its step, its work.
+
+use std::sync::Arc;
+
+use super::Event;
+use crate::core::key::Key;
+use crate::core::work::Work;
+
+impl Event {
+    /// The call that this event is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::AttemptStarted(started) => Some(&started.key),
+            Self::GateOpened(gate) => Some(&gate.key),
+            Self::AttemptFinished { key, .. }
+            | Self::AttemptFailed { key, .. }
+            | Self::AttemptCancelled { key, .. }
+            | Self::AttemptRejected { key, .. }
+            | Self::VersionEdited { key, .. }
+            | Self::CallAccepted { key, .. }
+            | Self::CallApproved { key, .. }
+            | Self::CallAnswered { key, .. }
+            | Self::CallSkipped { key, .. }
+            | Self::CallFailed { key, .. }
+            | Self::CallStaled { key, .. }
+            | Self::CallKept { key, .. }
+            | Self::CallRestored { key, .. }
+            | Self::CallMoved { key, .. }
+            | Self::CallAdopted { key, .. }
+            | Self::CallReopened { key, .. }
+            | Self::CallRequested { key, .. }
+            | Self::ModelChosen { key, .. }
+            | Self::CallCancelled { key, .. }
+            | Self::FlowDecided { key, .. }
+            | Self::StateSet { key, .. } => Some(key),
+            Self::Warned { .. }
+            | Self::RunCreated(_)
+            | Self::RunResumed { .. }
+            | Self::RunWaiting {}
+            | Self::RunPaused { .. }
+            | Self::RunCompleted { .. }
+            | Self::RunFailed { .. }
+            | Self::RunCancelled { .. }
+            | Self::RunRenamed { .. }
+            | Self::RunUpdated { .. }
+            | Self::BudgetRaised { .. }
+            | Self::MessageAdded { .. }
+            | Self::DocumentWritten { .. }
+            | Self::Logged { .. }
+            | Self::Unknown(_) => None,
+        }
+    }
+
+    /// The work, where the event holds it.
+    #[must_use]
+    pub fn work(&self) -> Option<&Arc<Work>> {
+        if let Self::AttemptStarted(started) = self { started.work.as_ref() } else { None }
+    }
+
+    /// The step's id, where the event names it.
+    pub(in crate::core) fn step(&self) -> Option<&str> {
+        match self {
+            Self::AttemptStarted(started) => Some(&started.step),
+            Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
+                Some(step)
+            }
+            _ => None,
+        }
+    }
+
+    /// The child workflow that declares the step, where the event names it.
+    pub(in crate::core) fn workflow(&self) -> Option<&str> {
+        match self {
+            Self::AttemptStarted(started) => started.workflow.as_deref(),
+            Self::GateOpened(gate) => gate.workflow.as_deref(),
+            Self::CallAdopted { workflow, .. } => workflow.as_deref(),
+            _ => None,
+        }
+    }
+}
