@@ -522,7 +522,8 @@ fn a_shell_command_is_followed_through_every_way_that_its_template_may_go() {
     refused("['{% for x in [1, 2] %}{{ inputs.topic }} \"{% endfor %}']", "inside double quotes");
     refused("['{% for x in [1] %}{% if x %}{% break %}{% endif %}\"{% endfor %} {{ inputs.topic }}']", "double");
     refused("['echo \\ {{- inputs.topic }}']", "after a backslash");
-    refused("['# a comment\n', '{{ inputs.topic }}']", "in a comment");
+    // A template loses the line break at its end.
+    refused("[\"{# x #}# a comment\\n\", '{{ inputs.topic }}']", "in a comment");
     refused("['{% for x in [1, 2] %}$(echo {% endfor %}{{ inputs.topic }}']", "cannot be told after a loop");
     for accepted in [
         "['echo {{ inputs.topic }} | tr a b > \"$HOME/x\"']",
