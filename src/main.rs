@@ -10,10 +10,7 @@ use stepwell::wiring::Wiring;
 fn main() -> ExitCode {
     let paths = match Paths::find() {
         Ok(paths) => paths,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "stepwell: {error}");
-            return ExitCode::from(cli::Exit::Store as u8);
-        }
+        Err(error) => return ExitCode::from(cli::homeless(error)),
     };
     catch_panics(paths.clone());
     let app = App::new(paths.clone(), Box::new(Wiring(paths)));

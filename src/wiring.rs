@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Places;
 use crate::cli::{self, Rooms};
 use crate::config::{Paths, SecretStore};
-use crate::core::ports::{Clock, Models, Secrets, StateFolder};
+use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Environment, Ports, private_folder};
 use crate::models::{LanguageModels, Pace, Surroundings};
@@ -37,7 +37,7 @@ impl Rooms for Wiring {
         Arc::new(models)
     }
 
-    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String> {
+    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, JournalError> {
         Ok(self.engine_over(self.store(cli::say)?, settings, models))
     }
 
@@ -55,7 +55,8 @@ impl Rooms for Wiring {
             settings: settings.clone(),
             open: Box::new(move || {
                 let models: Arc<dyn Models> = answers;
-                let store = wiring.store(|text| drop(later.set(format!("{text}\n"))))?;
+                let store =
+                    wiring.store(|text| drop(later.set(format!("{text}\n")))).map_err(|error| error.to_string())?;
                 Ok((wiring.engine_over(store, &opened, Arc::clone(&models)), models))
             }),
             agree: Box::new(move |provider| own.keep_agreement(provider)),
@@ -76,7 +77,7 @@ impl Rooms for Wiring {
         if !self.0.store.exists() {
             return Ok("none yet; the first run makes it".to_owned());
         }
-        let store = self.store(cli::say)?;
+        let store = self.store(cli::say).map_err(|error| error.to_string())?;
         store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
             Some(why) => Err(why.to_owned()),
@@ -84,9 +85,8 @@ impl Rooms for Wiring {
         }
     }
 
-    fn rebuild(&self) -> Result<String, String> {
-        let store = self.store(cli::say)?;
-        let rebuilt = store.rebuild().map_err(|error| error.to_string())?;
+    fn rebuild(&self) -> Result<String, JournalError> {
+        let rebuilt = self.store(cli::say)?.rebuild()?;
         let damaged =
             rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
         let runs = if rebuilt.runs == 1 { "1 run was".to_owned() } else { format!("{} runs were", rebuilt.runs) };
@@ -104,8 +104,8 @@ impl Rooms for Wiring {
 
 impl Wiring {
     /// Opens the store. That it was copied because it is of a newer schema now is in the log, and told to `say`.
-    fn store(&self, say: impl Fn(&str)) -> Result<Store, String> {
-        let store = Store::open(&self.0.store, Mode::Write).map_err(|error| error.to_string())?;
+    fn store(&self, say: impl Fn(&str)) -> Result<Store, JournalError> {
+        let store = Store::open(&self.0.store, Mode::Write)?;
         if let Some(copy) = store.copy() {
             let path = self.0.store.display();
             let told =

@@ -69,6 +69,12 @@ fn a_run_of_a_newer_version_is_not_driven_nor_decided_on() {
         assert!(done.err.contains("written by a newer version") && done.err.contains("update stepwell"), "{done:?}");
         assert_eq!(home.step("show last --events").exits(0).out, events, "{command}");
     }
+    for command in ["resume last --json", "review last --accept --json", "fork last --at divide --json"] {
+        let lines = home.step(command).exits(2).lines();
+        let error = lines.last().unwrap();
+        assert_eq!((&error["type"], &error["code"]), (&"error".into(), &"newer".into()), "{command}: {lines:?}");
+        assert_eq!(home.step("show last --events").exits(0).out, events, "{command}");
+    }
     assert_eq!(home.step("history --json").exits(0).lines().len(), 1);
     // Its inputs are known: a new run may be made of them.
     home.step("rerun last --review stop").exits(3);
@@ -89,5 +95,7 @@ fn a_run_that_a_newer_version_created_is_printed_event_by_event_and_its_own_kind
         assert!(done.code != 0 && done.err.contains("written by a newer version"), "{command}: {done:?}");
         assert!(!done.err.contains("damaged"), "{command}: {done:?}");
     }
+    let lines = home.step("show last --json").lines();
+    assert_eq!(lines.last().unwrap()["code"], "newer", "{lines:?}");
     home.step("history").exits(0);
 }

@@ -11,6 +11,7 @@ use super::decode::{Draft, decode};
 use super::folder::{FileProblem, Folder, ends_as, read_bounded};
 use super::library::{BUILT_IN, Library};
 use super::trust::{Trust, TrustStore};
+use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, SourceText, did_you_mean};
 use crate::core::form::Field;
 use crate::core::task::{Kind, Task};
@@ -114,6 +115,14 @@ pub struct Unknown {
     /// What was asked for.
     pub id: String,
     hint: String,
+}
+
+impl Unknown {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::Usage
+    }
 }
 
 /// Every definition that was found, by id.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::library::Library;
+use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
 
 /// No file of a definition is larger, and no definition larger than ten of them.
@@ -53,6 +54,18 @@ pub enum FileProblem {
     /// The system says no.
     #[error("`{0}` cannot be read: {1}")]
     Unreadable(String, String),
+}
+
+impl FileProblem {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Missing(_) | Self::NotText(_) => ErrorCode::InvalidDefinition,
+            Self::Outside(_) | Self::Link(_) | Self::Unreadable(..) => ErrorCode::PathRefused,
+            Self::TooLarge(_) | Self::FolderTooLarge => ErrorCode::TooLarge,
+        }
+    }
 }
 
 impl Folder {

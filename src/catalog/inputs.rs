@@ -7,10 +7,33 @@ use std::path::Path;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
+use crate::core::code::ErrorCode;
 use crate::core::form::{Field, FieldType};
 
 /// No file for an input is larger.
 pub const LARGEST: u64 = 20 * 1024 * 1024;
+
+/// Why a file is not taken as an input: which file, and what to do, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read, or is not what the field takes.
+    #[error("{0}")]
+    Unusable(String),
+    /// It is larger than [`LARGEST`].
+    #[error("{0} is larger than 20 MB; give a smaller file, or a part of it")]
+    TooLarge(String),
+}
+
+impl FileError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unusable(_) => ErrorCode::InvalidInput,
+            Self::TooLarge(_) => ErrorCode::TooLarge,
+        }
+    }
+}
 
 /// Reads the files that `field` names, relative to `folder`, and gives its value: `{path, name, text}` for a file,
 /// `{path, name, media_type, base64}` for an image, a list of them for several.
@@ -19,8 +42,8 @@ pub const LARGEST: u64 = 20 * 1024 * 1024;
 /// is. Values of other fields are given back unchanged.
 ///
 /// # Errors
-/// What is wrong with which file, and what to do, in words for a person.
-pub fn read(field: &Field, raw: &Value, folder: &Path) -> Result<Value, String> {
+/// What is wrong with which file, and what to do.
+pub fn read(field: &Field, raw: &Value, folder: &Path) -> Result<Value, FileError> {
     let image = matches!(field.kind, FieldType::Image | FieldType::Images);
     let one = |raw: &Value| match raw {
         Value::String(path) if image => read_image(path, folder),
@@ -64,7 +87,7 @@ pub fn read_all(
 ///
 /// # Errors
 /// When it is missing, a folder, too large, or not UTF-8.
-pub fn read_file(path: &str, folder: &Path) -> Result<Value, String> {
+pub fn read_file(path: &str, folder: &Path) -> Result<Value, FileError> {
     let text = text_of(path, bytes(path, folder)?)?;
     Ok(json!({ "path": path, "name": name(path), "text": text }))
 }
@@ -73,14 +96,17 @@ pub fn read_file(path: &str, folder: &Path) -> Result<Value, String> {
 ///
 /// # Errors
 /// When it is missing, a folder, too large, or of a kind that models do not take.
-pub fn read_image(path: &str, folder: &Path) -> Result<Value, String> {
+pub fn read_image(path: &str, folder: &Path) -> Result<Value, FileError> {
     let bytes = bytes(path, folder)?;
     let media_type = match bytes.as_slice() {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => return Err(format!("{path} is no image that a model takes; give a PNG, JPEG, GIF or WebP")),
+        _ => {
+            let text = format!("{path} is no image that a model takes; give a PNG, JPEG, GIF or WebP");
+            return Err(FileError::Unusable(text));
+        }
     };
     let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
     Ok(json!({ "path": path, "name": name(path), "media_type": media_type, "base64": base64 }))
@@ -90,14 +116,14 @@ pub fn read_image(path: &str, folder: &Path) -> Result<Value, String> {
 ///
 /// # Errors
 /// As [`read_file`].
-pub fn read_text(path: &str, folder: &Path) -> Result<String, String> {
+pub fn read_text(path: &str, folder: &Path) -> Result<String, FileError> {
     text_of(path, bytes(path, folder)?)
 }
 
-fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, String> {
+fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, FileError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        format!("{path} is not UTF-8 text (byte {at}); convert it, or give another file")
+        FileError::Unusable(format!("{path} is not UTF-8 text (byte {at}); convert it, or give another file"))
     })?;
     // A byte order mark is no part of what was written.
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
@@ -109,22 +135,24 @@ fn looked_in(path: &str, folder: &Path) -> String {
     place.parent().unwrap_or(folder).display().to_string()
 }
 
-fn bytes(path: &str, folder: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file {path} (looked in {})", looked_in(path, folder)),
-        std::io::ErrorKind::PermissionDenied => format!("{path} may not be read by you"),
-        _ => format!("{path} cannot be read: {error}"),
+fn bytes(path: &str, folder: &Path) -> Result<Vec<u8>, FileError> {
+    let cannot = |error: std::io::Error| {
+        FileError::Unusable(match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no file {path} (looked in {})", looked_in(path, folder)),
+            std::io::ErrorKind::PermissionDenied => format!("{path} may not be read by you"),
+            _ => format!("{path} cannot be read: {error}"),
+        })
     };
     let place = folder.join(path);
     let meta = std::fs::metadata(&place).map_err(cannot)?;
     if meta.is_dir() {
-        return Err(format!("{path} is a folder; a file is wanted"));
+        return Err(FileError::Unusable(format!("{path} is a folder; a file is wanted")));
     }
     let mut read = Vec::new();
     // A pipe has no length beforehand, so the limit holds while reading.
     File::open(&place).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut read)).map_err(cannot)?;
     if read.len() as u64 > LARGEST {
-        return Err(format!("{path} is larger than 20 MB; give a smaller file, or a part of it"));
+        return Err(FileError::TooLarge(path.to_owned()));
     }
     Ok(read)
 }
@@ -174,7 +202,7 @@ mod tests {
             assert_eq!(read_image("x.png", folder.path()).unwrap()["media_type"], media_type);
         }
         fs::write(folder.path().join("x.png"), "<svg/>").unwrap();
-        assert!(read_image("x.png", folder.path()).unwrap_err().contains("no image that a model takes"));
+        assert_eq!(read_image("x.png", folder.path()).unwrap_err().code(), ErrorCode::InvalidInput);
     }
 
     #[test]
@@ -184,11 +212,12 @@ mod tests {
         fs::create_dir(at.join("d")).unwrap();
         fs::write(at.join("bytes"), b"ab\xff").unwrap();
         File::create(at.join("large")).unwrap().set_len(LARGEST + 1).unwrap();
-        let said = |path: &str| read_file(path, at).unwrap_err();
+        let said = |path: &str| read_file(path, at).unwrap_err().to_string();
         assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
         assert_eq!(said("d"), "d is a folder; a file is wanted");
         assert_eq!(said("bytes"), "bytes is not UTF-8 text (byte 2); convert it, or give another file");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
+        assert_eq!(read_file("large", at).unwrap_err().code(), ErrorCode::TooLarge);
         let given = Map::from_iter([("f".to_owned(), json!("none"))]);
         let wrong = read_all(&[field(FieldType::File)], &given, at).unwrap_err();
         assert!(wrong[0].starts_with("`f`: there is no file none"));

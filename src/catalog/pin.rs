@@ -10,6 +10,7 @@ use super::decode::Draft;
 use super::discover::{Catalog, Entry, Places, Source, Unknown, definitions_at, on_disk};
 use super::folder::{Folder, SCRIPT_FILES, ends_as, read_bounded};
 use super::trust::{Trust, TrustStore};
+use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
 use crate::core::step::{Does, Step};
@@ -38,6 +39,18 @@ pub enum PinError {
     },
 }
 
+impl PinError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unknown(unknown) => unknown.code(),
+            Self::Wrong(_) => ErrorCode::InvalidDefinition,
+            Self::Untrusted { .. } => ErrorCode::Untrusted,
+        }
+    }
+}
+
 fn untrusted(path: &Path, trust: Trust) -> String {
     let why = if trust == Trust::Changed { "has changed since it was trusted" } else { "is not trusted yet" };
     let path = path.display().to_string();
@@ -49,6 +62,14 @@ fn untrusted(path: &Path, trust: Trust) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("there is no definition at {}; name a task's file, a workflow's folder, or a folder that holds `tasks` and `workflows`", .0.display())]
 pub struct NothingThere(pub PathBuf);
+
+impl NothingThere {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::Usage
+    }
+}
 
 /// A definition that was checked.
 #[derive(Debug)]

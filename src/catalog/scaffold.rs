@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::discover::{Catalog, Entry, Unknown};
 use super::folder::{FileProblem, ends_as};
+use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Body, FlowKind, Kind};
@@ -71,6 +72,20 @@ pub enum ScaffoldError {
     /// The system says no.
     #[error("{path} cannot be written: {1}", path = .0.display())]
     Write(PathBuf, std::io::Error),
+}
+
+impl ScaffoldError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::BadId(_) | Self::OtherKind { .. } | Self::NoSteps => ErrorCode::Usage,
+            Self::Exists(_) => ErrorCode::Exists,
+            Self::Unknown(unknown) => unknown.code(),
+            Self::Copy(_, problem) => problem.code(),
+            Self::Write(..) => ErrorCode::PathRefused,
+        }
+    }
 }
 
 /// Writes a new definition under `root`, the folder that holds `tasks` and `workflows`. Gives the file to edit.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::discover::definitions_at;
 use super::folder::{FileProblem, Folder};
+use crate::core::code::ErrorCode;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::task::Kind;
 
@@ -70,6 +71,18 @@ pub enum TrustError {
     /// The record cannot be kept.
     #[error("what is trusted cannot be kept in {0}: {1}")]
     Keep(String, std::io::Error),
+}
+
+impl TrustError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Nothing(_) => ErrorCode::Usage,
+            Self::File(_, problem) => problem.code(),
+            Self::Keep(..) => ErrorCode::Store,
+        }
+    }
 }
 
 /// The records of what is trusted.

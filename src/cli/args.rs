@@ -154,6 +154,36 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether a program reads its stdout.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Run(RunArgs { drive, .. })
+            | Self::Resume(ResumeArgs { drive, .. })
+            | Self::Rerun(RerunArgs { drive, .. })
+            | Self::Fork(ForkArgs { drive, .. })
+            | Self::DriveDetached { drive, .. } => drive.json,
+            Self::Review(ReviewArgs { json, .. })
+            | Self::History(HistoryArgs { json, .. })
+            | Self::Show { json, .. }
+            | Self::Tasks { json, .. } => *json,
+            Self::Cancel { .. }
+            | Self::Reopen { .. }
+            | Self::Diff { .. }
+            | Self::Learned { .. }
+            | Self::Export { .. }
+            | Self::Check { .. }
+            | Self::Trust { .. }
+            | Self::New { .. }
+            | Self::Models
+            | Self::Doctor { .. }
+            | Self::Paths
+            | Self::Completions { .. } => false,
+        }
+    }
+}
+
 /// Where to look for definitions beside the usual places.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Place {

@@ -10,6 +10,7 @@ use super::args::{AfterArgs, ForkArgs, InputArgs, Place, RerunArgs, RunArgs};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, journal, out};
+use crate::core::code::ErrorCode;
 use crate::core::event::Origin;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -150,7 +151,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
 pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
     let how = How::of(&args.drive)?;
     let engine = app.engine()?;
-    let at: Key = args.at.parse().map_err(|error| Problem::usage(format!("--at: {error}")))?;
+    let at: Key = args.at.parse()?;
     let old = engine.load(engine.find(&args.run)?)?;
     let pinned = definition(app, &old, args.pinned, &args.place)?;
     consent::ensure(app, &pinned, old.model.as_deref()).await?;
@@ -174,10 +175,7 @@ fn definition(app: &App, old: &Run, pinned: bool, place: &Place) -> Result<Arc<P
     if pinned {
         return Ok(Arc::new(app.engine()?.definition(old)?));
     }
-    today(app, old, place).map_err(|problem| Problem {
-        message: format!("{}\n(--pinned takes the definition that the run keeps)", problem.message),
-        ..problem
-    })
+    today(app, old, place).map_err(|problem| problem.and("\n(--pinned takes the definition that the run keeps)"))
 }
 
 /// Today's definition of a run's task: of the place that the person names, else of where the run's came from, so that a
@@ -204,7 +202,8 @@ fn kept(old: &Run, task: &Task) -> Map<String, Value> {
 fn check(task: &Task, inputs: &Value) -> Result<(), Problem> {
     let filled = crate::core::form::fill(&task.inputs, inputs);
     filled.map(|_| ()).map_err(|wrong| {
-        Problem::invalid(format!("{}\n(`-i NAME=VALUE` gives a value; `{}` is the task)", wrong.join("\n"), task.id))
+        let text = format!("{}\n(`-i NAME=VALUE` gives a value; `{}` is the task)", wrong.join("\n"), task.id);
+        Problem::invalid(ErrorCode::InvalidInput, text)
     })
 }
 
@@ -215,5 +214,7 @@ pub fn budget(usd: Option<f64>) -> Option<Budget> {
 }
 
 fn cwd() -> Result<std::path::PathBuf, Problem> {
-    std::env::current_dir().map_err(|error| Problem::usage(format!("the current folder cannot be told: {error}")))
+    std::env::current_dir().map_err(|error| {
+        Problem::refused(ErrorCode::PathRefused, format!("the current folder cannot be told: {error}"))
+    })
 }

@@ -3,6 +3,8 @@
 use super::line::read_line;
 use super::problem::Problem;
 use super::{App, out};
+use crate::core::code::ErrorCode;
+use crate::core::failure::Failure;
 use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
 
@@ -23,13 +25,21 @@ pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(
 /// As [`ensure`].
 pub async fn ensure_one(app: &App, name: Option<&str>) -> Result<(), Problem> {
     let models = app.models()?;
-    let mut choice = models.choice(name).map_err(|failure| Problem::invalid(failure.message))?;
+    let mut choice = models.choice(name).map_err(unknown)?;
     if choice.demo && name.is_none() {
         models.probe().await;
-        choice = models.choice(None).map_err(|failure| Problem::invalid(failure.message))?;
+        choice = models.choice(None).map_err(unknown)?;
     }
     // Who has agreed is not asked again.
     if choice.ask_first { agree(app, &choice).await } else { Ok(()) }
+}
+
+fn unknown(failure: Failure) -> Problem {
+    Problem::invalid(ErrorCode::UnknownModel, failure.message)
+}
+
+fn denied(message: String) -> Problem {
+    Problem::invalid(ErrorCode::Denied, message)
 }
 
 async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
@@ -37,7 +47,7 @@ async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
     let provider = model.split('/').next().unwrap_or(model);
     let settles = format!("to settle it, write into {}:\n\n{config_lines}", app.paths.config_file.display());
     if !out::can_ask() {
-        return Err(Problem::invalid(format!(
+        return Err(denied(format!(
             "{model} would answer, because {why}. It was found, not configured, and nobody can be asked here; {settles}"
         )));
     }
@@ -48,7 +58,7 @@ async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
             Some("") => {}
             _ => {
                 let demo = "for the demo, which needs no network: --model demo/recorded";
-                return Err(Problem::invalid(format!("nothing was sent; {settles}\n\n{demo}")));
+                return Err(denied(format!("nothing was sent; {settles}\n\n{demo}")));
             }
         }
     }

@@ -79,7 +79,7 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
     } else {
         let places = app.places(place);
         for path in paths {
-            let checked = Catalog::check_path(&places, path).map_err(|error| Problem::usage(error.to_string()))?;
+            let checked = Catalog::check_path(&places, path)?;
             count += checked.len();
             mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
         }
@@ -104,7 +104,7 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
 pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
     let store = TrustStore::new(&app.paths.state);
     let places = app.places(&Place::default());
-    let offers = store.offers(path).map_err(|error| Problem::usage(error.to_string()))?;
+    let offers = store.offers(path)?;
     for offer in offers {
         let name = offer.path.display();
         if offer.trust == Trust::Trusted {
@@ -123,7 +123,7 @@ pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
             out::say("it is not trusted");
             return Ok(Exit::Usage);
         }
-        store.trust(&offer).map_err(|error| Problem::usage(error.to_string()))?;
+        store.trust(&offer)?;
         out::line(&format!("trusted: {name}"));
     }
     Ok(Exit::Done)
@@ -151,8 +151,7 @@ pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, place: &Pla
         NewKind::Workflow => Kind::Workflow,
     };
     let from = from.map(Origin::parse);
-    let file = scaffold::create(root, kind, id, from.as_ref(), &catalog);
-    let file = file.map_err(|error| Problem::usage(error.to_string()))?;
+    let file = scaffold::create(root, kind, id, from.as_ref(), &catalog)?;
     out::page(&file.display().to_string());
     if let Some(earlier) = catalog.entries.iter().find(|entry| entry.id == id) {
         out::say(&format!("it takes the place of {}", earlier.path.display()));

@@ -16,6 +16,7 @@ use super::begin::drive_on;
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::relay::Relayed;
+use crate::core::code::ErrorCode;
 use crate::core::id::RunId;
 use crate::core::ports::StateFolder;
 use crate::engine::private_folder;
@@ -27,7 +28,10 @@ use crate::engine::private_folder;
 pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
     let cannot = |error| {
         let short = run.short();
-        Problem::usage(format!("run {short} was made, but nobody drives it: {error}; stepwell resume {short}"))
+        Problem::refused(
+            ErrorCode::Store,
+            format!("run {short} was made, but nobody drives it: {error}; stepwell resume {short}"),
+        )
     };
     let mut flags: Vec<OsString> = Vec::new();
     flags.extend(args.drive.review.into_iter().map(|review| flag("--review", &review)));

@@ -4,6 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::problem::{Exit, Problem};
 use super::{App, out};
+use crate::core::code::ErrorCode;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::output_text;
@@ -75,7 +76,8 @@ fn whole(run: &Run) -> Result<String, Problem> {
     let outputs = run.calls.values().filter_map(|call| call.output());
     let outputs: Vec<String> = outputs.map(|(_, _, output)| output_text(output).data().to_owned()).collect();
     if outputs.is_empty() {
-        return Err(Problem::usage(format!("run {} has no output yet", run.id.short())));
+        let text = format!("run {} has no output yet", run.id.short());
+        return Err(Problem::refused(ErrorCode::NotAllowed, text));
     }
     Ok(outputs.join("\n\n"))
 }
@@ -90,7 +92,8 @@ fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
     };
     let Some(call) = call else {
         let keys: Vec<String> = run.calls.keys().map(ToString::to_string).collect();
-        return Err(Problem::usage(format!("run {} has no call `{name}`; it has {}", run.id.short(), keys.join(", "))));
+        let text = format!("run {} has no call `{name}`; it has {}", run.id.short(), keys.join(", "));
+        return Err(Problem::refused(ErrorCode::NoCall, text));
     };
     let output = match place {
         None => call.output().map(|(_, _, output)| output),
@@ -106,10 +109,9 @@ fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
         }
     };
     let output = output.ok_or_else(|| {
-        Problem::usage(format!(
-            "run {} has no output at `{name}`: no such attempt, or it has written nothing",
-            run.id.short()
-        ))
+        let short = run.id.short();
+        let text = format!("run {short} has no output at `{name}`: no such attempt, or it has written nothing");
+        Problem::refused(ErrorCode::NoCall, text)
     })?;
     Ok(output_text(output).data().to_owned())
 }

@@ -75,7 +75,7 @@ fn described(choice: &ModelChoice) -> String {
 /// When the store cannot be used.
 pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
     if rebuild {
-        out::line(&app.rooms.rebuild().map_err(Problem::store)?);
+        out::line(&app.rooms.rebuild()?);
         return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;

@@ -12,6 +12,7 @@ use super::policy::Policy;
 use super::problem::{Exit, Problem};
 use super::relay::{self, Relayed};
 use super::{App, files, journal, out, waits};
+use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, What};
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::FailureClass;
@@ -210,7 +211,9 @@ impl Drive<'_> {
         }
         if let Some(relayed) = relayed.and_then(Arc::into_inner) {
             let let_go = relayed.let_go(self.app, self.run.id);
-            let_go.map_err(|error| Problem::usage(format!("the log of the run cannot be opened: {error}")))?;
+            let_go.map_err(|error| {
+                Problem::refused(ErrorCode::Store, format!("the log of the run cannot be opened: {error}"))
+            })?;
             self.how.json = false;
         }
         Ok(())
@@ -244,7 +247,7 @@ impl Drive<'_> {
     fn catch_up(&mut self, after: u64) -> Result<(), Problem> {
         let events = self.engine.events(self.run.id, 0)?;
         let known = events.partition_point(|recorded| recorded.seq <= after).max(1);
-        self.run = Run::fold(self.run.id, &events[..known]).map_err(|error| Problem::store(error.to_string()))?;
+        self.run = Run::fold(self.run.id, &events[..known])?;
         if after == 0 && self.how.json {
             out::raw(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
         }
@@ -281,7 +284,7 @@ impl Drive<'_> {
                 Update::Rested(Rest::Over | Rest::Paused) => self.over = true,
                 Update::Rested(Rest::Lost(why)) => {
                     out::raw(&lines);
-                    return Err(Problem::store(why));
+                    return Err(why.into());
                 }
             }
         }

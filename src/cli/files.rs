@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
+use crate::core::code::ErrorCode;
 use crate::core::run::Run;
 use crate::engine::private_folder;
 use crate::export;
@@ -33,7 +34,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
         .and_then(|()| std::fs::rename(&unfinished, path));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&unfinished);
-        Problem::usage(format!("{} cannot be written: {error}", path.display()))
+        Problem::refused(ErrorCode::PathRefused, format!("{} cannot be written: {error}", path.display()))
     })
 }
 
@@ -47,8 +48,12 @@ pub fn read_text(name: &str) -> Result<String, Problem> {
     } else {
         (name.to_owned(), std::fs::File::open(name).and_then(read_all))
     };
-    let bytes = bytes.map_err(|error| Problem::invalid(format!("{what} cannot be read: {error}")))?;
-    text(&what, bytes).map_err(Problem::invalid)
+    let bytes = bytes.map_err(|error| {
+        let large = error.kind() == io::ErrorKind::FileTooLarge;
+        let code = if large { ErrorCode::TooLarge } else { ErrorCode::InvalidInput };
+        Problem::invalid(code, format!("{what} cannot be read: {error}"))
+    })?;
+    text(&what, bytes).map_err(|why| Problem::invalid(ErrorCode::InvalidInput, why))
 }
 
 /// All of it, up to [`LARGEST`].
@@ -59,7 +64,8 @@ fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("it is larger than {} MB", LARGEST / 1024 / 1024)));
+        let text = format!("it is larger than {} MB", LARGEST / 1024 / 1024);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     Ok(bytes)
 }
@@ -81,7 +87,8 @@ fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
 /// When it cannot be made or written to.
 pub fn ready(folder: &Path) -> Result<(), Problem> {
     let cannot = |what: &str, error: io::Error| {
-        Problem::usage(format!("--out {} cannot be {what}: {error}; nothing was done", folder.display()))
+        let text = format!("--out {} cannot be {what}: {error}; nothing was done", folder.display());
+        Problem::refused(ErrorCode::PathRefused, text)
     };
     private_folder(folder).map_err(|error| cannot("made", error))?;
     let trial = folder.join(format!(".{}.unfinished", std::process::id()));
@@ -94,7 +101,9 @@ pub fn ready(folder: &Path) -> Result<(), Problem> {
 /// # Errors
 /// When a file cannot be written.
 pub fn write_results(folder: &Path, run: &Run) -> Result<Vec<PathBuf>, Problem> {
-    private_folder(folder).map_err(|error| Problem::usage(format!("{} cannot be made: {error}", folder.display())))?;
+    private_folder(folder).map_err(|error| {
+        Problem::refused(ErrorCode::PathRefused, format!("{} cannot be made: {error}", folder.display()))
+    })?;
     let mut written = Vec::new();
     if let Some(result) = &run.result {
         let path = folder.join("result.md");

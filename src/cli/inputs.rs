@@ -12,6 +12,8 @@ use super::line::{Asker, Away, Signals, fill};
 use super::problem::Problem;
 use super::{App, out};
 use crate::catalog;
+use crate::catalog::inputs::FileError;
+use crate::core::code::ErrorCode;
 use crate::core::diagnostic::nearest;
 use crate::core::form::{Field, FieldType};
 use crate::core::task::Task;
@@ -44,15 +46,19 @@ pub async fn gather(
     let mut given = base;
     if let Some(name) = &args.inputs {
         let json = if name == "-" { stdin.text()? } else { read_text(name)? };
-        let object: Value = serde_json::from_str(&json)
-            .map_err(|error| Problem::invalid(format!("--inputs {name} is not JSON: {error}")))?;
+        let object: Value = serde_json::from_str(&json).map_err(|error| {
+            Problem::invalid(ErrorCode::InvalidInput, format!("--inputs {name} is not JSON: {error}"))
+        })?;
         let Value::Object(object) = object else {
-            return Err(Problem::invalid(format!("--inputs {name} is not a JSON object: {{\"input\": value, …}}")));
+            return Err(Problem::invalid(
+                ErrorCode::InvalidInput,
+                format!("--inputs {name} is not a JSON object: {{\"input\": value, …}}"),
+            ));
         };
         for (name, value) in object {
             let value = match find(task, &name) {
                 Some(field) => {
-                    catalog::inputs::read(field, &value, Path::new("")).map_err(|why| of_input(&name, &why))?
+                    catalog::inputs::read(field, &value, Path::new("")).map_err(|why| of_input(&name, &why.into()))?
                 }
                 None => value,
             };
@@ -85,7 +91,10 @@ pub async fn gather(
     if let Some(prompt) = &args.prompt {
         let wanted = |field: &&Field| field.required && matches!(field.kind, FieldType::Text | FieldType::Multiline);
         let Some(field) = task.inputs.iter().find(wanted) else {
-            return Err(Problem::invalid(format!("`{}` has no required text input for --prompt; use -i", task.id)));
+            return Err(Problem::invalid(
+                ErrorCode::InvalidInput,
+                format!("`{}` has no required text input for --prompt; use -i", task.id),
+            ));
         };
         if listed.contains(&field.name.as_str()) {
             let name = &field.name;
@@ -115,16 +124,38 @@ fn unknown(task: &Task, name: &str) -> Problem {
         None => String::new(),
     };
     let known = if task.inputs.is_empty() { "none".to_owned() } else { known().collect::<Vec<_>>().join(", ") };
-    Problem::invalid(format!("`{}` has no input `{name}`{hint} (its inputs: {known})", task.id))
+    Problem::invalid(
+        ErrorCode::InvalidInput,
+        format!("`{}` has no input `{name}`{hint} (its inputs: {known})", task.id),
+    )
 }
 
-fn of_input(name: &str, why: &str) -> Problem {
-    Problem::invalid(format!("`{name}`: {why}"))
+fn of_input(name: &str, why: &Unusable) -> Problem {
+    Problem::invalid(why.code, format!("`{name}`: {}", why.message))
+}
+
+/// Why what was typed is no value of a field.
+pub struct Unusable {
+    code: ErrorCode,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl From<FileError> for Unusable {
+    fn from(error: FileError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<String> for Unusable {
+    fn from(message: String) -> Self {
+        Self { code: ErrorCode::InvalidInput, message }
+    }
 }
 
 /// The value that stands after `NAME=`.
 fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem> {
-    let wrong = |why: String| of_input(&field.name, &why);
+    let wrong = |why: Unusable| of_input(&field.name, &why);
     if let Some(literal) = value.strip_prefix("@@") {
         return read_value(field, &format!("@{literal}")).map_err(wrong);
     }
@@ -137,7 +168,7 @@ fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem
         (kind, path) if kind.is_read() => read_value(field, path).map_err(wrong),
         (_, "-") => read_value(field, &trimmed(stdin.text()?)).map_err(wrong),
         (_, path) => {
-            let text = catalog::inputs::read_text(path, Path::new("")).map_err(wrong)?;
+            let text = catalog::inputs::read_text(path, Path::new("")).map_err(|why| wrong(why.into()))?;
             read_value(field, &trimmed(text)).map_err(wrong)
         }
     }
@@ -147,12 +178,12 @@ fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem
 ///
 /// # Errors
 /// Why it is not a value.
-pub fn read_value(field: &Field, typed: &str) -> Result<Value, String> {
-    if field.kind.is_read() {
-        catalog::inputs::read(field, &json!(typed), Path::new(""))
+pub fn read_value(field: &Field, typed: &str) -> Result<Value, Unusable> {
+    Ok(if field.kind.is_read() {
+        catalog::inputs::read(field, &json!(typed), Path::new(""))?
     } else {
-        field.parse_text(typed)
-    }
+        field.parse_text(typed)?
+    })
 }
 
 fn trimmed(mut text: String) -> String {
@@ -168,13 +199,13 @@ fn trimmed(mut text: String) -> String {
 /// What the config has for the task's inputs stands in where nothing was given.
 fn defaults(app: &App, task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
     let laid = app.settings()?.overlay(&task.id, &task.inputs);
-    for field in laid.map_err(|wrong| Problem::invalid(wrong.join("\n")))? {
+    for field in laid.map_err(|wrong| Problem::invalid(ErrorCode::InvalidDefinition, wrong.join("\n")))? {
         let own = find(task, &field.name).and_then(|own| own.default.as_ref());
         if let Some(default) = field.default.as_ref().filter(|default| Some(*default) != own)
             && !given.contains_key(&field.name)
         {
             let value = catalog::inputs::read(&field, default, Path::new(""));
-            given.insert(field.name.clone(), value.map_err(|why| of_input(&field.name, &why))?);
+            given.insert(field.name.clone(), value.map_err(|why| of_input(&field.name, &why.into()))?);
         }
     }
     Ok(())
@@ -225,9 +256,7 @@ async fn ask(task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem>
             given.extend(filled);
             Ok(())
         }
-        Err(Away::Quit) => Err(Problem::usage("nothing was started")),
-        Err(Away::Interrupt | Away::HungUp) => {
-            Err(Problem { exit: super::Exit::Interrupted, message: "nothing was started".to_owned() })
-        }
+        Err(Away::Quit) => Err(Problem::refused(ErrorCode::Denied, "nothing was started")),
+        Err(Away::Interrupt | Away::HungUp) => Err(Problem::interrupted(ErrorCode::Denied, "nothing was started")),
     }
 }

@@ -43,7 +43,7 @@ pub fn events(run: RunId, events: &[Recorded]) -> Result<String, Problem> {
             let bare = |recorded| line(&Line { v: 1, recorded, waiting: None });
             return Ok(events.iter().map(bare).collect());
         }
-        Err(damaged) => return Err(Problem::store(damaged.to_string())),
+        Err(damaged) => return Err(damaged.into()),
     };
     for recorded in events {
         if recorded.seq > then.seq {
@@ -61,7 +61,7 @@ pub fn events(run: RunId, events: &[Recorded]) -> Result<String, Problem> {
 pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
     let events = engine.events(run, 0)?;
     let Some(first) = events.first() else { return Ok(String::new()) };
-    let folded = Run::fold(run, &events[..1]).map_err(|error| Problem::store(error.to_string()))?;
+    let folded = Run::fold(run, &events[..1])?;
     Ok(event(&folded, first))
 }
 

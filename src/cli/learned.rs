@@ -3,6 +3,7 @@
 use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::{App, out};
+use crate::core::code::ErrorCode;
 
 /// `learned`.
 ///
@@ -26,7 +27,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: O
         let id = id.parse().map_err(|_| Problem::usage(format!("--edit {id}: the lesson's number is wanted")))?;
         known(id)?;
         if text.trim().is_empty() {
-            return Err(Problem::usage("the lesson would be empty; --remove forgets it"));
+            return Err(Problem::refused(ErrorCode::InvalidInput, "the lesson would be empty; --remove forgets it"));
         }
         engine.teach(id, Some(text.trim()))?;
         out::say(&format!("lesson {id} is changed; runs that began before keep it as it was"));

@@ -39,8 +39,9 @@ pub use self::detach::go_on;
 pub use self::out::say;
 pub use self::problem::{Exit, Problem};
 use crate::catalog::{Catalog, Places};
-use crate::config::{ConfigError, Paths};
-use crate::core::ports::Models;
+use crate::config::{ConfigError, NoHome, Paths};
+use crate::core::code::ErrorCode;
+use crate::core::ports::{JournalError, Models};
 use crate::core::settings::Settings;
 use crate::engine::Engine;
 
@@ -53,7 +54,7 @@ pub trait Rooms: Send + Sync {
     ///
     /// # Errors
     /// Why the store cannot be used.
-    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, String>;
+    fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, JournalError>;
 
     /// Shows the full-screen interface until the person leaves. Gives what is to be said then.
     ///
@@ -71,7 +72,7 @@ pub trait Rooms: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be used.
-    fn rebuild(&self) -> Result<String, String>;
+    fn rebuild(&self) -> Result<String, JournalError>;
 
     /// Keeps that the person agreed to use a provider that was only found.
     fn keep_agreement(&self, provider: &str);
@@ -107,7 +108,7 @@ impl App {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = self.rooms.engine(self.settings()?, Arc::clone(self.models()?)).map_err(Problem::store)?;
+        let engine = self.rooms.engine(self.settings()?, Arc::clone(self.models()?))?;
         Ok(self.engine.get_or_init(|| engine))
     }
 
@@ -118,7 +119,7 @@ impl App {
             out::say(&format!("warning: {wrong}"));
             let settings = Settings::default();
             let models = self.models.get_or_init(|| self.rooms.models(&settings));
-            let engine = self.rooms.engine(&settings, Arc::clone(models)).map_err(Problem::store)?;
+            let engine = self.rooms.engine(&settings, Arc::clone(models))?;
             return Ok(self.engine.get_or_init(|| engine));
         }
         self.engine()
@@ -136,7 +137,8 @@ impl App {
 
     fn catalog(&self, place: &args::Place) -> Result<Catalog, Problem> {
         if let Some(dir) = place.dir.as_ref().filter(|dir| !dir.is_dir()) {
-            return Err(Problem::usage(format!("--dir {}: there is no such folder", dir.display())));
+            let text = format!("--dir {}: there is no such folder", dir.display());
+            return Err(Problem::refused(ErrorCode::PathRefused, text));
         }
         Ok(Catalog::load(&self.places(place)))
     }
@@ -150,9 +152,17 @@ pub fn main(app: &App) -> u8 {
         Err(error) => {
             // Help goes to stdout and is no mistake; clap knows which is which.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 };
+            if !error.use_stderr() {
+                return Exit::Done as u8;
+            }
+            if json_is_asked_for() {
+                let text = error.to_string();
+                out::raw(&Problem::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()).line());
+            }
+            return Exit::Usage as u8;
         }
     };
+    let json = cli.command.as_ref().is_some_and(args::Command::is_json);
     let done = match cli.command {
         Some(command) => perform(app, command),
         None if !cli.plain && out::is_full_screen() => full_screen(app),
@@ -164,16 +174,36 @@ pub fn main(app: &App) -> u8 {
             if problem.exit == Exit::Store {
                 log::write(&app.paths, &problem.message);
             }
-            out::say(&format!("stepwell: {problem}"));
-            problem.exit as u8
+            tell(&problem, json)
         }
     }
+}
+
+/// What is left to do where nothing can be kept: to say so. The answer is the exit code.
+#[must_use]
+pub fn homeless(error: NoHome) -> u8 {
+    tell(&Problem::from(error), json_is_asked_for())
+}
+
+/// Says why a command was not done: to the person in words, to a program as the last line of stdout.
+fn tell(problem: &Problem, json: bool) -> u8 {
+    out::say(&format!("stepwell: {problem}"));
+    if json {
+        out::raw(&problem.line());
+    }
+    problem.exit as u8
+}
+
+/// Whether `--json` is among arguments that could not be read as a command.
+fn json_is_asked_for() -> bool {
+    std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
 /// `stepwell` alone on a terminal.
 fn full_screen(app: &App) -> Result<Exit, Problem> {
     let places = app.places(&args::Place::default());
-    let said = app.rooms.full_screen(app.settings()?, places).map_err(Problem::usage)?;
+    let said = app.rooms.full_screen(app.settings()?, places);
+    let said = said.map_err(|why| Problem::refused(ErrorCode::Store, why))?;
     if !said.is_empty() {
         out::say(&said);
     }
@@ -232,7 +262,8 @@ fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
 /// Runs what has to wait for something; the threads for that are only made here.
 fn wait_for<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::usage(format!("the system gives no threads: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Problem::refused(ErrorCode::Store, format!("the system gives no threads: {error}")))?;
     let done = runtime.block_on(async {
         // A file that may not grow is a write that fails and is told, not the end of the program.
         let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));

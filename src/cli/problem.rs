@@ -1,9 +1,18 @@
 //! How a command ends: the exit codes, and what is said when it did not do what it was asked to.
 
-use crate::catalog::{PinError, Unknown};
-use crate::config::ConfigError;
+use serde_json::json;
+
+use crate::catalog::scaffold::ScaffoldError;
+use crate::catalog::trust::TrustError;
+use crate::catalog::{NothingThere, PinError, Unknown};
+use crate::config::{ConfigError, NoHome};
+use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
+use crate::core::key::BadKey;
+use crate::core::ports::JournalError;
+use crate::core::run::NotARun;
 use crate::engine::{EngineError, StartError};
+use crate::export::ExportError;
 
 /// The exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,42 +48,76 @@ impl Exit {
 pub struct Problem {
     /// The exit code.
     pub exit: Exit,
+    /// For a program.
+    pub code: ErrorCode,
     /// What happened, where, what to do.
     pub message: String,
 }
 
 impl Problem {
-    /// The arguments cannot be used.
+    /// The command cannot be done as it was given: its flags, or the name of something that does not exist.
     #[must_use]
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self::refused(ErrorCode::Usage, message)
+    }
+
+    /// The command may not or cannot be done here and now.
+    #[must_use]
+    pub fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, code, message: message.into() }
     }
 
     /// A definition, an input or the config is not valid.
     #[must_use]
-    pub fn invalid(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Invalid, message: message.into() }
+    pub fn invalid(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Invalid, code, message: message.into() }
     }
 
-    /// The store cannot be used.
+    /// The person, or a signal, ended it.
     #[must_use]
-    pub fn store(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Store, message: message.into() }
+    pub fn interrupted(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Interrupted, code, message: message.into() }
+    }
+
+    /// The same with more to say.
+    #[must_use]
+    pub fn and(self, more: &str) -> Self {
+        Self { message: format!("{}{more}", self.message), ..self }
+    }
+
+    /// The last line of stdout where a program reads it: one JSON object.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let object = json!({"v": 1, "type": "error", "code": self.code, "message": self.message});
+        format!("{object}\n")
     }
 }
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Store(message) => Self::store(message),
-            other => Self::usage(other.to_string()),
-        }
+        let exit = match &error {
+            EngineError::Store(_) => Exit::Store,
+            EngineError::Refused(_) | EngineError::NoRun(_) | EngineError::Ambiguous(_) => Exit::Usage,
+        };
+        Self { exit, code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<NotARun> for Problem {
+    fn from(error: NotARun) -> Self {
+        JournalError::from(error).into()
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::usage(refusal.to_string())
+        EngineError::from(refusal).into()
     }
 }
 
@@ -82,14 +125,14 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Engine(error) => error.into(),
-            other => Self::invalid(other.to_string()),
+            StartError::Inputs(_) | StartError::Definition(_) => Self::invalid(error.code(), error.to_string()),
         }
     }
 }
 
 impl From<Unknown> for Problem {
     fn from(error: Unknown) -> Self {
-        Self::usage(error.to_string())
+        Self::refused(error.code(), error.to_string())
     }
 }
 
@@ -97,13 +140,66 @@ impl From<PinError> for Problem {
     fn from(error: PinError) -> Self {
         match error {
             PinError::Unknown(unknown) => unknown.into(),
-            other => Self::invalid(other.to_string()),
+            PinError::Wrong(_) | PinError::Untrusted { .. } => Self::invalid(error.code(), error.to_string()),
         }
+    }
+}
+
+impl From<NothingThere> for Problem {
+    fn from(error: NothingThere) -> Self {
+        Self::refused(error.code(), error.to_string())
+    }
+}
+
+impl From<TrustError> for Problem {
+    fn from(error: TrustError) -> Self {
+        Self::refused(error.code(), error.to_string())
+    }
+}
+
+impl From<ScaffoldError> for Problem {
+    fn from(error: ScaffoldError) -> Self {
+        Self::refused(error.code(), error.to_string())
+    }
+}
+
+impl From<ExportError> for Problem {
+    fn from(error: ExportError) -> Self {
+        Self::refused(error.code(), error.to_string())
+    }
+}
+
+impl From<BadKey> for Problem {
+    fn from(error: BadKey) -> Self {
+        Self::refused(error.code(), error.to_string())
     }
 }
 
 impl From<&ConfigError> for Problem {
     fn from(error: &ConfigError) -> Self {
-        Self::invalid(error.to_string())
+        Self::invalid(error.code(), error.to_string())
+    }
+}
+
+impl From<NoHome> for Problem {
+    fn from(error: NoHome) -> Self {
+        Self { exit: Exit::Store, code: error.code(), message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_of_json_whatever_it_says() {
+        let problem = Problem::invalid(ErrorCode::InvalidInput, "`a`: \"b\"\nand more");
+        let line = problem.line();
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        let object: Value = serde_json::from_str(&line).unwrap();
+        let wanted = json!({"v": 1, "type": "error", "code": "invalid_input", "message": "`a`: \"b\"\nand more"});
+        assert_eq!(object, wanted);
     }
 }

@@ -20,6 +20,7 @@ use super::detach::{log_of, policy_flags};
 use super::drive::How;
 use super::line::{Away, Signals};
 use super::problem::{Exit, Problem};
+use crate::core::code::ErrorCode;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
 use crate::core::step::{self, Does};
@@ -47,7 +48,8 @@ pub fn may_ask(pinned: &Pinned) -> bool {
 /// # Errors
 /// When it cannot be started, or is killed.
 pub async fn drive(run: RunId, after: u64, how: &How) -> Result<Exit, Problem> {
-    let cannot = |error: io::Error| Problem::usage(format!("run {} is not driven: {error}", run.short()));
+    let cannot =
+        |error: io::Error| Problem::refused(ErrorCode::Store, format!("run {} is not driven: {error}", run.short()));
     let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
     let mut signals = Signals::new()?;
     let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
@@ -77,10 +79,7 @@ pub async fn drive(run: RunId, after: u64, how: &How) -> Result<Exit, Problem> {
     let status = child.wait().map_err(cannot)?;
     status.code().map(Exit::from_code).ok_or_else(|| {
         let short = run.short();
-        Problem {
-            exit: Exit::Interrupted,
-            message: format!("what drove run {short} was killed; stepwell resume {short}"),
-        }
+        Problem::interrupted(ErrorCode::Store, format!("what drove run {short} was killed; stepwell resume {short}"))
     })
 }
 
@@ -99,7 +98,9 @@ impl Relayed {
             stream.set_nonblocking(true)?;
             tokio::net::UnixStream::from_std(stream)
         };
-        open().map(Self).map_err(|error| Problem::usage(format!("nobody started this to drive a run: {error}")))
+        open()
+            .map(Self)
+            .map_err(|error| Problem::refused(ErrorCode::Store, format!("nobody started this to drive a run: {error}")))
     }
 
     /// Comes back when that process is gone. It never says anything.

@@ -8,6 +8,7 @@ use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
 use super::{App, begin, consent, out};
+use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, Refusal, What, decide, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
@@ -52,9 +53,8 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
             let decisions = read_decisions(&read_text(name)?)?;
             if decisions.is_empty() {
                 let example = r#"{"key":"write[1]","decide":"accept"}"#;
-                return Err(Problem::usage(format!(
-                    "--decisions {name} holds none: one JSON object a line, {example}"
-                )));
+                let text = format!("--decisions {name} holds none: one JSON object a line, {example}");
+                return Err(Problem::refused(ErrorCode::InvalidInput, text));
             }
             rehearse(&run, &decisions)?;
             decisions
@@ -62,7 +62,8 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         None => decisions(&run, &args, approve.now)?,
     };
     if decisions.is_empty() {
-        return Err(Problem::usage(format!("nothing that waits takes that answer; {}", what_waits(&run))));
+        let code = if run.gates() > 0 { ErrorCode::NotAllowed } else { idle(&run) };
+        return Err(Problem::refused(code, format!("nothing that waits takes that answer; {}", what_waits(&run))));
     }
     let driven = engine.is_driven(run.id);
     if !driven {
@@ -78,20 +79,22 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         let (key, text) = (decision.key.clone(), typed(&decision.what));
         let secret = is_secret(&run, &key);
         let decided = match (&decision.what, run.kind) {
-            (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => match value.as_str() {
-                Some(text) => engine.message(run.id, text).await,
-                None => return Err(Problem::usage("a message is a text, in JSON: --answer '\"your message\"'")),
-            },
+            (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => {
+                let Some(text) = value.as_str() else {
+                    let text = "a message is a text, in JSON: --answer '\"your message\"'";
+                    return Err(Problem::refused(ErrorCode::InvalidInput, text));
+                };
+                engine.message(run.id, text).await
+            }
             _ => engine.decide(run.id, decision).await,
         };
         if let Err(error) = decided {
             if let (EngineError::Store(_), Some(text), false) = (&error, text, secret) {
                 out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
             }
-            let problem = Problem::from(error);
             let before =
                 if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };
-            return Err(Problem { message: format!("{}{before}", problem.message), ..problem });
+            return Err(Problem::from(error).and(&before));
         }
     }
     if let Some(budget) = begin::budget(args.budget).filter(|_| !answers_a_budget) {
@@ -112,7 +115,7 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
         };
         let events = events.map_err(|refusal| {
             let of = format!("decision {} of {}: ", at + 1, decisions.len());
-            Problem::usage(format!("{of}{refusal}; none was recorded"))
+            Problem::refused(refusal.code, format!("{of}{refusal}; none was recorded"))
         })?;
         for event in &events {
             then.apply(then.seq + 1, chrono::Utc::now(), event);
@@ -175,7 +178,10 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
     } else if let Some(json) = &args.give {
         let value = serde_json::from_str(json).map_err(|error| {
             let example = if run.kind == Kind::Instruct { "'\"your message\"'" } else { "'{\"field\": \"value\"}'" };
-            Problem::usage(format!("--answer wants JSON ({error}), such as --answer {example}"))
+            Problem::refused(
+                ErrorCode::InvalidInput,
+                format!("--answer wants JSON ({error}), such as --answer {example}"),
+            )
         })?;
         What::Answer { value }
     } else if args.again {
@@ -198,7 +204,7 @@ fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<
         return Ok(run.waiting().filter(takes).map(|gate| Decision::about(gate, what.clone())).collect());
     }
     let key = match &args.key {
-        Some(key) => key.parse::<Key>().map_err(|error| Problem::usage(error.to_string()))?,
+        Some(key) => key.parse::<Key>()?,
         None => match (without_key(run, &what)?, &what) {
             (Chosen::One(key), _) => key,
             (Chosen::Stale(keys), _) => {
@@ -224,7 +230,8 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
     if matches!(what, What::Answer { .. }) && run.kind == Kind::Instruct {
         // A message goes to the conversation, whether it waits for one or not.
         let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
-        return last.map(Chosen::One).ok_or_else(|| Problem::usage("the conversation has not begun yet"));
+        let none = || Problem::refused(ErrorCode::NotWaiting, "the conversation has not begun yet");
+        return last.map(Chosen::One).ok_or_else(none);
     }
     let stale: Vec<Key> =
         run.waiting().filter(|gate| gate.kind() == GateFor::Stale).map(|gate| gate.key.clone()).collect();
@@ -234,8 +241,19 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
     let waiting: Vec<&Gate> = run.waiting().collect();
     match waiting.as_slice() {
         [only] => Ok(Chosen::One(only.key.clone())),
-        [] => Err(Problem::usage(nothing_waits(run))),
-        _ => Err(Problem::usage(format!("say which call you mean; {}", what_waits(run)))),
+        [] => Err(Problem::refused(idle(run), nothing_waits(run))),
+        _ => {
+            let text = format!("say which call you mean; {}", what_waits(run));
+            Err(Problem::refused(ErrorCode::Ambiguous, text))
+        }
+    }
+}
+
+/// The code where nothing waits in a run: it may wait later, or it is over.
+fn idle(run: &Run) -> ErrorCode {
+    match run.status {
+        Status::Completed | Status::Cancelled => ErrorCode::Over,
+        Status::Running | Status::Waiting | Status::Paused | Status::Failed => ErrorCode::NotWaiting,
     }
 }
 
@@ -277,16 +295,15 @@ fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
     let name = name.unwrap_or("-");
     let text = read_text(name)?;
     if text.trim().is_empty() {
-        return Err(Problem::usage(format!(
-            "--edit {name} is empty, so that nothing was changed; --skip goes on without this output"
-        )));
+        let text = format!("--edit {name} is empty, so that nothing was changed; --skip goes on without this output");
+        return Err(Problem::refused(ErrorCode::InvalidInput, text));
     }
     let call = run.call(key);
     let wanted = call.and_then(|call| call.gate.as_ref()).and_then(Gate::schema);
     let structured = wanted.is_some()
         || call.and_then(crate::core::call::Call::output).is_some_and(|(_, _, output)| !output.is_string());
     super::line::read_edit(&text, structured, wanted)
-        .map_err(|why| Problem::usage(format!("the edit of `{key}` cannot be taken: {why}")))
+        .map_err(|why| Problem::refused(ErrorCode::InvalidInput, format!("the edit of `{key}` cannot be taken: {why}")))
 }
 
 fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {
@@ -295,7 +312,8 @@ fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {
         .map(|(at, line)| {
             serde_json::from_str(line).map_err(|error| {
                 let example = r#"{"key":"write[1]","decide":"accept"}"#;
-                Problem::usage(format!("decisions, line {}: {error}; a decision looks like {example}", at + 1))
+                let text = format!("decisions, line {}: {error}; a decision looks like {example}", at + 1);
+                Problem::refused(ErrorCode::InvalidInput, text)
             })
         })
         .collect()

@@ -22,7 +22,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
         return Err(Refusal::newer().into());
     }
     if run.status == Status::Cancelled {
-        return Err(Problem::usage("the run was cancelled; `rerun` or `fork` starts a new one from it"));
+        return Err(Refusal::cancelled().into());
     }
     let mut how = How::of(&args.drive)?;
     how.changed = args.update;
@@ -66,7 +66,7 @@ pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
 /// When there is no such run or call, or it cannot be taken up again.
 pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     let engine = app.engine()?;
-    let key: Key = key.parse().map_err(|error: crate::core::key::BadKey| Problem::usage(error.to_string()))?;
+    let key: Key = key.parse()?;
     let run = engine.find(name)?;
     engine.decide(run, Decision::new(key.clone(), What::Reopen)).await?;
     let run = engine.load(run)?;

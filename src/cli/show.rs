@@ -87,7 +87,7 @@ fn told(run: &Run) -> String {
 pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
-    let bytes = export::export(&run, format, scope).map_err(|error| Problem::usage(error.to_string()))?;
+    let bytes = export::export(&run, format, scope)?;
     match (out.filter(|path| *path != Path::new("-")), format) {
         (Some(path), _) => {
             files::write(path, &bytes)?;

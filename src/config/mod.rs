@@ -16,6 +16,7 @@ pub use file::read;
 pub use paths::{NoHome, Paths};
 pub use secrets::SecretStore;
 
+use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, SourceText};
 use crate::core::settings::{RoleSettings, Settings, Theme};
 
@@ -28,6 +29,16 @@ pub enum ConfigError {
     /// It is there and cannot be read.
     #[error("the config {0} cannot be read: {1}")]
     Unreadable(String, std::io::Error),
+}
+
+impl ConfigError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Wrong(_) | Self::Unreadable(..) => ErrorCode::InvalidDefinition,
+        }
+    }
 }
 
 /// The settings of this process: the config file, if there is one, and the environment over it.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::{Call, CallStatus};
+use super::code::ErrorCode;
 use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
 use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
@@ -144,18 +145,35 @@ impl What {
 
 /// Why a decision may not be made. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
+#[error("{message}")]
+pub struct Refusal {
+    /// For a program.
+    pub code: ErrorCode,
+    /// For a person: what is refused, and what can be done instead.
+    pub message: String,
+}
 
 impl Refusal {
+    /// Of this kind, in these words.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The run was cancelled, and nothing can be done in it any more.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self::new(ErrorCode::Over, "the run was cancelled; `rerun` or `fork` starts a new one from it")
+    }
+
     /// A later version wrote the run: what is not known of it may change what a decision means.
     #[must_use]
     pub fn newer() -> Self {
-        Self(format!("the run can only be read here: {NEWER}"))
+        Self::new(ErrorCode::Newer, format!("the run can only be read here: {NEWER}"))
     }
 
-    fn because<T>(reason: impl Into<String>) -> Result<T, Self> {
-        Err(Self(reason.into()))
+    fn because<T>(code: ErrorCode, message: impl Into<String>) -> Result<T, Self> {
+        Err(Self::new(code, message))
     }
 }
 
@@ -165,11 +183,14 @@ impl Refusal {
 /// When it may not be made: why.
 pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
-        return Refusal::because("the run was cancelled; `rerun` or `fork` starts a new one from it");
+        return Err(Refusal::cancelled());
     }
     let key = &decision.key;
     let Some(call) = run.call(key) else {
-        return Refusal::because(format!("there is no call `{key}` in this run; {}", what_waits(run)));
+        return Refusal::because(
+            ErrorCode::NoCall,
+            format!("there is no call `{key}` in this run; {}", what_waits(run)),
+        );
     };
     match &decision.what {
         What::Reopen => return reopen(call, by),
@@ -179,11 +200,11 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
         }
         _ => {}
     }
-    let Some(gate) = &call.gate else { return Refusal::because(not_waiting(run, call)) };
+    let Some(gate) = &call.gate else { return Err(not_waiting(run, call)) };
     seen(gate, decision)?;
     let answer = decision.what.answer();
     if !answer.is_some_and(|answer| gate.allows(answer)) {
-        return Refusal::because(not_allowed(gate, decision));
+        return Err(not_allowed(gate, decision));
     }
     let by = by.to_owned();
     let key = key.clone();
@@ -204,11 +225,11 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             vec![Event::CallSkipped { key, step: call.step.clone(), because, by }]
         }
         What::Approve => {
-            let Some(approval) = approval(gate) else { return Refusal::because(not_allowed(gate, decision)) };
+            let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             vec![Event::CallApproved { key, fingerprint: approval.bytes.clone(), by }]
         }
         What::Deny { reason } => {
-            let Some(approval) = approval(gate) else { return Refusal::because(not_allowed(gate, decision)) };
+            let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
             let error = Failure::new(FailureClass::Denied, reason);
             let fingerprint = approval.fingerprint.clone();
@@ -216,7 +237,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
         }
         What::Answer { value } if run.kind == Kind::Instruct && gate.kind() == GateFor::Input => {
             let Some(text) = value.as_str() else {
-                return Refusal::because("the answer in a conversation is a text, in JSON: `\"…\"`");
+                return Refusal::because(
+                    ErrorCode::InvalidInput,
+                    "the answer in a conversation is a text, in JSON: `\"…\"`",
+                );
             };
             message(run, text, &by)?
         }
@@ -226,11 +250,11 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             chosen.into_iter().chain([Event::CallRequested { key, by }]).collect()
         }
         What::Keep => {
-            let Some(stale) = &call.stale else { return Refusal::because(not_waiting(run, call)) };
+            let Some(stale) = &call.stale else { return Err(not_waiting(run, call)) };
             vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
         }
         What::Budget { budget } => {
-            let GateBody::Budget(asked) = &gate.body else { return Refusal::because(not_allowed(gate, decision)) };
+            let GateBody::Budget(asked) = &gate.body else { return Err(not_allowed(gate, decision)) };
             vec![Event::BudgetRaised { budget: raised(asked, *budget), by }]
         }
         What::Reopen => Vec::new(),
@@ -252,13 +276,16 @@ pub fn choose_model(
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
-        return Refusal::because("the run was cancelled; `rerun` or `fork` starts a new one from it");
+        return Err(Refusal::cancelled());
     }
     let call = run.call(key);
     if let Some(other) = call.and_then(Call::newest).and_then(|attempt| attempt.work.as_ref())
         && !matches!(**other, Work::Prompt(_))
     {
-        return Refusal::because(format!("`{key}` asks no model: it is of kind `{}`", other.kind()));
+        return Refusal::because(
+            ErrorCode::NotAllowed,
+            format!("`{key}` asks no model: it is of kind `{}`", other.kind()),
+        );
     }
     let scope = match (run.kind, call) {
         (Kind::Workflow, Some(_)) => scope,
@@ -280,16 +307,19 @@ fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &str) -> 
 /// When the run takes no messages.
 pub fn message(run: &Run, text: &str, by: &str) -> Result<Vec<Event>, Refusal> {
     if run.kind != Kind::Instruct {
-        return Refusal::because("only an instruct run takes messages; a workflow's calls are answered by their key");
+        return Refusal::because(
+            ErrorCode::NotAllowed,
+            "only an instruct run takes messages; a workflow's calls are answered by their key",
+        );
     }
     if run.status == Status::Cancelled {
-        return Refusal::because("the run was cancelled");
+        return Refusal::because(ErrorCode::Over, "the run was cancelled");
     }
     if text.trim().is_empty() {
-        return Refusal::because("the message is empty");
+        return Refusal::because(ErrorCode::InvalidInput, "the message is empty");
     }
     if run.under_way() > 0 {
-        return Refusal::because("the model is still answering; wait for it, or stop it first");
+        return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
     }
     Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.to_owned() }])
 }
@@ -307,10 +337,13 @@ pub fn edit_document(
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
     let Some((newest, _)) = run.documents.get(name).and_then(|document| document.newest()) else {
-        return Refusal::because(format!("the run has no document `{name}`"));
+        return Refusal::because(ErrorCode::Usage, format!("the run has no document `{name}`"));
     };
     if newest != version {
-        return Refusal::because(format!("version {version} of `{name}` was seen, but version {newest} is there now"));
+        return Refusal::because(
+            ErrorCode::StaleView,
+            format!("version {version} of `{name}` was seen, but version {newest} is there now"),
+        );
     }
     Ok(vec![Event::DocumentWritten {
         name: name.to_owned(),
@@ -325,18 +358,18 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
     {
-        return Refusal::because(format!(
-            "attempt {attempt} of `{}` was seen, but attempt {} waits now",
-            gate.key, gate.attempt
-        ));
+        return Refusal::because(
+            ErrorCode::StaleView,
+            format!("attempt {attempt} of `{}` was seen, but attempt {} waits now", gate.key, gate.attempt),
+        );
     }
     if let Some(version) = decision.version
         && version != gate.version
     {
-        return Refusal::because(format!(
-            "version {version} of `{}` was seen, but version {} waits now",
-            gate.key, gate.version
-        ));
+        return Refusal::because(
+            ErrorCode::StaleView,
+            format!("version {version} of `{}` was seen, but version {} waits now", gate.key, gate.version),
+        );
     }
     Ok(())
 }
@@ -365,7 +398,10 @@ fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> R
     if let Some(wanted) = gate.schema()
         && let Err(problem) = schema::validate(wanted, output)
     {
-        return Refusal::because(format!("the edited output of `{}` does not fit its schema: {problem}", gate.key));
+        return Refusal::because(
+            ErrorCode::InvalidInput,
+            format!("the edited output of `{}` does not fit its schema: {problem}", gate.key),
+        );
     }
     let versions = call.attempt(gate.attempt).map_or(0, |attempt| attempt.versions.len());
     let version = u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1);
@@ -390,7 +426,9 @@ fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Ref
         return Ok(vec![Event::CallRequested { key, by }]);
     }
     let value = match gate.fields() {
-        Some(fields) => super::form::fill(fields, value).map_err(|problems| Refusal(problems.join("; ")))?,
+        Some(fields) => {
+            super::form::fill(fields, value).map_err(|wrong| Refusal::new(ErrorCode::InvalidInput, wrong.join("; ")))?
+        }
         None => value.clone(),
     };
     Ok(vec![Event::CallAnswered { key, attempt, value: Arc::new(value), by }])
@@ -403,7 +441,10 @@ fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
         }
         _ => {
             let now = stands(call);
-            Refusal::because(format!("`{}` {now}; only what ended or is stale runs again", call.key))
+            Refusal::because(
+                ErrorCode::NotWaiting,
+                format!("`{}` {now}; only what ended or is stale runs again", call.key),
+            )
         }
     }
 }
@@ -416,10 +457,13 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
             return Ok(vec![Event::CallRequested { key, by }]);
         }
         let now = stands(call);
-        return Refusal::because(format!("`{key}` {now}; only an accepted call can be reopened"));
+        return Refusal::because(
+            ErrorCode::NotAllowed,
+            format!("`{key}` {now}; only an accepted call can be reopened"),
+        );
     }
     let Some(standing) = &call.standing else {
-        return Refusal::because(format!("`{key}` has no output to go back to"));
+        return Refusal::because(ErrorCode::NotAllowed, format!("`{key}` has no output to go back to"));
     };
     let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.as_deref());
     let schema = work.and_then(|work| work.schema()).cloned();
@@ -435,7 +479,7 @@ fn approval(gate: &Gate) -> Option<&ApprovalBody> {
     }
 }
 
-fn not_allowed(gate: &Gate, decision: &Decision) -> String {
+fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
     let allowed = gate.allowed.iter().map(|answer| answer.name()).collect::<Vec<_>>().join(", ");
     let mut text = format!(
         "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
@@ -448,7 +492,7 @@ fn not_allowed(gate: &Gate, decision: &Decision) -> String {
             gate.review().and_then(|review| review.problem.as_deref()).unwrap_or("it does not fit its schema");
         text = format!("`{}` cannot be accepted as it is: {problem}; edit it, or have it tried again", gate.key);
     }
-    text
+    Refusal::new(ErrorCode::NotAllowed, text)
 }
 
 fn article(kind: GateFor) -> &'static str {
@@ -463,8 +507,8 @@ fn article(kind: GateFor) -> &'static str {
     }
 }
 
-fn not_waiting(run: &Run, call: &Call) -> String {
-    format!("`{}` {}; {}", call.key, stands(call), what_waits(run))
+fn not_waiting(run: &Run, call: &Call) -> Refusal {
+    Refusal::new(ErrorCode::NotWaiting, format!("`{}` {}; {}", call.key, stands(call), what_waits(run)))
 }
 
 /// How a call stands, for messages.

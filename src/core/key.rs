@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::code::ErrorCode;
+
 /// One segment of a key: a step, and which item and iteration of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Segment {
@@ -49,6 +51,14 @@ pub struct Key(Vec<Segment>);
 pub struct BadKey {
     text: String,
     why: &'static str,
+}
+
+impl BadKey {
+    /// Its code: what is no key names no call.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::NoCall
+    }
 }
 
 /// Whether `text` may be the id of a step, task or field: a letter or `_`, then letters, digits, `_` and `-`.

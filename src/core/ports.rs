@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::code::ErrorCode;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
@@ -18,7 +19,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
-use super::run::{Run, Status};
+use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::task::Kind;
 use super::text::Untrusted;
@@ -37,7 +38,7 @@ pub trait Clock: Send + Sync {
 }
 
 /// Why the journal did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// Another process appended first; nothing was written. Read what is new and decide again.
     #[error("the run went on meanwhile: its journal is at event {head}")]
@@ -48,12 +49,46 @@ pub enum JournalError {
     /// Another process drives the run; nothing was written.
     #[error("another process drives the run now")]
     Superseded,
-    /// No such run, or more than one.
+    /// No such run.
     #[error("{0}")]
     NoRun(String),
+    /// No such lesson.
+    #[error("{0}")]
+    NoLesson(String),
+    /// A value, or a run, is larger than what is kept; nothing was written.
+    #[error("{0}")]
+    TooLarge(String),
+    /// A newer version of the program wrote it.
+    #[error("{0}")]
+    Newer(String),
     /// The store cannot be used: what happened, where, what to do.
     #[error("{0}")]
     Store(String),
+}
+
+impl JournalError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::Superseded => ErrorCode::DrivenElsewhere,
+            Self::NoRun(_) => ErrorCode::NoRun,
+            Self::NoLesson(_) => ErrorCode::Usage,
+            Self::TooLarge(_) => ErrorCode::TooLarge,
+            Self::Newer(_) => ErrorCode::Newer,
+            Self::Store(_) => ErrorCode::Store,
+        }
+    }
+}
+
+impl From<NotARun> for JournalError {
+    fn from(error: NotARun) -> Self {
+        match error {
+            NotARun::Damaged(_) => Self::Store(error.to_string()),
+            NotARun::Newer(_) => Self::Newer(error.to_string()),
+        }
+    }
 }
 
 /// Who appends.

@@ -130,11 +130,11 @@ pub(super) struct Ended {
 }
 
 /// Why the loop ends before its time: the journal cannot be used.
-pub(super) struct Lost(pub(super) String);
+pub(super) struct Lost(pub(super) JournalError);
 
 impl From<JournalError> for Lost {
     fn from(error: JournalError) -> Self {
-        Self(error.to_string())
+        Self(error)
     }
 }
 

@@ -1,27 +1,49 @@
 //! Why the engine did not do what it was asked to.
 
+use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::ports::JournalError;
 
 /// Why the engine did not do what it was asked to. Nothing has changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// The decision may not be made.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// There is no such run, or more than one.
+    /// There is no such run.
     #[error("{0}")]
     NoRun(String),
-    /// The store cannot be used.
+    /// More than one run is named.
     #[error("{0}")]
-    Store(String),
+    Ambiguous(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(JournalError),
+}
+
+impl EngineError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::NoRun(_) => ErrorCode::NoRun,
+            Self::Ambiguous(_) => ErrorCode::Ambiguous,
+            Self::Store(error) => error.code(),
+        }
+    }
 }
 
 impl From<JournalError> for EngineError {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::NoRun(message) => Self::NoRun(message),
-            other => Self::Store(other.to_string()),
+            JournalError::NoLesson(message) => Self::Refused(Refusal::new(ErrorCode::Usage, message)),
+            JournalError::Conflict { .. }
+            | JournalError::Superseded
+            | JournalError::TooLarge(_)
+            | JournalError::Newer(_)
+            | JournalError::Store(_) => Self::Store(error),
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::core::event::Recorded;
 use crate::core::key::Key;
 use crate::core::model::Delta;
+use crate::core::ports::JournalError;
 
 /// Something new in a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +39,8 @@ pub enum Rest {
     Over,
     /// It was paused or left.
     Paused,
-    /// The journal cannot be written; what happened and what to do.
-    Lost(String),
+    /// The journal cannot be written.
+    Lost(JournalError),
 }
 
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! What is kept beside the course of runs: lessons, unsaved texts; and runs that are removed.
 
+use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
 use crate::core::ports::Learned;
@@ -12,7 +13,7 @@ impl Engine {
     /// When it is driven, there is no such run, or the store cannot be used.
     pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
         if self.is_driven(run) {
-            return Err(EngineError::Refused(Refusal("the run is being driven; pause it first".to_owned())));
+            return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is being driven; pause it first").into());
         }
         self.shared.ports.journal.delete(run)?;
         let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));

@@ -38,6 +38,7 @@ pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
+use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, Refusal, What};
 use crate::core::event::{Event, PauseReason, Scope};
 use crate::core::form::WrittenForm;
@@ -161,7 +162,8 @@ impl Engine {
                 "no run's id begins or ends with `{name}`; `stepwell history` lists them"
             ))),
             _ => {
-                Err(EngineError::NoRun(format!("more than one run's id begins or ends with `{name}`; give more of it")))
+                let text = format!("more than one run's id begins or ends with `{name}`; give more of it");
+                Err(EngineError::Ambiguous(text))
             }
         }
     }
@@ -189,7 +191,7 @@ impl Engine {
         let kept = self.folded().take().filter(|kept| kept.id == run);
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
-            let mut run = Run::fold(run, &journal).map_err(|error| EngineError::Store(error.to_string()))?;
+            let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
             if run.calls.values().any(|call| call.workflow.is_none() && call.key.segments().len() > 1)
                 && let Ok(pinned) = self.definition(&run)
             {
@@ -282,7 +284,7 @@ impl Engine {
         let ports = &self.shared.ports;
         let lease = lease::Lease::take(&ports.state, run).map_err(|error| {
             let path = ports.state.lock(run);
-            EngineError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
+            JournalError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
         })?;
         let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
         let (orders, inbox) = mpsc::unbounded_channel();
@@ -331,7 +333,7 @@ impl Engine {
 
     fn knows_model(&self, model: &str) -> Result<(), EngineError> {
         let known = self.shared.ports.performer.knows_model(model);
-        known.map_err(|failure| EngineError::Refused(Refusal(failure.message)))
+        known.map_err(|failure| Refusal::new(ErrorCode::UnknownModel, failure.message).into())
     }
 
     /// Records a person's message in a conversation. It is committed when this returns.
@@ -382,7 +384,7 @@ impl Engine {
         let who = self.shared.ports.who.clone();
         self.append(run, move |run| {
             if run.status == Status::Cancelled {
-                return Err(Refusal("the run was cancelled; `rerun` or `fork` starts a new one from it".to_owned()));
+                return Err(Refusal::cancelled());
             }
             Ok(recover::failed_again(run, &who))
         })
@@ -487,14 +489,15 @@ impl Engine {
         self.remember(folded);
         let Some(gate) = gate.filter(|gate| gate.kind() == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
-            return Err(Refusal("another process drives the run: the secret must be typed there".to_owned()).into());
+            let text = "another process drives the run: the secret must be typed there";
+            return Err(Refusal::new(ErrorCode::DrivenElsewhere, text).into());
         }
         self.keep_secret(run, &gate, value)
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
         let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
-            return Err(Refusal("the secret's value must be a text".to_owned()).into());
+            return Err(Refusal::new(ErrorCode::InvalidInput, "the secret's value must be a text").into());
         };
         self.shared.ports.secrets.type_in(run, name, Secret::new(value));
         Ok(())

@@ -71,9 +71,9 @@ impl Driver {
     ) -> Result<(), Lost> {
         let answer = match self.decide(make) {
             Ok(answer) => answer,
-            Err(Lost(message)) => {
-                let _ = reply.send(Err(EngineError::Store(message.clone())));
-                return Err(Lost(message));
+            Err(Lost(error)) => {
+                let _ = reply.send(Err(EngineError::from(error.clone())));
+                return Err(Lost(error));
             }
         };
         let _ = reply.send(answer.map_err(EngineError::from));

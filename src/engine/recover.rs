@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::event::Event;
 use crate::core::id::RunId;
@@ -44,8 +45,8 @@ pub fn failed_again(run: &Run, who: &str) -> Vec<Event> {
 /// When it is over already.
 pub fn cancelled(run: &Run, who: &str) -> Result<Vec<Event>, Refusal> {
     match run.status {
-        Status::Cancelled => Err(Refusal("the run was cancelled already".to_owned())),
-        Status::Completed => Err(Refusal("the run is completed; there is nothing to cancel".to_owned())),
+        Status::Cancelled => Err(Refusal::new(ErrorCode::Over, "the run was cancelled already")),
+        Status::Completed => Err(Refusal::new(ErrorCode::Over, "the run is completed; there is nothing to cancel")),
         _ => Ok(vec![Event::RunCancelled { by: who.to_owned() }]),
     }
 }

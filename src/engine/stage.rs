@@ -102,7 +102,7 @@ impl Driver {
             }
             self.committed = self.run.seq;
         } else {
-            self.run = Run::fold(self.run.id, &events).map_err(|error| Lost(error.to_string()))?;
+            self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
             self.run.name_workflows(&self.settings.pinned);
             self.committed = self.run.seq;
             for starting in std::mem::take(&mut self.starting) {
@@ -112,7 +112,7 @@ impl Driver {
             self.session = self.flow.open(&self.run);
         }
         if self.run.newer {
-            return Err(Lost(Refusal::newer().0));
+            return Err(JournalError::Newer(Refusal::newer().message).into());
         }
         if self.run.definition != definition {
             self.take_definition()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::call::Call;
+use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::document::Said;
 use crate::core::event::{Created, Event, Lesson, Origin};
@@ -66,6 +67,18 @@ pub enum StartError {
     Engine(#[from] EngineError),
 }
 
+impl StartError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Inputs(_) => ErrorCode::InvalidInput,
+            Self::Definition(_) => ErrorCode::InvalidDefinition,
+            Self::Engine(error) => error.code(),
+        }
+    }
+}
+
 /// How many earlier runs of a session a new one remembers.
 const SESSION_RUNS: usize = 10;
 
@@ -89,7 +102,8 @@ impl Engine {
             return Err(EngineError::from(Refusal::newer()).into());
         }
         if old.call(&fork.at).is_none() {
-            return Err(EngineError::NoRun(format!("run {} has no call `{}`", old.id.short(), fork.at)).into());
+            let text = format!("run {} has no call `{}`", old.id.short(), fork.at);
+            return Err(EngineError::from(Refusal::new(ErrorCode::NoCall, text)).into());
         }
         let adopted = match old.kind {
             Kind::Workflow => standing_besides(&old, fork),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Refusal};
 use crate::core::event::{Event, FLOW};
 use crate::core::id::RunId;
@@ -93,13 +94,13 @@ impl Engine {
         // Whoever drives the run holds a session of the old definition.
         if self.is_driven(run.id) {
             let why = "the run is being driven with the definition that it keeps; pause it first";
-            return Err(Refusal(why.to_owned()).into());
+            return Err(Refusal::new(ErrorCode::DrivenElsewhere, why).into());
         }
         let definition = self.shared.ports.journal.pin(pinned)?;
         let by = self.shared.ports.who.clone();
         self.append(run.id, move |run| {
             if run.status == Status::Cancelled {
-                return Err(Refusal("the run was cancelled; `rerun` or `fork` starts a new one from it".to_owned()));
+                return Err(Refusal::cancelled());
             }
             let event = Event::RunUpdated { definition: definition.clone(), by: by.clone() };
             Ok(if run.definition == definition { Vec::new() } else { vec![event] })

@@ -30,7 +30,7 @@ impl Engine {
                         seen = new.last().map_or(seen, |recorded| recorded.seq);
                         feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
                     }
-                    Err(error) => return feed.publish(&[Update::Rested(Rest::Lost(error.to_string()))]),
+                    Err(error) => return feed.publish(&[Update::Rested(Rest::Lost(error))]),
                 }
                 // While nobody drives it, it changes only by a person's hand.
                 let driven = is_driven(&engine.shared.ports.state, run);

@@ -10,6 +10,7 @@ pub mod json;
 mod markdown;
 mod pdf;
 
+use crate::core::code::ErrorCode;
 use crate::core::run::Run;
 use crate::core::text::visible;
 
@@ -118,6 +119,16 @@ pub enum ExportError {
          has all of it, and print that from a browser", code = u32::from(*.0)
     )]
     Letter(char),
+}
+
+impl ExportError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoResult { .. } | Self::Letter(_) => ErrorCode::NotAllowed,
+        }
+    }
 }
 
 /// Writes a run: as text in UTF-8 that ends with a line break, or as the bytes of a PDF.

@@ -70,12 +70,30 @@ impl Lacks {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub(super) class: FailureClass,
+    /// What tells more exactly what to do than the class.
+    pub(super) cause: Option<Cause>,
     pub(super) text: String,
+}
+
+/// What a person can do something about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing listens at the address.
+    Unreachable,
+    /// It answers from another address.
+    Redirected,
+    /// It knows no such path or model.
+    NotFound,
 }
 
 impl Trouble {
     pub(super) fn new(class: FailureClass, text: impl Into<String>) -> Self {
-        Self { class, text: text.into() }
+        Self { class, cause: None, text: text.into() }
+    }
+
+    /// This trouble with its cause.
+    pub(super) fn because(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 
     /// A frame that is not what the protocol says.

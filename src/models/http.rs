@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::core::failure::FailureClass;
 
-use super::dialect::Trouble;
+use super::dialect::{Cause, Trouble};
 
 /// A host that does not answer a connection for so long is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -83,8 +83,12 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// What an error of the client means.
 pub(super) fn broken(error: reqwest::Error) -> Trouble {
     let error = error.without_url();
-    let what = if error.is_connect() { "could not be reached" } else { "broke the connection" };
-    Trouble::new(FailureClass::Network, format!("{what} ({})", chain(&error)))
+    let trouble = |what| Trouble::new(FailureClass::Network, format!("{what} ({})", chain(&error)));
+    if error.is_connect() {
+        trouble("could not be reached").because(Cause::Unreachable)
+    } else {
+        trouble("broke the connection")
+    }
 }
 
 /// What an answer with a status other than 200 means. `body` is what came with it.
@@ -115,10 +119,11 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Tr
     if status.is_redirection() {
         // Said as it came: the address is the server's, and the key was not sent there.
         let to = headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-        return Trouble::new(class, format!("redirects to {to}, which is not followed"));
+        return Trouble::new(class, format!("redirects to {to}, which is not followed")).because(Cause::Redirected);
     }
     let said = if said.is_empty() { "nothing more".to_owned() } else { said };
-    Trouble::new(class, format!("answered {status}: {said}"))
+    let trouble = Trouble::new(class, format!("answered {status}: {said}"));
+    if status == StatusCode::NOT_FOUND { trouble.because(Cause::NotFound) } else { trouble }
 }
 
 /// The words in an error's body: of JSON the message, else the text itself.

@@ -11,7 +11,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::secret::{Redactor, Secret};
 use crate::core::text::visible;
 
-use super::dialect::{Dialect, Lacks, Trouble};
+use super::dialect::{Cause, Dialect, Lacks, Trouble};
 use super::limits::Limits;
 use crate::core::settings::{ProviderKind, ProviderSettings};
 
@@ -212,9 +212,11 @@ impl Provider {
     fn what_to_do(&self, trouble: &Trouble, model: &str) -> String {
         let name = &self.name;
         let local = self.settings.kind == ProviderKind::Ollama;
-        match trouble.class {
-            FailureClass::Auth if self.typed().is_some() => "It is the key that was typed: type another.".to_owned(),
-            FailureClass::Auth => match (self.key_variable(), &self.settings.api_key_command) {
+        match (trouble.class, trouble.cause) {
+            (FailureClass::Auth, _) if self.typed().is_some() => {
+                "It is the key that was typed: type another.".to_owned()
+            }
+            (FailureClass::Auth, _) => match (self.key_variable(), &self.settings.api_key_command) {
                 (_, Some(argv)) => {
                     let program = argv.first().map_or("", String::as_str);
                     format!("Check the key that `{program}` prints (api_key_command of [providers.{name}]).")
@@ -222,29 +224,31 @@ impl Provider {
                 (Some(variable), None) => format!("Set {variable} to a key that is valid there, then start again."),
                 (None, None) => format!("Set api_key_env or api_key_command under [providers.{name}]."),
             },
-            FailureClass::RateLimit => {
+            (FailureClass::RateLimit, _) => {
                 "Wait, lower requests_per_minute or max_concurrency, or name a fallback.".to_owned()
             }
-            FailureClass::Network if local && trouble.text.contains("could not be reached") => {
+            (FailureClass::Network, Some(Cause::Unreachable)) if local => {
                 "Is Ollama running? Start it with `ollama serve`.".to_owned()
             }
-            FailureClass::Network => format!("Check the connection and the base_url of [providers.{name}]."),
-            FailureClass::Timeout => {
+            (FailureClass::Network, _) => format!("Check the connection and the base_url of [providers.{name}]."),
+            (FailureClass::Timeout, _) => {
                 format!("Try again, or raise first_token_timeout or idle_timeout under [providers.{name}].")
             }
-            FailureClass::TooLong => "Shorten the prompt, or take a model with a longer context.".to_owned(),
-            FailureClass::BadRequest if local && trouble.text.contains("not found") => {
+            (FailureClass::TooLong, _) => "Shorten the prompt, or take a model with a longer context.".to_owned(),
+            (FailureClass::BadRequest, Some(Cause::NotFound)) if local => {
                 format!("Get the model with `ollama pull {model}`.")
             }
-            FailureClass::BadRequest if trouble.text.starts_with("redirects") => {
+            (FailureClass::BadRequest, Some(Cause::Redirected)) => {
                 format!("Set base_url of [providers.{name}] to the final address.")
             }
-            FailureClass::BadRequest if self.settings.kind == ProviderKind::OpenAi && trouble.text.contains("404") => {
+            (FailureClass::BadRequest, Some(Cause::NotFound)) if self.settings.kind == ProviderKind::OpenAi => {
                 format!(
                     "Check the model `{model}`, and that the base_url of [providers.{name}] ends in /v1 if it should."
                 )
             }
-            FailureClass::BadRequest => format!("Check the model `{model}` and the settings of [providers.{name}]."),
+            (FailureClass::BadRequest, _) => {
+                format!("Check the model `{model}` and the settings of [providers.{name}].")
+            }
             _ => "Try again, or name a fallback.".to_owned(),
         }
     }

@@ -29,7 +29,7 @@ struct Part {
 pub(super) fn insert(tx: &Connection, place: i64, at: i64, event: &Event) -> Result<(), Fault> {
     let mut json = serde_json::to_string(event)?;
     if nests_too_deep(&json) {
-        return Err(Fault::Said(format!("a value that is nested more than {DEEPEST} deep is not kept")));
+        return Err(Fault::TooLarge(format!("a value that is nested more than {DEEPEST} deep is not kept")));
     }
     let mut parts = Vec::new();
     if json.len() >= LARGE {

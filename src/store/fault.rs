@@ -19,6 +19,10 @@ pub(super) enum Fault {
     Journal(JournalError),
     /// Already told in full but for the place.
     Said(String),
+    /// Larger than what is kept; told in full but for the place.
+    TooLarge(String),
+    /// A newer version of the program wrote it; told in full but for the place.
+    Newer(String),
     /// What the file holds is not what was written: where.
     Damaged(String),
 }
@@ -76,6 +80,8 @@ impl Fault {
         let text = match self {
             Self::Journal(error) => return error,
             Self::Said(text) => format!("the store {place}: {text}"),
+            Self::TooLarge(text) => return JournalError::TooLarge(format!("the store {place}: {text}")),
+            Self::Newer(text) => return JournalError::Newer(format!("the store {place}: {text}")),
             Self::Json(error) => format!(
                 "the store {place} holds something that this program cannot read ({error}): \
                  was it written by a newer version? Update stepwell"

@@ -43,7 +43,7 @@ pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), 
     };
     if changed == 0 {
         let text = format!("there is no lesson {id}; `stepwell learned` lists them");
-        return Err(JournalError::NoRun(text).into());
+        return Err(JournalError::NoLesson(text).into());
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ fn check_version(connection: &Connection, migrations: Migrations) -> Result<usiz
     }
     match usize::try_from(version) {
         Ok(version) if version <= migrations.len() => Ok(version),
-        _ => Err(Fault::Said(format!(
+        _ => Err(Fault::Newer(format!(
             "it has schema {version}, this program knows up to {}. It was written by a newer version: update stepwell",
             migrations.len()
         ))),

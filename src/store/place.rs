@@ -34,7 +34,7 @@ impl Span {
 pub(super) fn place(n: i64, seq: u64) -> Result<i64, Fault> {
     match i64::try_from(seq) {
         Ok(seq) if seq < (1 << BITS) => Ok((n << BITS) | seq),
-        _ => Err(Fault::Said(format!("a run cannot have more than {} events: start another", (1 << BITS) - 1))),
+        _ => Err(Fault::TooLarge(format!("a run cannot have more than {} events: start another", (1 << BITS) - 1))),
     }
 }
 

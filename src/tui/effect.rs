@@ -1,5 +1,16 @@
-//! Effects: what `update` wants done, as data. The runtime does what concerns the terminal; the rest goes to the engine
-//! and the catalog, and its outcome comes back as a message.
+//! Effects: what `update` asks for, as data, sorted by who performs it. Each kind is matched in one place and without a
+//! wildcard, so that the compiler leads whoever adds one to the place that performs it.
+//!
+//! | kind | what it does | performed by |
+//! |---|---|---|
+//! | [`Go`] | changes which screens and layers are there | the app: `Interface::go` |
+//! | [`Terminal`] | concerns the terminal itself | the stage: `Stage::perform` |
+//! | [`Change`] | changes a run, in the order in which it was asked for | the desk: `Desk::change` |
+//! | [`Opening`] | makes something ready that then takes the screen | the desk: `Desk::open` |
+//! | [`Errand`] | looks something up or leaves something behind, and changes no run | the desk: `Desk::run` |
+//!
+//! Screens and layers give [`Effect`]s. The app performs its own and hands the others on as [`Order`]s; what comes of
+//! those, if anything, comes back as a message.
 
 use std::sync::Arc;
 
@@ -15,13 +26,80 @@ use crate::core::settings::Connection;
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
 
-/// Where a text that is edited outside goes when it comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// The editor or the instruction that is open on the screen.
-    Layer,
-    /// A field of the form, by its place.
-    Field(usize),
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// By the app.
+    Go(Go),
+    /// By the stage.
+    Terminal(Terminal),
+    /// By the desk, one after the other.
+    Change(Change),
+    /// By the desk; the answer takes the screen.
+    Open(Opening),
+    /// By the desk, beside all else.
+    Errand(Errand),
+}
+
+/// What the app leaves to others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// The loop ends.
+    Quit,
+    /// For the stage.
+    Terminal(Terminal),
+    /// For the desk.
+    Desk(Request),
+}
+
+/// What the desk is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Changes a run.
+    Change(Change),
+    /// Makes something ready that then takes the screen; the answer names the ticket.
+    Open(Ticket, Opening),
+    /// Changes no run.
+    Errand(Errand),
+}
+
+/// Names what is to take the screen: if the person has given it up meanwhile, it does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticket(pub u64);
+
+/// A way to another screen, or a layer above this one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Go {
+    /// Where the person came from.
+    Back,
+    /// All that waits.
+    Inbox,
+    /// Everything ever produced.
+    History,
+    /// The history of one task.
+    HistoryOf(String),
+    /// A run.
+    Run(RunId),
+    /// A run, at a call.
+    Call(RunId, Key),
+    /// The next open run.
+    NextRun,
+    /// The form to start this run's task again.
+    RunAgain,
+    /// What may follow this run's result.
+    FollowUp,
+    /// The models that could be connected.
+    Connect,
+    /// The form for a server that was not found.
+    OtherServer,
+    /// A model is tried, and its screen says so; when it answers, the config is written, and it answers from then on.
+    Try(Arc<Connection>),
+    /// The form that the selected call asks for.
+    Answer,
+    /// A layer above the screen.
+    Above(Box<Above>),
+    /// Away, and this becomes of the runs that are going here.
+    Leave(Leaving),
 }
 
 /// What becomes of the runs that are going here when the person leaves.
@@ -33,79 +111,46 @@ pub enum Leaving {
     GoOn,
 }
 
-/// How a call that is broken off is tried again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Again {
-    /// What to do differently.
-    pub instruction: String,
-    /// How far that reaches.
-    pub scope: Scope,
-    /// The model, when it is to be another.
-    pub model: Option<String>,
-}
-
-/// A way to another screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Go {
-    /// Where the person came from.
-    Back,
-    /// All that waits.
-    Inbox,
-    /// Everything ever produced.
-    History,
-    /// The next open run.
-    NextRun,
-    /// The form to start this run's task again.
-    RunAgain,
-    /// What may follow this run's result.
-    FollowUp,
-    /// The models that could be connected.
-    Connect,
-    /// The form for a server that was not found.
-    OtherServer,
-    /// The form that the selected call asks for.
-    Answer,
-}
-
-/// Something to be done.
+/// What concerns the terminal itself.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Go to another screen.
-    Go(Go),
-    /// Start a task.
-    Start {
-        /// The task's id.
-        task: String,
-        /// The inputs, an object.
-        inputs: Value,
-        /// The secrets that were typed rather than referred to, by input.
-        secrets: Vec<(String, Secret)>,
-    },
-    /// Open a run on its screen.
-    OpenRun(RunId),
-    /// Open a task: its form, or straight away when it has no inputs.
-    OpenTask(String),
-    /// Open a task's form with this filled in, an object.
-    OpenTaskWith(String, Value),
-    /// Start a plain chat with this.
-    Ask(String),
-    /// Start a task with a text in its first text input.
-    RunWith {
-        /// The task's id.
-        task: String,
+pub enum Terminal {
+    /// Take a text to `$EDITOR`.
+    OpenEditor {
+        /// Where it goes when it comes back.
+        purpose: Purpose,
         /// The text.
-        text: Untrusted,
+        text: String,
+        /// The end of the file's name, which tells editors its kind: `md`, `json`.
+        extension: &'static str,
     },
-    /// Have a conversation's document written with what is known.
-    WriteAnyway(RunId),
-    /// Watch a run: its snapshot, then what is new.
-    Subscribe(RunId),
-    /// Watch it no more; the run goes on.
-    Unsubscribe(RunId),
+    /// Put a text into the clipboard.
+    Copy(String),
+    /// Tell a person who looks elsewhere.
+    Notify(Untrusted),
+    /// Set the window's title.
+    Title(Untrusted),
+    /// Stop the process as Ctrl-Z does.
+    Suspend,
+}
+
+/// Where a text that is edited outside goes when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The editor or the instruction that is open on the screen.
+    Layer,
+    /// A field of the form, by its place.
+    Field(usize),
+}
+
+/// What changes a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
     /// Decide.
     Decide(RunId, Decision),
     /// Say something in a conversation.
     Message(RunId, String),
+    /// Have a conversation's document written with what is known.
+    WriteAnyway(RunId),
     /// A version of a document by the person, made from the version that was seen.
     EditDocument {
         /// The run.
@@ -128,17 +173,6 @@ pub enum Effect {
         /// How it is tried again.
         again: Option<Again>,
     },
-    /// Ask which models could make this call.
-    ListModels(RunId, Key),
-    /// A model was picked for a call: said to its screen, once the person agrees to it if they have to.
-    PickModel {
-        /// The run.
-        run: RunId,
-        /// The call, or a step.
-        key: Key,
-        /// A role or `PROVIDER/MODEL`.
-        model: String,
-    },
     /// Have later attempts made by another model.
     ChooseModel {
         /// The run.
@@ -159,6 +193,17 @@ pub enum Effect {
     },
     /// Pause a run.
     Pause(RunId),
+    /// Have a run that is paused or failed go on.
+    GoOn(RunId),
+    /// Give a run another title.
+    Rename {
+        /// The run.
+        run: RunId,
+        /// The title.
+        title: String,
+    },
+    /// Delete a run for good.
+    Delete(RunId),
     /// Keep unsaved text with the run; `None` forgets it.
     KeepDraft {
         /// The run.
@@ -168,79 +213,51 @@ pub enum Effect {
         /// The text.
         text: Option<String>,
     },
-    /// Ask for the paths that begin like this.
-    Complete {
-        /// The field, by its place.
-        field: usize,
-        /// What is typed.
-        typed: String,
-    },
-    /// Write a text to a file that does not exist yet.
-    WriteFile {
-        /// The path, as typed.
-        path: String,
+}
+
+/// How a call that is broken off is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// What to do differently.
+    pub instruction: String,
+    /// How far that reaches.
+    pub scope: Scope,
+    /// The model, when it is to be another.
+    pub model: Option<String>,
+}
+
+/// What is made ready and then takes the screen: a run, a form, a choice, a comparison, a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opening {
+    /// A run.
+    Run(RunId),
+    /// A task: its form, or its run straight away when it has no inputs.
+    Task(String),
+    /// A task's form with this filled in, an object.
+    TaskWith(String, Value),
+    /// A plain chat that begins with this.
+    Chat(String),
+    /// A task with a text in its first text input.
+    RunWith {
+        /// The task's id.
+        task: String,
         /// The text.
         text: Untrusted,
     },
-    /// Take a text to `$EDITOR`.
-    OpenEditor {
-        /// Where it goes when it comes back.
-        purpose: Purpose,
-        /// The text.
-        text: String,
-        /// The end of the file's name, which tells editors its kind: `md`, `json`.
-        extension: &'static str,
+    /// The run of a task that is started.
+    Start {
+        /// The task's id.
+        task: String,
+        /// The inputs, an object.
+        inputs: Value,
+        /// The secrets that were typed rather than referred to, by input.
+        secrets: Vec<(String, Secret)>,
     },
-    /// Put a text into the clipboard.
-    Copy(String),
-    /// Tell a person who looks elsewhere.
-    Notify(Untrusted),
-    /// Set the window's title.
-    Title(Untrusted),
-    /// Stop the process as Ctrl-Z does.
-    Suspend,
-    /// Ask for the open runs again.
-    ListRuns,
-    /// Ask for the tasks again.
-    ListTasks,
-    /// Look for models that could be connected.
-    FindModels,
-    /// Try a model; when it answers, write the config, and have it answer from then on.
-    Connect(Arc<Connection>),
-    /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
-    ListWaiting {
-        /// Whether nothing is known yet.
-        anew: bool,
-    },
-    /// The person agreed to a provider that was only found.
-    Agree {
-        /// The provider.
-        provider: String,
-        /// What was to be done when that was asked.
-        then: Box<Effect>,
-    },
-    /// Have a run that is paused or failed go on.
-    GoOn(RunId),
-    /// Leave, and do this with the runs that are going here.
-    Leave(Leaving),
-    /// Open a layer above the screen.
-    Open(Box<Above>),
-    /// Look in the history; the rows come as a message that names the ticket. Only the newest ticket counts.
-    Search {
-        /// Names the question.
-        ticket: u64,
-        /// What to look for.
-        query: HistoryQuery,
-    },
-    /// Show the history of one task.
-    HistoryOf(String),
-    /// Open a run at a call.
-    OpenCall(RunId, Key),
     /// The form to run a run's task again, with its inputs filled in.
     RunAgain(RunId),
     /// The choice of what may follow a run's result.
     FollowUps(RunId),
-    /// Start a task with a result in one of its inputs: its form with that filled in, or straight away.
+    /// A task with a result in one of its inputs: its form with that filled in, or its run straight away.
     FollowUp {
         /// The task's id.
         task: String,
@@ -249,14 +266,64 @@ pub enum Effect {
         /// The result.
         text: Untrusted,
     },
-    /// Compare the results of two runs, the earlier first.
-    CompareRuns(RunId, RunId),
-    /// Give a run another title.
-    Rename {
+    /// A comparison of the results of two runs, the earlier first.
+    Compare(RunId, RunId),
+    /// The choice of the models that could make a call.
+    Models(RunId, Key),
+    /// The model that was picked for a call: said to its screen, once the person agrees to it if they have to.
+    PickModel {
         /// The run.
         run: RunId,
-        /// The title.
-        title: String,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
+    /// What was to be opened when the person was asked whether a provider that was only found may be used: they agreed.
+    Agreed {
+        /// The provider.
+        provider: String,
+        /// What was to be opened.
+        then: Box<Opening>,
+    },
+}
+
+/// What changes no run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    /// Ask for the open runs again.
+    ListRuns,
+    /// Ask for the tasks again.
+    ListTasks,
+    /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
+    ListWaiting {
+        /// Whether nothing is known yet.
+        anew: bool,
+    },
+    /// Look in the history; the rows come as a message that names the ticket. Only the newest ticket counts.
+    Search {
+        /// Names the question.
+        ticket: u64,
+        /// What to look for.
+        query: HistoryQuery,
+    },
+    /// Ask for the paths that begin like this.
+    Complete {
+        /// The field, by its place.
+        field: usize,
+        /// What is typed.
+        typed: String,
+    },
+    /// Look for models that could be connected.
+    FindModels,
+    /// Try a model; when it answers, write the config, and have it answer from then on.
+    Connect(Arc<Connection>),
+    /// Write a text to a file that does not exist yet.
+    WriteFile {
+        /// The path, as typed.
+        path: String,
+        /// The text.
+        text: Untrusted,
     },
     /// Write a run's result to a file that does not exist yet, in the format that the path's end names.
     Export {
@@ -265,8 +332,18 @@ pub enum Effect {
         /// The path, as typed.
         path: String,
     },
-    /// Delete a run for good.
-    Delete(RunId),
-    /// Leave.
-    Quit,
+    /// Watch a run no more; it goes on.
+    Unsubscribe(RunId),
+}
+
+impl From<Change> for Order {
+    fn from(change: Change) -> Self {
+        Self::Desk(Request::Change(change))
+    }
+}
+
+impl From<Errand> for Order {
+    fn from(errand: Errand) -> Self {
+        Self::Desk(Request::Errand(errand))
+    }
 }

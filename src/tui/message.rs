@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseEvent};
 use serde_json::Value;
 
-use super::effect::{Effect, Purpose};
+use super::effect::{Opening, Purpose, Request, Ticket};
 use super::layers::Above;
 use super::screens::home::TaskRow;
 use crate::core::event::PauseReason;
@@ -93,26 +93,15 @@ pub enum Message {
     Found(Vec<Found>),
     /// A model was connected; what is to be said.
     Connected(String),
-    /// A run was opened.
-    Opened(Box<Opened>),
-    /// A task wants to be filled in.
-    Form(Box<FormOf>),
-    /// Before this is done a person must agree to a model that was only found.
-    Consent {
-        /// The model.
-        choice: ModelChoice,
-        /// What is done then.
-        then: Box<Effect>,
-    },
+    /// What was asked for with that ticket is ready, and takes the screen.
+    Ready(Ticket, Ready),
     /// Something was not done: what, and why.
     NotDone {
         /// It.
-        effect: Box<Effect>,
+        request: Box<Request>,
         /// What happened and what to do.
         why: String,
     },
-    /// A layer is to lie above the screen.
-    Open(Box<Above>),
     /// Another model was picked for a call.
     Model {
         /// The run.
@@ -124,6 +113,33 @@ pub enum Message {
     },
     /// The process is to end: a signal, or the terminal went away.
     Ending(PauseReason),
+}
+
+/// What takes the screen.
+#[derive(Clone, Debug)]
+pub enum Ready {
+    /// A run.
+    Run(Box<Opened>),
+    /// The form of a task.
+    Form(Box<FormOf>),
+    /// A layer above the screen.
+    Above(Box<Above>),
+    /// A question: before this is opened a person must agree to a model that was only found.
+    Consent {
+        /// The model.
+        choice: ModelChoice,
+        /// What is opened then.
+        then: Box<Opening>,
+    },
+    /// The model that was picked for a call.
+    Model {
+        /// The run.
+        run: RunId,
+        /// The call, or a step.
+        key: Key,
+        /// A role or `PROVIDER/MODEL`.
+        model: String,
+    },
 }
 
 /// A run to be shown.
@@ -175,9 +191,7 @@ impl Message {
                 | Self::Edited(..)
                 | Self::Tasks(_)
                 | Self::Rows { .. }
-                | Self::Opened(_)
-                | Self::Form(_)
-                | Self::Open(_)
+                | Self::Ready(..)
                 | Self::Completions { .. }
         )
     }

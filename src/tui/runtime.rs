@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 use super::canvas::Seen;
-use super::effect::Effect;
+use super::effect::{Order, Request, Terminal};
 use super::frame::Frames;
 use super::message::Message;
 
@@ -18,7 +18,7 @@ const BATCH: usize = 256;
 /// What decides: a model with its `update`.
 pub trait App {
     /// Takes a message. Gives what is to be done, and whether what is shown changed.
-    fn update(&mut self, message: Message) -> (Vec<Effect>, bool);
+    fn update(&mut self, message: Message) -> (Vec<Order>, bool);
 
     /// What the last frame showed.
     fn saw(&mut self, seen: Seen);
@@ -41,11 +41,14 @@ pub trait Stage<A> {
     /// When the terminal went away.
     fn draw(&mut self, app: &A) -> Result<Seen, Self::Error>;
 
-    /// Does something; a message may be the outcome.
+    /// Does what concerns the terminal; a message may be the outcome.
     ///
     /// # Errors
     /// When the terminal went away. What a person can put right comes as a message.
-    fn perform(&mut self, effect: Effect) -> Result<Option<Message>, Self::Error>;
+    fn perform(&mut self, terminal: Terminal) -> Result<Option<Message>, Self::Error>;
+
+    /// Asks for what is done elsewhere; the outcome comes through the mailbox.
+    fn ask(&mut self, request: Request);
 
     /// The time, as a message.
     fn tick(&self) -> Message;
@@ -91,17 +94,18 @@ pub async fn run<A: App, S: Stage<A>>(
         }
         while let Some(message) = messages.pop_front() {
             let awaited = message.is_awaited();
-            let (effects, changed) = app.update(message);
+            let (orders, changed) = app.update(message);
             match (changed, awaited) {
                 (true, true) => frames.request_now(),
                 (true, false) => frames.request(),
                 (false, _) => {}
             }
-            for effect in effects {
-                if effect == Effect::Quit {
-                    return Ok(());
+            for order in orders {
+                match order {
+                    Order::Quit => return Ok(()),
+                    Order::Terminal(terminal) => messages.extend(stage.perform(terminal)?),
+                    Order::Desk(request) => stage.ask(request),
                 }
-                messages.extend(stage.perform(effect)?);
             }
         }
     }
@@ -127,12 +131,12 @@ mod tests {
     }
 
     impl App for Counter {
-        fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        fn update(&mut self, message: Message) -> (Vec<Order>, bool) {
             self.updates += 1;
             match message {
-                Message::Key(_) => (vec![Effect::Quit], false),
+                Message::Key(_) => (vec![Order::Quit], false),
                 Message::Focus(_) => (vec![], false),
-                Message::Done(_) => (vec![Effect::Copy("x".to_owned())], true),
+                Message::Done(_) => (vec![Order::Terminal(Terminal::Copy("x".to_owned()))], true),
                 _ => (vec![], true),
             }
         }
@@ -160,10 +164,11 @@ mod tests {
             self.draws += 1;
             Ok(Seen::default())
         }
-        fn perform(&mut self, _: Effect) -> Result<Option<Message>, Self::Error> {
+        fn perform(&mut self, _: Terminal) -> Result<Option<Message>, Self::Error> {
             self.performed += 1;
             Ok(Some(Message::Resize(1, 1)))
         }
+        fn ask(&mut self, _: Request) {}
         fn tick(&self) -> Message {
             Message::Focus(true)
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepwell::core::call::{AttemptStatus, Call, CallStatus};
+use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::What;
 use stepwell::core::event::PauseReason;
 use stepwell::core::gate::GateFor;
@@ -132,7 +133,7 @@ async fn what_a_transform_gives_must_fit_its_schema() {
     assert_eq!(waiting(&state, GateFor::Review), ["n"]);
     assert!(state.waiting().next().unwrap().review().is_some_and(|review| review.problem.is_some()));
     let wrong = house.engine.decide(run, house::decision("n", What::Edit { output: json!("x"), accept: true })).await;
-    assert!(house::refused(wrong).contains("does not fit its schema"));
+    assert_eq!(house::refused(wrong), ErrorCode::InvalidInput);
     let state = house.decide(run, "n", What::Edit { output: json!(3), accept: true }).await;
     assert_eq!(body(&state), "3");
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use stepwell::core::call::AttemptStatus;
+use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::What;
 use stepwell::core::event::Event;
 use stepwell::core::gate::GateFor;
@@ -53,7 +54,7 @@ async fn a_decision_about_what_only_another_process_knows_of_is_taken() {
     assert_eq!(body(&house.engine.load(run).unwrap()), "mine");
     let mut late = decision("a", What::Accept);
     late.version = Some(1);
-    assert!(refused(house.engine.decide(run, late).await).contains("already"));
+    assert_eq!(refused(house.engine.decide(run, late).await), ErrorCode::NotWaiting);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::{Decision, What};
 use stepwell::core::event::{Event, Measured};
 use stepwell::core::failure::Failure;
@@ -288,9 +289,10 @@ pub fn body(run: &Run) -> &str {
     run.result.as_ref().unwrap().body.data()
 }
 
-pub fn refused(result: Result<(), EngineError>) -> String {
+/// The code of what must have been refused.
+pub fn refused(result: Result<(), EngineError>) -> ErrorCode {
     match result {
-        Err(EngineError::Refused(refusal)) => refusal.0,
+        Err(EngineError::Refused(refusal)) => refusal.code,
         other => panic!("not refused but {other:?}"),
     }
 }

@@ -1,10 +1,11 @@
 //! A run that a later version takes a hand in is left to it.
 
 use serde_json::json;
+use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::What;
 use stepwell::core::event::Event;
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
+use stepwell::core::ports::{Append, Journal as _, JournalError, Stands, Writer};
 use stepwell::engine::Rest;
 
 use super::house::{House, decision, prompt, rested, shout};
@@ -32,7 +33,7 @@ async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
     let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
     write(&house, run);
     let head = house.store.head(run).unwrap();
-    assert!(house.engine.drive(run).unwrap_err().to_string().contains("newer version"));
+    assert_eq!(house.engine.drive(run).unwrap_err().code(), ErrorCode::Newer);
     assert!(!house.engine.is_driven(run));
     for refused in [
         house.engine.decide(run, decision("a", What::Accept)).await,
@@ -40,7 +41,7 @@ async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
         house.engine.take_up(run).await,
         house.engine.cancel(run).await,
     ] {
-        assert!(refused.unwrap_err().to_string().contains("newer version"));
+        assert_eq!(refused.unwrap_err().code(), ErrorCode::Newer);
     }
     assert_eq!(house.store.head(run).unwrap(), head);
     assert!(house.engine.subscribe(run).unwrap().0.newer);
@@ -61,6 +62,6 @@ async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it(
             rest => break rest,
         }
     };
-    assert!(format!("{rest:?}").contains("newer version"), "{rest:?}");
+    assert!(matches!(rest, Rest::Lost(JournalError::Newer(_))), "{rest:?}");
     assert_eq!(house.store.head(run).unwrap(), head);
 }

@@ -39,6 +39,20 @@ async fn a_prompt_that_is_too_long_is_too_long() {
 }
 
 #[tokio::test]
+async fn what_to_do_goes_by_the_status_and_not_by_words_that_the_server_chose() {
+    for (kind, status, says, advice) in [
+        (ProviderKind::OpenAi, 404, "nothing here", "/v1"),
+        (ProviderKind::OpenAi, 400, "the tool 404 does not exist", "settings"),
+        (ProviderKind::Ollama, 404, "no such model", "ollama pull"),
+        (ProviderKind::Ollama, 400, "the option was not found", "settings"),
+    ] {
+        let server = ModelServer::start([Reply::status(status).body(says)]);
+        let failed = fails(config(vec![("p", provider(kind, &server))])).await;
+        assert!(failed.failure.message.contains(advice), "{kind:?} {status}: {}", failed.failure.message);
+    }
+}
+
+#[tokio::test]
 async fn nobody_listening_is_a_network_failure_with_advice() {
     let settings = ProviderSettings {
         kind: ProviderKind::Ollama,

@@ -14,7 +14,7 @@ use super::common::*;
 
 /// The text of the error, which must be of the store and name the file.
 fn told(error: &JournalError, path: &Path) -> String {
-    assert!(matches!(error, JournalError::Store(_)), "{error:?}");
+    assert!(matches!(error, JournalError::Store(_) | JournalError::Newer(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");
     text

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -98,6 +99,21 @@ impl Home {
         let run = self.show("last");
         let calls = run["calls"].as_array().unwrap();
         calls.iter().find(|call| call["key"] == key).unwrap_or_else(|| panic!("no call {key} in {run:#}")).clone()
+    }
+}
+
+impl Drop for Home {
+    /// What a test left running ends with it. A program that waits for ever would keep all that it inherited, and those
+    /// who wait for that would wait for ever, too.
+    fn drop(&mut self) {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return };
+        for process in processes.flatten() {
+            let is_here = std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(self.path()));
+            let id = process.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
+            if let (true, Some(id)) = (is_here, id) {
+                let _ = kill_process(id, Signal::KILL);
+            }
+        }
     }
 }
 

@@ -40,7 +40,7 @@ async fn ask(asker: &mut Asker<'_>, field: &Field) -> Result<Value, Away> {
         if typed.trim().is_empty() && !field.required {
             return Ok(Value::Null);
         }
-        match read_value(field, &typed).and_then(|value| field.validate(&value)) {
+        match read_value(field, &typed).map_err(|why| why.message).and_then(|value| field.validate(&value)) {
             Ok(value) => return Ok(value),
             Err(why) => out::say(&format!("That will not do: {why}")),
         }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::out;
 use crate::cli::problem::Problem;
+use crate::core::code::ErrorCode;
 
 /// The person, or the terminal, went away from a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,10 @@ impl Signals {
     /// # Errors
     /// When the system does not give them.
     pub fn new() -> Result<Self, Problem> {
-        let take = |kind| signal(kind).map_err(|error| Problem::usage(format!("signals cannot be taken: {error}")));
+        let take = |kind| {
+            signal(kind)
+                .map_err(|error| Problem::refused(ErrorCode::Store, format!("signals cannot be taken: {error}")))
+        };
         Ok(Self {
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,

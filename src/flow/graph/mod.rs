@@ -1,7 +1,7 @@
 //! The graph: steps that begin as soon as what they depend on has ended.
 //!
 //! `scope` and `slot` say how far each step and item has come, `view` is what later steps see. What a step is asked to
-//! do and how that is held against the journal is shared with scripts: [`super::plan`], [`super::work`], [`super::memo`].
+//! do and how that is held against the journal is shared with scripts: `flow::plan`, `flow::work`, `flow::memo`.
 
 mod before;
 mod claims;

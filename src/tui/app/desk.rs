@@ -19,11 +19,24 @@ use crate::core::decide::Decision;
 use crate::core::event::{PauseReason, Scope};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
-use crate::core::run::Status;
+use crate::core::run::{Run, Status};
 use crate::core::settings::Settings;
-use crate::engine::Engine;
-use crate::tui::effect::Effect;
-use crate::tui::message::Message;
+use crate::engine::{Engine, Subscription};
+use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
+use crate::tui::message::{Message, Ready};
+
+/// What was made ready for the screen.
+pub struct Made {
+    pub ready: Ready,
+    /// The run that it shows, with what is told of it from now on unless it is watched already.
+    pub run: Option<(Arc<Run>, Option<Subscription>)>,
+}
+
+impl From<Ready> for Made {
+    fn from(ready: Ready) -> Self {
+        Self { ready, run: None }
+    }
+}
 
 /// What was opened.
 pub struct Rooms {
@@ -52,9 +65,9 @@ pub struct Inner {
     /// When the journal was written last as it was looked at for Home, and for the inbox.
     stamps: Mutex<[Option<Stamp>; 2]>,
     pub waited: Mutex<Waited>,
-    writes: mpsc::UnboundedSender<Effect>,
+    changes: mpsc::UnboundedSender<Change>,
     /// The newest search.
-    searches: watch::Sender<Option<Effect>>,
+    searches: watch::Sender<Option<Errand>>,
     /// Where all this is done.
     threads: Handle,
 }
@@ -70,7 +83,7 @@ impl std::ops::Deref for Desk {
 impl Desk {
     /// A desk that opens nothing before [`Desk::begin`].
     pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
-        let (writes, mut inbox) = mpsc::unbounded_channel();
+        let (changes, mut inbox) = mpsc::unbounded_channel();
         let (searches, mut newest) = watch::channel(None);
         let desk = Self(Arc::new(Inner {
             places: parts.places,
@@ -87,14 +100,14 @@ impl Desk {
             listed: Mutex::default(),
             stamps: Mutex::default(),
             waited: Mutex::default(),
-            writes,
+            changes,
             searches,
             threads,
         }));
         let worker = desk.clone();
         desk.threads.spawn(async move {
-            while let Some(effect) = inbox.recv().await {
-                worker.done(effect.clone(), worker.write(effect).await).await;
+            while let Some(change) = inbox.recv().await {
+                worker.done(Request::Change(change.clone()), worker.change(change).await).await;
             }
         });
         let searcher = desk.clone();
@@ -102,7 +115,7 @@ impl Desk {
             while newest.changed().await.is_ok() {
                 let search = newest.borrow_and_update().clone();
                 if let Some(search) = search {
-                    searcher.done(search.clone(), searcher.read(search).await).await;
+                    searcher.done(Request::Errand(search.clone()), searcher.run(search).await).await;
                 }
             }
         });
@@ -119,8 +132,8 @@ impl Desk {
             desk.look_for_models().await;
         });
         // They wait for the engine where they need it.
-        for effect in [Effect::ListTasks, Effect::ListRuns] {
-            self.perform(effect);
+        for errand in [Errand::ListTasks, Errand::ListRuns] {
+            self.perform(Request::Errand(errand));
         }
     }
 
@@ -171,32 +184,43 @@ impl Desk {
     }
 
     /// Does something; its outcome comes as a message.
-    pub fn perform(&self, effect: Effect) {
-        if self.is_known(&effect) {
-            return;
-        }
-        if is_write(&effect) {
+    pub fn perform(&self, request: Request) {
+        match request {
             // The worker ends only with the process.
-            let _ = self.writes.send(effect);
-            return;
+            Request::Change(change) => {
+                let _ = self.changes.send(change);
+            }
+            Request::Open(ticket, opening) => {
+                self.beside(Request::Open(ticket, opening.clone()), |desk| async move {
+                    let made = desk.open(opening).await?;
+                    desk.show(ticket, made).await
+                });
+            }
+            Request::Errand(search @ Errand::Search { .. }) => {
+                self.searches.send_replace(Some(search));
+            }
+            Request::Errand(errand) if self.is_known(&errand) => {}
+            Request::Errand(errand) => {
+                self.beside(Request::Errand(errand.clone()), |desk| async move { desk.run(errand).await });
+            }
         }
-        if matches!(effect, Effect::Search { .. }) {
-            self.searches.send_replace(Some(effect));
-            return;
-        }
-        let desk = self.clone();
-        self.threads.spawn(async move {
-            let outcome = desk.read(effect.clone()).await;
-            desk.done(effect, outcome).await;
-        });
+    }
+
+    /// Does something beside all else.
+    fn beside<F>(&self, request: Request, work: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = Result<Option<Message>, String>> + Send + 'static,
+    {
+        let (desk, work) = (self.clone(), work(self.clone()));
+        self.threads.spawn(async move { desk.done(request, work.await).await });
     }
 
     /// Whether a list that is asked for every second is what it was: nothing was written, and no process that may have
     /// died was driving any of it.
-    fn is_known(&self, effect: &Effect) -> bool {
-        let list = match effect {
-            Effect::ListRuns => 0,
-            Effect::ListWaiting { anew: false } => 1,
+    fn is_known(&self, errand: &Errand) -> bool {
+        let list = match errand {
+            Errand::ListRuns => 0,
+            Errand::ListWaiting { anew: false } => 1,
             _ => return false,
         };
         let Some(engine) = self.engine() else { return false };
@@ -206,67 +230,67 @@ impl Desk {
         now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
     }
 
-    async fn done(&self, effect: Effect, outcome: Result<Option<Message>, String>) {
+    async fn done(&self, request: Request, outcome: Result<Option<Message>, String>) {
         match outcome {
             Ok(None) => {}
             Ok(Some(message)) => self.post(message).await,
-            Err(why) => self.post(Message::NotDone { effect: Box::new(effect), why }).await,
+            Err(why) => self.post(Message::NotDone { request: Box::new(request), why }).await,
         }
     }
 
-    async fn write(&self, effect: Effect) -> Result<Option<Message>, String> {
+    /// Changes a run.
+    async fn change(&self, change: Change) -> Result<Option<Message>, String> {
         let engine = self.rooms().await?.engine.clone();
-        match effect {
-            Effect::Decide(run, decision) => self.decide(&engine, run, decision).await?,
-            Effect::Message(run, text) => {
+        match change {
+            Change::Decide(run, decision) => self.decide(&engine, run, decision).await?,
+            Change::Message(run, text) => {
                 engine.message(run, &text).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Effect::WriteAnyway(run) => {
+            Change::WriteAnyway(run) => {
                 engine.message(run, crate::core::turn::WRITE_IT_ANYWAY).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Effect::EditDocument { run, name, version, title, body } => {
+            Change::EditDocument { run, name, version, title, body } => {
                 let written = engine.edit_document(run, &name, version, &title, &body).await;
                 written.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }
-            Effect::Stop { run, key, again: None } => engine.stop(run, &key),
-            Effect::Stop { run, key, again: Some(again) } => {
+            Change::Stop { run, key, again: None } => engine.stop(run, &key),
+            Change::Stop { run, key, again: Some(again) } => {
                 let desk = self.clone();
                 // What was decided meanwhile does not wait until the attempt has come to its end.
                 tokio::spawn(async move {
-                    let effect = Effect::Stop { run, key: key.clone(), again: Some(again.clone()) };
+                    let change = Change::Stop { run, key: key.clone(), again: Some(again.clone()) };
                     let outcome = desk.break_off(run, key, again).await;
-                    desk.done(effect, outcome.map(|()| None)).await;
+                    desk.done(Request::Change(change), outcome.map(|()| None)).await;
                 });
             }
-            Effect::ChooseModel { run, key, model } => {
+            Change::ChooseModel { run, key, model } => {
                 let chosen = engine.choose_model(run, &key, &model, Scope::Remaining).await;
                 chosen.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }
-            Effect::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
-            Effect::Pause(run) => engine.rest(run, PauseReason::ByYou),
-            Effect::GoOn(run) => {
+            Change::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
+            Change::Pause(run) => engine.rest(run, PauseReason::ByYou),
+            Change::GoOn(run) => {
                 engine.take_up(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Effect::Rename { run, title } => {
+            Change::Rename { run, title } => {
                 engine.rename(run, &title).await.map_err(|error| error.to_string())?;
                 return Ok(Some(Message::RunsChanged));
             }
-            Effect::Delete(run) => {
+            Change::Delete(run) => {
                 self.blocking(move |engine| engine.delete(run).map_err(|error| error.to_string())).await?;
                 return Ok(Some(Message::RunsChanged));
             }
-            Effect::KeepDraft { run, name, text } => {
+            Change::KeepDraft { run, name, text } => {
                 self.blocking(move |engine| {
                     engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
                 })
                 .await?;
             }
-            _ => {}
         }
         Ok(None)
     }
@@ -281,82 +305,79 @@ impl Desk {
         self.attend(run, true).await
     }
 
-    async fn read(&self, effect: Effect) -> Result<Option<Message>, String> {
-        match effect {
-            Effect::ListRuns => self.list_runs().await,
-            Effect::ListTasks => self.list_tasks().await,
-            Effect::ListWaiting { anew } => self.list_waiting(anew).await,
-            Effect::OpenRun(run) => self.open_run(run).await.map(Some),
-            Effect::OpenTask(task) => self.open_task(task, None).await.map(Some),
-            Effect::OpenTaskWith(task, given) => self.open_task(task, Some(given)).await.map(Some),
-            Effect::Ask(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text).await.map(Some),
-            Effect::RunWith { task, text } => self.run_with(task, text.data().to_owned()).await.map(Some),
-            Effect::Start { task, inputs, secrets } => self.start(task, inputs, secrets).await.map(Some),
-            Effect::Agree { provider, then } => {
+    /// Makes something ready that then takes the screen.
+    async fn open(&self, opening: Opening) -> Result<Made, String> {
+        match opening {
+            Opening::Run(run) => self.open_run(run).await,
+            Opening::Task(task) => self.open_task(task, None).await,
+            Opening::TaskWith(task, given) => self.open_task(task, Some(given)).await,
+            Opening::Chat(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text).await,
+            Opening::RunWith { task, text } => self.run_with(task, text.data().to_owned()).await,
+            Opening::Start { task, inputs, secrets } => self.start(task, inputs, secrets).await,
+            Opening::RunAgain(run) => {
+                let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+                self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await
+            }
+            Opening::FollowUps(run) => self.follow_ups(run).await,
+            Opening::FollowUp { task, input, text } => self.follow_up(task, input, text).await,
+            Opening::Compare(old, new) => self.compare(old, new).await,
+            Opening::Models(run, key) => self.list_models(run, &key).await,
+            Opening::PickModel { run, key, model } => self.pick_model(run, key, model).await,
+            Opening::Agreed { provider, then } => {
                 let models = &self.rooms().await?.models;
                 models.agree(&provider);
                 (self.agree)(&provider);
                 if let Ok(choice) = models.choice(None) {
                     self.post(Message::Answers(choice)).await;
                 }
-                self.perform(*then);
-                Ok(None)
+                Box::pin(self.open(*then)).await
             }
-            Effect::FindModels => Ok(Some(Message::Found((self.find)().await))),
-            Effect::Connect(connection) => {
+        }
+    }
+
+    /// Puts what was made ready on the screen. Nothing new of a run is told before its screen is there, so that no text
+    /// is missed.
+    async fn show(&self, ticket: Ticket, made: Made) -> Result<Option<Message>, String> {
+        self.post(Message::Ready(ticket, made.ready)).await;
+        let Some((stands, subscription)) = made.run else { return Ok(None) };
+        if let Some(subscription) = subscription {
+            self.watch(Arc::clone(&stands), subscription).await?;
+        }
+        Ok(Some(Message::Run(stands)))
+    }
+
+    /// Does what changes no run.
+    async fn run(&self, errand: Errand) -> Result<Option<Message>, String> {
+        match errand {
+            Errand::ListRuns => self.list_runs().await,
+            Errand::ListTasks => self.list_tasks().await,
+            Errand::ListWaiting { anew } => self.list_waiting(anew).await,
+            Errand::Search { ticket, query } => {
+                let offset = query.offset;
+                let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
+                Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
+            }
+            Errand::Complete { field, typed } => {
+                let paths = super::listing::paths(&self.cwd, &typed);
+                Ok(Some(Message::Completions { field, typed, paths }))
+            }
+            Errand::FindModels => Ok(Some(Message::Found((self.find)().await))),
+            Errand::Connect(connection) => {
                 let said = (self.connect)(connection.as_ref().clone()).await?;
                 self.post(Message::Connected(said)).await;
                 let choice = self.rooms().await?.models.choice(None).map_err(|failure| failure.message)?;
                 Ok(Some(Message::Answers(choice)))
             }
-            Effect::Search { ticket, query } => {
-                let offset = query.offset;
-                let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
-                Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
-            }
-            Effect::RunAgain(run) => {
-                let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
-                self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await.map(Some)
-            }
-            Effect::ListModels(run, key) => self.list_models(run, &key).await.map(Some),
-            Effect::PickModel { run, key, model } => self.pick_model(run, key, model).await.map(Some),
-            Effect::CompareRuns(old, new) => self.compare(old, new).await.map(Some),
-            Effect::FollowUps(run) => self.follow_ups(run).await.map(Some),
-            Effect::FollowUp { task, input, text } => self.follow_up(task, input, text).await.map(Some),
-            Effect::Export { run, path } => self.export(run, path).await.map(Some),
-            Effect::Unsubscribe(run) => {
-                self.leave_alone(run);
-                Ok(None)
-            }
-            Effect::Complete { field, typed } => {
-                let paths = super::listing::paths(&self.cwd, &typed);
-                Ok(Some(Message::Completions { field, typed, paths }))
-            }
-            Effect::WriteFile { path, text } => {
+            Errand::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
                 super::results::write_new(&file, text.data().as_bytes())?;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
-            _ => Ok(None),
+            Errand::Export { run, path } => self.export(run, path).await.map(Some),
+            Errand::Unsubscribe(run) => {
+                self.leave_alone(run);
+                Ok(None)
+            }
         }
     }
-}
-
-/// Whether an effect changes a run.
-fn is_write(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Decide(..)
-            | Effect::Message(..)
-            | Effect::WriteAnyway(_)
-            | Effect::EditDocument { .. }
-            | Effect::Stop { .. }
-            | Effect::ChooseModel { .. }
-            | Effect::GiveKey { .. }
-            | Effect::Pause(_)
-            | Effect::GoOn(_)
-            | Effect::Rename { .. }
-            | Effect::Delete(_)
-            | Effect::KeepDraft { .. }
-    )
 }

@@ -1,6 +1,9 @@
 //! The model of the whole interface: the screens as a stack, and what belongs to none of them. Pure.
 
-use std::collections::HashMap;
+mod going;
+mod opening;
+
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,27 +13,21 @@ use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
+use self::opening::Awaited;
 use super::page::Page;
 use crate::core::decide::{Decision, What};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::model::ModelChoice;
 use crate::core::run::{Run, Status};
-use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go, Leaving};
-use crate::tui::layers::{Above, Choose, Confirm, Entry, Help, Kind, Pick, picks};
-use crate::tui::message::{FormOf, Message, Opened};
+use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
+use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
+use crate::tui::message::Message;
 use crate::tui::runtime::App;
-use crate::tui::screens::chat::ChatScreen;
-use crate::tui::screens::connect::other_server;
-use crate::tui::screens::form::{For, FormScreen};
-use crate::tui::screens::history::HistoryScreen;
 use crate::tui::screens::home::HomeScreen;
-use crate::tui::screens::run::RunScreen;
 use crate::tui::situation::Situation;
 
 /// The model.
@@ -41,6 +38,12 @@ pub struct Interface {
     runs: HashMap<RunId, Arc<Run>>,
     /// What lies above the visible screen and has the keys.
     above: Option<Above>,
+    /// What was asked for and is to take the screen as soon as it is ready.
+    awaited: Option<Awaited>,
+    /// The ticket that was given last.
+    ticket: Ticket,
+    /// Keys that were pressed while something was awaited, for what has taken the screen.
+    ahead: VecDeque<Message>,
     /// The call that a run is to be opened at, once it is there.
     wanted: Option<(RunId, Key)>,
     /// The folder that Stepwell was started in.
@@ -65,6 +68,9 @@ impl Interface {
             stack: vec![Page::Home(Box::new(HomeScreen::new(now)))],
             runs: HashMap::new(),
             above: None,
+            awaited: None,
+            ticket: Ticket::default(),
+            ahead: VecDeque::new(),
             wanted: None,
             here,
             zone,
@@ -89,11 +95,18 @@ impl Interface {
         if let Some(above) = &self.above {
             above.view(canvas, area);
         }
-        if self.armed && area.height > 0 {
+        let says = if self.armed {
+            " Ctrl-C again leaves; any other key stays"
+        } else if self.awaited.as_ref().is_some_and(Awaited::is_typed_ahead_of) {
+            " Opening…  Esc cancels"
+        } else {
+            return;
+        };
+        if area.height > 0 {
             let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
             canvas.clear(foot);
             let style = canvas.theme.waiting;
-            canvas.text(foot, " Ctrl-C again leaves; any other key stays", style);
+            canvas.text(foot, says, style);
         }
     }
 
@@ -119,6 +132,7 @@ impl Interface {
 
     fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
+            Message::Key(_) | Message::Paste(_) | Message::Mouse(_) if self.awaited.is_some() => self.keep(message),
             Message::Key(key) => (self.key(key), true),
             Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
             Message::Mouse(mouse) => {
@@ -135,8 +149,8 @@ impl Interface {
                 self.now = now;
                 let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
                 match self.top() {
-                    Page::Home(_) => effects.push(Effect::ListRuns),
-                    Page::Inbox(_) => effects.push(Effect::ListWaiting { anew: false }),
+                    Page::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
+                    Page::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
                     _ => {}
                 }
                 (effects, changed)
@@ -170,26 +184,14 @@ impl Interface {
                 self.stack.retain(|page| !matches!(page, Page::Connect(_)));
                 self.top_mut().update(Message::Done(said))
             }
-            Message::Opened(opened) => (self.opened(*opened), true),
-            Message::Form(form) => {
-                self.form(*form);
-                (Vec::new(), true)
-            }
-            Message::Open(above) => {
-                self.above = Some(*above);
-                (Vec::new(), true)
-            }
-            Message::Consent { choice, then } => {
-                self.above = Some(Kind::Confirm(consent(&choice, *then)).into());
-                (Vec::new(), true)
-            }
+            Message::Ready(ticket, ready) => self.ready(ticket, ready),
             Message::RunsChanged => {
                 let (mut effects, changed) = self.top_mut().update(Message::RunsChanged);
-                effects.push(Effect::ListRuns);
+                effects.push(Effect::Errand(Errand::ListRuns));
                 (effects, changed)
             }
-            Message::NotDone { effect, why } => self.not_done(*effect, why),
-            Message::Ending(reason) => (self.leave(Leaving::Pause(reason)), false),
+            Message::NotDone { request, why } => self.not_done(*request, why),
+            Message::Ending(reason) => (vec![Effect::Go(Go::Leave(Leaving::Pause(reason)))], false),
             Message::Delta { run, .. } | Message::Draft { run, .. } => {
                 let mut shown = (Vec::new(), false);
                 let last = self.stack.len() - 1;
@@ -260,10 +262,10 @@ impl Interface {
     fn quit(&mut self) -> Vec<Effect> {
         let going = self.runs.values().filter(|run| run.status == Status::Running).count();
         if going == 0 {
-            return self.leave(Leaving::Pause(PauseReason::Left));
+            return vec![Effect::Go(Go::Leave(Leaving::Pause(PauseReason::Left)))];
         }
         let title = if going == 1 { "A run is going".to_owned() } else { format!("{going} runs are going") };
-        let leave = |leaving| Pick::Do(vec![Effect::Leave(leaving)]);
+        let leave = |leaving| Pick::Do(vec![Effect::Go(Go::Leave(leaving))]);
         let entries = vec![
             Entry::new("Let it go on without me", "until it needs me", leave(Leaving::GoOn)),
             Entry::new("Pause it and leave", "", leave(Leaving::Pause(PauseReason::Left))),
@@ -271,11 +273,6 @@ impl Interface {
         ];
         self.above = Some(Kind::Choose(Choose::new(&title, entries)).into());
         Vec::new()
-    }
-
-    fn leave(&mut self, leaving: Leaving) -> Vec<Effect> {
-        self.leaving = Some(leaving);
-        vec![Effect::Quit]
     }
 
     /// A watched run went on.
@@ -295,61 +292,44 @@ impl Interface {
             shown |= changed && at == last;
         }
         if let Some(says) = before.filter(|_| !self.looked_at).and_then(|before| news(&before, run)) {
-            effects.push(Effect::Notify(Untrusted::new(format!("{} {says}", run.title))));
+            effects.push(Effect::Terminal(Terminal::Notify(Untrusted::new(format!("{} {says}", run.title)))));
         }
         if self.on_home() {
-            effects.push(Effect::ListRuns);
+            effects.push(Effect::Errand(Errand::ListRuns));
         }
         (effects, shown)
     }
 
-    /// What was not done is told where it was wanted; the text in it is kept there.
-    fn not_done(&mut self, effect: Effect, why: String) -> (Vec<Effect>, bool) {
-        if let Effect::Decide(run, decision) = &effect {
-            let shows = |page: &&mut Page| page.run() == Some(*run);
-            for page in self.stack.iter_mut().filter(shows) {
-                if let Page::Run(screen) = page {
-                    screen.not_decided(&decision.key);
+    /// What was not done is told where it was asked for; the text in it is kept there.
+    fn not_done(&mut self, request: Request, why: String) -> (Vec<Effect>, bool) {
+        let change = match request {
+            Request::Change(change) => Some(change),
+            Request::Open(ticket, _) => {
+                // What was typed ahead was meant for it.
+                self.awaited.take_if(|awaited| awaited.ticket == ticket);
+                None
+            }
+            Request::Errand(_) => None,
+        };
+        if let Some(Change::Decide(run, decision)) = &change {
+            for page in &mut self.stack {
+                match page {
+                    Page::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
+                    // It waits there again.
+                    Page::Inbox(screen) => {
+                        let request = Box::new(Request::Change(Change::Decide(*run, decision.clone())));
+                        screen.update(Message::NotDone { request, why: why.clone() });
+                    }
+                    _ => {}
                 }
             }
         }
-        let kept = match effect {
-            Effect::Message(run, text) => Some((run, "message".to_owned(), text)),
-            Effect::Decide(run, decision) => kept_text(&decision).map(|(name, text)| (run, name, text)),
-            _ => None,
-        };
-        if let Some((run, name, text)) = kept {
+        if let Some((run, name, text)) = change.and_then(kept_text) {
             for page in self.stack.iter_mut().filter(|page| page.run() == Some(run)) {
                 page.update(Message::Draft { run, name: name.clone(), text: text.clone() });
             }
         }
         self.top_mut().update(Message::Failed(why))
-    }
-
-    fn opened(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { run, task, drafts } = opened;
-        // The form that it was started from is done with.
-        if matches!(self.top(), Page::Form(form) if form.starts()) {
-            self.stack.pop();
-        }
-        let id = run.id;
-        let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
-        self.runs.insert(id, Arc::clone(&run));
-        let page = if run.kind == TaskKind::Instruct {
-            Page::Chat(Box::new(ChatScreen::new(run, task)))
-        } else {
-            Page::Run(Box::new(RunScreen::new(run, task, self.now)))
-        };
-        self.stack.retain(|page| page.run() != Some(id));
-        self.stack.push(page);
-        if let Some(home) = self.home() {
-            home.was_found();
-        }
-        self.go_to_wanted();
-        for (name, text) in drafts {
-            self.top_mut().update(Message::Draft { run: id, name, text });
-        }
-        Vec::new()
     }
 
     /// Selects the call that the visible run was opened for.
@@ -360,142 +340,32 @@ impl Interface {
             screen.go_to(&key);
         }
     }
-
-    fn form(&mut self, form: FormOf) {
-        let FormOf { task, given, last } = form;
-        let intro = Untrusted::from(task.description.as_str());
-        let purpose = For::Start(task.id.clone());
-        let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
-        if let Some(last) = last {
-            screen.offer_last(last);
-        }
-        self.stack.push(Page::Form(Box::new(screen)));
-    }
-
-    /// Does what concerns the way between screens; the rest is handed on.
-    fn follow(&mut self, effect: Effect, out: &mut Vec<Effect>) {
-        match effect {
-            Effect::Go(Go::Back) => self.back(out),
-            Effect::Go(Go::NextRun) => {
-                if let Some(next) = self.next_run() {
-                    self.follow(Effect::OpenRun(next), out);
-                }
-            }
-            Effect::Go(Go::Answer) => {
-                let form = match self.top() {
-                    Page::Run(screen) => screen.answer_form(self.now),
-                    _ => None,
-                };
-                self.stack.extend(form.map(|form| Page::Form(Box::new(form))));
-            }
-            Effect::Go(Go::RunAgain) => {
-                let again = match self.top() {
-                    Page::Run(screen) => Some((screen.run().task.clone(), Value::clone(&screen.run().inputs))),
-                    _ => None,
-                };
-                out.extend(again.map(|(task, given)| Effect::OpenTaskWith(task, given)));
-            }
-            Effect::Go(Go::History) => self.history(None, out),
-            Effect::HistoryOf(task) => self.history(Some(&task), out),
-            Effect::Go(Go::FollowUp) => out.extend(self.top().run().map(Effect::FollowUps)),
-            Effect::Go(Go::Inbox) => {
-                out.push(Effect::ListWaiting { anew: true });
-                self.stack.retain(|page| !matches!(page, Page::Inbox(_)));
-                self.stack.push(Page::Inbox(Box::default()));
-            }
-            Effect::Go(Go::Connect) => {
-                out.push(Effect::FindModels);
-                self.stack.push(Page::Connect(Box::default()));
-            }
-            Effect::Go(Go::OtherServer) => {
-                self.stack.push(Page::Form(Box::new(other_server(self.now))));
-            }
-            Effect::Connect(connection) => {
-                if let Page::Connect(screen) = self.top_mut() {
-                    screen.tries(&connection);
-                }
-                out.push(Effect::Connect(connection));
-            }
-            Effect::OpenCall(run, key) => {
-                self.wanted = Some((run, key));
-                self.follow(Effect::OpenRun(run), out);
-                self.go_to_wanted();
-            }
-            Effect::Open(above) => self.above = Some(*above),
-            Effect::OpenRun(run) => match self.stack.iter().position(|page| page.run() == Some(run)) {
-                Some(at) => {
-                    let page = self.stack.remove(at);
-                    self.stack.push(page);
-                }
-                None => out.push(Effect::OpenRun(run)),
-            },
-            Effect::Leave(leaving) => out.extend(self.leave(leaving)),
-            other => out.push(other),
-        }
-    }
-
-    fn history(&mut self, task: Option<&str>, out: &mut Vec<Effect>) {
-        let tasks = self.home().map(|home| home.tasks().iter().map(|task| task.id.clone()).collect());
-        let (mut screen, ask) = HistoryScreen::new(tasks.unwrap_or_default(), &self.here, self.now, self.zone);
-        out.push(match task {
-            Some(task) => screen.only_task(task),
-            None => ask,
-        });
-        self.stack.retain(|page| !matches!(page, Page::History(_)));
-        self.stack.push(Page::History(Box::new(screen)));
-    }
-
-    fn back(&mut self, out: &mut Vec<Effect>) {
-        if self.on_home() {
-            return;
-        }
-        if let Some(run) = self.stack.pop().and_then(|page| page.run()) {
-            if self.runs.get(&run).is_some_and(|run| run.status.is_over()) {
-                self.runs.remove(&run);
-            }
-            out.push(Effect::Unsubscribe(run));
-        }
-        if self.on_home() {
-            out.extend([Effect::ListRuns, Effect::ListTasks]);
-        }
-    }
-
-    /// The open run after the one that is shown.
-    fn next_run(&mut self) -> Option<RunId> {
-        let shown = self.top().run();
-        let mut open = self.home().map(|home| home.open_runs()).unwrap_or_default();
-        for run in self.stack.iter().filter_map(Page::run) {
-            if !open.contains(&run) {
-                open.push(run);
-            }
-        }
-        let at = shown.and_then(|run| open.iter().position(|open| *open == run));
-        let next = at.map_or(0, |at| (at + 1) % open.len().max(1));
-        open.get(next).copied().filter(|next| Some(*next) != shown)
-    }
 }
 
-/// Asks whether a model may be used that was only found.
-fn consent(choice: &ModelChoice, then: Effect) -> Confirm {
-    let ModelChoice { model, why, .. } = choice;
-    let provider = model.split('/').next().unwrap_or(model).to_owned();
-    let lines = vec![
-        format!("{model} would answer, because {why}."),
-        "It was found, not configured. What you give and what it answers goes there.".to_owned(),
-        "Use it from now on?".to_owned(),
-    ];
-    Confirm::new(lines, vec![Effect::Agree { provider, then: Box::new(then) }])
-}
-
-/// The text in a decision that was not made, under the name of its draft.
-fn kept_text(decision: &Decision) -> Option<(String, String)> {
-    match &decision.what {
-        What::Edit { output: Value::String(text), .. } => {
-            Some((format!("edit {} {}", decision.key, decision.attempt?), text.clone()))
+/// The text in what was not done, with its run and under the name of its draft.
+fn kept_text(change: Change) -> Option<(RunId, String, String)> {
+    match change {
+        Change::Message(run, text) => Some((run, "message".to_owned(), text)),
+        Change::Decide(run, decision) => {
+            let Decision { key, attempt, what, .. } = decision;
+            let (name, text) = match what {
+                What::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
+                What::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
+                What::Retry { instruction, .. } => (format!("retry {key}"), instruction),
+                _ => return None,
+            };
+            Some((run, name, text))
         }
-        What::Edit { output, .. } => Some((format!("edit {} {}", decision.key, decision.attempt?), output.to_string())),
-        What::Retry { instruction, .. } => Some((format!("retry {}", decision.key), instruction.clone())),
-        _ => None,
+        Change::WriteAnyway(_)
+        | Change::EditDocument { .. }
+        | Change::Stop { .. }
+        | Change::ChooseModel { .. }
+        | Change::GiveKey { .. }
+        | Change::Pause(_)
+        | Change::GoOn(_)
+        | Change::Rename { .. }
+        | Change::Delete(_)
+        | Change::KeepDraft { .. } => None,
     }
 }
 
@@ -512,17 +382,28 @@ fn news(before: &Run, now: &Run) -> Option<&'static str> {
     }
 }
 
-impl App for Interface {
-    fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+impl Interface {
+    fn step(&mut self, message: Message, out: &mut Vec<Order>) -> bool {
         let (effects, changed) = self.take(message);
-        let mut out = Vec::new();
         for effect in effects {
-            self.follow(effect, &mut out);
+            self.follow(effect, out);
+        }
+        changed
+    }
+}
+
+impl App for Interface {
+    fn update(&mut self, message: Message) -> (Vec<Order>, bool) {
+        let mut out = Vec::new();
+        let mut changed = self.step(message, &mut out);
+        // What was typed ahead of something may ask for the next thing, and then waits for that.
+        while let Some(key) = self.ahead.pop_front() {
+            changed |= self.step(key, &mut out);
         }
         let title = self.top().title();
         if title != self.title {
             self.title = title.clone();
-            out.push(Effect::Title(title));
+            out.push(Order::Terminal(Terminal::Title(title)));
         }
         (out, changed)
     }

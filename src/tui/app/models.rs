@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::desk::Desk;
+use super::desk::{Desk, Made};
 use crate::core::decide::{Decision, What};
 use crate::core::gate::GateFor;
 use crate::core::id::RunId;
@@ -11,16 +11,16 @@ use crate::core::run::Run;
 use crate::core::secret::Secret;
 use crate::core::work::Work;
 use crate::engine::Update;
-use crate::tui::effect::{Again, Effect};
+use crate::tui::effect::{Again, Opening};
 use crate::tui::layers::{Kind, picks};
-use crate::tui::message::Message;
+use crate::tui::message::Ready;
 
 /// An attempt that was broken off comes to its end within this time, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Desk {
     /// The choice of the models that could make a call.
-    pub async fn list_models(&self, run: RunId, key: &Key) -> Result<Message, String> {
+    pub async fn list_models(&self, run: RunId, key: &Key) -> Result<Made, String> {
         let models = &self.rooms().await?.models;
         let roles = self.settings.models.iter().map(|(role, settings)| (role.clone(), settings.model.clone()));
         let mut known: Vec<(String, String)> = roles.collect();
@@ -29,18 +29,18 @@ impl Desk {
                 known.push((choice.model, choice.why));
             }
         }
-        Ok(Message::Open(Box::new(Kind::Choose(picks::models(run, key, &known)).into())))
+        Ok(Ready::Above(Box::new(Kind::Choose(picks::models(run, key, &known)).into())).into())
     }
 
     /// A model was picked. One that was only found is asked about first.
-    pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Message, String> {
+    pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Made, String> {
         let models = &self.rooms().await?.models;
         let choice = models.choice(Some(&model)).map_err(|failure| failure.message)?;
         if choice.ask_first {
-            let then = Box::new(Effect::PickModel { run, key, model });
-            return Ok(Message::Consent { choice, then });
+            let then = Box::new(Opening::PickModel { run, key, model });
+            return Ok(Ready::Consent { choice, then }.into());
         }
-        Ok(Message::Model { run, key, model })
+        Ok(Ready::Model { run, key, model }.into())
     }
 
     /// Gives the provider of a call that failed a key, and has the call tried again.

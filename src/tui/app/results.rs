@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::desk::Desk;
+use super::desk::{Desk, Made};
 use crate::core::call::Call;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -15,9 +15,9 @@ use crate::core::text::Untrusted;
 use crate::engine::Engine;
 use crate::export::{self, Format, Scope};
 use crate::tui::diff::printed;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, Opening};
 use crate::tui::layers::{Above, Compared, Entry, Kind, Part, Pick, picks};
-use crate::tui::message::Message;
+use crate::tui::message::{Message, Ready};
 
 fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
     engine.load(run).map_err(|error| error.to_string())
@@ -33,7 +33,7 @@ fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
 
 impl Desk {
     /// Compares two runs, the earlier first: their results, then every call that came out otherwise.
-    pub async fn compare(&self, old: RunId, new: RunId) -> Result<Message, String> {
+    pub async fn compare(&self, old: RunId, new: RunId) -> Result<Made, String> {
         self.blocking(move |engine| {
             let (old, new) = (load(engine, old)?, load(engine, new)?);
             let body = |run: &Run| result(run).map(|(_, body)| body).unwrap_or_default();
@@ -48,13 +48,13 @@ impl Desk {
                 }
             }
             let compared = Compared::new(&format!("{} → {}", old.title, new.title), parts);
-            Ok(Message::Open(Box::new(Kind::Compare(compared).into())))
+            Ok(Ready::Above(Box::new(Kind::Compare(compared).into())).into())
         })
         .await
     }
 
     /// The choice of what may follow a run's result.
-    pub async fn follow_ups(&self, run: RunId) -> Result<Message, String> {
+    pub async fn follow_ups(&self, run: RunId) -> Result<Made, String> {
         self.blocking(move |engine| {
             let run = load(engine, run)?;
             let (title, body) = result(&run)?;
@@ -63,7 +63,7 @@ impl Desk {
                 Entry::new(
                     &format!("Go on with {task}"),
                     &task,
-                    Pick::Do(vec![Effect::OpenTaskWith(task.clone(), inputs)]),
+                    Pick::Do(vec![Effect::Open(Opening::TaskWith(task.clone(), inputs))]),
                 )
             });
             let mut more: Vec<Entry> = successors.collect();
@@ -73,13 +73,13 @@ impl Desk {
             more.push(talk(&body));
             let choose = picks::follow_ups(&title.line(), &body, &task.follow_ups, more);
             let above: Above = Kind::Choose(choose).into();
-            Ok(Message::Open(Box::new(above)))
+            Ok(Ready::Above(Box::new(above)).into())
         })
         .await
     }
 
     /// The form of a task with a result in one of its inputs; started at once when nothing else is asked for.
-    pub async fn follow_up(&self, task: String, input: String, text: Untrusted) -> Result<Message, String> {
+    pub async fn follow_up(&self, task: String, input: String, text: Untrusted) -> Result<Made, String> {
         self.open_task(task, Some(json!({ input: text.data() }))).await
     }
 
@@ -107,7 +107,7 @@ fn actions(task: &Task, inputs: &serde_json::Value, body: &Untrusted) -> Vec<Ent
     let instruction = |id: &str| task.action(id, inputs).ok().flatten();
     let entry = |action: &Action| {
         let inputs = json!({ "text": body.data(), "goal": instruction(&action.id)? });
-        let start = Effect::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new() };
+        let start = Effect::Open(Opening::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new() });
         Some(Entry::new(&action.name, REWRITE, Pick::Do(vec![start])))
     };
     task.actions.iter().filter_map(entry).collect()
@@ -116,7 +116,7 @@ fn actions(task: &Task, inputs: &serde_json::Value, body: &Untrusted) -> Vec<Ent
 /// A conversation about a result: what is asked comes above it.
 fn talk(body: &Untrusted) -> Entry {
     let given = json!({ "question": format!("\n\n---\n\n{}", body.data()) });
-    let open = Effect::OpenTaskWith(super::starting::PLAIN_CHAT.to_owned(), given);
+    let open = Effect::Open(Opening::TaskWith(super::starting::PLAIN_CHAT.to_owned(), given));
     Entry::new("Talk about it", super::starting::PLAIN_CHAT, Pick::Do(vec![open]))
 }
 

@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::interface::Interface;
 use crate::core::event::PauseReason;
 use crate::tui::canvas::Seen;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Request, Terminal};
 use crate::tui::message::Message;
 use crate::tui::osc;
 use crate::tui::runtime;
@@ -144,33 +144,33 @@ impl runtime::Stage<Interface> for Stage {
         self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))
     }
 
-    fn perform(&mut self, effect: Effect) -> Result<Option<Message>, TerminalError> {
-        match effect {
-            Effect::OpenEditor { purpose, text, extension } => Ok(Some(match self.edit(&text, extension)? {
+    fn perform(&mut self, terminal: Terminal) -> Result<Option<Message>, TerminalError> {
+        match terminal {
+            Terminal::OpenEditor { purpose, text, extension } => Ok(Some(match self.edit(&text, extension)? {
                 Ok(edited) => Message::Edited(purpose, edited),
                 Err(error) => Message::Failed(error.to_string()),
             })),
-            Effect::Copy(text) => match osc::copy(&text, self.tmux) {
+            Terminal::Copy(text) => match osc::copy(&text, self.tmux) {
                 Ok(sequence) => {
                     self.screen.say(&sequence)?;
                     Ok(Some(Message::Done("copied".to_owned())))
                 }
                 Err(error) => Ok(Some(Message::Failed(error.to_string()))),
             },
-            Effect::Notify(text) => {
+            Terminal::Notify(text) => {
                 self.screen.say(&osc::notify(&text, self.tmux))?;
                 Ok(None)
             }
-            Effect::Title(text) => {
+            Terminal::Title(text) => {
                 self.screen.say(&osc::title(&text))?;
                 Ok(None)
             }
-            Effect::Suspend => self.suspend().map(Some),
-            other => {
-                self.desk.perform(other);
-                Ok(None)
-            }
+            Terminal::Suspend => self.suspend().map(Some),
         }
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.desk.perform(request);
     }
 
     fn tick(&self) -> Message {

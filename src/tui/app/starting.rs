@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
+use super::desk::{Desk, Made};
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::form::{Field, FieldType};
@@ -13,15 +13,15 @@ use crate::core::ports::HistoryQuery;
 use crate::core::secret::Secret;
 use crate::core::task::Task;
 use crate::engine::Start;
-use crate::tui::effect::Effect;
-use crate::tui::message::{FormOf, Message};
+use crate::tui::effect::Opening;
+use crate::tui::message::{FormOf, Ready};
 
 /// The task that is started with what was typed where no task was found.
 pub const PLAIN_CHAT: &str = "ask";
 
 impl Desk {
     /// The form of a task; one without inputs is started at once.
-    pub async fn open_task(&self, id: String, given: Option<Value>) -> Result<Message, String> {
+    pub async fn open_task(&self, id: String, given: Option<Value>) -> Result<Made, String> {
         let task = self.task(id.clone()).await?;
         if task.inputs.is_empty() {
             return self.start(id, json!({}), Vec::new()).await;
@@ -34,11 +34,11 @@ impl Desk {
             })
             .await?;
         let given = given.map_or(json!({}), |given| as_typed(&given));
-        Ok(Message::Form(Box::new(FormOf { task: Arc::new(task), given, last })))
+        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last })).into())
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.
-    pub async fn run_with(&self, id: String, text: String) -> Result<Message, String> {
+    pub async fn run_with(&self, id: String, text: String) -> Result<Made, String> {
         let task = self.task(id.clone()).await?;
         let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline);
         let mut texts = task.inputs.iter().filter(takes);
@@ -61,13 +61,13 @@ impl Desk {
     }
 
     /// Starts a run and opens it.
-    pub async fn start(&self, task: String, inputs: Value, secrets: Vec<(String, Secret)>) -> Result<Message, String> {
+    pub async fn start(&self, task: String, inputs: Value, secrets: Vec<(String, Secret)>) -> Result<Made, String> {
         let (desk, id) = (self.clone(), task.clone());
         let pinned = move || Catalog::load(&desk.places).pin(&id).map_err(|error| error.to_string());
         let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
         if let Some(choice) = self.to_be_agreed(&pinned).await? {
-            let then = Box::new(Effect::Start { task, inputs, secrets });
-            return Ok(Message::Consent { choice, then });
+            let then = Box::new(Opening::Start { task, inputs, secrets });
+            return Ok(Ready::Consent { choice, then }.into());
         }
         let desk = self.clone();
         let run = self

@@ -4,12 +4,12 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::task::AbortHandle;
 
-use super::desk::Desk;
+use super::desk::{Desk, Made};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::engine::{Engine, Rest, Subscription, Update};
-use crate::tui::message::{Message, Opened};
+use crate::tui::message::{Message, Opened, Ready};
 
 /// A run that is watched.
 pub struct Watched {
@@ -19,9 +19,8 @@ pub struct Watched {
 }
 
 impl Desk {
-    /// Opens a run: takes it up, unless the person paused it or it is over, and watches it. Nothing new of it is told
-    /// before its screen is there, so that no text is missed.
-    pub async fn open_run(&self, run: RunId) -> Result<Message, String> {
+    /// Opens a run: takes it up, unless the person paused it or it is over.
+    pub async fn open_run(&self, run: RunId) -> Result<Made, String> {
         let (stands, subscription) = self.take_up(run, goes_on).await?;
         let opened = Arc::clone(&stands);
         let opened = self
@@ -31,11 +30,7 @@ impl Desk {
                 Ok(Opened { run: opened, task, drafts })
             })
             .await?;
-        self.post(Message::Opened(Box::new(opened))).await;
-        if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&stands), subscription).await?;
-        }
-        Ok(Message::Run(stands))
+        Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, subscription)) })
     }
 
     /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
@@ -72,7 +67,7 @@ impl Desk {
         watched.get(&run).is_some_and(|watched| !watched.task.is_finished())
     }
 
-    async fn watch(&self, run: Arc<Run>, subscription: Subscription) -> Result<(), String> {
+    pub async fn watch(&self, run: Arc<Run>, subscription: Subscription) -> Result<(), String> {
         let engine = self.rooms().await?.engine.clone();
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let id = run.id;
@@ -164,7 +159,7 @@ impl Watcher {
             }
             Update::Rested(rest) => {
                 if let Rest::Lost(why) = rest {
-                    self.desk.post(Message::Failed(why)).await;
+                    self.desk.post(Message::Failed(why.to_string())).await;
                 }
                 self.look().await;
             }

@@ -12,7 +12,7 @@ use crate::core::key::Key;
 use crate::core::secret::Secret;
 use crate::tui::canvas::{Canvas, SeenGate};
 use crate::tui::commands::Id;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Change, Effect, Errand, Opening};
 use crate::tui::widgets::line::LineInput;
 
 /// What becomes of the answer.
@@ -78,13 +78,13 @@ impl Ask {
         let typed = self.input.value();
         let trimmed = typed.trim().to_owned();
         let effect = match &self.then {
-            Then::Rename(run) if !trimmed.is_empty() => Effect::Rename { run: *run, title: trimmed },
-            Then::Export(run) if !trimmed.is_empty() => Effect::Export { run: *run, path: trimmed },
+            Then::Rename(run) if !trimmed.is_empty() => Effect::Change(Change::Rename { run: *run, title: trimmed }),
+            Then::Export(run) if !trimmed.is_empty() => Effect::Errand(Errand::Export { run: *run, path: trimmed }),
             Then::Key(run, key) if !trimmed.is_empty() => {
-                Effect::GiveKey { run: *run, key: key.clone(), secret: Secret::new(trimmed) }
+                Effect::Change(Change::GiveKey { run: *run, key: key.clone(), secret: Secret::new(trimmed) })
             }
             Then::Model(run, key) if !trimmed.is_empty() => {
-                Effect::PickModel { run: *run, key: key.clone(), model: trimmed }
+                Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed })
             }
             Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) => {
                 self.problem = Some("something has to stand here");
@@ -140,5 +140,5 @@ fn reach(scope: Scope) -> &'static str {
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &SeenGate, what: What) -> Effect {
     let decision = Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
-    Effect::Decide(gate.run, decision)
+    Effect::Change(Change::Decide(gate.run, decision))
 }

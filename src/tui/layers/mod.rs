@@ -22,7 +22,7 @@ pub use self::confirm::Confirm;
 pub use self::help::Help;
 use super::canvas::{Canvas, Hit, Seen};
 use super::commands::{Id, command, hints, holds};
-use super::effect::Effect;
+use super::effect::{Effect, Go, Terminal};
 use super::message::Message;
 use super::situation::{Layer, Situation};
 use super::widgets::footer;
@@ -90,7 +90,7 @@ impl Above {
     /// The effect that opens this layer.
     #[must_use]
     pub fn effect(kind: Kind) -> Effect {
-        Effect::Open(Box::new(kind.into()))
+        Effect::Go(Go::Above(Box::new(kind.into())))
     }
 
     /// What the last frame showed of it.
@@ -146,7 +146,7 @@ impl Above {
     pub fn give(&mut self, id: Id) -> Outcome {
         match id {
             Id::Back => return Outcome::closes(),
-            Id::Suspend => return Outcome { effects: vec![Effect::Suspend], ..Outcome::default() },
+            Id::Suspend => return Outcome { effects: vec![Effect::Terminal(Terminal::Suspend)], ..Outcome::default() },
             _ => {}
         }
         match &mut self.kind {

@@ -8,7 +8,7 @@ use crate::core::run::Status;
 use crate::core::task::FollowUp;
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, possible};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Change, Effect, Go, Opening, Terminal};
 use crate::tui::screens::home::TaskRow;
 use crate::tui::situation::Situation;
 
@@ -36,7 +36,7 @@ pub fn palette(situation: &Situation, tasks: &[TaskRow]) -> Choose {
         .map(|(id, title, keys)| Entry::new(title, &keys, Pick::Give(id)));
     let startable = tasks.iter().filter(|task| task.trusted && task.errors.is_empty());
     let tasks = startable.map(|task| {
-        let start = Pick::Do(vec![Effect::OpenTask(task.id.clone())]);
+        let start = Pick::Do(vec![Effect::Open(Opening::Task(task.id.clone()))]);
         Entry::new(&format!("Start: {}", task.name), &task.id, start)
     });
     Choose::new("All commands", commands.chain(tasks).collect())
@@ -46,19 +46,23 @@ pub fn palette(situation: &Situation, tasks: &[TaskRow]) -> Choose {
 #[must_use]
 pub fn of_run(run: &RunRow) -> Choose {
     let does = |effect| Pick::Do(vec![effect]);
-    let mut entries = vec![Entry::new("Open", "", does(Effect::OpenRun(run.run)))];
+    let mut entries = vec![Entry::new("Open", "", does(Effect::Go(Go::Run(run.run))))];
     if run.status == Status::Completed {
-        entries.push(Entry::new("Go on with the result", "", does(Effect::FollowUps(run.run))));
+        entries.push(Entry::new("Go on with the result", "", does(Effect::Open(Opening::FollowUps(run.run)))));
     }
-    entries.push(Entry::new("Run the task again, with these or other inputs", "", does(Effect::RunAgain(run.run))));
+    entries.push(Entry::new(
+        "Run the task again, with these or other inputs",
+        "",
+        does(Effect::Open(Opening::RunAgain(run.run))),
+    ));
     if matches!(run.status, Status::Completed) {
         entries.push(Entry::new("Export the result to a file", "", does(export(run))));
     }
     if run.status == Status::Running {
-        entries.push(Entry::new("Pause it", "", does(Effect::Pause(run.run))));
+        entries.push(Entry::new("Pause it", "", does(Effect::Change(Change::Pause(run.run)))));
     }
     entries.push(Entry::new("Rename it", "", does(rename(run))));
-    entries.push(Entry::new("All runs of this task", "", does(Effect::HistoryOf(run.task.clone()))));
+    entries.push(Entry::new("All runs of this task", "", does(Effect::Go(Go::HistoryOf(run.task.clone())))));
     entries.push(Entry::new("Delete it", "", does(delete(run))));
     Choose::new(&run.title, entries)
 }
@@ -69,10 +73,10 @@ pub fn of_task(task: &TaskRow) -> Choose {
     let does = |effect| Pick::Do(vec![effect]);
     let mut entries = Vec::new();
     if task.trusted && task.errors.is_empty() {
-        entries.push(Entry::new("Start", "", does(Effect::OpenTask(task.id.clone()))));
+        entries.push(Entry::new("Start", "", does(Effect::Open(Opening::Task(task.id.clone())))));
     }
-    entries.push(Entry::new("All its runs", "", does(Effect::HistoryOf(task.id.clone()))));
-    entries.push(Entry::new("Copy its id", &task.id, does(Effect::Copy(task.id.clone()))));
+    entries.push(Entry::new("All its runs", "", does(Effect::Go(Go::HistoryOf(task.id.clone())))));
+    entries.push(Entry::new("Copy its id", &task.id, does(Effect::Terminal(Terminal::Copy(task.id.clone())))));
     Choose::new(&task.name, entries)
 }
 
@@ -101,7 +105,7 @@ pub fn delete(run: &RunRow) -> Effect {
     if run.waiting > 0 {
         lines.insert(1, format!("{} of its calls wait for you.", run.waiting));
     }
-    Above::effect(Kind::Confirm(Confirm::new(lines, vec![Effect::Delete(run.run)])))
+    Above::effect(Kind::Confirm(Confirm::new(lines, vec![Effect::Change(Change::Delete(run.run))])))
 }
 
 /// Asks for the key of the provider that a call asks.
@@ -116,7 +120,7 @@ pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
     let mut entries: Vec<Entry> = models
         .iter()
         .map(|(name, why)| {
-            let pick = Effect::PickModel { run, key: key.clone(), model: name.clone() };
+            let pick = Effect::Open(Opening::PickModel { run, key: key.clone(), model: name.clone() });
             Entry::new(name, why, Pick::Do(vec![pick]))
         })
         .collect();
@@ -132,7 +136,8 @@ pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
 pub fn follow_ups(title: &str, body: &Untrusted, follow_ups: &[FollowUp], successors: Vec<Entry>) -> Choose {
     let tasks = follow_ups.iter().map(|follow_up| {
         let text = body.clone();
-        let effect = Effect::FollowUp { task: follow_up.task.clone(), input: follow_up.input.clone(), text };
+        let effect =
+            Effect::Open(Opening::FollowUp { task: follow_up.task.clone(), input: follow_up.input.clone(), text });
         Entry::new(&follow_up.label, &follow_up.task, Pick::Do(vec![effect]))
     });
     Choose::new(title, tasks.chain(successors).collect())

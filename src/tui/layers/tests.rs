@@ -5,6 +5,7 @@ use crate::core::gate::GateFor;
 use crate::core::id::RunId;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
+use crate::tui::effect::{Change, Go, Opening};
 use crate::tui::situation::{Screen, Selected};
 use crate::tui::testing::{SIZES, frame, key, listed};
 use crate::tui::theme::Depth;
@@ -25,7 +26,7 @@ fn press(above: &mut Above, keys: &[&str]) -> Outcome {
 }
 
 fn opened(effect: Effect) -> Above {
-    let Effect::Open(above) = effect else { panic!("{effect:?} opens nothing") };
+    let Effect::Go(Go::Above(above)) = effect else { panic!("{effect:?} opens nothing") };
     *above
 }
 
@@ -73,7 +74,7 @@ fn the_palette_gives_the_screen_the_command_that_was_picked() {
 fn the_palette_starts_what_may_be_started() {
     let mut above = Above::from(Kind::Choose(picks::palette(&home(), &tasks())));
     let outcome = press(&mut above, &["e", "m", "a", "i", "l", "Enter"]);
-    assert_eq!(outcome, Outcome::does(vec![Effect::OpenTask("email".into())]));
+    assert_eq!(outcome, Outcome::does(vec![Effect::Open(Opening::Task("email".into()))]));
     let mut above = Above::from(Kind::Choose(picks::palette(&home(), &tasks())));
     let outcome = press(&mut above, &["n", "o", "t", "e", "s", "Enter"]);
     assert_eq!(outcome, Outcome::stays(), "what is not trusted was offered");
@@ -114,7 +115,10 @@ fn deleting_asks_and_says_what_goes() {
         assert_eq!(press(&mut opened(picks::delete(&run)), &[no]), Outcome::closes());
     }
     assert_eq!(press(&mut opened(picks::delete(&run)), &["Enter"]), Outcome::stays());
-    assert_eq!(press(&mut opened(picks::delete(&run)), &["Y"]), Outcome::does(vec![Effect::Delete(run.run)]));
+    assert_eq!(
+        press(&mut opened(picks::delete(&run)), &["Y"]),
+        Outcome::does(vec![Effect::Change(Change::Delete(run.run))])
+    );
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn a_run_is_renamed_and_never_to_nothing() {
     assert_eq!(outcome, Outcome::stays());
     insta::assert_snapshot!(look(&mut above, (40, 12)));
     let outcome = press(&mut above, &["s", "e", "a", "Enter"]);
-    assert_eq!(outcome, Outcome::does(vec![Effect::Rename { run: run.run, title: "sea".into() }]));
+    assert_eq!(outcome, Outcome::does(vec![Effect::Change(Change::Rename { run: run.run, title: "sea".into() })]));
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn an_instruction_says_how_far_it_reaches() {
     };
     let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate))));
     let outcome = press(&mut above, &["x", "Tab", "Enter"]);
-    let [Effect::Decide(_, decision)] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
+    let [Effect::Change(Change::Decide(_, decision))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
     let scope = crate::core::event::Scope::Remaining;
     assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope, model: None });

@@ -12,7 +12,7 @@
 //!    becomes stable. Definitions before the tail are fixed and known to it.
 //! 3. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
 //!
-//! One exception, for the sake of the keys: while a text grows, a block longer than [`LONGEST_TAIL`] is laid out in
+//! One exception, for the sake of the keys: while a text grows, a block longer than `LONGEST_TAIL` is laid out in
 //! pieces. Once complete it is a document of its own and has one layout.
 
 pub mod block;

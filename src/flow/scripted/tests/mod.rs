@@ -87,6 +87,16 @@ fn calls_of_one_moment_run_in_parallel_and_are_told_in_the_order_in_which_they_s
 }
 
 #[test]
+fn what_a_later_version_wrote_is_no_news_to_a_script() {
+    let mut sim = run(r#"return await run.step("draft", { text: "a" });"#);
+    let unknown = Event::from_json(r#"{"type":"weather_changed","key":"draft[0]","to":"rain"}"#).unwrap();
+    sim.apply(unknown.clone());
+    sim.settle(&[unknown]);
+    sim.decide("draft[0]", What::Accept);
+    assert_eq!(sim.body(), "A");
+}
+
+#[test]
 fn an_edited_early_result_makes_exactly_its_dependants_stale() {
     let mut sim = run(r#"
         const a = await run.step("draft", { text: "a" });

@@ -1,6 +1,8 @@
 //! What the table of commands says can be done is done: each key that it shows changes what is on screen or has an
 //! effect, on every screen and layer.
 
+mod opening;
+
 use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -17,11 +19,13 @@ use crate::core::gate::{
 };
 use crate::core::ports::RunRow;
 use crate::core::settings::{Connection, Found};
-use crate::core::task::{Body, Instruct, Task};
+use crate::core::task::{Body, Instruct, Kind as TaskKind, Task};
 use crate::core::usage::{Budget, Usage};
 use crate::core::work::{CommandWork, Work};
 use crate::tui::commands::possible;
+use crate::tui::effect::Opening;
 use crate::tui::layers::Kind as Layered;
+use crate::tui::message::{FormOf, Opened, Ready};
 use crate::tui::screens::home::TaskRow;
 use crate::tui::testing::{Story, at, frame, key, listed};
 use crate::tui::theme::Depth;
@@ -35,10 +39,17 @@ fn look(interface: &mut Interface) -> String {
 }
 
 /// Takes a message as the runtime would, and draws.
-fn tell(interface: &mut Interface, message: Message) -> Vec<Effect> {
-    let (effects, _) = App::update(interface, message);
+fn tell(interface: &mut Interface, message: Message) -> Vec<Order> {
+    let (orders, _) = App::update(interface, message);
     look(interface);
-    effects
+    orders
+}
+
+/// What takes the screen does so, as if it had been asked for.
+fn show(interface: &mut Interface, ready: Ready) {
+    interface.open(Opening::Chat(String::new()), &mut Vec::new());
+    let ticket = interface.ticket;
+    tell(interface, Message::Ready(ticket, ready));
 }
 
 fn press(interface: &mut Interface, keys: &[&str]) {
@@ -98,7 +109,7 @@ fn home_in_the_middle() -> Interface {
 fn on(story: Story) -> Interface {
     let mut interface = home();
     let opened = Opened { run: Arc::new(story.run), task: None, drafts: vec![] };
-    tell(&mut interface, Message::Opened(Box::new(opened)));
+    show(&mut interface, Ready::Run(Box::new(opened)));
     interface
 }
 
@@ -269,9 +280,9 @@ fn done() -> Story {
 
 fn history() -> Interface {
     let mut interface = home();
-    let effects = tell(&mut interface, Message::Key(key("^f")));
-    let ticket = effects.iter().find_map(|effect| match effect {
-        Effect::Search { ticket, .. } => Some(*ticket),
+    let orders = tell(&mut interface, Message::Key(key("^f")));
+    let ticket = orders.iter().find_map(|order| match order {
+        Order::Desk(Request::Errand(Errand::Search { ticket, .. })) => Some(*ticket),
         _ => None,
     });
     tell(&mut interface, Message::Rows { ticket: ticket.unwrap(), offset: 0, rows: rows(60) });
@@ -289,14 +300,14 @@ fn inbox(story: Story) -> Interface {
 fn form() -> Interface {
     let mut interface = home();
     let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})) };
-    tell(&mut interface, Message::Form(Box::new(form)));
+    show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface
 }
 
 fn connect() -> Interface {
     let mut interface = home();
-    tell(&mut interface, Message::Open(Box::new(Kind::Choose(Choose::new("x", vec![])).into())));
+    show(&mut interface, Ready::Above(Box::new(Kind::Choose(Choose::new("x", vec![])).into())));
     press(&mut interface, &["Esc"]);
     let mut out = Vec::new();
     interface.follow(Effect::Go(Go::Connect), &mut out);
@@ -342,7 +353,7 @@ fn worlds() -> Vec<World> {
             let mut interface = on(review());
             let known = [("careful".to_owned(), "openai/gpt-5".to_owned())];
             let choose = crate::tui::layers::picks::models(review().run.id, &"write[0]".parse().unwrap(), &known);
-            tell(&mut interface, Message::Open(Box::new(Layered::Choose(choose).into())));
+            show(&mut interface, Ready::Above(Box::new(Layered::Choose(choose).into())));
             interface
         }),
         world("alike", || on(alike())),

@@ -18,7 +18,7 @@ use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
@@ -256,12 +256,12 @@ impl ChatScreen {
             Id::Send => return self.send(),
             Id::OtherModel => {
                 let key = self.run.calls.keys().next_back().cloned();
-                return key.map(|key| Effect::ListModels(self.run.id, key)).into_iter().collect();
+                return key.map(|key| Effect::Open(Opening::Models(self.run.id, key))).into_iter().collect();
             }
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
             Id::Focus => self.focus = Focus::Conversation,
-            Id::WriteAnyway => return vec![Effect::WriteAnyway(self.run.id)],
+            Id::WriteAnyway => return vec![Effect::Change(Change::WriteAnyway(self.run.id))],
             Id::Edit => {
                 if let Some((version, shown)) = self.shown() {
                     let draft = self.drafts.get(&draft_name(version));
@@ -271,18 +271,18 @@ impl ChatScreen {
             }
             Id::Save | Id::SaveAccept => return self.save(),
             Id::Restore => return self.restore(),
-            Id::Copy => return vec![Effect::Copy(self.body.raw().block().into_owned())],
+            Id::Copy => return vec![Effect::Terminal(Terminal::Copy(self.body.raw().block().into_owned()))],
             Id::Change => return self.change(),
             Id::Compare => return self.compare(),
             Id::FollowUp => return vec![Effect::Go(Go::FollowUp)],
             Id::External => {
                 let text = if let Focus::Edit(_, editor) = &self.focus { editor.text() } else { self.input.text() };
-                return vec![Effect::OpenEditor { purpose: Purpose::Layer, text, extension: "md" }];
+                return vec![Effect::Terminal(Terminal::OpenEditor { purpose: Purpose::Layer, text, extension: "md" })];
             }
             Id::Left | Id::Right => self.browse(if id == Id::Left { -1 } else { 1 }),
             Id::Back => return self.back(),
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             other => self.walk(other),
         }
         Vec::new()
@@ -322,7 +322,7 @@ impl ChatScreen {
             let last = self.said.last().map(|(_, said)| said.raw().clone()).unwrap_or_default();
             let text = self.shown().map_or(last, |(_, version)| version.body.clone());
             self.input = Editor::default();
-            return vec![Effect::RunWith { task, text }];
+            return vec![Effect::Open(Opening::RunWith { task, text })];
         }
         if self.run.under_way() > 0 {
             self.note = Some("still answering: Esc stops it; your text is kept".to_owned());
@@ -331,7 +331,10 @@ impl ChatScreen {
         self.input = Editor::default();
         self.talk = Scroll::following();
         let run = self.run.id;
-        vec![Effect::Message(run, text), Effect::KeepDraft { run, name: MESSAGE.to_owned(), text: None }]
+        vec![
+            Effect::Change(Change::Message(run, text)),
+            Effect::Change(Change::KeepDraft { run, name: MESSAGE.to_owned(), text: None }),
+        ]
     }
 
     /// The choice of the task's actions.
@@ -340,7 +343,7 @@ impl ChatScreen {
         let actions = task.into_iter().flat_map(|task| task.actions.iter().map(move |action| (task, action)));
         let entries = actions.filter_map(|(task, action)| {
             let message = task.action(&action.id, &self.run.inputs).ok()??;
-            Some(Entry::new(&action.name, "", Pick::Do(vec![Effect::Message(self.run.id, message)])))
+            Some(Entry::new(&action.name, "", Pick::Do(vec![Effect::Change(Change::Message(self.run.id, message))])))
         });
         let choose = Choose::new("What is to change?", entries.collect());
         if choose.is_empty() {
@@ -370,7 +373,7 @@ impl ChatScreen {
         let name = draft_name(version);
         self.drafts.remove(&name);
         let mut effects = self.write(version, editor.text());
-        effects.push(Effect::KeepDraft { run: self.run.id, name, text: None });
+        effects.push(Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }));
         effects
     }
 
@@ -383,7 +386,7 @@ impl ChatScreen {
     fn write(&mut self, version: u32, body: String) -> Vec<Effect> {
         let title = self.shown().map(|(_, shown)| shown.title.data().to_owned()).unwrap_or_default();
         self.version = None;
-        vec![Effect::EditDocument { run: self.run.id, name: "result".to_owned(), version, title, body }]
+        vec![Effect::Change(Change::EditDocument { run: self.run.id, name: "result".to_owned(), version, title, body })]
     }
 
     /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.
@@ -394,7 +397,7 @@ impl ChatScreen {
                 let (name, text) = (draft_name(version), editor.text());
                 self.note = Some("draft kept".to_owned());
                 self.drafts.insert(name.clone(), text.clone());
-                vec![Effect::KeepDraft { run: self.run.id, name, text: Some(text) }]
+                vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
             }
             Focus::Document => Vec::new(),
             Focus::Conversation => {
@@ -403,10 +406,10 @@ impl ChatScreen {
                 };
                 let run = self.run.id;
                 if let Some(call) = self.run.calls.values().find(running) {
-                    return vec![Effect::Stop { run, key: call.key.clone(), again: None }];
+                    return vec![Effect::Change(Change::Stop { run, key: call.key.clone(), again: None })];
                 }
                 let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());
-                vec![Effect::KeepDraft { run, name: MESSAGE.to_owned(), text }, Effect::Go(Go::Back)]
+                vec![Effect::Change(Change::KeepDraft { run, name: MESSAGE.to_owned(), text }), Effect::Go(Go::Back)]
             }
         }
     }

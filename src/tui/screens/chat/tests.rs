@@ -88,8 +88,8 @@ fn enter_sends_and_a_paste_does_not() {
     assert_eq!(screen.update(Message::Paste("at ten\n".into())).0, []);
     press(&mut screen, &["^j", "x"]);
     let run = screen.run.id;
-    let forgets = Effect::KeepDraft { run, name: MESSAGE.to_owned(), text: None };
-    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Message(run, "at ten\n\nx".into()), forgets]);
+    let forgets = Effect::Change(Change::KeepDraft { run, name: MESSAGE.to_owned(), text: None });
+    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Change(Change::Message(run, "at ten\n\nx".into())), forgets]);
     assert!(screen.input.is_empty());
 }
 
@@ -100,7 +100,7 @@ fn versions_are_browsed_and_restored() {
     assert!(look(&mut screen, (80, 24)).contains("version 1 of 2 (model)"));
     let effects = press(&mut screen, &["b"]);
     assert!(
-        matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }] if body.contains("ten o'clock")),
+        matches!(&effects[..], [Effect::Change(Change::EditDocument { version: 2, body, .. })] if body.contains("ten o'clock")),
         "{effects:?}"
     );
 }
@@ -111,7 +111,7 @@ fn the_document_is_edited_in_place() {
     press(&mut screen, &["Tab", "e", "!"]);
     let effects = press(&mut screen, &["^s"]);
     assert!(
-        matches!(&effects[..], [Effect::EditDocument { version: 2, body, .. }, Effect::KeepDraft { text: None, .. }] if body.starts_with("!Dear"))
+        matches!(&effects[..], [Effect::Change(Change::EditDocument { version: 2, body, .. }), Effect::Change(Change::KeepDraft { text: None, .. })] if body.starts_with("!Dear"))
     );
 }
 
@@ -125,7 +125,7 @@ fn while_it_answers_the_text_streams_esc_stops_it_and_what_is_typed_is_kept() {
     assert!(look(&mut screen, (80, 24)).contains("Of course: shorter"));
     assert_eq!(press(&mut screen, &["o", "k", "Enter"]), []);
     assert_eq!(screen.input.text(), "ok");
-    assert_eq!(press(&mut screen, &["Esc"]), [Effect::Stop { run, key, again: None }]);
+    assert_eq!(press(&mut screen, &["Esc"]), [Effect::Change(Change::Stop { run, key, again: None })]);
 }
 
 #[test]
@@ -134,6 +134,6 @@ fn a_workflow_is_started_with_the_document() {
     screen.update(Message::Paste("/run translate".into()));
     let effects = press(&mut screen, &["Enter"]);
     assert!(
-        matches!(&effects[..], [Effect::RunWith { task, text }] if task == "translate" && text.data().starts_with("Dear Ana"))
+        matches!(&effects[..], [Effect::Open(Opening::RunWith { task, text })] if task == "translate" && text.data().starts_with("Dear Ana"))
     );
 }

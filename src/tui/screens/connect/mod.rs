@@ -15,7 +15,7 @@ use crate::core::settings::{Connection, Found, ProviderKind};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go};
+use crate::tui::effect::{Effect, Go, Terminal};
 use crate::tui::message::Message;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::situation::{Screen, Situation};
@@ -91,7 +91,7 @@ impl ConnectScreen {
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
         }
         Vec::new()
@@ -117,7 +117,7 @@ impl ConnectScreen {
 
     fn open(&self) -> Effect {
         match self.selected() {
-            Some(found) => Effect::Connect(Arc::new(found.connection.clone())),
+            Some(found) => Effect::Go(Go::Try(Arc::new(found.connection.clone()))),
             None => Effect::Go(Go::OtherServer),
         }
     }

@@ -44,7 +44,7 @@ fn enter_tries_it_and_a_failure_is_told() {
     let mut screen = screen();
     let effects = screen.update(Message::Key(key("Enter"))).0;
     let connection = Arc::new(groq().connection);
-    assert_eq!(effects, [Effect::Connect(Arc::clone(&connection))]);
+    assert_eq!(effects, [Effect::Go(Go::Try(Arc::clone(&connection)))]);
     screen.tries(&connection);
     assert!(look(&mut screen, (80, 24)).contains("Asking groq/llama for one token"));
     assert_eq!(screen.update(Message::Key(key("Enter"))).0, [], "it is being tried already");

@@ -16,7 +16,7 @@ use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen, SeenGate};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
 use crate::tui::screens::connect::described;
@@ -179,7 +179,7 @@ impl FormScreen {
             return self.give(if starts { Id::Start } else { id });
         }
         match self.fields.get_mut(self.at).map(|field| field.key(key, today)) {
-            Some(Asked::Complete(typed)) => return vec![Effect::Complete { field: self.at, typed }],
+            Some(Asked::Complete(typed)) => return vec![Effect::Errand(Errand::Complete { field: self.at, typed })],
             Some(Asked::Nothing) if key.code == KeyCode::Up => self.go(self.at.saturating_sub(1)),
             Some(Asked::Nothing) if key.code == KeyCode::Down => self.go(self.at + 1),
             _ => {}
@@ -206,11 +206,15 @@ impl FormScreen {
                 let text =
                     self.fields.get(self.at).filter(|field| field.is_text()).and_then(|field| field.value().ok()?);
                 let text = text.map(|value| crate::tui::diff::printed(&value).data().to_owned()).unwrap_or_default();
-                return vec![Effect::OpenEditor { purpose: Purpose::Field(self.at), text, extension: "md" }];
+                return vec![Effect::Terminal(Terminal::OpenEditor {
+                    purpose: Purpose::Field(self.at),
+                    text,
+                    extension: "md",
+                })];
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
         }
         Vec::new()
@@ -234,8 +238,10 @@ impl FormScreen {
         let secrets: Vec<(String, Secret)> =
             self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.secret()?))).collect();
         match &self.purpose {
-            For::Start(task) => vec![Effect::Start { task: task.clone(), inputs: values, secrets }],
-            For::Connect => vec![Effect::Go(Go::Back), Effect::Connect(Arc::new(described(&values)))],
+            For::Start(task) => {
+                vec![Effect::Open(Opening::Start { task: task.clone(), inputs: values, secrets })]
+            }
+            For::Connect => vec![Effect::Go(Go::Back), Effect::Go(Go::Try(Arc::new(described(&values))))],
             For::Answer(gate) => {
                 // A secret is asked for alone, and goes as it was typed.
                 let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);

@@ -96,7 +96,10 @@ fn enter_walks_through_and_starts_on_the_last_field() {
     typed(&mut form, "the sea");
     assert_eq!(press(&mut form, &["Enter"]), []);
     let inputs = json!({"topic": "the sea", "stanzas": 3});
-    assert_eq!(press(&mut form, &["Enter"]), [Effect::Start { task: "poem".into(), inputs, secrets: vec![] }]);
+    assert_eq!(
+        press(&mut form, &["Enter"]),
+        [Effect::Open(Opening::Start { task: "poem".into(), inputs, secrets: vec![] })]
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn the_values_of_the_last_run_come_on_a_key() {
     form.offer_last(json!({"topic": "the moor", "stanzas": 5, "themes": ["light"], "gone": 1}));
     press(&mut form, &["^r"]);
     let effects = press(&mut form, &["^s"]);
-    let [Effect::Start { inputs, .. }] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Open(Opening::Start { inputs, .. })] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(*inputs, json!({"topic": "the moor", "stanzas": 5, "themes": ["light"]}));
 }
 
@@ -124,7 +127,7 @@ fn an_image_is_given_by_its_path_and_completed() {
     press(&mut form, &["Tab"; 7]);
     typed(&mut form, "po");
     let effects = press(&mut form, &["Right"]);
-    assert_eq!(effects, [Effect::Complete { field: 7, typed: "po".into() }]);
+    assert_eq!(effects, [Effect::Errand(Errand::Complete { field: 7, typed: "po".into() })]);
     form.update(Message::Completions { field: 7, typed: "po".into(), paths: vec!["poems/".into()] });
     assert!(look(&mut form, (80, 24)).contains("poems/▮"));
 }

@@ -1,6 +1,6 @@
 //! History: everything ever produced, found by typing. Filters narrow it, days divide it, the preview marks the match.
 //!
-//! The screen asks for a page of rows with [`Effect::Search`] and for the next one when the selection comes near the
+//! The screen asks for a page of rows with [`Effect::Errand(Errand::Search)`] and for the next one when the selection comes near the
 //! end of what it has; an answer counts only if it names the newest question. Until that answer is there, the rows of
 //! the last one stay on screen. So 100,000 runs cost what is looked at.
 
@@ -19,7 +19,7 @@ use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow};
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
 use crate::tui::message::Message;
 use crate::tui::situation::{Layer, Screen, Situation};
@@ -172,8 +172,10 @@ impl HistoryScreen {
         }
         let run = self.selected();
         match id {
-            Id::Open => return run.map(|run| Effect::OpenRun(run.run)).into_iter().collect(),
-            Id::RunAgain => return run.map(|run| Effect::RunAgain(run.run)).into_iter().collect(),
+            Id::Open => return run.map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect(),
+            Id::RunAgain => {
+                return run.map(|run| Effect::Open(Opening::RunAgain(run.run))).into_iter().collect();
+            }
             Id::WriteFile => return run.map(picks::export).into_iter().collect(),
             Id::Rename => return run.map(picks::rename).into_iter().collect(),
             Id::Delete => return run.map(picks::delete).into_iter().collect(),
@@ -181,7 +183,7 @@ impl HistoryScreen {
                 return run.map(|run| Above::effect(Kind::Choose(picks::of_run(run)))).into_iter().collect();
             }
             Id::CompareRuns => {
-                return self.pair().map(|(old, new)| Effect::CompareRuns(old, new)).into_iter().collect();
+                return self.pair().map(|(old, new)| Effect::Open(Opening::Compare(old, new))).into_iter().collect();
             }
             Id::Mark => self.mark(),
             Id::Chips => self.filtering = true,
@@ -196,7 +198,7 @@ impl HistoryScreen {
             Id::Back => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
         }
         Vec::new()
@@ -216,7 +218,7 @@ impl HistoryScreen {
                 self.chips.clear();
                 return vec![self.ask()];
             }
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
         }
         Vec::new()
@@ -277,7 +279,7 @@ impl HistoryScreen {
     fn question(&mut self, query: HistoryQuery) -> Effect {
         self.ticket += 1;
         self.asked = Some(query.limit);
-        Effect::Search { ticket: self.ticket, query }
+        Effect::Errand(Errand::Search { ticket: self.ticket, query })
     }
 
     /// Takes rows: in the place of what was there, or after it.

@@ -33,7 +33,7 @@ fn history() -> HistoryScreen {
 }
 
 fn answer(screen: &mut HistoryScreen, ask: &Effect, rows: Vec<RunRow>) -> Vec<Effect> {
-    let Effect::Search { ticket, query } = ask else { panic!("{ask:?} is no search") };
+    let Effect::Errand(Errand::Search { ticket, query }) = ask else { panic!("{ask:?} is no search") };
     screen.update(Message::Rows { ticket: *ticket, offset: query.offset, rows }).0
 }
 
@@ -55,7 +55,7 @@ fn press(screen: &mut HistoryScreen, keys: &[&str]) -> Vec<Effect> {
 fn searched(effects: &[Effect]) -> Vec<&HistoryQuery> {
     effects
         .iter()
-        .filter_map(|effect| if let Effect::Search { query, .. } = effect { Some(query) } else { None })
+        .filter_map(|effect| if let Effect::Errand(Errand::Search { query, .. }) = effect { Some(query) } else { None })
         .collect()
 }
 
@@ -95,7 +95,7 @@ fn a_hundred_thousand_runs_are_asked_for_by_the_page() {
     let all: Vec<RunRow> = (0..100_000).map(|n| listed(&format!("run {n}"), Status::Completed, 0, -n * 60)).collect();
     let (mut screen, mut ask) = HistoryScreen::new(vec![], Path::new("/"), at(0), FixedOffset::east_opt(0).unwrap());
     let mut pages = 0;
-    while let Effect::Search { query, .. } = ask.clone() {
+    while let Effect::Errand(Errand::Search { query, .. }) = ask.clone() {
         pages += 1;
         let page = all[query.offset..query.offset + query.limit].to_vec();
         let more = answer(&mut screen, &ask, page);
@@ -148,9 +148,9 @@ fn filters_narrow_the_search() {
 #[test]
 fn enter_opens_what_is_selected() {
     let mut screen = history();
-    assert_eq!(press(&mut screen, &["Enter"]), [Effect::OpenRun(rows()[0].run)]);
-    assert_eq!(press(&mut screen, &["Down", "Down", "Enter"]), [Effect::OpenRun(rows()[2].run)]);
-    assert_eq!(press(&mut screen, &["Up", "^g"]), [Effect::RunAgain(rows()[1].run)]);
+    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Go(Go::Run(rows()[0].run))]);
+    assert_eq!(press(&mut screen, &["Down", "Down", "Enter"]), [Effect::Go(Go::Run(rows()[2].run))]);
+    assert_eq!(press(&mut screen, &["Up", "^g"]), [Effect::Open(Opening::RunAgain(rows()[1].run))]);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn two_marked_runs_are_compared_the_earlier_first() {
     let mut screen = history();
     assert_eq!(press(&mut screen, &["^d"]), []);
     let effects = press(&mut screen, &["^t", "Down", "^d"]);
-    assert_eq!(effects, [Effect::CompareRuns(rows()[1].run, rows()[0].run)]);
+    assert_eq!(effects, [Effect::Open(Opening::Compare(rows()[1].run, rows()[0].run))]);
     let effects = press(&mut screen, &["^t", "Down", "^d"]);
-    assert_eq!(effects, [Effect::CompareRuns(rows()[1].run, rows()[0].run)]);
+    assert_eq!(effects, [Effect::Open(Opening::Compare(rows()[1].run, rows()[0].run))]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::core::task::{Body, Kind, Task};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go};
+use crate::tui::effect::{Effect, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
@@ -85,7 +85,7 @@ pub struct HomeScreen {
 }
 
 impl HomeScreen {
-    /// An empty home; what there is arrives by [`HomeScreen::fill`].
+    /// An empty home; what there is arrives by messages.
     #[must_use]
     pub fn new(now: DateTime<Utc>) -> Self {
         let mut home = Self {
@@ -253,7 +253,7 @@ impl HomeScreen {
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::History => return vec![Effect::Go(Go::History)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
         }
         Vec::new()
@@ -261,15 +261,15 @@ impl HomeScreen {
 
     fn open(&mut self) -> Vec<Effect> {
         match self.selected() {
-            Some(Row::Run(at)) => vec![Effect::OpenRun(self.runs[at].run)],
-            Some(Row::Ask) => vec![Effect::Ask(self.search.value())],
+            Some(Row::Run(at)) => vec![Effect::Go(Go::Run(self.runs[at].run))],
+            Some(Row::Ask) => vec![Effect::Open(Opening::Chat(self.search.value()))],
             Some(Row::Connect) => vec![Effect::Go(Go::Connect)],
             Some(Row::Task(at)) => {
                 let task = &self.tasks[at];
                 if let Some(error) = task.errors.first() {
                     self.note = Some(format!("it has errors: {error}"));
                 } else if task.trusted {
-                    return vec![Effect::OpenTask(task.id.clone())];
+                    return vec![Effect::Open(Opening::Task(task.id.clone()))];
                 } else {
                     self.note = Some(format!("not trusted yet: read it, then `stepwell trust` ({})", task.source));
                 }
@@ -380,6 +380,7 @@ impl HomeScreen {
     /// What an open run is, and what it said last, as Markdown.
     fn about_run(&self, run: &RunRow) -> String {
         let stands = match run.waiting {
+            _ if run.newer => "written by a newer version: it can be read".to_owned(),
             0 => run.status.name().to_owned(),
             1 => "waits for you".to_owned(),
             count => format!("{count} of its steps wait for you"),

@@ -123,7 +123,7 @@ fn letters_search_and_enter_opens() {
     let mut home = home();
     press(&mut home, &["s", "t", "a", "n", "z"]);
     insta::assert_snapshot!(look(&mut home, (80, 24)));
-    assert_eq!(press(&mut home, &["Enter"]), [Effect::OpenTask("poem".into())]);
+    assert_eq!(press(&mut home, &["Enter"]), [Effect::Open(Opening::Task("poem".into()))]);
 }
 
 #[test]
@@ -131,13 +131,13 @@ fn what_matches_nothing_is_asked() {
     let mut home = home();
     home.update(Message::Paste("why is the sea salty?".into()));
     assert!(look(&mut home, (80, 24)).contains("Ask: why is the sea salty?"));
-    assert_eq!(press(&mut home, &["Enter"]), [Effect::Ask("why is the sea salty?".into())]);
+    assert_eq!(press(&mut home, &["Enter"]), [Effect::Open(Opening::Chat("why is the sea salty?".into()))]);
 }
 
 #[test]
 fn what_waits_is_opened_by_enter_alone() {
     let mut home = home();
-    assert_eq!(press(&mut home, &["Enter"]), [Effect::OpenRun(run("", Status::Waiting, 2, 70).run)]);
+    assert_eq!(press(&mut home, &["Enter"]), [Effect::Go(Go::Run(run("", Status::Waiting, 2, 70).run))]);
 }
 
 #[test]
@@ -166,11 +166,21 @@ fn news_do_not_move_the_selection() {
 fn tab_tells_what_else_can_be_done_with_a_row() {
     let mut home = home();
     let effects = press(&mut home, &["Tab"]);
-    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     for size in SIZES {
         let (picture, _) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
         insta::assert_snapshot!(format!("actions_{}x{}", size.0, size.1), picture);
     }
     let effects = press(&mut home, &["n", "o", " ", "s", "u", "c", "h", "Tab"]);
     assert_eq!(effects, [], "what is asked has no other actions");
+}
+
+#[test]
+fn an_open_run_of_a_later_version_says_so_in_the_list_and_in_the_preview() {
+    let mut home = home();
+    let later = RunRow { newer: true, ..run("poem · the sea", Status::Waiting, 2, 70) };
+    home.fill_runs(vec![later], at(400));
+    let picture = look(&mut home, (100, 30));
+    assert!(picture.contains("of a newer version ·") && picture.contains("written by a newer version"), "{picture}");
+    assert_eq!(press(&mut home, &["Enter"]), [Effect::Go(Go::Run(run("", Status::Waiting, 2, 70).run))]);
 }

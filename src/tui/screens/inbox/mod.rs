@@ -21,7 +21,7 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::tui::canvas::{Hit, Seen, SeenGate};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go};
+use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
 use crate::tui::message::Message;
@@ -142,8 +142,8 @@ impl InboxScreen {
                 }
                 (Vec::new(), changed)
             }
-            Message::NotDone { effect, why } => {
-                if let Effect::Decide(run, decision) = *effect {
+            Message::NotDone { request, why } => {
+                if let Request::Change(Change::Decide(run, decision)) = *request {
                     // It waits again.
                     self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
                     self.refresh();
@@ -188,11 +188,11 @@ impl InboxScreen {
             Id::Skip => return self.skip(),
             // What takes more room than there is here is done on the run's own screen.
             Id::Open | Id::Answer | Id::Edit | Id::Compare | Id::Prompt | Id::Worked | Id::RaiseBudget => {
-                return self.gate().map(|gate| Effect::OpenCall(gate.run, gate.key.clone())).into_iter().collect();
+                return self.gate().map(|gate| Effect::Go(Go::Call(gate.run, gate.key.clone()))).into_iter().collect();
             }
             Id::Copy => {
                 if let Body::Text(text) = &self.content.body {
-                    return vec![Effect::Copy(text.raw().block().into_owned())];
+                    return vec![Effect::Terminal(Terminal::Copy(text.raw().block().into_owned()))];
                 }
             }
             Id::NextWaiting => self.next(),
@@ -205,7 +205,7 @@ impl InboxScreen {
             Id::Back | Id::Quit => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::History => return vec![Effect::Go(Go::History)],
-            Id::Suspend => return vec![Effect::Suspend],
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             other => self.walk(other),
         }
         Vec::new()

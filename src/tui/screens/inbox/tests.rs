@@ -59,7 +59,7 @@ fn press(screen: &mut InboxScreen, keys: &[&str]) -> Vec<Effect> {
 
 fn decided(effects: &[Effect]) -> Vec<(String, What)> {
     let of = |effect: &Effect| match effect {
-        Effect::Decide(_, Decision { key, what, .. }) => Some((key.to_string(), what.clone())),
+        Effect::Change(Change::Decide(_, Decision { key, what, .. })) => Some((key.to_string(), what.clone())),
         _ => None,
     };
     effects.iter().filter_map(of).collect()
@@ -99,7 +99,7 @@ fn an_approval_shows_the_exact_bytes() {
     press(&mut screen, &["Down", "Down", "Down", "Down"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["n"]);
-    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(above.situation().layer, crate::tui::situation::Layer::Ask);
 }
 
@@ -129,9 +129,10 @@ fn what_is_decided_elsewhere_leaves_no_other_under_the_key() {
 #[test]
 fn a_decision_that_was_refused_waits_again() {
     let mut screen = inbox();
-    let effect = press(&mut screen, &["a"]).remove(0);
+    let Effect::Change(change) = press(&mut screen, &["a"]).remove(0) else { panic!("no decision") };
     assert_eq!(screen.count(), 3);
-    screen.update(Message::NotDone { effect: Box::new(effect), why: "another attempt waits".into() });
+    let request = Box::new(Request::Change(change));
+    screen.update(Message::NotDone { request, why: "another attempt waits".into() });
     assert_eq!(screen.count(), 4);
     assert!(look(&mut screen, (120, 40)).contains("another attempt waits"));
 }
@@ -140,7 +141,7 @@ fn a_decision_that_was_refused_waits_again() {
 fn a_retry_asks_for_an_instruction_and_then_goes_on() {
     let mut screen = inbox();
     let effects = press(&mut screen, &["r"]);
-    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(above.situation().layer, crate::tui::situation::Layer::Retry);
     let mut runs = runs();
     let rejected = Event::AttemptRejected {
@@ -159,13 +160,13 @@ fn a_retry_asks_for_an_instruction_and_then_goes_on() {
 fn enter_opens_the_run_at_the_call() {
     let mut screen = inbox();
     let effects = press(&mut screen, &["Down", "Enter"]);
-    assert_eq!(effects, [Effect::OpenCall(RunId::new(1, [1; 10]), "write[1]".parse().unwrap())]);
+    assert_eq!(effects, [Effect::Go(Go::Call(RunId::new(1, [1; 10]), "write[1]".parse().unwrap()))]);
 }
 
 #[test]
 fn skipping_asks_first() {
     let effects = press(&mut inbox(), &["s"]);
-    let [Effect::Open(above)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     let outcome = above.clone().give(Id::Yes);
     assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), What::Skip)]);
 }

@@ -13,10 +13,10 @@ use crate::core::schema;
 use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
 use crate::tui::diff::printed;
-use crate::tui::effect::{Effect, Purpose};
+use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::widgets::editor::Editor;
-use crate::tui::widgets::json::{Change, Tree};
+use crate::tui::widgets::json::{self, Tree};
 use crate::tui::widgets::line::LineInput;
 
 impl RunScreen {
@@ -75,7 +75,10 @@ impl RunScreen {
         let name = draft_name(&gate);
         self.drafts.remove(&name);
         self.following = accept;
-        vec![decision(&gate, What::Edit { output, accept }), Effect::KeepDraft { run: self.run.id, name, text: None }]
+        vec![
+            decision(&gate, What::Edit { output, accept }),
+            Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }),
+        ]
     }
 
     pub(super) fn external(&mut self) -> Vec<Effect> {
@@ -86,7 +89,7 @@ impl RunScreen {
             Over::Result { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
-        vec![Effect::OpenEditor { purpose: Purpose::Layer, text, extension }]
+        vec![Effect::Terminal(Terminal::OpenEditor { purpose: Purpose::Layer, text, extension })]
     }
 
     /// A text came back from `$EDITOR`.
@@ -117,11 +120,11 @@ impl RunScreen {
     pub(super) fn change_field(&mut self, id: Id) {
         let Over::Fields { gate, tree } = &mut self.over else { return };
         match id {
-            Id::FieldEdit => tree.change(Change::Edit),
-            Id::FieldAdd => tree.change(Change::Add),
-            Id::FieldRemove => tree.change(Change::Remove),
-            Id::FieldUp => tree.change(Change::Move(-1)),
-            Id::FieldDown => tree.change(Change::Move(1)),
+            Id::FieldEdit => tree.change(json::Change::Edit),
+            Id::FieldAdd => tree.change(json::Change::Add),
+            Id::FieldRemove => tree.change(json::Change::Remove),
+            Id::FieldUp => tree.change(json::Change::Move(-1)),
+            Id::FieldDown => tree.change(json::Change::Move(1)),
             _ => {
                 let editor = Box::new(Editor::new(&format!("{:#}", tree.value())));
                 self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem: None };

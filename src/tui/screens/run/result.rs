@@ -3,7 +3,7 @@
 use super::layer::Over;
 use super::rows::RowId;
 use super::{Note, RunScreen};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Change, Effect};
 use crate::tui::widgets::editor::Editor;
 
 /// The document that a run's result is.
@@ -34,8 +34,8 @@ impl RunScreen {
         self.drafts.remove(&name);
         let (run, body) = (self.run.id, editor.text());
         vec![
-            Effect::EditDocument { run, name: DOCUMENT.to_owned(), version, title, body },
-            Effect::KeepDraft { run, name, text: None },
+            Effect::Change(Change::EditDocument { run, name: DOCUMENT.to_owned(), version, title, body }),
+            Effect::Change(Change::KeepDraft { run, name, text: None }),
         ]
     }
 }

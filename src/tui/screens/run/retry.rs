@@ -18,7 +18,7 @@ use crate::core::task::Body;
 use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
-use crate::tui::effect::{Again, Effect};
+use crate::tui::effect::{Again, Change, Effect};
 use crate::tui::layers::ask::decision;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
@@ -172,14 +172,16 @@ impl RunScreen {
             let (instruction, model) = (instruction.clone(), model.clone());
             match gate {
                 Some(gate) => self.decided(&gate, What::Retry { instruction, scope, model }),
-                None => vec![Effect::Stop { run, key, again: Some(Again { instruction, scope, model }) }],
+                None => {
+                    vec![Effect::Change(Change::Stop { run, key, again: Some(Again { instruction, scope, model }) })]
+                }
             }
         };
         let mut effects = again(key, gate, scope);
         for other in others.into_iter().filter(|other| other.ticked) {
             effects.extend(again(other.key, other.gate, Scope::This));
         }
-        effects.push(Effect::KeepDraft { run, name, text: None });
+        effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
         effects
     }
 
@@ -193,7 +195,7 @@ impl RunScreen {
         let run = self.run.id;
         let Some(call) = self.call().filter(|call| call.key == *key) else {
             self.note = Some(Note::Done(format!("{model} will do it")));
-            return vec![Effect::ChooseModel { run, key: key.clone(), model }];
+            return vec![Effect::Change(Change::ChooseModel { run, key: key.clone(), model })];
         };
         match (call.gate.as_ref().map(Gate::kind), call.status) {
             (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
@@ -206,7 +208,7 @@ impl RunScreen {
             }
             _ => {
                 self.note = Some(Note::Done(format!("{model} will do it")));
-                vec![Effect::ChooseModel { run, key: key.clone(), model }]
+                vec![Effect::Change(Change::ChooseModel { run, key: key.clone(), model })]
             }
         }
     }

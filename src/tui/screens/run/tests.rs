@@ -9,7 +9,7 @@ use crate::core::event::{Event, Scope};
 use crate::core::task::Kind;
 use crate::core::testing::cpu_time;
 use crate::core::work::{CommandWork, Work};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Change, Effect, Opening, Terminal};
 use crate::tui::message::Message;
 use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
@@ -83,7 +83,9 @@ fn typed(screen: &mut RunScreen, text: &str) {
 fn decided(effects: &[Effect]) -> Vec<&Decision> {
     effects
         .iter()
-        .filter_map(|effect| if let Effect::Decide(_, decision) = effect { Some(decision) } else { None })
+        .filter_map(
+            |effect| if let Effect::Change(Change::Decide(_, decision)) = effect { Some(decision) } else { None },
+        )
         .collect()
 }
 
@@ -168,7 +170,8 @@ fn an_instruction_is_for_the_ticked_calls_too_under_way_or_under_review() {
     let keys: Vec<String> = decided(&effects).iter().map(|decision| decision.key.to_string()).collect();
     assert_eq!(keys, ["write[1]", "write[2]"]);
     let again = crate::tui::effect::Again { instruction: "rhyme".to_owned(), scope: Scope::This, model: None };
-    let stop = Effect::Stop { run: screen.run().id, key: "write[3]".parse().unwrap(), again: Some(again) };
+    let stop =
+        Effect::Change(Change::Stop { run: screen.run().id, key: "write[3]".parse().unwrap(), again: Some(again) });
     assert!(effects.contains(&stop), "{effects:?}");
 }
 
@@ -177,7 +180,7 @@ fn another_model_makes_the_next_attempt_with_or_without_an_instruction() {
     let mut screen = open(poem());
     let effects = press(&mut screen, &["m"]);
     let key: crate::core::key::Key = "write[1]".parse().unwrap();
-    assert_eq!(effects, [Effect::ListModels(screen.run().id, key.clone())]);
+    assert_eq!(effects, [Effect::Open(Opening::Models(screen.run().id, key.clone()))]);
     let run = screen.run().id;
     screen.update(Message::Model { run, key, model: "careful".to_owned() });
     assert!(look(&mut screen, (80, 24)).contains("by careful"));
@@ -192,7 +195,7 @@ fn an_instruction_half_typed_is_kept_as_a_draft() {
     press(&mut screen, &["r"]);
     typed(&mut screen, "quieter");
     let effects = press(&mut screen, &["Esc"]);
-    assert!(matches!(&effects[..], [Effect::KeepDraft { text: Some(text), .. }] if text == "quieter"));
+    assert!(matches!(&effects[..], [Effect::Change(Change::KeepDraft { text: Some(text), .. })] if text == "quieter"));
     press(&mut screen, &["r"]);
     assert!(look(&mut screen, (80, 24)).contains("quieter▮"));
 }
@@ -312,7 +315,7 @@ fn a_finished_run_opens_on_its_result() {
     let story = poem().accept("write[1]", 2).then(Event::RunCompleted { title: "The sea".into(), body: STANZA.into() });
     let mut screen = open(story);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert!(matches!(&press(&mut screen, &["y"])[..], [Effect::Copy(text)] if text == STANZA));
+    assert!(matches!(&press(&mut screen, &["y"])[..], [Effect::Terminal(Terminal::Copy(text))] if text == STANZA));
 }
 
 #[test]

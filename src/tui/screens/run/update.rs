@@ -22,7 +22,7 @@ use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::tui::canvas::{Hit, SeenGate};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go, Purpose};
+use crate::tui::effect::{Change, Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
@@ -174,7 +174,7 @@ impl RunScreen {
             Id::Edit => self.edit(),
             Id::Retry => self.retry(None),
             Id::OtherModel => match self.asks() {
-                Some(key) => vec![Effect::ListModels(self.run.id, key)],
+                Some(key) => vec![Effect::Open(Opening::Models(self.run.id, key))],
                 None => Vec::new(),
             },
             Id::GiveKey => match self.call() {
@@ -251,15 +251,15 @@ impl RunScreen {
     /// The commands that concern the run as a whole, or lead elsewhere.
     fn leads(&self, id: Id) -> Option<Effect> {
         Some(match id {
-            Id::GoOn => Effect::GoOn(self.run.id),
-            Id::Pause => Effect::Pause(self.run.id),
+            Id::GoOn => Effect::Change(Change::GoOn(self.run.id)),
+            Id::Pause => Effect::Change(Change::Pause(self.run.id)),
             Id::Answer => Effect::Go(Go::Answer),
             Id::FollowUp => Effect::Go(Go::FollowUp),
             Id::RunAgain => Effect::Go(Go::RunAgain),
             Id::SwitchRun => Effect::Go(Go::NextRun),
             Id::Inbox => Effect::Go(Go::Inbox),
             Id::History => Effect::Go(Go::History),
-            Id::Suspend => Effect::Suspend,
+            Id::Suspend => Effect::Terminal(Terminal::Suspend),
             _ => return None,
         })
     }
@@ -329,7 +329,7 @@ impl RunScreen {
     pub(super) fn on_call(&mut self, what: What) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         self.following = true;
-        vec![Effect::Decide(self.run.id, Decision::new(key, what))]
+        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key, what)))]
     }
 
     fn again(&mut self) -> Vec<Effect> {
@@ -415,12 +415,12 @@ impl RunScreen {
 
     fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        vec![Effect::Stop { run: self.run.id, key, again: None }]
+        vec![Effect::Change(Change::Stop { run: self.run.id, key, again: None })]
     }
 
     fn copy(&mut self) -> Vec<Effect> {
         match &self.content.body {
-            Body::Text(document) => vec![Effect::Copy(document.raw().block().into_owned())],
+            Body::Text(document) => vec![Effect::Terminal(Terminal::Copy(document.raw().block().into_owned()))],
             _ => Vec::new(),
         }
     }
@@ -468,7 +468,10 @@ impl RunScreen {
                 if typed.trim().is_empty() {
                     return Err("a path is wanted".to_owned());
                 }
-                Ok(vec![Effect::WriteFile { path: typed.trim().to_owned(), text: document.raw().clone() }])
+                Ok(vec![Effect::Errand(Errand::WriteFile {
+                    path: typed.trim().to_owned(),
+                    text: document.raw().clone(),
+                })])
             }
         }
     }
@@ -505,7 +508,7 @@ impl RunScreen {
         let Some((name, text)) = draft else { return Vec::new() };
         self.note = Some(Note::Done("draft kept".to_owned()));
         self.drafts.insert(name.clone(), text.clone());
-        vec![Effect::KeepDraft { run: self.run.id, name, text: Some(text) }]
+        vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
     }
 
     fn clear_filter(&mut self) {

@@ -1,0 +1,130 @@
+//! What the app performs itself: ways between screens, and layers. All else it hands on.
+
+use serde_json::Value;
+
+use super::Interface;
+use crate::core::id::RunId;
+use crate::tui::app::page::Page;
+use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
+use crate::tui::screens::connect::other_server;
+use crate::tui::screens::history::HistoryScreen;
+
+impl Interface {
+    /// Performs an effect, or hands it on.
+    pub(super) fn follow(&mut self, effect: Effect, out: &mut Vec<Order>) {
+        match effect {
+            Effect::Go(go) => self.go(go, out),
+            Effect::Terminal(terminal) => out.push(Order::Terminal(terminal)),
+            Effect::Change(change) => out.push(change.into()),
+            Effect::Open(opening) => self.open(opening, out),
+            Effect::Errand(errand) => out.push(errand.into()),
+        }
+    }
+
+    fn go(&mut self, go: Go, out: &mut Vec<Order>) {
+        match go {
+            Go::Back => self.back(out),
+            Go::Inbox => {
+                out.push(Errand::ListWaiting { anew: true }.into());
+                self.stack.retain(|page| !matches!(page, Page::Inbox(_)));
+                self.stack.push(Page::Inbox(Box::default()));
+            }
+            Go::History => self.history(None, out),
+            Go::HistoryOf(task) => self.history(Some(&task), out),
+            Go::Run(run) => self.run_screen(run, out),
+            Go::Call(run, key) => {
+                self.wanted = Some((run, key));
+                self.run_screen(run, out);
+                self.go_to_wanted();
+            }
+            Go::NextRun => {
+                if let Some(next) = self.next_run() {
+                    self.run_screen(next, out);
+                }
+            }
+            Go::RunAgain => {
+                if let Page::Run(screen) = self.top() {
+                    let (task, given) = (screen.run().task.clone(), Value::clone(&screen.run().inputs));
+                    self.open(Opening::TaskWith(task, given), out);
+                }
+            }
+            Go::FollowUp => {
+                if let Some(run) = self.top().run() {
+                    self.open(Opening::FollowUps(run), out);
+                }
+            }
+            Go::Connect => {
+                out.push(Errand::FindModels.into());
+                self.stack.push(Page::Connect(Box::default()));
+            }
+            Go::OtherServer => self.stack.push(Page::Form(Box::new(other_server(self.now)))),
+            Go::Try(connection) => {
+                if let Page::Connect(screen) = self.top_mut() {
+                    screen.tries(&connection);
+                }
+                out.push(Errand::Connect(connection).into());
+            }
+            Go::Answer => {
+                if let Page::Run(screen) = self.top()
+                    && let Some(form) = screen.answer_form(self.now)
+                {
+                    self.stack.push(Page::Form(Box::new(form)));
+                }
+            }
+            Go::Above(above) => self.above = Some(*above),
+            Go::Leave(leaving) => {
+                self.leaving = Some(leaving);
+                out.push(Order::Quit);
+            }
+        }
+    }
+
+    /// The screen of a run: the one that is there already, or a new one once it is read.
+    fn run_screen(&mut self, run: RunId, out: &mut Vec<Order>) {
+        match self.stack.iter().position(|page| page.run() == Some(run)) {
+            Some(at) => {
+                let page = self.stack.remove(at);
+                self.stack.push(page);
+            }
+            None => self.open(Opening::Run(run), out),
+        }
+    }
+
+    fn history(&mut self, task: Option<&str>, out: &mut Vec<Order>) {
+        let tasks = self.home().map(|home| home.tasks().iter().map(|task| task.id.clone()).collect());
+        let (mut screen, ask) = HistoryScreen::new(tasks.unwrap_or_default(), &self.here, self.now, self.zone);
+        let ask = task.map_or(ask, |task| screen.only_task(task));
+        self.stack.retain(|page| !matches!(page, Page::History(_)));
+        self.stack.push(Page::History(Box::new(screen)));
+        self.follow(ask, out);
+    }
+
+    fn back(&mut self, out: &mut Vec<Order>) {
+        if self.on_home() {
+            return;
+        }
+        if let Some(run) = self.stack.pop().and_then(|page| page.run()) {
+            if self.runs.get(&run).is_some_and(|run| run.status.is_over()) {
+                self.runs.remove(&run);
+            }
+            out.push(Errand::Unsubscribe(run).into());
+        }
+        if self.on_home() {
+            out.extend([Errand::ListRuns.into(), Errand::ListTasks.into()]);
+        }
+    }
+
+    /// The open run after the one that is shown.
+    fn next_run(&mut self) -> Option<RunId> {
+        let shown = self.top().run();
+        let mut open = self.home().map(|home| home.open_runs()).unwrap_or_default();
+        for run in self.stack.iter().filter_map(Page::run) {
+            if !open.contains(&run) {
+                open.push(run);
+            }
+        }
+        let at = shown.and_then(|run| open.iter().position(|open| *open == run));
+        let next = at.map_or(0, |at| (at + 1) % open.len().max(1));
+        open.get(next).copied().filter(|next| Some(*next) != shown)
+    }
+}

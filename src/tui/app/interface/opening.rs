@@ -1,0 +1,138 @@
+//! What takes the screen when it is ready: a run, a form, a layer. Until then the person waits for it, and what they type
+//! is for it: pressed twice, a key asks for nothing twice, and what comes late opens over nothing that they began since.
+//! Esc gives it up.
+//!
+//! A question whether something may be done is answered by no key that was pressed before it was there.
+
+use std::sync::Arc;
+
+use crossterm::event::KeyCode;
+
+use super::Interface;
+use crate::core::model::ModelChoice;
+use crate::core::task::Kind as TaskKind;
+use crate::core::text::Untrusted;
+use crate::tui::app::page::Page;
+use crate::tui::commands::{Id, command};
+use crate::tui::effect::{Effect, Errand, Opening, Order, Request, Ticket};
+use crate::tui::layers::{Confirm, Kind};
+use crate::tui::message::{FormOf, Message, Opened, Ready};
+use crate::tui::screens::chat::ChatScreen;
+use crate::tui::screens::form::{For, FormScreen};
+use crate::tui::screens::run::RunScreen;
+
+/// As many keys as are kept for what is awaited. Who types more than that does not wait.
+const MOST_KEYS: usize = 1_000;
+
+/// What is to take the screen.
+pub(super) struct Awaited {
+    pub(super) ticket: Ticket,
+    /// What was typed since it was asked for.
+    ahead: Vec<Message>,
+}
+
+impl Awaited {
+    /// Whether the person has typed something for it: then they see that it is not there yet.
+    pub(super) fn is_typed_ahead_of(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+}
+
+impl Interface {
+    /// Asks for something that takes the screen.
+    pub(super) fn open(&mut self, opening: Opening, out: &mut Vec<Order>) {
+        self.ticket.0 += 1;
+        self.awaited = Some(Awaited { ticket: self.ticket, ahead: Vec::new() });
+        out.push(Order::Desk(Request::Open(self.ticket, opening)));
+    }
+
+    /// Keeps what was typed for what is awaited. The mouse is not kept: what it points at will be something else.
+    pub(super) fn keep(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        if let Message::Key(key) = message {
+            if command(key, &self.situation()) == Some(Id::Leave) {
+                return (self.key(key), true);
+            }
+            self.armed = false;
+            if key.code == KeyCode::Esc {
+                self.awaited = None;
+                self.wanted = None;
+                return (Vec::new(), true);
+            }
+        }
+        if let Some(awaited) = &mut self.awaited
+            && awaited.ahead.len() < MOST_KEYS
+            && !matches!(message, Message::Mouse(_))
+        {
+            awaited.ahead.push(message);
+        }
+        (Vec::new(), true)
+    }
+
+    /// What was asked for is ready.
+    pub(super) fn ready(&mut self, ticket: Ticket, ready: Ready) -> (Vec<Effect>, bool) {
+        let Some(awaited) = self.awaited.take_if(|awaited| awaited.ticket == ticket) else {
+            // It was given up: a run that was started is among the open ones.
+            return (vec![Effect::Errand(Errand::ListRuns)], false);
+        };
+        self.ahead = awaited.ahead.into();
+        match ready {
+            Ready::Run(opened) => self.show_run(*opened),
+            Ready::Form(form) => self.show_form(*form),
+            Ready::Above(above) => self.above = Some(*above),
+            Ready::Consent { choice, then } => {
+                self.ahead.clear();
+                self.above = Some(Kind::Confirm(consent(&choice, *then)).into());
+            }
+            Ready::Model { run, key, model } => return self.top_mut().update(Message::Model { run, key, model }),
+        }
+        (Vec::new(), true)
+    }
+
+    fn show_run(&mut self, opened: Opened) {
+        let Opened { run, task, drafts } = opened;
+        // The form that it was started from is done with.
+        if matches!(self.top(), Page::Form(form) if form.starts()) {
+            self.stack.pop();
+        }
+        let id = run.id;
+        let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
+        self.runs.insert(id, Arc::clone(&run));
+        let page = if run.kind == TaskKind::Instruct {
+            Page::Chat(Box::new(ChatScreen::new(run, task)))
+        } else {
+            Page::Run(Box::new(RunScreen::new(run, task, self.now)))
+        };
+        self.stack.retain(|page| page.run() != Some(id));
+        self.stack.push(page);
+        if let Some(home) = self.home() {
+            home.was_found();
+        }
+        self.go_to_wanted();
+        for (name, text) in drafts {
+            self.top_mut().update(Message::Draft { run: id, name, text });
+        }
+    }
+
+    fn show_form(&mut self, form: FormOf) {
+        let FormOf { task, given, last } = form;
+        let intro = Untrusted::from(task.description.as_str());
+        let purpose = For::Start(task.id.clone());
+        let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
+        if let Some(last) = last {
+            screen.offer_last(last);
+        }
+        self.stack.push(Page::Form(Box::new(screen)));
+    }
+}
+
+/// Asks whether a model may be used that was only found.
+fn consent(choice: &ModelChoice, then: Opening) -> Confirm {
+    let ModelChoice { model, why, .. } = choice;
+    let provider = model.split('/').next().unwrap_or(model).to_owned();
+    let lines = vec![
+        format!("{model} would answer, because {why}."),
+        "It was found, not configured. What you give and what it answers goes there.".to_owned(),
+        "Use it from now on?".to_owned(),
+    ];
+    Confirm::new(lines, vec![Effect::Open(Opening::Agreed { provider, then: Box::new(then) })])
+}

@@ -1,0 +1,147 @@
+//! What takes the screen while the person types: their keys go where they were meant to go, and nothing opens over what
+//! they have begun since.
+
+use super::*;
+use crate::core::model::ModelChoice;
+use crate::tui::effect::Opening;
+
+/// What the desk is asked to open.
+fn asked(orders: &[Order]) -> Vec<&Opening> {
+    let opening = |order| match order {
+        &Order::Desk(Request::Open(_, ref opening)) => Some(opening),
+        _ => None,
+    };
+    orders.iter().filter_map(opening).collect()
+}
+
+fn typed(interface: &mut Interface, keys: &[&str]) -> Vec<Order> {
+    keys.iter().flat_map(|name| tell(interface, Message::Key(key(name)))).collect()
+}
+
+/// The ticket of what was asked for last is answered.
+fn answer(interface: &mut Interface, ready: Ready) -> Vec<Order> {
+    let ticket = interface.ticket;
+    tell(interface, Message::Ready(ticket, ready))
+}
+
+fn poem_form() -> Ready {
+    Ready::Form(Box::new(FormOf { task: task(), given: json!({}), last: None }))
+}
+
+fn poem_run() -> Ready {
+    Ready::Run(Box::new(Opened { run: Arc::new(review().run), task: None, drafts: vec![] }))
+}
+
+/// Home, where a task was picked and is not open yet.
+fn picked() -> Interface {
+    let mut interface = home();
+    let orders = typed(&mut interface, &["p", "o", "e", "m", "Enter"]);
+    assert_eq!(asked(&orders), [&Opening::Task("poem".into())]);
+    interface
+}
+
+#[test]
+fn what_is_typed_ahead_of_a_form_is_typed_into_it() {
+    let mut interface = picked();
+    assert_eq!(typed(&mut interface, &["s", "e", "a", "Tab"]), []);
+    tell(&mut interface, Message::Paste("calm".into()));
+    assert!(look(&mut interface).contains("Esc cancels"), "they see that it is not there yet");
+    answer(&mut interface, poem_form());
+    let shown = look(&mut interface);
+    assert!(shown.contains("sea") && shown.contains("calm"), "{shown}");
+    assert!(!shown.contains("Esc cancels"), "{shown}");
+}
+
+#[test]
+fn a_key_that_starts_a_run_starts_one_however_often_it_is_pressed() {
+    let mut interface = form();
+    let orders = typed(&mut interface, &["^s", "^s", "^s"]);
+    assert_eq!(asked(&orders).len(), 1, "{orders:?}");
+    let orders = answer(&mut interface, poem_run());
+    assert_eq!(asked(&orders).len(), 0, "{orders:?}");
+    assert!(look(&mut interface).contains("Steps"));
+}
+
+#[test]
+fn a_key_that_was_pressed_before_a_run_was_there_decides_nothing_in_it() {
+    let mut interface = form();
+    typed(&mut interface, &["^s", "a"]);
+    assert_eq!(answer(&mut interface, poem_run()).iter().filter(|order| is_change(order)).count(), 0);
+    // Once it was seen, it does.
+    look(&mut interface);
+    assert_eq!(typed(&mut interface, &["a"]).iter().filter(|order| is_change(order)).count(), 1);
+}
+
+fn is_change(order: &Order) -> bool {
+    matches!(order, Order::Desk(Request::Change(_)))
+}
+
+#[test]
+fn what_was_given_up_opens_over_nothing() {
+    let mut interface = picked();
+    typed(&mut interface, &["x", "Esc"]);
+    let before = look(&mut interface);
+    assert!(before.contains("poem"), "the search is as it was: {before}");
+    answer(&mut interface, poem_form());
+    assert_eq!(look(&mut interface), before);
+    // Nor does what was asked for first take the place of what was asked for later.
+    let first = interface.ticket;
+    typed(&mut interface, &["Enter", "Esc", "Enter"]);
+    tell(&mut interface, Message::Ready(first, poem_run()));
+    assert_eq!(look(&mut interface), before);
+    answer(&mut interface, poem_form());
+    assert_ne!(look(&mut interface), before);
+}
+
+#[test]
+fn a_question_is_answered_by_no_key_that_was_pressed_before_it_was_asked() {
+    let mut interface = form();
+    typed(&mut interface, &["^s", "Y"]);
+    let choice = ModelChoice {
+        model: "ollama/qwen3:8b".into(),
+        why: "it answers".into(),
+        demo: false,
+        ask_first: true,
+        config_lines: String::new(),
+    };
+    let then = Box::new(Opening::Task("poem".into()));
+    assert_eq!(answer(&mut interface, Ready::Consent { choice, then: then.clone() }), []);
+    assert!(look(&mut interface).contains("Use it from now on?"));
+    let agreed = Opening::Agreed { provider: "ollama".into(), then };
+    assert_eq!(asked(&typed(&mut interface, &["Y"])), [&agreed]);
+}
+
+#[test]
+fn what_was_typed_for_something_that_does_not_open_goes_nowhere_else() {
+    let mut interface = picked();
+    typed(&mut interface, &["s", "e", "a"]);
+    let request = Box::new(Request::Open(interface.ticket, Opening::Task("poem".into())));
+    tell(&mut interface, Message::NotDone { request, why: "it has errors".into() });
+    let shown = look(&mut interface);
+    assert!(shown.contains("it has errors") && !shown.contains("sea"), "{shown}");
+    typed(&mut interface, &["s"]);
+    assert!(look(&mut interface).contains("poems"), "the keys are the screen's again");
+}
+
+#[test]
+fn whoever_waits_may_leave() {
+    let mut interface = picked();
+    assert_eq!(typed(&mut interface, &["^c"]), []);
+    assert!(look(&mut interface).contains("Ctrl-C again leaves"));
+    assert_eq!(typed(&mut interface, &["^c"]), [Order::Quit]);
+}
+
+#[test]
+fn a_decision_of_the_inbox_that_was_not_taken_waits_there_again() {
+    let mut interface = inbox(review());
+    let waiting = look(&mut interface);
+    let orders = typed(&mut interface, &["a"]);
+    let [Order::Desk(Request::Change(change))] = orders.as_slice() else { panic!("{orders:?}") };
+    assert_ne!(look(&mut interface), waiting);
+    let request = Box::new(Request::Change(change.clone()));
+    tell(&mut interface, Message::NotDone { request, why: "another attempt waits".into() });
+    let again = look(&mut interface);
+    assert!(again.contains("another attempt waits"), "{again}");
+    let rows = |shown: &str| shown.matches("write[").count();
+    assert_eq!(rows(&again), rows(&waiting), "{again}");
+}
