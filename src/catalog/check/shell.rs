@@ -186,7 +186,7 @@ fn variable(value: &str) -> String {
         });
         std::iter::once(chain.root.as_str()).chain(parts)
     });
-    let word = words.filter(|word| !matches!(*word, "output" | "outputs" | "steps" | "inputs" | "state")).last();
+    let word = words.filter(|word| !matches!(*word, "output" | "outputs" | "steps" | "inputs" | "state")).next_back();
     let name: String = word
         .unwrap_or_default()
         .chars()

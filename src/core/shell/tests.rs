@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 use minijinja::context;
 use proptest::prelude::*;
 
-use super::Misplaced::*;
+use super::Misplaced::{
+    Arithmetic, Backslash, Backticks, Braces, Comment, Dollar, DoubleQuotes, Evaluated, HereDocument, Script,
+    SingleQuotes, Unclear, Unnamed,
+};
 use super::*;
 use crate::core::template::Text;
 
