@@ -39,7 +39,7 @@ fn a_typed_secret_reaches_the_command_and_nothing_else() {
          kind = \"command\"\nargv = [\"sh\", \"-c\", \"printf %s \\\"$TOKEN\\\" | wc -c; echo $TOKEN\"]\n\
          env = { TOKEN = \"{{ inputs.token }}\" }\n",
     );
-    assert!(home.run(["run", "login", "-i", "token=hunter2hunter2"]).exits(4).err.contains("env:NAME"));
+    home.step("run login -i token=hunter2hunter2 --json").refused(4, "invalid_input");
     let done = home.step(&format!("run login -i token=typed {ALL}")).exits(3);
     assert_eq!(home.show("last")["waiting"][0]["for"], "secret", "{}", done.out);
     let done = home.run(["review", "last", "--answer", "\"hunter2hunter2\"", "--approve", "all"]).exits(0);
@@ -120,7 +120,7 @@ fn a_program_that_asks_while_it_runs_waits_like_any_gate_and_goes_on_when_answer
     assert_eq!(home.step("history --json").exits(0).lines()[0]["status"], "waiting");
     // Anyone may ask again what it waits for.
     assert_eq!(home.step("resume last").exits(3).answer(), done.answer());
-    assert!(home.run(["review", "last", "--answer", "{}"]).exits(2).err.contains("required"));
+    home.step("review last --answer {} --json").refused(2, "invalid_input");
     let done = home.shell(&done.answer()).exits(3);
     assert!(done.out.contains("really?"), "{}", done.out);
     let done = home.run(["review", "last", "--answer", "{\"answer\": \"yes\"}"]).exits(0);

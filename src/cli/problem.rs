@@ -194,6 +194,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_code_survives_the_way_from_the_store_to_the_command_line() {
+        let why = || "why".to_owned();
+        for error in [
+            JournalError::Conflict { head: 1 },
+            JournalError::Superseded,
+            JournalError::NoRun(why()),
+            JournalError::NoLesson(why()),
+            JournalError::TooLarge(why()),
+            JournalError::Newer(why()),
+            JournalError::Store(why()),
+        ] {
+            let code = error.code();
+            let of_engine = EngineError::from(error);
+            assert_eq!(of_engine.code(), code);
+            let of_start = StartError::from(of_engine);
+            assert_eq!(of_start.code(), code);
+            let problem = Problem::from(of_start);
+            assert_eq!(problem.code, code);
+            let is_the_stores = !matches!(code, ErrorCode::NoRun | ErrorCode::Usage);
+            assert_eq!(problem.exit == Exit::Store, is_the_stores, "{code}");
+        }
+    }
+
+    #[test]
     fn an_error_is_one_line_of_json_whatever_it_says() {
         let problem = Problem::invalid(ErrorCode::InvalidInput, "`a`: \"b\"\nand more");
         let line = problem.line();

@@ -112,5 +112,5 @@ fn a_config_that_is_a_folder_is_no_empty_config() {
     let paths = Paths::under(folder.path());
     assert_eq!(load(&paths).unwrap().models.len(), parse("", "").unwrap().models.len());
     std::fs::create_dir(&paths.config_file).unwrap();
-    assert!(load(&paths).unwrap_err().to_string().contains("cannot be read"));
+    assert_eq!(load(&paths).unwrap_err().code(), ErrorCode::InvalidDefinition);
 }

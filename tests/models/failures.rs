@@ -220,15 +220,15 @@ async fn a_key_that_is_typed_is_used_at_once_and_shown_nowhere() {
         ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
     let models = models(config(vec![("p", settings)]));
     assert_eq!(ask(&models, request("x")).await.unwrap_err().failure.class, FailureClass::Auth);
-    for (name, key, why) in [("q", "sk", "no provider `q`"), ("p", " ", "empty"), ("demo", "sk", "needs no key")] {
+    for (name, key, names) in [("q", "sk", "`q`"), ("p", " ", "p"), ("demo", "sk", "demo")] {
         let refused = models.give_key(name, Secret::new(key)).unwrap_err();
-        assert!(refused.message.contains(why), "{}", refused.message);
+        assert!(refused.message.contains(names), "{}", refused.message);
     }
     for key in ["sk-old", "sk-typed"] {
         models.give_key("p", Secret::new(key)).unwrap();
         let failed = ask(&models, request("x")).await.unwrap_err();
         assert!(!format!("{failed:?}").contains("sk-typed"), "{failed:?}");
-        assert!(failed.failure.message.contains("type another"), "{}", failed.failure.message);
+        assert_eq!(failed.failure.class, FailureClass::Auth);
     }
     models.give_key("p", Secret::new("sk-typed\n")).unwrap();
     assert_eq!(ask(&models, request("x")).await.unwrap().text.data(), "Hello.");
@@ -265,7 +265,7 @@ async fn a_missing_key_is_said_before_anything_is_sent() {
         ProviderSettings { api_key_env: Some("NOT_SET".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
     let failed = fails(config(vec![("p", settings)])).await;
     assert_eq!(failed.failure.class, FailureClass::Auth);
-    assert!(failed.failure.message.contains("NOT_SET is not set"), "{}", failed.failure.message);
+    assert!(failed.failure.message.contains("NOT_SET"), "{}", failed.failure.message);
     assert!(server.requests().is_empty());
 }
 

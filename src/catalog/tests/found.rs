@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::library::Library;
 use crate::catalog::trust::{Trust, TrustStore};
 use crate::catalog::{Catalog, PinError, Places, Source};
+use crate::core::code::ErrorCode;
 use crate::core::task::{Body, FlowKind};
 
 const LIBRARY: Library = &[
@@ -87,9 +88,10 @@ fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
     let catalog = folders.catalog();
     assert!(catalog.get("email").unwrap().task.is_ok());
     let broken = catalog.get("broken").unwrap();
-    assert!(broken.task.as_ref().unwrap_err()[0].message.contains("`name` wants a text"));
-    assert!(catalog.get("bytes").unwrap().task.as_ref().unwrap_err()[0].message.contains("not UTF-8"));
-    assert!(matches!(catalog.pin("broken"), Err(PinError::Wrong(_))));
+    let mistake = &broken.task.as_ref().unwrap_err()[0];
+    assert!(mistake.line == 2 && mistake.message.contains("`name`"), "{mistake}");
+    assert!(catalog.get("bytes").unwrap().task.as_ref().unwrap_err()[0].message.contains("UTF-8"));
+    assert_eq!(catalog.pin("broken").unwrap_err().code(), ErrorCode::InvalidDefinition);
 }
 
 #[test]
@@ -100,13 +102,15 @@ fn two_definitions_of_one_place_cannot_have_one_id() {
     let catalog = folders.catalog();
     let wrong: Vec<String> = catalog.entries.iter().flat_map(|entry| catalog.check(entry)).map(|d| d.message).collect();
     assert_eq!(wrong.len(), 1);
-    assert!(wrong[0].starts_with("the id `x` is taken by ") && wrong[0].contains("a.toml"), "{wrong:?}");
+    assert!(wrong[0].contains("`x`") && wrong[0].contains("a.toml"), "{wrong:?}");
 }
 
 #[test]
 fn an_unknown_id_names_the_one_that_is_meant() {
     let error = Folders::new().catalog().get("emial").unwrap_err();
-    assert_eq!(error.to_string(), "there is no task `emial`; did you mean `email`? (`stepwell tasks` lists them)");
+    assert_eq!(error.code(), ErrorCode::Usage);
+    let text = error.to_string();
+    assert!(text.contains("`emial`") && text.contains("`email`") && text.contains("stepwell tasks"), "{text}");
 }
 
 #[test]
@@ -123,8 +127,9 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
     let text = "id = \"w\"\nname = \"W\"\nflow = \"main.js\"\n";
     let file = write(places.dir.as_ref(), "workflows/w/workflow.toml", text);
     write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
-    let error = folders.catalog().pin("w").unwrap_err().to_string();
-    assert!(error.contains("is not trusted yet") && error.contains("stepwell trust "), "{error}");
+    let error = folders.catalog().pin("w").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Untrusted);
+    assert!(error.to_string().contains("stepwell trust "), "{error}");
 
     folders.trust(file.parent().unwrap());
     let pinned = folders.catalog().pin("w").unwrap();
@@ -184,10 +189,11 @@ fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
         std::os::unix::fs::symlink(&secret, root.as_ref().unwrap().join("workflows/w/a.md")).unwrap();
     }
     let said = |catalog: &Catalog| catalog.get("w").unwrap().task.as_ref().unwrap_err()[0].message.clone();
-    assert!(said(&folders.catalog()).starts_with("`a.md` is a link"));
+    assert!(said(&folders.catalog()).contains("`a.md`"));
     let own = Places { dir: None, ..folders.places.clone() };
-    assert!(said(&Catalog::load_from(LIBRARY, &own)).starts_with("`a.md` leads out of the definition's folder"));
-    assert!(TrustStore::new(&own.state).offers(&folders.places.dir.clone().unwrap()).is_err());
+    assert!(said(&Catalog::load_from(LIBRARY, &own)).contains("`a.md`"));
+    let offered = TrustStore::new(&own.state).offers(&folders.places.dir.clone().unwrap());
+    assert_eq!(offered.unwrap_err().code(), ErrorCode::PathRefused);
 }
 
 #[test]
@@ -231,10 +237,10 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
     assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
     assert_eq!(folders.catalog().children("w8"), ["w9", "w10", "w11"]);
     let error = folders.catalog().pin("w0").unwrap_err().to_string();
-    assert!(error.contains("workflows are nested more than 10 deep here: w0 → w1 → "), "{error}");
+    assert!(error.contains("w0 → w1 → "), "{error}");
     chain(3, 1);
     let error = folders.catalog().pin("w1").unwrap_err().to_string();
-    assert!(error.contains("6:12: `w1` starts itself: w1 → w2 → w3 → w1"), "{error}");
+    assert!(error.contains("6:12: ") && error.contains("w1 → w2 → w3 → w1"), "{error}");
     assert_eq!(folders.catalog().children("w1"), ["w2", "w3"]);
 }
 
@@ -251,9 +257,10 @@ fn a_path_is_checked_with_what_lies_beside_it() {
     assert_eq!(check(&file)[0].mistakes, []);
     let all = check(&dir.unwrap());
     assert_eq!((all.len(), all[0].mistakes.len()), (3, 2));
-    assert!(all[0].mistakes[1].to_string().ends_with("tasks/t.toml:2:1: unknown key `nam`; did you mean `name`?"));
-    let nothing = Catalog::check_path(&elsewhere, Path::new("/no/such")).unwrap_err().to_string();
-    assert!(nothing.starts_with("there is no definition at /no/such"));
+    assert!(all[0].mistakes[1].to_string().contains("tasks/t.toml:2:1: "));
+    let nothing = Catalog::check_path(&elsewhere, Path::new("/no/such")).unwrap_err();
+    assert_eq!(nothing.code(), ErrorCode::Usage);
+    assert!(nothing.to_string().contains("/no/such"), "{nothing}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use crate::catalog::library::Library;
 use crate::catalog::scaffold::{Origin, create};
 use crate::catalog::{Catalog, Places};
+use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
 
 const LIBRARY: Library = &[
@@ -45,14 +46,19 @@ fn what_is_new_has_no_mistakes_and_the_id_that_was_asked_for() {
 fn nothing_is_written_over_or_outside() {
     let home = tempfile::tempdir().unwrap();
     let catalog = Catalog::load_from(LIBRARY, &Places::default());
-    let new = |kind, id: &str, from: Option<&str>| {
-        create(home.path(), kind, id, from.map(Origin::parse).as_ref(), &catalog).map_err(|error| error.to_string())
-    };
+    let new =
+        |kind, id: &str, from: Option<&str>| create(home.path(), kind, id, from.map(Origin::parse).as_ref(), &catalog);
     new(Kind::Workflow, "w", None).unwrap();
-    assert!(new(Kind::Workflow, "w", None).unwrap_err().contains("is there already"));
-    assert!(new(Kind::Instruct, "../x", None).unwrap_err().contains("is no id"));
-    assert!(new(Kind::Instruct, "x", Some("script")).unwrap_err().contains("has no steps"));
-    assert!(new(Kind::Instruct, "x", Some("poem")).unwrap_err().contains("`stepwell new workflow …`"));
-    assert!(new(Kind::Workflow, "x", Some("peom")).unwrap_err().contains("did you mean `poem`?"));
+    for (kind, id, from, code, names) in [
+        (Kind::Workflow, "w", None, ErrorCode::Exists, "workflows/w"),
+        (Kind::Instruct, "../x", None, ErrorCode::Usage, "`../x`"),
+        (Kind::Instruct, "x", Some("script"), ErrorCode::Usage, "`stepwell new workflow …`"),
+        (Kind::Instruct, "x", Some("poem"), ErrorCode::Usage, "`stepwell new workflow …`"),
+        (Kind::Workflow, "x", Some("peom"), ErrorCode::Usage, "`poem`"),
+    ] {
+        let error = new(kind, id, from).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.to_string().contains(names), "{error}");
+    }
     assert!(!home.path().join("tasks").exists());
 }

@@ -142,7 +142,7 @@ fn a_program_that_crashes_hangs_or_breaks_the_contract_fails_the_run_with_its_re
         assert!(begun.elapsed() < Duration::from_mins(1), "{script} took {:?}", begun.elapsed());
     }
     let missing = Sim::new(program(&["no-such-program"], &[]), json!({}));
-    assert!(why(&missing).0.contains("cannot be started"), "{:?}", missing.end);
+    assert!(why(&missing).0.contains("no-such-program"), "{:?}", missing.end);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_program_that_says_nothing_is_ended_with_all_its_children() {
     let flow = Scripted::new(pinned).with_deadline(Duration::from_millis(300));
     let wants = flow.open(&sim.run).feed(&[]);
     let Some(End::Failed { failure, .. }) = wants.end else { panic!("{wants:?}") };
-    assert!(failure.message.contains("said nothing for 0.3 s"), "{}", failure.message);
+    assert!(failure.message.contains("0.3 s"), "{}", failure.message);
 }
 
 #[test]
