@@ -22,7 +22,7 @@ use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, PromptPlan};
-use crate::flow::work::{condition, resolve};
+use crate::flow::work::{Resolved, condition, resolve};
 use crate::flow::{Approval, Want};
 
 /// Something that a call depends on.
@@ -423,8 +423,8 @@ fn has_result(call: &Call) -> bool {
 fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let work = resolve(node, asked.names, asked.model, turns)?;
-    let fingerprint = evaluation.fingerprint(&node.step.id, &work);
+    let Resolved { work, identity } = resolve(node, asked.names, asked.model, turns)?;
+    let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,
         Some(Approve::Once) => Approval::Once,

@@ -13,32 +13,58 @@ use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 
+/// What a call is to do.
+pub struct Resolved {
+    /// What is shown, journaled and performed.
+    pub work: Work,
+    /// What its fingerprint is made of, where that is something else: how safely work is done is in no fingerprint, so that
+    /// what was accepted before it was done so goes on standing.
+    pub identity: Option<Work>,
+}
+
+impl From<Work> for Resolved {
+    fn from(work: Work) -> Self {
+        Self { work, identity: None }
+    }
+}
+
 /// Renders the work of a call; `turns` is the conversation before a prompt.
 ///
 /// # Errors
 /// A template or expression that does not work out, as a failure of class `definition`.
-pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Failure> {
+pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Failure> {
     let context = names.value();
+    if let Doing::Command(plan) = &node.does {
+        return command(plan, node, names, &context);
+    }
+    work(node, &context, model, turns).map(Resolved::from)
+}
+
+fn work(
+    node: &Node,
+    context: &minijinja::Value,
+    model: Option<&str>,
+    turns: Vec<Message>,
+) -> Result<Work, Failure> {
     let schema = node.step.rules.output.clone();
     match &node.does {
-        Doing::Prompt(plan) => prompt(plan, &context, model, schema, turns),
-        Doing::Command(plan) => command(plan, node, names, &context, schema),
-        Doing::Http(plan) => http(plan, &context, schema),
+        Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
+        Doing::Http(plan) => http(plan, context, schema),
         Doing::Tool(tool, args) => {
-            let args = args.render(&context).map_err(|error| definition("args", tool, &error))?;
+            let args = args.render(context).map_err(|error| definition("args", tool, &error))?;
             Ok(Work::Tool { tool: tool.clone(), args })
         }
         Doing::Ask(above) => {
-            let above = above.as_ref().map(|above| text("text", above, &context)).transpose()?;
+            let above = above.as_ref().map(|above| text("text", above, context)).transpose()?;
             let fields = match &node.step.does {
                 Does::Ask { fields, .. } => fields.clone(),
                 _ => Vec::new(),
             };
             Ok(Work::Ask { text: above, fields })
         }
-        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, &context)?, schema }),
-        // These are not calls: their scopes or choices are the flow's own.
-        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
+        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, context)?, schema }),
+        // A command is resolved by itself; the others are no calls: their scopes or choices are the flow's own.
+        Doing::Command(_) | Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
             Ok(Work::Transform { value: Value::Null, schema: None })
         }
     }
@@ -99,20 +125,26 @@ fn command(
     node: &Node,
     names: &Names,
     context: &minijinja::Value,
-    schema: Option<Value>,
-) -> Result<Work, Failure> {
+) -> Result<Resolved, Failure> {
     let argv = if plan.spec.shell {
         vec![shell_line(plan, context)?]
     } else {
         plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
     };
-    let stdin = match &plan.stdin {
-        Some(stdin) => text("stdin", stdin, context)?,
-        None => to_json(&names.small_contract(&node.step)).map(|value| value.to_string()).map_err(|message| {
-            definition("stdin", "(what the step depends on)", &TemplateError { message, line: 1, column: 1 })
-        })?,
+    let (stdin, before) = match &plan.stdin {
+        Some(stdin) => (text("stdin", stdin, context)?, None),
+        None => {
+            let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
+                definition("stdin", "(what the step depends on)", &TemplateError { message, line: 1, column: 1 })
+            })?;
+            let (all, open) = (contract.to_string(), names.without_secrets(&contract));
+            match open {
+                Some(open) => (open.to_string(), Some(all)),
+                None => (all, None),
+            }
+        }
     };
-    Ok(Work::Command(CommandWork {
+    let work = CommandWork {
         argv,
         cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
         env: texts("env", &plan.env, context)?,
@@ -120,8 +152,11 @@ fn command(
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
-        schema,
-    }))
+        schema: node.step.rules.output.clone(),
+    };
+    // Version 0.1.0 put secrets on the stdin that it made up.
+    let identity = before.map(|stdin| Work::Command(CommandWork { stdin, ..work.clone() }));
+    Ok(Resolved { work: Work::Command(work), identity })
 }
 
 /// One line for `sh -c`: what the definition wrote stays as it is, every value that is put in is quoted.
