@@ -154,9 +154,7 @@ fn without(value: &serde_json::Value, mark: &str) -> serde_json::Value {
             let open = fields.iter().filter(|(_, value)| !holds(value));
             Object(open.map(|(name, value)| (name.clone(), without(value, mark))).collect())
         }
-        Array(items) => {
-            Array(items.iter().map(|item| if holds(item) { Null } else { without(item, mark) }).collect())
-        }
+        Array(items) => Array(items.iter().map(|item| if holds(item) { Null } else { without(item, mark) }).collect()),
         other => other.clone(),
     }
 }

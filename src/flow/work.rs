@@ -40,12 +40,7 @@ pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Messa
     work(node, &context, model, turns).map(Resolved::from)
 }
 
-fn work(
-    node: &Node,
-    context: &minijinja::Value,
-    model: Option<&str>,
-    turns: Vec<Message>,
-) -> Result<Work, Failure> {
+fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Failure> {
     let schema = node.step.rules.output.clone();
     match &node.does {
         Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
@@ -120,12 +115,7 @@ fn image(value: &Value) -> Option<Image> {
     .ok()
 }
 
-fn command(
-    plan: &CommandPlan,
-    node: &Node,
-    names: &Names,
-    context: &minijinja::Value,
-) -> Result<Resolved, Failure> {
+fn command(plan: &CommandPlan, node: &Node, names: &Names, context: &minijinja::Value) -> Result<Resolved, Failure> {
     let argv = if plan.spec.shell {
         vec![shell_line(plan, context)?]
     } else {
