@@ -13,9 +13,9 @@ use super::code::ErrorCode;
 use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
 use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
+use super::given::{acceptable, given, takes};
 use super::key::Key;
 use super::run::{NEWER, Run, Status};
-use super::schema;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
@@ -203,7 +203,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     let Some(gate) = &call.gate else { return Err(not_waiting(run, call)) };
     seen(gate, decision)?;
     let answer = decision.what.answer();
-    if !answer.is_some_and(|answer| gate.allows(answer)) {
+    if !answer.is_some_and(|answer| takes(call, gate, answer)) {
         return Err(not_allowed(gate, decision));
     }
     let by = by.to_owned();
@@ -211,6 +211,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     let (attempt, version) = (gate.attempt, gate.version);
     Ok(match &decision.what {
         What::Accept => {
+            if let Err(problem) = acceptable(call, gate) {
+                let why = format!("the output of `{key}` {problem}; answer it again");
+                return Refusal::because(ErrorCode::InvalidInput, why);
+            }
             vec![Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }]
         }
         What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
@@ -244,7 +248,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
             };
             message(run, text, &by)?
         }
-        What::Answer { value } => answer_gate(gate, value, by)?,
+        What::Answer { value } => answer_gate(call, gate, value, by)?,
         What::Again { model } => {
             let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
             chosen.into_iter().chain([Event::CallRequested { key, by }]).collect()
@@ -395,41 +399,36 @@ fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> Result<Vec<Event>, Refusal> {
-    if let Some(wanted) = gate.schema()
-        && let Err(problem) = schema::validate(wanted, output)
-    {
-        return Refusal::because(
-            ErrorCode::InvalidInput,
-            format!("the edited output of `{}` does not fit its schema: {problem}", gate.key),
-        );
-    }
+    let refused =
+        |problem| Refusal::new(ErrorCode::InvalidInput, format!("the edited output of `{}` {problem}", gate.key));
+    let output = given(call, gate, output).map_err(refused)?;
     let versions = call.attempt(gate.attempt).map_or(0, |attempt| attempt.versions.len());
     let version = u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1);
     let (key, attempt) = (gate.key.clone(), gate.attempt);
-    let mut events = vec![Event::VersionEdited {
-        key: key.clone(),
-        attempt,
-        version,
-        output: Arc::new(output.clone()),
-        by: by.clone(),
-    }];
+    let mut events =
+        vec![Event::VersionEdited { key: key.clone(), attempt, version, output: Arc::new(output), by: by.clone() }];
     if accept {
         events.push(Event::CallAccepted { key, attempt, version, by, overridden: Vec::new() });
     }
     Ok(events)
 }
 
-fn answer_gate(gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
+fn answer_gate(call: &Call, gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
     let (key, attempt) = (gate.key.clone(), gate.attempt);
-    if gate.kind() == GateFor::Secret {
+    let refused = |problem: String| Refusal::new(ErrorCode::InvalidInput, problem);
+    let value = match gate.kind() {
         // The value itself goes to the process that drives the run, never to the journal.
-        return Ok(vec![Event::CallRequested { key, by }]);
-    }
-    let value = match gate.fields() {
-        Some(fields) => {
-            super::form::fill(fields, value).map_err(|wrong| Refusal::new(ErrorCode::InvalidInput, wrong.join("; ")))?
+        GateFor::Secret => return Ok(vec![Event::CallRequested { key, by }]),
+        // A form that was taken up again.
+        GateFor::Review => return edit(call, gate, value, true, by),
+        // The output that the work had.
+        GateFor::InDoubt => {
+            given(call, gate, value).map_err(|problem| refused(format!("the answer to `{key}` {problem}")))?
         }
-        None => value.clone(),
+        _ => match gate.fields() {
+            Some(fields) => super::form::fill(fields, value).map_err(|wrong| refused(wrong.join("; ")))?,
+            None => value.clone(),
+        },
     };
     Ok(vec![Event::CallAnswered { key, attempt, value: Arc::new(value), by }])
 }
@@ -467,7 +466,11 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
     };
     let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.as_deref());
     let schema = work.and_then(|work| work.schema()).cloned();
-    let review = ReviewBody { schema, ..ReviewBody::default() };
+    let fields = match work {
+        Some(Work::Ask { fields, .. }) => Some(fields.clone()),
+        _ => None,
+    };
+    let review = ReviewBody { schema, fields, ..ReviewBody::default() };
     let gate = Gate::of_review(key.clone(), standing.attempt, standing.version, review);
     Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
 }

@@ -200,10 +200,15 @@ impl Run {
             let Some(origin) = self.calls.get(from) else { return };
             let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));
             let Some(output) = made.map(|made| Arc::clone(&made.output)) else { return };
+            let work = origin.attempt(*attempt).and_then(|made| made.work.clone());
             let (workflow, step) = (origin.workflow.clone(), origin.step.clone());
             let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step));
             call.workflow = workflow;
             call.take_over(seq, at, "moved", fingerprint, &output);
+            // What an edit of it must fit, when it is taken up again.
+            if let Some(attempt) = call.attempts.last_mut() {
+                attempt.work = work;
+            }
             return;
         }
         let answered = match event {

@@ -126,14 +126,14 @@ impl Gate {
     #[must_use]
     pub fn of_review(key: Key, attempt: u32, version: u32, review: ReviewBody) -> Self {
         let broken_off = review.cancelled && (version == 0 || review.schema.is_some());
-        let allowed = review_answers(!broken_off && review.problem.is_none());
+        let allowed = review_answers(!broken_off && review.problem.is_none(), review.fields.is_some());
         Self { key, workflow: None, attempt, version, body: GateBody::Review(review), allowed }
     }
 
-    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits the schema.
+    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits.
     pub(super) fn edited(&mut self, version: u32) {
         self.version = version;
-        self.allowed = review_answers(true);
+        self.allowed = review_answers(true, self.fields().is_some());
     }
 
     /// What it waits for.
@@ -174,14 +174,16 @@ impl Gate {
     pub fn fields(&self) -> Option<&[Field]> {
         match &self.body {
             GateBody::Input(input) => input.fields(),
+            GateBody::Review(review) => review.fields.as_deref(),
             _ => None,
         }
     }
 }
 
-fn review_answers(acceptable: bool) -> Vec<Answer> {
+fn review_answers(acceptable: bool, form: bool) -> Vec<Answer> {
     let accept = acceptable.then_some(Answer::Accept);
-    accept.into_iter().chain([Answer::Edit, Answer::Retry, Answer::Skip]).collect()
+    let answer = form.then_some(Answer::Answer);
+    accept.into_iter().chain([Answer::Edit, Answer::Retry, Answer::Skip]).chain(answer).collect()
 }
 
 /// A gate as it is read.

@@ -16,6 +16,7 @@ pub mod fingerprint;
 mod fold;
 pub mod form;
 pub mod gate;
+pub mod given;
 pub mod id;
 pub mod key;
 pub mod model;

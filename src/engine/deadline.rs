@@ -7,6 +7,7 @@ use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, GateBody};
+use crate::core::given::acceptable;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnTimeout, Span};
@@ -80,7 +81,7 @@ fn answer(call: &Call, deadlines: &Deadlines) -> Option<Event> {
     let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
     let because = format!("nobody decided within {within}");
     Some(match answer {
-        OnTimeout::Accept if gate.allows(Answer::Accept) => {
+        OnTimeout::Accept if gate.allows(Answer::Accept) && acceptable(call, gate).is_ok() => {
             let (attempt, version) = (gate.attempt, gate.version);
             Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }
         }

@@ -10,7 +10,6 @@ use minijinja::Value;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::event::{Event, FLOW};
 use crate::core::failure::Failure;
-use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
 use crate::core::key::{Key, Segment};
 use crate::core::model::Message;
@@ -20,9 +19,10 @@ use crate::core::template::{Text, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
+use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, PromptPlan};
-use crate::flow::work::{condition, resolve};
+use crate::flow::work::{Resolved, condition, resolve};
 use crate::flow::{Approval, Want};
 
 /// Something that a call depends on.
@@ -150,7 +150,7 @@ impl Cell {
             };
             match make(asked, turns, evaluation) {
                 Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
-                Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
+                Err(mistake) => return does_not_work_out(asked, call, &mistake, evaluation),
             }
         };
         let fingerprint = &want.fingerprint;
@@ -420,11 +420,11 @@ fn has_result(call: &Call) -> bool {
     call.standing.is_some() || call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Review)
 }
 
-fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
+fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Mistake> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let work = resolve(node, asked.names, asked.model, turns)?;
-    let fingerprint = evaluation.fingerprint(&node.step.id, &work);
+    let Resolved { work, identity } = resolve(node, asked.names, asked.model, turns)?;
+    let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,
         Some(Approve::Once) => Approval::Once,
@@ -462,18 +462,24 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
 }
 
 /// The definition's own mistake: the call fails without an attempt.
-fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, evaluation: &mut Evaluation<'_>) -> Seen {
-    let fingerprint = Fingerprint::of_bytes(error.message.as_bytes());
-    if let Some(Call { ending: Some(Ending::Failed { fingerprint: failed, failure }), again: false, seq, .. }) = call
-        && *failed == fingerprint
+fn does_not_work_out(
+    asked: &Asked<'_>,
+    call: Option<&Call>,
+    mistake: &Mistake,
+    evaluation: &mut Evaluation<'_>,
+) -> Seen {
+    if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure }), again: false, seq, .. }) = call
+        && mistake.failed(fingerprint, failure)
+        // What it is made from has changed since, and it fails in another way now: that is what a person reads.
+        && (failure == mistake.failure() || asked.depends.iter().all(|source| source.seq < *seq))
     {
         return Seen::ended(Outcome::Failed(failure.clone()), *seq);
     }
     evaluation.note(Event::CallFailed {
         key: asked.key.clone(),
         step: asked.node.step.id.clone(),
-        fingerprint,
-        error,
+        fingerprint: mistake.identity(),
+        error: mistake.failure().clone(),
         by: FLOW.to_owned(),
     });
     Seen::waiting()

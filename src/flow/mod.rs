@@ -28,6 +28,7 @@ pub mod graph;
 mod judge;
 mod limit;
 mod memo;
+mod mistake;
 mod names;
 mod plan;
 pub mod scripted;

@@ -118,7 +118,7 @@ impl Context<'_> {
             argv: argv.into_iter().map(|text| self.note(text, false, Some(step), Scope::Work, false)).collect(),
             cwd: text("cwd"),
             env: self.text_map(table, "env", step),
-            stdin: text("stdin"),
+            stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), Scope::Work, true)),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
             shell,
             // Told from its files, once a run needs it.

@@ -207,7 +207,7 @@ fn names_that_do_not_exist() {
         (
             "[[steps]]\nid = \"a\"\nkind = \"command\"\nargv = [\"curl\", \"{{ inputs.key }}\"]\nenv = { KEY = \"{{ inputs.key }}\" }\n",
             &[
-                "w.toml:9:21: `inputs.key` is a secret; it goes only into a command's `env`, a request's `headers`, `json` or `body`, or a tool's `args`",
+                "w.toml:9:21: `inputs.key` is a secret; it goes only into a command's `env` or `stdin`, a request's `headers`, `json` or `body`, or a tool's `args`",
             ],
         ),
         (
