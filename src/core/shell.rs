@@ -300,8 +300,9 @@ impl Shell {
         let mut then = quote;
         match (quote, c) {
             (Some(open), _) if c == open => then = None,
-            (Some(_), '\n') => return self.lose("the end of a here document that is no plain word"),
-            (Some(_), _) => document.end.push(c),
+            (Some(_), '\n') | (None, '\\' | '$' | '`') => {
+                return self.lose("the end of a here document that is no plain word");
+            }
             (None, ' ' | '\t') if !read => {}
             (None, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => {
                 if !read {
@@ -316,8 +317,7 @@ impl Shell {
                 then = Some(c);
                 document.expands = false;
             }
-            (None, '\\' | '$' | '`') => return self.lose("the end of a here document that is no plain word"),
-            (None, _) => document.end.push(c),
+            _ => document.end.push(c),
         }
         let read = read || !matches!((quote, c), (None, ' ' | '\t'));
         self.begun = Begun::End { document, quote: then, read };

@@ -55,7 +55,7 @@ impl Driver {
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
                 Step::Wait => {}
                 Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
-                Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
+                Step::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
                 Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
                     if !self.take_cached(&want) {
                         self.compute(&want);

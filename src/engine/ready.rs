@@ -22,7 +22,7 @@ pub enum Step {
     /// Nothing before this time.
     Until(DateTime<Utc>),
     /// A person is asked first.
-    Ask(Gate),
+    Ask(Box<Gate>),
     /// It may start; this is what it is expected to use.
     Start(Usage),
 }
@@ -98,14 +98,14 @@ pub fn ready(
     let gate = call.and_then(|call| call.gate.as_ref());
     if let Some(wanted) = approval(run, want) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
-        return if asked { Step::Wait } else { Step::Ask(wanted) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(wanted)) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
         return Step::Start(Usage::default());
     }
     if let Some(name) = missing() {
         let asked = gate.is_some_and(|gate| gate.kind() == GateFor::Secret);
-        return if asked { Step::Wait } else { Step::Ask(secret(want, &name)) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(secret(want, &name))) };
     }
     if matches!(*want.work, Work::Ask { .. }) {
         let asked = call.is_some_and(|call| call.status == CallStatus::Input);
@@ -120,7 +120,7 @@ pub fn ready(
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
         let asked = run.waiting().any(|gate| gate.kind() == GateFor::Budget);
-        return if asked { Step::Wait } else { Step::Ask(budget(run, want, limits.budget, estimate)) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(budget(run, want, limits.budget, estimate))) };
     }
     Step::Start(estimate)
 }

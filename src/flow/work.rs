@@ -126,17 +126,17 @@ fn command(plan: &CommandPlan, node: &Node, names: &Names, context: &minijinja::
     } else {
         plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
     };
-    let (stdin, before) = match &plan.stdin {
-        Some(stdin) => (text("stdin", stdin, context)?, None),
-        None => {
-            let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
-                Mistake::of("stdin", None, "(what the step depends on)", &TemplateError { message, line: 1, column: 1 })
-            })?;
-            let (all, open) = (contract.to_string(), names.without_secrets(&contract));
-            match open {
-                Some(open) => (open.to_string(), Some(all)),
-                None => (all, None),
-            }
+    let (stdin, before) = if let Some(stdin) = &plan.stdin {
+        (text("stdin", stdin, context)?, None)
+    } else {
+        let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
+            let error = TemplateError { message, line: 1, column: 1 };
+            Mistake::of("stdin", None, "(what the step depends on)", &error)
+        })?;
+        let (all, open) = (contract.to_string(), names.without_secrets(&contract));
+        match open {
+            Some(open) => (open.to_string(), Some(all)),
+            None => (all, None),
         }
     };
     let work = CommandWork {

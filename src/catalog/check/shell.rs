@@ -179,14 +179,14 @@ fn said(why: Misplaced, value: &str) -> String {
 /// A name for the variable that hands a value over: the last word that names it.
 fn variable(value: &str) -> String {
     let chains = in_text(value);
-    let words = chains.first().into_iter().flat_map(|chain| {
+    let mut words = chains.first().into_iter().flat_map(|chain| {
         let parts = chain.parts.iter().filter_map(|part| match part {
             Name::Name(name) => Some(name.as_str()),
             Name::Item => None,
         });
         std::iter::once(chain.root.as_str()).chain(parts)
     });
-    let word = words.filter(|word| !matches!(*word, "output" | "outputs" | "steps" | "inputs" | "state")).next_back();
+    let word = words.rfind(|word| !matches!(*word, "output" | "outputs" | "steps" | "inputs" | "state"));
     let name: String = word
         .unwrap_or_default()
         .chars()

@@ -63,14 +63,24 @@ enum Kind {
 struct Word {
     /// Its text without quotes, as far as the definition wrote it.
     text: String,
-    /// A part of it is not known before the command runs.
-    expands: bool,
-    /// A part of it is a value.
-    value: bool,
+    /// Whether that is all of it.
+    known: Known,
     /// A part of it is quoted or not known.
     odd: bool,
     /// It began with `NAME=`.
     assigns: bool,
+}
+
+/// Whether the definition wrote all of a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// It did.
+    #[default]
+    Text,
+    /// A part of it is not known before the command runs.
+    Expands,
+    /// A part of it is a value.
+    Value,
 }
 
 impl Command {
@@ -86,7 +96,7 @@ impl Command {
         if c == '=' && !word.odd && is_name(&word.text) {
             word.assigns = true;
         }
-        if word.text.len() < LONGEST && !word.expands {
+        if word.text.len() < LONGEST && word.known == Known::Text {
             word.text.push(c);
         }
     }
@@ -99,13 +109,13 @@ impl Command {
     /// Something that is not known before the command runs.
     pub fn expansion(&mut self) {
         let word = self.word.get_or_insert_default();
-        (word.expands, word.odd) = (true, true);
+        (word.known, word.odd) = (word.known.max(Known::Expands), true);
     }
 
     /// A value.
     pub fn value(&mut self) {
         self.expansion();
-        self.word.get_or_insert_default().value = true;
+        self.word.get_or_insert_default().known = Known::Value;
     }
 
     /// Whether a value may be put in here.
@@ -129,10 +139,10 @@ impl Command {
     /// The word ends. Gives what cannot be followed after it, if it is such a word.
     pub fn end_word(&mut self) -> Option<Hard> {
         let word = self.word.take()?;
-        let known = (!word.expands).then_some(word.text.as_str());
+        let known = (word.known == Known::Text).then_some(word.text.as_str());
         match self.kind {
             Kind::Unnamed if word.assigns => {}
-            Kind::Unnamed if word.value => self.kind = Kind::Value,
+            Kind::Unnamed if word.known == Known::Value => self.kind = Kind::Value,
             Kind::Unnamed => {
                 let option = known.is_some_and(|text| text.starts_with('-'));
                 self.kind = match known {

@@ -15,7 +15,7 @@ use crate::flow::{Environment, of};
 const NONCE: &str = "a0a16b2767bd12a8555b";
 
 /// The work of the one command of a run with the inputs `token`, a secret, and `topic`, and its fingerprint.
-fn wanted(does: Value) -> (Work, String) {
+fn wanted(does: &Value) -> (Work, String) {
     let mut command = json!({ "kind": "command", "argv": ["cat"], "parse": "text" });
     command.as_object_mut().unwrap().extend(does.as_object().unwrap().clone());
     let mut task = workflow(&json!([{ "id": "c", "does": command }]));
@@ -53,7 +53,7 @@ fn stdin(work: &Work) -> &str {
 
 #[test]
 fn the_stdin_that_is_made_up_for_a_command_holds_no_secret_and_the_fingerprint_is_that_of_the_first_release() {
-    let (work, fingerprint) = wanted(json!({}));
+    let (work, fingerprint) = wanted(&json!({}));
     assert_eq!(stdin(&work), r#"{"inputs":{"topic":"tide"},"step":"c","steps":{}}"#);
     // As version 0.1.0 made it of the same definition and inputs: what it accepted goes on standing.
     assert_eq!(fingerprint, "770ee7c96f7575ddf5b318f0067ad84cf20dfb7ddbb88631bb961e8655dd7cec");
@@ -61,6 +61,6 @@ fn the_stdin_that_is_made_up_for_a_command_holds_no_secret_and_the_fingerprint_i
 
 #[test]
 fn a_stdin_that_names_a_secret_holds_it() {
-    let (work, _) = wanted(json!({ "stdin": "key={{ inputs.token }}" }));
+    let (work, _) = wanted(&json!({ "stdin": "key={{ inputs.token }}" }));
     assert_eq!(stdin(&work), format!("key={}", secret_marker(NONCE, "token")));
 }
