@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stepwell::core::code::ErrorCode;
 use support::cli::{Done, Home};
+use support::patience::until;
 
 const POEM: &str = "run poem -i topic=sea -i stanzas=2 --json";
 
@@ -58,9 +59,7 @@ const PROVOKED: [(ErrorCode, i32, Refused); 30] = [
         home.write("workflows/hangs/workflow.toml", HANGS);
         assert!(home.command("mkfifo").arg("pipe").status().unwrap().success());
         let mut drives = home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "hangs"]).spawn().unwrap();
-        while !home.path().join("begun").exists() {
-            std::thread::yield_now();
-        }
+        until("the begin of the program", || home.path().join("begun").exists());
         let done = home.step("resume last --update --json");
         std::fs::write(home.path().join("pipe"), "on\n").unwrap();
         assert!(drives.wait().unwrap().success());

@@ -64,7 +64,7 @@ struct Machine {
 }
 
 /// Longer than anything here takes.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// How the person answers reviews.
 #[derive(Clone, Copy, PartialEq)]

@@ -114,7 +114,8 @@ fn what_finds_no_task_is_asked() {
     screen.wait_for("Ask: why is the sky blue");
     screen.press(ENTER);
     screen.wait_for("Conversation");
-    screen.wait_for("demo");
+    // Esc would stop an answer that is under way: it must have come to its end.
+    screen.wait_for("Demo model");
     screen.wait_for("├ You");
     screen.press(ESC);
     screen.wait_for("Ctrl-F history");

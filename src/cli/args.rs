@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::event::Scope;
 use crate::core::run::Status;
+use crate::core::tool_call::ToolCallId;
 use crate::export;
 
 /// Work that a language model does in steps and a person signs off.
@@ -361,6 +362,9 @@ pub struct ReviewArgs {
     pub run: String,
     /// The call; needed when more than one waits
     pub key: Option<String>,
+    /// The tool call; needed when several of one call wait
+    #[arg(long, value_name = "TURN.INDEX", conflicts_with_all = ["all", "decisions"])]
+    pub call: Option<ToolCallId>,
     /// The attempt that you saw
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,

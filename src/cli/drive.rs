@@ -22,6 +22,7 @@ use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::output_text;
+use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
 use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
 use crate::export;
@@ -145,7 +146,7 @@ struct Drive<'a> {
     /// The newest event when it was told that only programs that ask are under way.
     asked: u64,
     /// The calls about which something was decided here, and the newest event that was known of them then.
-    answered: HashMap<Key, u64>,
+    answered: HashMap<(Key, Option<ToolCallId>), u64>,
     signals: Signals,
 }
 
@@ -315,7 +316,7 @@ impl Drive<'_> {
     /// Whether nothing was decided here about a gate that the mailbox has not caught up with.
     fn is_open(&self, gate: &Gate) -> bool {
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
-        self.answered.get(&gate.key).is_none_or(|answered| *answered < seq)
+        self.answered.get(&(gate.key.clone(), gate.call)).is_none_or(|answered| *answered < seq)
     }
 
     /// Answers what another process, which drives the run, waits for. True when something was answered.
@@ -337,7 +338,7 @@ impl Drive<'_> {
     async fn decide(&mut self, gate: &Gate, what: What) -> Result<bool, Problem> {
         let typed = typed(&what);
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
-        self.answered.insert(gate.key.clone(), seq);
+        self.answered.insert((gate.key.clone(), gate.call), seq);
         match self.engine.decide(self.run.id, Decision::about(gate, what)).await {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
@@ -345,7 +346,7 @@ impl Drive<'_> {
                 // Whoever was faster is seen at once; what still stands as it was shown is asked again.
                 self.take_new()?;
                 if self.run.call(&gate.key).map_or(0, |call| call.seq) == seq && self.how.asks {
-                    self.answered.remove(&gate.key);
+                    self.answered.remove(&(gate.key.clone(), gate.call));
                 }
                 Ok(false)
             }

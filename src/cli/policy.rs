@@ -50,7 +50,7 @@ fn has_defaults(input: &InputBody) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::core::fingerprint::Fingerprint;
     use crate::core::form::Field;
@@ -60,7 +60,7 @@ mod tests {
     use crate::core::work::{CommandWork, Work};
 
     fn gate(body: GateBody, allowed: Vec<Answer>) -> Gate {
-        Gate { key: Key::plain("x"), workflow: None, attempt: 1, version: 1, body, allowed }
+        Gate { call: None, key: Key::plain("x"), workflow: None, attempt: 1, version: 1, body, allowed }
     }
 
     fn review(failed: &[&str]) -> Gate {
@@ -68,7 +68,7 @@ mod tests {
         Gate::of_review(Key::plain("x"), 1, 1, ReviewBody { failed, ..ReviewBody::default() })
     }
 
-    fn a_run() -> Run {
+    pub fn a_run() -> Run {
         use crate::core::event::Created;
         let created: Created = serde_json::from_value(json!({
             "task": "t", "kind": "workflow", "title": "t", "by": "a@b", "cwd": "/", "inputs": {},

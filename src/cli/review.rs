@@ -8,12 +8,14 @@ use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
 use super::{App, begin, consent, out};
+use crate::core::call::Call;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, Refusal, What, decide, message, what_waits};
+use crate::core::decide::{Decision, Refusal, What, decide, gate_of, message, what_waits};
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
+use crate::core::tool_call::ToolCallId;
 use crate::engine::EngineError;
 
 /// What `--approve` says in `review`.
@@ -76,10 +78,10 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let all = decisions.len();
     let answers_a_budget = decisions.iter().any(|decision| matches!(decision.what, What::Budget { .. }));
     for (done, decision) in decisions.into_iter().enumerate() {
-        let (key, text) = (decision.key.clone(), typed(&decision.what));
-        let secret = is_secret(&run, &key);
+        let text = typed(&decision.what);
+        let secret = asked(&run, &decision).is_some_and(|gate| gate.kind() == GateFor::Secret);
         let decided = match (&decision.what, run.kind) {
-            (What::Answer { value }, Kind::Instruct) if is_message(&run, &key) => {
+            (What::Answer { value }, Kind::Instruct) if says(&run, &decision) => {
                 let Some(text) = value.as_str() else {
                     let text = "a message is a text, in JSON: --answer '\"your message\"'";
                     return Err(Problem::refused(ErrorCode::InvalidInput, text));
@@ -108,7 +110,7 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
     let mut then = run.clone();
     for (at, decision) in decisions.iter().enumerate() {
         let events = match (&decision.what, run.kind) {
-            (What::Answer { value }, Kind::Instruct) if is_message(run, &decision.key) => {
+            (What::Answer { value }, Kind::Instruct) if says(run, decision) => {
                 message(&then, value.as_str().unwrap_or_default(), "")
             }
             _ => decide(&then, decision, ""),
@@ -125,12 +127,15 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
 }
 
 /// A message of a conversation goes to the run, whatever its last call was.
-fn is_message(run: &Run, key: &Key) -> bool {
-    run.call(key).and_then(|call| call.gate.as_ref()).is_none_or(|gate| gate.kind() == GateFor::Input)
+fn says(run: &Run, decision: &Decision) -> bool {
+    let call = run.call(&decision.key).filter(|call| !call.gates.is_empty());
+    let input = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input);
+    decision.call.is_none() && call.is_none_or(input)
 }
 
-fn is_secret(run: &Run, key: &Key) -> bool {
-    run.call(key).and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.kind() == GateFor::Secret)
+/// The gate that a decision is about.
+fn asked<'a>(run: &'a Run, decision: &Decision) -> Option<&'a Gate> {
+    gate_of(run, run.call(&decision.key)?, decision.call).ok()
 }
 
 fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
@@ -205,7 +210,7 @@ fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<
     }
     let key = match &args.key {
         Some(key) => key.parse::<Key>()?,
-        None => match (without_key(run, &what)?, &what) {
+        None => match (without_key(run, args.call, &what)?, &what) {
             (Chosen::One(key), _) => key,
             (Chosen::Stale(keys), _) => {
                 return Ok(keys.into_iter().map(|key| Decision::new(key, what.clone())).collect());
@@ -216,7 +221,7 @@ fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<
         What::Edit { accept, .. } => What::Edit { output: edited(run, &key, args.edit.as_deref())?, accept },
         other => other,
     };
-    Ok(vec![Decision { key, attempt: args.attempt, version: None, what }])
+    Ok(vec![Decision { call: args.call, attempt: args.attempt, ..Decision::new(key, what) }])
 }
 
 enum Chosen {
@@ -226,7 +231,7 @@ enum Chosen {
 }
 
 /// The call that is meant when none is named.
-fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
+fn without_key(run: &Run, tool_call: Option<ToolCallId>, what: &What) -> Result<Chosen, Problem> {
     if matches!(what, What::Answer { .. }) && run.kind == Kind::Instruct {
         // A message goes to the conversation, whether it waits for one or not.
         let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
@@ -238,10 +243,17 @@ fn without_key(run: &Run, what: &What) -> Result<Chosen, Problem> {
     if matches!(what, What::Again { .. } | What::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }
-    let waiting: Vec<&Gate> = run.waiting().collect();
-    match waiting.as_slice() {
-        [only] => Ok(Chosen::One(only.key.clone())),
-        [] => Err(Problem::refused(idle(run), nothing_waits(run))),
+    // Several tool calls of one call leave no doubt about the call.
+    let waiting = run.waiting().filter(|gate| tool_call.is_none_or(|call| gate.call == Some(call)));
+    let mut keys: Vec<&Key> = waiting.map(|gate| &gate.key).collect();
+    keys.dedup();
+    match (keys.as_slice(), tool_call) {
+        ([only], _) => Ok(Chosen::One((*only).clone())),
+        ([], Some(call)) => {
+            let text = format!("no tool call {call} waits; {}", what_waits(run));
+            Err(Problem::refused(ErrorCode::NotWaiting, text))
+        }
+        ([], None) => Err(Problem::refused(idle(run), nothing_waits(run))),
         _ => {
             let text = format!("say which call you mean; {}", what_waits(run));
             Err(Problem::refused(ErrorCode::Ambiguous, text))
@@ -299,9 +311,8 @@ fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
         return Err(Problem::refused(ErrorCode::InvalidInput, text));
     }
     let call = run.call(key);
-    let wanted = call.and_then(|call| call.gate.as_ref()).and_then(Gate::schema);
-    let structured = wanted.is_some()
-        || call.and_then(crate::core::call::Call::output).is_some_and(|(_, _, output)| !output.is_string());
+    let wanted = call.and_then(Call::gate).and_then(Gate::schema);
+    let structured = wanted.is_some() || call.and_then(Call::output).is_some_and(|(_, _, output)| !output.is_string());
     super::line::read_edit(&text, structured, wanted)
         .map_err(|why| Problem::refused(ErrorCode::InvalidInput, format!("the edit of `{key}` cannot be taken: {why}")))
 }
@@ -322,6 +333,8 @@ fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::event::Event;
+    use crate::core::gate::{GateBody, SecretBody};
 
     #[test]
     fn decisions_are_read_line_by_line() {
@@ -331,5 +344,24 @@ mod tests {
         assert_eq!(read[0].what, What::Accept);
         let wrong = read_decisions("{\"key\":\"a[\",\"decide\":\"accept\"}").unwrap_err();
         assert_eq!(wrong.code, ErrorCode::InvalidInput);
+    }
+
+    #[test]
+    fn several_tool_calls_of_one_call_leave_no_doubt_about_the_call() {
+        let mut run = crate::cli::policy::tests::a_run();
+        for (key, call) in [("write", "2.0"), ("write", "2.1"), ("read", "0.0")] {
+            let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
+            let (key, call) = (Key::plain(key), Some(call.parse().unwrap()));
+            let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
+            run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
+        }
+        let what = What::Answer { value: Value::from("x") };
+        let named = |call: &str| without_key(&run, Some(call.parse().unwrap()), &what);
+        assert!(matches!(named("2.1"), Ok(Chosen::One(key)) if key == Key::plain("write")));
+        assert!(matches!(named("0.0"), Ok(Chosen::One(key)) if key == Key::plain("read")));
+        assert!(named("3.0").is_err_and(|problem| problem.message.contains("no tool call 3.0 waits")));
+        assert!(
+            without_key(&run, None, &what).is_err_and(|problem| problem.message.contains("say which call you mean"))
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::core::text::{Untrusted, visible};
 pub fn told(run: &Run) -> String {
     let mut text = format!("run {} waits: {}\n", run.id.short(), visible(&run.title, false));
     for gate in run.waiting() {
-        text.put(format_args!("\n  {}: {}\n", gate.key, visible(&about(run, gate), true).replace('\n', "\n  ")));
+        text.put(format_args!("\n  {}: {}\n", gate.name(), visible(&about(run, gate), true).replace('\n', "\n  ")));
         let (first, others) = commands(run, gate);
         text.put(format_args!("    {first}\n"));
         if !others.is_empty() {
@@ -112,7 +112,8 @@ fn indented(text: &str) -> String {
 
 /// The command that answers a gate, and the flags of the other answers.
 fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
-    let review = format!("stepwell review {} {}", run.id.short(), quoted(&gate.key.to_string()));
+    let call = gate.call.map(|call| format!(" --call {call}")).unwrap_or_default();
+    let review = format!("stepwell review {} {}{call}", run.id.short(), quoted(&gate.key.to_string()));
     let flag = |answer: Answer| match answer {
         Answer::Accept | Answer::Skip | Answer::Approve | Answer::Again | Answer::Keep => {
             format!("--{}", answer.name())
@@ -179,4 +180,27 @@ pub fn output_of(run: &Run, gate: &Gate) -> Option<Untrusted> {
     let version = gate.version.checked_sub(1)? as usize;
     let attempt = run.call(&gate.key)?.attempt(gate.attempt)?;
     Some(crate::core::text::output_text(&attempt.versions.get(version)?.output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::policy::tests::a_run;
+    use crate::core::event::Event;
+    use crate::core::gate::SecretBody;
+
+    #[test]
+    fn each_tool_call_that_waits_is_listed_with_the_command_that_answers_it() {
+        let mut run = a_run();
+        for call in ["2.0", "2.1"] {
+            let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
+            let (key, call) = ("write[1]".parse().unwrap(), Some(call.parse().unwrap()));
+            let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
+            run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
+        }
+        let told = told(&run);
+        let review = |call| format!("stepwell review {} 'write[1]' --call {call} --answer", run.id.short());
+        assert!(told.contains("write[1], tool call 2.0: ") && told.contains(&review("2.0")), "{told}");
+        assert!(told.contains(&review("2.1")), "{told}");
+    }
 }

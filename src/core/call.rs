@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::event::{Measured, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateBody, GateFor};
+use super::gate::{Gate, GateBody, GateFor, OpenGates};
 use super::key::Key;
 use super::step::OnCrash;
 use super::step_name::StepName;
 use super::text::Untrusted;
+use super::tool_call::ToolCallId;
 use super::work::Work;
 
 /// Where a call stands.
@@ -217,9 +218,7 @@ pub struct Call {
     /// How it ended without an output.
     pub ending: Option<Ending>,
     /// What waits for a person.
-    pub gate: Option<Gate>,
-    /// Since when; kept while the same thing waits in another version.
-    pub gate_since: Option<DateTime<Utc>>,
+    pub gates: OpenGates,
     /// Set while it is stale.
     pub stale: Option<Stale>,
     /// A person wants it performed although something stands, failed or was skipped.
@@ -259,8 +258,7 @@ impl Call {
             standing: None,
             stood: Vec::new(),
             ending: None,
-            gate: None,
-            gate_since: None,
+            gates: OpenGates::default(),
             stale: None,
             again: false,
             redone: None,
@@ -279,6 +277,12 @@ impl Call {
     #[must_use]
     pub fn of(&self) -> StepName<'_> {
         StepName { workflow: self.workflow.as_deref(), step: &self.step }
+    }
+
+    /// The gate of the call as a whole; while it has none, the first of those of its tool calls.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gates.first()
     }
 
     /// The attempt of that number.
@@ -340,7 +344,7 @@ impl Call {
         self.workflow.clone_from(&started.workflow);
         self.step.clone_from(&started.step);
         self.status = CallStatus::Running;
-        self.gate = None;
+        self.gates.clear();
         self.stale = None;
         self.ending = None;
         self.approved = None;
@@ -374,7 +378,7 @@ impl Call {
     }
 
     pub(super) fn under_way_ended(&mut self) {
-        self.gate = None;
+        self.gates.clear();
     }
 
     pub(super) fn fail_attempt(
@@ -392,18 +396,13 @@ impl Call {
         Some(attempt.fingerprint.clone())
     }
 
-    pub(super) fn wait(&mut self, gate: &Gate) {
-        self.status = match gate.kind() {
-            GateFor::Review => CallStatus::Review,
-            GateFor::Approval => CallStatus::Approval,
-            // A conversation asks for the next message after a turn that stands.
-            GateFor::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
-            GateFor::Input => CallStatus::Input,
-            GateFor::InDoubt => CallStatus::InDoubt,
-            GateFor::Stale => CallStatus::Stale,
-            GateFor::Budget | GateFor::Secret => CallStatus::Pending,
-        };
-        if let Some(attempt) = self.attempt_mut(gate.attempt) {
+    pub(super) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
+        self.gates.open(gate, at);
+        self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));
+        // A tool call that waits is a part of its attempt, which goes on.
+        if gate.call.is_none()
+            && let Some(attempt) = self.attempt_mut(gate.attempt)
+        {
             match &gate.body {
                 GateBody::InDoubt(doubt) => {
                     attempt.status = AttemptStatus::InDoubt;
@@ -415,7 +414,32 @@ impl Call {
                 _ => {}
             }
         }
-        self.gate = Some(gate.clone());
+    }
+
+    /// How a call stands while this gate is what it waits at.
+    fn status_of(&self, gate: &Gate) -> CallStatus {
+        match gate.kind() {
+            GateFor::Review => CallStatus::Review,
+            GateFor::Approval => CallStatus::Approval,
+            // A conversation asks for the next message after a turn that stands.
+            GateFor::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
+            GateFor::Input => CallStatus::Input,
+            GateFor::InDoubt => CallStatus::InDoubt,
+            GateFor::Stale => CallStatus::Stale,
+            GateFor::Budget | GateFor::Secret => self.status_of_attempt(),
+        }
+    }
+
+    fn status_of_attempt(&self) -> CallStatus {
+        let runs = self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        if runs { CallStatus::Running } else { CallStatus::Pending }
+    }
+
+    /// A person answered about one tool call; what else waits goes on waiting.
+    pub(super) fn tool_call_answered(&mut self, tool_call: ToolCallId) {
+        if self.gates.close(Some(tool_call)) {
+            self.status = self.gates.first().map_or_else(|| self.status_of_attempt(), |gate| self.status_of(gate));
+        }
     }
 
     pub(super) fn accept(&mut self, seq: u64, number: u32, version: u32) {
@@ -431,7 +455,7 @@ impl Call {
 
     pub(super) fn stand(&mut self, standing: Standing) {
         self.status = CallStatus::Accepted;
-        self.gate = None;
+        self.gates.clear();
         self.stale = None;
         self.ending = None;
         self.again = false;
@@ -473,7 +497,7 @@ impl Call {
     pub(super) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &str) {
         let Some(attempt) = self.attempt_mut(number) else { return };
         if attempt.by == "program" && attempt.status == AttemptStatus::Running {
-            self.gate = None;
+            self.gates.close(None);
             self.status = CallStatus::Running;
             self.answer = Some(Arc::clone(value));
             return;
@@ -485,7 +509,7 @@ impl Call {
 
     pub(super) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
         self.stale = None;
-        self.gate = None;
+        self.gates.clear();
         if let Some(standing) = &mut self.standing {
             self.stood.push(standing.clone());
             standing.fingerprint = fingerprint.clone();
@@ -500,7 +524,7 @@ impl Call {
 
     pub(super) fn restore(&mut self, fingerprint: &Fingerprint) {
         self.stale = None;
-        self.gate = None;
+        self.gates.clear();
         self.status = match &self.standing {
             Some(standing) if standing.fingerprint == *fingerprint => CallStatus::Accepted,
             _ => CallStatus::Pending,

@@ -19,6 +19,7 @@ use super::run::{NEWER, Run, Status};
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
 
@@ -27,6 +28,9 @@ use super::work::Work;
 pub struct Decision {
     /// The call.
     pub key: Key,
+    /// The tool call of its attempt; `None`: the call as a whole, or the only tool call of it that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<ToolCallId>,
     /// The attempt that was seen; `None`: whichever waits now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -42,13 +46,14 @@ impl Decision {
     /// About a call, whatever waits there now.
     #[must_use]
     pub fn new(key: Key, what: What) -> Self {
-        Self { key, attempt: None, version: None, what }
+        Self { key, call: None, attempt: None, version: None, what }
     }
 
     /// About a gate as it was seen.
     #[must_use]
     pub fn about(gate: &Gate, what: What) -> Self {
-        Self { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what }
+        let (attempt, version) = (Some(gate.attempt), Some(gate.version));
+        Self { key: gate.key.clone(), call: gate.call, attempt, version, what }
     }
 }
 
@@ -194,21 +199,22 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
     };
     match &decision.what {
         What::Reopen => return reopen(call, by),
-        What::Again { model } if call.gate.is_none() => {
+        What::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
             let chosen = chosen(run, key, model.as_deref(), Scope::This, by)?;
             return Ok(chosen.into_iter().chain(again(call, by)?).collect());
         }
         _ => {}
     }
-    let Some(gate) = &call.gate else { return Err(not_waiting(run, call)) };
+    let gate = gate_of(run, call, decision.call)?;
     seen(gate, decision)?;
     let answer = decision.what.answer();
-    if !answer.is_some_and(|answer| takes(call, gate, answer)) {
+    let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
+    if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
         return Err(not_allowed(gate, decision));
     }
     let by = by.to_owned();
     let key = key.clone();
-    let (attempt, version) = (gate.attempt, gate.version);
+    let (tool_call, attempt, version) = (gate.call, gate.attempt, gate.version);
     Ok(match &decision.what {
         What::Accept => {
             if let Err(problem) = acceptable(call, gate) {
@@ -226,20 +232,20 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
         }
         What::Skip => {
             let because = format!("left out by {by}");
-            vec![Event::CallSkipped { key, step: call.step.clone(), because, by }]
+            vec![Event::CallSkipped { call: tool_call, key, step: call.step.clone(), because, by }]
         }
         What::Approve => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
-            vec![Event::CallApproved { key, fingerprint: approval.bytes.clone(), by }]
+            vec![Event::CallApproved { call: tool_call, key, fingerprint: approval.bytes.clone(), by }]
         }
         What::Deny { reason } => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
             let error = Failure::new(FailureClass::Denied, reason);
             let fingerprint = approval.fingerprint.clone();
-            vec![Event::CallFailed { key, step: call.step.clone(), fingerprint, error, by }]
+            vec![Event::CallFailed { call: tool_call, key, step: call.step.clone(), fingerprint, error, by }]
         }
-        What::Answer { value } if run.kind == Kind::Instruct && gate.kind() == GateFor::Input => {
+        What::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {
             let Some(text) = value.as_str() else {
                 return Refusal::because(
                     ErrorCode::InvalidInput,
@@ -251,7 +257,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &str) -> Result<Vec<Event>, Re
         What::Answer { value } => answer_gate(call, gate, value, by)?,
         What::Again { model } => {
             let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
-            chosen.into_iter().chain([Event::CallRequested { key, by }]).collect()
+            chosen.into_iter().chain([Event::CallRequested { call: tool_call, key, by }]).collect()
         }
         What::Keep => {
             let Some(stale) = &call.stale else { return Err(not_waiting(run, call)) };
@@ -358,6 +364,36 @@ pub fn edit_document(
     }])
 }
 
+/// The gate that is decided about.
+///
+/// # Errors
+/// When nothing of the call waits, not that tool call, or several tool calls do and none is named.
+pub fn gate_of<'a>(run: &Run, call: &'a Call, tool_call: Option<ToolCallId>) -> Result<&'a Gate, Refusal> {
+    if let Some(gate) = call.gates.of(tool_call) {
+        return Ok(gate);
+    }
+    let key = &call.key;
+    match (tool_call, call.gates.len()) {
+        (_, 0) => Err(not_waiting(run, call)),
+        (Some(tool_call), _) => {
+            let text = format!("tool call {tool_call} of `{key}` does not wait; {}", what_waits(run));
+            Refusal::because(ErrorCode::NotWaiting, text)
+        }
+        (None, 1) => call.gate().ok_or_else(|| not_waiting(run, call)),
+        (None, _) => {
+            let each = |gate: &Gate| Some(format!("--call {} ({})", gate.call?, gate.kind()));
+            let several = call.gates.iter().filter_map(each).collect::<Vec<_>>().join(", ");
+            let text = format!("several tool calls of `{key}` wait: say which one with {several}");
+            Refusal::because(ErrorCode::Ambiguous, text)
+        }
+    }
+}
+
+/// Whether an answer to a gate of a conversation is the person's next message.
+fn is_message(gate: &Gate) -> bool {
+    gate.call.is_none() && gate.kind() == GateFor::Input
+}
+
 fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
@@ -413,30 +449,30 @@ fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: String) -> R
     Ok(events)
 }
 
-fn answer_gate(call: &Call, gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
-    let (key, attempt) = (gate.key.clone(), gate.attempt);
+fn answer_gate(asked: &Call, gate: &Gate, value: &Value, by: String) -> Result<Vec<Event>, Refusal> {
+    let (key, call, attempt) = (gate.key.clone(), gate.call, gate.attempt);
     let refused = |problem: String| Refusal::new(ErrorCode::InvalidInput, problem);
     let value = match gate.kind() {
         // The value itself goes to the process that drives the run, never to the journal.
-        GateFor::Secret => return Ok(vec![Event::CallRequested { key, by }]),
+        GateFor::Secret => return Ok(vec![Event::CallRequested { call, key, by }]),
         // A form that was taken up again.
-        GateFor::Review => return edit(call, gate, value, true, by),
+        GateFor::Review => return edit(asked, gate, value, true, by),
         // The output that the work had.
         GateFor::InDoubt => {
-            given(call, gate, value).map_err(|problem| refused(format!("the answer to `{key}` {problem}")))?
+            given(asked, gate, value).map_err(|problem| refused(format!("the answer to `{key}` {problem}")))?
         }
         _ => match gate.fields() {
             Some(fields) => super::form::fill(fields, value).map_err(|wrong| refused(wrong.join("; ")))?,
             None => value.clone(),
         },
     };
-    Ok(vec![Event::CallAnswered { key, attempt, value: Arc::new(value), by }])
+    Ok(vec![Event::CallAnswered { call, key, attempt, value: Arc::new(value), by }])
 }
 
 fn again(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
     match call.status {
         CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
-            Ok(vec![Event::CallRequested { key: call.key.clone(), by: by.to_owned() }])
+            Ok(vec![Event::CallRequested { call: None, key: call.key.clone(), by: by.to_owned() }])
         }
         _ => {
             let now = stands(call);
@@ -453,7 +489,7 @@ fn reopen(call: &Call, by: &str) -> Result<Vec<Event>, Refusal> {
     let by = by.to_owned();
     if call.status != CallStatus::Accepted {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
-            return Ok(vec![Event::CallRequested { key, by }]);
+            return Ok(vec![Event::CallRequested { call: None, key, by }]);
         }
         let now = stands(call);
         return Refusal::because(
@@ -516,7 +552,7 @@ fn not_waiting(run: &Run, call: &Call) -> Refusal {
 
 /// How a call stands, for messages.
 fn stands(call: &Call) -> String {
-    let gate = call.gate.as_ref().map(|gate| article(gate.kind()));
+    let gate = call.gate().map(|gate| article(gate.kind()));
     match (call.status, gate) {
         (_, Some(gate)) => format!("waits for {gate}"),
         (CallStatus::Pending, None) => "has not begun".to_owned(),
@@ -529,7 +565,11 @@ fn stands(call: &Call) -> String {
 /// What waits, for messages.
 #[must_use]
 pub fn what_waits(run: &Run) -> String {
-    let keys: Vec<String> = run.waiting().map(|gate| format!("`{}` ({})", gate.key, gate.kind())).take(5).collect();
+    let one = |gate: &Gate| match gate.call {
+        Some(call) => format!("`{}` --call {call} ({})", gate.key, gate.kind()),
+        None => format!("`{}` ({})", gate.key, gate.kind()),
+    };
+    let keys: Vec<String> = run.waiting().map(one).take(5).collect();
     match (keys.len(), run.gates()) {
         (0, _) => "nothing waits".to_owned(),
         (shown, all) if all > shown => format!("{all} calls wait: {}, …", keys.join(", ")),

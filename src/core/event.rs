@@ -23,8 +23,11 @@ use super::step::OnCrash;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::tool_call::ToolCallId;
 use super::usage::{Budget, Usage};
 use super::work::Work;
+
+mod subject;
 
 /// Who decides where no person does: the definition.
 pub const FLOW: &str = "flow";
@@ -375,6 +378,9 @@ pub enum Event {
     CallApproved {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The work that was shown.
         fingerprint: Fingerprint,
         /// Who.
@@ -384,6 +390,9 @@ pub enum Event {
     CallAnswered {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// The attempt that asked.
         attempt: u32,
         /// The value.
@@ -395,6 +404,9 @@ pub enum Event {
     CallSkipped {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// The cause.
@@ -406,6 +418,9 @@ pub enum Event {
     CallFailed {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Its step.
         step: String,
         /// What it was asked to do.
@@ -480,6 +495,9 @@ pub enum Event {
     CallRequested {
         /// The call.
         key: Key,
+        /// The tool call of its attempt that it is about; absent: the call as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ToolCallId>,
         /// Who.
         by: String,
     },

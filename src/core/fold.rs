@@ -23,7 +23,7 @@ impl Run {
         self.seq = seq;
         self.updated_at = at;
         if let Some(key) = event.key() {
-            let before = self.calls.get(key).map_or((false, false), weight);
+            let before = self.calls.get(key).map_or((0, 0), weight);
             self.apply_to_call(seq, at, key, event);
             if let Some(call) = self.calls.get_mut(key) {
                 call.seq = seq;
@@ -34,8 +34,8 @@ impl Run {
                     call.settled.get_or_insert(seq);
                 }
                 let after = weight(call);
-                self.open_gates = self.open_gates + usize::from(after.0) - usize::from(before.0);
-                self.under_way = self.under_way + usize::from(after.1) - usize::from(before.1);
+                self.open_gates = self.open_gates + after.0 - before.0;
+                self.under_way = self.under_way + after.1 - before.1;
             }
             // Only who drives a run begins attempts.
             self.in_hand |= matches!(event, Event::AttemptStarted(_));
@@ -88,7 +88,7 @@ impl Run {
                 self.status = Status::Cancelled;
                 self.paused = None;
                 for call in self.calls.values_mut() {
-                    call.gate = None;
+                    call.gates.clear();
                     // The counts below hold only if no attempt is left under way: its end may still be told after this.
                     if let Some(attempt) = call.attempts.last_mut()
                         && attempt.status == AttemptStatus::Running
@@ -117,10 +117,7 @@ impl Run {
                 self.budget = Some(*budget);
                 let mut closed = 0;
                 for call in self.calls.values_mut() {
-                    if call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Budget) {
-                        call.gate = None;
-                        closed += 1;
-                    }
+                    closed += call.gates.close_kind(GateFor::Budget);
                 }
                 self.open_gates -= closed;
                 self.goes_on();
@@ -162,8 +159,7 @@ impl Run {
     fn close_inputs(&mut self) {
         let mut closed = 0;
         for call in self.calls.values_mut() {
-            if call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Input) {
-                call.gate = None;
+            if call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input) && call.gates.close(None) {
                 closed += 1;
                 if call.status == CallStatus::Input {
                     call.status = CallStatus::Pending;
@@ -219,6 +215,13 @@ impl Run {
         let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step.to_owned()));
         if let Some(workflow) = event.workflow() {
             call.workflow = Some(workflow.to_owned());
+        }
+        if let Some(tool_call) = event.tool_call() {
+            call.tool_call_answered(tool_call);
+            if let Event::CallApproved { fingerprint, .. } = event {
+                self.approved.insert(fingerprint.clone());
+            }
+            return;
         }
         match event {
             Event::AttemptStarted(started) => call.start(seq, at, started),
@@ -284,7 +287,7 @@ impl Run {
                 }
             }
             Event::AttemptRejected { attempt, instruction, scope, .. } => {
-                call.gate = None;
+                call.gates.clear();
                 call.status = CallStatus::Pending;
                 call.again = true;
                 call.tries = 0;
@@ -303,18 +306,13 @@ impl Run {
                     attempt.problem = None;
                     attempt.versions.push(Version { by: by.clone(), output: Arc::clone(output) });
                 }
-                if let Some(gate) = &mut call.gate {
+                if let Some(gate) = call.gates.own_mut() {
                     gate.edited(*version);
                 }
             }
             Event::GateOpened(gate) => {
                 call.answer = None;
-                let same =
-                    call.gate.as_ref().is_some_and(|open| open.kind() == gate.kind() && open.attempt == gate.attempt);
-                if !same {
-                    call.gate_since = Some(at);
-                }
-                call.wait(gate);
+                call.wait(at, gate);
             }
             Event::CallAccepted { attempt, version, .. } => {
                 call.accept(seq, *attempt, *version);
@@ -323,14 +321,14 @@ impl Run {
                 }
             }
             Event::CallApproved { fingerprint, .. } => {
-                call.gate = None;
+                call.gates.close(None);
                 call.status = CallStatus::Pending;
                 call.approved = Some(fingerprint.clone());
                 self.approved.insert(fingerprint.clone());
             }
             Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
             Event::CallSkipped { because, by, .. } => {
-                call.gate = None;
+                call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.retry_at = None;
@@ -343,7 +341,7 @@ impl Run {
                 call.ending = Some(Ending::Skipped { because: because.clone(), by_person });
             }
             Event::CallFailed { fingerprint, error, .. } => {
-                call.gate = None;
+                call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Failed;
@@ -351,7 +349,7 @@ impl Run {
             }
             Event::CallStaled { fingerprint, because, .. } => {
                 call.status = CallStatus::Stale;
-                call.gate = None;
+                call.gates.clear();
                 call.stale = Some(Stale { fingerprint: fingerprint.clone(), because: because.clone() });
             }
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
@@ -371,7 +369,7 @@ impl Run {
                 if call.status == CallStatus::Stale {
                     call.redone = answered;
                 }
-                call.gate = None;
+                call.gates.clear();
                 call.stale = None;
                 call.ending = None;
                 call.again = true;
@@ -385,7 +383,7 @@ impl Run {
                 }
             }
             Event::CallCancelled { .. } => {
-                call.gate = None;
+                call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Cancelled;
@@ -396,9 +394,10 @@ impl Run {
     }
 }
 
-/// Whether a call has an open gate, and whether it has an attempt under way.
-fn weight(call: &Call) -> (bool, bool) {
-    (call.gate.is_some(), call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running))
+/// How many gates of a call are open, and how many of its attempts are under way.
+fn weight(call: &Call) -> (usize, usize) {
+    let under_way = call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+    (call.gates.len(), usize::from(under_way))
 }
 
 /// What a turn of a conversation says to the person.

@@ -1,6 +1,6 @@
 //! Gates: what waits for a person. One type for all of them; events open and answer it.
 //!
-//! In JSON a gate is `{key, for, attempt, version, shows, allowed}`; here `for` is the variant of its [`GateBody`], which
+//! In JSON a gate is `{key, call, for, attempt, version, shows, allowed}`, without `call` where it is none of a tool call; here `for` is the variant of its [`GateBody`], which
 //! holds what is under `shows`. A gate whose body does not fit its kind is not read at all.
 
 use std::fmt;
@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 mod body;
+mod open;
 
 pub use body::{ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody};
+pub use open::OpenGates;
 
 use super::form::Field;
 use super::key::Key;
+use super::tool_call::ToolCallId;
 
 /// What a gate waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,6 +114,8 @@ pub struct Gate {
     /// The child workflow that declares its step, where the call has not begun; absent: its attempts say so, or the
     /// run's own definition declares it.
     pub workflow: Option<String>,
+    /// The tool call of its attempt that waits; `None`: the call as a whole.
+    pub call: Option<ToolCallId>,
     /// The attempt that it is about; 0 when there is none yet.
     pub attempt: u32,
     /// The version that it is about; 0 when there is none.
@@ -124,16 +129,22 @@ pub struct Gate {
 impl Gate {
     /// The gate of a review. What cannot be accepted as it is can only be edited, tried again or skipped.
     #[must_use]
-    pub fn of_review(key: Key, attempt: u32, version: u32, review: ReviewBody) -> Self {
+    pub fn of_review(key: Key, workflow: None, attempt: u32, version: u32, review: ReviewBody) -> Self {
         let broken_off = review.cancelled && (version == 0 || review.schema.is_some());
         let allowed = review_answers(!broken_off && review.problem.is_none(), review.fields.is_some());
-        Self { key, workflow: None, attempt, version, body: GateBody::Review(review), allowed }
+        Self { key, workflow: None, call: None, attempt, version, body: GateBody::Review(review), allowed }
     }
 
     /// A person's edit is a newer version of what is reviewed; it was only taken because it fits.
     pub(super) fn edited(&mut self, version: u32) {
         self.version = version;
         self.allowed = review_answers(true, self.fields().is_some());
+    }
+
+    /// The call that waits, and the tool call if it is one: `write`, `write, tool call 2.0`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.call.map_or_else(|| self.key.to_string(), |call| format!("{}, tool call {call}", self.key))
     }
 
     /// What it waits for.
@@ -192,6 +203,8 @@ struct Stored {
     key: Key,
     #[serde(default)]
     workflow: Option<String>,
+    #[serde(default)]
+    call: Option<ToolCallId>,
     #[serde(rename = "for")]
     kind: GateFor,
     attempt: u32,
@@ -205,8 +218,8 @@ impl TryFrom<Stored> for Gate {
     type Error = serde_json::Error;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let Stored { key, workflow, kind, attempt, version, shows, allowed } = stored;
-        Ok(Self { key, workflow, attempt, version, body: GateBody::read(kind, shows)?, allowed })
+        let Stored { key, workflow, call, kind, attempt, version, shows, allowed } = stored;
+        Ok(Self { key, workflow, call, attempt, version, body: GateBody::read(kind, shows)?, allowed })
     }
 }
 
@@ -217,6 +230,8 @@ impl Serialize for Gate {
             key: &'a Key,
             #[serde(skip_serializing_if = "Option::is_none")]
             workflow: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            call: Option<ToolCallId>,
             #[serde(rename = "for")]
             kind: GateFor,
             attempt: u32,
@@ -225,9 +240,9 @@ impl Serialize for Gate {
             shows: &'a GateBody,
             allowed: &'a [Answer],
         }
-        let Self { key, workflow, attempt, version, body, allowed } = self;
-        let workflow = workflow.as_deref();
-        Written { key, workflow, kind: self.kind(), attempt: *attempt, version: *version, shows: body, allowed }
+        let Self { key, workflow, call, attempt, version, body, allowed } = self;
+        let (kind, workflow) = (self.kind(), workflow.as_deref());
+        Written { key, workflow, call: *call, kind, attempt: *attempt, version: *version, shows: body, allowed }
             .serialize(serializer)
     }
 }

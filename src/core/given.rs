@@ -59,6 +59,10 @@ pub fn acceptable(call: &Call, gate: &Gate) -> Result<(), String> {
 /// # Errors
 /// Why it cannot be the output.
 pub(super) fn given(call: &Call, gate: &Gate, value: &Value) -> Result<Value, String> {
+    // What a tool call gives is no output of the call.
+    if gate.call.is_some() {
+        return Ok(value.clone());
+    }
     match call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref()) {
         Some(work) => work.take(value),
         None => fits(gate.schema(), value),

@@ -37,6 +37,7 @@ pub mod template;
 pub mod testing;
 pub mod text;
 pub mod toml_reader;
+pub mod tool_call;
 pub mod turn;
 pub mod usage;
 pub mod work;

@@ -326,7 +326,7 @@ impl Run {
 
     /// What waits for a person, in the order in which the calls were first heard of.
     pub fn waiting(&self) -> impl Iterator<Item = &Gate> {
-        self.calls.values().filter_map(|call| call.gate.as_ref())
+        self.calls.values().flat_map(|call| call.gates.iter())
     }
 
     /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.
@@ -405,7 +405,7 @@ impl Run {
     #[must_use]
     pub fn only_asks(&self) -> bool {
         let runs = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        let asks = |call: &Call| call.gate.as_ref().is_some_and(|gate| gate.kind() == GateFor::Input);
+        let asks = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input);
         self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
     }
 

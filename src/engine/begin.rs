@@ -129,6 +129,7 @@ impl Driver {
         let Work::Ask { text, fields } = &*want.work else { return };
         let attempt = self.stage_start(want, &want.work, "person");
         let gate = Gate {
+            call: None,
             key: want.key.clone(),
             workflow: None,
             attempt,

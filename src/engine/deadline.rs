@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, GateBody};
+use crate::core::gate::{Answer, Gate, GateBody};
 use crate::core::given::acceptable;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
@@ -53,49 +53,62 @@ impl Deadlines {
 
 /// When the next gate's deadline passes.
 pub fn next(run: &Run, deadlines: &Deadlines) -> Option<DateTime<Utc>> {
-    let answerable = waiting(run, deadlines).filter(|call| answer(call, deadlines).is_some());
-    answerable.filter_map(|call| due(call, deadlines)).min()
+    let answerable = waiting(run, deadlines).filter(|waits| waits.answer().is_some());
+    answerable.filter_map(|waits| waits.due()).min()
 }
 
 /// The answers to gates whose deadline has passed.
 pub fn passed(run: &Run, deadlines: &Deadlines, now: DateTime<Utc>) -> Vec<Event> {
-    let late = waiting(run, deadlines).filter(|call| due(call, deadlines).is_some_and(|due| due <= now));
-    late.filter_map(|call| answer(call, deadlines)).collect()
+    let late = waiting(run, deadlines).filter(|waits| waits.due().is_some_and(|due| due <= now));
+    late.filter_map(|waits| waits.answer()).collect()
 }
 
-/// The calls that wait for a person; none where nothing has a deadline.
-fn waiting<'a>(run: &'a Run, deadlines: &Deadlines) -> impl Iterator<Item = &'a Call> {
+/// A gate that has a deadline.
+struct Waits<'a> {
+    call: &'a Call,
+    gate: &'a Gate,
+    since: DateTime<Utc>,
+    within: Span,
+    then: OnTimeout,
+}
+
+/// The gates that have a deadline.
+fn waiting<'a>(run: &'a Run, deadlines: &'a Deadlines) -> impl Iterator<Item = Waits<'a>> {
     let none = deadlines.0.is_empty() || run.gates() == 0;
-    run.calls.values().take(if none { 0 } else { usize::MAX }).filter(|call| call.gate.is_some())
-}
-
-fn due(call: &Call, deadlines: &Deadlines) -> Option<DateTime<Utc>> {
-    call.gate.as_ref()?;
-    let within = deadlines.get(call.of())?.within;
-    call.gate_since?.checked_add_signed(chrono::TimeDelta::try_milliseconds(i64::try_from(within.0).ok()?)?)
-}
-
-fn answer(call: &Call, deadlines: &Deadlines) -> Option<Event> {
-    let gate = call.gate.as_ref()?;
-    let Deadline { within, answer, .. } = deadlines.get(call.of())?;
-    let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
-    let because = format!("nobody decided within {within}");
-    Some(match answer {
-        OnTimeout::Accept if gate.allows(Answer::Accept) && acceptable(call, gate).is_ok() => {
-            let (attempt, version) = (gate.attempt, gate.version);
-            Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }
-        }
-        // What cannot be accepted stays for a person, and so does an effect that may have happened.
-        OnTimeout::Accept => return None,
-        OnTimeout::Skip => Event::CallSkipped { key, step, because, by },
-        OnTimeout::Fail => {
-            let asked = match &gate.body {
-                GateBody::Approval(approval) => Some(&approval.fingerprint),
-                GateBody::Stale(stale) => Some(&stale.fingerprint),
-                _ => None,
-            };
-            let fingerprint = call.newest().map(|attempt| &attempt.fingerprint).or(asked)?.clone();
-            Event::CallFailed { key, step, fingerprint, error: Failure::new(FailureClass::Timeout, because), by }
-        }
+    let calls = run.calls.values().take(if none { 0 } else { usize::MAX }).filter(|call| !call.gates.is_empty());
+    calls.filter_map(|call| Some((call, deadlines.get(call.of())?))).flat_map(|(call, deadline)| {
+        let (within, then) = (deadline.within, deadline.answer);
+        call.gates.since().map(move |(gate, since)| Waits { call, gate, since, within, then })
     })
+}
+
+impl Waits<'_> {
+    fn due(&self) -> Option<DateTime<Utc>> {
+        self.since.checked_add_signed(chrono::TimeDelta::try_milliseconds(i64::try_from(self.within.0).ok()?)?)
+    }
+
+    fn answer(&self) -> Option<Event> {
+        let Self { call, gate, within, .. } = self;
+        let (key, step, by) = (call.key.clone(), call.step.clone(), BY.to_owned());
+        let because = format!("nobody decided within {within}");
+        Some(match self.then {
+            OnTimeout::Accept if gate.allows(Answer::Accept) && acceptable(call, gate).is_ok() => {
+                let (attempt, version) = (gate.attempt, gate.version);
+                Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }
+            }
+            // What cannot be accepted stays for a person, and so does an effect that may have happened.
+            OnTimeout::Accept => return None,
+            OnTimeout::Skip => Event::CallSkipped { key, call: gate.call, step, because, by },
+            OnTimeout::Fail => {
+                let asked = match &gate.body {
+                    GateBody::Approval(approval) => Some(&approval.fingerprint),
+                    GateBody::Stale(stale) => Some(&stale.fingerprint),
+                    _ => None,
+                };
+                let fingerprint = call.newest().map(|attempt| &attempt.fingerprint).or(asked)?.clone();
+                let error = Failure::new(FailureClass::Timeout, because);
+                Event::CallFailed { key, call: gate.call, step, fingerprint, error, by }
+            }
+        })
+    }
 }

@@ -485,7 +485,8 @@ impl Engine {
     fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
         let What::Answer { value } = &decision.what else { return Ok(()) };
         let folded = self.fold(run)?;
-        let gate = folded.call(&decision.key).and_then(|call| call.gate.clone());
+        let call = folded.call(&decision.key);
+        let gate = call.and_then(|call| decide::gate_of(&folded, call, decision.call).ok()).cloned();
         self.remember(folded);
         let Some(gate) = gate.filter(|gate| gate.kind() == GateFor::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {

@@ -16,7 +16,8 @@ impl Driver {
         match order {
             Order::Decide(decision, reply) => {
                 let who = self.engine.shared.ports.who.clone();
-                if let Some(gate) = self.run.call(&decision.key).and_then(|call| call.gate.clone())
+                let call = self.run.call(&decision.key);
+                if let Some(gate) = call.and_then(|call| decide::gate_of(&self.run, call, decision.call).ok()).cloned()
                     && gate.kind() == GateFor::Secret
                     && let What::Answer { value } = &decision.what
                     && let Err(error) = self.engine.keep_secret(self.run.id, &gate, value)
@@ -29,6 +30,7 @@ impl Driver {
             Order::Append(make, reply) => self.decided(make, reply),
             Order::Ask { key, attempt, fields, answer } => {
                 let gate = Gate {
+                    call: None,
                     key: key.clone(),
                     workflow: None,
                     attempt,

@@ -54,7 +54,7 @@ pub fn events(
 fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
     let body = GateBody::InDoubt(InDoubtBody { why: why.to_owned(), partial: partial.clone() });
     let allowed = vec![Answer::Again, Answer::Answer, Answer::Skip];
-    Gate { key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
+    Gate { call: None, key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
 }
 
 /// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.

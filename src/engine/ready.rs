@@ -95,7 +95,7 @@ pub fn ready(
             return Step::Until(at);
         }
     }
-    let gate = call.and_then(|call| call.gate.as_ref());
+    let gate = call.and_then(|call| call.gates.own());
     if let Some(wanted) = approval(run, want) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
         return if asked { Step::Wait } else { Step::Ask(Box::new(wanted)) };
@@ -145,6 +145,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         return None;
     }
     Some(Gate {
+        call: None,
         key: want.key.clone(),
         workflow: want.workflow.clone(),
         attempt: call.map_or(1, crate::core::call::Call::next_attempt),
@@ -161,6 +162,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
 
 fn secret(want: &Want, name: &str) -> Gate {
     Gate {
+        call: None,
         key: want.key.clone(),
         workflow: want.workflow.clone(),
         attempt: 0,
@@ -172,6 +174,7 @@ fn secret(want: &Want, name: &str) -> Gate {
 
 fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
+        call: None,
         key: want.key.clone(),
         workflow: want.workflow.clone(),
         attempt: 0,

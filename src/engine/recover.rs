@@ -35,7 +35,7 @@ pub fn failed_again(run: &Run, who: &str) -> Vec<Event> {
     run.calls
         .values()
         .filter(|call| call.status == CallStatus::Failed)
-        .map(|call| Event::CallRequested { key: call.key.clone(), by: who.to_owned() })
+        .map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.to_owned() })
         .collect()
 }
 

@@ -142,13 +142,17 @@ fn run_failed((key, error): &(Option<Key>, Failure)) -> Value {
 }
 
 fn gate(gate: &Gate) -> Value {
-    json!({
+    let mut waits = json!({
         "key": gate.key,
         "for": gate.kind().name(),
         "attempt": gate.attempt,
         "version": gate.version,
         "allowed": gate.allowed.iter().map(|answer: &Answer| answer.name()).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(call) = gate.call {
+        waits["call"] = json!(call);
+    }
+    waits
 }
 
 fn message(message: &ChatMessage) -> Value {

@@ -127,7 +127,7 @@ impl Now<'_> {
 
     /// A reply that has not settled: perform it, take its outcome, or wait for the person who stopped it.
     fn unsettled(&self, turn: u32, call: &Call) -> Wants {
-        if call.gate.is_none()
+        if call.gates.own().is_none()
             && call.status == CallStatus::Pending
             && let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Review)
             && let Some((version, made)) = attempt.newest()
@@ -140,7 +140,7 @@ impl Now<'_> {
         let stopped = matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again;
         if stopped && !self.person_spoke_after(self.newest_reply()) {
             let attempt = call.newest().map_or(0, |attempt| attempt.number);
-            let note = call.gate.is_none().then(|| self.open_input(&call.key, attempt, 0, None));
+            let note = call.gates.own().is_none().then(|| self.open_input(&call.key, attempt, 0, None));
             return Wants { notes: note.into_iter().collect(), ..Wants::default() };
         }
         let wants = self.wanted(turn);
@@ -183,7 +183,7 @@ impl Now<'_> {
             Event::DocumentWritten { .. } => {
                 later.iter().any(|said| matches!(said, Said::Written { by_model: true, .. }))
             }
-            _ => call.gate.is_some() || self.person_spoke_after(Some(place)),
+            _ => call.gates.own().is_some() || self.person_spoke_after(Some(place)),
         };
         (!is_there).then_some(note)
     }
@@ -199,6 +199,7 @@ impl Now<'_> {
         // A reply that was stopped may also be asked for again as it was.
         let allowed = if asked.is_some() { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
         Event::GateOpened(Gate {
+            call: None,
             key: key.clone(),
             workflow: None,
             attempt,

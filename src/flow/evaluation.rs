@@ -133,7 +133,7 @@ impl<'a> Evaluation<'a> {
                 && matches!(&call.ending, Some(Ending::Skipped { because: b, .. }) if *b == because)
         });
         if !known {
-            self.note(Event::CallSkipped { key, step: step.to_owned(), because, by: FLOW.to_owned() });
+            self.note(Event::CallSkipped { call: None, key, step: step.to_owned(), because, by: FLOW.to_owned() });
         }
     }
 
@@ -187,6 +187,7 @@ impl<'a> Evaluation<'a> {
             );
             if open && is_gone(&call.key.segments()[depth]) {
                 self.notes.push(Event::CallSkipped {
+                    call: None,
                     key: call.key.clone(),
                     step: call.step.clone(),
                     because: "it is not wanted any more".to_owned(),

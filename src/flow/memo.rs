@@ -179,7 +179,7 @@ impl Cell {
             }
             CallStatus::Review if newest_is_of_this => judge_attempt(asked, call, evaluation),
             CallStatus::Stale
-                if call.gate.is_some() && call.stale.as_ref().is_some_and(|s| s.fingerprint == *fingerprint) =>
+                if call.gates.own().is_some() && call.stale.as_ref().is_some_and(|s| s.fingerprint == *fingerprint) =>
             {
                 Seen::waiting()
             }
@@ -279,7 +279,7 @@ impl Helper {
 
 fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>) -> Seen {
     // A gate is about one attempt: the newest, or the one that was reopened.
-    let number = call.gate.as_ref().map(|gate| gate.attempt);
+    let number = call.gates.own().map(|gate| gate.attempt);
     let Some(attempt) = number.and_then(|number| call.attempt(number)).or_else(|| call.newest()) else {
         return Seen::waiting();
     };
@@ -297,7 +297,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
     let key = asked.key.clone();
     match judge::judge(asked.key, attempt, &rules, &names) {
         Verdict::Gate(gate) => {
-            if call.gate.as_ref() != Some(&gate) {
+            if call.gates.own() != Some(&gate) {
                 evaluation.note(Event::GateOpened(gate));
             }
         }
@@ -314,6 +314,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
             });
         }
         Verdict::Fail(error) => evaluation.note(Event::CallFailed {
+            call: None,
             key,
             step: node.step.id.clone(),
             fingerprint: attempt.fingerprint.clone(),
@@ -343,11 +344,12 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
         because: because.clone(),
     });
     if is_answered(run, call, &because) {
-        evaluation.note(Event::CallRequested { key: asked.key.clone(), by: FLOW.to_owned() });
+        evaluation.note(Event::CallRequested { call: None, key: asked.key.clone(), by: FLOW.to_owned() });
         return Seen::waiting();
     }
     let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
     evaluation.note(Event::GateOpened(Gate {
+        call: None,
         key: asked.key.clone(),
         workflow: None,
         attempt,
@@ -476,6 +478,7 @@ fn does_not_work_out(
         return Seen::ended(Outcome::Failed(failure.clone()), *seq);
     }
     evaluation.note(Event::CallFailed {
+        call: None,
         key: asked.key.clone(),
         step: asked.node.step.id.clone(),
         fingerprint: mistake.identity(),

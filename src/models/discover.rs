@@ -2,17 +2,12 @@
 //!
 //! Nothing is sent but the question of a local server which models it has, and that only when it is asked for.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::LanguageModels;
 use super::roster::{ANTHROPIC_MODEL, OPENAI_MODEL};
 use crate::core::settings::{Connection, Found, ProviderKind};
-
-/// How long a local server may take to say what it has.
-const PATIENCE: Duration = Duration::from_millis(400);
 
 /// As many models of one server as are offered.
 const MODELS: usize = 12;
@@ -93,7 +88,7 @@ impl LanguageModels {
             let response = self.0.means.clients.client(&url).ok()?.get(url.clone()).send().await.ok()?;
             response.error_for_status().ok()?.json::<Listed>().await.ok()
         };
-        let listed = tokio::time::timeout(PATIENCE, asked).await.ok()??;
+        let listed = tokio::time::timeout(self.0.local, asked).await.ok()??;
         let names = listed.models.into_iter().chain(listed.data).map(|named| named.name);
         // A model for embeddings cannot talk.
         Some(names.filter(|name| !name.contains("embed")).take(MODELS).collect())
@@ -126,6 +121,7 @@ mod tests {
         });
         let mut surroundings = Surroundings::real(Pace::Instant);
         surroundings.lookup = Arc::new(|name| (name == "GROQ_API_KEY").then(|| "secret".to_owned()));
+        surroundings.local = std::time::Duration::from_mins(1);
         let models = LanguageModels::new(Settings::default(), surroundings);
         let nobody = "http://127.0.0.1:9/v1";
         let found = models

@@ -21,6 +21,7 @@ mod roster;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +54,12 @@ pub struct Surroundings {
     pub pace: Pace,
     /// Where a local Ollama is looked for.
     pub ollama: String,
+    /// How long a server on this machine may take to say that it is there.
+    pub local: Duration,
 }
+
+/// On a machine that is not too busy for its servers, it takes a few milliseconds.
+const LOCAL: Duration = Duration::from_millis(400);
 
 impl Surroundings {
     /// Those of this process.
@@ -64,6 +70,7 @@ impl Surroundings {
             wall: Arc::new(std::time::SystemTime::now),
             pace,
             ollama: ProviderKind::Ollama.base_url().to_owned(),
+            local: LOCAL,
         }
     }
 }
@@ -76,15 +83,16 @@ struct Inner {
     roster: Roster,
     means: Means,
     pace: Pace,
+    local: Duration,
 }
 
 impl LanguageModels {
     /// Takes what the config says. Nothing is asked and nothing is built before it is needed.
     #[must_use]
     pub fn new(settings: Settings, surroundings: Surroundings) -> Self {
-        let Surroundings { lookup, wall, pace, ollama } = surroundings;
+        let Surroundings { lookup, wall, pace, ollama, local } = surroundings;
         let means = Means { clients: Arc::default(), lookup: Arc::clone(&lookup), wall };
-        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, &ollama), means, pace }))
+        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, &ollama), means, pace, local }))
     }
 }
 
@@ -126,7 +134,7 @@ impl Models for LanguageModels {
 
     fn probe(&self) -> BoxFuture<'static, ()> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.roster.probe(&inner.means.clients).await })
+        Box::pin(async move { inner.roster.probe(&inner.means.clients, inner.local).await })
     }
 
     fn repair(&self, provider: &str) {

@@ -26,9 +26,6 @@ pub const DEMO_MODEL: &str = "recorded";
 /// The role that answers when nothing else is named.
 const DEFAULT: &str = "default";
 
-/// How long a local server may take to say that it is there.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
-
 /// A model of a provider.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -219,7 +216,7 @@ impl Roster {
     }
 
     /// Asks the usual port whether an Ollama is there, if nothing better is known.
-    pub(super) async fn probe(&self, clients: &Clients) {
+    pub(super) async fn probe(&self, clients: &Clients, patience: Duration) {
         if self.roles.contains_key(DEFAULT) || self.found().0.settings.kind != ProviderKind::Demo {
             return;
         }
@@ -231,7 +228,7 @@ impl Roster {
             let response = clients.client(&url).ok()?.get(url).send().await.ok()?;
             response.json::<Tags>().await.ok()
         };
-        if let Ok(Some(tags)) = tokio::time::timeout(PROBE_TIMEOUT, asked).await {
+        if let Ok(Some(tags)) = tokio::time::timeout(patience, asked).await {
             // Newest first; a model for embeddings cannot talk.
             if let Some(tag) = tags.models.into_iter().find(|tag| !tag.name.contains("embed")) {
                 let _ = self.found.set(tag.name);

@@ -12,6 +12,7 @@ use super::theme::Theme;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::tool_call::ToolCallId;
 
 /// Something that a click or the wheel can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct SeenGate {
     pub run: RunId,
     /// The call.
     pub key: Key,
+    /// The tool call of its attempt.
+    pub call: Option<ToolCallId>,
     /// What it waits for.
     pub kind: GateFor,
     /// The attempt.
@@ -64,7 +67,8 @@ impl SeenGate {
     /// A gate of a run.
     #[must_use]
     pub fn of(run: RunId, gate: &Gate) -> Self {
-        Self { run, key: gate.key.clone(), kind: gate.kind(), attempt: gate.attempt, version: gate.version }
+        let (key, call) = (gate.key.clone(), gate.call);
+        Self { run, key, call, kind: gate.kind(), attempt: gate.attempt, version: gate.version }
     }
 }
 

@@ -117,6 +117,11 @@ impl Story {
 
     /// A person is asked to allow it.
     pub fn approval(self, key: &str, work: Work) -> Self {
+        self.approval_of(key, None, work)
+    }
+
+    /// A person is asked to allow it: a tool call of an attempt, if one is named.
+    pub fn approval_of(self, key: &str, call: Option<&str>, work: Work) -> Self {
         let key: crate::core::key::Key = key.parse().unwrap();
         let body = ApprovalBody {
             step: key.step().to_owned(),
@@ -124,15 +129,9 @@ impl Story {
             bytes: fingerprint(),
             fingerprint: fingerprint(),
         };
-        let allowed = vec![Answer::Approve, Answer::Deny];
-        self.then(Event::GateOpened(Gate {
-            key,
-            workflow: None,
-            attempt: 1,
-            version: 0,
-            body: GateBody::Approval(body),
-            allowed,
-        }))
+        let (body, allowed) = (GateBody::Approval(body), vec![Answer::Approve, Answer::Deny]);
+        let call = call.map(|call| call.parse().unwrap());
+        self.then(Event::GateOpened(Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed }))
     }
 
     /// The person accepts it.

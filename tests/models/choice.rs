@@ -45,8 +45,9 @@ async fn without_a_config_a_key_answers_then_a_local_server_then_the_demo() {
 async fn a_probe_of_nothing_or_of_a_hanging_port_ends_soon_and_finds_nothing() {
     let hanging = ModelServer::start([Reply::text("x").silent()]);
     for ollama in [hanging.url(), "http://127.0.0.1:1".to_owned()] {
-        let models = LanguageModels::new(Settings::default(), Surroundings { ollama, ..surroundings(&[]) });
-        tokio::time::timeout(support::patience::PATIENCE, models.probe()).await.unwrap();
+        let local = Duration::from_millis(400);
+        let models = LanguageModels::new(Settings::default(), Surroundings { ollama, local, ..surroundings(&[]) });
+        tokio::time::timeout(PATIENCE, models.probe()).await.unwrap();
         assert!(models.choice(None).unwrap().demo);
     }
 }

@@ -24,6 +24,7 @@ use stepwell::core::step::Span;
 use stepwell::core::usage::Price;
 use stepwell::models::{LanguageModels, Pace, Surroundings};
 use support::model_server::{ModelServer, Reply};
+use support::patience::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
 const KINDS: [ProviderKind; 3] = [ProviderKind::OpenAi, ProviderKind::Anthropic, ProviderKind::Ollama];
@@ -35,6 +36,7 @@ fn surroundings(environment: &'static [(&'static str, &'static str)]) -> Surroun
         pace: Pace::Instant,
         // A port that nothing listens on.
         ollama: "http://127.0.0.1:1".to_owned(),
+        local: PATIENCE,
     }
 }
 

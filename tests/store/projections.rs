@@ -23,7 +23,7 @@ fn event() -> impl Strategy<Value = Event> {
         let by = "ana".to_owned();
         let gate = |body| {
             let allowed = vec![Answer::Accept];
-            Event::GateOpened(Gate { key: key.clone(), workflow: None, attempt, version: 1, body, allowed })
+            Event::GateOpened(Gate { call: None, key: key.clone(), workflow: None, attempt, version: 1, body, allowed })
         };
         let output = Arc::new(json!({ "text": word }));
         let fingerprint = fingerprint(KEYS[at]);
@@ -41,12 +41,12 @@ fn event() -> impl Strategy<Value = Event> {
             7 => accepted(KEYS[at], attempt),
             8 => Event::VersionEdited { key, attempt, version: 2, output, by },
             9 => Event::AttemptRejected { key, attempt, instruction: word, scope: Scope::Remaining, by },
-            10 => Event::CallAnswered { key, attempt, value: output, by },
-            11 => Event::CallSkipped { key, step, because: word, by },
-            12 => Event::CallFailed { key, step, fingerprint, error, by },
+            10 => Event::CallAnswered { call: None, key, attempt, value: output, by },
+            11 => Event::CallSkipped { call: None, key, step, because: word, by },
+            12 => Event::CallFailed { call: None, key, step, fingerprint, error, by },
             13 => Event::CallStaled { key, fingerprint, because: Vec::new() },
             14 => Event::CallMoved { key, from: KEYS[other].parse().unwrap(), attempt, version: 1, fingerprint },
-            15 => Event::CallRequested { key, by },
+            15 => Event::CallRequested { call: None, key, by },
             16 => Event::MessageAdded { text: word, by },
             17 => Event::BudgetRaised { budget: Budget::default(), by },
             18 => Event::RunWaiting {},

@@ -49,7 +49,7 @@ pub async fn ask(
     }
     // What a conversation asks has been shown as it came.
     if !(run.kind == Kind::Instruct && gate.kind() == GateFor::Input) {
-        out::say(&format!("\n-- {}: {}", gate.key, waits::about(run, gate)));
+        out::say(&format!("\n-- {}: {}", gate.name(), waits::about(run, gate)));
     }
     match &gate.body {
         GateBody::Approval(_) => approval(asker).await,

@@ -263,7 +263,7 @@ fn a_stopped_reply_can_be_asked_for_again_as_it_was() {
     let key = world.begin();
     world.stops(&key, "Dear An", false);
     world.take_notes();
-    world.add(Event::CallRequested { key, by: "ana@host".into() });
+    world.add(Event::CallRequested { call: None, key, by: "ana@host".into() });
     assert_eq!(world.wants, before);
 }
 
@@ -279,7 +279,7 @@ fn a_failed_reply_fails_the_run_until_it_is_asked_for_again() {
     world.add(failed);
     assert_eq!(world.wants, fails(Some(key.clone()), error.clone()));
     world.add(Event::RunFailed { key: Some(key.clone()), error });
-    world.add(Event::CallRequested { key, by: "ana@host".into() });
+    world.add(Event::CallRequested { call: None, key, by: "ana@host".into() });
     assert_eq!(world.wants.calls.len(), 1);
 }
 

@@ -3,6 +3,7 @@
 //! What merely waits for something before it keeps its gate: it may be as before once that has ended.
 
 use super::scope::Scope;
+use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::gate::GateFor;
 use crate::core::key::Key;
@@ -35,9 +36,10 @@ pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[
     if run.gates() == 0 {
         return Vec::new();
     }
-    let gates = run.waiting().filter(|gate| gate.kind() != GateFor::InDoubt).map(|gate| &gate.key);
+    let settled = |call: &&Call| !call.gates.iter().any(|gate| gate.kind() == GateFor::InDoubt);
+    let waiting = run.calls.values().filter(|call| !call.gates.is_empty()).filter(settled).map(|call| &call.key);
     let reopened = |key: &Key| run.call(key).is_some_and(|call| call.standing.is_some());
-    gates
+    waiting
         .filter(|key| !scope.claims(plan, key, 0, Open::Gate) || (stopped && !reopened(key)))
         .filter(|key| {
             !notes.iter().any(|note| matches!(note, Event::CallSkipped { key: skipped, .. } if skipped == *key))

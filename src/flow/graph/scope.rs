@@ -529,6 +529,7 @@ impl Scope {
         let failure = mistake.failure().clone();
         if evaluation.run.call(&key).is_none_or(|call| call.status != CallStatus::Failed) {
             evaluation.note(Event::CallFailed {
+                call: None,
                 key: key.clone(),
                 step: node.step.id.clone(),
                 fingerprint: mistake.identity(),

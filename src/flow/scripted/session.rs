@@ -136,7 +136,7 @@ impl Session for ScriptedSession {
 
 /// Whether nothing is to be done before a person answers.
 fn only_a_person(wants: &Wants, run: &Run) -> bool {
-    let asked = |key: &Key| run.call(key).is_some_and(|call| call.gate.is_some());
+    let asked = |key: &Key| run.call(key).is_some_and(|call| !call.gates.is_empty());
     wants.end.is_none()
         && wants.notes.is_empty()
         && run.gates() > 0

@@ -66,7 +66,7 @@ impl Desk {
         let (mut now, mut subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
         engine.stop(run, &key);
         let ended = async {
-            while now.call(&key).is_some_and(|call| call.gate.is_none()) {
+            while now.call(&key).is_some_and(|call| call.gates.own().is_none()) {
                 for update in subscription.next().await {
                     match update {
                         Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
@@ -79,7 +79,7 @@ impl Desk {
         };
         // Past that time it is looked at as it stands.
         let _ = tokio::time::timeout(PATIENCE, ended).await;
-        let Some(gate) = now.call(&key).and_then(|call| call.gate.as_ref()) else {
+        let Some(gate) = now.call(&key).and_then(|call| call.gates.own()) else {
             return Err(format!("`{key}` did not come to its end; look at it again"));
         };
         let Again { instruction, scope, model } = again;

@@ -139,6 +139,7 @@ fn reach(scope: Scope) -> &'static str {
 
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &SeenGate, what: What) -> Effect {
-    let decision = Decision { key: gate.key.clone(), attempt: Some(gate.attempt), version: Some(gate.version), what };
+    let (attempt, version) = (Some(gate.attempt), Some(gate.version));
+    let decision = Decision { key: gate.key.clone(), call: gate.call, attempt, version, what };
     Effect::Change(Change::Decide(gate.run, decision))
 }

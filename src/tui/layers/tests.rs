@@ -137,6 +137,7 @@ fn an_instruction_says_how_far_it_reaches() {
     let gate = crate::tui::canvas::SeenGate {
         run: RunId::new(1, [1; 10]),
         key: "write[1]".parse().unwrap(),
+        call: None,
         kind: GateFor::Review,
         attempt: 2,
         version: 1,

@@ -190,6 +190,7 @@ fn failed(class: FailureClass) -> Story {
             measured: crate::core::event::Measured::default(),
         })
         .then(Event::CallFailed {
+            call: None,
             key: key.clone(),
             step: "write".into(),
             fingerprint: crate::tui::testing::fingerprint(),
@@ -239,7 +240,7 @@ fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
         }
         GateFor::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
     };
-    let gate = Gate { key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
+    let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
@@ -250,6 +251,7 @@ fn chat(documents: u32) -> Interface {
         .finish("reply#0", 1, json!({"turn": "ask", "text": "When?", "missing": ["time"]}))
         .accept("reply#0", 1)
         .then(Event::GateOpened(Gate {
+            call: None,
             key: "reply#0".parse().unwrap(),
             workflow: None,
             attempt: 1,

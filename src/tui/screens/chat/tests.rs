@@ -24,6 +24,7 @@ fn asks() -> Story {
         said(Story::new("email", "Write an email · Ana", Kind::Instruct), "tell Ana the meeting moved to Friday");
     let reply = json!({"turn": "ask", "text": "At what **time**, and in which room?", "missing": ["time", "room"]});
     story.start("reply#0", 1, None).finish("reply#0", 1, reply).accept("reply#0", 1).then(Event::GateOpened(Gate {
+        call: None,
         key: "reply#0".parse().unwrap(),
         workflow: None,
         attempt: 1,

@@ -287,7 +287,7 @@ impl InboxScreen {
     }
 
     fn open_gate(&self) -> Option<&Gate> {
-        self.call()?.gate.as_ref()
+        self.call()?.gates.of(self.gate()?.call)
     }
 
     /// How many gates wait.
@@ -322,8 +322,7 @@ impl InboxScreen {
 
     /// Where the selection goes that was on `gate`, in row `place`.
     fn place_after(&mut self, gate: &SeenGate, place: usize) -> usize {
-        let same =
-            |row: &Row| matches!(row, Row::Gate(g) if g.run == gate.run && g.key == gate.key && g.kind == gate.kind);
+        let same = |row: &Row| matches!(row, Row::Gate(g) if (g.run, &g.key, g.call, g.kind) == (gate.run, &gate.key, gate.call, gate.kind));
         if let Some(at) = self.rows.iter().position(same) {
             return at;
         }
@@ -348,7 +347,7 @@ impl InboxScreen {
     /// Shows what the selected gate has to show, from its beginning.
     fn show(&mut self) {
         let content = match (self.run(), self.call()) {
-            (Some(run), Some(call)) => Content::of(run, &row_of(call)),
+            (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate()),
             _ => Content::default(),
         };
         if !content.is_same(&self.content) || content.is_empty() {

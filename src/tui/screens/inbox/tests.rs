@@ -170,3 +170,30 @@ fn skipping_asks_first() {
     let outcome = above.clone().give(Id::Yes);
     assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), What::Skip)]);
 }
+
+#[test]
+fn each_tool_call_that_waits_is_a_row_of_its_own_with_its_own_work() {
+    let tool = |tool: &str| Work::Tool { tool: tool.to_owned(), args: json!({}) };
+    let mut run = Story::new("notes", "notes", TaskKind::Workflow)
+        .start("write", 1, None)
+        .approval_of("write", Some("2.0"), tool("files/read"))
+        .approval_of("write", Some("2.1"), tool("files/delete"));
+    run.run.id = RunId::new(3, [3; 10]);
+    let mut screen = InboxScreen::default();
+    look(&mut screen, (80, 24));
+    screen.update(Message::Waiting(vec![Arc::new(run.run)]));
+    let first = look(&mut screen, (80, 24));
+    assert!(
+        first.contains("tool call 2.0") && first.contains("tool call 2.1") && first.contains("files/read"),
+        "{first}"
+    );
+    press(&mut screen, &["Down"]);
+    let second = look(&mut screen, (80, 24));
+    assert!(second.contains("files/delete") && !second.contains("files/read"), "{second}");
+    let effects = press(&mut screen, &["Y"]);
+    let called = |effect: &Effect| match effect {
+        Effect::Change(Change::Decide(_, decision)) => decision.call.map(|call| call.to_string()),
+        _ => None,
+    };
+    assert_eq!(effects.iter().find_map(called).as_deref(), Some("2.1"), "{effects:?}");
+}

@@ -10,6 +10,7 @@ use crate::core::gate::{Gate, GateBody, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
+use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
 use crate::tui::markdown::Document;
 use crate::tui::text::{fit, width};
@@ -48,7 +49,7 @@ struct Made {
     status: Option<CallStatus>,
     attempt: u32,
     version: u32,
-    gate: Option<GateFor>,
+    gate: Option<(GateFor, Option<ToolCallId>)>,
     /// Of a group or the result: the newest event.
     seq: u64,
 }
@@ -58,7 +59,7 @@ impl Content {
     pub fn of(run: &Run, row: &Row) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
-                Some(call) => Self::of_call(run, row, call),
+                Some(call) => Self::of_call(run, row, call, call.gate()),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
             RowId::Result => Self::of_result(run, row),
@@ -73,8 +74,9 @@ impl Content {
         Self { of: Some(of), title, body, ..Self::default() }
     }
 
-    fn of_call(run: &Run, row: &Row, call: &Call) -> Self {
-        let (attempt, version) = call.gate.as_ref().map_or_else(
+    /// What a call has to show while it waits at `gate`, or at none.
+    pub fn of_call(run: &Run, row: &Row, call: &Call, gate: Option<&Gate>) -> Self {
+        let (attempt, version) = gate.map_or_else(
             || call.output().map_or((0, 0), |(attempt, version, _)| (attempt, version)),
             |gate| (gate.attempt, gate.version),
         );
@@ -88,10 +90,10 @@ impl Content {
             status: Some(call.status),
             attempt,
             version,
-            gate: call.gate.as_ref().map(Gate::kind),
+            gate: gate.map(|gate| (gate.kind(), gate.call)),
             seq: 0,
         };
-        Self { of: Some(of), title, name, which, body: call_body(run, call, attempt, version) }
+        Self { of: Some(of), title, name, which, body: call_body(run, call, gate, (attempt, version)) }
     }
 
     fn of_result(run: &Run, row: &Row) -> Self {
@@ -154,7 +156,7 @@ impl Content {
 /// What the schema and the checks have against what waits; each a line, safe to show.
 pub fn problems(call: &Call) -> Vec<String> {
     let problem = call.newest().and_then(|attempt| attempt.problem.clone());
-    let failed = call.gate.as_ref().map(Gate::failed_checks).unwrap_or_default();
+    let failed = call.gate().map(Gate::failed_checks).unwrap_or_default();
     problem.into_iter().chain(failed.iter().cloned()).map(|text| Untrusted::new(text).line().into_owned()).collect()
 }
 
@@ -169,8 +171,8 @@ fn under(key: &Key, group: &Key) -> bool {
         && (last.iteration.is_none() || here.iteration == last.iteration)
 }
 
-fn call_body(run: &Run, call: &Call, attempt: u32, version: u32) -> Body {
-    if let Some(gate) = &call.gate
+fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, (attempt, version): (u32, u32)) -> Body {
+    if let Some(gate) = gate
         && let Some(body) = gate_body(run, call, gate)
     {
         return body;
@@ -192,7 +194,8 @@ fn call_body(run: &Run, call: &Call, attempt: u32, version: u32) -> Body {
 
 /// What a gate shows in the place of an output.
 fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
-    let says = |text: &str| Some(read(&Untrusted::from(text)));
+    let tool_call = gate.call.map(|call| format!("Tool call {call}. ")).unwrap_or_default();
+    let says = |text: &str| Some(read(&Untrusted::new(format!("{tool_call}{text}"))));
     match &gate.body {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
@@ -318,7 +321,7 @@ fn pending(run: &Run) -> &'static str {
 }
 
 fn status_words(call: &Call) -> &'static str {
-    if call.gate.is_some() {
+    if !call.gates.is_empty() {
         return "waits for you";
     }
     match call.status {

@@ -27,7 +27,7 @@ impl RunScreen {
         let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
         let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
         let output = seen.map(|version| Arc::clone(&version.output)).unwrap_or_default();
-        let schema = call.gate.as_ref().and_then(Gate::schema).cloned();
+        let schema = call.gates.of(gate.call).and_then(Gate::schema).cloned();
         let draft = self.drafts.get(&draft_name(&gate)).cloned();
         self.over = match (&*output, draft) {
             (Value::String(_), draft) => {
@@ -63,7 +63,7 @@ impl RunScreen {
             Over::Result { .. } => return self.save_result(),
             _ => return Vec::new(),
         };
-        let wanted = self.run.call(&gate.key).and_then(|call| call.gate.as_ref()?.schema());
+        let wanted = self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema());
         if let Some(why) = wanted.and_then(|wanted| schema::validate(wanted, &output).err()) {
             match &mut self.over {
                 Over::Edit { problem, .. } => *problem = Some(why),
@@ -94,7 +94,8 @@ impl RunScreen {
 
     /// A text came back from `$EDITOR`.
     pub(super) fn edited(&mut self, text: &str) {
-        let schema = |gate: &SeenGate| self.run.call(&gate.key).and_then(|call| call.gate.as_ref()?.schema().cloned());
+        let schema =
+            |gate: &SeenGate| self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema().cloned());
         match &mut self.over {
             Over::Edit { editor, problem, .. } => {
                 **editor = Editor::new(text);

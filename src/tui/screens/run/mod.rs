@@ -26,7 +26,7 @@ use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::Seen;
+use crate::tui::canvas::{Seen, SeenGate};
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::situation::{Screen, Selected, Situation};
@@ -99,7 +99,7 @@ pub struct RunScreen {
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
     /// What was decided here and is not yet seen to be: it waits no more.
-    decided: HashMap<Key, (u32, u32)>,
+    decided: HashMap<Key, SeenGate>,
     live: HashMap<Key, Live>,
     content: Content,
     scroll: Scroll,
@@ -180,7 +180,7 @@ impl RunScreen {
     pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
         let seen = self.seen.gate.clone()?;
         let call = self.run.call(&seen.key)?;
-        let gate = call.gate.as_ref().filter(|gate| gate.kind() == seen.kind)?;
+        let gate = call.gates.of(seen.call).filter(|gate| gate.kind() == seen.kind)?;
         let title = self.selected_row().map_or_else(|| seen.key.to_string(), |row| row.title.clone());
         let text = match &gate.body {
             GateBody::Input(input) => input.text(),
@@ -200,8 +200,10 @@ impl RunScreen {
         let selected = match (self.selected_row().map(|row| &row.id), call) {
             (Some(RowId::Result), _) => Selected::Result,
             (_, None) => Selected::None,
-            (_, Some(call)) => match (&call.gate, call.status) {
-                (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key) => {
+            (_, Some(call)) => match (call.gate(), call.status) {
+                (Some(gate), _)
+                    if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key && seen.call == gate.call) =>
+                {
                     Selected::Gate(gate.kind())
                 }
                 (Some(_), _) => Selected::Unread,
@@ -217,7 +219,7 @@ impl RunScreen {
             screen: Screen::Run,
             layer: self.over.layer(),
             selected,
-            acceptable: call.and_then(|call| call.gate.as_ref()).is_some_and(|gate| gate.allows(Answer::Accept)),
+            acceptable: call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
@@ -266,8 +268,8 @@ impl RunScreen {
         self.list.select(keep, self.rows.len(), self.seen.list);
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
-            let gate = run.call(key).and_then(|call| call.gate.as_ref());
-            gate.is_some_and(|gate| (gate.attempt, gate.version) == *seen)
+            let gate = run.call(key).and_then(Call::gate);
+            gate.is_some_and(|gate| SeenGate::of(run.id, gate) == *seen)
         });
         if self.following {
             self.follow();

@@ -136,7 +136,7 @@ fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
     let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
     calls
         .filter_map(|call| {
-            let review = call.gate.as_ref().filter(|gate| gate.kind() == GateFor::Review);
+            let review = call.gate().filter(|gate| gate.kind() == GateFor::Review);
             let gate = match (review, call.status) {
                 (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run.id, gate)),
                 (None, CallStatus::Running) => None,
@@ -197,7 +197,7 @@ impl RunScreen {
             self.note = Some(Note::Done(format!("{model} will do it")));
             return vec![Effect::Change(Change::ChooseModel { run, key: key.clone(), model })];
         };
-        match (call.gate.as_ref().map(Gate::kind), call.status) {
+        match (call.gate().map(Gate::kind), call.status) {
             (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
             (Some(GateFor::InDoubt | GateFor::Stale), _) => {
                 let seen = self.seen.gate.clone().filter(|gate| gate.key == *key);

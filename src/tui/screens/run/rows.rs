@@ -61,7 +61,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
         let RowId::Call(key) = &row.id else { return None };
         let call = run.call(key)?;
         call.item.as_ref()?;
-        call.gate.as_ref().filter(|gate| gate.kind() == GateFor::Review)?;
+        call.gate().filter(|gate| gate.kind() == GateFor::Review)?;
         let (.., output) = call.output()?;
         Some((key.clone(), call.of(), &**output))
     };
@@ -262,7 +262,7 @@ impl Maker<'_> {
                 (None, _) => RowId::Call(key.clone()),
             };
             let status = call.map(|call| call.status);
-            let waits = call.is_some_and(|call| call.gate.is_some());
+            let waits = call.is_some_and(|call| !call.gates.is_empty());
             self.rows.push(Row { id, depth, title, status, waits, count: None, folded: false, alike: Vec::new() });
             return;
         }
@@ -277,7 +277,7 @@ impl Maker<'_> {
             depth,
             title,
             status: calls.iter().map(|call| call.status).max_by_key(|status| urgency(*status)),
-            waits: calls.iter().any(|call| call.gate.is_some()),
+            waits: calls.iter().any(|call| !call.gates.is_empty()),
             count: Some((done, calls.len() + node.silent())),
             folded,
             alike: Vec::new(),

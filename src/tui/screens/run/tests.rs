@@ -393,3 +393,16 @@ fn thirty_items_are_filtered_marked_and_accepted_together() {
     press(&mut screen, &["Esc"]);
     assert_eq!(screen.rows.len(), 32, "a group, thirty items, the result");
 }
+
+#[test]
+fn tool_calls_that_wait_are_decided_one_after_the_other() {
+    let tool = |tool: &str| Work::Tool { tool: tool.to_owned(), args: json!({}) };
+    let story = Story::new("notes", "notes", Kind::Workflow)
+        .start("write", 1, None)
+        .approval_of("write", Some("2.0"), tool("files/read"))
+        .approval_of("write", Some("2.1"), tool("files/delete"));
+    let mut screen = open(story);
+    let shown = look(&mut screen, (80, 24));
+    assert!(shown.contains("Tool call 2.0") && shown.contains("files/read"), "{shown}");
+    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].call, Some("2.0".parse().unwrap()));
+}

@@ -13,6 +13,7 @@ use super::reopen::skipping;
 use super::result::result_draft;
 use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
+use crate::core::call::Call;
 use crate::core::decide::{Decision, What};
 use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
@@ -316,7 +317,7 @@ impl RunScreen {
     pub(super) fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
-        self.decided.insert(gate.key.clone(), (gate.attempt, gate.version));
+        self.decided.insert(gate.key.clone(), gate.clone());
         vec![decision(gate, what)]
     }
 
@@ -333,7 +334,7 @@ impl RunScreen {
     }
 
     fn again(&mut self) -> Vec<Effect> {
-        match self.call().and_then(|call| call.gate.as_ref()).map(Gate::kind) {
+        match self.call().and_then(Call::gate).map(Gate::kind) {
             Some(kind) => self.decide(kind, What::Again { model: None }),
             None => self.on_call(What::Again { model: None }),
         }

@@ -67,7 +67,7 @@ impl RunScreen {
 
     /// What is seen now is what keys answer.
     fn note_gate(&self, canvas: &mut Canvas<'_>) {
-        let gate = self.call().and_then(|call| call.gate.as_ref());
+        let gate = self.call().and_then(Call::gate);
         canvas.seen.gate = gate.map(|gate| SeenGate::of(self.run.id, gate));
     }
 
@@ -309,7 +309,7 @@ impl RunScreen {
     }
 
     fn footer(&self, canvas: &mut Canvas<'_>, area: Rect, situation: &Situation) {
-        let here = usize::from(self.call().is_some_and(|call| call.gate.is_some()));
+        let here = usize::from(self.call().is_some_and(|call| !call.gates.is_empty()));
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
             Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
@@ -382,7 +382,7 @@ const QUOTES: [usize; 4] = [40, 24, 14, 0];
 
 fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<'static>> {
     let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
-    let (word, style) = match (attempt.status, &call.gate) {
+    let (word, style) = match (attempt.status, call.gate()) {
         (_, Some(gate)) if newest && gate.kind() != GateFor::Stale => ("waiting for you", theme.waiting),
         (AttemptStatus::Running, _) => ("running", theme.running),
         (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),

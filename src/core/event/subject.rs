@@ -1,0 +1,74 @@
+//! What an event is about: the call, the tool call, the work.
+
+use std::sync::Arc;
+
+use super::Event;
+use crate::core::key::Key;
+use crate::core::tool_call::ToolCallId;
+use crate::core::work::Work;
+
+impl Event {
+    /// The call that this event is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::AttemptStarted(started) => Some(&started.key),
+            Self::GateOpened(gate) => Some(&gate.key),
+            Self::AttemptFinished { key, .. }
+            | Self::AttemptFailed { key, .. }
+            | Self::AttemptCancelled { key, .. }
+            | Self::AttemptRejected { key, .. }
+            | Self::VersionEdited { key, .. }
+            | Self::CallAccepted { key, .. }
+            | Self::CallApproved { key, .. }
+            | Self::CallAnswered { key, .. }
+            | Self::CallSkipped { key, .. }
+            | Self::CallFailed { key, .. }
+            | Self::CallStaled { key, .. }
+            | Self::CallKept { key, .. }
+            | Self::CallRestored { key, .. }
+            | Self::CallMoved { key, .. }
+            | Self::CallAdopted { key, .. }
+            | Self::CallReopened { key, .. }
+            | Self::CallRequested { key, .. }
+            | Self::ModelChosen { key, .. }
+            | Self::CallCancelled { key, .. }
+            | Self::FlowDecided { key, .. }
+            | Self::StateSet { key, .. } => Some(key),
+            Self::Warned { .. }
+            | Self::RunCreated(_)
+            | Self::RunResumed { .. }
+            | Self::RunWaiting {}
+            | Self::RunPaused { .. }
+            | Self::RunCompleted { .. }
+            | Self::RunFailed { .. }
+            | Self::RunCancelled { .. }
+            | Self::RunRenamed { .. }
+            | Self::RunUpdated { .. }
+            | Self::BudgetRaised { .. }
+            | Self::MessageAdded { .. }
+            | Self::DocumentWritten { .. }
+            | Self::Logged { .. }
+            | Self::Unknown(_) => None,
+        }
+    }
+
+    /// The tool call whose gate this event answers.
+    #[must_use]
+    pub fn tool_call(&self) -> Option<ToolCallId> {
+        match self {
+            Self::CallApproved { call, .. }
+            | Self::CallAnswered { call, .. }
+            | Self::CallSkipped { call, .. }
+            | Self::CallFailed { call, .. }
+            | Self::CallRequested { call, .. } => *call,
+            _ => None,
+        }
+    }
+
+    /// The work, where the event holds it.
+    #[must_use]
+    pub fn work(&self) -> Option<&Arc<Work>> {
+        if let Self::AttemptStarted(started) = self { started.work.as_ref() } else { None }
+    }
+}
