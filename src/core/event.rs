@@ -3,8 +3,6 @@
 //!
 //! The names and fields here are stored and printed by `--json`: a field may be added, never renamed.
 
-mod about;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 

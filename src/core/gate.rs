@@ -129,7 +129,7 @@ pub struct Gate {
 impl Gate {
     /// The gate of a review. What cannot be accepted as it is can only be edited, tried again or skipped.
     #[must_use]
-    pub fn of_review(key: Key, workflow: None, attempt: u32, version: u32, review: ReviewBody) -> Self {
+    pub fn of_review(key: Key, attempt: u32, version: u32, review: ReviewBody) -> Self {
         let broken_off = review.cancelled && (version == 0 || review.schema.is_some());
         let allowed = review_answers(!broken_off && review.problem.is_none(), review.fields.is_some());
         Self { key, workflow: None, call: None, attempt, version, body: GateBody::Review(review), allowed }
