@@ -115,7 +115,7 @@ fn what_finds_no_task_is_asked() {
     screen.press(ENTER);
     screen.wait_for("Conversation");
     // Esc would stop an answer that is under way: it must have come to its end.
-    screen.wait_for("Demo model");
+    screen.wait_for("what is missing.");
     screen.wait_for("├ You");
     screen.press(ESC);
     screen.wait_for("Ctrl-F history");
