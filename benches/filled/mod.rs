@@ -76,6 +76,7 @@ pub fn step(index: u64, output: &str) -> Vec<Event> {
     vec![
         Event::AttemptStarted(Started {
             key: key.clone(),
+            workflow: None,
             step: "write".into(),
             attempt: 1,
             fingerprint: Fingerprint::of_bytes(&index.to_be_bytes()),

@@ -151,6 +151,22 @@ impl Catalog {
         Ok(Pinned { task, children, folder: entry.home() })
     }
 
+    /// The ids of the workflows that one starts as children, theirs included, whether they can be run or not.
+    #[must_use]
+    pub fn children(&self, id: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        let mut queue: Vec<&Entry> = self.get(id).into_iter().collect();
+        while let Some(entry) = queue.pop() {
+            for child in entry.task.as_deref().map(children_of).unwrap_or_default() {
+                if child != id && !found.contains(&child) {
+                    found.push(child);
+                    queue.extend(self.get(child));
+                }
+            }
+        }
+        found
+    }
+
     fn pin_children(&self, task: &Task, children: &mut BTreeMap<String, Task>) -> Result<(), PinError> {
         for id in children_of(task) {
             if !children.contains_key(id) {

@@ -60,7 +60,7 @@ pub(super) mod tests {
     use crate::core::work::{CommandWork, Work};
 
     fn gate(body: GateBody, allowed: Vec<Answer>) -> Gate {
-        Gate { call: None, key: Key::plain("x"), attempt: 1, version: 1, body, allowed }
+        Gate { call: None, key: Key::plain("x"), workflow: None, attempt: 1, version: 1, body, allowed }
     }
 
     fn review(failed: &[&str]) -> Gate {

@@ -353,7 +353,7 @@ mod tests {
         for (key, call) in [("write", "2.0"), ("write", "2.1"), ("read", "0.0")] {
             let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
             let (key, call) = (Key::plain(key), Some(call.parse().unwrap()));
-            let gate = Gate { key, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
+            let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
         }
         let what = What::Answer { value: Value::from("x") };

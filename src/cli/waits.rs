@@ -195,7 +195,7 @@ mod tests {
         for call in ["2.0", "2.1"] {
             let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
             let (key, call) = ("write[1]".parse().unwrap(), Some(call.parse().unwrap()));
-            let gate = Gate { key, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
+            let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
         }
         let told = told(&run);

@@ -13,6 +13,7 @@ use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateBody, GateFor, OpenGates};
 use super::key::Key;
 use super::step::OnCrash;
+use super::step_name::StepName;
 use super::text::Untrusted;
 use super::tool_call::ToolCallId;
 use super::work::Work;
@@ -199,6 +200,8 @@ pub struct Stale {
 pub struct Call {
     /// Its name.
     pub key: Key,
+    /// The child workflow that declares its step; `None`: the run's own definition does.
+    pub workflow: Option<String>,
     /// Its step.
     pub step: String,
     /// Where it stands.
@@ -247,6 +250,7 @@ impl Call {
     pub fn new(key: Key, step: String) -> Self {
         Self {
             key,
+            workflow: None,
             step,
             status: CallStatus::Pending,
             item: None,
@@ -268,6 +272,12 @@ impl Call {
             heard: 0,
             settled: None,
         }
+    }
+
+    /// Its step, named across all definitions of the run.
+    #[must_use]
+    pub fn of(&self) -> StepName<'_> {
+        StepName { workflow: self.workflow.as_deref(), step: &self.step }
     }
 
     /// The gate of the call as a whole; while it has none, the first of those of its tool calls.
@@ -332,6 +342,7 @@ impl Call {
 /// What events make of a call.
 impl Call {
     pub(super) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
+        self.workflow.clone_from(&started.workflow);
         self.step.clone_from(&started.step);
         self.status = CallStatus::Running;
         self.gates.clear();

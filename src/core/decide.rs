@@ -14,9 +14,10 @@ use super::code::ErrorCode;
 use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
 use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
+use super::given::{acceptable, given, takes};
 use super::key::Key;
 use super::run::{NEWER, Run, Status};
-use super::schema;
+use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::tool_call::ToolCallId;
@@ -209,7 +210,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     seen(gate, decision)?;
     let answer = decision.what.answer();
     let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
-    if !answer.is_some_and(|answer| gate.allows(answer)) || (gate.call.is_some() && of_the_call) {
+    if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
         return Err(not_allowed(gate, decision));
     }
     let by = by.clone();
@@ -217,6 +218,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     let (tool_call, attempt, version) = (gate.call, gate.attempt, gate.version);
     Ok(match &decision.what {
         What::Accept => {
+            if let Err(problem) = acceptable(call, gate) {
+                let why = format!("the output of `{key}` {problem}; answer it again");
+                return Refusal::because(ErrorCode::InvalidInput, why);
+            }
             vec![Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }]
         }
         What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
@@ -250,7 +255,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             };
             message(run, text, &by)?
         }
-        What::Answer { value } => answer_gate(gate, value, by)?,
+        What::Answer { value } => answer_gate(call, gate, value, by)?,
         What::Again { model } => {
             let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
             chosen.into_iter().chain([Event::CallRequested { call: tool_call, key, by }]).collect()
@@ -269,11 +274,18 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
 
 /// The events of a person's choice of another model: for later attempts of a call, and beyond [`Scope::This`] also for
 /// the calls of its step; of a step that has not begun, `key` is the step's. In a conversation it is for all that
-/// follows.
+/// follows. `workflow` is the child workflow that declares the step, where no call of it says so.
 ///
 /// # Errors
 /// When the call asks no model, or the run was cancelled.
-pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &Actor) -> Result<Vec<Event>, Refusal> {
+pub fn choose_model(
+    run: &Run,
+    key: &Key,
+    workflow: Option<&str>,
+    model: &str,
+    scope: Scope,
+    by: &Actor,
+) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());
     }
@@ -290,12 +302,14 @@ pub fn choose_model(run: &Run, key: &Key, model: &str, scope: Scope, by: &Actor)
         (Kind::Workflow, Some(_)) => scope,
         (Kind::Instruct, _) | (_, None) => Scope::Remaining,
     };
-    let step = call.map_or_else(|| key.step(), |call| &call.step).to_owned();
-    Ok(vec![Event::ModelChosen { key: key.clone(), step, model: model.to_owned(), scope, by: by.clone() }])
+    let of = call.map_or(StepName { workflow, step: key.step() }, |call| call.of());
+    let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
+    let (key, model, by) = (key.clone(), model.to_owned(), by.clone());
+    Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
 }
 
 fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &Actor) -> Result<Vec<Event>, Refusal> {
-    model.map_or(Ok(Vec::new()), |model| choose_model(run, key, model, scope, by))
+    model.map_or(Ok(Vec::new()), |model| choose_model(run, key, None, model, scope, by))
 }
 
 /// The events of a person's message in a conversation.
@@ -422,41 +436,36 @@ fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: Actor) -> Result<Vec<Event>, Refusal> {
-    if let Some(wanted) = gate.schema()
-        && let Err(problem) = schema::validate(wanted, output)
-    {
-        return Refusal::because(
-            ErrorCode::InvalidInput,
-            format!("the edited output of `{}` does not fit its schema: {problem}", gate.key),
-        );
-    }
+    let refused =
+        |problem| Refusal::new(ErrorCode::InvalidInput, format!("the edited output of `{}` {problem}", gate.key));
+    let output = given(call, gate, output).map_err(refused)?;
     let versions = call.attempt(gate.attempt).map_or(0, |attempt| attempt.versions.len());
     let version = u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1);
     let (key, attempt) = (gate.key.clone(), gate.attempt);
-    let mut events = vec![Event::VersionEdited {
-        key: key.clone(),
-        attempt,
-        version,
-        output: Arc::new(output.clone()),
-        by: by.clone(),
-    }];
+    let mut events =
+        vec![Event::VersionEdited { key: key.clone(), attempt, version, output: Arc::new(output), by: by.clone() }];
     if accept {
         events.push(Event::CallAccepted { key, attempt, version, by, overridden: Vec::new() });
     }
     Ok(events)
 }
 
-fn answer_gate(gate: &Gate, value: &Value, by: Actor) -> Result<Vec<Event>, Refusal> {
+fn answer_gate(asked: &Call, gate: &Gate, value: &Value, by: Actor) -> Result<Vec<Event>, Refusal> {
     let (key, call, attempt) = (gate.key.clone(), gate.call, gate.attempt);
-    if gate.kind() == GateFor::Secret {
+    let refused = |problem: String| Refusal::new(ErrorCode::InvalidInput, problem);
+    let value = match gate.kind() {
         // The value itself goes to the process that drives the run, never to the journal.
-        return Ok(vec![Event::CallRequested { call, key, by }]);
-    }
-    let value = match gate.fields() {
-        Some(fields) => {
-            super::form::fill(fields, value).map_err(|wrong| Refusal::new(ErrorCode::InvalidInput, wrong.join("; ")))?
+        GateFor::Secret => return Ok(vec![Event::CallRequested { call, key, by }]),
+        // A form that was taken up again.
+        GateFor::Review => return edit(asked, gate, value, true, by),
+        // The output that the work had.
+        GateFor::InDoubt => {
+            given(asked, gate, value).map_err(|problem| refused(format!("the answer to `{key}` {problem}")))?
         }
-        None => value.clone(),
+        _ => match gate.fields() {
+            Some(fields) => super::form::fill(fields, value).map_err(|wrong| refused(wrong.join("; ")))?,
+            None => value.clone(),
+        },
     };
     Ok(vec![Event::CallAnswered { call, key, attempt, value: Arc::new(value), by }])
 }
@@ -494,7 +503,11 @@ fn reopen(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     };
     let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.as_deref());
     let schema = work.and_then(|work| work.schema()).cloned();
-    let review = ReviewBody { schema, ..ReviewBody::default() };
+    let fields = match work {
+        Some(Work::Ask { fields, .. }) => Some(fields.clone()),
+        _ => None,
+    };
+    let review = ReviewBody { schema, fields, ..ReviewBody::default() };
     let gate = Gate::of_review(key.clone(), standing.attempt, standing.version, review);
     Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
 }

@@ -19,6 +19,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::Finish;
 use super::step::OnCrash;
+use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::tool_call::ToolCallId;
@@ -89,10 +90,21 @@ impl PauseReason {
 /// An instruction that a person wants to hold for all later runs of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
+    /// The child workflow that declares the step; absent: the definition that it is a lesson of does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// The step.
     pub step: String,
     /// What to heed.
     pub text: String,
+}
+
+impl Lesson {
+    /// The step that it is about.
+    #[must_use]
+    pub fn of(&self) -> StepName<'_> {
+        StepName { workflow: self.workflow.as_deref(), step: &self.step }
+    }
 }
 
 /// All that a run is created with; nothing of it changes outside the run.
@@ -142,6 +154,9 @@ pub struct Created {
 pub struct Started {
     /// The call.
     pub key: Key,
+    /// The child workflow that declares its step; absent: the run's own definition does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// Its step.
     pub step: String,
     /// From 1.
@@ -446,6 +461,9 @@ pub enum Event {
     CallAdopted {
         /// The call.
         key: Key,
+        /// The child workflow that declares its step; absent: the run's own definition does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workflow: Option<String>,
         /// Its step.
         step: String,
         /// What it was asked to do.
@@ -476,6 +494,9 @@ pub enum Event {
     ModelChosen {
         /// The call, or a step's where none of its calls has begun.
         key: Key,
+        /// The child workflow that declares its step; absent: the run's own definition does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workflow: Option<String>,
         /// Its step.
         step: String,
         /// A role or `PROVIDER/MODEL`.

@@ -13,7 +13,7 @@ use super::event::{Event, Lesson, Scope};
 use super::gate::GateFor;
 use super::key::Key;
 use super::model::Role;
-use super::run::{ChatMessage, Decided, Run, RunResult, Status};
+use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
 use super::task::Kind;
 use super::text::Untrusted;
 
@@ -182,13 +182,14 @@ impl Run {
             self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
             return;
         }
-        if let Event::ModelChosen { step, model, scope, .. } = event {
+        if let Event::ModelChosen { workflow, step, model, scope, .. } = event {
             // A call that has not been heard of does not come into being by this.
             if let Some(call) = self.calls.get_mut(key) {
                 call.model = Some(model.clone());
             }
             if *scope != Scope::This {
-                self.models.insert(step.clone(), model.clone());
+                let (key, workflow, step) = (key.clone(), workflow.clone(), step.clone());
+                self.models.push(ChosenModel { key, workflow, step, model: model.clone() });
             }
             return;
         }
@@ -196,9 +197,15 @@ impl Run {
             let Some(origin) = self.calls.get(from) else { return };
             let made = origin.attempt(*attempt).and_then(|made| made.versions.get(version.saturating_sub(1) as usize));
             let Some(output) = made.map(|made| Arc::clone(&made.output)) else { return };
-            let step = origin.step.clone();
+            let work = origin.attempt(*attempt).and_then(|made| made.work.clone());
+            let (workflow, step) = (origin.workflow.clone(), origin.step.clone());
             let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step));
+            call.workflow = workflow;
             call.take_over(seq, at, Actor::Moved, fingerprint, &output);
+            // What an edit of it must fit, when it is taken up again.
+            if let Some(attempt) = call.attempts.last_mut() {
+                attempt.work = work;
+            }
             return;
         }
         let answered = match event {
@@ -207,6 +214,9 @@ impl Run {
         };
         let step = event.step().unwrap_or_else(|| key.step());
         let call = self.calls.entry(key.clone()).or_insert_with(|| Call::new(key.clone(), step.to_owned()));
+        if let Some(workflow) = event.workflow() {
+            call.workflow = Some(workflow.to_owned());
+        }
         if let Some(tool_call) = event.tool_call() {
             call.tool_call_answered(tool_call);
             if let Event::CallApproved { fingerprint, .. } = event {
@@ -288,8 +298,8 @@ impl Run {
                     attempt.instruction = Some(Instruction { text: instruction.clone(), scope: *scope });
                 }
                 if *scope != Scope::This && !instruction.is_empty() {
-                    let lesson = Lesson { step: call.step.clone(), text: instruction.clone() };
-                    self.remaining.push((seq, lesson));
+                    let (workflow, step) = (call.workflow.clone(), call.step.clone());
+                    self.remaining.push((key.clone(), Lesson { workflow, step, text: instruction.clone() }));
                 }
             }
             Event::VersionEdited { attempt, version, output, by, .. } => {
@@ -399,17 +409,6 @@ fn turn_text(output: &Value) -> Option<Untrusted> {
 }
 
 impl Event {
-    /// The step's id, where the event names it.
-    fn step(&self) -> Option<&str> {
-        match self {
-            Self::AttemptStarted(started) => Some(&started.step),
-            Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
-                Some(step)
-            }
-            _ => None,
-        }
-    }
-
     /// Whether a run that stood still goes on with this event: a decision, or work that begins.
     fn moves_run(&self) -> bool {
         matches!(

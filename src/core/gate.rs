@@ -111,6 +111,9 @@ impl Answer {
 pub struct Gate {
     /// The call that waits.
     pub key: Key,
+    /// The child workflow that declares its step, where the call has not begun; absent: its attempts say so, or the
+    /// run's own definition declares it.
+    pub workflow: Option<String>,
     /// The tool call of its attempt that waits; `None`: the call as a whole.
     pub call: Option<ToolCallId>,
     /// The attempt that it is about; 0 when there is none yet.
@@ -128,14 +131,14 @@ impl Gate {
     #[must_use]
     pub fn of_review(key: Key, attempt: u32, version: u32, review: ReviewBody) -> Self {
         let broken_off = review.cancelled && (version == 0 || review.schema.is_some());
-        let allowed = review_answers(!broken_off && review.problem.is_none());
-        Self { key, call: None, attempt, version, body: GateBody::Review(review), allowed }
+        let allowed = review_answers(!broken_off && review.problem.is_none(), review.fields.is_some());
+        Self { key, workflow: None, call: None, attempt, version, body: GateBody::Review(review), allowed }
     }
 
-    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits the schema.
+    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits.
     pub(super) fn edited(&mut self, version: u32) {
         self.version = version;
-        self.allowed = review_answers(true);
+        self.allowed = review_answers(true, self.fields().is_some());
     }
 
     /// The call that waits, and the tool call if it is one: `write`, `write, tool call 2.0`.
@@ -182,20 +185,24 @@ impl Gate {
     pub fn fields(&self) -> Option<&[Field]> {
         match &self.body {
             GateBody::Input(input) => input.fields(),
+            GateBody::Review(review) => review.fields.as_deref(),
             _ => None,
         }
     }
 }
 
-fn review_answers(acceptable: bool) -> Vec<Answer> {
+fn review_answers(acceptable: bool, form: bool) -> Vec<Answer> {
     let accept = acceptable.then_some(Answer::Accept);
-    accept.into_iter().chain([Answer::Edit, Answer::Retry, Answer::Skip]).collect()
+    let answer = form.then_some(Answer::Answer);
+    accept.into_iter().chain([Answer::Edit, Answer::Retry, Answer::Skip]).chain(answer).collect()
 }
 
 /// A gate as it is read.
 #[derive(Deserialize)]
 struct Stored {
     key: Key,
+    #[serde(default)]
+    workflow: Option<String>,
     #[serde(default)]
     call: Option<ToolCallId>,
     #[serde(rename = "for")]
@@ -211,8 +218,8 @@ impl TryFrom<Stored> for Gate {
     type Error = serde_json::Error;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let Stored { key, call, kind, attempt, version, shows, allowed } = stored;
-        Ok(Self { key, call, attempt, version, body: GateBody::read(kind, shows)?, allowed })
+        let Stored { key, workflow, call, kind, attempt, version, shows, allowed } = stored;
+        Ok(Self { key, workflow, call, attempt, version, body: GateBody::read(kind, shows)?, allowed })
     }
 }
 
@@ -221,6 +228,8 @@ impl Serialize for Gate {
         #[derive(Serialize)]
         struct Written<'a> {
             key: &'a Key,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            workflow: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             call: Option<ToolCallId>,
             #[serde(rename = "for")]
@@ -231,8 +240,9 @@ impl Serialize for Gate {
             shows: &'a GateBody,
             allowed: &'a [Answer],
         }
-        let Self { key, call, attempt, version, body, allowed } = self;
-        Written { key, call: *call, kind: self.kind(), attempt: *attempt, version: *version, shows: body, allowed }
+        let Self { key, workflow, call, attempt, version, body, allowed } = self;
+        let (kind, workflow) = (self.kind(), workflow.as_deref());
+        Written { key, workflow, call: *call, kind, attempt: *attempt, version: *version, shows: body, allowed }
             .serialize(serializer)
     }
 }

@@ -105,7 +105,7 @@ pub fn in_text(source: &str) -> Vec<Chain> {
 }
 
 /// Where the code that begins at `at` is closed, outside of its strings.
-fn code_end(source: &str, at: usize, close: &str) -> usize {
+pub(super) fn code_end(source: &str, at: usize, close: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
     for (offset, c) in source[at..].char_indices() {

@@ -19,6 +19,8 @@ use super::gate::{Gate, GateFor};
 use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
+use super::pinned::Pinned;
+use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::{Budget, Usage};
@@ -95,6 +97,25 @@ pub struct Decided {
     pub why: Value,
 }
 
+/// A model that a person chose for the calls of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenModel {
+    /// The call, or the step, of which it was said.
+    pub key: Key,
+    /// The child workflow that declares the step; `None`: the run's own definition does.
+    pub workflow: Option<String>,
+    /// The step.
+    pub step: String,
+    /// A role or `PROVIDER/MODEL`.
+    pub model: String,
+}
+
+impl ChosenModel {
+    fn of(&self) -> StepName<'_> {
+        StepName { workflow: self.workflow.as_deref(), step: &self.step }
+    }
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -152,10 +173,10 @@ pub struct Run {
     pub said: Vec<Said>,
     /// The documents, by name.
     pub documents: IndexMap<String, Document>,
-    /// Instructions for calls of a step that had not started, with the event that gave them.
-    pub remaining: Vec<(u64, Lesson)>,
+    /// Instructions for calls of a step that had not started, with the call of which they were said.
+    pub remaining: Vec<(Key, Lesson)>,
     /// The models that a person chose for the calls of a step.
-    pub models: HashMap<String, String>,
+    pub models: Vec<ChosenModel>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
@@ -232,7 +253,7 @@ impl Run {
             said: Vec::new(),
             documents: IndexMap::new(),
             remaining: Vec::new(),
-            models: HashMap::new(),
+            models: Vec::new(),
             approved: HashSet::new(),
             warnings: Vec::new(),
             log: Vec::new(),
@@ -272,9 +293,36 @@ impl Run {
 
     /// The model that a person chose for later attempts of a call, in the place of the definition's.
     #[must_use]
-    pub fn chosen_model(&self, key: &Key, step: &str) -> Option<&str> {
-        let own = self.call(key).and_then(|call| call.model.as_ref());
-        own.or_else(|| self.models.get(step)).map(String::as_str)
+    pub fn chosen_model(&self, key: &Key, of: StepName<'_>) -> Option<&str> {
+        let own = self.call(key).and_then(|call| call.model.as_deref());
+        let of_step = || self.models.iter().rev().find(|chosen| chosen.of() == of).map(|chosen| chosen.model.as_str());
+        own.or_else(of_step)
+    }
+
+    /// Says of what belongs to a child workflow whose step it is, where the journal does not: version 0.1.0 did not
+    /// write it.
+    pub fn name_workflows(&mut self, pinned: &Pinned) {
+        let missing = |key: &Key, workflow: &Option<String>| {
+            if workflow.is_some() || key.segments().len() < 2 {
+                return None;
+            }
+            pinned.workflow_of(key).map(str::to_owned)
+        };
+        for call in self.calls.values_mut() {
+            if let found @ Some(_) = missing(&call.key, &call.workflow) {
+                call.workflow = found;
+            }
+        }
+        for (key, lesson) in &mut self.remaining {
+            if let found @ Some(_) = missing(key, &lesson.workflow) {
+                lesson.workflow = found;
+            }
+        }
+        for chosen in &mut self.models {
+            if let found @ Some(_) = missing(&chosen.key, &chosen.workflow) {
+                chosen.workflow = found;
+            }
+        }
     }
 
     /// What waits for a person, in the order in which the calls were first heard of.

@@ -186,5 +186,11 @@ impl HttpWork {
 /// The `nonce` is the run's own and random, so that no text from outside can name a secret into place.
 #[must_use]
 pub fn secret_marker(nonce: &str, name: &str) -> String {
-    format!("⟦secret:{nonce}:{name}⟧")
+    format!("{}{name}⟧", secret_mark(nonce))
+}
+
+/// What begins the mark of every secret of a run.
+#[must_use]
+pub fn secret_mark(nonce: &str) -> String {
+    format!("⟦secret:{nonce}:")
 }

@@ -56,7 +56,7 @@ impl Driver {
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
                 Step::Wait => {}
                 Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
-                Step::Ask(gate) => self.stage(Event::GateOpened(gate), false),
+                Step::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
                 Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
                     if !self.take_cached(&want) {
                         self.compute(&want);
@@ -98,10 +98,11 @@ impl Driver {
         let attempt = call.map_or(1, Call::next_attempt);
         // What was computed stands in the output; only a schema is needed to judge an edit of it.
         let pure = matches!(**work, Work::Transform { schema: None, .. });
-        let work = (!pure).then(|| compose::compose(&self.run, &want.step, call, work));
+        let work = (!pure).then(|| compose::compose(&self.run, want.of(), call, work));
         self.stage(
             Event::AttemptStarted(Started {
                 key: want.key.clone(),
+                workflow: want.workflow.clone(),
                 step: want.step.clone(),
                 attempt,
                 fingerprint: want.fingerprint.clone(),
@@ -135,6 +136,7 @@ impl Driver {
         let gate = Gate {
             call: None,
             key: want.key.clone(),
+            workflow: None,
             attempt,
             version: 0,
             body: GateBody::Input(InputBody::Form { text: text.clone(), fields: fields.clone() }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::core::call::{AttemptStatus, Call};
 use crate::core::model::{Message, Role};
 use crate::core::run::Run;
+use crate::core::step_name::StepName;
 use crate::core::text::output_text;
 use crate::core::work::{PromptWork, Reply, Work};
 use crate::flow::Want;
@@ -12,7 +13,7 @@ use crate::flow::Want;
 /// The wanted work with the model that a person chose for it.
 #[must_use]
 pub fn by_chosen_model(run: &Run, want: &Want) -> Arc<Work> {
-    match (&*want.work, run.chosen_model(&want.key, &want.step)) {
+    match (&*want.work, run.chosen_model(&want.key, want.of())) {
         (Work::Prompt(prompt), Some(model)) => {
             Arc::new(Work::Prompt(PromptWork { models: vec![model.to_owned()], ..prompt.clone() }))
         }
@@ -22,17 +23,17 @@ pub fn by_chosen_model(run: &Run, want: &Want) -> Arc<Work> {
 
 /// The work of the next attempt of a call. `call` is `None` before the first.
 #[must_use]
-pub fn compose(run: &Run, step: &str, call: Option<&Call>, work: &Arc<Work>) -> Arc<Work> {
+pub fn compose(run: &Run, of: StepName<'_>, call: Option<&Call>, work: &Arc<Work>) -> Arc<Work> {
     match &**work {
         Work::Prompt(prompt) if prompt.reply == Reply::Output => {
-            Arc::new(Work::Prompt(prompt_with(run, step, call, prompt.clone())))
+            Arc::new(Work::Prompt(prompt_with(run, of, call, prompt.clone())))
         }
         _ => Arc::clone(work),
     }
 }
 
-fn prompt_with(run: &Run, step: &str, call: Option<&Call>, mut prompt: PromptWork) -> PromptWork {
-    let standing = standing_instructions(run, step, call);
+fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: PromptWork) -> PromptWork {
+    let standing = standing_instructions(run, of, call);
     if let (Some(last), false) = (prompt.messages.last_mut(), standing.is_empty()) {
         last.text.push_str("\n\nHeed these standing instructions:\n");
         for line in standing {
@@ -66,8 +67,8 @@ fn prompt_with(run: &Run, step: &str, call: Option<&Call>, mut prompt: PromptWor
 }
 
 /// What was learned before the run, and what was said during it for the rest of the step's calls.
-fn standing_instructions(run: &Run, step: &str, call: Option<&Call>) -> Vec<String> {
-    let learned = run.learned.iter().filter(|lesson| lesson.step == step).map(|lesson| lesson.text.clone());
+fn standing_instructions(run: &Run, of: StepName<'_>, call: Option<&Call>) -> Vec<String> {
+    let learned = run.learned.iter().filter(|lesson| lesson.of() == of).map(|lesson| lesson.text.clone());
     let own: Vec<&str> = call
         .into_iter()
         .flat_map(|call| &call.attempts)
@@ -79,7 +80,7 @@ fn standing_instructions(run: &Run, step: &str, call: Option<&Call>) -> Vec<Stri
         .remaining
         .iter()
         .map(|(_, lesson)| lesson)
-        .filter(|lesson| lesson.step == step && !own.contains(&lesson.text.as_str()))
+        .filter(|lesson| lesson.of() == of && !own.contains(&lesson.text.as_str()))
         .map(|lesson| lesson.text.clone());
     let mut lines: Vec<String> = Vec::new();
     for line in learned.chain(remaining) {

@@ -1,8 +1,6 @@
 //! Deadlines of gates: what answers one that stays open longer than its step allows. Whoever drives the run applies them,
 //! unless a decision came first.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::core::actor::Actor;
@@ -10,28 +8,45 @@ use crate::core::call::Call;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody};
+use crate::core::given::acceptable;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnTimeout, Span};
-use crate::core::task::{Body, Task};
+use crate::core::step_name::StepName;
+use crate::core::task::Body;
 
-/// How long the gates of a step may stay open, and what answers them then, by the step's id.
-pub type Deadlines = HashMap<String, (Span, OnTimeout)>;
+/// How long the gates of each step may stay open, and what answers them then.
+#[derive(Debug, Default)]
+pub struct Deadlines(Vec<Deadline>);
 
-/// The deadlines of a definition, its children's included.
-pub fn of(pinned: &Pinned) -> Deadlines {
-    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
-    let workflows = tasks.filter_map(|task: &Task| match &task.body {
-        Body::Workflow(workflow) => Some(workflow),
-        Body::Instruct(_) => None,
-    });
-    workflows
-        .flat_map(|workflow| workflow.all_steps())
-        .filter_map(|step| {
-            let within = step.rules.decide_within?;
-            Some((step.id.clone(), (within, step.rules.on_timeout.unwrap_or(OnTimeout::Skip))))
-        })
-        .collect()
+#[derive(Debug)]
+struct Deadline {
+    /// The child workflow that declares the step; `None`: the run's own definition does.
+    workflow: Option<String>,
+    step: String,
+    within: Span,
+    answer: OnTimeout,
+}
+
+impl Deadlines {
+    /// The deadlines of a definition, its children's included.
+    pub fn of(pinned: &Pinned) -> Self {
+        let mut deadlines = Vec::new();
+        for (name, task) in pinned.workflows() {
+            let Body::Workflow(workflow) = &task.body else { continue };
+            for step in workflow.all_steps() {
+                let Some(within) = step.rules.decide_within else { continue };
+                let answer = step.rules.on_timeout.unwrap_or(OnTimeout::Skip);
+                let workflow = name.map(str::to_owned);
+                deadlines.push(Deadline { workflow, step: step.id.clone(), within, answer });
+            }
+        }
+        Self(deadlines)
+    }
+
+    fn get(&self, of: StepName<'_>) -> Option<&Deadline> {
+        self.0.iter().find(|deadline| deadline.workflow.as_deref() == of.workflow && deadline.step == of.step)
+    }
 }
 
 /// When the next gate's deadline passes.
@@ -57,9 +72,10 @@ struct Waits<'a> {
 
 /// The gates that have a deadline.
 fn waiting<'a>(run: &'a Run, deadlines: &'a Deadlines) -> impl Iterator<Item = Waits<'a>> {
-    let none = deadlines.is_empty() || run.gates() == 0;
+    let none = deadlines.0.is_empty() || run.gates() == 0;
     let calls = run.calls.values().take(if none { 0 } else { usize::MAX }).filter(|call| !call.gates.is_empty());
-    calls.filter_map(|call| Some((call, *deadlines.get(&call.step)?))).flat_map(|(call, (within, then))| {
+    calls.filter_map(|call| Some((call, deadlines.get(call.of())?))).flat_map(|(call, deadline)| {
+        let (within, then) = (deadline.within, deadline.answer);
         call.gates.since().map(move |(gate, since)| Waits { call, gate, since, within, then })
     })
 }
@@ -74,7 +90,7 @@ impl Waits<'_> {
         let (key, step, by) = (call.key.clone(), call.step.clone(), Actor::Deadline);
         let because = format!("nobody decided within {within}");
         Some(match self.then {
-            OnTimeout::Accept if gate.allows(Answer::Accept) => {
+            OnTimeout::Accept if gate.allows(Answer::Accept) && acceptable(call, gate).is_ok() => {
                 let (attempt, version) = (gate.attempt, gate.version);
                 Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }
             }

@@ -94,6 +94,7 @@ pub(super) struct Settings {
     pub(super) folder: Option<PathBuf>,
     pub(super) secrets: Vec<(String, SecretRef)>,
     pub(super) deadlines: Deadlines,
+    pub(super) pinned: Arc<Pinned>,
     pub(super) task: String,
     /// What comes next is decided by code that somebody wrote.
     pub(super) runs_code: bool,
@@ -397,7 +398,7 @@ impl Driver {
 }
 
 impl Settings {
-    pub(super) fn of(pinned: &Pinned, run: &Run) -> Self {
+    pub(super) fn of(pinned: &Arc<Pinned>, run: &Run) -> Self {
         let concurrency = match &pinned.task.body {
             Body::Workflow(workflow) => workflow.max_concurrency.max(1) as usize,
             Body::Instruct(_) => 1,
@@ -413,7 +414,8 @@ impl Settings {
                     Some((field.name.clone(), reference))
                 })
                 .collect(),
-            deadlines: deadline::of(pinned),
+            deadlines: Deadlines::of(pinned),
+            pinned: Arc::clone(pinned),
             task: run.task.clone(),
             runs_code: std::iter::once(&pinned.task).chain(pinned.children.values()).any(
                 |task| matches!(&task.body, Body::Workflow(workflow) if !matches!(workflow.flow, FlowKind::Graph)),

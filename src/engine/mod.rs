@@ -192,7 +192,13 @@ impl Engine {
         let kept = self.folded().take().filter(|kept| kept.id == run);
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
-            return Ok(Run::fold(run, &journal).map_err(JournalError::from)?);
+            let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
+            if run.calls.values().any(|call| call.workflow.is_none() && call.key.segments().len() > 1)
+                && let Ok(pinned) = self.definition(&run)
+            {
+                run.name_workflows(&pinned);
+            }
+            return Ok(run);
         };
         for recorded in &journal {
             kept.apply(recorded.seq, recorded.at, &recorded.event);
@@ -320,7 +326,10 @@ impl Engine {
     pub async fn choose_model(&self, run: RunId, key: &Key, model: &str, scope: Scope) -> Result<(), EngineError> {
         self.knows_model(model)?;
         let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
-        self.append(run, move |run| decide::choose_model(run, &key, &model, scope, &who)).await
+        // A step that has not begun has no call that says whose step it is.
+        let pinned = self.definition(&self.load(run)?)?;
+        self.append(run, move |run| decide::choose_model(run, &key, pinned.workflow_of(&key), &model, scope, &who))
+            .await
     }
 
     fn knows_model(&self, model: &str) -> Result<(), EngineError> {

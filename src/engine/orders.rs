@@ -32,6 +32,7 @@ impl Driver {
                 let gate = Gate {
                     call: None,
                     key: key.clone(),
+                    workflow: None,
                     attempt,
                     version: 0,
                     body: GateBody::Input(InputBody::Question { fields }),

@@ -12,6 +12,7 @@ use crate::core::key::Key;
 use crate::core::ports::Performed;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
+use crate::core::step_name::StepName;
 use crate::core::text::Untrusted;
 
 /// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
@@ -54,7 +55,7 @@ pub fn events(
 fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
     let body = GateBody::InDoubt(InDoubtBody { why: why.to_owned(), partial: partial.clone() });
     let allowed = vec![Answer::Again, Answer::Answer, Answer::Skip];
-    Gate { call: None, key: key.clone(), attempt, version: 0, body, allowed }
+    Gate { call: None, key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
 }
 
 /// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.
@@ -98,8 +99,9 @@ fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, r
 pub fn lessons(run: &Run, events: &[Event]) -> Vec<Lesson> {
     let lesson = |event: &Event| match event {
         Event::AttemptRejected { key, instruction, scope: Scope::Always, .. } if !instruction.is_empty() => {
-            let step = run.call(key).map_or_else(|| key.step().to_owned(), |call| call.step.clone());
-            Some(Lesson { step, text: instruction.clone() })
+            let of = run.call(key).map_or(StepName { workflow: None, step: key.step() }, Call::of);
+            let workflow = of.workflow.map(str::to_owned);
+            Some(Lesson { workflow, step: of.step.to_owned(), text: instruction.clone() })
         }
         _ => None,
     };

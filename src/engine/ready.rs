@@ -22,7 +22,7 @@ pub enum Step {
     /// Nothing before this time.
     Until(DateTime<Utc>),
     /// A person is asked first.
-    Ask(Gate),
+    Ask(Box<Gate>),
     /// It may start; this is what it is expected to use.
     Start(Usage),
 }
@@ -98,14 +98,14 @@ pub fn ready(
     let gate = call.and_then(|call| call.gates.own());
     if let Some(wanted) = approval(run, want) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
-        return if asked { Step::Wait } else { Step::Ask(wanted) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(wanted)) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
         return Step::Start(Usage::default());
     }
     if let Some(name) = missing() {
         let asked = gate.is_some_and(|gate| gate.kind() == GateFor::Secret);
-        return if asked { Step::Wait } else { Step::Ask(secret(want, &name)) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(secret(want, &name))) };
     }
     if matches!(*want.work, Work::Ask { .. }) {
         let asked = call.is_some_and(|call| call.status == CallStatus::Input);
@@ -120,7 +120,7 @@ pub fn ready(
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
         let asked = run.waiting().any(|gate| gate.kind() == GateFor::Budget);
-        return if asked { Step::Wait } else { Step::Ask(budget(run, want, limits.budget, estimate)) };
+        return if asked { Step::Wait } else { Step::Ask(Box::new(budget(run, want, limits.budget, estimate))) };
     }
     Step::Start(estimate)
 }
@@ -147,6 +147,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
     Some(Gate {
         call: None,
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         attempt: call.map_or(1, crate::core::call::Call::next_attempt),
         version: 0,
         body: GateBody::Approval(ApprovalBody {
@@ -163,6 +164,7 @@ fn secret(want: &Want, name: &str) -> Gate {
     Gate {
         call: None,
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
         body: GateBody::Secret(SecretBody { name: name.to_owned() }),
@@ -174,6 +176,7 @@ fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
         call: None,
         key: want.key.clone(),
+        workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
         body: GateBody::Budget(BudgetBody { spent: run.usage, budget, next: estimate }),

@@ -103,6 +103,7 @@ impl Driver {
             self.committed = self.run.seq;
         } else {
             self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
+            self.run.name_workflows(&self.settings.pinned);
             self.committed = self.run.seq;
             for starting in std::mem::take(&mut self.starting) {
                 self.leave_lane(starting.provider.as_ref());

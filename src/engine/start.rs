@@ -9,7 +9,7 @@ use crate::core::call::Call;
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::document::Said;
-use crate::core::event::{Created, Event, Origin, OriginKind};
+use crate::core::event::{Created, Event, Lesson, Origin, OriginKind};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
@@ -145,7 +145,7 @@ impl Engine {
             Some(name) => self.session(name)?,
             None => (Value::Null, Vec::new()),
         };
-        let learned = ports.journal.learned(Some(&task.id)).map_err(EngineError::from)?;
+        let learned = self.learned_for(&start.pinned)?;
         let nonce = Fingerprint::of_bytes(&ports.clock.random()).as_str()[..20].to_owned();
         let created = Created {
             task: task.id.clone(),
@@ -159,7 +159,7 @@ impl Engine {
             session: start.session.clone(),
             state,
             earlier_runs,
-            learned: learned.into_iter().map(|learned| learned.lesson).collect(),
+            learned,
             model: start.model.clone(),
             budget: start.budget.map(|budget| budget.over(start.pinned.budget())),
             origin: start.origin.clone(),
@@ -168,6 +168,18 @@ impl Engine {
         ports.journal.create(run, now, &created, more, &start.pinned).map_err(EngineError::from)?;
         failpoint("create.after");
         Ok(run)
+    }
+
+    /// What was learned of the steps of a definition, its children's included. A lesson is kept with the definition that
+    /// declares its step, whichever run it was taught in.
+    fn learned_for(&self, pinned: &Pinned) -> Result<Vec<Lesson>, EngineError> {
+        let mut lessons = Vec::new();
+        for (workflow, task) in pinned.workflows() {
+            let workflow = workflow.map(str::to_owned);
+            let learned = self.shared.ports.journal.learned(Some(&task.id))?;
+            lessons.extend(learned.into_iter().map(|l| Lesson { workflow: workflow.clone(), ..l.lesson }));
+        }
+        Ok(lessons)
     }
 
     /// The state of a session, and what its last runs were asked and gave.
@@ -223,6 +235,7 @@ fn adopt(old: &Run, call: &Call) -> Option<Event> {
     let standing = call.standing.as_ref()?;
     Some(Event::CallAdopted {
         key: call.key.clone(),
+        workflow: call.workflow.clone(),
         step: call.step.clone(),
         fingerprint: standing.fingerprint.clone(),
         output: Arc::clone(&standing.output),

@@ -1,6 +1,6 @@
 //! What a person changes about a run as a whole: its definition, its budget.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::core::actor::Actor;
@@ -11,6 +11,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
+use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind, Workflow};
 use crate::core::usage::Budget;
 use crate::engine::{Engine, EngineError};
@@ -72,7 +73,7 @@ impl Engine {
         let mut preview = Preview::default();
         for call in run.calls.values() {
             let key = call.key.clone();
-            if gone.contains(&key) || (declares && !steps.contains(call.step.as_str())) {
+            if gone.contains(&key) || (declares && !steps.contains(&call.of())) {
                 preview.vanish.push(key);
             } else if again.contains(&key) {
                 preview.again.push(key);
@@ -119,13 +120,15 @@ impl Engine {
     }
 }
 
-/// The ids of every step that a definition has, its children's included. A conversation has one.
-fn steps(pinned: &Pinned) -> BTreeSet<&str> {
-    let tasks = std::iter::once(&pinned.task).chain(pinned.children.values());
-    tasks
-        .flat_map(|task| match &task.body {
-            Body::Workflow(workflow) => workflow.all_steps().into_iter().map(|step| step.id.as_str()).collect(),
+/// Every step that a definition has, its children's included. A conversation has one.
+fn steps(pinned: &Pinned) -> HashSet<StepName<'_>> {
+    let mut steps = HashSet::new();
+    for (workflow, task) in pinned.workflows() {
+        let ids = match &task.body {
+            Body::Workflow(declared) => declared.all_steps().into_iter().map(|step| step.id.as_str()).collect(),
             Body::Instruct(_) => vec!["reply"],
-        })
-        .collect()
+        };
+        steps.extend(ids.into_iter().map(|step| StepName { workflow, step }));
+    }
+    steps
 }

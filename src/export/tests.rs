@@ -55,6 +55,7 @@ fn key(text: &str) -> Key {
 fn started(at: &str, attempt: u32) -> Event {
     Event::AttemptStarted(Started {
         key: key(at),
+        workflow: None,
         step: key(at).step().to_owned(),
         attempt,
         fingerprint: Fingerprint::of_bytes(at.as_bytes()),

@@ -202,6 +202,7 @@ impl Now<'_> {
         Event::GateOpened(Gate {
             call: None,
             key: key.clone(),
+            workflow: None,
             attempt,
             version,
             body: GateBody::Input(InputBody::Message { text: text.to_owned(), missing: missing.to_vec(), known }),
@@ -247,6 +248,7 @@ impl Now<'_> {
         };
         Ok(Want {
             key: key.clone(),
+            workflow: None,
             step: STEP.to_owned(),
             fingerprint,
             work,

@@ -11,7 +11,6 @@ use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
-use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
 use crate::core::key::{Key, Segment};
 use crate::core::model::Message;
@@ -21,9 +20,10 @@ use crate::core::template::{Text, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
+use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, PromptPlan};
-use crate::flow::work::{condition, resolve};
+use crate::flow::work::{Resolved, condition, resolve};
 use crate::flow::{Approval, Want};
 
 /// Something that a call depends on.
@@ -60,6 +60,8 @@ struct Helper {
 pub struct Asked<'a> {
     /// Its name.
     pub key: &'a Key,
+    /// The child workflow that declares its step; `None`: the run's own definition does.
+    pub workflow: Option<&'a str>,
     /// Its step.
     pub node: &'a Node,
     /// What it sees.
@@ -149,7 +151,7 @@ impl Cell {
             };
             match make(asked, turns, evaluation) {
                 Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
-                Err(failure) => return does_not_work_out(asked, call, failure, evaluation),
+                Err(mistake) => return does_not_work_out(asked, call, &mistake, evaluation),
             }
         };
         let fingerprint = &want.fingerprint;
@@ -350,6 +352,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
     evaluation.note(Event::GateOpened(Gate {
         call: None,
         key: asked.key.clone(),
+        workflow: None,
         attempt,
         version: call.standing.as_ref().map_or(1, |standing| standing.version),
         body: GateBody::Stale(StaleBody {
@@ -420,11 +423,11 @@ fn has_result(call: &Call) -> bool {
     call.standing.is_some() || call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Review)
 }
 
-fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Failure> {
+fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Mistake> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let work = resolve(node, asked.names, asked.model, turns)?;
-    let fingerprint = evaluation.fingerprint(&node.step.id, &work);
+    let Resolved { work, identity } = resolve(node, asked.names, asked.model, turns)?;
+    let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,
         Some(Approve::Once) => Approval::Once,
@@ -444,6 +447,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
     let safe = !work.has_effect() || rules.idempotent;
     Ok(Want {
         key: asked.key.clone(),
+        workflow: asked.workflow.map(str::to_owned),
         step: node.step.id.clone(),
         fingerprint,
         work: Arc::new(work),
@@ -461,10 +465,16 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
 }
 
 /// The definition's own mistake: the call fails without an attempt.
-fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, evaluation: &mut Evaluation<'_>) -> Seen {
-    let fingerprint = Fingerprint::of_bytes(error.message.as_bytes());
-    if let Some(Call { ending: Some(Ending::Failed { fingerprint: failed, failure }), again: false, seq, .. }) = call
-        && *failed == fingerprint
+fn does_not_work_out(
+    asked: &Asked<'_>,
+    call: Option<&Call>,
+    mistake: &Mistake,
+    evaluation: &mut Evaluation<'_>,
+) -> Seen {
+    if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure }), again: false, seq, .. }) = call
+        && mistake.failed(fingerprint, failure)
+        // What it is made from has changed since, and it fails in another way now: that is what a person reads.
+        && (failure == mistake.failure() || asked.depends.iter().all(|source| source.seq < *seq))
     {
         return Seen::ended(Outcome::Failed(failure.clone()), *seq);
     }
@@ -472,8 +482,8 @@ fn does_not_work_out(asked: &Asked<'_>, call: Option<&Call>, error: Failure, eva
         call: None,
         key: asked.key.clone(),
         step: asked.node.step.id.clone(),
-        fingerprint,
-        error,
+        fingerprint: mistake.identity(),
+        error: mistake.failure().clone(),
         by: Actor::Flow,
     });
     Seen::waiting()

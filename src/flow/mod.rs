@@ -17,6 +17,7 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry, Span};
+use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
@@ -27,6 +28,7 @@ pub mod graph;
 mod judge;
 mod limit;
 mod memo;
+mod mistake;
 mod names;
 mod plan;
 pub mod scripted;
@@ -110,6 +112,8 @@ pub enum End {
 pub struct Want {
     /// Its name.
     pub key: Key,
+    /// The child workflow that declares its step; `None`: the run's own definition does.
+    pub workflow: Option<String>,
     /// Its step.
     pub step: String,
     /// What it is asked to do.
@@ -137,6 +141,14 @@ pub struct Want {
     pub lanes: Vec<(Key, usize)>,
     /// An accepted result of an earlier run within that age may stand in for an attempt.
     pub cache: Option<Span>,
+}
+
+impl Want {
+    /// Its step, named across all definitions of the run.
+    #[must_use]
+    pub fn of(&self) -> StepName<'_> {
+        StepName { workflow: self.workflow.as_deref(), step: &self.step }
+    }
 }
 
 /// Whether a person has to allow a call.

@@ -9,12 +9,14 @@ use crate::core::run::Run;
 use crate::core::secret::SecretRef;
 use crate::core::step::Step;
 use crate::core::template::{Expr, from_json};
-use crate::core::work::secret_marker;
+use crate::core::work::{secret_mark, secret_marker};
 
 /// Names by value; cheap to clone.
 #[derive(Clone)]
 pub struct Names {
     inputs: Value,
+    /// What begins the mark of each of this run's secrets.
+    mark: Arc<str>,
     run: Value,
     /// The state as far as the step depends on its writers.
     pub state: Value,
@@ -53,6 +55,7 @@ impl Names {
         ]);
         Self {
             inputs: inputs(run, fields),
+            mark: secret_mark(&run.nonce).into(),
             run: about,
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
@@ -124,7 +127,8 @@ impl Names {
         &self.inputs
     }
 
-    /// What a command reads where its definition does not say: `{inputs, item, index, steps}`.
+    /// What a command reads where its definition does not say: `{inputs, item, index, steps}`, the marks of secrets
+    /// included.
     #[must_use]
     pub fn small_contract(&self, step: &Step) -> Value {
         let mut pairs = vec![("inputs", self.inputs.clone()), ("step", Value::from(step.id.clone()))];
@@ -133,6 +137,25 @@ impl Names {
         pairs.extend(self.vars.clone().map(|vars| ("vars", vars)));
         pairs.push(("steps", self.steps_value.clone()));
         Value::from_pairs(pairs)
+    }
+
+    /// The same without secrets, if it has any: a member that holds one is left out, an item of a list becomes `null`.
+    #[must_use]
+    pub fn without_secrets(&self, contract: &serde_json::Value) -> Option<serde_json::Value> {
+        contract.to_string().contains(&*self.mark).then(|| without(contract, &self.mark))
+    }
+}
+
+fn without(value: &serde_json::Value, mark: &str) -> serde_json::Value {
+    use serde_json::Value::{Array, Null, Object, String};
+    let holds = |value: &serde_json::Value| matches!(value, String(text) if text.contains(mark));
+    match value {
+        Object(fields) => {
+            let open = fields.iter().filter(|(_, value)| !holds(value));
+            Object(open.map(|(name, value)| (name.clone(), without(value, mark))).collect())
+        }
+        Array(items) => Array(items.iter().map(|item| if holds(item) { Null } else { without(item, mark) }).collect()),
+        other => other.clone(),
     }
 }
 

@@ -25,6 +25,8 @@ const DEEPEST: usize = 10;
 
 /// The steps of one workflow, one group or one child workflow.
 pub struct Plan {
+    /// The child workflow that declares these steps; `None`: the run's own definition does.
+    pub workflow: Option<String>,
     /// In declared order.
     pub nodes: Vec<Node>,
     /// Indices of `nodes`: each after those that it depends on.
@@ -189,6 +191,7 @@ impl Plan {
     #[must_use]
     pub fn empty() -> Self {
         Self {
+            workflow: None,
             nodes: Vec::new(),
             order: Vec::new(),
             places: Vec::new(),
@@ -208,14 +211,16 @@ impl Plan {
         match &pinned.task.body {
             Body::Workflow(workflow) => {
                 let model = model.map(str::to_owned).or_else(|| pinned.task.model.clone());
-                Some(Self::workflow(&pinned.task, workflow, pinned, model.as_ref(), 0))
+                let of = Declared { workflow, child: None, pinned, model: model.as_ref(), depth: 0 };
+                Some(Self::workflow(&pinned.task, of))
             }
             Body::Instruct(_) => None,
         }
     }
 
-    fn workflow(task: &Task, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Self {
-        let mut plan = Self::steps(&workflow.steps, workflow, pinned, model, depth);
+    fn workflow(task: &Task, of: Declared<'_>) -> Self {
+        let workflow = of.workflow;
+        let mut plan = Self::steps(&workflow.steps, of);
         let result = ResultPlan {
             title: match &workflow.result {
                 Some(ResultSpec { title, .. }) => Text::parse(title),
@@ -237,10 +242,9 @@ impl Plan {
         plan
     }
 
-    fn steps(steps: &[Step], workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Self {
+    fn steps(steps: &[Step], of: Declared<'_>) -> Self {
         let by_id: HashMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
-        let mut nodes: Vec<Node> =
-            steps.iter().map(|step| node(step, &by_id, workflow, pinned, model, depth)).collect();
+        let mut nodes: Vec<Node> = steps.iter().map(|step| node(step, &by_id, of)).collect();
         links::route(&mut nodes, &by_id);
         for at in 0..nodes.len() {
             if matches!(&nodes[at].does, Doing::Prompt(prompt) if prompt.spec.history == Some(History::All)) {
@@ -256,8 +260,9 @@ impl Plan {
         let dependents = links::dependents(&nodes);
         let watchers = links::watchers(&nodes, &dependents);
         let spare = links::spare(&nodes, &dependents);
-        let (retry, model) = (workflow.retry.clone(), model.cloned());
-        Self { nodes, order, places, dependents, watchers, spare, by_id, result: None, retry, model }
+        let (retry, model) = (of.workflow.retry.clone(), of.model.cloned());
+        let workflow = of.child.map(str::to_owned);
+        Self { workflow, nodes, order, places, dependents, watchers, spare, by_id, result: None, retry, model }
     }
 
     /// What the whole comes to is made of the steps that are named, and of the last one if `last`.
@@ -273,18 +278,24 @@ impl Plan {
     }
 }
 
-fn node(
-    step: &Step,
-    by_id: &HashMap<String, usize>,
-    workflow: &Workflow,
-    pinned: &Pinned,
-    model: Option<&String>,
+/// Where steps are declared.
+#[derive(Clone, Copy)]
+struct Declared<'a> {
+    workflow: &'a Workflow,
+    /// That workflow's id, where it is a child's.
+    child: Option<&'a str>,
+    pinned: &'a Pinned,
+    /// The model where a step does not name one.
+    model: Option<&'a String>,
+    /// How many workflows are around it.
     depth: usize,
-) -> Node {
+}
+
+fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
     let rules = &step.rules;
     let expr = |source: &String| Expr::parse(source);
     let when = rules.when.as_ref().map(expr);
-    let does = doing(step, workflow, pinned, model, depth);
+    let does = doing(step, of);
     let mut node = Node {
         when_per_item: when.as_ref().is_some_and(|when| {
             when.as_ref().is_ok_and(|when| when.references().uses("item") || when.references().uses("index"))
@@ -327,7 +338,7 @@ fn node(
     node
 }
 
-fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&String>, depth: usize) -> Doing {
+fn doing(step: &Step, of: Declared<'_>) -> Doing {
     let text = |source: &String| Text::parse(source);
     match &step.does {
         Does::Prompt(spec) => Doing::Prompt(Box::new(PromptPlan {
@@ -364,7 +375,7 @@ fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&Strin
             default.clone(),
         ),
         Does::Group { steps, output } => {
-            let mut inner = Plan::steps(steps, workflow, pinned, model, depth);
+            let mut inner = Plan::steps(steps, of);
             let output = output.as_ref().map(|s| Expr::parse(s));
             let mut named = References::default();
             if let Some(output) = &output {
@@ -375,7 +386,7 @@ fn doing(step: &Step, workflow: &Workflow, pinned: &Pinned, model: Option<&Strin
         }
         Does::Workflow { workflow: id, inputs } => {
             let inputs = inputs.iter().map(|(name, value)| (name.clone(), ValuePlan::parse(value))).collect();
-            Doing::Child(child(id, pinned, model, depth), inputs)
+            Doing::Child(child(id, of.pinned, of.model, of.depth), inputs)
         }
     }
 }
@@ -402,8 +413,9 @@ pub fn child(
             "`{id}` is written as code; only a workflow that is a graph of steps can be run as a child"
         ));
     }
-    let model = task.model.as_ref().or(model);
-    Ok(Box::new((Plan::workflow(task, workflow, pinned, model, depth + 1), Arc::new(task.clone()))))
+    let child = (*id != pinned.task.id).then_some(id);
+    let of = Declared { workflow, child, pinned, model: task.model.as_ref().or(model), depth: depth + 1 };
+    Ok(Box::new((Plan::workflow(task, of), Arc::new(task.clone()))))
 }
 
 impl ValuePlan {

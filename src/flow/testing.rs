@@ -176,6 +176,7 @@ impl Sim {
         self.performed.push(want.key.to_string());
         let started = Event::AttemptStarted(Started {
             key: want.key.clone(),
+            workflow: None,
             step: want.step.clone(),
             attempt,
             fingerprint: want.fingerprint.clone(),

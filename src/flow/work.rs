@@ -4,41 +4,67 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::core::failure::Failure;
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
 use crate::core::template::{Expr, TemplateError, Text, to_json};
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
-use crate::flow::judge::definition;
+use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
+
+/// What a call is to do.
+pub struct Resolved {
+    /// What is shown, journaled and performed.
+    pub work: Work,
+    /// What its fingerprint is made of, where that is something else: how safely work is done is in no fingerprint, so that
+    /// what was accepted before it was done so goes on standing.
+    pub identity: Option<Work>,
+}
+
+impl From<Work> for Resolved {
+    fn from(work: Work) -> Self {
+        Self { work, identity: None }
+    }
+}
 
 /// Renders the work of a call; `turns` is the conversation before a prompt.
 ///
 /// # Errors
-/// A template or expression that does not work out, as a failure of class `definition`.
-pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Failure> {
+/// A template or expression that does not work out.
+pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
     let context = names.value();
+    if let Doing::Command(plan) = &node.does {
+        return command(plan, node, names, &context);
+    }
+    work(node, &context, model, turns).map(Resolved::from)
+}
+
+fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
     let schema = node.step.rules.output.clone();
     match &node.does {
-        Doing::Prompt(plan) => prompt(plan, &context, model, schema, turns),
-        Doing::Command(plan) => command(plan, node, names, &context, schema),
-        Doing::Http(plan) => http(plan, &context, schema),
+        Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
+        Doing::Http(plan) => http(plan, context, schema),
         Doing::Tool(tool, args) => {
-            let args = args.render(&context).map_err(|error| definition("args", tool, &error))?;
+            let args = args.render(context).map_err(|error| {
+                let source = match &node.step.does {
+                    Does::Tool { args, .. } => Some(args.to_string()),
+                    _ => None,
+                };
+                Mistake::of("args", source.as_deref(), tool, &error)
+            })?;
             Ok(Work::Tool { tool: tool.clone(), args })
         }
         Doing::Ask(above) => {
-            let above = above.as_ref().map(|above| text("text", above, &context)).transpose()?;
+            let above = above.as_ref().map(|above| text("text", above, context)).transpose()?;
             let fields = match &node.step.does {
                 Does::Ask { fields, .. } => fields.clone(),
                 _ => Vec::new(),
             };
             Ok(Work::Ask { text: above, fields })
         }
-        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, &context)?, schema }),
-        // These are not calls: their scopes or choices are the flow's own.
-        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
+        Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, context)?, schema }),
+        // A command is resolved by itself; the others are no calls: their scopes or choices are the flow's own.
+        Doing::Command(_) | Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
             Ok(Work::Transform { value: Value::Null, schema: None })
         }
     }
@@ -50,7 +76,7 @@ fn prompt(
     model: Option<&str>,
     schema: Option<Value>,
     turns: Vec<Message>,
-) -> Result<Work, Failure> {
+) -> Result<Work, Mistake> {
     let mut messages = Vec::with_capacity(2 + turns.len());
     if let Some(system) = &plan.system {
         messages.push(Message::new(Role::System, text("system", system, context)?));
@@ -68,7 +94,7 @@ fn prompt(
         for item in list {
             images.push(image(&item).ok_or_else(|| {
                 let error = TemplateError { message: "it is not an image input".to_owned(), line: 1, column: 1 };
-                definition("attach", &source, &error)
+                Mistake::of("attach", expr.as_ref().ok().map(Expr::source), &source, &error)
             })?);
         }
     }
@@ -94,25 +120,26 @@ fn image(value: &Value) -> Option<Image> {
     .ok()
 }
 
-fn command(
-    plan: &CommandPlan,
-    node: &Node,
-    names: &Names,
-    context: &minijinja::Value,
-    schema: Option<Value>,
-) -> Result<Work, Failure> {
+fn command(plan: &CommandPlan, node: &Node, names: &Names, context: &minijinja::Value) -> Result<Resolved, Mistake> {
     let argv = if plan.spec.shell {
         vec![shell_line(plan, context)?]
     } else {
         plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
     };
-    let stdin = match &plan.stdin {
-        Some(stdin) => text("stdin", stdin, context)?,
-        None => to_json(&names.small_contract(&node.step)).map(|value| value.to_string()).map_err(|message| {
-            definition("stdin", "(what the step depends on)", &TemplateError { message, line: 1, column: 1 })
-        })?,
+    let (stdin, before) = if let Some(stdin) = &plan.stdin {
+        (text("stdin", stdin, context)?, None)
+    } else {
+        let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
+            let error = TemplateError { message, line: 1, column: 1 };
+            Mistake::of("stdin", None, "(what the step depends on)", &error)
+        })?;
+        let (all, open) = (contract.to_string(), names.without_secrets(&contract));
+        match open {
+            Some(open) => (open.to_string(), Some(all)),
+            None => (all, None),
+        }
     };
-    Ok(Work::Command(CommandWork {
+    let work = CommandWork {
         argv,
         cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
         env: texts("env", &plan.env, context)?,
@@ -120,31 +147,44 @@ fn command(
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
-        schema,
-    }))
+        schema: node.step.rules.output.clone(),
+    };
+    // Version 0.1.0 put secrets on the stdin that it made up.
+    let identity = before.map(|stdin| Work::Command(CommandWork { stdin, ..work.clone() }));
+    Ok(Resolved { work: Work::Command(work), identity })
 }
 
 /// One line for `sh -c`: what the definition wrote stays as it is, every value that is put in is quoted.
-fn shell_line(plan: &CommandPlan, context: &minijinja::Value) -> Result<String, Failure> {
+fn shell_line(plan: &CommandPlan, context: &minijinja::Value) -> Result<String, Mistake> {
     let words: Vec<String> = plan
         .argv
         .iter()
         .map(|arg| match arg {
-            Ok(arg) => arg.render_shell(context).map_err(|error| definition("argv", &shorten(arg.source()), &error)),
-            Err(error) => Err(definition("argv", "(it does not parse)", error)),
+            Ok(arg) => arg
+                .render_shell(context)
+                .map_err(|error| Mistake::of("argv", Some(arg.source()), &shorten(arg.source()), &error)),
+            Err(error) => Err(Mistake::of("argv", None, "(it does not parse)", error)),
         })
         .collect::<Result<_, _>>()?;
     Ok(words.join(" "))
 }
 
-fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> Result<Work, Failure> {
+fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> Result<Work, Mistake> {
     let mut headers = texts("headers", &plan.headers, context)?;
     let body = match (&plan.json, &plan.body) {
         (Some(value), _) => {
             if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
                 headers.insert("content-type".to_owned(), "application/json".to_owned());
             }
-            Some(value.render(context).map_err(|error| definition("json", "(its value)", &error))?.to_string())
+            Some(
+                value
+                    .render(context)
+                    .map_err(|error| {
+                        let source = plan.spec.json.as_ref().map(Value::to_string);
+                        Mistake::of("json", source.as_deref(), "(its value)", &error)
+                    })?
+                    .to_string(),
+            )
         }
         (None, Some(body)) => Some(text("body", body, context)?),
         (None, None) => None,
@@ -159,7 +199,7 @@ fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> R
     }))
 }
 
-fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, Failure> {
+fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, Mistake> {
     match plan {
         TransformPlan::Value(value) => Ok(value.clone()),
         TransformPlan::Expr(expr) => eval("expr", expr, context),
@@ -176,40 +216,44 @@ fn texts(
     what: &str,
     sources: &BTreeMap<String, Parsed<Text>>,
     context: &minijinja::Value,
-) -> Result<BTreeMap<String, String>, Failure> {
+) -> Result<BTreeMap<String, String>, Mistake> {
     sources.iter().map(|(name, source)| Ok((name.clone(), text(what, source, context)?))).collect()
 }
 
 /// Renders a template.
 ///
 /// # Errors
-/// As a failure of class `definition` that names the key.
-pub fn text(what: &str, source: &Parsed<Text>, context: &minijinja::Value) -> Result<String, Failure> {
+/// As a mistake that names the key.
+pub fn text(what: &str, source: &Parsed<Text>, context: &minijinja::Value) -> Result<String, Mistake> {
     match source {
-        Ok(text) => text.render(context).map_err(|error| definition(what, &shorten(text.source()), &error)),
-        Err(error) => Err(definition(what, "(it does not parse)", error)),
+        Ok(text) => text
+            .render(context)
+            .map_err(|error| Mistake::of(what, Some(text.source()), &shorten(text.source()), &error)),
+        Err(error) => Err(Mistake::of(what, None, "(it does not parse)", error)),
     }
 }
 
 /// Evaluates an expression to JSON.
 ///
 /// # Errors
-/// As a failure of class `definition` that names the key.
-pub fn eval(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<Value, Failure> {
+/// As a mistake that names the key.
+pub fn eval(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<Value, Mistake> {
     match source {
-        Ok(expr) => expr.eval_json(context).map_err(|error| definition(what, expr.source(), &error)),
-        Err(error) => Err(definition(what, "(it does not parse)", error)),
+        Ok(expr) => {
+            expr.eval_json(context).map_err(|error| Mistake::of(what, Some(expr.source()), expr.source(), &error))
+        }
+        Err(error) => Err(Mistake::of(what, None, "(it does not parse)", error)),
     }
 }
 
 /// Evaluates a condition.
 ///
 /// # Errors
-/// As a failure of class `definition` that names the key.
-pub fn condition(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<bool, Failure> {
+/// As a mistake that names the key.
+pub fn condition(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<bool, Mistake> {
     match source {
-        Ok(expr) => expr.holds(context).map_err(|error| definition(what, expr.source(), &error)),
-        Err(error) => Err(definition(what, "(it does not parse)", error)),
+        Ok(expr) => expr.holds(context).map_err(|error| Mistake::of(what, Some(expr.source()), expr.source(), &error)),
+        Err(error) => Err(Mistake::of(what, None, "(it does not parse)", error)),
     }
 }
 

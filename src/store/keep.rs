@@ -9,14 +9,14 @@ use crate::core::event::Lesson;
 use crate::core::id::RunId;
 use crate::core::ports::{JournalError, Learned};
 
-/// Keeps lessons for the task of run `n`, each once.
+/// Keeps lessons of run `n`, each once, with the definition that declares the step: its task, or a child of it.
 pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Result<(), Fault> {
     for lesson in lessons {
         tx.prepare_cached(
-            "INSERT INTO lessons (task, step, text, at) SELECT task, ?2, ?3, ?4 FROM runs WHERE n = ?1
-             AND NOT EXISTS (SELECT 1 FROM lessons WHERE task = runs.task AND step = ?2 AND text = ?3)",
+            "INSERT INTO lessons (task, step, text, at) SELECT coalesce(?5, task), ?2, ?3, ?4 FROM runs WHERE n = ?1
+             AND NOT EXISTS (SELECT 1 FROM lessons WHERE task = coalesce(?5, runs.task) AND step = ?2 AND text = ?3)",
         )?
-        .execute(params![n, lesson.step, lesson.text, at])?;
+        .execute(params![n, lesson.step, lesson.text, at, lesson.workflow])?;
     }
     Ok(())
 }
@@ -29,7 +29,7 @@ pub(super) fn learned(db: &Connection, task: Option<&str>) -> Result<Vec<Learned
         Ok(Learned {
             id: row.get(0)?,
             task: row.get(1)?,
-            lesson: Lesson { step: row.get(2)?, text: row.get(3)? },
+            lesson: Lesson { workflow: None, step: row.get(2)?, text: row.get(3)? },
             at: chrono::DateTime::from_timestamp_nanos(row.get(4)?),
         })
     })?;

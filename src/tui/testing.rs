@@ -82,6 +82,7 @@ impl Story {
     pub fn started(self, key: &str, attempt: u32, item: Option<Value>, work: Work) -> Self {
         let key: crate::core::key::Key = key.parse().unwrap();
         self.then(Event::AttemptStarted(Started {
+            workflow: None,
             step: key.step().to_owned(),
             key,
             attempt,
@@ -130,7 +131,7 @@ impl Story {
         };
         let (body, allowed) = (GateBody::Approval(body), vec![Answer::Approve, Answer::Deny]);
         let call = call.map(|call| call.parse().unwrap());
-        self.then(Event::GateOpened(Gate { key, call, attempt: 1, version: 0, body, allowed }))
+        self.then(Event::GateOpened(Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed }))
     }
 
     /// The person accepts it.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod children;
 mod control;
 mod elsewhere;
 mod house;
@@ -135,6 +136,88 @@ async fn an_effect_in_doubt_is_never_run_again_by_itself() {
     assert_eq!((waiting(&state, GateFor::InDoubt), house.jobs().len()), (vec!["act".to_owned()], 1));
     let state = house.decide(run, "act", What::Answer { value: json!("it worked") }).await;
     assert_eq!((body(&state), house.jobs().len()), ("it worked", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reopened_form_takes_what_it_took_before_and_nothing_else() {
+    let house = House::new(shout);
+    let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
+    let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));
+    let run = house.start(&json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]), json!({}));
+    house.drive(run).await;
+    house.decide(run, "q", What::Answer { value: json!({ "n": 2 }) }).await;
+    // A number with a point is the whole number that it is, as in the first answer.
+    for (what, then) in [
+        (What::Answer { value: json!({ "n": 4.0 }) }, 4),
+        (What::Edit { output: json!({ "n": 3.0 }), accept: true }, 3),
+        (What::Accept, 3),
+    ] {
+        house.engine.decide(run, decision("q", What::Reopen)).await.unwrap();
+        house.drive(run).await;
+        let before = house.events(run);
+        for wrong in [json!(99), json!("just text"), json!({ "n": 99 }), json!({ "n": "x" }), json!({})] {
+            for what in [
+                What::Edit { output: wrong.clone(), accept: false },
+                What::Edit { output: wrong.clone(), accept: true },
+                What::Answer { value: wrong.clone() },
+            ] {
+                let why = refused(house.engine.decide(run, decision("q", what)).await);
+                assert_eq!(why, ErrorCode::InvalidInput);
+            }
+        }
+        assert_eq!(house.events(run), before, "what is refused changes nothing");
+        let state = house.decide(run, "q", what).await;
+        assert_eq!(*state.call(&"q".parse().unwrap()).unwrap().standing.as_ref().unwrap().output, json!({ "n": then }));
+    }
+}
+
+/// Version 0.1.0 took any edit of a form that was taken up again, and said nothing of an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_took_it() {
+    use stepwell::core::ports::Journal as _;
+    let (made, old) = (House::new(shout), House::new(shout));
+    let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
+    let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));
+    let steps = json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]);
+    let run = made.start(&steps, json!({}));
+    made.drive(run).await;
+    made.decide(run, "q", What::Answer { value: json!({ "n": 2 }) }).await;
+    made.engine.decide(run, decision("q", What::Reopen)).await.unwrap();
+    let journal = made.store.read(run, 0).unwrap();
+    let Event::RunCreated(created) = &journal[0].event else { panic!("no run") };
+    let mut more: Vec<Event> = journal[1..].iter().map(|recorded| recorded.event.clone()).collect();
+    for event in &mut more {
+        let mut json = serde_json::to_value(&*event).unwrap();
+        if json["type"] == "gate_opened" && json["for"] == "review" {
+            json.as_object_mut().unwrap().remove("shows");
+            json["allowed"] = json!(["accept", "edit", "retry", "skip"]);
+            *event = serde_json::from_value(json).unwrap();
+        }
+    }
+    let edited = json!({ "type": "version_edited", "key": "q", "attempt": 1, "version": 2, "output": 99, "by": "ana" });
+    more.push(serde_json::from_value(edited).unwrap());
+    old.store.create(run, journal[0].at, created, &more, &house::pinned(&steps, &json!({}))).unwrap();
+    drop(made);
+
+    assert_eq!(waiting(&old.drive(run).await, GateFor::Review), ["q"]);
+    let why = refused(old.engine.decide(run, decision("q", What::Accept)).await);
+    assert_eq!(why, ErrorCode::InvalidInput);
+    old.decide(run, "q", What::Answer { value: json!({ "n": 3 }) }).await;
+    // What was made from the first answer is stale, and a person says what becomes of it.
+    assert_eq!(body(&old.decide(run, "end", What::Again { model: None }).await), "4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_a_person_knows_of_has_to_fit_the_schema_of_the_step() {
+    let house = House::new(|_| Act::Doubt);
+    let schema = json!({ "type": "object", "required": ["id"] });
+    let run = house.start(&json!([command("act", json!({ "approve": "never", "output": schema }))]), json!({}));
+    assert_eq!(waiting(&house.drive(run).await, GateFor::InDoubt), ["act"]);
+    let answer = |value| What::Answer { value };
+    let why = refused(house.engine.decide(run, decision("act", answer(json!("it worked")))).await);
+    assert_eq!(why, ErrorCode::InvalidInput);
+    let state = house.decide(run, "act", answer(json!({ "id": 7 }))).await;
+    assert_eq!(state.status, Status::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -124,6 +124,7 @@ pub fn fingerprint(text: &str) -> Fingerprint {
 pub fn started(at: &str, attempt: u32) -> Event {
     Event::AttemptStarted(Started {
         key: key(at),
+        workflow: None,
         step: key(at).step().to_owned(),
         attempt,
         fingerprint: fingerprint(at),

@@ -84,7 +84,7 @@ fn a_process_that_lost_the_run_cannot_write_to_it() {
     let (first, second) = (place.store.epoch(run).unwrap(), other.epoch(run).unwrap());
     let by = |writer, after| Append {
         writer,
-        learn: vec![Lesson { step: "write".to_owned(), text: "rhyme".to_owned() }],
+        learn: vec![Lesson { workflow: None, step: "write".to_owned(), text: "rhyme".to_owned() }],
         ..batch(&place.store, run, after, vec![started("write", 1)])
     };
     // Two processes want to take it over; the one that writes first has it.

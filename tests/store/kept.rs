@@ -10,7 +10,8 @@ use stepwell::store::Store;
 use super::common::*;
 
 fn learn(store: &Store, run: RunId, lessons: &[&str]) {
-    let learn = lessons.iter().map(|text| Lesson { step: "write".into(), text: (*text).into() }).collect();
+    let learn =
+        lessons.iter().map(|text| Lesson { workflow: None, step: "write".into(), text: (*text).into() }).collect();
     let after = store.head(run).unwrap();
     store.append(&Append { learn, ..batch(store, run, after, Vec::new()) }).unwrap();
 }

@@ -24,7 +24,7 @@ fn event() -> impl Strategy<Value = Event> {
         let by = Actor::named("ana");
         let gate = |body| {
             let allowed = vec![Answer::Accept];
-            Event::GateOpened(Gate { call: None, key: key.clone(), attempt, version: 1, body, allowed })
+            Event::GateOpened(Gate { call: None, key: key.clone(), workflow: None, attempt, version: 1, body, allowed })
         };
         let output = Arc::new(json!({ "text": word }));
         let fingerprint = fingerprint(KEYS[at]);

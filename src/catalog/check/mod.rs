@@ -13,6 +13,7 @@ use crate::core::task::{Body, FlowKind};
 mod code;
 mod order;
 mod shape;
+mod shell;
 mod snippets;
 mod tree;
 
@@ -31,6 +32,7 @@ pub fn check(draft: &Draft, report: &Report) {
     idle_keys(draft, &tree, report);
     let mentions = mentions(draft, &tree, report);
     let named = snippets::check(draft, &tree, graph, report);
+    shell::check(draft, report);
     if graph {
         order::check(draft, &tree, &mentions, &named, report);
     } else {

@@ -113,7 +113,7 @@ impl Names<'_> {
         let secret = self.draft.task.inputs.iter().any(|field| field.name == *name && field.kind == FieldType::Secret);
         if secret && !snippet.secrets {
             let why = format!(
-                "`inputs.{name}` is a secret; it goes only into a command's `env`, a request's `headers`, `json` or `body`, or a tool's `args`"
+                "`inputs.{name}` is a secret; it goes only into a command's `env` or `stdin`, a request's `headers`, `json` or `body`, or a tool's `args`"
             );
             return Err((0, why));
         }

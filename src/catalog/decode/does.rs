@@ -109,14 +109,18 @@ impl Context<'_> {
             Some(argv)
         });
         let argv = argv.unwrap_or_default();
+        let shell = table.flag("shell");
+        if shell {
+            self.notes.borrow_mut().shells.push(argv.clone());
+        }
         let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Work, false));
         Does::Command(Command {
             argv: argv.into_iter().map(|text| self.note(text, false, Some(step), Scope::Work, false)).collect(),
             cwd: text("cwd"),
             env: self.text_map(table, "env", step),
-            stdin: text("stdin"),
+            stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), Scope::Work, true)),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
-            shell: table.flag("shell"),
+            shell,
             // Told from its files, once a run needs it.
             asks: false,
         })

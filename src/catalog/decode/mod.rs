@@ -44,6 +44,8 @@ pub struct Notes {
     pub tables: Vec<Place>,
     /// The keys of each step's table.
     pub keys: Vec<Vec<Text>>,
+    /// The `argv` of each command that a shell runs.
+    pub shells: Vec<Vec<Text>>,
     /// Where `[result]` stands.
     pub result: Option<Place>,
     /// Every id of an action.

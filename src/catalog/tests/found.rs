@@ -235,11 +235,13 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
     }
     write(folders.places.own.as_ref(), "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
     assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
+    assert_eq!(folders.catalog().children("w8"), ["w9", "w10", "w11"]);
     let error = folders.catalog().pin("w0").unwrap_err().to_string();
     assert!(error.contains("w0 → w1 → "), "{error}");
     chain(3, 1);
     let error = folders.catalog().pin("w1").unwrap_err().to_string();
     assert!(error.contains("6:12: ") && error.contains("w1 → w2 → w3 → w1"), "{error}");
+    assert_eq!(folders.catalog().children("w1"), ["w2", "w3"]);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn names_that_do_not_exist() {
         (
             "[[steps]]\nid = \"a\"\nkind = \"command\"\nargv = [\"curl\", \"{{ inputs.key }}\"]\nenv = { KEY = \"{{ inputs.key }}\" }\n",
             &[
-                "w.toml:9:21: `inputs.key` is a secret; it goes only into a command's `env`, a request's `headers`, `json` or `body`, or a tool's `args`",
+                "w.toml:9:21: `inputs.key` is a secret; it goes only into a command's `env` or `stdin`, a request's `headers`, `json` or `body`, or a tool's `args`",
             ],
         ),
         (
@@ -480,4 +480,63 @@ proptest! {
             prop_assert!(!line.is_empty());
         }
     }
+}
+
+/// The mistakes of a command with this `argv`, as it is written in the file, that a shell runs.
+fn in_shell(argv: &str) -> Vec<String> {
+    let text = format!(
+        "id = \"w\"\nname = \"W\"\n[[inputs]]\nname = \"topic\"\n[[steps]]\nid = \"p\"\nprompt = \"x\"\n[[steps]]\nid = \"c\"\nkind = \"command\"\nshell = true\nargv = {argv}\n"
+    );
+    mistakes(Kind::Workflow, &text, &[])
+}
+
+#[test]
+fn a_value_inside_quotes_of_a_shell_command_is_named_with_what_to_write_instead() {
+    assert_eq!(
+        in_shell("[\"echo \\\"{{ steps.p.output }}\\\"\"]"),
+        [
+            "w.toml:12:17: `{{ steps.p.output }}` is inside double quotes of a shell command, where what it holds would run: leave the quotes out, as `{{ steps.p.output }}` is quoted when it is put in, or hand it over with `env = { P = \"{{ steps.p.output }}\" }` and write `\"$P\"`"
+        ]
+    );
+    assert_eq!(
+        in_shell("[\"cat <<EOF\\n{{ inputs.topic }}\\nEOF\"]"),
+        [
+            "w.toml:12:21: `{{ inputs.topic }}` is in a here document of a shell command, where what it holds would run: hand it over with `env = { TOPIC = \"{{ inputs.topic }}\" }` and write `\"$TOPIC\"`, without quoting its end"
+        ]
+    );
+    // The elements are one text: what one opens, another closes.
+    let split = in_shell("[\"echo 'a\", \"{{ inputs.topic }}'\"]");
+    assert!(split.len() == 1 && split[0].contains("`{{ inputs.topic }}` is inside single quotes"), "{split:?}");
+    let script = in_shell("['sh', '-c', '{{ inputs.topic }}']");
+    assert!(script.len() == 1 && script[0].contains("`sh -c 'echo \"$1\"' sh {{ inputs.topic }}`"), "{script:?}");
+}
+
+#[test]
+fn a_shell_command_is_followed_through_every_way_that_its_template_may_go() {
+    let refused = |argv: &str, why: &str| {
+        let said = in_shell(argv);
+        let place = format!("w.toml:12:{}: ", "argv = ".len() + argv.find("{{").unwrap() + 1);
+        assert!(said.len() == 1 && said[0].starts_with(&place) && said[0].contains(why), "{argv}: {said:?}");
+    };
+    refused("['echo {% if inputs.topic %}\"{% endif %}{{ inputs.topic }}']", "inside double quotes");
+    refused("['{% for x in [1, 2] %}{{ inputs.topic }} \"{% endfor %}']", "inside double quotes");
+    refused("['{% for x in [1] %}{% if x %}{% break %}{% endif %}\"{% endfor %} {{ inputs.topic }}']", "double");
+    refused("['echo \\ {{- inputs.topic }}']", "after a backslash");
+    // A template loses the line break at its end.
+    refused("[\"{# x #}# a comment\\n\", '{{ inputs.topic }}']", "in a comment");
+    refused("['{% for x in [1, 2] %}$(echo {% endfor %}{{ inputs.topic }}']", "cannot be told after a loop");
+    for accepted in [
+        "['echo {{ inputs.topic }} | tr a b > \"$HOME/x\"']",
+        "['{{ inputs.topic }}', 'x']",
+        "['echo {% for x in [1, 2] %}\"$HOME\" {{ inputs.topic }}{% else %}none{% endfor %}']",
+        "['{% set quoted %}\"{{ inputs.topic }}\"{% endset %}echo {{ quoted }}']",
+        "['echo {% raw %}\"{{ no value }}\"{% endraw %} {{ inputs.topic }}']",
+        "['echo {# it is\" #}{{ inputs.topic }}']",
+        "['sh', '-c', \"'echo \\\"$1\\\"'\", 'sh', '{{ inputs.topic }}']",
+    ] {
+        assert_eq!(in_shell(accepted), Vec::<String>::new(), "{accepted}");
+    }
+    // There is no shell, so there are no quotes.
+    let plain = "id = \"w\"\nname = \"W\"\ninputs = [{ name = \"a\" }]\n[[steps]]\nid = \"c\"\nkind = \"command\"\nargv = ['echo', '\"{{ inputs.a }}\"']\n";
+    assert_eq!(mistakes(Kind::Workflow, plain, &[]), Vec::<String>::new());
 }

@@ -71,4 +71,25 @@ impl Event {
     pub fn work(&self) -> Option<&Arc<Work>> {
         if let Self::AttemptStarted(started) = self { started.work.as_ref() } else { None }
     }
+
+    /// The step's id, where the event names it.
+    pub(in crate::core) fn step(&self) -> Option<&str> {
+        match self {
+            Self::AttemptStarted(started) => Some(&started.step),
+            Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
+                Some(step)
+            }
+            _ => None,
+        }
+    }
+
+    /// The child workflow that declares the step, where the event names it.
+    pub(in crate::core) fn workflow(&self) -> Option<&str> {
+        match self {
+            Self::AttemptStarted(started) => started.workflow.as_deref(),
+            Self::GateOpened(gate) => gate.workflow.as_deref(),
+            Self::CallAdopted { workflow, .. } => workflow.as_deref(),
+            _ => None,
+        }
+    }
 }

@@ -78,6 +78,9 @@ pub struct ReviewBody {
     /// The JSON Schema that an edit must fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+    /// The form that the output answers: it was taken up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<Field>>,
     /// The checks that the output fails, in the words of the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,

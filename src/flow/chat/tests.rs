@@ -92,6 +92,7 @@ impl World {
         let want = Arc::clone(&self.wants.calls[0]);
         self.add(Event::AttemptStarted(Started {
             key: want.key.clone(),
+            workflow: None,
             step: want.step.clone(),
             attempt: self.run.call(&want.key).map_or(1, Call::next_attempt),
             fingerprint: want.fingerprint.clone(),

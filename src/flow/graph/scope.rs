@@ -17,15 +17,15 @@ use super::view;
 use crate::core::actor::Actor;
 use crate::core::call::CallStatus;
 use crate::core::event::{Event, FlowDecision};
-use crate::core::failure::{Failure, FailureClass};
-use crate::core::fingerprint::Fingerprint;
+use crate::core::failure::Failure;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::step::{Join, OnFailure};
-use crate::core::template::from_json;
+use crate::core::template::{Expr, from_json};
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::memo::Source;
+use crate::flow::mistake::Mistake;
 use crate::flow::names::{Names, seen};
 use crate::flow::plan::{Doing, Node, Plan};
 use crate::flow::work::{condition, eval};
@@ -275,7 +275,7 @@ impl Scope {
             if let Err(stop) = self.open(node, at, names, evaluation) {
                 return match stop {
                     Stop::Skipped(because) => self.skip(node, at, because, evaluation),
-                    Stop::Failed(failure) => self.fail(node, at, failure, evaluation),
+                    Stop::Failed(mistake) => self.fail(node, at, &mistake, evaluation),
                 };
             }
         }
@@ -311,7 +311,8 @@ impl Scope {
                 }
                 other => {
                     let message = format!("`for_each` of `{}` is not a list but {}", node.step.id, kind_of(&other));
-                    return Err(Stop::Failed(Failure::new(FailureClass::Definition, message)));
+                    let source = list.as_ref().ok().map(Expr::source);
+                    return Err(Stop::Failed(Mistake::saying("for_each", source, message)));
                 }
             },
             None => Vec::new(),
@@ -526,15 +527,15 @@ impl Scope {
     }
 
     /// The step itself does not work out: its condition or its list.
-    fn fail(&mut self, node: &Node, at: usize, failure: Failure, evaluation: &mut Evaluation<'_>) {
+    fn fail(&mut self, node: &Node, at: usize, mistake: &Mistake, evaluation: &mut Evaluation<'_>) {
         let key = self.base(node);
-        let fingerprint = Fingerprint::of_bytes(failure.message.as_bytes());
+        let failure = mistake.failure().clone();
         if evaluation.run.call(&key).is_none_or(|call| call.status != CallStatus::Failed) {
             evaluation.note(Event::CallFailed {
                 call: None,
                 key: key.clone(),
                 step: node.step.id.clone(),
-                fingerprint,
+                fingerprint: mistake.identity(),
                 error: failure.clone(),
                 by: Actor::Flow,
             });
@@ -559,16 +560,16 @@ impl Scope {
 /// Why a step has no slots.
 enum Stop {
     Skipped(String),
-    Failed(Failure),
+    Failed(Mistake),
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+impl From<Mistake> for Stop {
+    fn from(mistake: Mistake) -> Self {
+        Self::Failed(mistake)
     }
 }
 
-fn source(expr: &crate::flow::plan::Parsed<crate::core::template::Expr>) -> String {
+fn source(expr: &crate::flow::plan::Parsed<Expr>) -> String {
     expr.as_ref().map_or_else(ToString::to_string, |expr| expr.source().to_owned())
 }
 

@@ -256,6 +256,7 @@ impl Turn<'_> {
                     history,
                     before: self.before,
                     key,
+                    workflow: self.plan.workflow.as_deref(),
                     node: self.node,
                     names,
                     item: self.item,

@@ -124,7 +124,7 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: 
     let output = match output {
         Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run).value()) {
             Ok(output) => from_json(&output),
-            Err(failure) => return Seen::failed(None, failure),
+            Err(mistake) => return Seen::failed(None, mistake.into()),
         },
         None => scope.last_view().map_or_else(none, output_of),
     };
@@ -223,7 +223,7 @@ pub fn switch(
                 return Seen { stamp: stamp(to), ..Seen::accepted(Value::from(to.clone()), 0) };
             }
             Ok(false) => {}
-            Err(failure) => return Seen::failed(None, failure),
+            Err(mistake) => return Seen::failed(None, mistake.into()),
         }
     }
     evaluation.decide(key.clone(), FlowDecision::Switch, json!({ "case": "default", "to": default }), || {

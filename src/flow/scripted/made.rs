@@ -173,6 +173,7 @@ impl Made {
             _ => {
                 let asked = Asked {
                     key: &self.key,
+                    workflow: None,
                     node,
                     names: &self.names,
                     item: None,

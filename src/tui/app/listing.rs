@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::desk::Desk;
 use crate::catalog::{Catalog, Entry, Source};
-use crate::core::ports::HistoryQuery;
+use crate::core::ports::{HistoryQuery, Learned};
 use crate::core::run::Status;
 use crate::engine::Engine;
 use crate::tui::message::Message;
@@ -57,7 +57,6 @@ impl Desk {
 fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
     let query = HistoryQuery { task: Some(entry.id.clone()), limit: LAST_RUNS, ..HistoryQuery::default() };
     let runs = engine.history(&query).unwrap_or_default();
-    let learned = engine.learned(Some(&entry.id)).unwrap_or_default();
     // What is shipped was checked when it was built.
     let mistakes = if entry.source == Source::Builtin { Vec::new() } else { catalog.check(entry) };
     TaskRow {
@@ -68,9 +67,21 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
         source: source(entry),
         trusted: entry.is_trusted(),
         errors: mistakes.iter().map(ToString::to_string).collect(),
-        learned: learned.into_iter().map(|learned| learned.lesson.text).collect(),
+        learned: learned(catalog, entry, engine),
         runs: runs.into_iter().map(|run| (run.title, run.created_at)).collect(),
     }
+}
+
+/// What a run of it would heed, by step; of a step of a child workflow, with the child's id.
+fn learned(catalog: &Catalog, entry: &Entry, engine: &Engine) -> Vec<String> {
+    let mut lines = Vec::new();
+    for id in std::iter::once(entry.id.as_str()).chain(catalog.children(&entry.id)) {
+        for Learned { lesson, .. } in engine.learned(Some(id)).unwrap_or_default() {
+            let of = if id == entry.id { String::new() } else { format!("{id} / ") };
+            lines.push(format!("{of}{}: {}", lesson.step, lesson.text));
+        }
+    }
+    lines
 }
 
 fn source(entry: &Entry) -> String {

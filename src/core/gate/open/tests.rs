@@ -45,7 +45,7 @@ fn gate(call: Option<ToolCallId>, kind: GateFor) -> Gate {
             (GateBody::Approval(body), vec![Answer::Approve, Answer::Deny])
         }
     };
-    Gate { key: key(), call, attempt: 1, version: 0, body, allowed }
+    Gate { key: key(), workflow: None, call, attempt: 1, version: 0, body, allowed }
 }
 
 /// A run whose model is in the middle of an attempt.

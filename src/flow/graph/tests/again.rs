@@ -297,3 +297,33 @@ fn a_summary_that_fails_fails_its_call_and_can_be_taken_up() {
     sim.decide("b.summary", What::Again { model: None });
     assert_eq!(sim.body(), "TWO");
 }
+
+/// The failures that the flow has noted of a call, by their messages.
+fn failed(sim: &Sim, key: &str) -> Vec<String> {
+    let failures = sim.journal.iter().filter_map(|event| match event {
+        Event::CallFailed { key: failed, error, .. } if failed.to_string() == key => Some(error.message.clone()),
+        _ => None,
+    });
+    failures.collect()
+}
+
+#[test]
+fn a_template_that_does_not_work_out_fails_once_and_again_when_what_it_is_made_from_changes() {
+    let steps = json!([
+        prompt("a", "x", &json!({ "review": "always" })),
+        prompt("b", "{{ steps.a.output.x }} {{ steps.a.output.y }}", &json!({ "on_failure": "continue" })),
+        prompt("c", "wait", &json!({ "review": "always" })),
+    ]);
+    let mut sim = Sim::new(workflow(&steps), json!({}));
+    sim.decide("a", What::Edit { output: json!({ "z": 1 }), accept: true });
+    let first = failed(&sim, "b");
+    assert!(first.len() == 1 && first[0].contains("steps.a.output.x"), "{first:?}");
+    // A session that is opened again does not say so again.
+    sim.settle(&[]);
+    assert_eq!(failed(&sim, "b").len(), 1);
+    // What a person reads is what is wrong now.
+    sim.decide("a", What::Reopen);
+    sim.decide("a", What::Edit { output: json!({ "x": 1 }), accept: true });
+    let then = failed(&sim, "b");
+    assert!(then.len() == 2 && then[1].contains("steps.a.output.y"), "{then:?}");
+}

@@ -174,6 +174,7 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
                 let Work::Transform { value, .. } = &*want.work else { panic!("{want:?}") };
                 let started = Started {
                     key: want.key.clone(),
+                    workflow: None,
                     step: want.step.clone(),
                     attempt,
                     fingerprint: want.fingerprint.clone(),

@@ -240,7 +240,7 @@ fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
         }
         GateFor::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
     };
-    let gate = Gate { call: None, key: "push".parse().unwrap(), attempt: 1, version: 0, body, allowed };
+    let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
@@ -253,6 +253,7 @@ fn chat(documents: u32) -> Interface {
         .then(Event::GateOpened(Gate {
             call: None,
             key: "reply#0".parse().unwrap(),
+            workflow: None,
             attempt: 1,
             version: 1,
             body: GateBody::Input(InputBody::Message {

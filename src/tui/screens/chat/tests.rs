@@ -26,6 +26,7 @@ fn asks() -> Story {
     story.start("reply#0", 1, None).finish("reply#0", 1, reply).accept("reply#0", 1).then(Event::GateOpened(Gate {
         call: None,
         key: "reply#0".parse().unwrap(),
+        workflow: None,
         attempt: 1,
         version: 1,
         body: GateBody::Input(InputBody::Message {

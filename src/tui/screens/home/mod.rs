@@ -47,7 +47,7 @@ pub struct TaskRow {
     pub trusted: bool,
     /// What is wrong with it, each with its place.
     pub errors: Vec<String>,
-    /// What was learned for it.
+    /// What was learned for it, a line each: the step and what to heed.
     pub learned: Vec<String>,
     /// Its last runs, newest first: title and when.
     pub runs: Vec<(String, DateTime<Utc>)>,

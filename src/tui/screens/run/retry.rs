@@ -6,13 +6,14 @@ use ratatui::text::{Line, Span};
 use super::layer::Over;
 use super::rows::{Row, RowId};
 use super::{Note, RunScreen};
-use crate::core::call::CallStatus;
+use crate::core::call::{Call, CallStatus};
 use crate::core::decide::What;
 use crate::core::event::Scope;
 use crate::core::gate::{Answer, Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::step::Does;
+use crate::core::step_name::StepName;
 use crate::core::task::Body;
 use crate::core::work::Work;
 use crate::tui::canvas::SeenGate;
@@ -131,8 +132,8 @@ impl Retry {
 
 /// The other calls of the step that are under way or under review.
 fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
-    let Some(step) = run.call(key).map(|call| &call.step) else { return Vec::new() };
-    let calls = run.calls.values().filter(|call| call.key != *key && call.step == *step);
+    let Some(of) = run.call(key).map(Call::of) else { return Vec::new() };
+    let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
     calls
         .filter_map(|call| {
             let review = call.gate().filter(|gate| gate.kind() == GateFor::Review);
@@ -217,23 +218,25 @@ impl RunScreen {
         let row = self.selected_row()?;
         match &row.id {
             RowId::Call(key) => {
-                let step = self.run.call(key).map_or_else(|| key.step(), |call| &call.step);
-                self.is_prompt(step).then(|| key.clone())
+                let of = self.run.call(key).map_or(StepName { workflow: None, step: key.step() }, Call::of);
+                self.is_prompt(of).then(|| key.clone())
             }
-            RowId::Step(id) => self.is_prompt(id).then(|| Key::plain(id.clone())),
+            RowId::Step(id) => self.is_prompt(StepName { workflow: None, step: id }).then(|| Key::plain(id.clone())),
             RowId::Group(_) | RowId::Result => None,
         }
     }
 
-    fn is_prompt(&self, step: &str) -> bool {
-        let declared = self.task.as_deref().and_then(|task| match &task.body {
-            Body::Workflow(workflow) => workflow.all_steps().into_iter().find(|declared| declared.id == step),
+    fn is_prompt(&self, of: StepName<'_>) -> bool {
+        // Of a child's steps only their calls tell.
+        let own = self.task.as_deref().filter(|_| of.workflow.is_none());
+        let declared = own.and_then(|task| match &task.body {
+            Body::Workflow(workflow) => workflow.all_steps().into_iter().find(|declared| declared.id == of.step),
             Body::Instruct(_) => None,
         });
         match declared {
             Some(declared) => matches!(declared.does, Does::Prompt(_)),
             None => {
-                self.run.calls.values().filter(|call| call.step == step).any(|call| {
+                self.run.calls.values().filter(|call| call.of() == of).any(|call| {
                     matches!(call.newest().and_then(|attempt| attempt.work.as_deref()), Some(Work::Prompt(_)))
                 })
             }

@@ -12,6 +12,7 @@ use crate::core::gate::GateFor;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::step::{Does, Step};
+use crate::core::step_name::StepName;
 use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
 
@@ -54,15 +55,15 @@ const MANY: usize = 6;
 
 /// Folds the calls of a list that wait for a review with the same output into the first of them.
 pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
-    let mut first: HashMap<(&str, &Value), usize> = HashMap::new();
-    let mut waiting: HashMap<&str, usize> = HashMap::new();
+    let mut first: HashMap<(StepName<'_>, &Value), usize> = HashMap::new();
+    let mut waiting: HashMap<StepName<'_>, usize> = HashMap::new();
     let output = |row: &Row| {
         let RowId::Call(key) = &row.id else { return None };
         let call = run.call(key)?;
         call.item.as_ref()?;
         call.gate().filter(|gate| gate.kind() == GateFor::Review)?;
         let (.., output) = call.output()?;
-        Some((key.clone(), call.step.as_str(), &**output))
+        Some((key.clone(), call.of(), &**output))
     };
     for (_, step, _) in rows.iter().filter_map(output) {
         *waiting.entry(step).or_default() += 1;

@@ -302,7 +302,8 @@ fn skipping_asks_first() {
 #[test]
 fn the_exact_prompt_marks_what_was_learned() {
     let mut story = poem();
-    story.run.learned = vec![crate::core::event::Lesson { step: "write".to_owned(), text: "No rhymes".to_owned() }];
+    story.run.learned =
+        vec![crate::core::event::Lesson { workflow: None, step: "write".to_owned(), text: "No rhymes".to_owned() }];
     let mut screen = open(story);
     press(&mut screen, &["p"]);
     let picture = look(&mut screen, (80, 24));

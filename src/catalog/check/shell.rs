@@ -1,0 +1,196 @@
+//! Values in the text of a shell command: they may be put in where the shell reads words, and nowhere else.
+//!
+//! A template may say one text or another (`{% if %}`, `{% for %}`), so what is followed is every state in which the shell
+//! may be at a place ([`crate::core::shell`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::decode::Draft;
+use crate::core::diagnostic::Report;
+use crate::core::names::Part as Name;
+use crate::core::names::in_text;
+use crate::core::pieces::{Part, parts};
+use crate::core::shell::{Misplaced, Shell};
+use crate::core::template::Text;
+
+/// So many states of the shell are followed at one place.
+const MOST: usize = 200;
+/// So often a loop is followed.
+const ROUNDS: usize = 8;
+
+/// Notes every value that is put where it would be read as shell text.
+pub(super) fn check(draft: &Draft, report: &Report) {
+    for argv in &draft.notes.shells {
+        let mut walk = Walk { states: BTreeSet::from([Shell::default()]), ..Walk::default() };
+        for text in argv {
+            walk.element(&text.value);
+            for (offset, (value, why)) in std::mem::take(&mut walk.found) {
+                let offset = text.offset_in_file(offset);
+                report.error_at(&text.place.source, offset, said(why, &value));
+            }
+            walk.text(" ");
+        }
+    }
+}
+
+/// A command being followed.
+#[derive(Default)]
+struct Walk {
+    states: BTreeSet<Shell>,
+    /// The states at which a loop was left, and at which its body was begun again.
+    left: BTreeSet<Shell>,
+    again: BTreeSet<Shell>,
+    /// The values that may not be where they are, by where they begin.
+    found: BTreeMap<usize, (String, Misplaced)>,
+}
+
+impl Walk {
+    /// An element of `argv`.
+    fn element(&mut self, source: &str) {
+        match Text::parse(source) {
+            Ok(Text::Plain(text)) => self.text(&text),
+            Ok(Text::Single(_)) => {
+                let begins = source.find("{{").unwrap_or_default();
+                self.value(source.trim(), begins);
+            }
+            Ok(Text::Mixed(_)) => match parts(source) {
+                Ok(parts) => self.parts(&parts),
+                Err(_) => self.lose("statements of the template"),
+            },
+            // It is a mistake of its own.
+            Err(_) => self.lose("a template that does not parse"),
+        }
+    }
+
+    fn parts(&mut self, parts: &[Part<'_>]) {
+        for part in parts {
+            match part {
+                Part::Text(text) => self.text(text),
+                Part::Value(source, offset) => self.value(source, *offset),
+                Part::Choice(ways) => {
+                    let before = std::mem::take(&mut self.states);
+                    let mut after = BTreeSet::new();
+                    for way in ways {
+                        self.states.clone_from(&before);
+                        self.parts(way);
+                        after.append(&mut self.states);
+                    }
+                    self.states = after;
+                }
+                Part::Loop(body, otherwise) => self.repeat(body, otherwise),
+                Part::Break => self.left.append(&mut self.states),
+                Part::Continue => self.again.append(&mut self.states),
+            }
+            if self.states.len() > MOST {
+                self.lose("so many ways through the template");
+            }
+        }
+    }
+
+    fn repeat(&mut self, body: &[Part<'_>], otherwise: &[Part<'_>]) {
+        let (left, again) = (std::mem::take(&mut self.left), std::mem::take(&mut self.again));
+        let before = self.states.clone();
+        self.parts(otherwise);
+        let mut after = std::mem::replace(&mut self.states, before.clone());
+        let mut known = before;
+        for round in 0.. {
+            self.parts(body);
+            self.states.append(&mut self.again);
+            self.states.retain(|state| known.insert(state.clone()));
+            if self.states.is_empty() {
+                break;
+            }
+            if round == ROUNDS {
+                self.lose("a loop of the template that does not close what it opens");
+                known.append(&mut self.states);
+                break;
+            }
+        }
+        after.append(&mut known);
+        after.append(&mut self.left);
+        self.states = after;
+        (self.left, self.again) = (left, again);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.each(|state| state.text(text));
+    }
+
+    fn lose(&mut self, why: &'static str) {
+        self.each(|state| state.lose(why));
+    }
+
+    fn value(&mut self, source: &str, offset: usize) {
+        let mut wrong = None;
+        self.each(|state| wrong = wrong.max(state.value().err()));
+        if let Some(why) = wrong {
+            self.found.entry(offset).or_insert_with(|| (source.to_owned(), why));
+        }
+    }
+
+    fn each(&mut self, mut change: impl FnMut(&mut Shell)) {
+        let states = std::mem::take(&mut self.states);
+        self.states = states
+            .into_iter()
+            .map(|mut state| {
+                change(&mut state);
+                state
+            })
+            .collect();
+    }
+}
+
+/// What is wrong, and what to write instead.
+fn said(why: Misplaced, value: &str) -> String {
+    let name = variable(value);
+    let variable = format!("hand it over with `env = {{ {name} = \"{value}\" }}` and write `\"${name}\"`");
+    let bare = format!("leave the quotes out, as `{value}` is quoted when it is put in, or {variable}");
+    let (place, instead) = match why {
+        Misplaced::DoubleQuotes => ("inside double quotes of a shell command", bare),
+        Misplaced::SingleQuotes => ("inside single quotes of a shell command", bare),
+        Misplaced::Backticks => {
+            ("inside backticks of a shell command", format!("write `$(…)` in their place, or {variable}"))
+        }
+        Misplaced::HereDocument => {
+            ("in a here document of a shell command", format!("{variable}, without quoting its end"))
+        }
+        Misplaced::Comment => ("in a comment of a shell command", "leave the comment out".to_owned()),
+        Misplaced::Backslash => ("right after a backslash in a shell command", "leave the backslash out".to_owned()),
+        Misplaced::Dollar => ("right after `$` in a shell command", variable),
+        Misplaced::Braces => ("inside `${…}` in a shell command", variable),
+        Misplaced::Arithmetic => ("inside arithmetic of a shell command", variable),
+        Misplaced::Evaluated => {
+            ("in a command that reads its words as shell text once more (`eval`, `trap` and the like)", variable)
+        }
+        Misplaced::Script => (
+            "in the script that a shell is given",
+            format!("hand it over as a parameter, `sh -c 'echo \"$1\"' sh {value}`, or {variable}"),
+        ),
+        Misplaced::Unnamed => ("in a command whose name is a value itself", "write the command's name".to_owned()),
+        Misplaced::Unclear(what) => {
+            return format!(
+                "whether `{value}` is quoted here cannot be told after {what} in a shell command; {variable}"
+            );
+        }
+    };
+    format!("`{value}` is {place}, where what it holds would run: {instead}")
+}
+
+/// A name for the variable that hands a value over: the last word that names it.
+fn variable(value: &str) -> String {
+    let chains = in_text(value);
+    let mut words = chains.first().into_iter().flat_map(|chain| {
+        let parts = chain.parts.iter().filter_map(|part| match part {
+            Name::Name(name) => Some(name.as_str()),
+            Name::Item => None,
+        });
+        std::iter::once(chain.root.as_str()).chain(parts)
+    });
+    let word = words.rfind(|word| !matches!(*word, "output" | "outputs" | "steps" | "inputs" | "state"));
+    let name: String = word
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect();
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) { name } else { "VALUE".to_owned() }
+}

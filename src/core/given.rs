@@ -1,0 +1,70 @@
+//! What a person gives as the output of a call: one rule for every way to give it. An answer, an edit, an edit that is
+//! accepted, the result of an effect whose outcome was not known, and what waits to be accepted are held to the same.
+
+use serde_json::Value;
+
+use super::call::Call;
+use super::gate::{Answer, Gate, GateFor};
+use super::work::Work;
+use super::{form, schema};
+
+impl Work {
+    /// A value that a person gives as the output, in its proper form.
+    ///
+    /// # Errors
+    /// Why it cannot be the output.
+    pub fn take(&self, value: &Value) -> Result<Value, String> {
+        match self {
+            Self::Ask { fields, .. } => form::fill(fields, value)
+                .map_err(|problems| format!("is no answer to the form: {}", problems.join("; "))),
+            _ => fits(self.schema(), value),
+        }
+    }
+}
+
+fn fits(wanted: Option<&Value>, value: &Value) -> Result<Value, String> {
+    match wanted.map(|wanted| schema::validate(wanted, value)) {
+        Some(Err(problem)) => Err(format!("does not fit its schema: {problem}")),
+        Some(Ok(())) | None => Ok(value.clone()),
+    }
+}
+
+/// Whether a gate takes an answer.
+pub(super) fn takes(call: &Call, gate: &Gate, answer: Answer) -> bool {
+    // Version 0.1.0 did not say that a form which was taken up again takes an answer.
+    let form = || gate.kind() == GateFor::Review && form_of(call, gate).is_some();
+    gate.allows(answer) || (answer == Answer::Answer && form())
+}
+
+/// The work of the attempt that a gate is about, where it is a form.
+fn form_of<'a>(call: &'a Call, gate: &Gate) -> Option<&'a Work> {
+    call.attempt(gate.attempt)?.work.as_deref().filter(|work| matches!(work, Work::Ask { .. }))
+}
+
+/// Whether what waits for a review may stand as it is. Of an answer to a form that is not known before: version 0.1.0 took
+/// any edit of one.
+///
+/// # Errors
+/// Why it may not.
+pub fn acceptable(call: &Call, gate: &Gate) -> Result<(), String> {
+    let versions = call.attempt(gate.attempt).map(|attempt| attempt.versions.as_slice()).unwrap_or_default();
+    match (form_of(call, gate), versions.get(gate.version.saturating_sub(1) as usize)) {
+        (Some(form), Some(version)) => form.take(&version.output).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+/// The output that a person gives for the attempt that a gate is about, in its proper form.
+///
+/// # Errors
+/// Why it cannot be the output.
+pub(super) fn given(call: &Call, gate: &Gate, value: &Value) -> Result<Value, String> {
+    // What a tool call gives is no output of the call.
+    if gate.call.is_some() {
+        return Ok(value.clone());
+    }
+    match call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref()) {
+        Some(work) => work.take(value),
+        None => fits(gate.schema(), value),
+    }
+}

@@ -1,0 +1,468 @@
+//! Where in the text of a shell command a value may be put in.
+//!
+//! A value is quoted as it is put in ([`super::template::Text::render_shell`]). That holds where the shell reads words. Inside
+//! quotes, a here document or a comment, or where a command reads its words as shell text once more, the quotes of the value
+//! mean something else, and what a model wrote would run. This follows the text as far as it must to know which of
+//! both is at hand: what is open, the word being read, and the command that it is of. It promises to accept nothing that
+//! `sh`, dash or bash would read as shell text; where it cannot follow, it says so and accepts nothing more. It runs
+//! nothing, and it does not judge whether a command is right.
+
+mod command;
+
+use self::command::{Command, Hard};
+
+/// Why a value may not be put in at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Misplaced {
+    /// Between `"` and `"`.
+    DoubleQuotes,
+    /// Between `'` and `'`, or `$'` and `'`.
+    SingleQuotes,
+    /// Between `` ` `` and `` ` ``.
+    Backticks,
+    /// In the text of a here document, or in the word that ends it.
+    HereDocument,
+    /// After `#`.
+    Comment,
+    /// Right after a backslash.
+    Backslash,
+    /// Right after `$`.
+    Dollar,
+    /// In `${…}`.
+    Braces,
+    /// In `$((…))`, `((…))` or an index.
+    Arithmetic,
+    /// In the words of a command that reads them as shell text: `eval`, `trap`.
+    Evaluated,
+    /// As the script of `sh -c`.
+    Script,
+    /// In a command whose name is a value itself.
+    Unnamed,
+    /// What is before it cannot be followed: this.
+    Unclear(&'static str),
+}
+
+/// How far the text of a shell command has been read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shell {
+    /// What is open, from the outside in. The first is the command as a whole.
+    open: Vec<Open>,
+    /// The beginning of something that the next character decides.
+    begun: Begun,
+    /// Set once the text cannot be followed any more.
+    lost: Option<&'static str>,
+}
+
+/// Something that a later character closes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Open {
+    /// Commands: the whole, or what stands between `(` and `)`.
+    Code(Code),
+    Double,
+    Single,
+    /// `$'…'`: where a backslash counts, as bash has it.
+    Dollar,
+    Backtick,
+    /// `${…}`, inside double quotes or not.
+    Brace {
+        quoted: bool,
+    },
+    /// `$((…))`, `((…))`, with so many `(` open.
+    Arithmetic(u32),
+    Comment,
+    /// The text of a here document, with the line as far as it was read.
+    Here {
+        document: Document,
+        line: String,
+    },
+}
+
+/// Commands, one after another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Code {
+    /// It ends with `)`.
+    closes: bool,
+    /// It is no part of a word: `(…)`.
+    alone: bool,
+    command: Command,
+    /// Here documents whose text begins with the next line.
+    documents: Vec<Document>,
+}
+
+/// A here document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Document {
+    /// The line that ends it.
+    end: String,
+    /// Tabs before that line do not count: `<<-`.
+    tabs: bool,
+    /// No part of that word was quoted: a backslash counts in the text.
+    expands: bool,
+}
+
+/// The beginning of something that the next character decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Begun {
+    #[default]
+    Nothing,
+    /// `\`.
+    Escape,
+    /// `$`.
+    Dollar,
+    /// `$(`.
+    DollarParen,
+    /// `(`.
+    Paren,
+    /// `<`.
+    Less,
+    /// `>`.
+    More,
+    /// `&`.
+    And,
+    /// `<<`.
+    Here,
+    /// The word after `<<`; the quote that is open in it, and whether anything of it was read.
+    End { document: Document, quote: Option<char>, read: bool },
+}
+
+impl Default for Shell {
+    fn default() -> Self {
+        Self { open: vec![Open::Code(Code::default())], begun: Begun::Nothing, lost: None }
+    }
+}
+
+impl Shell {
+    /// Reads text that the definition wrote.
+    pub fn text(&mut self, text: &str) {
+        for c in text.chars() {
+            if self.lost.is_some() {
+                return;
+            }
+            self.read(c);
+        }
+    }
+
+    /// Gives up: nothing after this is accepted.
+    pub fn lose(&mut self, why: &'static str) {
+        *self = Self { lost: self.lost.or(Some(why)), ..Self::default() };
+    }
+
+    /// Reads a value that is put in, quoted.
+    ///
+    /// # Errors
+    /// When it may not be put in here: why.
+    pub fn value(&mut self) -> Result<(), Misplaced> {
+        match std::mem::take(&mut self.begun) {
+            Begun::Escape => return Err(Misplaced::Backslash),
+            Begun::Dollar if !matches!(self.open.last(), Some(Open::Double)) => return Err(Misplaced::Dollar),
+            Begun::Here | Begun::End { .. } => {
+                self.lose("the end of a here document is a value");
+                return Err(Misplaced::HereDocument);
+            }
+            Begun::DollarParen => self.open_code(false),
+            Begun::Paren => self.open_code(true),
+            Begun::And => self.end_command(),
+            Begun::Nothing | Begun::Dollar | Begun::Less | Begun::More => {}
+        }
+        if let Some(why) = self.lost {
+            return Err(Misplaced::Unclear(why));
+        }
+        match self.open.last() {
+            Some(Open::Double) => return Err(Misplaced::DoubleQuotes),
+            Some(Open::Single | Open::Dollar) => return Err(Misplaced::SingleQuotes),
+            Some(Open::Backtick) => return Err(Misplaced::Backticks),
+            Some(Open::Brace { .. }) => return Err(Misplaced::Braces),
+            Some(Open::Comment) => return Err(Misplaced::Comment),
+            Some(Open::Here { .. }) => return Err(Misplaced::HereDocument),
+            _ => {}
+        }
+        // What a command inside gives may be read once more by what is around it.
+        for open in &self.open {
+            match open {
+                Open::Arithmetic(_) => return Err(Misplaced::Arithmetic),
+                Open::Code(code) => code.command.takes_value()?,
+                _ => {}
+            }
+        }
+        if let Some(code) = self.code() {
+            code.command.value();
+        }
+        Ok(())
+    }
+
+    /// The commands in which the text is, quotes aside.
+    fn code(&mut self) -> Option<&mut Code> {
+        self.open.iter_mut().rev().find_map(|open| match open {
+            Open::Code(code) => Some(code),
+            _ => None,
+        })
+    }
+
+    fn open_code(&mut self, alone: bool) {
+        self.open.push(Open::Code(Code { closes: true, alone, ..Code::default() }));
+    }
+
+    /// Something that is not known before the command runs becomes a part of the word.
+    fn expands(&mut self) {
+        if let Some(code) = self.code() {
+            code.command.expansion();
+        }
+    }
+
+    fn letter(&mut self, c: char, quoted: bool) {
+        if let Some(code) = self.code() {
+            code.command.letter(c, quoted);
+        }
+    }
+
+    fn end_word(&mut self) {
+        let inside = self.open.len() > 1;
+        let Some(code) = self.code() else { return };
+        match code.command.end_word() {
+            Some(Hard::Case) if inside => self.lose("a `case` inside `(…)`"),
+            Some(Hard::Test) => self.lose("`[[ … ]]`; write `[ … ]`"),
+            Some(Hard::Case) | None => {}
+        }
+    }
+
+    fn end_command(&mut self) {
+        self.end_word();
+        if let Some(code) = self.code() {
+            code.command = Command::default();
+        }
+    }
+
+    fn read(&mut self, c: char) {
+        match std::mem::take(&mut self.begun) {
+            Begun::Nothing => self.plain(c),
+            Begun::Escape => self.escaped(c),
+            Begun::Dollar => self.after_dollar(c),
+            Begun::DollarParen | Begun::Paren if c == '(' => self.open.push(Open::Arithmetic(2)),
+            begun @ (Begun::DollarParen | Begun::Paren) => {
+                self.open_code(begun == Begun::Paren);
+                self.plain(c);
+            }
+            Begun::Less => match c {
+                '<' => self.begun = Begun::Here,
+                '(' => self.open_code(false),
+                '&' | '>' => {}
+                _ => self.plain(c),
+            },
+            Begun::More => match c {
+                '(' => self.open_code(false),
+                '>' | '&' | '|' => {}
+                _ => self.plain(c),
+            },
+            // `&>` is a redirection where bash reads it.
+            Begun::And if c == '>' => self.begun = Begun::More,
+            Begun::And => {
+                self.end_command();
+                self.plain(c);
+            }
+            // `<<<` is followed by a word like any other.
+            Begun::Here if c == '<' => {}
+            Begun::Here => {
+                let document = Document { tabs: c == '-', expands: true, ..Document::default() };
+                self.begun = Begun::End { document, quote: None, read: false };
+                if c != '-' {
+                    self.read(c);
+                }
+            }
+            Begun::End { document, quote, read } => self.end_of_document(c, document, quote, read),
+        }
+    }
+
+    fn escaped(&mut self, c: char) {
+        match self.open.last() {
+            // dash has no such quotes, and ends them here.
+            Some(Open::Dollar) if c == '\'' => self.lose("a quote inside `$'…'`"),
+            Some(Open::Code(_)) if c != '\n' => self.letter(c, true),
+            Some(Open::Double) => self.letter(c, true),
+            _ => {}
+        }
+    }
+
+    fn after_dollar(&mut self, c: char) {
+        let quoted = matches!(self.open.last(), Some(Open::Double));
+        self.expands();
+        match c {
+            '(' => self.begun = Begun::DollarParen,
+            '{' => self
+                .open
+                .push(Open::Brace { quoted: quoted || matches!(self.open.last(), Some(Open::Brace { quoted: true })) }),
+            '[' => self.lose("`$[…]`"),
+            '\'' if !quoted => self.open.push(Open::Dollar),
+            _ => self.plain(c),
+        }
+    }
+
+    fn end_of_document(&mut self, c: char, mut document: Document, quote: Option<char>, read: bool) {
+        let mut then = quote;
+        match (quote, c) {
+            (Some(open), _) if c == open => then = None,
+            (Some(_), '\n') | (None, '\\' | '$' | '`') => {
+                return self.lose("the end of a here document that is no plain word");
+            }
+            (None, ' ' | '\t') if !read => {}
+            (None, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => {
+                if !read {
+                    return self.lose("a here document without an end");
+                }
+                if let Some(code) = self.code() {
+                    code.documents.push(document);
+                }
+                return self.plain(c);
+            }
+            (None, '\'' | '"') => {
+                then = Some(c);
+                document.expands = false;
+            }
+            _ => document.end.push(c),
+        }
+        let read = read || !matches!((quote, c), (None, ' ' | '\t'));
+        self.begun = Begun::End { document, quote: then, read };
+    }
+
+    fn plain(&mut self, c: char) {
+        match self.open.last_mut() {
+            Some(Open::Code(_)) | None => self.in_code(c),
+            Some(Open::Double) => match c {
+                '"' => drop(self.open.pop()),
+                '\\' => self.begun = Begun::Escape,
+                '$' => self.begun = Begun::Dollar,
+                '`' => self.backtick(),
+                _ => self.letter(c, true),
+            },
+            Some(Open::Single) => match c {
+                '\'' => drop(self.open.pop()),
+                _ => self.letter(c, true),
+            },
+            Some(Open::Dollar) => match c {
+                '\'' => drop(self.open.pop()),
+                '\\' => self.begun = Begun::Escape,
+                _ => {}
+            },
+            Some(Open::Backtick) => match c {
+                '`' => drop(self.open.pop()),
+                '\\' => self.begun = Begun::Escape,
+                _ => {}
+            },
+            Some(Open::Brace { quoted }) => match c {
+                '}' => drop(self.open.pop()),
+                '\\' => self.begun = Begun::Escape,
+                '$' => self.begun = Begun::Dollar,
+                '`' => self.backtick(),
+                // Shells differ in what such a quote means.
+                '"' | '\'' if *quoted => self.lose("a quote inside `\"${…}\"`"),
+                '"' => self.open.push(Open::Double),
+                '\'' => self.open.push(Open::Single),
+                _ => {}
+            },
+            Some(Open::Arithmetic(depth)) => match c {
+                '(' => *depth += 1,
+                ')' if *depth > 1 => *depth -= 1,
+                ')' => drop(self.open.pop()),
+                '$' => self.begun = Begun::Dollar,
+                // It may as well be a command in two pairs of parentheses.
+                '"' | '\'' | '`' | '#' | '\\' => self.lose("quotes inside `((…))`"),
+                _ => {}
+            },
+            Some(Open::Comment) if c == '\n' => {
+                self.open.pop();
+                self.in_code(c);
+            }
+            Some(Open::Comment) => {}
+            Some(Open::Here { document, line }) => {
+                if c != '\n' {
+                    line.push(c);
+                    return;
+                }
+                let read = if document.tabs { line.trim_start_matches('\t') } else { line.as_str() };
+                if read == document.end {
+                    self.open.pop();
+                    self.next_document();
+                } else if document.expands && line.ends_with('\\') {
+                    self.lose("a line of a here document that ends with a backslash");
+                } else {
+                    line.clear();
+                }
+            }
+        }
+    }
+
+    fn backtick(&mut self) {
+        self.expands();
+        self.open.push(Open::Backtick);
+    }
+
+    fn in_code(&mut self, c: char) {
+        let in_word = self.code().is_some_and(|code| code.command.in_word());
+        match c {
+            '\\' => self.begun = Begun::Escape,
+            '\'' => self.quote(Open::Single),
+            '"' => self.quote(Open::Double),
+            '`' => self.backtick(),
+            '$' => self.begun = Begun::Dollar,
+            '#' if !in_word => self.open.push(Open::Comment),
+            '\n' => {
+                self.end_command();
+                let waits = |open: &Open| matches!(open, Open::Code(code) if !code.documents.is_empty());
+                if self.open.iter().rev().skip(1).any(waits) {
+                    self.lose("a line break inside `(…)` in the line of a here document");
+                } else {
+                    self.next_document();
+                }
+            }
+            ';' | '|' => self.end_command(),
+            '&' => self.begun = Begun::And,
+            '<' | '>' => {
+                self.end_word();
+                self.begun = if c == '<' { Begun::Less } else { Begun::More };
+            }
+            '(' => {
+                self.end_word();
+                self.begun = Begun::Paren;
+            }
+            ')' => self.close_code(),
+            ' ' | '\t' => self.end_word(),
+            _ => self.letter(c, false),
+        }
+    }
+
+    fn quote(&mut self, open: Open) {
+        if let Some(code) = self.code() {
+            code.command.quote();
+        }
+        self.open.push(open);
+    }
+
+    fn close_code(&mut self) {
+        self.end_command();
+        match self.open.last() {
+            Some(Open::Code(code)) if code.closes && !code.documents.is_empty() => {
+                self.lose("a here document without its text before `)`");
+            }
+            Some(Open::Code(code)) if code.closes => {
+                let alone = code.alone;
+                self.open.pop();
+                // What comes after `(…)` is no word of a command before it: after `f()` it is the command.
+                if alone && let Some(code) = self.code() {
+                    code.command = Command::default();
+                }
+            }
+            // A pattern of a `case`.
+            _ => {}
+        }
+    }
+
+    fn next_document(&mut self) {
+        let Some(code) = self.code() else { return };
+        if !code.documents.is_empty() {
+            let document = code.documents.remove(0);
+            self.open.push(Open::Here { document, line: String::new() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
