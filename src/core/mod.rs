@@ -7,6 +7,7 @@
 pub mod call;
 pub mod code;
 pub mod decide;
+pub mod description;
 pub mod diagnostic;
 pub mod document;
 pub mod event;
