@@ -89,11 +89,11 @@ fn an_approval_shows_its_argv_and_wants_yes_in_full() {
          argv = [\"echo\", \"made\", \"{{ steps.who.output.count }}\"]\n",
     );
     let mut terminal = Terminal::start(&home, &["run", "go"], &[]);
-    terminal.wait_for("count");
+    terminal.wait_for("\n> ");
     terminal.type_in("many\n");
     terminal.wait_for("That will not do");
     terminal.type_in("3\n");
-    terminal.wait_for("    echo\r\n      made\r\n      3");
+    terminal.wait_for("      echo\r\n      made\r\n      3");
     terminal.wait_for("yes/no >");
     terminal.type_in("a\n");
     terminal.wait_for("`yes` or `no` in full");
@@ -187,6 +187,30 @@ fn a_program_that_asks_while_it_runs_is_answered_at_the_terminal() {
 }
 
 #[test]
+fn an_answer_to_a_question_that_is_gone_is_not_given_to_the_next_one() {
+    let home = Home::new();
+    home.write(
+        "workflows/twice/workflow.toml",
+        "id = \"twice\"\nname = \"Twice\"\n\n[[steps]]\nid = \"go\"\nkind = \"command\"\napprove = \"never\"\n\
+         argv = [\"sh\", \"-c\", \"\"\"read start; echo '{\"ask\": {\"name\": \"first\"}}'; read answer; \
+         echo '{\"ask\": {\"name\": \"second\"}}'; read answer; echo got $answer\"\"\"]\n",
+    );
+    let mut terminal = Terminal::start(&home, &["run", "twice"], &[]);
+    terminal.wait_for("a form to fill in: first");
+    terminal.wait_for("> ");
+    // Somebody else is faster, and the program asks something else.
+    let answer = home.run(["review", "last", "go", "--answer", r#"{"first":"theirs"}"#, "--review", "stop"]);
+    assert!(answer.out.contains("second"), "{answer:?}");
+    terminal.type_in("mine\n");
+    terminal.wait_for("something else is asked now");
+    terminal.wait_for("a form to fill in: second");
+    terminal.wait_for("> ");
+    terminal.type_in("two\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert!(terminal.shown().contains("got {\"second\":\"two\"}"), "{}", terminal.shown());
+}
+
+#[test]
 fn a_question_mark_explains_the_words_and_an_instruction_may_follow_r_at_once() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &POEM, &[]);
@@ -217,4 +241,44 @@ fn an_editor_that_leaves_nothing_changes_nothing() {
     terminal.wait_for("saved empty");
     terminal.wait_for(ASKS);
     assert_eq!(home.call("write[0]")["attempts"][0]["versions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_typed_before_an_answer_is_there_does_not_accept_it() {
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["run", "poem", "-i", "stanzas=1"], &[]);
+    terminal.type_in("the sea\na\na\n");
+    terminal.wait_for("(divide)");
+    terminal.wait_for("typed before this question");
+    terminal.wait_for(ASKS);
+    terminal.type_in("q\n");
+    assert_eq!(terminal.exit(), 3, "{}", terminal.shown());
+    assert_eq!(home.show("last")["inputs"]["topic"], "the sea");
+    assert_eq!(home.call("divide")["status"], "review");
+}
+
+#[test]
+fn what_is_typed_before_an_effect_was_shown_does_not_allow_it() {
+    let home = Home::new();
+    home.write(
+        "workflows/go/workflow.toml",
+        "id = \"go\"\nname = \"Go\"\n\n[[inputs]]\nname = \"count\"\n\n[[steps]]\nid = \"make\"\nkind = \"command\"\n\
+         argv = [\"touch\", \"made-{{ inputs.count }}\"]\n\n[[steps]]\nid = \"ask\"\nkind = \"ask\"\n[[steps.fields]]\n\
+         name = \"mood\"\n",
+    );
+    let mut terminal = Terminal::start(&home, &["run", "go"], &[]);
+    terminal.type_in("3\nyes\nyes\nglad\n");
+    terminal.wait_for("made-3");
+    terminal.wait_for("typed before this question");
+    terminal.wait_for("yes/no >");
+    assert!(!home.path().join("made-3").exists(), "it ran before anybody had seen it");
+    // What is typed at the question counts, and what is typed ahead of the next one does not.
+    terminal.type_in("yes\nglad\n");
+    terminal.wait_for("mood");
+    terminal.wait_for("typed before this question");
+    terminal.wait_for("> ");
+    terminal.type_in("calm\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert!(home.path().join("made-3").exists());
+    assert_eq!(home.call("ask")["standing"]["output"]["mood"], "calm");
 }

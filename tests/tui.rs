@@ -145,7 +145,8 @@ fn a_command_runs_only_once_it_is_allowed_as_it_was_shown() {
     screen.wait_for("write[0]");
     screen.wait_for("2 waiting");
     screen.press("A");
-    screen.wait_for("argv[0]  tee");
+    screen.wait_for("This will run");
+    screen.wait_for("tee");
     screen.wait_for("Y allow");
     // The key that accepts a review says nothing here.
     screen.press("a");

@@ -1,6 +1,6 @@
 //! Before the first call to a provider that was only found, by its key or its port, a person agrees to it.
 
-use super::line::read_line;
+use super::line::{forget_typed, read_line};
 use super::problem::Problem;
 use super::{App, out};
 use crate::core::code::ErrorCode;
@@ -52,6 +52,7 @@ async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
         )));
     }
     out::say(&format!("{model} would answer, because {why}. What you give and what it answers goes there."));
+    forget_typed();
     loop {
         match read_line("Use it? yes/no > ").await.as_deref().map(str::trim) {
             Some("yes") => break,

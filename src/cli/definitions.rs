@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::{NewKind, Place};
-use super::line::read_line;
+use super::line::{forget_typed, read_line};
 use super::out::counted;
 use super::problem::{Exit, Problem};
 use super::{App, out};
@@ -130,6 +130,7 @@ pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
 }
 
 async fn agreed(name: &str) -> Result<bool, Problem> {
+    forget_typed();
     loop {
         match read_line(&format!("Trust {name} as it is? yes/no > ")).await.as_deref().map(str::trim) {
             Some("yes") => return Ok(true),

@@ -374,7 +374,11 @@ impl Drive<'_> {
         let answered = ask(&mut asker, &place, &mut self.teller, &self.run, gate).await;
         match answered {
             Ok(Answered::Decide(what)) => {
-                self.decide(gate, what).await?;
+                if self.asks_otherwise(gate)? {
+                    out::say("nothing changed: something else is asked now");
+                } else {
+                    self.decide(gate, what).await?;
+                }
                 Ok(None)
             }
             Ok(Answered::DecideStale(what)) => {
@@ -399,6 +403,14 @@ impl Drive<'_> {
                 Ok(Some(Exit::Interrupted))
             }
         }
+    }
+
+    /// Whether the same attempt waits with something else than was shown: its numbers would not tell.
+    fn asks_otherwise(&self, shown: &Gate) -> Result<bool, Problem> {
+        let now = self.engine.load(self.run.id)?;
+        let gate = now.call(&shown.key).and_then(|call| call.gates.of(shown.call));
+        let same = |now: &&Gate| (now.attempt, now.version) == (shown.attempt, shown.version);
+        Ok(gate.filter(same).is_some_and(|now| now != shown))
     }
 
     // ---- conversations -------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 //! Files that a person asked for: results in a folder, exports, and texts on their way through an editor.
-//! Written whole or not at all, for their owner alone; names from outside stay inside their folder.
+//! New ones are for their owner alone; names from outside stay inside their folder.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,30 +10,17 @@ use crate::core::code::ErrorCode;
 use crate::core::run::Run;
 use crate::engine::private_folder;
 use crate::export;
+use crate::export::file::Existing;
 
 /// The longest text that is read as an input or an edit.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// Writes a file by rename.
+/// Writes a file that the person named; see [`export::file`].
 ///
 /// # Errors
 /// As the system says, with the file's name.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let unfinished = path.with_file_name(format!(
-        ".{}.{}.unfinished",
-        path.file_name().unwrap_or_default().to_string_lossy(),
-        std::process::id()
-    ));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&unfinished, path));
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&unfinished);
+    export::file::write(path, bytes, Existing::Replace).map_err(|error| {
         Problem::refused(ErrorCode::PathRefused, format!("{} cannot be written: {error}", path.display()))
     })
 }

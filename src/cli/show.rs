@@ -29,7 +29,8 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
 
 fn told(run: &Run) -> String {
     let mut text = format!("{} ({})\n", visible(&run.title, false), run.task);
-    let reason = run.paused.map(|reason| format!(", {}", reason.name().replace('_', " "))).unwrap_or_default();
+    let paused = if run.seen_status() == Status::Paused { "" } else { "paused: " };
+    let reason = run.paused.map(|reason| format!(", {paused}{}", reason.name().replace('_', " "))).unwrap_or_default();
     let at = run.created_at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M");
     text.put(format_args!("run {}: {}{reason}; begun {at} by {}\n", run.id.short(), run.seen_status().name(), run.by));
     if run.newer {
@@ -73,7 +74,12 @@ fn told(run: &Run) -> String {
         text.put(format_args!("\nit failed ({}): {}\n", error.class, error.message));
     }
     match run.status {
-        _ if run.gates() > 0 => text.put(format_args!("\n{}", waits::told(run))),
+        _ if run.gates() > 0 => {
+            text.put(format_args!("\n{}", waits::told(run)));
+            if run.status == Status::Paused {
+                text.put(format_args!("  to have the rest go on: stepwell resume {}\n", run.id.short()));
+            }
+        }
         Status::Failed | Status::Paused => text.put(format_args!("\nto go on: stepwell resume {}\n", run.id.short())),
         _ => {}
     }

@@ -4,6 +4,7 @@ use super::out::Put as _;
 use serde_json::{Map, Value, json};
 
 use super::out::quoted;
+use crate::core::description::Description;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
 use crate::core::run::Run;
@@ -47,7 +48,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             text
         }
         GateBody::Approval(approval) => {
-            format!("may it do this?\n{}", indented(&super::line::work_told(&approval.work, &run.cwd)))
+            format!("may it do this?\n{}", indented(Description::of(&approval.work, run).text().data()))
         }
         GateBody::Input(input) if run.kind == Kind::Instruct => {
             let asked = input.text();

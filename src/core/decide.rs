@@ -38,6 +38,10 @@ pub struct Decision {
     /// The version that was seen; `None`: whichever is newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// The newest event about the call that was seen: the same attempt may come to ask for something else. `None`:
+    /// whatever has happened since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// What is decided.
     #[serde(flatten)]
     pub what: What,
@@ -47,14 +51,14 @@ impl Decision {
     /// About a call, whatever waits there now.
     #[must_use]
     pub fn new(key: Key, what: What) -> Self {
-        Self { key, call: None, attempt: None, version: None, what }
+        Self { key, call: None, attempt: None, version: None, seq: None, what }
     }
 
     /// About a gate as it was seen.
     #[must_use]
     pub fn about(gate: &Gate, what: What) -> Self {
         let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-        Self { key: gate.key.clone(), call: gate.call, attempt, version, what }
+        Self { call: gate.call, attempt, version, ..Self::new(gate.key.clone(), what) }
     }
 }
 
@@ -207,7 +211,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         _ => {}
     }
     let gate = gate_of(run, call, decision.call)?;
-    seen(gate, decision)?;
+    seen(call, gate, decision)?;
     let answer = decision.what.answer();
     let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
     if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
@@ -395,7 +399,7 @@ fn is_message(gate: &Gate) -> bool {
     gate.call.is_none() && gate.kind() == GateFor::Input
 }
 
-fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
+fn seen(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
     {
@@ -411,6 +415,10 @@ fn seen(gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
             ErrorCode::StaleView,
             format!("version {version} of `{}` was seen, but version {} waits now", gate.key, gate.version),
         );
+    }
+    if decision.seq.is_some_and(|seq| seq != call.seq) {
+        let message = format!("`{}` has changed since it was seen: look again", gate.key);
+        return Refusal::because(ErrorCode::StaleView, message);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod call;
 pub mod code;
 pub mod decide;
+pub mod description;
 pub mod diagnostic;
 pub mod document;
 pub mod event;

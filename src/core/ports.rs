@@ -154,7 +154,7 @@ pub struct RunRow {
     pub kind: Kind,
     /// What the person reads.
     pub title: String,
-    /// As the journal has it: a run whose process died still says `running` here.
+    /// As the journal has it: a run whose process died still says `running` here, until [`Status::shown`] is asked.
     pub status: Status,
     /// When it was created.
     pub created_at: DateTime<Utc>,

@@ -61,11 +61,48 @@ impl Status {
         }
     }
 
+    /// The status that a person is shown, on every screen and in every list, of a run that stands at this one in its
+    /// journal. What a person has to do comes first: a run with something that they can answer is waiting, even if
+    /// something else in it was broken off, unless it is at work or over.
+    #[must_use]
+    pub fn shown(self, facts: Facts) -> Self {
+        match self {
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Waiting => self,
+            Self::Running if facts.driven && !facts.only_asks => Self::Running,
+            Self::Running | Self::Paused if facts.gates > 0 => Self::Waiting,
+            Self::Running if facts.driven => Self::Running,
+            Self::Running | Self::Paused => Self::Paused,
+        }
+    }
+
+    /// What a journal may say of a run that is shown at one of `wanted`.
+    #[must_use]
+    pub fn kept_as(wanted: &[Self]) -> Vec<Self> {
+        let may_be_shown = |kept: &Self| {
+            let shown = |gates, driven| kept.shown(Facts { gates, driven, only_asks: false });
+            [(0, false), (0, true), (1, false), (1, true)]
+                .iter()
+                .any(|(gates, driven)| wanted.contains(&shown(*gates, *driven)))
+        };
+        Self::ALL.into_iter().filter(may_be_shown).collect()
+    }
+
     /// Whether it is over, unless a person takes it up again.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
+}
+
+/// What the status that is shown depends on besides the one in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// How many gates are open.
+    pub gates: usize,
+    /// All that is under way is programs that wait for an answer; see [`Run::only_asks`].
+    pub only_asks: bool,
+    /// A process drives the run.
+    pub driven: bool,
 }
 
 /// One message of a conversation, as it is shown.
@@ -410,10 +447,10 @@ impl Run {
         self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
     }
 
-    /// The status as a person sees it.
+    /// The status as a person sees it; one that says `running` is driven.
     #[must_use]
     pub fn seen_status(&self) -> Status {
-        if self.status == Status::Running && self.only_asks() { Status::Waiting } else { self.status }
+        self.status.shown(Facts { gates: self.open_gates, only_asks: self.only_asks(), driven: true })
     }
 }
 
@@ -433,4 +470,39 @@ fn names(named: &Key, source: &Key) -> bool {
         && source[outer.len()].id == last.id
         && (last.item.is_none() || last.item == source[outer.len()].item)
         && (last.iteration.is_none() || last.iteration == source[outer.len()].iteration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_has_to_do_comes_first() {
+        use Status::{Cancelled, Completed, Failed, Paused, Running, Waiting};
+        // In the journal; then, of a run with no gate and with two: driven, nobody drives it.
+        let table = [
+            (Running, [Running, Paused], [Running, Waiting]),
+            (Waiting, [Waiting, Waiting], [Waiting, Waiting]),
+            (Paused, [Paused, Paused], [Waiting, Waiting]),
+            (Completed, [Completed, Completed], [Completed, Completed]),
+            (Failed, [Failed, Failed], [Failed, Failed]),
+            (Cancelled, [Cancelled, Cancelled], [Cancelled, Cancelled]),
+        ];
+        assert_eq!(table.map(|(kept, ..)| kept), Status::ALL);
+        for (kept, none, two) in table {
+            for (gates, shown) in [(0, none), (2, two)] {
+                for (driven, shown) in [(true, shown[0]), (false, shown[1])] {
+                    let facts = Facts { gates, driven, only_asks: false };
+                    assert_eq!(kept.shown(facts), shown, "{kept:?} {facts:?}");
+                    // What is shown is shown again as it is, whoever looks at it.
+                    assert_eq!(shown.shown(facts), if shown == Running && !driven { Paused } else { shown });
+                    assert!(Status::kept_as(&[shown]).contains(&kept), "{kept:?} is not looked for as {shown:?}");
+                }
+            }
+        }
+        // Programs that all wait for an answer are driven, and wait.
+        assert_eq!(Running.shown(Facts { gates: 1, driven: true, only_asks: true }), Waiting);
+        assert_eq!(Status::kept_as(&[Completed]), [Completed]);
+        assert_eq!(Status::kept_as(&[Running]), [Running]);
+    }
 }

@@ -50,7 +50,7 @@ use crate::core::pinned::Pinned;
 use crate::core::ports::{
     Append, Clock, HistoryQuery, Journal, JournalError, Performer, RunRow, Secrets, Stands, StateFolder, Writer,
 };
-use crate::core::run::{Run, Status};
+use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
 
@@ -236,16 +236,36 @@ impl Engine {
         self.drive_of(run).is_some() || is_driven(&self.shared.ports.state, run)
     }
 
-    /// Runs, newest first. Those whose driver died are `paused` here.
+    /// Runs, newest first, at the status that a person is shown; see [`Status::shown`].
     ///
     /// # Errors
     /// When the store cannot be used.
     pub fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
+        let kept = Status::kept_as(&query.statuses);
+        if kept.iter().all(|status| status.is_over()) {
+            return self.listed(query);
+        }
+        // What a run is shown at is not in its row alone: so many rows are read as it takes to fill the page.
+        let most = if query.limit == 0 { 50 } else { query.limit };
+        let mut page = HistoryQuery { statuses: kept, limit: query.offset + most, offset: 0, ..query.clone() };
+        let mut found = Vec::new();
+        loop {
+            let rows = self.listed(&page)?;
+            let last = rows.len() < page.limit;
+            found.extend(rows.into_iter().filter(|row| query.statuses.contains(&row.status)));
+            if last || found.len() >= query.offset + most {
+                return Ok(found.into_iter().skip(query.offset).take(most).collect());
+            }
+            page.offset += page.limit;
+        }
+    }
+
+    /// Rows at the status that a person is shown, of runs that the journal has at those of the query.
+    fn listed(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
         let mut rows = self.shared.ports.journal.history(query)?;
         for row in &mut rows {
-            if row.status == Status::Running && !self.is_driven(row.run) {
-                row.status = if row.waiting > 0 { Status::Waiting } else { Status::Paused };
-            }
+            let driven = row.status == Status::Running && self.is_driven(row.run);
+            row.status = row.status.shown(Facts { gates: row.waiting as usize, only_asks: false, driven });
         }
         Ok(rows)
     }

@@ -152,7 +152,7 @@ impl Page {
             "Task `{}`, run `{}`, {}, started {created} by {} in `{}`. {} tokens, {:.4} USD.",
             run.task,
             run.id,
-            run.status.name(),
+            run.seen_status().name(),
             visible(run.by.as_str(), false),
             visible(&run.cwd.to_string_lossy(), false),
             run.usage.tokens(),

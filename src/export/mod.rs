@@ -2,9 +2,10 @@
 //!
 //! Promises: pure functions of the folded run; JSON is the raw data and the same object as `show --json`; in every other
 //! format text from outside is made visible first and can neither run, nor load, nor calculate anything where the file
-//! is opened. May not: read files, the journal or the configuration.
+//! is opened. May not: read files, the journal or the configuration. What is written lands by [`file`] alone.
 
 mod csv;
+pub mod file;
 mod html;
 pub mod json;
 mod markdown;
@@ -153,7 +154,7 @@ fn result(run: &Run) -> Result<crate::core::run::RunResult, ExportError> {
             let (_, newest) = run.documents.get("result")?.newest()?;
             Some(crate::core::run::RunResult { title: newest.title.clone(), body: newest.body.clone() })
         })
-        .ok_or_else(|| ExportError::NoResult { run: run.id.short(), status: run.status.name() })
+        .ok_or_else(|| ExportError::NoResult { run: run.id.short(), status: run.seen_status().name() })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a view paints on, and what it tells of the frame: where the mouse finds what, where the caret is, how far a
-//! pane scrolls, and which gate was on screen. `update` gets that back, so that a key answers only what was seen.
+//! pane scrolls, and which content and gate were on screen. `update` gets that back, so that a key answers only what
+//! was seen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -7,12 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::commands::Id;
+use super::shown::{ContentId, SeenGate};
 use super::text::{fit, width};
 use super::theme::Theme;
-use crate::core::gate::{Gate, GateFor};
-use crate::core::id::RunId;
-use crate::core::key::Key;
-use crate::core::tool_call::ToolCallId;
 
 /// Something that a click or the wheel can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,32 +44,6 @@ impl Extent {
     }
 }
 
-/// A gate as it was on screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenGate {
-    /// The run.
-    pub run: RunId,
-    /// The call.
-    pub key: Key,
-    /// The tool call of its attempt.
-    pub call: Option<ToolCallId>,
-    /// What it waits for.
-    pub kind: GateFor,
-    /// The attempt.
-    pub attempt: u32,
-    /// The version.
-    pub version: u32,
-}
-
-impl SeenGate {
-    /// A gate of a run.
-    #[must_use]
-    pub fn of(run: RunId, gate: &Gate) -> Self {
-        let (key, call) = (gate.key.clone(), gate.call);
-        Self { run, key, call, kind: gate.kind(), attempt: gate.attempt, version: gate.version }
-    }
-}
-
 /// What the last frame showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -83,11 +55,30 @@ pub struct Seen {
     pub output: Extent,
     /// The list.
     pub list: Extent,
-    /// The gate that was shown.
+    /// What the text in that pane is of.
+    pub content: Option<ContentId>,
+    /// What the selected row of the list is.
+    pub row: Option<ContentId>,
+    /// The gate that was shown with it.
     pub gate: Option<SeenGate>,
 }
 
 impl Seen {
+    /// Whether something was on screen: the text of it or, where there is no room for a text, its row.
+    #[must_use]
+    pub fn shows(&self, id: &ContentId) -> bool {
+        match &self.content {
+            Some(content) => content == id,
+            None => self.row.as_ref().is_some_and(|row| row.same_subject(id)),
+        }
+    }
+
+    /// As [`Seen::shows`], however far the same thing has changed since.
+    #[must_use]
+    pub fn shows_subject(&self, id: &ContentId) -> bool {
+        self.content.as_ref().or(self.row.as_ref()).is_some_and(|seen| seen.same_subject(id))
+    }
+
     /// What lies at a place.
     #[must_use]
     pub fn at(&self, place: Position) -> Option<Hit> {

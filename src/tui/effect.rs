@@ -25,6 +25,7 @@ use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
+use crate::tui::shown::SeenGate;
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +83,8 @@ pub enum Go {
     Run(RunId),
     /// A run, at a call.
     Call(RunId, Key),
+    /// A run, at what waits there: its output is edited, as it was on screen.
+    Edit(SeenGate),
     /// The next open run.
     NextRun,
     /// The form to start this run's task again.

@@ -22,6 +22,7 @@ pub mod message;
 pub mod osc;
 pub mod runtime;
 pub mod screens;
+pub mod shown;
 pub mod situation;
 pub mod terminal;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::usage::Usage;
+use crate::export::{self, file::Existing};
 
 /// As much as a trial lets a model say, should it not be broken off in time: some refuse to be asked for less.
 const TRIAL_TOKENS: u32 = 16;
@@ -133,26 +134,12 @@ async fn answers(models: &dyn Models, name: &str) -> Result<(), String> {
     }
 }
 
-/// Writes a file by rename, where a link leads to, with the permissions that it has.
+/// Writes the config, where a link leads to; its folder is made when it is not there.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    if let Some(folder) = target.parent() {
+    if let Some(folder) = export::file::target(file)?.parent() {
         crate::engine::private_folder(folder)?;
     }
-    let mode = std::fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode());
-    let beside = target.with_extension(format!("toml.{}", std::process::id()));
-    let written = (|| {
-        let mut new = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        std::fs::rename(&beside, &target)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
+    export::file::write(file, text.as_bytes(), Existing::Replace)
 }
 
 #[cfg(test)]

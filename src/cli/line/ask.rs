@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::keyboard::{Asker, Away};
-use super::{Teller, form, review};
+use super::keyboard::{Asker, Away, forget_typed};
+use super::{Teller, form, pager, review};
 use crate::cli::{out, waits};
 use crate::core::decide::What;
 use crate::core::gate::{Gate, GateBody, GateFor, InputBody};
@@ -48,13 +48,20 @@ pub async fn ask(
         return review::ask(asker, place, teller, run, gate).await;
     }
     // What a conversation asks has been shown as it came.
-    if !(run.kind == Kind::Instruct && gate.kind() == GateFor::Input) {
-        out::say(&format!("\n-- {}: {}", gate.name(), waits::about(run, gate)));
+    let talks = run.kind == Kind::Instruct;
+    if !(talks && gate.kind() == GateFor::Input) {
+        pager::show(&format!("\n-- {}: {}", gate.name(), waits::about(run, gate))).await;
+        asker.signals.forget_interrupts().await;
     }
+    if let GateBody::Input(input) = &gate.body
+        && talks
+    {
+        missing(input);
+    }
+    forget_typed();
     match &gate.body {
         GateBody::Approval(_) => approval(asker).await,
-        GateBody::Input(input) if run.kind == Kind::Instruct => {
-            missing(input);
+        GateBody::Input(_) if talks => {
             Ok(Answered::Decide(What::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
         }
         GateBody::Input(input) => {
@@ -77,6 +84,7 @@ pub async fn ask(
 /// # Errors
 /// When the person went away.
 pub async fn further(asker: &mut Asker<'_>) -> Result<Option<String>, Away> {
+    forget_typed();
     match asker.line("\nanything to change? (an empty line ends) > ").await {
         Ok(line) if line.trim().is_empty() => Ok(None),
         Ok(line) => Ok(Some(line)),

@@ -1,6 +1,7 @@
 //! What a person types, a line at a time, and the signals that reach the program meanwhile.
 
-use std::io::{self, BufRead as _};
+use std::io::{self, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -59,19 +60,48 @@ impl Signals {
     }
 }
 
+/// What was read beyond the line that was asked for.
+static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The next line, without its end. `None`: there is nothing more to read.
+fn next_line() -> Option<String> {
+    let mut typed = TYPED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut piece = [0; 4096];
+    let line: Vec<u8> = loop {
+        if let Some(end) = typed.iter().position(|byte| *byte == b'\n') {
+            break typed.drain(..=end).collect();
+        }
+        match rustix::io::read(io::stdin(), &mut piece) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(length @ 1..) => typed.extend(&piece[..length]),
+            Ok(0) | Err(_) if typed.is_empty() => return None,
+            Ok(_) | Err(_) => break std::mem::take(&mut *typed),
+        }
+    };
+    Some(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Forgets what was typed at a terminal before now: a question that decides something is answered by who has seen it.
+/// What comes through a pipe was not typed at a screen, and is kept.
+pub fn forget_typed() {
+    if !io::stdin().is_terminal() {
+        return;
+    }
+    let waits = rustix::io::ioctl_fionread(io::stdin()).unwrap_or_default() > 0;
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+    let kept = TYPED.try_lock().is_ok_and(|mut typed| !std::mem::take(&mut *typed).is_empty());
+    if waits || kept {
+        out::say("\n(what was typed before this question is not taken as its answer)");
+    }
+}
+
 /// Asks for a line. `None`: there is nothing more to read.
 pub async fn read_line(prompt: &str) -> Option<String> {
     out::tell(prompt);
     let (send, receive) = oneshot::channel();
     // A thread of its own: a read cannot be broken off, and must not hold up the end of the program.
     std::thread::spawn(move || {
-        let mut line = Vec::new();
-        let read = io::stdin().lock().read_until(b'\n', &mut line);
-        let line = read.is_ok_and(|length| length > 0).then(|| {
-            let line = String::from_utf8_lossy(&line);
-            line.trim_end_matches(['\n', '\r']).to_owned()
-        });
-        let _ = send.send(line);
+        let _ = send.send(next_line());
     });
     receive.await.ok().flatten()
 }

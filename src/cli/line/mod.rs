@@ -5,17 +5,17 @@ mod ask;
 mod editor;
 mod form;
 mod keyboard;
+mod pager;
 mod review;
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 pub use self::ask::{Answered, Place, ask, further};
 pub use self::form::fill;
-pub use self::keyboard::{Asker, Away, Signals, read_line};
+pub use self::keyboard::{Asker, Away, Signals, forget_typed, read_line};
 pub use self::review::read as read_edit;
 use super::out;
 use crate::core::actor::Actor;
@@ -27,7 +27,7 @@ use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
 use crate::core::run::Run;
 use crate::core::task::Body;
-use crate::core::text::{Untrusted, output_text, visible};
+use crate::core::text::{Untrusted, output_text};
 use crate::core::work::Work;
 
 /// Tells what happens in a run.
@@ -302,59 +302,4 @@ fn local(at: chrono::DateTime<chrono::Utc>) -> chrono::DateTime<chrono::Local> {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
-}
-
-/// An element of an argv, exactly: one that goes over several lines has a mark where each ends, and is set in.
-fn element(argument: &str) -> String {
-    visible(&argument.replace('\t', "␉").replace('\n', "␊\n        "), true).into_owned()
-}
-
-/// The exact work of an approval: argv one element a line, folder, names of the added environment, the beginning of
-/// stdin; of a request its method, address and body. `cwd` is where the run was started.
-#[must_use]
-pub fn work_told(work: &Work, cwd: &Path) -> String {
-    const BEGINNING: usize = 2000;
-    let beginning = |text: &str| {
-        let cut: String = text.chars().take(BEGINNING).collect();
-        let more = if cut.len() < text.len() {
-            format!("\n    … ({} bytes in all; `stepwell show RUN --events` has them)", text.len())
-        } else {
-            String::new()
-        };
-        format!("{}{more}", indented(&cut))
-    };
-    let mut lines = Vec::new();
-    match work {
-        Work::Command(command) => {
-            let through = if command.shell { "run through a shell" } else { "run" };
-            lines.push(format!("{through}:"));
-            lines.extend(command.argv.iter().map(|argument| format!("    {}", element(argument))));
-            lines.push(format!("in: {}", cwd.join(command.cwd.as_deref().unwrap_or_default()).display()));
-            if !command.env.is_empty() {
-                let names: Vec<&str> = command.env.keys().map(String::as_str).collect();
-                lines.push(format!("added to its environment: {}", names.join(", ")));
-            }
-            if !command.stdin.is_empty() {
-                lines.push(format!("stdin:\n{}", beginning(&command.stdin)));
-            }
-        }
-        Work::Http(request) => {
-            lines.push(format!("send: {} {}", request.method, request.url));
-            if !request.headers.is_empty() {
-                let names: Vec<&str> = request.headers.keys().map(String::as_str).collect();
-                lines.push(format!("headers: {}", names.join(", ")));
-            }
-            lines.extend(request.body.as_deref().map(|body| format!("body:\n{}", beginning(body))));
-        }
-        Work::Tool { tool, args } => {
-            lines.push(format!("call: {tool}"));
-            lines.push(beginning(output_text(args).data()));
-        }
-        Work::Prompt(prompt) => {
-            lines.push(format!("ask a model ({})", prompt.models.first().map_or("default", String::as_str)));
-            lines.extend(prompt.messages.last().map(|message| beginning(&message.text)));
-        }
-        Work::Ask { .. } | Work::Transform { .. } => {}
-    }
-    lines.join("\n")
 }

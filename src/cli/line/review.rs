@@ -3,14 +3,16 @@
 use serde_json::Value;
 
 use super::ask::{Answered, Place};
-use super::keyboard::{Asker, Away};
-use super::{Teller, editor};
+use super::keyboard::{Asker, Away, forget_typed};
+use super::{Teller, editor, pager};
 use crate::cli::diff;
 use crate::cli::out;
 use crate::core::call::Call;
 use crate::core::decide::What;
+use crate::core::description::Description;
 use crate::core::event::Scope;
 use crate::core::gate::{Answer, Gate};
+use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::schema;
 use crate::core::text::output_text;
@@ -44,6 +46,7 @@ pub async fn ask(
     }
     words.extend(["[p]rompt", "[?]", "[q]uit"]);
     let prompt = format!("\n{} > ", words.join("  "));
+    forget_typed();
     loop {
         let typed = asker.line(&prompt).await?;
         let allowed = |answer| gate.allows(answer);
@@ -58,6 +61,9 @@ pub async fn ask(
             "?" | "h" | "help" => out::say(&help(call, gate)),
             "a" | "accept" if allowed(Answer::Accept) => {
                 let fails = !gate.failed_checks().is_empty();
+                if fails {
+                    forget_typed();
+                }
                 if !fails || asker.yes_or_no("It fails a check. Accept it all the same? yes/no > ").await? {
                     return Ok(Answered::Decide(What::Accept));
                 }
@@ -73,7 +79,10 @@ pub async fn ask(
             }
             "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(What::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
-            "p" | "prompt" => show_prompt(run, call, gate),
+            "p" | "prompt" => {
+                pager::show(&asked(run, call, gate)).await;
+                asker.signals.forget_interrupts().await;
+            }
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these; `?` says what each does.")),
         }
@@ -213,16 +222,16 @@ fn compare(call: &Call, gate: &Gate) {
     }
 }
 
-fn show_prompt(run: &Run, call: &Call, gate: &Gate) {
+/// What was asked, exactly.
+fn asked(run: &Run, call: &Call, gate: &Gate) -> String {
     let work = call.attempt(gate.attempt).and_then(|attempt| attempt.work.as_deref());
     match work {
         Some(Work::Prompt(prompt)) => {
-            for message in &prompt.messages {
-                let role = format!("{:?}", message.role).to_lowercase();
-                out::say(&format!("\n[{role}]\n{}", message.text));
-            }
+            let role = |message: &Message| format!("{:?}", message.role).to_lowercase();
+            let told = |message: &Message| format!("\n[{}]\n{}", role(message), message.text);
+            prompt.messages.iter().map(told).collect::<Vec<_>>().join("\n")
         }
-        Some(other) => out::say(&super::work_told(other, &run.cwd)),
-        None => out::say("There was no work to be done: the value was computed."),
+        Some(other) => Description::of(other, run).text().data().to_owned(),
+        None => "There was no work to be done: the value was computed.".to_owned(),
     }
 }

@@ -370,7 +370,9 @@ impl Desk {
             }
             Errand::WriteFile { path, text } => {
                 let file = self.cwd.join(&path);
-                super::results::write_new(&file, text.data().as_bytes())?;
+                // A pipe may have a reader that takes its time.
+                let write = move || super::results::write_new(&file, text.data().as_bytes());
+                tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             Errand::Export { run, path } => self.export(run, path).await.map(Some),

@@ -13,12 +13,11 @@ use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
-use self::opening::Awaited;
+use self::opening::{Awaited, Wanted};
 use super::page::Page;
 use crate::core::decide::{Decision, What};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
-use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Hit, Seen};
@@ -44,8 +43,8 @@ pub struct Interface {
     ticket: Ticket,
     /// Keys that were pressed while something was awaited, for what has taken the screen.
     ahead: VecDeque<Message>,
-    /// The call that a run is to be opened at, once it is there.
-    wanted: Option<(RunId, Key)>,
+    /// Where a run is to be opened, once it is there.
+    wanted: Option<Wanted>,
     /// The folder that Stepwell was started in.
     here: PathBuf,
     zone: FixedOffset,
@@ -285,7 +284,7 @@ impl Interface {
         let mut effects = Vec::new();
         let mut shown = false;
         let last = self.stack.len() - 1;
-        let concerned = |page: &Page| page.run() == Some(run.id) || matches!(page, Page::Inbox(_));
+        let concerned = |page: &Page| page.hears_of(run.id);
         for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| concerned(page)) {
             let (more, changed) = page.update(Message::Run(Arc::clone(run)));
             effects.extend(more);
@@ -332,12 +331,16 @@ impl Interface {
         self.top_mut().update(Message::Failed(why))
     }
 
-    /// Selects the call that the visible run was opened for.
+    /// Selects the call that the visible run was opened for, and begins the edit that it was opened for.
     fn go_to_wanted(&mut self) {
         let shown = self.top().run();
-        let wanted = self.wanted.take_if(|(run, _)| Some(*run) == shown);
-        if let (Some((_, key)), Page::Run(screen)) = (wanted, self.top_mut()) {
+        let wanted = self.wanted.take_if(|wanted| Some(wanted.run) == shown);
+        if let (Some(Wanted { key, edit, .. }), Page::Run(screen)) = (wanted, self.top_mut()) {
             screen.go_to(&key);
+            // What was typed belongs to the editor: where it does not open, it is no command.
+            if edit.is_some_and(|gate| !screen.edit_seen(gate)) {
+                self.ahead.clear();
+            }
         }
     }
 }

@@ -107,6 +107,15 @@ impl Page {
         }
     }
 
+    /// Whether it shows something of that run, or may.
+    pub fn hears_of(&self, run: RunId) -> bool {
+        match self {
+            Self::Inbox(_) => true,
+            Self::Form(screen) => screen.answers() == Some(run),
+            _ => self.run() == Some(run),
+        }
+    }
+
     /// How often it looks at the clock, when time alone changes what it shows.
     pub fn ticks(&self) -> Option<Duration> {
         match self {

@@ -1,6 +1,5 @@
 //! What is done with results: compared, exported, taken along into the next task.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -13,6 +12,7 @@ use crate::core::run::Run;
 use crate::core::task::{Action, Kind as TaskKind, Task};
 use crate::core::text::Untrusted;
 use crate::engine::Engine;
+use crate::export::file::Existing;
 use crate::export::{self, Format, Scope};
 use crate::tui::diff::printed;
 use crate::tui::effect::{Effect, Opening};
@@ -120,15 +120,12 @@ fn talk(body: &Untrusted) -> Entry {
     Entry::new("Talk about it", super::starting::PLAIN_CHAT, Pick::Do(vec![open]))
 }
 
-/// Writes a text to a file that does not exist yet.
+/// Writes a text to what the person named; a file that exists is kept.
 pub fn write_new(file: &Path, bytes: &[u8]) -> Result<(), String> {
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-        file.write_all(bytes)?;
-        if !bytes.ends_with(b"\n") {
-            file.write_all(b"\n")?;
-        }
-        file.sync_all()
-    };
-    write().map_err(|error| format!("{} was not written: {error}", file.display()))
+    let mut bytes = bytes.to_vec();
+    if !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    let written = export::file::write(file, &bytes, Existing::Keep);
+    written.map_err(|error| format!("{} was not written: {error}", file.display()))
 }

@@ -3,17 +3,30 @@
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use serde_json::Value;
 
 use super::{Outcome, middle};
 use crate::core::decide::{Decision, What};
 use crate::core::event::Scope;
+use crate::core::gate::GateFor;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::secret::Secret;
-use crate::tui::canvas::{Canvas, SeenGate};
+use crate::core::usage::Budget;
+use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Change, Effect, Errand, Opening};
+use crate::tui::shown::SeenGate;
 use crate::tui::widgets::line::LineInput;
+
+/// Asks for the reason of a refusal.
+pub(crate) const WHY_NOT: &str = "Why not? (Enter refuses)";
+
+/// Asks for the result that work in doubt had.
+pub(crate) const WHAT_RESULT: &str = "What was its result? (JSON or text)";
+
+/// Asks for a higher budget.
+pub(crate) const WHAT_BUDGET: &str = "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)";
 
 /// What becomes of the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +39,10 @@ pub enum Then {
     Deny(SeenGate),
     /// The instruction for another attempt.
     Retry(SeenGate),
+    /// The result that work in doubt had.
+    Worked(SeenGate),
+    /// What a run may spend in all, and what it might so far.
+    Budget(SeenGate, Budget),
     /// The key of the provider that a call asks; it is not shown.
     Key(RunId, Key),
     /// The model that makes a call.
@@ -40,7 +57,7 @@ pub struct Ask {
     then: Then,
     /// How far an instruction reaches.
     pub(super) scope: Option<Scope>,
-    problem: Option<&'static str>,
+    problem: Option<String>,
 }
 
 impl Ask {
@@ -87,10 +104,18 @@ impl Ask {
                 Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed })
             }
             Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) => {
-                self.problem = Some("something has to stand here");
+                self.problem = Some("something has to stand here".to_owned());
                 return Outcome::stays();
             }
             Then::Deny(gate) => decision(gate, What::Deny { reason: typed }),
+            Then::Worked(gate) => decision(gate, What::Answer { value: worked(&typed) }),
+            Then::Budget(gate, before) => match raised(*before, &trimmed) {
+                Ok(budget) => decision(gate, What::Budget { budget }),
+                Err(problem) => {
+                    self.problem = Some(problem);
+                    return Outcome::stays();
+                }
+            },
             Then::Retry(gate) => {
                 decision(gate, What::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None })
             }
@@ -110,7 +135,7 @@ impl Ask {
         if inner.height < 2 {
             return;
         }
-        match (self.problem, self.scope) {
+        match (self.problem.as_deref(), self.scope) {
             (Some(problem), _) => canvas.text(below, problem, theme.failed),
             (None, Some(scope)) => {
                 let says = Span::styled("reaches: ", theme.muted);
@@ -140,6 +165,26 @@ fn reach(scope: Scope) -> &'static str {
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &SeenGate, what: What) -> Effect {
     let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-    let decision = Decision { key: gate.key.clone(), call: gate.call, attempt, version, what };
+    // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
+    let seq = (gate.kind != GateFor::Review).then_some(gate.seq);
+    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), what) };
     Effect::Change(Change::Decide(gate.run, decision))
+}
+
+/// What was typed as a result: JSON, else a text.
+pub(crate) fn worked(typed: &str) -> Value {
+    serde_json::from_str(typed).unwrap_or_else(|_| Value::String(typed.to_owned()))
+}
+
+/// The budget with what was typed in the place of its limit: `2.50` in US dollars, or `500000 tokens`.
+pub(crate) fn raised(budget: Budget, typed: &str) -> Result<Budget, String> {
+    if let Some(tokens) = typed.strip_suffix("tokens") {
+        let tokens = tokens.trim().replace([',', '_'], "").parse::<u64>();
+        return tokens
+            .map(|tokens| Budget { tokens: Some(tokens), ..budget })
+            .map_err(|_| "a number of tokens is wanted".to_owned());
+    }
+    let usd = typed.trim_start_matches('$').parse::<f64>().ok().filter(|usd| usd.is_finite() && *usd > 0.0);
+    let usd = usd.ok_or_else(|| "an amount is wanted, like 2.50, or 500000 tokens".to_owned())?;
+    Ok(Budget { usd: Some(usd), ..budget })
 }

@@ -1,5 +1,5 @@
 //! Layers: what may lie above any screen and has the keys while it does: the palette and other choices, the help, a
-//! question of one line, something to be confirmed, a comparison of two runs.
+//! question of one line, something to be confirmed, a comparison of two runs, a text to be read.
 //!
 //! The app holds at most one. While it is there, the screen below keeps what it saw when the layer opened, so that a
 //! command picked in the palette answers what was on screen when the palette was asked for. A layer knows no screen:
@@ -11,6 +11,7 @@ pub mod compare;
 pub mod confirm;
 pub mod help;
 pub mod picks;
+pub mod read;
 
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
@@ -20,6 +21,7 @@ pub use self::choose::{Choose, Entry, Pick};
 pub use self::compare::{Compared, Part};
 pub use self::confirm::Confirm;
 pub use self::help::Help;
+pub use self::read::Reading;
 use super::canvas::{Canvas, Hit, Seen};
 use super::commands::{Id, command, hints, holds};
 use super::effect::{Effect, Go, Terminal};
@@ -40,6 +42,8 @@ pub enum Kind {
     Confirm(Confirm),
     /// Two runs, or two versions, are compared.
     Compare(Compared),
+    /// A text is read.
+    Read(Box<Reading>),
 }
 
 /// A layer.
@@ -108,6 +112,7 @@ impl Above {
             Kind::Ask(_) => Layer::Ask,
             Kind::Confirm(_) => Layer::Confirm,
             Kind::Compare(_) => Layer::Compare,
+            Kind::Read(_) => Layer::Prompt,
         };
         let several = matches!(&self.kind, Kind::Compare(compared) if compared.has_several());
         Situation { layer, several, ..Situation::default() }
@@ -124,7 +129,7 @@ impl Above {
                 match &mut self.kind {
                     Kind::Choose(choose) => choose.paste(&text),
                     Kind::Ask(ask) => ask.paste(&text),
-                    Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
+                    Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) | Kind::Read(_) => {}
                 }
                 Outcome::stays()
             }
@@ -137,7 +142,7 @@ impl Above {
         match &mut self.kind {
             Kind::Choose(choose) => choose.key(key),
             Kind::Ask(ask) => ask.key(key),
-            Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
+            Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) | Kind::Read(_) => {}
         }
         Outcome::stays()
     }
@@ -152,6 +157,7 @@ impl Above {
         match &mut self.kind {
             Kind::Help(help) => help.give(id, self.seen.output),
             Kind::Compare(compare) => compare.give(id, self.seen.output),
+            Kind::Read(reading) => reading.give(id, self.seen.output),
             Kind::Choose(choose) => return choose.give(id, self.seen.list),
             Kind::Ask(ask) => return ask.give(id),
             Kind::Confirm(confirm) => return confirm.give(id),
@@ -187,6 +193,7 @@ impl Above {
             Kind::Ask(ask) => ask.view(canvas, body),
             Kind::Confirm(confirm) => confirm.view(canvas, body),
             Kind::Compare(compare) => compare.view(canvas, body),
+            Kind::Read(reading) => reading.view(canvas, body),
         }
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         canvas.clear(foot);

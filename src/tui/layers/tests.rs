@@ -134,13 +134,14 @@ fn a_run_is_renamed_and_never_to_nothing() {
 
 #[test]
 fn an_instruction_says_how_far_it_reaches() {
-    let gate = crate::tui::canvas::SeenGate {
+    let gate = crate::tui::shown::SeenGate {
         run: RunId::new(1, [1; 10]),
         key: "write[1]".parse().unwrap(),
         call: None,
         kind: GateFor::Review,
         attempt: 2,
         version: 1,
+        seq: 9,
     };
     let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate))));
     let outcome = press(&mut above, &["x", "Tab", "Enter"]);

@@ -18,7 +18,7 @@ use crate::tui::theme::Theme;
 pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, Style) {
     match run.status {
         _ if run.newer => ("?", "of a newer version".to_owned(), theme.unsettled),
-        _ if run.waiting > 0 => ("●", format!("{} waiting", run.waiting), theme.waiting),
+        Status::Waiting if run.waiting > 0 => ("●", format!("{} waiting", run.waiting), theme.waiting),
         Status::Waiting => ("●", "waiting".to_owned(), theme.waiting),
         Status::Failed => ("✗", "failed".to_owned(), theme.failed),
         Status::Running => ("◐", "running".to_owned(), theme.running),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Interface;
+use super::opening::Wanted;
 use crate::core::id::RunId;
 use crate::tui::app::page::Page;
 use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
@@ -33,10 +34,9 @@ impl Interface {
             Go::HistoryOf(task) => self.history(Some(&task), out),
             Go::Run(run) => self.run_screen(run, out),
             Go::Call(run, key) => {
-                self.wanted = Some((run, key));
-                self.run_screen(run, out);
-                self.go_to_wanted();
+                self.run_at(Wanted { run, key, edit: None }, out);
             }
+            Go::Edit(gate) => self.run_at(Wanted { run: gate.run, key: gate.key.clone(), edit: Some(gate) }, out),
             Go::NextRun => {
                 if let Some(next) = self.next_run() {
                     self.run_screen(next, out);
@@ -65,11 +65,12 @@ impl Interface {
                 out.push(Errand::Connect(connection).into());
             }
             Go::Answer => {
-                if let Page::Run(screen) = self.top()
-                    && let Some(form) = screen.answer_form(self.now)
-                {
-                    self.stack.push(Page::Form(Box::new(form)));
-                }
+                let form = match self.top() {
+                    Page::Run(screen) => screen.answer_form(self.now),
+                    Page::Inbox(screen) => screen.answer_form(self.now),
+                    _ => None,
+                };
+                self.stack.extend(form.map(|form| Page::Form(Box::new(form))));
             }
             Go::Above(above) => self.above = Some(*above),
             Go::Leave(leaving) => {
@@ -88,6 +89,13 @@ impl Interface {
             }
             None => self.open(Opening::Run(run), out),
         }
+    }
+
+    fn run_at(&mut self, wanted: Wanted, out: &mut Vec<Order>) {
+        let run = wanted.run;
+        self.wanted = Some(wanted);
+        self.run_screen(run, out);
+        self.go_to_wanted();
     }
 
     fn history(&mut self, task: Option<&str>, out: &mut Vec<Order>) {

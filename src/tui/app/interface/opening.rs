@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crossterm::event::KeyCode;
 
 use super::Interface;
+use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::model::ModelChoice;
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
@@ -20,9 +22,18 @@ use crate::tui::message::{FormOf, Message, Opened, Ready};
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::screens::run::RunScreen;
+use crate::tui::shown::SeenGate;
 
 /// As many keys as are kept for what is awaited. Who types more than that does not wait.
 const MOST_KEYS: usize = 1_000;
+
+/// A call that a run is opened at.
+pub(super) struct Wanted {
+    pub(super) run: RunId,
+    pub(super) key: Key,
+    /// What waits there is edited, as it was on screen.
+    pub(super) edit: Option<SeenGate>,
+}
 
 /// What is to take the screen.
 pub(super) struct Awaited {
@@ -107,10 +118,10 @@ impl Interface {
         if let Some(home) = self.home() {
             home.was_found();
         }
-        self.go_to_wanted();
         for (name, text) in drafts {
             self.top_mut().update(Message::Draft { run: id, name, text });
         }
+        self.go_to_wanted();
     }
 
     fn show_form(&mut self, form: FormOf) {

@@ -2,6 +2,7 @@
 //! effect, on every screen and layer.
 
 mod opening;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::core::gate::{
     Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, InDoubtBody, InputBody, ReviewBody, SecretBody,
     StaleBody,
 };
+use crate::core::key::Key;
 use crate::core::ports::RunRow;
 use crate::core::settings::{Connection, Found};
 use crate::core::task::{Body, Instruct, Kind as TaskKind, Task};

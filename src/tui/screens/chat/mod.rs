@@ -22,6 +22,7 @@ use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -141,6 +142,13 @@ impl ChatScreen {
         Some((u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1), written.versions.get(at)?))
     }
 
+    /// What the shown text of the document is of.
+    fn shown_id(&self) -> Option<ContentId> {
+        let (version, _) = self.shown()?;
+        let document = Subject::Document("result".to_owned());
+        Some(ContentId { version, ..ContentId::of_run(self.run.id, document, 0) })
+    }
+
     fn refresh(&mut self) {
         for message in self.run.messages.iter().skip(self.said.len()) {
             self.said.push((message.role, Document::new(&message.text)));
@@ -252,6 +260,12 @@ impl ChatScreen {
 
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        // A version that came since the last frame is read before it is changed, restored or copied.
+        let takes = matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare);
+        if takes && self.shown_id().is_some_and(|shown| !self.seen.shows(&shown)) {
+            self.note = Some("the document has changed meanwhile: look again".to_owned());
+            return Vec::new();
+        }
         match id {
             Id::Send => return self.send(),
             Id::OtherModel => {

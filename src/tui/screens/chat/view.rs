@@ -138,6 +138,7 @@ impl ChatScreen {
         let inner = canvas.pane(area, &title, focused);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
+        canvas.seen.content = self.shown_id().filter(|_| !inner.is_empty());
         if let Focus::Edit(_, editor) = &self.focus {
             editor.paint(canvas, inner, true);
             return;

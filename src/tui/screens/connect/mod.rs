@@ -18,6 +18,7 @@ use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Terminal};
 use crate::tui::message::Message;
 use crate::tui::screens::form::{For, FormScreen};
+use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Screen, Situation};
 use crate::tui::widgets::list::List;
 
@@ -80,7 +81,7 @@ impl ConnectScreen {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         match id {
-            Id::Open => return vec![self.open()],
+            Id::Open => return self.open(),
             Id::Up => self.step(-1),
             Id::Down => self.step(1),
             Id::First => self.step(isize::MIN / 2),
@@ -115,11 +116,21 @@ impl ConnectScreen {
         self.offers().get(self.list.selected)
     }
 
-    fn open(&self) -> Effect {
-        match self.selected() {
+    /// What a row is, wherever it is; `None`: another server.
+    fn id_of(found: Option<&Found>) -> ContentId {
+        ContentId::apart(found.map_or(Subject::Entry("another server"), |found| Subject::Task(found.connection.name())))
+    }
+
+    /// Takes what is selected, if that is what was on screen: what is found comes when it comes.
+    fn open(&self) -> Vec<Effect> {
+        let selected = self.selected();
+        if self.seen.row != Some(Self::id_of(selected)) {
+            return Vec::new();
+        }
+        vec![match selected {
             Some(found) => Effect::Go(Go::Try(Arc::new(found.connection.clone()))),
             None => Effect::Go(Go::OtherServer),
-        }
+        }]
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
@@ -131,7 +142,7 @@ impl ConnectScreen {
                 return (self.give(id), true);
             }
             (MouseEventKind::Down(_), Some(Hit::Row(at))) if at == self.list.selected && self.trying.is_none() => {
-                return (vec![self.open()], true);
+                return (self.open(), true);
             }
             (MouseEventKind::Down(_), Some(Hit::Row(at))) => self.list.select(at, self.count(), self.seen.list),
             _ => return (Vec::new(), false),

@@ -53,9 +53,20 @@ fn enter_tries_it_and_a_failure_is_told() {
 }
 
 #[test]
+fn what_was_found_since_the_last_frame_is_not_tried_unseen() {
+    let mut screen = ConnectScreen::default();
+    look(&mut screen, (80, 24));
+    screen.update(Message::Found(vec![groq()]));
+    assert_eq!(screen.update(Message::Key(key("Enter"))).0, []);
+    look(&mut screen, (80, 24));
+    assert_eq!(screen.update(Message::Key(key("Enter"))).0.len(), 1);
+}
+
+#[test]
 fn another_server_is_described_in_a_form() {
     let mut screen = screen();
     screen.update(Message::Key(key("Down")));
+    look(&mut screen, (80, 24));
     assert_eq!(screen.update(Message::Key(key("Enter"))).0, [Effect::Go(Go::OtherServer)]);
     let mut form = other_server(at(0));
     let (picture, seen) = frame((80, 24), Depth::None, |canvas, area| form.view(canvas, area));

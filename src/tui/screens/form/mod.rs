@@ -12,14 +12,16 @@ use serde_json::{Map, Value};
 use crate::core::decide::What;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Gate, GateBody, GateFor};
+use crate::core::id::RunId;
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen, SeenGate};
+use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
 use crate::tui::screens::connect::described;
+use crate::tui::shown::SeenGate;
 use crate::tui::situation::{Screen, Situation};
 use crate::tui::widgets::field::{Asked, FormField};
 
@@ -47,6 +49,8 @@ pub struct FormScreen {
     last: Option<Value>,
     now: DateTime<Utc>,
     note: Option<String>,
+    /// What it answers does not wait any more as it was shown.
+    gone: bool,
     seen: Seen,
 }
 
@@ -70,6 +74,7 @@ impl FormScreen {
             last: None,
             now,
             note: None,
+            gone: false,
             seen: Seen::default(),
         }
     }
@@ -100,6 +105,15 @@ impl FormScreen {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The run of which it answers a question.
+    #[must_use]
+    pub fn answers(&self) -> Option<RunId> {
+        match &self.purpose {
+            For::Answer(gate) => Some(gate.run),
+            For::Start(_) | For::Connect => None,
+        }
     }
 
     /// Whether a task starts when it is filled in.
@@ -153,6 +167,13 @@ impl FormScreen {
                     *field = FormField::new(field.field().clone(), Some(&Value::String(text)));
                 }
                 (Vec::new(), true)
+            }
+            Message::Run(run) => {
+                if let For::Answer(seen) = &self.purpose {
+                    let open = run.call(&seen.key).and_then(|call| call.gates.of(seen.call));
+                    self.gone = open.is_none_or(|gate| SeenGate::of(&run, gate) != *seen);
+                }
+                (Vec::new(), false)
             }
             Message::Failed(text) => {
                 self.note = Some(text);
@@ -242,6 +263,10 @@ impl FormScreen {
                 vec![Effect::Open(Opening::Start { task: task.clone(), inputs: values, secrets })]
             }
             For::Connect => vec![Effect::Go(Go::Back), Effect::Go(Go::Try(Arc::new(described(&values))))],
+            For::Answer(_) if self.gone => {
+                self.note = Some("what was asked has changed meanwhile: Esc leads back to what waits".to_owned());
+                Vec::new()
+            }
             For::Answer(gate) => {
                 // A secret is asked for alone, and goes as it was typed.
                 let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);

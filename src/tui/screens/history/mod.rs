@@ -22,6 +22,7 @@ use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
 use crate::tui::message::Message;
+use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Layer, Screen, Situation};
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
@@ -62,6 +63,8 @@ pub struct HistoryScreen {
     now: DateTime<Utc>,
     zone: FixedOffset,
     note: Option<String>,
+    /// The person moved the selection since the last frame.
+    steered: bool,
     seen: Seen,
 }
 
@@ -85,6 +88,7 @@ impl HistoryScreen {
             now,
             zone,
             note: None,
+            steered: false,
             seen: Seen::default(),
         };
         let ask = screen.ask();
@@ -100,6 +104,7 @@ impl HistoryScreen {
     /// What the last frame showed.
     pub fn saw(&mut self, seen: Seen) {
         self.seen = seen;
+        self.steered = false;
     }
 
     /// The run that is selected.
@@ -109,6 +114,15 @@ impl HistoryScreen {
             Row::Run(at) => self.runs.get(*at),
             Row::Day(_) => None,
         }
+    }
+
+    /// The run that a key acts on: the one that the person went to, else the one that was on screen.
+    fn target(&self) -> Option<&RunRow> {
+        if self.steered {
+            return self.selected();
+        }
+        let seen = self.seen.row.as_ref()?;
+        self.runs.iter().find(|run| id_of(run) == *seen)
     }
 
     /// The situation that a key meets.
@@ -170,7 +184,7 @@ impl HistoryScreen {
         if self.filtering {
             return self.filter(id);
         }
-        let run = self.selected();
+        let run = self.target();
         match id {
             Id::Open => return run.map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect(),
             Id::RunAgain => {
@@ -239,9 +253,10 @@ impl HistoryScreen {
             }
             (MouseEventKind::Down(_), Some(Hit::Row(at))) if matches!(self.rows.get(at), Some(Row::Run(_))) => {
                 // A click selects; a click on what is selected opens it.
-                if at == self.list.selected {
+                if at == self.list.selected && self.target() == self.selected() {
                     return (self.give(Id::Open), true);
                 }
+                self.steered = true;
                 self.select(at);
                 return (self.ask_more(), true);
             }
@@ -327,6 +342,7 @@ impl HistoryScreen {
 
     /// Moves the selection by so many rows, past headings.
     fn step(&mut self, by: isize) -> Vec<Effect> {
+        self.steered = true;
         let last = self.rows.len().saturating_sub(1);
         let at = self.list.selected.saturating_add_signed(by).min(last);
         let is_run = |at: usize| matches!(self.rows.get(at), Some(Row::Run(_)));
@@ -354,7 +370,7 @@ impl HistoryScreen {
     }
 
     fn mark(&mut self) {
-        let Some(run) = self.selected().map(|run| run.run) else { return };
+        let Some(run) = self.target().map(|run| run.run) else { return };
         if let Some(at) = self.marked.iter().position(|marked| *marked == run) {
             self.marked.remove(at);
             return;
@@ -369,12 +385,17 @@ impl HistoryScreen {
     fn pair(&self) -> Option<(RunId, RunId)> {
         let (one, other) = match self.marked.as_slice() {
             [one, other] => (*one, *other),
-            [one] => (*one, self.selected()?.run),
+            [one] => (*one, self.target()?.run),
             _ => return None,
         };
         // Ids sort by the time of their creation.
         (one != other).then(|| (one.min(other), one.max(other)))
     }
+}
+
+/// What a run in the list is, wherever it is.
+fn id_of(run: &RunRow) -> ContentId {
+    ContentId::of_run(run.run, Subject::Run, 0)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::chips::COUNT;
-use super::{HistoryScreen, Row};
+use super::{HistoryScreen, Row, id_of};
 use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
@@ -52,6 +52,7 @@ impl HistoryScreen {
             let place = Rect { x: list.x + 1, width: list.width.saturating_sub(2), ..list };
             canvas.lines(place, &wrap(&[(says, theme.muted)], place.width.into()));
         }
+        canvas.seen.row = self.selected().map(id_of);
         self.list.paint(canvas, list, self.rows.len(), !self.filtering, |at, cells| match self.rows[at] {
             Row::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
             Row::Run(at) => self.row(&self.runs[at], cells, &theme),
@@ -148,6 +149,7 @@ impl HistoryScreen {
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
         let Some(run) = run else { return };
+        canvas.seen.content = Some(id_of(run));
         let lines = self.about(run, inner.width, canvas.theme);
         canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
         canvas.lines(inner, &lines[self.scroll.top(canvas.seen.output)..]);

@@ -20,6 +20,7 @@ use crate::tui::effect::{Effect, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Screen, Situation};
 use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::widgets::line::LineInput;
@@ -81,6 +82,8 @@ pub struct HomeScreen {
     note: Option<String>,
     /// The person pressed a key here: from then on the selection stays on what it is on.
     touched: bool,
+    /// The person moved the selection, or searched, since the last frame.
+    steered: bool,
     seen: Seen,
 }
 
@@ -101,6 +104,7 @@ impl HomeScreen {
             now,
             note: None,
             touched: false,
+            steered: false,
             seen: Seen::default(),
         };
         home.refresh();
@@ -120,10 +124,10 @@ impl HomeScreen {
     }
 
     fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
-        let before = self.selected().filter(|_| self.moved).and_then(|row| self.name_of(row));
+        let before = self.selected().filter(|_| self.moved).and_then(|row| self.id_of(row));
         fill(self);
         self.refresh();
-        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.name_of(*row) == before)
+        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.id_of(*row) == before)
             && self.touched
         {
             self.list.select(at, self.rows.len(), self.seen.list);
@@ -164,6 +168,7 @@ impl HomeScreen {
     /// What the last frame showed.
     pub fn saw(&mut self, seen: Seen) {
         self.seen = seen;
+        self.steered = false;
     }
 
     /// The situation that a key meets.
@@ -180,6 +185,7 @@ impl HomeScreen {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(text) => {
                 self.search.paste(&text);
+                self.steered = true;
                 self.refresh();
                 (Vec::new(), true)
             }
@@ -194,9 +200,10 @@ impl HomeScreen {
                     }
                     (MouseEventKind::Down(_), Some(Hit::Row(at))) if !self.is_heading(at) => {
                         // A click selects; a click on what is selected opens it.
-                        if at == self.list.selected {
+                        if at == self.list.selected && self.target() == self.selected() {
                             return (self.give(Id::Open), true);
                         }
+                        self.steered = true;
                         self.list.select(at, self.rows.len(), self.seen.list);
                         self.show();
                         return (Vec::new(), true);
@@ -231,7 +238,7 @@ impl HomeScreen {
             return self.give(id);
         }
         if self.search.key(key) {
-            self.moved = true;
+            (self.moved, self.steered) = (true, true);
             self.refresh();
         }
         Vec::new()
@@ -247,6 +254,7 @@ impl HomeScreen {
             Id::PageDown => self.scroll.by(By::Pages(1), self.seen.output),
             Id::Back if !self.search.is_empty() => {
                 self.search = LineInput::default();
+                self.steered = true;
                 self.refresh();
             }
             Id::Actions => return self.actions().into_iter().collect(),
@@ -260,7 +268,7 @@ impl HomeScreen {
     }
 
     fn open(&mut self) -> Vec<Effect> {
-        match self.selected() {
+        match self.target() {
             Some(Row::Run(at)) => vec![Effect::Go(Go::Run(self.runs[at].run))],
             Some(Row::Ask) => vec![Effect::Open(Opening::Chat(self.search.value()))],
             Some(Row::Connect) => vec![Effect::Go(Go::Connect)],
@@ -281,7 +289,7 @@ impl HomeScreen {
 
     /// What else can be done with the selected row.
     fn actions(&self) -> Option<Effect> {
-        let choose = match self.selected()? {
+        let choose = match self.target()? {
             Row::Run(at) => picks::of_run(&self.runs[at]),
             Row::Task(at) => picks::of_task(&self.tasks[at]),
             Row::Heading(_) | Row::Ask | Row::Connect => return None,
@@ -297,18 +305,9 @@ impl HomeScreen {
         matches!(self.rows.get(at), Some(Row::Heading(_)))
     }
 
-    /// What a row is about, whatever its place.
-    fn name_of(&self, row: Row) -> Option<String> {
-        match row {
-            Row::Run(at) => Some(self.runs.get(at)?.run.to_string()),
-            Row::Task(at) => Some(self.tasks.get(at)?.id.clone()),
-            Row::Heading(_) | Row::Ask | Row::Connect => None,
-        }
-    }
-
     /// Moves the selection over headings.
     fn step(&mut self, by: isize) {
-        self.moved = true;
+        (self.moved, self.steered) = (true, true);
         let mut at = self.list.selected;
         loop {
             let next = at.saturating_add_signed(by);
@@ -379,17 +378,37 @@ impl HomeScreen {
 
     /// What an open run is, and what it said last, as Markdown.
     fn about_run(&self, run: &RunRow) -> String {
-        let stands = match run.waiting {
+        let stands = match (run.status, run.waiting) {
             _ if run.newer => "written by a newer version: it can be read".to_owned(),
-            0 => run.status.name().to_owned(),
-            1 => "waits for you".to_owned(),
-            count => format!("{count} of its steps wait for you"),
+            (Status::Waiting, 1) => "waits for you".to_owned(),
+            (Status::Waiting, count @ 2..) => format!("{count} of its steps wait for you"),
+            (status, _) => status.name().to_owned(),
         };
         let task = self.tasks.iter().find(|task| task.id == run.task).map_or(&run.task, |task| &task.name);
         let begun = crate::tui::text::ago((self.now - run.created_at).num_seconds());
         let begun = if begun == "now" { "just now".to_owned() } else { format!("{begun} ago") };
         let said = run.snippet.data().replace(['\u{2}', '\u{3}'], "");
         format!("**{stands}**\n\n{task}, begun {begun}\n\n---\n\n{said}")
+    }
+
+    /// What a row is, wherever it is in the list.
+    fn id_of(&self, row: Row) -> Option<ContentId> {
+        Some(match row {
+            Row::Run(at) => ContentId::of_run(self.runs.get(at)?.run, Subject::Run, 0),
+            Row::Task(at) => ContentId::apart(Subject::Task(self.tasks.get(at)?.id.clone())),
+            Row::Connect => ContentId::apart(Subject::Entry("connect")),
+            Row::Ask => ContentId::apart(Subject::Entry("ask")),
+            Row::Heading(_) => return None,
+        })
+    }
+
+    /// The row that a key acts on: the one that the person went to, else the one that was on screen, wherever it is now.
+    fn target(&self) -> Option<Row> {
+        if self.steered {
+            return self.selected();
+        }
+        let seen = self.seen.row.as_ref()?;
+        self.rows.iter().copied().find(|row| self.id_of(*row).as_ref() == Some(seen))
     }
 
     /// Makes the preview of the selected row.
@@ -409,7 +428,6 @@ impl HomeScreen {
 /// The open runs' order: what waits, what failed, what runs, what is paused; newest first within each.
 fn open_order(run: &RunRow) -> Option<(u8, std::cmp::Reverse<DateTime<Utc>>)> {
     let rank = match run.status {
-        _ if run.waiting > 0 => 0,
         Status::Waiting => 0,
         Status::Failed => 1,
         Status::Running => 2,

@@ -83,6 +83,7 @@ fn home() -> HomeScreen {
         ask_first: true,
         config_lines: String::new(),
     });
+    look(&mut home, (80, 24));
     home
 }
 
@@ -153,13 +154,13 @@ fn errors_and_missing_trust_are_said_and_stop_nothing_else() {
 fn news_do_not_move_the_selection() {
     let mut home = home();
     press(&mut home, &["Down"]);
-    let before = home.selected().and_then(|row| home.name_of(row));
+    let before = home.selected().and_then(|row| home.id_of(row));
     let mut runs = home.runs.clone();
     runs.push(run("another", Status::Waiting, 1, 200));
     let tasks = home.tasks.clone();
     home.fill_tasks(tasks, at(500));
     home.fill_runs(runs, at(500));
-    assert_eq!(home.selected().and_then(|row| home.name_of(row)), before);
+    assert_eq!(home.selected().and_then(|row| home.id_of(row)), before);
 }
 
 #[test]

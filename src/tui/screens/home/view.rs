@@ -36,6 +36,7 @@ impl HomeScreen {
         self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
         canvas.divide(left, inner.y + 1, "");
         let list = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
+        canvas.seen.row = self.rows.get(self.list.selected).and_then(|row| self.id_of(*row));
         self.list.paint(canvas, list, self.rows.len(), true, |at, cells| self.row(self.rows[at], cells, &theme));
         if wide < area.width {
             self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
@@ -120,6 +121,7 @@ impl HomeScreen {
         let inner = canvas.pane(area, &Untrusted::new(title).line(), false);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
+        canvas.seen.content.clone_from(&canvas.seen.row);
         let theme = *canvas.theme;
         let lines = self.preview.height(inner.width, &theme);
         canvas.seen.output = Extent { lines, height: inner.height.into() };

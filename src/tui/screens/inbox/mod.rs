@@ -8,23 +8,29 @@ mod view;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::form::FormScreen;
 use super::run::content::{Body, Content};
+use super::run::layer::{Compare, prompt};
 use super::run::reopen::skipping;
 use super::run::rows;
 use crate::core::call::Call;
 use crate::core::decide::What;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateBody, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
-use crate::tui::canvas::{Hit, Seen, SeenGate};
+use crate::core::task::Kind as TaskKind;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Hit, Seen};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
-use crate::tui::layers::ask::decision;
-use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision};
+use crate::tui::layers::{Above, Ask, Confirm, Kind, Reading, Then};
 use crate::tui::message::Message;
+use crate::tui::shown::SeenGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -105,7 +111,9 @@ impl InboxScreen {
     fn situation_with(&self, seen: &Seen) -> Situation {
         let gate = self.gate();
         let call = self.call();
-        let on_screen = seen.gate.as_ref() == gate;
+        // Whether it still waits as it was shown is looked at when it is decided, and said.
+        let on_screen = gate.zip(self.open_gate()).zip(seen.gate.as_ref());
+        let on_screen = on_screen.is_some_and(|((gate, open), seen)| seen.is_of(gate.run, open));
         Situation {
             screen: Screen::Inbox,
             selected: match gate {
@@ -113,7 +121,7 @@ impl InboxScreen {
                 Some(gate) if on_screen => Selected::Gate(gate.kind),
                 Some(_) => Selected::Unread,
             },
-            acceptable: self.open_gate().is_some_and(|gate| gate.allowed.contains(&Answer::Accept)),
+            acceptable: self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
             output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
             several: call
                 .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
@@ -176,9 +184,15 @@ impl InboxScreen {
                 return self.decide(kind, What::Again { model: None });
             }
             Id::Deny => {
-                return self.ask(GateFor::Approval, |gate| {
-                    Kind::Ask(Ask::new("Why not? (Enter refuses)", "", Then::Deny(gate)))
-                });
+                return self.ask(GateFor::Approval, |gate| Kind::Ask(Ask::new(WHY_NOT, "", Then::Deny(gate))));
+            }
+            Id::Worked => {
+                return self.ask(GateFor::InDoubt, |gate| Kind::Ask(Ask::new(WHAT_RESULT, "", Then::Worked(gate))));
+            }
+            Id::RaiseBudget => {
+                let before = self.run().and_then(|run| run.budget).unwrap_or_default();
+                return self
+                    .ask(GateFor::Budget, |gate| Kind::Ask(Ask::new(WHAT_BUDGET, "", Then::Budget(gate, before))));
             }
             Id::Retry => {
                 return self.ask(GateFor::Review, |gate| {
@@ -186,15 +200,13 @@ impl InboxScreen {
                 });
             }
             Id::Skip => return self.skip(),
-            // What takes more room than there is here is done on the run's own screen.
-            Id::Open | Id::Answer | Id::Edit | Id::Compare | Id::Prompt | Id::Worked | Id::RaiseBudget => {
-                return self.gate().map(|gate| Effect::Go(Go::Call(gate.run, gate.key.clone()))).into_iter().collect();
+            Id::Open | Id::Answer => return self.open(id),
+            // What takes more space than there is here is edited on the run's own screen.
+            Id::Edit => {
+                let Some(gate) = self.seen_gate(GateFor::Review) else { return self.changed_meanwhile() };
+                return vec![Effect::Go(Go::Edit(gate))];
             }
-            Id::Copy => {
-                if let Body::Text(text) = &self.content.body {
-                    return vec![Effect::Terminal(Terminal::Copy(text.raw().block().into_owned()))];
-                }
-            }
+            Id::Prompt | Id::Compare | Id::Copy => return self.read(id),
             Id::NextWaiting => self.next(),
             Id::Focus => self.reading = !self.reading,
             Id::Zoom => {
@@ -209,6 +221,53 @@ impl InboxScreen {
             other => self.walk(other),
         }
         Vec::new()
+    }
+
+    /// Leads to where what waits is answered: the form that it asks for, else the run.
+    fn open(&mut self, id: Id) -> Vec<Effect> {
+        let seen = self.gate().and_then(|gate| self.seen_gate(gate.kind));
+        let Some(gate) = seen else { return self.changed_meanwhile() };
+        let has_form = id == Id::Answer && self.run().is_some_and(|run| run.kind == TaskKind::Workflow);
+        self.asked = Some(gate.clone());
+        vec![if has_form { Effect::Go(Go::Answer) } else { Effect::Go(Go::Call(gate.run, gate.key)) }]
+    }
+
+    /// The form that the selected gate asks for; `None` when it asks for none.
+    #[must_use]
+    pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
+        let seen = self.gate().and_then(|gate| self.seen_gate(gate.kind))?;
+        let gate = self.open_gate()?;
+        let text = match &gate.body {
+            GateBody::Input(input) => input.text(),
+            _ => "",
+        };
+        FormScreen::answering(&self.call().map(title_of)?, Untrusted::from(text), gate, seen, now)
+    }
+
+    /// Reads, compares or copies what is on screen.
+    fn read(&mut self, id: Id) -> Vec<Effect> {
+        let on_screen = self.content.id.as_ref().is_some_and(|id| self.seen.shows(id));
+        let (Some(run), Some(call), true) = (self.run(), self.call(), on_screen) else {
+            return self.changed_meanwhile();
+        };
+        let title = format!("{} · {}", call.key, run.title);
+        match id {
+            Id::Prompt => {
+                let text = call.newest().map(|attempt| prompt(run, attempt));
+                let reading = |text| {
+                    Above::effect(Kind::Read(Box::new(Reading::new(&format!("The exact prompt · {title}"), text))))
+                };
+                text.map(reading).into_iter().collect()
+            }
+            Id::Compare => {
+                let compared = Compare::of(call).map(|compare| compare.over_the_screen(&title));
+                compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
+            }
+            _ => match &self.content.body {
+                Body::Text(text) => vec![Effect::Terminal(Terminal::Copy(text.raw().block().into_owned()))],
+                _ => Vec::new(),
+            },
+        }
     }
 
     fn walk(&mut self, id: Id) {
@@ -229,20 +288,24 @@ impl InboxScreen {
 
     /// A decision about the gate that was on screen when the key was pressed.
     fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
-        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
-            return self.changed_meanwhile();
-        };
+        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         let effect = decision(&gate, what);
         self.decided.push(gate);
         self.refresh();
         vec![effect]
     }
 
+    /// The gate that is on screen, if it is of that kind and still the one that is selected.
+    fn seen_gate(&self, kind: GateFor) -> Option<SeenGate> {
+        self.seen
+            .gate
+            .clone()
+            .filter(|seen| seen.kind == kind && self.gate() == Some(seen) && self.content.gate.as_ref() == Some(seen))
+    }
+
     /// Opens a question about the gate that was on screen.
     fn ask(&mut self, kind: GateFor, question: impl FnOnce(SeenGate) -> Kind) -> Vec<Effect> {
-        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
-            return self.changed_meanwhile();
-        };
+        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.asked = Some(gate.clone());
         vec![Above::effect(question(gate))]
     }
@@ -300,7 +363,7 @@ impl InboxScreen {
         let before = self.gate().cloned();
         let place = self.list.selected;
         let mut gates: Vec<SeenGate> =
-            self.runs.iter().flat_map(|run| run.waiting().map(|gate| SeenGate::of(run.id, gate))).collect();
+            self.runs.iter().flat_map(|run| run.waiting().map(|gate| SeenGate::of(run, gate))).collect();
         self.decided.retain(|decided| gates.contains(decided));
         gates.retain(|gate| !self.decided.contains(gate));
         self.rows.clear();

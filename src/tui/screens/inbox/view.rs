@@ -91,7 +91,6 @@ impl InboxScreen {
         let title = run.map(|run| format!("{} · {run}", self.content.title)).unwrap_or_default();
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
-        canvas.seen.gate = self.gate().cloned();
         let problems = self.call().map(problems).unwrap_or_default();
         let room = u16::try_from(problems.len()).unwrap_or(u16::MAX).min(inner.height / 3);
         if room > 0 {
@@ -103,6 +102,7 @@ impl InboxScreen {
             inner.height = line - inner.y;
         }
         canvas.hit(inner, Hit::Output);
+        self.content.is_painted(canvas, inner);
         match &self.content.body {
             Body::Text(document) => {
                 let lines = document.height(inner.width, &theme);

@@ -1,24 +1,30 @@
 //! What the right side of a run shows for a row: an output, an approval's exact bytes, a failure, a question.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+
+use ratatui::layout::Rect;
 
 use super::rows::{Row, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::description::Description;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Gate, GateBody, GateFor};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
-use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
+use crate::tui::canvas::Canvas;
 use crate::tui::markdown::Document;
+use crate::tui::shown::{ContentId, SeenGate, Subject};
 use crate::tui::text::{fit, width};
 
-/// What is shown, and what it was made from, so that it is made again only when that changed.
+/// What is shown, and what it is of, so that it is made again only when that changed.
 #[derive(Debug, Default)]
 pub struct Content {
-    of: Option<Made>,
+    /// What it is of.
+    pub id: Option<ContentId>,
+    /// What waits with it: while this is on screen, keys decide that.
+    pub gate: Option<SeenGate>,
     /// Above the text: what it is, in short.
     pub title: String,
     /// What that is called.
@@ -43,17 +49,6 @@ pub enum Body {
     Text(Box<Document>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
-    row: RowId,
-    status: Option<CallStatus>,
-    attempt: u32,
-    version: u32,
-    gate: Option<(GateFor, Option<ToolCallId>)>,
-    /// Of a group or the result: the newest event.
-    seq: u64,
-}
-
 impl Content {
     /// What `row` has to show.
     pub fn of(run: &Run, row: &Row) -> Self {
@@ -69,31 +64,28 @@ impl Content {
     }
 
     fn made(run: &Run, row: &Row, title: String, body: Body) -> Self {
-        let seq = run.seq;
-        let of = Made { row: row.id.clone(), status: row.status, attempt: 0, version: 0, gate: None, seq };
-        Self { of: Some(of), title, body, ..Self::default() }
+        let subject = match &row.id {
+            RowId::Call(key) => Subject::Call(key.clone()),
+            RowId::Group(key) => Subject::Group(key.clone()),
+            RowId::Step(step) => Subject::Step(step.clone()),
+            RowId::Result => Subject::Result,
+        };
+        Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
     }
 
     /// What a call has to show while it waits at `gate`, or at none.
     pub fn of_call(run: &Run, row: &Row, call: &Call, gate: Option<&Gate>) -> Self {
-        let (attempt, version) = gate.map_or_else(
-            || call.output().map_or((0, 0), |(attempt, version, _)| (attempt, version)),
-            |gate| (gate.attempt, gate.version),
-        );
+        let (attempt, version) = which(call, gate);
         let attempts = call.attempts.len();
         let title = call.key.to_string();
         let name = if call.item.is_some() { format!("\"{}\"", row.title) } else { row.title.clone() };
         let name = if name == title { String::new() } else { name };
         let which = if attempts > 1 { format!("attempt {} of {attempts}", attempt.max(1)) } else { String::new() };
-        let of = Made {
-            row: row.id.clone(),
-            status: Some(call.status),
-            attempt,
-            version,
-            gate: gate.map(|gate| (gate.kind(), gate.call)),
-            seq: 0,
-        };
-        Self { of: Some(of), title, name, which, body: call_body(run, call, gate, (attempt, version)) }
+        let subject = Subject::Call(call.key.clone());
+        let tool_call = gate.and_then(|gate| gate.call);
+        let id = ContentId { tool_call, attempt, version, ..ContentId::of_run(run.id, subject, call.seq) };
+        let seen = gate.map(|gate| SeenGate::of(run, gate));
+        Self { id: Some(id), gate: seen, title, name, which, body: call_body(run, call, gate, (attempt, version)) }
     }
 
     fn of_result(run: &Run, row: &Row) -> Self {
@@ -129,16 +121,28 @@ impl Content {
         format!("{}{name}{end}", self.title)
     }
 
-    /// Whether both were made from the same.
+    /// Whether both are of the same.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.of == other.of
+        self.id == other.id
     }
 
-    /// Whether this is the same attempt as `before` was, only further on.
+    /// Whether this is the same attempt as `before` was, only further on. What is asked about an effect, or of the
+    /// person, is read from its beginning.
     pub fn continues(&self, before: &Self) -> bool {
-        match (&self.of, &before.of) {
-            (Some(now), Some(before)) => now.row == before.row && now.attempt.max(before.attempt) == now.attempt.max(1),
+        let asks = self.gate.as_ref().is_some_and(|gate| gate.kind != GateFor::Review);
+        match (&self.id, &before.id) {
+            (Some(now), Some(before)) => {
+                !asks && now.same_subject(before) && now.attempt.max(before.attempt) == now.attempt.max(1)
+            }
             _ => false,
+        }
+    }
+
+    /// Reports it as what the frame shows in `area`, if anything of it can be seen there.
+    pub fn is_painted(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if !area.is_empty() {
+            canvas.seen.content.clone_from(&self.id);
+            canvas.seen.gate.clone_from(&self.gate);
         }
     }
 
@@ -171,6 +175,20 @@ fn under(key: &Key, group: &Key) -> bool {
         && (last.iteration.is_none() || here.iteration == last.iteration)
 }
 
+/// The attempt and version of a call that are shown: those that wait, those that stand, else the newest. An attempt that
+/// has no output yet, or came to none, is version 0.
+fn which(call: &Call, gate: Option<&Gate>) -> (u32, u32) {
+    let newest = || call.newest().map(|attempt| (attempt.number, attempt.newest().map_or(0, |(version, _)| version)));
+    let output = || call.output().map(|(attempt, version, _)| (attempt, version));
+    let shown = match (gate, call.status) {
+        (Some(gate), _) => Some((gate.attempt, gate.version)),
+        (None, CallStatus::Running) => call.newest().map(|attempt| (attempt.number, 0)),
+        (None, CallStatus::Failed | CallStatus::Cancelled | CallStatus::Pending) => newest().or_else(output),
+        (None, _) => call.standing.as_ref().map(|stands| (stands.attempt, stands.version)).or_else(output),
+    };
+    shown.unwrap_or_default()
+}
+
 fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, (attempt, version): (u32, u32)) -> Body {
     if let Some(gate) = gate
         && let Some(body) = gate_body(run, call, gate)
@@ -199,7 +217,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
     match &gate.body {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
-            let text = exact(&approval.work, &run.cwd);
+            let text = described(&Description::of(&approval.work, run));
             says(&format!("This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it."))
         }
         GateBody::Input(input) => {
@@ -234,43 +252,10 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
     }
 }
 
-/// The bytes of work, one thing a line, in a block that nothing in them can leave.
-fn exact(work: &Work, cwd: &Path) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    match work {
-        Work::Command(command) => {
-            // An empty argument, a blank at an end or a tab would not be seen otherwise.
-            let shown = |argument: &String| {
-                let hidden = argument.is_empty() || argument.trim() != argument || argument.contains('\t');
-                if hidden { format!("{argument:?}") } else { argument.clone() }
-            };
-            lines.extend(
-                command.argv.iter().enumerate().map(|(at, argument)| format!("argv[{at}]  {}", shown(argument))),
-            );
-            // As a person names it: `.` would not tell where that is.
-            let folder: PathBuf = cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
-            lines.push(format!("folder   {}", folder.display()));
-            if command.shell {
-                lines.push("through  sh -c".to_owned());
-            }
-            lines.extend(command.env.keys().map(|name| format!("env      {name}")));
-            lines.push(format!("stdin    {} bytes", command.stdin.len()));
-            lines.extend(command.stdin.lines().map(|line| format!("  {line}")));
-        }
-        Work::Http(http) => {
-            lines.push(format!("{} {}", http.method, http.url));
-            lines.extend(http.headers.iter().map(|(name, value)| format!("{name}: {value}")));
-            lines.extend(http.body.iter().flat_map(|body| body.lines()).map(|line| format!("  {line}")));
-        }
-        Work::Tool { tool, args } => {
-            lines.push(format!("tool  {tool}"));
-            lines.extend(format!("{args:#}").lines().map(|line| format!("  {line}")));
-        }
-        other => lines.push(other.kind().to_owned()),
-    }
-    // Indented code cannot be ended by anything in it, as a fence could.
-    let lines: Vec<String> = lines.iter().flat_map(|line| line.split('\n')).map(|line| format!("    {line}")).collect();
-    lines.join("\n")
+/// What work would do, in a block that nothing in it can leave: indented code has no end that could stand in it.
+pub fn described(description: &Description) -> String {
+    let lines = description.lines();
+    lines.iter().flat_map(|line| line.data().split('\n')).flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 fn ended(call: &Call) -> Body {

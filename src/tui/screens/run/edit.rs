@@ -10,20 +10,35 @@ use super::{Note, RunScreen};
 use crate::core::decide::What;
 use crate::core::gate::{Gate, GateFor};
 use crate::core::schema;
-use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
 use crate::tui::diff::printed;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
+use crate::tui::shown::SeenGate;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::json::{self, Tree};
 use crate::tui::widgets::line::LineInput;
 
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
-        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review);
-        let Some(gate) = gate else { return self.changed_meanwhile() };
-        let Some(call) = self.run.call(&gate.key) else { return Vec::new() };
+        let Some(gate) = self.seen_gate(GateFor::Review) else { return self.changed_meanwhile() };
+        self.open_editor(gate);
+        Vec::new()
+    }
+
+    /// Edits what was on screen elsewhere. False when something else waits now.
+    pub fn edit_seen(&mut self, gate: SeenGate) -> bool {
+        let waits = self.content.gate.as_ref() == Some(&gate);
+        if waits {
+            self.open_editor(gate);
+        } else {
+            self.changed_meanwhile();
+        }
+        waits
+    }
+
+    fn open_editor(&mut self, gate: SeenGate) {
+        let Some(call) = self.run.call(&gate.key) else { return };
         let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
         let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
         let output = seen.map(|version| Arc::clone(&version.output)).unwrap_or_default();
@@ -40,7 +55,6 @@ impl RunScreen {
             },
             (value, None) => Over::Fields { gate, tree: Box::new(Tree::new(value.clone(), schema)) },
         };
-        Vec::new()
     }
 
     pub(super) fn save(&mut self, accept: bool) -> Vec<Effect> {

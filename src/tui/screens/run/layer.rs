@@ -4,15 +4,20 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::content::described;
 use super::retry::Retry;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::What;
+use crate::core::description::Description;
+use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::tui::canvas::SeenGate;
-use crate::tui::diff::Comparison;
+use crate::tui::diff::{Comparison, printed};
+use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
+use crate::tui::shown::SeenGate;
 use crate::tui::situation::Layer;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::json::Tree;
@@ -78,7 +83,9 @@ pub enum Over {
     Confirm {
         /// The question, a line each.
         lines: Vec<String>,
-        /// What is decided about on yes; `None`: the selected call.
+        /// The call that is decided about on yes.
+        key: Key,
+        /// What waits of it; `None` when nothing does.
         gate: Option<SeenGate>,
         /// That.
         what: What,
@@ -94,8 +101,8 @@ pub enum Then {
     Worked(SeenGate),
     /// The new budget in US dollars.
     Budget(SeenGate),
-    /// The path to write the result to.
-    WriteFile,
+    /// The path to write this to, which was on screen.
+    WriteFile(Untrusted),
 }
 
 impl Over {
@@ -166,6 +173,13 @@ impl Compare {
         }
     }
 
+    /// The same over the whole screen: `name` says of what.
+    pub fn over_the_screen(&self, name: &str) -> Compared {
+        let text = |at: usize| printed(&self.versions[at].3);
+        let title = format!("{} · {name}", self.title());
+        Compared::new(&title, vec![(self.title(), text(self.with), text(self.at))])
+    }
+
     /// What is compared with what.
     pub fn title(&self) -> String {
         let name = |at: usize| {
@@ -181,8 +195,15 @@ impl Compare {
     }
 }
 
+/// What a person said that may stand in a run's prompts.
+fn lessons(run: &Run) -> Vec<String> {
+    let learned = run.learned.iter().map(|lesson| lesson.text.clone());
+    learned.chain(run.remaining.iter().map(|(_, lesson)| lesson.text.clone())).collect()
+}
+
 /// The exact prompt of an attempt, as it went to the model. Lines that were learned from the person are marked.
-pub fn prompt(attempt: &Attempt, learned: &[String]) -> Document {
+pub fn prompt(run: &Run, attempt: &Attempt) -> Untrusted {
+    let learned = lessons(run);
     let text = match attempt.work.as_deref() {
         Some(Work::Prompt(prompt)) => {
             let parts = prompt.messages.iter().map(|message| {
@@ -195,10 +216,8 @@ pub fn prompt(attempt: &Attempt, learned: &[String]) -> Document {
             });
             parts.collect::<Vec<_>>().join("\n")
         }
-        Some(work) => {
-            format!("    {}\n", serde_json::to_string_pretty(work).unwrap_or_default().replace('\n', "\n    "))
-        }
+        Some(work) => described(&Description::of(work, run)),
         None => "A computed value: there is no prompt.".to_owned(),
     };
-    Document::new(&Untrusted::new(text))
+    Untrusted::new(text)
 }

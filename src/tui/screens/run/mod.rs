@@ -5,7 +5,7 @@
 
 pub(super) mod content;
 mod edit;
-mod layer;
+pub(super) mod layer;
 pub(super) mod reopen;
 mod result;
 mod retry;
@@ -26,9 +26,10 @@ use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Seen, SeenGate};
+use crate::tui::canvas::Seen;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
+use crate::tui::shown::SeenGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::partial::so_far;
 use crate::tui::widgets::line::LineInput;
@@ -178,9 +179,8 @@ impl RunScreen {
     /// The form that the selected call asks for; `None` when it asks for none.
     #[must_use]
     pub fn answer_form(&self, now: DateTime<Utc>) -> Option<FormScreen> {
-        let seen = self.seen.gate.clone()?;
-        let call = self.run.call(&seen.key)?;
-        let gate = call.gates.of(seen.call).filter(|gate| gate.kind() == seen.kind)?;
+        let seen = self.content.gate.as_ref().and_then(|gate| self.seen_gate(gate.kind))?;
+        let gate = self.run.call(&seen.key)?.gates.of(seen.call)?;
         let title = self.selected_row().map_or_else(|| seen.key.to_string(), |row| row.title.clone());
         let text = match &gate.body {
             GateBody::Input(input) => input.text(),
@@ -201,9 +201,8 @@ impl RunScreen {
             (Some(RowId::Result), _) => Selected::Result,
             (_, None) => Selected::None,
             (_, Some(call)) => match (call.gate(), call.status) {
-                (Some(gate), _)
-                    if seen.gate.as_ref().is_some_and(|seen| seen.key == gate.key && seen.call == gate.call) =>
-                {
+                // Whether it still waits as it was shown is looked at when it is decided, and said.
+                (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
                     Selected::Gate(gate.kind())
                 }
                 (Some(_), _) => Selected::Unread,
@@ -269,9 +268,10 @@ impl RunScreen {
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
             let gate = run.call(key).and_then(Call::gate);
-            gate.is_some_and(|gate| SeenGate::of(run.id, gate) == *seen)
+            gate.is_some_and(|gate| SeenGate::of(&run, gate) == *seen)
         });
-        if self.following {
+        // What lies over the run belongs to the call that it was opened on.
+        if self.following && matches!(self.over, Over::None | Over::Filter) {
             self.follow();
         }
         self.live.retain(|key, live| {
@@ -323,9 +323,10 @@ impl RunScreen {
         self.content = content;
     }
 
-    /// The partial text of the selected call.
+    /// The partial text of the attempt that is shown.
     fn live(&self) -> Option<&Live> {
-        self.live.get(&self.call()?.key)
+        let attempt = self.call()?.newest()?.number;
+        self.live.get(&self.call()?.key).filter(|live| live.attempt == attempt)
     }
 }
 

@@ -33,9 +33,9 @@ impl RunScreen {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         let lines = self.would_follow(&key);
         if lines.is_empty() {
-            return self.on_call(What::Reopen);
+            return self.on_call(&key, What::Reopen);
         }
-        self.over = Over::Confirm { lines, gate: None, what: What::Reopen };
+        self.over = Over::Confirm { lines, key, gate: None, what: What::Reopen };
         Vec::new()
     }
 

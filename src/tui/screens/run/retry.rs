@@ -16,10 +16,10 @@ use crate::core::step::Does;
 use crate::core::step_name::StepName;
 use crate::core::task::Body;
 use crate::core::work::Work;
-use crate::tui::canvas::SeenGate;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Again, Change, Effect};
 use crate::tui::layers::ask::decision;
+use crate::tui::shown::SeenGate;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::line::LineInput;
@@ -138,7 +138,7 @@ fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
         .filter_map(|call| {
             let review = call.gate().filter(|gate| gate.kind() == GateFor::Review);
             let gate = match (review, call.status) {
-                (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run.id, gate)),
+                (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run, gate)),
                 (None, CallStatus::Running) => None,
                 _ => return None,
             };
@@ -152,8 +152,15 @@ fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
 impl RunScreen {
     /// Asks for an instruction for the selected call.
     pub(super) fn retry(&mut self, model: Option<String>) -> Vec<Effect> {
-        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        let gate = self.seen.gate.clone().filter(|gate| gate.kind == GateFor::Review && gate.key == key);
+        let Some(call) = self.call() else { return Vec::new() };
+        let key = call.key.clone();
+        let gate = match call.gate() {
+            Some(_) => match self.seen_gate(GateFor::Review) {
+                Some(gate) => Some(gate),
+                None => return self.changed_meanwhile(),
+            },
+            None => None,
+        };
         let draft = self.drafts.get(&draft_name(&key)).cloned().unwrap_or_default();
         let others = others(&self.run, &self.rows, &key);
         let retry = Retry { key, gate, input: LineInput::new(&draft), scope: Scope::This, model, others, at: None };
@@ -200,11 +207,14 @@ impl RunScreen {
         match (call.gate().map(Gate::kind), call.status) {
             (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
             (Some(GateFor::InDoubt | GateFor::Stale), _) => {
-                let seen = self.seen.gate.clone().filter(|gate| gate.key == *key);
-                seen.map(|gate| vec![decision(&gate, What::Again { model: Some(model) })]).unwrap_or_default()
+                let seen = self.seen_gate(GateFor::InDoubt).or_else(|| self.seen_gate(GateFor::Stale));
+                match seen {
+                    Some(gate) => vec![decision(&gate, What::Again { model: Some(model) })],
+                    None => self.changed_meanwhile(),
+                }
             }
             (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => {
-                self.on_call(What::Again { model: Some(model) })
+                self.on_call(key, What::Again { model: Some(model) })
             }
             _ => {
                 self.note = Some(Note::Done(format!("{model} will do it")));

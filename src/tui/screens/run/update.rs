@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
-use serde_json::Value;
 
 use super::content::Body;
 use super::edit::draft_name;
@@ -13,21 +12,20 @@ use super::reopen::skipping;
 use super::result::result_draft;
 use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
-use crate::core::call::Call;
 use crate::core::decide::{Decision, What};
 use crate::core::gate::{Gate, GateFor};
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
-use crate::core::usage::Budget;
-use crate::tui::canvas::{Hit, SeenGate};
+use crate::tui::canvas::Hit;
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Errand, Go, Opening, Purpose, Terminal};
-use crate::tui::layers::ask::decision;
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision, raised, worked};
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::shown::SeenGate;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -149,6 +147,9 @@ impl RunScreen {
 
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        if matches!(self.over, Over::None) && !self.is_seen(id) {
+            return self.changed_meanwhile();
+        }
         match id {
             Id::Accept => self.decide(GateFor::Review, What::Accept),
             Id::Approve => self.decide(GateFor::Approval, What::Approve),
@@ -156,13 +157,9 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
-            Id::Deny => self.ask("Why not? (Enter refuses)", Then::Deny, GateFor::Approval),
-            Id::Worked => self.ask("What was its result? (JSON or text)", Then::Worked, GateFor::InDoubt),
-            Id::RaiseBudget => self.ask(
-                "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)",
-                Then::Budget,
-                GateFor::Budget,
-            ),
+            Id::Deny => self.ask(WHY_NOT, Then::Deny, GateFor::Approval),
+            Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateFor::InDoubt),
+            Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateFor::Budget),
             Id::AcceptMarked => self.accept_marked(),
             Id::Up | Id::Down | Id::Mark if matches!(self.over, Over::Retry(_)) => {
                 if let Over::Retry(retry) = &mut self.over {
@@ -192,8 +189,11 @@ impl RunScreen {
             Id::Stop => self.stop(),
             Id::Copy => self.copy(),
             Id::WriteFile => {
-                let input = LineInput::new(&format!("{}.md", self.run.task));
-                self.over = Over::Ask { question: "Write the result to", input, then: Then::WriteFile, problem: None };
+                if let Body::Text(document) = &self.content.body {
+                    let (input, text) = (LineInput::new(&format!("{}.md", self.run.task)), document.raw().clone());
+                    let then = Then::WriteFile(text);
+                    self.over = Over::Ask { question: "Write the result to", input, then, problem: None };
+                }
                 Vec::new()
             }
             Id::Save => self.save(false),
@@ -246,6 +246,18 @@ impl RunScreen {
                 },
                 |effect| vec![effect],
             ),
+        }
+    }
+
+    /// Whether what a command is about was on screen: the text that it takes, or at least the call.
+    fn is_seen(&self, id: Id) -> bool {
+        let Some(content) = &self.content.id else { return true };
+        match id {
+            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Copy | Id::WriteFile => self.seen.shows(content),
+            Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
+                self.seen.shows_subject(content)
+            }
+            _ => true,
         }
     }
 
@@ -308,10 +320,15 @@ impl RunScreen {
     /// A decision about the gate that was on screen when the key was pressed. What waits in truth is the engine's to
     /// compare: the decision names what was seen.
     fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
-        match self.seen.gate.clone().filter(|gate| gate.kind == kind) {
+        match self.seen_gate(kind) {
             Some(gate) => self.decided(&gate, what),
             None => self.changed_meanwhile(),
         }
+    }
+
+    /// The gate that is on screen, if it is of that kind and waits as it was shown.
+    pub(super) fn seen_gate(&self, kind: GateFor) -> Option<SeenGate> {
+        self.seen.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))
     }
 
     pub(super) fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
@@ -327,39 +344,39 @@ impl RunScreen {
     }
 
     /// A decision about a call that does not wait.
-    pub(super) fn on_call(&mut self, what: What) -> Vec<Effect> {
-        let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+    pub(super) fn on_call(&mut self, key: &Key, what: What) -> Vec<Effect> {
         self.following = true;
-        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key, what)))]
+        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), what)))]
     }
 
     fn again(&mut self) -> Vec<Effect> {
-        match self.call().and_then(Call::gate).map(Gate::kind) {
+        let Some(call) = self.call() else { return Vec::new() };
+        let key = call.key.clone();
+        match call.gate().map(Gate::kind) {
             Some(kind) => self.decide(kind, What::Again { model: None }),
-            None => self.on_call(What::Again { model: None }),
+            None => self.on_call(&key, What::Again { model: None }),
         }
     }
 
     /// Skipping takes along what depends on the call: that is said first.
     fn skip(&mut self) -> Vec<Effect> {
-        let Some(gate) = self.seen.gate.clone() else { return self.changed_meanwhile() };
+        let seen = self.content.gate.as_ref().and_then(|gate| self.seen_gate(gate.kind));
+        let Some(gate) = seen else { return self.changed_meanwhile() };
         let lines = skipping(&self.run, &gate.key);
-        self.over = Over::Confirm { lines, gate: Some(gate), what: What::Skip };
+        self.over = Over::Confirm { lines, key: gate.key.clone(), gate: Some(gate), what: What::Skip };
         Vec::new()
     }
 
     fn confirmed(&mut self, yes: bool) -> Vec<Effect> {
         match std::mem::take(&mut self.over) {
             Over::Confirm { gate: Some(gate), what, .. } if yes => self.decided(&gate, what),
-            Over::Confirm { gate: None, what, .. } if yes => self.on_call(what),
+            Over::Confirm { key, gate: None, what, .. } if yes => self.on_call(&key, what),
             _ => Vec::new(),
         }
     }
 
     fn ask(&mut self, question: &'static str, then: fn(SeenGate) -> Then, kind: GateFor) -> Vec<Effect> {
-        let Some(gate) = self.seen.gate.clone().filter(|gate| gate.kind == kind) else {
-            return self.changed_meanwhile();
-        };
+        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
         Vec::new()
     }
@@ -398,18 +415,16 @@ impl RunScreen {
                     self.marked.contains(&gate.key)
                 }
         };
-        let gates: Vec<SeenGate> = run.waiting().filter(takes).map(|gate| SeenGate::of(run.id, gate)).collect();
+        let gates: Vec<SeenGate> = run.waiting().filter(takes).map(|gate| SeenGate::of(&run, gate)).collect();
         self.marked.clear();
         gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
     }
 
     fn open_prompt(&mut self) -> Vec<Effect> {
         let attempt = self.call().and_then(|call| call.newest());
-        let learned = self.run.learned.iter().map(|lesson| lesson.text.clone());
-        let said = self.run.remaining.iter().map(|(_, lesson)| lesson.text.clone());
-        let lessons: Vec<String> = learned.chain(said).collect();
         if let Some(attempt) = attempt {
-            self.over = Over::Prompt { text: Box::new(prompt(attempt, &lessons)), scroll: Scroll::at_start() };
+            let text = Box::new(Document::new(&prompt(&self.run, attempt)));
+            self.over = Over::Prompt { text, scroll: Scroll::at_start() };
         }
         Vec::new()
     }
@@ -456,23 +471,16 @@ impl RunScreen {
     fn answered(&mut self, then: &Then, typed: &str) -> Result<Vec<Effect>, String> {
         match then {
             Then::Deny(gate) => Ok(self.decided(gate, What::Deny { reason: typed.to_owned() })),
-            Then::Worked(gate) => {
-                let value = serde_json::from_str(typed).unwrap_or_else(|_| Value::String(typed.to_owned()));
-                Ok(self.decided(gate, What::Answer { value }))
-            }
+            Then::Worked(gate) => Ok(self.decided(gate, What::Answer { value: worked(typed) })),
             Then::Budget(gate) => {
                 let budget = raised(self.run.budget.unwrap_or_default(), typed.trim())?;
                 Ok(self.decided(gate, What::Budget { budget }))
             }
-            Then::WriteFile => {
-                let Body::Text(document) = &self.content.body else { return Ok(Vec::new()) };
+            Then::WriteFile(text) => {
                 if typed.trim().is_empty() {
                     return Err("a path is wanted".to_owned());
                 }
-                Ok(vec![Effect::Errand(Errand::WriteFile {
-                    path: typed.trim().to_owned(),
-                    text: document.raw().clone(),
-                })])
+                Ok(vec![Effect::Errand(Errand::WriteFile { path: typed.trim().to_owned(), text: text.clone() })])
             }
         }
     }
@@ -546,17 +554,4 @@ impl RunScreen {
         }
         (Vec::new(), true)
     }
-}
-
-/// The budget with what was typed in the place of its limit: `2.50` in US dollars, or `500000 tokens`.
-fn raised(budget: Budget, typed: &str) -> Result<Budget, String> {
-    if let Some(tokens) = typed.strip_suffix("tokens") {
-        let tokens = tokens.trim().replace([',', '_'], "").parse::<u64>();
-        return tokens
-            .map(|tokens| Budget { tokens: Some(tokens), ..budget })
-            .map_err(|_| "a number of tokens is wanted".to_owned());
-    }
-    let usd = typed.trim_start_matches('$').parse::<f64>().ok().filter(|usd| usd.is_finite() && *usd > 0.0);
-    let usd = usd.ok_or_else(|| "an amount is wanted, like 2.50, or 500000 tokens".to_owned())?;
-    Ok(Budget { usd: Some(usd), ..budget })
 }

@@ -14,7 +14,7 @@ use crate::core::gate::GateFor;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::export;
-use crate::tui::canvas::{Canvas, Extent, Hit, SeenGate};
+use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint};
 use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
@@ -65,12 +65,6 @@ impl RunScreen {
         self.right(canvas, Rect { x: area.x + wide, width: area.width - wide, ..area });
     }
 
-    /// What is seen now is what keys answer.
-    fn note_gate(&self, canvas: &mut Canvas<'_>) {
-        let gate = self.call().and_then(Call::gate);
-        canvas.seen.gate = gate.map(|gate| SeenGate::of(self.run.id, gate));
-    }
-
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let mut facts = Vec::new();
@@ -102,6 +96,7 @@ impl RunScreen {
         match (self.run.status, self.run.paused) {
             _ if self.run.newer => ("written by a newer version", theme.unsettled),
             (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
+            (Status::Paused, _) if self.run.seen_status() == Status::Waiting => ("waiting, paused", theme.unsettled),
             (Status::Completed, _) => ("done ✓", theme.accepted),
             (Status::Failed, _) => ("failed ✗", theme.failed),
             (Status::Cancelled, _) => ("cancelled", theme.muted),
@@ -126,6 +121,7 @@ impl RunScreen {
                 canvas.text(inner, " nothing like that", theme.muted);
             }
         }
+        canvas.seen.row.clone_from(&self.content.id);
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
 
@@ -216,7 +212,7 @@ impl RunScreen {
     fn output(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         canvas.hit(area, Hit::Output);
-        self.note_gate(canvas);
+        self.content.is_painted(canvas, area);
         let theme = *canvas.theme;
         let height = usize::from(area.height);
         match &self.over {

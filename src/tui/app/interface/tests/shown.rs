@@ -1,0 +1,536 @@
+//! Whatever is pressed, and whatever arrives between two frames: what stands under a title is of that run, call, attempt
+//! and version, and a key acts on what the last frame showed, or on nothing.
+//!
+//! Several runs have the same calls under the same numbers. Each text says in a mark of its own what it is of, so that
+//! the painted frame can be asked.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::core::actor::Actor;
+use crate::core::decide::{What, decide};
+use crate::core::text::Untrusted;
+use crate::tui::effect::{Change, Errand, Opening, Order, Request, Terminal};
+use crate::tui::message::Ready;
+use crate::tui::shown::Subject;
+
+/// The runs: the last one is a conversation.
+const RUNS: usize = 4;
+const CHAT: usize = RUNS - 1;
+
+/// The calls of each workflow: a text, a structure, a command.
+const CALLS: [&str; 3] = ["write[0]", "write[1]", "push"];
+
+const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
+
+/// The keys that decide, open, copy and edit, and those that move.
+const KEYS: [&str; 34] = [
+    "j", "j", "k", "Down", "Down", "Up", "]", "Tab", "Enter", "Enter", "Esc", "Esc", "^n", "^n", "^o", "^f", "z", "a",
+    "a", "Y", "Y", "n", "r", "e", "s", "y", "d", "p", "g", "K", "b", "Space", "A", "F2",
+];
+
+/// A moment of a person's day.
+#[derive(Clone, Debug)]
+enum Moment {
+    /// A key, after which a frame is drawn at once.
+    Press(usize),
+    /// Something happens in a run.
+    Happens { run: usize, call: usize, what: u8 },
+    /// The lists are read again; in another order.
+    Listed(u8),
+    /// What was asked of the engine is answered.
+    Answered,
+    /// A frame is drawn.
+    Drawn,
+}
+
+fn moments() -> impl Strategy<Value = Vec<Moment>> {
+    let moment = prop_oneof![
+        8 => (0..KEYS.len()).prop_map(Moment::Press),
+        6 => (0..RUNS, 0..CALLS.len(), any::<u8>()).prop_map(|(run, call, what)| Moment::Happens { run, call, what }),
+        2 => any::<u8>().prop_map(Moment::Listed),
+        6 => Just(Moment::Answered),
+        3 => Just(Moment::Drawn),
+    ];
+    prop::collection::vec(moment, 60..160)
+}
+
+/// All there is: the runs as the engine has them, the interface, and what is on its way between them.
+struct World {
+    runs: Vec<Story>,
+    interface: Interface,
+    on_its_way: VecDeque<Message>,
+    size: (u16, u16),
+    /// The last frame, and the last one with nothing over the screen.
+    frame: String,
+    bare: String,
+    seen: Seen,
+    /// How often an approval was asked for, in all.
+    asked: u32,
+}
+
+/// What a text of a call says that it is of.
+fn mark(run: usize, key: &str, attempt: u32, version: u32) -> String {
+    format!("r{run}.{}.a{attempt}v{version}.", key.replace(['[', ']'], ""))
+}
+
+/// What an approval shows: which of all it is.
+fn asked(run: usize, number: u32) -> String {
+    format!("r{run}.push.g{number}.")
+}
+
+/// The marks in a text.
+fn marks(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+    let is_mark = |word: &&str| word.starts_with('r') && word.ends_with('.') && word.matches('.').count() == 3;
+    words.filter(is_mark).map(str::to_owned).collect()
+}
+
+impl World {
+    fn new(size: (u16, u16)) -> Self {
+        let story = |at: usize| {
+            let kind = if at == CHAT { TaskKind::Instruct } else { TaskKind::Workflow };
+            let mut story = Story::new("tale", &format!("tale {at}"), kind);
+            story.run.id = RunId::new(u64::try_from(at).unwrap() + 1, [u8::try_from(at).unwrap() + 1; 10]);
+            story
+        };
+        let mut world = Self {
+            runs: (0..RUNS).map(story).collect(),
+            interface: Interface::new("/home/ana".into(), at(400), FixedOffset::east_opt(0).unwrap()),
+            on_its_way: VecDeque::new(),
+            size,
+            frame: String::new(),
+            bare: String::new(),
+            seen: Seen::default(),
+            asked: 0,
+        };
+        // In every run something waits from the beginning, under the same numbers.
+        for run in 0..CHAT {
+            for (call, _) in CALLS.iter().enumerate() {
+                for _ in 0..if call == 2 { 1 } else { 2 } {
+                    world.happens(run, call, 0);
+                }
+            }
+        }
+        world.happens(CHAT, 0, 0);
+        world.listed(0);
+        world.answered();
+        world.draw();
+        world
+    }
+
+    fn at(&self, run: RunId) -> usize {
+        self.runs.iter().position(|story| story.run.id == run).unwrap()
+    }
+
+    fn then(&mut self, run: usize, event: Event) {
+        let story = Story { run: self.runs[run].run.clone() }.then(event);
+        self.on_its_way.push_back(Message::Run(Arc::new(story.run.clone())));
+        self.runs[run] = story;
+    }
+
+    fn happens(&mut self, run: usize, call: usize, what: u8) {
+        let run_is = Arc::new(self.runs[run].run.clone());
+        if run == CHAT {
+            let version = run_is.documents.get("result").map_or(0, |written| written.versions.len()) + 1;
+            let body = Untrusted::new(format!("r{run}.doc.v{version}."));
+            let (version, title) = (u32::try_from(version).unwrap(), Untrusted::from("A tale"));
+            let (name, by) = ("result".to_owned(), Actor::Model);
+            return self.then(run, Event::DocumentWritten { name, version, title, body, by });
+        }
+        let key: Key = CALLS[call].parse().unwrap();
+        let (known, by) = (run_is.call(&key), Actor::named("bea@host"));
+        let attempt = known.map_or(0, |known| known.attempts.len());
+        let attempt = u32::try_from(attempt).unwrap();
+        if CALLS[call] == "push" {
+            let event = match known.and_then(|known| known.gate()) {
+                Some(_) if what.is_multiple_of(3) => {
+                    Event::CallApproved { key, call: None, fingerprint: fingerprint(), by }
+                }
+                _ => {
+                    self.asked += 1;
+                    let argv = vec!["git".to_owned(), asked(run, self.asked)];
+                    Event::GateOpened(approval(&key, argv))
+                }
+            };
+            return self.then(run, event);
+        }
+        let output = |attempt, version| {
+            let text = mark(run, CALLS[call], attempt, version);
+            Arc::new(if call == 1 { json!({ "text": text }) } else { Value::String(text) })
+        };
+        let story = Story { run: (*run_is).clone() };
+        let gate = known.and_then(|known| known.gate().cloned());
+        match (known.map(|known| known.status), gate) {
+            (Some(crate::core::call::CallStatus::Running), _) => {
+                let done = story.finish(CALLS[call], attempt, (*output(attempt, 1)).clone());
+                self.runs[run] = done;
+                let review = Gate::of_review(key, attempt, 1, ReviewBody::default());
+                self.then(run, Event::GateOpened(review));
+            }
+            (_, Some(gate)) if what.is_multiple_of(4) && gate.version > 0 => {
+                let (attempt, version) = (gate.attempt, gate.version + 1);
+                self.then(run, Event::VersionEdited { key, attempt, version, output: output(attempt, version), by });
+            }
+            (_, Some(gate)) if what % 4 == 1 => {
+                let (attempt, version) = (gate.attempt, gate.version);
+                self.then(run, Event::CallAccepted { key, attempt, version, by, overridden: vec![] });
+            }
+            (_, Some(gate)) => {
+                let (attempt, instruction) = (gate.attempt, "shorter".to_owned());
+                let scope = crate::core::event::Scope::This;
+                self.then(run, Event::AttemptRejected { key, attempt, instruction, scope, by });
+            }
+            (Some(crate::core::call::CallStatus::Accepted), None) if what.is_multiple_of(2) => {
+                self.then(run, Event::CallStaled { key: key.clone(), fingerprint: fingerprint(), because: vec![] });
+                self.then(run, Event::GateOpened(stale(&key, attempt)));
+            }
+            _ => {
+                self.runs[run] = story.start(CALLS[call], attempt + 1, None);
+                let run = Arc::new(self.runs[run].run.clone());
+                self.on_its_way.push_back(Message::Run(run));
+            }
+        }
+    }
+
+    fn rows(&self, order: u8) -> Vec<RunRow> {
+        let row = |at: usize| {
+            let run = &self.runs[at].run;
+            let stands = crate::core::ports::Stands::of(run);
+            let mut row = listed(&run.title, Status::Waiting, u32::try_from(stands.waiting).unwrap(), 0);
+            (row.run, row.kind, row.snippet) = (run.id, run.kind, Untrusted::new(format!("r{at}.run.s{}.", run.seq)));
+            row.updated_at = at_seconds(u64::from(order.rotate_left(u32::try_from(at).unwrap() * 3)));
+            row
+        };
+        let mut rows: Vec<RunRow> = (0..RUNS).map(row).collect();
+        rows.rotate_left(usize::from(order) % RUNS);
+        rows
+    }
+
+    fn listed(&mut self, order: u8) {
+        let rows = self.rows(order);
+        self.on_its_way.push_back(Message::OpenRuns(rows));
+    }
+
+    fn waiting(&self) -> Message {
+        let waits = |story: &&Story| story.run.gates() > 0;
+        Message::Waiting(self.runs.iter().filter(waits).map(|story| Arc::new(story.run.clone())).collect())
+    }
+
+    /// All that is on its way arrives, and no frame is drawn.
+    fn answered(&mut self) {
+        while let Some(message) = self.on_its_way.pop_front() {
+            let (orders, _) = App::update(&mut self.interface, message);
+            for order in orders {
+                self.perform(order);
+            }
+        }
+    }
+
+    /// Does what is wanted; what comes of it is on its way.
+    fn perform(&mut self, order: Order) {
+        let Order::Desk(request) = order else { return };
+        match request {
+            Request::Open(ticket, Opening::Run(run)) => {
+                let run = Arc::new(self.runs[self.at(run)].run.clone());
+                let ready = Ready::Run(Box::new(Opened { run, task: None, drafts: vec![] }));
+                self.on_its_way.push_back(Message::Ready(ticket, ready));
+            }
+            Request::Open(ticket, opening) => {
+                let request = Box::new(Request::Open(ticket, opening));
+                self.on_its_way.push_back(Message::NotDone { request, why: "not here".to_owned() });
+            }
+            Request::Errand(Errand::ListWaiting { .. }) => self.on_its_way.push_back(self.waiting()),
+            Request::Errand(Errand::Search { ticket, query }) => {
+                let rows = if query.offset == 0 { self.rows(0) } else { Vec::new() };
+                self.on_its_way.push_back(Message::Rows { ticket, offset: query.offset, rows });
+            }
+            Request::Change(Change::Decide(run, decision)) => {
+                let run = self.at(run);
+                match decide(&self.runs[run].run, &decision, &"ana@host".into()) {
+                    Ok(events) => events.into_iter().for_each(|event| self.then(run, event)),
+                    Err(why) => {
+                        let request = Change::Decide(self.runs[run].run.id, decision);
+                        let request = Box::new(Request::Change(request));
+                        self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn draw(&mut self) {
+        let interface = &self.interface;
+        let (frame, seen) = frame(self.size, Depth::None, |canvas, area| interface.view(canvas, area));
+        self.interface.saw(seen.clone());
+        (self.frame, self.seen) = (frame, seen);
+        if self.interface.situation().layer == crate::tui::situation::Layer::None {
+            self.bare = self.frame.clone();
+            self.agrees();
+        }
+    }
+
+    /// Title, content and the target of the keys are of one thing.
+    fn agrees(&self) {
+        let Some(content) = &self.seen.content else { return };
+        let run = self.at(content.run.unwrap_or(self.runs[0].run.id));
+        let all = marks(&self.frame);
+        match &content.subject {
+            Subject::Call(key) => {
+                let own = format!("r{run}.{}.", key.to_string().replace(['[', ']'], ""));
+                for mark in &all {
+                    assert!(mark.starts_with(&own), "{mark} stands where {own} is shown:\n{}", self.frame);
+                }
+                // Alone on the screen, a text has no title.
+                let head = self.frame.lines().next().unwrap_or_default();
+                let titled = format!("tale {run}");
+                assert!(!head.contains("tale ") || head.contains(&titled), "{}", self.frame);
+                let beside = format!("· {titled}");
+                assert!(!head.contains("Inbox") || self.frame.contains(&beside), "{}", self.frame);
+                if let Some(gate) = &self.seen.gate {
+                    assert_eq!((gate.run, &gate.key), (self.runs[run].run.id, key), "{}", self.frame);
+                    assert_eq!((gate.attempt, gate.version), (content.attempt, content.version), "{}", self.frame);
+                }
+                let text = mark(run, &key.to_string(), content.attempt, content.version);
+                let stale = self.seen.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Stale);
+                let has_text = content.version > 0 && self.size.1 > 12 && !stale;
+                assert!(!has_text || all.contains(&text), "{text} is not shown:\n{}", self.frame);
+            }
+            Subject::Document(_) => {
+                let body = format!("r{run}.doc.v{}.", content.version);
+                assert!(all.contains(&body), "{body} is not shown:\n{}", self.frame);
+            }
+            Subject::Run => {
+                let title = format!("┌ tale {run} ");
+                assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
+                let snippet = format!("r{run}.run.");
+                assert!(all.iter().any(|mark| mark.starts_with(&snippet)), "{snippet} is not shown:\n{}", self.frame);
+            }
+            _ => {}
+        }
+    }
+
+    /// Presses a key and holds that what comes of it is about what was shown.
+    fn press(&mut self, name: &str) {
+        let before = self.seen.clone();
+        let layered = self.interface.situation().layer != crate::tui::situation::Layer::None;
+        let (orders, _) = App::update(&mut self.interface, Message::Key(key(name)));
+        for order in &orders {
+            self.is_about_what_was_shown(name, order, &before, layered);
+        }
+        for order in orders {
+            self.perform(order);
+        }
+        self.draw();
+    }
+
+    fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &Seen, layered: bool) {
+        let bare = &self.bare;
+        match order {
+            Order::Desk(Request::Change(Change::Decide(run, decision))) => {
+                let at = self.at(*run);
+                let now = &self.runs[at].run;
+                let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
+                let Some(gate) = now.call(&decision.key).and_then(|call| call.gate()) else { return };
+                // Several are accepted at once only when they are marked or that is asked for.
+                if name == "A" {
+                    return;
+                }
+                let wanted = match gate.kind() {
+                    GateFor::Approval => asked(at, number(gate)),
+                    _ => mark(at, &decision.key.to_string(), gate.attempt, gate.version),
+                };
+                assert!(
+                    marks(bare).contains(&wanted),
+                    "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
+                    decision.what
+                );
+            }
+            Order::Terminal(Terminal::Copy(text)) => {
+                for mark in marks(text) {
+                    assert!(bare.contains(&mark), "`{name}` copies {mark}, which was not on screen:\n{bare}");
+                }
+            }
+            Order::Desk(Request::Open(_, Opening::Run(run))) if !layered && name == "Enter" => {
+                let shown = before.content.as_ref().or(before.row.as_ref()).and_then(|shown| shown.run);
+                assert_eq!(shown, Some(*run), "another run is opened than was on screen:\n{bare}");
+            }
+            Order::Desk(Request::Change(Change::Stop { run, key, .. })) => {
+                let shown = before.content.as_ref().or(before.row.as_ref());
+                let is = shown.map(|shown| (shown.run, shown.subject.clone()));
+                assert_eq!(is, Some((Some(*run), Subject::Call(key.clone()))), "{bare}");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn at_seconds(seconds: u64) -> chrono::DateTime<chrono::Utc> {
+    at(i64::try_from(seconds).unwrap())
+}
+
+fn fingerprint() -> crate::core::fingerprint::Fingerprint {
+    crate::tui::testing::fingerprint()
+}
+
+fn approval(key: &Key, argv: Vec<String>) -> Gate {
+    let work = Arc::new(Work::Command(CommandWork { argv, ..CommandWork::default() }));
+    let (bytes, fingerprint) = (fingerprint(), fingerprint());
+    let body = GateBody::Approval(ApprovalBody { step: "push".to_owned(), work, bytes, fingerprint });
+    Gate {
+        workflow: None,
+        call: None,
+        key: key.clone(),
+        attempt: 1,
+        version: 0,
+        body,
+        allowed: vec![Answer::Approve, Answer::Deny],
+    }
+}
+
+fn stale(key: &Key, attempt: u32) -> Gate {
+    let body = GateBody::Stale(StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint() });
+    Gate {
+        workflow: None,
+        call: None,
+        key: key.clone(),
+        attempt,
+        version: 1,
+        body,
+        allowed: vec![Answer::Again, Answer::Keep],
+    }
+}
+
+/// Which of all approvals a gate is.
+fn number(gate: &Gate) -> u32 {
+    let shown = serde_json::to_string(gate).unwrap();
+    let mark = marks(&shown).into_iter().find(|mark| mark.contains(".push.g")).unwrap();
+    mark.rsplit('g').next().unwrap().trim_end_matches('.').parse().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_key_acts_on_what_is_on_screen_or_on_nothing(size in 0..SIZES.len(), moments in moments()) {
+        let mut world = World::new(SIZES[size]);
+        for moment in moments {
+            match moment {
+                Moment::Press(key) => world.press(KEYS[key]),
+                Moment::Happens { run, call, what } => world.happens(run, call, what),
+                Moment::Listed(order) => {
+                    world.listed(order);
+                    let waiting = world.waiting();
+                    world.on_its_way.push_back(waiting);
+                }
+                Moment::Answered => world.answered(),
+                Moment::Drawn => world.draw(),
+            }
+        }
+    }
+}
+
+/// Three poems wait with the same call in the same attempt.
+fn three_poems() -> World {
+    let mut world = World::new((80, 24));
+    world.press("^n");
+    world.answered();
+    world.draw();
+    world
+}
+
+#[test]
+fn the_next_poem_is_read_before_it_is_accepted() {
+    let mut world = three_poems();
+    assert!(marks(&world.frame).contains(&mark(0, "write[0]", 1, 1)), "{}", world.frame);
+    world.press("j");
+    world.press("j");
+    assert!(marks(&world.frame).contains(&mark(1, "write[0]", 1, 1)), "{}", world.frame);
+    world.press("a");
+    world.answered();
+    assert_eq!(world.runs[1].run.call(&"write[0]".parse().unwrap()).unwrap().gate(), None);
+}
+
+#[test]
+fn a_question_is_about_the_run_that_stands_beneath_it() {
+    for (asks, down) in [("r", 2), ("s", 2), ("n", 8)] {
+        let mut world = three_poems();
+        for _ in 0..down {
+            world.press("j");
+        }
+        let shown = world.seen.gate.clone().unwrap();
+        world.press(asks);
+        let (effects, _) =
+            App::update(&mut world.interface, Message::Key(key(if asks == "s" { "y" } else { "Enter" })));
+        let [Order::Desk(Request::Change(Change::Decide(run, decision)))] = effects.as_slice() else {
+            panic!("{asks}: {effects:?}")
+        };
+        assert_eq!((*run, &decision.key), (shown.run, &shown.key));
+    }
+}
+
+#[test]
+fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
+    let mut world = three_poems();
+    // Down to the approval of the second run, which is then asked for with other bytes.
+    for _ in 0..8 {
+        world.press("j");
+    }
+    assert!(world.frame.contains(".push.g"), "{}", world.frame);
+    world.happens(1, 2, 1);
+    world.answered();
+    let (effects, _) = App::update(&mut world.interface, Message::Key(key("Y")));
+    assert_eq!(effects, [], "it would run what was never shown");
+    world.draw();
+    let (effects, _) = App::update(&mut world.interface, Message::Key(key("Y")));
+    assert!(
+        matches!(effects.as_slice(), [Order::Desk(Request::Change(Change::Decide(_, decision)))] if decision.what == What::Approve),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn what_is_typed_while_an_editor_opens_belongs_to_the_editor() {
+    let mut world = three_poems();
+    for name in ["e", "a", "x", "s", "Y"] {
+        world.press(name);
+    }
+    world.answered();
+    world.draw();
+    assert!(world.frame.contains("axsY"), "{}", world.frame);
+    assert!(world.runs.iter().take(CHAT).all(|story| story.run.gates() == 3), "something was decided");
+    // What the editor was opened for has changed: nothing is edited, and nothing that was typed is a command.
+    let mut world = three_poems();
+    world.happens(0, 0, 2);
+    world.press("e");
+    world.press("a");
+    world.answered();
+    world.draw();
+    assert!(!world.frame.contains("editing"), "{}", world.frame);
+    assert!(world.runs.iter().skip(1).take(CHAT - 1).all(|story| story.run.gates() == 3), "something was decided");
+    // Whoever thinks better of it is where they were.
+    let mut world = three_poems();
+    world.press("e");
+    world.press("Esc");
+    world.press("j");
+    assert!(world.frame.contains("Inbox"), "{}", world.frame);
+}
+
+#[test]
+fn what_the_inbox_offers_it_does() {
+    let mut world = three_poems();
+    world.happens(0, 0, 0);
+    world.answered();
+    world.draw();
+    world.press("p");
+    assert!(world.frame.contains("Write write[0]."), "{}", world.frame);
+    world.press("Esc");
+    world.press("d");
+    assert!(world.frame.contains("attempt 1, version 2"), "{}", world.frame);
+    world.press("Esc");
+    assert!(world.frame.contains("Inbox"), "{}", world.frame);
+}

@@ -1,0 +1,110 @@
+//! What a text on screen is of.
+//!
+//! Every view that lays out content, or keeps content that it laid out, carries a [`ContentId`] with it, and the frame
+//! reports the one that it painted. So no content can be shown under another's title, and a key that acts on content
+//! acts on what the last frame showed, or on nothing. What two texts may differ in belongs in here.
+
+use crate::core::gate::{Gate, GateFor};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::Run;
+use crate::core::tool_call::ToolCallId;
+
+/// What a text is of, exactly: equal ids have equal texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentId {
+    /// The run; `None` for what belongs to none.
+    pub run: Option<RunId>,
+    /// What of it.
+    pub subject: Subject,
+    /// The tool call of its attempt.
+    pub tool_call: Option<ToolCallId>,
+    /// The attempt; 0 when there is none.
+    pub attempt: u32,
+    /// The version; 0 when there is none.
+    pub version: u32,
+    /// The newest event that it was made from: the same attempt may come to ask something else.
+    pub seq: u64,
+}
+
+/// What of a run, or beyond runs, a text is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A call.
+    Call(Key),
+    /// A step, no call of which has begun.
+    Step(String),
+    /// A group of calls.
+    Group(Key),
+    /// The result.
+    Result,
+    /// A document.
+    Document(String),
+    /// The run as a whole, in a list.
+    Run,
+    /// Something that can be started.
+    Task(String),
+    /// A row that leads somewhere.
+    Entry(&'static str),
+}
+
+impl ContentId {
+    /// Something of a run that has neither attempts nor versions.
+    #[must_use]
+    pub fn of_run(run: RunId, subject: Subject, seq: u64) -> Self {
+        Self { run: Some(run), subject, tool_call: None, attempt: 0, version: 0, seq }
+    }
+
+    /// Something that belongs to no run.
+    #[must_use]
+    pub fn apart(subject: Subject) -> Self {
+        Self { run: None, subject, tool_call: None, attempt: 0, version: 0, seq: 0 }
+    }
+
+    /// Whether both are of the same thing, however it has changed meanwhile.
+    #[must_use]
+    pub fn same_subject(&self, other: &Self) -> bool {
+        self.run == other.run && self.subject == other.subject
+    }
+}
+
+/// A gate as it was on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenGate {
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub key: Key,
+    /// The tool call of its attempt.
+    pub call: Option<ToolCallId>,
+    /// What it waits for.
+    pub kind: GateFor,
+    /// The attempt.
+    pub attempt: u32,
+    /// The version.
+    pub version: u32,
+    /// The newest event about the call: a gate that opened again may ask for something else under the same numbers.
+    pub seq: u64,
+}
+
+impl SeenGate {
+    /// Whether it is that gate of that run, however it has changed meanwhile.
+    #[must_use]
+    pub fn is_of(&self, run: RunId, gate: &Gate) -> bool {
+        (self.run, &self.key, self.call, self.kind) == (run, &gate.key, gate.call, gate.kind())
+    }
+
+    /// A gate of a run, as it waits now.
+    #[must_use]
+    pub fn of(run: &Run, gate: &Gate) -> Self {
+        Self {
+            run: run.id,
+            key: gate.key.clone(),
+            call: gate.call,
+            kind: gate.kind(),
+            attempt: gate.attempt,
+            version: gate.version,
+            seq: run.call(&gate.key).map_or(0, |call| call.seq),
+        }
+    }
+}
