@@ -12,9 +12,9 @@ use super::document::Turn;
 use super::task::Instruct;
 use super::text::Untrusted;
 
-mod scan;
+mod turn_parser;
 
-use scan::{Found, Part, Scanner};
+use turn_parser::{Found, Part, Scanner};
 
 /// The message of "write it anyway".
 pub const WRITE_IT_ANYWAY: &str =

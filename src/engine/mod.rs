@@ -6,24 +6,24 @@
 //! first one wins; a drive that dies leaves a run that any process can take up.
 
 mod attempt;
-mod begin;
+mod commands;
 mod compose;
+mod create;
 mod deadline;
-mod driver;
+mod dispatch;
 mod error;
 mod failpoint;
 mod feed;
-mod keep;
 mod lease;
-mod orders;
 mod orphan;
 mod outcome;
+mod poll;
 mod ready;
+mod records;
 mod recover;
+mod run_loop;
 mod stage;
-mod start;
 mod update;
-mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,11 +32,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+pub use self::create::{Fork, Start, StartError};
 pub use self::error::EngineError;
 use self::failpoint::failpoint;
 pub use self::feed::{Feed, Rest, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
-pub use self::start::{Fork, Start, StartError};
 pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
@@ -309,7 +309,8 @@ impl Engine {
         })?;
         let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
         let (orders, inbox) = mpsc::unbounded_channel();
-        let driver = driver::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
+        let driver =
+            run_loop::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
         tokio::spawn(driver.drive());
         Ok(Driving::Here)

@@ -10,9 +10,9 @@ use crate::core::event::{Event, Recorded};
 use crate::core::ports::{JournalError, Writer};
 use crate::core::run::{Run, Status};
 use crate::engine::batch;
-use crate::engine::driver::{Driver, Lost, Settings};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
+use crate::engine::run_loop::{Driver, Lost, Settings};
 use crate::flow::Wants;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.

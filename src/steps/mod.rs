@@ -21,7 +21,7 @@ use crate::core::work::Work;
 
 mod command;
 mod http;
-mod lenient;
+mod json_repair;
 mod markers;
 mod output;
 mod page;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::lenient::Ending;
+use super::json_repair::Ending;
 use super::{Broken, broken, deadline, failed, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};

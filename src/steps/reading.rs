@@ -2,11 +2,12 @@
 //!
 //! An answer counts bare, in a Markdown fence, with text around it, and inside the wrapper that a provider forced on
 //! it: an object with one field, or the shape of a tool call. Each candidate is judged by the schema as it stands
-//! first, then as [`super::lenient`] reads it, so that a repair is made only where the schema allows its result. Pure.
+//! first, then as [`super::json_repair`] reads it, so that a repair is made only where the schema allows its result.
+//! Pure.
 
 use serde_json::Value;
 
-use super::lenient::{self, Ending, Lenient};
+use super::json_repair::{self, Ending, Lenient};
 use crate::core::schema::Schema;
 
 /// Wrappers within wrappers are opened so deep.
@@ -91,7 +92,7 @@ fn whole_value(text: &str) -> Option<Value> {
     if let Ok(value) = serde_json::from_str(text) {
         return Some(value);
     }
-    let found = lenient::read(text)?;
+    let found = json_repair::read(text)?;
     (found.ending == Ending::Whole && text[found.length..].trim_matches([';', ' ', '\n', '\r', '\t']).is_empty())
         .then_some(found.value)
 }
@@ -124,7 +125,7 @@ fn values_within(text: &str) -> Vec<Lenient> {
     for _ in 0..MAX_PLACES {
         let Some(place) = text[at..].find(['{', '[']) else { break };
         at += place;
-        match strict(&text[at..]).or_else(|| lenient::read(&text[at..])) {
+        match strict(&text[at..]).or_else(|| json_repair::read(&text[at..])) {
             Some(value) => {
                 at += value.length;
                 found.push(value);
@@ -162,7 +163,7 @@ fn with_numbers(value: &Value, schema: &Schema) -> Option<Value> {
     let mut changed = value.clone();
     for place in places {
         let text = changed.pointer_mut(&place)?;
-        *text = Value::Number(lenient::number(text.as_str()?.trim())?);
+        *text = Value::Number(json_repair::number(text.as_str()?.trim())?);
     }
     schema.allows(&changed).then_some(changed)
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::body;
-use super::fault::Fault;
-use super::place::{Span, place, seq_of};
-use super::{keep, list, search};
+use super::error::Fault;
+use super::event_codec;
+use super::rowid::{Span, place, seq_of};
+use super::{list, memory, search};
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
@@ -56,11 +56,11 @@ pub(super) fn create(
     pin(tx, pinned)?;
     let mut run = Run::new(id, at, created);
     let n = list::insert(tx, &run)?;
-    body::insert(tx, place(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
+    event_codec::insert(tx, place(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
     uses(tx, n, &created.definition)?;
     for event in more {
         run.apply(run.seq + 1, at, event);
-        body::insert(tx, place(n, run.seq)?, nanos(at), event)?;
+        event_codec::insert(tx, place(n, run.seq)?, nanos(at), event)?;
     }
     list::update(tx, n, at, &Stands::of(&run), more)?;
     search::is_behind_from(tx, n, 0)
@@ -82,7 +82,7 @@ pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
     let mut seq = head;
     for event in &batch.events {
         seq += 1;
-        body::insert(tx, place(n, seq)?, at, event)?;
+        event_codec::insert(tx, place(n, seq)?, at, event)?;
         if let Event::RunUpdated { definition, .. } = event {
             uses(tx, n, definition)?;
         }
@@ -92,14 +92,14 @@ pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
         search::is_behind_from(tx, n, head)?;
         search::keep_up(tx, n, seq, batch.stands.status)?;
     }
-    keep::learn(tx, n, at, &batch.learn)?;
-    keep::merge_state(tx, n, &batch.state)?;
+    memory::learn(tx, n, at, &batch.learn)?;
+    memory::merge_state(tx, n, &batch.state)?;
     Ok(seq)
 }
 
 pub(super) fn read(db: &Connection, run: RunId, after: u64) -> Result<Vec<Recorded>, Fault> {
     let n = known(db, run)?.n;
-    body::read(db, run, Span::after(n, after))
+    event_codec::read(db, run, Span::after(n, after))
 }
 
 /// Keeps a definition. Found again elsewhere it is the same one, in the folder where it lies now.

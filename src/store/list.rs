@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::journal::nanos;
-use super::place::Span;
-use super::says;
+use super::rowid::Span;
+use super::searchable;
 use crate::core::event::Event;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow, Stands};
@@ -51,7 +51,7 @@ pub(super) fn update(
     stands: &Stands,
     events: &[Event],
 ) -> Result<(), Fault> {
-    let snippet = events.iter().rev().find_map(says::snippet);
+    let snippet = events.iter().rev().find_map(searchable::snippet);
     tx.prepare_cached(
         "UPDATE runs SET title = ?2, updated_at = ?3, waiting = ?4, snippet = coalesce(?5, snippet) WHERE n = ?1",
     )?

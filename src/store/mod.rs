@@ -9,17 +9,17 @@
 //! Search and cache are indexed when a run stands still or is asked about, not with each event, so that an append
 //! costs hardly more than its commit.
 
-mod body;
-mod fault;
+mod error;
+mod event_codec;
 mod journal;
-mod keep;
 mod list;
-mod mark;
+mod memory;
 mod open;
-mod place;
 mod rebuild;
-mod says;
+mod rowid;
 mod search;
+mod searchable;
+mod snippet;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
-use self::fault::Fault;
+use self::error::Fault;
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
@@ -258,23 +258,23 @@ impl Journal for Store {
     }
 
     fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, JournalError> {
-        self.reading(|db| keep::learned(db, task))
+        self.reading(|db| memory::learned(db, task))
     }
 
     fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
-        self.writing(|tx| keep::teach(tx, id, text))
+        self.writing(|tx| memory::teach(tx, id, text))
     }
 
     fn session(&self, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), JournalError> {
-        self.reading(|db| keep::session(db, name, runs))
+        self.reading(|db| memory::session(db, name, runs))
     }
 
     fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), JournalError> {
-        self.writing(|tx| keep::keep_draft(tx, run, name, text))
+        self.writing(|tx| memory::keep_draft(tx, run, name, text))
     }
 
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError> {
-        self.reading(|db| keep::drafts(db, run))
+        self.reading(|db| memory::drafts(db, run))
     }
 
     fn cached(&self, fingerprint: &Fingerprint, since: DateTime<Utc>) -> Result<Option<(RunId, Value)>, JournalError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// Schemas, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
 pub(super) type Migrations = &'static [&'static str];

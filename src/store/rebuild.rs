@@ -2,9 +2,9 @@
 
 use rusqlite::Transaction;
 
-use super::fault::Fault;
-use super::place::Span;
-use super::{body, journal, list, search};
+use super::error::Fault;
+use super::rowid::Span;
+use super::{event_codec, journal, list, search};
 use crate::core::event::Event;
 use crate::core::id::RunId;
 
@@ -43,7 +43,7 @@ pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
 }
 
 fn of_run(tx: &Transaction, id: RunId, n: i64) -> Result<(), Fault> {
-    let recorded = body::read(tx, id, Span::of(n))?;
+    let recorded = event_codec::read(tx, id, Span::of(n))?;
     let run = journal::fold(id, &recorded)?;
     let events: Vec<Event> = recorded.into_iter().map(|recorded| recorded.event).collect();
     // The row of a run that a later version wrote is better than what this one could make of it.

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::journal::{fold, nanos};
 use super::list::{self, Filter};
-use super::mark::{mark, without_spaces};
-use super::place::{Span, place, run_of};
-use super::{body, says};
+use super::rowid::{Span, place, run_of};
+use super::snippet::{mark, without_spaces};
+use super::{event_codec, searchable};
 use crate::core::event::{Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
@@ -90,7 +90,7 @@ pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Fault
         let Some((n, done)) = next else { return Ok(false) };
         let mut span = Span::after(n, done);
         span.last = span.last.min(span.first + room - 1);
-        let events = body::read(tx, RunId::new(0, [0; 10]), span)?;
+        let events = event_codec::read(tx, RunId::new(0, [0; 10]), span)?;
         for recorded in &events {
             index(tx, n, recorded)?;
         }
@@ -112,7 +112,7 @@ fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), Fault> {
         tx.prepare_cached("INSERT OR IGNORE INTO tried (fingerprint, place) VALUES (?1, ?2)")?
             .execute(params![short(&started.fingerprint), place])?;
     }
-    let mut text = says::searched(&recorded.event);
+    let mut text = searchable::searched(&recorded.event);
     if !text.is_empty() {
         tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![place, text])?;
         // So that the last two characters begin a trigram too.
@@ -215,8 +215,8 @@ fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>
 
 /// The text at a place around what is looked for, and whether all of it is there.
 fn marked(db: &Connection, place: i64, wanted: &[&str]) -> Result<(String, bool), Fault> {
-    let events = body::read(db, RunId::new(0, [0; 10]), Span::at(place))?;
-    Ok(events.first().map(|recorded| mark(&says::searched(&recorded.event), wanted)).unwrap_or_default())
+    let events = event_codec::read(db, RunId::new(0, [0; 10]), Span::at(place))?;
+    Ok(events.first().map(|recorded| mark(&searchable::searched(&recorded.event), wanted)).unwrap_or_default())
 }
 
 /// The pieces as an FTS5 expression over words that some text matches. The last one is taken as a beginning too, unless
@@ -278,7 +278,7 @@ pub(super) fn cached(
     while let Some(row) = rows.next()? {
         let id = list::run_id(row, 0)?;
         // What a later version decided about its results is not known.
-        let Some(run) = fold(id, &body::read(db, id, Span::of(row.get(1)?))?)? else { continue };
+        let Some(run) = fold(id, &event_codec::read(db, id, Span::of(row.get(1)?))?)? else { continue };
         if let Some(standing) = run.calls.values().find_map(|call| call.stands_for(fingerprint)) {
             return Ok(Some((id, (*standing.output).clone())));
         }

@@ -14,7 +14,7 @@ use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
 use self::opening::{Awaited, Wanted};
-use super::page::Page;
+use super::any_screen::Page;
 use crate::core::decide::{Decision, What};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;

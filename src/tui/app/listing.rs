@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use super::desk::Desk;
+use super::backend::Desk;
 use crate::catalog::{Catalog, Entry, Source};
 use crate::core::ports::{HistoryQuery, Learned};
 use crate::core::run::Status;

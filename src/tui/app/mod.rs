@@ -4,14 +4,14 @@
 //! The first frame waits for nothing: what is to be opened and read is so beside it. Whatever takes time happens on the
 //! desk, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
 
-mod desk;
+mod any_screen;
+mod backend;
 mod interface;
 mod listing;
 mod models;
-mod page;
 mod results;
-mod stage;
 mod starting;
+mod terminal_host;
 mod waiting;
 mod watching;
 
@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use self::desk::Desk;
+use self::backend::Desk;
 use self::interface::Interface;
-use self::stage::Stage;
+use self::terminal_host::Stage;
 use super::effect::Leaving;
 use super::runtime;
 use super::terminal::{self, TerminalError};

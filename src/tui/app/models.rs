@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::desk::{Desk, Made};
+use super::backend::{Desk, Made};
 use crate::core::decide::{Decision, What};
 use crate::core::gate::GateFor;
 use crate::core::id::RunId;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::desk::{Desk, Made};
+use super::backend::{Desk, Made};
 use crate::core::call::Call;
 use crate::core::id::RunId;
 use crate::core::key::Key;

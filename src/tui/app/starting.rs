@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::desk::{Desk, Made};
+use super::backend::{Desk, Made};
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::form::{Field, FieldType};

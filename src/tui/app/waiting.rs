@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::desk::Desk;
+use super::backend::Desk;
 use crate::core::id::RunId;
 use crate::core::ports::HistoryQuery;
 use crate::core::run::{Run, Status};

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::task::AbortHandle;
 
-use super::desk::{Desk, Made};
+use super::backend::{Desk, Made};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};

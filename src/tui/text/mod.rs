@@ -2,7 +2,7 @@
 
 pub mod code;
 pub mod fuzzy;
-pub mod partial;
+pub mod partial_json;
 pub mod wrap;
 
 use std::borrow::Cow;

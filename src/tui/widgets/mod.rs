@@ -4,7 +4,7 @@ pub mod editor;
 pub mod field;
 pub mod footer;
 pub mod header;
-pub mod json;
 pub mod line;
 pub mod list;
 pub mod scroll;
+pub mod tree_editor;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Interface;
 use super::opening::Wanted;
 use crate::core::id::RunId;
-use crate::tui::app::page::Page;
+use crate::tui::app::any_screen::Page;
 use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
 use crate::tui::screens::connect::other_server;
 use crate::tui::screens::history::HistoryScreen;

@@ -14,7 +14,7 @@ use crate::core::key::Key;
 use crate::core::model::ModelChoice;
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
-use crate::tui::app::page::Page;
+use crate::tui::app::any_screen::Page;
 use crate::tui::commands::{Id, command};
 use crate::tui::effect::{Effect, Errand, Opening, Order, Request, Ticket};
 use crate::tui::layers::{Confirm, Kind};

@@ -16,8 +16,8 @@ use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::shown::SeenGate;
 use crate::tui::widgets::editor::Editor;
-use crate::tui::widgets::json::{self, Tree};
 use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::tree_editor::{self, Tree};
 
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
@@ -135,11 +135,11 @@ impl RunScreen {
     pub(super) fn change_field(&mut self, id: Id) {
         let Over::Fields { gate, tree } = &mut self.over else { return };
         match id {
-            Id::FieldEdit => tree.change(json::Change::Edit),
-            Id::FieldAdd => tree.change(json::Change::Add),
-            Id::FieldRemove => tree.change(json::Change::Remove),
-            Id::FieldUp => tree.change(json::Change::Move(-1)),
-            Id::FieldDown => tree.change(json::Change::Move(1)),
+            Id::FieldEdit => tree.change(tree_editor::Change::Edit),
+            Id::FieldAdd => tree.change(tree_editor::Change::Add),
+            Id::FieldRemove => tree.change(tree_editor::Change::Remove),
+            Id::FieldUp => tree.change(tree_editor::Change::Move(-1)),
+            Id::FieldDown => tree.change(tree_editor::Change::Move(1)),
             _ => {
                 let editor = Box::new(Editor::new(&format!("{:#}", tree.value())));
                 self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem: None };

@@ -20,9 +20,9 @@ use crate::tui::markdown::Document;
 use crate::tui::shown::SeenGate;
 use crate::tui::situation::Layer;
 use crate::tui::widgets::editor::Editor;
-use crate::tui::widgets::json::Tree;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::Scroll;
+use crate::tui::widgets::tree_editor::Tree;
 
 /// What lies over the run.
 #[derive(Debug, Default)]

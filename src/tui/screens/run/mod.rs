@@ -31,7 +31,7 @@ use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::shown::SeenGate;
 use crate::tui::situation::{Screen, Selected, Situation};
-use crate::tui::text::partial::so_far;
+use crate::tui::text::partial_json::so_far;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::Scroll;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value};
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::journal::known;
 use crate::core::event::Lesson;
 use crate::core::id::RunId;

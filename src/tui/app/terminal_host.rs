@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::desk::Desk;
+use super::backend::Desk;
 use super::interface::Interface;
 use crate::core::event::PauseReason;
 use crate::tui::canvas::Seen;

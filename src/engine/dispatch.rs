@@ -22,9 +22,9 @@ use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
-use crate::engine::driver::{Driver, Ended, Starting, UnderWay};
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Step, Taken};
+use crate::engine::run_loop::{Driver, Ended, Starting, UnderWay};
 use crate::engine::{Order, compose, orphan, outcome, recover};
 use crate::flow::Want;
 

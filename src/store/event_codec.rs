@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::fault::Fault;
-use super::place::{Span, seq_of};
+use super::error::Fault;
+use super::rowid::{Span, seq_of};
 use crate::core::event::{Event, Recorded};
 use crate::core::event_json;
 use crate::core::id::RunId;

@@ -7,8 +7,8 @@ use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateBody, GateFor, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
-use crate::engine::driver::{Driver, Lost};
 use crate::engine::failpoint::failpoint;
+use crate::engine::run_loop::{Driver, Lost};
 use crate::engine::{EngineError, Order, recover};
 
 impl Driver {

@@ -1,6 +1,6 @@
 //! Places: the rowids of events, made of the run's number and the event's, so that a run's events lie together.
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// Bits for the event's number within its run: 16 million events.
 const BITS: u32 = 24;
