@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use house::{Act, House, decision, prompt, rested, step};
+use house::{Act, House, decision, prompt, step, until_stopped};
 use serde_json::{Value, json};
 use stepwell::core::decide::What;
 use stepwell::core::event::{Event, PauseReason};
@@ -92,7 +92,7 @@ fn row(what: &str, measured: Duration, most: Option<Duration>) {
 
 /// A house whose steps answer at once.
 fn house() -> House {
-    House::new(|job| Act::Say(json!(format!("done {}", job.key))))
+    House::new(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives until the run waits or is over; how long that took.
@@ -100,7 +100,7 @@ async fn drive(house: &House, run: RunId) -> (Duration, Subscription) {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     let start = Instant::now();
     house.engine.drive(run).unwrap();
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     (start.elapsed(), updates)
 }
 
@@ -219,7 +219,7 @@ async fn reviews() {
         for at in 0..REVIEWS {
             let cpu = cpu_time();
             house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
-            rested(&mut updates).await;
+            until_stopped(&mut updates).await;
             costs.push(cpu_time().saturating_sub(cpu));
         }
         let kind = if one_by_one { "one after another" } else { "that wait together" };
@@ -268,8 +268,8 @@ async fn resume() {
 
 async fn leave(house: &House, run: RunId) {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.rest(run, PauseReason::Left);
-    rested(&mut updates).await;
+    house.engine.pause(run, PauseReason::Left);
+    until_stopped(&mut updates).await;
 }
 
 fn size(path: &Path) -> u64 {

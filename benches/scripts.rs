@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use house::{Act, House, pinned, prompt, rested, step};
+use house::{Act, House, pinned, prompt, step, until_stopped};
 use serde_json::{Value, json};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::run::{Run, Status};
@@ -93,7 +93,7 @@ fn graph(pure: bool, parallel: bool) -> Value {
 }
 
 fn house() -> House {
-    House::new(|job| Act::Say(json!(format!("done {}", job.key))))
+    House::new(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives a run to its end; how long that took.
@@ -102,7 +102,7 @@ async fn drive(house: &House, steps: &Value, more: &Value) -> (Duration, Run) {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     let start = Instant::now();
     house.engine.drive(run).unwrap();
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     let took = start.elapsed();
     let run = house.engine.load(run).unwrap();
     assert_eq!(run.status, Status::Completed, "{:?}", run.error);

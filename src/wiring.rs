@@ -122,7 +122,7 @@ impl Wiring {
         let environment = environment(&settings.pass_on);
         Engine::new(Ports {
             journal: Arc::new(store),
-            performer: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
+            executor: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
             secrets,
             clock: Arc::new(SystemClock),
             environment,

@@ -26,7 +26,7 @@ use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::settings::Settings;
 use stepwell::core::task::{Kind, Task};
-use stepwell::engine::{Engine, Ports, Rest, Start, Update};
+use stepwell::engine::{Engine, Ports, Start, StopReason, Update};
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
 use stepwell::store::{Mode, Store};
@@ -51,7 +51,7 @@ impl Secrets for NoSecrets {
     fn resolve(&self, _: RunId, _: &str, _: &SecretRef) -> Result<Option<Secret>, Failure> {
         Ok(None)
     }
-    fn type_in(&self, _: RunId, _: &str, _: Secret) {}
+    fn provide(&self, _: RunId, _: &str, _: Secret) {}
     fn redactor(&self) -> Redactor {
         Redactor::default()
     }
@@ -85,7 +85,7 @@ impl Machine {
         let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new());
         let engine = Engine::new(Ports {
             journal: Arc::new(journal) as Arc<dyn Journal>,
-            performer: Arc::new(steps),
+            executor: Arc::new(steps),
             secrets,
             clock: Arc::new(Ticks(AtomicU64::new(0))),
             environment: BTreeMap::new(),
@@ -124,8 +124,8 @@ impl Machine {
                     );
                 };
                 let rests = |update: &Update| match update {
-                    Update::Rested(Rest::Lost(why)) => panic!("{why}"),
-                    Update::Rested(_) => true,
+                    Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+                    Update::Stopped(_) => true,
                     Update::Event(recorded) => matches!(recorded.event, Event::RunWaiting {}),
                     Update::Delta { .. } => false,
                 };

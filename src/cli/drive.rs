@@ -24,7 +24,7 @@ use crate::core::task::Kind;
 use crate::core::text::output_text;
 use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
-use crate::engine::{Driving, Engine, EngineError, Rest, Subscription, Update};
+use crate::engine::{Driver, Engine, EngineError, StopReason, Subscription, Update};
 use crate::export;
 
 /// How often it is looked whether another process that drives the run is still there.
@@ -281,9 +281,9 @@ impl Drive<'_> {
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
                 // Told already; or what a fold of the events says as well.
-                Update::Event(_) | Update::Rested(Rest::Waiting) => {}
-                Update::Rested(Rest::Over | Rest::Paused) => self.over = true,
-                Update::Rested(Rest::Lost(why)) => {
+                Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
+                Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
+                Update::Stopped(StopReason::JournalLost(why)) => {
                     out::raw(&lines);
                     return Err(why.into());
                 }
@@ -299,7 +299,7 @@ impl Drive<'_> {
     fn take_in_hand(&mut self) -> Result<(), Problem> {
         let policy = self.how.policy;
         let answers = Arc::new(move |run: &Run, gate: &Gate| policy.answer(run, gate));
-        self.here = self.engine.drive_by(self.run.id, answers)? == Driving::Here;
+        self.here = self.engine.drive_with_policy(self.run.id, answers)? == Driver::Local;
         Ok(())
     }
 
@@ -473,7 +473,7 @@ impl Drive<'_> {
         if !self.here || self.over || (self.run.status == Status::Waiting && self.run.under_way() == 0) {
             return Ok(());
         }
-        self.engine.rest(self.run.id, reason);
+        self.engine.pause(self.run.id, reason);
         while !self.over {
             let news = self.mail.next().await;
             self.take(news)?;

@@ -19,7 +19,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: O
     };
     if let Some(id) = remove {
         known(id)?;
-        engine.teach(id, None)?;
+        engine.update_lesson(id, None)?;
         out::say(&format!("lesson {id} is forgotten; runs that began with it keep it"));
         return Ok(Exit::Done);
     }
@@ -29,7 +29,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: O
         if text.trim().is_empty() {
             return Err(Problem::refused(ErrorCode::InvalidInput, "the lesson would be empty; --remove forgets it"));
         }
-        engine.teach(id, Some(text.trim()))?;
+        engine.update_lesson(id, Some(text.trim()))?;
         out::say(&format!("lesson {id} is changed; runs that began before keep it as it was"));
         return Ok(Exit::Done);
     }

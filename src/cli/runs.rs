@@ -43,7 +43,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
         engine.set_budget(run.id, budget).await?;
     }
     if run.status == Status::Failed {
-        engine.take_up(run.id).await?;
+        engine.retry_failed(run.id).await?;
     }
     drive(app, run.id, run.seq, how).await
 }

@@ -83,7 +83,7 @@ impl Secrets for SecretStore {
         Ok(secret)
     }
 
-    fn type_in(&self, run: RunId, name: &str, value: Secret) {
+    fn provide(&self, run: RunId, name: &str, value: Secret) {
         let mut known = self.known();
         known.redactor.learn(&value);
         known.typed.insert((run, name.to_owned()), value);
@@ -202,7 +202,7 @@ mod tests {
     fn a_typed_secret_belongs_to_its_run_and_name() {
         let store = SecretStore::new(BTreeMap::new());
         assert_eq!(store.resolve(run(), "key", &SecretRef::Typed).unwrap(), None);
-        store.type_in(run(), "key", Secret::new("hunter2"));
+        store.provide(run(), "key", Secret::new("hunter2"));
         assert_eq!(store.resolve(run(), "key", &SecretRef::Typed).unwrap(), Some(Secret::new("hunter2")));
         assert_eq!(store.resolve(RunId::new(2, [7; 10]), "key", &SecretRef::Typed).unwrap(), None);
         assert_eq!(store.resolve(run(), "other", &SecretRef::Typed).unwrap(), None);

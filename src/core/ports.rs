@@ -96,7 +96,7 @@ impl From<NotARun> for JournalError {
 pub enum Writer {
     /// A process that holds the run's lock and takes the run over with this: the epoch before its own, which is the
     /// next one.
-    Taking(u64),
+    TakingOver(u64),
     /// The process that drives the run, with its epoch.
     Owner(u64),
     /// Any process that records a person's decision.
@@ -257,7 +257,7 @@ pub trait Journal: Send + Sync {
     fn head(&self, run: RunId) -> Result<u64, JournalError>;
 
     /// The newest epoch of a run: how many processes have taken it over. One that holds its lock takes it over with its
-    /// first append, by [`Writer::Taking`].
+    /// first append, by [`Writer::TakingOver`].
     ///
     /// # Errors
     /// When the store cannot be used or there is no such run.
@@ -304,7 +304,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot be used or there is no such lesson.
-    fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError>;
+    fn update_lesson(&self, id: i64, text: Option<&str>) -> Result<(), JournalError>;
 
     /// The state of a session, an object; empty for a new one. With it, the last `runs` completed runs of the session,
     /// oldest first.
@@ -334,7 +334,7 @@ pub trait Journal: Send + Sync {
 
 /// One attempt to be performed.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct AttemptRequest {
     /// The run.
     pub run: RunId,
     /// The call.
@@ -364,7 +364,7 @@ pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send +
 
 /// What an attempt is performed with.
 #[derive(Clone)]
-pub struct Bench {
+pub struct AttemptContext {
     /// Where partial text and progress go.
     pub deltas: DeltaSink,
     /// Cancelled when the attempt is to be broken off; it must then end within 200 ms (a command within 2.2 s).
@@ -377,7 +377,7 @@ pub struct Bench {
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Performed {
+pub enum AttemptOutcome {
     /// It has an output.
     Done {
         /// The output.
@@ -409,10 +409,10 @@ pub enum Performed {
     },
 }
 
-/// Performs attempts: the `steps` room.
-pub trait Performer: Send + Sync {
+/// Performs attempts: the `steps` module.
+pub trait Executor: Send + Sync {
     /// Performs one attempt to its end. It never panics and always answers.
-    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed>;
+    fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome>;
 
     /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
     fn estimate(&self, work: &Work) -> Usage;
@@ -487,7 +487,7 @@ pub trait Secrets: Send + Sync {
     fn resolve(&self, run: RunId, name: &str, reference: &SecretRef) -> Result<Option<Secret>, Failure>;
 
     /// Keeps a typed value for the life of this process.
-    fn type_in(&self, run: RunId, name: &str, value: Secret);
+    fn provide(&self, run: RunId, name: &str, value: Secret);
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;

@@ -1,4 +1,4 @@
-//! One attempt under way: its job, its deltas on their way to whoever watches, and its partial text on the disk.
+//! One attempt under way: its request, its deltas on their way to whoever watches, and its partial text on the disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

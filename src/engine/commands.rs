@@ -1,4 +1,4 @@
-//! Orders: what front ends tell a driver, and decisions on their way into the journal.
+//! Commands: what front ends tell the loop that drives a run, and decisions on their way into the journal.
 
 use tokio::sync::oneshot;
 
@@ -8,13 +8,13 @@ use crate::core::gate::{Answer, Gate, GateBody, GateFor, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::engine::failpoint::failpoint;
-use crate::engine::run_loop::{Driver, Lost};
-use crate::engine::{EngineError, Order, recover};
+use crate::engine::run_loop::{JournalLost, RunLoop};
+use crate::engine::{EngineCommand, EngineError, recover};
 
-impl Driver {
-    pub(super) fn obey(&mut self, order: Order) -> Result<(), Lost> {
-        match order {
-            Order::Decide(decision, reply) => {
+impl RunLoop {
+    pub(super) fn handle(&mut self, command: EngineCommand) -> Result<(), JournalLost> {
+        match command {
+            EngineCommand::Decide(decision, reply) => {
                 let who = self.engine.shared.ports.who.clone();
                 let call = self.run.call(&decision.key);
                 if let Some(gate) = call.and_then(|call| decide::gate_of(&self.run, call, decision.call).ok()).cloned()
@@ -27,8 +27,8 @@ impl Driver {
                 }
                 self.decided(move |run| decide::decide(run, &decision, &who), reply)
             }
-            Order::Append(make, reply) => self.decided(make, reply),
-            Order::Ask { key, attempt, fields, answer } => {
+            EngineCommand::Append(make, reply) => self.decided(make, reply),
+            EngineCommand::Ask { key, attempt, fields, answer } => {
                 let gate = Gate {
                     call: None,
                     key: key.clone(),
@@ -42,20 +42,20 @@ impl Driver {
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
-            Order::Stop(key) => {
+            EngineCommand::Stop(key) => {
                 if let Some(attempt) = self.under_way.get(&key) {
                     attempt.cancel.cancel();
                 }
                 Ok(())
             }
-            Order::Rest(reason) => {
-                self.resting = Some(reason);
-                self.break_off();
+            EngineCommand::Pause(reason) => {
+                self.pausing = Some(reason);
+                self.cancel_attempts();
                 Ok(())
             }
-            Order::Cancel(reply) => {
+            EngineCommand::Cancel(reply) => {
                 let who = self.engine.shared.ports.who.clone();
-                self.break_off();
+                self.cancel_attempts();
                 let kept = self.partial_texts();
                 let make = move |run: &Run| Ok([kept.clone(), recover::cancelled(run, &who)?].concat());
                 self.decided(make, reply)
@@ -70,12 +70,12 @@ impl Driver {
         &mut self,
         make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
         reply: oneshot::Sender<Result<(), EngineError>>,
-    ) -> Result<(), Lost> {
+    ) -> Result<(), JournalLost> {
         let answer = match self.decide(make) {
             Ok(answer) => answer,
-            Err(Lost(error)) => {
+            Err(JournalLost(error)) => {
                 let _ = reply.send(Err(EngineError::from(error.clone())));
-                return Err(Lost(error));
+                return Err(JournalLost(error));
             }
         };
         let _ = reply.send(answer.map_err(EngineError::from));
@@ -83,7 +83,10 @@ impl Driver {
         Ok(())
     }
 
-    fn decide(&mut self, make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>) -> Result<Result<(), Refusal>, Lost> {
+    fn decide(
+        &mut self,
+        make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
+    ) -> Result<Result<(), Refusal>, JournalLost> {
         self.commit()?;
         loop {
             let rebased = self.rebased;
@@ -96,7 +99,7 @@ impl Driver {
                 }
                 Err(refusal) => return Ok(Err(refusal)),
             }
-            if !self.settings.runs_code {
+            if !self.config.runs_code {
                 self.settle_derived()?;
             }
             failpoint("decision.before");
@@ -111,7 +114,7 @@ impl Driver {
 
     /// What the policy of this drive decides of the gates that are open.
     pub(super) fn answered_by_policy(&self) -> Vec<Event> {
-        if self.run.gates() == 0 || self.resting.is_some() || self.run.status == Status::Cancelled {
+        if self.run.gates() == 0 || self.pausing.is_some() || self.run.status == Status::Cancelled {
             return Vec::new();
         }
         let who = &self.engine.shared.ports.who;
@@ -142,7 +145,7 @@ impl Driver {
     }
 
     /// Breaks off what is under way.
-    pub(super) fn break_off(&self) {
+    pub(super) fn cancel_attempts(&self) {
         for attempt in self.under_way.values() {
             attempt.cancel.cancel();
         }

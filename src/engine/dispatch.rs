@@ -15,7 +15,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::Key;
 use crate::core::model::Asker;
-use crate::core::ports::{AskSink, Bench, Job, Performed};
+use crate::core::ports::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest};
 use crate::core::secret::SecretRef;
 use crate::core::step::Span;
 use crate::core::template::to_json;
@@ -24,15 +24,15 @@ use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Step, Taken};
-use crate::engine::run_loop::{Driver, Ended, Starting, UnderWay};
-use crate::engine::{Order, compose, orphan, outcome, recover};
+use crate::engine::run_loop::{FinishedAttempt, RunLoop, Starting, UnderWay};
+use crate::engine::{EngineCommand, compose, orphan, outcome, recover};
 use crate::flow::Want;
 
-impl Driver {
+impl RunLoop {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
         self.retry_at = None;
-        if self.resting.is_some() || self.wants.end.is_some() {
+        if self.pausing.is_some() || self.wants.end.is_some() {
             return false;
         }
         let now = self.now();
@@ -43,16 +43,16 @@ impl Driver {
                 continue;
             }
             let limits = Limits {
-                concurrency: self.settings.concurrency,
-                budget: self.run.budget.unwrap_or(self.settings.budget),
+                concurrency: self.config.concurrency,
+                budget: self.run.budget.unwrap_or(self.config.budget),
                 taken: &taken,
             };
-            if limits.is_full_for(&want) && self.settings.secrets.is_empty() {
+            if limits.is_full_for(&want) && self.config.secrets.is_empty() {
                 continue;
             }
             let work = compose::by_chosen_model(&self.run, &want);
-            let performer = &self.engine.shared.ports.performer;
-            let (estimate, missing) = (|| performer.estimate(&work), || self.missing_secret(&work));
+            let executor = &self.engine.shared.ports.executor;
+            let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
                 Step::Wait => {}
                 Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
@@ -166,12 +166,12 @@ impl Driver {
     }
 
     pub(super) fn missing_secret(&self, work: &Work) -> Option<String> {
-        if self.settings.secrets.is_empty() {
+        if self.config.secrets.is_empty() {
             return None;
         }
         let text = serde_json::to_string(work).unwrap_or_default();
         let secrets = &self.engine.shared.ports.secrets;
-        self.settings.secrets.iter().find_map(|(name, reference)| {
+        self.config.secrets.iter().find_map(|(name, reference)| {
             let used = text.contains(&secret_marker(&self.run.nonce, name));
             let typed = matches!(reference, SecretRef::Typed);
             (used && typed && matches!(secrets.resolve(self.run.id, name, reference), Ok(None))).then(|| name.clone())
@@ -183,7 +183,7 @@ impl Driver {
     /// # Errors
     /// When all its places are taken.
     fn enter_lane(&self, work: &Work) -> Result<Option<String>, ()> {
-        let Some((provider, most)) = self.engine.shared.ports.performer.lane(work) else { return Ok(None) };
+        let Some((provider, most)) = self.engine.shared.ports.executor.lane(work) else { return Ok(None) };
         let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = lanes.entry(provider.clone()).or_default();
         if *count >= most {
@@ -215,14 +215,14 @@ impl Driver {
         let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
         let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
         let cancel = CancellationToken::new();
-        let job = Job {
+        let request = AttemptRequest {
             run: self.run.id,
             key: want.key.clone(),
             attempt,
             work,
             timeout: want.timeout.map(Span::duration),
             asker: Asker {
-                task: self.settings.task.clone(),
+                task: self.config.task.clone(),
                 step: want.step.clone(),
                 attempt,
                 inputs: Arc::clone(&self.run.inputs),
@@ -231,15 +231,15 @@ impl Driver {
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),
-            folder: self.settings.folder.clone(),
+            folder: self.config.folder.clone(),
             nonce: self.run.nonce.clone(),
-            secrets: self.settings.secrets.clone(),
+            secrets: self.config.secrets.clone(),
             spool: ports.state.spool(self.run.id),
         };
-        let bench = Bench {
+        let context = AttemptContext {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
-            ask: ask_sink(self.orders.clone(), want.key.clone(), attempt),
+            ask: ask_sink(self.commands.clone(), want.key.clone(), attempt),
             began: program_sink(program.clone(), want.key.clone(), attempt),
         };
         let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
@@ -257,22 +257,22 @@ impl Driver {
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
         failpoint("begin.before");
-        let performer = Arc::clone(&ports.performer);
+        let executor = Arc::clone(&ports.executor);
         let guarded = tokio::spawn(async move {
             for program in left {
                 program.end().await;
             }
-            performer.perform(job, bench).await
+            executor.execute(request, context).await
         });
         failpoint("begin.after");
         tokio::spawn(async move {
-            let performed = guarded.await.unwrap_or_else(|error| Performed::Failed {
+            let outcome = guarded.await.unwrap_or_else(|error| AttemptOutcome::Failed {
                 failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
                 partial: Untrusted::default(),
                 in_doubt: true,
                 measured: Measured::default(),
             });
-            let _ = ended.send(Ended { key, attempt, performed });
+            let _ = ended.send(FinishedAttempt { key, attempt, outcome });
         });
     }
 
@@ -290,7 +290,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn take_end(&mut self, ended: Ended) {
+    pub(super) fn take_end(&mut self, ended: FinishedAttempt) {
         failpoint("outcome.received");
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
         self.leave_lane(under_way.provider.as_ref());
@@ -307,9 +307,9 @@ impl Driver {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
-        let performed = if self.resting.is_some() { resumable(ended.performed) } else { ended.performed };
-        for mut event in outcome::events(call, ended.attempt, performed, ms, &under_way.retry, now, random) {
-            if self.resting.is_some()
+        let outcome = if self.pausing.is_some() { resumable(ended.outcome) } else { ended.outcome };
+        for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
+            if self.pausing.is_some()
                 && let Event::AttemptCancelled { again, .. } = &mut event
             {
                 *again = true;
@@ -320,10 +320,10 @@ impl Driver {
 }
 
 /// An attempt that was broken off because the person left is taken up again by itself.
-fn resumable(performed: Performed) -> Performed {
-    match performed {
-        Performed::Failed { partial, in_doubt, measured, .. } if !in_doubt => {
-            Performed::Cancelled { partial, in_doubt, measured }
+fn resumable(outcome: AttemptOutcome) -> AttemptOutcome {
+    match outcome {
+        AttemptOutcome::Failed { partial, in_doubt, measured, .. } if !in_doubt => {
+            AttemptOutcome::Cancelled { partial, in_doubt, measured }
         }
         other => other,
     }
@@ -334,10 +334,10 @@ fn program_sink(path: PathBuf, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send
     Arc::new(move |pid| orphan::note(&path, &key, attempt, pid))
 }
 
-fn ask_sink(orders: mpsc::UnboundedSender<Order>, key: Key, attempt: u32) -> AskSink {
+fn ask_sink(commands: mpsc::UnboundedSender<EngineCommand>, key: Key, attempt: u32) -> AskSink {
     Arc::new(move |fields| {
         let (answer, answered) = oneshot::channel();
-        let _ = orders.send(Order::Ask { key: key.clone(), attempt, fields, answer });
+        let _ = commands.send(EngineCommand::Ask { key: key.clone(), attempt, fields, answer });
         Box::pin(async move { answered.await.unwrap_or(Value::Null) })
     })
 }

@@ -27,12 +27,12 @@ pub enum Update {
         delta: Delta,
     },
     /// Nothing more comes from this process's drive of the run: it waits, has ended, or was given up.
-    Rested(Rest),
+    Stopped(StopReason),
 }
 
 /// Why a drive came to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum StopReason {
     /// A person is waited for.
     Waiting,
     /// It is over: completed, failed or cancelled.
@@ -40,7 +40,7 @@ pub enum Rest {
     /// It was paused or left.
     Paused,
     /// The journal cannot be written.
-    Lost(JournalError),
+    JournalLost(JournalError),
 }
 
 #[derive(Default)]

@@ -1,5 +1,5 @@
-//! Who drives a run: an OS lock on a file of that run, which dies with the process, and a bell that others ring when
-//! they have written to its journal.
+//! Who drives a run: an OS lock on a file of that run, which dies with the process, and a socket by which others wake
+//! it when they have written to its journal.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::net::UnixDatagram;
 use crate::core::id::RunId;
 use crate::core::ports::StateFolder;
 
-/// How long the driver of a run takes at most to see what others wrote, when there is no bell.
+/// How long the driver of a run takes at most to see what others wrote, when there is no wake socket.
 const POLL: Duration = Duration::from_millis(80);
 
 /// So often the lock is tried while others only look at it, and so long is waited in between. Each of them is gone in an
@@ -24,8 +24,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The right to drive a run. It ends with this value, or with the process.
 pub struct Lease {
     _file: File,
-    bell: Option<UnixDatagram>,
-    bell_path: PathBuf,
+    wake_socket: Option<UnixDatagram>,
+    wake_path: PathBuf,
 }
 
 /// Creates a folder that only its owner can read, with all above it.
@@ -55,19 +55,20 @@ impl Lease {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
-        let bell_path = bell_path(state, run);
+        let wake_path = wake_path(state, run);
         // Left by a process that died: nobody else may have it, since this one holds the lock.
-        let _ = std::fs::remove_file(&bell_path);
-        let bell = UnixDatagram::bind(&bell_path).ok();
-        Ok(Some(Self { _file: file, bell, bell_path }))
+        let _ = std::fs::remove_file(&wake_path);
+        let wake_socket = UnixDatagram::bind(&wake_path).ok();
+        Ok(Some(Self { _file: file, wake_socket, wake_path }))
     }
 
-    /// Waits until somebody else may have written. Without a bell (a path too long for a socket) it is time that rings.
-    pub async fn rung(&self) {
-        match &self.bell {
-            Some(bell) => {
+    /// Waits until somebody else may have written. Without a wake socket (its path may be too long) it
+    /// looks again after a while.
+    pub async fn woken(&self) {
+        match &self.wake_socket {
+            Some(socket) => {
                 let mut byte = [0; 8];
-                if bell.recv(&mut byte).await.is_err() {
+                if socket.recv(&mut byte).await.is_err() {
                     tokio::time::sleep(POLL).await;
                 }
             }
@@ -78,8 +79,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.bell.is_some() {
-            let _ = std::fs::remove_file(&self.bell_path);
+        if self.wake_socket.is_some() {
+            let _ = std::fs::remove_file(&self.wake_path);
         }
     }
 }
@@ -101,14 +102,14 @@ fn is_owned(file: &File) -> bool {
 }
 
 /// Tells the process that drives a run that its journal has something new.
-pub fn ring(state: &StateFolder, run: RunId) {
+pub fn wake(state: &StateFolder, run: RunId) {
     if let Ok(socket) = StdDatagram::unbound() {
         let _ = socket.set_nonblocking(true);
-        let _ = socket.send_to(b"!", bell_path(state, run));
+        let _ = socket.send_to(b"!", wake_path(state, run));
     }
 }
 
-fn bell_path(state: &StateFolder, run: RunId) -> PathBuf {
+fn wake_path(state: &StateFolder, run: RunId) -> PathBuf {
     state.lock(run).with_extension("bell")
 }
 

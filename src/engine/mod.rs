@@ -35,7 +35,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use self::create::{Fork, Start, StartError};
 pub use self::error::EngineError;
 use self::failpoint::failpoint;
-pub use self::feed::{Feed, Rest, Subscription, Update};
+pub use self::feed::{Feed, StopReason, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::update::Preview;
 use crate::core::actor::Actor;
@@ -48,7 +48,7 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, HistoryQuery, Journal, JournalError, Performer, RunRow, Secrets, Stands, StateFolder, Writer,
+    Append, Clock, Executor, HistoryQuery, Journal, JournalError, RunRow, Secrets, Stands, StateFolder, Writer,
 };
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
@@ -60,7 +60,7 @@ pub struct Ports {
     /// Durability.
     pub journal: Arc<dyn Journal>,
     /// The steps.
-    pub performer: Arc<dyn Performer>,
+    pub executor: Arc<dyn Executor>,
     /// Secrets by reference.
     pub secrets: Arc<dyn Secrets>,
     /// Time and randomness.
@@ -78,11 +78,11 @@ pub struct Ports {
 
 /// Whether this process drives a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driving {
+pub enum Driver {
     /// It does.
-    Here,
+    Local,
     /// Another process does; what it writes is seen through [`Engine::subscribe`].
-    Elsewhere,
+    Remote,
 }
 
 /// The handle through which front ends reach runs. Cheap to clone.
@@ -94,7 +94,7 @@ pub struct Engine {
 struct Shared {
     ports: Ports,
     /// The runs that this process drives.
-    drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<Order>>>,
+    drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<EngineCommand>>>,
     /// The mailboxes of the runs that are watched here.
     feeds: Mutex<HashMap<RunId, Feed>>,
     /// The run that was read last: what is new in it is all that is read the next time.
@@ -105,16 +105,16 @@ struct Shared {
 }
 
 /// What answers a gate in the place of a person; `None`: a person has to.
-pub type Answers = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
+pub type DecisionPolicy = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
 
 /// Makes events of a run as it stands.
 type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
 
-/// Where the answer to an order goes.
+/// Where the answer to a command goes.
 type Reply = oneshot::Sender<Result<(), EngineError>>;
 
-/// What a driver is told.
-enum Order {
+/// What the loop that drives a run is told.
+enum EngineCommand {
     Decide(Decision, Reply),
     Append(Make, Reply),
     /// A command asks the person in the middle of its work.
@@ -125,7 +125,7 @@ enum Order {
         answer: oneshot::Sender<Value>,
     },
     Stop(Key),
-    Rest(PauseReason),
+    Pause(PauseReason),
     Cancel(Reply),
 }
 
@@ -290,30 +290,30 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such run, a later version wrote it, or the store cannot be used.
-    pub fn drive(&self, run: RunId) -> Result<Driving, EngineError> {
-        self.drive_by(run, Arc::new(|_, _| None))
+    pub fn drive(&self, run: RunId) -> Result<Driver, EngineError> {
+        self.drive_with_policy(run, Arc::new(|_, _| None))
     }
 
     /// As [`Engine::drive`]; what `answers` answers, as the person who drives here, is never waited for.
     ///
     /// # Errors
     /// As [`Engine::drive`].
-    pub fn drive_by(&self, run: RunId, answers: Answers) -> Result<Driving, EngineError> {
+    pub fn drive_with_policy(&self, run: RunId, policy: DecisionPolicy) -> Result<Driver, EngineError> {
         if self.drive_of(run).is_some() {
-            return Ok(Driving::Here);
+            return Ok(Driver::Local);
         }
         let ports = &self.shared.ports;
         let lease = lease::Lease::take(&ports.state, run).map_err(|error| {
             let path = ports.state.lock(run);
             JournalError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
         })?;
-        let Some(lease) = lease else { return Ok(Driving::Elsewhere) };
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let driver =
-            run_loop::Driver::open(self.clone(), run, lease, self.feed(run), answers, (orders.clone(), inbox))?;
-        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, orders);
-        tokio::spawn(driver.drive());
-        Ok(Driving::Here)
+        let Some(lease) = lease else { return Ok(Driver::Remote) };
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let run_loop =
+            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (commands.clone(), inbox))?;
+        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, commands);
+        tokio::spawn(run_loop.drive());
+        Ok(Driver::Local)
     }
 
     /// Records a decision. It is committed when this returns.
@@ -326,7 +326,7 @@ impl Engine {
         }
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(Order::Decide(decision.clone(), reply)).is_ok()
+            if drive.send(EngineCommand::Decide(decision.clone(), reply)).is_ok()
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -354,7 +354,7 @@ impl Engine {
     }
 
     fn knows_model(&self, model: &str) -> Result<(), EngineError> {
-        let known = self.shared.ports.performer.knows_model(model);
+        let known = self.shared.ports.executor.knows_model(model);
         known.map_err(|failure| Refusal::new(ErrorCode::UnknownModel, failure.message).into())
     }
 
@@ -394,15 +394,15 @@ impl Engine {
     }
 
     /// Keeps the value of a secret input that was typed, for the life of this process.
-    pub fn type_in(&self, run: RunId, name: &str, value: Secret) {
-        self.shared.ports.secrets.type_in(run, name, value);
+    pub fn provide_secret(&self, run: RunId, name: &str, value: Secret) {
+        self.shared.ports.secrets.provide(run, name, value);
     }
 
     /// Asks again for every call that failed, with a fresh set of attempts each.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn take_up(&self, run: RunId) -> Result<(), EngineError> {
+    pub async fn retry_failed(&self, run: RunId) -> Result<(), EngineError> {
         let who = self.shared.ports.who.clone();
         self.append(run, move |run| {
             if run.status == Status::Cancelled {
@@ -420,7 +420,7 @@ impl Engine {
     pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(Order::Cancel(reply)).is_ok()
+            if drive.send(EngineCommand::Cancel(reply)).is_ok()
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -439,14 +439,14 @@ impl Engine {
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
     pub fn stop(&self, run: RunId, key: &Key) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(Order::Stop(key.clone()));
+            let _ = drive.send(EngineCommand::Stop(key.clone()));
         }
     }
 
     /// Gives a run up here: attempts under way are broken off, and it is paused for this reason.
-    pub fn rest(&self, run: RunId, reason: PauseReason) {
+    pub fn pause(&self, run: RunId, reason: PauseReason) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(Order::Rest(reason));
+            let _ = drive.send(EngineCommand::Pause(reason));
         }
     }
 
@@ -466,7 +466,7 @@ impl Engine {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             let made = Arc::clone(&make);
-            if drive.send(Order::Append(Box::new(move |run| made(run)), reply)).is_ok()
+            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply)).is_ok()
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -494,7 +494,7 @@ impl Engine {
                 Ok(_) => {
                     failpoint("append.after");
                     self.remember(folded);
-                    lease::ring(&self.shared.ports.state, run);
+                    lease::wake(&self.shared.ports.state, run);
                     return Ok(());
                 }
                 Err(JournalError::Conflict { .. }) => {}
@@ -522,11 +522,11 @@ impl Engine {
         let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
             return Err(Refusal::new(ErrorCode::InvalidInput, "the secret's value must be a text").into());
         };
-        self.shared.ports.secrets.type_in(run, name, Secret::new(value));
+        self.shared.ports.secrets.provide(run, name, Secret::new(value));
         Ok(())
     }
 
-    fn drive_of(&self, run: RunId) -> Option<mpsc::UnboundedSender<Order>> {
+    fn drive_of(&self, run: RunId) -> Option<mpsc::UnboundedSender<EngineCommand>> {
         let drives = self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.get(&run).filter(|drive| !drive.is_closed()).cloned()
     }

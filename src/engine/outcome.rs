@@ -9,7 +9,7 @@ use crate::core::event::{Event, Lesson, Measured, Scope};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InDoubtBody};
 use crate::core::key::Key;
-use crate::core::ports::Performed;
+use crate::core::ports::AttemptOutcome;
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
 use crate::core::step_name::StepName;
@@ -19,7 +19,7 @@ use crate::core::text::Untrusted;
 pub fn events(
     call: &Call,
     attempt: u32,
-    performed: Performed,
+    outcome: AttemptOutcome,
     ms: u64,
     retry: &Retry,
     now: DateTime<Utc>,
@@ -27,24 +27,24 @@ pub fn events(
 ) -> Vec<Event> {
     let key = call.key.clone();
     let on_crash = call.attempt(attempt).map_or(OnCrash::Ask, |attempt| attempt.on_crash);
-    match performed {
-        Performed::Done { output, problem, measured } => {
+    match outcome {
+        AttemptOutcome::Done { output, problem, measured } => {
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFinished { key, attempt, output: output.into(), problem, measured }]
         }
-        Performed::Failed { failure, partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+        AttemptOutcome::Failed { failure, partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
             vec![Event::GateOpened(in_doubt(&key, attempt, &failure.message, &partial))]
         }
-        Performed::Failed { failure, partial, in_doubt, measured } => {
+        AttemptOutcome::Failed { failure, partial, in_doubt, measured } => {
             let fails = in_doubt && on_crash == OnCrash::Fail;
             let retry_at = if fails { None } else { retry_at(call, &failure, retry, now, random) };
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFailed { key, attempt, error: failure, partial, retry_at, measured }]
         }
-        Performed::Cancelled { partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
+        AttemptOutcome::Cancelled { partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
             vec![Event::GateOpened(in_doubt(&key, attempt, "it was stopped after it had begun", &partial))]
         }
-        Performed::Cancelled { partial, measured, .. } => {
+        AttemptOutcome::Cancelled { partial, measured, .. } => {
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptCancelled { key, attempt, partial, again: false, by: Actor::Person, measured }]
         }

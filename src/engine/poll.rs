@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Feed, Rest, Update, is_driven};
+use super::{Engine, Feed, StopReason, Update, is_driven};
 use crate::core::id::RunId;
 use crate::core::ports::Stamp;
 
@@ -30,7 +30,7 @@ impl Engine {
                         seen = new.last().map_or(seen, |recorded| recorded.seq);
                         feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
                     }
-                    Err(error) => return feed.publish(&[Update::Rested(Rest::Lost(error))]),
+                    Err(error) => return feed.publish(&[Update::Stopped(StopReason::JournalLost(error))]),
                 }
                 // While nobody drives it, it changes only by a person's hand.
                 let driven = is_driven(&engine.shared.ports.state, run);

@@ -33,8 +33,8 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such lesson or the store cannot be used.
-    pub fn teach(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.teach(id, text)?)
+    pub fn update_lesson(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.update_lesson(id, text)?)
     }
 
     /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.

@@ -23,7 +23,7 @@ use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{JournalError, Performed, Writer};
+use crate::core::ports::{AttemptOutcome, JournalError, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
@@ -33,17 +33,17 @@ use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
 use crate::engine::deadline::{self, Deadlines};
 use crate::engine::failpoint::failpoint;
-use crate::engine::feed::{Feed, Rest, Update};
+use crate::engine::feed::{Feed, StopReason, Update};
 use crate::engine::lease::Lease;
 use crate::engine::orphan::{self, Program};
-use crate::engine::{Answers, Engine, EngineError, Order, recover};
+use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
 
 /// How late a machine that slept may be with what became due meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
 /// Drives one run in this process.
-pub struct Driver {
+pub struct RunLoop {
     pub(super) engine: Engine,
     pub(super) run: Run,
     /// As what it writes: it takes the run over with the first of it.
@@ -51,14 +51,14 @@ pub struct Driver {
     pub(super) epoch: u64,
     pub(super) lease: Lease,
     pub(super) feed: Feed,
-    pub(super) policy: Answers,
+    pub(super) policy: DecisionPolicy,
     pub(super) flow: Box<dyn Flow>,
     pub(super) session: Box<dyn Session>,
-    pub(super) settings: Settings,
-    pub(super) orders: mpsc::UnboundedSender<Order>,
-    pub(super) inbox: mpsc::UnboundedReceiver<Order>,
-    pub(super) ended: mpsc::UnboundedSender<Ended>,
-    pub(super) endings: mpsc::UnboundedReceiver<Ended>,
+    pub(super) config: RunConfig,
+    pub(super) commands: mpsc::UnboundedSender<EngineCommand>,
+    pub(super) inbox: mpsc::UnboundedReceiver<EngineCommand>,
+    pub(super) ended: mpsc::UnboundedSender<FinishedAttempt>,
+    pub(super) endings: mpsc::UnboundedReceiver<FinishedAttempt>,
     pub(super) under_way: HashMap<Key, UnderWay>,
     pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
     /// Folded, not committed.
@@ -84,11 +84,11 @@ pub struct Driver {
     pub(super) wants: Wants,
     /// When the next failed attempt is tried again.
     pub(super) retry_at: Option<DateTime<Utc>>,
-    pub(super) resting: Option<PauseReason>,
+    pub(super) pausing: Option<PauseReason>,
 }
 
 /// What of the definition the loop needs.
-pub(super) struct Settings {
+pub(super) struct RunConfig {
     pub(super) concurrency: usize,
     pub(super) budget: Budget,
     pub(super) folder: Option<PathBuf>,
@@ -124,22 +124,22 @@ pub(super) struct UnderWay {
 }
 
 /// An attempt that has come to its end.
-pub(super) struct Ended {
+pub(super) struct FinishedAttempt {
     pub(super) key: Key,
     pub(super) attempt: u32,
-    pub(super) performed: Performed,
+    pub(super) outcome: AttemptOutcome,
 }
 
 /// Why the loop ends before its time: the journal cannot be used.
-pub(super) struct Lost(pub(super) JournalError);
+pub(super) struct JournalLost(pub(super) JournalError);
 
-impl From<JournalError> for Lost {
+impl From<JournalError> for JournalLost {
     fn from(error: JournalError) -> Self {
         Self(error)
     }
 }
 
-impl Driver {
+impl RunLoop {
     /// Takes a run up: what another process left without an outcome is settled first.
     ///
     /// # Errors
@@ -149,8 +149,8 @@ impl Driver {
         run: RunId,
         lease: Lease,
         feed: Feed,
-        policy: Answers,
-        (orders, inbox): (mpsc::UnboundedSender<Order>, mpsc::UnboundedReceiver<Order>),
+        policy: DecisionPolicy,
+        (commands, inbox): (mpsc::UnboundedSender<EngineCommand>, mpsc::UnboundedReceiver<EngineCommand>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
@@ -162,21 +162,21 @@ impl Driver {
         }
         let pinned = Arc::new(ports.journal.definition(&run.definition)?);
         let flow = crate::flow::of(&pinned, &ports.environment);
-        let settings = Settings::of(&pinned, &run);
+        let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;
         let left = orphan::left(&ports.state, run.id);
         let session = flow.open(&run);
-        let mut driver = Self {
+        let mut run_loop = Self {
             session,
             flow,
-            settings,
-            writer: Writer::Taking(before),
+            config,
+            writer: Writer::TakingOver(before),
             epoch: before + 1,
             lease,
             feed,
             policy,
-            orders,
+            commands,
             inbox,
             ended,
             endings,
@@ -194,37 +194,38 @@ impl Driver {
             ending: JoinSet::new(),
             wants: Wants::default(),
             retry_at: None,
-            resting: None,
+            pausing: None,
             run,
             engine,
         };
-        if driver.run.status != Status::Cancelled {
-            let after = match driver.run.status {
-                Status::Paused => driver.run.paused,
-                _ => driver.run.in_hand().then_some(PauseReason::Crashed),
+        if run_loop.run.status != Status::Cancelled {
+            let after = match run_loop.run.status {
+                Status::Paused => run_loop.run.paused,
+                _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
-            let by = driver.engine.shared.ports.who.clone();
-            if driver.run.status != Status::Completed {
-                let epoch = driver.epoch;
-                driver.stage(Event::RunResumed { by, epoch, after }, false);
+            let by = run_loop.engine.shared.ports.who.clone();
+            if run_loop.run.status != Status::Completed {
+                let epoch = run_loop.epoch;
+                run_loop.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            let (events, spent) = recover::abandoned(&driver.run, &driver.engine.shared.ports.state, &driver.left);
+            let (events, spent) =
+                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports.state, &run_loop.left);
             for event in events {
-                driver.stage(event, true);
+                run_loop.stage(event, true);
             }
-            driver.spent = spent;
+            run_loop.spent = spent;
         }
         failpoint("recovery.staged");
-        Ok(driver)
+        Ok(run_loop)
     }
 
     /// Drives until the run is over, is given up, or cannot be written.
     pub async fn drive(mut self) {
-        let rest = match self.turn().await {
-            Ok(rest) => rest,
-            Err(Lost(why)) => Rest::Lost(why),
+        let reason = match self.turn().await {
+            Ok(reason) => reason,
+            Err(JournalLost(why)) => StopReason::JournalLost(why),
         };
-        self.break_off();
+        self.cancel_attempts();
         self.end_what_was_left();
         while self.ending.join_next().await.is_some() {}
         let run = self.run.id;
@@ -235,10 +236,10 @@ impl Driver {
         // The lock is free before anybody hears of the rest: whoever hears of it may take the run up.
         drop(lease);
         inbox.close();
-        feed.publish(&[Update::Rested(rest)]);
+        feed.publish(&[Update::Stopped(reason)]);
     }
 
-    async fn turn(&mut self) -> Result<Rest, Lost> {
+    async fn turn(&mut self) -> Result<StopReason, JournalLost> {
         // The event at which it was last said that a person is waited for: said again once something has happened.
         let mut announced = 0;
         let shared = Arc::clone(&self.engine.shared);
@@ -248,7 +249,7 @@ impl Driver {
             self.settle_derived()?;
             let mut answers = self.answered_by_policy();
             if answers.is_empty() {
-                answers = deadline::passed(&self.run, &self.settings.deadlines, self.now());
+                answers = deadline::passed(&self.run, &self.config.deadlines, self.now());
             }
             if !answers.is_empty() {
                 for event in answers {
@@ -256,22 +257,22 @@ impl Driver {
                 }
                 continue;
             }
-            if let Some(rest) = self.rest()? {
-                return Ok(rest);
+            if let Some(reason) = self.settle()? {
+                return Ok(reason);
             }
             self.commit()?;
             self.end_what_was_left();
             if self.is_idle() && announced != self.committed {
                 announced = self.committed;
-                self.feed.publish(&[Update::Rested(Rest::Waiting)]);
+                self.feed.publish(&[Update::Stopped(StopReason::Waiting)]);
             }
             let (wake, now) = (self.next_wake(), self.now());
             tokio::select! {
-                order = self.inbox.recv() => {
-                    if let Some(order) = order { self.obey(order)?; }
+                command = self.inbox.recv() => {
+                    if let Some(command) = command { self.handle(command)?; }
                 }
                 Some(ended) = self.endings.recv() => self.take_end(ended),
-                () = self.lease.rung() => { self.catch_up()?; }
+                () = self.lease.woken() => { self.catch_up()?; }
                 () = sleep_until(wake, now) => {}
                 () = lane_freed, if !self.wants.calls.is_empty() => {}
             }
@@ -291,13 +292,13 @@ impl Driver {
 
     /// When something is due by itself: a retry, or the deadline of a gate.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
-        let deadline = deadline::next(&self.run, &self.settings.deadlines);
+        let deadline = deadline::next(&self.run, &self.config.deadlines);
         self.retry_at.into_iter().chain(deadline).min()
     }
 
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
-    fn rest(&mut self) -> Result<Option<Rest>, Lost> {
+    fn settle(&mut self) -> Result<Option<StopReason>, JournalLost> {
         if self.run.status == Status::Cancelled {
             // Another process may have said so; what is under way here is broken off, whoever did.
             for attempt in self.under_way.values() {
@@ -308,14 +309,14 @@ impl Driver {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
-            return Ok(Some(Rest::Over));
+            return Ok(Some(StopReason::Over));
         }
-        if let Some(reason) = self.resting {
+        if let Some(reason) = self.pausing {
             if !self.run.status.is_over() {
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;
             }
-            return Ok(Some(Rest::Paused));
+            return Ok(Some(StopReason::Paused));
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body, .. }) => {
@@ -368,12 +369,12 @@ impl Driver {
     }
 
     /// Commits the end of the run. What others wrote meanwhile may make it go on instead.
-    fn over(&mut self, status: Status) -> Result<Option<Rest>, Lost> {
+    fn over(&mut self, status: Status) -> Result<Option<StopReason>, JournalLost> {
         self.commit()?;
         if self.run.status != status {
-            return self.rest();
+            return self.settle();
         }
-        Ok(Some(Rest::Over))
+        Ok(Some(StopReason::Over))
     }
 
     /// Tells the person's own command how the run stands.
@@ -397,7 +398,7 @@ impl Driver {
     }
 }
 
-impl Settings {
+impl RunConfig {
     pub(super) fn of(pinned: &Arc<Pinned>, run: &Run) -> Self {
         let concurrency = match &pinned.task.body {
             Body::Workflow(workflow) => workflow.max_concurrency.max(1) as usize,

@@ -12,13 +12,13 @@ use crate::core::run::{Run, Status};
 use crate::engine::batch;
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::Update;
-use crate::engine::run_loop::{Driver, Lost, Settings};
+use crate::engine::run_loop::{JournalLost, RunConfig, RunLoop};
 use crate::flow::Wants;
 
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
 const MOST_STAGED: usize = 4_000;
 
-impl Driver {
+impl RunLoop {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
@@ -27,7 +27,7 @@ impl Driver {
     }
 
     /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
-    pub(super) fn commit(&mut self) -> Result<(), Lost> {
+    pub(super) fn commit(&mut self) -> Result<(), JournalLost> {
         while !self.staged.is_empty() {
             self.unfed.extend_from_slice(&self.staged[self.fed..]);
             self.fed = self.staged.len();
@@ -87,7 +87,7 @@ impl Driver {
     }
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
-    pub(super) fn rebase(&mut self) -> Result<(), Lost> {
+    pub(super) fn rebase(&mut self) -> Result<(), JournalLost> {
         self.rebased += 1;
         let journal = &self.engine.shared.ports.journal;
         let after = if self.staged.is_empty() { self.committed } else { 0 };
@@ -103,7 +103,7 @@ impl Driver {
             self.committed = self.run.seq;
         } else {
             self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
-            self.run.name_workflows(&self.settings.pinned);
+            self.run.name_workflows(&self.config.pinned);
             self.committed = self.run.seq;
             for starting in std::mem::take(&mut self.starting) {
                 self.leave_lane(starting.provider.as_ref());
@@ -128,14 +128,14 @@ impl Driver {
             for text in self.partial_texts() {
                 self.stage(text, true);
             }
-            self.break_off();
+            self.cancel_attempts();
         }
         self.give_answers();
         self.settle_derived()
     }
 
     /// Takes in what others wrote, if anything.
-    pub(super) fn catch_up(&mut self) -> Result<bool, Lost> {
+    pub(super) fn catch_up(&mut self) -> Result<bool, JournalLost> {
         let behind = self.engine.shared.ports.journal.head(self.run.id)? != self.committed;
         if behind {
             self.rebase()?;
@@ -144,10 +144,10 @@ impl Driver {
     }
 
     /// The run goes by another definition from now on.
-    fn take_definition(&mut self) -> Result<(), Lost> {
+    fn take_definition(&mut self) -> Result<(), JournalLost> {
         let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
         self.flow = crate::flow::of(&pinned, &self.engine.shared.ports.environment);
-        self.settings = Settings::of(&pinned, &self.run);
+        self.config = RunConfig::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
         self.unfed.clear();
         Ok(())
@@ -162,7 +162,7 @@ impl Driver {
             events = &self.unfed;
         }
         let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let wants = if self.settings.runs_code && several() {
+        let wants = if self.config.runs_code && several() {
             tokio::task::block_in_place(|| self.session.feed(events))
         } else {
             self.session.feed(events)
@@ -173,7 +173,7 @@ impl Driver {
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
-    pub(super) fn settle_derived(&mut self) -> Result<(), Lost> {
+    pub(super) fn settle_derived(&mut self) -> Result<(), JournalLost> {
         if self.run.status == Status::Cancelled {
             return Ok(());
         }

@@ -32,7 +32,7 @@ use super::{Broken, broken, deadline, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
-use crate::core::ports::{Bench, BoxFuture, Job, Performed, Secrets};
+use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Secrets};
 use crate::core::schema::Schema;
 use crate::core::step::Parse;
 use crate::core::work::CommandWork;
@@ -49,36 +49,36 @@ pub async fn perform(
     secrets: &Arc<dyn Secrets>,
     environment: &BTreeMap<String, String>,
     work: &CommandWork,
-    job: &Job,
-    bench: &Bench,
-) -> Performed {
-    let deadline = deadline(job.timeout);
-    let started = match prepared(job, bench, deadline, start(secrets, environment, work, job)).await {
+    attempt: &AttemptRequest,
+    context: &AttemptContext,
+) -> AttemptOutcome {
+    let deadline = deadline(attempt.timeout);
+    let started = match prepared(attempt, context, deadline, start(secrets, environment, work, attempt)).await {
         Ok(started) => started,
-        Err(performed) => return performed,
+        Err(outcome) => return outcome,
     };
     if let Some(id) = started.child.id() {
-        (bench.began)(id);
+        (context.began)(id);
     }
     let (ask, asked) = unbounded_channel();
     let redacting = Redacting::new(secrets.redactor());
-    let path = job.spool.join(format!("{}.{}.stdout", file_name(&job.key.to_string()), job.attempt));
-    let collector = Collector::new(redacting, path, Arc::clone(&bench.deltas), ask);
+    let path = attempt.spool.join(format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt));
+    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask);
     let run = Running::new(started, collector, work.asks);
     let name = work.argv.first().map_or("", String::as_str);
-    let (ended, collected, stderr) = run.end(deadline, bench, asked).await;
+    let (ended, collected, stderr) = run.end(deadline, context, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
-        Ended::Broken(why) => why.performed(job, collected.text, true, measured),
+        Ended::Broken(why) => why.performed(attempt, collected.text, true, measured),
         Ended::Failed(failure) => {
-            Performed::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
+            AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
         Ended::Exited(status) if !status.success() => {
             let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", told(status)));
             if !stderr.trim().is_empty() {
                 failure = failure.with_detail(stderr.trim());
             }
-            Performed::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
+            AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
         Ended::Exited(_) => output(work, &collected, measured),
     }
@@ -86,12 +86,12 @@ pub async fn perform(
 
 /// What a program wrote, as the output that its step asks for. It has had its effect, so what does not fit is left to
 /// a person and not thrown away.
-fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Performed {
+fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> AttemptOutcome {
     let schema = match work.schema.as_ref().map(Schema::compile).transpose() {
         Ok(schema) => schema,
         Err(problem) => {
             let output = Value::String(collected.text.clone());
-            return Performed::Done { output, problem: Some(format!("the step's `output`: {problem}")), measured };
+            return AttemptOutcome::Done { output, problem: Some(format!("the step's `output`: {problem}")), measured };
         }
     };
     let text = collected.text.trim_end_matches(['\n', '\r']);
@@ -111,7 +111,7 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Perf
         },
     };
     let problem = problem.or_else(|| schema?.judge(&output).err());
-    Performed::Done { output, problem, measured }
+    AttemptOutcome::Done { output, problem, measured }
 }
 
 fn told(status: ExitStatus) -> String {
@@ -138,12 +138,12 @@ async fn start(
     secrets: &Arc<dyn Secrets>,
     environment: &BTreeMap<String, String>,
     work: &CommandWork,
-    job: &Job,
+    attempt: &AttemptRequest,
 ) -> Result<Started, Failure> {
     let command_failure = |message: String| Failure::new(FailureClass::Command, message);
     let open: Vec<&str> = work.argv.iter().chain(&work.cwd).chain(work.env.keys()).map(String::as_str).collect();
-    markers::refuse(job, "a command's arguments", &open)?;
-    let folder = work.cwd.as_ref().map_or_else(|| job.cwd.clone(), |cwd| job.cwd.join(cwd));
+    markers::refuse(attempt, "a command's arguments", &open)?;
+    let folder = work.cwd.as_ref().map_or_else(|| attempt.cwd.clone(), |cwd| attempt.cwd.join(cwd));
     if !folder.is_dir() {
         return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
     }
@@ -151,7 +151,7 @@ async fn start(
         return Err(Failure::new(FailureClass::Definition, "the step's `argv` is empty: it names the program to run"));
     };
     let hidden: Vec<&str> = work.env.values().chain([&work.stdin]).map(String::as_str).collect();
-    let filler = Filler::resolve(secrets, job, &hidden).await?;
+    let filler = Filler::resolve(secrets, attempt, &hidden).await?;
 
     let mut command = if work.shell {
         let mut shell = tokio::process::Command::new("sh");
@@ -237,10 +237,10 @@ impl Running {
     async fn end(
         mut self,
         deadline: Option<Instant>,
-        bench: &Bench,
+        context: &AttemptContext,
         mut asked: UnboundedReceiver<Value>,
     ) -> (Ended, Collected, String) {
-        let mut ended = self.wait(deadline, bench, &mut asked).await;
+        let mut ended = self.wait(deadline, context, &mut asked).await;
         let asks = self.stdin.take().is_some();
         self.writer.abort();
         let until = if matches!(ended, Ended::Exited(_)) {
@@ -272,7 +272,7 @@ impl Running {
     async fn wait(
         &mut self,
         mut deadline: Option<Instant>,
-        bench: &Bench,
+        context: &AttemptContext,
         asked: &mut UnboundedReceiver<Value>,
     ) -> Ended {
         let mut answering: Option<(Instant, BoxFuture<'static, Value>)> = None;
@@ -286,7 +286,7 @@ impl Running {
             };
             tokio::select! {
                 biased;
-                why = broken(deadline.filter(|_| !waits), &bench.cancel) => return Ended::Broken(why),
+                why = broken(deadline.filter(|_| !waits), &context.cancel) => return Ended::Broken(why),
                 (since, answer) = answer => {
                     answering = None;
                     deadline = deadline.map(|deadline| deadline + since.elapsed());
@@ -300,7 +300,7 @@ impl Running {
                         return Ended::Failed(closed_stdin());
                     }
                     match fields(form) {
-                        Ok(fields) => answering = Some((Instant::now(), (bench.ask)(fields))),
+                        Ok(fields) => answering = Some((Instant::now(), (context.ask)(fields))),
                         Err(problem) => return Ended::Failed(Failure::new(FailureClass::Command, problem)),
                     }
                 }

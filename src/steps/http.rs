@@ -19,7 +19,7 @@ use super::markers::{self, Filler};
 use super::{broken, deadline, done, page, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::ports::{Bench, Job, Performed, Secrets};
+use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
 use crate::core::work::HttpWork;
@@ -63,14 +63,14 @@ pub async fn perform(
     client: &Client,
     secrets: &Arc<dyn Secrets>,
     work: &HttpWork,
-    job: &Job,
-    bench: &Bench,
-) -> Performed {
-    let deadline = deadline(job.timeout);
-    let preparing = async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, work, job).await?)) };
-    let (client, expected, request) = match prepared(job, bench, deadline, preparing).await {
+    attempt: &AttemptRequest,
+    context: &AttemptContext,
+) -> AttemptOutcome {
+    let deadline = deadline(attempt.timeout);
+    let preparing = async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, work, attempt).await?)) };
+    let (client, expected, request) = match prepared(attempt, context, deadline, preparing).await {
         Ok(prepared) => prepared,
-        Err(performed) => return performed,
+        Err(outcome) => return outcome,
     };
     let exchange = async {
         let (url, response) = request.send(client).await?;
@@ -79,13 +79,13 @@ pub async fn perform(
     let answer = tokio::select! {
         biased;
         answer = exchange => answer,
-        why = broken(deadline, &bench.cancel) => {
-            return why.performed(job, Untrusted::default(), !work.is_safe(), Measured::default());
+        why = broken(deadline, &context.cancel) => {
+            return why.performed(attempt, Untrusted::default(), !work.is_safe(), Measured::default());
         }
     };
     match answer {
         Ok(answer) => output(work, answer, expected),
-        Err(Trouble { failure, may_have_acted }) => Performed::Failed {
+        Err(Trouble { failure, may_have_acted }) => AttemptOutcome::Failed {
             failure,
             partial: Untrusted::default(),
             in_doubt: may_have_acted && !work.is_safe(),
@@ -117,7 +117,7 @@ fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
 
 /// A 2xx answer as the output that the step asks for. A request that changed something has done so, and what does not
 /// fit is left to a person; an answer that only had to be read is a failure then, which costs nothing to try again.
-fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> Performed {
+fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> AttemptOutcome {
     let measured = Measured::default();
     let read_as = expected.unwrap_or_else(|| answer.read_as());
     let read = match read_as {
@@ -136,17 +136,17 @@ fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> Performe
                 .and_then(|schema| Schema::compile(schema).and_then(|schema| schema.judge(&value)).err());
             match problem {
                 None => done(value, measured),
-                problem => Performed::Done { output: value, problem, measured },
+                problem => AttemptOutcome::Done { output: value, problem, measured },
             }
         }
-        Err(problem) if work.is_safe() => Performed::Failed {
+        Err(problem) if work.is_safe() => AttemptOutcome::Failed {
             failure: Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url))
                 .with_detail(beginning(&answer.text)),
             partial: Untrusted::default(),
             in_doubt: false,
             measured,
         },
-        Err(problem) => Performed::Done { output: Value::String(answer.text), problem: Some(problem), measured },
+        Err(problem) => AttemptOutcome::Done { output: Value::String(answer.text), problem: Some(problem), measured },
     }
 }
 
@@ -166,9 +166,9 @@ struct Request {
 }
 
 impl Request {
-    async fn prepare(secrets: &Arc<dyn Secrets>, work: &HttpWork, job: &Job) -> Result<Self, Failure> {
+    async fn prepare(secrets: &Arc<dyn Secrets>, work: &HttpWork, attempt: &AttemptRequest) -> Result<Self, Failure> {
         let wrong = |message: String| Failure::new(FailureClass::Definition, message);
-        markers::refuse(job, "an http `url`", &[&work.method, &work.url])?;
+        markers::refuse(attempt, "an http `url`", &[&work.method, &work.url])?;
         let url: Url =
             work.url.trim().parse().map_err(|error| wrong(format!("`{}` is not a URL: {error}", work.url)))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -178,7 +178,7 @@ impl Request {
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|_| wrong(format!("`{method}` is no http method")))?;
         let hidden: Vec<&str> = work.headers.values().chain(&work.body).map(String::as_str).collect();
-        let filler = Filler::resolve(secrets, job, &hidden).await?;
+        let filler = Filler::resolve(secrets, attempt, &hidden).await?;
         let mut headers = HeaderMap::new();
         for (name, value) in &work.headers {
             let header: HeaderName = name.parse().map_err(|_| wrong(format!("`{name}` is no name of a header")))?;

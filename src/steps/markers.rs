@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::ports::{Job, Performed, Secrets};
+use crate::core::ports::{AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::secret::{REDACTED, Redactor, Secret};
 use crate::core::text::Untrusted;
 use crate::core::work::secret_marker;
@@ -21,14 +21,18 @@ impl Filler {
     ///
     /// # Errors
     /// Class `auth` when a value is not to be had: which, and what to do.
-    pub async fn resolve(secrets: &Arc<dyn Secrets>, job: &Job, texts: &[&str]) -> Result<Self, Failure> {
+    pub async fn resolve(
+        secrets: &Arc<dyn Secrets>,
+        attempt: &AttemptRequest,
+        texts: &[&str],
+    ) -> Result<Self, Failure> {
         let mut values = Vec::new();
-        for (name, reference) in &job.secrets {
-            let marker = secret_marker(&job.nonce, name);
+        for (name, reference) in &attempt.secrets {
+            let marker = secret_marker(&attempt.nonce, name);
             if !texts.iter().any(|text| text.contains(&marker)) {
                 continue;
             }
-            let (secrets, run, name, reference) = (Arc::clone(secrets), job.run, name.clone(), reference.clone());
+            let (secrets, run, name, reference) = (Arc::clone(secrets), attempt.run, name.clone(), reference.clone());
             // A `cmd:` secret runs a program.
             let resolved = tokio::task::spawn_blocking(move || {
                 secrets.resolve(run, &name, &reference)?.ok_or_else(|| {
@@ -75,9 +79,9 @@ impl Filler {
 ///
 /// # Errors
 /// Class `definition`.
-pub fn refuse(job: &Job, place: &str, texts: &[&str]) -> Result<(), Failure> {
-    match job.secrets.iter().find(|(name, _)| {
-        let marker = secret_marker(&job.nonce, name);
+pub fn refuse(attempt: &AttemptRequest, place: &str, texts: &[&str]) -> Result<(), Failure> {
+    match attempt.secrets.iter().find(|(name, _)| {
+        let marker = secret_marker(&attempt.nonce, name);
         texts.iter().any(|text| text.contains(&marker))
     }) {
         None => Ok(()),
@@ -121,25 +125,25 @@ impl Redacting {
     }
 }
 
-/// `performed` without the values of secrets.
-pub fn redacted(performed: Performed, redactor: &Redactor) -> Performed {
+/// `outcome` without the values of secrets.
+pub fn redacted(outcome: AttemptOutcome, redactor: &Redactor) -> AttemptOutcome {
     if redactor.is_empty() {
-        return performed;
+        return outcome;
     }
     let text = |text: Untrusted| Untrusted::new(redactor.redact(text.data()));
-    match performed {
-        Performed::Done { output, problem, measured } => Performed::Done {
+    match outcome {
+        AttemptOutcome::Done { output, problem, measured } => AttemptOutcome::Done {
             output: redactor.redact_json(output),
             problem: problem.map(|problem| redactor.redact(&problem)),
             measured,
         },
-        Performed::Failed { mut failure, partial, in_doubt, measured } => {
+        AttemptOutcome::Failed { mut failure, partial, in_doubt, measured } => {
             failure.message = redactor.redact(&failure.message);
             failure.detail = failure.detail.map(|detail| redactor.redact(&detail));
-            Performed::Failed { failure, partial: text(partial), in_doubt, measured }
+            AttemptOutcome::Failed { failure, partial: text(partial), in_doubt, measured }
         }
-        Performed::Cancelled { partial, in_doubt, measured } => {
-            Performed::Cancelled { partial: text(partial), in_doubt, measured }
+        AttemptOutcome::Cancelled { partial, in_doubt, measured } => {
+            AttemptOutcome::Cancelled { partial: text(partial), in_doubt, measured }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How each kind of step does its work: one file a kind, behind the port [`Performer`].
+//! How each kind of step does its work: one file a kind, behind the port [`Executor`].
 //!
 //! An attempt always ends with an answer: an output (perhaps with what its schema does not allow), a failure of one of
 //! the design's classes, or the word that it was broken off; and each says whether its effect may have happened all
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::ports::{Bench, BoxFuture, Job, Models, Performed, Performer, Secrets};
+use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 use crate::core::work::Work;
@@ -52,21 +52,21 @@ impl Steps {
     }
 }
 
-impl Performer for Steps {
-    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed> {
+impl Executor for Steps {
+    fn execute(&self, attempt: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let (models, secrets) = (Arc::clone(&self.models), Arc::clone(&self.secrets));
         let (environment, http) = (Arc::clone(&self.environment), Arc::clone(&self.http));
         Box::pin(async move {
-            if bench.cancel.is_cancelled() {
+            if context.cancel.is_cancelled() {
                 let partial = Untrusted::default();
-                return Performed::Cancelled { partial, in_doubt: false, measured: Measured::default() };
+                return AttemptOutcome::Cancelled { partial, in_doubt: false, measured: Measured::default() };
             }
-            let work = Arc::clone(&job.work);
-            let performed = match &*work {
+            let work = Arc::clone(&attempt.work);
+            let outcome = match &*work {
                 Work::Transform { value, .. } => return done(value.clone(), Measured::default()),
-                Work::Prompt(work) => prompt::perform(&*models, work, &job, &bench).await,
-                Work::Command(work) => command::perform(&secrets, &environment, work, &job, &bench).await,
-                Work::Http(work) => http::perform(&http, &secrets, work, &job, &bench).await,
+                Work::Prompt(work) => prompt::perform(&*models, work, &attempt, &context).await,
+                Work::Command(work) => command::perform(&secrets, &environment, work, &attempt, &context).await,
+                Work::Http(work) => http::perform(&http, &secrets, work, &attempt, &context).await,
                 Work::Ask { .. } => failed(Failure::new(
                     FailureClass::Definition,
                     "a form is answered by a person at its gate; there is nothing to perform",
@@ -78,7 +78,7 @@ impl Performer for Steps {
                     ),
                 )),
             };
-            markers::redacted(performed, &secrets.redactor())
+            markers::redacted(outcome, &secrets.redactor())
         })
     }
 
@@ -113,17 +113,28 @@ enum Broken {
 
 impl Broken {
     /// How the attempt ends then.
-    fn performed(self, job: &Job, partial: impl Into<Untrusted>, in_doubt: bool, measured: Measured) -> Performed {
+    fn performed(
+        self,
+        attempt: &AttemptRequest,
+        partial: impl Into<Untrusted>,
+        in_doubt: bool,
+        measured: Measured,
+    ) -> AttemptOutcome {
         let partial = partial.into();
         match self {
-            Self::Cancelled => Performed::Cancelled { partial, in_doubt, measured },
+            Self::Cancelled => AttemptOutcome::Cancelled { partial, in_doubt, measured },
             Self::TimedOut => {
-                let limit = job.timeout.unwrap_or_default();
+                let limit = attempt.timeout.unwrap_or_default();
                 let message = format!(
                     "the {} took longer than {limit:?}; raise the step's `timeout` if it needs more",
-                    job.work.kind()
+                    attempt.work.kind()
                 );
-                Performed::Failed { failure: Failure::new(FailureClass::Timeout, message), partial, in_doubt, measured }
+                AttemptOutcome::Failed {
+                    failure: Failure::new(FailureClass::Timeout, message),
+                    partial,
+                    in_doubt,
+                    measured,
+                }
             }
         }
     }
@@ -146,15 +157,15 @@ async fn broken(deadline: Option<Instant>, cancel: &CancellationToken) -> Broken
 
 /// Prepares an attempt that has not begun: broken off here, it has had no effect.
 async fn prepared<T>(
-    job: &Job,
-    bench: &Bench,
+    attempt: &AttemptRequest,
+    context: &AttemptContext,
     deadline: Option<Instant>,
     preparing: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Performed> {
+) -> Result<T, AttemptOutcome> {
     tokio::select! {
         biased;
-        why = broken(deadline, &bench.cancel) => {
-            Err(why.performed(job, Untrusted::default(), false, Measured::default()))
+        why = broken(deadline, &context.cancel) => {
+            Err(why.performed(attempt, Untrusted::default(), false, Measured::default()))
         }
         prepared = preparing => prepared.map_err(failed),
     }
@@ -164,11 +175,11 @@ fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
-fn done(output: serde_json::Value, measured: Measured) -> Performed {
-    Performed::Done { output, problem: None, measured }
+fn done(output: serde_json::Value, measured: Measured) -> AttemptOutcome {
+    AttemptOutcome::Done { output, problem: None, measured }
 }
 
 /// A failure before anything began.
-fn failed(failure: Failure) -> Performed {
-    Performed::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured: Measured::default() }
+fn failed(failure: Failure) -> AttemptOutcome {
+    AttemptOutcome::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured: Measured::default() }
 }

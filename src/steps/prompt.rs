@@ -17,7 +17,7 @@ use super::{Broken, broken, deadline, failed, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Completion, Delta, DeltaSink, Finish, Message, ModelRequest, Role};
-use crate::core::ports::{Bench, Job, Models, Performed};
+use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Models};
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
 use crate::core::turn::{self, Live};
@@ -27,7 +27,12 @@ use crate::core::work::{PromptWork, Reply};
 const GRACE: Duration = Duration::from_millis(150);
 
 /// Asks the model that `work` names.
-pub async fn perform(models: &dyn Models, work: &PromptWork, job: &Job, bench: &Bench) -> Performed {
+pub async fn perform(
+    models: &dyn Models,
+    work: &PromptWork,
+    attempt: &AttemptRequest,
+    context: &AttemptContext,
+) -> AttemptOutcome {
     let wanted = work.schema.as_ref().filter(|_| work.reply == Reply::Output);
     let schema = match wanted.map(Schema::compile).transpose() {
         Ok(schema) => schema,
@@ -35,17 +40,24 @@ pub async fn perform(models: &dyn Models, work: &PromptWork, job: &Job, bench: &
             return failed(Failure::new(FailureClass::Definition, format!("the step's `output`: {problem}")));
         }
     };
-    let mut asking =
-        Asking { models, work, job, bench, deadline: deadline(job.timeout), measured: Measured::default(), asked: 0 };
+    let mut asking = Asking {
+        models,
+        work,
+        job: attempt,
+        context,
+        deadline: deadline(attempt.timeout),
+        measured: Measured::default(),
+        asked: 0,
+    };
     let ended = match schema {
         Some(schema) => asking.value(&schema).await,
         None => asking.text().await,
     };
     let measured = asking.measured;
     match ended {
-        Ok((output, problem)) => Performed::Done { output, problem, measured },
-        Err(Ended::Failed(failure, partial)) => Performed::Failed { failure, partial, in_doubt: false, measured },
-        Err(Ended::Broken(why, partial)) => why.performed(job, partial, false, measured),
+        Ok((output, problem)) => AttemptOutcome::Done { output, problem, measured },
+        Err(Ended::Failed(failure, partial)) => AttemptOutcome::Failed { failure, partial, in_doubt: false, measured },
+        Err(Ended::Broken(why, partial)) => why.performed(attempt, partial, false, measured),
     }
 }
 
@@ -62,8 +74,8 @@ type Judged = (Value, Option<String>);
 struct Asking<'a> {
     models: &'a dyn Models,
     work: &'a PromptWork,
-    job: &'a Job,
-    bench: &'a Bench,
+    job: &'a AttemptRequest,
+    context: &'a AttemptContext,
     deadline: Option<Instant>,
     measured: Measured,
     asked: u32,
@@ -100,7 +112,7 @@ impl Asking<'_> {
         let (output, problem) = self.judge(&answer, schema);
         let Some(problem) = problem else { return Ok((output, None)) };
 
-        (self.bench.deltas)(Delta::Restart(format!("the answer did not fit ({problem}); asked once more")));
+        (self.context.deltas)(Delta::Restart(format!("the answer did not fit ({problem}); asked once more")));
         let mut messages = self.work.messages.clone();
         if !answer.text.is_empty() {
             messages.push(Message::new(Role::Assistant, answer.text.data()));
@@ -154,20 +166,20 @@ impl Asking<'_> {
         };
         let live = (self.work.reply == Reply::Turn).then(|| self.is_plain());
         let heard = Arc::new(Mutex::new(Heard::new(live)));
-        let cancel = self.bench.cancel.child_token();
-        let answering = self.models.complete(request, hearing(&self.bench.deltas, &heard), cancel.clone());
+        let cancel = self.context.cancel.child_token();
+        let answering = self.models.complete(request, hearing(&self.context.deltas, &heard), cancel.clone());
         tokio::pin!(answering);
         self.asked += 1;
         let (answer, why) = tokio::select! {
             biased;
             answer = &mut answering => (Some(answer), None),
-            why = broken(self.deadline, &self.bench.cancel) => {
+            why = broken(self.deadline, &self.context.cancel) => {
                 cancel.cancel();
                 (timeout(GRACE, answering).await.ok(), Some(why))
             }
         };
         // A model that heard of the cancel first has failed because of it.
-        let why = why.or_else(|| self.bench.cancel.is_cancelled().then_some(Broken::Cancelled));
+        let why = why.or_else(|| self.context.cancel.is_cancelled().then_some(Broken::Cancelled));
         // Of a turn the person sees the plain text, never the structure that carries it.
         let partial = |raw: Untrusted| if live.is_some() { take(&heard) } else { raw };
         match answer {

@@ -69,13 +69,13 @@ pub(super) fn create(
 pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
     let Known { n, head, epoch } = known(tx, batch.run)?;
     // Whoever lost the run learns that, rather than that it went on.
-    if matches!(batch.writer, Writer::Owner(held) | Writer::Taking(held) if held != epoch) {
+    if matches!(batch.writer, Writer::Owner(held) | Writer::TakingOver(held) if held != epoch) {
         return Err(JournalError::Superseded.into());
     }
     if head != batch.after {
         return Err(JournalError::Conflict { head }.into());
     }
-    if matches!(batch.writer, Writer::Taking(_)) {
+    if matches!(batch.writer, Writer::TakingOver(_)) {
         tx.prepare_cached("UPDATE runs SET epoch = epoch + 1 WHERE n = ?1")?.execute([n])?;
     }
     let at = nanos(batch.at);

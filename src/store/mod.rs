@@ -261,7 +261,7 @@ impl Journal for Store {
         self.reading(|db| memory::learned(db, task))
     }
 
-    fn teach(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
+    fn update_lesson(&self, id: i64, text: Option<&str>) -> Result<(), JournalError> {
         self.writing(|tx| memory::teach(tx, id, text))
     }
 

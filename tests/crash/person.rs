@@ -11,10 +11,10 @@ use stepwell::core::event::Scope;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Gate, GateFor};
 use stepwell::core::id::RunId;
-use stepwell::core::ports::Job;
+use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
-use stepwell::engine::{EngineError, Fork, Rest, Update};
+use stepwell::engine::{EngineError, Fork, StopReason, Update};
 
 use crate::house::{Act, House, command, expr, prompt, step};
 use crate::place::Place;
@@ -53,12 +53,12 @@ fn steps() -> Value {
 }
 
 /// What the steps do. An effect is a line in a file: the run and the call.
-fn perform(effects: &Path, job: &Job) -> Act {
-    let Work::Prompt(prompt) = &*job.work else {
-        add_line(effects, &format!("{} {}", job.run, job.key));
-        return Act::Say(json!(job.key.to_string()));
+fn perform(effects: &Path, request: &AttemptRequest) -> Act {
+    let Work::Prompt(prompt) = &*request.work else {
+        add_line(effects, &format!("{} {}", request.run, request.key));
+        return Act::Say(json!(request.key.to_string()));
     };
-    if job.key.step() == "shaky" && job.attempt == 1 {
+    if request.key.step() == "shaky" && request.attempt == 1 {
         return Act::Fail(Failure::new(FailureClass::Server, "down"));
     }
     let asked = &prompt.messages[0].text;
@@ -83,7 +83,7 @@ pub fn work(place: &Place) {
             return stream_to_the_end(place, stream == "1").await;
         }
         let effects = place.file("effects");
-        let house = House::within(place.path(), move |job| perform(&effects, job));
+        let house = House::within(place.path(), move |request| perform(&effects, request));
         let run = match house.engine.find("last") {
             Ok(run) => run,
             Err(EngineError::NoRun(_)) => house.start(&steps(), json!({})),
@@ -121,9 +121,9 @@ async fn finish(place: &Place, house: &House, run: RunId) -> Run {
         for update in updates.next().await {
             match update {
                 Update::Event(recorded) => add_line(&place.file("seen"), &serde_json::to_string(&recorded).unwrap()),
-                Update::Rested(Rest::Lost(why)) => panic!("{why}"),
-                Update::Rested(Rest::Over) => return house.engine.load(run).unwrap(),
-                Update::Rested(_) | Update::Delta { .. } => {}
+                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+                Update::Stopped(StopReason::Over) => return house.engine.load(run).unwrap(),
+                Update::Stopped(_) | Update::Delta { .. } => {}
             }
         }
         state = house.engine.load(run).unwrap();

@@ -14,9 +14,9 @@ use stepwell::core::event::PauseReason;
 use stepwell::core::gate::GateFor;
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
-use stepwell::engine::Rest;
+use stepwell::engine::StopReason;
 
-use super::house::{self, Act, House, body, command, expr, prompt, rested, shout, step, waiting};
+use super::house::{self, Act, House, body, command, expr, prompt, shout, step, until_stopped, waiting};
 
 fn call<'a>(run: &'a Run, key: &str) -> &'a Call {
     run.call(&key.parse().unwrap()).unwrap()
@@ -29,13 +29,13 @@ fn group(id: &str, steps: &Value, rules: Value) -> Value {
 async fn over(house: &House, run: RunId) -> Run {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.drive(run).unwrap();
-    while rested(&mut updates).await != Rest::Over {}
+    while until_stopped(&mut updates).await != StopReason::Over {}
     house.engine.load(run).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prompt_that_lost_is_broken_off_with_its_text_kept() {
-    let house = House::new(|job| if job.key.step() == "slow" { Act::Hang("half a") } else { shout(job) });
+    let house = House::new(|request| if request.key.step() == "slow" { Act::Hang("half a") } else { shout(request) });
     let steps = json!([
         prompt("slow", "slow", json!({ "review": "never" })),
         prompt("quick", "quick", json!({ "review": "never" })),
@@ -50,9 +50,9 @@ async fn a_prompt_that_lost_is_broken_off_with_its_text_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_early_end_breaks_prompts_off_and_lets_effects_finish() {
-    let house = House::new(|job| match job.key.step() {
+    let house = House::new(|request| match request.key.step() {
         "endless" => Act::Hang("and so on"),
-        _ => shout(job),
+        _ => shout(request),
     });
     let steps = json!([
         prompt("endless", "x", json!({ "review": "never" })),
@@ -90,13 +90,13 @@ async fn deadlines_hold_in_each_item_of_a_group() {
 async fn the_limit_of_a_group_holds_for_the_calls_of_all_its_items() {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
-    let house = House::new(|job| {
+    let house = House::new(|request| {
         let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
         MOST.fetch_max(running, Ordering::SeqCst);
         // As long as another might begin beside it.
         std::thread::sleep(Duration::from_millis(5));
         RUNNING.fetch_sub(1, Ordering::SeqCst);
-        shout(job)
+        shout(request)
     });
     let inner = prompt("p", "{{ item }}", json!({ "for_each": { "list": "[1, 2, 3]" }, "review": "never" }));
     let outer = group("g", &json!([inner]), json!({ "for_each": { "list": "[1, 2, 3]", "max_parallel": 1 } }));
@@ -151,8 +151,8 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     house.drive(run).await;
     house.decide(run, "a", What::Accept).await;
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.rest(run, PauseReason::Left);
-    while rested(&mut updates).await != Rest::Paused {}
+    house.engine.pause(run, PauseReason::Left);
+    while until_stopped(&mut updates).await != StopReason::Paused {}
 
     let after = json!([prompt("a", "another", json!({})), prompt("same", "three", json!({}))]);
     let pinned = Arc::new(house::pinned(&after, &json!({})));

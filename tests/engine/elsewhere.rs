@@ -10,9 +10,9 @@ use stepwell::core::event::Event;
 use stepwell::core::gate::GateFor;
 use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
 use stepwell::core::run::Status;
-use stepwell::engine::{Rest, Update};
+use stepwell::engine::{StopReason, Update};
 
-use crate::house::{Act, House, body, decision, pinned, prompt, refused, rested, shout, until, waiting};
+use crate::house::{Act, House, body, decision, pinned, prompt, refused, shout, until, until_stopped, waiting};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_cancelled_elsewhere_stops_at_once_and_keeps_what_was_written() {
@@ -23,7 +23,7 @@ async fn a_run_that_is_cancelled_elsewhere_stops_at_once_and_keeps_what_was_writ
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     // It would never end by itself.
     house.neighbour().engine.cancel(run).await.unwrap();
-    assert_eq!(rested(&mut updates).await, Rest::Over);
+    assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
     let state = house.engine.load(run).unwrap();
     let attempt = &state.call(&"a".parse().unwrap()).unwrap().attempts[0];
     assert_eq!((state.status, attempt.status), (Status::Cancelled, AttemptStatus::Cancelled));
@@ -36,7 +36,7 @@ async fn a_decision_about_what_only_another_process_knows_of_is_taken() {
     let house = House::new(shout);
     let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
     house.drive(run).await;
-    // Another process records a version, and its bell is not heard.
+    // Another process records a version, and wakes nobody.
     let state = house.engine.load(run).unwrap();
     let edited = Event::VersionEdited {
         key: "a".parse().unwrap(),
@@ -50,7 +50,7 @@ async fn a_decision_about_what_only_another_process_knows_of_is_taken() {
     accept.version = Some(2);
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.decide(run, accept).await.unwrap();
-    while rested(&mut updates).await != Rest::Over {}
+    while until_stopped(&mut updates).await != StopReason::Over {}
     assert_eq!(body(&house.engine.load(run).unwrap()), "mine");
     let mut late = decision("a", What::Accept);
     late.version = Some(1);
@@ -71,7 +71,7 @@ async fn a_run_that_was_given_another_definition_goes_on_with_that_one() {
     assert_eq!(waiting(&state, GateFor::Review), ["b"]);
 }
 
-/// Appends as another process does, and rings no bell.
+/// Appends as another process does, and wakes nobody.
 fn append(house: &House, run: &stepwell::core::run::Run, event: Event) {
     let (after, at) = (run.seq, chrono::Utc::now());
     let batch = Append {
@@ -91,9 +91,9 @@ fn append(house: &House, run: &stepwell::core::run::Run, event: Event) {
 async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     let calls = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&calls);
-    let house = House::new(move |job| {
+    let house = House::new(move |request| {
         counted.fetch_add(1, Ordering::SeqCst);
-        shout(job)
+        shout(request)
     });
     let steps = json!([prompt("a", "hello", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
     let run = house.start(&steps, json!({}));
@@ -108,7 +108,7 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     let lost = house.engine.decide(run, decision("a", What::Accept)).await.unwrap_err();
     assert!(lost.to_string().contains("another process drives the run now"), "{lost}");
-    assert!(matches!(rested(&mut updates).await, Rest::Lost(_)));
+    assert!(matches!(until_stopped(&mut updates).await, StopReason::JournalLost(_)));
     assert_eq!(calls.load(Ordering::SeqCst), 1, "nothing was performed by either");
     let state = neighbour.decide(run, "a", What::Accept).await;
     assert_eq!(waiting(&state, GateFor::Review), ["b"]);

@@ -17,13 +17,15 @@ use stepwell::core::gate::GateFor;
 use stepwell::core::id::RunId;
 use stepwell::core::model::Delta;
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::{Bench, BoxFuture, Clock, Job, Performed, Performer, Secrets, StateFolder};
+use stepwell::core::ports::{
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder,
+};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
-use stepwell::engine::{Engine, EngineError, Ports, Rest, Start, Subscription, Update};
+use stepwell::engine::{Engine, EngineError, Ports, Start, StopReason, Subscription, Update};
 use stepwell::store::{Mode, Store};
 
 /// How long anything may take: far more than it takes on the busiest machine.
@@ -53,7 +55,7 @@ impl Secrets for NoSecrets {
         let typed = self.0.lock().unwrap().contains(&name.to_owned());
         Ok((typed || *reference != SecretRef::Typed).then(|| Secret::new("value")))
     }
-    fn type_in(&self, _: RunId, name: &str, _: Secret) {
+    fn provide(&self, _: RunId, name: &str, _: Secret) {
         self.0.lock().unwrap().push(name.to_owned());
     }
     fn redactor(&self) -> Redactor {
@@ -61,7 +63,7 @@ impl Secrets for NoSecrets {
     }
 }
 
-type Script = dyn Fn(&Job) -> Act + Send + Sync;
+type Script = dyn Fn(&AttemptRequest) -> Act + Send + Sync;
 
 /// What a performed attempt does.
 pub enum Act {
@@ -74,39 +76,41 @@ pub enum Act {
     Ask(Value),
 }
 
-/// Steps that answer as told; every job is kept.
+/// Steps that answer as told; every request is kept.
 #[derive(Clone)]
 pub struct Actor {
     script: Arc<Script>,
-    pub jobs: Arc<Mutex<Vec<Job>>>,
+    pub jobs: Arc<Mutex<Vec<AttemptRequest>>>,
 }
 
-impl Performer for Actor {
-    fn perform(&self, job: Job, bench: Bench) -> BoxFuture<'static, Performed> {
-        let act = (self.script)(&job);
-        self.jobs.lock().unwrap().push(job);
+impl Executor for Actor {
+    fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
+        let act = (self.script)(&request);
+        self.jobs.lock().unwrap().push(request);
         let measured =
             Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
         Box::pin(async move {
             match act {
-                Act::Say(output) => Performed::Done { output, problem: None, measured },
+                Act::Say(output) => AttemptOutcome::Done { output, problem: None, measured },
                 Act::Fail(failure) => {
-                    Performed::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured }
+                    AttemptOutcome::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured }
                 }
-                Act::Doubt => Performed::Failed {
+                Act::Doubt => AttemptOutcome::Failed {
                     failure: Failure::new(stepwell::core::failure::FailureClass::Timeout, "no answer"),
                     partial: Untrusted::default(),
                     in_doubt: true,
                     measured,
                 },
                 Act::Hang(text) => {
-                    (bench.deltas)(Delta::Text(text.into()));
-                    bench.cancel.cancelled().await;
-                    Performed::Cancelled { partial: text.into(), in_doubt: false, measured }
+                    (context.deltas)(Delta::Text(text.into()));
+                    context.cancel.cancelled().await;
+                    AttemptOutcome::Cancelled { partial: text.into(), in_doubt: false, measured }
                 }
-                Act::Ask(fields) => {
-                    Performed::Done { output: (bench.ask)(fields.try_into().unwrap()).await, problem: None, measured }
-                }
+                Act::Ask(fields) => AttemptOutcome::Done {
+                    output: (context.ask)(fields.try_into().unwrap()).await,
+                    problem: None,
+                    measured,
+                },
             }
         })
     }
@@ -124,8 +128,8 @@ impl Performer for Actor {
 }
 
 /// What a fake model says: the last message in capitals.
-pub fn shout(job: &Job) -> Act {
-    match &*job.work {
+pub fn shout(request: &AttemptRequest) -> Act {
+    match &*request.work {
         Work::Prompt(prompt) => Act::Say(json!(prompt.messages.last().unwrap().text.to_uppercase())),
         other => Act::Say(json!(other.kind())),
     }
@@ -141,14 +145,14 @@ pub struct House {
 }
 
 impl House {
-    pub fn new(script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+    pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().to_owned();
         Self::at(path, Some(folder), Actor { script: Arc::new(script), jobs: Arc::default() })
     }
 
     /// A house in a folder that outlives it.
-    pub fn within(path: PathBuf, script: impl Fn(&Job) -> Act + Send + Sync + 'static) -> Self {
+    pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         Self::at(path, None, Actor { script: Arc::new(script), jobs: Arc::default() })
     }
 
@@ -156,7 +160,7 @@ impl House {
         let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
         let engine = Engine::new(Ports {
             journal: store.clone(),
-            performer: Arc::new(actor.clone()),
+            executor: Arc::new(actor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
             environment: BTreeMap::new(),
@@ -193,7 +197,7 @@ impl House {
     pub async fn drive(&self, run: RunId) -> Run {
         let (_, mut updates) = self.engine.subscribe(run).unwrap();
         self.engine.drive(run).unwrap();
-        rested(&mut updates).await;
+        until_stopped(&mut updates).await;
         self.engine.load(run).unwrap()
     }
 
@@ -201,12 +205,12 @@ impl House {
     pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
         let (_, mut updates) = self.engine.subscribe(run).unwrap();
         self.engine.decide(run, decision(key, what)).await.unwrap();
-        rested(&mut updates).await;
+        until_stopped(&mut updates).await;
         self.engine.load(run).unwrap()
     }
 
     pub fn jobs(&self) -> Vec<String> {
-        self.actor.jobs.lock().unwrap().iter().map(|job| job.key.to_string()).collect()
+        self.actor.jobs.lock().unwrap().iter().map(|request| request.key.to_string()).collect()
     }
 
     pub fn events(&self, run: RunId) -> Vec<Event> {
@@ -219,12 +223,12 @@ pub fn decision(key: &str, what: What) -> Decision {
 }
 
 /// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
-pub async fn rested(updates: &mut Subscription) -> Rest {
+pub async fn until_stopped(updates: &mut Subscription) -> StopReason {
     let found = async {
         loop {
             let news = updates.next().await;
             let rests = news.iter().rev().find_map(|update| match update {
-                Update::Rested(rest) => Some(rest.clone()),
+                Update::Stopped(rest) => Some(rest.clone()),
                 _ => None,
             });
             if let Some(rest) = rests {

@@ -13,7 +13,7 @@ mod newer;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use house::{Act, House, body, command, decision, expr, prompt, refused, rested, shout, step, until, waiting};
+use house::{Act, House, body, command, decision, expr, prompt, refused, shout, step, until, until_stopped, waiting};
 use serde_json::json;
 use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;
@@ -25,7 +25,7 @@ use stepwell::core::model::Delta;
 use stepwell::core::run::Status;
 use stepwell::core::usage::Budget;
 use stepwell::core::work::Work;
-use stepwell::engine::{Driving, Rest, Update};
+use stepwell::engine::{Driver, StopReason, Update};
 
 fn two_steps() -> serde_json::Value {
     json!([prompt("a", "hello", json!({})), prompt("b", "after {{ steps.a.output }}", json!({}))])
@@ -85,10 +85,10 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is_taken_up() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |job| match (job.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {
+    let house = House::new(move |request| match (request.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {
         ("a", 0 | 1) => Act::Fail(Failure::new(FailureClass::Server, "down")),
         ("b", 3) => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
-        _ => shout(job),
+        _ => shout(request),
     });
     let steps = json!([
         prompt("a", "hello", json!({ "review": "never" })),
@@ -100,7 +100,7 @@ async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is
     let (key, failure) = state.error.clone().unwrap();
     assert_eq!((key.unwrap().to_string().as_str(), failure.class), ("b", FailureClass::Auth));
     assert_eq!(house.jobs(), ["a", "a", "a", "b"]);
-    house.engine.take_up(run).await.unwrap();
+    house.engine.retry_failed(run).await.unwrap();
     let state = house.drive(run).await;
     assert_eq!(body(&state), "HELLO");
     assert_eq!(house.jobs(), ["a", "a", "a", "b", "b"], "what stands is not paid for twice");
@@ -249,7 +249,7 @@ async fn a_command_may_ask_in_the_middle_of_its_work() {
     })
     .await;
     house.engine.decide(run, decision("act", What::Answer { value: json!({ "answer": "blue" }) })).await.unwrap();
-    assert_eq!(rested(&mut updates).await, Rest::Over);
+    assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
     assert!(body(&house.engine.load(run).unwrap()).contains("blue"));
 }
 
@@ -266,7 +266,7 @@ async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
     .await;
     // It would never end by itself.
     house.engine.stop(run, &"a".parse().unwrap());
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     let state = house.engine.load(run).unwrap();
     let gate = state.waiting().next().unwrap();
     assert!(gate.review().is_some_and(|review| review.cancelled), "{gate:?}");
@@ -277,17 +277,17 @@ async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_was_left_goes_on_where_it_was() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |job| match tries.fetch_add(1, Ordering::SeqCst) {
+    let house = House::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
         1 => Act::Hang("so far"),
-        _ => shout(job),
+        _ => shout(request),
     });
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.decide(run, decision("a", What::Accept)).await.unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
-    house.engine.rest(run, PauseReason::Left);
-    assert_eq!(rested(&mut updates).await, Rest::Paused);
+    house.engine.pause(run, PauseReason::Left);
+    assert_eq!(until_stopped(&mut updates).await, StopReason::Paused);
     let state = house.engine.load(run).unwrap();
     assert_eq!((state.status, state.paused), (Status::Paused, Some(PauseReason::Left)));
     assert!(!house.engine.is_driven(run));
@@ -306,7 +306,7 @@ async fn a_cancelled_run_keeps_what_was_written_and_takes_no_more_decisions() {
     house.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     house.engine.cancel(run).await.unwrap();
-    assert_eq!(rested(&mut updates).await, Rest::Over);
+    assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
     let state = house.engine.load(run).unwrap();
     assert_eq!(state.status, Status::Cancelled);
     assert_eq!(state.call(&"a".parse().unwrap()).unwrap().attempts[0].partial.data(), "so far");
@@ -339,11 +339,11 @@ async fn two_processes_on_one_run_lose_nothing() {
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
     let neighbour = house.neighbour();
-    assert_eq!(neighbour.engine.drive(run).unwrap(), Driving::Elsewhere);
+    assert_eq!(neighbour.engine.drive(run).unwrap(), Driver::Remote);
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     let (even, odd) = tokio::join!(accept(&house, run, 0), accept(&neighbour, run, 1));
     assert_eq!((even, odd), (10, 10));
-    while rested(&mut updates).await != Rest::Over {}
+    while until_stopped(&mut updates).await != StopReason::Over {}
     let state = house.engine.load(run).unwrap();
     assert_eq!(state.status, Status::Completed);
     assert_eq!(state.calls.values().filter(|call| call.status == CallStatus::Accepted).count(), 20);
@@ -368,8 +368,8 @@ async fn the_driver_sees_what_another_process_decided_within_100_ms() {
     house.drive(run).await;
     let neighbour = house.neighbour();
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    // The bell is there in a moment; without it, none would be seen before the driver looks again. How long a busy
-    // machine takes to let it ring is not ours to say, so the quickest counts.
+    // The wake socket is there in a moment; without it, none would be seen before the driver looks again. How long a
+    // busy machine takes to let it ring is not ours to say, so the quickest counts.
     let mut quickest = Duration::MAX;
     for at in 0..8 {
         let since = Instant::now();
@@ -439,7 +439,7 @@ async fn a_gate_that_nobody_answers_in_time_is_answered_as_its_step_says() {
         let run = house.start(&json!([prompt("a", "hello", late(on_timeout))]), json!({}));
         let (_, mut updates) = house.engine.subscribe(run).unwrap();
         house.engine.drive(run).unwrap();
-        while rested(&mut updates).await != Rest::Over {}
+        while until_stopped(&mut updates).await != StopReason::Over {}
         let state = house.engine.load(run).unwrap();
         assert_eq!(state.call(&"a".parse().unwrap()).unwrap().status, status);
     }

@@ -9,17 +9,17 @@ use stepwell::core::decide::What;
 use stepwell::core::event::Scope;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::GateFor;
-use stepwell::core::ports::Job;
+use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
 
-use crate::house::{Act, House, body, command, decision, prompt, refused, rested, shout, waiting};
+use crate::house::{Act, House, body, command, decision, prompt, refused, shout, until_stopped, waiting};
 
 /// Says which models it was asked by.
-fn named(job: &Job) -> Act {
-    match &*job.work {
-        Work::Prompt(prompt) => Act::Say(json!(format!("{}:{}", job.key, prompt.models.join(",")))),
-        _ => shout(job),
+fn named(request: &AttemptRequest) -> Act {
+    match &*request.work {
+        Work::Prompt(prompt) => Act::Say(json!(format!("{}:{}", request.key, prompt.models.join(",")))),
+        _ => shout(request),
     }
 }
 
@@ -68,9 +68,9 @@ async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_call_is_repaired_by_another_model() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |job| match tries.fetch_add(1, Ordering::SeqCst) {
+    let house = House::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
         0 => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
-        _ => named(job),
+        _ => named(request),
     });
     let run = house.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
     assert_eq!(house.drive(run).await.status, Status::Failed);
@@ -92,7 +92,7 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
     let engine = &house.engine;
     let (_, mut updates) = engine.subscribe(run).unwrap();
     engine.choose_model(run, &"b".parse().unwrap(), "big/model", Scope::Remaining).await.unwrap();
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();
     assert!(state.call(&"b".parse().unwrap()).is_none(), "no call comes into being by it");
     assert_eq!((state.status, waiting(&state, GateFor::Review)), (Status::Waiting, vec!["a".into()]));
@@ -102,7 +102,7 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_asks_no_model_takes_none() {
-    let house = House::new(|job| if job.attempt == 1 { Act::Doubt } else { shout(job) });
+    let house = House::new(|request| if request.attempt == 1 { Act::Doubt } else { shout(request) });
     let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
     assert_eq!(waiting(&house.drive(run).await, GateFor::InDoubt), ["act"]);
     let again = What::Again { model: Some("big/model".into()) };

@@ -6,9 +6,9 @@ use stepwell::core::decide::What;
 use stepwell::core::event::Event;
 use stepwell::core::id::RunId;
 use stepwell::core::ports::{Append, Journal as _, JournalError, Stands, Writer};
-use stepwell::engine::Rest;
+use stepwell::engine::StopReason;
 
-use super::house::{House, decision, prompt, rested, shout};
+use super::house::{House, decision, prompt, shout, until_stopped};
 
 /// A later version writes something of its own into a run.
 fn write(house: &House, run: RunId) {
@@ -38,7 +38,7 @@ async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
     for refused in [
         house.engine.decide(run, decision("a", What::Accept)).await,
         house.engine.rename(run, "another title").await,
-        house.engine.take_up(run).await,
+        house.engine.retry_failed(run).await,
         house.engine.cancel(run).await,
     ] {
         assert_eq!(refused.unwrap_err().code(), ErrorCode::Newer);
@@ -57,11 +57,11 @@ async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it(
     let head = house.store.head(run).unwrap();
     assert!(house.engine.decide(run, decision("a", What::Accept)).await.is_err());
     let rest = loop {
-        match rested(&mut updates).await {
-            Rest::Waiting => {}
+        match until_stopped(&mut updates).await {
+            StopReason::Waiting => {}
             rest => break rest,
         }
     };
-    assert!(matches!(rest, Rest::Lost(JournalError::Newer(_))), "{rest:?}");
+    assert!(matches!(rest, StopReason::JournalLost(JournalError::Newer(_))), "{rest:?}");
     assert_eq!(house.store.head(run).unwrap(), head);
 }

@@ -23,7 +23,7 @@ use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::settings::Settings;
 use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
-use stepwell::engine::{Engine, Ports, Rest, Start, Update};
+use stepwell::engine::{Engine, Ports, Start, StopReason, Update};
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
 use stepwell::store::{Mode, Store};
@@ -146,7 +146,7 @@ impl Secrets for NoSecrets {
     fn resolve(&self, _: RunId, _: &str, _: &SecretRef) -> Result<Option<Secret>, Failure> {
         Ok(None)
     }
-    fn type_in(&self, _: RunId, _: &str, _: Secret) {}
+    fn provide(&self, _: RunId, _: &str, _: Secret) {}
     fn redactor(&self) -> Redactor {
         Redactor::default()
     }
@@ -197,7 +197,7 @@ impl House {
         let engine = Engine::new(Ports {
             environment: BTreeMap::new(),
             journal: Arc::new(journal) as Arc<dyn Journal>,
-            performer: Arc::new(steps),
+            executor: Arc::new(steps),
             secrets,
             clock: watch.clone(),
             state: StateFolder(folder.path().join("state")),
@@ -244,23 +244,23 @@ impl House {
         let (_, mut updates) = self.engine.subscribe(run).unwrap();
         act().await;
         self.engine.drive(run).unwrap();
-        let rested = async {
+        let until_stopped = async {
             loop {
                 for update in updates.next().await {
                     match update {
-                        Update::Rested(Rest::Lost(why)) => panic!("{why}"),
-                        Update::Rested(_) => return,
+                        Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+                        Update::Stopped(_) => return,
                         _ => {}
                     }
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, rested).await.expect("it comes to rest in time");
+        tokio::time::timeout(PATIENCE, until_stopped).await.expect("it comes to rest in time");
         self.engine.load(run).unwrap()
     }
 
     /// Waits until nobody drives it any more.
-    pub async fn rested(&self, run: RunId) -> Run {
+    pub async fn until_stopped(&self, run: RunId) -> Run {
         while self.engine.is_driven(run) {
             tokio::task::yield_now().await;
         }

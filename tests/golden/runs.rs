@@ -11,12 +11,12 @@ use stepwell::core::event::{PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::Job;
+use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::Run;
 use stepwell::core::usage::Budget;
 use stepwell::engine::{Fork, Start, Subscription, Update};
 
-use crate::house::{Act, House, command, expr, prompt, rested, shout, step, until};
+use crate::house::{Act, House, command, expr, prompt, shout, step, until, until_stopped};
 
 type Made = Pin<Box<dyn Future<Output = (House, RunId)>>>;
 
@@ -52,9 +52,9 @@ fn retry(instruction: &str, scope: Scope) -> What {
 }
 
 async fn poem() -> (House, RunId) {
-    let house = House::new(|job| match job.key.step() {
+    let house = House::new(|request| match request.key.step() {
         "divide" => Act::Say(json!([{ "subject": "tide" }, { "subject": "gulls" }, { "subject": "night" }])),
-        _ => shout(job),
+        _ => shout(request),
     });
     let divide = json!({
         "kind": "prompt", "prompt": "Divide a poem about {{ inputs.topic }}.", "system": "You are a poet.",
@@ -120,26 +120,26 @@ async fn say(house: &House, run: RunId, text: &str) {
     if !house.engine.is_driven(run) {
         house.engine.drive(run).unwrap();
     }
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
 }
 
 async fn parallel() -> (House, RunId) {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |job| match (job.key.to_string().as_str(), job.attempt) {
+    let house = House::new(move |request| match (request.key.to_string().as_str(), request.attempt) {
         ("read[0]", 1) => {
             Act::Fail(Failure { retry_after_ms: Some(1), ..Failure::new(FailureClass::Server, "overloaded") })
         }
         ("read[1]", _) if tries.fetch_add(1, Ordering::SeqCst) == 0 => {
             Act::Fail(Failure::new(FailureClass::Auth, "who are you"))
         }
-        _ => shout(job),
+        _ => shout(request),
     });
     let rules = each("['a', 'b', 'c']", json!({ "review": "never" }));
     let steps =
         json!([prompt("read", "Read {{ item }}.", rules), expr("all", "steps.read.outputs | join(' ')", json!({}))]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.engine.take_up(run).await.unwrap();
+    house.engine.retry_failed(run).await.unwrap();
     house.drive(run).await;
     (house, run)
 }
@@ -156,7 +156,8 @@ async fn denied() -> (House, RunId) {
 
 async fn in_doubt() -> (House, RunId) {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |job| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(job) });
+    let house =
+        House::new(move |request| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(request) });
     let rules = json!({ "approve": "never" });
     let steps =
         json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
@@ -201,16 +202,16 @@ async fn decide_all(house: &House, run: RunId, decisions: &[(&str, What)]) {
 
 async fn leave(house: &House, run: RunId) {
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.rest(run, PauseReason::Left);
+    house.engine.pause(run, PauseReason::Left);
     if house.engine.is_driven(run) {
-        rested(&mut updates).await;
+        until_stopped(&mut updates).await;
     }
 }
 
 async fn moved() -> (House, RunId) {
-    let house = House::new(|job| match job.key.step() {
+    let house = House::new(|request| match request.key.step() {
         "list" => Act::Say(json!(["a", "b", "c"])),
-        _ => shout(job),
+        _ => shout(request),
     });
     let steps = json!([
         step("list", json!({ "kind": "prompt", "prompt": "list", "output": { "type": "array" } }), json!({})),
@@ -258,23 +259,23 @@ async fn decided() -> (House, RunId) {
 }
 
 async fn cancelled() -> (House, RunId) {
-    let house = House::new(|job: &Job| match (job.key.step(), job.attempt) {
+    let house = House::new(|request: &AttemptRequest| match (request.key.step(), request.attempt) {
         ("a", 1 | 2) | ("b", _) => Act::Hang("so far"),
-        _ => shout(job),
+        _ => shout(request),
     });
     let steps = json!([prompt("a", "hello", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
     let run = house.start(&steps, json!({}));
     let mut updates = hangs(&house, run).await;
-    house.engine.rest(run, PauseReason::ByYou);
-    rested(&mut updates).await;
+    house.engine.pause(run, PauseReason::ByYou);
+    until_stopped(&mut updates).await;
     let mut updates = hangs(&house, run).await;
     // Stopped, not left: what had arrived is reviewed.
     house.engine.stop(run, &"a".parse().unwrap());
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     house.engine.decide(run, crate::house::decision("a", What::Accept)).await.unwrap();
     streaming(&mut updates).await;
     house.engine.cancel(run).await.unwrap();
-    rested(&mut updates).await;
+    until_stopped(&mut updates).await;
     (house, run)
 }
 

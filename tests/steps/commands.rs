@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
-use stepwell::core::ports::Performed;
+use stepwell::core::ports::AttemptOutcome;
 use stepwell::core::step::Parse;
 use stepwell::core::work::{CommandWork, Work, secret_marker};
 use tokio::time::Instant;
@@ -181,7 +181,7 @@ async fn a_cancel_ends_the_whole_group_and_leaves_the_effect_in_doubt() {
     room.until(|room| room.shown().lines().count() == 3).await;
     room.cancel.cancel();
     let performed = performing.await.unwrap();
-    let Performed::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
+    let AttemptOutcome::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
     assert!(in_doubt && partial.data().contains("ready"), "{partial:?}");
     for pid in partial.data().lines().filter(|line| line.bytes().all(|b| b.is_ascii_digit())) {
         is_gone(pid).await;
@@ -193,7 +193,7 @@ async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
     let room = Room::new();
     let performing = tokio::spawn(room.begin(shell("trap '' TERM; echo $$; while :; do sleep 1; done")));
     let since = room.cancel_when_shown("\n").await;
-    assert!(matches!(performing.await.unwrap(), Performed::Cancelled { in_doubt: true, .. }));
+    assert!(matches!(performing.await.unwrap(), AttemptOutcome::Cancelled { in_doubt: true, .. }));
     // It would never end by itself.
     assert!(since.elapsed() > Duration::from_secs(2), "{:?}", since.elapsed());
     is_gone(&room.shown()).await;
@@ -207,7 +207,7 @@ async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
     let performing = tokio::spawn(room.begin(Work::Command(work)));
     room.cancel_when_shown("ready {}").await;
     let performed = performing.await.unwrap();
-    let Performed::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
+    let AttemptOutcome::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
     // It had the time to say so: what is killed says nothing.
     assert!(partial.data().ends_with("closed\n"), "{partial:?}");
 }
@@ -287,7 +287,7 @@ async fn a_secret_whose_command_hangs_can_be_cancelled_and_nothing_has_begun() {
     tokio::task::yield_now().await;
     room.cancel.cancel();
     let performed = performing.await.unwrap();
-    assert!(matches!(performed, Performed::Cancelled { in_doubt: false, .. }), "{performed:?}");
+    assert!(matches!(performed, AttemptOutcome::Cancelled { in_doubt: false, .. }), "{performed:?}");
     assert!(!room.folder.path().join("begun").exists());
 }
 

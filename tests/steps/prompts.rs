@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stepwell::core::failure::FailureClass;
 use stepwell::core::model::{Finish, Message, Role};
-use stepwell::core::ports::{Performed, Performer as _};
+use stepwell::core::ports::{AttemptOutcome, Executor as _};
 use stepwell::core::turn;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::{PromptWork, Reply, Work};
@@ -109,7 +109,7 @@ async fn a_refusal_and_an_empty_answer_are_no_success() {
 async fn a_failure_keeps_its_class_the_text_and_what_it_cost() {
     let room = Room::new().says([Says::Text("[", Finish::Stop), Says::Fails(FailureClass::RateLimit, "[1")]);
     let performed = room.perform(prompt(Some(list()))).await;
-    let Performed::Failed { failure, partial, measured, in_doubt } = performed else { panic!("{performed:?}") };
+    let AttemptOutcome::Failed { failure, partial, measured, in_doubt } = performed else { panic!("{performed:?}") };
     assert_eq!((failure.class, partial.data(), in_doubt), (FailureClass::RateLimit, "[1", false));
     assert_eq!(measured.usage.tokens(), 30);
 }
@@ -122,7 +122,7 @@ async fn a_cancel_keeps_the_partial_text_even_of_a_deaf_model() {
         let since = room.cancel_when_shown("sea").await;
         let performed = performing.await.unwrap();
         assert!(since.elapsed() < Duration::from_millis(400), "{:?}", since.elapsed());
-        let Performed::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
+        let AttemptOutcome::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
         assert_eq!((partial.data(), in_doubt), ("The sea", false));
     }
 }
@@ -140,8 +140,8 @@ async fn the_time_of_a_step_covers_both_requests() {
 async fn an_attempt_that_is_cancelled_before_it_began_does_nothing() {
     let room = Room::new();
     room.cancel.cancel();
-    assert!(matches!(room.perform(prompt(None)).await, Performed::Cancelled { in_doubt: false, .. }));
-    assert!(matches!(room.perform(shell("touch begun")).await, Performed::Cancelled { in_doubt: false, .. }));
+    assert!(matches!(room.perform(prompt(None)).await, AttemptOutcome::Cancelled { in_doubt: false, .. }));
+    assert!(matches!(room.perform(shell("touch begun")).await, AttemptOutcome::Cancelled { in_doubt: false, .. }));
     assert!(!room.folder.path().join("begun").exists());
 }
 
@@ -191,7 +191,7 @@ async fn a_turn_that_is_broken_off_keeps_the_text_that_was_seen() {
         let performing = tokio::spawn(room.begin(turn_of(Some(turn::schema()))));
         room.cancel_when_shown("Dear A").await;
         let performed = performing.await.unwrap();
-        let Performed::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
+        let AttemptOutcome::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
         assert_eq!(partial.data(), "Friday\n\nDear A");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
-use stepwell::core::ports::Performed;
+use stepwell::core::ports::AttemptOutcome;
 use stepwell::core::work::{HttpWork, Work, secret_marker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -212,7 +212,7 @@ async fn a_cancel_is_heard_at_once() {
     // Nothing is ever answered: it ends because it hears of the cancel.
     room.cancel.cancel();
     let performed = performing.await.unwrap();
-    assert!(matches!(performed, Performed::Cancelled { in_doubt: true, .. }), "{performed:?}");
+    assert!(matches!(performed, AttemptOutcome::Cancelled { in_doubt: true, .. }), "{performed:?}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use stepwell::core::event::Measured;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
 use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
-use stepwell::core::ports::{Bench, BoxFuture, Job, Models, Performed, Performer, Secrets};
+use stepwell::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
@@ -112,7 +112,7 @@ impl Secrets for FakeSecrets {
         Ok(Some(secret))
     }
 
-    fn type_in(&self, _run: RunId, _name: &str, _value: Secret) {}
+    fn provide(&self, _run: RunId, _name: &str, _value: Secret) {}
 
     fn redactor(&self) -> Redactor {
         self.redactor.lock().unwrap().clone()
@@ -159,8 +159,8 @@ impl Room {
         self.folder.path().join("spool")
     }
 
-    pub fn begin(&self, work: Work) -> BoxFuture<'static, Performed> {
-        let job = Job {
+    pub fn begin(&self, work: Work) -> BoxFuture<'static, AttemptOutcome> {
+        let request = AttemptRequest {
             run: RunId::new(0, [1; 10]),
             key: "step[1]".parse().unwrap(),
             attempt: 1,
@@ -177,7 +177,7 @@ impl Room {
         };
         let deltas = Arc::clone(&self.deltas);
         let forms = Arc::clone(&self.forms);
-        let bench = Bench {
+        let context = AttemptContext {
             deltas: Arc::new(move |delta| deltas.lock().unwrap().push(delta)),
             cancel: self.cancel.clone(),
             ask: Arc::new(move |form| {
@@ -186,10 +186,10 @@ impl Room {
             }),
             began: Arc::new(|_| {}),
         };
-        self.steps.perform(job, bench)
+        self.steps.execute(request, context)
     }
 
-    pub async fn perform(&self, work: Work) -> Performed {
+    pub async fn perform(&self, work: Work) -> AttemptOutcome {
         self.begin(work).await
     }
 
@@ -237,15 +237,15 @@ pub async fn until(is_so: impl Fn() -> bool) {
 }
 
 #[track_caller]
-pub fn done(performed: Performed) -> (Value, Option<String>, Measured) {
+pub fn done(performed: AttemptOutcome) -> (Value, Option<String>, Measured) {
     match performed {
-        Performed::Done { output, problem, measured } => (output, problem, measured),
+        AttemptOutcome::Done { output, problem, measured } => (output, problem, measured),
         other => panic!("not done: {other:?}"),
     }
 }
 
 #[track_caller]
-pub fn output(performed: Performed) -> Value {
+pub fn output(performed: AttemptOutcome) -> Value {
     let (output, problem, _) = done(performed);
     assert_eq!(problem, None);
     output
@@ -253,9 +253,9 @@ pub fn output(performed: Performed) -> Value {
 
 /// The failure, the partial text, and whether the effect is in doubt.
 #[track_caller]
-pub fn failure(performed: Performed) -> (Failure, String, bool) {
+pub fn failure(performed: AttemptOutcome) -> (Failure, String, bool) {
     match performed {
-        Performed::Failed { failure, partial, in_doubt, .. } => (failure, partial.data().to_owned(), in_doubt),
+        AttemptOutcome::Failed { failure, partial, in_doubt, .. } => (failure, partial.data().to_owned(), in_doubt),
         other => panic!("not failed: {other:?}"),
     }
 }

@@ -88,10 +88,10 @@ fn a_process_that_lost_the_run_cannot_write_to_it() {
         ..batch(&place.store, run, after, vec![started("write", 1)])
     };
     // Two processes want to take it over; the one that writes first has it.
-    other.append(&by(Writer::Taking(second), 1)).unwrap();
+    other.append(&by(Writer::TakingOver(second), 1)).unwrap();
     assert_eq!(place.store.learned(Some("poem")).unwrap().len(), 1);
     assert_eq!(place.store.epoch(run).unwrap(), second + 1);
-    for lost in [Writer::Taking(first), Writer::Owner(first)] {
+    for lost in [Writer::TakingOver(first), Writer::Owner(first)] {
         let refused = place.store.append(&by(lost, 2));
         assert!(matches!(refused, Err(JournalError::Superseded)), "not merely a conflict: {refused:?}");
     }

@@ -27,10 +27,10 @@ fn a_lesson_is_listed_once_changed_and_removed() {
     assert_eq!((lessons[0].task.as_str(), lessons[0].at), ("poem", time(1)));
     assert!(place.store.learned(Some("email")).unwrap().is_empty());
 
-    place.store.teach(lessons[0].id, Some("never rhyme")).unwrap();
-    place.store.teach(lessons[1].id, None).unwrap();
+    place.store.update_lesson(lessons[0].id, Some("never rhyme")).unwrap();
+    place.store.update_lesson(lessons[1].id, None).unwrap();
     assert_eq!(place.store.learned(None).unwrap()[0].lesson.text, "never rhyme");
-    assert_eq!(place.store.teach(lessons[1].id, None).unwrap_err().code(), ErrorCode::Usage);
+    assert_eq!(place.store.update_lesson(lessons[1].id, None).unwrap_err().code(), ErrorCode::Usage);
 }
 
 #[test]

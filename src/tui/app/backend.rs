@@ -272,9 +272,9 @@ impl Desk {
                 self.attend(run, false).await?;
             }
             Change::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
-            Change::Pause(run) => engine.rest(run, PauseReason::ByYou),
+            Change::Pause(run) => engine.pause(run, PauseReason::ByYou),
             Change::GoOn(run) => {
-                engine.take_up(run).await.map_err(|error| error.to_string())?;
+                engine.retry_failed(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
             Change::Rename { run, title } => {

@@ -39,7 +39,7 @@ use crate::engine::Engine;
 const MAILBOX: usize = 1024;
 
 /// So long a run may take to be given up when the person leaves.
-const REST: Duration = Duration::from_secs(3);
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Opens what is slow to open; called once, on a thread of its own.
 pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + Send>;
@@ -125,9 +125,9 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         Leaving::GoOn => PauseReason::Left,
     };
     for run in &going {
-        engine.rest(*run, reason);
+        engine.pause(*run, reason);
     }
-    let patience = Instant::now() + REST;
+    let patience = Instant::now() + PAUSE_TIMEOUT;
     while Instant::now() < patience && engine.driven().iter().any(|run| going.contains(run)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -153,7 +153,7 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
         }
     }
     // Not before the others hold them: the end of this process could take theirs along until they stand alone.
-    let patience = Instant::now() + REST;
+    let patience = Instant::now() + PAUSE_TIMEOUT;
     while Instant::now() < patience && handed.iter().any(|run| !engine.is_driven(*run)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -71,7 +71,7 @@ impl Desk {
                     match update {
                         Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
                         // Nothing more comes; it may have come to its end with that.
-                        Update::Rested(_) => return,
+                        Update::Stopped(_) => return,
                         Update::Delta { .. } => {}
                     }
                 }

@@ -94,7 +94,7 @@ impl Desk {
                 };
                 let run = engine.start(&start).map_err(|error| error.to_string())?;
                 for (name, value) in secrets {
-                    engine.type_in(run, &name, value);
+                    engine.provide_secret(run, &name, value);
                 }
                 Ok(run)
             })

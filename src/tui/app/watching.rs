@@ -8,7 +8,7 @@ use super::backend::{Desk, Made};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
-use crate::engine::{Engine, Rest, Subscription, Update};
+use crate::engine::{Engine, StopReason, Subscription, Update};
 use crate::tui::message::{Message, Opened, Ready};
 
 /// A run that is watched.
@@ -157,8 +157,8 @@ impl Watcher {
                 let run = self.run.id;
                 self.desk.post(Message::Delta { run, key, attempt, delta }).await;
             }
-            Update::Rested(rest) => {
-                if let Rest::Lost(why) = rest {
+            Update::Stopped(reason) => {
+                if let StopReason::JournalLost(why) = reason {
                     self.desk.post(Message::Failed(why.to_string())).await;
                 }
                 self.look().await;
