@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Answer, Ask, Dialect, Ended, Trouble, object_schema, system_text};
+use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, object_schema, system_text};
 use super::frames::Framing;
 
 pub(super) struct Anthropic;
@@ -35,9 +35,9 @@ impl Dialect for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
-    fn body(&self, ask: &Ask<'_>) -> Value {
-        let request = ask.request;
-        let mut system = system_text(ask);
+    fn body(&self, context: &RequestContext<'_>) -> Value {
+        let request = context.request;
+        let mut system = system_text(context);
         let turns = request.messages.iter().filter(|m| m.role != Role::System);
         // Empty text is refused.
         let mut messages: Vec<Value> =
@@ -46,9 +46,9 @@ impl Dialect for Anthropic {
             // Somebody has to begin.
             messages.push(json!({"role": "user", "content": system.take().unwrap_or_else(|| "(nothing)".to_owned())}));
         }
-        let usual = if ask.lacks.max_tokens { SMALL_ANSWER } else { LARGE_ANSWER };
+        let usual = if context.unsupported.max_tokens { SMALL_ANSWER } else { LARGE_ANSWER };
         let mut body = json!({
-            "model": ask.model,
+            "model": context.model,
             "max_tokens": request.max_tokens.unwrap_or(usual),
             "messages": messages,
             "stream": true,
@@ -56,10 +56,10 @@ impl Dialect for Anthropic {
         if let Some(system) = system {
             body["system"] = json!(system);
         }
-        if let Some(temperature) = request.temperature.filter(|_| !ask.lacks.temperature) {
+        if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
             body["temperature"] = json!(temperature);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !ask.lacks.schema) {
+        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
             body["tools"] = json!([{
                 "name": "answer",
                 "description": "Gives the answer.",
@@ -70,8 +70,8 @@ impl Dialect for Anthropic {
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble> {
-        let event: Event<'_> = serde_json::from_str(frame).map_err(|error| Trouble::unreadable(frame, &error))?;
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
+        let event: Event<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         match &*event.kind {
             "message_start" => answer.count(event.message.and_then(|message| message.usage)),
             "content_block_start" => {
@@ -106,7 +106,7 @@ impl Dialect for Anthropic {
                     "timeout_error" => FailureClass::Timeout,
                     _ => FailureClass::Server,
                 };
-                return Err(Trouble::new(class, format!("ended the answer with an error: {kind}: {message}")));
+                return Err(ProviderError::new(class, format!("ended the answer with an error: {kind}: {message}")));
             }
             // `ping`, `content_block_stop`, and what may come to be.
             _ => {}

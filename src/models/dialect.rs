@@ -8,13 +8,13 @@ use crate::core::model::{Finish, ModelRequest, Role};
 use super::frames::Framing;
 
 /// A request as one model of one provider gets it.
-pub(super) struct Ask<'a> {
+pub(super) struct RequestContext<'a> {
     /// The model's name at the provider.
     pub(super) model: &'a str,
     /// What is asked.
     pub(super) request: &'a ModelRequest,
     /// What the server turned out not to take.
-    pub(super) lacks: Lacks,
+    pub(super) unsupported: UnsupportedFeatures,
     /// Whether the server is the service that the protocol is named after.
     pub(super) official: bool,
 }
@@ -22,7 +22,7 @@ pub(super) struct Ask<'a> {
 /// Optional parts of a request that a server may refuse; a refused one is left out from then on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one flag for each part that can be left out")]
-pub(super) struct Lacks {
+pub(super) struct UnsupportedFeatures {
     /// A native JSON Schema: it is asked for in the prompt instead.
     pub(super) schema: bool,
     /// A report of usage in the stream.
@@ -35,10 +35,10 @@ pub(super) struct Lacks {
     pub(super) max_tokens: bool,
 }
 
-impl Lacks {
+impl UnsupportedFeatures {
     /// What a refusal (status 400 or 422) is about: learns it, and says in words what is done without.
     /// `None` when nothing optional was refused.
-    pub(super) fn learn(&mut self, said: &str, ask: &ModelRequest) -> Option<&'static str> {
+    pub(super) fn learn(&mut self, said: &str, request: &ModelRequest) -> Option<&'static str> {
         let said = said.to_ascii_lowercase();
         let names = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if !self.max_tokens && names(&["max_tokens", "max_completion_tokens"]) {
@@ -49,16 +49,16 @@ impl Lacks {
             self.stream_options = true;
             return Some("");
         }
-        if !self.temperature && ask.temperature.is_some() && names(&["temperature"]) {
+        if !self.temperature && request.temperature.is_some() && names(&["temperature"]) {
             self.temperature = true;
             return Some("the model does not take a temperature: asked without it");
         }
-        if !self.seed && ask.seed.is_some() && names(&["seed"]) {
+        if !self.seed && request.seed.is_some() && names(&["seed"]) {
             self.seed = true;
             return Some("the model does not take a seed: asked without it");
         }
         // Servers without structured output word their refusal in every way there is, so this one is a last guess.
-        if !self.schema && ask.schema.is_some() {
+        if !self.schema && request.schema.is_some() {
             self.schema = true;
             return Some("the server does not take a JSON Schema: asked for it in the prompt");
         }
@@ -68,7 +68,7 @@ impl Lacks {
 
 /// What went wrong, before it is known where: a class, and words that may come from the server.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct ProviderError {
     pub(super) class: FailureClass,
     /// What tells more exactly what to do than the class.
     pub(super) cause: Option<Cause>,
@@ -86,7 +86,7 @@ pub(super) enum Cause {
     NotFound,
 }
 
-impl Trouble {
+impl ProviderError {
     pub(super) fn new(class: FailureClass, text: impl Into<String>) -> Self {
         Self { class, cause: None, text: text.into() }
     }
@@ -185,13 +185,13 @@ pub(super) trait Dialect: Send + Sync {
     }
 
     /// The body of a request.
-    fn body(&self, ask: &Ask<'_>) -> Value;
+    fn body(&self, context: &RequestContext<'_>) -> Value;
 
     /// Takes one frame.
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble>;
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError>;
 
     /// Looks at a complete answer for what the person should know, and notes it.
-    fn check(&self, _ask: &Ask<'_>, _answer: &mut Answer) {}
+    fn check(&self, _context: &RequestContext<'_>, _answer: &mut Answer) {}
 }
 
 /// The field that an answer is wrapped in where a provider wants an object.
@@ -238,11 +238,11 @@ pub(super) fn schema_in_words(schema: &Value) -> String {
     )
 }
 
-/// The system messages as one text, with the schema in words when `lacks` says so.
-pub(super) fn system_text(ask: &Ask<'_>) -> Option<String> {
+/// The system messages as one text, with the schema in words when `unsupported` says so.
+pub(super) fn system_text(context: &RequestContext<'_>) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(ask.request.messages.iter().filter(|m| m.role == Role::System).map(|m| m.text.clone()));
-    if let (true, Some(schema)) = (ask.lacks.schema, &ask.request.schema) {
+    parts.extend(context.request.messages.iter().filter(|m| m.role == Role::System).map(|m| m.text.clone()));
+    if let (true, Some(schema)) = (context.unsupported.schema, &context.request.schema) {
         parts.push(schema_in_words(schema));
     }
     (!parts.is_empty()).then(|| parts.join("\n\n"))

@@ -53,7 +53,7 @@ impl LanguageModels {
     async fn discover_at(&self, local: &[(&str, ProviderKind, &str)]) -> Vec<Found> {
         let mut found = Vec::new();
         for (provider, kind, variable, base_url, model) in SERVICES {
-            if (self.0.means.lookup)(variable).is_some_and(|key| !key.trim().is_empty()) {
+            if (self.0.shared.lookup)(variable).is_some_and(|key| !key.trim().is_empty()) {
                 let connection = Connection {
                     provider: provider.to_owned(),
                     kind,
@@ -85,7 +85,7 @@ impl LanguageModels {
         let path = if kind == ProviderKind::Ollama { "/api/tags" } else { "/models" };
         let url: reqwest::Url = format!("{base_url}{path}").parse().ok()?;
         let asked = async {
-            let response = self.0.means.clients.client(&url).ok()?.get(url.clone()).send().await.ok()?;
+            let response = self.0.shared.clients.client(&url).ok()?.get(url.clone()).send().await.ok()?;
             response.error_for_status().ok()?.json::<Listed>().await.ok()
         };
         let listed = tokio::time::timeout(self.0.local, asked).await.ok()??;

@@ -20,7 +20,7 @@ use crate::core::step::Span;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{Answer, Ask, Dialect, Ended, Lacks, Trouble, unwrap_answer};
+use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, UnsupportedFeatures, unwrap_answer};
 use super::frames::{Frames, Framing};
 use super::http::{self, Clients};
 use super::limits::Ticket;
@@ -50,7 +50,7 @@ pub(super) const USUAL_ANSWER: u64 = 1_000;
 
 /// What is the same for every request.
 #[derive(Clone)]
-pub(super) struct Means {
+pub(super) struct Shared {
     pub(super) clients: std::sync::Arc<Clients>,
     pub(super) lookup: Lookup,
     pub(super) wall: WallClock,
@@ -66,7 +66,7 @@ pub(super) struct Answered {
 }
 
 /// A request that failed.
-pub(super) struct Broken {
+pub(super) struct Failed {
     pub(super) failure: Failure,
     pub(super) partial: String,
     pub(super) usage: Usage,
@@ -75,7 +75,7 @@ pub(super) struct Broken {
     pub(super) last: bool,
 }
 
-impl Broken {
+impl Failed {
     pub(super) fn new(failure: Failure) -> Self {
         Self { failure, partial: String::new(), usage: Usage::default(), notes: Vec::new(), last: false }
     }
@@ -87,27 +87,27 @@ impl Broken {
 }
 
 /// How one request went wrong.
-enum Miss {
+enum AttemptError {
     /// A wait ended; where it was for the server, with what it did not do within which time.
     Stopped(Stop, Option<(&'static str, Span)>),
-    Trouble(Trouble),
+    Provider(ProviderError),
     Refused {
         status: StatusCode,
-        trouble: Trouble,
+        error: ProviderError,
         body: String,
         retry_after_ms: Option<u64>,
     },
 }
 
-impl From<Trouble> for Miss {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<ProviderError> for AttemptError {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(error)
     }
 }
 
 /// One exchange with one model.
 pub(super) struct Exchange<'a> {
-    pub(super) means: &'a Means,
+    pub(super) shared: &'a Shared,
     pub(super) provider: &'a Provider,
     pub(super) dialect: &'a dyn Dialect,
     pub(super) model: &'a str,
@@ -118,9 +118,9 @@ pub(super) struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Asks until there is an answer or a failure.
-    pub(super) async fn run(&self) -> Result<Answered, Broken> {
+    pub(super) async fn run(&self) -> Result<Answered, Failed> {
         if let Some(failure) = self.provider.stopped() {
-            return Err(Broken::new(Failure {
+            return Err(Failed::new(Failure {
                 message: format!(
                     "Nothing more is sent to {} until its key is repaired: {}",
                     self.provider.name, failure.message
@@ -128,38 +128,47 @@ impl Exchange<'_> {
                 ..failure
             }));
         }
-        let mut watch = Watch::new(self.cancel.clone(), self.means.wall.clone());
+        let mut watch = Watch::new(self.cancel.clone(), self.shared.wall.clone());
         let mut answer = Answer::default();
         let mut key = None;
         match self.converse(&mut watch, &mut answer, &mut key).await {
             Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
-            Err(miss) => {
+            Err(error) => {
                 self.show(&mut answer);
-                Err(self.broken(miss, answer, key.as_ref()))
+                Err(self.failed(error, answer, key.as_ref()))
             }
         }
     }
 
-    async fn converse(&self, watch: &mut Watch, answer: &mut Answer, key: &mut Option<Secret>) -> Result<u64, Miss> {
+    async fn converse(
+        &self,
+        watch: &mut Watch,
+        answer: &mut Answer,
+        key: &mut Option<Secret>,
+    ) -> Result<u64, AttemptError> {
         let never = Instant::now() + Duration::from_hours(24);
-        *key =
-            watch.guard(never, self.provider.key(&self.means.lookup)).await.map_err(|s| Miss::Stopped(s, None))??;
-        let mut lacks = self.provider.lacks(self.model);
+        *key = watch
+            .guard(never, self.provider.key(&self.shared.lookup))
+            .await
+            .map_err(|s| AttemptError::Stopped(s, None))??;
+        let mut unsupported = self.provider.unsupported(self.model);
         let mut waited = false;
         loop {
             let ticket = self.book(watch).await?;
-            let miss = match self.once(watch, answer, key.as_ref(), lacks).await {
+            let error = match self.once(watch, answer, key.as_ref(), unsupported).await {
                 Ok(first_token_ms) => {
-                    self.provider.remember(self.model, lacks);
+                    self.provider.remember(self.model, unsupported);
                     self.provider.limits.settle(ticket, answer.input_tokens.saturating_add(answer.output_tokens));
                     return Ok(first_token_ms);
                 }
-                Err(miss) => miss,
+                Err(error) => error,
             };
-            let Miss::Refused { status, trouble, body, retry_after_ms } = &miss else { return Err(miss) };
+            let AttemptError::Refused { status, error: refusal, body, retry_after_ms } = &error else {
+                return Err(error);
+            };
             if matches!(status.as_u16(), 400 | 422)
-                && trouble.class == FailureClass::BadRequest
-                && let Some(note) = lacks.learn(body, self.request)
+                && refusal.class == FailureClass::BadRequest
+                && let Some(note) = unsupported.learn(body, self.request)
             {
                 answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
                 continue;
@@ -174,12 +183,12 @@ impl Exchange<'_> {
                     }
                 }
             }
-            return Err(miss);
+            return Err(error);
         }
     }
 
     /// Waits for the provider's limits.
-    async fn book(&self, watch: &mut Watch) -> Result<Ticket, Miss> {
+    async fn book(&self, watch: &mut Watch) -> Result<Ticket, AttemptError> {
         let limit = self.request.max_tokens.map_or(USUAL_ANSWER, u64::from);
         let tokens = prompt_tokens(self.request).saturating_add(limit);
         loop {
@@ -193,7 +202,7 @@ impl Exchange<'_> {
                 (self.deltas)(Delta::Progress(Untrusted::new(line)));
             }
             let long = at + Duration::from_secs(1);
-            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| Miss::Stopped(s, None))?;
+            watch.guard(long, tokio::time::sleep_until(at)).await.map_err(|s| AttemptError::Stopped(s, None))?;
         }
     }
 
@@ -203,30 +212,32 @@ impl Exchange<'_> {
         watch: &mut Watch,
         answer: &mut Answer,
         key: Option<&Secret>,
-        lacks: Lacks,
-    ) -> Result<u64, Miss> {
+        unsupported: UnsupportedFeatures,
+    ) -> Result<u64, AttemptError> {
         let first = self.provider.settings.first_token();
-        let ask = self.ask(lacks);
+        let context = self.context(unsupported);
         let url = self.provider.url(self.dialect.path())?;
         let headers = self.provider.headers(self.dialect, key)?;
-        let client = self.means.clients.client(&url)?;
+        let client = self.shared.clients.client(&url)?;
         let started = Instant::now();
-        let sent = client.post(url).headers(headers).json(&self.dialect.body(&ask)).send();
+        let sent = client.post(url).headers(headers).json(&self.dialect.body(&context)).send();
         let response = watch.guard(started + first.duration(), sent).await;
-        let response = response.map_err(|stop| Miss::Stopped(stop, Some((NO_FIRST, first))))?.map_err(http::broken)?;
+        let response = response
+            .map_err(|stop| AttemptError::Stopped(stop, Some((NO_FIRST, first))))?
+            .map_err(http::client_error)?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(watch, response).await);
         }
         let first_token = self.read(watch, answer, response, started).await?;
-        self.dialect.check(&ask, answer);
+        self.dialect.check(&context, answer);
         Ok(u64::try_from((first_token - started).as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn ask(&self, lacks: Lacks) -> Ask<'_> {
-        Ask { model: self.model, request: self.request, lacks, official: self.provider.official() }
+    fn context(&self, unsupported: UnsupportedFeatures) -> RequestContext<'_> {
+        RequestContext { model: self.model, request: self.request, unsupported, official: self.provider.official() }
     }
 
-    async fn refused(&self, watch: &mut Watch, mut response: Response) -> Miss {
+    async fn refused(&self, watch: &mut Watch, mut response: Response) -> AttemptError {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let read = async {
@@ -238,13 +249,13 @@ impl Exchange<'_> {
             }
         };
         match watch.guard(Instant::now() + LONGEST_REFUSAL.1, read).await {
-            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return Miss::Stopped(stop, None),
+            Err(stop @ (Stop::Cancelled | Stop::Slept)) => return AttemptError::Stopped(stop, None),
             Ok(()) | Err(Stop::Late) => {}
         }
         let body = String::from_utf8_lossy(&body).into_owned();
-        let now = DateTime::from((self.means.wall)());
+        let now = DateTime::from((self.shared.wall)());
         let retry_after_ms = http::retry_after(&headers, now);
-        Miss::Refused { status, trouble: http::refusal(status, &headers, &body), body, retry_after_ms }
+        AttemptError::Refused { status, error: http::refusal(status, &headers, &body), body, retry_after_ms }
     }
 
     /// Reads the stream to its end. Gives the time of the first token.
@@ -254,7 +265,7 @@ impl Exchange<'_> {
         answer: &mut Answer,
         mut response: Response,
         started: Instant,
-    ) -> Result<Instant, Miss> {
+    ) -> Result<Instant, AttemptError> {
         let (first, idle) = (self.provider.settings.first_token(), self.provider.settings.idle());
         let mut frames = Frames::new(framing(&response, self.dialect)?);
         let mut first_token = None;
@@ -276,7 +287,7 @@ impl Exchange<'_> {
                     continue;
                 }
                 Err(Stop::Late) if answer.ended == Ended::Said => break,
-                Err(stop) => return Err(Miss::Stopped(stop, late)),
+                Err(stop) => return Err(AttemptError::Stopped(stop, late)),
             };
             // What is there already is taken together, so that a fast stream is passed on in few pieces.
             let mut next = Some(chunk);
@@ -295,16 +306,18 @@ impl Exchange<'_> {
                 shown_at = Instant::now();
             }
             if answer.text.len() > LONGEST_ANSWER {
-                return Err(Trouble::new(FailureClass::TooLong, "sends an answer without end").into());
+                return Err(ProviderError::new(FailureClass::TooLong, "sends an answer without end").into());
             }
             if over {
                 break;
             }
         }
         if answer.ended == Ended::No {
-            return Err(
-                Trouble::new(FailureClass::Network, "ended the answer in the middle: the connection closed").into()
-            );
+            return Err(ProviderError::new(
+                FailureClass::Network,
+                "ended the answer in the middle: the connection closed",
+            )
+            .into());
         }
         Ok(first_token.unwrap_or_else(Instant::now))
     }
@@ -315,12 +328,12 @@ impl Exchange<'_> {
         chunk: reqwest::Result<Option<Bytes>>,
         frames: &mut Frames,
         answer: &mut Answer,
-    ) -> Result<bool, Trouble> {
-        let mut trouble = None;
+    ) -> Result<bool, ProviderError> {
+        let mut failure = None;
         let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
             Ok(()) => answer.ended != Ended::Closed,
             Err(found) => {
-                trouble = Some(found);
+                failure = Some(found);
                 false
             }
         };
@@ -328,7 +341,7 @@ impl Exchange<'_> {
         match chunk {
             Ok(Some(bytes)) => {
                 if frames.feed(&bytes, &mut each).is_err() {
-                    trouble = Some(Trouble::new(FailureClass::Server, "sent a line that does not end"));
+                    failure = Some(ProviderError::new(FailureClass::Server, "sent a line that does not end"));
                 }
             }
             Ok(None) => {
@@ -340,10 +353,10 @@ impl Exchange<'_> {
             }
             // All that counts has arrived.
             Err(_) if answer.ended == Ended::Said => over = true,
-            Err(error) => trouble = Some(http::broken(error)),
+            Err(error) => failure = Some(http::client_error(error)),
         }
-        match trouble {
-            Some(trouble) => Err(trouble),
+        match failure {
+            Some(error) => Err(error),
             None => Ok(over || answer.ended == Ended::Closed),
         }
     }
@@ -377,36 +390,36 @@ impl Exchange<'_> {
         Answered { text, usage, finish, first_token_ms, notes }
     }
 
-    fn broken(&self, miss: Miss, mut answer: Answer, key: Option<&Secret>) -> Broken {
+    fn failed(&self, error: AttemptError, mut answer: Answer, key: Option<&Secret>) -> Failed {
         let mut retry_after = None;
-        let trouble = match miss {
-            Miss::Stopped(Stop::Cancelled, _) => None,
-            Miss::Stopped(Stop::Slept, _) => {
+        let error = match error {
+            AttemptError::Stopped(Stop::Cancelled, _) => None,
+            AttemptError::Stopped(Stop::Slept, _) => {
                 retry_after = Some(0);
-                Some((Trouble::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
+                Some((ProviderError::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
             }
-            Miss::Stopped(Stop::Late, late) => {
+            AttemptError::Stopped(Stop::Late, late) => {
                 let (what, within) = late.unwrap_or((NO_FIRST, self.provider.settings.first_token()));
-                Some((Trouble::new(FailureClass::Timeout, format!("{what} ({within})")), false))
+                Some((ProviderError::new(FailureClass::Timeout, format!("{what} ({within})")), false))
             }
-            Miss::Trouble(trouble) => Some((trouble, false)),
-            Miss::Refused { trouble, retry_after_ms, .. } => {
+            AttemptError::Provider(error) => Some((error, false)),
+            AttemptError::Refused { error, retry_after_ms, .. } => {
                 retry_after = retry_after_ms;
-                Some((trouble, false))
+                Some((error, false))
             }
         };
         let usage = self.usage(&answer);
         let notes = std::mem::take(&mut answer.notes);
         let partial = answer.into_text();
-        let Some((trouble, last)) = trouble else {
-            return Broken { partial, usage, notes, ..Broken::cancelled(&self.provider.name) };
+        let Some((error, last)) = error else {
+            return Failed { partial, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };
-        let mut failure = self.provider.failure(&trouble, self.model, key);
+        let mut failure = self.provider.failure(&error, self.model, key);
         failure.retry_after_ms = retry_after;
         if failure.class == FailureClass::Auth {
             self.provider.stop(&failure);
         }
-        Broken { failure, partial, usage, notes, last }
+        Failed { failure, partial, usage, notes, last }
     }
 }
 
@@ -414,10 +427,10 @@ const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
 const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
 
 /// How the body is cut: a server that does not stream says so by its content type.
-fn framing(response: &Response, dialect: &dyn Dialect) -> Result<Framing, Trouble> {
+fn framing(response: &Response, dialect: &dyn Dialect) -> Result<Framing, ProviderError> {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("text/html") {
-        return Err(Trouble::new(FailureClass::BadRequest, "answered with a web page"));
+        return Err(ProviderError::new(FailureClass::BadRequest, "answered with a web page"));
     }
     let whole = kind.starts_with("application/json") && dialect.reads_whole();
     Ok(if whole { Framing::Whole } else { dialect.framing() })

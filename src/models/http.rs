@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::core::failure::FailureClass;
 
-use super::dialect::{Cause, Trouble};
+use super::dialect::{Cause, ProviderError};
 
 /// A host that does not answer a connection for so long is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,7 +27,7 @@ pub(super) struct Clients {
 
 impl Clients {
     /// The client for an address. No redirect is ever followed: neither key nor prompt goes where no config sent it.
-    pub(super) fn client(&self, url: &Url) -> Result<Client, Trouble> {
+    pub(super) fn client(&self, url: &Url) -> Result<Client, ProviderError> {
         let (plain, local) = (url.scheme() != "https", is_local(url));
         let cell = match (plain, local) {
             (false, _) => &self.tls,
@@ -53,7 +53,7 @@ impl Clients {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| {
-            Trouble::new(FailureClass::Network, format!("no HTTP client could be made: {}", chain(&error)))
+            ProviderError::new(FailureClass::Network, format!("no HTTP client could be made: {}", chain(&error)))
         })?;
         Ok(cell.get_or_init(|| client).clone())
     }
@@ -81,18 +81,18 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// What an error of the client means.
-pub(super) fn broken(error: reqwest::Error) -> Trouble {
+pub(super) fn client_error(error: reqwest::Error) -> ProviderError {
     let error = error.without_url();
-    let trouble = |what| Trouble::new(FailureClass::Network, format!("{what} ({})", chain(&error)));
+    let failed = |what| ProviderError::new(FailureClass::Network, format!("{what} ({})", chain(&error)));
     if error.is_connect() {
-        trouble("could not be reached").because(Cause::Unreachable)
+        failed("could not be reached").because(Cause::Unreachable)
     } else {
-        trouble("broke the connection")
+        failed("broke the connection")
     }
 }
 
 /// What an answer with a status other than 200 means. `body` is what came with it.
-pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Trouble {
+pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> ProviderError {
     let said = message_in(body);
     let lower = said.to_ascii_lowercase();
     let too_long = [
@@ -119,11 +119,12 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Tr
     if status.is_redirection() {
         // Said as it came: the address is the server's, and the key was not sent there.
         let to = headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-        return Trouble::new(class, format!("redirects to {to}, which is not followed")).because(Cause::Redirected);
+        return ProviderError::new(class, format!("redirects to {to}, which is not followed"))
+            .because(Cause::Redirected);
     }
     let said = if said.is_empty() { "nothing more".to_owned() } else { said };
-    let trouble = Trouble::new(class, format!("answered {status}: {said}"));
-    if status == StatusCode::NOT_FOUND { trouble.because(Cause::NotFound) } else { trouble }
+    let error = ProviderError::new(class, format!("answered {status}: {said}"));
+    if status == StatusCode::NOT_FOUND { error.because(Cause::NotFound) } else { error }
 }
 
 /// The words in an error's body: of JSON the message, else the text itself.

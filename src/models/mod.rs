@@ -40,10 +40,10 @@ pub use watch::WallClock;
 
 use crate::core::settings::{ProviderKind, Settings};
 use dialect::Dialect;
-use exchange::{Answered, Broken, Exchange, Means, USUAL_ANSWER};
+use exchange::{Answered, Exchange, Failed, Shared, USUAL_ANSWER};
 use roster::{Roster, Target};
 
-/// What the room needs from outside, so that tests decide it.
+/// What the module needs from outside, so that tests decide it.
 #[derive(Clone)]
 pub struct Surroundings {
     /// Environment variables.
@@ -81,7 +81,7 @@ pub struct LanguageModels(Arc<Inner>);
 
 struct Inner {
     roster: Roster,
-    means: Means,
+    shared: Shared,
     pace: Pace,
     local: Duration,
 }
@@ -91,8 +91,8 @@ impl LanguageModels {
     #[must_use]
     pub fn new(settings: Settings, surroundings: Surroundings) -> Self {
         let Surroundings { lookup, wall, pace, ollama, local } = surroundings;
-        let means = Means { clients: Arc::default(), lookup: Arc::clone(&lookup), wall };
-        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, &ollama), means, pace, local }))
+        let shared = Shared { clients: Arc::default(), lookup: Arc::clone(&lookup), wall };
+        Self(Arc::new(Inner { roster: Roster::new(settings, lookup, &ollama), shared, pace, local }))
     }
 }
 
@@ -134,7 +134,7 @@ impl Models for LanguageModels {
 
     fn probe(&self) -> BoxFuture<'static, ()> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.roster.probe(&inner.means.clients, inner.local).await })
+        Box::pin(async move { inner.roster.probe(&inner.shared.clients, inner.local).await })
     }
 
     fn repair(&self, provider: &str) {
@@ -193,7 +193,7 @@ impl Inner {
         let mut at = 0;
         loop {
             let target = &chain[at];
-            let broken = match self.ask(target, request, deltas, cancel).await {
+            let stopped = match self.ask(target, request, deltas, cancel).await {
                 Ok(answered) => {
                     usage += answered.usage;
                     notes.extend(answered.notes);
@@ -206,18 +206,18 @@ impl Inner {
                         notes,
                     });
                 }
-                Err(broken) => broken,
+                Err(stopped) => stopped,
             };
-            usage += broken.usage;
-            notes.extend(broken.notes);
+            usage += stopped.usage;
+            notes.extend(stopped.notes);
             at += 1;
             match chain.get(at) {
-                Some(next) if !broken.last => {
-                    let cause = format!("{target} failed ({}); {next} answers instead", broken.failure);
+                Some(next) if !stopped.last => {
+                    let cause = format!("{target} failed ({}); {next} answers instead", stopped.failure);
                     notes.push(cause.clone());
                     deltas(Delta::Restart(cause));
                 }
-                _ => return Err(failed(broken.failure, broken.partial, target.to_string(), usage, notes)),
+                _ => return Err(failed(stopped.failure, stopped.partial, target.to_string(), usage, notes)),
             }
         }
     }
@@ -228,11 +228,11 @@ impl Inner {
         request: &ModelRequest,
         deltas: &DeltaSink,
         cancel: &CancellationToken,
-    ) -> Result<Answered, Broken> {
+    ) -> Result<Answered, Failed> {
         let Some(dialect) = dialect(target.provider.settings.kind) else {
             return demo::answer(request, self.pace, deltas, cancel).await;
         };
-        let (means, provider, model) = (&self.means, &*target.provider, target.model.as_str());
-        Exchange { means, provider, dialect, model, request, deltas, cancel }.run().await
+        let (shared, provider, model) = (&self.shared, &*target.provider, target.model.as_str());
+        Exchange { shared, provider, dialect, model, request, deltas, cancel }.run().await
     }
 }

@@ -9,7 +9,7 @@ use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Answer, Ask, Dialect, Ended, Trouble, system_text};
+use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, system_text};
 use super::exchange::prompt_tokens;
 use super::frames::Framing;
 
@@ -37,33 +37,33 @@ impl Dialect for Ollama {
         ("authorization", format!("Bearer {key}"))
     }
 
-    fn body(&self, ask: &Ask<'_>) -> Value {
-        let request = ask.request;
-        let system = system_text(ask).map(|text| json!({"role": "system", "content": text}));
+    fn body(&self, context: &RequestContext<'_>) -> Value {
+        let request = context.request;
+        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
         let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
         let messages: Vec<Value> = system.into_iter().chain(turns).collect();
         let mut options = Map::new();
-        options.insert("num_ctx".to_owned(), json!(context(ask)));
-        if let Some(temperature) = request.temperature.filter(|_| !ask.lacks.temperature) {
+        options.insert("num_ctx".to_owned(), json!(context_size(context)));
+        if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
             options.insert("temperature".to_owned(), json!(temperature));
         }
-        if let Some(seed) = request.seed.filter(|_| !ask.lacks.seed) {
+        if let Some(seed) = request.seed.filter(|_| !context.unsupported.seed) {
             options.insert("seed".to_owned(), json!(seed));
         }
         if let Some(limit) = request.max_tokens {
             options.insert("num_predict".to_owned(), json!(limit));
         }
-        let mut body = json!({"model": ask.model, "messages": messages, "stream": true, "options": options});
-        if let Some(schema) = request.schema.as_ref().filter(|_| !ask.lacks.schema) {
+        let mut body = json!({"model": context.model, "messages": messages, "stream": true, "options": options});
+        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
             body["format"] = schema.clone();
         }
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble> {
-        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| Trouble::unreadable(frame, &error))?;
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
+        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         if let Some(error) = chunk.error {
-            return Err(Trouble::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
+            return Err(ProviderError::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
         }
         if let Some(message) = chunk.message {
             answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
@@ -80,8 +80,8 @@ impl Dialect for Ollama {
         Ok(())
     }
 
-    fn check(&self, ask: &Ask<'_>, answer: &mut Answer) {
-        let (sent, read) = (prompt_tokens(ask.request), answer.input_tokens);
+    fn check(&self, context: &RequestContext<'_>, answer: &mut Answer) {
+        let (sent, read) = (prompt_tokens(context.request), answer.input_tokens);
         // 0: an older server that had the whole prompt in its cache.
         if sent >= SHORT && read > 0 && read * 2 < sent {
             answer.notes.push(format!(
@@ -94,10 +94,10 @@ impl Dialect for Ollama {
 
 /// The smallest context that holds prompt and answer. A quarter of the bytes is a low estimate for code and for other
 /// scripts than Latin, so half as much again is added.
-fn context(ask: &Ask<'_>) -> u64 {
-    let schema = ask.request.schema.as_ref().map_or(0, |schema| estimate_tokens(&schema.to_string()));
-    let prompt = prompt_tokens(ask.request).saturating_add(schema);
-    let needed = prompt.saturating_mul(3) / 2 + ask.request.max_tokens.map_or(ANSWER_ROOM, u64::from);
+fn context_size(context: &RequestContext<'_>) -> u64 {
+    let schema = context.request.schema.as_ref().map_or(0, |schema| estimate_tokens(&schema.to_string()));
+    let prompt = prompt_tokens(context.request).saturating_add(schema);
+    let needed = prompt.saturating_mul(3) / 2 + context.request.max_tokens.map_or(ANSWER_ROOM, u64::from);
     let [.., largest] = CONTEXTS;
     CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Answer, Ask, Dialect, Ended, Trouble, object_schema, system_text};
+use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, object_schema, system_text};
 use super::frames::Framing;
 
 pub(super) struct OpenAi;
@@ -32,27 +32,27 @@ impl Dialect for OpenAi {
         ("authorization", format!("Bearer {key}"))
     }
 
-    fn body(&self, ask: &Ask<'_>) -> Value {
-        let request = ask.request;
-        let system = system_text(ask).map(|text| json!({"role": "system", "content": text}));
+    fn body(&self, context: &RequestContext<'_>) -> Value {
+        let request = context.request;
+        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
         let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
         let messages: Vec<Value> = system.into_iter().chain(turns).collect();
-        let mut body = json!({"model": ask.model, "messages": messages, "stream": true});
-        if !ask.lacks.stream_options {
+        let mut body = json!({"model": context.model, "messages": messages, "stream": true});
+        if !context.unsupported.stream_options {
             body["stream_options"] = json!({"include_usage": true});
         }
-        if let Some(temperature) = request.temperature.filter(|_| !ask.lacks.temperature) {
+        if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
             body["temperature"] = json!(temperature);
         }
-        if let Some(seed) = request.seed.filter(|_| !ask.lacks.seed) {
+        if let Some(seed) = request.seed.filter(|_| !context.unsupported.seed) {
             body["seed"] = json!(seed);
         }
         if let Some(limit) = request.max_tokens {
             // The service has renamed it; other servers know the old name. Whichever is refused, the other is tried.
-            let renamed = ask.official != ask.lacks.max_tokens;
+            let renamed = context.official != context.unsupported.max_tokens;
             body[if renamed { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !ask.lacks.schema) {
+        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
             let schema = object_schema(schema);
             body["response_format"] = json!({
                 "type": "json_schema",
@@ -62,12 +62,12 @@ impl Dialect for OpenAi {
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), Trouble> {
+    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
         if frame == "[DONE]" {
             answer.ended(Ended::Closed);
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| Trouble::unreadable(frame, &error))?;
+        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         if let Some(error) = chunk.error {
             return Err(stream_error(&error));
         }
@@ -92,7 +92,9 @@ impl Dialect for OpenAi {
                     match reason {
                         "length" => answer.finish = Finish::Length,
                         "content_filter" => answer.finish = Finish::Refused,
-                        "error" => return Err(Trouble::new(FailureClass::Server, "ended the answer with an error")),
+                        "error" => {
+                            return Err(ProviderError::new(FailureClass::Server, "ended the answer with an error"));
+                        }
                         _ => {}
                     }
                 }
@@ -141,7 +143,7 @@ fn is_strict(schema: &Value) -> bool {
 }
 
 /// An error in the middle of a stream that began with status 200.
-fn stream_error(error: &Value) -> Trouble {
+fn stream_error(error: &Value) -> ProviderError {
     let words = error.get("message").and_then(Value::as_str).or(error.as_str());
     let said = words.map_or_else(|| error.to_string(), str::to_owned);
     let code = ["code", "type"].iter().filter_map(|name| error.get(*name)).map(Value::to_string).collect::<String>();
@@ -152,7 +154,7 @@ fn stream_error(error: &Value) -> Trouble {
     } else {
         FailureClass::Server
     };
-    Trouble::new(class, said)
+    ProviderError::new(class, said)
 }
 
 #[derive(Deserialize)]

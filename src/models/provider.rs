@@ -11,7 +11,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::secret::{Redactor, Secret};
 use crate::core::text::visible;
 
-use super::dialect::{Cause, Dialect, Lacks, Trouble};
+use super::dialect::{Cause, Dialect, ProviderError, UnsupportedFeatures};
 use super::limits::Limits;
 use crate::core::settings::{ProviderKind, ProviderSettings};
 
@@ -48,7 +48,7 @@ pub(super) struct Provider {
     printed: tokio::sync::Mutex<Option<Secret>>,
     /// The key that the person typed in this process.
     typed: Mutex<Option<Secret>>,
-    lacks: Mutex<HashMap<String, Lacks>>,
+    unsupported: Mutex<HashMap<String, UnsupportedFeatures>>,
 }
 
 impl Provider {
@@ -61,7 +61,7 @@ impl Provider {
             stopped: Mutex::default(),
             printed: tokio::sync::Mutex::default(),
             typed: Mutex::default(),
-            lacks: Mutex::default(),
+            unsupported: Mutex::default(),
         }
     }
 
@@ -87,24 +87,26 @@ impl Provider {
     }
 
     /// Where requests go.
-    pub(super) fn url(&self, path: &str) -> Result<Url, Trouble> {
+    pub(super) fn url(&self, path: &str) -> Result<Url, ProviderError> {
         match Url::parse(self.base_url()) {
             Ok(mut url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
                 // A query, such as a version that some services want, stays.
                 url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
                 Ok(url)
             }
-            _ => Err(Trouble::new(FailureClass::BadRequest, "its base_url is not an http:// or https:// address")),
+            _ => {
+                Err(ProviderError::new(FailureClass::BadRequest, "its base_url is not an http:// or https:// address"))
+            }
         }
     }
 
-    pub(super) fn lacks(&self, model: &str) -> Lacks {
-        let lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
-        lacks.get(model).copied().unwrap_or_default()
+    pub(super) fn unsupported(&self, model: &str) -> UnsupportedFeatures {
+        let unsupported = self.unsupported.lock().unwrap_or_else(PoisonError::into_inner);
+        unsupported.get(model).copied().unwrap_or_default()
     }
 
-    pub(super) fn remember(&self, model: &str, learned: Lacks) {
-        self.lacks.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned(), learned);
+    pub(super) fn remember(&self, model: &str, learned: UnsupportedFeatures) {
+        self.unsupported.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned(), learned);
     }
 
     /// Why nothing goes to it, after a key was not taken.
@@ -145,7 +147,7 @@ impl Provider {
     }
 
     /// Its key; `None` for a server that needs none.
-    pub(super) async fn key(&self, lookup: &Lookup) -> Result<Option<Secret>, Trouble> {
+    pub(super) async fn key(&self, lookup: &Lookup) -> Result<Option<Secret>, ProviderError> {
         if let Some(typed) = self.typed() {
             return Ok(Some(typed));
         }
@@ -159,9 +161,10 @@ impl Provider {
         let Some(name) = self.key_variable() else { return Ok(None) };
         match lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
             Some(value) => Ok(Some(Secret::new(value))),
-            None => {
-                Err(Trouble::new(FailureClass::Auth, format!("has no key: the environment variable {name} is not set")))
-            }
+            None => Err(ProviderError::new(
+                FailureClass::Auth,
+                format!("has no key: the environment variable {name} is not set"),
+            )),
         }
     }
 
@@ -170,7 +173,7 @@ impl Provider {
         &self,
         dialect: &dyn Dialect,
         key: Option<&Secret>,
-    ) -> Result<reqwest::header::HeaderMap, Trouble> {
+    ) -> Result<reqwest::header::HeaderMap, ProviderError> {
         use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
         let mut headers = HeaderMap::new();
         let key = key.map(|key| dialect.key_header(key.reveal()));
@@ -178,8 +181,9 @@ impl Provider {
         let fixed = dialect.headers().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let configured = self.settings.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
         for (name, value) in own.chain(fixed).chain(configured) {
-            let bad =
-                |what| Trouble::new(FailureClass::BadRequest, format!("cannot be sent the header `{name}`: {what}"));
+            let bad = |what| {
+                ProviderError::new(FailureClass::BadRequest, format!("cannot be sent the header `{name}`: {what}"))
+            };
             let header = HeaderName::try_from(name.as_str()).map_err(|_| bad("that is no name of a header"))?;
             let mut value =
                 HeaderValue::try_from(value).map_err(|_| bad("its value has characters that no header may have"))?;
@@ -190,13 +194,13 @@ impl Provider {
     }
 
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
-    pub(super) fn failure(&self, trouble: &Trouble, model: &str, key: Option<&Secret>) -> Failure {
+    pub(super) fn failure(&self, error: &ProviderError, model: &str, key: Option<&Secret>) -> Failure {
         let mut redactor = Redactor::default();
         let headers = self.settings.headers.values().map(|value| Secret::new(value.as_str()));
         for secret in headers.chain(key.cloned()) {
             redactor.learn(&secret);
         }
-        let text = redactor.redact(&trouble.text);
+        let text = redactor.redact(&error.text);
         let line = visible(&text, false);
         let mut cut: String = line.chars().take(LONGEST_MESSAGE).collect();
         let longer = line.chars().nth(LONGEST_MESSAGE).is_some();
@@ -204,15 +208,15 @@ impl Provider {
             cut.push('…');
         }
         let (name, host) = (&self.name, self.host());
-        let todo = self.what_to_do(trouble, model);
-        let failure = Failure::new(trouble.class, format!("{name} ({host}) {cut}. {todo}"));
+        let todo = self.what_to_do(error, model);
+        let failure = Failure::new(error.class, format!("{name} ({host}) {cut}. {todo}"));
         if longer { failure.with_detail(visible(&text, true)) } else { failure }
     }
 
-    fn what_to_do(&self, trouble: &Trouble, model: &str) -> String {
+    fn what_to_do(&self, error: &ProviderError, model: &str) -> String {
         let name = &self.name;
         let local = self.settings.kind == ProviderKind::Ollama;
-        match (trouble.class, trouble.cause) {
+        match (error.class, error.cause) {
             (FailureClass::Auth, _) if self.typed().is_some() => {
                 "It is the key that was typed: type another.".to_owned()
             }
@@ -254,8 +258,8 @@ impl Provider {
     }
 }
 
-async fn run_key_command(argv: &[String]) -> Result<Secret, Trouble> {
-    let auth = |text: String| Trouble::new(FailureClass::Auth, text);
+async fn run_key_command(argv: &[String]) -> Result<Secret, ProviderError> {
+    let auth = |text: String| ProviderError::new(FailureClass::Auth, text);
     let Some((program, arguments)) = argv.split_first() else {
         return Err(auth("has an empty api_key_command".to_owned()));
     };

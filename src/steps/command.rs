@@ -28,7 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler, Redacting};
 use super::output::{Collected, Collector, Utf8};
-use super::{Broken, broken, deadline, prepared};
+use super::{Interruption, deadline, interrupted, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
@@ -69,18 +69,18 @@ pub async fn perform(
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
-        Ended::Broken(why) => why.performed(attempt, collected.text, true, measured),
-        Ended::Failed(failure) => {
+        ProcessEnd::Interrupted(why) => why.outcome(attempt, collected.text, true, measured),
+        ProcessEnd::Failed(failure) => {
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
-        Ended::Exited(status) if !status.success() => {
-            let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", told(status)));
+        ProcessEnd::Exited(status) if !status.success() => {
+            let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", exit_text(status)));
             if !stderr.trim().is_empty() {
                 failure = failure.with_detail(stderr.trim());
             }
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
-        Ended::Exited(_) => output(work, &collected, measured),
+        ProcessEnd::Exited(_) => output(work, &collected, measured),
     }
 }
 
@@ -114,7 +114,7 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
     AttemptOutcome::Done { output, problem, measured }
 }
 
-fn told(status: ExitStatus) -> String {
+fn exit_text(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -200,9 +200,9 @@ impl Drop for Group {
     }
 }
 
-enum Ended {
+enum ProcessEnd {
     Exited(ExitStatus),
-    Broken(Broken),
+    Interrupted(Interruption),
     Failed(Failure),
 }
 
@@ -239,11 +239,11 @@ impl Running {
         deadline: Option<Instant>,
         context: &AttemptContext,
         mut asked: UnboundedReceiver<Value>,
-    ) -> (Ended, Collected, String) {
+    ) -> (ProcessEnd, Collected, String) {
         let mut ended = self.wait(deadline, context, &mut asked).await;
         let asks = self.stdin.take().is_some();
         self.writer.abort();
-        let until = if matches!(ended, Ended::Exited(_)) {
+        let until = if matches!(ended, ProcessEnd::Exited(_)) {
             Instant::now() + PIPES
         } else {
             self.group.signal(Signal::TERM);
@@ -262,8 +262,8 @@ impl Running {
             Ok(read) => read,
             Err(_) => reading.await,
         };
-        if !asks && matches!(ended, Ended::Exited(_)) && asked.try_recv().is_ok() {
-            ended = Ended::Failed(closed_stdin());
+        if !asks && matches!(ended, ProcessEnd::Exited(_)) && asked.try_recv().is_ok() {
+            ended = ProcessEnd::Failed(closed_stdin());
         }
         (ended, stdout.unwrap_or_default(), stderr.unwrap_or_default())
     }
@@ -274,7 +274,7 @@ impl Running {
         mut deadline: Option<Instant>,
         context: &AttemptContext,
         asked: &mut UnboundedReceiver<Value>,
-    ) -> Ended {
+    ) -> ProcessEnd {
         let mut answering: Option<(Instant, BoxFuture<'static, Value>)> = None;
         loop {
             let waits = answering.is_some();
@@ -286,7 +286,7 @@ impl Running {
             };
             tokio::select! {
                 biased;
-                why = broken(deadline.filter(|_| !waits), &context.cancel) => return Ended::Broken(why),
+                why = interrupted(deadline.filter(|_| !waits), &context.cancel) => return ProcessEnd::Interrupted(why),
                 (since, answer) = answer => {
                     answering = None;
                     deadline = deadline.map(|deadline| deadline + since.elapsed());
@@ -297,16 +297,16 @@ impl Running {
                 }
                 Some(form) = asked.recv(), if !waits => {
                     if self.stdin.is_none() {
-                        return Ended::Failed(closed_stdin());
+                        return ProcessEnd::Failed(closed_stdin());
                     }
                     match fields(form) {
                         Ok(fields) => answering = Some((Instant::now(), (context.ask)(fields))),
-                        Err(problem) => return Ended::Failed(Failure::new(FailureClass::Command, problem)),
+                        Err(problem) => return ProcessEnd::Failed(Failure::new(FailureClass::Command, problem)),
                     }
                 }
                 status = self.child.wait() => return match status {
-                    Ok(status) => Ended::Exited(status),
-                    Err(error) => Ended::Failed(Failure::new(
+                    Ok(status) => ProcessEnd::Exited(status),
+                    Err(error) => ProcessEnd::Failed(Failure::new(
                         FailureClass::Command,
                         format!("the program's end could not be waited for: {error}"),
                     )),

@@ -16,7 +16,7 @@ use reqwest::{Method, Response, StatusCode, Url, redirect};
 use serde_json::Value;
 
 use super::markers::{self, Filler};
-use super::{broken, deadline, done, page, prepared};
+use super::{deadline, done, interrupted, page, prepared};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
@@ -42,7 +42,7 @@ pub struct Client(OnceLock<Result<reqwest::Client, String>>);
 impl Client {
     fn get(&self) -> Result<&reqwest::Client, Failure> {
         let client = self.0.get_or_init(|| {
-            // Another room may have installed the same provider before.
+            // Another module may have installed the same provider before.
             let _ = rustls::crypto::ring::default_provider().install_default();
             reqwest::Client::builder()
                 .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
@@ -79,13 +79,13 @@ pub async fn perform(
     let answer = tokio::select! {
         biased;
         answer = exchange => answer,
-        why = broken(deadline, &context.cancel) => {
-            return why.performed(attempt, Untrusted::default(), !work.is_safe(), Measured::default());
+        why = interrupted(deadline, &context.cancel) => {
+            return why.outcome(attempt, Untrusted::default(), !work.is_safe(), Measured::default());
         }
     };
     match answer {
         Ok(answer) => output(work, answer, expected),
-        Err(Trouble { failure, may_have_acted }) => AttemptOutcome::Failed {
+        Err(RequestError { failure, may_have_acted }) => AttemptOutcome::Failed {
             failure,
             partial: Untrusted::default(),
             in_doubt: may_have_acted && !work.is_safe(),
@@ -151,7 +151,7 @@ fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> AttemptO
 }
 
 /// A request that failed.
-struct Trouble {
+struct RequestError {
     failure: Failure,
     /// The server may have done what was asked all the same.
     may_have_acted: bool,
@@ -200,20 +200,20 @@ impl Request {
     }
 
     /// Sends it, and again where the server points to.
-    async fn send(mut self, client: &reqwest::Client) -> Result<(Url, Response), Trouble> {
+    async fn send(mut self, client: &reqwest::Client) -> Result<(Url, Response), RequestError> {
         for redirects in 0..=MAX_REDIRECTS {
             let mut request = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
             if let Some(body) = &self.body {
                 request = request.body(body.clone());
             }
-            let response = request.send().await.map_err(|error| trouble(&self.url, error, redirects > 0))?;
+            let response = request.send().await.map_err(|error| request_error(&self.url, error, redirects > 0))?;
             let Some(next) = next(&self.url, &response) else { return Ok((self.url, response)) };
             self.follow(next?, response.status())?;
         }
         Err(refused(format!("{} redirects more than {MAX_REDIRECTS} times", shown(&self.url))))
     }
 
-    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), Trouble> {
+    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), RequestError> {
         let as_get = match status {
             StatusCode::SEE_OTHER => self.method != Method::HEAD,
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
@@ -243,7 +243,7 @@ impl Request {
 }
 
 /// Where a redirect points to; `None` for any other answer.
-fn next(url: &Url, response: &Response) -> Option<Result<Url, Trouble>> {
+fn next(url: &Url, response: &Response) -> Option<Result<Url, RequestError>> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
@@ -263,7 +263,7 @@ struct Answer {
 }
 
 impl Answer {
-    async fn receive(url: &Url, mut response: Response) -> Result<Self, Trouble> {
+    async fn receive(url: &Url, mut response: Response) -> Result<Self, RequestError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let content_type =
@@ -275,7 +275,7 @@ impl Answer {
             Ok(piece) => piece,
             // The status of an error says enough without its text.
             Err(_) if !status.is_success() => None,
-            Err(error) => return Err(trouble(url, error, true)),
+            Err(error) => return Err(request_error(url, error, true)),
         } {
             let room = most - bytes.len();
             bytes.extend_from_slice(&piece[..room.min(piece.len())]);
@@ -300,7 +300,7 @@ impl Answer {
         }
     }
 
-    fn refusal(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Trouble {
+    fn refusal(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> RequestError {
         let (class, advice) = match status.as_u16() {
             401 | 403 => (FailureClass::Auth, "check the key or the rights that it needs"),
             429 => (FailureClass::RateLimit, "it wants fewer requests"),
@@ -314,7 +314,7 @@ impl Answer {
         }
         failure.retry_after_ms = retry_after(headers);
         // A gateway that lost its server does not know what became of the request.
-        Trouble { failure, may_have_acted: matches!(status.as_u16(), 502 | 504) }
+        RequestError { failure, may_have_acted: matches!(status.as_u16(), 502 | 504) }
     }
 }
 
@@ -346,7 +346,7 @@ fn decoded(bytes: &[u8], content_type: &str) -> String {
     named.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
 }
 
-fn trouble(url: &Url, error: reqwest::Error, acted_before: bool) -> Trouble {
+fn request_error(url: &Url, error: reqwest::Error, acted_before: bool) -> RequestError {
     let error = error.without_url();
     let (class, what) = match (error.is_timeout(), error.is_connect()) {
         (true, _) => (FailureClass::Timeout, "did not answer in time"),
@@ -354,11 +354,11 @@ fn trouble(url: &Url, error: reqwest::Error, acted_before: bool) -> Trouble {
         _ => (FailureClass::Network, "broke the connection"),
     };
     let failure = Failure::new(class, format!("{} {what}: {}", shown(url), cause(&error)));
-    Trouble { failure, may_have_acted: acted_before || !error.is_connect() }
+    RequestError { failure, may_have_acted: acted_before || !error.is_connect() }
 }
 
-fn refused(message: String) -> Trouble {
-    Trouble { failure: Failure::new(FailureClass::BadRequest, message), may_have_acted: false }
+fn refused(message: String) -> RequestError {
+    RequestError { failure: Failure::new(FailureClass::BadRequest, message), may_have_acted: false }
 }
 
 /// The innermost cause: what the layers above it say is how they failed, not why.

@@ -14,39 +14,39 @@ const MAX_DEPTH: usize = 100;
 
 /// A value and how it was found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lenient {
+pub struct RepairedJson {
     /// The value.
     pub value: Value,
     /// The bytes that it took.
     pub length: usize,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: JsonEnding,
 }
 
 /// How a value ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum JsonEnding {
     /// It was whole.
     Whole,
     /// The text ended after an item, and only closing brackets were missing.
     Unclosed,
     /// The text ended within an item or before one, so that some of it is missing.
-    BrokenOff,
+    Truncated,
 }
 
 /// Reads the value that `text` begins with. What follows it is not looked at. `None`: there is none.
 #[must_use]
-pub fn read(text: &str) -> Option<Lenient> {
-    let mut reader = Reader { text, chars: text.char_indices().peekable(), ending: Ending::Whole };
+pub fn read(text: &str) -> Option<RepairedJson> {
+    let mut reader = Reader { text, chars: text.char_indices().peekable(), ending: JsonEnding::Whole };
     let value = reader.value(0)?;
     let length = reader.position();
-    Some(Lenient { value, length, ending: reader.ending })
+    Some(RepairedJson { value, length, ending: reader.ending })
 }
 
 struct Reader<'a> {
     text: &'a str,
     chars: Peekable<CharIndices<'a>>,
-    ending: Ending,
+    ending: JsonEnding,
 }
 
 impl Reader<'_> {
@@ -103,7 +103,7 @@ impl Reader<'_> {
 
     /// The text has ended inside a bracket: `wants_more` after a comma or the bracket itself.
     fn ended(&mut self, wants_more: bool) {
-        self.ending = if wants_more { Ending::BrokenOff } else { Ending::Unclosed };
+        self.ending = if wants_more { JsonEnding::Truncated } else { JsonEnding::Unclosed };
     }
 
     fn array(&mut self, depth: usize) -> Option<Value> {
@@ -123,7 +123,7 @@ impl Reader<'_> {
                 },
                 None => self.ended(wants_more),
             }
-            if self.ending != Ending::Whole {
+            if self.ending != JsonEnding::Whole {
                 break;
             }
             wants_more = self.separator(']')?;
@@ -157,7 +157,7 @@ impl Reader<'_> {
                 None if self.peek().is_none() => self.ended(true),
                 None => return None,
             }
-            if self.ending != Ending::Whole {
+            if self.ending != JsonEnding::Whole {
                 break;
             }
             wants_more = self.separator('}')?;
@@ -189,7 +189,7 @@ impl Reader<'_> {
                 c => text.push(c),
             }
         }
-        self.ending = Ending::BrokenOff;
+        self.ending = JsonEnding::Truncated;
         Some(text)
     }
 
@@ -303,22 +303,22 @@ mod tests {
             ("\u{feff} [12345678901234567890]", json!([12_345_678_901_234_567_890_u64])),
         ] {
             let read = read(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((read.value, read.ending), (value, Ending::Whole), "{text}");
+            assert_eq!((read.value, read.ending), (value, JsonEnding::Whole), "{text}");
         }
     }
 
     #[test]
     fn an_answer_that_was_cut_keeps_what_had_come() {
         for (text, value, ending) in [
-            ("[1, 2", json!([1, 2]), Ending::Unclosed),
-            (r#"{"a": [{"b": "c"}"#, json!({"a": [{"b": "c"}]}), Ending::Unclosed),
-            ("[1, 2,", json!([1, 2]), Ending::BrokenOff),
-            (r#"{"a": [{"b": "c"}, {"b""#, json!({"a": [{"b": "c"}, {}]}), Ending::BrokenOff),
-            (r#"{"a": "text that en"#, json!({"a": "text that en"}), Ending::BrokenOff),
-            (r#"{"a": 1, "b":"#, json!({"a": 1}), Ending::BrokenOff),
-            (r#"{"a": 1, "b"#, json!({"a": 1}), Ending::BrokenOff),
-            (r#"{"a": 1, "b": tru"#, json!({"a": 1}), Ending::BrokenOff),
-            ("[", json!([]), Ending::BrokenOff),
+            ("[1, 2", json!([1, 2]), JsonEnding::Unclosed),
+            (r#"{"a": [{"b": "c"}"#, json!({"a": [{"b": "c"}]}), JsonEnding::Unclosed),
+            ("[1, 2,", json!([1, 2]), JsonEnding::Truncated),
+            (r#"{"a": [{"b": "c"}, {"b""#, json!({"a": [{"b": "c"}, {}]}), JsonEnding::Truncated),
+            (r#"{"a": "text that en"#, json!({"a": "text that en"}), JsonEnding::Truncated),
+            (r#"{"a": 1, "b":"#, json!({"a": 1}), JsonEnding::Truncated),
+            (r#"{"a": 1, "b"#, json!({"a": 1}), JsonEnding::Truncated),
+            (r#"{"a": 1, "b": tru"#, json!({"a": 1}), JsonEnding::Truncated),
+            ("[", json!([]), JsonEnding::Truncated),
         ] {
             let read = read(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((read.value, read.ending), (value, ending), "{text}");

@@ -2,8 +2,8 @@
 //!
 //! An attempt always ends with an answer: an output (perhaps with what its schema does not allow), a failure of one of
 //! the design's classes, or the word that it was broken off; and each says whether its effect may have happened all
-//! the same. Secrets are put in at the attempt and taken out of everything that comes back. This room knows nothing of
-//! runs, retries or gates, and reaches the models through a port.
+//! the same. Secrets are put in at the attempt and taken out of everything that comes back. This module knows nothing
+//! of runs, retries or gates, and reaches the models through a port.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,15 +105,15 @@ impl Executor for Steps {
 
 /// Why an attempt was broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broken {
+enum Interruption {
     Cancelled,
     /// The step's time is over.
     TimedOut,
 }
 
-impl Broken {
+impl Interruption {
     /// How the attempt ends then.
-    fn performed(
+    fn outcome(
         self,
         attempt: &AttemptRequest,
         partial: impl Into<Untrusted>,
@@ -141,7 +141,7 @@ impl Broken {
 }
 
 /// Waits until the attempt is to be broken off.
-async fn broken(deadline: Option<Instant>, cancel: &CancellationToken) -> Broken {
+async fn interrupted(deadline: Option<Instant>, cancel: &CancellationToken) -> Interruption {
     let over = async {
         match deadline {
             Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -150,8 +150,8 @@ async fn broken(deadline: Option<Instant>, cancel: &CancellationToken) -> Broken
     };
     tokio::select! {
         biased;
-        () = cancel.cancelled() => Broken::Cancelled,
-        () = over => Broken::TimedOut,
+        () = cancel.cancelled() => Interruption::Cancelled,
+        () = over => Interruption::TimedOut,
     }
 }
 
@@ -164,8 +164,8 @@ async fn prepared<T>(
 ) -> Result<T, AttemptOutcome> {
     tokio::select! {
         biased;
-        why = broken(deadline, &context.cancel) => {
-            Err(why.performed(attempt, Untrusted::default(), false, Measured::default()))
+        why = interrupted(deadline, &context.cancel) => {
+            Err(why.outcome(attempt, Untrusted::default(), false, Measured::default()))
         }
         prepared = preparing => prepared.map_err(failed),
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::json_repair::Ending;
-use super::{Broken, broken, deadline, failed, reading};
+use super::json_repair::JsonEnding;
+use super::{Interruption, deadline, failed, interrupted, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Completion, Delta, DeltaSink, Finish, Message, ModelRequest, Role};
@@ -43,7 +43,7 @@ pub async fn perform(
     let mut asking = Asking {
         models,
         work,
-        job: attempt,
+        attempt,
         context,
         deadline: deadline(attempt.timeout),
         measured: Measured::default(),
@@ -56,15 +56,17 @@ pub async fn perform(
     let measured = asking.measured;
     match ended {
         Ok((output, problem)) => AttemptOutcome::Done { output, problem, measured },
-        Err(Ended::Failed(failure, partial)) => AttemptOutcome::Failed { failure, partial, in_doubt: false, measured },
-        Err(Ended::Broken(why, partial)) => why.performed(attempt, partial, false, measured),
+        Err(PromptError::Failed(failure, partial)) => {
+            AttemptOutcome::Failed { failure, partial, in_doubt: false, measured }
+        }
+        Err(PromptError::Interrupted(why, partial)) => why.outcome(attempt, partial, false, measured),
     }
 }
 
 /// How an attempt ends without an output; with the text that had arrived.
-enum Ended {
+enum PromptError {
     Failed(Failure, Untrusted),
-    Broken(Broken, Untrusted),
+    Interrupted(Interruption, Untrusted),
 }
 
 /// An output, and what is wrong with it.
@@ -74,7 +76,7 @@ type Judged = (Value, Option<String>);
 struct Asking<'a> {
     models: &'a dyn Models,
     work: &'a PromptWork,
-    job: &'a AttemptRequest,
+    attempt: &'a AttemptRequest,
     context: &'a AttemptContext,
     deadline: Option<Instant>,
     measured: Measured,
@@ -82,7 +84,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn text(&mut self) -> Result<Judged, Ended> {
+    async fn text(&mut self) -> Result<Judged, PromptError> {
         let answer = self.request(self.work.messages.clone()).await?;
         if answer.finish == Finish::Length {
             self.measured.notes.push("the limit of tokens cut the answer".to_owned());
@@ -94,7 +96,7 @@ impl Asking<'_> {
                 let turn = turn::read(text, self.is_plain());
                 let output = serde_json::to_value(&turn).map_err(|error| {
                     let failure = Failure::new(FailureClass::BadOutput, format!("the turn cannot be kept: {error}"));
-                    Ended::Failed(failure, answer.text.clone())
+                    PromptError::Failed(failure, answer.text.clone())
                 })?;
                 (output, turn.is_empty())
             }
@@ -107,7 +109,7 @@ impl Asking<'_> {
         self.work.schema.is_none()
     }
 
-    async fn value(&mut self, schema: &Schema) -> Result<Judged, Ended> {
+    async fn value(&mut self, schema: &Schema) -> Result<Judged, PromptError> {
         let answer = self.request(self.work.messages.clone()).await?;
         let (output, problem) = self.judge(&answer, schema);
         let Some(problem) = problem else { return Ok((output, None)) };
@@ -136,10 +138,10 @@ impl Asking<'_> {
         match reading::read(answer.text.data(), schema) {
             Ok(read) => {
                 let problem = match read.ending {
-                    Ending::Whole => None,
+                    JsonEnding::Whole => None,
                     _ if was_cut => Some("the limit of tokens cut the answer, and its end is missing".to_owned()),
-                    Ending::BrokenOff => Some("the answer breaks off, and its end is missing".to_owned()),
-                    Ending::Unclosed => {
+                    JsonEnding::Truncated => Some("the answer breaks off, and its end is missing".to_owned()),
+                    JsonEnding::Unclosed => {
                         self.measured.notes.push("the answer lacked its closing brackets".to_owned());
                         None
                     }
@@ -154,7 +156,7 @@ impl Asking<'_> {
     }
 
     /// One request to its end.
-    async fn request(&mut self, messages: Vec<Message>) -> Result<Completion, Ended> {
+    async fn request(&mut self, messages: Vec<Message>) -> Result<Completion, PromptError> {
         let request = ModelRequest {
             models: self.work.models.clone(),
             messages,
@@ -162,26 +164,27 @@ impl Asking<'_> {
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,
-            asker: self.job.asker.clone(),
+            asker: self.attempt.asker.clone(),
         };
         let live = (self.work.reply == Reply::Turn).then(|| self.is_plain());
-        let heard = Arc::new(Mutex::new(Heard::new(live)));
+        let transcript = Arc::new(Mutex::new(Transcript::new(live)));
         let cancel = self.context.cancel.child_token();
-        let answering = self.models.complete(request, hearing(&self.context.deltas, &heard), cancel.clone());
+        let answering =
+            self.models.complete(request, forwarding_sink(&self.context.deltas, &transcript), cancel.clone());
         tokio::pin!(answering);
         self.asked += 1;
         let (answer, why) = tokio::select! {
             biased;
             answer = &mut answering => (Some(answer), None),
-            why = broken(self.deadline, &self.context.cancel) => {
+            why = interrupted(self.deadline, &self.context.cancel) => {
                 cancel.cancel();
                 (timeout(GRACE, answering).await.ok(), Some(why))
             }
         };
         // A model that heard of the cancel first has failed because of it.
-        let why = why.or_else(|| self.context.cancel.is_cancelled().then_some(Broken::Cancelled));
+        let why = why.or_else(|| self.context.cancel.is_cancelled().then_some(Interruption::Cancelled));
         // Of a turn the person sees the plain text, never the structure that carries it.
-        let partial = |raw: Untrusted| if live.is_some() { take(&heard) } else { raw };
+        let partial = |raw: Untrusted| if live.is_some() { take(&transcript) } else { raw };
         match answer {
             Some(Ok(answer)) => {
                 self.measure(answer.model.clone(), answer.usage, answer.notes.clone());
@@ -197,7 +200,7 @@ impl Asking<'_> {
                     if !answer.text.is_empty() {
                         failure = failure.with_detail(answer.text.data());
                     }
-                    return Err(Ended::Failed(failure, partial(answer.text)));
+                    return Err(PromptError::Failed(failure, partial(answer.text)));
                 }
                 Ok(answer)
             }
@@ -205,11 +208,11 @@ impl Asking<'_> {
                 self.measure(stopped.model, stopped.usage, stopped.notes);
                 let partial = partial(stopped.partial);
                 Err(match why {
-                    Some(why) => Ended::Broken(why, partial),
-                    None => Ended::Failed(stopped.failure, partial),
+                    Some(why) => PromptError::Interrupted(why, partial),
+                    None => PromptError::Failed(stopped.failure, partial),
                 })
             }
-            None => Err(Ended::Broken(why.unwrap_or(Broken::Cancelled), take(&heard))),
+            None => Err(PromptError::Interrupted(why.unwrap_or(Interruption::Cancelled), take(&transcript))),
         }
     }
 
@@ -223,47 +226,47 @@ impl Asking<'_> {
 }
 
 /// What the person has seen of an answer that is under way.
-struct Heard {
+struct Transcript {
     /// For a turn: whether it is one of a plain chat.
     turn: Option<bool>,
     live: Option<Live>,
     text: Untrusted,
 }
 
-impl Heard {
+impl Transcript {
     fn new(turn: Option<bool>) -> Self {
         Self { turn, live: turn.map(Live::new), text: Untrusted::default() }
     }
 
     /// What the person is to see of more text.
     fn push(&mut self, text: Untrusted) -> Untrusted {
-        let seen = match &mut self.live {
+        let shown = match &mut self.live {
             Some(live) => live.push(text.data()).into(),
             None => text,
         };
-        self.text.push(&seen);
-        seen
+        self.text.push(&shown);
+        shown
     }
 }
 
-fn take(heard: &Mutex<Heard>) -> Untrusted {
-    std::mem::take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner).text)
+fn take(transcript: &Mutex<Transcript>) -> Untrusted {
+    std::mem::take(&mut transcript.lock().unwrap_or_else(PoisonError::into_inner).text)
 }
 
 /// Passes on what the person is to see, and keeps it for a model that does not say what had arrived.
-fn hearing(deltas: &DeltaSink, heard: &Arc<Mutex<Heard>>) -> DeltaSink {
-    let (deltas, heard) = (Arc::clone(deltas), Arc::clone(heard));
+fn forwarding_sink(deltas: &DeltaSink, transcript: &Arc<Mutex<Transcript>>) -> DeltaSink {
+    let (deltas, transcript) = (Arc::clone(deltas), Arc::clone(transcript));
     Arc::new(move |delta| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transcript = transcript.lock().unwrap_or_else(PoisonError::into_inner);
         match delta {
             Delta::Text(text) => {
-                let seen = heard.push(text);
-                if !seen.is_empty() {
-                    deltas(Delta::Text(seen));
+                let shown = transcript.push(text);
+                if !shown.is_empty() {
+                    deltas(Delta::Text(shown));
                 }
             }
             Delta::Restart(why) => {
-                *heard = Heard::new(heard.turn);
+                *transcript = Transcript::new(transcript.turn);
                 deltas(Delta::Restart(why));
             }
             Delta::Progress(line) => deltas(Delta::Progress(line)),

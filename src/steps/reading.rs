@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::json_repair::{self, Ending, Lenient};
+use super::json_repair::{self, JsonEnding, RepairedJson};
 use crate::core::schema::Schema;
 
 /// Wrappers within wrappers are opened so deep.
@@ -21,7 +21,7 @@ pub struct Read {
     /// The value.
     pub value: Value,
     /// Whether the text ended before the value did.
-    pub ending: Ending,
+    pub ending: JsonEnding,
 }
 
 /// An answer in which no value that the schema allows was found.
@@ -52,7 +52,7 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
         && nearest.as_ref().is_none_or(|value| !value.is_array() && !value.is_object())
         && schema.allows(&said)
     {
-        return Ok(Read { value: said, ending: Ending::Whole });
+        return Ok(Read { value: said, ending: JsonEnding::Whole });
     }
     let problem = match &nearest {
         Some(value) => schema.judge(value).err().unwrap_or_default(),
@@ -64,19 +64,20 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
 
 /// The values that `text` may mean, the likeliest first: whole ones before those that were cut, what stands in a fence
 /// before what stands around it, and long ones before the brackets that prose has.
-fn candidates(text: &str) -> Vec<Lenient> {
+fn candidates(text: &str) -> Vec<RepairedJson> {
     if let Ok(value) = serde_json::from_str(text) {
-        return vec![Lenient { value, length: text.len(), ending: Ending::Whole }];
+        return vec![RepairedJson { value, length: text.len(), ending: JsonEnding::Whole }];
     }
     let mut candidates = Vec::new();
     for part in fences(text).into_iter().chain([text]) {
         if let Some(value) = whole_value(part) {
-            candidates.push(Lenient { value, length: part.len(), ending: Ending::Whole });
+            candidates.push(RepairedJson { value, length: part.len(), ending: JsonEnding::Whole });
         }
         let mut within = values_within(part);
         within.sort_by_key(|found| std::cmp::Reverse(found.length));
         // A bracket that ends the text says nothing.
-        candidates.extend(within.into_iter().filter(|found| found.ending == Ending::Whole || !is_empty(&found.value)));
+        candidates
+            .extend(within.into_iter().filter(|found| found.ending == JsonEnding::Whole || !is_empty(&found.value)));
     }
     candidates.sort_by_key(|found| found.ending);
     candidates
@@ -93,7 +94,7 @@ fn whole_value(text: &str) -> Option<Value> {
         return Some(value);
     }
     let found = json_repair::read(text)?;
-    (found.ending == Ending::Whole && text[found.length..].trim_matches([';', ' ', '\n', '\r', '\t']).is_empty())
+    (found.ending == JsonEnding::Whole && text[found.length..].trim_matches([';', ' ', '\n', '\r', '\t']).is_empty())
         .then_some(found.value)
 }
 
@@ -119,7 +120,7 @@ fn fences(text: &str) -> Vec<&str> {
 }
 
 /// The objects and arrays that stand in `text`, one after another.
-fn values_within(text: &str) -> Vec<Lenient> {
+fn values_within(text: &str) -> Vec<RepairedJson> {
     let mut found = Vec::new();
     let mut at = 0;
     for _ in 0..MAX_PLACES {
@@ -136,10 +137,10 @@ fn values_within(text: &str) -> Vec<Lenient> {
     found
 }
 
-fn strict(text: &str) -> Option<Lenient> {
+fn strict(text: &str) -> Option<RepairedJson> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let value = values.next()?.ok()?;
-    Some(Lenient { value, length: values.byte_offset(), ending: Ending::Whole })
+    Some(RepairedJson { value, length: values.byte_offset(), ending: JsonEnding::Whole })
 }
 
 /// `value`, or what it wraps, as the schema allows it.
@@ -230,14 +231,21 @@ mod tests {
             "```\n[{“subject”: “sea”, lines: 4}] // done\n",
             "<think>{\"a\": 1} or [2]?</think>\n[{\"subject\": \"sea\", \"lines\": 4}]",
         ] {
-            assert_eq!(read(answer, &stanzas()), Ok(Read { value: wanted.clone(), ending: Ending::Whole }), "{answer}");
+            assert_eq!(
+                read(answer, &stanzas()),
+                Ok(Read { value: wanted.clone(), ending: JsonEnding::Whole }),
+                "{answer}"
+            );
         }
     }
 
     #[test]
     fn a_cut_answer_says_that_it_was_cut() {
         let read = read("```json\n[{\"subject\": \"sea\"}, {\"subject\": \"sal", &stanzas()).unwrap();
-        assert_eq!(read, Read { value: json!([{"subject": "sea"}, {"subject": "sal"}]), ending: Ending::BrokenOff });
+        assert_eq!(
+            read,
+            Read { value: json!([{"subject": "sea"}, {"subject": "sal"}]), ending: JsonEnding::Truncated }
+        );
     }
 
     #[test]
@@ -295,7 +303,7 @@ mod tests {
             let anything = compiled(&json!(true));
             let json = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
             for answer in [json.clone(), format!("```json\n{json}\n```"), format!("Sure:\n```\n{json}\n```\nDone.")] {
-                prop_assert_eq!(read(&answer, &anything), Ok(Read { value: value.clone(), ending: Ending::Whole }), "{}", answer);
+                prop_assert_eq!(read(&answer, &anything), Ok(Read { value: value.clone(), ending: JsonEnding::Whole }), "{}", answer);
             }
         }
 

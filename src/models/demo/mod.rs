@@ -15,7 +15,7 @@ use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest, Role};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::exchange::{Answered, Broken, prompt_tokens};
+use super::exchange::{Answered, Failed, prompt_tokens};
 
 pub use recording::RECORDINGS;
 
@@ -41,7 +41,7 @@ pub(super) async fn answer(
     pace: Pace,
     deltas: &DeltaSink,
     cancel: &CancellationToken,
-) -> Result<Answered, Broken> {
+) -> Result<Answered, Failed> {
     let text = match recording::recorded(&request.asker) {
         Ok(Some(text)) => text,
         Ok(None) => match &request.schema {
@@ -50,13 +50,13 @@ pub(super) async fn answer(
         },
         Err(problem) => {
             let message = format!("The demo's recording for `{}` cannot be used: {problem}", request.asker.task);
-            return Err(Broken::new(Failure::new(FailureClass::Definition, message)));
+            return Err(Failed::new(Failure::new(FailureClass::Definition, message)));
         }
     };
     let mut sent = 0;
     while sent < text.len() {
         if cancel.is_cancelled() {
-            return Err(Broken { partial: text[..sent].to_owned(), ..Broken::cancelled("demo") });
+            return Err(Failed { partial: text[..sent].to_owned(), ..Failed::cancelled("demo") });
         }
         let end = match pace {
             Pace::Instant => text.len(),
@@ -168,9 +168,9 @@ mod tests {
             inner(delta);
             stop.cancel();
         });
-        let broken = answer(&request(None), Pace::Natural, &sink, &cancel).await.err().unwrap();
-        assert_eq!(broken.partial, "Demo ");
+        let stopped = answer(&request(None), Pace::Natural, &sink, &cancel).await.err().unwrap();
+        assert_eq!(stopped.partial, "Demo ");
         assert_eq!(*seen.lock().unwrap(), ["Demo "]);
-        assert!(broken.last);
+        assert!(stopped.last);
     }
 }

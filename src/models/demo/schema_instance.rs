@@ -16,14 +16,14 @@ const LONGEST: u64 = 10_000;
 
 /// A value for a schema.
 pub(super) fn instance(schema: &Value) -> Value {
-    Maker { root: schema }.value(schema, "the answer", 0, 0)
+    InstanceBuilder { root: schema }.value(schema, "the answer", 0, 0)
 }
 
-struct Maker<'a> {
+struct InstanceBuilder<'a> {
     root: &'a Value,
 }
 
-impl Maker<'_> {
+impl InstanceBuilder<'_> {
     /// A value for `schema`, which stands under `name`; `nth` of a list's items, so that they differ.
     fn value(&self, schema: &Value, name: &str, nth: u64, depth: usize) -> Value {
         let Some(fields) = schema.as_object().filter(|_| depth < DEEPEST) else { return text(name, nth, &Map::new()) };
@@ -97,7 +97,7 @@ impl Maker<'_> {
 }
 
 /// Schemas that are combined, as one: all of `allOf`, the first of `anyOf` and `oneOf`.
-fn merge(fields: &Map<String, Value>, maker: &Maker<'_>) -> Option<Value> {
+fn merge(fields: &Map<String, Value>, builder: &InstanceBuilder<'_>) -> Option<Value> {
     let mut parts: Vec<&Value> = list(fields, "allOf").iter().collect();
     for choice in ["anyOf", "oneOf"] {
         parts.extend(list(fields, choice).first());
@@ -110,7 +110,7 @@ fn merge(fields: &Map<String, Value>, maker: &Maker<'_>) -> Option<Value> {
         whole.shift_remove(name);
     }
     for part in parts {
-        let target = part.get("$ref").and_then(Value::as_str).and_then(|at| maker.resolve(at));
+        let target = part.get("$ref").and_then(Value::as_str).and_then(|at| builder.resolve(at));
         for (name, value) in target.unwrap_or(part).as_object().into_iter().flatten() {
             match (whole.get_mut(name), value) {
                 (Some(Value::Object(there)), Value::Object(more)) => {
