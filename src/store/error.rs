@@ -6,9 +6,9 @@ use rusqlite::ErrorCode;
 
 use crate::core::ports::JournalError;
 
-/// A failure inside the room. The path is added where it leaves the room.
+/// A failure inside the module. The path is added where it leaves the module.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum StoreError {
     /// SQLite did not do it.
     Sql(rusqlite::Error),
     /// Something could not be written as JSON or read from it.
@@ -18,7 +18,7 @@ pub(super) enum Fault {
     /// An answer of the port.
     Journal(JournalError),
     /// Already told in full but for the place.
-    Said(String),
+    Failed(String),
     /// Larger than what is kept; told in full but for the place.
     TooLarge(String),
     /// A newer version of the program wrote it; told in full but for the place.
@@ -27,31 +27,31 @@ pub(super) enum Fault {
     Damaged(String),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl From<serde_json::Error> for Fault {
+impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
         Self::Json(error)
     }
 }
 
-impl From<std::io::Error> for Fault {
+impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<JournalError> for Fault {
+impl From<JournalError> for StoreError {
     fn from(error: JournalError) -> Self {
         Self::Journal(error)
     }
 }
 
-impl Fault {
+impl StoreError {
     /// Whether the file or its folder cannot be written, so that it may still be read.
     pub(super) fn is_read_only(&self) -> bool {
         match self {
@@ -79,7 +79,7 @@ impl Fault {
         let place = path.display();
         let text = match self {
             Self::Journal(error) => return error,
-            Self::Said(text) => format!("the store {place}: {text}"),
+            Self::Failed(text) => format!("the store {place}: {text}"),
             Self::TooLarge(text) => return JournalError::TooLarge(format!("the store {place}: {text}")),
             Self::Newer(text) => return JournalError::Newer(format!("the store {place}: {text}")),
             Self::Json(error) => format!(

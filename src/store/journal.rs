@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::event_codec;
-use super::rowid::{Span, place, seq_of};
+use super::rowid::{RowidRange, rowid, seq_of};
 use super::{list, memory, search};
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
@@ -25,7 +25,7 @@ pub(super) struct Known {
 }
 
 /// Looks a run up.
-pub(super) fn known(db: &Connection, run: RunId) -> Result<Known, Fault> {
+pub(super) fn known(db: &Connection, run: RunId) -> Result<Known, StoreError> {
     let found = db
         .prepare_cached("SELECT n, epoch FROM runs WHERE id = ?1")?
         .query_row([run.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
@@ -33,10 +33,10 @@ pub(super) fn known(db: &Connection, run: RunId) -> Result<Known, Fault> {
     let Some((n, epoch)) = found else {
         return Err(JournalError::NoRun(format!("there is no run {}", run.short())).into());
     };
-    let span = Span::of(n);
+    let range = RowidRange::of(n);
     let newest: Option<i64> = db
         .prepare_cached("SELECT max(place) FROM events WHERE place BETWEEN ?1 AND ?2")?
-        .query_row([span.first, span.last], |row| row.get(0))?;
+        .query_row([range.first, range.last], |row| row.get(0))?;
     Ok(Known { n, head: newest.map_or(0, seq_of), epoch })
 }
 
@@ -52,21 +52,21 @@ pub(super) fn create(
     created: &Created,
     more: &[Event],
     pinned: &Pinned,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     pin(tx, pinned)?;
     let mut run = Run::new(id, at, created);
     let n = list::insert(tx, &run)?;
-    event_codec::insert(tx, place(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
+    event_codec::insert(tx, rowid(n, 1)?, nanos(at), &Event::RunCreated(created.clone()))?;
     uses(tx, n, &created.definition)?;
     for event in more {
         run.apply(run.seq + 1, at, event);
-        event_codec::insert(tx, place(n, run.seq)?, nanos(at), event)?;
+        event_codec::insert(tx, rowid(n, run.seq)?, nanos(at), event)?;
     }
     list::update(tx, n, at, &Stands::of(&run), more)?;
     search::is_behind_from(tx, n, 0)
 }
 
-pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
+pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, StoreError> {
     let Known { n, head, epoch } = known(tx, batch.run)?;
     // Whoever lost the run learns that, rather than that it went on.
     if matches!(batch.writer, Writer::Owner(held) | Writer::TakingOver(held) if held != epoch) {
@@ -82,7 +82,7 @@ pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
     let mut seq = head;
     for event in &batch.events {
         seq += 1;
-        event_codec::insert(tx, place(n, seq)?, at, event)?;
+        event_codec::insert(tx, rowid(n, seq)?, at, event)?;
         if let Event::RunUpdated { definition, .. } = event {
             uses(tx, n, definition)?;
         }
@@ -97,13 +97,13 @@ pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, Fault> {
     Ok(seq)
 }
 
-pub(super) fn read(db: &Connection, run: RunId, after: u64) -> Result<Vec<Recorded>, Fault> {
+pub(super) fn read(db: &Connection, run: RunId, after: u64) -> Result<Vec<Recorded>, StoreError> {
     let n = known(db, run)?.n;
-    event_codec::read(db, run, Span::after(n, after))
+    event_codec::read(db, run, RowidRange::after(n, after))
 }
 
 /// Keeps a definition. Found again elsewhere it is the same one, in the folder where it lies now.
-pub(super) fn pin(tx: &Transaction, pinned: &Pinned) -> Result<Fingerprint, Fault> {
+pub(super) fn pin(tx: &Transaction, pinned: &Pinned) -> Result<Fingerprint, StoreError> {
     let hash = pinned.hash()?;
     tx.prepare_cached(
         "INSERT INTO definitions (hash, body) VALUES (?1, ?2)
@@ -113,36 +113,36 @@ pub(super) fn pin(tx: &Transaction, pinned: &Pinned) -> Result<Fingerprint, Faul
     Ok(hash)
 }
 
-pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, Fault> {
+pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, StoreError> {
     let body: Option<String> = db
         .prepare_cached("SELECT body FROM definitions WHERE hash = ?1")?
         .query_row([hash.as_str()], |row| row.get(0))
         .optional()?;
     match body {
         Some(body) => Ok(serde_json::from_str(&body)?),
-        None => Err(Fault::Said(format!("it does not hold the definition {hash} that a run was started with"))),
+        None => Err(StoreError::Failed(format!("it does not hold the definition {hash} that a run was started with"))),
     }
 }
 
 /// Folds a run's journal; `None` when a later version wrote of it what this one does not know.
-pub(super) fn fold(id: RunId, journal: &[Recorded]) -> Result<Option<Run>, Fault> {
+pub(super) fn fold(id: RunId, journal: &[Recorded]) -> Result<Option<Run>, StoreError> {
     match Run::fold(id, journal) {
         Ok(run) => Ok(Some(run).filter(|run| !run.newer)),
         Err(NotARun::Newer(_)) => Ok(None),
-        Err(damaged) => Err(Fault::Said(damaged.to_string())),
+        Err(damaged) => Err(StoreError::Failed(damaged.to_string())),
     }
 }
 
 /// Notes that a run goes by a definition.
-pub(super) fn uses(tx: &Connection, n: i64, definition: &Fingerprint) -> Result<(), Fault> {
+pub(super) fn uses(tx: &Connection, n: i64, definition: &Fingerprint) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT OR IGNORE INTO uses (run, definition) VALUES (?1, ?2)")?
         .execute(params![n, definition.as_str()])?;
     Ok(())
 }
 
-pub(super) fn delete(tx: &Transaction, run: RunId) -> Result<(), Fault> {
+pub(super) fn delete(tx: &Transaction, run: RunId) -> Result<(), StoreError> {
     let n = known(tx, run)?.n;
-    let Span { first, last } = Span::of(n);
+    let RowidRange { first, last } = RowidRange::of(n);
     search::forget(tx, n)?;
     tx.execute("INSERT INTO removal (run) VALUES (?1)", [n])?;
     tx.execute(

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::journal::nanos;
-use super::rowid::Span;
+use super::rowid::RowidRange;
 use super::searchable;
 use crate::core::event::Event;
 use crate::core::id::RunId;
@@ -22,7 +22,7 @@ pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, upd
 const LOOKED_AT: i64 = 8;
 
 /// Enters a new run and gives its number.
-pub(super) fn insert(tx: &Connection, run: &Run) -> Result<i64, Fault> {
+pub(super) fn insert(tx: &Connection, run: &Run) -> Result<i64, StoreError> {
     let id = run.id.to_string();
     let tail: String = id.chars().rev().collect();
     tx.prepare_cached(
@@ -50,7 +50,7 @@ pub(super) fn update(
     at: DateTime<Utc>,
     stands: &Stands,
     events: &[Event],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let snippet = events.iter().rev().find_map(searchable::snippet);
     tx.prepare_cached(
         "UPDATE runs SET title = ?2, updated_at = ?3, waiting = ?4, snippet = coalesce(?5, snippet) WHERE n = ?1",
@@ -63,7 +63,7 @@ pub(super) fn update(
 }
 
 /// Makes the row of run `n` anew from all its events.
-pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> Result<(), Fault> {
+pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> Result<(), StoreError> {
     tx.prepare_cached(
         "UPDATE runs SET task = ?2, kind = ?3, cwd = ?4, session = ?5, created_at = ?6, status = ?7, snippet = ''
          WHERE n = ?1",
@@ -81,7 +81,7 @@ pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> R
 }
 
 /// Runs by what is known of them, newest first.
-pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, Fault> {
+pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, StoreError> {
     let filter = Filter::of(query);
     let mut values = filter.values;
     values.push(Sql::Integer(limit(query)));
@@ -146,7 +146,7 @@ impl Filter {
 }
 
 /// The runs whose id begins or ends with `fragment`, newest first, two at most.
-pub(super) fn find(db: &Connection, fragment: Option<&str>) -> Result<Vec<RunId>, Fault> {
+pub(super) fn find(db: &Connection, fragment: Option<&str>) -> Result<Vec<RunId>, StoreError> {
     let mut ids = Vec::new();
     if let Some(head) = fragment {
         let tail: String = head.chars().rev().collect();
@@ -170,7 +170,7 @@ pub(super) fn find(db: &Connection, fragment: Option<&str>) -> Result<Vec<RunId>
 }
 
 /// Reads the row of a run from [`COLUMNS`].
-pub(super) fn row(db: &Connection, row: &Row) -> Result<RunRow, Fault> {
+pub(super) fn row(db: &Connection, row: &Row) -> Result<RunRow, StoreError> {
     let kind: String = row.get(2)?;
     let status: String = row.get(4)?;
     let known = Status::ALL.into_iter().find(|known| known.name() == status);
@@ -196,8 +196,8 @@ pub(super) fn row(db: &Connection, row: &Row) -> Result<RunRow, Fault> {
 }
 
 /// Whether any of the newest events of run `n` is of a later version.
-fn is_newer(db: &Connection, n: i64) -> Result<bool, Fault> {
-    let Span { first, last } = Span::of(n);
+fn is_newer(db: &Connection, n: i64) -> Result<bool, StoreError> {
+    let RowidRange { first, last } = RowidRange::of(n);
     let mut select =
         db.prepare_cached("SELECT body FROM events WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT ?3")?;
     let mut rows = select.query(params![first, last, LOOKED_AT])?;
@@ -212,7 +212,7 @@ fn is_newer(db: &Connection, n: i64) -> Result<bool, Fault> {
 }
 
 /// Reads a run's id.
-pub(super) fn run_id(row: &Row, column: usize) -> Result<RunId, Fault> {
+pub(super) fn run_id(row: &Row, column: usize) -> Result<RunId, StoreError> {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error: crate::core::id::BadRunId| Fault::Said(error.to_string()))
+    text.parse().map_err(|error: crate::core::id::BadRunId| StoreError::Failed(error.to_string()))
 }

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value};
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::journal::known;
 use crate::core::event::Lesson;
 use crate::core::id::RunId;
 use crate::core::ports::{JournalError, Learned};
 
 /// Keeps lessons of run `n`, each once, with the definition that declares the step: its task, or a child of it.
-pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Result<(), Fault> {
+pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Result<(), StoreError> {
     for lesson in lessons {
         tx.prepare_cached(
             "INSERT INTO lessons (task, step, text, at) SELECT coalesce(?5, task), ?2, ?3, ?4 FROM runs WHERE n = ?1
@@ -21,7 +21,7 @@ pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Res
     Ok(())
 }
 
-pub(super) fn learned(db: &Connection, task: Option<&str>) -> Result<Vec<Learned>, Fault> {
+pub(super) fn learned(db: &Connection, task: Option<&str>) -> Result<Vec<Learned>, StoreError> {
     let mut select = db.prepare_cached(
         "SELECT n, task, step, text, at FROM lessons WHERE ?1 IS NULL OR task = ?1 ORDER BY task, step, n",
     )?;
@@ -36,7 +36,7 @@ pub(super) fn learned(db: &Connection, task: Option<&str>) -> Result<Vec<Learned
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), Fault> {
+pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), StoreError> {
     let changed = match text {
         Some(text) => tx.execute("UPDATE lessons SET text = ?2 WHERE n = ?1", params![id, text])?,
         None => tx.execute("DELETE FROM lessons WHERE n = ?1", [id])?,
@@ -49,7 +49,7 @@ pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), 
 }
 
 /// Merges values into the state of the session of run `n`, name by name.
-pub(super) fn merge_state(tx: &Connection, n: i64, values: &Value) -> Result<(), Fault> {
+pub(super) fn merge_state(tx: &Connection, n: i64, values: &Value) -> Result<(), StoreError> {
     let Value::Object(values) = values else { return Ok(()) };
     let mut select = tx.prepare_cached("SELECT session FROM runs WHERE n = ?1")?;
     let Some(name) = select.query_row([n], |row| row.get::<_, Option<String>>(0))? else { return Ok(()) };
@@ -62,7 +62,7 @@ pub(super) fn merge_state(tx: &Connection, n: i64, values: &Value) -> Result<(),
     Ok(())
 }
 
-fn state(db: &Connection, name: &str) -> Result<Map<String, Value>, Fault> {
+fn state(db: &Connection, name: &str) -> Result<Map<String, Value>, StoreError> {
     let state: Option<String> = db
         .prepare_cached("SELECT state FROM sessions WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
@@ -70,7 +70,7 @@ fn state(db: &Connection, name: &str) -> Result<Map<String, Value>, Fault> {
     Ok(state.map(|state| serde_json::from_str(&state)).transpose()?.unwrap_or_default())
 }
 
-pub(super) fn session(db: &Connection, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), Fault> {
+pub(super) fn session(db: &Connection, name: &str, runs: usize) -> Result<(Value, Vec<RunId>), StoreError> {
     let mut select =
         db.prepare_cached("SELECT id FROM runs WHERE session = ?1 AND status = 'completed' ORDER BY n DESC LIMIT ?2")?;
     let limit = i64::try_from(runs).unwrap_or(i64::MAX);
@@ -83,7 +83,7 @@ pub(super) fn session(db: &Connection, name: &str, runs: usize) -> Result<(Value
     Ok((Value::Object(state(db, name)?), ids))
 }
 
-pub(super) fn keep_draft(tx: &Connection, run: RunId, name: &str, text: Option<&str>) -> Result<(), Fault> {
+pub(super) fn keep_draft(tx: &Connection, run: RunId, name: &str, text: Option<&str>) -> Result<(), StoreError> {
     let n = known(tx, run)?.n;
     match text {
         Some(text) => tx
@@ -97,7 +97,7 @@ pub(super) fn keep_draft(tx: &Connection, run: RunId, name: &str, text: Option<&
     Ok(())
 }
 
-pub(super) fn drafts(db: &Connection, run: RunId) -> Result<Vec<(String, String)>, Fault> {
+pub(super) fn drafts(db: &Connection, run: RunId) -> Result<Vec<(String, String)>, StoreError> {
     let n = known(db, run)?.n;
     let mut select = db.prepare_cached("SELECT name, text FROM drafts WHERE run = ?1 ORDER BY name")?;
     let rows = select.query_map([n], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -31,7 +31,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
-use self::error::Fault;
+use self::error::StoreError;
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
@@ -123,7 +123,7 @@ impl Store {
         let db = lock(&self.reader);
         db.prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)))
-            .map_err(|error| Fault::from(error).at(&self.path))
+            .map_err(|error| StoreError::from(error).at(&self.path))
     }
 
     /// How a commit is made durable: `PRAGMA journal_mode` and `PRAGMA synchronous` of the connection that writes.
@@ -153,28 +153,29 @@ impl Store {
         self.reading(|db| {
             let mut check = db.prepare("PRAGMA quick_check(3)")?;
             let found = check.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-            if found == ["ok"] { Ok(()) } else { Err(Fault::Damaged(found.join("; ").replace('\n', " "))) }
+            if found == ["ok"] { Ok(()) } else { Err(StoreError::Damaged(found.join("; ").replace('\n', " "))) }
         })
     }
 
     /// Reads one state of the file, whatever is committed meanwhile.
-    fn reading<T>(&self, f: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, JournalError> {
+    fn reading<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, JournalError> {
         let db = lock(&self.reader);
-        db.unchecked_transaction().map_err(Fault::from).and_then(|tx| f(&tx)).map_err(|fault| fault.at(&self.path))
+        db.unchecked_transaction().map_err(StoreError::from).and_then(|tx| f(&tx)).map_err(|fault| fault.at(&self.path))
     }
 
     /// Writes all or nothing.
-    fn writing<T>(&self, f: impl FnOnce(&Transaction) -> Result<T, Fault>) -> Result<T, JournalError> {
+    fn writing<T>(&self, f: impl FnOnce(&Transaction) -> Result<T, StoreError>) -> Result<T, JournalError> {
         let Some(writer) = &self.writer else {
             let why = self.read_only.as_deref().unwrap_or_default();
             return Err(JournalError::Store(format!("nothing was written: {why}")));
         };
         let mut db = lock(writer);
-        let done = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Fault::from).and_then(|tx| {
-            let done = f(&tx)?;
-            tx.commit()?;
-            Ok(done)
-        });
+        let done =
+            db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from).and_then(|tx| {
+                let done = f(&tx)?;
+                tx.commit()?;
+                Ok(done)
+            });
         done.map_err(|fault| fault.at(&self.path))
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::error::Fault;
+use super::error::StoreError;
 
 /// Schemas, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
 pub(super) type Migrations = &'static [&'static str];
@@ -35,7 +35,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the store to read and write, or to read alone when it cannot be written; creates file and folder.
-pub(super) fn to_write(path: &Path, patience: Duration, migrations: Migrations) -> Result<Opened, Fault> {
+pub(super) fn to_write(path: &Path, patience: Duration, migrations: Migrations) -> Result<Opened, StoreError> {
     match writable(path, patience, migrations) {
         Ok((writer, copy)) => {
             let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
@@ -55,9 +55,9 @@ pub(super) fn to_read(
     patience: Duration,
     mut why: String,
     migrations: Migrations,
-) -> Result<Opened, Fault> {
+) -> Result<Opened, StoreError> {
     if !path.exists() {
-        return Err(Fault::Said("there is none yet; the first run creates it".to_owned()));
+        return Err(StoreError::Failed("there is none yet; the first run creates it".to_owned()));
     }
     let plain = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)
         .and_then(|c| check_version(&c, migrations).map(|v| (c, v)));
@@ -80,7 +80,7 @@ pub(super) fn to_read(
         other => other?,
     };
     if version < migrations.len() {
-        return Err(Fault::Said(format!(
+        return Err(StoreError::Failed(format!(
             "it has the schema of an older version ({version}) and cannot be brought up to date: {why}"
         )));
     }
@@ -88,7 +88,11 @@ pub(super) fn to_read(
 }
 
 /// A connection that writes, and the copy that was made of the file before it was migrated.
-fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<(Connection, Option<PathBuf>), Fault> {
+fn writable(
+    path: &Path,
+    patience: Duration,
+    migrations: Migrations,
+) -> Result<(Connection, Option<PathBuf>), StoreError> {
     if !path.exists() {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -111,7 +115,7 @@ fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<(
     Ok((connection, copy))
 }
 
-fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, Fault> {
+fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
@@ -119,7 +123,7 @@ fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connecti
 }
 
 /// The schema's version; refuses a newer one and another program's database.
-fn check_version(connection: &Connection, migrations: Migrations) -> Result<usize, Fault> {
+fn check_version(connection: &Connection, migrations: Migrations) -> Result<usize, StoreError> {
     // In one statement, so that a file that another process is just creating is seen before or after.
     let (version, application, tables): (i64, i32, i64) = connection.query_row(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)
@@ -128,7 +132,7 @@ fn check_version(connection: &Connection, migrations: Migrations) -> Result<usiz
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     if tables > 0 && application != APPLICATION {
-        return Err(Fault::Said(
+        return Err(StoreError::Failed(
             "it is the database of another program. It was left as it is: move it away, \
              or set STEPWELL_HOME to another folder"
                 .to_owned(),
@@ -136,7 +140,7 @@ fn check_version(connection: &Connection, migrations: Migrations) -> Result<usiz
     }
     match usize::try_from(version) {
         Ok(version) if version <= migrations.len() => Ok(version),
-        _ => Err(Fault::Newer(format!(
+        _ => Err(StoreError::Newer(format!(
             "it has schema {version}, this program knows up to {}. It was written by a newer version: update stepwell",
             migrations.len()
         ))),
@@ -144,13 +148,13 @@ fn check_version(connection: &Connection, migrations: Migrations) -> Result<usiz
 }
 
 /// Turns WAL on. SQLite does not wait for another process that does the same at this moment, so this does.
-fn use_wal(connection: &Connection, patience: Duration) -> Result<(), Fault> {
+fn use_wal(connection: &Connection, patience: Duration) -> Result<(), StoreError> {
     let deadline = Instant::now() + patience;
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
             Ok(_) => return Ok(()),
             Err(error) => {
-                let fault = Fault::from(error);
+                let fault = StoreError::from(error);
                 if !fault.is_busy() || Instant::now() >= deadline {
                     return Err(fault);
                 }
@@ -166,7 +170,7 @@ fn migrate(
     path: &Path,
     patience: Duration,
     migrations: Migrations,
-) -> Result<Option<PathBuf>, Fault> {
+) -> Result<Option<PathBuf>, StoreError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Read again under the lock: another process may have done it meanwhile.
     let version = check_version(&tx, migrations)?;
@@ -186,7 +190,7 @@ fn migrate(
 
 /// Copies the file, which has schema `version`, beside itself: whole and on the disk when it has its name, never in the
 /// place of an earlier copy.
-fn copied(path: &Path, version: usize, patience: Duration) -> Result<PathBuf, Fault> {
+fn copied(path: &Path, version: usize, patience: Duration) -> Result<PathBuf, StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = |ending: String| path.with_file_name(format!("{name}.{version:04}{ending}"));
     let part = beside(".part".to_owned());
@@ -209,11 +213,11 @@ fn copied(path: &Path, version: usize, patience: Duration) -> Result<PathBuf, Fa
     whole
 }
 
-fn write_copy(path: &Path, to: &Path, patience: Duration) -> Result<(), Fault> {
+fn write_copy(path: &Path, to: &Path, patience: Duration) -> Result<(), StoreError> {
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     // As it was committed last, what is only in the log beside it too.
     let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
-    let target = to.to_str().ok_or_else(|| Fault::Said(format!("{} is no name that is text", to.display())))?;
+    let target = to.to_str().ok_or_else(|| StoreError::Failed(format!("{} is no name that is text", to.display())))?;
     reader.execute("VACUUM INTO ?1", [target])?;
     file.sync_all()?;
     Ok(())

@@ -2,8 +2,8 @@
 
 use rusqlite::Transaction;
 
-use super::error::Fault;
-use super::rowid::Span;
+use super::error::StoreError;
+use super::rowid::RowidRange;
 use super::{event_codec, journal, list, search};
 use crate::core::event::Event;
 use crate::core::id::RunId;
@@ -17,7 +17,7 @@ pub struct Rebuilt {
     pub damaged: Vec<(RunId, String)>,
 }
 
-pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
+pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, StoreError> {
     tx.execute_batch(
         "DELETE FROM uses; DELETE FROM tried; DELETE FROM pending;
          INSERT INTO words (words) VALUES ('delete-all');
@@ -31,7 +31,7 @@ pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
         let n = row.get(1)?;
         match of_run(tx, id, n) {
             Ok(()) => rebuilt.runs += 1,
-            Err(fault @ Fault::Sql(_)) => return Err(fault),
+            Err(fault @ StoreError::Sql(_)) => return Err(fault),
             Err(fault) => {
                 let why = fault.at(std::path::Path::new(tx.path().unwrap_or_default())).to_string();
                 rebuilt.damaged.push((id, why));
@@ -42,8 +42,8 @@ pub(super) fn rebuild(tx: &Transaction) -> Result<Rebuilt, Fault> {
     Ok(rebuilt)
 }
 
-fn of_run(tx: &Transaction, id: RunId, n: i64) -> Result<(), Fault> {
-    let recorded = event_codec::read(tx, id, Span::of(n))?;
+fn of_run(tx: &Transaction, id: RunId, n: i64) -> Result<(), StoreError> {
+    let recorded = event_codec::read(tx, id, RowidRange::of(n))?;
     let run = journal::fold(id, &recorded)?;
     let events: Vec<Event> = recorded.into_iter().map(|recorded| recorded.event).collect();
     // The row of a run that a later version wrote is better than what this one could make of it.

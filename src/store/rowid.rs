@@ -1,18 +1,18 @@
-//! Places: the rowids of events, made of the run's number and the event's, so that a run's events lie together.
+//! The rowids of events, made of the run's number and the event's, so that a run's events lie together.
 
-use super::error::Fault;
+use super::error::StoreError;
 
 /// Bits for the event's number within its run: 16 million events.
 const BITS: u32 = 24;
 
-/// The places of some of a run's events, both ends included.
+/// The rowids of some of a run's events, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct RowidRange {
     pub(super) first: i64,
     pub(super) last: i64,
 }
 
-impl Span {
+impl RowidRange {
     /// The events of run number `n` after `after`.
     pub(super) fn after(n: i64, after: u64) -> Self {
         let after = i64::try_from(after).unwrap_or(i64::MAX).min((1 << BITS) - 1);
@@ -25,26 +25,28 @@ impl Span {
     }
 
     /// One event.
-    pub(super) fn at(place: i64) -> Self {
-        Self { first: place, last: place }
+    pub(super) fn at(rowid: i64) -> Self {
+        Self { first: rowid, last: rowid }
     }
 }
 
-/// The place of event `seq` of run number `n`.
-pub(super) fn place(n: i64, seq: u64) -> Result<i64, Fault> {
+/// The rowid of event `seq` of run number `n`.
+pub(super) fn rowid(n: i64, seq: u64) -> Result<i64, StoreError> {
     match i64::try_from(seq) {
         Ok(seq) if seq < (1 << BITS) => Ok((n << BITS) | seq),
-        _ => Err(Fault::TooLarge(format!("a run cannot have more than {} events: start another", (1 << BITS) - 1))),
+        _ => {
+            Err(StoreError::TooLarge(format!("a run cannot have more than {} events: start another", (1 << BITS) - 1)))
+        }
     }
 }
 
-/// The number of the event at `place` within its run.
-pub(super) fn seq_of(place: i64) -> u64 {
+/// The number of the event at `rowid` within its run.
+pub(super) fn seq_of(rowid: i64) -> u64 {
     // The mask leaves nothing negative.
-    (place & ((1 << BITS) - 1)).unsigned_abs()
+    (rowid & ((1 << BITS) - 1)).unsigned_abs()
 }
 
-/// The number of the run whose event is at `place`.
-pub(super) fn run_of(place: i64) -> i64 {
-    place >> BITS
+/// The number of the run whose event is at `rowid`.
+pub(super) fn run_of(rowid: i64) -> i64 {
+    rowid >> BITS
 }

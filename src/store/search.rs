@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 use serde_json::Value;
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::journal::{fold, nanos};
 use super::list::{self, Filter};
-use super::rowid::{Span, place, run_of};
-use super::snippet::{mark, without_spaces};
+use super::rowid::{RowidRange, rowid, run_of};
+use super::snippet::{snippet, without_spaces};
 use super::{event_codec, searchable};
 use crate::core::event::{Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
@@ -52,14 +52,14 @@ const COMMON: i64 = 1_000;
 const TRIED: i64 = 8;
 
 /// Notes that the events of run `n` after `head` are to be indexed.
-pub(super) fn is_behind_from(tx: &Connection, n: i64, head: u64) -> Result<(), Fault> {
+pub(super) fn is_behind_from(tx: &Connection, n: i64, head: u64) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT OR IGNORE INTO pending (run, done) VALUES (?1, ?2)")?.execute(params![n, head])?;
     Ok(())
 }
 
 /// Indexes the events of run `n` up to `head`, where that is worth its cost: when the run stands still for long, or when
 /// there is much. What is left is indexed before it is searched.
-pub(super) fn keep_up(tx: &Connection, n: i64, head: u64, status: Status) -> Result<(), Fault> {
+pub(super) fn keep_up(tx: &Connection, n: i64, head: u64, status: Status) -> Result<(), StoreError> {
     match status {
         Status::Running => return Ok(()),
         Status::Waiting => {
@@ -75,12 +75,12 @@ pub(super) fn keep_up(tx: &Connection, n: i64, head: u64, status: Status) -> Res
 }
 
 /// Whether anything is to be indexed.
-pub(super) fn is_behind(db: &Connection) -> Result<bool, Fault> {
+pub(super) fn is_behind(db: &Connection) -> Result<bool, StoreError> {
     Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pending)")?.query_row([], |row| row.get(0))?)
 }
 
 /// Indexes a batch of events, of run `only` or of any, newest first; whether there is more to do.
-pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Fault> {
+pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, StoreError> {
     let mut room = BATCH;
     while room > 0 {
         let next: Option<(i64, u64)> = tx
@@ -88,9 +88,9 @@ pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Fault
             .query_row([only], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((n, done)) = next else { return Ok(false) };
-        let mut span = Span::after(n, done);
-        span.last = span.last.min(span.first + room - 1);
-        let events = event_codec::read(tx, RunId::new(0, [0; 10]), span)?;
+        let mut range = RowidRange::after(n, done);
+        range.last = range.last.min(range.first + room - 1);
+        let events = event_codec::read(tx, RunId::new(0, [0; 10]), range)?;
         for recorded in &events {
             index(tx, n, recorded)?;
         }
@@ -104,27 +104,27 @@ pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Fault
     Ok(true)
 }
 
-fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), Fault> {
-    let place = place(n, recorded.seq)?;
+fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError> {
+    let rowid = rowid(n, recorded.seq)?;
     if let Event::AttemptStarted(started) = &recorded.event
         && started.work.as_deref().is_none_or(|work| matches!(work, Work::Prompt(_) | Work::Transform { .. }))
     {
         tx.prepare_cached("INSERT OR IGNORE INTO tried (fingerprint, place) VALUES (?1, ?2)")?
-            .execute(params![short(&started.fingerprint), place])?;
+            .execute(params![short(&started.fingerprint), rowid])?;
     }
     let mut text = searchable::searched(&recorded.event);
     if !text.is_empty() {
-        tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![place, text])?;
+        tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![rowid, text])?;
         // So that the last two characters begin a trigram too.
         text.push_str("\n\n");
-        tx.prepare_cached("INSERT INTO trigrams (rowid, text) VALUES (?1, ?2)")?.execute(params![place, text])?;
+        tx.prepare_cached("INSERT INTO trigrams (rowid, text) VALUES (?1, ?2)")?.execute(params![rowid, text])?;
     }
     Ok(())
 }
 
 /// Takes a run out of every index.
-pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), Fault> {
-    let Span { first, last } = Span::of(n);
+pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), StoreError> {
+    let RowidRange { first, last } = RowidRange::of(n);
     for sql in [
         "DELETE FROM words WHERE rowid BETWEEN ?1 AND ?2",
         "DELETE FROM trigrams WHERE rowid BETWEEN ?1 AND ?2",
@@ -137,18 +137,18 @@ pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), Fault> {
 }
 
 /// Runs whose texts hold what the query looks for, newest first.
-pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, Fault> {
+pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, StoreError> {
     let text = query.text[..query.text.floor_char_boundary(LONGEST)].replace('\0', " ");
     let wanted: Vec<&str> = text.split_whitespace().take(PIECES).collect();
     if !wanted.iter().any(|piece| without_spaces(piece))
         && let Some(expression) = words(db, &wanted)?
     {
-        let places = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
-        return collect(db, query, places, &expression, &wanted, false);
+        let rowids = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
+        return collect(db, query, rowids, &expression, &wanted, false);
     }
     let Some(expression) = trigrams(db, &wanted)? else { return Ok(Vec::new()) };
-    let places = db.prepare_cached("SELECT rowid FROM trigrams WHERE trigrams MATCH ?1 ORDER BY rowid DESC")?;
-    collect(db, query, places, &expression, &wanted, true)
+    let rowids = db.prepare_cached("SELECT rowid FROM trigrams WHERE trigrams MATCH ?1 ORDER BY rowid DESC")?;
+    collect(db, query, rowids, &expression, &wanted, true)
 }
 
 /// Goes through the places of matches from the newest until there are rows enough.
@@ -157,11 +157,11 @@ pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRo
 fn collect(
     db: &Connection,
     query: &HistoryQuery,
-    mut places: CachedStatement,
+    mut rowids: CachedStatement,
     expression: &str,
     wanted: &[&str],
     verify: bool,
-) -> Result<Vec<RunRow>, Fault> {
+) -> Result<Vec<RunRow>, StoreError> {
     let passing = passing(db, query)?;
     let oldest = passing.as_ref().map_or(Some(0), |runs| runs.iter().min().copied());
     let Some(oldest) = oldest else { return Ok(Vec::new()) };
@@ -171,17 +171,17 @@ fn collect(
     let mut offset = query.offset;
     let mut found = Vec::new();
     let (mut seen, mut misled) = (0, 0);
-    let mut rows = places.query([expression])?;
+    let mut rows = rowids.query([expression])?;
     while let Some(matched) = rows.next()? {
-        let place: i64 = matched.get(0)?;
-        let n = run_of(place);
+        let rowid: i64 = matched.get(0)?;
+        let n = run_of(rowid);
         if n < oldest || found.len() == limit {
             break;
         }
         if n == seen || passing.as_ref().is_some_and(|runs| !runs.contains(&n)) {
             continue;
         }
-        let (snippet, holds_all) = marked(db, place, wanted)?;
+        let (snippet, holds_all) = marked(db, rowid, wanted)?;
         if verify && !holds_all {
             misled += 1;
             if misled == MISLEADING {
@@ -203,7 +203,7 @@ fn collect(
 }
 
 /// The runs that pass the query's filters; `None` when there are none to pass.
-fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>, Fault> {
+fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>, StoreError> {
     let filter = Filter::of(query);
     if filter.is_open() {
         return Ok(None);
@@ -214,14 +214,14 @@ fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>
 }
 
 /// The text at a place around what is looked for, and whether all of it is there.
-fn marked(db: &Connection, place: i64, wanted: &[&str]) -> Result<(String, bool), Fault> {
-    let events = event_codec::read(db, RunId::new(0, [0; 10]), Span::at(place))?;
-    Ok(events.first().map(|recorded| mark(&searchable::searched(&recorded.event), wanted)).unwrap_or_default())
+fn marked(db: &Connection, rowid: i64, wanted: &[&str]) -> Result<(String, bool), StoreError> {
+    let events = event_codec::read(db, RunId::new(0, [0; 10]), RowidRange::at(rowid))?;
+    Ok(events.first().map(|recorded| snippet(&searchable::searched(&recorded.event), wanted)).unwrap_or_default())
 }
 
 /// The pieces as an FTS5 expression over words that some text matches. The last one is taken as a beginning too, unless
 /// as a word it is common: of a beginning SQLite gathers every match before it gives the newest.
-fn words(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
+fn words(db: &Connection, wanted: &[&str]) -> Result<Option<String>, StoreError> {
     let pieces: Vec<&&str> = wanted.iter().filter(|piece| piece.chars().any(char::is_alphanumeric)).collect();
     let Some(last) = pieces.last() else { return Ok(None) };
     let whole = pieces.iter().map(|piece| quoted(piece)).collect::<Vec<_>>().join(" ");
@@ -234,7 +234,7 @@ fn words(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
 }
 
 /// The pieces as an FTS5 expression over trigrams; `None` when no text can hold them.
-fn trigrams(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
+fn trigrams(db: &Connection, wanted: &[&str]) -> Result<Option<String>, StoreError> {
     let mut all = Vec::new();
     for piece in wanted {
         let chars: Vec<char> = piece.chars().collect();
@@ -251,7 +251,7 @@ fn trigrams(db: &Connection, wanted: &[&str]) -> Result<Option<String>, Fault> {
 }
 
 /// The trigrams that begin with one or two characters.
-fn beginning_with(db: &Connection, piece: &str) -> Result<Vec<String>, Fault> {
+fn beginning_with(db: &Connection, piece: &str) -> Result<Vec<String>, StoreError> {
     let piece = piece.to_lowercase();
     let end = format!("{piece}\u{10ffff}");
     let mut select = db.prepare_cached("SELECT term FROM trigram_terms WHERE term >= ?1 AND term < ?2 LIMIT ?3")?;
@@ -269,7 +269,7 @@ pub(super) fn cached(
     db: &Connection,
     fingerprint: &Fingerprint,
     since: DateTime<Utc>,
-) -> Result<Option<(RunId, Value)>, Fault> {
+) -> Result<Option<(RunId, Value)>, StoreError> {
     let mut select = db.prepare_cached(
         "SELECT DISTINCT runs.id, runs.n FROM tried JOIN events USING (place) JOIN runs ON runs.n = tried.place >> 24
          WHERE tried.fingerprint = ?1 AND events.at >= ?2 ORDER BY runs.n DESC LIMIT ?3",
@@ -278,7 +278,7 @@ pub(super) fn cached(
     while let Some(row) = rows.next()? {
         let id = list::run_id(row, 0)?;
         // What a later version decided about its results is not known.
-        let Some(run) = fold(id, &event_codec::read(db, id, Span::of(row.get(1)?))?)? else { continue };
+        let Some(run) = fold(id, &event_codec::read(db, id, RowidRange::of(row.get(1)?))?)? else { continue };
         if let Some(standing) = run.calls.values().find_map(|call| call.stands_for(fingerprint)) {
             return Ok(Some((id, (*standing.output).clone())));
         }

@@ -10,7 +10,7 @@ const SHOWN: usize = 160;
 const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
 /// One line of `text` around the first of `wanted` that it holds, and whether it holds all of them.
-pub(super) fn mark(text: &str, wanted: &[&str]) -> (String, bool) {
+pub(super) fn snippet(text: &str, wanted: &[&str]) -> (String, bool) {
     let folded: Vec<char> = text.chars().map(fold).collect();
     let places: Vec<Option<(usize, usize)>> = wanted.iter().map(|piece| find(&folded, piece)).collect();
     let all = places.iter().all(Option::is_some);
