@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use house::{Act, House, decision, prompt, step, until_stopped};
 use serde_json::{Value, json};
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::id::RunId;
 use stepwell::core::ports::Journal as _;
@@ -218,7 +218,7 @@ async fn reviews() {
         let mut costs = Vec::new();
         for at in 0..REVIEWS {
             let cpu = cpu_time();
-            house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
+            house.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
             until_stopped(&mut updates).await;
             costs.push(cpu_time().saturating_sub(cpu));
         }

@@ -16,10 +16,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use stepwell::catalog::{Catalog, Places};
 use stepwell::core::call::Call;
-use stepwell::core::decide::{Decision, What};
+use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, Scope};
 use stepwell::core::failure::Failure;
-use stepwell::core::gate::{Gate, GateFor};
+use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
 use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
 use stepwell::core::run::{Run, Status};
@@ -147,16 +147,18 @@ impl Machine {
 
     async fn answer(&self, run: &Run, gate: Gate, person: Person) {
         let what = match gate.kind() {
-            GateFor::Review if gate.review().is_some_and(|it| it.problem.is_some() || !it.failed.is_empty()) => {
+            GateKind::Review if gate.review().is_some_and(|it| it.problem.is_some() || !it.failed.is_empty()) => {
                 panic!("`{}` does not pass: {:?}\n{:?}", gate.key, gate.body, output(run.call(&gate.key).unwrap()))
             }
-            GateFor::Review if person == Person::Picky && gate.attempt == 1 => {
-                What::Retry { instruction: "otherwise".into(), scope: Scope::This, model: None }
+            GateKind::Review if person == Person::Picky && gate.attempt == 1 => {
+                DecisionKind::Retry { instruction: "otherwise".into(), scope: Scope::This, model: None }
             }
-            GateFor::Review => What::Accept,
-            GateFor::Approval => What::Approve,
-            GateFor::Input if run.kind == Kind::Instruct => What::Answer { value: json!("for Ana, by Friday") },
-            GateFor::Input => What::Answer { value: json!({}) },
+            GateKind::Review => DecisionKind::Accept,
+            GateKind::Approval => DecisionKind::Approve,
+            GateKind::Input if run.kind == Kind::Instruct => {
+                DecisionKind::Answer { value: json!("for Ana, by Friday") }
+            }
+            GateKind::Input => DecisionKind::Answer { value: json!({}) },
             other => panic!("{other:?}"),
         };
         let decision = Decision::about(&gate, what);

@@ -13,10 +13,10 @@ use super::problem::{Exit, Problem};
 use super::relay::{self, Relayed};
 use super::{App, files, journal, out, waits};
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::FailureClass;
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -321,7 +321,7 @@ impl Drive<'_> {
 
     /// Answers what another process, which drives the run, waits for. True when something was answered.
     async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
-        let answers: Vec<(Gate, What)> = self
+        let answers: Vec<(Gate, DecisionKind)> = self
             .run
             .waiting()
             .filter(|gate| self.is_open(gate))
@@ -335,11 +335,11 @@ impl Drive<'_> {
     }
 
     /// True when it was recorded. What is refused is told, and left to whoever was faster.
-    async fn decide(&mut self, gate: &Gate, what: What) -> Result<bool, Problem> {
-        let typed = typed(&what);
+    async fn decide(&mut self, gate: &Gate, kind: DecisionKind) -> Result<bool, Problem> {
+        let typed = typed(&kind);
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
         self.answered.insert((gate.key.clone(), gate.call), seq);
-        match self.engine.decide(self.run.id, Decision::about(gate, what)).await {
+        match self.engine.decide(self.run.id, Decision::about(gate, kind)).await {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
@@ -351,7 +351,7 @@ impl Drive<'_> {
                 Ok(false)
             }
             Err(error) => {
-                if let Some(text) = typed.filter(|_| gate.kind() != GateFor::Secret) {
+                if let Some(text) = typed.filter(|_| gate.kind() != GateKind::Secret) {
                     out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
                 }
                 Err(error.into())
@@ -383,7 +383,7 @@ impl Drive<'_> {
             }
             Ok(Answered::DecideStale(what)) => {
                 let stale: Vec<Gate> =
-                    self.run.waiting().filter(|gate| gate.kind() == GateFor::Stale).cloned().collect();
+                    self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale).cloned().collect();
                 for gate in stale {
                     self.decide(&gate, what.clone()).await?;
                 }
@@ -566,12 +566,12 @@ fn asked_a_model(run: &Run) -> Option<&Key> {
 }
 
 /// What a person wrote for a decision.
-pub(super) fn typed(what: &What) -> Option<String> {
-    match what {
-        What::Edit { output, .. } => Some(output_text(output).data().to_owned()),
-        What::Retry { instruction, .. } => Some(instruction.clone()),
-        What::Answer { value } => Some(output_text(value).data().to_owned()),
-        What::Deny { reason } => Some(reason.clone()),
+pub(super) fn typed(kind: &DecisionKind) -> Option<String> {
+    match kind {
+        DecisionKind::Edit { output, .. } => Some(output_text(output).data().to_owned()),
+        DecisionKind::Retry { instruction, .. } => Some(instruction.clone()),
+        DecisionKind::Answer { value } => Some(output_text(value).data().to_owned()),
+        DecisionKind::Deny { reason } => Some(reason.clone()),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{Approve, Review};
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::gate::{Answer, Gate, GateBody, InputBody, ReviewBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
@@ -20,18 +20,18 @@ pub struct Policy {
 impl Policy {
     /// The answer to a gate; `None`: a person has to.
     #[must_use]
-    pub fn answer(self, run: &Run, gate: &Gate) -> Option<What> {
+    pub fn answer(self, run: &Run, gate: &Gate) -> Option<DecisionKind> {
         match &gate.body {
-            GateBody::Review(_) if self.review == Review::Accept && passes(gate) => Some(What::Accept),
+            GateBody::Review(_) if self.review == Review::Accept && passes(gate) => Some(DecisionKind::Accept),
             GateBody::Input(input)
                 if self.review == Review::Accept && run.kind == Kind::Workflow && has_defaults(input) =>
             {
-                Some(What::Answer { value: json!({}) })
+                Some(DecisionKind::Answer { value: json!({}) })
             }
             GateBody::Approval(_) => match self.approve {
                 Approve::Ask => None,
-                Approve::All => Some(What::Approve),
-                Approve::Deny => Some(What::Deny { reason: "denied by --approve deny".to_owned() }),
+                Approve::All => Some(DecisionKind::Approve),
+                Approve::Deny => Some(DecisionKind::Deny { reason: "denied by --approve deny".to_owned() }),
             },
             _ => None,
         }
@@ -82,13 +82,13 @@ pub(super) mod tests {
     fn accept_takes_what_passes_and_nothing_else() {
         let policy = Policy { review: Review::Accept, approve: Approve::Ask };
         let run = a_run();
-        assert_eq!(policy.answer(&run, &review(&[])), Some(What::Accept));
+        assert_eq!(policy.answer(&run, &review(&[])), Some(DecisionKind::Accept));
         assert_eq!(policy.answer(&run, &review(&["too long"])), None);
         let form = |default| {
             let fields = vec![Field { name: "a".to_owned(), default, ..Field::default() }];
             gate(GateBody::Input(InputBody::Form { text: None, fields }), vec![Answer::Answer])
         };
-        assert_eq!(policy.answer(&run, &form(Some(json!("x")))), Some(What::Answer { value: json!({}) }));
+        assert_eq!(policy.answer(&run, &form(Some(json!("x")))), Some(DecisionKind::Answer { value: json!({}) }));
         assert_eq!(policy.answer(&run, &form(None)), None);
         let hash = Fingerprint::of_bytes(b"x");
         let bodies = [

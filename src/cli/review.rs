@@ -11,8 +11,8 @@ use super::{App, begin, consent, out};
 use crate::core::actor::Actor;
 use crate::core::call::Call;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, Refusal, What, decide, gate_of, message, what_waits};
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::decide::{Decision, DecisionKind, Refusal, decide, gate_of, message, what_waits};
+use crate::core::gate::{Answer, Gate, GateKind};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
@@ -22,7 +22,7 @@ use crate::engine::EngineError;
 /// What `--approve` says in `review`.
 struct ApproveWord {
     /// The approval that waits is given or refused.
-    now: Option<What>,
+    now: Option<DecisionKind>,
     /// Who answers those that follow.
     later: Option<Approve>,
     /// What stood after it was the call.
@@ -50,7 +50,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
     let mut how = How::of(&drive_args)?;
     // A secret that was typed is known to this process alone, so this one drives.
-    how.apart &= !run.waiting().any(|gate| gate.kind() == GateFor::Secret);
+    how.apart &= !run.waiting().any(|gate| gate.kind() == GateKind::Secret);
     let decisions = match &args.decisions {
         Some(name) => {
             let decisions = read_decisions(&read_text(name)?)?;
@@ -72,17 +72,17 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if !driven {
         let pinned = engine.definition(&run)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
-        for model in decisions.iter().filter_map(|decision| decision.what.model()) {
+        for model in decisions.iter().filter_map(|decision| decision.kind.model()) {
             consent::ensure_one(app, Some(model)).await?;
         }
     }
     let all = decisions.len();
-    let answers_a_budget = decisions.iter().any(|decision| matches!(decision.what, What::Budget { .. }));
+    let answers_a_budget = decisions.iter().any(|decision| matches!(decision.kind, DecisionKind::Budget { .. }));
     for (done, decision) in decisions.into_iter().enumerate() {
-        let text = typed(&decision.what);
-        let secret = asked(&run, &decision).is_some_and(|gate| gate.kind() == GateFor::Secret);
-        let decided = match (&decision.what, run.kind) {
-            (What::Answer { value }, Kind::Instruct) if says(&run, &decision) => {
+        let text = typed(&decision.kind);
+        let secret = asked(&run, &decision).is_some_and(|gate| gate.kind() == GateKind::Secret);
+        let decided = match (&decision.kind, run.kind) {
+            (DecisionKind::Answer { value }, Kind::Instruct) if says(&run, &decision) => {
                 let Some(text) = value.as_str() else {
                     let text = "a message is a text, in JSON: --answer '\"your message\"'";
                     return Err(Problem::refused(ErrorCode::InvalidInput, text));
@@ -110,8 +110,8 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
 fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
     let mut then = run.clone();
     for (at, decision) in decisions.iter().enumerate() {
-        let events = match (&decision.what, run.kind) {
-            (What::Answer { value }, Kind::Instruct) if says(run, decision) => {
+        let events = match (&decision.kind, run.kind) {
+            (DecisionKind::Answer { value }, Kind::Instruct) if says(run, decision) => {
                 message(&then, value.as_str().unwrap_or_default(), &Actor::Person)
             }
             _ => decide(&then, decision, &Actor::Person),
@@ -130,7 +130,7 @@ fn rehearse(run: &Run, decisions: &[Decision]) -> Result<(), Problem> {
 /// A message of a conversation goes to the run, whatever its last call was.
 fn says(run: &Run, decision: &Decision) -> bool {
     let call = run.call(&decision.key).filter(|call| !call.gates.is_empty());
-    let input = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input);
+    let input = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input);
     decision.call.is_none() && call.is_none_or(input)
 }
 
@@ -152,35 +152,35 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
     let word = |now, later, key| Ok(ApproveWord { now, later, key });
     match args.approve_it.as_deref() {
         None => word(None, None, None),
-        Some("all") => word(alone.then_some(What::Approve), Some(Approve::All), None),
-        Some("deny") => word(alone.then(|| What::Deny { reason: String::new() }), Some(Approve::Deny), None),
+        Some("all") => word(alone.then_some(DecisionKind::Approve), Some(Approve::All), None),
+        Some("deny") => word(alone.then(|| DecisionKind::Deny { reason: String::new() }), Some(Approve::Deny), None),
         Some("ask") if !alone => word(None, Some(Approve::Ask), None),
         Some("ask") => Err(Problem::usage("`--approve ask` answers nothing; say --approve or --deny")),
         Some(_) if !alone => {
             Err(Problem::usage("`--approve` stands alone, or names who answers later ones: ask, all, deny"))
         }
-        Some("") => word(Some(What::Approve), None, None),
-        Some(key) if args.key.is_none() => word(Some(What::Approve), None, Some(key.to_owned())),
+        Some("") => word(Some(DecisionKind::Approve), None, None),
+        Some(key) if args.key.is_none() => word(Some(DecisionKind::Approve), None, Some(key.to_owned())),
         Some(_) => Err(Problem::usage("`--approve` takes ask, all or deny, or nothing")),
     }
 }
 
-fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Problem> {
+fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<DecisionKind, Problem> {
     Ok(if args.edit.is_some() {
         // The output is read where the call is known.
-        What::Edit { output: Value::Null, accept: args.accept }
+        DecisionKind::Edit { output: Value::Null, accept: args.accept }
     } else if args.accept {
-        What::Accept
+        DecisionKind::Accept
     } else if let Some(instruction) = &args.retry {
-        What::Retry {
+        DecisionKind::Retry {
             instruction: instruction.clone(),
             scope: args.scope.unwrap_or_default(),
             model: args.model.clone(),
         }
     } else if args.skip {
-        What::Skip
+        DecisionKind::Skip
     } else if let Some(reason) = &args.deny {
-        What::Deny { reason: reason.clone() }
+        DecisionKind::Deny { reason: reason.clone() }
     } else if let Some(json) = &args.give {
         let value = serde_json::from_str(json).map_err(|error| {
             let example = if run.kind == Kind::Instruct { "'\"your message\"'" } else { "'{\"field\": \"value\"}'" };
@@ -189,40 +189,42 @@ fn what(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<What, Pro
                 format!("--answer wants JSON ({error}), such as --answer {example}"),
             )
         })?;
-        What::Answer { value }
+        DecisionKind::Answer { value }
     } else if args.again {
-        What::Again { model: args.model.clone() }
+        DecisionKind::Again { model: args.model.clone() }
     } else if args.keep {
-        What::Keep
+        DecisionKind::Keep
     } else if let Some(what) = approve {
         what
     } else if let Some(budget) = begin::budget(args.budget) {
-        What::Budget { budget }
+        DecisionKind::Budget { budget }
     } else {
         return Err(Problem::usage("say what you decide: --accept, --retry, --skip, …"));
     })
 }
 
-fn decisions(run: &Run, args: &ReviewArgs, approve: Option<What>) -> Result<Vec<Decision>, Problem> {
-    let what = what(run, args, approve)?;
+fn decisions(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<Vec<Decision>, Problem> {
+    let kind = decision_kind(run, args, approve)?;
     if args.all {
-        let takes = |gate: &&Gate| takes(gate, &what) && args.step.as_deref().is_none_or(|step| is_of(run, gate, step));
-        return Ok(run.waiting().filter(takes).map(|gate| Decision::about(gate, what.clone())).collect());
+        let takes = |gate: &&Gate| takes(gate, &kind) && args.step.as_deref().is_none_or(|step| is_of(run, gate, step));
+        return Ok(run.waiting().filter(takes).map(|gate| Decision::about(gate, kind.clone())).collect());
     }
     let key = match &args.key {
         Some(key) => key.parse::<Key>()?,
-        None => match (without_key(run, args.call, &what)?, &what) {
+        None => match (without_key(run, args.call, &kind)?, &kind) {
             (Chosen::One(key), _) => key,
             (Chosen::Stale(keys), _) => {
-                return Ok(keys.into_iter().map(|key| Decision::new(key, what.clone())).collect());
+                return Ok(keys.into_iter().map(|key| Decision::new(key, kind.clone())).collect());
             }
         },
     };
-    let what = match what {
-        What::Edit { accept, .. } => What::Edit { output: edited(run, &key, args.edit.as_deref())?, accept },
+    let kind = match kind {
+        DecisionKind::Edit { accept, .. } => {
+            DecisionKind::Edit { output: edited(run, &key, args.edit.as_deref())?, accept }
+        }
         other => other,
     };
-    Ok(vec![Decision { call: args.call, attempt: args.attempt, ..Decision::new(key, what) }])
+    Ok(vec![Decision { call: args.call, attempt: args.attempt, ..Decision::new(key, kind) }])
 }
 
 enum Chosen {
@@ -232,16 +234,16 @@ enum Chosen {
 }
 
 /// The call that is meant when none is named.
-fn without_key(run: &Run, tool_call: Option<ToolCallId>, what: &What) -> Result<Chosen, Problem> {
-    if matches!(what, What::Answer { .. }) && run.kind == Kind::Instruct {
+fn without_key(run: &Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) -> Result<Chosen, Problem> {
+    if matches!(kind, DecisionKind::Answer { .. }) && run.kind == Kind::Instruct {
         // A message goes to the conversation, whether it waits for one or not.
         let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
         let none = || Problem::refused(ErrorCode::NotWaiting, "the conversation has not begun yet");
         return last.map(Chosen::One).ok_or_else(none);
     }
     let stale: Vec<Key> =
-        run.waiting().filter(|gate| gate.kind() == GateFor::Stale).map(|gate| gate.key.clone()).collect();
-    if matches!(what, What::Again { .. } | What::Keep) && !stale.is_empty() {
+        run.waiting().filter(|gate| gate.kind() == GateKind::Stale).map(|gate| gate.key.clone()).collect();
+    if matches!(kind, DecisionKind::Again { .. } | DecisionKind::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }
     // Several tool calls of one call leave no doubt about the call.
@@ -283,19 +285,19 @@ fn nothing_waits(run: &Run) -> String {
 }
 
 /// Whether a gate takes an answer that is given to all.
-fn takes(gate: &Gate, what: &What) -> bool {
+fn takes(gate: &Gate, kind: &DecisionKind) -> bool {
     let allows = |answer| gate.allows(answer);
-    match what {
-        What::Accept => gate.kind() == GateFor::Review && passes(gate),
-        What::Retry { .. } => allows(Answer::Retry),
-        What::Skip => allows(Answer::Skip),
-        What::Approve => allows(Answer::Approve),
-        What::Deny { .. } => allows(Answer::Deny),
-        What::Answer { .. } => allows(Answer::Answer),
-        What::Again { .. } => allows(Answer::Again),
-        What::Keep => allows(Answer::Keep),
-        What::Budget { .. } => allows(Answer::Budget),
-        What::Edit { .. } | What::Reopen => false,
+    match kind {
+        DecisionKind::Accept => gate.kind() == GateKind::Review && passes(gate),
+        DecisionKind::Retry { .. } => allows(Answer::Retry),
+        DecisionKind::Skip => allows(Answer::Skip),
+        DecisionKind::Approve => allows(Answer::Approve),
+        DecisionKind::Deny { .. } => allows(Answer::Deny),
+        DecisionKind::Answer { .. } => allows(Answer::Answer),
+        DecisionKind::Again { .. } => allows(Answer::Again),
+        DecisionKind::Keep => allows(Answer::Keep),
+        DecisionKind::Budget { .. } => allows(Answer::Budget),
+        DecisionKind::Edit { .. } | DecisionKind::Reopen => false,
     }
 }
 
@@ -342,7 +344,7 @@ mod tests {
         let read = read_decisions("{\"key\":\"a[1]\",\"decide\":\"accept\"}\n\n{\"key\":\"b\",\"decide\":\"skip\"}\n")
             .unwrap();
         assert_eq!(read.len(), 2);
-        assert_eq!(read[0].what, What::Accept);
+        assert_eq!(read[0].kind, DecisionKind::Accept);
         let wrong = read_decisions("{\"key\":\"a[\",\"decide\":\"accept\"}").unwrap_err();
         assert_eq!(wrong.code, ErrorCode::InvalidInput);
     }
@@ -356,7 +358,7 @@ mod tests {
             let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
         }
-        let what = What::Answer { value: Value::from("x") };
+        let what = DecisionKind::Answer { value: Value::from("x") };
         let named = |call: &str| without_key(&run, Some(call.parse().unwrap()), &what);
         assert!(matches!(named("2.1"), Ok(Chosen::One(key)) if key == Key::plain("write")));
         assert!(matches!(named("0.0"), Ok(Chosen::One(key)) if key == Key::plain("read")));

@@ -7,7 +7,7 @@ use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, out};
-use crate::core::decide::{Decision, Refusal, What};
+use crate::core::decide::{Decision, DecisionKind, Refusal};
 use crate::core::key::Key;
 use crate::core::run::Status;
 
@@ -68,7 +68,7 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let key: Key = key.parse()?;
     let run = engine.find(name)?;
-    engine.decide(run, Decision::new(key.clone(), What::Reopen)).await?;
+    engine.decide(run, Decision::new(key.clone(), DecisionKind::Reopen)).await?;
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);
     let told = |keys: &[&Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::event::{Measured, Scope, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateBody, GateFor, OpenGates};
+use super::gate::{Gate, GateBody, GateKind, OpenGates};
 use super::key::Key;
 use super::step::OnCrash;
 use super::step_name::StepName;
@@ -420,14 +420,14 @@ impl Call {
     /// How a call stands while this gate is what it waits at.
     fn status_of(&self, gate: &Gate) -> CallStatus {
         match gate.kind() {
-            GateFor::Review => CallStatus::Review,
-            GateFor::Approval => CallStatus::Approval,
+            GateKind::Review => CallStatus::Review,
+            GateKind::Approval => CallStatus::Approval,
             // A conversation asks for the next message after a turn that stands.
-            GateFor::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
-            GateFor::Input => CallStatus::Input,
-            GateFor::InDoubt => CallStatus::InDoubt,
-            GateFor::Stale => CallStatus::Stale,
-            GateFor::Budget | GateFor::Secret => self.status_of_attempt(),
+            GateKind::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
+            GateKind::Input => CallStatus::Input,
+            GateKind::InDoubt => CallStatus::InDoubt,
+            GateKind::Stale => CallStatus::Stale,
+            GateKind::Budget | GateKind::Secret => self.status_of_attempt(),
         }
     }
 

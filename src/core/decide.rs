@@ -13,7 +13,7 @@ use super::call::{Call, CallStatus};
 use super::code::ErrorCode;
 use super::event::{Event, Scope};
 use super::failure::{Failure, FailureClass};
-use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, ReviewBody};
+use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, ReviewBody};
 use super::given::{acceptable, given, takes};
 use super::key::Key;
 use super::run::{NEWER, Run, Status};
@@ -44,28 +44,28 @@ pub struct Decision {
     pub seq: Option<u64>,
     /// What is decided.
     #[serde(flatten)]
-    pub what: What,
+    pub kind: DecisionKind,
 }
 
 impl Decision {
     /// About a call, whatever waits there now.
     #[must_use]
-    pub fn new(key: Key, what: What) -> Self {
-        Self { key, call: None, attempt: None, version: None, seq: None, what }
+    pub fn new(key: Key, kind: DecisionKind) -> Self {
+        Self { key, call: None, attempt: None, version: None, seq: None, kind }
     }
 
     /// About a gate as it was seen.
     #[must_use]
-    pub fn about(gate: &Gate, what: What) -> Self {
+    pub fn about(gate: &Gate, kind: DecisionKind) -> Self {
         let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-        Self { call: gate.call, attempt, version, ..Self::new(gate.key.clone(), what) }
+        Self { call: gate.call, attempt, version, ..Self::new(gate.key.clone(), kind) }
     }
 }
 
 /// What is decided about a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decide", rename_all = "snake_case")]
-pub enum What {
+pub enum DecisionKind {
     /// Take it.
     Accept,
     /// Record a version of one's own; with `accept`, take it.
@@ -120,7 +120,7 @@ pub enum What {
     Reopen,
 }
 
-impl What {
+impl DecisionKind {
     fn answer(&self) -> Option<Answer> {
         Some(match self {
             Self::Accept => Answer::Accept,
@@ -202,17 +202,17 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             format!("there is no call `{key}` in this run; {}", what_waits(run)),
         );
     };
-    match &decision.what {
-        What::Reopen => return reopen(call, by),
-        What::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
+    match &decision.kind {
+        DecisionKind::Reopen => return reopen(call, by),
+        DecisionKind::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
             let chosen = chosen(run, key, model.as_deref(), Scope::This, by)?;
             return Ok(chosen.into_iter().chain(again(call, by)?).collect());
         }
         _ => {}
     }
     let gate = gate_of(run, call, decision.call)?;
-    seen(call, gate, decision)?;
-    let answer = decision.what.answer();
+    check_current(call, gate, decision)?;
+    let answer = decision.kind.answer();
     let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
     if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
         return Err(not_allowed(gate, decision));
@@ -220,37 +220,37 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     let by = by.clone();
     let key = key.clone();
     let (tool_call, attempt, version) = (gate.call, gate.attempt, gate.version);
-    Ok(match &decision.what {
-        What::Accept => {
+    Ok(match &decision.kind {
+        DecisionKind::Accept => {
             if let Err(problem) = acceptable(call, gate) {
                 let why = format!("the output of `{key}` {problem}; answer it again");
                 return Refusal::because(ErrorCode::InvalidInput, why);
             }
             vec![Event::CallAccepted { key, attempt, version, by, overridden: gate.failed_checks().to_vec() }]
         }
-        What::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
-        What::Retry { instruction, scope, model } => {
+        DecisionKind::Edit { output, accept } => edit(call, gate, output, *accept, by)?,
+        DecisionKind::Retry { instruction, scope, model } => {
             let instruction = instruction.trim().to_owned();
             let chosen = chosen(run, &key, model.as_deref(), *scope, &by)?;
             let rejected = Event::AttemptRejected { key, attempt, instruction, scope: *scope, by };
             chosen.into_iter().chain([rejected]).collect()
         }
-        What::Skip => {
+        DecisionKind::Skip => {
             let because = format!("left out by {by}");
             vec![Event::CallSkipped { call: tool_call, key, step: call.step.clone(), because, by }]
         }
-        What::Approve => {
+        DecisionKind::Approve => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             vec![Event::CallApproved { call: tool_call, key, fingerprint: approval.bytes.clone(), by }]
         }
-        What::Deny { reason } => {
+        DecisionKind::Deny { reason } => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
             let error = Failure::new(FailureClass::Denied, reason);
             let fingerprint = approval.fingerprint.clone();
             vec![Event::CallFailed { call: tool_call, key, step: call.step.clone(), fingerprint, error, by }]
         }
-        What::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {
+        DecisionKind::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {
             let Some(text) = value.as_str() else {
                 return Refusal::because(
                     ErrorCode::InvalidInput,
@@ -259,20 +259,20 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             };
             message(run, text, &by)?
         }
-        What::Answer { value } => answer_gate(call, gate, value, by)?,
-        What::Again { model } => {
+        DecisionKind::Answer { value } => answer_gate(call, gate, value, by)?,
+        DecisionKind::Again { model } => {
             let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
             chosen.into_iter().chain([Event::CallRequested { call: tool_call, key, by }]).collect()
         }
-        What::Keep => {
+        DecisionKind::Keep => {
             let Some(stale) = &call.stale else { return Err(not_waiting(run, call)) };
             vec![Event::CallKept { key, fingerprint: stale.fingerprint.clone(), by }]
         }
-        What::Budget { budget } => {
+        DecisionKind::Budget { budget } => {
             let GateBody::Budget(asked) = &gate.body else { return Err(not_allowed(gate, decision)) };
             vec![Event::BudgetRaised { budget: raised(asked, *budget), by }]
         }
-        What::Reopen => Vec::new(),
+        DecisionKind::Reopen => Vec::new(),
     })
 }
 
@@ -396,10 +396,10 @@ pub fn gate_of<'a>(run: &Run, call: &'a Call, tool_call: Option<ToolCallId>) -> 
 
 /// Whether an answer to a gate of a conversation is the person's next message.
 fn is_message(gate: &Gate) -> bool {
-    gate.call.is_none() && gate.kind() == GateFor::Input
+    gate.call.is_none() && gate.kind() == GateKind::Input
 }
 
-fn seen(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
+fn check_current(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
     {
@@ -463,11 +463,11 @@ fn answer_gate(asked: &Call, gate: &Gate, value: &Value, by: Actor) -> Result<Ve
     let refused = |problem: String| Refusal::new(ErrorCode::InvalidInput, problem);
     let value = match gate.kind() {
         // The value itself goes to the process that drives the run, never to the journal.
-        GateFor::Secret => return Ok(vec![Event::CallRequested { call, key, by }]),
+        GateKind::Secret => return Ok(vec![Event::CallRequested { call, key, by }]),
         // A form that was taken up again.
-        GateFor::Review => return edit(asked, gate, value, true, by),
+        GateKind::Review => return edit(asked, gate, value, true, by),
         // The output that the work had.
-        GateFor::InDoubt => {
+        GateKind::InDoubt => {
             given(asked, gate, value).map_err(|problem| refused(format!("the answer to `{key}` {problem}")))?
         }
         _ => match gate.fields() {
@@ -533,9 +533,9 @@ fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
         "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
         gate.key,
         article(gate.kind()),
-        decision.what.name()
+        decision.kind.name()
     );
-    if gate.kind() == GateFor::Review && matches!(decision.what, What::Accept) {
+    if gate.kind() == GateKind::Review && matches!(decision.kind, DecisionKind::Accept) {
         let problem =
             gate.review().and_then(|review| review.problem.as_deref()).unwrap_or("it does not fit its schema");
         text = format!("`{}` cannot be accepted as it is: {problem}; edit it, or have it tried again", gate.key);
@@ -543,15 +543,15 @@ fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
     Refusal::new(ErrorCode::NotAllowed, text)
 }
 
-fn article(kind: GateFor) -> &'static str {
+fn article(kind: GateKind) -> &'static str {
     match kind {
-        GateFor::Review => "a review",
-        GateFor::Approval => "an approval",
-        GateFor::Input => "an answer",
-        GateFor::InDoubt => "someone to say what happened",
-        GateFor::Stale => "a choice: run again or keep",
-        GateFor::Budget => "a higher budget",
-        GateFor::Secret => "a secret",
+        GateKind::Review => "a review",
+        GateKind::Approval => "an approval",
+        GateKind::Input => "an answer",
+        GateKind::InDoubt => "someone to say what happened",
+        GateKind::Stale => "a choice: run again or keep",
+        GateKind::Budget => "a higher budget",
+        GateKind::Secret => "a secret",
     }
 }
 

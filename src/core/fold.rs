@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
 use super::document::{Document, DocumentVersion, Said};
 use super::event::{Event, Lesson, Scope};
-use super::gate::GateFor;
+use super::gate::GateKind;
 use super::key::Key;
 use super::model::Role;
 use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
@@ -118,7 +118,7 @@ impl Run {
                 self.budget = Some(*budget);
                 let mut closed = 0;
                 for call in self.calls.values_mut() {
-                    closed += call.gates.close_kind(GateFor::Budget);
+                    closed += call.gates.close_kind(GateKind::Budget);
                 }
                 self.open_gates -= closed;
                 self.goes_on();
@@ -160,7 +160,7 @@ impl Run {
     fn close_inputs(&mut self) {
         let mut closed = 0;
         for call in self.calls.values_mut() {
-            if call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input) && call.gates.close(None) {
+            if call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input) && call.gates.close(None) {
                 closed += 1;
                 if call.status == CallStatus::Input {
                     call.status = CallStatus::Pending;

@@ -21,7 +21,7 @@ use super::tool_call::ToolCallId;
 /// What a gate waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum GateFor {
+pub enum GateKind {
     /// The judgement of an attempt's output.
     Review,
     /// The leave to act outside.
@@ -38,7 +38,7 @@ pub enum GateFor {
     Secret,
 }
 
-impl GateFor {
+impl GateKind {
     /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -54,7 +54,7 @@ impl GateFor {
     }
 }
 
-impl fmt::Display for GateFor {
+impl fmt::Display for GateKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -149,7 +149,7 @@ impl Gate {
 
     /// What it waits for.
     #[must_use]
-    pub fn kind(&self) -> GateFor {
+    pub fn kind(&self) -> GateKind {
         self.body.kind()
     }
 
@@ -206,7 +206,7 @@ struct Stored {
     #[serde(default)]
     call: Option<ToolCallId>,
     #[serde(rename = "for")]
-    kind: GateFor,
+    kind: GateKind,
     attempt: u32,
     version: u32,
     #[serde(default)]
@@ -233,7 +233,7 @@ impl Serialize for Gate {
             #[serde(skip_serializing_if = "Option::is_none")]
             call: Option<ToolCallId>,
             #[serde(rename = "for")]
-            kind: GateFor,
+            kind: GateKind,
             attempt: u32,
             version: u32,
             #[serde(skip_serializing_if = "GateBody::is_empty")]

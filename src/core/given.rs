@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::call::Call;
-use super::gate::{Answer, Gate, GateFor};
+use super::gate::{Answer, Gate, GateKind};
 use super::work::Work;
 use super::{form, schema};
 
@@ -32,7 +32,7 @@ fn fits(wanted: Option<&Value>, value: &Value) -> Result<Value, String> {
 /// Whether a gate takes an answer.
 pub(super) fn takes(call: &Call, gate: &Gate, answer: Answer) -> bool {
     // Version 0.1.0 did not say that a form which was taken up again takes an answer.
-    let form = || gate.kind() == GateFor::Review && form_of(call, gate).is_some();
+    let form = || gate.kind() == GateKind::Review && form_of(call, gate).is_some();
     gate.allows(answer) || (answer == Answer::Answer && form())
 }
 

@@ -15,7 +15,7 @@ use super::document::{Document, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateFor};
+use super::gate::{Gate, GateKind};
 use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
@@ -443,7 +443,7 @@ impl Run {
     #[must_use]
     pub fn only_asks(&self) -> bool {
         let runs = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        let asks = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateFor::Input);
+        let asks = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input);
         self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
     }
 

@@ -2,9 +2,9 @@
 
 use tokio::sync::oneshot;
 
-use crate::core::decide::{self, Decision, Refusal, What};
+use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, Measured};
-use crate::core::gate::{Answer, Gate, GateBody, GateFor, InputBody};
+use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::engine::failpoint::failpoint;
@@ -18,8 +18,8 @@ impl RunLoop {
                 let who = self.engine.shared.ports.who.clone();
                 let call = self.run.call(&decision.key);
                 if let Some(gate) = call.and_then(|call| decide::gate_of(&self.run, call, decision.call).ok()).cloned()
-                    && gate.kind() == GateFor::Secret
-                    && let What::Answer { value } = &decision.what
+                    && gate.kind() == GateKind::Secret
+                    && let DecisionKind::Answer { value } = &decision.kind
                     && let Err(error) = self.engine.keep_secret(self.run.id, &gate, value)
                 {
                     let _ = reply.send(Err(error));

@@ -40,10 +40,10 @@ pub use self::lease::{is_driven, private_folder};
 pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{self, Decision, Refusal, What};
+use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, PauseReason, Scope};
 use crate::core::form::WrittenForm;
-use crate::core::gate::{Gate, GateBody, GateFor, SecretBody};
+use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -105,7 +105,7 @@ struct Shared {
 }
 
 /// What answers a gate in the place of a person; `None`: a person has to.
-pub type DecisionPolicy = Arc<dyn Fn(&Run, &Gate) -> Option<What> + Send + Sync>;
+pub type DecisionPolicy = Arc<dyn Fn(&Run, &Gate) -> Option<DecisionKind> + Send + Sync>;
 
 /// Makes events of a run as it stands.
 type Make = Box<dyn Fn(&Run) -> Result<Vec<Event>, Refusal> + Send>;
@@ -321,7 +321,7 @@ impl Engine {
     /// # Errors
     /// When it may not be made, it names a model that is not known, or the store cannot be used.
     pub async fn decide(&self, run: RunId, decision: Decision) -> Result<(), EngineError> {
-        if let Some(model) = decision.what.model() {
+        if let Some(model) = decision.kind.model() {
             self.knows_model(model)?;
         }
         if let Some(drive) = self.drive_of(run) {
@@ -339,8 +339,9 @@ impl Engine {
 
     /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond [`Scope::This`] also those
     /// of the calls of its step for which none was chosen. `key` may be a step's of which no call has begun; in a
-    /// conversation the choice is for all that follows. Nothing is performed by this: [`What::Retry`] and
-    /// [`What::Again`] take a model along for that. The choice is no part of a fingerprint: what stands goes on standing.
+    /// conversation the choice is for all that follows. Nothing is performed by this: [`DecisionKind::Retry`] and
+    /// [`DecisionKind::Again`] take a model along for that. The choice is no part of a fingerprint: what stands goes on
+    /// standing.
     ///
     /// # Errors
     /// When the model is not known, the call asks no model, or the store cannot be used.
@@ -505,12 +506,12 @@ impl Engine {
 
     /// The value of a typed secret goes to this process's keeping, never to the journal.
     fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
-        let What::Answer { value } = &decision.what else { return Ok(()) };
+        let DecisionKind::Answer { value } = &decision.kind else { return Ok(()) };
         let folded = self.fold(run)?;
         let call = folded.call(&decision.key);
         let gate = call.and_then(|call| decide::gate_of(&folded, call, decision.call).ok()).cloned();
         self.remember(folded);
-        let Some(gate) = gate.filter(|gate| gate.kind() == GateFor::Secret) else { return Ok(()) };
+        let Some(gate) = gate.filter(|gate| gate.kind() == GateKind::Secret) else { return Ok(()) };
         if is_driven(&self.shared.ports.state, run) {
             let text = "another process drives the run: the secret must be typed there";
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, text).into());

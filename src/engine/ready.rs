@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, CallStatus};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, SecretBody};
+use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, SecretBody};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
@@ -104,7 +104,7 @@ pub fn ready(
         return Step::Start(Usage::default());
     }
     if let Some(name) = missing() {
-        let asked = gate.is_some_and(|gate| gate.kind() == GateFor::Secret);
+        let asked = gate.is_some_and(|gate| gate.kind() == GateKind::Secret);
         return if asked { Step::Wait } else { Step::Ask(Box::new(secret(want, &name))) };
     }
     if matches!(*want.work, Work::Ask { .. }) {
@@ -119,7 +119,7 @@ pub fn ready(
     reserved += estimate;
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
-        let asked = run.waiting().any(|gate| gate.kind() == GateFor::Budget);
+        let asked = run.waiting().any(|gate| gate.kind() == GateKind::Budget);
         return if asked { Step::Wait } else { Step::Ask(Box::new(budget(run, want, limits.budget, estimate))) };
     }
     Step::Start(estimate)

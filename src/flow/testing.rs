@@ -7,10 +7,10 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use crate::core::call::CallStatus;
-use crate::core::decide::{Decision, What, decide};
+use crate::core::decide::{Decision, DecisionKind, decide};
 use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::failure::Failure;
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
@@ -196,8 +196,8 @@ impl Sim {
         vec![started, ended]
     }
 
-    pub fn decide(&mut self, key: &str, what: What) {
-        let decision = Decision::new(key.parse().unwrap(), what);
+    pub fn decide(&mut self, key: &str, kind: DecisionKind) {
+        let decision = Decision::new(key.parse().unwrap(), kind);
         let events = decide(&self.run, &decision, &"ana@here".into()).unwrap();
         for event in &events {
             self.apply(event.clone());
@@ -206,12 +206,12 @@ impl Sim {
     }
 
     pub fn accept_all(&mut self) {
-        while let Some(key) = self.waiting(GateFor::Review).first().cloned() {
-            self.decide(&key, What::Accept);
+        while let Some(key) = self.waiting(GateKind::Review).first().cloned() {
+            self.decide(&key, DecisionKind::Accept);
         }
     }
 
-    pub fn waiting(&self, kind: GateFor) -> Vec<String> {
+    pub fn waiting(&self, kind: GateKind) -> Vec<String> {
         self.run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect()
     }
 

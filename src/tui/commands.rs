@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::keys::Chord;
 use super::situation::{Layer, Screen, Selected, Situation};
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 
 /// Names a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +139,7 @@ fn on_run(s: &Situation) -> bool {
     matches!(s.screen, Screen::Run | Screen::Inbox) && s.layer == Layer::None
 }
 
-fn gate(s: &Situation, kind: GateFor) -> bool {
+fn gate(s: &Situation, kind: GateKind) -> bool {
     on_run(s) && s.selected == Selected::Gate(kind)
 }
 
@@ -195,36 +195,36 @@ macro_rules! command {
 /// Every command.
 pub static TABLE: &[Command] = &[
     // What waits is answered first.
-    command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateFor::Review) && s.acceptable),
-    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateFor::Approval)),
-    command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], |s| gate(s, GateFor::Approval)),
-    command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateFor::Input) || gate(s, GateFor::Secret)),
-    command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateFor::InDoubt)),
-    command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateFor::Budget)),
+    command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateKind::Review) && s.acceptable),
+    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateKind::Approval)),
+    command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], |s| gate(s, GateKind::Approval)),
+    command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateKind::Input) || gate(s, GateKind::Secret)),
+    command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateKind::InDoubt)),
+    command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateKind::Budget)),
     command!(Again, "Run it again", "again", [c('g')], |s| {
-        gate(s, GateFor::InDoubt) || gate(s, GateFor::Stale) || on_run(s) && ended(s)
+        gate(s, GateKind::InDoubt) || gate(s, GateKind::Stale) || on_run(s) && ended(s)
     }),
     command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
         on(s, Screen::Run) && s.selected == Selected::Keyless
     }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
-        gate(s, GateFor::Stale)
+        gate(s, GateKind::Stale)
     }),
     command!(Focus, "Read what waits", "read", [TAB, ENTER], |s| on_run(s) && s.selected == Selected::Unread),
     command!(Edit, "Edit what is shown", "edit", [c('e')], |s| {
-        gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Result && s.output
+        gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
-        gate(s, GateFor::Review) || on_run(s) && s.selected == Selected::Running
+        gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Running
     }),
     command!(AcceptMarked, "Accept the marked", "accept marked", [c('A')], |s| on(s, Screen::Run) && s.marked),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
-    command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateFor::Review) || gate(s, GateFor::InDoubt)),
+    command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateKind::Review) || gate(s, GateKind::InDoubt)),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| {
         let takes = match s.selected {
-            Selected::Gate(kind) => matches!(kind, GateFor::Review | GateFor::InDoubt | GateFor::Stale),
+            Selected::Gate(kind) => matches!(kind, GateKind::Review | GateKind::InDoubt | GateKind::Stale),
             selected => matches!(selected, Selected::Running | Selected::Pending | Selected::None),
         };
         on(s, Screen::Run) && s.asks && takes
@@ -246,7 +246,7 @@ pub static TABLE: &[Command] = &[
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
-        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateFor::Approval) | Selected::Unread)
+        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
     }),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
@@ -257,7 +257,7 @@ pub static TABLE: &[Command] = &[
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
     command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
-        on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateFor::Review)
+        on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateKind::Review)
     }),
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
@@ -271,7 +271,7 @@ pub static TABLE: &[Command] = &[
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
-            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateFor::Input | GateFor::Secret))
+            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateKind::Input | GateKind::Secret))
     }),
     // Editing.
     command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
@@ -344,7 +344,7 @@ pub static TABLE: &[Command] = &[
         "Have it written with what is known",
         "write it anyway",
         [Chord::alt(KeyCode::Char('w'))],
-        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateFor::Input) }
+        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) }
     ),
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
         matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
@@ -451,7 +451,7 @@ mod tests {
 
     /// Every situation that there can be, and some that there cannot.
     fn all() -> Vec<Situation> {
-        use GateFor::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
+        use GateKind::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
         let screens =
             [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
         let layers = [
@@ -543,7 +543,7 @@ mod tests {
     fn an_approval_is_never_given_by_a_key_that_accepts() {
         let situation = Situation {
             screen: Screen::Run,
-            selected: Selected::Gate(GateFor::Approval),
+            selected: Selected::Gate(GateKind::Approval),
             acceptable: true,
             ..Situation::default()
         };
@@ -556,7 +556,7 @@ mod tests {
     fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
         let situation = Situation {
             screen: Screen::Run,
-            selected: Selected::Gate(GateFor::Review),
+            selected: Selected::Gate(GateKind::Review),
             acceptable: true,
             others: true,
             output: true,

@@ -4,7 +4,7 @@
 //! reports the one that it painted. So no content can be shown under another's title, and a key that acts on content
 //! acts on what the last frame showed, or on nothing. What two texts may differ in belongs in here.
 
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -78,7 +78,7 @@ pub struct SeenGate {
     /// The tool call of its attempt.
     pub call: Option<ToolCallId>,
     /// What it waits for.
-    pub kind: GateFor,
+    pub kind: GateKind,
     /// The attempt.
     pub attempt: u32,
     /// The version.

@@ -1,6 +1,6 @@
 //! The situation that a key meets: a small, pure snapshot of what is on screen. Conditions of commands read only this.
 
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 
 /// A screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,7 +67,7 @@ pub enum Selected {
     /// Under way.
     Running,
     /// Waits for the person, and what it waits with is on screen.
-    Gate(GateFor),
+    Gate(GateKind),
     /// Waits for the person, but there is no room for it on screen before they go to it.
     Unread,
     /// Stands.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use stepwell::core::actor::Actor;
 use stepwell::core::call::AttemptStatus;
-use stepwell::core::decide::{Decision, What};
+use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, Recorded};
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::ports::{HistoryQuery, Journal as _};
 use stepwell::core::run::Run;
@@ -76,7 +76,7 @@ fn nothing_runs_after_a_recovery(run: RunId, journal: &[Recorded]) {
         }
         let settles = |event: &Event| match event {
             Event::AttemptCancelled { by, .. } => *by == Actor::Crash,
-            Event::GateOpened(gate) => gate.kind() == GateFor::InDoubt,
+            Event::GateOpened(gate) => gate.kind() == GateKind::InDoubt,
             _ => false,
         };
         let settled = journal[at + 1..].iter().take_while(|next| settles(&next.event)).count();
@@ -108,21 +108,22 @@ fn what_was_decided_is_there(place: &Place, kept: &[Kept]) {
         let same = |key: &stepwell::core::key::Key, number: u32| {
             *key == decision.key && decision.attempt.is_none_or(|attempt| attempt == number)
         };
-        let found = kept.journal.iter().any(|recorded| match (&decision.what, &recorded.event) {
-            (What::Accept, Event::CallAccepted { key, attempt, by, .. }) => {
+        let found = kept.journal.iter().any(|recorded| match (&decision.kind, &recorded.event) {
+            (DecisionKind::Accept, Event::CallAccepted { key, attempt, by, .. }) => {
                 by.as_str() == "ana@here" && same(key, *attempt)
             }
-            (What::Edit { output: edited, .. }, Event::VersionEdited { key, attempt, output, .. }) => {
+            (DecisionKind::Edit { output: edited, .. }, Event::VersionEdited { key, attempt, output, .. }) => {
                 same(key, *attempt) && **output == *edited
             }
-            (What::Retry { instruction, .. }, Event::AttemptRejected { key, attempt, instruction: kept, .. }) => {
-                same(key, *attempt) && kept == instruction
-            }
-            (What::Answer { value: given }, Event::CallAnswered { key, attempt, value, .. }) => {
+            (
+                DecisionKind::Retry { instruction, .. },
+                Event::AttemptRejected { key, attempt, instruction: kept, .. },
+            ) => same(key, *attempt) && kept == instruction,
+            (DecisionKind::Answer { value: given }, Event::CallAnswered { key, attempt, value, .. }) => {
                 same(key, *attempt) && **value == *given
             }
-            (What::Approve, Event::CallApproved { key, .. })
-            | (What::Again { model: None }, Event::CallRequested { key, .. }) => *key == decision.key,
+            (DecisionKind::Approve, Event::CallApproved { key, .. })
+            | (DecisionKind::Again { model: None }, Event::CallRequested { key, .. }) => *key == decision.key,
             _ => false,
         });
         assert!(found, "the person was told that this is saved: {decision:?}");

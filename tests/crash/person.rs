@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use stepwell::core::decide::{Decision, What};
+use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::Scope;
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::{Gate, GateFor};
+use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
 use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
@@ -148,26 +148,26 @@ async fn answer(place: &Place, house: &House, state: &Run) {
     }
 }
 
-fn decide(place: &Place, state: &Run, gate: &Gate) -> What {
+fn decide(place: &Place, state: &Run, gate: &Gate) -> DecisionKind {
     let key = gate.key.to_string();
     let call = state.call(&gate.key).unwrap();
     let shown = call.output().map_or(Value::Null, |(_, _, output)| (**output).clone());
     match gate.kind() {
-        GateFor::Review => match (key.as_str(), gate.version) {
-            ("plan", _) => What::Edit { output: json!(PLAN), accept: true },
-            ("write[2]", 1) => What::Edit { output: json!(STANZA), accept: false },
+        GateKind::Review => match (key.as_str(), gate.version) {
+            ("plan", _) => DecisionKind::Edit { output: json!(PLAN), accept: true },
+            ("write[2]", 1) => DecisionKind::Edit { output: json!(STANZA), accept: false },
             ("write[1]", _) if !shown.to_string().contains("rhymed") => {
-                What::Retry { instruction: RHYME.to_owned(), scope: Scope::This, model: None }
+                DecisionKind::Retry { instruction: RHYME.to_owned(), scope: Scope::This, model: None }
             }
-            _ => What::Accept,
+            _ => DecisionKind::Accept,
         },
-        GateFor::Approval => What::Approve,
-        GateFor::Input => What::Answer { value: json!({ "name": "Ana" }) },
+        GateKind::Approval => DecisionKind::Approve,
+        GateKind::Input => DecisionKind::Answer { value: json!({ "name": "Ana" }) },
         // Only a look at the world tells whether it happened.
-        GateFor::InDoubt if lines(&place.file("effects")).contains(&format!("{} {key}", state.id)) => {
-            What::Answer { value: json!(key) }
+        GateKind::InDoubt if lines(&place.file("effects")).contains(&format!("{} {key}", state.id)) => {
+            DecisionKind::Answer { value: json!(key) }
         }
-        GateFor::InDoubt => What::Again { model: None },
+        GateKind::InDoubt => DecisionKind::Again { model: None },
         other => panic!("nobody should be asked for {other} of {key}"),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stepwell::core::actor::Actor;
 use stepwell::core::call::CallStatus;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, Scope};
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::pinned::Pinned;
 use stepwell::core::run::Run;
@@ -78,7 +78,10 @@ async fn a_deadline_of_a_child_s_step_answers_nothing_of_its_parent() {
     let house = House::new(shout);
     let run = start(&house, &family);
     let state = until_late(&house, run, "k.draft").await;
-    assert_eq!((status(&state, "draft"), waiting(&state, GateFor::Review)), (CallStatus::Review, vec!["draft".into()]));
+    assert_eq!(
+        (status(&state, "draft"), waiting(&state, GateKind::Review)),
+        (CallStatus::Review, vec!["draft".into()])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +94,7 @@ async fn a_deadline_of_a_parent_s_step_answers_nothing_of_its_child_not_even_bef
     let run = start(&house, &family);
     let state = until_late(&house, run, "act").await;
     assert_eq!((status(&state, "act"), status(&state, "k.act")), (CallStatus::Skipped, CallStatus::Approval));
-    assert_eq!(waiting(&state, GateFor::Approval), ["k.act"]);
+    assert_eq!(waiting(&state, GateKind::Approval), ["k.act"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +106,7 @@ async fn a_deadline_of_a_child_s_command_skips_its_approval_and_not_its_parent_s
     let run = start(&house, &family);
     let state = until_late(&house, run, "k.act").await;
     assert_eq!(
-        (status(&state, "k.act"), waiting(&state, GateFor::Approval)),
+        (status(&state, "k.act"), waiting(&state, GateKind::Approval)),
         (CallStatus::Skipped, vec!["act".into()])
     );
 }
@@ -137,21 +140,21 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
     let house = House::new(shout);
     let run = start(&house, &family);
     house.drive(run).await;
-    let retry = |instruction: &str, model: &str| What::Retry {
+    let retry = |instruction: &str, model: &str| DecisionKind::Retry {
         instruction: instruction.into(),
         scope: Scope::Remaining,
         model: Some(model.into()),
     };
     house.decide(run, "draft[0]", retry("in verse", "big/model")).await;
-    house.decide(run, "draft[0]", What::Accept).await;
-    house.decide(run, "j.first", What::Accept).await;
+    house.decide(run, "draft[0]", DecisionKind::Accept).await;
+    house.decide(run, "j.first", DecisionKind::Accept).await;
     let state = house.decide(run, "j.draft", retry("in prose", "small/model")).await;
     // The rest of the parent's own list hears what was said of it, its children do not.
     let in_verse = "mine\n\nHeed these standing instructions:\n- in verse\n".to_owned();
     assert_eq!(asked(&state, "draft[1]"), (in_verse, vec!["big/model".to_owned()]));
     assert_eq!(asked(&state, "j.draft").1, ["small/model"]);
     // What was said in one use of the child holds for the other use of it.
-    let state = house.decide(run, "k.first", What::Accept).await;
+    let state = house.decide(run, "k.first", DecisionKind::Accept).await;
     let in_prose = "after BEGIN\n\nHeed these standing instructions:\n- in prose\n".to_owned();
     assert_eq!(asked(&state, "k.draft"), (in_prose, vec!["small/model".to_owned()]));
 }
@@ -165,8 +168,8 @@ async fn a_model_chosen_for_a_child_s_step_that_has_not_begun_is_not_its_parent_
     let run = start(&house, &family(&own, &[("kid", steps())], &json!({})));
     house.drive(run).await;
     house.engine.choose_model(run, &"k.draft".parse().unwrap(), "big/model", Scope::Remaining).await.unwrap();
-    house.decide(run, "a", What::Accept).await;
-    let state = house.decide(run, "k.a", What::Accept).await;
+    house.decide(run, "a", DecisionKind::Accept).await;
+    let state = house.decide(run, "k.a", DecisionKind::Accept).await;
     assert_eq!((asked(&state, "draft").1, asked(&state, "k.draft").1), (vec![], vec!["big/model".to_owned()]));
 }
 
@@ -178,7 +181,7 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
     let house = House::new(shout);
     let run = start(&house, &family);
     house.drive(run).await;
-    let always = |text: &str| What::Retry { instruction: text.into(), scope: Scope::Always, model: None };
+    let always = |text: &str| DecisionKind::Retry { instruction: text.into(), scope: Scope::Always, model: None };
     house.decide(run, "k.draft", always("in prose")).await;
     house.decide(run, "draft", always("in verse")).await;
     let learned = |task: &str| -> Vec<(String, String)> {
@@ -211,15 +214,16 @@ async fn a_child_that_a_script_starts_under_a_name_of_its_own_is_still_a_child()
     let run = start(&house, &family(&own, &[("kid", kid)], &more));
     let state = house.drive(run).await;
     // They run side by side.
-    let mut open = waiting(&state, GateFor::Review);
+    let mut open = waiting(&state, GateKind::Review);
     open.sort();
     assert_eq!(open, ["draft[0]", "kid[0].draft", "mine.draft"]);
-    let always = What::Retry { instruction: "in prose".into(), scope: Scope::Always, model: Some("big/model".into()) };
+    let always =
+        DecisionKind::Retry { instruction: "in prose".into(), scope: Scope::Always, model: Some("big/model".into()) };
     house.decide(run, "mine.draft", always).await;
     assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
     assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
     // The other use of the child heeds it when it is made again, the script's own step does not.
-    let again = || What::Retry { instruction: String::new(), scope: Scope::This, model: None };
+    let again = || DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
     house.decide(run, "draft[0]", again()).await;
     let state = house.decide(run, "kid[0].draft", again()).await;
     assert_eq!((asked(&state, "draft[0]").1, asked(&state, "kid[0].draft").1), (vec![], vec!["big/model".to_owned()]));
@@ -232,11 +236,11 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
     let house = House::new(shout);
     let run = start(&house, &family);
     house.drive(run).await;
-    house.decide(run, "k.draft", What::Accept).await;
+    house.decide(run, "k.draft", DecisionKind::Accept).await;
     let forked = house.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
     house.drive(forked).await;
-    house.engine.decide(forked, decision("k.draft", What::Reopen)).await.unwrap();
-    let always = What::Retry { instruction: "in prose".into(), scope: Scope::Always, model: None };
+    house.engine.decide(forked, decision("k.draft", DecisionKind::Reopen)).await.unwrap();
+    let always = DecisionKind::Retry { instruction: "in prose".into(), scope: Scope::Always, model: None };
     house.decide(forked, "k.draft", always).await;
     assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
     assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
@@ -253,8 +257,8 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     let (made, old) = (House::new(shout), House::new(shout));
     let run = start(&made, &family);
     made.drive(run).await;
-    made.decide(run, "j.first", What::Accept).await;
-    let retry = |scope| What::Retry { instruction: "in prose".into(), scope, model: Some("big/model".into()) };
+    made.decide(run, "j.first", DecisionKind::Accept).await;
+    let retry = |scope| DecisionKind::Retry { instruction: "in prose".into(), scope, model: Some("big/model".into()) };
     made.decide(run, "j.draft", retry(Scope::Remaining)).await;
 
     let mut journal = made.store.read(run, 0).unwrap();
@@ -271,10 +275,10 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     drop(made);
 
     old.drive(run).await;
-    let state = old.decide(run, "k.first", What::Accept).await;
+    let state = old.decide(run, "k.first", DecisionKind::Accept).await;
     let (text, models) = asked(&state, "k.draft");
     assert!(text.ends_with("- in prose\n") && models == ["big/model"], "{text} {models:?}");
-    let again = What::Retry { instruction: String::new(), scope: Scope::This, model: None };
+    let again = DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
     assert_eq!(asked(&old.decide(run, "draft", again).await, "draft").1, Vec::<String>::new());
     old.decide(run, "j.draft", retry(Scope::Always)).await;
     assert_eq!(

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stepwell::core::call::{AttemptStatus, Call, CallStatus};
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::PauseReason;
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::StopReason;
@@ -112,14 +112,15 @@ async fn what_a_person_made_of_a_transform_is_taken_from_the_cache_by_a_later_ru
     let steps = json!([expr("plan", "['a', 'b']", json!({ "cache": day, "review": "always" }))]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.decide(run, "plan", What::Edit { output: json!(["a", "c"]), accept: true }).await;
+    house.decide(run, "plan", DecisionKind::Edit { output: json!(["a", "c"]), accept: true }).await;
     let later = house.start(&steps, json!({}));
     let state = house.drive(later).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["plan"], "it is reviewed like any other");
+    assert_eq!(waiting(&state, GateKind::Review), ["plan"], "it is reviewed like any other");
     let attempt = &call(&state, "plan").attempts[0];
     assert_eq!((attempt.by.as_str(), &*attempt.versions[0].output), ("cache", &json!(["a", "c"])));
     // Asked for again, it is computed.
-    let retry = What::Retry { instruction: String::new(), scope: stepwell::core::event::Scope::This, model: None };
+    let retry =
+        DecisionKind::Retry { instruction: String::new(), scope: stepwell::core::event::Scope::This, model: None };
     let state = house.decide(later, "plan", retry).await;
     assert_eq!(*call(&state, "plan").attempts[1].versions[0].output, json!(["a", "b"]));
 }
@@ -130,11 +131,12 @@ async fn what_a_transform_gives_must_fit_its_schema() {
     let rules = json!({ "output": { "type": "integer" } });
     let run = house.start(&json!([expr("n", "'three'", rules)]), json!({}));
     let state = house.drive(run).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["n"]);
+    assert_eq!(waiting(&state, GateKind::Review), ["n"]);
     assert!(state.waiting().next().unwrap().review().is_some_and(|review| review.problem.is_some()));
-    let wrong = house.engine.decide(run, house::decision("n", What::Edit { output: json!("x"), accept: true })).await;
+    let wrong =
+        house.engine.decide(run, house::decision("n", DecisionKind::Edit { output: json!("x"), accept: true })).await;
     assert_eq!(house::refused(wrong), ErrorCode::InvalidInput);
-    let state = house.decide(run, "n", What::Edit { output: json!(3), accept: true }).await;
+    let state = house.decide(run, "n", DecisionKind::Edit { output: json!(3), accept: true }).await;
     assert_eq!(body(&state), "3");
 }
 
@@ -149,7 +151,7 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     ]);
     let run = house.start(&before, json!({}));
     house.drive(run).await;
-    house.decide(run, "a", What::Accept).await;
+    house.decide(run, "a", DecisionKind::Accept).await;
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.pause(run, PauseReason::Left);
     while until_stopped(&mut updates).await != StopReason::Paused {}
@@ -166,9 +168,9 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     house.engine.update(&state, &pinned).await.unwrap();
     let state = house.drive(run).await;
     assert_eq!(state.waiting().map(|gate| gate.key.to_string()).collect::<Vec<_>>(), ["a", "same"]);
-    assert_eq!(waiting(&state, GateFor::Review), ["same"], "what did not change waits as before");
+    assert_eq!(waiting(&state, GateKind::Review), ["same"], "what did not change waits as before");
     assert_eq!(call(&state, "a").stale.as_ref().unwrap().because, [], "nothing before it changed");
-    house.decide(run, "a", What::Keep).await;
-    let state = house.decide(run, "same", What::Accept).await;
+    house.decide(run, "a", DecisionKind::Keep).await;
+    let state = house.decide(run, "same", DecisionKind::Accept).await;
     assert_eq!((state.status, body(&state)), (Status::Completed, "THREE"));
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use stepwell::core::call::AttemptStatus;
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Event;
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
 use stepwell::core::run::Status;
 use stepwell::engine::{StopReason, Update};
@@ -46,13 +46,13 @@ async fn a_decision_about_what_only_another_process_knows_of_is_taken() {
         by: "bob@there".into(),
     };
     append(&house, &state, edited);
-    let mut accept = decision("a", What::Accept);
+    let mut accept = decision("a", DecisionKind::Accept);
     accept.version = Some(2);
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     house.engine.decide(run, accept).await.unwrap();
     while until_stopped(&mut updates).await != StopReason::Over {}
     assert_eq!(body(&house.engine.load(run).unwrap()), "mine");
-    let mut late = decision("a", What::Accept);
+    let mut late = decision("a", DecisionKind::Accept);
     late.version = Some(1);
     assert_eq!(refused(house.engine.decide(run, late).await), ErrorCode::NotWaiting);
 }
@@ -67,8 +67,8 @@ async fn a_run_that_was_given_another_definition_goes_on_with_that_one() {
     let definition = house.store.pin(&pinned(&after, &json!({}))).unwrap();
     let state = house.engine.load(run).unwrap();
     append(&house, &state, Event::RunUpdated { definition, by: "bob@there".into() });
-    let state = house.decide(run, "a", What::Accept).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
+    let state = house.decide(run, "a", DecisionKind::Accept).await;
+    assert_eq!(waiting(&state, GateKind::Review), ["b"]);
 }
 
 /// Appends as another process does, and wakes nobody.
@@ -106,10 +106,10 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     let taken = neighbour.drive(run).await;
     assert!(taken.seq > state.seq, "it has taken the run over");
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    let lost = house.engine.decide(run, decision("a", What::Accept)).await.unwrap_err();
+    let lost = house.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap_err();
     assert!(lost.to_string().contains("another process drives the run now"), "{lost}");
     assert!(matches!(until_stopped(&mut updates).await, StopReason::JournalLost(_)));
     assert_eq!(calls.load(Ordering::SeqCst), 1, "nothing was performed by either");
-    let state = neighbour.decide(run, "a", What::Accept).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
+    let state = neighbour.decide(run, "a", DecisionKind::Accept).await;
+    assert_eq!(waiting(&state, GateKind::Review), ["b"]);
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::{Decision, What};
+use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, Measured};
 use stepwell::core::failure::Failure;
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::model::Delta;
 use stepwell::core::pinned::Pinned;
@@ -202,9 +202,9 @@ impl House {
     }
 
     /// Decides, and waits until the run waits again or is over.
-    pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
+    pub async fn decide(&self, run: RunId, key: &str, kind: DecisionKind) -> Run {
         let (_, mut updates) = self.engine.subscribe(run).unwrap();
-        self.engine.decide(run, decision(key, what)).await.unwrap();
+        self.engine.decide(run, decision(key, kind)).await.unwrap();
         until_stopped(&mut updates).await;
         self.engine.load(run).unwrap()
     }
@@ -218,8 +218,8 @@ impl House {
     }
 }
 
-pub fn decision(key: &str, what: What) -> Decision {
-    Decision::new(key.parse().unwrap(), what)
+pub fn decision(key: &str, kind: DecisionKind) -> Decision {
+    Decision::new(key.parse().unwrap(), kind)
 }
 
 /// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
@@ -281,7 +281,7 @@ pub fn command(id: &str, rules: Value) -> Value {
 }
 
 /// The calls that wait for that, by name: which of several was first is chance.
-pub fn waiting(run: &Run, kind: GateFor) -> Vec<String> {
+pub fn waiting(run: &Run, kind: GateKind) -> Vec<String> {
     let mut keys: Vec<String> =
         run.waiting().filter(|gate| gate.kind() == kind).map(|gate| gate.key.to_string()).collect();
     keys.sort();

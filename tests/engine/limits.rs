@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use stepwell::core::event::Event;
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::usage::Budget;
 use stepwell::engine::Start;
 
@@ -38,7 +38,7 @@ async fn calls_that_begin_together_share_one_budget() {
     let run = house.start_with(&json!([prompt("each", "{{ item }}", rules)]), &budget, json!({}));
     let state = house.drive(run).await;
     assert_eq!(house.jobs().len(), 2, "the third could pass it");
-    assert_eq!(waiting(&state, GateFor::Budget).len(), 1, "one question for the whole run");
+    assert_eq!(waiting(&state, GateKind::Budget).len(), 1, "one question for the whole run");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +47,7 @@ async fn a_budget_of_money_leaves_the_limit_of_tokens() {
     let steps = json!([prompt("a", "x", json!({ "review": "never" })), prompt("b", "{{ steps.a.output }}", json!({}))]);
     let budget = json!({ "budget": { "usd": 0.15, "tokens": 1000 } });
     let run = house.start_with(&steps, &budget, json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateFor::Budget), ["b"]);
+    assert_eq!(waiting(&house.drive(run).await, GateKind::Budget), ["b"]);
     let more = Budget { usd: Some(5.0), tokens: None };
     house.engine.set_budget(run, more).await.unwrap();
     assert_eq!(house.engine.load(run).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));

@@ -17,10 +17,10 @@ use house::{Act, House, body, command, decision, expr, prompt, refused, shout, s
 use serde_json::json;
 use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::{GateBody, GateFor};
+use stepwell::core::gate::{GateBody, GateKind};
 use stepwell::core::model::Delta;
 use stepwell::core::run::Status;
 use stepwell::core::usage::Budget;
@@ -36,10 +36,10 @@ async fn a_run_waits_for_each_review_and_ends_with_its_result() {
     let house = House::new(shout);
     let run = house.start(&two_steps(), json!({}));
     let state = house.drive(run).await;
-    assert_eq!((state.status, waiting(&state, GateFor::Review)), (Status::Waiting, vec!["a".into()]));
-    let state = house.decide(run, "a", What::Edit { output: json!("mine"), accept: true }).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
-    let state = house.decide(run, "b", What::Accept).await;
+    assert_eq!((state.status, waiting(&state, GateKind::Review)), (Status::Waiting, vec!["a".into()]));
+    let state = house.decide(run, "a", DecisionKind::Edit { output: json!("mine"), accept: true }).await;
+    assert_eq!(waiting(&state, GateKind::Review), ["b"]);
+    let state = house.decide(run, "b", DecisionKind::Accept).await;
     assert_eq!(body(&state), "AFTER MINE");
     assert_eq!(state.usage.output_tokens, 10);
 }
@@ -49,13 +49,13 @@ async fn a_second_accept_is_refused_and_changes_nothing() {
     let house = House::new(shout);
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
-    house.decide(run, "a", What::Accept).await;
+    house.decide(run, "a", DecisionKind::Accept).await;
     let before = house.events(run);
-    assert_eq!(refused(house.engine.decide(run, decision("a", What::Accept)).await), ErrorCode::NotWaiting);
-    let mut unseen = decision("b", What::Accept);
+    assert_eq!(refused(house.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::NotWaiting);
+    let mut unseen = decision("b", DecisionKind::Accept);
     unseen.attempt = Some(7);
     assert_eq!(refused(house.engine.decide(run, unseen).await), ErrorCode::StaleView);
-    assert_eq!(refused(house.engine.decide(run, decision("nobody", What::Accept)).await), ErrorCode::NoCall);
+    assert_eq!(refused(house.engine.decide(run, decision("nobody", DecisionKind::Accept)).await), ErrorCode::NoCall);
     assert_eq!(house.events(run), before);
 }
 
@@ -64,7 +64,7 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
     let house = House::new(shout);
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
-    let retry = What::Retry { instruction: "make it rhyme".into(), scope: Scope::Always, model: None };
+    let retry = DecisionKind::Retry { instruction: "make it rhyme".into(), scope: Scope::Always, model: None };
     let state = house.decide(run, "a", retry).await;
     let call = state.call(&"a".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);
@@ -112,19 +112,19 @@ async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason(
     let steps = json!([command("act", json!({}))]);
     let run = house.start(&steps, json!({}));
     let state = house.drive(run).await;
-    assert_eq!(waiting(&state, GateFor::Approval), ["act"]);
+    assert_eq!(waiting(&state, GateKind::Approval), ["act"]);
     assert_eq!(house.jobs(), Vec::<String>::new(), "nothing happens before it is allowed");
     let gate = state.waiting().next().unwrap();
     assert!(matches!(&gate.body, GateBody::Approval(shown)
         if matches!(&*shown.work, Work::Command(command) if command.argv == ["touch", "it"])));
-    assert_eq!(refused(house.engine.decide(run, decision("act", What::Accept)).await), ErrorCode::NotAllowed);
-    let state = house.decide(run, "act", What::Deny { reason: "not on a Friday".into() }).await;
+    assert_eq!(refused(house.engine.decide(run, decision("act", DecisionKind::Accept)).await), ErrorCode::NotAllowed);
+    let state = house.decide(run, "act", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
     assert_eq!((state.status, house.jobs().len()), (Status::Failed, 0));
     assert_eq!(state.error.unwrap().1, Failure::new(FailureClass::Denied, "not on a Friday"));
 
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    let state = house.decide(run, "act", What::Approve).await;
+    let state = house.decide(run, "act", DecisionKind::Approve).await;
     assert_eq!((body(&state), house.jobs().len()), ("command", 1));
 }
 
@@ -133,8 +133,8 @@ async fn an_effect_in_doubt_is_never_run_again_by_itself() {
     let house = House::new(|_| Act::Doubt);
     let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
     let state = house.drive(run).await;
-    assert_eq!((waiting(&state, GateFor::InDoubt), house.jobs().len()), (vec!["act".to_owned()], 1));
-    let state = house.decide(run, "act", What::Answer { value: json!("it worked") }).await;
+    assert_eq!((waiting(&state, GateKind::InDoubt), house.jobs().len()), (vec!["act".to_owned()], 1));
+    let state = house.decide(run, "act", DecisionKind::Answer { value: json!("it worked") }).await;
     assert_eq!((body(&state), house.jobs().len()), ("it worked", 1));
 }
 
@@ -145,21 +145,21 @@ async fn a_reopened_form_takes_what_it_took_before_and_nothing_else() {
     let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));
     let run = house.start(&json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]), json!({}));
     house.drive(run).await;
-    house.decide(run, "q", What::Answer { value: json!({ "n": 2 }) }).await;
+    house.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
     // A number with a point is the whole number that it is, as in the first answer.
     for (what, then) in [
-        (What::Answer { value: json!({ "n": 4.0 }) }, 4),
-        (What::Edit { output: json!({ "n": 3.0 }), accept: true }, 3),
-        (What::Accept, 3),
+        (DecisionKind::Answer { value: json!({ "n": 4.0 }) }, 4),
+        (DecisionKind::Edit { output: json!({ "n": 3.0 }), accept: true }, 3),
+        (DecisionKind::Accept, 3),
     ] {
-        house.engine.decide(run, decision("q", What::Reopen)).await.unwrap();
+        house.engine.decide(run, decision("q", DecisionKind::Reopen)).await.unwrap();
         house.drive(run).await;
         let before = house.events(run);
         for wrong in [json!(99), json!("just text"), json!({ "n": 99 }), json!({ "n": "x" }), json!({})] {
             for what in [
-                What::Edit { output: wrong.clone(), accept: false },
-                What::Edit { output: wrong.clone(), accept: true },
-                What::Answer { value: wrong.clone() },
+                DecisionKind::Edit { output: wrong.clone(), accept: false },
+                DecisionKind::Edit { output: wrong.clone(), accept: true },
+                DecisionKind::Answer { value: wrong.clone() },
             ] {
                 let why = refused(house.engine.decide(run, decision("q", what)).await);
                 assert_eq!(why, ErrorCode::InvalidInput);
@@ -181,8 +181,8 @@ async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_t
     let steps = json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]);
     let run = made.start(&steps, json!({}));
     made.drive(run).await;
-    made.decide(run, "q", What::Answer { value: json!({ "n": 2 }) }).await;
-    made.engine.decide(run, decision("q", What::Reopen)).await.unwrap();
+    made.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
+    made.engine.decide(run, decision("q", DecisionKind::Reopen)).await.unwrap();
     let journal = made.store.read(run, 0).unwrap();
     let Event::RunCreated(created) = &journal[0].event else { panic!("no run") };
     let mut more: Vec<Event> = journal[1..].iter().map(|recorded| recorded.event.clone()).collect();
@@ -199,12 +199,12 @@ async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_t
     old.store.create(run, journal[0].at, created, &more, &house::pinned(&steps, &json!({}))).unwrap();
     drop(made);
 
-    assert_eq!(waiting(&old.drive(run).await, GateFor::Review), ["q"]);
-    let why = refused(old.engine.decide(run, decision("q", What::Accept)).await);
+    assert_eq!(waiting(&old.drive(run).await, GateKind::Review), ["q"]);
+    let why = refused(old.engine.decide(run, decision("q", DecisionKind::Accept)).await);
     assert_eq!(why, ErrorCode::InvalidInput);
-    old.decide(run, "q", What::Answer { value: json!({ "n": 3 }) }).await;
+    old.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 3 }) }).await;
     // What was made from the first answer is stale, and a person says what becomes of it.
-    assert_eq!(body(&old.decide(run, "end", What::Again { model: None }).await), "4");
+    assert_eq!(body(&old.decide(run, "end", DecisionKind::Again { model: None }).await), "4");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,8 +212,8 @@ async fn a_result_that_a_person_knows_of_has_to_fit_the_schema_of_the_step() {
     let house = House::new(|_| Act::Doubt);
     let schema = json!({ "type": "object", "required": ["id"] });
     let run = house.start(&json!([command("act", json!({ "approve": "never", "output": schema }))]), json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateFor::InDoubt), ["act"]);
-    let answer = |value| What::Answer { value };
+    assert_eq!(waiting(&house.drive(run).await, GateKind::InDoubt), ["act"]);
+    let answer = |value| DecisionKind::Answer { value };
     let why = refused(house.engine.decide(run, decision("act", answer(json!("it worked")))).await);
     assert_eq!(why, ErrorCode::InvalidInput);
     let state = house.decide(run, "act", answer(json!({ "id": 7 }))).await;
@@ -227,13 +227,13 @@ async fn an_invalid_answer_leaves_the_form_open() {
     let ask = step("form", json!({ "kind": "ask", "text": "How many?", "fields": fields }), json!({}));
     let run = house.start(&json!([ask, expr("end", "steps.form.output.n + 1", json!({}))]), json!({}));
     let state = house.drive(run).await;
-    assert_eq!(waiting(&state, GateFor::Input), ["form"]);
+    assert_eq!(waiting(&state, GateKind::Input), ["form"]);
     for wrong in [json!({ "n": 9 }), json!({}), json!("three")] {
-        let answer = decision("form", What::Answer { value: wrong });
+        let answer = decision("form", DecisionKind::Answer { value: wrong });
         assert_eq!(refused(house.engine.decide(run, answer).await), ErrorCode::InvalidInput);
     }
-    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateFor::Input), ["form"]);
-    let state = house.decide(run, "form", What::Answer { value: json!({ "n": 2 }) }).await;
+    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateKind::Input), ["form"]);
+    let state = house.decide(run, "form", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
     assert_eq!(body(&state), "3");
 }
 
@@ -248,7 +248,11 @@ async fn a_command_may_ask_in_the_middle_of_its_work() {
         _ => None,
     })
     .await;
-    house.engine.decide(run, decision("act", What::Answer { value: json!({ "answer": "blue" }) })).await.unwrap();
+    house
+        .engine
+        .decide(run, decision("act", DecisionKind::Answer { value: json!({ "answer": "blue" }) }))
+        .await
+        .unwrap();
     assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
     assert!(body(&house.engine.load(run).unwrap()).contains("blue"));
 }
@@ -270,7 +274,7 @@ async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
     let state = house.engine.load(run).unwrap();
     let gate = state.waiting().next().unwrap();
     assert!(gate.review().is_some_and(|review| review.cancelled), "{gate:?}");
-    let state = house.decide(run, "a", What::Edit { output: json!("half a sentence"), accept: true }).await;
+    let state = house.decide(run, "a", DecisionKind::Edit { output: json!("half a sentence"), accept: true }).await;
     assert_eq!(body(&state), "half a sentence");
 }
 
@@ -284,7 +288,7 @@ async fn a_run_that_was_left_goes_on_where_it_was() {
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.decide(run, decision("a", What::Accept)).await.unwrap();
+    house.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     house.engine.pause(run, PauseReason::Left);
     assert_eq!(until_stopped(&mut updates).await, StopReason::Paused);
@@ -295,7 +299,7 @@ async fn a_run_that_was_left_goes_on_where_it_was() {
     assert_eq!((left.attempts[0].status, left.attempts[0].partial.data()), (AttemptStatus::Cancelled, "so far"));
     let neighbour = house.neighbour();
     let state = neighbour.drive(run).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["b"], "another process goes on with it");
+    assert_eq!(waiting(&state, GateKind::Review), ["b"], "another process goes on with it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -310,7 +314,7 @@ async fn a_cancelled_run_keeps_what_was_written_and_takes_no_more_decisions() {
     let state = house.engine.load(run).unwrap();
     assert_eq!(state.status, Status::Cancelled);
     assert_eq!(state.call(&"a".parse().unwrap()).unwrap().attempts[0].partial.data(), "so far");
-    assert_eq!(refused(house.engine.decide(run, decision("a", What::Accept)).await), ErrorCode::Over);
+    assert_eq!(refused(house.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::Over);
     assert_eq!(refused(house.engine.cancel(run).await), ErrorCode::Over);
 }
 
@@ -324,10 +328,10 @@ async fn a_budget_waits_before_it_is_passed_and_can_be_raised() {
     ]);
     let run = house.start_with(&steps, &json!({ "budget": { "usd": 0.25, "tokens": 1000 } }), json!({}));
     let state = house.drive(run).await;
-    assert_eq!(waiting(&state, GateFor::Budget), ["c"]);
+    assert_eq!(waiting(&state, GateKind::Budget), ["c"]);
     assert_eq!(house.jobs(), ["a", "b"]);
     let budget = Budget { usd: Some(0.5), tokens: None };
-    let state = house.decide(run, "c", What::Budget { budget }).await;
+    let state = house.decide(run, "c", DecisionKind::Budget { budget }).await;
     assert_eq!(body(&state), "X");
     assert_eq!(state.budget, Some(Budget { usd: Some(0.5), tokens: Some(1000) }), "the other limit stays");
 }
@@ -354,7 +358,7 @@ async fn two_processes_on_one_run_lose_nothing() {
 async fn accept(house: &House, run: stepwell::core::id::RunId, first: usize) -> usize {
     let mut accepted = 0;
     for at in (first..20).step_by(2) {
-        house.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
+        house.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
         accepted += 1;
     }
     accepted
@@ -373,16 +377,19 @@ async fn the_driver_sees_what_another_process_decided_within_100_ms() {
     let mut quickest = Duration::MAX;
     for at in 0..8 {
         let since = Instant::now();
-        neighbour.engine.decide(run, decision(&format!("each[{at}]"), What::Accept)).await.unwrap();
+        neighbour.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
         until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
         quickest = quickest.min(since.elapsed());
         let next = [format!("each[{}]", at + 1)];
-        while waiting(&house.engine.load(run).unwrap(), GateFor::Review) != next {
+        while waiting(&house.engine.load(run).unwrap(), GateKind::Review) != next {
             updates.next().await;
         }
     }
     assert!(quickest < Duration::from_millis(50), "{quickest:?}");
-    assert_eq!(refused(house.engine.decide(run, decision("each[0]", What::Accept)).await), ErrorCode::NotWaiting);
+    assert_eq!(
+        refused(house.engine.decide(run, decision("each[0]", DecisionKind::Accept)).await),
+        ErrorCode::NotWaiting
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -405,7 +412,7 @@ async fn what_was_committed_as_one_is_seen_as_one() {
         }
     });
     for at in 0..200 {
-        house.decide(run, &format!("each[{at}]"), What::Accept).await;
+        house.decide(run, &format!("each[{at}]"), DecisionKind::Accept).await;
     }
     watcher.join().unwrap();
 }
@@ -420,12 +427,12 @@ async fn a_fork_adopts_what_does_not_depend_on_its_point() {
     ]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.decide(run, "b", What::Accept).await;
+    house.decide(run, "b", DecisionKind::Accept).await;
     let pinned = std::sync::Arc::new(house::pinned(&steps, &json!({})));
     let fork = stepwell::engine::Fork { run, at: "b".parse().unwrap(), pinned };
     let fork = house.engine.fork(&fork).unwrap();
     let state = house.drive(fork).await;
-    assert_eq!(waiting(&state, GateFor::Review), ["b"]);
+    assert_eq!(waiting(&state, GateKind::Review), ["b"]);
     assert_eq!(house.jobs().iter().filter(|key| *key == "act").count(), 1, "the effect is not performed again");
 }
 

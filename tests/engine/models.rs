@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use stepwell::core::call::CallStatus;
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Scope;
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
@@ -23,8 +23,8 @@ fn named(request: &AttemptRequest) -> Act {
     }
 }
 
-fn retry(scope: Scope, model: &str) -> What {
-    What::Retry { instruction: "shorter".into(), scope, model: Some(model.into()) }
+fn retry(scope: Scope, model: &str) -> DecisionKind {
+    DecisionKind::Retry { instruction: "shorter".into(), scope, model: Some(model.into()) }
 }
 
 fn output(run: &Run, key: &str) -> serde_json::Value {
@@ -47,19 +47,19 @@ async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too
         house.drive(run).await;
         let state = house.decide(run, "each[0]", retry(scope, "big/model")).await;
         assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
-        let state = house.decide(run, "each[0]", What::Accept).await;
+        let state = house.decide(run, "each[0]", DecisionKind::Accept).await;
         assert_eq!(output(&state, "each[1]"), second, "{scope:?}");
-        house.decide(run, "each[1]", What::Accept).await;
-        let state = house.decide(run, "each[2]", What::Accept).await;
+        house.decide(run, "each[1]", DecisionKind::Accept).await;
+        let state = house.decide(run, "each[2]", DecisionKind::Accept).await;
         assert!(body(&state).starts_with("end:"), "another step asks its own model: {}", body(&state));
         // Who answered is no part of what was asked: nothing is stale, nothing is made again.
         assert!(state.calls.values().all(|call| call.status == CallStatus::Accepted));
         assert_eq!(house.jobs().len(), 5);
         // A later attempt keeps to it, in another process, too.
         let neighbour = house.neighbour();
-        neighbour.engine.decide(run, decision("each[0]", What::Reopen)).await.unwrap();
+        neighbour.engine.decide(run, decision("each[0]", DecisionKind::Reopen)).await.unwrap();
         neighbour.drive(run).await;
-        let again = What::Retry { instruction: String::new(), scope: Scope::This, model: None };
+        let again = DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
         let state = neighbour.decide(run, "each[0]", again).await;
         assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
     }
@@ -74,7 +74,7 @@ async fn a_failed_call_is_repaired_by_another_model() {
     });
     let run = house.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
     assert_eq!(house.drive(run).await.status, Status::Failed);
-    let again = |model: &str| What::Again { model: Some(model.into()) };
+    let again = |model: &str| DecisionKind::Again { model: Some(model.into()) };
     let before = house.events(run);
     let refused = refused(house.engine.decide(run, decision("a", again("nobody/knows"))).await);
     assert_eq!(refused, ErrorCode::UnknownModel);
@@ -95,8 +95,8 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
     until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();
     assert!(state.call(&"b".parse().unwrap()).is_none(), "no call comes into being by it");
-    assert_eq!((state.status, waiting(&state, GateFor::Review)), (Status::Waiting, vec!["a".into()]));
-    let state = house.decide(run, "a", What::Accept).await;
+    assert_eq!((state.status, waiting(&state, GateKind::Review)), (Status::Waiting, vec!["a".into()]));
+    let state = house.decide(run, "a", DecisionKind::Accept).await;
     assert_eq!(output(&state, "b"), "b:big/model");
 }
 
@@ -104,8 +104,8 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
 async fn what_asks_no_model_takes_none() {
     let house = House::new(|request| if request.attempt == 1 { Act::Doubt } else { shout(request) });
     let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateFor::InDoubt), ["act"]);
-    let again = What::Again { model: Some("big/model".into()) };
+    assert_eq!(waiting(&house.drive(run).await, GateKind::InDoubt), ["act"]);
+    let again = DecisionKind::Again { model: Some("big/model".into()) };
     assert_eq!(refused(house.engine.decide(run, decision("act", again)).await), ErrorCode::NotAllowed);
-    assert_eq!(body(&house.decide(run, "act", What::Again { model: None }).await), "command");
+    assert_eq!(body(&house.decide(run, "act", DecisionKind::Again { model: None }).await), "command");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stepwell::core::code::ErrorCode;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Event;
 use stepwell::core::id::RunId;
 use stepwell::core::ports::{Append, Journal as _, JournalError, Stands, Writer};
@@ -36,7 +36,7 @@ async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
     assert_eq!(house.engine.drive(run).unwrap_err().code(), ErrorCode::Newer);
     assert!(!house.engine.is_driven(run));
     for refused in [
-        house.engine.decide(run, decision("a", What::Accept)).await,
+        house.engine.decide(run, decision("a", DecisionKind::Accept)).await,
         house.engine.rename(run, "another title").await,
         house.engine.retry_failed(run).await,
         house.engine.cancel(run).await,
@@ -55,7 +55,7 @@ async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it(
     let (_, mut updates) = house.engine.subscribe(run).unwrap();
     write(&house, run);
     let head = house.store.head(run).unwrap();
-    assert!(house.engine.decide(run, decision("a", What::Accept)).await.is_err());
+    assert!(house.engine.decide(run, decision("a", DecisionKind::Accept)).await.is_err());
     let rest = loop {
         match until_stopped(&mut updates).await {
             StopReason::Waiting => {}

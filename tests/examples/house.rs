@@ -11,10 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use stepwell::catalog::{Catalog, Places};
 use stepwell::core::call::Call;
-use stepwell::core::decide::{Decision, What};
+use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, FlowDecision};
 use stepwell::core::failure::Failure;
-use stepwell::core::gate::GateFor;
+use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::model::{Completion, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
 use stepwell::core::ports::{BoxFuture, Clock, Journal, Models, Secrets, StateFolder};
@@ -235,8 +235,8 @@ impl House {
     }
 
     /// Decides, and drives on.
-    pub async fn decide(&self, run: RunId, key: &str, what: What) -> Run {
-        let decision = Decision::new(key.parse().unwrap(), what);
+    pub async fn decide(&self, run: RunId, key: &str, kind: DecisionKind) -> Run {
+        let decision = Decision::new(key.parse().unwrap(), kind);
         self.and_rests(run, || async { self.engine.decide(run, decision).await.unwrap() }).await
     }
 
@@ -274,9 +274,9 @@ impl House {
         while !now.status.is_over() {
             let gate = now.waiting().next().expect("somebody is waited for").clone();
             let what = match gate.kind() {
-                GateFor::Review => What::Accept,
-                GateFor::Approval => What::Approve,
-                GateFor::Input => What::Answer { value: json!({}) },
+                GateKind::Review => DecisionKind::Accept,
+                GateKind::Approval => DecisionKind::Approve,
+                GateKind::Input => DecisionKind::Answer { value: json!({}) },
                 other => panic!("{other} of `{}`", gate.key),
             };
             now = self.decide(run, &gate.key.to_string(), what).await;

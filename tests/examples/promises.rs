@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use stepwell::core::call::AttemptStatus;
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, FlowDecision};
 use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::{GateBody, GateFor};
+use stepwell::core::gate::{GateBody, GateKind};
 use stepwell::core::model::Role;
 use stepwell::core::run::Status;
 use stepwell::core::work::Work;
@@ -35,7 +35,7 @@ example!(extract_and_format_formats_what_the_person_accepted, {
     assert_eq!(waits(&house.drive(run).await), ["review extract"]);
     let mut edited = facts();
     edited["amount"] = json!(250);
-    let state = house.decide(run, "extract", What::Edit { output: edited, accept: true }).await;
+    let state = house.decide(run, "extract", DecisionKind::Edit { output: edited, accept: true }).await;
     assert_eq!(waits(&state), ["review format"]);
     let state = house.finish(run).await;
     assert_eq!(title(&state), "Ana Silva");
@@ -60,7 +60,7 @@ example!(three_stages_go_through_each_item_on_its_own_and_join_once, {
     let state = house.drive(run).await;
     assert_eq!(waits(&state), ["review city[0].polish", "review city[1].polish", "review city[2].polish"]);
     assert!(house.most_at_once() <= 2, "the group's limit holds inside: {}", house.most_at_once());
-    let state = house.decide(run, "city[1].polish", What::Accept).await;
+    let state = house.decide(run, "city[1].polish", DecisionKind::Accept).await;
     assert_eq!(waits(&state).len(), 2, "one item does not wait for the others, the join does");
     let state = house.finish(run).await;
     assert_eq!(house.asked().iter().filter(|step| *step == "guide").count(), 1);
@@ -148,20 +148,20 @@ example!(deployment_waits_for_the_plan_then_for_the_leave_and_then_checks, {
     let house = House::with_demo();
     let run = house.start("deployment", json!({ "version": "2.0" }), None);
     assert_eq!(waits(&house.drive(run).await), ["review plan"]);
-    let state = house.decide(run, "plan", What::Accept).await;
+    let state = house.decide(run, "plan", DecisionKind::Accept).await;
     assert_eq!(waits(&state), ["approval execute"]);
     assert!(matches!(&state.waiting().next().unwrap().body, GateBody::Approval(shown)
         if matches!(&*shown.work, Work::Command(command) if command.argv == ["mkdir", "-p", "releases/2.0"])));
     assert!(!house.path().join("releases").exists(), "nothing happens before it is allowed");
-    let state = house.decide(run, "execute", What::Approve).await;
+    let state = house.decide(run, "execute", DecisionKind::Approve).await;
     assert_eq!(state.status, Status::Completed, "{:?}", state.error);
     assert!(house.path().join("releases/2.0").is_dir());
     assert_eq!(output(&state, "check"), json!(["2.0"]));
 
     let run = house.start("deployment", json!({ "version": "3.0" }), None);
     house.drive(run).await;
-    house.decide(run, "plan", What::Accept).await;
-    let state = house.decide(run, "execute", What::Deny { reason: "not today".into() }).await;
+    house.decide(run, "plan", DecisionKind::Accept).await;
+    let state = house.decide(run, "execute", DecisionKind::Deny { reason: "not today".into() }).await;
     assert_eq!((state.status, state.error.unwrap().1.class), (Status::Failed, FailureClass::Denied));
     assert!(!house.path().join("releases/3.0").exists());
 });
@@ -177,7 +177,7 @@ example!(risky_only_asks_for_leave_only_when_the_risk_is_high, {
         loop {
             let Some(gate) = state.waiting().next().cloned() else { break };
             seen.extend(waits(&state));
-            let what = if gate.kind() == GateFor::Review { What::Accept } else { What::Approve };
+            let what = if gate.kind() == GateKind::Review { DecisionKind::Accept } else { DecisionKind::Approve };
             state = house.decide(run, &gate.key.to_string(), what).await;
         }
         assert_eq!(seen, asked, "{risk}");
@@ -192,10 +192,10 @@ example!(pick_routes_runs_what_was_picked, {
     assert_eq!(waits(&state), ["input pick"]);
     let wrong = stepwell::core::decide::Decision::new(
         "pick".parse().unwrap(),
-        What::Answer { value: json!({ "routes": ["nobody"] }) },
+        DecisionKind::Answer { value: json!({ "routes": ["nobody"] }) },
     );
     assert!(house.engine.decide(run, wrong).await.is_err(), "an answer that is none leaves the question open");
-    house.decide(run, "pick", What::Answer { value: json!({ "routes": ["staff", "press"] }) }).await;
+    house.decide(run, "pick", DecisionKind::Answer { value: json!({ "routes": ["staff", "press"] }) }).await;
     let state = house.finish(run).await;
     assert_eq!((body(&state), status(&state, "neighbours")), ("staff\n\npress", "skipped"));
 });
@@ -328,8 +328,9 @@ example!(earlier_steps_are_turns_of_a_conversation_and_the_oldest_are_condensed,
     assert_eq!(status(&state, "letter.summary"), "accepted");
     // A person may go back to the summary, too.
     let run = state.id;
-    house.decide(run, "letter.summary", What::Reopen).await;
-    let state = house.decide(run, "letter.summary", What::Edit { output: json!("Only cousins."), accept: true }).await;
+    house.decide(run, "letter.summary", DecisionKind::Reopen).await;
+    let state =
+        house.decide(run, "letter.summary", DecisionKind::Edit { output: json!("Only cousins."), accept: true }).await;
     assert_eq!(waits(&state), ["stale letter"]);
 });
 
@@ -386,9 +387,9 @@ example!(side_document_stands_beside_the_result_with_versions_of_its_own, {
     let sources = &state.documents["sources"];
     assert_eq!(sources.versions[0].title.data(), "Sources on the lighthouse of Alexandria");
     assert_eq!(sources.versions[0].body.data(), "- Pharos (1909)\n");
-    house.decide(state.id, "sources", What::Reopen).await;
+    house.decide(state.id, "sources", DecisionKind::Reopen).await;
     let edited = json!([{ "title": "Pharos", "year": 1909 }, { "title": "Wonders", "year": 1988 }]);
-    let state = house.decide(state.id, "sources", What::Edit { output: edited, accept: true }).await;
+    let state = house.decide(state.id, "sources", DecisionKind::Edit { output: edited, accept: true }).await;
     assert_eq!(state.documents["sources"].versions.len(), 2);
     assert_eq!(waits(&state), ["stale article"]);
 });
@@ -419,7 +420,7 @@ example!(deadline_answers_what_nobody_answers_and_a_decision_before_it_holds, {
     let state = house.drive(run).await;
     assert_eq!(waits(&state), ["review text"], "half a day is over for the motto alone");
     assert!(because(&state, "motto").contains("nobody decided within 12h"));
-    house.decide(run, "text", What::Edit { output: json!("mine"), accept: false }).await;
+    house.decide(run, "text", DecisionKind::Edit { output: json!("mine"), accept: false }).await;
     house.engine.pause(run, stepwell::core::event::PauseReason::Left);
     house.until_stopped(run).await;
     house.later(TimeDelta::hours(13));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use stepwell::core::decide::What;
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{PauseReason, Scope};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
@@ -43,12 +43,12 @@ fn each(list: &str, more: Value) -> Value {
     rules
 }
 
-fn edit(output: Value, accept: bool) -> What {
-    What::Edit { output, accept }
+fn edit(output: Value, accept: bool) -> DecisionKind {
+    DecisionKind::Edit { output, accept }
 }
 
-fn retry(instruction: &str, scope: Scope) -> What {
-    What::Retry { instruction: instruction.to_owned(), scope, model: None }
+fn retry(instruction: &str, scope: Scope) -> DecisionKind {
+    DecisionKind::Retry { instruction: instruction.to_owned(), scope, model: None }
 }
 
 async fn poem() -> (House, RunId) {
@@ -72,7 +72,7 @@ async fn poem() -> (House, RunId) {
     house.drive(run).await;
     let two = json!([{ "subject": "tide" }, { "subject": "gulls, but kind" }]);
     house.decide(run, "divide", edit(two, true)).await;
-    house.decide(run, "write[0]", What::Accept).await;
+    house.decide(run, "write[0]", DecisionKind::Accept).await;
     house.decide(run, "write[1]", retry("make it rhyme", Scope::Remaining)).await;
     house.decide(run, "write[1]", edit(json!("Gulls, \u{2028} \u{1b}[31mgulls"), true)).await;
     (house, run)
@@ -149,8 +149,8 @@ async fn denied() -> (House, RunId) {
     let steps = json!([command("first", json!({})), command("second", json!({ "after": ["first"] }))]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.decide(run, "first", What::Approve).await;
-    house.decide(run, "second", What::Deny { reason: "not on a Friday".into() }).await;
+    house.decide(run, "first", DecisionKind::Approve).await;
+    house.decide(run, "second", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
     (house, run)
 }
 
@@ -163,8 +163,8 @@ async fn in_doubt() -> (House, RunId) {
         json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
     let run = house.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
     house.drive(run).await;
-    house.decide(run, "pay", What::Answer { value: json!("paid") }).await;
-    house.decide(run, "tell", What::Again { model: None }).await;
+    house.decide(run, "pay", DecisionKind::Answer { value: json!("paid") }).await;
+    house.decide(run, "tell", DecisionKind::Again { model: None }).await;
     (house, run)
 }
 
@@ -179,20 +179,21 @@ async fn stale() -> (House, RunId) {
     ]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.decide(run, "plan", What::Accept).await;
-    house.decide(run, "last", What::Accept).await;
+    house.decide(run, "plan", DecisionKind::Accept).await;
+    house.decide(run, "last", DecisionKind::Accept).await;
     reopened(&house, run, "plan", edit(json!("another plan"), true)).await;
-    decide_all(&house, run, &[("write[0]", What::Again { model: None }), ("write[1]", What::Keep)]).await;
+    decide_all(&house, run, &[("write[0]", DecisionKind::Again { model: None }), ("write[1]", DecisionKind::Keep)])
+        .await;
     reopened(&house, run, "plan", edit(json!("PLAN"), true)).await;
     (house, run)
 }
 
-async fn reopened(house: &House, run: RunId, key: &str, what: What) {
-    decide_all(house, run, &[(key, What::Reopen), (key, what)]).await;
+async fn reopened(house: &House, run: RunId, key: &str, kind: DecisionKind) {
+    decide_all(house, run, &[(key, DecisionKind::Reopen), (key, kind)]).await;
 }
 
 /// Decides while nobody drives the run, then drives it until it rests.
-async fn decide_all(house: &House, run: RunId, decisions: &[(&str, What)]) {
+async fn decide_all(house: &House, run: RunId, decisions: &[(&str, DecisionKind)]) {
     leave(house, run).await;
     for (key, what) in decisions {
         house.engine.decide(run, crate::house::decision(key, what.clone())).await.unwrap();
@@ -219,7 +220,7 @@ async fn moved() -> (House, RunId) {
     ]);
     let run = house.start(&steps, json!({}));
     house.drive(run).await;
-    house.decide(run, "list", What::Accept).await;
+    house.decide(run, "list", DecisionKind::Accept).await;
     reopened(&house, run, "list", edit(json!(["c", "a", "new"]), true)).await;
     (house, run)
 }
@@ -272,7 +273,7 @@ async fn cancelled() -> (House, RunId) {
     // Stopped, not left: what had arrived is reviewed.
     house.engine.stop(run, &"a".parse().unwrap());
     until_stopped(&mut updates).await;
-    house.engine.decide(run, crate::house::decision("a", What::Accept)).await.unwrap();
+    house.engine.decide(run, crate::house::decision("a", DecisionKind::Accept)).await.unwrap();
     streaming(&mut updates).await;
     house.engine.cancel(run).await.unwrap();
     until_stopped(&mut updates).await;
@@ -319,9 +320,9 @@ async fn waiting() -> (House, RunId) {
     let budget = Budget { usd: Some(0.35), tokens: None };
     let state: Run = house.engine.load(run).unwrap();
     let asked =
-        state.waiting().find(|gate| gate.kind() == stepwell::core::gate::GateFor::Budget).unwrap().key.to_string();
-    house.decide(run, &asked, What::Budget { budget }).await;
-    decide_all(&house, run, &[("left_out", What::Skip)]).await;
+        state.waiting().find(|gate| gate.kind() == stepwell::core::gate::GateKind::Budget).unwrap().key.to_string();
+    house.decide(run, &asked, DecisionKind::Budget { budget }).await;
+    decide_all(&house, run, &[("left_out", DecisionKind::Skip)]).await;
     (house, run)
 }
 

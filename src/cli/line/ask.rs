@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::keyboard::{Asker, Away, forget_typed};
 use super::{Teller, form, pager, review};
 use crate::cli::{out, waits};
-use crate::core::decide::What;
-use crate::core::gate::{Gate, GateBody, GateFor, InputBody};
+use crate::core::decide::DecisionKind;
+use crate::core::gate::{Gate, GateBody, GateKind, InputBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::usage::Budget;
@@ -26,9 +26,9 @@ pub struct Place<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answered {
     /// A decision about the gate.
-    Decide(What),
+    Decide(DecisionKind),
     /// The same decision about every stale call.
-    DecideStale(What),
+    DecideStale(DecisionKind),
     /// The gate is not there any more.
     Nothing,
 }
@@ -44,12 +44,12 @@ pub async fn ask(
     run: &Run,
     gate: &Gate,
 ) -> Result<Answered, Away> {
-    if gate.kind() == GateFor::Review {
+    if gate.kind() == GateKind::Review {
         return review::ask(asker, place, teller, run, gate).await;
     }
     // What a conversation asks has been shown as it came.
     let talks = run.kind == Kind::Instruct;
-    if !(talks && gate.kind() == GateFor::Input) {
+    if !(talks && gate.kind() == GateKind::Input) {
         pager::show(&format!("\n-- {}: {}", gate.name(), waits::about(run, gate))).await;
         asker.signals.forget_interrupts().await;
     }
@@ -62,18 +62,18 @@ pub async fn ask(
     match &gate.body {
         GateBody::Approval(_) => approval(asker).await,
         GateBody::Input(_) if talks => {
-            Ok(Answered::Decide(What::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
+            Ok(Answered::Decide(DecisionKind::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
         }
         GateBody::Input(input) => {
             let value = Value::Object(form::fill(asker, input.fields().unwrap_or_default()).await?);
-            Ok(Answered::Decide(What::Answer { value }))
+            Ok(Answered::Decide(DecisionKind::Answer { value }))
         }
         GateBody::InDoubt(_) => in_doubt(asker).await,
         GateBody::Stale(_) => stale(asker, run).await,
         GateBody::Budget(_) => budget(asker).await,
         GateBody::Secret(_) => {
             let typed = asker.hidden("(it is not shown) > ").await?;
-            Ok(Answered::Decide(What::Answer { value: json!(typed) }))
+            Ok(Answered::Decide(DecisionKind::Answer { value: json!(typed) }))
         }
         GateBody::Review(_) => Ok(Answered::Nothing),
     }
@@ -104,22 +104,22 @@ fn missing(input: &InputBody) {
 
 async fn approval(asker: &mut Asker<'_>) -> Result<Answered, Away> {
     if asker.yes_or_no("Allow it? yes/no > ").await? {
-        return Ok(Answered::Decide(What::Approve));
+        return Ok(Answered::Decide(DecisionKind::Approve));
     }
     let reason = asker.line("Why not? (may stay empty) > ").await?;
-    Ok(Answered::Decide(What::Deny { reason }))
+    Ok(Answered::Decide(DecisionKind::Deny { reason }))
 }
 
 async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
     loop {
         match not_empty(asker, "[a]gain  it [w]orked, here is the result  [s]kip  [q]uit > ").await?.as_str() {
-            "a" | "again" => return Ok(Answered::Decide(What::Again { model: None })),
+            "a" | "again" => return Ok(Answered::Decide(DecisionKind::Again { model: None })),
             "w" | "worked" => {
                 let typed = asker.line("Its result, as text or JSON > ").await?;
                 let value = serde_json::from_str(&typed).unwrap_or_else(|_| json!(typed));
-                return Ok(Answered::Decide(What::Answer { value }));
+                return Ok(Answered::Decide(DecisionKind::Answer { value }));
             }
-            "s" | "skip" => return Ok(Answered::Decide(What::Skip)),
+            "s" | "skip" => return Ok(Answered::Decide(DecisionKind::Skip)),
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these.")),
         }
@@ -128,7 +128,7 @@ async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
 
 /// One question for all stale calls.
 async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
-    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind() == GateFor::Stale).collect();
+    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind() == GateKind::Stale).collect();
     let keys: Vec<String> = stale.iter().map(|gate| gate.key.to_string()).collect();
     if stale.len() > 1 {
         out::say(&format!("The same holds for all of: {}", keys.join(", ")));
@@ -138,8 +138,8 @@ async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
     }
     loop {
         match not_empty(asker, "run them [a]gain  [k]eep them as they are  [q]uit > ").await?.as_str() {
-            "a" | "again" => return Ok(Answered::DecideStale(What::Again { model: None })),
-            "k" | "keep" => return Ok(Answered::DecideStale(What::Keep)),
+            "a" | "again" => return Ok(Answered::DecideStale(DecisionKind::Again { model: None })),
+            "k" | "keep" => return Ok(Answered::DecideStale(DecisionKind::Keep)),
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these.")),
         }
@@ -152,7 +152,7 @@ async fn budget(asker: &mut Asker<'_>) -> Result<Answered, Away> {
         match typed.trim_start_matches('$').parse::<f64>() {
             _ if typed == "q" || typed == "quit" => return Err(Away::Quit),
             Ok(usd) if usd.is_finite() && usd >= 0.0 => {
-                return Ok(Answered::Decide(What::Budget { budget: Budget { usd: Some(usd), tokens: None } }));
+                return Ok(Answered::Decide(DecisionKind::Budget { budget: Budget { usd: Some(usd), tokens: None } }));
             }
             _ => out::say("A number is wanted, such as 2.50."),
         }

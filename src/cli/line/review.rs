@@ -8,7 +8,7 @@ use super::{Teller, editor, pager};
 use crate::cli::diff;
 use crate::cli::out;
 use crate::core::call::Call;
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
 use crate::core::event::Scope;
 use crate::core::gate::{Answer, Gate};
@@ -65,19 +65,19 @@ pub async fn ask(
                     forget_typed();
                 }
                 if !fails || asker.yes_or_no("It fails a check. Accept it all the same? yes/no > ").await? {
-                    return Ok(Answered::Decide(What::Accept));
+                    return Ok(Answered::Decide(DecisionKind::Accept));
                 }
             }
             "e" | "edit" if allowed(Answer::Edit) => {
                 if let Some(output) = edit(asker, place, run, call, gate).await? {
-                    return Ok(Answered::Decide(What::Edit { output, accept: false }));
+                    return Ok(Answered::Decide(DecisionKind::Edit { output, accept: false }));
                 }
             }
             "r" | "retry" if allowed(Answer::Retry) => {
                 let instruction = asker.line("What is to be different? > ").await?;
                 return retry(asker, instruction).await;
             }
-            "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(What::Skip)),
+            "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(DecisionKind::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
             "p" | "prompt" => {
                 pager::show(&asked(run, call, gate)).await;
@@ -126,7 +126,7 @@ async fn retry(asker: &mut Asker<'_>, instruction: String) -> Result<Answered, A
             other => out::say(&format!("`{other}` is none of these.")),
         }
     };
-    Ok(Answered::Decide(What::Retry { instruction, scope, model: None }))
+    Ok(Answered::Decide(DecisionKind::Retry { instruction, scope, model: None }))
 }
 
 /// Takes the output through the editor until it is valid. `None`: the person leaves it as it was.

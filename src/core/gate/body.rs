@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::GateFor;
+use super::GateKind;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, WrittenForm};
 use crate::core::key::Key;
@@ -20,34 +20,34 @@ use crate::core::work::Work;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum GateBody {
-    /// Of [`GateFor::Review`].
+    /// Of [`GateKind::Review`].
     Review(ReviewBody),
-    /// Of [`GateFor::Approval`].
+    /// Of [`GateKind::Approval`].
     Approval(ApprovalBody),
-    /// Of [`GateFor::Input`].
+    /// Of [`GateKind::Input`].
     Input(InputBody),
-    /// Of [`GateFor::InDoubt`].
+    /// Of [`GateKind::InDoubt`].
     InDoubt(InDoubtBody),
-    /// Of [`GateFor::Stale`].
+    /// Of [`GateKind::Stale`].
     Stale(StaleBody),
-    /// Of [`GateFor::Budget`].
+    /// Of [`GateKind::Budget`].
     Budget(BudgetBody),
-    /// Of [`GateFor::Secret`].
+    /// Of [`GateKind::Secret`].
     Secret(SecretBody),
 }
 
 impl GateBody {
     /// The kind of gate that this is the body of.
     #[must_use]
-    pub fn kind(&self) -> GateFor {
+    pub fn kind(&self) -> GateKind {
         match self {
-            Self::Review(_) => GateFor::Review,
-            Self::Approval(_) => GateFor::Approval,
-            Self::Input(_) => GateFor::Input,
-            Self::InDoubt(_) => GateFor::InDoubt,
-            Self::Stale(_) => GateFor::Stale,
-            Self::Budget(_) => GateFor::Budget,
-            Self::Secret(_) => GateFor::Secret,
+            Self::Review(_) => GateKind::Review,
+            Self::Approval(_) => GateKind::Approval,
+            Self::Input(_) => GateKind::Input,
+            Self::InDoubt(_) => GateKind::InDoubt,
+            Self::Stale(_) => GateKind::Stale,
+            Self::Budget(_) => GateKind::Budget,
+            Self::Secret(_) => GateKind::Secret,
         }
     }
 
@@ -57,17 +57,17 @@ impl GateBody {
     }
 
     /// Reads the member `shows` of a gate of this kind; `Null` where it is absent.
-    pub(super) fn read(kind: GateFor, shows: Value) -> Result<Self, serde_json::Error> {
+    pub(super) fn read(kind: GateKind, shows: Value) -> Result<Self, serde_json::Error> {
         use serde_json::from_value;
         Ok(match kind {
-            GateFor::Review if shows.is_null() => Self::Review(ReviewBody::default()),
-            GateFor::Review => Self::Review(from_value(shows)?),
-            GateFor::Approval => Self::Approval(from_value(shows)?),
-            GateFor::Input => Self::Input(from_value(shows)?),
-            GateFor::InDoubt => Self::InDoubt(from_value(shows)?),
-            GateFor::Stale => Self::Stale(from_value(shows)?),
-            GateFor::Budget => Self::Budget(from_value(shows)?),
-            GateFor::Secret => Self::Secret(from_value(shows)?),
+            GateKind::Review if shows.is_null() => Self::Review(ReviewBody::default()),
+            GateKind::Review => Self::Review(from_value(shows)?),
+            GateKind::Approval => Self::Approval(from_value(shows)?),
+            GateKind::Input => Self::Input(from_value(shows)?),
+            GateKind::InDoubt => Self::InDoubt(from_value(shows)?),
+            GateKind::Stale => Self::Stale(from_value(shows)?),
+            GateKind::Budget => Self::Budget(from_value(shows)?),
+            GateKind::Secret => Self::Secret(from_value(shows)?),
         })
     }
 }
@@ -107,7 +107,7 @@ pub struct ApprovalBody {
 
 /// What the person is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, from = "InputShows")]
+#[serde(untagged, from = "StoredInput")]
 pub enum InputBody {
     /// The next message of a conversation.
     Message {
@@ -158,7 +158,7 @@ impl InputBody {
 /// `ask` step without a text has `"text": null`.
 #[derive(Deserialize)]
 #[expect(clippy::option_option, reason = "absent, null and a text are three things")]
-struct InputShows {
+struct StoredInput {
     #[serde(default, deserialize_with = "present")]
     text: Option<Option<String>>,
     fields: Option<WrittenForm>,
@@ -173,9 +173,9 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<O
     Option::deserialize(deserializer).map(Some)
 }
 
-impl From<InputShows> for InputBody {
-    fn from(shows: InputShows) -> Self {
-        let InputShows { text, fields, missing, known } = shows;
+impl From<StoredInput> for InputBody {
+    fn from(shows: StoredInput) -> Self {
+        let StoredInput { text, fields, missing, known } = shows;
         match (fields, text) {
             (None, text) => Self::Message { text: text.flatten().unwrap_or_default(), missing, known },
             (Some(fields), Some(text)) => Self::Form { text, fields: fields.fields().to_vec() },

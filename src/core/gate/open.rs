@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Gate, GateFor};
+use super::{Gate, GateKind};
 use crate::core::tool_call::ToolCallId;
 
 /// The open gates of a call: at most one of the call as a whole, and one for each tool call of its attempt that waits.
@@ -87,7 +87,7 @@ impl OpenGates {
     }
 
     /// Closes all of a kind, and says how many those were.
-    pub(in crate::core) fn close_kind(&mut self, kind: GateFor) -> usize {
+    pub(in crate::core) fn close_kind(&mut self, kind: GateKind) -> usize {
         let before = self.len();
         self.0.retain(|open| open.gate.kind() != kind);
         before - self.len()

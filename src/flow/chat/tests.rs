@@ -303,9 +303,12 @@ fn a_reply_that_is_taken_up_again_is_asked_for_where_it_stood_and_writes_a_versi
     world.says("and?");
     world.answers(&deliver("two"));
     world.completes();
-    for event in
-        decide::decide(&world.run, &decide::Decision::new(first.clone(), decide::What::Reopen), &"ana@host".into())
-            .unwrap()
+    for event in decide::decide(
+        &world.run,
+        &decide::Decision::new(first.clone(), decide::DecisionKind::Reopen),
+        &"ana@host".into(),
+    )
+    .unwrap()
     {
         world.add(event);
     }
@@ -354,14 +357,14 @@ proptest! {
                 (0..=2, _) => world.says(&format!("message {step}")),
                 (3, _) if !is_plain && world.run.documents.contains_key(DOCUMENT) => world.edits(&format!("edit {step}")),
                 (4, Some(key)) => {
-                    let what = if coin { decide::What::Again { model: None } } else { decide::What::Reopen };
+                    let what = if coin { decide::DecisionKind::Again { model: None } } else { decide::DecisionKind::Reopen };
                     let decision = decide::Decision::new(key, what);
                     for event in decide::decide(&world.run, &decision, &"ana@host".into()).unwrap_or_default() {
                         world.add(event);
                     }
                 }
                 (5, Some(key)) => {
-                    let what = if coin { decide::What::Skip } else { decide::What::Accept };
+                    let what = if coin { decide::DecisionKind::Skip } else { decide::DecisionKind::Accept };
                     let decision = decide::Decision::new(key, what);
                     for event in decide::decide(&world.run, &decision, &"ana@host".into()).unwrap_or_default() {
                         world.add(event);

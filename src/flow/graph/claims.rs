@@ -5,7 +5,7 @@
 use super::scope::Scope;
 use crate::core::call::Call;
 use crate::core::event::Event;
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::flow::evaluation::Outcome;
@@ -36,7 +36,7 @@ pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[
     if run.gates() == 0 {
         return Vec::new();
     }
-    let settled = |call: &&Call| !call.gates.iter().any(|gate| gate.kind() == GateFor::InDoubt);
+    let settled = |call: &&Call| !call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt);
     let waiting = run.calls.values().filter(|call| !call.gates.is_empty()).filter(settled).map(|call| &call.key);
     let reopened = |key: &Key| run.call(key).is_some_and(|call| call.standing.is_some());
     waiting

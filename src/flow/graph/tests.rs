@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::core::call::CallStatus;
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::event::{FlowDecision, Scope};
 use crate::core::failure::FailureClass;
-use crate::core::gate::{Gate, GateBody, GateFor, ReviewBody};
+use crate::core::gate::{Gate, GateBody, GateKind, ReviewBody};
 use crate::core::run::Status;
 use crate::core::task::Task;
 use crate::core::work::Work;
@@ -38,11 +38,11 @@ fn poem() -> Sim {
 #[test]
 fn stanzas_wait_for_the_review_of_those_before_them() {
     let mut sim = poem();
-    assert_eq!(sim.waiting(GateFor::Review), ["divide"]);
-    sim.decide("divide", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["write[0]"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["divide"]);
+    sim.decide("divide", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["write[0]"]);
     assert!(sim.run.call(&"write[1]".parse().unwrap()).is_none());
-    sim.decide("write[0]", What::Edit { output: json!("mine"), accept: true });
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("mine"), accept: true });
     sim.accept_all();
     assert_eq!(sim.output("write[1]"), "SKY AFTER MINE", "a manual edit is what later steps see");
     assert_eq!(sim.body(), "mine;SKY AFTER MINE;SUN AFTER MINE/SKY AFTER MINE");
@@ -52,16 +52,16 @@ fn stanzas_wait_for_the_review_of_those_before_them() {
 fn an_edited_early_output_marks_exactly_the_calls_that_used_it() {
     let mut sim = poem();
     sim.accept_all();
-    sim.decide("write[1]", What::Reopen);
+    sim.decide("write[1]", DecisionKind::Reopen);
     assert_eq!(sim.output("write[1]"), "SKY AFTER SEA AFTER ", "it stands until another is accepted");
     assert_eq!(sim.end, None, "a run with an open review has not ended");
-    sim.decide("write[1]", What::Edit { output: json!("new"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["write[2]"]);
+    sim.decide("write[1]", DecisionKind::Edit { output: json!("new"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["write[2]"]);
     assert_eq!(sim.status("write[0]"), CallStatus::Accepted);
     let stale = sim.run.call(&"write[2]".parse().unwrap()).unwrap().stale.clone().unwrap();
     assert_eq!(stale.because, ["write[1]".parse().unwrap()]);
     let performed = sim.performed.len();
-    sim.decide("write[2]", What::Keep);
+    sim.decide("write[2]", DecisionKind::Keep);
     assert_eq!(sim.performed.len(), performed, "what is kept is not performed");
     assert_eq!(sim.body(), "SEA AFTER ;new;SUN AFTER SEA AFTER /SKY AFTER SEA AFTER ");
 }
@@ -71,12 +71,12 @@ fn a_stale_call_stands_again_at_no_cost_when_its_source_is_as_before() {
     let mut sim = poem();
     sim.accept_all();
     let before = sim.body();
-    sim.decide("write[0]", What::Reopen);
-    sim.decide("write[0]", What::Edit { output: json!("x"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["write[1]"], "what depends on a stale call waits for it");
-    sim.decide("write[0]", What::Reopen);
+    sim.decide("write[0]", DecisionKind::Reopen);
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("x"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["write[1]"], "what depends on a stale call waits for it");
+    sim.decide("write[0]", DecisionKind::Reopen);
     let performed = sim.performed.len();
-    sim.decide("write[0]", What::Edit { output: json!("SEA AFTER "), accept: true });
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("SEA AFTER "), accept: true });
     assert_eq!(sim.performed.len(), performed);
     assert_eq!(sim.body(), before);
 }
@@ -93,14 +93,14 @@ fn items_that_move_keep_their_results() {
     let mut sim = Sim::new(task, json!({ "items": ["a", "b", "c"] }));
     sim.accept_all();
     assert_eq!(sim.performed.len(), 4);
-    sim.decide("list", What::Reopen);
-    sim.decide("list", What::Edit { output: json!(["c", "a", "b"]), accept: true });
+    sim.decide("list", DecisionKind::Reopen);
+    sim.decide("list", DecisionKind::Edit { output: json!(["c", "a", "b"]), accept: true });
     assert_eq!(sim.performed.len(), 4, "nothing is performed again: {:?}", sim.performed);
     assert_eq!(sim.body(), "SAY C SAY A SAY B");
-    sim.decide("list", What::Reopen);
-    sim.decide("list", What::Edit { output: json!(["b"]), accept: true });
+    sim.decide("list", DecisionKind::Reopen);
+    sim.decide("list", DecisionKind::Edit { output: json!(["b"]), accept: true });
     assert_eq!(sim.body(), "SAY B");
-    assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
+    assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_step_that_fails_is_never_completed_and_can_be_taken_up() {
     };
     let mut sim = Sim::performing(task, json!({}), fails);
     assert_eq!(sim.failure().0, "b");
-    sim.decide("b", What::Again { model: None });
+    sim.decide("b", DecisionKind::Again { model: None });
     assert_eq!(sim.performed, ["a", "b", "b"]);
     assert_eq!(sim.body(), "A!");
 }
@@ -237,8 +237,8 @@ fn a_failure_inside_a_group_is_the_groups() {
 #[test]
 fn a_rejected_attempt_stays_visible_with_its_instruction() {
     let mut sim = Sim::new(workflow(&json!([prompt("p", "hello", &json!({}))])), json!({}));
-    sim.decide("p", What::Retry { instruction: "rhyme".into(), scope: Scope::This, model: None });
-    sim.decide("p", What::Accept);
+    sim.decide("p", DecisionKind::Retry { instruction: "rhyme".into(), scope: Scope::This, model: None });
+    sim.decide("p", DecisionKind::Accept);
     let call = sim.run.call(&"p".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);
     assert_eq!(call.attempts[0].instruction.as_ref().unwrap().text, "rhyme");
@@ -252,10 +252,10 @@ fn a_check_that_fails_is_shown_and_an_edit_is_judged_anew() {
     let mut sim = Sim::new(workflow(&json!([prompt("p", "hey", &rules)])), json!({}));
     let gate = |sim: &Sim| -> Gate { sim.run.waiting().next().unwrap().clone() };
     assert_eq!(gate(&sim).failed_checks(), ["more than three letters"]);
-    sim.decide("p", What::Edit { output: json!("longer"), accept: false });
+    sim.decide("p", DecisionKind::Edit { output: json!("longer"), accept: false });
     assert_eq!((gate(&sim).version, gate(&sim).body), (2, GateBody::Review(ReviewBody::default())));
-    sim.decide("p", What::Edit { output: json!("no"), accept: false });
-    sim.decide("p", What::Accept);
+    sim.decide("p", DecisionKind::Edit { output: json!("no"), accept: false });
+    sim.decide("p", DecisionKind::Accept);
     assert!(matches!(
         sim.journal.iter().rev().find(|event| matches!(event, Event::CallAccepted { .. })),
         Some(Event::CallAccepted { overridden, .. }) if overridden == &["more than three letters"]
@@ -345,7 +345,7 @@ fn history_puts_what_was_asked_and_accepted_before_a_prompt() {
         one
     ]));
     let mut sim = Sim::new(task, json!({}));
-    sim.decide("a", What::Edit { output: json!("mine"), accept: true });
+    sim.decide("a", DecisionKind::Edit { output: json!("mine"), accept: true });
     sim.accept_all();
     let said = |key: &str| {
         let call = sim.run.call(&key.parse().unwrap()).unwrap();
@@ -459,41 +459,41 @@ fn walk(mut sim: Sim, acts: Vec<Act>) {
     for act in acts {
         let pick =
             |at: usize, keys: Vec<String>| if keys.is_empty() { None } else { Some(keys[at % keys.len()].clone()) };
-        let reviews = sim.waiting(GateFor::Review);
+        let reviews = sim.waiting(GateKind::Review);
         match act {
             Act::Accept(at) => {
                 if let Some(key) = pick(at, reviews) {
-                    sim.decide(&key, What::Accept);
+                    sim.decide(&key, DecisionKind::Accept);
                 }
             }
             Act::Edit(at, n) => {
                 if let Some(key) = pick(at, reviews) {
                     let list: Vec<u8> = (0..n % 4).map(|i| i + n % 3).collect();
                     let output = if key == "list" { json!(list) } else { json!(format!("e{n}")) };
-                    sim.decide(&key, What::Edit { output, accept: n % 2 == 0 });
+                    sim.decide(&key, DecisionKind::Edit { output, accept: n % 2 == 0 });
                 }
             }
             Act::Retry(at) => {
                 if let Some(key) = pick(at, reviews) {
                     let (instruction, scope) = ("again".into(), Scope::Remaining);
-                    sim.decide(&key, What::Retry { instruction, scope, model: None });
+                    sim.decide(&key, DecisionKind::Retry { instruction, scope, model: None });
                 }
             }
             Act::Skip(at) => {
                 if let Some(key) = pick(at, reviews) {
-                    sim.decide(&key, What::Skip);
+                    sim.decide(&key, DecisionKind::Skip);
                 }
             }
             Act::Reopen(at) => {
                 let accepted = sim.run.calls.values().filter(|c| c.status == CallStatus::Accepted);
                 let accepted = accepted.map(|c| c.key.to_string()).collect();
                 if let Some(key) = pick(at, accepted) {
-                    sim.decide(&key, What::Reopen);
+                    sim.decide(&key, DecisionKind::Reopen);
                 }
             }
             Act::Stale(at, keep) => {
-                if let Some(key) = pick(at, sim.waiting(GateFor::Stale)) {
-                    sim.decide(&key, if keep { What::Keep } else { What::Again { model: None } });
+                if let Some(key) = pick(at, sim.waiting(GateKind::Stale)) {
+                    sim.decide(&key, if keep { DecisionKind::Keep } else { DecisionKind::Again { model: None } });
                 }
             }
         }
@@ -501,10 +501,10 @@ fn walk(mut sim: Sim, acts: Vec<Act>) {
     }
     // Whatever was done, the run can be brought to an end.
     for _ in 0..200 {
-        if let Some(key) = sim.waiting(GateFor::Stale).first() {
-            sim.decide(&key.clone(), What::Again { model: None });
-        } else if let Some(key) = sim.waiting(GateFor::Review).first() {
-            sim.decide(&key.clone(), What::Accept);
+        if let Some(key) = sim.waiting(GateKind::Stale).first() {
+            sim.decide(&key.clone(), DecisionKind::Again { model: None });
+        } else if let Some(key) = sim.waiting(GateKind::Review).first() {
+            sim.decide(&key.clone(), DecisionKind::Accept);
         } else {
             break;
         }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::opening::{Awaited, Wanted};
 use super::any_screen::Page;
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
@@ -350,11 +350,11 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
     match change {
         Change::Message(run, text) => Some((run, "message".to_owned(), text)),
         Change::Decide(run, decision) => {
-            let Decision { key, attempt, what, .. } = decision;
+            let Decision { key, attempt, kind: what, .. } = decision;
             let (name, text) = match what {
-                What::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
-                What::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
-                What::Retry { instruction, .. } => (format!("retry {key}"), instruction),
+                DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
+                DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
+                DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
                 _ => return None,
             };
             Some((run, name, text))

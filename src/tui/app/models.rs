@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::backend::{Desk, Made};
-use crate::core::decide::{Decision, What};
-use crate::core::gate::GateFor;
+use crate::core::decide::{Decision, DecisionKind};
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -56,7 +56,7 @@ impl Desk {
         let choice = rooms.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
         let provider = choice.model.split('/').next().unwrap_or_default();
         rooms.models.give_key(provider, secret).map_err(|failure| failure.message)?;
-        let decision = Decision::new(key, What::Again { model: None });
+        let decision = Decision::new(key, DecisionKind::Again { model: None });
         self.decide(&rooms.engine, run, decision).await
     }
 
@@ -84,8 +84,8 @@ impl Desk {
         };
         let Again { instruction, scope, model } = again;
         let what = match gate.kind() {
-            GateFor::Review => What::Retry { instruction, scope, model },
-            _ => What::Again { model },
+            GateKind::Review => DecisionKind::Retry { instruction, scope, model },
+            _ => DecisionKind::Again { model },
         };
         let decision = Decision::about(gate, what);
         self.decide(&engine, run, decision).await

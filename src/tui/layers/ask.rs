@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 use serde_json::Value;
 
 use super::{Outcome, middle};
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::Scope;
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::secret::Secret;
@@ -107,18 +107,19 @@ impl Ask {
                 self.problem = Some("something has to stand here".to_owned());
                 return Outcome::stays();
             }
-            Then::Deny(gate) => decision(gate, What::Deny { reason: typed }),
-            Then::Worked(gate) => decision(gate, What::Answer { value: worked(&typed) }),
+            Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),
+            Then::Worked(gate) => decision(gate, DecisionKind::Answer { value: worked(&typed) }),
             Then::Budget(gate, before) => match raised(*before, &trimmed) {
-                Ok(budget) => decision(gate, What::Budget { budget }),
+                Ok(budget) => decision(gate, DecisionKind::Budget { budget }),
                 Err(problem) => {
                     self.problem = Some(problem);
                     return Outcome::stays();
                 }
             },
-            Then::Retry(gate) => {
-                decision(gate, What::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None })
-            }
+            Then::Retry(gate) => decision(
+                gate,
+                DecisionKind::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None },
+            ),
         };
         Outcome::does(vec![effect])
     }
@@ -163,11 +164,11 @@ fn reach(scope: Scope) -> &'static str {
 }
 
 /// A decision about what was seen.
-pub(crate) fn decision(gate: &SeenGate, what: What) -> Effect {
+pub(crate) fn decision(gate: &SeenGate, kind: DecisionKind) -> Effect {
     let (attempt, version) = (Some(gate.attempt), Some(gate.version));
     // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
-    let seq = (gate.kind != GateFor::Review).then_some(gate.seq);
-    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), what) };
+    let seq = (gate.kind != GateKind::Review).then_some(gate.seq);
+    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), kind) };
     Effect::Change(Change::Decide(gate.run, decision))
 }
 

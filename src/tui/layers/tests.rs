@@ -1,7 +1,7 @@
 //! Layers as a person meets them.
 
 use super::*;
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
@@ -31,7 +31,7 @@ fn opened(effect: Effect) -> Above {
 }
 
 fn review() -> Situation {
-    let selected = Selected::Gate(GateFor::Review);
+    let selected = Selected::Gate(GateKind::Review);
     Situation { screen: Screen::Run, selected, acceptable: true, output: true, prompt: true, ..Situation::default() }
 }
 
@@ -138,7 +138,7 @@ fn an_instruction_says_how_far_it_reaches() {
         run: RunId::new(1, [1; 10]),
         key: "write[1]".parse().unwrap(),
         call: None,
-        kind: GateFor::Review,
+        kind: GateKind::Review,
         attempt: 2,
         version: 1,
         seq: 9,
@@ -148,7 +148,7 @@ fn an_instruction_says_how_far_it_reaches() {
     let [Effect::Change(Change::Decide(_, decision))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
     let scope = crate::core::event::Scope::Remaining;
-    assert_eq!(decision.what, crate::core::decide::What::Retry { instruction: "x".into(), scope, model: None });
+    assert_eq!(decision.kind, crate::core::decide::DecisionKind::Retry { instruction: "x".into(), scope, model: None });
 }
 
 #[test]

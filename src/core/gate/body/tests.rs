@@ -1,42 +1,42 @@
 //! A gate as the first release wrote it, one for each shape that it wrote.
 
-use crate::core::gate::{Gate, GateFor};
+use crate::core::gate::{Gate, GateKind};
 use serde_json::Value;
 
 const HASH: &str = "84b6a8d18afa16a1a62fcfa7f04e622fd8d0e376a4589a351c5dcf50bfdcbf9c";
 
 /// Every shape of `shows` that has a writer, with the `for` that it belongs to. Empty: the member is absent.
-fn written() -> Vec<(GateFor, String)> {
+fn written() -> Vec<(GateKind, String)> {
     let plain = |kind, shows: &str| (kind, shows.to_owned());
     vec![
-        plain(GateFor::Review, ""),
-        plain(GateFor::Review, r#"{"schema":{"type":"integer"},"failed":["it rhymes"]}"#),
-        plain(GateFor::Review, r#"{"cancelled":true}"#),
-        plain(GateFor::Review, r#"{"schema":{"type":"integer"},"problem":"it is a text"}"#),
+        plain(GateKind::Review, ""),
+        plain(GateKind::Review, r#"{"schema":{"type":"integer"},"failed":["it rhymes"]}"#),
+        plain(GateKind::Review, r#"{"cancelled":true}"#),
+        plain(GateKind::Review, r#"{"schema":{"type":"integer"},"problem":"it is a text"}"#),
         (
-            GateFor::Approval,
+            GateKind::Approval,
             format!(
                 r#"{{"step":"act","work":{{"kind":"command","argv":["touch","it"],"stdin":"","parse":"text","shell":false}},"bytes":"{HASH}","fingerprint":"{HASH}"}}"#
             ),
         ),
-        plain(GateFor::Input, r#"{"text":"Who is it for?","missing":["recipient"],"known":[]}"#),
-        plain(GateFor::Input, r#"{"text":"","missing":[],"known":[]}"#),
-        plain(GateFor::Input, r#"{"text":null,"fields":[{"name":"n","type":"integer","required":true}]}"#),
-        plain(GateFor::Input, r#"{"text":"Say:","fields":[{"name":"n","type":"text","required":false}]}"#),
+        plain(GateKind::Input, r#"{"text":"Who is it for?","missing":["recipient"],"known":[]}"#),
+        plain(GateKind::Input, r#"{"text":"","missing":[],"known":[]}"#),
+        plain(GateKind::Input, r#"{"text":null,"fields":[{"name":"n","type":"integer","required":true}]}"#),
+        plain(GateKind::Input, r#"{"text":"Say:","fields":[{"name":"n","type":"text","required":false}]}"#),
         // As the program wrote it, whatever else it put in.
-        plain(GateFor::Input, r#"{"fields":[{"label":"Say when","name":"n","hint":1,"required":true}]}"#),
-        plain(GateFor::InDoubt, r#"{"why":"no answer"}"#),
-        plain(GateFor::InDoubt, r#"{"why":"no answer","partial":"half a l"}"#),
-        (GateFor::Stale, format!(r#"{{"because":["plan"],"had_effect":false,"fingerprint":"{HASH}"}}"#)),
+        plain(GateKind::Input, r#"{"fields":[{"label":"Say when","name":"n","hint":1,"required":true}]}"#),
+        plain(GateKind::InDoubt, r#"{"why":"no answer"}"#),
+        plain(GateKind::InDoubt, r#"{"why":"no answer","partial":"half a l"}"#),
+        (GateKind::Stale, format!(r#"{{"because":["plan"],"had_effect":false,"fingerprint":"{HASH}"}}"#)),
         plain(
-            GateFor::Budget,
+            GateKind::Budget,
             r#"{"spent":{"input_tokens":20,"output_tokens":10,"usd":0.2},"budget":{"usd":0.25},"next":{"input_tokens":0,"output_tokens":0,"usd":0.1}}"#,
         ),
-        plain(GateFor::Secret, r#"{"name":"key"}"#),
+        plain(GateKind::Secret, r#"{"name":"key"}"#),
     ]
 }
 
-fn gate(kind: GateFor, shows: &str) -> String {
+fn gate(kind: GateKind, shows: &str) -> String {
     let shows = if shows.is_empty() { String::new() } else { format!(r#","shows":{shows}"#) };
     format!(r#"{{"key":"act","for":"{kind}","attempt":1,"version":0{shows},"allowed":["answer","skip"]}}"#)
 }
@@ -55,7 +55,7 @@ fn every_gate_of_the_first_release_is_written_again_byte_for_byte() {
 fn a_gate_whose_body_lacks_what_its_kind_shows_is_not_read() {
     for (kind, shows) in written() {
         let Ok(Value::Object(members)) = serde_json::from_str(&shows) else { continue };
-        if kind == GateFor::Review || kind == GateFor::Input {
+        if kind == GateKind::Review || kind == GateKind::Input {
             continue;
         }
         for name in members.keys().filter(|name| *name != "partial") {
@@ -65,6 +65,6 @@ fn a_gate_whose_body_lacks_what_its_kind_shows_is_not_read() {
             assert!(serde_json::from_str::<Gate>(&json).is_err(), "{json}");
         }
     }
-    assert!(serde_json::from_str::<Gate>(&gate(GateFor::Stale, "")).is_err());
-    assert!(serde_json::from_str::<Gate>(&gate(GateFor::Review, r#"{"failed":"rhyme"}"#)).is_err());
+    assert!(serde_json::from_str::<Gate>(&gate(GateKind::Stale, "")).is_err());
+    assert!(serde_json::from_str::<Gate>(&gate(GateKind::Review, r#"{"failed":"rhyme"}"#)).is_err());
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::core::call::CallStatus;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, Refusal, What, decide};
+use crate::core::decide::{Decision, DecisionKind, Refusal, decide};
 use crate::core::event::{Created, Event, Started};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, GateBody, InDoubtBody, InputBody};
@@ -30,11 +30,11 @@ fn work(tool: &str) -> Work {
     Work::Tool { tool: tool.to_owned(), args: json!({}) }
 }
 
-fn gate(call: Option<ToolCallId>, kind: GateFor) -> Gate {
+fn gate(call: Option<ToolCallId>, kind: GateKind) -> Gate {
     let named = call.map(|call| call.to_string()).unwrap_or_default();
     let (body, allowed) = match kind {
-        GateFor::Input => (GateBody::Input(InputBody::Form { text: None, fields: Vec::new() }), vec![Answer::Answer]),
-        GateFor::InDoubt => (
+        GateKind::Input => (GateBody::Input(InputBody::Form { text: None, fields: Vec::new() }), vec![Answer::Answer]),
+        GateKind::InDoubt => (
             GateBody::InDoubt(InDoubtBody { why: "no answer".to_owned(), partial: "".into() }),
             vec![Answer::Again, Answer::Skip],
         ),
@@ -73,12 +73,12 @@ impl Made {
         self.0.apply(seq, DateTime::UNIX_EPOCH + TimeDelta::seconds(i64::try_from(seq).unwrap()), event);
     }
 
-    fn opens(&mut self, call: Option<ToolCallId>, kind: GateFor) {
+    fn opens(&mut self, call: Option<ToolCallId>, kind: GateKind) {
         self.add(&Event::GateOpened(gate(call, kind)));
     }
 
-    fn decides(&mut self, call: Option<ToolCallId>, what: What) -> Result<(), Refusal> {
-        let decision = Decision { call, ..Decision::new(key(), what) };
+    fn decides(&mut self, call: Option<ToolCallId>, kind: DecisionKind) -> Result<(), Refusal> {
+        let decision = Decision { call, ..Decision::new(key(), kind) };
         let events = decide(&self.0, &decision, &"a@b".into())?;
         for event in &events {
             self.add(event);
@@ -96,49 +96,49 @@ impl Made {
 }
 
 /// An answer that the kind takes.
-fn answer(kind: GateFor, first: bool) -> What {
+fn answer(kind: GateKind, first: bool) -> DecisionKind {
     match (kind, first) {
-        (GateFor::Input, _) => What::Answer { value: json!({}) },
-        (GateFor::InDoubt, true) => What::Again { model: None },
-        (GateFor::InDoubt, false) => What::Skip,
-        (_, true) => What::Approve,
-        (_, false) => What::Deny { reason: "no".to_owned() },
+        (GateKind::Input, _) => DecisionKind::Answer { value: json!({}) },
+        (GateKind::InDoubt, true) => DecisionKind::Again { model: None },
+        (GateKind::InDoubt, false) => DecisionKind::Skip,
+        (_, true) => DecisionKind::Approve,
+        (_, false) => DecisionKind::Deny { reason: "no".to_owned() },
     }
 }
 
 #[test]
 fn tool_calls_of_one_turn_wait_side_by_side_and_an_answer_to_one_leaves_the_others() {
     let mut run = Made::new();
-    run.opens(Some(id("2.0")), GateFor::Approval);
-    run.opens(Some(id("2.1")), GateFor::Approval);
-    run.opens(Some(id("2.2")), GateFor::Input);
+    run.opens(Some(id("2.0")), GateKind::Approval);
+    run.opens(Some(id("2.1")), GateKind::Approval);
+    run.opens(Some(id("2.2")), GateKind::Input);
     assert_eq!(
         run.waits(),
         ["write, tool call 2.0 approval", "write, tool call 2.1 approval", "write, tool call 2.2 input"]
     );
     assert_eq!((run.0.gates(), run.0.under_way(), run.status()), (3, 1, CallStatus::Approval));
-    run.decides(Some(id("2.1")), What::Approve).unwrap();
+    run.decides(Some(id("2.1")), DecisionKind::Approve).unwrap();
     assert!(run.0.approved.contains(&Fingerprint::of(&work("2.1")).unwrap()));
-    run.decides(Some(id("2.0")), What::Deny { reason: "no".to_owned() }).unwrap();
+    run.decides(Some(id("2.0")), DecisionKind::Deny { reason: "no".to_owned() }).unwrap();
     assert_eq!((run.waits(), run.status()), (vec!["write, tool call 2.2 input".to_owned()], CallStatus::Input));
-    run.decides(Some(id("2.2")), What::Answer { value: json!({}) }).unwrap();
+    run.decides(Some(id("2.2")), DecisionKind::Answer { value: json!({}) }).unwrap();
     assert_eq!((run.waits().len(), run.0.under_way(), run.status()), (0, 1, CallStatus::Running));
 }
 
 #[test]
 fn a_decision_that_names_no_tool_call_is_about_the_only_one_that_waits() {
     let mut run = Made::new();
-    run.opens(Some(id("2.0")), GateFor::Approval);
-    run.opens(Some(id("2.1")), GateFor::Approval);
-    let refused = run.decides(None, What::Approve).unwrap_err();
+    run.opens(Some(id("2.0")), GateKind::Approval);
+    run.opens(Some(id("2.1")), GateKind::Approval);
+    let refused = run.decides(None, DecisionKind::Approve).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Ambiguous);
     assert!(refused.message.contains("--call 2.0 (approval), --call 2.1 (approval)"), "{refused}");
     assert_eq!(run.0.gates(), 2);
-    run.decides(Some(id("2.0")), What::Approve).unwrap();
-    let refused = run.decides(Some(id("2.0")), What::Approve).unwrap_err();
+    run.decides(Some(id("2.0")), DecisionKind::Approve).unwrap();
+    let refused = run.decides(Some(id("2.0")), DecisionKind::Approve).unwrap_err();
     assert_eq!(refused.code, ErrorCode::NotWaiting);
     assert!(refused.message.contains("`write` --call 2.1"), "{refused}");
-    run.decides(None, What::Approve).unwrap();
+    run.decides(None, DecisionKind::Approve).unwrap();
     assert_eq!(run.0.gates(), 0);
 }
 
@@ -148,9 +148,10 @@ fn what_judges_the_whole_output_is_no_answer_to_a_tool_call() {
     let mut review = Gate::of_review(key(), 1, 1, crate::core::gate::ReviewBody::default());
     review.call = Some(id("2.0"));
     run.add(&Event::GateOpened(review));
-    for what in
-        [What::Accept, What::Retry { instruction: String::new(), scope: crate::core::event::Scope::This, model: None }]
-    {
+    for what in [
+        DecisionKind::Accept,
+        DecisionKind::Retry { instruction: String::new(), scope: crate::core::event::Scope::This, model: None },
+    ] {
         assert!(run.decides(Some(id("2.0")), what).is_err());
     }
 }
@@ -158,25 +159,25 @@ fn what_judges_the_whole_output_is_no_answer_to_a_tool_call() {
 #[test]
 fn the_same_thing_in_another_version_waits_no_shorter() {
     let mut run = Made::new();
-    run.opens(Some(id("2.0")), GateFor::Approval);
-    run.opens(Some(id("2.1")), GateFor::Approval);
+    run.opens(Some(id("2.0")), GateKind::Approval);
+    run.opens(Some(id("2.1")), GateKind::Approval);
     let since = |run: &Made| run.0.call(&key()).unwrap().gates.since().map(|(_, since)| since).collect::<Vec<_>>();
     let before = since(&run);
-    run.opens(Some(id("2.0")), GateFor::Approval);
+    run.opens(Some(id("2.0")), GateKind::Approval);
     assert_eq!(since(&run), before);
-    run.opens(Some(id("2.0")), GateFor::Input);
+    run.opens(Some(id("2.0")), GateKind::Input);
     assert!(since(&run)[0] > before[1], "something else waits now");
 }
 
 #[test]
 fn a_gate_of_a_tool_call_says_which() {
-    let json = serde_json::to_value(gate(Some(id("2.0")), GateFor::Input)).unwrap();
+    let json = serde_json::to_value(gate(Some(id("2.0")), GateKind::Input)).unwrap();
     assert_eq!((&json["key"], &json["call"]), (&json!("write"), &json!("2.0")));
-    assert_eq!(serde_json::from_value::<Gate>(json).unwrap(), gate(Some(id("2.0")), GateFor::Input));
-    assert_eq!(serde_json::to_value(gate(None, GateFor::Input)).unwrap().get("call"), None);
+    assert_eq!(serde_json::from_value::<Gate>(json).unwrap(), gate(Some(id("2.0")), GateKind::Input));
+    assert_eq!(serde_json::to_value(gate(None, GateKind::Input)).unwrap().get("call"), None);
     let decision: Decision =
         serde_json::from_value(json!({"key": "write", "call": "2.0", "decide": "approve"})).unwrap();
-    assert_eq!((decision.call, decision.what), (Some(id("2.0")), What::Approve));
+    assert_eq!((decision.call, decision.kind), (Some(id("2.0")), DecisionKind::Approve));
 }
 
 proptest! {
@@ -190,7 +191,7 @@ proptest! {
         for (opens, which, kind, first) in steps {
             let call = which.checked_sub(1).map(|index| ToolCallId { turn: index / 2, index: index % 2 });
             // Of the call as a whole an approval: other answers end the call, and with it what its tool calls wait for.
-            let kind = if call.is_none() { GateFor::Approval } else { [GateFor::Approval, GateFor::Input, GateFor::InDoubt][kind] };
+            let kind = if call.is_none() { GateKind::Approval } else { [GateKind::Approval, GateKind::Input, GateKind::InDoubt][kind] };
             if opens {
                 run.opens(call, kind);
                 open.insert(call, kind);

@@ -36,14 +36,14 @@ fn chain(rules: &Value) -> Sim {
 fn a_stale_chain_is_asked_about_once() {
     let mut sim = chain(&json!({}));
     sim.accept_all();
-    sim.decide("write[0]", What::Reopen);
-    sim.decide("write[0]", What::Edit { output: json!("A"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["write[1]"]);
-    sim.decide("write[1]", What::Again { model: None });
+    sim.decide("write[0]", DecisionKind::Reopen);
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("A"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["write[1]"]);
+    sim.decide("write[1]", DecisionKind::Again { model: None });
     for key in ["write[1]", "write[2]", "write[3]", "end"] {
-        assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new(), "no second question");
-        assert_eq!(sim.waiting(GateFor::Review), [key], "what is made anew is reviewed as ever");
-        sim.decide(key, What::Accept);
+        assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new(), "no second question");
+        assert_eq!(sim.waiting(GateKind::Review), [key], "what is made anew is reviewed as ever");
+        sim.decide(key, DecisionKind::Accept);
     }
     assert!(sim.body().starts_with("A;b(A)/2;c(A+b(A)/2)/2;"), "{}", sim.body());
 }
@@ -52,15 +52,15 @@ fn a_stale_chain_is_asked_about_once() {
 fn a_later_change_is_a_question_of_its_own() {
     let mut sim = chain(&json!({}));
     sim.accept_all();
-    sim.decide("write[0]", What::Reopen);
-    sim.decide("write[0]", What::Edit { output: json!("A"), accept: true });
-    sim.decide("write[1]", What::Again { model: None });
-    sim.decide("write[1]", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["write[2]"], "it runs again by the same answer");
+    sim.decide("write[0]", DecisionKind::Reopen);
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("A"), accept: true });
+    sim.decide("write[1]", DecisionKind::Again { model: None });
+    sim.decide("write[1]", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["write[2]"], "it runs again by the same answer");
     // The person goes back once more, and has not said anything of that yet.
-    sim.decide("write[0]", What::Reopen);
-    sim.decide("write[0]", What::Edit { output: json!("AA"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["write[1]"]);
+    sim.decide("write[0]", DecisionKind::Reopen);
+    sim.decide("write[0]", DecisionKind::Edit { output: json!("AA"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["write[1]"]);
     assert_eq!(because(&sim, "write[1]"), ["write[0]"]);
 }
 
@@ -77,14 +77,14 @@ fn a_stale_chain_of_iterations_and_of_groups_is_asked_about_once() {
     ]);
     let mut sim = numbered(workflow(&steps), json!({ "seed": "s" }));
     sim.accept_all();
-    sim.decide("seed", What::Reopen);
-    sim.decide("seed", What::Edit { output: json!("t"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["draft#0"]);
-    sim.decide("draft#0", What::Again { model: None });
+    sim.decide("seed", DecisionKind::Reopen);
+    sim.decide("seed", DecisionKind::Edit { output: json!("t"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["draft#0"]);
+    sim.decide("draft#0", DecisionKind::Again { model: None });
     let mut reviewed = Vec::new();
-    while let Some(key) = sim.waiting(GateFor::Review).first().cloned() {
-        assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
-        sim.decide(&key, What::Accept);
+    while let Some(key) = sim.waiting(GateKind::Review).first().cloned() {
+        assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
+        sim.decide(&key, DecisionKind::Accept);
         reviewed.push(key);
     }
     assert_eq!(reviewed, ["draft#0", "draft#1", "draft#2", "g[0].x", "g[0].y", "g[1].x", "g[1].y"]);
@@ -101,10 +101,10 @@ fn an_effect_further_down_is_asked_about_on_its_own() {
     ]);
     let mut sim = numbered(workflow(&steps), json!({ "a": "1" }));
     sim.accept_all();
-    sim.decide("a", What::Reopen);
-    sim.decide("a", What::Edit { output: json!("2"), accept: true });
-    sim.decide("b", What::Again { model: None });
-    assert_eq!(sim.waiting(GateFor::Stale), ["act"], "it happened, and never happens again by itself");
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", DecisionKind::Edit { output: json!("2"), accept: true });
+    sim.decide("b", DecisionKind::Again { model: None });
+    assert_eq!(sim.waiting(GateKind::Stale), ["act"], "it happened, and never happens again by itself");
     assert!(matches!(&sim.run.waiting().next().unwrap().body, GateBody::Stale(stale) if stale.had_effect));
 }
 
@@ -120,12 +120,12 @@ fn a_stale_call_names_only_what_changed() {
     let mut sim = Sim::new(workflow(&steps), json!({}));
     sim.accept_all();
     // Another attempt that comes to the same is no change.
-    sim.decide("b", What::Reopen);
-    sim.decide("b", What::Retry { instruction: String::new(), scope: Scope::This, model: None });
-    sim.decide("b", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
-    sim.decide("a", What::Reopen);
-    sim.decide("a", What::Edit { output: json!("X"), accept: true });
+    sim.decide("b", DecisionKind::Reopen);
+    sim.decide("b", DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None });
+    sim.decide("b", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", DecisionKind::Edit { output: json!("X"), accept: true });
     assert_eq!(because(&sim, "c"), ["a"]);
 }
 
@@ -137,8 +137,8 @@ fn a_list_that_changed_is_named_by_what_changed_in_it() {
     ]);
     let mut sim = Sim::new(workflow(&steps), json!({}));
     sim.accept_all();
-    sim.decide("each[1]", What::Reopen);
-    sim.decide("each[1]", What::Edit { output: json!("new"), accept: true });
+    sim.decide("each[1]", DecisionKind::Reopen);
+    sim.decide("each[1]", DecisionKind::Edit { output: json!("new"), accept: true });
     assert_eq!(because(&sim, "end"), ["each[1]"]);
 }
 
@@ -153,13 +153,13 @@ fn a_call_in_review_stays_in_review_when_a_branch_is_left_and_taken_again() {
     sim.accept_all();
     assert_eq!(sim.body(), "HELLO");
     let mut sim = Sim::new(workflow(&steps), json!({ "n": 2 }));
-    sim.decide("n", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["p"]);
+    sim.decide("n", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["p"]);
     for (n, waits) in [(1, vec![]), (3, vec!["p"])] {
-        sim.decide("n", What::Reopen);
-        sim.decide("n", What::Edit { output: json!(n), accept: true });
-        assert_eq!(sim.waiting(GateFor::Review), waits);
-        assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
+        sim.decide("n", DecisionKind::Reopen);
+        sim.decide("n", DecisionKind::Edit { output: json!(n), accept: true });
+        assert_eq!(sim.waiting(GateKind::Review), waits);
+        assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
     }
     assert_eq!(sim.performed.iter().filter(|key| *key == "p").count(), 1, "nothing is paid for twice");
 }
@@ -170,14 +170,14 @@ fn a_reopened_call_makes_nothing_stale_before_another_version_is_accepted() {
     all["does"]["history"] = json!("all");
     let steps = json!([prompt("a", "one", &json!({})), prompt("b", "{{ steps.a.output }}", &json!({})), all]);
     let mut sim = Sim::new(workflow(&steps), json!({}));
-    sim.decide("a", What::Accept);
-    sim.decide("b", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["c"]);
-    sim.decide("a", What::Reopen);
-    assert_eq!(sim.waiting(GateFor::Review), ["a", "c"]);
-    sim.decide("a", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Stale), Vec::<String>::new());
-    assert_eq!(sim.waiting(GateFor::Review), ["c"]);
+    sim.decide("a", DecisionKind::Accept);
+    sim.decide("b", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["c"]);
+    sim.decide("a", DecisionKind::Reopen);
+    assert_eq!(sim.waiting(GateKind::Review), ["a", "c"]);
+    sim.decide("a", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
+    assert_eq!(sim.waiting(GateKind::Review), ["c"]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn another_title_of_the_run_makes_nothing_stale() {
     let renamed = Event::RunRenamed { title: "Other".into(), by: "ana@here".into() };
     sim.apply(renamed.clone());
     sim.settle(&[renamed]);
-    sim.decide("a", What::Accept);
+    sim.decide("a", DecisionKind::Accept);
     assert_eq!((sim.run.title.as_str(), sim.body().as_str()), ("Other", "TEST"));
 }
 
@@ -208,10 +208,10 @@ fn what_a_new_definition_does_not_have_waits_for_nobody() {
         command("act"),
     ]);
     let sim = Sim::new(workflow(&before), json!({}));
-    assert_eq!(sim.waiting(GateFor::Review), ["a", "gone", "many[0]", "many[1]"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["a", "gone", "many[0]", "many[1]"]);
     let after = json!([prompt("a", "one", &json!({})), prompt("many", "three", &json!({}))]);
     let mut sim = updated(sim, workflow(&after));
-    assert_eq!(sim.waiting(GateFor::Review), ["a", "many"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["a", "many"]);
     assert_eq!(sim.status("gone"), CallStatus::Cancelled);
     sim.accept_all();
     assert_eq!(sim.body(), "THREE");
@@ -231,16 +231,16 @@ fn a_new_definition_leaves_alone_what_it_does_not_change() {
         ]))
     };
     let mut sim = Sim::new(steps("a", "c"), json!({}));
-    sim.decide("a", What::Accept);
+    sim.decide("a", DecisionKind::Accept);
     let sim = updated(sim, steps("a", "other"));
-    assert_eq!((sim.waiting(GateFor::Review), sim.waiting(GateFor::Stale)), (vec!["b".to_owned()], vec![]));
+    assert_eq!((sim.waiting(GateKind::Review), sim.waiting(GateKind::Stale)), (vec!["b".to_owned()], vec![]));
     let mut sim = updated(sim, steps("new", "other"));
     assert_eq!(
-        (sim.waiting(GateFor::Review), sim.waiting(GateFor::Stale)),
+        (sim.waiting(GateKind::Review), sim.waiting(GateKind::Stale)),
         (vec!["b".to_owned()], vec!["a".to_owned()])
     );
     assert_eq!(because(&sim, "a"), Vec::<String>::new(), "nothing before it changed, it did itself");
-    sim.decide("a", What::Again { model: None });
+    sim.decide("a", DecisionKind::Again { model: None });
     sim.accept_all();
     assert_eq!(sim.body(), "OTHER");
 }
@@ -270,16 +270,16 @@ fn a_long_history_is_condensed_by_a_call_of_its_own() {
     assert_eq!(sim.body(), "THREE");
 
     // A person may edit the summary like anything else; what was made from it is then stale.
-    sim.decide("c.summary", What::Reopen);
-    sim.decide("c.summary", What::Edit { output: json!("it began well"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["c"]);
-    sim.decide("c", What::Again { model: None });
+    sim.decide("c.summary", DecisionKind::Reopen);
+    sim.decide("c.summary", DecisionKind::Edit { output: json!("it began well"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["c"]);
+    sim.decide("c", DecisionKind::Again { model: None });
     assert_eq!(said(&sim, "c")[1], "it began well");
 
     // A summary of something else is made without a question; what is asked about is the call that it is for.
-    sim.decide("a", What::Reopen);
-    sim.decide("a", What::Edit { output: json!(format!("new {long}")), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["c"]);
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", DecisionKind::Edit { output: json!(format!("new {long}")), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["c"]);
     assert_eq!(sim.performed.iter().filter(|key| *key == "c.summary").count(), 2);
 }
 
@@ -294,7 +294,7 @@ fn a_summary_that_fails_fails_its_call_and_can_be_taken_up() {
         _ => shout(want, attempt),
     });
     assert_eq!(sim.failure().0, "b.summary");
-    sim.decide("b.summary", What::Again { model: None });
+    sim.decide("b.summary", DecisionKind::Again { model: None });
     assert_eq!(sim.body(), "TWO");
 }
 
@@ -315,15 +315,15 @@ fn a_template_that_does_not_work_out_fails_once_and_again_when_what_it_is_made_f
         prompt("c", "wait", &json!({ "review": "always" })),
     ]);
     let mut sim = Sim::new(workflow(&steps), json!({}));
-    sim.decide("a", What::Edit { output: json!({ "z": 1 }), accept: true });
+    sim.decide("a", DecisionKind::Edit { output: json!({ "z": 1 }), accept: true });
     let first = failed(&sim, "b");
     assert!(first.len() == 1 && first[0].contains("steps.a.output.x"), "{first:?}");
     // A session that is opened again does not say so again.
     sim.settle(&[]);
     assert_eq!(failed(&sim, "b").len(), 1);
     // What a person reads is what is wrong now.
-    sim.decide("a", What::Reopen);
-    sim.decide("a", What::Edit { output: json!({ "x": 1 }), accept: true });
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", DecisionKind::Edit { output: json!({ "x": 1 }), accept: true });
     let then = failed(&sim, "b");
     assert!(then.len() == 2 && then[1].contains("steps.a.output.y"), "{then:?}");
 }

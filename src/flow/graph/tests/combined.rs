@@ -46,11 +46,11 @@ fn a_review_inside_a_parallel_group_inside_a_repeat_waits_in_each_round() {
         &json!({ "repeat": { "until": "iteration == 1", "max": 3 } }),
     );
     let mut sim = Sim::new(workflow(&json!([rounds])), json!({}));
-    assert_eq!(sim.waiting(GateFor::Review), ["rounds#0.parts[0].part", "rounds#0.parts[1].part"]);
-    sim.decide("rounds#0.parts[1].part", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["rounds#0.parts[0].part"], "the round waits for both");
-    sim.decide("rounds#0.parts[0].part", What::Edit { output: json!("mine"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Review), ["rounds#1.parts[0].part", "rounds#1.parts[1].part"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["rounds#0.parts[0].part", "rounds#0.parts[1].part"]);
+    sim.decide("rounds#0.parts[1].part", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["rounds#0.parts[0].part"], "the round waits for both");
+    sim.decide("rounds#0.parts[0].part", DecisionKind::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), ["rounds#1.parts[0].part", "rounds#1.parts[1].part"]);
     sim.accept_all();
     assert_eq!(sim.body(), "AMINEBBMINEB");
 }
@@ -63,12 +63,12 @@ fn a_round_that_is_not_needed_any_more_waits_for_nobody() {
         &json!({ "repeat": { "until": "output == 'good'", "max": 4 } })
     )]));
     let mut sim = Sim::new(task, json!({}));
-    sim.decide("draft#0", What::Accept);
-    sim.decide("draft#1", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["draft#2"]);
-    sim.decide("draft#0", What::Reopen);
-    sim.decide("draft#0", What::Edit { output: json!("good"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Review), Vec::<String>::new());
+    sim.decide("draft#0", DecisionKind::Accept);
+    sim.decide("draft#1", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["draft#2"]);
+    sim.decide("draft#0", DecisionKind::Reopen);
+    sim.decide("draft#0", DecisionKind::Edit { output: json!("good"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), Vec::<String>::new());
     assert_eq!(sim.body(), "good");
 }
 
@@ -122,7 +122,7 @@ fn a_child_run_for_each_item_goes_on_without_the_one_that_failed() {
         "{% for c in steps.each.calls %}{{ c.status }} {{ c.output.body if c.output else c.error.class }};{% endfor %}",
     );
     let mut sim = with_children(&steps, &body, &[("c", child)], fails_at("each[1].p"));
-    assert_eq!(sim.waiting(GateFor::Review), ["each[0].p", "each[2].p"], "gates pass through");
+    assert_eq!(sim.waiting(GateKind::Review), ["each[0].p", "each[2].p"], "gates pass through");
     sim.accept_all();
     assert_eq!(sim.body(), "accepted 1;failed server;accepted 3;");
     assert_eq!(sim.run.warnings.len(), 1);
@@ -141,13 +141,13 @@ fn nobody_is_asked_about_the_rest_of_a_group_that_failed_and_was_passed_over() {
         json!({}),
         fails_at("g[0].try"),
     );
-    assert_eq!(sim.waiting(GateFor::Review), ["g[1].ask"]);
-    sim.decide("g[1].ask", What::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["g[1].ask"]);
+    sim.decide("g[1].ask", DecisionKind::Accept);
     assert_eq!(sim.body(), "['2']");
     // Taken up again, the whole item comes back.
-    sim.decide("g[0].try", What::Again { model: None });
-    assert_eq!(sim.waiting(GateFor::Review), ["g[0].ask"]);
-    sim.decide("g[0].ask", What::Accept);
+    sim.decide("g[0].try", DecisionKind::Again { model: None });
+    assert_eq!(sim.waiting(GateKind::Review), ["g[0].ask"]);
+    sim.decide("g[0].ask", DecisionKind::Accept);
     assert_eq!(sim.body(), "['1', '2']");
 }
 
@@ -164,7 +164,7 @@ fn race(loser: &Value) -> Sim {
 #[test]
 fn a_loser_that_waits_for_a_person_is_let_go() {
     let sim = race(&prompt("slow", "slow", &json!({ "review": "always" })));
-    assert_eq!(sim.waiting(GateFor::Review), Vec::<String>::new());
+    assert_eq!(sim.waiting(GateKind::Review), Vec::<String>::new());
     assert_eq!(sim.status("slow"), CallStatus::Skipped);
     assert_eq!(sim.body(), "QUICK");
     let winner = &sim.run.decided[&"end".parse().unwrap()][0];
@@ -183,7 +183,7 @@ fn a_loser_that_something_else_needs_goes_on() {
         workflow_with(&steps, &result("{{ steps.end.output | join('-') }} {{ steps.other.output }}")),
         json!({}),
     );
-    assert_eq!(sim.waiting(GateFor::Review), ["slow"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["slow"]);
     sim.accept_all();
     assert_eq!(sim.body(), "QUICK- SLOW", "for the race it stays none, for good");
 }
@@ -291,15 +291,15 @@ fn stop_when_inside_a_group_ends_the_run_with_the_result_so_far() {
     let steps = json!([found, prompt("aside", "x", &json!({}))]);
     let mut sim =
         Sim::new(workflow_with(&steps, &result("{{ steps.aside.status }} {{ steps.look.outputs | join }}")), json!({}));
-    assert_eq!(sim.waiting(GateFor::Review), ["aside", "look[0].tell"]);
-    sim.decide("look[0].tell", What::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["aside", "look[0].tell"]);
+    sim.decide("look[0].tell", DecisionKind::Accept);
     assert_eq!(sim.body(), "pending 1");
     assert_eq!(sim.run.gates(), 0, "a run that has ended waits for nobody");
     assert!(sim.run.call(&"look[2].see".parse().unwrap()).is_none());
     // A person may still go back, and then it does not hold any more.
-    sim.decide("look[0].tell", What::Reopen);
-    assert_eq!((sim.waiting(GateFor::Review), sim.end.clone()), (vec!["look[0].tell".to_owned()], None));
-    sim.decide("look[0].tell", What::Accept);
+    sim.decide("look[0].tell", DecisionKind::Reopen);
+    assert_eq!((sim.waiting(GateKind::Review), sim.end.clone()), (vec!["look[0].tell".to_owned()], None));
+    sim.decide("look[0].tell", DecisionKind::Accept);
     assert!(sim.end.is_some());
 }
 
@@ -365,7 +365,7 @@ fn a_handler_inside_a_list_of_groups_mends_its_own_item() {
         json!({}),
         fails_at("each[1].parse"),
     );
-    assert_eq!(sim.waiting(GateFor::Review), ["each[1].repair"]);
+    assert_eq!(sim.waiting(GateKind::Review), ["each[1].repair"]);
     sim.accept_all();
     assert_eq!(sim.body(), "A EACH[1].PARSE");
 }
@@ -380,8 +380,8 @@ fn a_child_run_inside_a_child_run_has_keys_names_and_results_of_its_own() {
     let steps = json!([{ "id": "out", "does": { "kind": "workflow", "workflow": "outer", "inputs": {} } }]);
     let mut sim =
         with_children(&steps, &result("{{ steps.out.output.body }}"), &[("inner", inner), ("outer", outer)], shout);
-    assert_eq!(sim.waiting(GateFor::Review), ["out.in.p"]);
-    sim.decide("out.in.p", What::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), ["out.in.p"]);
+    sim.decide("out.in.p", DecisionKind::Edit { output: json!("mine"), accept: true });
     assert_eq!(sim.body(), "<mine>");
 }
 
@@ -394,7 +394,7 @@ fn a_skipped_review_in_a_list_leaves_a_gap_and_its_group_skips_what_follows() {
     );
     let body = result("{% for c in steps.each.calls %}{{ c.index }}{{ c.status }}{{ c.output }} {% endfor %}");
     let mut sim = Sim::new(workflow_with(&json!([each]), &body), json!({}));
-    sim.decide("each[0].p", What::Skip);
+    sim.decide("each[0].p", DecisionKind::Skip);
     sim.accept_all();
     assert_eq!(sim.status("each[0].q"), CallStatus::Skipped);
     assert_eq!(sim.body(), "0accepted 1acceptedB! ");

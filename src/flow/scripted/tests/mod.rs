@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::Task;
@@ -80,9 +80,9 @@ fn calls_of_one_moment_run_in_parallel_and_are_told_in_the_order_in_which_they_s
         }));
         return all.join("") + ":" + order.join("");"#);
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]"]);
-    sim.decide("draft[2]", What::Accept);
-    sim.decide("draft[0]", What::Accept);
-    sim.decide("draft[1]", What::Accept);
+    sim.decide("draft[2]", DecisionKind::Accept);
+    sim.decide("draft[0]", DecisionKind::Accept);
+    sim.decide("draft[1]", DecisionKind::Accept);
     assert_eq!(sim.body(), "ABC:CAB");
 }
 
@@ -92,7 +92,7 @@ fn what_a_later_version_wrote_is_no_news_to_a_script() {
     let unknown = Event::from_json(r#"{"type":"weather_changed","key":"draft[0]","to":"rain"}"#).unwrap();
     sim.apply(unknown.clone());
     sim.settle(&[unknown]);
-    sim.decide("draft[0]", What::Accept);
+    sim.decide("draft[0]", DecisionKind::Accept);
     assert_eq!(sim.body(), "A");
 }
 
@@ -105,10 +105,10 @@ fn an_edited_early_result_makes_exactly_its_dependants_stale() {
         return b + c;"#);
     sim.accept_all();
     assert_eq!(sim.body(), "BA-");
-    sim.decide("draft[0]", What::Reopen);
-    sim.decide("draft[0]", What::Edit { output: json!("new"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["draft[2]"]);
-    sim.decide("draft[2]", What::Again { model: None });
+    sim.decide("draft[0]", DecisionKind::Reopen);
+    sim.decide("draft[0]", DecisionKind::Edit { output: json!("new"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["draft[2]"]);
+    sim.decide("draft[2]", DecisionKind::Again { model: None });
     sim.accept_all();
     assert_eq!(sim.body(), "BNEW-");
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]", "draft[2]"], "nothing else is paid for again");
@@ -163,7 +163,7 @@ fn a_failure_is_tried_again_when_the_person_asks_and_the_script_goes_on_from_it(
     };
     let mut sim = Sim::performing(script("return await run.step(\"write\", { text: \"x\" });"), json!({}), perform);
     assert!(why(&sim).contains("down"));
-    sim.decide("write[0]", What::Again { model: None });
+    sim.decide("write[0]", DecisionKind::Again { model: None });
     assert_eq!(sim.body(), "X");
 }
 
@@ -362,8 +362,8 @@ fn logs_documents_state_and_the_clock_are_journaled_once() {
     assert_eq!(log, ["begun {\"at\":0}", "got A 0"]);
     assert_eq!(sim.run.documents["plan"].versions.len(), 2);
     assert_eq!(sim.run.set_state["count"].values().next(), Some(&json!(1)));
-    sim.decide("draft[0]", What::Reopen);
-    sim.decide("draft[0]", What::Edit { output: json!("z"), accept: true });
+    sim.decide("draft[0]", DecisionKind::Reopen);
+    sim.decide("draft[0]", DecisionKind::Edit { output: json!("z"), accept: true });
     assert_eq!(sim.run.log.len(), 3, "only what is new is logged: {:?}", sim.run.log);
 }
 
@@ -374,8 +374,8 @@ fn what_a_script_makes_up_is_no_template() {
         const b = await run.review("look", { a, n: 1 });
         return JSON.stringify(b);"#);
     assert_eq!(sim.output("prompt[0]"), "{{ INPUTS.TOPIC }} {% X %}");
-    assert_eq!(sim.waiting(GateFor::Review), ["look[0]"]);
-    sim.decide("look[0]", What::Edit { output: json!({ "a": "mine" }), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), ["look[0]"]);
+    sim.decide("look[0]", DecisionKind::Edit { output: json!({ "a": "mine" }), accept: true });
     assert_eq!(sim.body(), "{\"a\":\"mine\"}");
 }
 
@@ -393,10 +393,10 @@ fn a_child_workflow_runs_inside_and_its_reviews_wait() {
     inner.inputs = serde_json::from_value(json!([{ "name": "x", "type": "text" }])).unwrap();
     let children = BTreeMap::from([("child".to_owned(), inner)]);
     let mut sim = Sim::of(&Arc::new(Pinned { task, children, folder: None }), json!({}), shout);
-    assert_eq!(sim.waiting(GateFor::Review), ["sub[0].say"]);
-    sim.decide("sub[0].say", What::Accept);
-    assert_eq!(sim.waiting(GateFor::Review), ["child[0].say"]);
-    sim.decide("child[0].say", What::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["sub[0].say"]);
+    sim.decide("sub[0].say", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["child[0].say"]);
+    sim.decide("child[0].say", DecisionKind::Accept);
     assert_eq!(sim.body(), "ONETWO");
 }
 
@@ -407,5 +407,5 @@ fn what_the_script_did_not_wait_for_is_taken_back_when_it_ends() {
         return first;"#);
     sim.settle(&[]);
     assert_eq!(sim.body(), "A");
-    assert_eq!(sim.waiting(GateFor::Review), Vec::<String>::new());
+    assert_eq!(sim.waiting(GateKind::Review), Vec::<String>::new());
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::{anew, cpu_time, run, script, why};
 use crate::core::call::CallStatus;
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::event::{Event, Measured, Scope, Started};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
 use crate::core::task::Task;
 use crate::core::work::Work;
@@ -22,8 +22,8 @@ fn the_first_to_settle_wins_a_race_and_what_lost_is_left() {
     let mut sim = run(r#"
         const first = await Promise.race(["a", "b"].map((text) => run.step("draft", { text })));
         return first + await run.step("write", { text: "then" });"#);
-    assert_eq!(sim.waiting(GateFor::Review), ["draft[0]", "draft[1]"]);
-    sim.decide("draft[1]", What::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["draft[0]", "draft[1]"]);
+    sim.decide("draft[1]", DecisionKind::Accept);
     assert_eq!(sim.body(), "BTHEN");
     assert_eq!(sim.status("draft[0]"), CallStatus::Skipped, "nobody waits for it any more");
 }
@@ -51,16 +51,16 @@ fn while_an_early_call_is_made_anew_nothing_later_is_told() {
         const [a, b] = await Promise.all([run.step("draft", { text: "a" }), run.step("draft", { text: "b" })]);
         const c = await run.step("draft", { text: a + b });
         return c;"#);
-    sim.decide("draft[0]", What::Accept);
-    sim.decide("draft[1]", What::Accept);
-    sim.decide("draft[2]", What::Accept);
+    sim.decide("draft[0]", DecisionKind::Accept);
+    sim.decide("draft[1]", DecisionKind::Accept);
+    sim.decide("draft[2]", DecisionKind::Accept);
     assert_eq!(sim.body(), "AB");
     // Its old output stands until another is accepted, so nothing is asked for again.
-    sim.decide("draft[0]", What::Reopen);
-    assert_eq!((sim.waiting(GateFor::Review), &sim.end), (vec!["draft[0]".to_owned()], &None));
-    sim.decide("draft[0]", What::Edit { output: json!("new"), accept: true });
-    assert_eq!(sim.waiting(GateFor::Stale), ["draft[2]"], "only what was made from it");
-    sim.decide("draft[2]", What::Again { model: None });
+    sim.decide("draft[0]", DecisionKind::Reopen);
+    assert_eq!((sim.waiting(GateKind::Review), &sim.end), (vec!["draft[0]".to_owned()], &None));
+    sim.decide("draft[0]", DecisionKind::Edit { output: json!("new"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Stale), ["draft[2]"], "only what was made from it");
+    sim.decide("draft[2]", DecisionKind::Again { model: None });
     sim.accept_all();
     assert_eq!(sim.body(), "NEWB");
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[2]", "draft[2]"]);
@@ -74,12 +74,12 @@ fn a_result_that_is_asked_for_again_stands_meanwhile_and_later_ones_come_after_i
         const two = run.step("draft", { text: "b" }).then((b) => { seen.push(b); return run.step("write", { text: seen.join("+") }); });
         await one;
         return await two;"#);
-    sim.decide("draft[0]", What::Accept);
+    sim.decide("draft[0]", DecisionKind::Accept);
     assert_eq!(sim.performed, ["draft[0]", "draft[1]"]);
     // Both were settled once, the first one first; the person wants it again before the second is accepted.
-    sim.decide("draft[0]", What::Reopen);
-    sim.decide("draft[0]", What::Retry { instruction: "shorter".into(), scope: Scope::This, model: None });
-    sim.decide("draft[1]", What::Accept);
+    sim.decide("draft[0]", DecisionKind::Reopen);
+    sim.decide("draft[0]", DecisionKind::Retry { instruction: "shorter".into(), scope: Scope::This, model: None });
+    sim.decide("draft[1]", DecisionKind::Accept);
     // What stood until then is told; the second result comes after it, and what follows is made of both.
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[0]", "write[0]"]);
     sim.accept_all();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::core::decide::What;
-use crate::core::gate::GateFor;
+use crate::core::decide::DecisionKind;
+use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
 use crate::core::task::Task;
 use crate::flow::scripted::Scripted;
@@ -63,8 +63,8 @@ fn a_client_in_shell_with_jq_is_written_from_the_contract_alone() {
         return;
     }
     let mut sim = Sim::new(shell(JQ), json!({ "topic": "sea" }));
-    assert_eq!(sim.waiting(GateFor::Review), ["last"]);
-    sim.decide("last", What::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), ["last"]);
+    sim.decide("last", DecisionKind::Edit { output: json!("mine"), accept: true });
     assert_eq!(sim.body(), "mine");
     assert_eq!(sim.performed, ["write[0]", "last"], "it was started again and nothing was paid for twice");
 }
@@ -98,9 +98,9 @@ fn a_python_program_has_the_same_calls_as_a_script() {
     }
     let task = program(&["python3", "main.py"], &[("main.py", PYTHON)]);
     let mut sim = Sim::new(task, json!({ "texts": ["a", "b"] }));
-    assert_eq!(sim.waiting(GateFor::Review), ["draft[0]", "draft[1]"], "{:?}", sim.end);
-    sim.decide("draft[1]", What::Accept);
-    sim.decide("draft[0]", What::Edit { output: json!("mine"), accept: true });
+    assert_eq!(sim.waiting(GateKind::Review), ["draft[0]", "draft[1]"], "{:?}", sim.end);
+    sim.decide("draft[1]", DecisionKind::Accept);
+    sim.decide("draft[0]", DecisionKind::Edit { output: json!("mine"), accept: true });
     assert_eq!(sim.body(), "mine+B!");
     let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
     assert!(log.contains(&"printed") && log.contains(&"begun True") && log.contains(&"definition write[0]"), "{log:?}");

@@ -15,7 +15,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::Field;
 use crate::core::gate::{
-    Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateFor, InDoubtBody, InputBody, ReviewBody, SecretBody,
+    Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, InDoubtBody, InputBody, ReviewBody, SecretBody,
     StaleBody,
 };
 use crate::core::key::Key;
@@ -218,29 +218,29 @@ fn structured() -> Story {
         .review("divide", 1, None)
 }
 
-fn gate(kind: GateFor, allowed: Vec<Answer>) -> Story {
+fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
     let fingerprint = Fingerprint::of_bytes(b"push");
     let body = match kind {
-        GateFor::Review => GateBody::Review(ReviewBody::default()),
-        GateFor::Approval => {
+        GateKind::Review => GateBody::Review(ReviewBody::default()),
+        GateKind::Approval => {
             let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
             let (step, work) = ("push".to_owned(), Work::Command(command).into());
             GateBody::Approval(ApprovalBody { step, work, bytes: fingerprint.clone(), fingerprint })
         }
-        GateFor::Input => {
+        GateKind::Input => {
             let room = Field { name: "room".to_owned(), label: "Room".to_owned(), ..Field::default() };
             GateBody::Input(InputBody::Form { text: None, fields: vec![room] })
         }
-        GateFor::InDoubt => {
+        GateKind::InDoubt => {
             let why = "It began, and its end is not known.".to_owned();
             GateBody::InDoubt(InDoubtBody { why, partial: "".into() })
         }
-        GateFor::Stale => GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint }),
-        GateFor::Budget => {
+        GateKind::Stale => GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint }),
+        GateKind::Budget => {
             let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
             GateBody::Budget(BudgetBody { spent, budget, next })
         }
-        GateFor::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
+        GateKind::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
     };
     let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))
@@ -375,13 +375,13 @@ fn worlds() -> Vec<World> {
         world("paused", || on(review().then(Event::RunPaused { reason: PauseReason::ByYou }))),
         world("done", || on(done())),
         world("write to", || then(on(done()), &["w"])),
-        world("approval", || on(gate(GateFor::Approval, vec![Approve, Deny]))),
-        world("input", || on(gate(GateFor::Input, vec![Answer::Answer]))),
-        world("secret", || on(gate(GateFor::Secret, vec![Answer::Answer]))),
-        world("in doubt", || on(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip]))),
-        world("stale", || on(gate(GateFor::Stale, vec![Again, Keep]))),
-        world("budget", || on(gate(GateFor::Budget, vec![Budget]))),
-        world("confirm", || then(on(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
+        world("approval", || on(gate(GateKind::Approval, vec![Approve, Deny]))),
+        world("input", || on(gate(GateKind::Input, vec![Answer::Answer]))),
+        world("secret", || on(gate(GateKind::Secret, vec![Answer::Answer]))),
+        world("in doubt", || on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
+        world("stale", || on(gate(GateKind::Stale, vec![Again, Keep]))),
+        world("budget", || on(gate(GateKind::Budget, vec![Budget]))),
+        world("confirm", || then(on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
         world("chat", || chat(0)),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
@@ -389,11 +389,11 @@ fn worlds() -> Vec<World> {
         world("filters of the history", || then(history(), &["Tab", "Right", "Down"])),
         world("filters of the history, the first turned", || then(history(), &["Tab", "Right", "Down", "Right"])),
         world("inbox", || inbox(review())),
-        world("inbox, approval", || inbox(gate(GateFor::Approval, vec![Approve, Deny]))),
-        world("inbox, in doubt", || inbox(gate(GateFor::InDoubt, vec![Again, Answer::Answer, Skip]))),
-        world("inbox, stale", || inbox(gate(GateFor::Stale, vec![Again, Keep]))),
-        world("inbox, budget", || inbox(gate(GateFor::Budget, vec![Budget]))),
-        world("inbox, input", || inbox(gate(GateFor::Input, vec![Answer::Answer]))),
+        world("inbox, approval", || inbox(gate(GateKind::Approval, vec![Approve, Deny]))),
+        world("inbox, in doubt", || inbox(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
+        world("inbox, stale", || inbox(gate(GateKind::Stale, vec![Again, Keep]))),
+        world("inbox, budget", || inbox(gate(GateKind::Budget, vec![Budget]))),
+        world("inbox, input", || inbox(gate(GateKind::Input, vec![Answer::Answer]))),
         world("inbox read", || then(inbox(review()), &["Down", "Tab", "PgDn"])),
         world("connect", connect),
         world("palette", || then(home_in_the_middle(), &["F2", "Down"])),

@@ -10,7 +10,7 @@ use ratatui::layout::Position;
 
 use crate::core::call::AttemptStatus;
 use crate::core::document::{Document as Written, DocumentVersion};
-use crate::core::gate::{GateBody, GateFor, InputBody};
+use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
@@ -106,7 +106,7 @@ impl ChatScreen {
             Focus::Edit(..) => Layer::Edit,
         };
         let selected = match self.asked() {
-            Some(_) => Selected::Gate(GateFor::Input),
+            Some(_) => Selected::Gate(GateKind::Input),
             None if self.run.under_way() > 0 => Selected::Running,
             None => Selected::None,
         };

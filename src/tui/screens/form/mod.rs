@@ -9,9 +9,9 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 use serde_json::{Map, Value};
 
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::form::{Field, FieldType};
-use crate::core::gate::{Gate, GateBody, GateFor};
+use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::id::RunId;
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
@@ -269,9 +269,9 @@ impl FormScreen {
             }
             For::Answer(gate) => {
                 // A secret is asked for alone, and goes as it was typed.
-                let typed = secrets.into_iter().next().filter(|_| gate.kind == GateFor::Secret);
+                let typed = secrets.into_iter().next().filter(|_| gate.kind == GateKind::Secret);
                 let value = typed.map_or(values, |(_, secret)| Value::from(secret.reveal()));
-                vec![decision(gate, What::Answer { value }), Effect::Go(Go::Back)]
+                vec![decision(gate, DecisionKind::Answer { value }), Effect::Go(Go::Back)]
             }
         }
     }

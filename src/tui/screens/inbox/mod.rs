@@ -18,8 +18,8 @@ use super::run::layer::{Compare, prompt};
 use super::run::reopen::skipping;
 use super::run::rows;
 use crate::core::call::Call;
-use crate::core::decide::What;
-use crate::core::gate::{Answer, Gate, GateBody, GateFor};
+use crate::core::decide::DecisionKind;
+use crate::core::gate::{Answer, Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::task::Kind as TaskKind;
@@ -47,12 +47,12 @@ enum Sort {
 impl Sort {
     const ALL: [Self; 4] = [Self::Reviews, Self::Approvals, Self::Questions, Self::Unsettled];
 
-    fn of(kind: GateFor) -> Self {
+    fn of(kind: GateKind) -> Self {
         match kind {
-            GateFor::Review => Self::Reviews,
-            GateFor::Approval => Self::Approvals,
-            GateFor::Input | GateFor::Secret => Self::Questions,
-            GateFor::InDoubt | GateFor::Stale | GateFor::Budget => Self::Unsettled,
+            GateKind::Review => Self::Reviews,
+            GateKind::Approval => Self::Approvals,
+            GateKind::Input | GateKind::Secret => Self::Questions,
+            GateKind::InDoubt | GateKind::Stale | GateKind::Budget => Self::Unsettled,
         }
     }
 
@@ -176,26 +176,26 @@ impl InboxScreen {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         match id {
-            Id::Accept => return self.decide(GateFor::Review, What::Accept),
-            Id::Approve => return self.decide(GateFor::Approval, What::Approve),
-            Id::Keep => return self.decide(GateFor::Stale, What::Keep),
+            Id::Accept => return self.decide(GateKind::Review, DecisionKind::Accept),
+            Id::Approve => return self.decide(GateKind::Approval, DecisionKind::Approve),
+            Id::Keep => return self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => {
-                let kind = self.gate().map_or(GateFor::Stale, |gate| gate.kind);
-                return self.decide(kind, What::Again { model: None });
+                let kind = self.gate().map_or(GateKind::Stale, |gate| gate.kind);
+                return self.decide(kind, DecisionKind::Again { model: None });
             }
             Id::Deny => {
-                return self.ask(GateFor::Approval, |gate| Kind::Ask(Ask::new(WHY_NOT, "", Then::Deny(gate))));
+                return self.ask(GateKind::Approval, |gate| Kind::Ask(Ask::new(WHY_NOT, "", Then::Deny(gate))));
             }
             Id::Worked => {
-                return self.ask(GateFor::InDoubt, |gate| Kind::Ask(Ask::new(WHAT_RESULT, "", Then::Worked(gate))));
+                return self.ask(GateKind::InDoubt, |gate| Kind::Ask(Ask::new(WHAT_RESULT, "", Then::Worked(gate))));
             }
             Id::RaiseBudget => {
                 let before = self.run().and_then(|run| run.budget).unwrap_or_default();
                 return self
-                    .ask(GateFor::Budget, |gate| Kind::Ask(Ask::new(WHAT_BUDGET, "", Then::Budget(gate, before))));
+                    .ask(GateKind::Budget, |gate| Kind::Ask(Ask::new(WHAT_BUDGET, "", Then::Budget(gate, before))));
             }
             Id::Retry => {
-                return self.ask(GateFor::Review, |gate| {
+                return self.ask(GateKind::Review, |gate| {
                     Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate)))
                 });
             }
@@ -203,7 +203,7 @@ impl InboxScreen {
             Id::Open | Id::Answer => return self.open(id),
             // What takes more space than there is here is edited on the run's own screen.
             Id::Edit => {
-                let Some(gate) = self.seen_gate(GateFor::Review) else { return self.changed_meanwhile() };
+                let Some(gate) = self.seen_gate(GateKind::Review) else { return self.changed_meanwhile() };
                 return vec![Effect::Go(Go::Edit(gate))];
             }
             Id::Prompt | Id::Compare | Id::Copy => return self.read(id),
@@ -287,7 +287,7 @@ impl InboxScreen {
     }
 
     /// A decision about the gate that was on screen when the key was pressed.
-    fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
+    fn decide(&mut self, kind: GateKind, what: DecisionKind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         let effect = decision(&gate, what);
         self.decided.push(gate);
@@ -296,7 +296,7 @@ impl InboxScreen {
     }
 
     /// The gate that is on screen, if it is of that kind and still the one that is selected.
-    fn seen_gate(&self, kind: GateFor) -> Option<SeenGate> {
+    fn seen_gate(&self, kind: GateKind) -> Option<SeenGate> {
         self.seen
             .gate
             .clone()
@@ -304,7 +304,7 @@ impl InboxScreen {
     }
 
     /// Opens a question about the gate that was on screen.
-    fn ask(&mut self, kind: GateFor, question: impl FnOnce(SeenGate) -> Kind) -> Vec<Effect> {
+    fn ask(&mut self, kind: GateKind, question: impl FnOnce(SeenGate) -> Kind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.asked = Some(gate.clone());
         vec![Above::effect(question(gate))]
@@ -312,9 +312,9 @@ impl InboxScreen {
 
     /// Skipping takes along what depends on the call: that is said first.
     fn skip(&mut self) -> Vec<Effect> {
-        let kind = self.gate().map_or(GateFor::Review, |gate| gate.kind);
+        let kind = self.gate().map_or(GateKind::Review, |gate| gate.kind);
         let lines = self.run().zip(self.gate()).map(|(run, gate)| skipping(run, &gate.key)).unwrap_or_default();
-        self.ask(kind, |gate| Kind::Confirm(Confirm::new(lines, vec![decision(&gate, What::Skip)])))
+        self.ask(kind, |gate| Kind::Confirm(Confirm::new(lines, vec![decision(&gate, DecisionKind::Skip)])))
     }
 
     fn changed_meanwhile(&mut self) -> Vec<Effect> {

@@ -57,9 +57,9 @@ fn press(screen: &mut InboxScreen, keys: &[&str]) -> Vec<Effect> {
     effects
 }
 
-fn decided(effects: &[Effect]) -> Vec<(String, What)> {
+fn decided(effects: &[Effect]) -> Vec<(String, DecisionKind)> {
     let of = |effect: &Effect| match effect {
-        Effect::Change(Change::Decide(_, Decision { key, what, .. })) => Some((key.to_string(), what.clone())),
+        Effect::Change(Change::Decide(_, Decision { key, kind: what, .. })) => Some((key.to_string(), what.clone())),
         _ => None,
     };
     effects.iter().filter_map(of).collect()
@@ -89,7 +89,7 @@ fn accepting_one_review_after_another_never_slides_into_an_approval() {
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     // Going on is a key of its own.
     let effects = press(&mut screen, &["]", "a", "Y"]);
-    assert_eq!(decided(&effects), [("push".to_owned(), What::Approve)]);
+    assert_eq!(decided(&effects), [("push".to_owned(), DecisionKind::Approve)]);
     assert!(look(&mut screen, (80, 24)).contains("Nothing waits for you."));
 }
 
@@ -168,7 +168,7 @@ fn skipping_asks_first() {
     let effects = press(&mut inbox(), &["s"]);
     let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     let outcome = above.clone().give(Id::Yes);
-    assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), What::Skip)]);
+    assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), DecisionKind::Skip)]);
 }
 
 #[test]

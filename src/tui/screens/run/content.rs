@@ -8,7 +8,7 @@ use super::rows::{Row, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::description::Description;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Gate, GateBody, GateFor};
+use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
@@ -129,7 +129,7 @@ impl Content {
     /// Whether this is the same attempt as `before` was, only further on. What is asked about an effect, or of the
     /// person, is read from its beginning.
     pub fn continues(&self, before: &Self) -> bool {
-        let asks = self.gate.as_ref().is_some_and(|gate| gate.kind != GateFor::Review);
+        let asks = self.gate.as_ref().is_some_and(|gate| gate.kind != GateKind::Review);
         match (&self.id, &before.id) {
             (Some(now), Some(before)) => {
                 !asks && now.same_subject(before) && now.attempt.max(before.attempt) == now.attempt.max(1)

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::layer::Over;
 use super::{Note, RunScreen};
-use crate::core::decide::What;
-use crate::core::gate::{Gate, GateFor};
+use crate::core::decide::DecisionKind;
+use crate::core::gate::{Gate, GateKind};
 use crate::core::schema;
 use crate::tui::commands::Id;
 use crate::tui::diff::printed;
@@ -21,7 +21,7 @@ use crate::tui::widgets::tree_editor::{self, Tree};
 
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
-        let Some(gate) = self.seen_gate(GateFor::Review) else { return self.changed_meanwhile() };
+        let Some(gate) = self.seen_gate(GateKind::Review) else { return self.changed_meanwhile() };
         self.open_editor(gate);
         Vec::new()
     }
@@ -90,7 +90,7 @@ impl RunScreen {
         self.drafts.remove(&name);
         self.following = accept;
         vec![
-            decision(&gate, What::Edit { output, accept }),
+            decision(&gate, DecisionKind::Edit { output, accept }),
             Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }),
         ]
     }

@@ -8,7 +8,7 @@ use super::content::described;
 use super::retry::Retry;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -88,7 +88,7 @@ pub enum Over {
         /// What waits of it; `None` when nothing does.
         gate: Option<SeenGate>,
         /// That.
-        what: What,
+        kind: DecisionKind,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use super::RunScreen;
 use super::layer::Over;
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::tui::effect::Effect;
@@ -33,9 +33,9 @@ impl RunScreen {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         let lines = self.would_follow(&key);
         if lines.is_empty() {
-            return self.on_call(&key, What::Reopen);
+            return self.on_call(&key, DecisionKind::Reopen);
         }
-        self.over = Over::Confirm { lines, key, gate: None, what: What::Reopen };
+        self.over = Over::Confirm { lines, key, gate: None, kind: DecisionKind::Reopen };
         Vec::new()
     }
 

@@ -7,9 +7,9 @@ use super::layer::Over;
 use super::rows::{Row, RowId};
 use super::{Note, RunScreen};
 use crate::core::call::{Call, CallStatus};
-use crate::core::decide::What;
+use crate::core::decide::DecisionKind;
 use crate::core::event::Scope;
-use crate::core::gate::{Answer, Gate, GateFor};
+use crate::core::gate::{Answer, Gate, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::step::Does;
@@ -136,7 +136,7 @@ fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
     let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
     calls
         .filter_map(|call| {
-            let review = call.gate().filter(|gate| gate.kind() == GateFor::Review);
+            let review = call.gate().filter(|gate| gate.kind() == GateKind::Review);
             let gate = match (review, call.status) {
                 (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run, gate)),
                 (None, CallStatus::Running) => None,
@@ -155,7 +155,7 @@ impl RunScreen {
         let Some(call) = self.call() else { return Vec::new() };
         let key = call.key.clone();
         let gate = match call.gate() {
-            Some(_) => match self.seen_gate(GateFor::Review) {
+            Some(_) => match self.seen_gate(GateKind::Review) {
                 Some(gate) => Some(gate),
                 None => return self.changed_meanwhile(),
             },
@@ -178,7 +178,7 @@ impl RunScreen {
         let mut again = |key: Key, gate: Option<SeenGate>, scope| {
             let (instruction, model) = (instruction.clone(), model.clone());
             match gate {
-                Some(gate) => self.decided(&gate, What::Retry { instruction, scope, model }),
+                Some(gate) => self.decided(&gate, DecisionKind::Retry { instruction, scope, model }),
                 None => {
                     vec![Effect::Change(Change::Stop { run, key, again: Some(Again { instruction, scope, model }) })]
                 }
@@ -205,16 +205,16 @@ impl RunScreen {
             return vec![Effect::Change(Change::ChooseModel { run, key: key.clone(), model })];
         };
         match (call.gate().map(Gate::kind), call.status) {
-            (Some(GateFor::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
-            (Some(GateFor::InDoubt | GateFor::Stale), _) => {
-                let seen = self.seen_gate(GateFor::InDoubt).or_else(|| self.seen_gate(GateFor::Stale));
+            (Some(GateKind::Review), _) | (None, CallStatus::Running) => self.retry(Some(model)),
+            (Some(GateKind::InDoubt | GateKind::Stale), _) => {
+                let seen = self.seen_gate(GateKind::InDoubt).or_else(|| self.seen_gate(GateKind::Stale));
                 match seen {
-                    Some(gate) => vec![decision(&gate, What::Again { model: Some(model) })],
+                    Some(gate) => vec![decision(&gate, DecisionKind::Again { model: Some(model) })],
                     None => self.changed_meanwhile(),
                 }
             }
             (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => {
-                self.on_call(key, What::Again { model: Some(model) })
+                self.on_call(key, DecisionKind::Again { model: Some(model) })
             }
             _ => {
                 self.note = Some(Note::Done(format!("{model} will do it")));

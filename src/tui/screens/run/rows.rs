@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::step::{Does, Step};
@@ -61,7 +61,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
         let RowId::Call(key) = &row.id else { return None };
         let call = run.call(key)?;
         call.item.as_ref()?;
-        call.gate().filter(|gate| gate.kind() == GateFor::Review)?;
+        call.gate().filter(|gate| gate.kind() == GateKind::Review)?;
         let (.., output) = call.output()?;
         Some((key.clone(), call.of(), &**output))
     };

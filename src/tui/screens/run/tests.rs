@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::call::Instruction;
-use crate::core::decide::{Decision, What};
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::{Event, Scope};
 use crate::core::task::Kind;
 use crate::core::testing::cpu_time;
@@ -123,7 +123,7 @@ fn accepting_names_what_was_seen() {
         (decision.key.to_string(), decision.attempt, decision.version),
         ("write[1]".to_owned(), Some(2), Some(1))
     );
-    assert_eq!(decision.what, What::Accept);
+    assert_eq!(decision.kind, DecisionKind::Accept);
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_retry_takes_an_instruction_and_a_scope() {
     press(&mut screen, &["Tab"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter"]);
-    let what = What::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
-    assert_eq!(decided(&effects)[0].what, what);
+    let what = DecisionKind::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
+    assert_eq!(decided(&effects)[0].kind, what);
 }
 
 #[test]
@@ -189,7 +189,10 @@ fn another_model_makes_the_next_attempt_with_or_without_an_instruction() {
     assert!(look(&mut screen, (80, 24)).contains("by careful"));
     let effects = press(&mut screen, &["^s"]);
     let model = Some("careful".to_owned());
-    assert_eq!(decided(&effects)[0].what, What::Retry { instruction: String::new(), scope: Scope::This, model });
+    assert_eq!(
+        decided(&effects)[0].kind,
+        DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model }
+    );
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn editing_in_place_saves_a_version_and_accepts_it() {
     typed(&mut screen, "Oh! ");
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Alt-Enter"]);
-    let What::Edit { output, accept: true } = &decided(&effects)[0].what else { panic!("{effects:?}") };
+    let DecisionKind::Edit { output, accept: true } = &decided(&effects)[0].kind else { panic!("{effects:?}") };
     assert!(output.as_str().unwrap().starts_with("Oh! The lamps"));
 }
 
@@ -226,7 +229,7 @@ fn structured_output_is_edited_as_a_tree() {
     typed(&mut screen, "The calm");
     insta::assert_snapshot!("structured_edit", look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter", "^s"]);
-    let What::Edit { output, accept: false } = &decided(&effects)[0].what else { panic!("{effects:?}") };
+    let DecisionKind::Edit { output, accept: false } = &decided(&effects)[0].kind else { panic!("{effects:?}") };
     assert_eq!(*output, json!([{"subject": "The storm", "lines": 6}, {"subject": "The calm", "lines": 4}]));
 }
 
@@ -258,11 +261,11 @@ fn an_approval_shows_the_exact_bytes_and_takes_only_its_own_keys() {
     let mut screen = open(story);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     assert_eq!(press(&mut screen, &["a", "Enter"]), []);
-    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].what, What::Approve);
+    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].kind, DecisionKind::Approve);
     press(&mut screen, &["n"]);
     typed(&mut screen, "not yet");
     let effects = press(&mut screen, &["Enter"]);
-    assert_eq!(decided(&effects)[0].what, What::Deny { reason: "not yet".to_owned() });
+    assert_eq!(decided(&effects)[0].kind, DecisionKind::Deny { reason: "not yet".to_owned() });
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn skipping_asks_first() {
     let mut screen = open(poem());
     assert_eq!(press(&mut screen, &["s"]), []);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert_eq!(decided(&press(&mut screen, &["y"]))[0].what, What::Skip);
+    assert_eq!(decided(&press(&mut screen, &["y"]))[0].kind, DecisionKind::Skip);
 }
 
 #[test]

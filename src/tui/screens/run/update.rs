@@ -12,8 +12,8 @@ use super::reopen::skipping;
 use super::result::result_draft;
 use super::rows::{Row, RowId};
 use super::{Live, Note, Pane, RunScreen};
-use crate::core::decide::{Decision, What};
-use crate::core::gate::{Gate, GateFor};
+use crate::core::decide::{Decision, DecisionKind};
+use crate::core::gate::{Gate, GateKind};
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
@@ -151,15 +151,15 @@ impl RunScreen {
             return self.changed_meanwhile();
         }
         match id {
-            Id::Accept => self.decide(GateFor::Review, What::Accept),
-            Id::Approve => self.decide(GateFor::Approval, What::Approve),
-            Id::Keep => self.decide(GateFor::Stale, What::Keep),
+            Id::Accept => self.decide(GateKind::Review, DecisionKind::Accept),
+            Id::Approve => self.decide(GateKind::Approval, DecisionKind::Approve),
+            Id::Keep => self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
-            Id::Deny => self.ask(WHY_NOT, Then::Deny, GateFor::Approval),
-            Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateFor::InDoubt),
-            Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateFor::Budget),
+            Id::Deny => self.ask(WHY_NOT, Then::Deny, GateKind::Approval),
+            Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
+            Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
             Id::AcceptMarked => self.accept_marked(),
             Id::Up | Id::Down | Id::Mark if matches!(self.over, Over::Retry(_)) => {
                 if let Over::Retry(retry) = &mut self.over {
@@ -319,7 +319,7 @@ impl RunScreen {
 
     /// A decision about the gate that was on screen when the key was pressed. What waits in truth is the engine's to
     /// compare: the decision names what was seen.
-    fn decide(&mut self, kind: GateFor, what: What) -> Vec<Effect> {
+    fn decide(&mut self, kind: GateKind, what: DecisionKind) -> Vec<Effect> {
         match self.seen_gate(kind) {
             Some(gate) => self.decided(&gate, what),
             None => self.changed_meanwhile(),
@@ -327,15 +327,15 @@ impl RunScreen {
     }
 
     /// The gate that is on screen, if it is of that kind and waits as it was shown.
-    pub(super) fn seen_gate(&self, kind: GateFor) -> Option<SeenGate> {
+    pub(super) fn seen_gate(&self, kind: GateKind) -> Option<SeenGate> {
         self.seen.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))
     }
 
-    pub(super) fn decided(&mut self, gate: &SeenGate, what: What) -> Vec<Effect> {
+    pub(super) fn decided(&mut self, gate: &SeenGate, kind: DecisionKind) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
         self.decided.insert(gate.key.clone(), gate.clone());
-        vec![decision(gate, what)]
+        vec![decision(gate, kind)]
     }
 
     pub(super) fn changed_meanwhile(&mut self) -> Vec<Effect> {
@@ -344,17 +344,17 @@ impl RunScreen {
     }
 
     /// A decision about a call that does not wait.
-    pub(super) fn on_call(&mut self, key: &Key, what: What) -> Vec<Effect> {
+    pub(super) fn on_call(&mut self, key: &Key, kind: DecisionKind) -> Vec<Effect> {
         self.following = true;
-        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), what)))]
+        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), kind)))]
     }
 
     fn again(&mut self) -> Vec<Effect> {
         let Some(call) = self.call() else { return Vec::new() };
         let key = call.key.clone();
         match call.gate().map(Gate::kind) {
-            Some(kind) => self.decide(kind, What::Again { model: None }),
-            None => self.on_call(&key, What::Again { model: None }),
+            Some(kind) => self.decide(kind, DecisionKind::Again { model: None }),
+            None => self.on_call(&key, DecisionKind::Again { model: None }),
         }
     }
 
@@ -363,19 +363,19 @@ impl RunScreen {
         let seen = self.content.gate.as_ref().and_then(|gate| self.seen_gate(gate.kind));
         let Some(gate) = seen else { return self.changed_meanwhile() };
         let lines = skipping(&self.run, &gate.key);
-        self.over = Over::Confirm { lines, key: gate.key.clone(), gate: Some(gate), what: What::Skip };
+        self.over = Over::Confirm { lines, key: gate.key.clone(), gate: Some(gate), kind: DecisionKind::Skip };
         Vec::new()
     }
 
     fn confirmed(&mut self, yes: bool) -> Vec<Effect> {
         match std::mem::take(&mut self.over) {
-            Over::Confirm { gate: Some(gate), what, .. } if yes => self.decided(&gate, what),
-            Over::Confirm { key, gate: None, what, .. } if yes => self.on_call(&key, what),
+            Over::Confirm { gate: Some(gate), kind: what, .. } if yes => self.decided(&gate, what),
+            Over::Confirm { key, gate: None, kind: what, .. } if yes => self.on_call(&key, what),
             _ => Vec::new(),
         }
     }
 
-    fn ask(&mut self, question: &'static str, then: fn(SeenGate) -> Then, kind: GateFor) -> Vec<Effect> {
+    fn ask(&mut self, question: &'static str, then: fn(SeenGate) -> Then, kind: GateKind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
         Vec::new()
@@ -407,7 +407,7 @@ impl RunScreen {
         let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
         let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
-            gate.kind() == GateFor::Review
+            gate.kind() == GateKind::Review
                 && gate.allows(crate::core::gate::Answer::Accept)
                 && if self.marked.is_empty() {
                     gate.failed_checks().is_empty() && listed(&gate.key)
@@ -417,7 +417,7 @@ impl RunScreen {
         };
         let gates: Vec<SeenGate> = run.waiting().filter(takes).map(|gate| SeenGate::of(&run, gate)).collect();
         self.marked.clear();
-        gates.iter().flat_map(|gate| self.decided(gate, What::Accept)).collect()
+        gates.iter().flat_map(|gate| self.decided(gate, DecisionKind::Accept)).collect()
     }
 
     fn open_prompt(&mut self) -> Vec<Effect> {
@@ -470,11 +470,11 @@ impl RunScreen {
 
     fn answered(&mut self, then: &Then, typed: &str) -> Result<Vec<Effect>, String> {
         match then {
-            Then::Deny(gate) => Ok(self.decided(gate, What::Deny { reason: typed.to_owned() })),
-            Then::Worked(gate) => Ok(self.decided(gate, What::Answer { value: worked(typed) })),
+            Then::Deny(gate) => Ok(self.decided(gate, DecisionKind::Deny { reason: typed.to_owned() })),
+            Then::Worked(gate) => Ok(self.decided(gate, DecisionKind::Answer { value: worked(typed) })),
             Then::Budget(gate) => {
                 let budget = raised(self.run.budget.unwrap_or_default(), typed.trim())?;
-                Ok(self.decided(gate, What::Budget { budget }))
+                Ok(self.decided(gate, DecisionKind::Budget { budget }))
             }
             Then::WriteFile(text) => {
                 if typed.trim().is_empty() {

@@ -10,7 +10,7 @@ use super::rows::{Row, RowId};
 use super::{Note, Pane, RunScreen};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::event::PauseReason;
-use crate::core::gate::GateFor;
+use crate::core::gate::GateKind;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::export;
@@ -379,7 +379,7 @@ const QUOTES: [usize; 4] = [40, 24, 14, 0];
 fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<'static>> {
     let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
     let (word, style) = match (attempt.status, call.gate()) {
-        (_, Some(gate)) if newest && gate.kind() != GateFor::Stale => ("waiting for you", theme.waiting),
+        (_, Some(gate)) if newest && gate.kind() != GateKind::Stale => ("waiting for you", theme.waiting),
         (AttemptStatus::Running, _) => ("running", theme.running),
         (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),
         (AttemptStatus::Accepted, _) => ("accepted", theme.accepted),

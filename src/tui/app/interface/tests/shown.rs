@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::actor::Actor;
-use crate::core::decide::{What, decide};
+use crate::core::decide::{DecisionKind, decide};
 use crate::core::text::Untrusted;
 use crate::tui::effect::{Change, Errand, Opening, Order, Request, Terminal};
 use crate::tui::message::Ready;
@@ -296,7 +296,7 @@ impl World {
                     assert_eq!((gate.attempt, gate.version), (content.attempt, content.version), "{}", self.frame);
                 }
                 let text = mark(run, &key.to_string(), content.attempt, content.version);
-                let stale = self.seen.gate.as_ref().is_some_and(|gate| gate.kind == GateFor::Stale);
+                let stale = self.seen.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Stale);
                 let has_text = content.version > 0 && self.size.1 > 12 && !stale;
                 assert!(!has_text || all.contains(&text), "{text} is not shown:\n{}", self.frame);
             }
@@ -341,13 +341,13 @@ impl World {
                     return;
                 }
                 let wanted = match gate.kind() {
-                    GateFor::Approval => asked(at, number(gate)),
+                    GateKind::Approval => asked(at, number(gate)),
                     _ => mark(at, &decision.key.to_string(), gate.attempt, gate.version),
                 };
                 assert!(
                     marks(bare).contains(&wanted),
                     "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
-                    decision.what
+                    decision.kind
                 );
             }
             Order::Terminal(Terminal::Copy(text)) => {
@@ -488,7 +488,7 @@ fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
     world.draw();
     let (effects, _) = App::update(&mut world.interface, Message::Key(key("Y")));
     assert!(
-        matches!(effects.as_slice(), [Order::Desk(Request::Change(Change::Decide(_, decision)))] if decision.what == What::Approve),
+        matches!(effects.as_slice(), [Order::Desk(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::Approve),
         "{effects:?}"
     );
 }
