@@ -1,4 +1,4 @@
-//! Stepwell: arguments, logs, panic hook; wires the rooms together.
+//! Stepwell: arguments, logs, panic hook; wires the modules together.
 
 use std::io::Write as _;
 use std::process::ExitCode;

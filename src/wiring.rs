@@ -1,4 +1,5 @@
-//! Wires the rooms together: what the front ends need of rooms that they may not import. The only place that knows all.
+//! Wires the modules together: what the front ends need of modules that they may not import. The only place that knows
+//! all.
 
 mod connecting;
 
@@ -10,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use crate::catalog::Places;
-use crate::cli::{self, Rooms};
+use crate::cli::{self, Dependencies};
 use crate::config::{Paths, SecretStore};
 use crate::core::actor::Actor;
 use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
@@ -20,13 +21,13 @@ use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
 use crate::tui;
-use connecting::Live;
+use connecting::SwappableModels;
 
-/// The rooms of this process.
+/// The modules of this process.
 #[derive(Clone)]
 pub struct Wiring(pub Paths);
 
-impl Rooms for Wiring {
+impl Dependencies for Wiring {
     fn models(&self, settings: &Settings) -> Arc<dyn Models> {
         let pace = match std::env::var("STEPWELL_DEMO_PACE").as_deref() {
             Ok("instant") => Pace::Instant,
@@ -42,16 +43,16 @@ impl Rooms for Wiring {
         Ok(self.engine_over(self.store(cli::say)?, settings, models))
     }
 
-    fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String> {
+    fn full_screen(&self, settings: &Settings, search_paths: Places) -> Result<String, String> {
         let (wiring, opened, own, connects) = (self.clone(), settings.clone(), self.clone(), self.clone());
-        let live = Arc::new(Live::new(self.models(settings)));
+        let live = Arc::new(SwappableModels::new(self.models(settings)));
         let answers = Arc::clone(&live);
         // Nothing is printed over a screen.
         let said = Arc::new(OnceLock::new());
         let later = Arc::clone(&said);
         let state = self.0.state.clone();
         let parts = tui::Parts {
-            places,
+            search_paths,
             state: self.0.state.clone(),
             settings: settings.clone(),
             open: Box::new(move || {

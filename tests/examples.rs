@@ -23,8 +23,8 @@ fn all() -> Vec<String> {
 #[test]
 fn every_example_is_without_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
-    let places = Places { state: folder.path().to_owned(), ..Places::default() };
-    let checked = Catalog::check_path(&places, &examples()).unwrap();
+    let search_paths = Places { state: folder.path().to_owned(), ..Places::default() };
+    let checked = Catalog::check_path(&search_paths, &examples()).unwrap();
     assert_eq!(checked.len(), all().len());
     for definition in checked {
         assert_eq!(definition.mistakes, [], "{}", definition.path.display());

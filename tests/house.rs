@@ -218,9 +218,9 @@ fn nothing_that_is_shipped_panics_or_prints() {
 
 #[test]
 fn what_is_shipped_is_built_in_and_passes_its_own_check() {
-    let places = Places::default();
-    let checked = Catalog::check_path(&places, root()).unwrap();
-    let built_in = Catalog::load(&places);
+    let search_paths = Places::default();
+    let checked = Catalog::check_path(&search_paths, root()).unwrap();
+    let built_in = Catalog::load(&search_paths);
     let mut count = 0;
     for entry in ["tasks", "workflows"].iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap()) {
         let path = entry.unwrap().path();

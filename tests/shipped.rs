@@ -286,7 +286,8 @@ fn the_whole_definitions_in_the_reference_are_without_a_mistake() {
     let reference = std::fs::read_to_string("docs/definitions.md").unwrap();
     let samples = reference.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let places = Places { state: folder.path().to_owned(), dir: Some(folder.path().to_owned()), ..Places::default() };
+    let search_paths =
+        Places { state: folder.path().to_owned(), dir: Some(folder.path().to_owned()), ..Places::default() };
     let mut whole = 0;
     for sample in samples {
         let table: toml::Table = sample.parse().unwrap_or_else(|error| panic!("{error}\n{sample}"));
@@ -298,7 +299,7 @@ fn the_whole_definitions_in_the_reference_are_without_a_mistake() {
         };
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, sample).unwrap();
-        let catalog = Catalog::load(&places);
+        let catalog = Catalog::load(&search_paths);
         let problems = catalog.check(catalog.get(id).unwrap());
         assert!(problems.is_empty(), "{problems:#?}\n{sample}");
         whole += 1;

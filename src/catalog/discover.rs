@@ -135,17 +135,21 @@ pub struct Catalog {
 impl Catalog {
     /// Finds and decodes every definition. What cannot be read or decoded is listed with what is wrong.
     #[must_use]
-    pub fn load(places: &Places) -> Self {
-        Self::load_from(BUILT_IN, places)
+    pub fn load(search_paths: &Places) -> Self {
+        Self::load_from(BUILT_IN, search_paths)
     }
 
     /// As [`Catalog::load`], with another library than the one built in.
     #[must_use]
-    pub fn load_from(library: Library, places: &Places) -> Self {
-        let trust = TrustStore::new(&places.state);
+    pub fn load_from(library: Library, search_paths: &Places) -> Self {
+        let trust = TrustStore::new(&search_paths.state);
         let mut found = builtin(library);
         let mut seen: Vec<PathBuf> = Vec::new();
-        let layers = [(&places.own, Source::User), (&places.project, Source::Project), (&places.dir, Source::Dir)];
+        let layers = [
+            (&search_paths.own, Source::User),
+            (&search_paths.project, Source::Project),
+            (&search_paths.dir, Source::Dir),
+        ];
         for (root, source) in layers {
             let Some(root) = root else { continue };
             // The same folder under two names stays what it was first: the person's own stays trusted.

@@ -114,14 +114,14 @@ impl Catalog {
     ///
     /// # Errors
     /// When there is none.
-    pub fn check_path(places: &Places, path: &Path) -> Result<Vec<Checked>, NothingThere> {
+    pub fn check_path(search_paths: &Places, path: &Path) -> Result<Vec<Checked>, NothingThere> {
         let found = definitions_at(path);
         if found.is_empty() {
             return Err(NothingThere(path.to_owned()));
         }
-        let trust = TrustStore::new(&places.state);
+        let trust = TrustStore::new(&search_paths.state);
         let real = |path: &Path| path.canonicalize().ok();
-        let own = places.own.as_deref().and_then(real);
+        let own = search_paths.own.as_deref().and_then(real);
         let mut catalogs: BTreeMap<Option<PathBuf>, Self> = BTreeMap::new();
         let mut checked = Vec::new();
         for (file, kind) in found {
@@ -129,8 +129,8 @@ impl Catalog {
             // What lies beside it counts as found, so that it may name it.
             let root = root_of(&file, kind).filter(|_| !is_own);
             let catalog = catalogs.entry(root.clone()).or_insert_with(|| match root {
-                Some(root) => Self::load(&Places { dir: Some(root), ..places.clone() }),
-                None => Self::load(places),
+                Some(root) => Self::load(&Places { dir: Some(root), ..search_paths.clone() }),
+                None => Self::load(search_paths),
             });
             let source = if is_own { Source::User } else { Source::Dir };
             let mistakes = catalog.check(&on_disk(&file, kind, source, &trust));

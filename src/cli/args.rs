@@ -18,12 +18,12 @@ pub struct Cli {
     pub plain: bool,
     /// What to do; without a command, the terminal interface
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Start a task and drive it until it waits or ends
     Run(RunArgs),
     /// Answer what a run waits for, then drive it on
@@ -97,14 +97,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        place: Place,
+        dir: DirArg,
     },
     /// Find every mistake in definitions
     Check {
         /// Files or folders; else all that `tasks` lists
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        place: Place,
+        dir: DirArg,
     },
     /// Allow a definition from elsewhere to run, as it is now
     Trust {
@@ -121,7 +121,7 @@ pub enum Command {
         #[arg(long, value_name = "graph|script|python|TASK")]
         from: Option<String>,
         #[command(flatten)]
-        place: Place,
+        dir: DirArg,
     },
     /// Which models can answer
     Models,
@@ -144,7 +144,7 @@ pub enum Command {
         /// The run
         run: String,
         #[command(flatten)]
-        place: Place,
+        dir: DirArg,
         #[command(flatten)]
         after: AfterArgs,
         /// For the process that holds the other end of stdin, from this event on
@@ -155,7 +155,7 @@ pub enum Command {
     },
 }
 
-impl Command {
+impl CliCommand {
     /// Whether a program reads its stdout.
     #[must_use]
     pub fn is_json(&self) -> bool {
@@ -187,13 +187,13 @@ impl Command {
 
 /// Where to look for definitions beside the usual places.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Place {
+pub struct DirArg {
     /// A folder that holds `tasks` and `workflows`
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
 
-impl Place {
+impl DirArg {
     /// The flag that says it again, quoted for a shell, with a space before it; nothing where none was given.
     #[must_use]
     pub fn flag(&self) -> String {
@@ -277,7 +277,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub session: Option<String>,
     #[command(flatten)]
-    pub place: Place,
+    pub dir: DirArg,
     /// Go on in a process of its own, to the next time that it waits; prints the run's id
     #[arg(long)]
     pub detach: bool,
@@ -309,7 +309,7 @@ pub struct ResumeArgs {
     #[arg(long)]
     pub update: bool,
     #[command(flatten)]
-    pub place: Place,
+    pub dir: DirArg,
     #[command(flatten)]
     pub budget: BudgetArg,
     #[command(flatten)]
@@ -327,7 +327,7 @@ pub struct RerunArgs {
     #[arg(long)]
     pub pinned: bool,
     #[command(flatten)]
-    pub place: Place,
+    pub dir: DirArg,
     #[command(flatten)]
     pub budget: BudgetArg,
     #[command(flatten)]
@@ -346,7 +346,7 @@ pub struct ForkArgs {
     #[arg(long)]
     pub pinned: bool,
     #[command(flatten)]
-    pub place: Place,
+    pub dir: DirArg,
     #[command(flatten)]
     pub budget: BudgetArg,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{AfterArgs, ForkArgs, InputArgs, Place, RerunArgs, RunArgs};
+use super::args::{AfterArgs, DirArg, ForkArgs, InputArgs, RerunArgs, RunArgs};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, journal, out};
@@ -25,7 +25,7 @@ use crate::engine::{Fork, Start};
 /// # Errors
 /// When the task, an input or the config is not valid, or the store cannot be used.
 pub fn run(app: &App, args: RunArgs) -> Result<Exit, Problem> {
-    let pinned = Arc::new(app.catalog(&args.place)?.pin(&args.task)?);
+    let pinned = Arc::new(app.catalog(&args.dir)?.pin(&args.task)?);
     super::wait_for(start(app, args, pinned))
 }
 
@@ -54,23 +54,23 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
         }
         return Ok(Exit::Done);
     }
-    drive_on(app, run, &args.place, args.after, how).await
+    drive_on(app, run, &args.dir, args.after, how).await
 }
 
 /// Drives a new run, and then what follows it.
 ///
 /// # Errors
 /// When the store cannot be used, or what follows cannot be started.
-pub async fn drive_on(app: &App, run: RunId, place: &Place, after: AfterArgs, how: How) -> Result<Exit, Problem> {
+pub async fn drive_on(app: &App, run: RunId, dir: &DirArg, after: AfterArgs, how: How) -> Result<Exit, Problem> {
     let exit = drive(app, run, 0, how.clone()).await?;
     if exit != Exit::Done {
         return Ok(exit);
     }
-    follow(app, run, place, after, how).await
+    follow(app, run, dir, after, how).await
 }
 
 /// What may follow a run that is done: told, or started, up to `most` runs in all, each with its own result.
-async fn follow(app: &App, run: RunId, place: &Place, wanted: AfterArgs, how: How) -> Result<Exit, Problem> {
+async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let after = |run: RunId| -> Result<Vec<(RunId, String, Value)>, Problem> {
         let found = engine.successors(run)?;
@@ -84,7 +84,7 @@ async fn follow(app: &App, run: RunId, place: &Place, wanted: AfterArgs, how: Ho
     while let Some((before, task, inputs)) = queue.pop_front() {
         if left == 0 {
             let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));
-            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", place.flag());
+            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", dir.flag());
             // Where a program reads stdout, only lines of JSON may stand there.
             if wanted.next && !how.json {
                 out::page(&told);
@@ -94,7 +94,7 @@ async fn follow(app: &App, run: RunId, place: &Place, wanted: AfterArgs, how: Ho
             continue;
         }
         left -= 1;
-        let pinned = Arc::new(app.catalog(place)?.pin(&task)?);
+        let pinned = Arc::new(app.catalog(dir)?.pin(&task)?);
         consent::ensure(app, &pinned, None).await?;
         let old = engine.load(before)?;
         let start = Start {
@@ -125,7 +125,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
     let how = How::of(&args.drive)?;
     let engine = app.engine()?;
     let old = engine.load(engine.find(&args.run)?)?;
-    let pinned = definition(app, &old, args.pinned, &args.place)?;
+    let pinned = definition(app, &old, args.pinned, &args.dir)?;
     let base = kept(&old, &pinned.task);
     let inputs = overlay(app, &pinned.task, &args.inputs, base).await?;
     check(&pinned.task, &inputs)?;
@@ -153,7 +153,7 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let at: Key = args.at.parse()?;
     let old = engine.load(engine.find(&args.run)?)?;
-    let pinned = definition(app, &old, args.pinned, &args.place)?;
+    let pinned = definition(app, &old, args.pinned, &args.dir)?;
     consent::ensure(app, &pinned, old.model.as_deref()).await?;
     let run = engine.fork(&Fork { run: old.id, at: at.clone(), pinned })?;
     if let Some(budget) = budget(args.budget.budget) {
@@ -171,11 +171,11 @@ async fn overlay(app: &App, task: &Task, args: &InputArgs, base: Map<String, Val
 }
 
 /// Today's definition of a run's task, or the one that it keeps.
-fn definition(app: &App, old: &Run, pinned: bool, place: &Place) -> Result<Arc<Pinned>, Problem> {
+fn definition(app: &App, old: &Run, pinned: bool, dir: &DirArg) -> Result<Arc<Pinned>, Problem> {
     if pinned {
         return Ok(Arc::new(app.engine()?.definition(old)?));
     }
-    today(app, old, place).map_err(|problem| problem.and("\n(--pinned takes the definition that the run keeps)"))
+    today(app, old, dir).map_err(|problem| problem.and("\n(--pinned takes the definition that the run keeps)"))
 }
 
 /// Today's definition of a run's task: of the place that the person names, else of where the run's came from, so that a
@@ -183,8 +183,8 @@ fn definition(app: &App, old: &Run, pinned: bool, place: &Place) -> Result<Arc<P
 ///
 /// # Errors
 /// When there is none any more, it is not trusted, or something is wrong with it.
-pub fn today(app: &App, old: &Run, place: &Place) -> Result<Arc<Pinned>, Problem> {
-    let mut place = place.clone();
+pub fn today(app: &App, old: &Run, dir: &DirArg) -> Result<Arc<Pinned>, Problem> {
+    let mut place = dir.clone();
     if place.dir.is_none() {
         let kept = app.engine()?.definition(old)?;
         place.dir = kept.root().filter(|root| *root != app.paths.own() && root.is_dir()).map(Path::to_owned);

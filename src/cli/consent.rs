@@ -64,6 +64,6 @@ async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
         }
     }
     app.models()?.agree(provider);
-    app.rooms.keep_agreement(provider);
+    app.dependencies.keep_agreement(provider);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{NewKind, Place};
+use super::args::{DirArg, NewKind};
 use super::line::{forget_typed, read_line};
 use super::out::counted;
 use super::problem::{Exit, Problem};
@@ -20,8 +20,8 @@ use crate::core::text::visible;
 ///
 /// # Errors
 /// When `--dir` is no folder.
-pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
-    let catalog = app.catalog(place)?;
+pub fn tasks(app: &App, json: bool, dir: &DirArg) -> Result<Exit, Problem> {
+    let catalog = app.catalog(dir)?;
     let mut text = String::new();
     if json {
         for entry in &catalog.entries {
@@ -66,20 +66,20 @@ pub fn tasks(app: &App, json: bool, place: &Place) -> Result<Exit, Problem> {
 ///
 /// # Errors
 /// When there is no definition at a path.
-pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Problem> {
+pub fn check(app: &App, paths: &[PathBuf], dir: &DirArg) -> Result<Exit, Problem> {
     let mut mistakes = Vec::new();
     let mut config = None;
     let mut count = 0;
     if paths.is_empty() {
-        let catalog = app.catalog(place)?;
+        let catalog = app.catalog(dir)?;
         count = catalog.entries.len();
         mistakes.extend(catalog.entries.iter().flat_map(|entry| catalog.check(entry)));
         // The config is a definition of its own: a mistake in it stops every run.
         config = app.settings().err();
     } else {
-        let places = app.places(place);
+        let search_paths = app.search_paths(dir);
         for path in paths {
-            let checked = Catalog::check_path(&places, path)?;
+            let checked = Catalog::check_path(&search_paths, path)?;
             count += checked.len();
             mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
         }
@@ -103,7 +103,7 @@ pub fn check(app: &App, paths: &[PathBuf], place: &Place) -> Result<Exit, Proble
 /// When there is no definition, or it cannot be kept.
 pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
     let store = TrustStore::new(&app.paths.state);
-    let places = app.places(&Place::default());
+    let search_paths = app.search_paths(&DirArg::default());
     let offers = store.offers(path)?;
     for offer in offers {
         let name = offer.path.display();
@@ -111,7 +111,7 @@ pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
             out::say(&format!("{name} is trusted already"));
             continue;
         }
-        for checked in Catalog::check_path(&places, &offer.path).unwrap_or_default() {
+        for checked in Catalog::check_path(&search_paths, &offer.path).unwrap_or_default() {
             for mistake in checked.mistakes {
                 out::say(&format!("it has a mistake and will not run before that is repaired: {mistake}"));
             }
@@ -144,9 +144,9 @@ async fn agreed(name: &str) -> Result<bool, Problem> {
 ///
 /// # Errors
 /// When the id is no id, the file is there already, or it cannot be written.
-pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, place: &Place) -> Result<Exit, Problem> {
-    let catalog = app.catalog(&Place::default())?;
-    let root = place.dir.as_deref().unwrap_or_else(|| app.paths.own());
+pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, dir: &DirArg) -> Result<Exit, Problem> {
+    let catalog = app.catalog(&DirArg::default())?;
+    let root = dir.dir.as_deref().unwrap_or_else(|| app.paths.own());
     let kind = match kind {
         NewKind::Instruct => Kind::Instruct,
         NewKind::Workflow => Kind::Workflow,

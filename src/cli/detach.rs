@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::App;
-use super::args::{AfterArgs, Approve, DriveArgs, Place, Review, RunArgs};
+use super::args::{AfterArgs, Approve, DirArg, DriveArgs, Review, RunArgs};
 use super::begin::drive_on;
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
@@ -36,7 +36,7 @@ pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
     let mut flags: Vec<OsString> = Vec::new();
     flags.extend(args.drive.review.into_iter().map(|review| flag("--review", &review)));
     flags.extend(args.drive.approve.into_iter().map(|approve| flag("--approve", &approve)));
-    for (flag, folder) in [("--out", &args.drive.out), ("--dir", &args.place.dir)] {
+    for (flag, folder) in [("--out", &args.drive.out), ("--dir", &args.dir.dir)] {
         if let Some(folder) = folder {
             flags.extend([flag.into(), std::path::absolute(folder).map_err(cannot)?.into()]);
         }
@@ -86,7 +86,7 @@ fn flag(name: &str, value: &impl ValueEnum) -> OsString {
 pub async fn child(
     app: &App,
     run: &str,
-    place: &Place,
+    dir: &DirArg,
     after: AfterArgs,
     args: &DriveArgs,
     relayed: Option<u64>,
@@ -99,5 +99,5 @@ pub async fn child(
     }
     // A session of its own: neither Ctrl-C nor the end of the terminal reaches it. It fails only where it is one already.
     let _ = rustix::process::setsid();
-    drive_on(app, run, place, after, how).await
+    drive_on(app, run, dir, after, how).await
 }

@@ -75,7 +75,7 @@ fn described(choice: &ModelChoice) -> String {
 /// When the store cannot be used.
 pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
     if rebuild {
-        out::line(&app.rooms.rebuild()?);
+        out::line(&app.dependencies.rebuild()?);
         return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;
@@ -129,7 +129,7 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
         }
     }
     text.push_str(&commands(app)?);
-    match app.rooms.look_at_store() {
+    match app.dependencies.look_at_store() {
         Ok(state) => text.put(format_args!("store    {}: {state}\n", app.paths.store.display())),
         Err(why) => {
             exit = Exit::Store;
@@ -142,7 +142,7 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
 
 /// Definitions with mistakes, and programs that a definition runs and that are not there.
 fn commands(app: &App) -> Result<String, Problem> {
-    let catalog = app.catalog(&args::Place::default())?;
+    let catalog = app.catalog(&args::DirArg::default())?;
     let mut text = String::new();
     for entry in &catalog.entries {
         let mistakes = catalog.check(entry);

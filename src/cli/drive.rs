@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::{Approve, DriveArgs, Review};
-use super::line::{Answered, Asker, Away, Place, Signals, Teller, ask, further};
+use super::line::{Answered, AskContext, Asker, Away, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
 use super::relay::{self, Relayed};
@@ -192,7 +192,7 @@ impl Drive<'_> {
                 }
                 () = tokio::time::sleep(LOOK), if !here => self.take_over()?,
                 () = gone(relayed) => {
-                    self.rest(PauseReason::HungUp).await?;
+                    self.pause(PauseReason::HungUp).await?;
                     return Ok(Exit::Interrupted);
                 }
             }
@@ -208,7 +208,7 @@ impl Drive<'_> {
         } else if self.how.json {
             out::raw(&journal::asked(&self.run));
         } else {
-            out::page(&waits::told(&self.run));
+            out::page(&waits::render(&self.run));
         }
         if let Some(relayed) = relayed.and_then(Arc::into_inner) {
             let let_go = relayed.let_go(self.app, self.run.id);
@@ -369,9 +369,9 @@ impl Drive<'_> {
 
     /// `Some`: the person left.
     async fn question(&mut self, gate: &Gate) -> Result<Option<Exit>, Problem> {
-        let place = Place { engine: self.engine, state: &self.app.paths.state };
+        let context = AskContext { engine: self.engine, state: &self.app.paths.state };
         let mut asker = Asker { signals: &mut self.signals };
-        let answered = ask(&mut asker, &place, &mut self.teller, &self.run, gate).await;
+        let answered = ask(&mut asker, &context, &mut self.teller, &self.run, gate).await;
         match answered {
             Ok(Answered::Decide(what)) => {
                 if self.asks_otherwise(gate)? {
@@ -391,15 +391,15 @@ impl Drive<'_> {
             }
             Ok(Answered::Nothing) => Ok(None),
             Err(Away::Quit) => {
-                self.rest(PauseReason::Left).await?;
+                self.pause(PauseReason::Left).await?;
                 Ok(Some(Exit::Waiting))
             }
             Err(Away::Interrupt) => {
-                self.rest(PauseReason::Left).await?;
+                self.pause(PauseReason::Left).await?;
                 Ok(Some(Exit::Interrupted))
             }
             Err(Away::HungUp) => {
-                self.rest(PauseReason::HungUp).await?;
+                self.pause(PauseReason::HungUp).await?;
                 Ok(Some(Exit::Interrupted))
             }
         }
@@ -462,12 +462,12 @@ impl Drive<'_> {
             }
             return Ok(None);
         }
-        self.rest(if away == Away::Interrupt { PauseReason::Left } else { PauseReason::HungUp }).await?;
+        self.pause(if away == Away::Interrupt { PauseReason::Left } else { PauseReason::HungUp }).await?;
         Ok(Some(Exit::Interrupted))
     }
 
     /// Gives the run up here. One that only waits stays as it is.
-    async fn rest(&mut self, reason: PauseReason) -> Result<(), Problem> {
+    async fn pause(&mut self, reason: PauseReason) -> Result<(), Problem> {
         let news = self.mail.take();
         self.take(news)?;
         if !self.here || self.over || (self.run.status == Status::Waiting && self.run.under_way() == 0) {
@@ -503,28 +503,28 @@ impl Drive<'_> {
         if self.how.json {
             self.last_line(exit)?;
         } else {
-            self.told(exit);
+            self.render(exit);
         }
         // What waits or came of it is said, whatever became of the files.
         written.map(|_| ())
     }
 
-    fn told(&self, exit: Exit) {
+    fn render(&self, exit: Exit) {
         let run = &self.run;
         match exit {
             Exit::Done => result(run),
             Exit::Waiting => {
                 if self.how.asks {
-                    out::say(&waits::told(run));
+                    out::say(&waits::render(run));
                 } else {
-                    out::page(&waits::told(run));
+                    out::page(&waits::render(run));
                 }
             }
             Exit::Failed if run.status == Status::Failed => {
                 let short = run.id.short();
                 match &run.error {
                     // Why was said when it happened.
-                    Some((Some(key), _)) if self.teller.told_why(key) => {
+                    Some((Some(key), _)) if self.teller.has_explained(key) => {
                         out::say(&format!("run {short} failed at {key}"));
                     }
                     Some((key, error)) => {

@@ -2,7 +2,7 @@
 //!
 //! It promises: results go to stdout, words to a person to stderr; exit codes and JSON are the contract of the design;
 //! what came from outside reaches a terminal only when it is harmless. It reaches runs through the [`Engine`] alone
-//! and may not know how a store or a model works: what it needs of them it is given ([`Rooms`]).
+//! and may not know how a store or a model works: what it needs of them it is given ([`Dependencies`]).
 
 mod args;
 mod begin;
@@ -45,8 +45,8 @@ use crate::core::ports::{JournalError, Models};
 use crate::core::settings::Settings;
 use crate::engine::Engine;
 
-/// What the rooms that `cli` may not import do for it. Nothing is opened before it is asked for.
-pub trait Rooms: Send + Sync {
+/// What the modules that `cli` may not import do for it. Nothing is opened before it is asked for.
+pub trait Dependencies: Send + Sync {
     /// The language models.
     fn models(&self, settings: &Settings) -> Arc<dyn Models>;
 
@@ -60,7 +60,7 @@ pub trait Rooms: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be shown.
-    fn full_screen(&self, settings: &Settings, places: Places) -> Result<String, String>;
+    fn full_screen(&self, settings: &Settings, search_paths: Places) -> Result<String, String>;
 
     /// How the store is: `Ok` with a remark, or why it cannot be used. A store that is not there is not made.
     ///
@@ -82,17 +82,17 @@ pub trait Rooms: Send + Sync {
 pub struct App {
     /// Where things lie.
     pub paths: Paths,
-    rooms: Box<dyn Rooms>,
+    dependencies: Box<dyn Dependencies>,
     settings: OnceLock<Result<Settings, ConfigError>>,
     models: OnceLock<Arc<dyn Models>>,
     engine: OnceLock<Engine>,
 }
 
 impl App {
-    /// Over these paths and rooms.
+    /// Over these paths and dependencies.
     #[must_use]
-    pub fn new(paths: Paths, rooms: Box<dyn Rooms>) -> Self {
-        Self { paths, rooms, settings: OnceLock::new(), models: OnceLock::new(), engine: OnceLock::new() }
+    pub fn new(paths: Paths, dependencies: Box<dyn Dependencies>) -> Self {
+        Self { paths, dependencies, settings: OnceLock::new(), models: OnceLock::new(), engine: OnceLock::new() }
     }
 
     fn settings(&self) -> Result<&Settings, Problem> {
@@ -101,14 +101,14 @@ impl App {
 
     fn models(&self) -> Result<&Arc<dyn Models>, Problem> {
         let settings = self.settings()?;
-        Ok(self.models.get_or_init(|| self.rooms.models(settings)))
+        Ok(self.models.get_or_init(|| self.dependencies.models(settings)))
     }
 
     fn engine(&self) -> Result<&Engine, Problem> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = self.rooms.engine(self.settings()?, Arc::clone(self.models()?))?;
+        let engine = self.dependencies.engine(self.settings()?, Arc::clone(self.models()?))?;
         Ok(self.engine.get_or_init(|| engine))
     }
 
@@ -118,29 +118,29 @@ impl App {
         if let Err(wrong) = self.settings() {
             out::say(&format!("warning: {wrong}"));
             let settings = Settings::default();
-            let models = self.models.get_or_init(|| self.rooms.models(&settings));
-            let engine = self.rooms.engine(&settings, Arc::clone(models))?;
+            let models = self.models.get_or_init(|| self.dependencies.models(&settings));
+            let engine = self.dependencies.engine(&settings, Arc::clone(models))?;
             return Ok(self.engine.get_or_init(|| engine));
         }
         self.engine()
     }
 
-    fn places(&self, place: &args::Place) -> Places {
+    fn search_paths(&self, dir: &args::DirArg) -> Places {
         let here = std::env::current_dir().ok().map(|folder| folder.join(".stepwell"));
         Places {
             own: Some(self.paths.own().to_owned()),
             project: here.filter(|folder| folder.is_dir()),
-            dir: place.dir.clone(),
+            dir: dir.dir.clone(),
             state: self.paths.state.clone(),
         }
     }
 
-    fn catalog(&self, place: &args::Place) -> Result<Catalog, Problem> {
-        if let Some(dir) = place.dir.as_ref().filter(|dir| !dir.is_dir()) {
+    fn catalog(&self, dir: &args::DirArg) -> Result<Catalog, Problem> {
+        if let Some(dir) = dir.dir.as_ref().filter(|dir| !dir.is_dir()) {
             let text = format!("--dir {}: there is no such folder", dir.display());
             return Err(Problem::refused(ErrorCode::PathRefused, text));
         }
-        Ok(Catalog::load(&self.places(place)))
+        Ok(Catalog::load(&self.search_paths(dir)))
     }
 }
 
@@ -162,7 +162,7 @@ pub fn main(app: &App) -> u8 {
             return Exit::Usage as u8;
         }
     };
-    let json = cli.command.as_ref().is_some_and(args::Command::is_json);
+    let json = cli.command.as_ref().is_some_and(args::CliCommand::is_json);
     let done = match cli.command {
         Some(command) => perform(app, command),
         None if !cli.plain && out::is_full_screen() => full_screen(app),
@@ -201,8 +201,8 @@ fn json_is_asked_for() -> bool {
 
 /// `stepwell` alone on a terminal.
 fn full_screen(app: &App) -> Result<Exit, Problem> {
-    let places = app.places(&args::Place::default());
-    let said = app.rooms.full_screen(app.settings()?, places);
+    let search_paths = app.search_paths(&args::DirArg::default());
+    let said = app.dependencies.full_screen(app.settings()?, search_paths);
     let said = said.map_err(|why| Problem::refused(ErrorCode::Store, why))?;
     if !said.is_empty() {
         out::say(&said);
@@ -225,35 +225,35 @@ fn alone(plain: bool) -> Exit {
     Exit::Usage
 }
 
-fn perform(app: &App, command: args::Command) -> Result<Exit, Problem> {
-    use args::Command;
+fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
+    use args::CliCommand;
     match command {
-        Command::Run(run) => begin::run(app, run),
-        Command::Review(review) => wait_for(review::review(app, review)),
-        Command::Resume(resume) => wait_for(runs::resume(app, resume)),
-        Command::Cancel { run } => wait_for(runs::cancel(app, &run)),
-        Command::Rerun(rerun) => wait_for(begin::rerun(app, rerun)),
-        Command::Fork(fork) => wait_for(begin::fork(app, fork)),
-        Command::Reopen { run, key } => wait_for(runs::reopen(app, &run, &key)),
-        Command::Show { run, json, events } => show::show(app, &run, json, events),
-        Command::History(query) => history::history(app, query),
-        Command::Diff { a, b } => diff::diff(app, &a, &b),
-        Command::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
-        Command::Export { run, format, scope, out } => show::export(app, &run, format, scope, out.as_deref()),
-        Command::Tasks { json, place } => definitions::tasks(app, json, &place),
-        Command::Check { paths, place } => definitions::check(app, &paths, &place),
-        Command::Trust { path } => definitions::trust(app, &path),
-        Command::New { kind, id, from, place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
-        Command::Models => wait_for(doctor::models(app)),
-        Command::Doctor { rebuild } => wait_for(doctor::doctor(app, rebuild)),
-        Command::Paths => Ok(doctor::paths(app)),
-        Command::Completions { shell } => {
+        CliCommand::Run(run) => begin::run(app, run),
+        CliCommand::Review(review) => wait_for(review::review(app, review)),
+        CliCommand::Resume(resume) => wait_for(runs::resume(app, resume)),
+        CliCommand::Cancel { run } => wait_for(runs::cancel(app, &run)),
+        CliCommand::Rerun(rerun) => wait_for(begin::rerun(app, rerun)),
+        CliCommand::Fork(fork) => wait_for(begin::fork(app, fork)),
+        CliCommand::Reopen { run, key } => wait_for(runs::reopen(app, &run, &key)),
+        CliCommand::Show { run, json, events } => show::show(app, &run, json, events),
+        CliCommand::History(query) => history::history(app, query),
+        CliCommand::Diff { a, b } => diff::diff(app, &a, &b),
+        CliCommand::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
+        CliCommand::Export { run, format, scope, out } => show::export(app, &run, format, scope, out.as_deref()),
+        CliCommand::Tasks { json, dir: place } => definitions::tasks(app, json, &place),
+        CliCommand::Check { paths, dir: place } => definitions::check(app, &paths, &place),
+        CliCommand::Trust { path } => definitions::trust(app, &path),
+        CliCommand::New { kind, id, from, dir: place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
+        CliCommand::Models => wait_for(doctor::models(app)),
+        CliCommand::Doctor { rebuild } => wait_for(doctor::doctor(app, rebuild)),
+        CliCommand::Paths => Ok(doctor::paths(app)),
+        CliCommand::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "stepwell", &mut script);
             out::raw(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::DriveDetached { run, place, after, relayed, drive } => {
+        CliCommand::DriveDetached { run, dir: place, after, relayed, drive } => {
             wait_for(detach::child(app, &run, &place, after, &drive, relayed))
         }
     }

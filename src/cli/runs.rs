@@ -27,7 +27,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     let mut how = How::of(&args.drive)?;
     how.changed = args.update;
     if args.update {
-        let pinned = today(app, &run, &args.place)?;
+        let pinned = today(app, &run, &args.dir)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
         let preview = engine.preview(&run, &pinned);
         engine.update(&run, &pinned).await?;

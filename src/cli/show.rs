@@ -22,12 +22,12 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
     } else if json {
         out::raw(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
     } else {
-        out::page(&told(&engine.load(id)?));
+        out::page(&render(&engine.load(id)?));
     }
     Ok(Exit::Done)
 }
 
-fn told(run: &Run) -> String {
+fn render(run: &Run) -> String {
     let mut text = format!("{} ({})\n", visible(&run.title, false), run.task);
     let paused = if run.seen_status() == Status::Paused { "" } else { "paused: " };
     let reason = run.paused.map(|reason| format!(", {paused}{}", reason.name().replace('_', " "))).unwrap_or_default();
@@ -75,7 +75,7 @@ fn told(run: &Run) -> String {
     }
     match run.status {
         _ if run.gates() > 0 => {
-            text.put(format_args!("\n{}", waits::told(run)));
+            text.put(format_args!("\n{}", waits::render(run)));
             if run.status == Status::Paused {
                 text.put(format_args!("  to have the rest go on: stepwell resume {}\n", run.id.short()));
             }

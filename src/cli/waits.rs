@@ -13,7 +13,7 @@ use crate::core::text::{Untrusted, visible};
 
 /// Everything that a run waits for. Harmless on a terminal.
 #[must_use]
-pub fn told(run: &Run) -> String {
+pub fn render(run: &Run) -> String {
     let mut text = format!("run {} waits: {}\n", run.id.short(), visible(&run.title, false));
     for gate in run.waiting() {
         text.put(format_args!("\n  {}: {}\n", gate.name(), visible(&about(run, gate), true).replace('\n', "\n  ")));
@@ -199,7 +199,7 @@ mod tests {
             let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));
         }
-        let told = told(&run);
+        let told = render(&run);
         let review = |call| format!("stepwell review {} 'write[1]' --call {call} --answer", run.id.short());
         assert!(told.contains("write[1], tool call 2.0: ") && told.contains(&review("2.0")), "{told}");
         assert!(told.contains(&review("2.1")), "{told}");

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::commands::Id;
-use super::shown::{ContentId, SeenGate};
+use super::shown::{ContentId, ShownGate};
 use super::text::{fit, width};
 use super::theme::Theme;
 
@@ -46,7 +46,7 @@ impl Extent {
 
 /// What the last frame showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct FrameInfo {
     /// Where the caret is.
     pub caret: Option<Position>,
     /// Places for the mouse; later ones lie above earlier ones.
@@ -60,10 +60,10 @@ pub struct Seen {
     /// What the selected row of the list is.
     pub row: Option<ContentId>,
     /// The gate that was shown with it.
-    pub gate: Option<SeenGate>,
+    pub gate: Option<ShownGate>,
 }
 
-impl Seen {
+impl FrameInfo {
     /// Whether something was on screen: the text of it or, where there is no room for a text, its row.
     #[must_use]
     pub fn shows(&self, id: &ContentId) -> bool {
@@ -73,7 +73,7 @@ impl Seen {
         }
     }
 
-    /// As [`Seen::shows`], however far the same thing has changed since.
+    /// As [`FrameInfo::shows`], however far the same thing has changed since.
     #[must_use]
     pub fn shows_subject(&self, id: &ContentId) -> bool {
         self.content.as_ref().or(self.row.as_ref()).is_some_and(|seen| seen.same_subject(id))
@@ -93,7 +93,7 @@ pub struct Canvas<'a> {
     /// The palette.
     pub theme: &'a Theme,
     /// What the frame shows, to be filled in.
-    pub seen: &'a mut Seen,
+    pub frame: &'a mut FrameInfo,
 }
 
 impl Canvas<'_> {
@@ -173,6 +173,6 @@ impl Canvas<'_> {
 
     /// Notes that a click at `area` means `hit`.
     pub fn hit(&mut self, area: Rect, hit: Hit) {
-        self.seen.hits.push((area, hit));
+        self.frame.hits.push((area, hit));
     }
 }

@@ -98,7 +98,7 @@ pub enum Id {
 }
 
 /// A row of the table.
-pub struct Command {
+pub struct CommandEntry {
     /// Its name.
     pub id: Id,
     /// What it does, for help and palette.
@@ -188,12 +188,12 @@ fn moves_by_letter(s: &Situation) -> bool {
 
 macro_rules! command {
     ($id:ident, $title:literal, $short:literal, [$($key:expr),*], $when:expr) => {
-        Command { id: Id::$id, title: $title, short: $short, keys: &[$($key),*], when: $when }
+        CommandEntry { id: Id::$id, title: $title, short: $short, keys: &[$($key),*], when: $when }
     };
 }
 
 /// Every command.
-pub static TABLE: &[Command] = &[
+pub static TABLE: &[CommandEntry] = &[
     // What waits is answered first.
     command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateKind::Review) && s.acceptable),
     command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateKind::Approval)),
@@ -404,7 +404,8 @@ pub fn holds(id: Id, situation: &Situation) -> bool {
 /// What the footer shows in a situation, the most important first, without the help.
 #[must_use]
 pub fn hints(situation: &Situation) -> Vec<Hint> {
-    let shown = |command: &&Command| !command.short.is_empty() && command.id != Id::Help && (command.when)(situation);
+    let shown =
+        |command: &&CommandEntry| !command.short.is_empty() && command.id != Id::Help && (command.when)(situation);
     TABLE.iter().filter(shown).map(hint).collect()
 }
 
@@ -432,7 +433,7 @@ pub fn possible(situation: &Situation) -> Vec<(Id, &'static str, String)> {
 }
 
 /// Of two commands that belong together the footer shows one, with the keys of both.
-fn hint(command: &Command) -> Hint {
+fn hint(command: &CommandEntry) -> Hint {
     let key = match command.id {
         Id::Down => "↑↓".to_owned(),
         Id::Right => "←→".to_owned(),

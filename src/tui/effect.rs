@@ -4,10 +4,10 @@
 //! | kind | what it does | performed by |
 //! |---|---|---|
 //! | [`Go`] | changes which screens and layers are there | the app: `Interface::go` |
-//! | [`Terminal`] | concerns the terminal itself | the stage: `Stage::perform` |
-//! | [`Change`] | changes a run, in the order in which it was asked for | the desk: `Desk::change` |
-//! | [`Opening`] | makes something ready that then takes the screen | the desk: `Desk::open` |
-//! | [`Errand`] | looks something up or leaves something behind, and changes no run | the desk: `Desk::run` |
+//! | [`Terminal`] | concerns the terminal itself | the host: `TerminalHost::perform` |
+//! | [`Change`] | changes a run, in the order in which it was asked for | the backend: `Backend::change` |
+//! | [`Opening`] | makes something ready that then takes the screen | the backend: `Backend::open` |
+//! | [`Errand`] | looks something up or leaves something behind, and changes no run | the backend: `Backend::run` |
 //!
 //! Screens and layers give [`Effect`]s. The app performs its own and hands the others on as [`Order`]s; what comes of
 //! those, if anything, comes back as a message.
@@ -25,20 +25,20 @@ use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// By the app.
     Go(Go),
-    /// By the stage.
+    /// By the host.
     Terminal(Terminal),
-    /// By the desk, one after the other.
+    /// By the backend, one after the other.
     Change(Change),
-    /// By the desk; the answer takes the screen.
+    /// By the backend; the answer takes the screen.
     Open(Opening),
-    /// By the desk, beside all else.
+    /// By the backend, beside all else.
     Errand(Errand),
 }
 
@@ -47,13 +47,13 @@ pub enum Effect {
 pub enum Order {
     /// The loop ends.
     Quit,
-    /// For the stage.
+    /// For the host.
     Terminal(Terminal),
-    /// For the desk.
-    Desk(Request),
+    /// For the backend.
+    Backend(Request),
 }
 
-/// What the desk is asked for.
+/// What the backend is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Changes a run.
@@ -84,7 +84,7 @@ pub enum Go {
     /// A run, at a call.
     Call(RunId, Key),
     /// A run, at what waits there: its output is edited, as it was on screen.
-    Edit(SeenGate),
+    Edit(ShownGate),
     /// The next open run.
     NextRun,
     /// The form to start this run's task again.
@@ -341,12 +341,12 @@ pub enum Errand {
 
 impl From<Change> for Order {
     fn from(change: Change) -> Self {
-        Self::Desk(Request::Change(change))
+        Self::Backend(Request::Change(change))
     }
 }
 
 impl From<Errand> for Order {
     fn from(errand: Errand) -> Self {
-        Self::Desk(Request::Errand(errand))
+        Self::Backend(Request::Errand(errand))
     }
 }

@@ -1,9 +1,9 @@
-//! The full-screen terminal interface: the only room that knows ratatui and crossterm.
+//! The full-screen terminal interface: the only module that knows ratatui and crossterm.
 //!
 //! Data goes one way. The terminal, the engine and the clock give [`message::Message`]s to a screen's `update`, which is
 //! pure and gives [`effect::Effect`]s as data; `view` paints the screen as a function of model, theme and area, and tells
-//! what it showed ([`canvas::Seen`]), so that a key answers only what was on screen. [`runtime`] is the one loop, [`frame`]
-//! says when to draw, [`terminal`] keeps the modes. Which key does what is one table: [`commands`].
+//! what it showed ([`canvas::FrameInfo`]), so that a key answers only what was on screen. [`runtime`] is the one loop,
+//! [`frame`] says when to draw, [`terminal`] keeps the modes. Which key does what is one table: [`commands`].
 //!
 //! It promises: nothing is drawn unless something changed; text from outside reaches a cell only through
 //! `core::text::Untrusted`; the terminal is restored on every way out. It may not import `models`, `store` or `flow`,

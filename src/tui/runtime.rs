@@ -1,13 +1,13 @@
 //! The one loop: receive a message, take all that came with it, update, do what is wanted, draw if something changed.
 //!
-//! It knows neither screens nor the engine: an [`App`] decides, a [`Stage`] shows and does.
+//! It knows neither screens nor the engine: a [`UiModel`] decides, a [`Host`] shows and does.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
 
-use super::canvas::Seen;
+use super::canvas::FrameInfo;
 use super::effect::{Order, Request, Terminal};
 use super::frame::Frames;
 use super::message::Message;
@@ -16,19 +16,19 @@ use super::message::Message;
 const BATCH: usize = 256;
 
 /// What decides: a model with its `update`.
-pub trait App {
+pub trait UiModel {
     /// Takes a message. Gives what is to be done, and whether what is shown changed.
     fn update(&mut self, message: Message) -> (Vec<Order>, bool);
 
     /// What the last frame showed.
-    fn saw(&mut self, seen: Seen);
+    fn set_last_frame(&mut self, frame: FrameInfo);
 
     /// When time alone changes what is shown: how often.
     fn next_tick(&self) -> Option<Duration>;
 }
 
 /// What shows and does.
-pub trait Stage<A> {
+pub trait Host<A> {
     /// What can go wrong.
     type Error;
 
@@ -39,7 +39,7 @@ pub trait Stage<A> {
     ///
     /// # Errors
     /// When the terminal went away.
-    fn draw(&mut self, app: &A) -> Result<Seen, Self::Error>;
+    fn draw(&mut self, model: &A) -> Result<FrameInfo, Self::Error>;
 
     /// Does what concerns the terminal; a message may be the outcome.
     ///
@@ -58,9 +58,9 @@ pub trait Stage<A> {
 ///
 /// # Errors
 /// When the terminal went away.
-pub async fn run<A: App, S: Stage<A>>(
-    app: &mut A,
-    stage: &mut S,
+pub async fn run<A: UiModel, S: Host<A>>(
+    model: &mut A,
+    host: &mut S,
     mut mailbox: Receiver<Message>,
 ) -> Result<(), S::Error> {
     let mut frames = Frames::default();
@@ -70,21 +70,21 @@ pub async fn run<A: App, S: Stage<A>>(
     loop {
         if frames.due_in(Instant::now()) == Some(Duration::ZERO) {
             let begin = Instant::now();
-            app.saw(stage.draw(app)?);
+            model.set_last_frame(host.draw(model)?);
             frames.drawn(begin, Instant::now());
         }
         let pause = frames.due_in(Instant::now());
         tokio::select! {
             biased;
-            input = stage.input() => match input {
+            input = host.input() => match input {
                 Some(message) => messages.push_back(message),
                 None => return Ok(()),
             },
             Some(message) = mailbox.recv() => messages.push_back(message),
             () = sleep(pause) => continue,
-            () = sleep(app.next_tick().map(|tick| tick.saturating_sub(ticked.elapsed()))) => {
+            () = sleep(model.next_tick().map(|tick| tick.saturating_sub(ticked.elapsed()))) => {
                 ticked = Instant::now();
-                messages.push_back(stage.tick());
+                messages.push_back(host.tick());
             }
         }
         while messages.len() < BATCH
@@ -94,7 +94,7 @@ pub async fn run<A: App, S: Stage<A>>(
         }
         while let Some(message) = messages.pop_front() {
             let awaited = message.is_awaited();
-            let (orders, changed) = app.update(message);
+            let (orders, changed) = model.update(message);
             match (changed, awaited) {
                 (true, true) => frames.request_now(),
                 (true, false) => frames.request(),
@@ -103,8 +103,8 @@ pub async fn run<A: App, S: Stage<A>>(
             for order in orders {
                 match order {
                     Order::Quit => return Ok(()),
-                    Order::Terminal(terminal) => messages.extend(stage.perform(terminal)?),
-                    Order::Desk(request) => stage.ask(request),
+                    Order::Terminal(terminal) => messages.extend(host.perform(terminal)?),
+                    Order::Backend(request) => host.ask(request),
                 }
             }
         }
@@ -127,10 +127,10 @@ mod tests {
     #[derive(Default)]
     struct Counter {
         updates: usize,
-        saw: usize,
+        frames: usize,
     }
 
-    impl App for Counter {
+    impl UiModel for Counter {
         fn update(&mut self, message: Message) -> (Vec<Order>, bool) {
             self.updates += 1;
             match message {
@@ -140,29 +140,29 @@ mod tests {
                 _ => (vec![], true),
             }
         }
-        fn saw(&mut self, _: Seen) {
-            self.saw += 1;
+        fn set_last_frame(&mut self, _: FrameInfo) {
+            self.frames += 1;
         }
         fn next_tick(&self) -> Option<Duration> {
             None
         }
     }
 
-    /// A stage on which the terminal says nothing until the mailbox is empty, then quits.
+    /// A host on which the terminal says nothing until the mailbox is empty, then quits.
     struct Fake {
         draws: usize,
         performed: usize,
         keys: tokio::sync::mpsc::Receiver<Message>,
     }
 
-    impl Stage<Counter> for Fake {
+    impl Host<Counter> for Fake {
         type Error = std::convert::Infallible;
         async fn input(&mut self) -> Option<Message> {
             self.keys.recv().await
         }
-        fn draw(&mut self, _: &Counter) -> Result<Seen, Self::Error> {
+        fn draw(&mut self, _: &Counter) -> Result<FrameInfo, Self::Error> {
             self.draws += 1;
-            Ok(Seen::default())
+            Ok(FrameInfo::default())
         }
         fn perform(&mut self, _: Terminal) -> Result<Option<Message>, Self::Error> {
             self.performed += 1;
@@ -180,7 +180,7 @@ mod tests {
             post.send(message).await.unwrap();
         }
         let (press, keys) = tokio::sync::mpsc::channel(1);
-        let mut stage = Fake { draws: 0, performed: 0, keys };
+        let mut host = Fake { draws: 0, performed: 0, keys };
         let mut app = Counter::default();
         let keyboard = async {
             // The mailbox gives its sender back when it has been emptied.
@@ -189,27 +189,27 @@ mod tests {
             }
             press.send(Message::Key(KeyEvent::from(KeyCode::Char('q')))).await.unwrap();
         };
-        let (outcome, ()) = tokio::join!(run(&mut app, &mut stage, mailbox), keyboard);
+        let (outcome, ()) = tokio::join!(run(&mut app, &mut host, mailbox), keyboard);
         outcome.unwrap();
-        (app, stage)
+        (app, host)
     }
 
     #[tokio::test]
     async fn a_flood_of_messages_becomes_few_frames() {
-        let (app, stage) = played(vec![Message::Resize(1, 1); 5_000]).await;
+        let (app, host) = played(vec![Message::Resize(1, 1); 5_000]).await;
         assert_eq!(app.updates, 5_001);
-        assert!(stage.draws < 100, "{} frames", stage.draws);
+        assert!(host.draws < 100, "{} frames", host.draws);
     }
 
     #[tokio::test]
     async fn nothing_is_drawn_for_what_changes_nothing() {
-        let (app, stage) = played(vec![Message::Focus(true); 10]).await;
-        assert_eq!((app.updates, stage.draws, app.saw), (11, 1, 1));
+        let (app, host) = played(vec![Message::Focus(true); 10]).await;
+        assert_eq!((app.updates, host.draws, app.frames), (11, 1, 1));
     }
 
     #[tokio::test]
     async fn the_outcome_of_an_effect_is_a_message() {
-        let (app, stage) = played(vec![Message::Done("x".to_owned())]).await;
-        assert_eq!((stage.performed, app.updates), (1, 3));
+        let (app, host) = played(vec![Message::Done("x".to_owned())]).await;
+        assert_eq!((host.performed, app.updates), (1, 3));
     }
 }

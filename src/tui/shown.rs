@@ -70,7 +70,7 @@ impl ContentId {
 
 /// A gate as it was on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenGate {
+pub struct ShownGate {
     /// The run.
     pub run: RunId,
     /// The call.
@@ -87,7 +87,7 @@ pub struct SeenGate {
     pub seq: u64,
 }
 
-impl SeenGate {
+impl ShownGate {
     /// Whether it is that gate of that run, however it has changed meanwhile.
     #[must_use]
     pub fn is_of(&self, run: RunId, gate: &Gate) -> bool {

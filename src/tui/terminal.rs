@@ -24,7 +24,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
-use super::canvas::{Canvas, Seen};
+use super::canvas::{Canvas, FrameInfo};
 use super::osc::{TITLE_ASIDE, TITLE_BACK};
 use super::theme::Theme;
 
@@ -106,19 +106,23 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal went away.
-    pub fn draw(&mut self, theme: &Theme, view: impl FnOnce(&mut Canvas<'_>, Rect)) -> Result<Seen, TerminalError> {
-        let mut seen = Seen::default();
+    pub fn draw(
+        &mut self,
+        theme: &Theme,
+        view: impl FnOnce(&mut Canvas<'_>, Rect),
+    ) -> Result<FrameInfo, TerminalError> {
+        let mut info = FrameInfo::default();
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| {
             let area = frame.area();
-            view(&mut Canvas { buf: frame.buffer_mut(), theme, seen: &mut seen }, area);
-            if let Some(caret) = seen.caret {
+            view(&mut Canvas { buf: frame.buffer_mut(), theme, frame: &mut info }, area);
+            if let Some(caret) = info.caret {
                 frame.set_cursor_position(caret);
             }
         })?;
         queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         Write::flush(self.terminal.backend_mut())?;
-        Ok(seen)
+        Ok(info)
     }
 
     /// Says a sequence of [`super::osc`] to the terminal.

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
 
-use super::canvas::{Canvas, Seen};
+use super::canvas::{Canvas, FrameInfo};
 use super::theme::{Depth, Ground, Theme};
 use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::fingerprint::Fingerprint;
@@ -191,13 +191,13 @@ pub fn key(name: &str) -> KeyEvent {
 }
 
 /// A frame as text, the caret as `▮`; with what it showed. `coloured` adds a list of the styles under the picture.
-pub fn frame(size: (u16, u16), depth: Depth, view: impl FnOnce(&mut Canvas<'_>, Rect)) -> (String, Seen) {
+pub fn frame(size: (u16, u16), depth: Depth, view: impl FnOnce(&mut Canvas<'_>, Rect)) -> (String, FrameInfo) {
     let area = Rect { x: 0, y: 0, width: size.0, height: size.1 };
     let mut buf = Buffer::empty(area);
-    let mut seen = Seen::default();
+    let mut info = FrameInfo::default();
     let theme = Theme::new(Ground::Dark, depth);
-    view(&mut Canvas { buf: &mut buf, theme: &theme, seen: &mut seen }, area);
-    if let Some(cell) = seen.caret.and_then(|caret| buf.cell_mut(caret)) {
+    view(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info }, area);
+    if let Some(cell) = info.caret.and_then(|caret| buf.cell_mut(caret)) {
         cell.set_symbol("▮");
     }
     let mut picture = String::new();
@@ -218,7 +218,7 @@ pub fn frame(size: (u16, u16), depth: Depth, view: impl FnOnce(&mut Canvas<'_>, 
     if depth != Depth::None {
         picture.push_str(&styles(&buf));
     }
-    (picture, seen)
+    (picture, info)
 }
 
 /// The styled runs of a frame: `y x..x text style`.

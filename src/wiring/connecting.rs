@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::Wiring;
-use crate::cli::Rooms as _;
+use crate::cli::Dependencies as _;
 use crate::config;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Asker, Completion, Delta, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
@@ -20,9 +20,9 @@ use crate::export::{self, file::Existing};
 const TRIAL_TOKENS: u32 = 16;
 
 /// The models that answer now; others may take their place.
-pub struct Live(RwLock<Arc<dyn Models>>);
+pub struct SwappableModels(RwLock<Arc<dyn Models>>);
 
-impl Live {
+impl SwappableModels {
     pub fn new(models: Arc<dyn Models>) -> Self {
         Self(RwLock::new(models))
     }
@@ -36,7 +36,7 @@ impl Live {
     }
 }
 
-impl Models for Live {
+impl Models for SwappableModels {
     fn complete(
         &self,
         request: ModelRequest,
@@ -84,7 +84,7 @@ impl Models for Live {
 ///
 /// # Errors
 /// What went wrong; the config is as it was.
-pub async fn connect(wiring: Wiring, live: Arc<Live>, connection: Connection) -> Result<String, String> {
+pub async fn connect(wiring: Wiring, live: Arc<SwappableModels>, connection: Connection) -> Result<String, String> {
     let file = wiring.0.config_file.clone();
     let before = match std::fs::read_to_string(&file) {
         Ok(text) => text,
@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wiring = wiring(folder.path());
         std::fs::write(&wiring.0.config_file, "# mine\n[ui]\nmouse = false\n").unwrap();
-        let live = Arc::new(Live::new(wiring.models(&crate::core::settings::Settings::default())));
+        let live = Arc::new(SwappableModels::new(wiring.models(&crate::core::settings::Settings::default())));
         let said = connect(wiring.clone(), Arc::clone(&live), demo()).await.unwrap();
         assert!(said.starts_with("demo/demo answered"), "{said}");
         let text = std::fs::read_to_string(&wiring.0.config_file).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     async fn a_model_that_does_not_answer_leaves_the_config_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let wiring = wiring(folder.path());
-        let live = Arc::new(Live::new(wiring.models(&crate::core::settings::Settings::default())));
+        let live = Arc::new(SwappableModels::new(wiring.models(&crate::core::settings::Settings::default())));
         let nobody = Connection {
             provider: "box".into(),
             kind: ProviderKind::Ollama,

@@ -215,8 +215,9 @@ impl House {
     /// Starts a run of an example.
     pub fn start(&self, id: &str, inputs: Value, session: Option<&str>) -> RunId {
         // As the person's own: what lies there is trusted.
-        let places = Places { own: Some(examples()), state: self.folder.path().join("state"), ..Places::default() };
-        let pinned = Catalog::load(&places).pin(id).unwrap();
+        let search_paths =
+            Places { own: Some(examples()), state: self.folder.path().join("state"), ..Places::default() };
+        let pinned = Catalog::load(&search_paths).pin(id).unwrap();
         let start = Start {
             pinned: Arc::new(pinned),
             inputs,

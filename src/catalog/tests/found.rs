@@ -21,23 +21,24 @@ const LIBRARY: Library = &[
 
 struct Folders {
     _all: tempfile::TempDir,
-    places: Places,
+    search_paths: Places,
 }
 
 impl Folders {
     fn new() -> Self {
         let all = tempfile::tempdir().unwrap();
         let at = |name: &str| Some(all.path().join(name));
-        let places = Places { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
-        Self { _all: all, places }
+        let search_paths =
+            Places { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
+        Self { _all: all, search_paths }
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::load_from(LIBRARY, &self.places)
+        Catalog::load_from(LIBRARY, &self.search_paths)
     }
 
     fn trust(&self, path: &Path) {
-        let store = TrustStore::new(&self.places.state);
+        let store = TrustStore::new(&self.search_paths.state);
         for offer in store.offers(path).unwrap() {
             store.trust(&offer).unwrap();
         }
@@ -58,14 +59,14 @@ fn email(name: &str) -> String {
 #[test]
 fn later_places_shadow_earlier_ones_by_id() {
     let folders = Folders::new();
-    let places = folders.places.clone();
+    let search_paths = folders.search_paths.clone();
     let said = |catalog: &Catalog| (catalog.get("email").unwrap().name.clone(), catalog.get("email").unwrap().source);
     assert_eq!(said(&folders.catalog()), ("Built-in email".to_owned(), Source::Builtin));
-    write(places.own.as_ref(), "tasks/mail.toml", &email("Mine"));
+    write(search_paths.own.as_ref(), "tasks/mail.toml", &email("Mine"));
     assert_eq!(said(&folders.catalog()), ("Mine".to_owned(), Source::User));
-    write(places.project.as_ref(), "tasks/email.toml", &email("The project's"));
+    write(search_paths.project.as_ref(), "tasks/email.toml", &email("The project's"));
     assert_eq!(said(&folders.catalog()), ("The project's".to_owned(), Source::Project));
-    write(places.dir.as_ref(), "workflows/email/workflow.toml", &email("A workflow"));
+    write(search_paths.dir.as_ref(), "workflows/email/workflow.toml", &email("A workflow"));
     assert_eq!(said(&folders.catalog()), ("A workflow".to_owned(), Source::Dir));
     assert_eq!(folders.catalog().entries.len(), 2);
 }
@@ -73,8 +74,8 @@ fn later_places_shadow_earlier_ones_by_id() {
 #[test]
 fn one_folder_under_two_names_stays_the_person_s_own() {
     let mut folders = Folders::new();
-    write(folders.places.own.as_ref(), "tasks/x.toml", "id = \"x\"\nname = \"X\"\n");
-    folders.places.dir = folders.places.own.clone();
+    write(folders.search_paths.own.as_ref(), "tasks/x.toml", "id = \"x\"\nname = \"X\"\n");
+    folders.search_paths.dir = folders.search_paths.own.clone();
     let catalog = folders.catalog();
     let entry = catalog.get("x").unwrap();
     assert_eq!((entry.source, entry.trust), (Source::User, Trust::Trusted));
@@ -83,8 +84,8 @@ fn one_folder_under_two_names_stays_the_person_s_own() {
 #[test]
 fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
     let folders = Folders::new();
-    write(folders.places.own.as_ref(), "tasks/broken.toml", "id = \"broken\"\nname = 3\n");
-    fs::write(folders.places.own.as_ref().unwrap().join("tasks/bytes.toml"), b"id = \"\xff\"").unwrap();
+    write(folders.search_paths.own.as_ref(), "tasks/broken.toml", "id = \"broken\"\nname = 3\n");
+    fs::write(folders.search_paths.own.as_ref().unwrap().join("tasks/bytes.toml"), b"id = \"\xff\"").unwrap();
     let catalog = folders.catalog();
     assert!(catalog.get("email").unwrap().task.is_ok());
     let broken = catalog.get("broken").unwrap();
@@ -97,8 +98,8 @@ fn a_broken_definition_is_listed_with_its_mistakes_and_stops_nothing() {
 #[test]
 fn two_definitions_of_one_place_cannot_have_one_id() {
     let folders = Folders::new();
-    write(folders.places.own.as_ref(), "tasks/a.toml", "id = \"x\"\nname = \"X\"\n");
-    write(folders.places.own.as_ref(), "tasks/b.toml", "id = \"x\"\nname = \"X\"\n");
+    write(folders.search_paths.own.as_ref(), "tasks/a.toml", "id = \"x\"\nname = \"X\"\n");
+    write(folders.search_paths.own.as_ref(), "tasks/b.toml", "id = \"x\"\nname = \"X\"\n");
     let catalog = folders.catalog();
     let wrong: Vec<String> = catalog.entries.iter().flat_map(|entry| catalog.check(entry)).map(|d| d.message).collect();
     assert_eq!(wrong.len(), 1);
@@ -123,10 +124,10 @@ fn a_built_in_workflow_is_pinned_with_its_files() {
 #[test]
 fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
     let folders = Folders::new();
-    let places = folders.places.clone();
+    let search_paths = folders.search_paths.clone();
     let text = "id = \"w\"\nname = \"W\"\nflow = \"main.js\"\n";
-    let file = write(places.dir.as_ref(), "workflows/w/workflow.toml", text);
-    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
+    let file = write(search_paths.dir.as_ref(), "workflows/w/workflow.toml", text);
+    write(search_paths.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
     let error = folders.catalog().pin("w").unwrap_err();
     assert_eq!(error.code(), ErrorCode::Untrusted);
     assert!(error.to_string().contains("stepwell trust "), "{error}");
@@ -139,14 +140,14 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
     assert_eq!(pinned.folder.as_deref(), file.parent());
 
     // One byte, in any file, and a file more.
-    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 2;\n");
+    write(search_paths.dir.as_ref(), "workflows/w/main.js", "export default async () => 2;\n");
     assert_eq!(folders.catalog().get("w").unwrap().trust, Trust::Changed);
-    let offers = TrustStore::new(&places.state).offers(&places.dir.clone().unwrap()).unwrap();
+    let offers = TrustStore::new(&search_paths.state).offers(&search_paths.dir.clone().unwrap()).unwrap();
     assert!(offers[0].difference.contains("-export default async () => 1;\n+export default async () => 2;\n"));
     assert!(matches!(folders.catalog().pin("w"), Err(PinError::Untrusted { trust: Trust::Changed, .. })));
-    write(places.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
+    write(search_paths.dir.as_ref(), "workflows/w/main.js", "export default async () => 1;\n");
     assert!(folders.catalog().pin("w").is_ok());
-    let more = write(places.dir.as_ref(), "workflows/w/more.js", "");
+    let more = write(search_paths.dir.as_ref(), "workflows/w/more.js", "");
     assert!(folders.catalog().pin("w").is_err());
     fs::remove_file(more).unwrap();
     assert!(folders.catalog().pin("w").is_ok());
@@ -155,8 +156,8 @@ fn a_definition_from_outside_runs_only_once_it_is_trusted_and_as_it_was_then() {
 #[test]
 fn what_was_shown_is_what_is_trusted() {
     let folders = Folders::new();
-    let file = write(folders.places.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
-    let store = TrustStore::new(&folders.places.state);
+    let file = write(folders.search_paths.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    let store = TrustStore::new(&folders.search_paths.state);
     let offers = store.offers(&file).unwrap();
     assert_eq!((offers.len(), offers[0].trust), (1, Trust::Untrusted));
     assert!(offers[0].difference.contains("+id = \"t\""));
@@ -169,10 +170,10 @@ fn what_was_shown_is_what_is_trusted() {
 fn what_is_trusted_is_kept_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folders = Folders::new();
-    let file = write(folders.places.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
+    let file = write(folders.search_paths.dir.as_ref(), "tasks/t.toml", "id = \"t\"\nname = \"T\"\n");
     folders.trust(&file);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let records = folders.places.state.join("trust");
+    let records = folders.search_paths.state.join("trust");
     let kept: Vec<PathBuf> = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!((kept.len(), mode(&kept[0]), mode(&records)), (1, 0o600, 0o700));
     fs::write(&kept[0], "{").unwrap();
@@ -182,24 +183,24 @@ fn what_is_trusted_is_kept_for_its_owner_alone() {
 #[test]
 fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
     let folders = Folders::new();
-    let secret = write(folders.places.own.as_ref(), "secret.md", "private");
+    let secret = write(folders.search_paths.own.as_ref(), "secret.md", "private");
     let text = "id = \"w\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nprompt_file = \"a.md\"\n";
-    for root in [&folders.places.own, &folders.places.dir] {
+    for root in [&folders.search_paths.own, &folders.search_paths.dir] {
         write(root.as_ref(), "workflows/w/workflow.toml", text);
         std::os::unix::fs::symlink(&secret, root.as_ref().unwrap().join("workflows/w/a.md")).unwrap();
     }
     let said = |catalog: &Catalog| catalog.get("w").unwrap().task.as_ref().unwrap_err()[0].message.clone();
     assert!(said(&folders.catalog()).contains("`a.md`"));
-    let own = Places { dir: None, ..folders.places.clone() };
+    let own = Places { dir: None, ..folders.search_paths.clone() };
     assert!(said(&Catalog::load_from(LIBRARY, &own)).contains("`a.md`"));
-    let offered = TrustStore::new(&own.state).offers(&folders.places.dir.clone().unwrap());
+    let offered = TrustStore::new(&own.state).offers(&folders.search_paths.dir.clone().unwrap());
     assert_eq!(offered.unwrap_err().code(), ErrorCode::PathRefused);
 }
 
 #[test]
 fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
     let folders = Folders::new();
-    let own = &folders.places.own;
+    let own = &folders.search_paths.own;
     write(own.as_ref(), "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n");
     write(
         own.as_ref(),
@@ -228,12 +229,12 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
         let text = format!(
             "id = \"w{id}\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"w{child}\"\n"
         );
-        write(folders.places.own.as_ref(), &format!("workflows/w{id}/workflow.toml"), &text);
+        write(folders.search_paths.own.as_ref(), &format!("workflows/w{id}/workflow.toml"), &text);
     };
     for id in 0..11 {
         chain(id, id + 1);
     }
-    write(folders.places.own.as_ref(), "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
+    write(folders.search_paths.own.as_ref(), "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
     assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
     assert_eq!(folders.catalog().children("w8"), ["w9", "w10", "w11"]);
     let error = folders.catalog().pin("w0").unwrap_err().to_string();
@@ -247,12 +248,12 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
 #[test]
 fn a_path_is_checked_with_what_lies_beside_it() {
     let folders = Folders::new();
-    let dir = folders.places.dir.clone();
+    let dir = folders.search_paths.dir.clone();
     write(dir.as_ref(), "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\n");
     let text = "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\n";
     let file = write(dir.as_ref(), "workflows/p/workflow.toml", text);
     write(dir.as_ref(), "tasks/t.toml", "id = \"t\"\nnam = \"T\"\n");
-    let elsewhere = Places { dir: None, ..folders.places.clone() };
+    let elsewhere = Places { dir: None, ..folders.search_paths.clone() };
     let check = |path: &Path| Catalog::check_path(&elsewhere, path).unwrap();
     assert_eq!(check(&file)[0].mistakes, []);
     let all = check(&dir.unwrap());
@@ -266,7 +267,7 @@ fn a_path_is_checked_with_what_lies_beside_it() {
 #[test]
 fn what_is_built_in_has_no_mistakes() {
     let folders = Folders::new();
-    let catalog = Catalog::load(&folders.places);
+    let catalog = Catalog::load(&folders.search_paths);
     for entry in &catalog.entries {
         assert_eq!(catalog.check(entry), [], "{}", entry.path.display());
     }
@@ -275,7 +276,7 @@ fn what_is_built_in_has_no_mistakes() {
 #[test]
 fn the_person_s_own_links_and_dependencies_are_no_sources() {
     let folders = Folders::new();
-    let own = folders.places.own.as_ref();
+    let own = folders.search_paths.own.as_ref();
     write(own, "workflows/w/workflow.toml", "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n");
     let main = write(own, "workflows/w/main.py", "import stepwell\n");
     write(own, "workflows/w/lib/util.py", "x = 1\n");

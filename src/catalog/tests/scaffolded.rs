@@ -20,8 +20,8 @@ const LIBRARY: Library = &[
 #[test]
 fn what_is_new_has_no_mistakes_and_the_id_that_was_asked_for() {
     let home = tempfile::tempdir().unwrap();
-    let places = Places { own: Some(home.path().to_owned()), ..Places::default() };
-    let catalog = Catalog::load_from(LIBRARY, &places);
+    let search_paths = Places { own: Some(home.path().to_owned()), ..Places::default() };
+    let catalog = Catalog::load_from(LIBRARY, &search_paths);
     let kinds = [
         (Kind::Instruct, "a1", None),
         (Kind::Workflow, "a2", None),
@@ -32,7 +32,7 @@ fn what_is_new_has_no_mistakes_and_the_id_that_was_asked_for() {
     ];
     for (kind, id, from) in kinds {
         let file = create(home.path(), kind, id, from.map(Origin::parse).as_ref(), &catalog).unwrap();
-        let catalog = Catalog::load_from(LIBRARY, &places);
+        let catalog = Catalog::load_from(LIBRARY, &search_paths);
         let entry = catalog.get(id).unwrap();
         assert_eq!((entry.path.clone(), catalog.check(entry)), (file, vec![]), "{id}");
         assert!(catalog.pin(id).is_ok());

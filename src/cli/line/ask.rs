@@ -15,7 +15,7 @@ use crate::core::usage::Budget;
 use crate::engine::Engine;
 
 /// What a question is asked with.
-pub struct Place<'a> {
+pub struct AskContext<'a> {
     /// The runs.
     pub engine: &'a Engine,
     /// Where texts are put for an editor.
@@ -39,13 +39,13 @@ pub enum Answered {
 /// When the person went away.
 pub async fn ask(
     asker: &mut Asker<'_>,
-    place: &Place<'_>,
+    context: &AskContext<'_>,
     teller: &mut Teller,
     run: &Run,
     gate: &Gate,
 ) -> Result<Answered, Away> {
     if gate.kind() == GateKind::Review {
-        return review::ask(asker, place, teller, run, gate).await;
+        return review::ask(asker, context, teller, run, gate).await;
     }
     // What a conversation asks has been shown as it came.
     let talks = run.kind == Kind::Instruct;

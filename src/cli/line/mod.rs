@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use self::ask::{Answered, Place, ask, further};
+pub use self::ask::{Answered, AskContext, ask, further};
 pub use self::form::fill;
 pub use self::keyboard::{Asker, Away, Signals, forget_typed, read_line};
 pub use self::review::read as read_edit;
@@ -80,7 +80,7 @@ impl Teller {
 
     /// Whether it was told why this call failed.
     #[must_use]
-    pub fn told_why(&self, key: &Key) -> bool {
+    pub fn has_explained(&self, key: &Key) -> bool {
         self.failed.contains(key)
     }
 
@@ -138,7 +138,7 @@ impl Teller {
             }
             Event::CallRestored { key, .. } => out::say(&format!("{key} stands again")),
             // Why was said when it failed.
-            Event::Warned { key: Some(key), .. } if self.told_why(key) => {
+            Event::Warned { key: Some(key), .. } if self.has_explained(key) => {
                 out::say(&format!("warning: the run goes on without {key}"));
             }
             Event::Warned { key, message } => {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ask::{Answered, Place};
+use super::ask::{Answered, AskContext};
 use super::keyboard::{Asker, Away, forget_typed};
 use super::{Teller, editor, pager};
 use crate::cli::diff;
@@ -27,7 +27,7 @@ const WORDS: [(Answer, &str); 4] =
 /// When the person went away.
 pub async fn ask(
     asker: &mut Asker<'_>,
-    place: &Place<'_>,
+    context: &AskContext<'_>,
     teller: &mut Teller,
     run: &Run,
     gate: &Gate,
@@ -69,7 +69,7 @@ pub async fn ask(
                 }
             }
             "e" | "edit" if allowed(Answer::Edit) => {
-                if let Some(output) = edit(asker, place, run, call, gate).await? {
+                if let Some(output) = edit(asker, context, run, call, gate).await? {
                     return Ok(Answered::Decide(DecisionKind::Edit { output, accept: false }));
                 }
             }
@@ -132,7 +132,7 @@ async fn retry(asker: &mut Asker<'_>, instruction: String) -> Result<Answered, A
 /// Takes the output through the editor until it is valid. `None`: the person leaves it as it was.
 async fn edit(
     asker: &mut Asker<'_>,
-    place: &Place<'_>,
+    context: &AskContext<'_>,
     run: &Run,
     call: &Call,
     gate: &Gate,
@@ -147,11 +147,11 @@ async fn edit(
     };
     let structured = wanted.is_some() || output.is_some_and(|output| !output.is_string());
     let draft = format!("edit:{}", gate.key);
-    let kept = place.engine.drafts(run.id).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
+    let kept = context.engine.drafts(run.id).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
     let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
     loop {
         let name = format!("{}.{}", gate.key, if structured { "json" } else { "md" });
-        let edited = editor::edit(&place.state.join("edit"), &name, &text).await;
+        let edited = editor::edit(&context.state.join("edit"), &name, &text).await;
         asker.signals.forget_interrupts().await;
         let edited = match edited {
             Ok(edited) => edited,
@@ -161,20 +161,20 @@ async fn edit(
             }
         };
         if edited == before || edited.trim().is_empty() {
-            let _ = place.engine.keep_draft(run.id, &draft, None);
+            let _ = context.engine.keep_draft(run.id, &draft, None);
             let why = if edited == before { "" } else { "It was saved empty, so the edit is dropped. " };
             out::say(&format!("{why}Nothing was changed."));
             return Ok(None);
         }
         match read(&edited, structured, wanted) {
             Ok(value) => {
-                let _ = place.engine.keep_draft(run.id, &draft, None);
+                let _ = context.engine.keep_draft(run.id, &draft, None);
                 return Ok(Some(value));
             }
             Err(why) => {
                 text = edited;
                 // What was typed is not lost, whatever happens now.
-                let _ = place.engine.keep_draft(run.id, &draft, Some(&text));
+                let _ = context.engine.keep_draft(run.id, &draft, Some(&text));
                 out::say(&format!("It cannot be taken: {why}"));
                 if !asker.yes_or_no("Open it again? yes/no > ").await? {
                     out::say("It is kept; `e` opens it again as you left it.");

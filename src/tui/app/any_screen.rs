@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Seen};
+use crate::tui::canvas::{Canvas, FrameInfo};
 use crate::tui::commands::Id;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
@@ -27,7 +27,7 @@ const CALM: Duration = Duration::from_secs(2);
 
 /// A screen.
 #[derive(Debug)]
-pub enum Page {
+pub enum AnyScreen {
     Home(Box<HomeScreen>),
     Form(Box<FormScreen>),
     Run(Box<RunScreen>),
@@ -37,7 +37,7 @@ pub enum Page {
     Connect(Box<ConnectScreen>),
 }
 
-impl Page {
+impl AnyScreen {
     pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match self {
             Self::Home(screen) => screen.update(message),
@@ -74,15 +74,15 @@ impl Page {
         }
     }
 
-    pub fn saw(&mut self, seen: Seen) {
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
         match self {
-            Self::Home(screen) => screen.saw(seen),
-            Self::Form(screen) => screen.saw(seen),
-            Self::Run(screen) => screen.saw(seen),
-            Self::Chat(screen) => screen.saw(seen),
-            Self::History(screen) => screen.saw(seen),
-            Self::Inbox(screen) => screen.saw(seen),
-            Self::Connect(screen) => screen.saw(seen),
+            Self::Home(screen) => screen.set_last_frame(frame),
+            Self::Form(screen) => screen.set_last_frame(frame),
+            Self::Run(screen) => screen.set_last_frame(frame),
+            Self::Chat(screen) => screen.set_last_frame(frame),
+            Self::History(screen) => screen.set_last_frame(frame),
+            Self::Inbox(screen) => screen.set_last_frame(frame),
+            Self::Connect(screen) => screen.set_last_frame(frame),
         }
     }
 

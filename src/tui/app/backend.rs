@@ -39,17 +39,17 @@ impl From<Ready> for Made {
 }
 
 /// What was opened.
-pub struct Rooms {
+pub struct Services {
     pub engine: Engine,
     pub models: Arc<dyn Models>,
 }
 
-/// The desk. Cheap to clone.
+/// The backend. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk(Arc<Inner>);
+pub struct Backend(Arc<Inner>);
 
 pub struct Inner {
-    pub places: Places,
+    pub search_paths: Places,
     pub settings: Settings,
     pub cwd: PathBuf,
     post: mpsc::Sender<Message>,
@@ -58,7 +58,7 @@ pub struct Inner {
     connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
     open: Mutex<Option<Open>>,
-    rooms: SetOnce<Result<Rooms, String>>,
+    services: SetOnce<Result<Services, String>>,
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last.
     pub listed: Mutex<Vec<RunRow>>,
@@ -72,7 +72,7 @@ pub struct Inner {
     threads: Handle,
 }
 
-impl std::ops::Deref for Desk {
+impl std::ops::Deref for Backend {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
@@ -80,13 +80,13 @@ impl std::ops::Deref for Desk {
     }
 }
 
-impl Desk {
-    /// A desk that opens nothing before [`Desk::begin`].
+impl Backend {
+    /// A backend that opens nothing before [`Backend::begin`].
     pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
         let (changes, mut inbox) = mpsc::unbounded_channel();
         let (searches, mut newest) = watch::channel(None);
-        let desk = Self(Arc::new(Inner {
-            places: parts.places,
+        let backend = Self(Arc::new(Inner {
+            search_paths: parts.search_paths,
             settings: parts.settings,
             cwd: std::env::current_dir().unwrap_or_default(),
             post,
@@ -95,7 +95,7 @@ impl Desk {
             connect: parts.connect,
             go_on: parts.go_on,
             open: Mutex::new(Some(parts.open)),
-            rooms: SetOnce::new(),
+            services: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
             stamps: Mutex::default(),
@@ -104,14 +104,14 @@ impl Desk {
             searches,
             threads,
         }));
-        let worker = desk.clone();
-        desk.threads.spawn(async move {
+        let worker = backend.clone();
+        backend.threads.spawn(async move {
             while let Some(change) = inbox.recv().await {
                 worker.done(Request::Change(change.clone()), worker.change(change).await).await;
             }
         });
-        let searcher = desk.clone();
-        desk.threads.spawn(async move {
+        let searcher = backend.clone();
+        backend.threads.spawn(async move {
             while newest.changed().await.is_ok() {
                 let search = newest.borrow_and_update().clone();
                 if let Some(search) = search {
@@ -119,17 +119,17 @@ impl Desk {
                 }
             }
         });
-        desk
+        backend
     }
 
     /// Opens the engine and lists what there is.
     pub fn begin(&self) {
         let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let desk = self.clone();
+        let backend = self.clone();
         self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
-            let _ = desk.rooms.set(opened.map(|(engine, models)| Rooms { engine, models }));
-            desk.look_for_models().await;
+            let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
+            backend.look_for_models().await;
         });
         // They wait for the engine where they need it.
         for errand in [Errand::ListTasks, Errand::ListRuns] {
@@ -139,12 +139,12 @@ impl Desk {
 
     /// Which model answers is said at once, and again when it was looked whether a local server does.
     async fn look_for_models(&self) {
-        let Ok(rooms) = self.rooms().await else { return };
+        let Ok(services) = self.services().await else { return };
         for probed in [false, true] {
             if probed {
-                rooms.models.probe().await;
+                services.models.probe().await;
             }
-            match rooms.models.choice(None) {
+            match services.models.choice(None) {
                 Ok(choice) => self.post(Message::Answers(choice)).await,
                 Err(failure) => self.post(Message::Failed(failure.message)).await,
             }
@@ -155,13 +155,13 @@ impl Desk {
     ///
     /// # Errors
     /// Why they cannot be opened.
-    pub async fn rooms(&self) -> Result<&Rooms, String> {
-        self.rooms.wait().await.as_ref().map_err(Clone::clone)
+    pub async fn services(&self) -> Result<&Services, String> {
+        self.services.wait().await.as_ref().map_err(Clone::clone)
     }
 
     /// The engine, if it is open.
     pub fn engine(&self) -> Option<Engine> {
-        Some(self.rooms.get()?.as_ref().ok()?.engine.clone())
+        Some(self.services.get()?.as_ref().ok()?.engine.clone())
     }
 
     pub async fn post(&self, message: Message) {
@@ -174,7 +174,7 @@ impl Desk {
         &self,
         work: impl FnOnce(&Engine) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
-        let engine = self.rooms().await?.engine.clone();
+        let engine = self.services().await?.engine.clone();
         tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|error| error.to_string())?
     }
 
@@ -240,7 +240,7 @@ impl Desk {
 
     /// Changes a run.
     async fn change(&self, change: Change) -> Result<Option<Message>, String> {
-        let engine = self.rooms().await?.engine.clone();
+        let engine = self.services().await?.engine.clone();
         match change {
             Change::Decide(run, decision) => self.decide(&engine, run, decision).await?,
             Change::Message(run, text) => {
@@ -258,12 +258,12 @@ impl Desk {
             }
             Change::Stop { run, key, again: None } => engine.stop(run, &key),
             Change::Stop { run, key, again: Some(again) } => {
-                let desk = self.clone();
+                let backend = self.clone();
                 // What was decided meanwhile does not wait until the attempt has come to its end.
                 tokio::spawn(async move {
                     let change = Change::Stop { run, key: key.clone(), again: Some(again.clone()) };
-                    let outcome = desk.break_off(run, key, again).await;
-                    desk.done(Request::Change(change), outcome.map(|()| None)).await;
+                    let outcome = backend.break_off(run, key, again).await;
+                    backend.done(Request::Change(change), outcome.map(|()| None)).await;
                 });
             }
             Change::ChooseModel { run, key, model } => {
@@ -324,7 +324,7 @@ impl Desk {
             Opening::Models(run, key) => self.list_models(run, &key).await,
             Opening::PickModel { run, key, model } => self.pick_model(run, key, model).await,
             Opening::Agreed { provider, then } => {
-                let models = &self.rooms().await?.models;
+                let models = &self.services().await?.models;
                 models.agree(&provider);
                 (self.agree)(&provider);
                 if let Ok(choice) = models.choice(None) {
@@ -365,7 +365,7 @@ impl Desk {
             Errand::Connect(connection) => {
                 let said = (self.connect)(connection.as_ref().clone()).await?;
                 self.post(Message::Connected(said)).await;
-                let choice = self.rooms().await?.models.choice(None).map_err(|failure| failure.message)?;
+                let choice = self.services().await?.models.choice(None).map_err(|failure| failure.message)?;
                 Ok(Some(Message::Answers(choice)))
             }
             Errand::WriteFile { path, text } => {

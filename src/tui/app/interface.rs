@@ -14,25 +14,25 @@ use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
 use self::opening::{Awaited, Wanted};
-use super::any_screen::Page;
+use super::any_screen::AnyScreen;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Hit, Seen};
+use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
-use crate::tui::runtime::App;
+use crate::tui::runtime::UiModel;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
 /// The model.
 pub struct Interface {
     /// The screens, the visible one last. The first is Home and stays.
-    stack: Vec<Page>,
+    stack: Vec<AnyScreen>,
     /// The newest of every run that is watched.
     runs: HashMap<RunId, Arc<Run>>,
     /// What lies above the visible screen and has the keys.
@@ -56,7 +56,7 @@ pub struct Interface {
     /// The window's title as it was set last.
     title: Untrusted,
     now: DateTime<Utc>,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl Interface {
@@ -64,7 +64,7 @@ impl Interface {
     #[must_use]
     pub fn new(here: PathBuf, now: DateTime<Utc>, zone: FixedOffset) -> Self {
         Self {
-            stack: vec![Page::Home(Box::new(HomeScreen::new(now)))],
+            stack: vec![AnyScreen::Home(Box::new(HomeScreen::new(now)))],
             runs: HashMap::new(),
             above: None,
             awaited: None,
@@ -78,7 +78,7 @@ impl Interface {
             leaving: None,
             title: Untrusted::default(),
             now,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         }
     }
 
@@ -109,18 +109,18 @@ impl Interface {
         }
     }
 
-    fn top(&self) -> &Page {
+    fn top(&self) -> &AnyScreen {
         self.stack.last().unwrap_or(&self.stack[0])
     }
 
-    fn top_mut(&mut self) -> &mut Page {
+    fn top_mut(&mut self) -> &mut AnyScreen {
         let last = self.stack.len() - 1;
         &mut self.stack[last]
     }
 
     fn home(&mut self) -> Option<&mut HomeScreen> {
         match &mut self.stack[0] {
-            Page::Home(home) => Some(home),
+            AnyScreen::Home(home) => Some(home),
             _ => None,
         }
     }
@@ -135,7 +135,7 @@ impl Interface {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
             Message::Mouse(mouse) => {
-                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
                     && holds(id, &self.top().situation())
                     && let Some(effects) = self.own(id)
@@ -148,8 +148,8 @@ impl Interface {
                 self.now = now;
                 let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
                 match self.top() {
-                    Page::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
-                    Page::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
+                    AnyScreen::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
+                    AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
                     _ => {}
                 }
                 (effects, changed)
@@ -180,7 +180,7 @@ impl Interface {
                 (Vec::new(), self.on_home())
             }
             Message::Connected(said) => {
-                self.stack.retain(|page| !matches!(page, Page::Connect(_)));
+                self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)));
                 self.top_mut().update(Message::Done(said))
             }
             Message::Ready(ticket, ready) => self.ready(ticket, ready),
@@ -284,7 +284,7 @@ impl Interface {
         let mut effects = Vec::new();
         let mut shown = false;
         let last = self.stack.len() - 1;
-        let concerned = |page: &Page| page.hears_of(run.id);
+        let concerned = |screen: &AnyScreen| screen.hears_of(run.id);
         for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| concerned(page)) {
             let (more, changed) = page.update(Message::Run(Arc::clone(run)));
             effects.extend(more);
@@ -311,11 +311,11 @@ impl Interface {
             Request::Errand(_) => None,
         };
         if let Some(Change::Decide(run, decision)) = &change {
-            for page in &mut self.stack {
-                match page {
-                    Page::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
+            for screen in &mut self.stack {
+                match screen {
+                    AnyScreen::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
                     // It waits there again.
-                    Page::Inbox(screen) => {
+                    AnyScreen::Inbox(screen) => {
                         let request = Box::new(Request::Change(Change::Decide(*run, decision.clone())));
                         screen.update(Message::NotDone { request, why: why.clone() });
                     }
@@ -324,8 +324,8 @@ impl Interface {
             }
         }
         if let Some((run, name, text)) = change.and_then(kept_text) {
-            for page in self.stack.iter_mut().filter(|page| page.run() == Some(run)) {
-                page.update(Message::Draft { run, name: name.clone(), text: text.clone() });
+            for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
+                screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
             }
         }
         self.top_mut().update(Message::Failed(why))
@@ -335,7 +335,7 @@ impl Interface {
     fn go_to_wanted(&mut self) {
         let shown = self.top().run();
         let wanted = self.wanted.take_if(|wanted| Some(wanted.run) == shown);
-        if let (Some(Wanted { key, edit, .. }), Page::Run(screen)) = (wanted, self.top_mut()) {
+        if let (Some(Wanted { key, edit, .. }), AnyScreen::Run(screen)) = (wanted, self.top_mut()) {
             screen.go_to(&key);
             // What was typed belongs to the editor: where it does not open, it is no command.
             if edit.is_some_and(|gate| !screen.edit_seen(gate)) {
@@ -395,7 +395,7 @@ impl Interface {
     }
 }
 
-impl App for Interface {
+impl UiModel for Interface {
     fn update(&mut self, message: Message) -> (Vec<Order>, bool) {
         let mut out = Vec::new();
         let mut changed = self.step(message, &mut out);
@@ -411,13 +411,13 @@ impl App for Interface {
         (out, changed)
     }
 
-    fn saw(&mut self, seen: Seen) {
+    fn set_last_frame(&mut self, frame: FrameInfo) {
         if let Some(above) = &mut self.above {
             // The screen below keeps what it saw: a command of the palette answers that.
-            above.saw(seen);
+            above.set_last_frame(frame);
         } else {
-            self.seen = seen.clone();
-            self.top_mut().saw(seen);
+            self.last_frame = frame.clone();
+            self.top_mut().set_last_frame(frame);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use super::backend::Desk;
+use super::backend::Backend;
 use crate::catalog::{Catalog, Entry, Source};
 use crate::core::ports::{HistoryQuery, Learned};
 use crate::core::run::Status;
@@ -20,7 +20,7 @@ const LAST_RUNS: usize = 5;
 /// As many paths as a form offers.
 const PATHS: usize = 50;
 
-impl Desk {
+impl Backend {
     /// The open runs, when they are others than were listed last.
     pub async fn list_runs(&self) -> Result<Option<Message>, String> {
         let rows = self
@@ -40,10 +40,10 @@ impl Desk {
 
     /// The tasks, the most recently used first.
     pub async fn list_tasks(&self) -> Result<Option<Message>, String> {
-        let desk = self.clone();
+        let backend = self.clone();
         // Read while the engine is opened, when that is still to be done.
-        let catalog = tokio::task::spawn_blocking(move || Catalog::load(&desk.places));
-        self.rooms().await?;
+        let catalog = tokio::task::spawn_blocking(move || Catalog::load(&backend.search_paths));
+        self.services().await?;
         let catalog = catalog.await.map_err(|error| error.to_string())?;
         self.blocking(move |engine| {
             let mut rows: Vec<TaskRow> = catalog.entries.iter().map(|entry| row(&catalog, entry, engine)).collect();

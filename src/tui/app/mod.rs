@@ -1,8 +1,8 @@
-//! The join of screens and engine: [`Interface`] holds the screens and is pure, [`Stage`] shows them and has the
-//! terminal, [`Desk`] does on tasks of its own what they want of the engine and posts what came of it.
+//! The join of screens and engine: [`Interface`] holds the screens and is pure, [`TerminalHost`] shows them and has the
+//! terminal, [`Backend`] does on tasks of its own what they want of the engine and posts what came of it.
 //!
 //! The first frame waits for nothing: what is to be opened and read is so beside it. Whatever takes time happens on the
-//! desk, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
+//! backend, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
 
 mod any_screen;
 mod backend;
@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use self::backend::Desk;
+use self::backend::Backend;
 use self::interface::Interface;
-use self::terminal_host::Stage;
+use self::terminal_host::TerminalHost;
 use super::effect::Leaving;
 use super::runtime;
 use super::terminal::{self, TerminalError};
@@ -53,7 +53,7 @@ pub type Connect = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<String, S
 /// What the interface is made of.
 pub struct Parts {
     /// Where definitions are looked for.
-    pub places: Places,
+    pub search_paths: Places,
     /// The folder for drafts that go to `$EDITOR`.
     pub state: std::path::PathBuf,
     /// The settings.
@@ -88,13 +88,13 @@ pub enum TuiError {
 pub fn run(parts: Parts) -> Result<String, TuiError> {
     terminal::restore_on_panic();
     let threads = || -> std::io::Result<_> {
-        let desk = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok((desk, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
+        let backend = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok((backend, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
     };
-    let (desk, stage) = threads().map_err(TuiError::Threads)?;
-    let said = stage.block_on(show(parts, desk.handle().clone()));
+    let (backend, host) = threads().map_err(TuiError::Threads)?;
+    let said = host.block_on(show(parts, backend.handle().clone()));
     // What still blocks (a password manager that asks) must not hold up the end.
-    desk.shutdown_background();
+    backend.shutdown_background();
     said
 }
 
@@ -103,23 +103,23 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     let mouse = parts.settings.ui.mouse;
     let state = parts.state.clone();
     let (post, mailbox) = mpsc::channel(MAILBOX);
-    let desk = Desk::new(parts, post, threads);
-    let mut interface = Interface::new(desk.cwd.clone(), chrono::Utc::now(), *chrono::Local::now().offset());
-    let mut stage = Stage::enter(desk.clone(), &theme, mouse, state)?;
-    desk.begin();
-    let ended = runtime::run(&mut interface, &mut stage, mailbox).await;
+    let backend = Backend::new(parts, post, threads);
+    let mut interface = Interface::new(backend.cwd.clone(), chrono::Utc::now(), *chrono::Local::now().offset());
+    let mut host = TerminalHost::enter(backend.clone(), &theme, mouse, state)?;
+    backend.begin();
+    let ended = runtime::run(&mut interface, &mut host, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
-    let said = leave(&desk, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;
-    drop(stage);
+    let said = leave(&backend, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;
+    drop(host);
     ended?;
     Ok(said)
 }
 
 /// Gives up the runs that are driven here, and says how to come back to them.
-async fn leave(desk: &Desk, leaving: Leaving) -> String {
-    let Some(engine) = desk.engine() else { return String::new() };
+async fn leave(backend: &Backend, leaving: Leaving) -> String {
+    let Some(engine) = backend.engine() else { return String::new() };
     let driven = engine.driven();
-    let going: Vec<RunId> = driven.iter().copied().filter(|run| desk.is_under_way(*run)).collect();
+    let going: Vec<RunId> = driven.iter().copied().filter(|run| backend.is_under_way(*run)).collect();
     let reason = match leaving {
         Leaving::Pause(reason) => reason,
         Leaving::GoOn => PauseReason::Left,
@@ -135,21 +135,21 @@ async fn leave(desk: &Desk, leaving: Leaving) -> String {
     let mut handed = Vec::new();
     for run in driven {
         if !going.contains(&run) {
-            if desk.waits(run) {
-                lines.push(format!("{} waits for you: stepwell resume {}", desk.title(run), run.short()));
+            if backend.waits(run) {
+                lines.push(format!("{} waits for you: stepwell resume {}", backend.title(run), run.short()));
             }
         } else if leaving == Leaving::GoOn {
-            match desk.go_on_without(run) {
+            match backend.go_on_without(run) {
                 Ok(()) => {
-                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", desk.title(run), run.short()));
+                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", backend.title(run), run.short()));
                     handed.push(run);
                 }
                 Err(why) => {
-                    lines.push(format!("{} is paused, {why}: stepwell resume {}", desk.title(run), run.short()));
+                    lines.push(format!("{} is paused, {why}: stepwell resume {}", backend.title(run), run.short()));
                 }
             }
         } else {
-            lines.push(format!("{} is paused; to go on: stepwell resume {}", desk.title(run), run.short()));
+            lines.push(format!("{} is paused; to go on: stepwell resume {}", backend.title(run), run.short()));
         }
     }
     // Not before the others hold them: the end of this process could take theirs along until they stand alone.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backend::{Desk, Made};
+use super::backend::{Backend, Made};
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
@@ -18,10 +18,10 @@ use crate::tui::message::Ready;
 /// An attempt that was broken off comes to its end within this time, or something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Desk {
+impl Backend {
     /// The choice of the models that could make a call.
     pub async fn list_models(&self, run: RunId, key: &Key) -> Result<Made, String> {
-        let models = &self.rooms().await?.models;
+        let models = &self.services().await?.models;
         let roles = self.settings.models.iter().map(|(role, settings)| (role.clone(), settings.model.clone()));
         let mut known: Vec<(String, String)> = roles.collect();
         for choice in models.choices() {
@@ -34,7 +34,7 @@ impl Desk {
 
     /// A model was picked. One that was only found is asked about first.
     pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Made, String> {
-        let models = &self.rooms().await?.models;
+        let models = &self.services().await?.models;
         let choice = models.choice(Some(&model)).map_err(|failure| failure.message)?;
         if choice.ask_first {
             let then = Box::new(Opening::PickModel { run, key, model });
@@ -45,7 +45,7 @@ impl Desk {
 
     /// Gives the provider of a call that failed a key, and has the call tried again.
     pub async fn give_key(&self, run: RunId, key: Key, secret: Secret) -> Result<(), String> {
-        let rooms = self.rooms().await?;
+        let services = self.services().await?;
         let call = key.clone();
         let asked = self
             .blocking(move |engine| {
@@ -53,16 +53,16 @@ impl Desk {
                 Ok(asked(&run, &call))
             })
             .await?;
-        let choice = rooms.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
+        let choice = services.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
         let provider = choice.model.split('/').next().unwrap_or_default();
-        rooms.models.give_key(provider, secret).map_err(|failure| failure.message)?;
+        services.models.give_key(provider, secret).map_err(|failure| failure.message)?;
         let decision = Decision::new(key, DecisionKind::Again { model: None });
-        self.decide(&rooms.engine, run, decision).await
+        self.decide(&services.engine, run, decision).await
     }
 
     /// Breaks off an attempt and, once it has come to its end, has it tried again.
     pub async fn break_off(&self, run: RunId, key: Key, again: Again) -> Result<(), String> {
-        let engine = self.rooms().await?.engine.clone();
+        let engine = self.services().await?.engine.clone();
         let (mut now, mut subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
         engine.stop(run, &key);
         let ended = async {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::backend::{Desk, Made};
+use super::backend::{Backend, Made};
 use crate::core::call::Call;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -16,7 +16,7 @@ use crate::export::file::Existing;
 use crate::export::{self, Format, Scope};
 use crate::tui::diff::printed;
 use crate::tui::effect::{Effect, Opening};
-use crate::tui::layers::{Above, Compared, Entry, Kind, Part, Pick, picks};
+use crate::tui::layers::{Above, Compared, ComparedPart, Entry, Kind, Pick, picks};
 use crate::tui::message::{Message, Ready};
 
 fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
@@ -31,13 +31,13 @@ fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
     result.ok_or_else(|| format!("\"{}\" has no result yet", run.title))
 }
 
-impl Desk {
+impl Backend {
     /// Compares two runs, the earlier first: their results, then every call that came out otherwise.
     pub async fn compare(&self, old: RunId, new: RunId) -> Result<Made, String> {
         self.blocking(move |engine| {
             let (old, new) = (load(engine, old)?, load(engine, new)?);
             let body = |run: &Run| result(run).map(|(_, body)| body).unwrap_or_default();
-            let mut parts: Vec<Part> = vec![("Result".to_owned(), body(&old), body(&new))];
+            let mut parts: Vec<ComparedPart> = vec![("Result".to_owned(), body(&old), body(&new))];
             let newest =
                 |run: &Run, key: &Key| run.call(key).and_then(Call::output).map(|(.., output)| printed(output));
             let only_old = old.calls.keys().filter(|key| !new.calls.contains_key(*key));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::backend::{Desk, Made};
+use super::backend::{Backend, Made};
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::form::{Field, FieldType};
@@ -19,7 +19,7 @@ use crate::tui::message::{FormOf, Ready};
 /// The task that is started with what was typed where no task was found.
 pub const PLAIN_CHAT: &str = "ask";
 
-impl Desk {
+impl Backend {
     /// The form of a task; one without inputs is started at once.
     pub async fn open_task(&self, id: String, given: Option<Value>) -> Result<Made, String> {
         let task = self.task(id.clone()).await?;
@@ -51,10 +51,10 @@ impl Desk {
 
     /// A task as it may be run, with the config's defaults.
     async fn task(&self, id: String) -> Result<Task, String> {
-        let desk = self.clone();
+        let backend = self.clone();
         let pinned = move || -> Result<Task, String> {
-            let mut task = Catalog::load(&desk.places).pin(&id).map_err(|error| error.to_string())?.task;
-            task.inputs = desk.settings.overlay(&task.id, &task.inputs).map_err(|wrong| wrong.join("; "))?;
+            let mut task = Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string())?.task;
+            task.inputs = backend.settings.overlay(&task.id, &task.inputs).map_err(|wrong| wrong.join("; "))?;
             Ok(task)
         };
         tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())?
@@ -62,18 +62,18 @@ impl Desk {
 
     /// Starts a run and opens it.
     pub async fn start(&self, task: String, inputs: Value, secrets: Vec<(String, Secret)>) -> Result<Made, String> {
-        let (desk, id) = (self.clone(), task.clone());
-        let pinned = move || Catalog::load(&desk.places).pin(&id).map_err(|error| error.to_string());
+        let (backend, id) = (self.clone(), task.clone());
+        let pinned = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
         let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
         if let Some(choice) = self.to_be_agreed(&pinned).await? {
             let then = Box::new(Opening::Start { task, inputs, secrets });
             return Ok(Ready::Consent { choice, then }.into());
         }
-        let desk = self.clone();
+        let backend = self.clone();
         let run = self
             .blocking(move |engine| {
                 let mut given: Map<String, Value> = inputs.as_object().cloned().unwrap_or_default();
-                let fields = desk.settings.overlay(&pinned.task.id, &pinned.task.inputs);
+                let fields = backend.settings.overlay(&pinned.task.id, &pinned.task.inputs);
                 for field in fields.map_err(|wrong| wrong.join("; "))? {
                     // The config's default stands in the place of the task's own.
                     if let Some(default) = field.default
@@ -82,11 +82,11 @@ impl Desk {
                         given.insert(field.name, default);
                     }
                 }
-                let inputs = read_all(&pinned.task.inputs, &given, &desk.cwd).map_err(|wrong| wrong.join("; "))?;
+                let inputs = read_all(&pinned.task.inputs, &given, &backend.cwd).map_err(|wrong| wrong.join("; "))?;
                 let start = Start {
                     pinned: Arc::new(pinned),
                     inputs: Value::Object(inputs),
-                    cwd: desk.cwd.clone(),
+                    cwd: backend.cwd.clone(),
                     session: None,
                     model: None,
                     budget: None,
@@ -104,7 +104,7 @@ impl Desk {
 
     /// The first model of a definition that a person must agree to before it is asked.
     async fn to_be_agreed(&self, pinned: &Pinned) -> Result<Option<crate::core::model::ModelChoice>, String> {
-        let models = &self.rooms().await?.models;
+        let models = &self.services().await?.models;
         for name in pinned.models(None) {
             let choice = models.choice(name.as_deref()).map_err(|failure| failure.message)?;
             if choice.ask_first {

@@ -1,5 +1,5 @@
 //! The terminal's side: keys and signals in, frames out. What concerns the terminal itself is done here; all else goes to
-//! the desk.
+//! the backend.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use ratatui::layout::Rect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::backend::Desk;
+use super::backend::Backend;
 use super::interface::Interface;
 use crate::core::event::PauseReason;
-use crate::tui::canvas::Seen;
+use crate::tui::canvas::FrameInfo;
 use crate::tui::effect::{Request, Terminal};
 use crate::tui::message::Message;
 use crate::tui::osc;
@@ -24,13 +24,13 @@ use crate::tui::theme::Theme;
 /// How long the signal that ended a stop of our own is waited for.
 const WOKEN: Duration = Duration::from_millis(100);
 
-/// The stage.
-pub struct Stage {
+/// The terminal as the host of the interface.
+pub struct TerminalHost {
     screen: Screen,
     /// What the terminal sends; nobody reads it while an editor has the terminal.
     events: Option<EventStream>,
     signals: Signals,
-    desk: Desk,
+    backend: Backend,
     theme: Theme,
     /// Where texts lie while an editor has them.
     state: PathBuf,
@@ -60,19 +60,19 @@ impl Signals {
     }
 }
 
-impl Stage {
+impl TerminalHost {
     /// Takes the terminal.
     ///
     /// # Errors
     /// When it does not take a mode.
-    pub fn enter(desk: Desk, theme: &Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
+    pub fn enter(backend: Backend, theme: &Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
         let signals = Signals::listen()?;
         let screen = Screen::enter(mouse)?;
         let tmux = std::env::var_os("TMUX").is_some();
-        Ok(Self { screen, events: None, signals, desk, theme: *theme, state, tmux, woken: None })
+        Ok(Self { screen, events: None, signals, backend, theme: *theme, state, tmux, woken: None })
     }
 
-    /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Stage::input`] to make,
+    /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Host::input`] to make,
     /// because on a terminal that is gone that would wait for ever.
     fn lend<T>(&mut self, user: impl FnOnce(&mut Screen) -> Result<T, TerminalError>) -> Result<T, TerminalError> {
         self.events = None;
@@ -105,7 +105,7 @@ impl Stage {
     }
 }
 
-impl runtime::Stage<Interface> for Stage {
+impl runtime::Host<Interface> for TerminalHost {
     type Error = TerminalError;
 
     async fn input(&mut self) -> Option<Message> {
@@ -140,8 +140,8 @@ impl runtime::Stage<Interface> for Stage {
         }
     }
 
-    fn draw(&mut self, app: &Interface) -> Result<Seen, TerminalError> {
-        self.screen.draw(&self.theme, |canvas, area: Rect| app.view(canvas, area))
+    fn draw(&mut self, interface: &Interface) -> Result<FrameInfo, TerminalError> {
+        self.screen.draw(&self.theme, |canvas, area: Rect| interface.view(canvas, area))
     }
 
     fn perform(&mut self, terminal: Terminal) -> Result<Option<Message>, TerminalError> {
@@ -170,7 +170,7 @@ impl runtime::Stage<Interface> for Stage {
     }
 
     fn ask(&mut self, request: Request) {
-        self.desk.perform(request);
+        self.backend.perform(request);
     }
 
     fn tick(&self) -> Message {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::backend::Desk;
+use super::backend::Backend;
 use crate::core::id::RunId;
 use crate::core::ports::HistoryQuery;
 use crate::core::run::{Run, Status};
@@ -17,15 +17,15 @@ const RUNS: usize = 1_000;
 /// The runs that waited when it was looked last, each with when it was changed: what has not changed is not read again.
 pub type Waited = HashMap<RunId, (DateTime<Utc>, Arc<Run>)>;
 
-impl Desk {
+impl Backend {
     /// Every run in which something waits, when it is not what was told last; with `anew` in any case.
     pub async fn list_waiting(&self, anew: bool) -> Result<Option<Message>, String> {
-        let desk = self.clone();
+        let backend = self.clone();
         self.blocking(move |engine| {
             let statuses = vec![Status::Waiting, Status::Running, Status::Paused];
             let query = HistoryQuery { statuses, limit: RUNS, ..HistoryQuery::default() };
             let rows = engine.history(&query).map_err(|error| error.to_string())?;
-            let before = desk.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let before = backend.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let mut waited = Waited::new();
             let mut runs = Vec::new();
             let mut changed = anew;
@@ -45,7 +45,7 @@ impl Desk {
                 waited.insert(row.run, (row.updated_at, run));
             }
             changed |= waited.len() != before.len();
-            *desk.waited.lock().unwrap_or_else(PoisonError::into_inner) = waited;
+            *backend.waited.lock().unwrap_or_else(PoisonError::into_inner) = waited;
             Ok(changed.then_some(Message::Waiting(runs)))
         })
         .await

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::task::AbortHandle;
 
-use super::backend::{Desk, Made};
+use super::backend::{Backend, Made};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
@@ -18,7 +18,7 @@ pub struct Watched {
     run: Arc<Run>,
 }
 
-impl Desk {
+impl Backend {
     /// Opens a run: takes it up, unless the person paused it or it is over.
     pub async fn open_run(&self, run: RunId) -> Result<Made, String> {
         let (stands, subscription) = self.take_up(run, goes_on).await?;
@@ -45,7 +45,7 @@ impl Desk {
 
     /// A run as it stands, with what is told of it from now on, unless it is watched already or says nothing more.
     async fn take_up(&self, run: RunId, drives: fn(&Run) -> bool) -> Result<(Arc<Run>, Option<Subscription>), String> {
-        let desk = self.clone();
+        let backend = self.clone();
         self.blocking(move |engine| {
             let load = || engine.load(run).map_err(|error| error.to_string());
             if drives(&load()?) {
@@ -53,7 +53,7 @@ impl Desk {
             }
             let stands = load()?;
             // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
-            if desk.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
+            if backend.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
                 return Ok((Arc::new(stands), None));
             }
             let (snapshot, subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
@@ -68,10 +68,10 @@ impl Desk {
     }
 
     pub async fn watch(&self, run: Arc<Run>, subscription: Subscription) -> Result<(), String> {
-        let engine = self.rooms().await?.engine.clone();
+        let engine = self.services().await?.engine.clone();
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let id = run.id;
-        let watcher = Watcher { desk: self.clone(), engine, run: Arc::clone(&run), changed: false };
+        let watcher = Watcher { backend: self.clone(), engine, run: Arc::clone(&run), changed: false };
         let task = tokio::spawn(watcher.follow(subscription)).abort_handle();
         if let Some(before) = watched.insert(id, Watched { task, run }) {
             before.task.abort();
@@ -89,23 +89,23 @@ impl Desk {
         }
     }
 
-    fn seen(&self, run: RunId) -> Option<Arc<Run>> {
+    fn snapshot(&self, run: RunId) -> Option<Arc<Run>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).get(&run).map(|watched| Arc::clone(&watched.run))
     }
 
     /// Whether something of a run is under way.
     pub fn is_under_way(&self, run: RunId) -> bool {
-        self.seen(run).is_some_and(|run| run.status == Status::Running)
+        self.snapshot(run).is_some_and(|run| run.status == Status::Running)
     }
 
     /// Whether a run waits for the person.
     pub fn waits(&self, run: RunId) -> bool {
-        self.seen(run).is_some_and(|run| run.gates() > 0)
+        self.snapshot(run).is_some_and(|run| run.gates() > 0)
     }
 
     /// What a run is called.
     pub fn title(&self, run: RunId) -> String {
-        let title = self.seen(run).map(|run| run.title.clone()).unwrap_or_default();
+        let title = self.snapshot(run).map(|run| run.title.clone()).unwrap_or_default();
         crate::core::text::Untrusted::new(title).line().into_owned()
     }
 }
@@ -126,7 +126,7 @@ fn goes_on(run: &Run) -> bool {
 }
 
 struct Watcher {
-    desk: Desk,
+    backend: Backend,
     engine: Engine,
     run: Arc<Run>,
     /// The run changed since it was posted last.
@@ -155,11 +155,11 @@ impl Watcher {
             Update::Delta { key, attempt, delta } => {
                 self.tell().await;
                 let run = self.run.id;
-                self.desk.post(Message::Delta { run, key, attempt, delta }).await;
+                self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {
-                    self.desk.post(Message::Failed(why.to_string())).await;
+                    self.backend.post(Message::Failed(why.to_string())).await;
                 }
                 self.look().await;
             }
@@ -181,9 +181,10 @@ impl Watcher {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        if let Some(watched) = self.desk.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id) {
+        if let Some(watched) = self.backend.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id)
+        {
             watched.run = Arc::clone(&self.run);
         }
-        self.desk.post(Message::Run(Arc::clone(&self.run))).await;
+        self.backend.post(Message::Run(Arc::clone(&self.run))).await;
     }
 }

@@ -16,7 +16,7 @@ use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Change, Effect, Errand, Opening};
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::widgets::line::LineInput;
 
 /// Asks for the reason of a refusal.
@@ -36,13 +36,13 @@ pub enum Then {
     /// The path to export a run to; its end says the format.
     Export(RunId),
     /// The reason of a refusal.
-    Deny(SeenGate),
+    Deny(ShownGate),
     /// The instruction for another attempt.
-    Retry(SeenGate),
+    Retry(ShownGate),
     /// The result that work in doubt had.
-    Worked(SeenGate),
+    Worked(ShownGate),
     /// What a run may spend in all, and what it might so far.
-    Budget(SeenGate, Budget),
+    Budget(ShownGate, Budget),
     /// The key of the provider that a call asks; it is not shown.
     Key(RunId, Key),
     /// The model that makes a call.
@@ -164,7 +164,7 @@ fn reach(scope: Scope) -> &'static str {
 }
 
 /// A decision about what was seen.
-pub(crate) fn decision(gate: &SeenGate, kind: DecisionKind) -> Effect {
+pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
     let (attempt, version) = (Some(gate.attempt), Some(gate.version));
     // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
     let seq = (gate.kind != GateKind::Review).then_some(gate.seq);

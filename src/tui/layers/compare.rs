@@ -14,14 +14,14 @@ use crate::tui::text::{fit, width};
 use crate::tui::widgets::scroll::{By, Scroll};
 
 /// A part of what is compared: what it is called, as it was, and as it is.
-pub type Part = (String, Untrusted, Untrusted);
+pub type ComparedPart = (String, Untrusted, Untrusted);
 
 /// The model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
     /// What is compared with what.
     title: String,
-    parts: Arc<[Part]>,
+    parts: Arc<[ComparedPart]>,
     at: usize,
     comparison: Comparison,
     scroll: Scroll,
@@ -30,7 +30,7 @@ pub struct Compared {
 impl Compared {
     /// Compares, the first part first. The title may come from outside.
     #[must_use]
-    pub fn new(title: &str, parts: Vec<Part>) -> Self {
+    pub fn new(title: &str, parts: Vec<ComparedPart>) -> Self {
         let title = Untrusted::from(title).line().into_owned();
         let (at, comparison, scroll) = (0, Comparison::default(), Scroll::at_start());
         let mut compared = Self { title, parts: parts.into(), at, comparison, scroll };
@@ -82,8 +82,8 @@ impl Compared {
         } else {
             self.comparison.lines(inner.width, &theme).0
         };
-        canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
-        canvas.lines(inner, &lines[self.scroll.top(canvas.seen.output)..]);
+        canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
+        canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
         canvas.marker(area, &format!(" words: {added} added, {removed} removed "), theme.muted);
     }
 }

@@ -50,9 +50,9 @@ impl Help {
         let place = middle(area, widest, lines.len());
         canvas.clear(place);
         let inner = canvas.pane(place, "What can be done here", true);
-        canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
-        canvas.lines(inner, &lines[self.scroll.top(canvas.seen.output)..]);
-        let below = self.scroll.below(canvas.seen.output);
+        canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
+        canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
+        let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(place, &format!(" {below} more ↓ "), accent);
         }

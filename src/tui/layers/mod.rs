@@ -18,11 +18,11 @@ use ratatui::layout::{Position, Rect};
 
 pub use self::ask::{Ask, Then};
 pub use self::choose::{Choose, Entry, Pick};
-pub use self::compare::{Compared, Part};
+pub use self::compare::{Compared, ComparedPart};
 pub use self::confirm::Confirm;
 pub use self::help::Help;
 pub use self::read::Reading;
-use super::canvas::{Canvas, Hit, Seen};
+use super::canvas::{Canvas, FrameInfo, Hit};
 use super::commands::{Id, command, hints, holds};
 use super::effect::{Effect, Go, Terminal};
 use super::message::Message;
@@ -50,7 +50,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Above {
     kind: Kind,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 /// What becomes of a layer after a message.
@@ -86,7 +86,7 @@ impl Outcome {
 
 impl From<Kind> for Above {
     fn from(kind: Kind) -> Self {
-        Self { kind, seen: Seen::default() }
+        Self { kind, last_frame: FrameInfo::default() }
     }
 }
 
@@ -98,8 +98,8 @@ impl Above {
     }
 
     /// What the last frame showed of it.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The situation that a key meets.
@@ -155,10 +155,10 @@ impl Above {
             _ => {}
         }
         match &mut self.kind {
-            Kind::Help(help) => help.give(id, self.seen.output),
-            Kind::Compare(compare) => compare.give(id, self.seen.output),
-            Kind::Read(reading) => reading.give(id, self.seen.output),
-            Kind::Choose(choose) => return choose.give(id, self.seen.list),
+            Kind::Help(help) => help.give(id, self.last_frame.output),
+            Kind::Compare(compare) => compare.give(id, self.last_frame.output),
+            Kind::Read(reading) => reading.give(id, self.last_frame.output),
+            Kind::Choose(choose) => return choose.give(id, self.last_frame.list),
             Kind::Ask(ask) => return ask.give(id),
             Kind::Confirm(confirm) => return confirm.give(id),
         }
@@ -166,7 +166,7 @@ impl Above {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> Outcome {
-        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         match (mouse.kind, hit) {
             (MouseEventKind::ScrollUp, _) => self.give(Id::Up),
             (MouseEventKind::ScrollDown, _) => self.give(Id::Down),
@@ -182,7 +182,7 @@ impl Above {
     /// Paints it over the screen, and its keys over the screen's.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         // What lies below takes neither the mouse nor the caret while this is there.
-        *canvas.seen = Seen::default();
+        *canvas.frame = FrameInfo::default();
         if area.height < 3 || area.width < 10 {
             return;
         }

@@ -55,9 +55,9 @@ impl Reading {
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
         let text = self.laid_out.lock().unwrap_or_else(PoisonError::into_inner);
-        canvas.seen.output = Extent { lines: text.height(inner.width, &theme), height: inner.height.into() };
-        text.paint(inner, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
-        let below = self.scroll.below(canvas.seen.output);
+        canvas.frame.output = Extent { lines: text.height(inner.width, &theme), height: inner.height.into() };
+        text.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+        let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
         }

@@ -11,8 +11,8 @@ use crate::tui::testing::{SIZES, frame, key, listed};
 use crate::tui::theme::Depth;
 
 fn look(above: &mut Above, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
-    above.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
+    above.set_last_frame(info);
     picture
 }
 
@@ -134,7 +134,7 @@ fn a_run_is_renamed_and_never_to_nothing() {
 
 #[test]
 fn an_instruction_says_how_far_it_reaches() {
-    let gate = crate::tui::shown::SeenGate {
+    let gate = crate::tui::shown::ShownGate {
         run: RunId::new(1, [1; 10]),
         key: "write[1]".parse().unwrap(),
         call: None,
@@ -167,7 +167,7 @@ fn two_results_are_compared_word_by_word() {
 fn a_layer_takes_the_mouse_from_what_lies_below() {
     let mut above = Above::from(Kind::Help(Help::of(&review())));
     look(&mut above, (80, 24));
-    assert!(above.seen.hits.iter().all(|(_, hit)| !matches!(hit, Hit::Row(_))));
+    assert!(above.last_frame.hits.iter().all(|(_, hit)| !matches!(hit, Hit::Row(_))));
     for size in [(1, 1), (10, 3), (12, 4), (300, 5)] {
         look(&mut Above::from(Kind::Help(Help::of(&review()))), size);
         look(&mut Above::from(Kind::Choose(picks::palette(&review(), &tasks()))), size);

@@ -38,7 +38,7 @@ const LONGEST_TAIL: usize = 64 * 1024;
 /// A text in Markdown that may still grow.
 #[derive(Debug, Default)]
 pub struct Document {
-    source: Source,
+    source: StreamedText,
     /// What is laid out in the place of the source: see [`Document::of_value`].
     value: Option<Vec<block::Block>>,
     laid: RefCell<Option<Laid>>,
@@ -129,7 +129,7 @@ impl Document {
 /// end from the last ASCII character on (a carriage return apart) is made safe again when more arrives: marks, joiners
 /// and line ends look no further than that.
 #[derive(Debug, Default)]
-struct Source {
+struct StreamedText {
     raw: Untrusted,
     /// So much of `raw` is in `shown` for good …
     raw_fixed: usize,
@@ -138,7 +138,7 @@ struct Source {
     shown_fixed: usize,
 }
 
-impl Source {
+impl StreamedText {
     fn push(&mut self, more: &Untrusted) {
         self.raw.push(more);
         self.shown.truncate(self.shown_fixed);

@@ -254,7 +254,7 @@ impl Editor {
             let (top, left) = self.area.scroll_offset();
             let x = u16::try_from(cursor.col).unwrap_or(u16::MAX).saturating_sub(left).min(area.width - 1);
             let y = u16::try_from(cursor.row).unwrap_or(u16::MAX).saturating_sub(top).min(area.height - 1);
-            canvas.seen.caret = Some(Position { x: area.x + x, y: area.y + y });
+            canvas.frame.caret = Some(Position { x: area.x + x, y: area.y + y });
         }
     }
 }
@@ -318,7 +318,7 @@ fn make_safe(canvas: &mut Canvas<'_>, area: Rect) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::canvas::Seen;
+    use crate::tui::canvas::FrameInfo;
     use crate::tui::theme::{Depth, Ground, Theme};
 
     fn key(editor: &mut Editor, code: KeyCode, modifiers: KeyModifiers) {
@@ -356,10 +356,10 @@ mod tests {
     /// What is on screen, and the line that the caret is in.
     fn painted(editor: &Editor) -> (Vec<String>, usize) {
         let mut buffer = Buffer::empty(PLACE);
-        let (mut seen, theme) = (Seen::default(), Theme::new(Ground::Dark, Depth::None));
-        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, seen: &mut seen }, PLACE, true);
+        let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
+        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info }, PLACE, true);
         let row = |y| (0..PLACE.width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
-        ((0..PLACE.height).map(row).collect(), seen.caret.unwrap().y.into())
+        ((0..PLACE.height).map(row).collect(), info.caret.unwrap().y.into())
     }
 
     fn numbered(lines: usize) -> String {

@@ -72,15 +72,15 @@ fn hint_width(hint: &Hint) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::canvas::Seen;
+    use crate::tui::canvas::FrameInfo;
     use crate::tui::theme::{Depth, Ground, Theme};
     use ratatui::buffer::Buffer;
 
     fn shown(note: &str, area: Rect) -> Vec<String> {
         let mut buf = Buffer::empty(area);
-        let (mut seen, theme) = (Seen::default(), Theme::new(Ground::Dark, Depth::None));
+        let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
-        paint(&mut Canvas { buf: &mut buf, theme: &theme, seen: &mut seen }, foot, &[], &[], Some(note));
+        paint(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info }, foot, &[], &[], Some(note));
         let row = |y| (0..area.width).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
         (0..area.height).map(row).collect()
     }

@@ -204,7 +204,7 @@ impl LineInput {
         }
         if focused {
             let caret = u16::try_from(caret).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
-            canvas.seen.caret = Some(Position { x: area.x + caret, y: area.y });
+            canvas.frame.caret = Some(Position { x: area.x + caret, y: area.y });
         }
     }
 }

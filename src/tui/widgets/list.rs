@@ -16,14 +16,14 @@ pub struct List {
 
 impl List {
     /// Moves the selection by `rows` within `count` rows.
-    pub fn step(&mut self, rows: isize, count: usize, seen: Extent) {
-        self.select(self.selected.saturating_add_signed(rows), count, seen);
+    pub fn step(&mut self, rows: isize, count: usize, extent: Extent) {
+        self.select(self.selected.saturating_add_signed(rows), count, extent);
     }
 
     /// Selects a row, the last one at most.
-    pub fn select(&mut self, row: usize, count: usize, seen: Extent) {
+    pub fn select(&mut self, row: usize, count: usize, extent: Extent) {
         self.selected = row.min(count.saturating_sub(1));
-        self.scroll.show(self.selected, Extent { lines: count, height: seen.height });
+        self.scroll.show(self.selected, Extent { lines: count, height: extent.height });
     }
 
     /// Paints the rows that fit. `row` gives one, for a width.
@@ -36,7 +36,7 @@ impl List {
         mut row: impl FnMut(usize, u16) -> Line<'static>,
     ) {
         let extent = Extent { lines: count, height: area.height.into() };
-        canvas.seen.list = extent;
+        canvas.frame.list = extent;
         canvas.hit(area, Hit::List);
         // The pane may have become smaller since the selection was made: it stays in view all the same.
         let mut scroll = self.scroll;

@@ -22,17 +22,17 @@ enum At {
 
 /// A row: where it leads, and how it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
+struct TreeRow {
     path: Vec<At>,
     label: String,
 }
 
 /// A value being edited.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct TreeEditor {
     value: Value,
     schema: Option<Value>,
-    rows: Vec<Row>,
+    rows: Vec<TreeRow>,
     list: List,
     /// The value that is being typed, and why it does not parse.
     typing: Option<(LineInput, Option<String>)>,
@@ -51,7 +51,7 @@ pub enum Change {
     Move(isize),
 }
 
-impl Tree {
+impl TreeEditor {
     /// A tree of `value`.
     #[must_use]
     pub fn new(value: Value, schema: Option<Value>) -> Self {
@@ -82,8 +82,8 @@ impl Tree {
     }
 
     /// Moves the selection.
-    pub fn step(&mut self, rows: isize, seen: crate::tui::canvas::Extent) {
-        self.list.step(rows, self.rows.len(), seen);
+    pub fn step(&mut self, rows: isize, extent: crate::tui::canvas::Extent) {
+        self.list.step(rows, self.rows.len(), extent);
     }
 
     /// Takes a key for the value that is being typed.
@@ -228,8 +228,8 @@ impl Tree {
     }
 
     fn refresh(&mut self) {
-        fn walk(value: &Value, path: &[At], label: String, rows: &mut Vec<Row>) {
-            rows.push(Row { path: path.to_vec(), label });
+        fn walk(value: &Value, path: &[At], label: String, rows: &mut Vec<TreeRow>) {
+            rows.push(TreeRow { path: path.to_vec(), label });
             match value {
                 Value::Array(items) => {
                     for (index, item) in items.iter().enumerate() {
@@ -281,7 +281,7 @@ impl Tree {
             ])
         });
         if let Some((input, _)) = &self.typing {
-            let hits = canvas.seen.hits.iter().rev();
+            let hits = canvas.frame.hits.iter().rev();
             let place = hits.clone().find(|(_, hit)| *hit == crate::tui::canvas::Hit::Row(self.list.selected));
             if let (Some((place, _)), Some(row)) = (place.copied(), self.rows.get(self.list.selected)) {
                 let used = ((row.path.len() - base).min(8) * 2 + 4 + row.label.chars().count())
@@ -358,13 +358,16 @@ mod tests {
 
     const SEEN: Extent = Extent { lines: 9, height: 9 };
 
-    fn stanzas() -> Tree {
+    fn stanzas() -> TreeEditor {
         let schema = json!({"type": "array", "items": {"type": "object", "required": ["subject"],
             "properties": {"subject": {"type": "string"}, "lines": {"type": "integer", "minimum": 4}}}});
-        Tree::new(json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]), Some(schema))
+        TreeEditor::new(
+            json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]),
+            Some(schema),
+        )
     }
 
-    fn typed(tree: &mut Tree, text: &str) {
+    fn typed(tree: &mut TreeEditor, text: &str) {
         tree.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
         text.chars().for_each(|c| tree.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
         tree.commit();

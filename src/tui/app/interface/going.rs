@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Interface;
 use super::opening::Wanted;
 use crate::core::id::RunId;
-use crate::tui::app::any_screen::Page;
+use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
 use crate::tui::screens::connect::other_server;
 use crate::tui::screens::history::HistoryScreen;
@@ -27,8 +27,8 @@ impl Interface {
             Go::Back => self.back(out),
             Go::Inbox => {
                 out.push(Errand::ListWaiting { anew: true }.into());
-                self.stack.retain(|page| !matches!(page, Page::Inbox(_)));
-                self.stack.push(Page::Inbox(Box::default()));
+                self.stack.retain(|page| !matches!(page, AnyScreen::Inbox(_)));
+                self.stack.push(AnyScreen::Inbox(Box::default()));
             }
             Go::History => self.history(None, out),
             Go::HistoryOf(task) => self.history(Some(&task), out),
@@ -43,7 +43,7 @@ impl Interface {
                 }
             }
             Go::RunAgain => {
-                if let Page::Run(screen) = self.top() {
+                if let AnyScreen::Run(screen) = self.top() {
                     let (task, given) = (screen.run().task.clone(), Value::clone(&screen.run().inputs));
                     self.open(Opening::TaskWith(task, given), out);
                 }
@@ -55,22 +55,22 @@ impl Interface {
             }
             Go::Connect => {
                 out.push(Errand::FindModels.into());
-                self.stack.push(Page::Connect(Box::default()));
+                self.stack.push(AnyScreen::Connect(Box::default()));
             }
-            Go::OtherServer => self.stack.push(Page::Form(Box::new(other_server(self.now)))),
+            Go::OtherServer => self.stack.push(AnyScreen::Form(Box::new(other_server(self.now)))),
             Go::Try(connection) => {
-                if let Page::Connect(screen) = self.top_mut() {
+                if let AnyScreen::Connect(screen) = self.top_mut() {
                     screen.tries(&connection);
                 }
                 out.push(Errand::Connect(connection).into());
             }
             Go::Answer => {
                 let form = match self.top() {
-                    Page::Run(screen) => screen.answer_form(self.now),
-                    Page::Inbox(screen) => screen.answer_form(self.now),
+                    AnyScreen::Run(screen) => screen.answer_form(self.now),
+                    AnyScreen::Inbox(screen) => screen.answer_form(self.now),
                     _ => None,
                 };
-                self.stack.extend(form.map(|form| Page::Form(Box::new(form))));
+                self.stack.extend(form.map(|form| AnyScreen::Form(Box::new(form))));
             }
             Go::Above(above) => self.above = Some(*above),
             Go::Leave(leaving) => {
@@ -102,8 +102,8 @@ impl Interface {
         let tasks = self.home().map(|home| home.tasks().iter().map(|task| task.id.clone()).collect());
         let (mut screen, ask) = HistoryScreen::new(tasks.unwrap_or_default(), &self.here, self.now, self.zone);
         let ask = task.map_or(ask, |task| screen.only_task(task));
-        self.stack.retain(|page| !matches!(page, Page::History(_)));
-        self.stack.push(Page::History(Box::new(screen)));
+        self.stack.retain(|page| !matches!(page, AnyScreen::History(_)));
+        self.stack.push(AnyScreen::History(Box::new(screen)));
         self.follow(ask, out);
     }
 
@@ -126,7 +126,7 @@ impl Interface {
     fn next_run(&mut self) -> Option<RunId> {
         let shown = self.top().run();
         let mut open = self.home().map(|home| home.open_runs()).unwrap_or_default();
-        for run in self.stack.iter().filter_map(Page::run) {
+        for run in self.stack.iter().filter_map(AnyScreen::run) {
             if !open.contains(&run) {
                 open.push(run);
             }

@@ -14,7 +14,7 @@ use crate::core::key::Key;
 use crate::core::model::ModelChoice;
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
-use crate::tui::app::any_screen::Page;
+use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::commands::{Id, command};
 use crate::tui::effect::{Effect, Errand, Opening, Order, Request, Ticket};
 use crate::tui::layers::{Confirm, Kind};
@@ -22,7 +22,7 @@ use crate::tui::message::{FormOf, Message, Opened, Ready};
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::screens::run::RunScreen;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 
 /// As many keys as are kept for what is awaited. Who types more than that does not wait.
 const MOST_KEYS: usize = 1_000;
@@ -32,7 +32,7 @@ pub(super) struct Wanted {
     pub(super) run: RunId,
     pub(super) key: Key,
     /// What waits there is edited, as it was on screen.
-    pub(super) edit: Option<SeenGate>,
+    pub(super) edit: Option<ShownGate>,
 }
 
 /// What is to take the screen.
@@ -54,7 +54,7 @@ impl Interface {
     pub(super) fn open(&mut self, opening: Opening, out: &mut Vec<Order>) {
         self.ticket.0 += 1;
         self.awaited = Some(Awaited { ticket: self.ticket, ahead: Vec::new() });
-        out.push(Order::Desk(Request::Open(self.ticket, opening)));
+        out.push(Order::Backend(Request::Open(self.ticket, opening)));
     }
 
     /// Keeps what was typed for what is awaited. The mouse is not kept: what it points at will be something else.
@@ -102,16 +102,16 @@ impl Interface {
     fn show_run(&mut self, opened: Opened) {
         let Opened { run, task, drafts } = opened;
         // The form that it was started from is done with.
-        if matches!(self.top(), Page::Form(form) if form.starts()) {
+        if matches!(self.top(), AnyScreen::Form(form) if form.starts()) {
             self.stack.pop();
         }
         let id = run.id;
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
         self.runs.insert(id, Arc::clone(&run));
         let page = if run.kind == TaskKind::Instruct {
-            Page::Chat(Box::new(ChatScreen::new(run, task)))
+            AnyScreen::Chat(Box::new(ChatScreen::new(run, task)))
         } else {
-            Page::Run(Box::new(RunScreen::new(run, task, self.now)))
+            AnyScreen::Run(Box::new(RunScreen::new(run, task, self.now)))
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
@@ -132,7 +132,7 @@ impl Interface {
         if let Some(last) = last {
             screen.offer_last(last);
         }
-        self.stack.push(Page::Form(Box::new(screen)));
+        self.stack.push(AnyScreen::Form(Box::new(screen)));
     }
 }
 

@@ -35,14 +35,14 @@ use crate::tui::theme::Depth;
 const SIZE: (u16, u16) = (100, 20);
 
 fn look(interface: &mut Interface) -> String {
-    let (picture, seen) = frame(SIZE, Depth::Sixteen, |canvas, area| interface.view(canvas, area));
-    interface.saw(seen);
+    let (picture, info) = frame(SIZE, Depth::Sixteen, |canvas, area| interface.view(canvas, area));
+    interface.set_last_frame(info);
     picture
 }
 
 /// Takes a message as the runtime would, and draws.
 fn tell(interface: &mut Interface, message: Message) -> Vec<Order> {
-    let (orders, _) = App::update(interface, message);
+    let (orders, _) = UiModel::update(interface, message);
     look(interface);
     orders
 }
@@ -286,7 +286,7 @@ fn history() -> Interface {
     let mut interface = home();
     let orders = tell(&mut interface, Message::Key(key("^f")));
     let ticket = orders.iter().find_map(|order| match order {
-        Order::Desk(Request::Errand(Errand::Search { ticket, .. })) => Some(*ticket),
+        Order::Backend(Request::Errand(Errand::Search { ticket, .. })) => Some(*ticket),
         _ => None,
     });
     tell(&mut interface, Message::Rows { ticket: ticket.unwrap(), offset: 0, rows: rows(60) });
@@ -501,7 +501,7 @@ fn every_key_that_is_shown_does_something_where_it_is_shown() {
         for (id, _, keys) in possible(&situation) {
             for shown in keys.split(' ') {
                 let mut interface = world();
-                let (effects, _) = App::update(&mut interface, Message::Key(sent(shown)));
+                let (effects, _) = UiModel::update(&mut interface, Message::Key(sent(shown)));
                 let changed = !effects.is_empty() || look(&mut interface) != picture;
                 let place = format!("{:?} {:?} {id:?} {shown}", situation.screen, situation.layer);
                 let known = did.entry(place).or_default();

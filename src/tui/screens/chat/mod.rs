@@ -16,7 +16,7 @@ use crate::core::model::{Delta, Role};
 use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
@@ -60,7 +60,7 @@ pub struct ChatScreen {
     talk: Scroll,
     page: Scroll,
     note: Option<String>,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl ChatScreen {
@@ -80,7 +80,7 @@ impl ChatScreen {
             talk: Scroll::following(),
             page: Scroll::at_start(),
             note: None,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         };
         screen.refresh();
         screen
@@ -93,8 +93,8 @@ impl ChatScreen {
     }
 
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The situation that a key meets.
@@ -187,16 +187,16 @@ impl ChatScreen {
                     MouseEventKind::ScrollUp => -3,
                     MouseEventKind::ScrollDown => 3,
                     MouseEventKind::Down(_) => {
-                        return match self.seen.at(Position { x: mouse.column, y: mouse.row }) {
+                        return match self.last_frame.at(Position { x: mouse.column, y: mouse.row }) {
                             Some(Hit::Command(id)) if holds(id, &self.situation()) => (self.give(id), true),
                             _ => (Vec::new(), false),
                         };
                     }
                     _ => return (Vec::new(), false),
                 };
-                match self.seen.at(Position { x: mouse.column, y: mouse.row }) {
-                    Some(Hit::Output) => self.page.by(By::Lines(lines), self.seen.output),
-                    _ => self.talk.by(By::Lines(lines), self.seen.list),
+                match self.last_frame.at(Position { x: mouse.column, y: mouse.row }) {
+                    Some(Hit::Output) => self.page.by(By::Lines(lines), self.last_frame.output),
+                    _ => self.talk.by(By::Lines(lines), self.last_frame.list),
                 }
                 (Vec::new(), true)
             }
@@ -262,7 +262,7 @@ impl ChatScreen {
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         // A version that came since the last frame is read before it is changed, restored or copied.
         let takes = matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare);
-        if takes && self.shown_id().is_some_and(|shown| !self.seen.shows(&shown)) {
+        if takes && self.shown_id().is_some_and(|shown| !self.last_frame.shows(&shown)) {
             self.note = Some("the document has changed meanwhile: look again".to_owned());
             return Vec::new();
         }
@@ -313,8 +313,8 @@ impl ChatScreen {
             _ => return,
         };
         match self.focus {
-            Focus::Document => self.page.by(by, self.seen.output),
-            _ => self.talk.by(by, self.seen.list),
+            Focus::Document => self.page.by(by, self.last_frame.output),
+            _ => self.talk.by(by, self.last_frame.list),
         }
     }
 

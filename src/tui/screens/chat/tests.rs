@@ -54,8 +54,8 @@ fn open(story: Story) -> ChatScreen {
 }
 
 fn look(screen: &mut ChatScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
-    screen.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.set_last_frame(info);
     picture
 }
 

@@ -91,7 +91,7 @@ impl ChatScreen {
             canvas.line(Rect { y: said.bottom(), height: 1, ..said }, &needs);
         }
         self.said(canvas, said);
-        let below = self.talk.below(canvas.seen.list);
+        let below = self.talk.below(canvas.frame.list);
         if below > 0 {
             canvas.marker(Rect { height: line - area.y + 1, ..area }, &format!(" {below} more ↓ "), theme.accent);
         }
@@ -107,7 +107,7 @@ impl ChatScreen {
         // Each takes a line for who says it, and one to part it from the next.
         let heights: Vec<usize> = all.iter().map(|(_, said)| said.height(area.width, &theme) + 2).collect();
         let extent = Extent { lines: heights.iter().sum::<usize>().saturating_sub(1), height: area.height.into() };
-        canvas.seen.list = extent;
+        canvas.frame.list = extent;
         canvas.hit(area, Hit::List);
         let (mut at, top) = (0, self.talk.top(extent));
         for ((role, said), height) in all.into_iter().zip(heights) {
@@ -138,14 +138,14 @@ impl ChatScreen {
         let inner = canvas.pane(area, &title, focused);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
-        canvas.seen.content = self.shown_id().filter(|_| !inner.is_empty());
+        canvas.frame.content = self.shown_id().filter(|_| !inner.is_empty());
         if let Focus::Edit(_, editor) = &self.focus {
             editor.paint(canvas, inner, true);
             return;
         }
         let lines = self.body.height(inner.width, &theme);
-        canvas.seen.output = Extent { lines, height: inner.height.into() };
-        self.body.paint(inner, canvas.buf, self.page.top(canvas.seen.output), &theme);
+        canvas.frame.output = Extent { lines, height: inner.height.into() };
+        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), &theme);
         let all = self.written().map_or(0, |written| written.versions.len());
         let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
         canvas.marker(area, &format!(" version {number} of {all} ({by}) "), theme.muted);

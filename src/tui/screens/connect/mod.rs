@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::core::form::{Field, FieldType};
 use crate::core::settings::{Connection, Found, ProviderKind};
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Terminal};
 use crate::tui::message::Message;
@@ -34,13 +34,13 @@ pub struct ConnectScreen {
     /// What is being tried.
     trying: Option<Arc<Connection>>,
     problem: Option<String>,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl ConnectScreen {
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The situation that a key meets.
@@ -87,7 +87,7 @@ impl ConnectScreen {
             Id::First => self.step(isize::MIN / 2),
             Id::Last => self.step(isize::MAX / 2),
             Id::PageUp | Id::PageDown => {
-                let page = isize::try_from(self.seen.list.height).unwrap_or(1).max(1);
+                let page = isize::try_from(self.last_frame.list.height).unwrap_or(1).max(1);
                 self.step(if id == Id::PageUp { -page } else { page });
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
@@ -100,7 +100,7 @@ impl ConnectScreen {
 
     fn step(&mut self, by: isize) {
         self.problem = None;
-        self.list.step(by, self.count(), self.seen.list);
+        self.list.step(by, self.count(), self.last_frame.list);
     }
 
     fn count(&self) -> usize {
@@ -124,7 +124,7 @@ impl ConnectScreen {
     /// Takes what is selected, if that is what was on screen: what is found comes when it comes.
     fn open(&self) -> Vec<Effect> {
         let selected = self.selected();
-        if self.seen.row != Some(Self::id_of(selected)) {
+        if self.last_frame.row != Some(Self::id_of(selected)) {
             return Vec::new();
         }
         vec![match selected {
@@ -134,7 +134,7 @@ impl ConnectScreen {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
-        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         match (mouse.kind, hit) {
             (MouseEventKind::ScrollUp, _) => self.step(-1),
             (MouseEventKind::ScrollDown, _) => self.step(1),
@@ -144,7 +144,7 @@ impl ConnectScreen {
             (MouseEventKind::Down(_), Some(Hit::Row(at))) if at == self.list.selected && self.trying.is_none() => {
                 return (self.open(), true);
             }
-            (MouseEventKind::Down(_), Some(Hit::Row(at))) => self.list.select(at, self.count(), self.seen.list),
+            (MouseEventKind::Down(_), Some(Hit::Row(at))) => self.list.select(at, self.count(), self.last_frame.list),
             _ => return (Vec::new(), false),
         }
         (Vec::new(), true)

@@ -23,8 +23,8 @@ fn screen() -> ConnectScreen {
 }
 
 fn look(screen: &mut ConnectScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
-    screen.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.set_last_frame(info);
     picture
 }
 
@@ -69,8 +69,8 @@ fn another_server_is_described_in_a_form() {
     look(&mut screen, (80, 24));
     assert_eq!(screen.update(Message::Key(key("Enter"))).0, [Effect::Go(Go::OtherServer)]);
     let mut form = other_server(at(0));
-    let (picture, seen) = frame((80, 24), Depth::None, |canvas, area| form.view(canvas, area));
-    form.saw(seen);
+    let (picture, info) = frame((80, 24), Depth::None, |canvas, area| form.view(canvas, area));
+    form.set_last_frame(info);
     insta::assert_snapshot!(picture);
     let values = json!({"kind": "ollama", "base_url": "http://10.0.0.2:11434/", "model": " m ", "provider": "box"});
     let connection = described(&values);

@@ -29,7 +29,7 @@ impl ConnectScreen {
         let below = BELOW.min(inner.height / 2);
         let line = inner.bottom() - below;
         let list = Rect { height: line - inner.y, ..inner };
-        canvas.seen.row = Some(Self::id_of(self.selected()));
+        canvas.frame.row = Some(Self::id_of(self.selected()));
         self.list.paint(canvas, list, self.count(), true, |at, cells| {
             let (label, why) = match self.offers().get(at) {
                 Some(found) => (found.connection.name(), found.why.clone()),

@@ -15,13 +15,13 @@ use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::id::RunId;
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
 use crate::tui::screens::connect::described;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Screen, Situation};
 use crate::tui::widgets::field::{Asked, FormField};
 
@@ -31,7 +31,7 @@ pub enum For {
     /// A run of this task.
     Start(String),
     /// The answer to a gate.
-    Answer(SeenGate),
+    Answer(ShownGate),
     /// A server that is to be connected.
     Connect,
 }
@@ -51,7 +51,7 @@ pub struct FormScreen {
     note: Option<String>,
     /// What it answers does not wait any more as it was shown.
     gone: bool,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl FormScreen {
@@ -75,13 +75,13 @@ impl FormScreen {
             now,
             note: None,
             gone: false,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         }
     }
 
     /// The form of a gate: what a step asks for, or the secret that it needs. `None` for a gate that asks for neither.
     #[must_use]
-    pub fn answering(title: &str, intro: Untrusted, gate: &Gate, seen: SeenGate, now: DateTime<Utc>) -> Option<Self> {
+    pub fn answering(title: &str, intro: Untrusted, gate: &Gate, seen: ShownGate, now: DateTime<Utc>) -> Option<Self> {
         let fields: Vec<Field> = match &gate.body {
             GateBody::Input(input) => input.fields()?.to_vec(),
             GateBody::Secret(secret) => vec![Field {
@@ -123,8 +123,8 @@ impl FormScreen {
     }
 
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The situation that a key meets.
@@ -144,7 +144,7 @@ impl FormScreen {
                 (Vec::new(), true)
             }
             Message::Mouse(mouse) => {
-                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 match (mouse.kind, hit) {
                     (MouseEventKind::Down(_), Some(Hit::Row(at))) => self.go(at),
                     (MouseEventKind::Down(_), Some(Hit::Command(id))) if holds(id, &self.situation()) => {
@@ -171,7 +171,7 @@ impl FormScreen {
             Message::Run(run) => {
                 if let For::Answer(seen) = &self.purpose {
                     let open = run.call(&seen.key).and_then(|call| call.gates.of(seen.call));
-                    self.gone = open.is_none_or(|gate| SeenGate::of(&run, gate) != *seen);
+                    self.gone = open.is_none_or(|gate| ShownGate::of(&run, gate) != *seen);
                 }
                 (Vec::new(), false)
             }

@@ -39,8 +39,8 @@ fn form() -> FormScreen {
 }
 
 fn look(form: &mut FormScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| form.view(canvas, area));
-    form.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| form.view(canvas, area));
+    form.set_last_frame(info);
     picture
 }
 

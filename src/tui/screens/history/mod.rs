@@ -17,7 +17,7 @@ use ratatui::layout::Position;
 use self::chips::Chips;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow};
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
@@ -36,7 +36,7 @@ const NEAR: usize = 40;
 
 /// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+enum HistoryRow {
     Day(NaiveDate),
     Run(usize),
 }
@@ -55,7 +55,7 @@ pub struct HistoryScreen {
     /// The last page was full: there may be more.
     more: bool,
     runs: Vec<RunRow>,
-    rows: Vec<Row>,
+    rows: Vec<HistoryRow>,
     list: List,
     scroll: Scroll,
     /// The first marked and the second; a third takes the first's place.
@@ -65,7 +65,7 @@ pub struct HistoryScreen {
     note: Option<String>,
     /// The person moved the selection since the last frame.
     steered: bool,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl HistoryScreen {
@@ -89,7 +89,7 @@ impl HistoryScreen {
             zone,
             note: None,
             steered: false,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         };
         let ask = screen.ask();
         (screen, ask)
@@ -102,8 +102,8 @@ impl HistoryScreen {
     }
 
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
         self.steered = false;
     }
 
@@ -111,8 +111,8 @@ impl HistoryScreen {
     #[must_use]
     pub fn selected(&self) -> Option<&RunRow> {
         match self.rows.get(self.list.selected)? {
-            Row::Run(at) => self.runs.get(*at),
-            Row::Day(_) => None,
+            HistoryRow::Run(at) => self.runs.get(*at),
+            HistoryRow::Day(_) => None,
         }
     }
 
@@ -121,7 +121,7 @@ impl HistoryScreen {
         if self.steered {
             return self.selected();
         }
-        let seen = self.seen.row.as_ref()?;
+        let seen = self.last_frame.row.as_ref()?;
         self.runs.iter().find(|run| id_of(run) == *seen)
     }
 
@@ -239,7 +239,7 @@ impl HistoryScreen {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
-        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         let lines = match (mouse.kind, hit) {
             (MouseEventKind::ScrollUp, _) => -3,
             (MouseEventKind::ScrollDown, _) => 3,
@@ -251,7 +251,7 @@ impl HistoryScreen {
                 self.chips.turn(1);
                 return (vec![self.ask()], true);
             }
-            (MouseEventKind::Down(_), Some(Hit::Row(at))) if matches!(self.rows.get(at), Some(Row::Run(_))) => {
+            (MouseEventKind::Down(_), Some(Hit::Row(at))) if matches!(self.rows.get(at), Some(HistoryRow::Run(_))) => {
                 // A click selects; a click on what is selected opens it.
                 if at == self.list.selected && self.target() == self.selected() {
                     return (self.give(Id::Open), true);
@@ -263,7 +263,7 @@ impl HistoryScreen {
             _ => return (Vec::new(), false),
         };
         if hit == Some(Hit::Output) {
-            self.scroll.by(By::Lines(lines), self.seen.output);
+            self.scroll.by(By::Lines(lines), self.last_frame.output);
             return (Vec::new(), true);
         }
         (self.step(lines), true)
@@ -313,8 +313,8 @@ impl HistoryScreen {
         self.rows.clear();
         self.divide(0);
         let same = self.rows.iter().position(|row| match row {
-            Row::Run(at) => Some(self.runs[*at].run) == before,
-            Row::Day(_) => false,
+            HistoryRow::Run(at) => Some(self.runs[*at].run) == before,
+            HistoryRow::Day(_) => false,
         });
         // What is typed may find the selected run again, but what is wanted is the newest that matches.
         let searches = !self.search.is_empty() || !self.chips.are_open();
@@ -329,15 +329,15 @@ impl HistoryScreen {
         for (at, run) in self.runs.iter().enumerate().skip(from) {
             let this = day(run);
             if last != Some(this) {
-                self.rows.push(Row::Day(this));
+                self.rows.push(HistoryRow::Day(this));
                 last = Some(this);
             }
-            self.rows.push(Row::Run(at));
+            self.rows.push(HistoryRow::Run(at));
         }
     }
 
     fn page(&self) -> isize {
-        isize::try_from(self.seen.list.height).unwrap_or(1).max(1)
+        isize::try_from(self.last_frame.list.height).unwrap_or(1).max(1)
     }
 
     /// Moves the selection by so many rows, past headings.
@@ -345,7 +345,7 @@ impl HistoryScreen {
         self.steered = true;
         let last = self.rows.len().saturating_sub(1);
         let at = self.list.selected.saturating_add_signed(by).min(last);
-        let is_run = |at: usize| matches!(self.rows.get(at), Some(Row::Run(_)));
+        let is_run = |at: usize| matches!(self.rows.get(at), Some(HistoryRow::Run(_)));
         // The first row is a heading and the last a run.
         let at = if is_run(at) {
             at
@@ -363,9 +363,9 @@ impl HistoryScreen {
     fn select(&mut self, at: usize) {
         if at == 1 {
             // The first day's heading comes into view with its first run.
-            self.list.select(0, self.rows.len(), self.seen.list);
+            self.list.select(0, self.rows.len(), self.last_frame.list);
         }
-        self.list.select(at, self.rows.len(), self.seen.list);
+        self.list.select(at, self.rows.len(), self.last_frame.list);
         self.scroll = Scroll::at_start();
     }
 

@@ -38,8 +38,8 @@ fn answer(screen: &mut HistoryScreen, ask: &Effect, rows: Vec<RunRow>) -> Vec<Ef
 }
 
 fn look(screen: &mut HistoryScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
-    screen.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.set_last_frame(info);
     picture
 }
 

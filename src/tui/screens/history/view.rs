@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::chips::COUNT;
-use super::{HistoryScreen, Row, id_of};
+use super::{HistoryRow, HistoryScreen, id_of};
 use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
@@ -52,10 +52,10 @@ impl HistoryScreen {
             let place = Rect { x: list.x + 1, width: list.width.saturating_sub(2), ..list };
             canvas.lines(place, &wrap(&[(says, theme.muted)], place.width.into()));
         }
-        canvas.seen.row = self.selected().map(id_of);
+        canvas.frame.row = self.selected().map(id_of);
         self.list.paint(canvas, list, self.rows.len(), !self.filtering, |at, cells| match self.rows[at] {
-            Row::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
-            Row::Run(at) => self.row(&self.runs[at], cells, &theme),
+            HistoryRow::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
+            HistoryRow::Run(at) => self.row(&self.runs[at], cells, &theme),
         });
         if wide < area.width {
             self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
@@ -149,11 +149,11 @@ impl HistoryScreen {
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
         let Some(run) = run else { return };
-        canvas.seen.content = Some(id_of(run));
+        canvas.frame.content = Some(id_of(run));
         let lines = self.about(run, inner.width, canvas.theme);
-        canvas.seen.output = Extent { lines: lines.len(), height: inner.height.into() };
-        canvas.lines(inner, &lines[self.scroll.top(canvas.seen.output)..]);
-        let below = self.scroll.below(canvas.seen.output);
+        canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
+        canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
+        let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.muted);
         }

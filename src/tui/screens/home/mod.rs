@@ -14,7 +14,7 @@ use crate::core::ports::RunRow;
 use crate::core::run::Status;
 use crate::core::task::{Body, Kind, Task};
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind as Layered, picks};
@@ -56,7 +56,7 @@ pub struct TaskRow {
 
 /// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+enum HomeRow {
     Heading(&'static str),
     Run(usize),
     Task(usize),
@@ -72,7 +72,7 @@ pub struct HomeScreen {
     tasks: Vec<TaskRow>,
     model: Option<ModelChoice>,
     search: LineInput,
-    rows: Vec<Row>,
+    rows: Vec<HomeRow>,
     list: List,
     /// The person has moved the selection, or typed: it stays on what it is on.
     moved: bool,
@@ -84,7 +84,7 @@ pub struct HomeScreen {
     touched: bool,
     /// The person moved the selection, or searched, since the last frame.
     steered: bool,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl HomeScreen {
@@ -105,7 +105,7 @@ impl HomeScreen {
             note: None,
             touched: false,
             steered: false,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         };
         home.refresh();
         home
@@ -130,7 +130,7 @@ impl HomeScreen {
         if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.id_of(*row) == before)
             && self.touched
         {
-            self.list.select(at, self.rows.len(), self.seen.list);
+            self.list.select(at, self.rows.len(), self.last_frame.list);
             self.show();
         }
     }
@@ -166,8 +166,8 @@ impl HomeScreen {
     }
 
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
         self.steered = false;
     }
 
@@ -175,7 +175,7 @@ impl HomeScreen {
     #[must_use]
     pub fn situation(&self) -> Situation {
         let others = self.runs.iter().any(|run| run.waiting > 0);
-        let output = matches!(self.selected(), Some(Row::Run(_) | Row::Task(_)));
+        let output = matches!(self.selected(), Some(HomeRow::Run(_) | HomeRow::Task(_)));
         Situation { screen: Screen::Home, others, output, ..Situation::default() }
     }
 
@@ -191,7 +191,7 @@ impl HomeScreen {
             }
             Message::Mouse(mouse) => {
                 self.touched = true;
-                let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+                let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 let lines = match (mouse.kind, hit) {
                     (MouseEventKind::ScrollUp, _) => -3,
                     (MouseEventKind::ScrollDown, _) => 3,
@@ -204,14 +204,14 @@ impl HomeScreen {
                             return (self.give(Id::Open), true);
                         }
                         self.steered = true;
-                        self.list.select(at, self.rows.len(), self.seen.list);
+                        self.list.select(at, self.rows.len(), self.last_frame.list);
                         self.show();
                         return (Vec::new(), true);
                     }
                     _ => return (Vec::new(), false),
                 };
                 match hit {
-                    Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.seen.output),
+                    Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.last_frame.output),
                     _ => self.step(lines.signum()),
                 }
                 (Vec::new(), true)
@@ -250,8 +250,8 @@ impl HomeScreen {
             Id::Open => return self.open(),
             Id::Up => self.step(-1),
             Id::Down => self.step(1),
-            Id::PageUp => self.scroll.by(By::Pages(-1), self.seen.output),
-            Id::PageDown => self.scroll.by(By::Pages(1), self.seen.output),
+            Id::PageUp => self.scroll.by(By::Pages(-1), self.last_frame.output),
+            Id::PageDown => self.scroll.by(By::Pages(1), self.last_frame.output),
             Id::Back if !self.search.is_empty() => {
                 self.search = LineInput::default();
                 self.steered = true;
@@ -269,10 +269,10 @@ impl HomeScreen {
 
     fn open(&mut self) -> Vec<Effect> {
         match self.target() {
-            Some(Row::Run(at)) => vec![Effect::Go(Go::Run(self.runs[at].run))],
-            Some(Row::Ask) => vec![Effect::Open(Opening::Chat(self.search.value()))],
-            Some(Row::Connect) => vec![Effect::Go(Go::Connect)],
-            Some(Row::Task(at)) => {
+            Some(HomeRow::Run(at)) => vec![Effect::Go(Go::Run(self.runs[at].run))],
+            Some(HomeRow::Ask) => vec![Effect::Open(Opening::Chat(self.search.value()))],
+            Some(HomeRow::Connect) => vec![Effect::Go(Go::Connect)],
+            Some(HomeRow::Task(at)) => {
                 let task = &self.tasks[at];
                 if let Some(error) = task.errors.first() {
                     self.note = Some(format!("it has errors: {error}"));
@@ -283,26 +283,26 @@ impl HomeScreen {
                 }
                 Vec::new()
             }
-            Some(Row::Heading(_)) | None => Vec::new(),
+            Some(HomeRow::Heading(_)) | None => Vec::new(),
         }
     }
 
     /// What else can be done with the selected row.
     fn actions(&self) -> Option<Effect> {
         let choose = match self.target()? {
-            Row::Run(at) => picks::of_run(&self.runs[at]),
-            Row::Task(at) => picks::of_task(&self.tasks[at]),
-            Row::Heading(_) | Row::Ask | Row::Connect => return None,
+            HomeRow::Run(at) => picks::of_run(&self.runs[at]),
+            HomeRow::Task(at) => picks::of_task(&self.tasks[at]),
+            HomeRow::Heading(_) | HomeRow::Ask | HomeRow::Connect => return None,
         };
         Some(Above::effect(Layered::Choose(choose)))
     }
 
-    fn selected(&self) -> Option<Row> {
+    fn selected(&self) -> Option<HomeRow> {
         self.rows.get(self.list.selected).copied()
     }
 
     fn is_heading(&self, at: usize) -> bool {
-        matches!(self.rows.get(at), Some(Row::Heading(_)))
+        matches!(self.rows.get(at), Some(HomeRow::Heading(_)))
     }
 
     /// Moves the selection over headings.
@@ -319,7 +319,7 @@ impl HomeScreen {
                 break;
             }
         }
-        self.list.select(at, self.rows.len(), self.seen.list);
+        self.list.select(at, self.rows.len(), self.last_frame.list);
         self.show();
     }
 
@@ -327,30 +327,31 @@ impl HomeScreen {
     fn refresh(&mut self) {
         let wanted = self.search.value();
         self.rows = if wanted.trim().is_empty() { self.all() } else { self.found(wanted.trim()) };
-        let first = self.rows.iter().position(|row| !matches!(row, Row::Heading(_) | Row::Connect)).unwrap_or(0);
-        self.list.select(first, self.rows.len(), self.seen.list);
+        let first =
+            self.rows.iter().position(|row| !matches!(row, HomeRow::Heading(_) | HomeRow::Connect)).unwrap_or(0);
+        self.list.select(first, self.rows.len(), self.last_frame.list);
         self.show();
     }
 
-    fn all(&self) -> Vec<Row> {
-        let of = |kind: Kind| (0..self.tasks.len()).filter(move |at| self.tasks[*at].kind == kind).map(Row::Task);
+    fn all(&self) -> Vec<HomeRow> {
+        let of = |kind: Kind| (0..self.tasks.len()).filter(move |at| self.tasks[*at].kind == kind).map(HomeRow::Task);
         let mut rows = Vec::new();
-        let mut section = |heading, found: Vec<Row>| {
+        let mut section = |heading, found: Vec<HomeRow>| {
             if !found.is_empty() {
-                rows.push(Row::Heading(heading));
+                rows.push(HomeRow::Heading(heading));
                 rows.extend(found);
             }
         };
-        section("Open runs", (0..self.runs.len()).map(Row::Run).collect());
+        section("Open runs", (0..self.runs.len()).map(HomeRow::Run).collect());
         if self.model.as_ref().is_some_and(|model| model.demo) {
-            section("Only the demo answers", vec![Row::Connect]);
+            section("Only the demo answers", vec![HomeRow::Connect]);
         }
         section("Instruct", of(Kind::Instruct).collect());
         section("Workflows", of(Kind::Workflow).collect());
         rows
     }
 
-    fn found(&self, wanted: &str) -> Vec<Row> {
+    fn found(&self, wanted: &str) -> Vec<HomeRow> {
         let mut fuzzy = Fuzzy::new(wanted);
         let mut score = |text: &str| fuzzy.score(text);
         // In a sentence almost any letters stand in their order: there the words themselves are looked for.
@@ -359,20 +360,20 @@ impl HomeScreen {
             let text = text.to_lowercase();
             words.iter().all(|word| text.contains(word.as_str())).then_some(1)
         };
-        let mut found: Vec<(u32, Row)> = Vec::new();
+        let mut found: Vec<(u32, HomeRow)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
-            found.extend(score(&run.title).map(|score| (score, Row::Run(at))));
+            found.extend(score(&run.title).map(|score| (score, HomeRow::Run(at))));
         }
         for (at, row) in self.tasks.iter().enumerate() {
             // A match in the name is worth more than one in what is said about it.
             let name = score(&row.name).map(|score| score * 2);
             let about =
                 row.task.as_ref().and_then(|task| says(&format!("{} {}", task.description, task.tags.join(" "))));
-            found.extend(name.max(about).map(|score| (score, Row::Task(at))));
+            found.extend(name.max(about).map(|score| (score, HomeRow::Task(at))));
         }
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        let mut rows: Vec<Row> = found.into_iter().map(|(_, row)| row).collect();
-        rows.push(Row::Ask);
+        let mut rows: Vec<HomeRow> = found.into_iter().map(|(_, row)| row).collect();
+        rows.push(HomeRow::Ask);
         rows
     }
 
@@ -392,22 +393,22 @@ impl HomeScreen {
     }
 
     /// What a row is, wherever it is in the list.
-    fn id_of(&self, row: Row) -> Option<ContentId> {
+    fn id_of(&self, row: HomeRow) -> Option<ContentId> {
         Some(match row {
-            Row::Run(at) => ContentId::of_run(self.runs.get(at)?.run, Subject::Run, 0),
-            Row::Task(at) => ContentId::apart(Subject::Task(self.tasks.get(at)?.id.clone())),
-            Row::Connect => ContentId::apart(Subject::Entry("connect")),
-            Row::Ask => ContentId::apart(Subject::Entry("ask")),
-            Row::Heading(_) => return None,
+            HomeRow::Run(at) => ContentId::of_run(self.runs.get(at)?.run, Subject::Run, 0),
+            HomeRow::Task(at) => ContentId::apart(Subject::Task(self.tasks.get(at)?.id.clone())),
+            HomeRow::Connect => ContentId::apart(Subject::Entry("connect")),
+            HomeRow::Ask => ContentId::apart(Subject::Entry("ask")),
+            HomeRow::Heading(_) => return None,
         })
     }
 
     /// The row that a key acts on: the one that the person went to, else the one that was on screen, wherever it is now.
-    fn target(&self) -> Option<Row> {
+    fn target(&self) -> Option<HomeRow> {
         if self.steered {
             return self.selected();
         }
-        let seen = self.seen.row.as_ref()?;
+        let seen = self.last_frame.row.as_ref()?;
         self.rows.iter().copied().find(|row| self.id_of(*row).as_ref() == Some(seen))
     }
 
@@ -415,11 +416,11 @@ impl HomeScreen {
     fn show(&mut self) {
         self.scroll = Scroll::at_start();
         let text = match self.selected() {
-            Some(Row::Run(at)) => self.about_run(&self.runs[at]),
-            Some(Row::Task(at)) => about(&self.tasks[at], self.now),
-            Some(Row::Connect) => CONNECT.to_owned(),
-            Some(Row::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
-            Some(Row::Heading(_)) | None => "Nothing here yet.".to_owned(),
+            Some(HomeRow::Run(at)) => self.about_run(&self.runs[at]),
+            Some(HomeRow::Task(at)) => about(&self.tasks[at], self.now),
+            Some(HomeRow::Connect) => CONNECT.to_owned(),
+            Some(HomeRow::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
+            Some(HomeRow::Heading(_)) | None => "Nothing here yet.".to_owned(),
         };
         self.preview = Document::new(&Untrusted::new(text));
     }

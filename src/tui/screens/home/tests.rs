@@ -88,8 +88,8 @@ fn home() -> HomeScreen {
 }
 
 fn look(home: &mut HomeScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| home.view(canvas, area));
-    home.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| home.view(canvas, area));
+    home.set_last_frame(info);
     picture
 }
 

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{HomeScreen, Row, TaskRow};
+use super::{HomeRow, HomeScreen, TaskRow};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
@@ -36,7 +36,7 @@ impl HomeScreen {
         self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
         canvas.divide(left, inner.y + 1, "");
         let list = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
-        canvas.seen.row = self.rows.get(self.list.selected).and_then(|row| self.id_of(*row));
+        canvas.frame.row = self.rows.get(self.list.selected).and_then(|row| self.id_of(*row));
         self.list.paint(canvas, list, self.rows.len(), true, |at, cells| self.row(self.rows[at], cells, &theme));
         if wide < area.width {
             self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
@@ -74,10 +74,10 @@ impl HomeScreen {
         self.search.paint(canvas, field, true, false);
     }
 
-    fn row(&self, row: Row, cells: u16, theme: &Theme) -> Line<'static> {
+    fn row(&self, row: HomeRow, cells: u16, theme: &Theme) -> Line<'static> {
         match row {
-            Row::Heading(text) => Line::styled(format!(" {text}"), theme.muted),
-            Row::Run(at) => {
+            HomeRow::Heading(text) => Line::styled(format!(" {text}"), theme.muted),
+            HomeRow::Run(at) => {
                 let run = &self.runs[at];
                 let (sign, word, style) = run_state(run, theme);
                 let when = ago((self.now - run.updated_at).num_seconds());
@@ -94,7 +94,7 @@ impl HomeScreen {
                 }
                 line
             }
-            Row::Task(at) => {
+            HomeRow::Task(at) => {
                 let task = &self.tasks[at];
                 let (aside, style) = task_state(task, theme);
                 let icon = task.task.as_ref().and_then(|task| task.icon.clone());
@@ -102,8 +102,8 @@ impl HomeScreen {
                 let name = Untrusted::from(task.name.as_str()).line().into_owned();
                 spread(&icon, theme.accent, &name, theme.text, &aside, style, cells)
             }
-            Row::Connect => spread("+", theme.accent, "Connect a model", theme.text, "", theme.muted, cells),
-            Row::Ask => {
+            HomeRow::Connect => spread("+", theme.accent, "Connect a model", theme.text, "", theme.muted, cells),
+            HomeRow::Ask => {
                 let asked = Untrusted::new(self.search.value());
                 spread("?", theme.accent, &format!("Ask: {}", asked.line()), theme.accent, "", theme.muted, cells)
             }
@@ -112,21 +112,21 @@ impl HomeScreen {
 
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let title = match self.rows.get(self.list.selected) {
-            Some(Row::Run(at)) => self.runs[*at].title.clone(),
-            Some(Row::Task(at)) => self.tasks[*at].name.clone(),
-            Some(Row::Ask) => "Ask".to_owned(),
-            Some(Row::Connect) => "Connect a model".to_owned(),
-            Some(Row::Heading(_)) | None => String::new(),
+            Some(HomeRow::Run(at)) => self.runs[*at].title.clone(),
+            Some(HomeRow::Task(at)) => self.tasks[*at].name.clone(),
+            Some(HomeRow::Ask) => "Ask".to_owned(),
+            Some(HomeRow::Connect) => "Connect a model".to_owned(),
+            Some(HomeRow::Heading(_)) | None => String::new(),
         };
         let inner = canvas.pane(area, &Untrusted::new(title).line(), false);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
-        canvas.seen.content.clone_from(&canvas.seen.row);
+        canvas.frame.content.clone_from(&canvas.frame.row);
         let theme = *canvas.theme;
         let lines = self.preview.height(inner.width, &theme);
-        canvas.seen.output = Extent { lines, height: inner.height.into() };
-        self.preview.paint(inner, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
-        let below = self.scroll.below(canvas.seen.output);
+        canvas.frame.output = Extent { lines, height: inner.height.into() };
+        self.preview.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+        let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.muted);
         }

@@ -24,13 +24,13 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Hit, Seen};
+use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
 use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision};
 use crate::tui::layers::{Above, Ask, Confirm, Kind, Reading, Then};
 use crate::tui::message::Message;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -68,11 +68,11 @@ impl Sort {
 
 /// A row of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Row {
+enum InboxRow {
     /// So many of a sort.
     Heading(Sort, usize),
     /// A gate, as it would be decided.
-    Gate(SeenGate),
+    Gate(ShownGate),
 }
 
 /// The model; empty until [`Message::Waiting`] says what waits.
@@ -81,38 +81,38 @@ pub struct InboxScreen {
     runs: Vec<Arc<Run>>,
     /// Whether it is known what waits.
     known: bool,
-    rows: Vec<Row>,
+    rows: Vec<InboxRow>,
     list: List,
     /// Decided here; it counts no more even before the engine has said so.
-    decided: Vec<SeenGate>,
+    decided: Vec<ShownGate>,
     /// A question about this gate is open above the screen: when the gate goes, it was decided here.
-    asked: Option<SeenGate>,
+    asked: Option<ShownGate>,
     /// The output has the focus, or the whole screen where there is room for one pane.
     reading: bool,
     zoom: bool,
     content: Content,
     scroll: Scroll,
     note: Option<String>,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl InboxScreen {
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The situation that a key meets: what waits counts only as far as the last frame showed it.
     #[must_use]
     pub fn situation(&self) -> Situation {
-        self.situation_with(&self.seen)
+        self.situation_with(&self.last_frame)
     }
 
-    fn situation_with(&self, seen: &Seen) -> Situation {
+    fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let gate = self.gate();
         let call = self.call();
         // Whether it still waits as it was shown is looked at when it is decided, and said.
-        let on_screen = gate.zip(self.open_gate()).zip(seen.gate.as_ref());
+        let on_screen = gate.zip(self.open_gate()).zip(frame.gate.as_ref());
         let on_screen = on_screen.is_some_and(|((gate, open), seen)| seen.is_of(gate.run, open));
         Situation {
             screen: Screen::Inbox,
@@ -246,7 +246,7 @@ impl InboxScreen {
 
     /// Reads, compares or copies what is on screen.
     fn read(&mut self, id: Id) -> Vec<Effect> {
-        let on_screen = self.content.id.as_ref().is_some_and(|id| self.seen.shows(id));
+        let on_screen = self.content.id.as_ref().is_some_and(|id| self.last_frame.shows(id));
         let (Some(run), Some(call), true) = (self.run(), self.call(), on_screen) else {
             return self.changed_meanwhile();
         };
@@ -276,13 +276,13 @@ impl InboxScreen {
             (Some(By::Lines(lines)), _) if !self.reading => {
                 self.select(self.list.selected.saturating_add_signed(lines));
             }
-            (Some(by), _) => self.scroll.by(by, self.seen.output),
+            (Some(by), _) => self.scroll.by(by, self.last_frame.output),
             (None, _) => {}
         }
     }
 
     fn select(&mut self, row: usize) {
-        self.list.select(row, self.rows.len(), self.seen.list);
+        self.list.select(row, self.rows.len(), self.last_frame.list);
         self.show();
     }
 
@@ -296,15 +296,15 @@ impl InboxScreen {
     }
 
     /// The gate that is on screen, if it is of that kind and still the one that is selected.
-    fn seen_gate(&self, kind: GateKind) -> Option<SeenGate> {
-        self.seen
+    fn seen_gate(&self, kind: GateKind) -> Option<ShownGate> {
+        self.last_frame
             .gate
             .clone()
             .filter(|seen| seen.kind == kind && self.gate() == Some(seen) && self.content.gate.as_ref() == Some(seen))
     }
 
     /// Opens a question about the gate that was on screen.
-    fn ask(&mut self, kind: GateKind, question: impl FnOnce(SeenGate) -> Kind) -> Vec<Effect> {
+    fn ask(&mut self, kind: GateKind, question: impl FnOnce(ShownGate) -> Kind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.asked = Some(gate.clone());
         vec![Above::effect(question(gate))]
@@ -326,17 +326,17 @@ impl InboxScreen {
     fn next(&mut self) {
         let count = self.rows.len();
         let from = self.list.selected;
-        let next = (1..=count).map(|step| (from + step) % count).find(|at| matches!(self.rows[*at], Row::Gate(_)));
+        let next = (1..=count).map(|step| (from + step) % count).find(|at| matches!(self.rows[*at], InboxRow::Gate(_)));
         if let Some(next) = next {
             self.select(next);
         }
     }
 
     /// The selected gate.
-    fn gate(&self) -> Option<&SeenGate> {
+    fn gate(&self) -> Option<&ShownGate> {
         match self.rows.get(self.list.selected)? {
-            Row::Gate(gate) => Some(gate),
-            Row::Heading(..) => None,
+            InboxRow::Gate(gate) => Some(gate),
+            InboxRow::Heading(..) => None,
         }
     }
 
@@ -355,23 +355,23 @@ impl InboxScreen {
 
     /// How many gates wait.
     fn count(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row, Row::Gate(_))).count()
+        self.rows.iter().filter(|row| matches!(row, InboxRow::Gate(_))).count()
     }
 
     /// Makes the rows anew. The selection stays on its gate; when that is gone, see the top of this module.
     fn refresh(&mut self) {
         let before = self.gate().cloned();
         let place = self.list.selected;
-        let mut gates: Vec<SeenGate> =
-            self.runs.iter().flat_map(|run| run.waiting().map(|gate| SeenGate::of(run, gate))).collect();
+        let mut gates: Vec<ShownGate> =
+            self.runs.iter().flat_map(|run| run.waiting().map(|gate| ShownGate::of(run, gate))).collect();
         self.decided.retain(|decided| gates.contains(decided));
         gates.retain(|gate| !self.decided.contains(gate));
         self.rows.clear();
         for sort in Sort::ALL {
-            let of: Vec<&SeenGate> = gates.iter().filter(|gate| Sort::of(gate.kind) == sort).collect();
+            let of: Vec<&ShownGate> = gates.iter().filter(|gate| Sort::of(gate.kind) == sort).collect();
             if !of.is_empty() {
-                self.rows.push(Row::Heading(sort, of.len()));
-                self.rows.extend(of.into_iter().cloned().map(Row::Gate));
+                self.rows.push(InboxRow::Heading(sort, of.len()));
+                self.rows.extend(of.into_iter().cloned().map(InboxRow::Gate));
             }
         }
         let row = match before {
@@ -384,26 +384,26 @@ impl InboxScreen {
     }
 
     /// Where the selection goes that was on `gate`, in row `place`.
-    fn place_after(&mut self, gate: &SeenGate, place: usize) -> usize {
-        let same = |row: &Row| matches!(row, Row::Gate(g) if (g.run, &g.key, g.call, g.kind) == (gate.run, &gate.key, gate.call, gate.kind));
+    fn place_after(&mut self, gate: &ShownGate, place: usize) -> usize {
+        let same = |row: &InboxRow| matches!(row, InboxRow::Gate(g) if (g.run, &g.key, g.call, g.kind) == (gate.run, &gate.key, gate.call, gate.kind));
         if let Some(at) = self.rows.iter().position(same) {
             return at;
         }
         let here = self.asked.as_ref() == Some(gate) || self.decided.contains(gate);
         self.asked = None;
         let sort = Sort::of(gate.kind);
-        let heading = self.rows.iter().position(|row| matches!(row, Row::Heading(s, _) if *s == sort));
+        let heading = self.rows.iter().position(|row| matches!(row, InboxRow::Heading(s, _) if *s == sort));
         match heading {
             // The next of the sort has moved up to where this one was; after the last comes the first.
             Some(heading) if here => match self.rows.get(place) {
-                Some(Row::Gate(next)) if Sort::of(next.kind) == sort => place,
+                Some(InboxRow::Gate(next)) if Sort::of(next.kind) == sort => place,
                 _ => heading + 1,
             },
             Some(heading) => {
                 self.note = Some("it was decided elsewhere".to_owned());
                 heading
             }
-            None => self.rows.iter().position(|row| matches!(row, Row::Heading(s, _) if *s > sort)).unwrap_or(0),
+            None => self.rows.iter().position(|row| matches!(row, InboxRow::Heading(s, _) if *s > sort)).unwrap_or(0),
         }
     }
 
@@ -420,7 +420,7 @@ impl InboxScreen {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
-        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         let lines = match (mouse.kind, hit) {
             (MouseEventKind::ScrollUp, _) => -3,
             (MouseEventKind::ScrollDown, _) => 3,
@@ -434,7 +434,7 @@ impl InboxScreen {
             _ => return (Vec::new(), false),
         };
         match hit {
-            Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.seen.output),
+            Some(Hit::Output) => self.scroll.by(By::Lines(lines), self.last_frame.output),
             _ => self.select(self.list.selected.saturating_add_signed(lines.signum())),
         }
         (Vec::new(), true)
@@ -447,9 +447,9 @@ fn title_of(call: &Call) -> String {
 }
 
 /// The call as a row of its run's screen, which knows what there is to be shown.
-fn row_of(call: &Call) -> rows::Row {
+fn row_of(call: &Call) -> rows::OutlineRow {
     let key: Key = call.key.clone();
-    rows::Row {
+    rows::OutlineRow {
         id: rows::RowId::Call(key),
         depth: 0,
         title: title_of(call),

@@ -43,8 +43,8 @@ fn inbox() -> InboxScreen {
 }
 
 fn look(screen: &mut InboxScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
-    screen.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.set_last_frame(info);
     picture
 }
 

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{InboxScreen, Row, Sort, title_of};
+use super::{InboxRow, InboxScreen, Sort, title_of};
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
@@ -42,7 +42,7 @@ impl InboxScreen {
             self.list(canvas, Rect { width: wide, ..body });
             self.output(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
         }
-        let situation = self.situation_with(canvas.seen);
+        let situation = self.situation_with(canvas.frame);
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
@@ -59,10 +59,10 @@ impl InboxScreen {
             .paint(canvas, inner, self.rows.len(), !self.reading, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
 
-    fn row(&self, row: &Row, cells: u16, theme: &Theme) -> Line<'static> {
+    fn row(&self, row: &InboxRow, cells: u16, theme: &Theme) -> Line<'static> {
         let gate = match row {
-            Row::Heading(sort, count) => return Line::styled(format!(" {} · {count}", sort.name()), theme.muted),
-            Row::Gate(gate) => gate,
+            InboxRow::Heading(sort, count) => return Line::styled(format!(" {} · {count}", sort.name()), theme.muted),
+            InboxRow::Gate(gate) => gate,
         };
         let run = self.runs.iter().find(|run| run.id == gate.run);
         let call = run.and_then(|run| run.call(&gate.key));
@@ -106,9 +106,9 @@ impl InboxScreen {
         match &self.content.body {
             Body::Text(document) => {
                 let lines = document.height(inner.width, &theme);
-                canvas.seen.output = Extent { lines, height: inner.height.into() };
-                document.paint(inner, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
-                let below = self.scroll.below(canvas.seen.output);
+                canvas.frame.output = Extent { lines, height: inner.height.into() };
+                document.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+                let below = self.scroll.below(canvas.frame.output);
                 if below > 0 && room == 0 {
                     canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
                 }
@@ -121,9 +121,9 @@ impl InboxScreen {
     /// What is said while the selection rests on a heading.
     fn rest(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let says = match self.rows.get(self.list.selected) {
-            Some(Row::Heading(sort, count)) => {
+            Some(InboxRow::Heading(sort, count)) => {
                 let done = match (sort, self.rows.first()) {
-                    (Sort::Approvals, Some(Row::Heading(Sort::Approvals, _))) => "No review waits any more. ",
+                    (Sort::Approvals, Some(InboxRow::Heading(Sort::Approvals, _))) => "No review waits any more. ",
                     _ => "",
                 };
                 format!("{done}{}: {count}. `]` goes on with what waits.", sort.name())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
-use super::rows::{Row, RowId};
+use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::description::Description;
 use crate::core::failure::{Failure, FailureClass};
@@ -15,7 +15,7 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::canvas::Canvas;
 use crate::tui::markdown::Document;
-use crate::tui::shown::{ContentId, SeenGate, Subject};
+use crate::tui::shown::{ContentId, ShownGate, Subject};
 use crate::tui::text::{fit, width};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
@@ -24,7 +24,7 @@ pub struct Content {
     /// What it is of.
     pub id: Option<ContentId>,
     /// What waits with it: while this is on screen, keys decide that.
-    pub gate: Option<SeenGate>,
+    pub gate: Option<ShownGate>,
     /// Above the text: what it is, in short.
     pub title: String,
     /// What that is called.
@@ -51,7 +51,7 @@ pub enum Body {
 
 impl Content {
     /// What `row` has to show.
-    pub fn of(run: &Run, row: &Row) -> Self {
+    pub fn of(run: &Run, row: &OutlineRow) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
                 Some(call) => Self::of_call(run, row, call, call.gate()),
@@ -63,7 +63,7 @@ impl Content {
         }
     }
 
-    fn made(run: &Run, row: &Row, title: String, body: Body) -> Self {
+    fn made(run: &Run, row: &OutlineRow, title: String, body: Body) -> Self {
         let subject = match &row.id {
             RowId::Call(key) => Subject::Call(key.clone()),
             RowId::Group(key) => Subject::Group(key.clone()),
@@ -74,7 +74,7 @@ impl Content {
     }
 
     /// What a call has to show while it waits at `gate`, or at none.
-    pub fn of_call(run: &Run, row: &Row, call: &Call, gate: Option<&Gate>) -> Self {
+    pub fn of_call(run: &Run, row: &OutlineRow, call: &Call, gate: Option<&Gate>) -> Self {
         let (attempt, version) = which(call, gate);
         let attempts = call.attempts.len();
         let title = call.key.to_string();
@@ -84,11 +84,11 @@ impl Content {
         let subject = Subject::Call(call.key.clone());
         let tool_call = gate.and_then(|gate| gate.call);
         let id = ContentId { tool_call, attempt, version, ..ContentId::of_run(run.id, subject, call.seq) };
-        let seen = gate.map(|gate| SeenGate::of(run, gate));
+        let seen = gate.map(|gate| ShownGate::of(run, gate));
         Self { id: Some(id), gate: seen, title, name, which, body: call_body(run, call, gate, (attempt, version)) }
     }
 
-    fn of_result(run: &Run, row: &Row) -> Self {
+    fn of_result(run: &Run, row: &OutlineRow) -> Self {
         let (title, body) = match (&run.result, &run.error) {
             (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
             (None, Some((key, failure))) => {
@@ -101,7 +101,7 @@ impl Content {
         Self::made(run, row, title, body)
     }
 
-    fn of_group(run: &Run, row: &Row, group: &Key) -> Self {
+    fn of_group(run: &Run, row: &OutlineRow, group: &Key) -> Self {
         let mut text = String::new();
         let within = |key: &Key| key.is_within(group) || under(key, group);
         for call in run.calls.values().filter(|call| within(&call.key)).take(500) {
@@ -141,8 +141,8 @@ impl Content {
     /// Reports it as what the frame shows in `area`, if anything of it can be seen there.
     pub fn is_painted(&self, canvas: &mut Canvas<'_>, area: Rect) {
         if !area.is_empty() {
-            canvas.seen.content.clone_from(&self.id);
-            canvas.seen.gate.clone_from(&self.gate);
+            canvas.frame.content.clone_from(&self.id);
+            canvas.frame.gate.clone_from(&self.gate);
         }
     }
 

@@ -14,10 +14,10 @@ use crate::tui::commands::Id;
 use crate::tui::diff::printed;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
-use crate::tui::widgets::tree_editor::{self, Tree};
+use crate::tui::widgets::tree_editor::{self, TreeEditor};
 
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
@@ -27,7 +27,7 @@ impl RunScreen {
     }
 
     /// Edits what was on screen elsewhere. False when something else waits now.
-    pub fn edit_seen(&mut self, gate: SeenGate) -> bool {
+    pub fn edit_seen(&mut self, gate: ShownGate) -> bool {
         let waits = self.content.gate.as_ref() == Some(&gate);
         if waits {
             self.open_editor(gate);
@@ -37,7 +37,7 @@ impl RunScreen {
         waits
     }
 
-    fn open_editor(&mut self, gate: SeenGate) {
+    fn open_editor(&mut self, gate: ShownGate) {
         let Some(call) = self.run.call(&gate.key) else { return };
         let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
         let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
@@ -50,10 +50,10 @@ impl RunScreen {
                 Over::Edit { gate, editor: Box::new(Editor::new(&text)), json: false, problem: None }
             }
             (_, Some(draft)) => match serde_json::from_str(&draft) {
-                Ok(value) => Over::Fields { gate, tree: Box::new(Tree::new(value, schema)) },
+                Ok(value) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value, schema)) },
                 Err(_) => Over::Edit { gate, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
             },
-            (value, None) => Over::Fields { gate, tree: Box::new(Tree::new(value.clone(), schema)) },
+            (value, None) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value.clone(), schema)) },
         };
     }
 
@@ -109,7 +109,7 @@ impl RunScreen {
     /// A text came back from `$EDITOR`.
     pub(super) fn edited(&mut self, text: &str) {
         let schema =
-            |gate: &SeenGate| self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema().cloned());
+            |gate: &ShownGate| self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema().cloned());
         match &mut self.over {
             Over::Edit { editor, problem, .. } => {
                 **editor = Editor::new(text);
@@ -118,7 +118,7 @@ impl RunScreen {
             Over::Fields { gate, tree } => {
                 let schema = schema(gate);
                 match serde_json::from_str(text) {
-                    Ok(value) => **tree = Tree::new(value, schema),
+                    Ok(value) => **tree = TreeEditor::new(value, schema),
                     Err(error) => {
                         let problem = Some(format!("not JSON: {error}"));
                         let editor = Box::new(Editor::new(text));
@@ -149,6 +149,6 @@ impl RunScreen {
 }
 
 /// A draft belongs to the attempt that it was made from.
-pub(super) fn draft_name(gate: &SeenGate) -> String {
+pub(super) fn draft_name(gate: &ShownGate) -> String {
     format!("edit {} {}", gate.key, gate.attempt)
 }

@@ -17,12 +17,12 @@ use crate::core::work::Work;
 use crate::tui::diff::{Comparison, printed};
 use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::Layer;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::Scroll;
-use crate::tui::widgets::tree_editor::Tree;
+use crate::tui::widgets::tree_editor::TreeEditor;
 
 /// What lies over the run.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub enum Over {
     /// The output is edited as a text; `json` when it is a value.
     Edit {
         /// What was seen when it began.
-        gate: SeenGate,
+        gate: ShownGate,
         /// The text.
         editor: Box<Editor>,
         /// Whether the text is to be read as JSON.
@@ -53,9 +53,9 @@ pub enum Over {
     /// The output is edited as a tree of fields.
     Fields {
         /// What was seen when it began.
-        gate: SeenGate,
+        gate: ShownGate,
         /// The tree.
-        tree: Box<Tree>,
+        tree: Box<TreeEditor>,
     },
     /// An instruction for another attempt.
     Retry(Box<Retry>),
@@ -86,7 +86,7 @@ pub enum Over {
         /// The call that is decided about on yes.
         key: Key,
         /// What waits of it; `None` when nothing does.
-        gate: Option<SeenGate>,
+        gate: Option<ShownGate>,
         /// That.
         kind: DecisionKind,
     },
@@ -96,11 +96,11 @@ pub enum Over {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Then {
     /// The reason of a refusal.
-    Deny(SeenGate),
+    Deny(ShownGate),
     /// The result that work in doubt had.
-    Worked(SeenGate),
+    Worked(ShownGate),
     /// The new budget in US dollars.
-    Budget(SeenGate),
+    Budget(ShownGate),
     /// The path to write this to, which was on screen.
     WriteFile(Untrusted),
 }

@@ -26,10 +26,10 @@ use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::Seen;
+use crate::tui::canvas::FrameInfo;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::partial_json::so_far;
 use crate::tui::widgets::line::LineInput;
@@ -37,7 +37,7 @@ use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::Scroll;
 use content::Content;
 use layer::Over;
-use rows::{Row, RowId};
+use rows::{OutlineRow, RowId};
 
 /// Which pane the arrows move in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ enum Pane {
 
 /// The partial text of an attempt that is under way.
 #[derive(Debug, Default)]
-struct Live {
+struct PartialOutput {
     attempt: u32,
     text: Document,
     progress: Untrusted,
@@ -60,7 +60,7 @@ struct Live {
 /// Past this a structured output streams as the text that it is: its fields are made anew for each frame.
 const LONGEST_AS_FIELDS: usize = 32 * 1024;
 
-impl Live {
+impl PartialOutput {
     /// The text as it is shown: laid out as it will be once it is whole.
     fn with_shown<T>(&self, structured: bool, show: impl FnOnce(&Document) -> T) -> T {
         let text = self.text.raw().data();
@@ -88,7 +88,7 @@ pub struct RunScreen {
     run: Arc<Run>,
     task: Option<Arc<Task>>,
     now: DateTime<Utc>,
-    rows: Vec<Row>,
+    rows: Vec<OutlineRow>,
     list: List,
     folded: HashSet<Key>,
     marked: HashSet<Key>,
@@ -100,14 +100,14 @@ pub struct RunScreen {
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
     /// What was decided here and is not yet seen to be: it waits no more.
-    decided: HashMap<Key, SeenGate>,
-    live: HashMap<Key, Live>,
+    decided: HashMap<Key, ShownGate>,
+    live: HashMap<Key, PartialOutput>,
     content: Content,
     scroll: Scroll,
     over: Over,
     drafts: HashMap<String, String>,
     note: Option<Note>,
-    seen: Seen,
+    last_frame: FrameInfo,
 }
 
 impl RunScreen {
@@ -134,15 +134,15 @@ impl RunScreen {
             over: Over::None,
             drafts: HashMap::new(),
             note: None,
-            seen: Seen::default(),
+            last_frame: FrameInfo::default(),
         };
         screen.refresh();
         screen
     }
 
     /// What the last frame showed.
-    pub fn saw(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn set_last_frame(&mut self, frame: FrameInfo) {
+        self.last_frame = frame;
     }
 
     /// The run.
@@ -159,13 +159,13 @@ impl RunScreen {
 
     /// Selects a call, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let of = |row: &Row| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
+        let of = |row: &OutlineRow| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
         self.filter = None;
         self.folded.clear();
         self.refresh();
         if let Some(at) = self.rows.iter().position(of) {
             self.following = false;
-            self.list.select(at, self.rows.len(), self.seen.list);
+            self.list.select(at, self.rows.len(), self.last_frame.list);
             self.show();
         }
     }
@@ -192,17 +192,17 @@ impl RunScreen {
     /// The situation that a key meets: what waits counts only as far as the last frame showed it.
     #[must_use]
     pub fn situation(&self) -> Situation {
-        self.situation_with(&self.seen)
+        self.situation_with(&self.last_frame)
     }
 
-    fn situation_with(&self, seen: &Seen) -> Situation {
+    fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let call = self.call();
         let selected = match (self.selected_row().map(|row| &row.id), call) {
             (Some(RowId::Result), _) => Selected::Result,
             (_, None) => Selected::None,
             (_, Some(call)) => match (call.gate(), call.status) {
                 // Whether it still waits as it was shown is looked at when it is decided, and said.
-                (Some(gate), _) if seen.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
+                (Some(gate), _) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
                     Selected::Gate(gate.kind())
                 }
                 (Some(_), _) => Selected::Unread,
@@ -235,7 +235,7 @@ impl RunScreen {
         }
     }
 
-    fn selected_row(&self) -> Option<&Row> {
+    fn selected_row(&self) -> Option<&OutlineRow> {
         self.rows.get(self.list.selected)
     }
 
@@ -261,14 +261,15 @@ impl RunScreen {
             rows::fold_alike(&self.run, &mut rows);
         }
         self.rows = rows;
-        let shows = |row: &Row, id: &RowId| row.id == *id || matches!(id, RowId::Call(key) if row.alike.contains(key));
+        let shows =
+            |row: &OutlineRow, id: &RowId| row.id == *id || matches!(id, RowId::Call(key) if row.alike.contains(key));
         let same = before.and_then(|id| self.rows.iter().position(|row| shows(row, &id)));
         let keep = same.unwrap_or(self.list.selected);
-        self.list.select(keep, self.rows.len(), self.seen.list);
+        self.list.select(keep, self.rows.len(), self.last_frame.list);
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
             let gate = run.call(key).and_then(Call::gate);
-            gate.is_some_and(|gate| SeenGate::of(&run, gate) == *seen)
+            gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
         // What lies over the run belongs to the call that it was opened on.
         if self.following && matches!(self.over, Over::None | Over::Filter) {
@@ -285,10 +286,10 @@ impl RunScreen {
     fn follow(&mut self) {
         let from = self.list.selected;
         let count = self.rows.len();
-        let ahead = |found: &dyn Fn(&Row) -> bool| {
+        let ahead = |found: &dyn Fn(&OutlineRow) -> bool| {
             (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
         };
-        let call = |row: &Row| matches!(row.id, RowId::Call(_));
+        let call = |row: &OutlineRow| matches!(row.id, RowId::Call(_));
         let waits = ahead(&|row| row.waits && matches!(&row.id, RowId::Call(key) if !self.decided.contains_key(key)));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
         let pending = || ahead(&|row| matches!(row.status, None | Some(CallStatus::Pending)) && row.count.is_none());
@@ -302,7 +303,7 @@ impl RunScreen {
             waits.or_else(runs).or_else(pending)
         };
         if let Some(target) = target {
-            self.list.select(target, count, self.seen.list);
+            self.list.select(target, count, self.last_frame.list);
         }
     }
 
@@ -324,7 +325,7 @@ impl RunScreen {
     }
 
     /// The partial text of the attempt that is shown.
-    fn live(&self) -> Option<&Live> {
+    fn live(&self) -> Option<&PartialOutput> {
         let attempt = self.call()?.newest()?.number;
         self.live.get(&self.call()?.key).filter(|live| live.attempt == attempt)
     }

@@ -4,7 +4,7 @@
 use ratatui::text::{Line, Span};
 
 use super::layer::Over;
-use super::rows::{Row, RowId};
+use super::rows::{OutlineRow, RowId};
 use super::{Note, RunScreen};
 use crate::core::call::{Call, CallStatus};
 use crate::core::decide::DecisionKind;
@@ -19,7 +19,7 @@ use crate::core::work::Work;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Again, Change, Effect};
 use crate::tui::layers::ask::decision;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::line::LineInput;
@@ -29,7 +29,7 @@ use crate::tui::widgets::line::LineInput;
 pub struct Retry {
     key: Key,
     /// What was seen; `None` for a call that is under way.
-    gate: Option<SeenGate>,
+    gate: Option<ShownGate>,
     /// What is typed.
     pub input: LineInput,
     scope: Scope,
@@ -45,7 +45,7 @@ pub struct Retry {
 struct Other {
     key: Key,
     title: String,
-    gate: Option<SeenGate>,
+    gate: Option<ShownGate>,
     ticked: bool,
 }
 
@@ -131,14 +131,14 @@ impl Retry {
 }
 
 /// The other calls of the step that are under way or under review.
-fn others(run: &Run, rows: &[Row], key: &Key) -> Vec<Other> {
+fn others(run: &Run, rows: &[OutlineRow], key: &Key) -> Vec<Other> {
     let Some(of) = run.call(key).map(Call::of) else { return Vec::new() };
     let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
     calls
         .filter_map(|call| {
             let review = call.gate().filter(|gate| gate.kind() == GateKind::Review);
             let gate = match (review, call.status) {
-                (Some(gate), _) if gate.allows(Answer::Retry) => Some(SeenGate::of(run, gate)),
+                (Some(gate), _) if gate.allows(Answer::Retry) => Some(ShownGate::of(run, gate)),
                 (None, CallStatus::Running) => None,
                 _ => return None,
             };
@@ -175,7 +175,7 @@ impl RunScreen {
         let name = draft_name(&key);
         self.drafts.remove(&name);
         let run = self.run.id;
-        let mut again = |key: Key, gate: Option<SeenGate>, scope| {
+        let mut again = |key: Key, gate: Option<ShownGate>, scope| {
             let (instruction, model) = (instruction.clone(), model.clone());
             match gate {
                 Some(gate) => self.decided(&gate, DecisionKind::Retry { instruction, scope, model }),

@@ -31,7 +31,7 @@ pub enum RowId {
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct OutlineRow {
     /// What it is about.
     pub id: RowId,
     /// How far it is indented.
@@ -54,10 +54,10 @@ pub struct Row {
 const MANY: usize = 6;
 
 /// Folds the calls of a list that wait for a review with the same output into the first of them.
-pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
+pub fn fold_alike(run: &Run, rows: &mut Vec<OutlineRow>) {
     let mut first: HashMap<(StepName<'_>, &Value), usize> = HashMap::new();
     let mut waiting: HashMap<StepName<'_>, usize> = HashMap::new();
-    let output = |row: &Row| {
+    let output = |row: &OutlineRow| {
         let RowId::Call(key) = &row.id else { return None };
         let call = run.call(key)?;
         call.item.as_ref()?;
@@ -71,7 +71,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
     if waiting.values().all(|count| *count < MANY) {
         return;
     }
-    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    let mut kept: Vec<OutlineRow> = Vec::with_capacity(rows.len());
     for row in rows.drain(..) {
         let found = output(&row).filter(|(_, step, _)| waiting.get(step).is_some_and(|count| *count >= MANY));
         let Some((key, step, value)) = found else {
@@ -90,7 +90,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<Row>) {
 
 /// The rows of a run. `folded` are the groups that are shut.
 #[must_use]
-pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
+pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<OutlineRow> {
     let mut root = Node::default();
     for call in run.calls.values() {
         root.put(call.key.segments(), &call.key);
@@ -99,11 +99,11 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
     let mut rows = Vec::new();
     for id in &titles.top {
         // A step of which nothing has been heard yet has its place all the same.
-        let step = root.children.entry(Part::Step(id.clone())).or_default();
+        let step = root.children.entry(KeyPart::Step(id.clone())).or_default();
         // So have the items of a list that has begun.
         let list = titles.lists.get(id).filter(|_| !step.children.is_empty()).and_then(|list| items(run, list));
         for (at, item) in (0..).zip(list.into_iter().flatten()) {
-            step.children.entry(Part::Item(at)).or_default().item = Some(item);
+            step.children.entry(KeyPart::Item(at)).or_default().item = Some(item);
         }
     }
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
@@ -112,9 +112,9 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Row> {
     rows
 }
 
-fn result(run: &Run) -> Row {
+fn result(run: &Run) -> OutlineRow {
     let status = run.result.as_ref().map(|_| CallStatus::Accepted);
-    Row {
+    OutlineRow {
         id: RowId::Result,
         depth: 0,
         title: "Result".to_owned(),
@@ -128,7 +128,7 @@ fn result(run: &Run) -> Row {
 
 /// A part of a key: a step, an item of it, an iteration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Part {
+enum KeyPart {
     Step(String),
     Item(u32),
     Iteration(u32),
@@ -148,9 +148,9 @@ fn items<'a>(run: &'a Run, list: &str) -> Option<&'a Vec<Value>> {
 /// The calls as a tree of parts.
 #[derive(Default)]
 struct Node<'a> {
-    children: BTreeMap<Part, Node<'a>>,
+    children: BTreeMap<KeyPart, Node<'a>>,
     /// The order in which the children were first heard of.
-    heard: Vec<Part>,
+    heard: Vec<KeyPart>,
     call: Option<Key>,
     /// The item, as far as the list tells it.
     item: Option<&'a Value>,
@@ -160,18 +160,18 @@ impl<'n> Node<'n> {
     fn put(&mut self, segments: &[Segment], key: &Key) {
         let mut node = self;
         for segment in segments {
-            node = node.child(Part::Step(segment.id.clone()));
+            node = node.child(KeyPart::Step(segment.id.clone()));
             if let Some(item) = segment.item {
-                node = node.child(Part::Item(item));
+                node = node.child(KeyPart::Item(item));
             }
             if let Some(iteration) = segment.iteration {
-                node = node.child(Part::Iteration(iteration));
+                node = node.child(KeyPart::Iteration(iteration));
             }
         }
         node.call = Some(key.clone());
     }
 
-    fn child(&mut self, part: Part) -> &mut Node<'n> {
+    fn child(&mut self, part: KeyPart) -> &mut Node<'n> {
         if !self.children.contains_key(&part) {
             self.heard.push(part.clone());
         }
@@ -222,9 +222,9 @@ impl Titles {
         self.steps.get(id).map_or(id, |(_, title)| title)
     }
 
-    fn place(&self, part: &Part) -> usize {
+    fn place(&self, part: &KeyPart) -> usize {
         match part {
-            Part::Step(id) => self.steps.get(id).map_or(usize::MAX, |(at, _)| *at),
+            KeyPart::Step(id) => self.steps.get(id).map_or(usize::MAX, |(at, _)| *at),
             _ => 0,
         }
     }
@@ -234,14 +234,14 @@ struct Maker<'a> {
     run: &'a Run,
     titles: &'a Titles,
     folded: &'a HashSet<Key>,
-    rows: &'a mut Vec<Row>,
+    rows: &'a mut Vec<OutlineRow>,
 }
 
 impl Maker<'_> {
     fn children(&mut self, node: &Node<'_>, within: Option<&Key>, depth: usize) {
-        let mut parts: Vec<&Part> = node.children.keys().collect();
-        let heard = |part: &Part| node.heard.iter().position(|p| p == part);
-        if parts.iter().all(|part| matches!(part, Part::Step(_))) && node.heard.len() < 1_000 {
+        let mut parts: Vec<&KeyPart> = node.children.keys().collect();
+        let heard = |part: &KeyPart| node.heard.iter().position(|p| p == part);
+        if parts.iter().all(|part| matches!(part, KeyPart::Step(_))) && node.heard.len() < 1_000 {
             // Declared steps in declared order; a script's in the order in which it called them.
             parts.sort_by_key(|part| (self.titles.place(part), heard(part)));
         }
@@ -252,18 +252,27 @@ impl Maker<'_> {
         }
     }
 
-    fn node(&mut self, node: &Node<'_>, part: &Part, key: &Key, depth: usize) {
+    fn node(&mut self, node: &Node<'_>, part: &KeyPart, key: &Key, depth: usize) {
         let title = self.title(node, part);
         if node.children.is_empty() {
             let call = node.call.as_ref().and_then(|key| self.run.call(key));
             let id = match (&node.call, part) {
                 (Some(key), _) => RowId::Call(key.clone()),
-                (None, Part::Step(id)) => RowId::Step(id.clone()),
+                (None, KeyPart::Step(id)) => RowId::Step(id.clone()),
                 (None, _) => RowId::Call(key.clone()),
             };
             let status = call.map(|call| call.status);
             let waits = call.is_some_and(|call| !call.gates.is_empty());
-            self.rows.push(Row { id, depth, title, status, waits, count: None, folded: false, alike: Vec::new() });
+            self.rows.push(OutlineRow {
+                id,
+                depth,
+                title,
+                status,
+                waits,
+                count: None,
+                folded: false,
+                alike: Vec::new(),
+            });
             return;
         }
         let mut keys = Vec::new();
@@ -272,7 +281,7 @@ impl Maker<'_> {
         let done =
             calls.iter().filter(|call| matches!(call.status, CallStatus::Accepted | CallStatus::Skipped)).count();
         let folded = self.folded.contains(key);
-        self.rows.push(Row {
+        self.rows.push(OutlineRow {
             id: RowId::Group(key.clone()),
             depth,
             title,
@@ -287,11 +296,11 @@ impl Maker<'_> {
         }
     }
 
-    fn title(&self, node: &Node<'_>, part: &Part) -> String {
+    fn title(&self, node: &Node<'_>, part: &KeyPart) -> String {
         let title = match part {
-            Part::Step(id) => self.titles.title(id).to_owned(),
-            Part::Iteration(n) => format!("round {}", n + 1),
-            Part::Item(n) => {
+            KeyPart::Step(id) => self.titles.title(id).to_owned(),
+            KeyPart::Iteration(n) => format!("round {}", n + 1),
+            KeyPart::Item(n) => {
                 let mut keys = Vec::new();
                 node.keys(&mut keys);
                 let item = keys.first().and_then(|key| self.run.call(key)).and_then(|call| call.item.as_deref());
@@ -303,14 +312,14 @@ impl Maker<'_> {
 }
 
 /// The key of a part within a group.
-fn extended(within: Option<&Key>, part: &Part) -> Key {
+fn extended(within: Option<&Key>, part: &KeyPart) -> Key {
     match (within, part) {
-        (None, Part::Step(id)) => Key::plain(id.clone()),
-        (Some(key), Part::Step(id)) => key.child(Segment::plain(id.clone())),
-        (Some(key), Part::Item(item)) => with_last(key, |last| last.item = Some(*item)),
-        (Some(key), Part::Iteration(iteration)) => with_last(key, |last| last.iteration = Some(*iteration)),
+        (None, KeyPart::Step(id)) => Key::plain(id.clone()),
+        (Some(key), KeyPart::Step(id)) => key.child(Segment::plain(id.clone())),
+        (Some(key), KeyPart::Item(item)) => with_last(key, |last| last.item = Some(*item)),
+        (Some(key), KeyPart::Iteration(iteration)) => with_last(key, |last| last.iteration = Some(*iteration)),
         // The first part of a key is always a step.
-        (None, Part::Item(n) | Part::Iteration(n)) => Key::plain(format!("_{n}")),
+        (None, KeyPart::Item(n) | KeyPart::Iteration(n)) => Key::plain(format!("_{n}")),
     }
 }
 

@@ -49,8 +49,8 @@ fn open(story: Story) -> RunScreen {
 }
 
 fn look(screen: &mut RunScreen, size: (u16, u16)) -> String {
-    let (picture, seen) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
-    screen.saw(seen);
+    let (picture, info) = frame(size, Depth::None, |canvas, area| screen.view(canvas, area));
+    screen.set_last_frame(info);
     picture
 }
 

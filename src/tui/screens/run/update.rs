@@ -10,8 +10,8 @@ use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
 use super::reopen::skipping;
 use super::result::result_draft;
-use super::rows::{Row, RowId};
-use super::{Live, Note, Pane, RunScreen};
+use super::rows::{OutlineRow, RowId};
+use super::{Note, Pane, PartialOutput, RunScreen};
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::{Gate, GateKind};
 use crate::core::key::Key;
@@ -25,7 +25,7 @@ use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision, raise
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
-use crate::tui::shown::SeenGate;
+use crate::tui::shown::ShownGate;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -81,7 +81,7 @@ impl RunScreen {
         let shown = self.call().is_some_and(|call| call.key == key);
         let live = self.live.entry(key).or_default();
         if live.attempt != attempt {
-            *live = Live { attempt, ..Live::default() };
+            *live = PartialOutput { attempt, ..PartialOutput::default() };
         }
         match delta {
             Delta::Text(text) => live.text.push(&text),
@@ -253,9 +253,11 @@ impl RunScreen {
     fn is_seen(&self, id: Id) -> bool {
         let Some(content) = &self.content.id else { return true };
         match id {
-            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Copy | Id::WriteFile => self.seen.shows(content),
+            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Copy | Id::WriteFile => {
+                self.last_frame.shows(content)
+            }
             Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
-                self.seen.shows_subject(content)
+                self.last_frame.shows_subject(content)
             }
             _ => true,
         }
@@ -298,11 +300,11 @@ impl RunScreen {
             }
             _ => return,
         };
-        let extent = self.seen.output;
+        let extent = self.last_frame.output;
         match (&mut self.over, by) {
             (Over::Compare(compare), by) => compare.scroll.by(by, extent),
             (Over::Prompt { scroll, .. }, by) => scroll.by(by, extent),
-            (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.seen.list),
+            (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.last_frame.list),
             // The arrows move in the list unless the output has the focus; pages are always the output's.
             (Over::None, By::Lines(lines)) if self.pane == Pane::List => self.select(lines),
             (Over::None, by) => self.scroll.by(by, extent),
@@ -313,7 +315,7 @@ impl RunScreen {
     /// The person moves the selection.
     fn select(&mut self, rows: isize) {
         self.following = false;
-        self.list.step(rows, self.rows.len(), self.seen.list);
+        self.list.step(rows, self.rows.len(), self.last_frame.list);
         self.show();
     }
 
@@ -327,11 +329,11 @@ impl RunScreen {
     }
 
     /// The gate that is on screen, if it is of that kind and waits as it was shown.
-    pub(super) fn seen_gate(&self, kind: GateKind) -> Option<SeenGate> {
-        self.seen.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))
+    pub(super) fn seen_gate(&self, kind: GateKind) -> Option<ShownGate> {
+        self.last_frame.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))
     }
 
-    pub(super) fn decided(&mut self, gate: &SeenGate, kind: DecisionKind) -> Vec<Effect> {
+    pub(super) fn decided(&mut self, gate: &ShownGate, kind: DecisionKind) -> Vec<Effect> {
         self.following = true;
         self.marked.remove(&gate.key);
         self.decided.insert(gate.key.clone(), gate.clone());
@@ -375,7 +377,7 @@ impl RunScreen {
         }
     }
 
-    fn ask(&mut self, question: &'static str, then: fn(SeenGate) -> Then, kind: GateKind) -> Vec<Effect> {
+    fn ask(&mut self, question: &'static str, then: fn(ShownGate) -> Then, kind: GateKind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
         self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
         Vec::new()
@@ -404,7 +406,7 @@ impl RunScreen {
     /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
     fn accept_marked(&mut self) -> Vec<Effect> {
         let run = Arc::clone(&self.run);
-        let row_of = |row: &Row, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
+        let row_of = |row: &OutlineRow, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
         let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
         let takes = |gate: &&crate::core::gate::Gate| {
             gate.kind() == GateKind::Review
@@ -415,7 +417,7 @@ impl RunScreen {
                     self.marked.contains(&gate.key)
                 }
         };
-        let gates: Vec<SeenGate> = run.waiting().filter(takes).map(|gate| SeenGate::of(&run, gate)).collect();
+        let gates: Vec<ShownGate> = run.waiting().filter(takes).map(|gate| ShownGate::of(&run, gate)).collect();
         self.marked.clear();
         gates.iter().flat_map(|gate| self.decided(gate, DecisionKind::Accept)).collect()
     }
@@ -526,7 +528,7 @@ impl RunScreen {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
-        let hit = self.seen.at(Position { x: mouse.column, y: mouse.row });
+        let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         let lines = match mouse.kind {
             MouseEventKind::ScrollUp => -3,
             MouseEventKind::ScrollDown => 3,
@@ -545,7 +547,9 @@ impl RunScreen {
             _ => return (Vec::new(), false),
         };
         match hit {
-            Some(Hit::Output) if matches!(self.over, Over::None) => self.scroll.by(By::Lines(lines), self.seen.output),
+            Some(Hit::Output) if matches!(self.over, Over::None) => {
+                self.scroll.by(By::Lines(lines), self.last_frame.output);
+            }
             Some(Hit::List | Hit::Row(_)) if matches!(self.over, Over::None) => self.select(lines.signum()),
             _ => {
                 let id = if lines < 0 { Id::Up } else { Id::Down };

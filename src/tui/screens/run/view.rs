@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::content::{Body, problems};
 use super::layer::Over;
-use super::rows::{Row, RowId};
+use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, RunScreen};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::event::PauseReason;
@@ -43,7 +43,7 @@ impl RunScreen {
             self.header(canvas, head);
             self.panes(canvas, body);
         }
-        let situation = self.situation_with(canvas.seen);
+        let situation = self.situation_with(canvas.frame);
         self.footer(canvas, foot, &situation);
         if let Over::Confirm { lines, .. } = &self.over {
             confirm(canvas, body, lines);
@@ -121,11 +121,11 @@ impl RunScreen {
                 canvas.text(inner, " nothing like that", theme.muted);
             }
         }
-        canvas.seen.row.clone_from(&self.content.id);
+        canvas.frame.row.clone_from(&self.content.id);
         self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
     }
 
-    fn row(&self, row: &Row, cells: u16, theme: &Theme) -> Line<'static> {
+    fn row(&self, row: &OutlineRow, cells: u16, theme: &Theme) -> Line<'static> {
         let (sign, style) = sign(row, theme);
         let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains(key));
         let indent = "  ".repeat(row.depth.min(6));
@@ -202,7 +202,7 @@ impl RunScreen {
 
     /// The marker of a text that is not followed.
     fn more(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let below = self.scroll.below(canvas.seen.output);
+        let below = self.scroll.below(canvas.frame.output);
         if matches!(self.over, Over::None) && below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.accent);
         }
@@ -225,21 +225,21 @@ impl RunScreen {
                 } else {
                     lines
                 };
-                canvas.seen.output = Extent { lines: lines.len(), height };
-                let top = compare.scroll.top(canvas.seen.output);
+                canvas.frame.output = Extent { lines: lines.len(), height };
+                let top = compare.scroll.top(canvas.frame.output);
                 canvas.lines(area, &lines[top..]);
             }
             Over::Prompt { text, scroll } => {
-                canvas.seen.output = Extent { lines: text.height(area.width, &theme), height };
-                text.paint(area, canvas.buf, scroll.top(canvas.seen.output), &theme);
+                canvas.frame.output = Extent { lines: text.height(area.width, &theme), height };
+                text.paint(area, canvas.buf, scroll.top(canvas.frame.output), &theme);
             }
             _ => match &self.content.body {
                 Body::Empty => {}
                 Body::Says(text) => canvas.lines(area, &wrap_text(text, theme.muted, area.width.min(80).into())),
                 Body::Live => self.streaming(canvas, area),
                 Body::Text(document) => {
-                    canvas.seen.output = Extent { lines: document.height(area.width, &theme), height };
-                    document.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                    canvas.frame.output = Extent { lines: document.height(area.width, &theme), height };
+                    document.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
                 }
             },
         }
@@ -251,8 +251,8 @@ impl RunScreen {
             Some(live) if !live.text.is_empty() => {
                 let work = self.call().and_then(|call| call.newest()?.work.as_deref());
                 live.with_shown(work.is_some_and(|work| work.schema().is_some()), |text| {
-                    canvas.seen.output = Extent { lines: text.height(area.width, &theme), height: area.height.into() };
-                    text.paint(area, canvas.buf, self.scroll.top(canvas.seen.output), &theme);
+                    canvas.frame.output = Extent { lines: text.height(area.width, &theme), height: area.height.into() };
+                    text.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
                 });
             }
             Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),
@@ -402,7 +402,7 @@ fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<
 }
 
 /// How a row's state is shown: a sign that works without colour, and its colour.
-fn sign(row: &Row, theme: &Theme) -> (&'static str, Style) {
+fn sign(row: &OutlineRow, theme: &Theme) -> (&'static str, Style) {
     if row.count.is_some() {
         let style = if row.waits { theme.waiting } else { theme.muted };
         return (if row.folded { "▸" } else { "▾" }, style);

@@ -5,10 +5,10 @@ use super::*;
 use crate::core::model::ModelChoice;
 use crate::tui::effect::Opening;
 
-/// What the desk is asked to open.
+/// What the backend is asked to open.
 fn asked(orders: &[Order]) -> Vec<&Opening> {
     let opening = |order| match order {
-        &Order::Desk(Request::Open(_, ref opening)) => Some(opening),
+        &Order::Backend(Request::Open(_, ref opening)) => Some(opening),
         _ => None,
     };
     orders.iter().filter_map(opening).collect()
@@ -73,7 +73,7 @@ fn a_key_that_was_pressed_before_a_run_was_there_decides_nothing_in_it() {
 }
 
 fn is_change(order: &Order) -> bool {
-    matches!(order, Order::Desk(Request::Change(_)))
+    matches!(order, Order::Backend(Request::Change(_)))
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_decision_of_the_inbox_that_was_not_taken_waits_there_again() {
     let mut interface = inbox(review());
     let waiting = look(&mut interface);
     let orders = typed(&mut interface, &["a"]);
-    let [Order::Desk(Request::Change(change))] = orders.as_slice() else { panic!("{orders:?}") };
+    let [Order::Backend(Request::Change(change))] = orders.as_slice() else { panic!("{orders:?}") };
     assert_ne!(look(&mut interface), waiting);
     let request = Box::new(Request::Change(change.clone()));
     tell(&mut interface, Message::NotDone { request, why: "another attempt waits".into() });

@@ -67,7 +67,7 @@ struct World {
     /// The last frame, and the last one with nothing over the screen.
     frame: String,
     bare: String,
-    seen: Seen,
+    seen: FrameInfo,
     /// How often an approval was asked for, in all.
     asked: u32,
 }
@@ -104,7 +104,7 @@ impl World {
             size,
             frame: String::new(),
             bare: String::new(),
-            seen: Seen::default(),
+            seen: FrameInfo::default(),
             asked: 0,
         };
         // In every run something waits from the beginning, under the same numbers.
@@ -223,7 +223,7 @@ impl World {
     /// All that is on its way arrives, and no frame is drawn.
     fn answered(&mut self) {
         while let Some(message) = self.on_its_way.pop_front() {
-            let (orders, _) = App::update(&mut self.interface, message);
+            let (orders, _) = UiModel::update(&mut self.interface, message);
             for order in orders {
                 self.perform(order);
             }
@@ -232,7 +232,7 @@ impl World {
 
     /// Does what is wanted; what comes of it is on its way.
     fn perform(&mut self, order: Order) {
-        let Order::Desk(request) = order else { return };
+        let Order::Backend(request) = order else { return };
         match request {
             Request::Open(ticket, Opening::Run(run)) => {
                 let run = Arc::new(self.runs[self.at(run)].run.clone());
@@ -266,7 +266,7 @@ impl World {
     fn draw(&mut self) {
         let interface = &self.interface;
         let (frame, seen) = frame(self.size, Depth::None, |canvas, area| interface.view(canvas, area));
-        self.interface.saw(seen.clone());
+        self.interface.set_last_frame(seen.clone());
         (self.frame, self.seen) = (frame, seen);
         if self.interface.situation().layer == crate::tui::situation::Layer::None {
             self.bare = self.frame.clone();
@@ -318,7 +318,7 @@ impl World {
     fn press(&mut self, name: &str) {
         let before = self.seen.clone();
         let layered = self.interface.situation().layer != crate::tui::situation::Layer::None;
-        let (orders, _) = App::update(&mut self.interface, Message::Key(key(name)));
+        let (orders, _) = UiModel::update(&mut self.interface, Message::Key(key(name)));
         for order in &orders {
             self.is_about_what_was_shown(name, order, &before, layered);
         }
@@ -328,10 +328,10 @@ impl World {
         self.draw();
     }
 
-    fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &Seen, layered: bool) {
+    fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &FrameInfo, layered: bool) {
         let bare = &self.bare;
         match order {
-            Order::Desk(Request::Change(Change::Decide(run, decision))) => {
+            Order::Backend(Request::Change(Change::Decide(run, decision))) => {
                 let at = self.at(*run);
                 let now = &self.runs[at].run;
                 let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
@@ -355,11 +355,11 @@ impl World {
                     assert!(bare.contains(&mark), "`{name}` copies {mark}, which was not on screen:\n{bare}");
                 }
             }
-            Order::Desk(Request::Open(_, Opening::Run(run))) if !layered && name == "Enter" => {
+            Order::Backend(Request::Open(_, Opening::Run(run))) if !layered && name == "Enter" => {
                 let shown = before.content.as_ref().or(before.row.as_ref()).and_then(|shown| shown.run);
                 assert_eq!(shown, Some(*run), "another run is opened than was on screen:\n{bare}");
             }
-            Order::Desk(Request::Change(Change::Stop { run, key, .. })) => {
+            Order::Backend(Request::Change(Change::Stop { run, key, .. })) => {
                 let shown = before.content.as_ref().or(before.row.as_ref());
                 let is = shown.map(|shown| (shown.run, shown.subject.clone()));
                 assert_eq!(is, Some((Some(*run), Subject::Call(key.clone()))), "{bare}");
@@ -465,8 +465,8 @@ fn a_question_is_about_the_run_that_stands_beneath_it() {
         let shown = world.seen.gate.clone().unwrap();
         world.press(asks);
         let (effects, _) =
-            App::update(&mut world.interface, Message::Key(key(if asks == "s" { "y" } else { "Enter" })));
-        let [Order::Desk(Request::Change(Change::Decide(run, decision)))] = effects.as_slice() else {
+            UiModel::update(&mut world.interface, Message::Key(key(if asks == "s" { "y" } else { "Enter" })));
+        let [Order::Backend(Request::Change(Change::Decide(run, decision)))] = effects.as_slice() else {
             panic!("{asks}: {effects:?}")
         };
         assert_eq!((*run, &decision.key), (shown.run, &shown.key));
@@ -483,12 +483,12 @@ fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
     assert!(world.frame.contains(".push.g"), "{}", world.frame);
     world.happens(1, 2, 1);
     world.answered();
-    let (effects, _) = App::update(&mut world.interface, Message::Key(key("Y")));
+    let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
     assert_eq!(effects, [], "it would run what was never shown");
     world.draw();
-    let (effects, _) = App::update(&mut world.interface, Message::Key(key("Y")));
+    let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
     assert!(
-        matches!(effects.as_slice(), [Order::Desk(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::Approve),
+        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::Approve),
         "{effects:?}"
     );
 }
