@@ -48,7 +48,7 @@ fn main() {
 }
 
 /// A part of the table.
-enum Part {
+enum Measure {
     Chain,
     Items,
     Effectful,
@@ -59,18 +59,18 @@ enum Part {
     Next,
 }
 
-const PARTS: [(&str, Part); 8] = [
-    ("pure chain", Part::Chain),
-    ("pure items", Part::Items),
-    ("effectful", Part::Effectful),
-    ("parallel", Part::Parallel),
-    ("reviews", Part::Reviews),
-    ("resume", Part::Resume),
-    ("growth", Part::Growth),
-    ("next", Part::Next),
+const PARTS: [(&str, Measure); 8] = [
+    ("pure chain", Measure::Chain),
+    ("pure items", Measure::Items),
+    ("effectful", Measure::Effectful),
+    ("parallel", Measure::Parallel),
+    ("reviews", Measure::Reviews),
+    ("resume", Measure::Resume),
+    ("growth", Measure::Growth),
+    ("next", Measure::Next),
 ];
 
-impl Part {
+impl Measure {
     async fn call(&self) {
         match self {
             Self::Chain => pure_chain().await,

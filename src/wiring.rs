@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
-use crate::catalog::Places;
+use crate::catalog::SearchPaths;
 use crate::cli::{self, Dependencies};
 use crate::config::{Paths, SecretStore};
 use crate::core::actor::Actor;
@@ -43,7 +43,7 @@ impl Dependencies for Wiring {
         Ok(self.engine_over(self.store(cli::say)?, settings, models))
     }
 
-    fn full_screen(&self, settings: &Settings, search_paths: Places) -> Result<String, String> {
+    fn full_screen(&self, settings: &Settings, search_paths: SearchPaths) -> Result<String, String> {
         let (wiring, opened, own, connects) = (self.clone(), settings.clone(), self.clone(), self.clone());
         let live = Arc::new(SwappableModels::new(self.models(settings)));
         let answers = Arc::clone(&live);

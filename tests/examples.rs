@@ -10,7 +10,7 @@ mod promises;
 mod support;
 
 use house::examples;
-use stepwell::catalog::{Catalog, Places};
+use stepwell::catalog::{Catalog, SearchPaths};
 
 /// The ids of all examples.
 fn all() -> Vec<String> {
@@ -23,7 +23,7 @@ fn all() -> Vec<String> {
 #[test]
 fn every_example_is_without_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
-    let search_paths = Places { state: folder.path().to_owned(), ..Places::default() };
+    let search_paths = SearchPaths { state: folder.path().to_owned(), ..SearchPaths::default() };
     let checked = Catalog::check_path(&search_paths, &examples()).unwrap();
     assert_eq!(checked.len(), all().len());
     for definition in checked {

@@ -31,7 +31,7 @@ use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::task::Body;
-use stepwell::export::{Format, Scope, export};
+use stepwell::export::{ExportScope, Format, export};
 use stepwell::flow::{End, Flow, Wants, chat::Chat, graph::Graph};
 
 use contained::lost;
@@ -69,7 +69,7 @@ fn flow(pinned: &Value) -> Box<dyn Flow> {
 
 /// What `show --json` says of a run.
 fn shown(run: &Run) -> Value {
-    serde_json::from_slice(&export(run, Format::Json, Scope::Full).unwrap()).unwrap()
+    serde_json::from_slice(&export(run, Format::Json, ExportScope::Full).unwrap()).unwrap()
 }
 
 /// What a flow wants, as it is kept.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stepwell::catalog::{Catalog, Places};
+use stepwell::catalog::{Catalog, SearchPaths};
 
 const MOST_LINES: usize = 600;
 
@@ -218,7 +218,7 @@ fn nothing_that_is_shipped_panics_or_prints() {
 
 #[test]
 fn what_is_shipped_is_built_in_and_passes_its_own_check() {
-    let search_paths = Places::default();
+    let search_paths = SearchPaths::default();
     let checked = Catalog::check_path(&search_paths, root()).unwrap();
     let built_in = Catalog::load(&search_paths);
     let mut count = 0;

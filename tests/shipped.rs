@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use stepwell::catalog::{Catalog, Places};
+use stepwell::catalog::{Catalog, SearchPaths};
 use stepwell::core::call::Call;
 use stepwell::core::decide::{Decision, DecisionKind};
-use stepwell::core::event::{Event, Scope};
+use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
@@ -151,7 +151,7 @@ impl Machine {
                 panic!("`{}` does not pass: {:?}\n{:?}", gate.key, gate.body, output(run.call(&gate.key).unwrap()))
             }
             GateKind::Review if person == Person::Picky && gate.attempt == 1 => {
-                DecisionKind::Retry { instruction: "otherwise".into(), scope: Scope::This, model: None }
+                DecisionKind::Retry { instruction: "otherwise".into(), scope: InstructionScope::This, model: None }
             }
             GateKind::Review => DecisionKind::Accept,
             GateKind::Approval => DecisionKind::Approve,
@@ -194,7 +194,7 @@ impl Machine {
 }
 
 fn catalog() -> Catalog {
-    Catalog::load(&Places { state: PathBuf::from("/nonexistent"), ..Places::default() })
+    Catalog::load(&SearchPaths { state: PathBuf::from("/nonexistent"), ..SearchPaths::default() })
 }
 
 fn shipped(id: &str) -> Arc<Task> {
@@ -287,7 +287,7 @@ fn the_whole_definitions_in_the_reference_are_without_a_mistake() {
     let samples = reference.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let search_paths =
-        Places { state: folder.path().to_owned(), dir: Some(folder.path().to_owned()), ..Places::default() };
+        SearchPaths { state: folder.path().to_owned(), dir: Some(folder.path().to_owned()), ..SearchPaths::default() };
     let mut whole = 0;
     for sample in samples {
         let table: toml::Table = sample.parse().unwrap_or_else(|error| panic!("{error}\n{sample}"));

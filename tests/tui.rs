@@ -371,7 +371,7 @@ fn panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     let parts = stepwell::tui::Parts {
-        search_paths: stepwell::catalog::Places { own: None, project: None, dir: None, state: path.clone() },
+        search_paths: stepwell::catalog::SearchPaths { own: None, project: None, dir: None, state: path.clone() },
         state: path.clone(),
         settings: stepwell::core::settings::Settings::default(),
         open: Box::new(|| panic!("a mistake of the program")),

@@ -38,9 +38,9 @@ const REST: Duration = Duration::from_millis(25);
 /// For so long an idle program is watched.
 const IDLE: Duration = Duration::from_secs(10);
 
-type Part = (&'static str, fn());
+type Measurement = (&'static str, fn());
 
-const PARTS: &[Part] = &[
+const PARTS: &[Measurement] = &[
     ("start", start),
     ("idle", idle),
     ("keys", keys),

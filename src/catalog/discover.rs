@@ -18,7 +18,7 @@ use crate::core::task::{Kind, Task};
 
 /// Where to look, in this order; later ones shadow earlier ones of the same id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct SearchPaths {
     /// The folder that holds the person's own `tasks` and `workflows`; trusted.
     pub own: Option<PathBuf>,
     /// The project's `.stepwell`.
@@ -32,7 +32,7 @@ pub struct Places {
 /// Where a definition was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum DefinitionSource {
     /// In the binary.
     Builtin,
     /// In the person's own folder.
@@ -43,7 +43,7 @@ pub enum Source {
     Dir,
 }
 
-impl Source {
+impl DefinitionSource {
     /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -74,7 +74,7 @@ pub struct Entry {
     /// The form to start it.
     pub inputs: Vec<Field>,
     /// Where it was found.
-    pub source: Source,
+    pub source: DefinitionSource,
     /// Its file, as the person would name it.
     pub path: PathBuf,
     /// Whether it may be run.
@@ -98,7 +98,7 @@ impl Entry {
     /// one from the binary.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        let folder = self.path.parent().filter(|_| self.source != Source::Builtin)?;
+        let folder = self.path.parent().filter(|_| self.source != DefinitionSource::Builtin)?;
         Some(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()))
     }
 
@@ -135,20 +135,20 @@ pub struct Catalog {
 impl Catalog {
     /// Finds and decodes every definition. What cannot be read or decoded is listed with what is wrong.
     #[must_use]
-    pub fn load(search_paths: &Places) -> Self {
+    pub fn load(search_paths: &SearchPaths) -> Self {
         Self::load_from(BUILT_IN, search_paths)
     }
 
     /// As [`Catalog::load`], with another library than the one built in.
     #[must_use]
-    pub fn load_from(library: Library, search_paths: &Places) -> Self {
+    pub fn load_from(library: Library, search_paths: &SearchPaths) -> Self {
         let trust = TrustStore::new(&search_paths.state);
         let mut found = builtin(library);
         let mut seen: Vec<PathBuf> = Vec::new();
         let layers = [
-            (&search_paths.own, Source::User),
-            (&search_paths.project, Source::Project),
-            (&search_paths.dir, Source::Dir),
+            (&search_paths.own, DefinitionSource::User),
+            (&search_paths.project, DefinitionSource::Project),
+            (&search_paths.dir, DefinitionSource::Dir),
         ];
         for (root, source) in layers {
             let Some(root) = root else { continue };
@@ -208,13 +208,20 @@ fn builtin(library: Library) -> Vec<Entry> {
             };
             let text = String::from_utf8_lossy(bytes).into_owned();
             let name = Path::new("builtin:").join(path);
-            Some(entry(Ok(text), kind, Source::Builtin, name, Folder::Builtin(library, prefix), Trust::Trusted))
+            Some(entry(
+                Ok(text),
+                kind,
+                DefinitionSource::Builtin,
+                name,
+                Folder::Builtin(library, prefix),
+                Trust::Trusted,
+            ))
         })
         .collect()
 }
 
 /// The definitions in `root/tasks` and `root/workflows`, by the name of their file.
-fn layer(root: &Path, source: Source, trust: &TrustStore) -> Vec<Entry> {
+fn layer(root: &Path, source: DefinitionSource, trust: &TrustStore) -> Vec<Entry> {
     let mut found = tasks_in(&root.join("tasks"));
     found.extend(workflows_in(&root.join("workflows")));
     found.into_iter().map(|(file, kind)| on_disk(&file, kind, source, trust)).collect()
@@ -269,8 +276,8 @@ fn sorted(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The definition in `file`. What is not the person's own is read once, so that what was trusted is what is used.
-pub(super) fn on_disk(file: &Path, kind: Kind, source: Source, trust: &TrustStore) -> Entry {
-    let own = source == Source::User;
+pub(super) fn on_disk(file: &Path, kind: Kind, source: DefinitionSource, trust: &TrustStore) -> Entry {
+    let own = source == DefinitionSource::User;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (folder, trust) = if own {
         (Ok(Folder::Disk(file.parent().unwrap_or(Path::new(".")).to_owned())), Trust::Trusted)
@@ -299,7 +306,7 @@ fn read_own(file: &Path, name: &str) -> Result<String, String> {
 fn entry(
     text: Result<String, String>,
     kind: Kind,
-    source: Source,
+    source: DefinitionSource,
     path: PathBuf,
     folder: Folder,
     trust: Trust,

@@ -13,7 +13,7 @@ mod pin;
 pub mod scaffold;
 pub mod trust;
 
-pub use discover::{Catalog, Entry, Places, Source, Unknown, definitions_at};
+pub use discover::{Catalog, DefinitionSource, Entry, SearchPaths, Unknown, definitions_at};
 pub use pin::{Checked, NothingThere, PinError};
 
 #[cfg(test)]

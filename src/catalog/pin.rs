@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::check::check;
 use super::decode::Draft;
-use super::discover::{Catalog, Entry, Places, Source, Unknown, definitions_at, on_disk};
+use super::discover::{Catalog, DefinitionSource, Entry, SearchPaths, Unknown, definitions_at, on_disk};
 use super::folder::{Folder, SCRIPT_FILES, ends_as, read_bounded};
 use super::trust::{Trust, TrustStore};
 use crate::core::code::ErrorCode;
@@ -15,7 +15,7 @@ use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
 use crate::core::step::{Does, Step};
 use crate::core::task::{Body, FlowKind, Kind, Task};
-use crate::core::toml_reader::Text;
+use crate::core::toml_reader::TomlString;
 
 /// Workflows start workflows so deep at most.
 const DEEPEST: usize = 10;
@@ -114,7 +114,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When there is none.
-    pub fn check_path(search_paths: &Places, path: &Path) -> Result<Vec<Checked>, NothingThere> {
+    pub fn check_path(search_paths: &SearchPaths, path: &Path) -> Result<Vec<Checked>, NothingThere> {
         let found = definitions_at(path);
         if found.is_empty() {
             return Err(NothingThere(path.to_owned()));
@@ -129,10 +129,10 @@ impl Catalog {
             // What lies beside it counts as found, so that it may name it.
             let root = root_of(&file, kind).filter(|_| !is_own);
             let catalog = catalogs.entry(root.clone()).or_insert_with(|| match root {
-                Some(root) => Self::load(&Places { dir: Some(root), ..search_paths.clone() }),
+                Some(root) => Self::load(&SearchPaths { dir: Some(root), ..search_paths.clone() }),
                 None => Self::load(search_paths),
             });
-            let source = if is_own { Source::User } else { Source::Dir };
+            let source = if is_own { DefinitionSource::User } else { DefinitionSource::Dir };
             let mistakes = catalog.check(&on_disk(&file, kind, source, &trust));
             checked.push(Checked { path: file, mistakes });
         }
@@ -234,19 +234,19 @@ impl Catalog {
             for input in given.iter().filter(|input| !task.inputs.iter().any(|field| field.name == input.value)) {
                 let hint = did_you_mean(&input.value, task.inputs.iter().map(|field| field.name.as_str()));
                 report
-                    .error(&input.place, format!("the workflow `{}` has no input `{}`{hint}", name.value, input.value));
+                    .error(&input.span, format!("the workflow `{}` has no input `{}`{hint}", name.value, input.value));
             }
             for field in task.inputs.iter().filter(|field| field.required) {
                 if !given.iter().any(|input| input.value == field.name) {
                     let message =
                         format!("the workflow `{}` wants the input `{}`; add it to `inputs`", name.value, field.name);
-                    report.error(&name.place, message);
+                    report.error(&name.span, message);
                 }
             }
             if children_of(&draft.task).contains(name.value.as_str())
                 && let Err(why) = self.depth(&task, &mut vec![draft.task.id.clone(), name.value.clone()])
             {
-                report.error(&name.place, why);
+                report.error(&name.span, why);
             }
         }
         for (name, input) in &draft.notes.follow_ups {
@@ -255,13 +255,13 @@ impl Catalog {
                 && !task.inputs.iter().any(|field| field.name == input.value)
             {
                 let hint = did_you_mean(&input.value, task.inputs.iter().map(|field| field.name.as_str()));
-                report.error(&input.place, format!("the task `{}` has no input `{}`{hint}", name.value, input.value));
+                report.error(&input.span, format!("the task `{}` has no input `{}`{hint}", name.value, input.value));
             }
         }
     }
 
     /// The task of that id; `None` when there is none (which is noted) or it has mistakes of its own.
-    fn named(&self, name: &Text, kind: Option<Kind>, own: &str, report: &Report) -> Option<Arc<Task>> {
+    fn named(&self, name: &TomlString, kind: Option<Kind>, own: &str, report: &Report) -> Option<Arc<Task>> {
         let fits = |entry: &&Entry| kind.is_none_or(|kind| entry.kind == kind);
         if let Some(entry) = self.entries.iter().filter(fits).find(|entry| entry.id == name.value) {
             return entry.task.as_ref().ok().cloned();
@@ -272,7 +272,7 @@ impl Catalog {
             Ok(_) => format!("`{}` is an instruct task; a workflow is wanted here", name.value),
             Err(_) => format!("there is no {what} `{}`{}", name.value, did_you_mean(&name.value, ids)),
         };
-        report.error(&name.place, message);
+        report.error(&name.span, message);
         None
     }
 

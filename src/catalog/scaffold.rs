@@ -177,10 +177,10 @@ fn beside(flow: &FlowKind) -> Option<(&'static str, &'static str)> {
 
 /// The text of a definition with another `id`; what else it says, and how, stays.
 fn with_id(source: &Arc<SourceText>, id: &str) -> String {
-    let place = toml_reader::read(source, &Report::default(), |root| root.get("id").map(|item| item.place())).flatten();
+    let place = toml_reader::read(source, &Report::default(), |root| root.get("id").map(|item| item.span())).flatten();
     let mut text = source.text.clone();
     if let Some(place) = place {
-        text.replace_range(place.span, &format!("\"{id}\""));
+        text.replace_range(place.range, &format!("\"{id}\""));
     }
     text
 }

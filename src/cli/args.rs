@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::core::event::Scope;
+use crate::core::event::InstructionScope;
 use crate::core::run::Status;
 use crate::core::tool_call::ToolCallId;
 use crate::export;
@@ -86,7 +86,7 @@ pub enum CliCommand {
         format: export::Format,
         /// result, full, steps or log
         #[arg(long, default_value = "result", value_parser = scope_of_export)]
-        scope: export::Scope,
+        scope: export::ExportScope,
         /// The file; else stdout
         #[arg(short, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -379,7 +379,7 @@ pub struct ReviewArgs {
     pub retry: Option<String>,
     /// How far the instruction reaches
     #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
-    pub scope: Option<Scope>,
+    pub scope: Option<InstructionScope>,
     /// Have a role of the config or PROVIDER/MODEL try it again, and as far as the scope reaches
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
@@ -482,8 +482,8 @@ fn format(text: &str) -> Result<export::Format, String> {
     one_of(text, &export::Format::ALL, export::Format::name)
 }
 
-fn scope_of_export(text: &str) -> Result<export::Scope, String> {
-    one_of(text, &export::Scope::ALL, export::Scope::name)
+fn scope_of_export(text: &str) -> Result<export::ExportScope, String> {
+    one_of(text, &export::ExportScope::ALL, export::ExportScope::name)
 }
 
 fn status(text: &str) -> Result<Status, String> {
@@ -494,12 +494,16 @@ fn status(text: &str) -> Result<Status, String> {
 ///
 /// # Errors
 /// When there is no such scope.
-pub fn scope_of_instruction(text: &str) -> Result<Scope, String> {
-    one_of(text, &[Scope::This, Scope::Remaining, Scope::Always], |scope| match scope {
-        Scope::This => "this",
-        Scope::Remaining => "remaining",
-        Scope::Always => "always",
-    })
+pub fn scope_of_instruction(text: &str) -> Result<InstructionScope, String> {
+    one_of(
+        text,
+        &[InstructionScope::This, InstructionScope::Remaining, InstructionScope::Always],
+        |scope| match scope {
+            InstructionScope::This => "this",
+            InstructionScope::Remaining => "remaining",
+            InstructionScope::Always => "always",
+        },
+    )
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -510,7 +514,7 @@ fn since(text: &str) -> Result<Since, String> {
     if let Ok(day) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(Since::Day(day));
     }
-    crate::core::step::Span::parse(text)
+    crate::core::step::Timespan::parse(text)
         .map(|span| Since::Ago(span.duration()))
         .ok_or_else(|| "a time such as 12h or 2d, or a day such as 2026-11-20, is wanted".to_owned())
 }

@@ -38,7 +38,7 @@ pub use self::args::Cli;
 pub use self::detach::go_on;
 pub use self::out::say;
 pub use self::problem::{Exit, Problem};
-use crate::catalog::{Catalog, Places};
+use crate::catalog::{Catalog, SearchPaths};
 use crate::config::{ConfigError, NoHome, Paths};
 use crate::core::code::ErrorCode;
 use crate::core::ports::{JournalError, Models};
@@ -60,7 +60,7 @@ pub trait Dependencies: Send + Sync {
     ///
     /// # Errors
     /// Why it cannot be shown.
-    fn full_screen(&self, settings: &Settings, search_paths: Places) -> Result<String, String>;
+    fn full_screen(&self, settings: &Settings, search_paths: SearchPaths) -> Result<String, String>;
 
     /// How the store is: `Ok` with a remark, or why it cannot be used. A store that is not there is not made.
     ///
@@ -125,9 +125,9 @@ impl App {
         self.engine()
     }
 
-    fn search_paths(&self, dir: &args::DirArg) -> Places {
+    fn search_paths(&self, dir: &args::DirArg) -> SearchPaths {
         let here = std::env::current_dir().ok().map(|folder| folder.join(".stepwell"));
-        Places {
+        SearchPaths {
             own: Some(self.paths.own().to_owned()),
             project: here.filter(|folder| folder.is_dir()),
             dir: dir.dir.clone(),

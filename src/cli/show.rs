@@ -8,7 +8,7 @@ use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
 use crate::core::run::{NEWER, Run, Status};
 use crate::core::text::{output_text, visible};
-use crate::export::{self, Format, Scope};
+use crate::export::{self, ExportScope, Format};
 
 /// `show`.
 ///
@@ -90,7 +90,7 @@ fn render(run: &Run) -> String {
 ///
 /// # Errors
 /// When there is no such run or nothing to write, or the file cannot be written.
-pub fn export(app: &App, name: &str, format: Format, scope: Scope, out: Option<&Path>) -> Result<Exit, Problem> {
+pub fn export(app: &App, name: &str, format: Format, scope: ExportScope, out: Option<&Path>) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     let bytes = export::export(&run, format, scope)?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::core::diagnostic::{Place, Report, SourceText, did_you_mean};
+use crate::core::diagnostic::{Report, SourceSpan, SourceText, did_you_mean};
 use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, ToolSettings, UiSettings};
-use crate::core::toml_reader::{self, Item, Table, Text};
+use crate::core::toml_reader::{self, Item, Table, TomlString};
 use crate::core::usage::Price;
 
 const KINDS: [(&str, ProviderKind); 4] = [
@@ -46,7 +46,7 @@ fn section<T>(root: &Table<'_>, key: &str, mut read: impl FnMut(Item<'_>) -> Opt
     entries.into_iter().filter_map(|item| Some((item.name().to_owned(), read(item)?))).collect()
 }
 
-fn role(item: &Item<'_>, named: &mut Vec<Text>) -> Option<RoleSettings> {
+fn role(item: &Item<'_>, named: &mut Vec<TomlString>) -> Option<RoleSettings> {
     if !item.is_table() {
         if !item.is_text() {
             item.error(format!(
@@ -68,21 +68,21 @@ fn role(item: &Item<'_>, named: &mut Vec<Text>) -> Option<RoleSettings> {
 }
 
 /// A model is a role, or of a provider that is configured or has a kind's own name (and so may be found by its key).
-fn models_exist(settings: &Settings, named: &[Text], report: &Report) {
+fn models_exist(settings: &Settings, named: &[TomlString], report: &Report) {
     let kinds = KINDS.iter().map(|(name, _)| *name);
     for text in named {
         let known = settings.providers.keys().map(String::as_str).chain(kinds.clone());
-        let complain = |place: &Place, message| report.error(place, message);
+        let complain = |span: &SourceSpan, message| report.error(span, message);
         match text.value.split_once('/') {
             Some((provider, model)) if !model.is_empty() => {
                 if !known.clone().any(|known| known == provider) {
                     let hint = did_you_mean(provider, known);
-                    complain(&text.place, format!("there is no `[providers.{provider}]`{hint}"));
+                    complain(&text.span, format!("there is no `[providers.{provider}]`{hint}"));
                 }
             }
             _ if settings.models.contains_key(&text.value) => {}
             _ => complain(
-                &text.place,
+                &text.span,
                 format!(
                     "\"{}\" is neither PROVIDER/MODEL nor a role{}",
                     text.value,
@@ -142,7 +142,7 @@ fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
     };
     for text in names.iter().filter(|text| !is_name(&text.value)) {
         let message = "this is no name of a variable; its value comes from the environment that Stepwell is started in";
-        report.error(&text.place, message);
+        report.error(&text.span, message);
     }
     names.into_iter().map(|text| text.value).collect()
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::form::{Field, FieldType};
 use crate::core::settings::ProviderKind;
-use crate::core::step::Span;
+use crate::core::step::Timespan;
 
 fn mistakes(text: &str) -> Vec<String> {
     parse("config.toml", text).unwrap_err().iter().map(ToString::to_string).collect()
@@ -14,7 +14,7 @@ fn the_example_is_a_config() {
     let local = &settings.providers["local"];
     assert_eq!(
         (local.kind, local.idle_timeout, local.max_concurrency),
-        (ProviderKind::Ollama, Some(Span(90_000)), Some(1))
+        (ProviderKind::Ollama, Some(Timespan(90_000)), Some(1))
     );
     assert_eq!(settings.providers["openai"].price.unwrap().output.to_string(), "10");
     assert_eq!(settings.secrets["github"], ["gh", "auth", "token"]);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::event::{Measured, Scope, Started};
+use super::event::{InstructionScope, Measured, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateBody, GateKind, OpenGates};
@@ -104,7 +104,7 @@ pub struct Instruction {
     /// What to do differently.
     pub text: String,
     /// How far that reaches.
-    pub scope: Scope,
+    pub scope: InstructionScope,
 }
 
 /// One try at a call.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::call::{Call, CallStatus};
 use super::code::ErrorCode;
-use super::event::{Event, Scope};
+use super::event::{Event, InstructionScope};
 use super::failure::{Failure, FailureClass};
 use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, ReviewBody};
 use super::given::{acceptable, given, takes};
@@ -83,7 +83,7 @@ pub enum DecisionKind {
         instruction: String,
         /// How far that reaches.
         #[serde(default)]
-        scope: Scope,
+        scope: InstructionScope,
         /// A role or `PROVIDER/MODEL` that makes the later attempts, as far as `scope` reaches in this run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
@@ -205,7 +205,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     match &decision.kind {
         DecisionKind::Reopen => return reopen(call, by),
         DecisionKind::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
-            let chosen = chosen(run, key, model.as_deref(), Scope::This, by)?;
+            let chosen = chosen(run, key, model.as_deref(), InstructionScope::This, by)?;
             return Ok(chosen.into_iter().chain(again(call, by)?).collect());
         }
         _ => {}
@@ -261,7 +261,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         }
         DecisionKind::Answer { value } => answer_gate(call, gate, value, by)?,
         DecisionKind::Again { model } => {
-            let chosen = chosen(run, &key, model.as_deref(), Scope::This, &by)?;
+            let chosen = chosen(run, &key, model.as_deref(), InstructionScope::This, &by)?;
             chosen.into_iter().chain([Event::CallRequested { call: tool_call, key, by }]).collect()
         }
         DecisionKind::Keep => {
@@ -276,9 +276,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     })
 }
 
-/// The events of a person's choice of another model: for later attempts of a call, and beyond [`Scope::This`] also for
-/// the calls of its step; of a step that has not begun, `key` is the step's. In a conversation it is for all that
-/// follows. `workflow` is the child workflow that declares the step, where no call of it says so.
+/// The events of a person's choice of another model: for later attempts of a call, and beyond
+/// [`InstructionScope::This`] also for the calls of its step; of a step that has not begun, `key` is the step's. In a
+/// conversation it is for all that follows. `workflow` is the child workflow that declares the step, where no call of
+/// it says so.
 ///
 /// # Errors
 /// When the call asks no model, or the run was cancelled.
@@ -287,7 +288,7 @@ pub fn choose_model(
     key: &Key,
     workflow: Option<&str>,
     model: &str,
-    scope: Scope,
+    scope: InstructionScope,
     by: &Actor,
 ) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
@@ -304,7 +305,7 @@ pub fn choose_model(
     }
     let scope = match (run.kind, call) {
         (Kind::Workflow, Some(_)) => scope,
-        (Kind::Instruct, _) | (_, None) => Scope::Remaining,
+        (Kind::Instruct, _) | (_, None) => InstructionScope::Remaining,
     };
     let of = call.map_or(StepName { workflow, step: key.step() }, |call| call.of());
     let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
@@ -312,7 +313,13 @@ pub fn choose_model(
     Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
 }
 
-fn chosen(run: &Run, key: &Key, model: Option<&str>, scope: Scope, by: &Actor) -> Result<Vec<Event>, Refusal> {
+fn chosen(
+    run: &Run,
+    key: &Key,
+    model: Option<&str>,
+    scope: InstructionScope,
+    by: &Actor,
+) -> Result<Vec<Event>, Refusal> {
     model.map_or(Ok(Vec::new()), |model| choose_model(run, key, None, model, scope, by))
 }
 

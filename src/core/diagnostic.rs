@@ -59,11 +59,11 @@ impl SourceText {
 
 /// A stretch of a file: what a diagnostic points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     /// The file.
     pub source: Arc<SourceText>,
     /// The bytes.
-    pub span: Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// Collects the mistakes of one definition or config.
@@ -72,8 +72,8 @@ pub struct Report(RefCell<Vec<Diagnostic>>);
 
 impl Report {
     /// Notes a mistake at the beginning of `place`.
-    pub fn error(&self, place: &Place, message: impl Into<String>) {
-        self.error_at(&place.source, place.span.start, message);
+    pub fn error(&self, span: &SourceSpan, message: impl Into<String>) {
+        self.error_at(&span.source, span.range.start, message);
     }
 
     /// Notes a mistake at a byte offset of a file.

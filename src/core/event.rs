@@ -50,7 +50,7 @@ pub struct Recorded {
 /// How far an instruction reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
+pub enum InstructionScope {
     /// Later attempts of this call.
     #[default]
     This,
@@ -329,7 +329,7 @@ pub enum Event {
         instruction: String,
         /// How far that reaches.
         #[serde(default)]
-        scope: Scope,
+        scope: InstructionScope,
         /// Who.
         by: Actor,
     },
@@ -503,7 +503,7 @@ pub enum Event {
         model: String,
         /// `this`: the call. Else also the calls of its step that nobody chose another one for.
         #[serde(default)]
-        scope: Scope,
+        scope: InstructionScope,
         /// Who.
         by: Actor,
     },

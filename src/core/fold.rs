@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
 use super::document::{Document, DocumentVersion, Said};
-use super::event::{Event, Lesson, Scope};
+use super::event::{Event, InstructionScope, Lesson};
 use super::gate::GateKind;
 use super::key::Key;
 use super::model::Role;
@@ -187,7 +187,7 @@ impl Run {
             if let Some(call) = self.calls.get_mut(key) {
                 call.model = Some(model.clone());
             }
-            if *scope != Scope::This {
+            if *scope != InstructionScope::This {
                 let (key, workflow, step) = (key.clone(), workflow.clone(), step.clone());
                 self.models.push(ChosenModel { key, workflow, step, model: model.clone() });
             }
@@ -297,7 +297,7 @@ impl Run {
                     attempt.status = AttemptStatus::Rejected;
                     attempt.instruction = Some(Instruction { text: instruction.clone(), scope: *scope });
                 }
-                if *scope != Scope::This && !instruction.is_empty() {
+                if *scope != InstructionScope::This && !instruction.is_empty() {
                     let (workflow, step) = (call.workflow.clone(), call.step.clone());
                     self.remaining.push((key.clone(), Lesson { workflow, step, text: instruction.clone() }));
                 }

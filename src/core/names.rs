@@ -6,7 +6,7 @@
 
 /// A part of a chain after its first name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ChainPart {
     /// `.name` or `['name']`.
     Name(String),
     /// `[0]`, `[index]`, `[1:]`: an item, whichever.
@@ -19,7 +19,7 @@ pub struct Chain {
     /// The first name.
     pub root: String,
     /// What follows.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ChainPart>,
     /// Where each name and part begins, in bytes from the beginning of the source; the root's first.
     pub offsets: Vec<usize>,
     /// What is reached may be missing: `| default(…)` or `is defined` follows.
@@ -36,7 +36,7 @@ impl Chain {
     pub fn of_dotted(name: &str) -> Self {
         let mut names = name.split('.').map(str::to_owned);
         let root = names.next().unwrap_or_default();
-        let parts: Vec<Part> = names.map(Part::Name).collect();
+        let parts: Vec<ChainPart> = names.map(ChainPart::Name).collect();
         let (offsets, dotted) = (vec![0; parts.len() + 1], parts.len());
         Self { root, parts, offsets, optional: false, call: false, dotted }
     }
@@ -46,7 +46,7 @@ impl Chain {
     pub fn tracked(&self) -> String {
         let mut name = self.root.clone();
         for part in self.parts.iter().take(self.dotted) {
-            if let Part::Name(part) = part {
+            if let ChainPart::Name(part) = part {
                 name.push('.');
                 name.push_str(part);
             }
@@ -59,7 +59,7 @@ impl Chain {
     pub fn constant(&self) -> String {
         let mut name = self.root.clone();
         for part in &self.parts {
-            let Part::Name(part) = part else { break };
+            let ChainPart::Name(part) = part else { break };
             name.push('.');
             name.push_str(part);
         }
@@ -169,13 +169,13 @@ impl Scanner<'_> {
                     let place = self.at;
                     match self.peek() {
                         Some(c) if c.is_alphabetic() || c == '_' => {
-                            chain.parts.push(Part::Name(self.word()));
+                            chain.parts.push(ChainPart::Name(self.word()));
                             chain.dotted += usize::from(!bracket);
                         }
                         Some(c) if c.is_ascii_digit() => {
                             self.digits();
                             bracket = true;
-                            chain.parts.push(Part::Item);
+                            chain.parts.push(ChainPart::Item);
                         }
                         _ => break,
                     }
@@ -207,7 +207,7 @@ impl Scanner<'_> {
     }
 
     /// What stands in a bracket; chains inside count on their own.
-    fn bracket(&mut self, end: usize, chains: &mut Vec<Chain>) -> Part {
+    fn bracket(&mut self, end: usize, chains: &mut Vec<Chain>) -> ChainPart {
         let open = self.at;
         self.at += 1;
         self.spaces();
@@ -218,7 +218,7 @@ impl Scanner<'_> {
             self.spaces();
             if self.peek() == Some(']') {
                 self.at += 1;
-                return Part::Name(name);
+                return ChainPart::Name(name);
             }
         }
         let mut depth = 1;
@@ -242,7 +242,7 @@ impl Scanner<'_> {
         let inside = if depth == 0 { close - 1 } else { close };
         Scanner { source: self.source, at: open + 1 }.code(inside, chains);
         self.at = close;
-        Part::Item
+        ChainPart::Item
     }
 
     fn peek(&self) -> Option<char> {
@@ -298,8 +298,8 @@ mod tests {
             .iter()
             .map(|chain| {
                 let parts = chain.parts.iter().map(|part| match part {
-                    Part::Name(name) => format!(".{name}"),
-                    Part::Item => "[]".to_owned(),
+                    ChainPart::Name(name) => format!(".{name}"),
+                    ChainPart::Item => "[]".to_owned(),
                 });
                 let call = if chain.call { "()" } else { "" };
                 format!("{}{}{call}{}", chain.root, parts.collect::<String>(), if chain.optional { "?" } else { "" })

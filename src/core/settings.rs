@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::form::Field;
-use super::step::Span;
+use super::step::Timespan;
 use super::usage::Price;
 
 /// Everything that the config file may say.
@@ -136,9 +136,9 @@ pub struct ProviderSettings {
     /// Tokens a minute, by estimate before and as reported after a request; what is above waits.
     pub tokens_per_minute: Option<u64>,
     /// From the request to the first token; `None`: [`FIRST_TOKEN_TIMEOUT`].
-    pub first_token_timeout: Option<Span>,
+    pub first_token_timeout: Option<Timespan>,
     /// Between two pieces of the answer; `None`: [`IDLE_TIMEOUT`].
-    pub idle_timeout: Option<Span>,
+    pub idle_timeout: Option<Timespan>,
     /// US dollars per million tokens; `None`: costs nothing, as far as is known.
     pub price: Option<Price>,
 }
@@ -146,13 +146,13 @@ pub struct ProviderSettings {
 impl ProviderSettings {
     /// The time from the request to the first token.
     #[must_use]
-    pub fn first_token(&self) -> Span {
+    pub fn first_token(&self) -> Timespan {
         self.first_token_timeout.unwrap_or(FIRST_TOKEN_TIMEOUT)
     }
 
     /// The time between two pieces of the answer.
     #[must_use]
-    pub fn idle(&self) -> Span {
+    pub fn idle(&self) -> Timespan {
         self.idle_timeout.unwrap_or(IDLE_TIMEOUT)
     }
 }
@@ -201,10 +201,10 @@ pub struct Found {
 }
 
 /// Loading a local model, or thinking before the first word, can take minutes.
-pub const FIRST_TOKEN_TIMEOUT: Span = Span(300_000);
+pub const FIRST_TOKEN_TIMEOUT: Timespan = Timespan(300_000);
 
 /// A server that has begun and then says nothing for so long hangs.
-pub const IDLE_TIMEOUT: Span = Span(90_000);
+pub const IDLE_TIMEOUT: Timespan = Timespan(90_000);
 
 /// An MCP server that is started as a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -216,7 +216,7 @@ pub struct ToolSettings {
     /// Where it runs.
     pub cwd: Option<String>,
     /// The longest wait for an answer.
-    pub timeout: Option<Span>,
+    pub timeout: Option<Timespan>,
 }
 
 /// Light or dark.

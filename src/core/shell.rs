@@ -1,11 +1,11 @@
 //! Where in the text of a shell command a value may be put in.
 //!
-//! A value is quoted as it is put in ([`super::template::Text::render_shell`]). That holds where the shell reads words. Inside
-//! quotes, a here document or a comment, or where a command reads its words as shell text once more, the quotes of the value
-//! mean something else, and what a model wrote would run. This follows the text as far as it must to know which of
-//! both is at hand: what is open, the word being read, and the command that it is of. It promises to accept nothing that
-//! `sh`, dash or bash would read as shell text; where it cannot follow, it says so and accepts nothing more. It runs
-//! nothing, and it does not judge whether a command is right.
+//! A value is quoted as it is put in ([`super::template::Template::render_shell`]). That holds where the shell reads
+//! words. Inside quotes, a here document or a comment, or where a command reads its words as shell text once more, the
+//! quotes of the value mean something else, and what a model wrote would run. This follows the text as far as it must
+//! to know which of both is at hand: what is open, the word being read, and the command that it is of. It promises to
+//! accept nothing that `sh`, dash or bash would read as shell text; where it cannot follow, it says so and accepts
+//! nothing more. It runs nothing, and it does not judge whether a command is right.
 
 mod command;
 

@@ -13,9 +13,9 @@ use super::form::Field;
 /// A length of time in milliseconds, written as `500ms`, `2s`, `5m`, `1h`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Span(pub u64);
+pub struct Timespan(pub u64);
 
-impl Span {
+impl Timespan {
     /// Reads `500ms`, `2s`, `5m`, `1h` or `2d`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -47,7 +47,7 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for Timespan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
             if self.0 >= millis && self.0.is_multiple_of(millis) {
@@ -132,11 +132,11 @@ pub struct Retry {
     /// Attempts in all, at least 1.
     pub attempts: u32,
     /// Before the second attempt.
-    pub delay: Span,
+    pub delay: Timespan,
     /// Each later wait is this many times longer.
     pub backoff: f64,
     /// The longest wait.
-    pub max_delay: Span,
+    pub max_delay: Timespan,
     /// The classes that are tried again.
     pub on: Vec<FailureClass>,
 }
@@ -145,9 +145,9 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             attempts: 3,
-            delay: Span(1_000),
+            delay: Timespan(1_000),
             backoff: 2.0,
-            max_delay: Span(60_000),
+            max_delay: Timespan(60_000),
             on: vec![FailureClass::RateLimit, FailureClass::Server, FailureClass::Network, FailureClass::Timeout],
         }
     }
@@ -491,7 +491,7 @@ pub struct Rules {
     pub on_crash: Option<OnCrash>,
     /// The time for one attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Span>,
+    pub timeout: Option<Timespan>,
     /// How it is tried again; absent: as the workflow says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -520,7 +520,7 @@ pub struct Rules {
     pub stop_when: Option<String>,
     /// How long a gate may stay open.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub decide_within: Option<Span>,
+    pub decide_within: Option<Timespan>,
     /// What answers it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
@@ -532,7 +532,7 @@ pub struct Rules {
     pub document: Option<DocumentSpec>,
     /// How old an accepted result of an earlier run may be to be taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache: Option<Span>,
+    pub cache: Option<Timespan>,
 }
 
 fn is_default(rules: &Rules) -> bool {
@@ -546,12 +546,12 @@ mod tests {
     #[test]
     fn spans_read_and_write() {
         for (text, millis) in [("500ms", 500), ("2s", 2_000), ("1.5s", 1_500), ("5m", 300_000), ("2d", 172_800_000)] {
-            assert_eq!(Span::parse(text), Some(Span(millis)));
+            assert_eq!(Timespan::parse(text), Some(Timespan(millis)));
         }
-        assert_eq!(Span(300_000).to_string(), "5m");
-        assert_eq!(Span(1_500).to_string(), "1500ms");
+        assert_eq!(Timespan(300_000).to_string(), "5m");
+        assert_eq!(Timespan(1_500).to_string(), "1500ms");
         for text in ["", "5", "m", "5 weeks", "-1s"] {
-            assert_eq!(Span::parse(text), None, "{text}");
+            assert_eq!(Timespan::parse(text), None, "{text}");
         }
     }
 }

@@ -185,7 +185,7 @@ impl Expr {
 
 /// A text template, ready to be rendered any number of times.
 #[derive(Clone)]
-pub enum Text {
+pub enum Template {
     /// No template at all.
     Plain(Arc<str>),
     /// One `{{ … }}` alone: its value keeps its type.
@@ -202,7 +202,7 @@ pub struct Mixed {
 
 const NAME: &str = "t";
 
-impl Text {
+impl Template {
     /// Parses a template.
     ///
     /// # Errors
@@ -268,7 +268,7 @@ impl Text {
     /// Renders it for a shell: what the template says stays as it is, every value that is put in is quoted.
     ///
     /// # Errors
-    /// As [`Text::render`], and when a value holds a NUL byte.
+    /// As [`Template::render`], and when a value holds a NUL byte.
     pub fn render_shell(&self, names: &Value) -> Result<String, TemplateError> {
         let quote = |value: &Value| {
             shlex::try_quote(&display(value)).map(String::from).map_err(|_| {
@@ -292,7 +292,7 @@ impl Text {
     /// Renders it; one `{{ … }}` alone keeps its type.
     ///
     /// # Errors
-    /// As [`Text::render`], and when the value has no JSON form.
+    /// As [`Template::render`], and when the value has no JSON form.
     pub fn render_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
         match self {
             Self::Single(expr) => expr.eval_json(names),
@@ -318,9 +318,9 @@ fn single(source: &str) -> Option<&str> {
 /// Parses and renders a template once.
 ///
 /// # Errors
-/// As [`Text::parse`] and [`Text::render`].
+/// As [`Template::parse`] and [`Template::render`].
 pub fn render(source: &str, names: &Value) -> Result<String, TemplateError> {
-    Text::parse(source)?.render(names)
+    Template::parse(source)?.render(names)
 }
 
 /// The names that a template uses.
@@ -328,7 +328,7 @@ pub fn render(source: &str, names: &Value) -> Result<String, TemplateError> {
 /// # Errors
 /// When it does not parse.
 pub fn check_text(source: &str) -> Result<References, TemplateError> {
-    Ok(Text::parse(source)?.references())
+    Ok(Template::parse(source)?.references())
 }
 
 /// The names that an expression uses.
@@ -379,10 +379,10 @@ mod tests {
     #[test]
     fn one_expression_alone_keeps_its_type() {
         let names = context! { n => 3, list => vec![1, 2] };
-        assert_eq!(Text::parse("{{ list }}").unwrap().render_json(&names).unwrap(), json!([1, 2]));
-        assert_eq!(Text::parse("{{ n }} x").unwrap().render_json(&names).unwrap(), json!("3 x"));
-        assert_eq!(Text::parse("{{ n }}{{ n }}").unwrap().render_json(&names).unwrap(), json!("33"));
-        assert_eq!(Text::parse("plain").unwrap().render_json(&names).unwrap(), json!("plain"));
+        assert_eq!(Template::parse("{{ list }}").unwrap().render_json(&names).unwrap(), json!([1, 2]));
+        assert_eq!(Template::parse("{{ n }} x").unwrap().render_json(&names).unwrap(), json!("3 x"));
+        assert_eq!(Template::parse("{{ n }}{{ n }}").unwrap().render_json(&names).unwrap(), json!("33"));
+        assert_eq!(Template::parse("plain").unwrap().render_json(&names).unwrap(), json!("plain"));
     }
 
     #[test]
@@ -394,9 +394,9 @@ mod tests {
     #[test]
     fn a_shell_sees_values_only_quoted() {
         let names = context! { name => "a'b; rm -rf /", n => 2 };
-        let line = Text::parse("echo {{ name }} | head -n {{ n }}").unwrap().render_shell(&names).unwrap();
+        let line = Template::parse("echo {{ name }} | head -n {{ n }}").unwrap().render_shell(&names).unwrap();
         assert_eq!(shlex::split(&line).unwrap(), ["echo", "a'b; rm -rf /", "|", "head", "-n", "2"]);
-        assert!(Text::parse("echo {{ x }}").unwrap().render_shell(&context! { x => "a\0b" }).is_err());
+        assert!(Template::parse("echo {{ x }}").unwrap().render_shell(&context! { x => "a\0b" }).is_err());
     }
 
     #[test]

@@ -10,26 +10,26 @@ use std::sync::Arc;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Place, Report, SourceText, did_you_mean, nearest};
-use super::step::Span;
+use super::diagnostic::{Report, SourceSpan, SourceText, did_you_mean, nearest};
+use super::step::Timespan;
 
 /// A text of the file: the value, and where it stands (its quotes included).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub struct TomlString {
     /// The value.
     pub value: String,
     /// Where it stands.
-    pub place: Place,
+    pub span: SourceSpan,
     /// Whether it stands there as a TOML string; false for a file that was read in whole.
     pub quoted: bool,
 }
 
-impl Text {
+impl TomlString {
     /// A whole file as a text.
     #[must_use]
     pub fn of_file(source: Arc<SourceText>) -> Self {
         let span = 0..source.text.len();
-        Self { value: source.text.clone(), place: Place { source, span }, quoted: false }
+        Self { value: source.text.clone(), span: SourceSpan { source, range: span }, quoted: false }
     }
 }
 
@@ -108,9 +108,9 @@ impl<'a> Table<'a> {
 
     /// Every key, in the order of the file; none counts as asked for.
     #[must_use]
-    pub fn keys(&self) -> Vec<Text> {
-        let place = |span| Place { source: Arc::clone(&self.doc.source), span };
-        let text = |name: &str, span| Text { value: name.to_owned(), place: place(span), quoted: false };
+    pub fn keys(&self) -> Vec<TomlString> {
+        let span_of = |span| SourceSpan { source: Arc::clone(&self.doc.source), range: span };
+        let text = |name: &str, span| TomlString { value: name.to_owned(), span: span_of(span), quoted: false };
         self.entries.iter().map(|(name, _)| text(name.get_ref(), name.span())).collect()
     }
 
@@ -122,8 +122,8 @@ impl<'a> Table<'a> {
 
     /// Where the table begins: its header, its brace, or the beginning of the file.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { source: Arc::clone(&self.doc.source), span: self.span.clone() }
+    pub fn span(&self) -> SourceSpan {
+        SourceSpan { source: Arc::clone(&self.doc.source), range: self.span.clone() }
     }
 
     /// Notes a mistake of the table as a whole.
@@ -179,12 +179,12 @@ impl<'a> Table<'a> {
     }
 
     /// A list of texts; empty when absent.
-    pub fn texts(&self, key: &str) -> Vec<Text> {
+    pub fn texts(&self, key: &str) -> Vec<TomlString> {
         self.get(key).and_then(|item| item.texts()).unwrap_or_default()
     }
 
     /// A length of time.
-    pub fn time(&self, key: &str) -> Option<Span> {
+    pub fn time(&self, key: &str) -> Option<Timespan> {
         self.get(key)?.time()
     }
 
@@ -230,14 +230,14 @@ impl<'a> Item<'a> {
 
     /// Where the value stands.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { source: Arc::clone(&self.doc.source), span: self.span.clone() }
+    pub fn span(&self) -> SourceSpan {
+        SourceSpan { source: Arc::clone(&self.doc.source), range: self.span.clone() }
     }
 
     /// Where the key stands.
     #[must_use]
-    pub fn name_place(&self) -> Place {
-        Place { source: Arc::clone(&self.doc.source), span: self.name_span.clone() }
+    pub fn name_span(&self) -> SourceSpan {
+        SourceSpan { source: Arc::clone(&self.doc.source), range: self.name_span.clone() }
     }
 
     /// Notes a mistake of the value.
@@ -285,12 +285,12 @@ impl<'a> Item<'a> {
 
     /// As a text.
     #[must_use]
-    pub fn text(&self) -> Option<Text> {
+    pub fn text(&self) -> Option<TomlString> {
         let text = self.value.as_str();
         if text.is_none() {
             self.wrong("a text");
         }
-        text.map(|value| Text { value: value.to_owned(), place: self.place(), quoted: true })
+        text.map(|value| TomlString { value: value.to_owned(), span: self.span(), quoted: true })
     }
 
     /// As a yes or no.
@@ -344,8 +344,8 @@ impl<'a> Item<'a> {
 
     /// As a length of time.
     #[must_use]
-    pub fn time(&self) -> Option<Span> {
-        let span = self.value.as_str().and_then(Span::parse);
+    pub fn time(&self) -> Option<Timespan> {
+        let span = self.value.as_str().and_then(Timespan::parse);
         if span.is_none() {
             self.wrong("a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\"");
         }
@@ -390,7 +390,7 @@ impl<'a> Item<'a> {
 
     /// As a list of texts.
     #[must_use]
-    pub fn texts(&self) -> Option<Vec<Text>> {
+    pub fn texts(&self) -> Option<Vec<TomlString>> {
         Some(self.list()?.iter().filter_map(Item::text).collect())
     }
 
@@ -420,9 +420,9 @@ impl<'a> Item<'a> {
 
     /// The value and every value inside, each by its JSON pointer from here, with its place.
     #[must_use]
-    pub fn parts(&self) -> Vec<(String, Place)> {
-        fn walk(item: &Item<'_>, at: &str, into: &mut Vec<(String, Place)>) {
-            into.push((at.to_owned(), item.place()));
+    pub fn parts(&self) -> Vec<(String, SourceSpan)> {
+        fn walk(item: &Item<'_>, at: &str, into: &mut Vec<(String, SourceSpan)>) {
+            into.push((at.to_owned(), item.span()));
             match item.value {
                 DeValue::Array(_) => {
                     for (nth, inner) in item.list().unwrap_or_default().iter().enumerate() {
@@ -444,9 +444,9 @@ impl<'a> Item<'a> {
 
     /// Every text inside, with its place: the templates of a nested value.
     #[must_use]
-    pub fn inner_texts(&self) -> Vec<Text> {
+    pub fn inner_texts(&self) -> Vec<TomlString> {
         match self.value {
-            DeValue::String(text) => vec![Text { value: text.to_string(), place: self.place(), quoted: true }],
+            DeValue::String(text) => vec![TomlString { value: text.to_string(), span: self.span(), quoted: true }],
             DeValue::Array(_) => self.list().unwrap_or_default().iter().flat_map(Item::inner_texts).collect(),
             DeValue::Table(_) => {
                 let table = self.clone().table();
@@ -461,17 +461,17 @@ fn quoted<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
 }
 
-impl Text {
+impl TomlString {
     /// The byte offset in the file of a byte offset in the value.
     ///
     /// Escapes, line continuations and the line break after `"""` are longer in the file than in the value.
     #[must_use]
     pub fn offset_in_file(&self, offset: usize) -> usize {
-        let start = self.place.span.start;
+        let start = self.span.range.start;
         if !self.quoted {
             return start + offset.min(self.value.len());
         }
-        let raw = self.place.source.text.get(self.place.span.clone()).unwrap_or_default();
+        let raw = self.span.source.text.get(self.span.range.clone()).unwrap_or_default();
         let (open, escapes) = match raw {
             _ if raw.starts_with("\"\"\"") => (3, true),
             _ if raw.starts_with("'''") => (3, false),
@@ -519,7 +519,7 @@ mod tests {
 
     use super::*;
 
-    fn text(source: &str) -> Text {
+    fn text(source: &str) -> TomlString {
         let source = Arc::new(SourceText { name: "f".into(), text: source.into() });
         read(&source, &Report::default(), |root| root.get("a").and_then(|item| item.text())).flatten().unwrap()
     }

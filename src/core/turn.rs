@@ -1,8 +1,8 @@
 //! The protocol of instruct tasks: a model's turn either asks for what is missing or delivers title and body.
 //!
 //! [`protocol`] tells the model, [`schema`] holds those that can be held to one, [`read`] takes whatever comes back,
-//! and [`Live`] shows it as plain text while it streams. The protocol's text alone is enough for a server that ignores
-//! schemas, and a reply that follows neither is still read: no answer that was paid for is thrown away.
+//! and [`StreamedReply`] shows it as plain text while it streams. The protocol's text alone is enough for a server that
+//! ignores schemas, and a reply that follows neither is still read: no answer that was paid for is thrown away.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use super::text::Untrusted;
 
 mod turn_parser;
 
-use turn_parser::{Found, Part, Scanner};
+use turn_parser::{Found, ReplyPart, TurnParser};
 
 /// The message of "write it anyway".
 pub const WRITE_IT_ANYWAY: &str =
@@ -89,12 +89,12 @@ pub fn read(text: &str, plain: bool) -> Turn {
         return Turn::Say { text: text.trim().into() };
     }
     let mut reply = Reply::default();
-    let mut scanner = Scanner::new();
+    let mut parser = TurnParser::new();
     let mut take = |found| reply.take(found);
     for c in text.chars() {
-        scanner.push(c, &mut take);
+        parser.push(c, &mut take);
     }
-    scanner.finish(&mut take);
+    parser.finish(&mut take);
     // A whole object that has nothing of what was asked for is shown as it came: what was paid for is not lost.
     let whole = text.trim();
     if reply.has_nothing() && whole.ends_with('}') && whole.contains(':') {
@@ -144,13 +144,13 @@ impl Reply {
 
     fn take(&mut self, found: Found) {
         match found {
-            Found::Begin(Part::Missing) => self.missing.push(String::new()),
-            Found::Char(Part::Kind, c) => self.kind.push(c),
-            Found::Char(Part::Title, c) => self.title.push(c),
-            Found::Char(Part::Body, c) => self.body.push(c),
-            Found::Char(Part::Text, c) => self.text.push(c),
-            Found::Char(Part::Plain, c) => self.plain.push(c),
-            Found::Char(Part::Missing, c) => {
+            Found::Begin(ReplyPart::Missing) => self.missing.push(String::new()),
+            Found::Char(ReplyPart::Kind, c) => self.kind.push(c),
+            Found::Char(ReplyPart::Title, c) => self.title.push(c),
+            Found::Char(ReplyPart::Body, c) => self.body.push(c),
+            Found::Char(ReplyPart::Text, c) => self.text.push(c),
+            Found::Char(ReplyPart::Plain, c) => self.plain.push(c),
+            Found::Char(ReplyPart::Missing, c) => {
                 if let Some(name) = self.missing.last_mut() {
                     name.push(c);
                 }
@@ -197,36 +197,36 @@ fn is_ask(kind: &str) -> bool {
 /// A reply as the person sees it while it streams: for a delivery the title, a blank line and the body, for a question
 /// its text; never the structure that carries them.
 #[derive(Debug)]
-pub struct Live {
+pub struct StreamedReply {
     /// `None` for a plain chat, whose reply is shown as it comes.
-    scanner: Option<Scanner>,
-    screen: Screen,
+    parser: Option<TurnParser>,
+    visible: VisibleReply,
 }
 
-impl Live {
+impl StreamedReply {
     /// The beginning of a reply; `plain` as for [`read`].
     #[must_use]
     pub fn new(plain: bool) -> Self {
-        Self { scanner: (!plain).then(Scanner::new), screen: Screen::default() }
+        Self { parser: (!plain).then(TurnParser::new), visible: VisibleReply::default() }
     }
 
     /// Takes more of the reply and gives what is new to see. The work is proportional to the chunk.
     pub fn push(&mut self, chunk: &str) -> String {
-        let Some(scanner) = &mut self.scanner else { return chunk.to_owned() };
-        let screen = &mut self.screen;
+        let Some(parser) = &mut self.parser else { return chunk.to_owned() };
+        let visible = &mut self.visible;
         for c in chunk.chars() {
-            scanner.push(c, &mut |found| screen.take(found));
+            parser.push(c, &mut |found| visible.take(found));
         }
-        std::mem::take(&mut screen.new)
+        std::mem::take(&mut visible.new)
     }
 }
 
 /// What is to be seen of the parts of a reply, in the order in which they come.
 #[derive(Debug, Default)]
-struct Screen {
+struct VisibleReply {
     new: String,
     /// The part that was shown last.
-    shown: Option<Part>,
+    shown: Option<ReplyPart>,
     /// White space that is shown once something follows it.
     space: String,
     kind: String,
@@ -235,23 +235,23 @@ struct Screen {
     waiting: String,
 }
 
-impl Screen {
+impl VisibleReply {
     fn take(&mut self, found: Found) {
         match found {
-            Found::Char(Part::Kind, c) => {
+            Found::Char(ReplyPart::Kind, c) => {
                 if self.kind.len() < 16 {
                     self.kind.push(c);
                 }
             }
-            Found::Char(part @ (Part::Title | Part::Body | Part::Plain), c) => self.show(part, c),
-            Found::Char(Part::Text, c) if !self.kind_known => self.waiting.push(c),
-            Found::Char(Part::Text, c) => self.question(c),
-            Found::End(Part::Kind) => {
+            Found::Char(part @ (ReplyPart::Title | ReplyPart::Body | ReplyPart::Plain), c) => self.show(part, c),
+            Found::Char(ReplyPart::Text, c) if !self.kind_known => self.waiting.push(c),
+            Found::Char(ReplyPart::Text, c) => self.question(c),
+            Found::End(ReplyPart::Kind) => {
                 self.kind_known = true;
                 self.show_waiting();
             }
             Found::Done if !self.kind_known => self.show_waiting(),
-            Found::Char(Part::Missing, _) | Found::Begin(_) | Found::End(_) | Found::Done => {}
+            Found::Char(ReplyPart::Missing, _) | Found::Begin(_) | Found::End(_) | Found::Done => {}
         }
     }
 
@@ -263,17 +263,17 @@ impl Screen {
 
     /// The text is shown when it is a question, not when it is a remark beside a document.
     fn question(&mut self, c: char) {
-        let beside = matches!(self.shown, Some(Part::Title | Part::Body));
+        let beside = matches!(self.shown, Some(ReplyPart::Title | ReplyPart::Body));
         if !beside && (!self.kind_known || is_ask(&self.kind)) {
-            self.show(Part::Text, c);
+            self.show(ReplyPart::Text, c);
         }
     }
 
-    fn show(&mut self, part: Part, c: char) {
+    fn show(&mut self, part: ReplyPart, c: char) {
         let begun = self.shown == Some(part);
         if c.is_whitespace() {
             if begun {
-                self.space.push(if part == Part::Title { ' ' } else { c });
+                self.space.push(if part == ReplyPart::Title { ' ' } else { c });
             }
             return;
         }

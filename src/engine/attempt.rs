@@ -24,12 +24,12 @@ const LONGEST: usize = 32 * 1024 * 1024;
 
 /// The partial text of an attempt: in memory for a cancel, on the disk for a crash. Best effort.
 pub struct Partial {
-    state: Mutex<State>,
+    state: Mutex<SpooledText>,
     path: PathBuf,
 }
 
 #[derive(Default)]
-struct State {
+struct SpooledText {
     text: Untrusted,
     written: usize,
     file: Option<File>,
@@ -59,7 +59,7 @@ impl Partial {
         state.file.take().map(|_| self.path.clone())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SpooledText> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,7 +89,7 @@ impl Partial {
     }
 }
 
-impl State {
+impl SpooledText {
     fn restart(&mut self) {
         self.text = Untrusted::default();
         self.written = 0;

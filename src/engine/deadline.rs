@@ -11,7 +11,7 @@ use crate::core::gate::{Answer, Gate, GateBody};
 use crate::core::given::acceptable;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
-use crate::core::step::{OnTimeout, Span};
+use crate::core::step::{OnTimeout, Timespan};
 use crate::core::step_name::StepName;
 use crate::core::task::Body;
 
@@ -24,7 +24,7 @@ struct Deadline {
     /// The child workflow that declares the step; `None`: the run's own definition does.
     workflow: Option<String>,
     step: String,
-    within: Span,
+    within: Timespan,
     answer: OnTimeout,
 }
 
@@ -66,7 +66,7 @@ struct Waits<'a> {
     call: &'a Call,
     gate: &'a Gate,
     since: DateTime<Utc>,
-    within: Span,
+    within: Timespan,
     then: OnTimeout,
 }
 

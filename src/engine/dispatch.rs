@@ -17,13 +17,13 @@ use crate::core::key::Key;
 use crate::core::model::Asker;
 use crate::core::ports::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest};
 use crate::core::secret::SecretRef;
-use crate::core::step::Span;
+use crate::core::step::Timespan;
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
 use crate::engine::failpoint::failpoint;
-use crate::engine::ready::{self, Limits, Step, Taken};
+use crate::engine::ready::{self, Limits, Readiness, Taken};
 use crate::engine::run_loop::{FinishedAttempt, RunLoop, Starting, UnderWay};
 use crate::engine::{EngineCommand, compose, orphan, outcome, recover};
 use crate::flow::Want;
@@ -54,16 +54,16 @@ impl RunLoop {
             let executor = &self.engine.shared.ports.executor;
             let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
-                Step::Wait => {}
-                Step::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
-                Step::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
-                Step::Start(_) if matches!(*work, Work::Transform { .. }) => {
+                Readiness::Wait => {}
+                Readiness::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
+                Readiness::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
+                Readiness::Start(_) if matches!(*work, Work::Transform { .. }) => {
                     if !self.take_cached(&want) {
                         self.compute(&want);
                     }
                 }
-                Step::Start(_) if matches!(*work, Work::Ask { .. }) => self.ask(&want),
-                Step::Start(estimate) => {
+                Readiness::Start(_) if matches!(*work, Work::Ask { .. }) => self.ask(&want),
+                Readiness::Start(estimate) => {
                     if self.take_cached(&want) {
                         continue;
                     }
@@ -220,7 +220,7 @@ impl RunLoop {
             key: want.key.clone(),
             attempt,
             work,
-            timeout: want.timeout.map(Span::duration),
+            timeout: want.timeout.map(Timespan::duration),
             asker: Asker {
                 task: self.config.task.clone(),
                 step: want.step.clone(),

@@ -41,7 +41,7 @@ pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
-use crate::core::event::{Event, PauseReason, Scope};
+use crate::core::event::{Event, InstructionScope, PauseReason};
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
@@ -337,15 +337,21 @@ impl Engine {
         self.append(run, move |run| decide::decide(run, &decision, &who)).await
     }
 
-    /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond [`Scope::This`] also those
-    /// of the calls of its step for which none was chosen. `key` may be a step's of which no call has begun; in a
-    /// conversation the choice is for all that follows. Nothing is performed by this: [`DecisionKind::Retry`] and
-    /// [`DecisionKind::Again`] take a model along for that. The choice is no part of a fingerprint: what stands goes on
-    /// standing.
+    /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond
+    /// [`InstructionScope::This`] also those of the calls of its step for which none was chosen. `key` may be a step's
+    /// of which no call has begun; in a conversation the choice is for all that follows. Nothing is performed by this:
+    /// [`DecisionKind::Retry`] and [`DecisionKind::Again`] take a model along for that. The choice is no part of a
+    /// fingerprint: what stands goes on standing.
     ///
     /// # Errors
     /// When the model is not known, the call asks no model, or the store cannot be used.
-    pub async fn choose_model(&self, run: RunId, key: &Key, model: &str, scope: Scope) -> Result<(), EngineError> {
+    pub async fn choose_model(
+        &self,
+        run: RunId,
+        key: &Key,
+        model: &str,
+        scope: InstructionScope,
+    ) -> Result<(), EngineError> {
         self.knows_model(model)?;
         let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
         // A step that has not begun has no call that says whose step it is.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
-use crate::core::event::{Event, Lesson, Measured, Scope};
+use crate::core::event::{Event, InstructionScope, Lesson, Measured};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InDoubtBody};
 use crate::core::key::Key;
@@ -98,7 +98,7 @@ fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, r
 /// The instructions among `events` that later runs are to heed.
 pub fn lessons(run: &Run, events: &[Event]) -> Vec<Lesson> {
     let lesson = |event: &Event| match event {
-        Event::AttemptRejected { key, instruction, scope: Scope::Always, .. } if !instruction.is_empty() => {
+        Event::AttemptRejected { key, instruction, scope: InstructionScope::Always, .. } if !instruction.is_empty() => {
             let of = run.call(key).map_or(StepName { workflow: None, step: key.step() }, Call::of);
             let workflow = of.workflow.map(str::to_owned);
             Some(Lesson { workflow, step: of.step.to_owned(), text: instruction.clone() })

@@ -16,7 +16,7 @@ use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
 #[derive(Debug, PartialEq)]
-pub enum Step {
+pub enum Readiness {
     /// Nothing now: it runs, a person is asked, or a limit is reached.
     Wait,
     /// Nothing before this time.
@@ -83,36 +83,36 @@ pub fn ready(
     now: DateTime<Utc>,
     estimate: impl FnOnce() -> Usage,
     missing: impl FnOnce() -> Option<String>,
-) -> Step {
+) -> Readiness {
     let call = run.call(&want.key);
     if let Some(call) = call {
         if call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running) {
-            return Step::Wait;
+            return Readiness::Wait;
         }
         if let Some(at) = call.retry_at
             && at > now
         {
-            return Step::Until(at);
+            return Readiness::Until(at);
         }
     }
     let gate = call.and_then(|call| call.gates.own());
     if let Some(wanted) = approval(run, want) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
-        return if asked { Step::Wait } else { Step::Ask(Box::new(wanted)) };
+        return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
-        return Step::Start(Usage::default());
+        return Readiness::Start(Usage::default());
     }
     if let Some(name) = missing() {
         let asked = gate.is_some_and(|gate| gate.kind() == GateKind::Secret);
-        return if asked { Step::Wait } else { Step::Ask(Box::new(secret(want, &name))) };
+        return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(secret(want, &name))) };
     }
     if matches!(*want.work, Work::Ask { .. }) {
         let asked = call.is_some_and(|call| call.status == CallStatus::Input);
-        return if asked { Step::Wait } else { Step::Start(Usage::default()) };
+        return if asked { Readiness::Wait } else { Readiness::Start(Usage::default()) };
     }
     if !limits.has_place(want) {
-        return Step::Wait;
+        return Readiness::Wait;
     }
     let estimate = estimate();
     let mut reserved = limits.taken.reserved;
@@ -120,9 +120,13 @@ pub fn ready(
     if !limits.budget.allows(run.usage, reserved) {
         // One question for the whole run, however many calls it holds up.
         let asked = run.waiting().any(|gate| gate.kind() == GateKind::Budget);
-        return if asked { Step::Wait } else { Step::Ask(Box::new(budget(run, want, limits.budget, estimate))) };
+        return if asked {
+            Readiness::Wait
+        } else {
+            Readiness::Ask(Box::new(budget(run, want, limits.budget, estimate)))
+        };
     }
-    Step::Start(estimate)
+    Readiness::Start(estimate)
 }
 
 /// The approval that is still needed.

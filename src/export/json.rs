@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ExportError, Scope};
+use super::{ExportError, ExportScope};
 use crate::core::call::{Attempt, Call, Version};
 use crate::core::document::Document;
 use crate::core::event::Measured;
@@ -45,14 +45,14 @@ pub fn waiting(run: &Run) -> Value {
 }
 
 /// The part of a run that a scope names.
-pub(super) fn scoped(run: &Run, scope: Scope) -> Result<Value, ExportError> {
+pub(super) fn scoped(run: &Run, scope: ExportScope) -> Result<Value, ExportError> {
     Ok(match scope {
-        Scope::Full => show(run),
-        Scope::Result => {
+        ExportScope::Full => show(run),
+        ExportScope::Result => {
             let result = super::result(run)?;
             json!({"v": 1, "run": run.id, "title": result.title, "body": result.body})
         }
-        Scope::Steps => json!({
+        ExportScope::Steps => json!({
             "v": 1,
             "run": run.id,
             "calls": run.calls.values().map(|call| json!({
@@ -62,7 +62,7 @@ pub(super) fn scoped(run: &Run, scope: Scope) -> Result<Value, ExportError> {
                 "standing": standing(call),
             })).collect::<Vec<_>>(),
         }),
-        Scope::Log => json!({
+        ExportScope::Log => json!({
             "v": 1,
             "run": run.id,
             "attempts": super::markdown::in_order(run).into_iter().map(|(call, tried)| {

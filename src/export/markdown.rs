@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{DEMO, ExportError, Scope};
+use super::{DEMO, ExportError, ExportScope};
 use crate::core::call::{Attempt, AttemptStatus, Call, Ending};
 use crate::core::document::Document;
 use crate::core::failure::Failure;
@@ -13,36 +13,36 @@ use crate::core::run::{NEWER, Run};
 use crate::core::text::{Untrusted, visible};
 
 /// Writes a run.
-pub(super) fn write(run: &Run, scope: Scope) -> Result<String, ExportError> {
-    let mut page = Page::default();
+pub(super) fn write(run: &Run, scope: ExportScope) -> Result<String, ExportError> {
+    let mut writer = MarkdownWriter::default();
     match scope {
-        Scope::Result => {
+        ExportScope::Result => {
             let result = super::result(run)?;
-            page.heading(1, &result.title.line());
-            page.text(&result.body.block());
+            writer.heading(1, &result.title.line());
+            writer.text(&result.body.block());
         }
-        Scope::Steps => {
-            page.heading(1, &visible(&run.title, false));
+        ExportScope::Steps => {
+            writer.heading(1, &visible(&run.title, false));
             for call in run.calls.values() {
-                page.heading(2, &name(call));
-                page.standing(call);
+                writer.heading(2, &name(call));
+                writer.standing(call);
             }
         }
-        Scope::Log => {
-            page.heading(1, &visible(&run.title, false));
-            page.log(run);
+        ExportScope::Log => {
+            writer.heading(1, &visible(&run.title, false));
+            writer.log(run);
         }
-        Scope::Full => page.full(run),
+        ExportScope::Full => writer.full(run),
     }
     if run.newer {
-        page.paragraph("---");
-        page.paragraph(&format!("*{NEWER}*"));
+        writer.paragraph("---");
+        writer.paragraph(&format!("*{NEWER}*"));
     }
     if super::is_demo(run) {
-        page.paragraph("---");
-        page.paragraph(&format!("*{DEMO}*"));
+        writer.paragraph("---");
+        writer.paragraph(&format!("*{DEMO}*"));
     }
-    Ok(page.0)
+    Ok(writer.0)
 }
 
 /// The attempts of a run in the order in which they began.
@@ -67,9 +67,9 @@ fn name(call: &Call) -> String {
 
 /// Markdown in the making: blocks with an empty line between them.
 #[derive(Default)]
-struct Page(String);
+struct MarkdownWriter(String);
 
-impl Page {
+impl MarkdownWriter {
     fn paragraph(&mut self, text: &str) {
         let text = text.trim_matches('\n');
         if text.is_empty() {

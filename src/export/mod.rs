@@ -31,7 +31,7 @@ pub fn is_demo(run: &Run) -> bool {
 pub enum Format {
     /// Markdown.
     Md,
-    /// One JSON object; for [`Scope::Full`] that of `show --json`.
+    /// One JSON object; for [`ExportScope::Full`] that of `show --json`.
     Json,
     /// One self-contained page without scripts.
     Html,
@@ -66,7 +66,7 @@ impl Format {
 
 /// How much of a run is exported. The names are those of `export --scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
+pub enum ExportScope {
     /// Its result alone.
     #[default]
     Result,
@@ -78,7 +78,7 @@ pub enum Scope {
     Log,
 }
 
-impl Scope {
+impl ExportScope {
     /// Every scope.
     pub const ALL: [Self; 4] = [Self::Result, Self::Full, Self::Steps, Self::Log];
 
@@ -136,7 +136,7 @@ impl ExportError {
 ///
 /// # Errors
 /// When the run has no result and that is what was asked for, and when a PDF cannot show a letter.
-pub fn export(run: &Run, format: Format, scope: Scope) -> Result<Vec<u8>, ExportError> {
+pub fn export(run: &Run, format: Format, scope: ExportScope) -> Result<Vec<u8>, ExportError> {
     Ok(match format {
         Format::Md => markdown::write(run, scope)?.into_bytes(),
         Format::Html => html::page(&run.title, &markdown::write(run, scope)?).into_bytes(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use super::{ExportError, Format, Scope, json};
-use crate::core::event::{Created, Event, Measured, Scope as Reach, Started};
+use super::{ExportError, ExportScope, Format, json};
+use crate::core::event::{Created, Event, InstructionScope as Reach, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Gate, ReviewBody};
@@ -18,7 +18,7 @@ use crate::core::task::Kind;
 use crate::core::usage::Usage;
 
 /// An export that is a text.
-fn export(run: &Run, format: Format, scope: Scope) -> Result<String, ExportError> {
+fn export(run: &Run, format: Format, scope: ExportScope) -> Result<String, ExportError> {
     super::export(run, format, scope).map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
@@ -172,7 +172,7 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
     });
     // As text, because the order counts too.
     assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));
-    assert_eq!(export(&poem(), Format::Json, Scope::Full).unwrap(), format!("{expected:#}\n"));
+    assert_eq!(export(&poem(), Format::Json, ExportScope::Full).unwrap(), format!("{expected:#}\n"));
 }
 
 #[test]
@@ -182,34 +182,34 @@ fn a_failed_run_says_which_call_and_why() {
     let error = &json::show(&run)["error"];
     assert_eq!(error["key"], "write[0]");
     assert_eq!(error["class"], "timeout");
-    assert!(export(&run, Format::Md, Scope::Full).unwrap().contains("Failed (timeout): no token within 60 s"));
+    assert!(export(&run, Format::Md, ExportScope::Full).unwrap().contains("Failed (timeout): no token within 60 s"));
 }
 
 #[test]
 fn the_result_is_a_title_and_a_body() {
     let run = run([done("The sea", "One.\n\nTwo.\n")]);
-    assert_eq!(export(&run, Format::Md, Scope::Result).unwrap(), "# The sea\n\nOne.\n\nTwo.\n");
-    let json: Value = serde_json::from_str(&export(&run, Format::Json, Scope::Result).unwrap()).unwrap();
+    assert_eq!(export(&run, Format::Md, ExportScope::Result).unwrap(), "# The sea\n\nOne.\n\nTwo.\n");
+    let json: Value = serde_json::from_str(&export(&run, Format::Json, ExportScope::Result).unwrap()).unwrap();
     assert_eq!((&json["title"], &json["body"]), (&json!("The sea"), &json!("One.\n\nTwo.\n")));
 }
 
 #[test]
 fn what_the_demo_wrote_is_labelled_wherever_it_is_read() {
     let run = run([started("a", 1), finished("a", 1, "demo/demo", json!("x")), accepted("a", 1, 1), done("T", "x")]);
-    for scope in Scope::ALL {
+    for scope in ExportScope::ALL {
         for format in [Format::Md, Format::Html] {
             assert!(export(&run, format, scope).unwrap().contains("demo model"), "{format:?} {scope:?}");
         }
     }
-    assert!(!export(&poem(), Format::Md, Scope::Full).unwrap().contains("demo model"));
+    assert!(!export(&poem(), Format::Md, ExportScope::Full).unwrap().contains("demo model"));
 }
 
 #[test]
 fn without_a_result_the_error_says_what_can_be_had() {
-    let error = export(&run([]), Format::Html, Scope::Result).unwrap_err();
+    let error = export(&run([]), Format::Html, ExportScope::Result).unwrap_err();
     assert!(matches!(error, ExportError::NoResult { .. }));
     assert!(error.to_string().contains("--scope steps"), "{error}");
-    assert!(export(&poem(), Format::Md, Scope::Result).unwrap().contains("Draft."), "the document so far");
+    assert!(export(&poem(), Format::Md, ExportScope::Result).unwrap().contains("Draft."), "the document so far");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_page_runs_and_loads_nothing() {
         [e](https://good.example/?a=1&b=2 \"x\\\" onmouseover=alert(1)\") <javascript:alert(1)> <mail@example.org>\n\n\
         ![alt <b>](http://evil/beacon.png)\n\n[r]: vbscript:x\n[r] \n\n```\"><script>\n</pre><script>x</script>\n```\n";
     let run = run([done("</title><script>alert(2)</script>", body)]);
-    let page = export(&run, Format::Html, Scope::Result).unwrap();
+    let page = export(&run, Format::Html, ExportScope::Result).unwrap();
     for tag in ["<script", "<img", "<div", "<iframe", "<link", "<b>"] {
         assert!(!page.contains(tag), "{tag}: {page}");
     }
@@ -251,7 +251,7 @@ fn what_could_act_on_a_reader_is_visible_in_every_text_format() {
         done(sly, sly),
     ]);
     for format in [Format::Md, Format::Html, Format::Csv] {
-        for scope in Scope::ALL {
+        for scope in ExportScope::ALL {
             let text = export(&run, format, scope).unwrap();
             let acts = |c: char| (c.is_control() && !"\r\n\t".contains(c)) || matches!(c, '\u{202e}' | '\u{200b}');
             assert!(!text.contains(acts), "{format:?} {scope:?}: {text:?}");
@@ -268,7 +268,7 @@ fn a_spreadsheet_calculates_nothing() {
         let at = format!("write[{index}]");
         events.extend([started(&at, 1), finished(&at, 1, "openai/x", json!(output)), accepted(&at, 1, 1)]);
     }
-    let table = export(&run(events), Format::Csv, Scope::Result).unwrap();
+    let table = export(&run(events), Format::Csv, ExportScope::Result).unwrap();
     let mut rows = table.split("\r\n");
     assert_eq!(rows.next(), Some("key,step,status,attempt,model,tokens,usd,output"));
     assert_eq!(rows.next(), Some("write[0],write,accepted,1,openai/x,15,0.25,\"'=1+1\""));
@@ -289,7 +289,7 @@ fn a_spreadsheet_calculates_nothing() {
 
 #[test]
 fn the_whole_history_of_a_call_is_in_the_full_text() {
-    let text = export(&poem(), Format::Md, Scope::Full).unwrap();
+    let text = export(&poem(), Format::Md, ExportScope::Full).unwrap();
     for part in [
         "First try.",
         "make it rhyme",
@@ -301,16 +301,16 @@ fn the_whole_history_of_a_call_is_in_the_full_text() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let steps = export(&poem(), Format::Md, Scope::Steps).unwrap();
+    let steps = export(&poem(), Format::Md, ExportScope::Steps).unwrap();
     assert!(steps.contains("Mine.") && !steps.contains("First try."), "{steps}");
-    let log = export(&poem(), Format::Md, Scope::Log).unwrap();
+    let log = export(&poem(), Format::Md, ExportScope::Log).unwrap();
     assert_eq!(log.matches("| `write[0]` |").count(), 2, "{log}");
 }
 
 #[test]
 fn code_cannot_leave_its_fence() {
     let run = run([started("a", 1), finished("a", 1, "x/y", json!({"code": "````\n# out"})), accepted("a", 1, 1)]);
-    let text = export(&run, Format::Md, Scope::Steps).unwrap();
+    let text = export(&run, Format::Md, ExportScope::Steps).unwrap();
     assert!(text.contains("\n`````json\n") && text.contains("\n`````\n"), "{text}");
 }
 
@@ -320,7 +320,7 @@ fn a_text_that_ends_within_code_does_not_take_in_what_follows() {
         [("```rust\nfn x() {}", "fn x() {}\n```\n"), ("~~~~\n~~~\nx\n", "x\n~~~~\n"), ("```\nx\n```\ny", "y\n")]
     {
         let run = run([started("a", 1), finished("a", 1, "x/y", json!(output)), accepted("a", 1, 1)]);
-        let text = export(&run, Format::Md, Scope::Steps).unwrap();
+        let text = export(&run, Format::Md, ExportScope::Steps).unwrap();
         assert!(text.ends_with(closed), "{text}");
     }
 }
@@ -328,32 +328,32 @@ fn a_text_that_ends_within_code_does_not_take_in_what_follows() {
 #[test]
 fn an_empty_run_and_a_huge_one_are_written() {
     for format in [Format::Md, Format::Html, Format::Json, Format::Csv] {
-        export(&run([]), format, Scope::Full).unwrap();
+        export(&run([]), format, ExportScope::Full).unwrap();
     }
     let huge = run([done("T", &"> [".repeat(100_000))]);
     for format in [Format::Md, Format::Html, Format::Json] {
-        assert!(export(&huge, format, Scope::Result).unwrap().len() > 300_000);
+        assert!(export(&huge, format, ExportScope::Result).unwrap().len() > 300_000);
     }
 }
 
 #[test]
 fn names_are_those_of_the_command_line() {
     assert_eq!(Format::ALL.map(Format::name), ["md", "json", "html", "pdf", "csv"]);
-    assert_eq!(Scope::ALL.map(Scope::name), ["result", "full", "steps", "log"]);
+    assert_eq!(ExportScope::ALL.map(ExportScope::name), ["result", "full", "steps", "log"]);
     assert_eq!(Format::from_name("html"), Some(Format::Html));
-    assert_eq!(Scope::from_name("all"), None);
+    assert_eq!(ExportScope::from_name("all"), None);
 }
 
 #[test]
 fn the_lines_of_a_stanza_are_lines_of_the_page() {
-    let page = export(&run([done("t", "The tide comes\nand goes.")]), Format::Html, Scope::Result).unwrap();
+    let page = export(&run([done("t", "The tide comes\nand goes.")]), Format::Html, ExportScope::Result).unwrap();
     assert!(page.contains("The tide comes<br />\nand goes."), "{page}");
 }
 
 #[test]
 fn a_pdf_has_the_text_line_by_line_in_the_letters_that_its_fonts_have() {
     let body = "Ein *schöner* Tag — „ja“,\n**und** `x` → 5 €.\n\n- one\n- two\n\n```\nfn  a() {}\n```\n";
-    let pdf = super::export(&run([done("Größe", body)]), Format::Pdf, Scope::Result).unwrap();
+    let pdf = super::export(&run([done("Größe", body)]), Format::Pdf, ExportScope::Result).unwrap();
     assert!(pdf.starts_with(b"%PDF-1.") && pdf.trim_ascii_end().ends_with(b"%%EOF"));
     // Windows-1252, in hexadecimal where it is not ASCII, and the arrow of the symbols' own font.
     let pieces = [
@@ -377,7 +377,7 @@ fn a_pdf_has_the_text_line_by_line_in_the_letters_that_its_fonts_have() {
 fn a_long_pdf_has_many_pages_and_no_line_that_is_too_long() {
     let word = "x".repeat(5000);
     let body = format!("{word}\n\n{}", "Many words that go on and on. ".repeat(2000));
-    let pdf = super::export(&run([done("t", &body)]), Format::Pdf, Scope::Result).unwrap();
+    let pdf = super::export(&run([done("t", &body)]), Format::Pdf, ExportScope::Result).unwrap();
     let text = String::from_utf8_lossy(&pdf);
     assert!(text.matches("/Type /Page\n").count() > 10, "{}", text.matches("/Type /Page").count());
     let longest = text.lines().filter(|line| line.ends_with(" Tj")).map(str::len).max().unwrap();
@@ -388,10 +388,10 @@ fn a_long_pdf_has_many_pages_and_no_line_that_is_too_long() {
 fn a_letter_that_no_font_of_a_pdf_has_is_named_and_nothing_is_lost_in_silence() {
     for (text, letter) in [("a 海 b", "`海` (U+6D77)"), ("🎉", "`🎉` (U+1F389)"), ("مرحبا", "`م` (U+0645)")]
     {
-        let error = super::export(&run([done("t", text)]), Format::Pdf, Scope::Result).unwrap_err().to_string();
+        let error = super::export(&run([done("t", text)]), Format::Pdf, ExportScope::Result).unwrap_err().to_string();
         assert!(error.contains(letter) && error.contains("--format html"), "{error}");
     }
     // What was made visible of a control character is still said.
-    let pdf = super::export(&run([done("t", "a\u{1b}[2Jb")]), Format::Pdf, Scope::Result).unwrap();
+    let pdf = super::export(&run([done("t", "a\u{1b}[2Jb")]), Format::Pdf, ExportScope::Result).unwrap();
     assert!(pdf.windows(8).any(|bytes| bytes == b"(a^[[2Jb"), "{}", pdf.escape_ascii());
 }

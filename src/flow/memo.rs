@@ -16,7 +16,7 @@ use crate::core::key::{Key, Segment};
 use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::step::{Approve, Does, History, OnCrash, Prompt, Retry, Review, Rules, Step};
-use crate::core::template::{Text, from_json};
+use crate::core::template::{Template, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
@@ -28,7 +28,7 @@ use crate::flow::{Approval, Want};
 
 /// Something that a call depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct Dependency {
     /// The step, or the call.
     pub key: Key,
     /// The newest event that changed what it came to.
@@ -71,7 +71,7 @@ pub struct Asked<'a> {
     /// The list of that fan-out, for items that moved.
     pub list: &'a [Arc<serde_json::Value>],
     /// What it depends on.
-    pub depends: &'a [Source],
+    pub depends: &'a [Dependency],
     /// What is put before a prompt as conversation.
     pub history: Option<&'a History>,
     /// The names of those steps, in declared order.
@@ -88,7 +88,7 @@ pub struct Asked<'a> {
 }
 
 /// What a call comes to.
-pub struct Seen {
+pub struct CallView {
     /// Whether and how it has ended.
     pub outcome: Outcome,
     /// Its output, when it stands.
@@ -103,7 +103,7 @@ pub struct Seen {
     pub failed_at: Option<Key>,
 }
 
-impl Seen {
+impl CallView {
     /// It has not ended.
     pub fn waiting() -> Self {
         Self { outcome: Outcome::Waiting, output: None, seq: 0, stamp: 0, want: None, failed_at: None }
@@ -135,11 +135,11 @@ impl Cell {
     }
 
     /// Holds what is asked against the journal.
-    pub fn evaluate(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Seen {
+    pub fn evaluate(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> CallView {
         let run = evaluation.run;
         let call = run.call(asked.key);
         if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, seq, .. }) = call {
-            return Seen::ended(Outcome::Skipped(because.clone()), *seq);
+            return CallView::ended(Outcome::Skipped(because.clone()), *seq);
         }
         // A summary may have changed although nothing that it was made from did.
         let want = if let Some(want) = self.want.as_ref().filter(|_| self.summary.is_none()) {
@@ -165,13 +165,13 @@ impl Cell {
             && failed == fingerprint
             && !call.again
         {
-            return Seen::ended(Outcome::Failed(failure.clone()), call.seq);
+            return CallView::ended(Outcome::Failed(failure.clone()), call.seq);
         }
         let newest_is_of_this = call.newest().is_some_and(|attempt| attempt.fingerprint == *fingerprint);
         match call.status {
-            CallStatus::Running | CallStatus::Approval => Seen::wanted(&want),
-            CallStatus::InDoubt => Seen::waiting(),
-            CallStatus::Input if newest_is_of_this => Seen::waiting(),
+            CallStatus::Running | CallStatus::Approval => CallView::wanted(&want),
+            CallStatus::InDoubt => CallView::waiting(),
+            CallStatus::Input if newest_is_of_this => CallView::waiting(),
             // One that was not wanted for a while waits for the same judgement as before.
             CallStatus::Pending | CallStatus::Cancelled | CallStatus::Skipped
                 if newest_is_of_this && awaits_judgement(call) =>
@@ -182,7 +182,7 @@ impl Cell {
             CallStatus::Stale
                 if call.gates.own().is_some() && call.stale.as_ref().is_some_and(|s| s.fingerprint == *fingerprint) =>
             {
-                Seen::waiting()
+                CallView::waiting()
             }
             CallStatus::Stale => moved_or_stale(asked, call, &want, evaluation),
             _ if !call.again && has_result(call) => moved_or_stale(asked, call, &want, evaluation),
@@ -194,7 +194,7 @@ impl Cell {
     ///
     /// # Errors
     /// What that call comes to, as long as there is no summary.
-    fn turns(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Result<Vec<Message>, Box<Seen>> {
+    fn turns(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> Result<Vec<Message>, Box<CallView>> {
         let turns = history::turns(evaluation.run, asked.history, asked.before);
         let Doing::Prompt(prompt) = &asked.node.does else { return Ok(turns) };
         let most = prompt.spec.summarize_over.unwrap_or(u64::MAX);
@@ -207,20 +207,26 @@ impl Cell {
         let known = self.summary.take().filter(|helper| helper.asks(&request));
         let helper = self.summary.insert(known.unwrap_or_else(|| Box::new(Helper::new(asked, request))));
         let asked = Asked { key: &helper.key, node: &helper.node, history: None, item: None, helps: true, ..*asked };
-        let seen = helper.cell.evaluate(&asked, evaluation);
-        match (&seen.outcome, seen.output) {
+        let view = helper.cell.evaluate(&asked, evaluation);
+        match (&view.outcome, view.output) {
             (Outcome::Accepted, Some(summary)) => {
                 let summary = summary.as_str().map_or_else(|| summary.to_string(), str::to_owned);
                 Ok(history::condensed(turns, count, &summary))
             }
             (Outcome::Skipped(_), _) => Ok(turns.into_iter().skip(count).collect()),
-            (Outcome::Failed(failure), _) => Err(Box::new(Seen::failed(Some(helper.key.clone()), failure.clone()))),
-            _ => Err(Box::new(Seen { want: seen.want, ..Seen::waiting() })),
+            (Outcome::Failed(failure), _) => Err(Box::new(CallView::failed(Some(helper.key.clone()), failure.clone()))),
+            _ => Err(Box::new(CallView { want: view.want, ..CallView::waiting() })),
         }
     }
 
     /// A version stands for exactly what is asked; later calls see it, whatever else goes on with this one.
-    fn stands(&mut self, asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
+    fn stands(
+        &mut self,
+        asked: &Asked<'_>,
+        call: &Call,
+        want: &Arc<Want>,
+        evaluation: &mut Evaluation<'_>,
+    ) -> CallView {
         let mut wanted = None;
         if call.again || matches!(call.status, CallStatus::Running | CallStatus::Approval) {
             wanted = Some(Arc::clone(want));
@@ -240,12 +246,12 @@ impl Cell {
                 _ => {}
             }
         }
-        let Some(standing) = &call.standing else { return Seen::waiting() };
+        let Some(standing) = &call.standing else { return CallView::waiting() };
         let output = match &self.output {
             Some((seq, output)) if *seq == standing.seq => output.clone(),
             _ => self.output.insert((standing.seq, from_json(&standing.output))).1.clone(),
         };
-        Seen { want: wanted, ..Seen::accepted(output, standing.seq) }
+        CallView { want: wanted, ..CallView::accepted(output, standing.seq) }
     }
 }
 
@@ -257,7 +263,7 @@ impl Helper {
             _ => (None, Vec::new()),
         };
         let spec = Prompt { prompt: request.clone(), model, fallback, ..Prompt::default() };
-        let plan = PromptPlan { prompt: Ok(Text::Plain(request.into())), system: None, attach: Vec::new(), spec };
+        let plan = PromptPlan { prompt: Ok(Template::Plain(request.into())), system: None, attach: Vec::new(), spec };
         let own = &asked.node.step.rules;
         let rules = Rules {
             review: Some(Review::Never),
@@ -278,11 +284,11 @@ impl Helper {
     }
 }
 
-fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>) -> Seen {
+fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>) -> CallView {
     // A gate is about one attempt: the newest, or the one that was reopened.
     let number = call.gates.own().map(|gate| gate.attempt);
     let Some(attempt) = number.and_then(|number| call.attempt(number)).or_else(|| call.newest()) else {
-        return Seen::waiting();
+        return CallView::waiting();
     };
     let output = attempt.newest().map_or_else(|| Value::from(()), |(_, version)| from_json(&version.output));
     let names = asked.names.with_output(output).value();
@@ -323,19 +329,19 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
             by: Actor::Flow,
         }),
     }
-    Seen::waiting()
+    CallView::waiting()
 }
 
-fn moved_or_wanted(asked: &Asked<'_>, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
-    if note_moved(asked, want, evaluation) { Seen::waiting() } else { Seen::wanted(want) }
+fn moved_or_wanted(asked: &Asked<'_>, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> CallView {
+    if note_moved(asked, want, evaluation) { CallView::waiting() } else { CallView::wanted(want) }
 }
 
-fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> Seen {
+fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> CallView {
     if note_moved(asked, want, evaluation) {
-        return Seen::waiting();
+        return CallView::waiting();
     }
     if asked.helps {
-        return Seen::wanted(want);
+        return CallView::wanted(want);
     }
     let run = evaluation.run;
     let because = run.changed(call, &want.depends);
@@ -346,7 +352,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
     });
     if is_answered(run, call, &because) {
         evaluation.note(Event::CallRequested { call: None, key: asked.key.clone(), by: Actor::Flow });
-        return Seen::waiting();
+        return CallView::waiting();
     }
     let attempt = call.standing.as_ref().map_or_else(|| call.newest().map_or(0, |a| a.number), |s| s.attempt);
     evaluation.note(Event::GateOpened(Gate {
@@ -362,7 +368,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
         }),
         allowed: vec![Answer::Again, Answer::Keep],
     }));
-    Seen::waiting()
+    CallView::waiting()
 }
 
 /// Whether a person who said that a stale call runs again said so of this one as well: it is stale only because of
@@ -470,13 +476,13 @@ fn does_not_work_out(
     call: Option<&Call>,
     mistake: &Mistake,
     evaluation: &mut Evaluation<'_>,
-) -> Seen {
+) -> CallView {
     if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure }), again: false, seq, .. }) = call
         && mistake.failed(fingerprint, failure)
         // What it is made from has changed since, and it fails in another way now: that is what a person reads.
         && (failure == mistake.failure() || asked.depends.iter().all(|source| source.seq < *seq))
     {
-        return Seen::ended(Outcome::Failed(failure.clone()), *seq);
+        return CallView::ended(Outcome::Failed(failure.clone()), *seq);
     }
     evaluation.note(Event::CallFailed {
         call: None,
@@ -486,5 +492,5 @@ fn does_not_work_out(
         error: mistake.failure().clone(),
         by: Actor::Flow,
     });
-    Seen::waiting()
+    CallView::waiting()
 }

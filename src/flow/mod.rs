@@ -16,7 +16,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
-use crate::core::step::{OnCrash, Retry, Span};
+use crate::core::step::{OnCrash, Retry, Timespan};
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind};
 use crate::core::text::Untrusted;
@@ -131,7 +131,7 @@ pub struct Want {
     /// How it is tried again.
     pub retry: Retry,
     /// The time for one attempt.
-    pub timeout: Option<Span>,
+    pub timeout: Option<Timespan>,
     /// What a crash does.
     pub on_crash: OnCrash,
     /// Higher first when a limit makes calls wait.
@@ -140,7 +140,7 @@ pub struct Want {
     /// run at a time.
     pub lanes: Vec<(Key, usize)>,
     /// An accepted result of an earlier run within that age may stand in for an attempt.
-    pub cache: Option<Span>,
+    pub cache: Option<Timespan>,
 }
 
 impl Want {

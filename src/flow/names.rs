@@ -174,7 +174,7 @@ fn inputs(run: &Run, fields: &[crate::core::form::Field]) -> Value {
 
 /// The values that an expression saw, for the journal: each name that it uses, cut to a readable length.
 #[must_use]
-pub fn seen(expr: &Expr, names: &Value) -> serde_json::Value {
+pub fn values_used(expr: &Expr, names: &Value) -> serde_json::Value {
     const LONGEST: usize = 200;
     let mut saw = serde_json::Map::new();
     for name in expr.references().0 {

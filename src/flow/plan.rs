@@ -14,7 +14,7 @@ use crate::core::pinned::Pinned;
 use crate::core::step::Retry;
 use crate::core::step::{Approve, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform};
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
-use crate::core::template::{Expr, References, TemplateError, Text};
+use crate::core::template::{Expr, References, Template, TemplateError};
 
 pub use self::links::ancestors;
 
@@ -52,9 +52,9 @@ pub struct Plan {
 /// The result of a workflow.
 pub struct ResultPlan {
     /// The title.
-    pub title: Parsed<Text>,
+    pub title: Parsed<Template>,
     /// The body; `None`: the output of the last declared step.
-    pub body: Option<Parsed<Text>>,
+    pub body: Option<Parsed<Template>>,
 }
 
 /// What was parsed, or why it does not parse.
@@ -95,7 +95,7 @@ pub struct Node {
     /// `set_state`.
     pub set_state: Vec<(String, Parsed<Expr>)>,
     /// `document`: name, title, body.
-    pub document: Option<[Parsed<Text>; 3]>,
+    pub document: Option<[Parsed<Template>; 3]>,
     /// What it does.
     pub does: Doing,
 }
@@ -111,7 +111,7 @@ pub enum Doing {
     /// Calls a tool.
     Tool(String, ValuePlan),
     /// Asks the person.
-    Ask(Option<Parsed<Text>>),
+    Ask(Option<Parsed<Template>>),
     /// Computes.
     Transform(TransformPlan),
     /// Chooses steps: `when` and ids of each case, and the default.
@@ -125,7 +125,7 @@ pub enum Doing {
 /// A JSON value whose texts are templates.
 pub enum ValuePlan {
     /// A text.
-    Text(Parsed<Text>),
+    Text(Parsed<Template>),
     /// A list.
     List(Vec<ValuePlan>),
     /// An object.
@@ -139,9 +139,9 @@ pub struct PromptPlan {
     /// As it was declared.
     pub spec: Prompt,
     /// The prompt.
-    pub prompt: Parsed<Text>,
+    pub prompt: Parsed<Template>,
     /// The system message.
-    pub system: Option<Parsed<Text>>,
+    pub system: Option<Parsed<Template>>,
     /// Images.
     pub attach: Vec<Parsed<Expr>>,
 }
@@ -151,13 +151,13 @@ pub struct CommandPlan {
     /// As it was declared.
     pub spec: Command,
     /// The program and its arguments.
-    pub argv: Vec<Parsed<Text>>,
+    pub argv: Vec<Parsed<Template>>,
     /// Where it runs.
-    pub cwd: Option<Parsed<Text>>,
+    pub cwd: Option<Parsed<Template>>,
     /// Its environment.
-    pub env: BTreeMap<String, Parsed<Text>>,
+    pub env: BTreeMap<String, Parsed<Template>>,
     /// What it reads.
-    pub stdin: Option<Parsed<Text>>,
+    pub stdin: Option<Parsed<Template>>,
 }
 
 /// A request made ready.
@@ -165,13 +165,13 @@ pub struct HttpPlan {
     /// As it was declared.
     pub spec: Http,
     /// Where to.
-    pub url: Parsed<Text>,
+    pub url: Parsed<Template>,
     /// Headers.
-    pub headers: BTreeMap<String, Parsed<Text>>,
+    pub headers: BTreeMap<String, Parsed<Template>>,
     /// A JSON body.
     pub json: Option<ValuePlan>,
     /// A text body.
-    pub body: Option<Parsed<Text>>,
+    pub body: Option<Parsed<Template>>,
 }
 
 /// A computation made ready.
@@ -179,7 +179,7 @@ pub enum TransformPlan {
     /// An expression.
     Expr(Parsed<Expr>),
     /// A text.
-    Template(Parsed<Text>),
+    Template(Parsed<Template>),
     /// An object of expressions.
     Set(Vec<(String, Parsed<Expr>)>),
     /// This value.
@@ -223,10 +223,10 @@ impl Plan {
         let mut plan = Self::steps(&workflow.steps, of);
         let result = ResultPlan {
             title: match &workflow.result {
-                Some(ResultSpec { title, .. }) => Text::parse(title),
-                None => Ok(Text::Plain(task.name.as_str().into())),
+                Some(ResultSpec { title, .. }) => Template::parse(title),
+                None => Ok(Template::Plain(task.name.as_str().into())),
             },
-            body: workflow.result.as_ref().map(|result| Text::parse(&result.body)),
+            body: workflow.result.as_ref().map(|result| Template::parse(&result.body)),
         };
         let mut named = References::default();
         merge_text(&mut named, &result.title);
@@ -316,7 +316,7 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
         document: rules
             .document
             .as_ref()
-            .map(|document| [&document.name, &document.title, &document.body].map(|source| Text::parse(source))),
+            .map(|document| [&document.name, &document.title, &document.body].map(|source| Template::parse(source))),
         ..Node::made_up(step.clone(), does)
     };
     node.named = references(&node);
@@ -339,10 +339,10 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
 }
 
 fn doing(step: &Step, of: Declared<'_>) -> Doing {
-    let text = |source: &String| Text::parse(source);
+    let text = |source: &String| Template::parse(source);
     match &step.does {
         Does::Prompt(spec) => Doing::Prompt(Box::new(PromptPlan {
-            prompt: Text::parse(&spec.prompt),
+            prompt: Template::parse(&spec.prompt),
             system: spec.system.as_ref().map(text),
             attach: spec.attach.iter().map(|source| Expr::parse(source)).collect(),
             spec: spec.clone(),
@@ -350,13 +350,13 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
         Does::Command(spec) => Doing::Command(Box::new(CommandPlan {
             argv: spec.argv.iter().map(text).collect(),
             cwd: spec.cwd.as_ref().map(text),
-            env: spec.env.iter().map(|(name, source)| (name.clone(), Text::parse(source))).collect(),
+            env: spec.env.iter().map(|(name, source)| (name.clone(), Template::parse(source))).collect(),
             stdin: spec.stdin.as_ref().map(text),
             spec: spec.clone(),
         })),
         Does::Http(spec) => Doing::Http(Box::new(HttpPlan {
-            url: Text::parse(&spec.url),
-            headers: spec.headers.iter().map(|(name, source)| (name.clone(), Text::parse(source))).collect(),
+            url: Template::parse(&spec.url),
+            headers: spec.headers.iter().map(|(name, source)| (name.clone(), Template::parse(source))).collect(),
             json: spec.json.as_ref().map(ValuePlan::parse),
             body: spec.body.as_ref().map(text),
             spec: spec.clone(),
@@ -365,7 +365,7 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
         Does::Ask { text: source, .. } => Doing::Ask(source.as_ref().map(text)),
         Does::Transform(transform) => Doing::Transform(match transform {
             Transform::Expr(source) => TransformPlan::Expr(Expr::parse(source)),
-            Transform::Template(source) => TransformPlan::Template(Text::parse(source)),
+            Transform::Template(source) => TransformPlan::Template(Template::parse(source)),
             Transform::Set(fields) => {
                 TransformPlan::Set(fields.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect())
             }
@@ -423,7 +423,7 @@ impl ValuePlan {
     #[must_use]
     pub fn parse(value: &Value) -> Self {
         match value {
-            Value::String(source) => Self::Text(Text::parse(source)),
+            Value::String(source) => Self::Text(Template::parse(source)),
             Value::Array(items) => Self::List(items.iter().map(Self::parse).collect()),
             Value::Object(fields) => {
                 Self::Object(fields.iter().map(|(name, value)| (name.clone(), Self::parse(value))).collect())
@@ -460,7 +460,7 @@ impl ValuePlan {
     }
 }
 
-fn merge_text(into: &mut References, text: &Parsed<Text>) {
+fn merge_text(into: &mut References, text: &Parsed<Template>) {
     if let Ok(text) = text {
         into.merge(&text.references());
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
-use crate::core::template::{Expr, TemplateError, Text, to_json};
+use crate::core::template::{Expr, Template, TemplateError, to_json};
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
@@ -214,7 +214,7 @@ fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, 
 
 fn texts(
     what: &str,
-    sources: &BTreeMap<String, Parsed<Text>>,
+    sources: &BTreeMap<String, Parsed<Template>>,
     context: &minijinja::Value,
 ) -> Result<BTreeMap<String, String>, Mistake> {
     sources.iter().map(|(name, source)| Ok((name.clone(), text(what, source, context)?))).collect()
@@ -224,7 +224,7 @@ fn texts(
 ///
 /// # Errors
 /// As a mistake that names the key.
-pub fn text(what: &str, source: &Parsed<Text>, context: &minijinja::Value) -> Result<String, Mistake> {
+pub fn text(what: &str, source: &Parsed<Template>, context: &minijinja::Value) -> Result<String, Mistake> {
     match source {
         Ok(text) => text
             .render(context)

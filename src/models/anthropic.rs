@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, object_schema, system_text};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
 use super::frames::Framing;
 
 pub(super) struct Anthropic;
@@ -70,7 +70,7 @@ impl Dialect for Anthropic {
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
+    fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let event: Event<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         match &*event.kind {
             "message_start" => answer.count(event.message.and_then(|message| message.usage)),
@@ -87,7 +87,7 @@ impl Dialect for Anthropic {
             "message_delta" => {
                 answer.count(event.usage);
                 if let Some(reason) = event.delta.and_then(|delta| delta.stop_reason) {
-                    answer.ended(Ended::Said);
+                    answer.ended(Completeness::Stated);
                     match &*reason {
                         "max_tokens" | "model_context_window_exceeded" => answer.finish = Finish::Length,
                         "refusal" => answer.finish = Finish::Refused,
@@ -95,7 +95,7 @@ impl Dialect for Anthropic {
                     }
                 }
             }
-            "message_stop" => answer.ended(Ended::Closed),
+            "message_stop" => answer.ended(Completeness::Closed),
             "error" => {
                 let Problem { kind, message } = event.error.unwrap_or_default();
                 let class = match &*kind {
@@ -115,7 +115,7 @@ impl Dialect for Anthropic {
     }
 }
 
-impl Answer {
+impl PartialAnswer {
     fn count(&mut self, usage: Option<Counts>) {
         let usage = usage.unwrap_or_default();
         let cached = usage.cache_written.unwrap_or(0) + usage.cache_read.unwrap_or(0);

@@ -105,21 +105,21 @@ impl ProviderError {
 
 /// How sure it is that the answer is complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ended {
+pub(super) enum Completeness {
     /// Nothing said so.
     #[default]
     No,
     /// Something that usually comes last was there; the end of the body settles it.
     Likely,
     /// The server said so; what may still come is a report of usage.
-    Said,
+    Stated,
     /// Nothing comes any more.
     Closed,
 }
 
 /// The answer as far as it has arrived.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct PartialAnswer {
     /// Text and the arguments of a tool that a schema was wrapped in, in the order of arrival.
     pub(super) text: String,
     /// Where in `text` the arguments of the tool begin, if there are any.
@@ -133,11 +133,11 @@ pub(super) struct Answer {
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
     pub(super) finish: Finish,
-    pub(super) ended: Ended,
+    pub(super) ended: Completeness,
     pub(super) notes: Vec<String>,
 }
 
-impl Answer {
+impl PartialAnswer {
     pub(super) fn push(&mut self, text: &str) {
         self.alive |= !text.is_empty();
         self.text.push_str(text);
@@ -150,7 +150,7 @@ impl Answer {
         }
     }
 
-    pub(super) fn ended(&mut self, ended: Ended) {
+    pub(super) fn ended(&mut self, ended: Completeness) {
         self.ended = self.ended.max(ended);
     }
 
@@ -188,10 +188,10 @@ pub(super) trait Dialect: Send + Sync {
     fn body(&self, context: &RequestContext<'_>) -> Value;
 
     /// Takes one frame.
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError>;
+    fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError>;
 
     /// Looks at a complete answer for what the person should know, and notes it.
-    fn check(&self, _context: &RequestContext<'_>, _answer: &mut Answer) {}
+    fn check(&self, _context: &RequestContext<'_>, _answer: &mut PartialAnswer) {}
 }
 
 /// The field that an answer is wrapped in where a provider wants an object.

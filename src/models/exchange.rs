@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest};
 use crate::core::secret::Secret;
-use crate::core::step::Span;
+use crate::core::step::Timespan;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, UnsupportedFeatures, unwrap_answer};
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, UnsupportedFeatures, unwrap_answer,
+};
 use super::frames::{Frames, Framing};
 use super::http::{self, Clients};
 use super::limits::Ticket;
@@ -89,7 +91,7 @@ impl Failed {
 /// How one request went wrong.
 enum AttemptError {
     /// A wait ended; where it was for the server, with what it did not do within which time.
-    Stopped(Stop, Option<(&'static str, Span)>),
+    Stopped(Stop, Option<(&'static str, Timespan)>),
     Provider(ProviderError),
     Refused {
         status: StatusCode,
@@ -129,7 +131,7 @@ impl Exchange<'_> {
             }));
         }
         let mut watch = Watch::new(self.cancel.clone(), self.shared.wall.clone());
-        let mut answer = Answer::default();
+        let mut answer = PartialAnswer::default();
         let mut key = None;
         match self.converse(&mut watch, &mut answer, &mut key).await {
             Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
@@ -143,7 +145,7 @@ impl Exchange<'_> {
     async fn converse(
         &self,
         watch: &mut Watch,
-        answer: &mut Answer,
+        answer: &mut PartialAnswer,
         key: &mut Option<Secret>,
     ) -> Result<u64, AttemptError> {
         let never = Instant::now() + Duration::from_hours(24);
@@ -210,7 +212,7 @@ impl Exchange<'_> {
     async fn once(
         &self,
         watch: &mut Watch,
-        answer: &mut Answer,
+        answer: &mut PartialAnswer,
         key: Option<&Secret>,
         unsupported: UnsupportedFeatures,
     ) -> Result<u64, AttemptError> {
@@ -262,7 +264,7 @@ impl Exchange<'_> {
     async fn read(
         &self,
         watch: &mut Watch,
-        answer: &mut Answer,
+        answer: &mut PartialAnswer,
         mut response: Response,
         started: Instant,
     ) -> Result<Instant, AttemptError> {
@@ -274,7 +276,7 @@ impl Exchange<'_> {
             let now = Instant::now();
             let pause = (answer.text.len() > answer.shown).then_some(shown_at + BETWEEN);
             let (deadline, late) = match answer.ended {
-                Ended::Said => (now + AFTER_THE_END.min(idle.duration()), None),
+                Completeness::Stated => (now + AFTER_THE_END.min(idle.duration()), None),
                 _ if answer.alive => (now + idle.duration(), Some((NOT_NEXT, idle))),
                 _ => (started + first.duration(), Some((NO_FIRST, first))),
             };
@@ -286,7 +288,7 @@ impl Exchange<'_> {
                     shown_at = Instant::now();
                     continue;
                 }
-                Err(Stop::Late) if answer.ended == Ended::Said => break,
+                Err(Stop::Late) if answer.ended == Completeness::Stated => break,
                 Err(stop) => return Err(AttemptError::Stopped(stop, late)),
             };
             // What is there already is taken together, so that a fast stream is passed on in few pieces.
@@ -312,7 +314,7 @@ impl Exchange<'_> {
                 break;
             }
         }
-        if answer.ended == Ended::No {
+        if answer.ended == Completeness::No {
             return Err(ProviderError::new(
                 FailureClass::Network,
                 "ended the answer in the middle: the connection closed",
@@ -327,11 +329,11 @@ impl Exchange<'_> {
         &self,
         chunk: reqwest::Result<Option<Bytes>>,
         frames: &mut Frames,
-        answer: &mut Answer,
+        answer: &mut PartialAnswer,
     ) -> Result<bool, ProviderError> {
         let mut failure = None;
         let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
-            Ok(()) => answer.ended != Ended::Closed,
+            Ok(()) => answer.ended != Completeness::Closed,
             Err(found) => {
                 failure = Some(found);
                 false
@@ -347,22 +349,22 @@ impl Exchange<'_> {
             Ok(None) => {
                 frames.end(&mut each);
                 if frames.is_whole() {
-                    answer.ended(Ended::Likely);
+                    answer.ended(Completeness::Likely);
                 }
                 over = true;
             }
             // All that counts has arrived.
-            Err(_) if answer.ended == Ended::Said => over = true,
+            Err(_) if answer.ended == Completeness::Stated => over = true,
             Err(error) => failure = Some(http::client_error(error)),
         }
         match failure {
             Some(error) => Err(error),
-            None => Ok(over || answer.ended == Ended::Closed),
+            None => Ok(over || answer.ended == Completeness::Closed),
         }
     }
 
     /// Passes on the text that has not been shown.
-    fn show(&self, answer: &mut Answer) {
+    fn show(&self, answer: &mut PartialAnswer) {
         if answer.text.len() > answer.shown {
             (self.deltas)(Delta::Text(Untrusted::from(&answer.text[answer.shown..])));
             answer.shown = answer.text.len();
@@ -372,13 +374,13 @@ impl Exchange<'_> {
         }
     }
 
-    fn usage(&self, answer: &Answer) -> Usage {
+    fn usage(&self, answer: &PartialAnswer) -> Usage {
         let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
         let usd = self.provider.settings.price.map_or(0.0, |price| price.usd(input_tokens, output_tokens));
         Usage { input_tokens, output_tokens, usd }
     }
 
-    fn answered(&self, mut answer: Answer, first_token_ms: u64) -> Answered {
+    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
         let mut text = answer.into_text();
         if let Some(schema) = &self.request.schema {
@@ -390,7 +392,7 @@ impl Exchange<'_> {
         Answered { text, usage, finish, first_token_ms, notes }
     }
 
-    fn failed(&self, error: AttemptError, mut answer: Answer, key: Option<&Secret>) -> Failed {
+    fn failed(&self, error: AttemptError, mut answer: PartialAnswer, key: Option<&Secret>) -> Failed {
         let mut retry_after = None;
         let error = match error {
             AttemptError::Stopped(Stop::Cancelled, _) => None,

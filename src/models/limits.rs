@@ -12,11 +12,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub(super) struct Limits {
     requests: Option<u32>,
     tokens: Option<u64>,
-    state: Mutex<State>,
+    state: Mutex<LastMinute>,
 }
 
 #[derive(Default)]
-struct State {
+struct LastMinute {
     sent: VecDeque<Sent>,
     next: u64,
     /// The provider asked to be left alone until then.

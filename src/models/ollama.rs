@@ -9,7 +9,7 @@ use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, system_text};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, system_text};
 use super::exchange::prompt_tokens;
 use super::frames::Framing;
 
@@ -60,7 +60,7 @@ impl Dialect for Ollama {
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
+    fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         if let Some(error) = chunk.error {
             return Err(ProviderError::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
@@ -72,7 +72,7 @@ impl Dialect for Ollama {
         answer.input_tokens = chunk.prompt_eval_count.unwrap_or(answer.input_tokens);
         answer.output_tokens = chunk.eval_count.unwrap_or(answer.output_tokens);
         if chunk.done {
-            answer.ended(Ended::Closed);
+            answer.ended(Completeness::Closed);
             if chunk.done_reason.as_deref() == Some("length") {
                 answer.finish = Finish::Length;
             }
@@ -80,7 +80,7 @@ impl Dialect for Ollama {
         Ok(())
     }
 
-    fn check(&self, context: &RequestContext<'_>, answer: &mut Answer) {
+    fn check(&self, context: &RequestContext<'_>, answer: &mut PartialAnswer) {
         let (sent, read) = (prompt_tokens(context.request), answer.input_tokens);
         // 0: an older server that had the whole prompt in its cache.
         if sent >= SHORT && read > 0 && read * 2 < sent {

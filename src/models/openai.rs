@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Answer, Dialect, Ended, ProviderError, RequestContext, object_schema, system_text};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
 use super::frames::Framing;
 
 pub(super) struct OpenAi;
@@ -62,9 +62,9 @@ impl Dialect for OpenAi {
         body
     }
 
-    fn frame(&self, frame: &str, answer: &mut Answer) -> Result<(), ProviderError> {
+    fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         if frame == "[DONE]" {
-            answer.ended(Ended::Closed);
+            answer.ended(Completeness::Closed);
             return Ok(());
         }
         let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
@@ -86,9 +86,9 @@ impl Dialect for OpenAi {
             }
             match choice.finish_reason.as_deref() {
                 None => {}
-                Some("") => answer.ended(Ended::Likely),
+                Some("") => answer.ended(Completeness::Likely),
                 Some(reason) => {
-                    answer.ended(Ended::Said);
+                    answer.ended(Completeness::Stated);
                     match reason {
                         "length" => answer.finish = Finish::Length,
                         "content_filter" => answer.finish = Finish::Refused,
@@ -180,13 +180,13 @@ struct Choice<'a> {
 #[derive(Deserialize)]
 struct Delta<'a> {
     #[serde(borrow, default)]
-    content: Text<'a>,
+    content: LenientText<'a>,
     #[serde(borrow, default)]
-    reasoning_content: Text<'a>,
+    reasoning_content: LenientText<'a>,
     #[serde(borrow, default)]
-    reasoning: Text<'a>,
+    reasoning: LenientText<'a>,
     #[serde(borrow, default)]
-    refusal: Text<'a>,
+    refusal: LenientText<'a>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<ToolCall<'a>>>,
 }
@@ -200,41 +200,41 @@ struct ToolCall<'a> {
 #[derive(Default, Deserialize)]
 struct Function<'a> {
     #[serde(borrow, default)]
-    arguments: Text<'a>,
+    arguments: LenientText<'a>,
 }
 
 /// Text that may be absent, null, or a list of parts of which those with a `text` count.
 #[derive(Default)]
-struct Text<'a>(Cow<'a, str>);
+struct LenientText<'a>(Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
         impl<'de> serde::de::Visitor<'de> for Any {
-            type Value = Text<'de>;
+            type Value = LenientText<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("text")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(LenientText(Cow::Borrowed(text)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(LenientText(Cow::Owned(text.to_owned())))
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Text::default())
+                Ok(LenientText::default())
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
                 let mut text = String::new();
                 while let Some(part) = parts.next_element::<Value>()? {
                     text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
                 }
-                Ok(Text(Cow::Owned(text)))
+                Ok(LenientText(Cow::Owned(text)))
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 // A tool's arguments as an object instead of as text.
                 let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Text(Cow::Owned(value.to_string())))
+                Ok(LenientText(Cow::Owned(value.to_string())))
             }
         }
         deserializer.deserialize_any(Any)
@@ -245,8 +245,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 mod tests {
     use super::*;
 
-    fn read(frames: &[&str]) -> Answer {
-        let mut answer = Answer::default();
+    fn read(frames: &[&str]) -> PartialAnswer {
+        let mut answer = PartialAnswer::default();
         for frame in frames {
             OpenAi.frame(frame, &mut answer).unwrap();
         }
@@ -264,7 +264,7 @@ mod tests {
             r#"{"choices":null}"#,
             "{}",
         ]);
-        assert_eq!((answer.text.as_str(), answer.input_tokens, answer.ended), ("a\nbc", 7, Ended::Likely));
+        assert_eq!((answer.text.as_str(), answer.input_tokens, answer.ended), ("a\nbc", 7, Completeness::Likely));
     }
 
     #[test]

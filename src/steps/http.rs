@@ -74,7 +74,7 @@ pub async fn perform(
     };
     let exchange = async {
         let (url, response) = request.send(client).await?;
-        Answer::receive(&url, response).await
+        HttpAnswer::receive(&url, response).await
     };
     let answer = tokio::select! {
         biased;
@@ -117,7 +117,7 @@ fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
 
 /// A 2xx answer as the output that the step asks for. A request that changed something has done so, and what does not
 /// fit is left to a person; an answer that only had to be read is a failure then, which costs nothing to try again.
-fn output(work: &HttpWork, answer: Answer, expected: Option<ReadAs>) -> AttemptOutcome {
+fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>) -> AttemptOutcome {
     let measured = Measured::default();
     let read_as = expected.unwrap_or_else(|| answer.read_as());
     let read = match read_as {
@@ -256,13 +256,13 @@ fn next(url: &Url, response: &Response) -> Option<Result<Url, RequestError>> {
 }
 
 /// An answer that came, with a status of success.
-struct Answer {
+struct HttpAnswer {
     content_type: String,
     text: String,
     cut: bool,
 }
 
-impl Answer {
+impl HttpAnswer {
     async fn receive(url: &Url, mut response: Response) -> Result<Self, RequestError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());

@@ -16,10 +16,10 @@ const CELL: &str = " | ";
 /// The readable text of `html`, its title first.
 #[must_use]
 pub fn text(html: &str) -> String {
-    let mut page = Page { html, at: 0, title: None, writer: Writer::default(), last_ends: HashMap::new() };
-    page.read();
-    let body = page.writer.out;
-    match page.title {
+    let mut reader = HtmlReader { html, at: 0, title: None, writer: TextWriter::default(), last_ends: HashMap::new() };
+    reader.read();
+    let body = reader.writer.out;
+    match reader.title {
         Some(title) if !body.lines().take(3).any(|line| line.trim_start_matches('#').trim() == title) => {
             format!("{title}\n\n{body}").trim_end().to_owned()
         }
@@ -27,16 +27,16 @@ pub fn text(html: &str) -> String {
     }
 }
 
-struct Page<'a> {
+struct HtmlReader<'a> {
     html: &'a str,
     at: usize,
     title: Option<String>,
-    writer: Writer,
+    writer: TextWriter,
     /// Where the last end tag of a dropped element stands.
     last_ends: HashMap<&'static str, usize>,
 }
 
-impl<'a> Page<'a> {
+impl<'a> HtmlReader<'a> {
     fn rest(&self) -> &'a str {
         &self.html[self.at..]
     }
@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
         } else if RAW.contains(&name.as_str()) {
             let content = self.at..self.find_end(&name).unwrap_or(self.html.len());
             if name == "title" && self.title.is_none() {
-                let mut title = Writer::default();
+                let mut title = TextWriter::default();
                 title.text(&html_escape::decode_html_entities(&self.html[content.clone()]));
                 self.title = Some(title.out).filter(|title| !title.is_empty());
             }
@@ -167,7 +167,7 @@ fn tag_length(text: &str) -> usize {
 
 /// Puts text together: white space collapsed, blocks apart.
 #[derive(Default)]
-struct Writer {
+struct TextWriter {
     out: String,
     /// Line breaks before the next text, at least.
     breaks: usize,
@@ -179,7 +179,7 @@ struct Writer {
     preformatted: usize,
 }
 
-impl Writer {
+impl TextWriter {
     fn text(&mut self, text: &str) {
         for c in text.chars() {
             if self.preformatted > 0 && c == '\n' {

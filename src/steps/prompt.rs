@@ -20,7 +20,7 @@ use crate::core::model::{Completion, Delta, DeltaSink, Finish, Message, ModelReq
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Models};
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
-use crate::core::turn::{self, Live};
+use crate::core::turn::{self, StreamedReply};
 use crate::core::work::{PromptWork, Reply};
 
 /// Models obey a cancel within 200 ms; what they then have is the partial text.
@@ -229,13 +229,13 @@ impl Asking<'_> {
 struct Transcript {
     /// For a turn: whether it is one of a plain chat.
     turn: Option<bool>,
-    live: Option<Live>,
+    live: Option<StreamedReply>,
     text: Untrusted,
 }
 
 impl Transcript {
     fn new(turn: Option<bool>) -> Self {
-        Self { turn, live: turn.map(Live::new), text: Untrusted::default() }
+        Self { turn, live: turn.map(StreamedReply::new), text: Untrusted::default() }
     }
 
     /// What the person is to see of more text.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::decide::Decision;
-use crate::core::event::{PauseReason, Scope};
+use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::HistoryQuery;
@@ -224,7 +224,7 @@ pub struct Again {
     /// What to do differently.
     pub instruction: String,
     /// How far that reaches.
-    pub scope: Scope,
+    pub scope: InstructionScope,
     /// The model, when it is to be another.
     pub model: Option<String>,
 }

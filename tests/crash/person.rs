@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use stepwell::core::decide::{Decision, DecisionKind};
-use stepwell::core::event::Scope;
+use stepwell::core::event::InstructionScope;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
@@ -157,7 +157,7 @@ fn decide(place: &Place, state: &Run, gate: &Gate) -> DecisionKind {
             ("plan", _) => DecisionKind::Edit { output: json!(PLAN), accept: true },
             ("write[2]", 1) => DecisionKind::Edit { output: json!(STANZA), accept: false },
             ("write[1]", _) if !shown.to_string().contains("rhymed") => {
-                DecisionKind::Retry { instruction: RHYME.to_owned(), scope: Scope::This, model: None }
+                DecisionKind::Retry { instruction: RHYME.to_owned(), scope: InstructionScope::This, model: None }
             }
             _ => DecisionKind::Accept,
         },

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stepwell::core::actor::Actor;
 use stepwell::core::call::CallStatus;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::{Event, Scope};
+use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::pinned::Pinned;
@@ -142,7 +142,7 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
     house.drive(run).await;
     let retry = |instruction: &str, model: &str| DecisionKind::Retry {
         instruction: instruction.into(),
-        scope: Scope::Remaining,
+        scope: InstructionScope::Remaining,
         model: Some(model.into()),
     };
     house.decide(run, "draft[0]", retry("in verse", "big/model")).await;
@@ -167,7 +167,11 @@ async fn a_model_chosen_for_a_child_s_step_that_has_not_begun_is_not_its_parent_
     let house = House::new(shout);
     let run = start(&house, &family(&own, &[("kid", steps())], &json!({})));
     house.drive(run).await;
-    house.engine.choose_model(run, &"k.draft".parse().unwrap(), "big/model", Scope::Remaining).await.unwrap();
+    house
+        .engine
+        .choose_model(run, &"k.draft".parse().unwrap(), "big/model", InstructionScope::Remaining)
+        .await
+        .unwrap();
     house.decide(run, "a", DecisionKind::Accept).await;
     let state = house.decide(run, "k.a", DecisionKind::Accept).await;
     assert_eq!((asked(&state, "draft").1, asked(&state, "k.draft").1), (vec![], vec!["big/model".to_owned()]));
@@ -181,7 +185,8 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
     let house = House::new(shout);
     let run = start(&house, &family);
     house.drive(run).await;
-    let always = |text: &str| DecisionKind::Retry { instruction: text.into(), scope: Scope::Always, model: None };
+    let always =
+        |text: &str| DecisionKind::Retry { instruction: text.into(), scope: InstructionScope::Always, model: None };
     house.decide(run, "k.draft", always("in prose")).await;
     house.decide(run, "draft", always("in verse")).await;
     let learned = |task: &str| -> Vec<(String, String)> {
@@ -217,13 +222,16 @@ async fn a_child_that_a_script_starts_under_a_name_of_its_own_is_still_a_child()
     let mut open = waiting(&state, GateKind::Review);
     open.sort();
     assert_eq!(open, ["draft[0]", "kid[0].draft", "mine.draft"]);
-    let always =
-        DecisionKind::Retry { instruction: "in prose".into(), scope: Scope::Always, model: Some("big/model".into()) };
+    let always = DecisionKind::Retry {
+        instruction: "in prose".into(),
+        scope: InstructionScope::Always,
+        model: Some("big/model".into()),
+    };
     house.decide(run, "mine.draft", always).await;
     assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
     assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
     // The other use of the child heeds it when it is made again, the script's own step does not.
-    let again = || DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
+    let again = || DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None };
     house.decide(run, "draft[0]", again()).await;
     let state = house.decide(run, "kid[0].draft", again()).await;
     assert_eq!((asked(&state, "draft[0]").1, asked(&state, "kid[0].draft").1), (vec![], vec!["big/model".to_owned()]));
@@ -240,7 +248,7 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
     let forked = house.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
     house.drive(forked).await;
     house.engine.decide(forked, decision("k.draft", DecisionKind::Reopen)).await.unwrap();
-    let always = DecisionKind::Retry { instruction: "in prose".into(), scope: Scope::Always, model: None };
+    let always = DecisionKind::Retry { instruction: "in prose".into(), scope: InstructionScope::Always, model: None };
     house.decide(forked, "k.draft", always).await;
     assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
     assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
@@ -259,7 +267,7 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     made.drive(run).await;
     made.decide(run, "j.first", DecisionKind::Accept).await;
     let retry = |scope| DecisionKind::Retry { instruction: "in prose".into(), scope, model: Some("big/model".into()) };
-    made.decide(run, "j.draft", retry(Scope::Remaining)).await;
+    made.decide(run, "j.draft", retry(InstructionScope::Remaining)).await;
 
     let mut journal = made.store.read(run, 0).unwrap();
     for recorded in &mut journal {
@@ -278,9 +286,9 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     let state = old.decide(run, "k.first", DecisionKind::Accept).await;
     let (text, models) = asked(&state, "k.draft");
     assert!(text.ends_with("- in prose\n") && models == ["big/model"], "{text} {models:?}");
-    let again = DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
+    let again = DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None };
     assert_eq!(asked(&old.decide(run, "draft", again).await, "draft").1, Vec::<String>::new());
-    old.decide(run, "j.draft", retry(Scope::Always)).await;
+    old.decide(run, "j.draft", retry(InstructionScope::Always)).await;
     assert_eq!(
         (old.engine.learned(Some("kid")).unwrap().len(), old.engine.learned(Some("test")).unwrap().len()),
         (1, 0)

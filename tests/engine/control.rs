@@ -119,8 +119,11 @@ async fn what_a_person_made_of_a_transform_is_taken_from_the_cache_by_a_later_ru
     let attempt = &call(&state, "plan").attempts[0];
     assert_eq!((attempt.by.as_str(), &*attempt.versions[0].output), ("cache", &json!(["a", "c"])));
     // Asked for again, it is computed.
-    let retry =
-        DecisionKind::Retry { instruction: String::new(), scope: stepwell::core::event::Scope::This, model: None };
+    let retry = DecisionKind::Retry {
+        instruction: String::new(),
+        scope: stepwell::core::event::InstructionScope::This,
+        model: None,
+    };
     let state = house.decide(later, "plan", retry).await;
     assert_eq!(*call(&state, "plan").attempts[1].versions[0].output, json!(["a", "b"]));
 }

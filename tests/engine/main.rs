@@ -18,7 +18,7 @@ use serde_json::json;
 use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::{Event, PauseReason, Scope};
+use stepwell::core::event::{Event, InstructionScope, PauseReason};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{GateBody, GateKind};
 use stepwell::core::model::Delta;
@@ -64,7 +64,8 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
     let house = House::new(shout);
     let run = house.start(&two_steps(), json!({}));
     house.drive(run).await;
-    let retry = DecisionKind::Retry { instruction: "make it rhyme".into(), scope: Scope::Always, model: None };
+    let retry =
+        DecisionKind::Retry { instruction: "make it rhyme".into(), scope: InstructionScope::Always, model: None };
     let state = house.decide(run, "a", retry).await;
     let call = state.call(&"a".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);

@@ -6,7 +6,7 @@ use serde_json::json;
 use stepwell::core::call::CallStatus;
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::Scope;
+use stepwell::core::event::InstructionScope;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::GateKind;
 use stepwell::core::ports::AttemptRequest;
@@ -23,7 +23,7 @@ fn named(request: &AttemptRequest) -> Act {
     }
 }
 
-fn retry(scope: Scope, model: &str) -> DecisionKind {
+fn retry(scope: InstructionScope, model: &str) -> DecisionKind {
     DecisionKind::Retry { instruction: "shorter".into(), scope, model: Some(model.into()) }
 }
 
@@ -41,7 +41,7 @@ fn each() -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too() {
-    for (scope, second) in [(Scope::This, "each[1]:"), (Scope::Remaining, "each[1]:big/model")] {
+    for (scope, second) in [(InstructionScope::This, "each[1]:"), (InstructionScope::Remaining, "each[1]:big/model")] {
         let house = House::new(named);
         let run = house.start(&each(), json!({}));
         house.drive(run).await;
@@ -59,7 +59,7 @@ async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too
         let neighbour = house.neighbour();
         neighbour.engine.decide(run, decision("each[0]", DecisionKind::Reopen)).await.unwrap();
         neighbour.drive(run).await;
-        let again = DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None };
+        let again = DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None };
         let state = neighbour.decide(run, "each[0]", again).await;
         assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
     }
@@ -91,7 +91,7 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
     house.drive(run).await;
     let engine = &house.engine;
     let (_, mut updates) = engine.subscribe(run).unwrap();
-    engine.choose_model(run, &"b".parse().unwrap(), "big/model", Scope::Remaining).await.unwrap();
+    engine.choose_model(run, &"b".parse().unwrap(), "big/model", InstructionScope::Remaining).await.unwrap();
     until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();
     assert!(state.call(&"b".parse().unwrap()).is_none(), "no call comes into being by it");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::support::patience::PATIENCE;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use stepwell::catalog::{Catalog, Places};
+use stepwell::catalog::{Catalog, SearchPaths};
 use stepwell::core::call::Call;
 use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, FlowDecision};
@@ -216,7 +216,7 @@ impl House {
     pub fn start(&self, id: &str, inputs: Value, session: Option<&str>) -> RunId {
         // As the person's own: what lies there is trusted.
         let search_paths =
-            Places { own: Some(examples()), state: self.folder.path().join("state"), ..Places::default() };
+            SearchPaths { own: Some(examples()), state: self.folder.path().join("state"), ..SearchPaths::default() };
         let pinned = Catalog::load(&search_paths).pin(id).unwrap();
         let start = Start {
             pinned: Arc::new(pinned),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::{PauseReason, Scope};
+use stepwell::core::event::{InstructionScope, PauseReason};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
 use stepwell::core::pinned::Pinned;
@@ -47,7 +47,7 @@ fn edit(output: Value, accept: bool) -> DecisionKind {
     DecisionKind::Edit { output, accept }
 }
 
-fn retry(instruction: &str, scope: Scope) -> DecisionKind {
+fn retry(instruction: &str, scope: InstructionScope) -> DecisionKind {
     DecisionKind::Retry { instruction: instruction.to_owned(), scope, model: None }
 }
 
@@ -73,7 +73,7 @@ async fn poem() -> (House, RunId) {
     let two = json!([{ "subject": "tide" }, { "subject": "gulls, but kind" }]);
     house.decide(run, "divide", edit(two, true)).await;
     house.decide(run, "write[0]", DecisionKind::Accept).await;
-    house.decide(run, "write[1]", retry("make it rhyme", Scope::Remaining)).await;
+    house.decide(run, "write[1]", retry("make it rhyme", InstructionScope::Remaining)).await;
     house.decide(run, "write[1]", edit(json!("Gulls, \u{2028} \u{1b}[31mgulls"), true)).await;
     (house, run)
 }

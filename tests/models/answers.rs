@@ -131,7 +131,7 @@ async fn a_cut_and_a_declined_answer_are_told_apart() {
 async fn a_slow_answer_is_not_a_hanging_one() {
     // The whole takes longer than a pause may; a pause takes no time to speak of.
     let server = ModelServer::start([Reply::chunks(["a"; 60]).drip(Duration::from_millis(20))]);
-    let settings = ProviderSettings { idle_timeout: Some(Span(1_000)), ..provider(ProviderKind::OpenAi, &server) };
+    let settings = ProviderSettings { idle_timeout: Some(Timespan(1_000)), ..provider(ProviderKind::OpenAi, &server) };
     let done = ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap();
     assert_eq!(done.text.data(), "a".repeat(60));
 }

@@ -20,7 +20,7 @@ use stepwell::core::model::{
 use stepwell::core::ports::Models as _;
 use stepwell::core::secret::Secret;
 use stepwell::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
-use stepwell::core::step::Span;
+use stepwell::core::step::Timespan;
 use stepwell::core::usage::Price;
 use stepwell::models::{LanguageModels, Pace, Surroundings};
 use support::model_server::{ModelServer, Reply};
@@ -113,7 +113,7 @@ enum Hasty {
 
 impl Hasty {
     fn with(self, settings: ProviderSettings) -> ProviderSettings {
-        let soon = Some(Span(60));
+        let soon = Some(Timespan(60));
         match self {
             Self::First => ProviderSettings { first_token_timeout: soon, ..settings },
             Self::Next => ProviderSettings { idle_timeout: soon, ..settings },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use stepwell::core::event::{Event, Scope};
+use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::ports::{HistoryQuery, Journal as _};
 use stepwell::core::run::Status;
 use stepwell::core::task::Kind;
@@ -65,7 +65,7 @@ fn a_run_is_found_by_what_any_part_of_it_said() {
             key: key("write"),
             attempt: 1,
             instruction: "instructionword".into(),
-            scope: Scope::This,
+            scope: InstructionScope::This,
             by: "ana".into(),
         },
         Event::VersionEdited {

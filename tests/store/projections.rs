@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::json;
 use stepwell::core::actor::Actor;
-use stepwell::core::event::{Event, Measured, PauseReason, Scope};
+use stepwell::core::event::{Event, InstructionScope, Measured, PauseReason};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Answer, BudgetBody, Gate, GateBody, InputBody, ReviewBody};
 use stepwell::core::ports::{HistoryQuery, Journal as _};
@@ -41,7 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
             }
             7 => accepted(KEYS[at], attempt),
             8 => Event::VersionEdited { key, attempt, version: 2, output, by },
-            9 => Event::AttemptRejected { key, attempt, instruction: word, scope: Scope::Remaining, by },
+            9 => Event::AttemptRejected { key, attempt, instruction: word, scope: InstructionScope::Remaining, by },
             10 => Event::CallAnswered { call: None, key, attempt, value: output, by },
             11 => Event::CallSkipped { call: None, key, step, because: word, by },
             12 => Event::CallFailed { call: None, key, step, fingerprint, error, by },

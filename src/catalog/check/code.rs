@@ -62,12 +62,12 @@ pub(super) fn check(draft: &Draft, tree: &Tree<'_>, flow: &FlowKind, report: &Re
         let id = node.step.id.as_str();
         for key in keys {
             if let Some(message) = say(&key.value, id) {
-                report.error(&key.place, message);
+                report.error(&key.span, message);
             }
         }
         if matches!(node.step.does, Does::Switch { .. } | Does::Group { .. }) {
             let kind = node.step.does.kind();
-            report.error(node.place, format!("a {kind} is for a graph; here `{name}` decides that, in its own words"));
+            report.error(node.span, format!("a {kind} is for a graph; here `{name}` decides that, in its own words"));
         }
     }
     if let Some(place) = &draft.notes.result

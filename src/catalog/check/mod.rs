@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::decode::Draft;
-use crate::core::diagnostic::{Place, Report, did_you_mean};
+use crate::core::diagnostic::{Report, SourceSpan, did_you_mean};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
@@ -42,16 +42,16 @@ pub fn check(draft: &Draft, report: &Report) {
 
 /// Ids are unique in the whole file.
 fn unique_ids(draft: &Draft, report: &Report) {
-    let mut first: HashMap<&str, &Place> = HashMap::new();
+    let mut first: HashMap<&str, &SourceSpan> = HashMap::new();
     for id in draft.notes.steps.iter().flatten().chain(&draft.notes.actions) {
         if let Some(taken) = first.get(id.value.as_str()) {
-            let (line, _) = taken.source.position(taken.span.start);
+            let (line, _) = taken.source.position(taken.range.start);
             report.error(
-                &id.place,
+                &id.span,
                 format!("the id `{}` is taken in line {line}; ids are unique in the whole file", id.value),
             );
         } else {
-            first.insert(&id.value, &id.place);
+            first.insert(&id.value, &id.span);
         }
     }
 }
@@ -122,7 +122,7 @@ fn idle_keys(draft: &Draft, tree: &Tree<'_>, report: &Report) {
                 _ => continue,
             };
             let kind = node.step.does.kind();
-            report.error(&key.place, format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value));
+            report.error(&key.span, format!("`{}` has no effect in a step of `kind = \"{kind}\"`: {why}", key.value));
         }
     }
 }
@@ -135,23 +135,23 @@ fn mentions(draft: &Draft, tree: &Tree<'_>, report: &Report) -> Vec<(usize, &'st
         let id = mention.id.value.as_str();
         match tree.visible(mention.step, id) {
             Ok(step) if step == mention.step => {
-                report.error(&mention.id.place, format!("`{}` of step `{id}` names the step itself", mention.key));
+                report.error(&mention.id.span, format!("`{}` of step `{id}` names the step itself", mention.key));
             }
             Ok(step)
                 if matches!(mention.key, "to" | "default" | "on_failure") && !tree.are_siblings(step, mention.step) =>
             {
                 let message = format!("`{}` names steps beside it, and `{id}` is not in the same group", mention.key);
-                report.error(&mention.id.place, message);
+                report.error(&mention.id.span, message);
             }
             Ok(step) if mention.key == "history" && !matches!(tree.nodes[step].step.does, Does::Prompt(_)) => {
                 let message = format!("`history` takes prompts, and `{id}` is a {}", tree.nodes[step].step.does.kind());
-                report.error(&mention.id.place, message);
+                report.error(&mention.id.span, message);
             }
             Ok(step) if mention.key == "on_failure" && handled.contains_key(&step) => {
                 let first = &tree.nodes[handled[&step]].step.id;
                 let message =
                     format!("`{id}` handles the failures of `{first}` already; each step has a handler of its own");
-                report.error(&mention.id.place, message);
+                report.error(&mention.id.span, message);
             }
             Ok(step) => {
                 if mention.key == "on_failure" {
@@ -164,7 +164,7 @@ fn mentions(draft: &Draft, tree: &Tree<'_>, report: &Report) -> Vec<(usize, &'st
                 let message = hidden.unwrap_or_else(|| {
                     format!("there is no step `{id}`{words}{}", did_you_mean(id, tree.ids_visible(mention.step)))
                 });
-                report.error(&mention.id.place, message);
+                report.error(&mention.id.span, message);
             }
         }
     }

@@ -64,7 +64,7 @@ fn cycles(tree: &Tree<'_>, waits: &Waits, report: &Report) -> bool {
                 }
                 [] => continue,
             };
-            report.error(tree.nodes[start].place, message);
+            report.error(tree.nodes[start].span, message);
             seen.extend(path);
             found = true;
         }
@@ -238,7 +238,7 @@ fn unreachable(tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Repor
                 "nothing can reach step `{}`: {why}; `join = \"any\"` takes the one that ran",
                 tree.nodes[step].step.id
             );
-            report.error(tree.nodes[step].place, message);
+            report.error(tree.nodes[step].span, message);
         }
     }
 }
@@ -274,7 +274,7 @@ fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, rep
                 "`{other}` writes `state.{}` too, and neither waits for the other; add `after = [\"{other}\"]` to `{own}`",
                 name.value
             );
-            report.error(&name.place, message);
+            report.error(&name.span, message);
         }
     }
 }

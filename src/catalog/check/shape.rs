@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::core::diagnostic::did_you_mean;
 use crate::core::form::{Field, FieldType};
-use crate::core::names::{Chain, Part};
+use crate::core::names::{Chain, ChainPart};
 
 /// Schemas inside schemas are followed so deep.
 const DEEPEST: usize = 32;
@@ -113,27 +113,27 @@ impl Shape {
         for (at, part) in chain.parts.iter().enumerate().skip(from) {
             let so_far = || spelled(chain, at);
             shape = match (shape, part) {
-                (Self::Any, _) | (Self::Object(_) | Self::Plain(_), Part::Item) => return Ok(Self::Any),
-                (Self::List(item), Part::Item) => *item,
-                (_, Part::Name(name)) if chain.call && at + 1 == chain.parts.len() => {
+                (Self::Any, _) | (Self::Object(_) | Self::Plain(_), ChainPart::Item) => return Ok(Self::Any),
+                (Self::List(item), ChainPart::Item) => *item,
+                (_, ChainPart::Name(name)) if chain.call && at + 1 == chain.parts.len() => {
                     let why = format!("`{}` has no method `{name}`; filters do such work: `{0} | …`", so_far());
                     return Err((at, why));
                 }
-                (Self::Object(fields), Part::Name(name)) => {
+                (Self::Object(fields), ChainPart::Name(name)) => {
                     let Some((_, field)) = fields.iter().find(|(known, _)| known == name) else {
                         let hint = did_you_mean(name, fields.iter().map(|(known, _)| known.as_str()));
                         return Err((at, format!("`{}` has no `{name}`{hint}", so_far())));
                     };
                     field.clone()
                 }
-                (Self::List(_), Part::Name(name)) => {
+                (Self::List(_), ChainPart::Name(name)) => {
                     let why = format!(
                         "`{0}` is a list and has no `{name}`; take an item of it, `{0}[0].{name}`, or a loop",
                         so_far()
                     );
                     return Err((at, why));
                 }
-                (Self::Plain(what), Part::Name(name)) => {
+                (Self::Plain(what), ChainPart::Name(name)) => {
                     return Err((at, format!("`{}` is {what} and has no `{name}`", so_far())));
                 }
             };
@@ -147,8 +147,8 @@ pub(super) fn spelled(chain: &Chain, end: usize) -> String {
     let mut text = chain.root.clone();
     for part in &chain.parts[..end] {
         match part {
-            Part::Name(name) => text.extend([".", name]),
-            Part::Item => text.push_str("[…]"),
+            ChainPart::Name(name) => text.extend([".", name]),
+            ChainPart::Item => text.push_str("[…]"),
         }
     }
     text

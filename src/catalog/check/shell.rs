@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::decode::Draft;
 use crate::core::diagnostic::Report;
-use crate::core::names::Part as Name;
+use crate::core::names::ChainPart as Name;
 use crate::core::names::in_text;
 use crate::core::pieces::{Part, parts};
 use crate::core::shell::{Misplaced, Shell};
-use crate::core::template::Text;
+use crate::core::template::Template;
 
 /// So many states of the shell are followed at one place.
 const MOST: usize = 200;
@@ -26,7 +26,7 @@ pub(super) fn check(draft: &Draft, report: &Report) {
             walk.element(&text.value);
             for (offset, (value, why)) in std::mem::take(&mut walk.found) {
                 let offset = text.offset_in_file(offset);
-                report.error_at(&text.place.source, offset, said(why, &value));
+                report.error_at(&text.span.source, offset, said(why, &value));
             }
             walk.text(" ");
         }
@@ -47,13 +47,13 @@ struct Walk {
 impl Walk {
     /// An element of `argv`.
     fn element(&mut self, source: &str) {
-        match Text::parse(source) {
-            Ok(Text::Plain(text)) => self.text(&text),
-            Ok(Text::Single(_)) => {
+        match Template::parse(source) {
+            Ok(Template::Plain(text)) => self.text(&text),
+            Ok(Template::Single(_)) => {
                 let begins = source.find("{{").unwrap_or_default();
                 self.value(source.trim(), begins);
             }
-            Ok(Text::Mixed(_)) => match parts(source) {
+            Ok(Template::Mixed(_)) => match parts(source) {
                 Ok(parts) => self.parts(&parts),
                 Err(_) => self.lose("statements of the template"),
             },

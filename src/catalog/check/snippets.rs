@@ -2,10 +2,10 @@
 
 use super::shape::{Shape, spelled};
 use super::tree::Tree;
-use crate::catalog::decode::{Draft, Scope, Snippet};
+use crate::catalog::decode::{Draft, Snippet, TemplateScope};
 use crate::core::diagnostic::{Report, did_you_mean, nearest};
 use crate::core::form::FieldType;
-use crate::core::names::{Chain, Part, in_expr, in_text};
+use crate::core::names::{Chain, ChainPart, in_expr, in_text};
 use crate::core::step::{Does, OnFailure, Parse, Transform};
 use crate::core::template::{References, TemplateError, check_expr, check_text};
 
@@ -29,13 +29,13 @@ pub(super) fn check(draft: &Draft, tree: &Tree<'_>, graph: bool, report: &Report
         match checked {
             Err(error) => {
                 let offset = snippet.text.offset_in_file(offset_of(source, &error));
-                report.error_at(&snippet.text.place.source, offset, error.message);
+                report.error_at(&snippet.text.span.source, offset, error.message);
             }
             Ok(references) => {
                 for chain in chains(snippet, &references) {
                     if let Err((part, why)) = names.check(snippet, &chain, &mut named) {
                         let offset = snippet.text.offset_in_file(chain.offsets.get(part).copied().unwrap_or_default());
-                        report.error_at(&snippet.text.place.source, offset, why);
+                        report.error_at(&snippet.text.span.source, offset, why);
                     }
                 }
             }
@@ -83,7 +83,7 @@ impl Names<'_> {
         self.secret(snippet, chain)?;
         if let ("steps", Some(step)) = (chain.root.as_str(), snippet.step)
             && let Some(other) = self.step_of(snippet, chain)?
-            && snippet.scope != Scope::Inside
+            && snippet.scope != TemplateScope::Inside
         {
             named.push((step, other));
         }
@@ -109,7 +109,7 @@ impl Names<'_> {
 
     /// Secrets go into environments, headers, bodies and arguments only.
     fn secret(&self, snippet: &Snippet, chain: &Chain) -> Result<(), Wrong> {
-        let Some(Part::Name(name)) = chain.parts.first().filter(|_| chain.root == "inputs") else { return Ok(()) };
+        let Some(ChainPart::Name(name)) = chain.parts.first().filter(|_| chain.root == "inputs") else { return Ok(()) };
         let secret = self.draft.task.inputs.iter().any(|field| field.name == *name && field.kind == FieldType::Secret);
         if secret && !snippet.secrets {
             let why = format!(
@@ -125,12 +125,12 @@ impl Names<'_> {
         if !self.graph {
             return Ok(None);
         }
-        let Some(Part::Name(id)) = chain.parts.first() else {
+        let Some(ChainPart::Name(id)) = chain.parts.first() else {
             // All of them, or one whose name is computed: what depends on what could not be told.
             return Err((0, "name a step by its id, `steps.ID`, so that it is known what waits for what".to_owned()));
         };
         let found = match (snippet.step, snippet.scope) {
-            (Some(group), Scope::Inside) => self.tree.visible_inside(group, id),
+            (Some(group), TemplateScope::Inside) => self.tree.visible_inside(group, id),
             (Some(step), _) => self.tree.visible(step, id),
             (None, _) => self.tree.visible_on_top(id),
         };
@@ -155,14 +155,14 @@ impl Names<'_> {
         let declared = self.tree.nodes[step].step;
         let fans_out = declared.rules.for_each.is_some();
         match (chain.parts.get(1), fans_out) {
-            (Some(Part::Name(name)), true) if name == "output" => {
+            (Some(ChainPart::Name(name)), true) if name == "output" => {
                 let why = format!(
                     "`{}` works through a list (`for_each`): it has `outputs`, a list, and no `output`",
                     spelled(chain, 1)
                 );
                 return Err((2, why));
             }
-            (Some(Part::Name(name)), false) if name == "outputs" || name == "calls" => {
+            (Some(ChainPart::Name(name)), false) if name == "outputs" || name == "calls" => {
                 let why = format!(
                     "`{}` has no `{name}`, which only a step with `for_each` has; it has `output`",
                     spelled(chain, 1)
@@ -224,19 +224,19 @@ impl Names<'_> {
     fn root(&self, snippet: &Snippet, chain: &Chain, depth: usize) -> Result<Shape, Wrong> {
         let name = chain.root.as_str();
         // In a script's steps, the names that the script hands over cannot be known.
-        let open = !self.graph && snippet.scope != Scope::Inputs;
+        let open = !self.graph && snippet.scope != TemplateScope::Inputs;
         if name == "inputs" {
             return Ok(Shape::of_form(&self.draft.task.inputs));
         }
         if open {
             return Ok(Shape::Any);
         }
-        if snippet.scope == Scope::Inputs {
+        if snippet.scope == TemplateScope::Inputs {
             return Err((0, self.unknown(name, &["inputs"])));
         }
         let around: Vec<usize> = snippet.step.map(|step| self.tree.upwards(step).collect()).unwrap_or_default();
         // The list of a `for_each` is made before there is an item of it.
-        let inner = if snippet.scope == Scope::List { around.get(1..).unwrap_or_default() } else { &around };
+        let inner = if snippet.scope == TemplateScope::List { around.get(1..).unwrap_or_default() } else { &around };
         let rules = |step: &usize| &self.tree.nodes[*step].step.rules;
         let fan_out = inner.iter().copied().find(|step| rules(step).for_each.is_some());
         let absent = |why: &str| Err((0, format!("`{name}` is not known here: {why}")));
@@ -279,7 +279,7 @@ impl Names<'_> {
                 }
                 absent("it is what a step handles that another names as its `on_failure`")
             }
-            "output" => match snippet.step.filter(|_| snippet.scope == Scope::Judge) {
+            "output" => match snippet.step.filter(|_| snippet.scope == TemplateScope::Judge) {
                 Some(step) => Ok(self.output(step, depth)),
                 None => absent(
                     "a step's own output is there in `checks`, `review`, `until`, `stop_when`, `set_state` and `document`; another's is `steps.ID.output`",
@@ -291,8 +291,12 @@ impl Names<'_> {
 
     /// The shape of an item of the list that `step` works through.
     fn item(&self, step: usize, depth: usize) -> Shape {
-        let list =
-            self.draft.notes.snippets.iter().find(|snippet| snippet.step == Some(step) && snippet.scope == Scope::List);
+        let list = self
+            .draft
+            .notes
+            .snippets
+            .iter()
+            .find(|snippet| snippet.step == Some(step) && snippet.scope == TemplateScope::List);
         let Some(list) = list.filter(|_| depth > 0) else { return Shape::Any };
         let source = list.text.value.trim();
         let mut chains = in_expr(source);

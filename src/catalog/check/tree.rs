@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::catalog::decode::Notes;
-use crate::core::diagnostic::Place;
+use crate::core::diagnostic::SourceSpan;
 use crate::core::step::{OnFailure, Step};
 
 /// A step and the group that it is in.
@@ -13,7 +13,7 @@ pub(super) struct Node<'t> {
     /// Its group's number.
     pub parent: Option<usize>,
     /// Where its id stands, or its table.
-    pub place: &'t Place,
+    pub span: &'t SourceSpan,
 }
 
 /// All steps, by their number.
@@ -32,9 +32,9 @@ impl<'t> Tree<'t> {
         fn walk<'t>(steps: &'t [Step], parent: Option<usize>, notes: &'t Notes, nodes: &mut Vec<Node<'t>>) {
             for step in steps {
                 let index = nodes.len();
-                let id = notes.steps.get(index).and_then(Option::as_ref).map(|id| &id.place);
+                let id = notes.steps.get(index).and_then(Option::as_ref).map(|id| &id.span);
                 let Some(place) = id.or(notes.tables.get(index)) else { return };
-                nodes.push(Node { step, parent, place });
+                nodes.push(Node { step, parent, span: place });
                 walk(step.inner(), Some(index), notes, nodes);
             }
         }

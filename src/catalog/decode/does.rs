@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{At, Context, Mention, Scope, filled, values};
+use super::{At, Context, Mention, TemplateScope, filled, values};
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
-use crate::core::toml_reader::{Item, Table, Text};
+use crate::core::toml_reader::{Item, Table, TomlString};
 
 const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
@@ -50,8 +50,8 @@ impl Context<'_> {
             );
         }
         Does::Prompt(Prompt {
-            prompt: text.map(|text| self.note(text, false, Some(step), Scope::Work, false)).unwrap_or_default(),
-            system: table.get("system").and_then(|item| self.template(&item, Some(step), Scope::Work, false)),
+            prompt: text.map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).unwrap_or_default(),
+            system: table.get("system").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false)),
             model: table.text("model"),
             fallback: values(table.texts("fallback")),
             temperature,
@@ -69,7 +69,7 @@ impl Context<'_> {
 
     fn exprs(&self, table: &Table<'_>, key: &str, step: At<'_>) -> Vec<String> {
         let texts = table.texts(key);
-        texts.into_iter().map(|text| self.note(text, true, Some(step), Scope::Work, false)).collect()
+        texts.into_iter().map(|text| self.note(text, true, Some(step), TemplateScope::Work, false)).collect()
     }
 
     fn history(&self, item: Item<'_>, step: At<'_>) -> Option<History> {
@@ -90,7 +90,7 @@ impl Context<'_> {
     }
 
     /// Notes ids that name steps and gives them.
-    pub(super) fn mentions(&self, ids: Vec<Text>, key: &'static str, step: At<'_>) -> Vec<String> {
+    pub(super) fn mentions(&self, ids: Vec<TomlString>, key: &'static str, step: At<'_>) -> Vec<String> {
         ids.into_iter()
             .map(|id| {
                 let value = id.value.clone();
@@ -113,12 +113,14 @@ impl Context<'_> {
         if shell {
             self.notes.borrow_mut().shells.push(argv.clone());
         }
-        let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Work, false));
+        let text = |key| {
+            table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Work, false))
+        };
         Does::Command(Command {
-            argv: argv.into_iter().map(|text| self.note(text, false, Some(step), Scope::Work, false)).collect(),
+            argv: argv.into_iter().map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).collect(),
             cwd: text("cwd"),
             env: self.text_map(table, "env", step),
-            stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), Scope::Work, true)),
+            stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
             shell,
             // Told from its files, once a run needs it.
@@ -131,7 +133,9 @@ impl Context<'_> {
         let entries = table.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
         entries
             .into_iter()
-            .filter_map(|item| Some((item.name().to_owned(), self.template(&item, Some(step), Scope::Work, true)?)))
+            .filter_map(|item| {
+                Some((item.name().to_owned(), self.template(&item, Some(step), TemplateScope::Work, true)?))
+            })
             .collect()
     }
 
@@ -144,10 +148,10 @@ impl Context<'_> {
         }
         Does::Http(Http {
             method: table.get("method").and_then(|item| item.one_of(&METHODS)).unwrap_or("GET").to_owned(),
-            url: url.map(|text| self.note(text, false, Some(step), Scope::Work, false)).unwrap_or_default(),
+            url: url.map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).unwrap_or_default(),
             headers: self.text_map(table, "headers", step),
-            json: json.and_then(|item| self.templates(&item, Some(step), Scope::Work, true)),
-            body: body.and_then(|item| self.template(&item, Some(step), Scope::Work, true)),
+            json: json.and_then(|item| self.templates(&item, Some(step), TemplateScope::Work, true)),
+            body: body.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
             expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)).map(str::to_owned),
         })
     }
@@ -164,7 +168,7 @@ impl Context<'_> {
             if !item.is_table() {
                 item.error("`args` is a table of arguments, `args = { path = \"…\" }`");
             }
-            self.templates(&item, Some(step), Scope::Work, true)
+            self.templates(&item, Some(step), TemplateScope::Work, true)
         });
         Does::Tool {
             tool: tool.unwrap_or_default(),
@@ -177,7 +181,7 @@ impl Context<'_> {
         if fields.is_empty() && !table.has("fields") {
             table.error(format!("step `{}` asks nothing; add a `[[steps.fields]]` with `name = \"…\"`", step.id));
         }
-        let text = table.get("text").and_then(|item| self.template(&item, Some(step), Scope::Work, false));
+        let text = table.get("text").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false));
         Does::Ask { text, fields }
     }
 
@@ -194,15 +198,15 @@ impl Context<'_> {
         if [expr.is_some(), template.is_some(), set.is_some()].iter().filter(|there| **there).count() != 1 {
             table.error(format!("step `{}` wants exactly one of `expr`, `template` and `set`", step.id));
         }
-        let set = set.and_then(Item::table).map(|table| self.expr_map(&table, step, Scope::Work));
-        let expr = expr.and_then(|item| self.expr(&item, step, Scope::Work)).map(Transform::Expr);
-        let template = template.and_then(|item| self.template(&item, Some(step), Scope::Work, false));
+        let set = set.and_then(Item::table).map(|table| self.expr_map(&table, step, TemplateScope::Work));
+        let expr = expr.and_then(|item| self.expr(&item, step, TemplateScope::Work)).map(Transform::Expr);
+        let template = template.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false));
         let does = expr.or(template.map(Transform::Template)).or(set.map(Transform::Set));
         Does::Transform(does.unwrap_or_else(|| Transform::Template(String::new())))
     }
 
     /// A table of expressions.
-    pub(super) fn expr_map(&self, table: &Table<'_>, step: At<'_>, scope: Scope) -> IndexMap<String, String> {
+    pub(super) fn expr_map(&self, table: &Table<'_>, step: At<'_>, scope: TemplateScope) -> IndexMap<String, String> {
         let entries = table.entries();
         entries.iter().filter_map(|item| Some((item.name().to_owned(), self.expr(item, step, scope)?))).collect()
     }
@@ -212,7 +216,9 @@ impl Context<'_> {
         let default = table.required("default", "`default = [\"ID\"]`: the steps that run when no case holds");
         let case = |item: Item<'_>| {
             let table = item.table()?;
-            let when = table.required("when", "`when = \"EXPR\"`").and_then(|item| self.expr(&item, step, Scope::Work));
+            let when = table
+                .required("when", "`when = \"EXPR\"`")
+                .and_then(|item| self.expr(&item, step, TemplateScope::Work));
             let to = table.required("to", "`to = [\"ID\"]`").and_then(|item| item.texts()).unwrap_or_default();
             table.done();
             Some(Case { when: when.unwrap_or_default(), to: self.mentions(to, "to", step) })
@@ -224,7 +230,7 @@ impl Context<'_> {
     }
 
     pub(super) fn group(&self, table: &Table<'_>, step: At<'_>, retry: &Retry) -> Does {
-        let output = table.get("output").and_then(|item| self.expr(&item, step, Scope::Inside));
+        let output = table.get("output").and_then(|item| self.expr(&item, step, TemplateScope::Inside));
         let steps: Vec<_> = table.tables("steps").iter().map(|inner| self.step(inner, retry)).collect();
         if steps.is_empty() && !table.has("steps") {
             table.error(format!("group `{}` has no steps; add a `[[steps.steps]]`", step.id));

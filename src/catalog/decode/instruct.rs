@@ -1,13 +1,14 @@
 //! `tasks/ID.toml`.
 
-use super::{Context, Scope};
+use super::{Context, TemplateScope};
 use crate::core::task::{Delivery, Instruct, Need};
 use crate::core::toml_reader::{Item, Table};
 
 impl Context<'_> {
     /// The keys of an instruct task that a workflow does not have.
     pub(super) fn instruct(&self, root: &Table<'_>) -> Instruct {
-        let instruction = root.get("instruction").and_then(|item| self.template(&item, None, Scope::Inputs, false));
+        let instruction =
+            root.get("instruction").and_then(|item| self.template(&item, None, TemplateScope::Inputs, false));
         let mut needs: Vec<Need> = Vec::new();
         for table in root.tables("needs") {
             let name = table.required("name", "`name = \"recipient\"`").and_then(|item| self.id(&item));

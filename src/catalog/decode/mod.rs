@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::folder::Folder;
-use crate::core::diagnostic::{Place, Report, SourceText};
+use crate::core::diagnostic::{Report, SourceSpan, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Action, Body, FollowUp, Kind, Task};
-use crate::core::toml_reader::{self, Item, Table, Text};
+use crate::core::toml_reader::{self, Item, Table, TomlString};
 
 mod does;
 mod field;
@@ -39,25 +39,25 @@ pub struct Notes {
     pub mentions: Vec<Mention>,
     /// The id of every step, from the outside in, as [`crate::core::task::Workflow::all_steps`] has them: a step's number
     /// is its place in here. None where it is missing or no id.
-    pub steps: Vec<Option<Text>>,
+    pub steps: Vec<Option<TomlString>>,
     /// The place of each step's table.
-    pub tables: Vec<Place>,
+    pub tables: Vec<SourceSpan>,
     /// The keys of each step's table.
-    pub keys: Vec<Vec<Text>>,
+    pub keys: Vec<Vec<TomlString>>,
     /// The `argv` of each command that a shell runs.
-    pub shells: Vec<Vec<Text>>,
+    pub shells: Vec<Vec<TomlString>>,
     /// Where `[result]` stands.
-    pub result: Option<Place>,
+    pub result: Option<SourceSpan>,
     /// Every id of an action.
-    pub actions: Vec<Text>,
+    pub actions: Vec<TomlString>,
     /// Every JSON Schema.
     pub schemas: Vec<Schema>,
     /// Every workflow that is named, and the inputs it is given.
-    pub workflows: Vec<(Text, Vec<Text>)>,
+    pub workflows: Vec<(TomlString, Vec<TomlString>)>,
     /// Every task that is named to follow, and the input that takes the text.
-    pub follow_ups: Vec<(Text, Option<Text>)>,
+    pub follow_ups: Vec<(TomlString, Option<TomlString>)>,
     /// Every name of the state that is written, and the number of the step that writes it.
-    pub writes: Vec<(usize, Text)>,
+    pub writes: Vec<(usize, TomlString)>,
 }
 
 /// A JSON Schema, and where its parts stand.
@@ -66,27 +66,27 @@ pub struct Schema {
     /// The schema.
     pub value: Value,
     /// The place of each value in it, by its JSON pointer; the whole first.
-    pub parts: Vec<(String, Place)>,
+    pub parts: Vec<(String, SourceSpan)>,
 }
 
 /// A template or an expression.
 #[derive(Clone, Debug)]
 pub struct Snippet {
     /// Its text.
-    pub text: Text,
+    pub text: TomlString,
     /// Whether it is an expression; else a template.
     pub expr: bool,
     /// The number of the step that it belongs to; none for the task's own.
     pub step: Option<usize>,
     /// What it may name.
-    pub scope: Scope,
+    pub scope: TemplateScope,
     /// Whether a secret may be put in here.
     pub secrets: bool,
 }
 
 /// What a template or expression may name, from its place in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum TemplateScope {
     /// The list of a `for_each`: the step's own `item` is not there yet.
     List,
     /// The work itself and what decides about it beforehand.
@@ -107,7 +107,7 @@ pub struct Mention {
     /// The key that holds it: `after`, `on_failure`, `to`, `default`, `history`.
     pub key: &'static str,
     /// The id.
-    pub id: Text,
+    pub id: TomlString,
     /// The step that names it, by its number.
     pub step: usize,
 }
@@ -179,7 +179,7 @@ impl Context<'_> {
         let id = id.map(|text| text.value).unwrap_or_default();
         let name = table.text("name").unwrap_or_else(|| id.clone());
         let instruction = table.required("instruction", "`instruction = \"Make it shorter.\"`");
-        let instruction = instruction.and_then(|item| self.template(&item, None, Scope::Inputs, false));
+        let instruction = instruction.and_then(|item| self.template(&item, None, TemplateScope::Inputs, false));
         table.done();
         Action { id, name, instruction: instruction.unwrap_or_default() }
     }
@@ -198,7 +198,7 @@ impl Context<'_> {
     }
 
     /// A text that may name something.
-    fn id(&self, item: &Item<'_>) -> Option<Text> {
+    fn id(&self, item: &Item<'_>) -> Option<TomlString> {
         let text = item.text()?;
         if is_id(&text.value) {
             return Some(text);
@@ -207,29 +207,29 @@ impl Context<'_> {
             "`{}` is no id; an id is a letter or `_`, then letters, digits, `_` or `-`",
             text.value.escape_debug()
         );
-        self.report.error(&text.place, message);
+        self.report.error(&text.span, message);
         None
     }
 
     /// Notes a template and gives its text.
-    fn template(&self, item: &Item<'_>, step: Option<At<'_>>, scope: Scope, secrets: bool) -> Option<String> {
+    fn template(&self, item: &Item<'_>, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> Option<String> {
         item.text().map(|text| self.note(text, false, step, scope, secrets))
     }
 
     /// Notes an expression and gives its text.
-    fn expr(&self, item: &Item<'_>, step: At<'_>, scope: Scope) -> Option<String> {
+    fn expr(&self, item: &Item<'_>, step: At<'_>, scope: TemplateScope) -> Option<String> {
         filled(item).map(|text| self.note(text, true, Some(step), scope, false))
     }
 
     /// Notes every text inside a value as a template and gives the value.
-    fn templates(&self, item: &Item<'_>, step: Option<At<'_>>, scope: Scope, secrets: bool) -> Option<Value> {
+    fn templates(&self, item: &Item<'_>, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> Option<Value> {
         for text in item.inner_texts() {
             self.note(text, false, step, scope, secrets);
         }
         item.json()
     }
 
-    fn note(&self, text: Text, expr: bool, step: Option<At<'_>>, scope: Scope, secrets: bool) -> String {
+    fn note(&self, text: TomlString, expr: bool, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> String {
         let value = text.value.clone();
         let step = step.map(|step| step.index);
         self.notes.borrow_mut().snippets.push(Snippet { text, expr, step, scope, secrets });
@@ -237,11 +237,11 @@ impl Context<'_> {
     }
 
     /// The text of a file that the definition names.
-    fn file(&self, item: &Item<'_>) -> Option<Text> {
+    fn file(&self, item: &Item<'_>) -> Option<TomlString> {
         let name = item.text()?;
         match self.folder.read(&name.value) {
             Ok(text) => {
-                Some(Text::of_file(Arc::new(SourceText { name: format!("{}{}", self.prefix, name.value), text })))
+                Some(TomlString::of_file(Arc::new(SourceText { name: format!("{}{}", self.prefix, name.value), text })))
             }
             Err(problem) => {
                 item.error(problem.to_string());
@@ -252,7 +252,7 @@ impl Context<'_> {
 }
 
 /// A text that is not blank.
-fn filled(item: &Item<'_>) -> Option<Text> {
+fn filled(item: &Item<'_>) -> Option<TomlString> {
     let text = item.text()?;
     if text.value.trim().is_empty() {
         item.error(format!("`{}` is empty", item.name()));
@@ -261,6 +261,6 @@ fn filled(item: &Item<'_>) -> Option<Text> {
     Some(text)
 }
 
-fn values(texts: Vec<Text>) -> Vec<String> {
+fn values(texts: Vec<TomlString>) -> Vec<String> {
     texts.into_iter().map(|text| text.value).collect()
 }

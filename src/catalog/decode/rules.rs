@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 
 use super::step::KindName;
 use super::workflow::overlay;
-use super::{At, Context, Schema, Scope, filled};
-use crate::core::diagnostic::{Place, SourceText, nearest};
+use super::{At, Context, Schema, TemplateScope, filled};
+use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
 use crate::core::step::{
     Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
 };
-use crate::core::toml_reader::{Item, Table, Text, pointed};
+use crate::core::toml_reader::{Item, Table, TomlString, pointed};
 
 const JOINS: [(&str, Join); 4] =
     [("all", Join::All), ("any", Join::Any), ("first", Join::First), ("ended", Join::Ended)];
@@ -32,24 +32,24 @@ impl Context<'_> {
             checks: table.tables("checks").iter().filter_map(|table| self.check(table, step)).collect(),
             review: table.get("review").and_then(|item| {
                 let words = [("always", Review::Always), ("never", Review::Never), ("failed", Review::Failed)];
-                self.word_or_expr(&item, &words, step, Scope::Judge, Review::When)
+                self.word_or_expr(&item, &words, step, TemplateScope::Judge, Review::When)
             }),
             approve: table.get("approve").and_then(|item| {
                 let words = [("always", Approve::Always), ("once", Approve::Once), ("never", Approve::Never)];
-                self.word_or_expr(&item, &words, step, Scope::Work, Approve::When)
+                self.word_or_expr(&item, &words, step, TemplateScope::Work, Approve::When)
             }),
             on_crash: table.get("on_crash").and_then(|item| item.one_of(&ON_CRASH)),
             timeout: table.time("timeout"),
             retry: table.get("retry").and_then(Item::table).map(|table| overlay(&table, retry)),
             idempotent: table.flag("idempotent"),
-            when: expr("when", Scope::Work),
+            when: expr("when", TemplateScope::Work),
             after: self.mentions(table.texts("after"), "after", step),
             join: table.get("join").and_then(|item| item.one_of(&JOINS)).unwrap_or_default(),
             for_each: self.for_each(table, step),
             repeat: table.get("repeat").and_then(Item::table).and_then(|table| self.repeat(&table, step)),
             on_failure: table.get("on_failure").and_then(|item| self.on_failure(&item, step)).unwrap_or_default(),
             priority: table.get("priority").and_then(|item| item.integer()).unwrap_or_default(),
-            stop_when: expr("stop_when", Scope::Judge),
+            stop_when: expr("stop_when", TemplateScope::Judge),
             decide_within: table.time("decide_within"),
             on_timeout: on_timeout(table),
             set_state: table
@@ -57,10 +57,10 @@ impl Context<'_> {
                 .and_then(Item::table)
                 .map(|table| {
                     for item in table.entries() {
-                        let name = Text { value: item.name().to_owned(), place: item.name_place(), quoted: false };
+                        let name = TomlString { value: item.name().to_owned(), span: item.name_span(), quoted: false };
                         self.notes.borrow_mut().writes.push((step.index, name));
                     }
-                    self.expr_map(&table, step, Scope::Judge)
+                    self.expr_map(&table, step, TemplateScope::Judge)
                 })
                 .unwrap_or_default(),
             document: table.get("document").and_then(Item::table).and_then(|table| self.document(&table, step)),
@@ -84,14 +84,14 @@ impl Context<'_> {
         } else {
             let file = self.file(&from_file?)?;
             match serde_json::from_str(&file.value) {
-                Ok(schema) => (parts_of_json(&file.place.source), schema),
+                Ok(schema) => (parts_of_json(&file.span.source), schema),
                 Err(error) => {
                     let before: usize =
                         file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
                     let offset = before + error.column().saturating_sub(1);
                     let why = error.to_string();
                     let why = why.split(" at line ").next().unwrap_or_default();
-                    self.report.error_at(&file.place.source, offset, format!("this is not JSON: {why}"));
+                    self.report.error_at(&file.span.source, offset, format!("this is not JSON: {why}"));
                     return None;
                 }
             }
@@ -102,7 +102,7 @@ impl Context<'_> {
 
     fn check(&self, table: &Table<'_>, step: At<'_>) -> Option<Check> {
         let expr = table.required("expr", "`expr = \"output | length == 3\"`");
-        let expr = expr.and_then(|item| self.expr(&item, step, Scope::Judge));
+        let expr = expr.and_then(|item| self.expr(&item, step, TemplateScope::Judge));
         let says = table.text("says");
         table.done();
         let expr = expr?;
@@ -114,7 +114,7 @@ impl Context<'_> {
         item: &Item<'_>,
         words: &[(&str, T)],
         step: At<'_>,
-        scope: Scope,
+        scope: TemplateScope,
         when: impl Fn(String) -> T,
     ) -> Option<T> {
         let text = filled(item)?;
@@ -146,7 +146,7 @@ impl Context<'_> {
             item.error("`max_parallel` has no effect beside `one_by_one = true`; keep one of the two");
         }
         Some(ForEach {
-            list: self.expr(&list?, step, Scope::List)?,
+            list: self.expr(&list?, step, TemplateScope::List)?,
             one_by_one: one_by_one.and_then(|item| item.boolean()).unwrap_or_default(),
             max_parallel: max_parallel.and_then(|item| item.count(1)),
         })
@@ -154,7 +154,7 @@ impl Context<'_> {
 
     fn repeat(&self, table: &Table<'_>, step: At<'_>) -> Option<Repeat> {
         let until = table.required("until", "`until = \"EXPR\"`, over `output`");
-        let until = until.and_then(|item| self.expr(&item, step, Scope::Judge));
+        let until = until.and_then(|item| self.expr(&item, step, TemplateScope::Judge));
         let max = table.count("max", 1).unwrap_or(ITERATIONS);
         let accept_last = table.get("on_max").and_then(|item| item.one_of(&[("fail", false), ("accept", true)]));
         table.done();
@@ -173,10 +173,10 @@ impl Context<'_> {
     fn document(&self, table: &Table<'_>, step: At<'_>) -> Option<DocumentSpec> {
         let text = |key, example| {
             let item = table.required(key, example);
-            item.and_then(|item: Item<'_>| self.template(&item, Some(step), Scope::Judge, false))
+            item.and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Judge, false))
         };
         let name = text("name", "`name = \"notes\"`");
-        let title = table.get("title").and_then(|item| self.template(&item, Some(step), Scope::Judge, false));
+        let title = table.get("title").and_then(|item| self.template(&item, Some(step), TemplateScope::Judge, false));
         let body = text("body", "`body = \"{{ output }}\"`");
         table.done();
         let name = name?;
@@ -185,11 +185,11 @@ impl Context<'_> {
 }
 
 /// The place of every value of a JSON text, by its JSON pointer.
-fn parts_of_json(source: &Arc<SourceText>) -> Vec<(String, Place)> {
-    fn walk(raw: &str, at: &str, source: &Arc<SourceText>, into: &mut Vec<(String, Place)>) {
+fn parts_of_json(source: &Arc<SourceText>) -> Vec<(String, SourceSpan)> {
+    fn walk(raw: &str, at: &str, source: &Arc<SourceText>, into: &mut Vec<(String, SourceSpan)>) {
         // Each piece is a slice of the text, so its address tells where it stands.
         let start = (raw.as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize);
-        into.push((at.to_owned(), Place { source: Arc::clone(source), span: start..start + raw.len() }));
+        into.push((at.to_owned(), SourceSpan { source: Arc::clone(source), range: start..start + raw.len() }));
         if let Ok(fields) = serde_json::from_str::<IndexMap<String, &RawValue>>(raw) {
             fields.iter().for_each(|(name, inner)| walk(inner.get(), &format!("{at}/{}", pointed(name)), source, into));
         } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw) {

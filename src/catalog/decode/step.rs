@@ -65,7 +65,7 @@ impl Context<'_> {
         let index = {
             let mut notes = self.notes.borrow_mut();
             notes.steps.push(id.clone());
-            notes.tables.push(table.place());
+            notes.tables.push(table.span());
             notes.keys.push(table.keys());
             notes.steps.len() - 1
         };

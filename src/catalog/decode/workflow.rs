@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{At, Context, Scope, filled, values};
+use super::{At, Context, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
 use crate::core::step::{Retry, Step};
 use crate::core::task::{FlowKind, ResultSpec, Successor, Workflow};
-use crate::core::toml_reader::{Item, Table, Text};
+use crate::core::toml_reader::{Item, Table, TomlString};
 use crate::core::usage::Budget;
 
 /// Endings of files that a program's argv may name in the definition's folder.
@@ -45,7 +45,7 @@ impl Context<'_> {
             for argument in &argv {
                 let names_file = ends_as(&argument.value, &PROGRAM_FILES);
                 if names_file && !argument.value.starts_with(['/', '-', '~']) {
-                    self.must_hold(argument.value.as_str(), |why| self.report.error(&argument.place, why));
+                    self.must_hold(argument.value.as_str(), |why| self.report.error(&argument.span, why));
                 }
             }
             return Some(FlowKind::Process { argv: values(argv), sources: BTreeMap::new() });
@@ -75,8 +75,9 @@ impl Context<'_> {
     }
 
     fn result(&self, table: &Table<'_>, name: &str, steps: &[Step]) -> ResultSpec {
-        self.notes.borrow_mut().result = Some(table.place());
-        let text = |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, None, Scope::Result, false));
+        self.notes.borrow_mut().result = Some(table.span());
+        let text =
+            |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, None, TemplateScope::Result, false));
         let result = ResultSpec {
             title: text("title").unwrap_or_else(|| name.to_owned()),
             body: text("body").unwrap_or_else(|| match steps.last() {
@@ -100,7 +101,7 @@ impl Context<'_> {
         Some(Successor {
             workflow: workflow?.value,
             inputs,
-            when: when.map(|text| self.note(text, true, None, Scope::Result, false)),
+            when: when.map(|text| self.note(text, true, None, TemplateScope::Result, false)),
         })
     }
 
@@ -109,9 +110,9 @@ impl Context<'_> {
         &self,
         inputs: Option<Item<'_>>,
         step: Option<At<'_>>,
-        workflow: Option<&Text>,
+        workflow: Option<&TomlString>,
     ) -> IndexMap<String, Value> {
-        let scope = if step.is_some() { Scope::Work } else { Scope::Result };
+        let scope = if step.is_some() { TemplateScope::Work } else { TemplateScope::Result };
         let mut given = IndexMap::new();
         let mut names = Vec::new();
         for item in inputs.and_then(Item::table).map(|table| table.entries()).unwrap_or_default() {
@@ -119,7 +120,7 @@ impl Context<'_> {
             if let Some(value) = self.templates(&item, step, scope, true) {
                 given.insert(item.name().to_owned(), value);
             }
-            names.push(Text { value: item.name().to_owned(), place: item.name_place(), quoted: false });
+            names.push(TomlString { value: item.name().to_owned(), span: item.name_span(), quoted: false });
         }
         if let Some(workflow) = workflow {
             self.notes.borrow_mut().workflows.push((workflow.clone(), names));

@@ -5,7 +5,9 @@ use serde_json::json;
 use super::read;
 use crate::core::failure::FailureClass;
 use crate::core::form::FieldType;
-use crate::core::step::{Approve, Does, History, Join, OnCrash, OnFailure, OnTimeout, Parse, Review, Span, Transform};
+use crate::core::step::{
+    Approve, Does, History, Join, OnCrash, OnFailure, OnTimeout, Parse, Review, Timespan, Transform,
+};
 use crate::core::task::{Body, FlowKind, Kind, Task, Workflow};
 
 const FILES: [(&str, &str); 2] =
@@ -57,10 +59,10 @@ fn the_keys_of_steps_are_read() {
         (vec!["local/y".to_owned()], vec!["inputs.photo".to_owned()])
     );
     assert_eq!((divide.title(), divide.rules.review.clone()), ("Divide into stanzas", Some(Review::Always)));
-    assert_eq!((divide.rules.on_crash, divide.rules.timeout), (Some(OnCrash::Ask), Some(Span(120_000))));
+    assert_eq!((divide.rules.on_crash, divide.rules.timeout), (Some(OnCrash::Ask), Some(Timespan(120_000))));
     let retry = divide.rules.retry.unwrap();
-    assert_eq!((retry.attempts, retry.delay), (1, Span(2_000)), "a step's retry is laid over the workflow's");
-    assert_eq!((divide.rules.on_timeout, divide.rules.cache), (Some(OnTimeout::Skip), Some(Span(86_400_000))));
+    assert_eq!((retry.attempts, retry.delay), (1, Timespan(2_000)), "a step's retry is laid over the workflow's");
+    assert_eq!((divide.rules.on_timeout, divide.rules.cache), (Some(OnTimeout::Skip), Some(Timespan(86_400_000))));
     assert_eq!((divide.rules.priority, divide.rules.idempotent), (5, true));
 
     let write = step("write");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::library::Library;
 use crate::catalog::trust::{Trust, TrustStore};
-use crate::catalog::{Catalog, PinError, Places, Source};
+use crate::catalog::{Catalog, DefinitionSource, PinError, SearchPaths};
 use crate::core::code::ErrorCode;
 use crate::core::task::{Body, FlowKind};
 
@@ -21,7 +21,7 @@ const LIBRARY: Library = &[
 
 struct Folders {
     _all: tempfile::TempDir,
-    search_paths: Places,
+    search_paths: SearchPaths,
 }
 
 impl Folders {
@@ -29,7 +29,7 @@ impl Folders {
         let all = tempfile::tempdir().unwrap();
         let at = |name: &str| Some(all.path().join(name));
         let search_paths =
-            Places { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
+            SearchPaths { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
         Self { _all: all, search_paths }
     }
 
@@ -61,13 +61,13 @@ fn later_places_shadow_earlier_ones_by_id() {
     let folders = Folders::new();
     let search_paths = folders.search_paths.clone();
     let said = |catalog: &Catalog| (catalog.get("email").unwrap().name.clone(), catalog.get("email").unwrap().source);
-    assert_eq!(said(&folders.catalog()), ("Built-in email".to_owned(), Source::Builtin));
+    assert_eq!(said(&folders.catalog()), ("Built-in email".to_owned(), DefinitionSource::Builtin));
     write(search_paths.own.as_ref(), "tasks/mail.toml", &email("Mine"));
-    assert_eq!(said(&folders.catalog()), ("Mine".to_owned(), Source::User));
+    assert_eq!(said(&folders.catalog()), ("Mine".to_owned(), DefinitionSource::User));
     write(search_paths.project.as_ref(), "tasks/email.toml", &email("The project's"));
-    assert_eq!(said(&folders.catalog()), ("The project's".to_owned(), Source::Project));
+    assert_eq!(said(&folders.catalog()), ("The project's".to_owned(), DefinitionSource::Project));
     write(search_paths.dir.as_ref(), "workflows/email/workflow.toml", &email("A workflow"));
-    assert_eq!(said(&folders.catalog()), ("A workflow".to_owned(), Source::Dir));
+    assert_eq!(said(&folders.catalog()), ("A workflow".to_owned(), DefinitionSource::Dir));
     assert_eq!(folders.catalog().entries.len(), 2);
 }
 
@@ -78,7 +78,7 @@ fn one_folder_under_two_names_stays_the_person_s_own() {
     folders.search_paths.dir = folders.search_paths.own.clone();
     let catalog = folders.catalog();
     let entry = catalog.get("x").unwrap();
-    assert_eq!((entry.source, entry.trust), (Source::User, Trust::Trusted));
+    assert_eq!((entry.source, entry.trust), (DefinitionSource::User, Trust::Trusted));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
     }
     let said = |catalog: &Catalog| catalog.get("w").unwrap().task.as_ref().unwrap_err()[0].message.clone();
     assert!(said(&folders.catalog()).contains("`a.md`"));
-    let own = Places { dir: None, ..folders.search_paths.clone() };
+    let own = SearchPaths { dir: None, ..folders.search_paths.clone() };
     assert!(said(&Catalog::load_from(LIBRARY, &own)).contains("`a.md`"));
     let offered = TrustStore::new(&own.state).offers(&folders.search_paths.dir.clone().unwrap());
     assert_eq!(offered.unwrap_err().code(), ErrorCode::PathRefused);
@@ -253,7 +253,7 @@ fn a_path_is_checked_with_what_lies_beside_it() {
     let text = "id = \"p\"\nname = \"P\"\n[[steps]]\nid = \"a\"\nkind = \"workflow\"\nworkflow = \"c\"\n";
     let file = write(dir.as_ref(), "workflows/p/workflow.toml", text);
     write(dir.as_ref(), "tasks/t.toml", "id = \"t\"\nnam = \"T\"\n");
-    let elsewhere = Places { dir: None, ..folders.search_paths.clone() };
+    let elsewhere = SearchPaths { dir: None, ..folders.search_paths.clone() };
     let check = |path: &Path| Catalog::check_path(&elsewhere, path).unwrap();
     assert_eq!(check(&file)[0].mistakes, []);
     let all = check(&dir.unwrap());

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::catalog::library::Library;
 use crate::catalog::scaffold::{Origin, create};
-use crate::catalog::{Catalog, Places};
+use crate::catalog::{Catalog, SearchPaths};
 use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
 
@@ -20,7 +20,7 @@ const LIBRARY: Library = &[
 #[test]
 fn what_is_new_has_no_mistakes_and_the_id_that_was_asked_for() {
     let home = tempfile::tempdir().unwrap();
-    let search_paths = Places { own: Some(home.path().to_owned()), ..Places::default() };
+    let search_paths = SearchPaths { own: Some(home.path().to_owned()), ..SearchPaths::default() };
     let catalog = Catalog::load_from(LIBRARY, &search_paths);
     let kinds = [
         (Kind::Instruct, "a1", None),
@@ -45,7 +45,7 @@ fn what_is_new_has_no_mistakes_and_the_id_that_was_asked_for() {
 #[test]
 fn nothing_is_written_over_or_outside() {
     let home = tempfile::tempdir().unwrap();
-    let catalog = Catalog::load_from(LIBRARY, &Places::default());
+    let catalog = Catalog::load_from(LIBRARY, &SearchPaths::default());
     let new =
         |kind, id: &str, from: Option<&str>| create(home.path(), kind, id, from.map(Origin::parse).as_ref(), &catalog);
     new(Kind::Workflow, "w", None).unwrap();

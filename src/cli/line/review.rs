@@ -10,7 +10,7 @@ use crate::cli::out;
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
-use crate::core::event::Scope;
+use crate::core::event::InstructionScope;
 use crate::core::gate::{Answer, Gate};
 use crate::core::model::Message;
 use crate::core::run::Run;
@@ -115,14 +115,14 @@ fn meaning(answer: Answer) -> &'static str {
 async fn retry(asker: &mut Asker<'_>, instruction: String) -> Result<Answered, Away> {
     let scope = loop {
         if instruction.trim().is_empty() {
-            break Scope::This;
+            break InstructionScope::This;
         }
         let typed =
             asker.line("For [t]his one, the [r]emaining ones of this step too, or [l]ater runs always? (t) > ").await?;
         match typed.trim() {
-            "" | "t" | "this" => break Scope::This,
-            "r" | "remaining" => break Scope::Remaining,
-            "l" | "a" | "always" => break Scope::Always,
+            "" | "t" | "this" => break InstructionScope::This,
+            "r" | "remaining" => break InstructionScope::Remaining,
+            "l" | "a" | "always" => break InstructionScope::Always,
             other => out::say(&format!("`{other}` is none of these.")),
         }
     };

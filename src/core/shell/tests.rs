@@ -10,7 +10,7 @@ use super::Misplaced::{
     SingleQuotes, Unclear, Unnamed,
 };
 use super::*;
-use crate::core::template::Text;
+use crate::core::template::Template;
 
 /// Where a value is in the texts below.
 const VALUE: char = '·';
@@ -237,7 +237,7 @@ fn runs(text: &str, values: &[&str]) -> bool {
         template.push_str(piece);
     }
     // The line break that a template loses at its end is kept.
-    let template = Text::parse(&(template + "\n")).unwrap();
+    let template = Template::parse(&(template + "\n")).unwrap();
     let line =
         template.render_shell(&context! { v => minijinja::Value::from(minijinja::value::Serde(values)) }).unwrap();
     for shell in ["sh", "bash"] {

@@ -12,7 +12,7 @@ fn ask(text: &str, missing: &[&str]) -> Turn {
 
 fn streamed(reply: &str, chunk: usize) -> String {
     let chars: Vec<char> = reply.chars().collect();
-    let mut live = Live::new(false);
+    let mut live = StreamedReply::new(false);
     chars.chunks(chunk).map(|chunk| live.push(&chunk.iter().collect::<String>())).collect()
 }
 
@@ -123,7 +123,7 @@ fn what_the_model_is_shown_of_its_turns_reads_back_as_those_turns() {
 #[test]
 fn a_plain_chat_says_what_it_says() {
     assert_eq!(read(" {\"kind\": \"ask\"} ", true), Turn::Say { text: "{\"kind\": \"ask\"}".into() });
-    assert_eq!(Live::new(true).push("# {\"a"), "# {\"a");
+    assert_eq!(StreamedReply::new(true).push("# {\"a"), "# {\"a");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_protocol_names_what_is_needed_and_what_is_delivered() {
 
 #[test]
 fn a_long_stream_is_shown_in_pieces_no_longer_than_what_arrived() {
-    let mut live = Live::new(false);
+    let mut live = StreamedReply::new(false);
     live.push(r#"{"kind":"deliver","title":"T","body":"B"#);
     let mut total = 0;
     for _ in 0..20_000 {

@@ -7,7 +7,7 @@
 
 /// A part of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ReplyPart {
     /// `ask` or `deliver`.
     Kind,
     /// The document's title.
@@ -22,7 +22,7 @@ pub(super) enum Part {
     Plain,
 }
 
-impl Part {
+impl ReplyPart {
     fn named(key: &str) -> Option<Self> {
         match key {
             "kind" => Some(Self::Kind),
@@ -39,11 +39,11 @@ impl Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A part begins.
-    Begin(Part),
+    Begin(ReplyPart),
     /// One more character of it.
-    Char(Part, char),
+    Char(ReplyPart, char),
     /// A part of the JSON object has ended.
-    End(Part),
+    End(ReplyPart),
     /// The JSON object has ended; what follows it does not count.
     Done,
 }
@@ -55,10 +55,10 @@ const EARLY: usize = 240;
 
 /// The reader.
 #[derive(Debug)]
-pub(super) struct Scanner {
+pub(super) struct TurnParser {
     mode: Mode,
     /// Where characters outside of an object go.
-    part: Part,
+    part: ReplyPart,
     /// Its characters so far, white space not counted.
     said: usize,
     line_start: bool,
@@ -80,15 +80,15 @@ enum Opening {
     Undecided,
     /// An object begins at this byte of what is held.
     Object(usize),
-    Tag(Part),
+    Tag(ReplyPart),
     Text,
 }
 
-impl Scanner {
+impl TurnParser {
     pub(super) fn new() -> Self {
         Self {
             mode: Mode::Text,
-            part: Part::Plain,
+            part: ReplyPart::Plain,
             said: 0,
             line_start: true,
             after_tag: false,
@@ -143,12 +143,12 @@ impl Scanner {
             }
             Opening::Tag(part) => {
                 self.held.clear();
-                if let Some(kind) = kind_of(part).filter(|_| self.part == Part::Plain) {
-                    out(Found::Begin(Part::Kind));
+                if let Some(kind) = kind_of(part).filter(|_| self.part == ReplyPart::Plain) {
+                    out(Found::Begin(ReplyPart::Kind));
                     for c in kind.chars() {
-                        out(Found::Char(Part::Kind, c));
+                        out(Found::Char(ReplyPart::Kind, c));
                     }
-                    out(Found::End(Part::Kind));
+                    out(Found::End(ReplyPart::Kind));
                 }
                 self.begin(part, out);
                 self.after_tag = true;
@@ -174,7 +174,7 @@ impl Scanner {
     }
 
     fn is_early(&self) -> bool {
-        self.part == Part::Plain && self.said < EARLY
+        self.part == ReplyPart::Plain && self.said < EARLY
     }
 
     fn opening(&self) -> Opening {
@@ -189,19 +189,19 @@ impl Scanner {
 
     /// Whether the line begins with a tag that makes sense here.
     fn tag(&self) -> Opening {
-        let tags: &[(&str, Part)] = match self.part {
-            Part::Plain if self.said == 0 => &[
-                ("title:", Part::Title),
-                ("subject:", Part::Title),
-                ("# ", Part::Title),
-                ("ask:", Part::Text),
-                ("question:", Part::Text),
+        let tags: &[(&str, ReplyPart)] = match self.part {
+            ReplyPart::Plain if self.said == 0 => &[
+                ("title:", ReplyPart::Title),
+                ("subject:", ReplyPart::Title),
+                ("# ", ReplyPart::Title),
+                ("ask:", ReplyPart::Text),
+                ("question:", ReplyPart::Text),
             ],
-            Part::Plain if self.is_early() => {
-                &[("title:", Part::Title), ("subject:", Part::Title), ("# ", Part::Title)]
+            ReplyPart::Plain if self.is_early() => {
+                &[("title:", ReplyPart::Title), ("subject:", ReplyPart::Title), ("# ", ReplyPart::Title)]
             }
-            Part::Body if self.said == 0 => &[("body:", Part::Body)],
-            Part::Text => &[("missing:", Part::Missing)],
+            ReplyPart::Body if self.said == 0 => &[("body:", ReplyPart::Body)],
+            ReplyPart::Text => &[("missing:", ReplyPart::Missing)],
             _ => &[],
         };
         let line: String = self.held.chars().filter(|c| *c != '*').map(|c| c.to_ascii_lowercase()).collect();
@@ -211,7 +211,7 @@ impl Scanner {
         if tags.iter().any(|(tag, _)| tag.starts_with(&line)) { Opening::Undecided } else { Opening::Text }
     }
 
-    fn begin(&mut self, part: Part, out: &mut impl FnMut(Found)) {
+    fn begin(&mut self, part: ReplyPart, out: &mut impl FnMut(Found)) {
         self.part = part;
         self.said = 0;
         out(Found::Begin(part));
@@ -227,11 +227,11 @@ impl Scanner {
             self.after_tag = false;
         }
         match (self.part, c) {
-            (Part::Title, '\n') => {
-                self.begin(Part::Body, out);
+            (ReplyPart::Title, '\n') => {
+                self.begin(ReplyPart::Body, out);
                 return;
             }
-            (Part::Title, '*' | '`') => return,
+            (ReplyPart::Title, '*' | '`') => return,
             _ => {}
         }
         if !c.is_whitespace() {
@@ -242,10 +242,10 @@ impl Scanner {
 }
 
 /// The kind of reply that a tag tells.
-fn kind_of(part: Part) -> Option<&'static str> {
+fn kind_of(part: ReplyPart) -> Option<&'static str> {
     match part {
-        Part::Title => Some("deliver"),
-        Part::Text => Some("ask"),
+        ReplyPart::Title => Some("deliver"),
+        ReplyPart::Text => Some("ask"),
         _ => None,
     }
 }
@@ -273,10 +273,10 @@ struct Object {
     open: Vec<Bracket>,
     key: String,
     /// The part under the newest key.
-    part: Option<Part>,
+    part: Option<ReplyPart>,
     /// The parts that have been read; a second one of the same name does not count.
-    seen: Vec<Part>,
-    string: Option<Text>,
+    seen: Vec<ReplyPart>,
+    string: Option<StringState>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +288,7 @@ enum Bracket {
 
 /// A text that is being read.
 #[derive(Debug, Default)]
-struct Text {
+struct StringState {
     is_key: bool,
     escape: Escape,
     /// The first half of a character that JSON writes in two.
@@ -345,7 +345,7 @@ impl Object {
 
     fn begin_text(&mut self, out: &mut impl FnMut(Found)) {
         let is_key = self.open.last() == Some(&Bracket::Key);
-        self.string = Some(Text { is_key, ..Text::default() });
+        self.string = Some(StringState { is_key, ..StringState::default() });
         if is_key {
             self.key.clear();
             self.part = None;
@@ -355,7 +355,7 @@ impl Object {
     }
 
     /// One character in or behind a text; `true` when the text has ended before it.
-    fn in_text(&mut self, text: &mut Text, c: char, out: &mut impl FnMut(Found)) -> bool {
+    fn in_text(&mut self, text: &mut StringState, c: char, out: &mut impl FnMut(Found)) -> bool {
         if let Some(mut space) = text.closing.take() {
             let ends = if text.is_key { c == ':' } else { matches!(c, ',' | '}' | ']') };
             if ends {
@@ -407,7 +407,7 @@ impl Object {
     }
 
     /// One `\uXXXX`, which may be half of a character.
-    fn take_unit(&mut self, unit: u32, text: &mut Text, out: &mut impl FnMut(Found)) {
+    fn take_unit(&mut self, unit: u32, text: &mut StringState, out: &mut impl FnMut(Found)) {
         match (text.high.take(), unit) {
             (None, 0xd800..=0xdbff) => text.high = Some(unit),
             (Some(high), 0xdc00..=0xdfff) => {
@@ -422,7 +422,7 @@ impl Object {
         }
     }
 
-    fn take(&mut self, c: char, text: &mut Text, out: &mut impl FnMut(Found)) {
+    fn take(&mut self, c: char, text: &mut StringState, out: &mut impl FnMut(Found)) {
         if text.high.take().is_some() {
             self.take(char::REPLACEMENT_CHARACTER, text, out);
         }
@@ -436,12 +436,12 @@ impl Object {
         }
     }
 
-    fn end_text(&mut self, text: &Text, out: &mut impl FnMut(Found)) {
+    fn end_text(&mut self, text: &StringState, out: &mut impl FnMut(Found)) {
         if text.is_key {
-            self.part = Part::named(&self.key).filter(|part| !self.seen.contains(part));
+            self.part = ReplyPart::named(&self.key).filter(|part| !self.seen.contains(part));
         } else if let Some(part) = self.part {
             out(Found::End(part));
-            if part != Part::Missing {
+            if part != ReplyPart::Missing {
                 self.seen.push(part);
                 self.part = None;
             }

@@ -40,7 +40,7 @@ pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -
             format!("the instruction of `{}` cannot be rendered (line {line}, column {column}): {error}", task.id),
         )
     };
-    let instruction = template::Text::parse(&instruct.instruction).map_err(broken)?;
+    let instruction = template::Template::parse(&instruct.instruction).map_err(broken)?;
     let names = context! { inputs => template::from_json(&run.inputs) };
     let told = instruction.render(&names).map_err(broken)?;
     let parts = [told.trim().to_owned(), turn::protocol(instruct).trim().to_owned()];

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::core::decide;
-use crate::core::event::{Created, Measured, Scope, Started};
+use crate::core::event::{Created, InstructionScope, Measured, Started};
 use crate::core::form::{Field, FieldType};
 use crate::core::id::RunId;
 use crate::core::model::{Message, Role};
@@ -312,7 +312,7 @@ fn a_reply_that_is_taken_up_again_is_asked_for_where_it_stood_and_writes_a_versi
     {
         world.add(event);
     }
-    let (attempt, scope, by) = (1, Scope::This, "ana@host".into());
+    let (attempt, scope, by) = (1, InstructionScope::This, "ana@host".into());
     world.add(Event::AttemptRejected { key: first.clone(), attempt, instruction: "kinder".into(), scope, by });
     assert_eq!(world.messages().len(), 2, "{:?}", world.messages());
     assert_eq!(world.answers(&deliver("one, kinder")), first);

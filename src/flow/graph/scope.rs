@@ -24,15 +24,15 @@ use crate::core::step::{Join, OnFailure};
 use crate::core::template::{Expr, from_json};
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
-use crate::flow::memo::Source;
+use crate::flow::memo::Dependency;
 use crate::flow::mistake::Mistake;
-use crate::flow::names::{Names, seen};
+use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
 use crate::flow::work::{condition, eval};
 
 /// How far the steps of a plan have come.
 pub struct Scope {
-    pub(super) states: Vec<State>,
+    pub(super) states: Vec<StepState>,
     marks: Marks,
     pub(super) prefix: Option<Key>,
     pub(super) names: Names,
@@ -45,7 +45,7 @@ pub struct Around {
     /// Their limits.
     pub lanes: Vec<(Key, usize)>,
     /// What they depend on.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Dependency>,
 }
 
 /// What is asked of all steps at every event: a bit for each, by its place in declared order.
@@ -70,7 +70,7 @@ impl Marks {
 }
 
 /// How far one step has come.
-pub(super) struct State {
+pub(super) struct StepState {
     pub(super) names_dirty: bool,
     pub(super) outcome: Outcome,
     /// What `steps.X` is for others, once it has ended.
@@ -88,7 +88,7 @@ pub(super) struct State {
     pub(super) touched: Option<Vec<usize>>,
 }
 
-impl State {
+impl StepState {
     fn new() -> Self {
         Self {
             names_dirty: true,
@@ -116,7 +116,7 @@ impl Scope {
     /// A scope in which nothing has been looked at.
     #[must_use]
     pub fn new(plan: &Plan, prefix: Option<Key>, names: Names, around: Around) -> Self {
-        let states = plan.nodes.iter().map(|_| State::new()).collect();
+        let states = plan.nodes.iter().map(|_| StepState::new()).collect();
         Self { states, marks: Marks::new(plan.nodes.len()), prefix, names, around }
     }
 
@@ -241,8 +241,8 @@ impl Scope {
         self.states.last().map(|state| &state.view)
     }
 
-    fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Source {
-        Source { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
+    fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Dependency {
+        Dependency { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
     }
 
     /// The name of a step in this scope, without an item.
@@ -289,7 +289,7 @@ impl Scope {
         if let (Some(when), false) = (&node.when, node.when_per_item) {
             let holds = condition("when", when, &context)?;
             if let Ok(expr) = when {
-                evaluation.decide(self.base(node), FlowDecision::When, json!(holds), || seen(expr, &context));
+                evaluation.decide(self.base(node), FlowDecision::When, json!(holds), || values_used(expr, &context));
             }
             if !holds {
                 return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
@@ -304,7 +304,7 @@ impl Scope {
                         && (known || !evaluation.has_calls_of(&self.base(node)))
                     {
                         evaluation.decide(self.base(node), FlowDecision::ForEach, json!(items.len()), || {
-                            seen(list, &context)
+                            values_used(list, &context)
                         });
                     }
                     items.into_iter().map(Arc::new).collect()
@@ -428,19 +428,19 @@ impl Scope {
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
                 Ok(true) => {
-                    let mut depends: Vec<Source> = node
+                    let mut depends: Vec<Dependency> = node
                         .deps
                         .iter()
                         .zip(&node.through)
                         .map(|(&dep, through)| self.source(plan, dep, Arc::clone(through)))
                         .collect();
                     // Of what the groups around depend on, what this step sees.
-                    let seen = |source: &&Source| source.through.iter().any(|name| node.named.uses(name));
+                    let seen = |source: &&Dependency| source.through.iter().any(|name| node.named.uses(name));
                     depends.extend(self.around.sources.iter().filter(seen).cloned());
                     if let Some((seq, stamp)) = earlier {
                         let before = u32::try_from(at_slot).unwrap_or(u32::MAX).saturating_sub(1);
                         let through = Arc::from(["earlier".to_owned()]);
-                        depends.push(Source { key: self.base(node).with_item(Some(before)), seq, stamp, through });
+                        depends.push(Dependency { key: self.base(node).with_item(Some(before)), seq, stamp, through });
                     }
                     let list = std::mem::take(&mut self.states[at].items);
                     let before: Vec<Key> = node.before.iter().map(|&at| self.base(&plan.nodes[at])).collect();

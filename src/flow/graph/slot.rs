@@ -13,9 +13,9 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
-use crate::flow::memo::Source;
-use crate::flow::memo::{Asked, Cell, Seen};
-use crate::flow::names::{Names, seen};
+use crate::flow::memo::Dependency;
+use crate::flow::memo::{Asked, CallView, Cell};
+use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
 use crate::flow::work::{condition, eval, text};
 
@@ -38,7 +38,7 @@ pub struct Slot {
 #[derive(Default)]
 struct Iteration {
     /// What it depended on when it was made: a change makes it anew.
-    made_from: Vec<Source>,
+    made_from: Vec<Dependency>,
     cell: Cell,
     scope: Option<Box<Scope>>,
 }
@@ -107,7 +107,7 @@ impl Slot {
         self.iterations.get_mut(iteration)?.scope.as_deref_mut()
     }
 
-    fn iteration(&mut self, at: usize, depends: &[Source]) -> &mut Iteration {
+    fn iteration(&mut self, at: usize, depends: &[Dependency]) -> &mut Iteration {
         if self.iterations.len() <= at {
             self.iterations.resize_with(at + 1, Iteration::default);
         }
@@ -138,7 +138,7 @@ pub struct Turn<'a> {
     /// The limits of the groups around it.
     pub lanes: &'a [(Key, usize)],
     /// What it depends on.
-    pub depends: &'a [Source],
+    pub depends: &'a [Dependency],
     /// The names of the steps that its `history` takes in, in declared order.
     pub before: &'a [Key],
 }
@@ -180,7 +180,7 @@ impl Turn<'_> {
                 Ok(true) => break,
                 Ok(false) if iteration + 1 < most => {
                     let through = Arc::from(["previous".to_owned()]);
-                    depends.push(Source { key, seq: slot.seq, stamp: slot.stamp(), through });
+                    depends.push(Dependency { key, seq: slot.seq, stamp: slot.stamp(), through });
                     turn_names.previous = Some(output);
                 }
                 Ok(false) if repeat.accept_last => break,
@@ -198,7 +198,7 @@ impl Turn<'_> {
         let Some(until) = &self.node.until else { return Ok(true) };
         let holds = condition("until", until, context)?;
         if let Ok(expr) = until {
-            evaluation.decide(key.clone(), FlowDecision::Until, json!(holds), || seen(expr, context));
+            evaluation.decide(key.clone(), FlowDecision::Until, json!(holds), || values_used(expr, context));
         }
         Ok(holds)
     }
@@ -209,9 +209,9 @@ impl Turn<'_> {
         iteration: usize,
         key: &Key,
         names: &Names,
-        depends: &[Source],
+        depends: &[Dependency],
         evaluation: &mut Evaluation<'_>,
-    ) -> Seen {
+    ) -> CallView {
         let iteration = slot.iteration(iteration, depends);
         let mut lanes = self.lanes.to_vec();
         let for_each = self.node.step.rules.for_each.as_ref();
@@ -231,10 +231,11 @@ impl Turn<'_> {
                 let (plan, task) = child.as_ref();
                 let given = match view::child_inputs(task, inputs, &names.value()) {
                     Ok(given) => given,
-                    Err(failure) => return Seen::failed(None, failure),
+                    Err(failure) => return CallView::failed(None, failure),
                 };
                 let through: Arc<[String]> = Arc::from(["inputs".to_owned()]);
-                let sources = depends.iter().map(|source| Source { through: Arc::clone(&through), ..source.clone() });
+                let sources =
+                    depends.iter().map(|source| Dependency { through: Arc::clone(&through), ..source.clone() });
                 let around = Around { lanes, sources: sources.collect() };
                 let open =
                     || Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given.clone()), around.clone()));
@@ -245,7 +246,7 @@ impl Turn<'_> {
                 }
                 view::of_child(scope, plan, key, evaluation.run)
             }
-            Doing::Child(Err(why), _) => Seen::failed(None, Failure::new(FailureClass::Definition, why.clone())),
+            Doing::Child(Err(why), _) => CallView::failed(None, Failure::new(FailureClass::Definition, why.clone())),
             Doing::Switch(cases, default) => view::switch(cases, default, key, &names.value(), evaluation),
             _ => {
                 let history = match &self.node.does {
@@ -319,7 +320,8 @@ impl Turn<'_> {
             if let Ok(expr) = expr
                 && (holds || evaluation.decided(&self.key, &FlowDecision::StopWhen).is_some())
             {
-                evaluation.decide(self.key.clone(), FlowDecision::StopWhen, json!(holds), || seen(expr, context));
+                evaluation
+                    .decide(self.key.clone(), FlowDecision::StopWhen, json!(holds), || values_used(expr, context));
             }
             evaluation.stops |= holds;
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::core::call::CallStatus;
 use crate::core::decide::DecisionKind;
-use crate::core::event::{FlowDecision, Scope};
+use crate::core::event::{FlowDecision, InstructionScope};
 use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateBody, GateKind, ReviewBody};
 use crate::core::run::Status;
@@ -237,7 +237,7 @@ fn a_failure_inside_a_group_is_the_groups() {
 #[test]
 fn a_rejected_attempt_stays_visible_with_its_instruction() {
     let mut sim = Sim::new(workflow(&json!([prompt("p", "hello", &json!({}))])), json!({}));
-    sim.decide("p", DecisionKind::Retry { instruction: "rhyme".into(), scope: Scope::This, model: None });
+    sim.decide("p", DecisionKind::Retry { instruction: "rhyme".into(), scope: InstructionScope::This, model: None });
     sim.decide("p", DecisionKind::Accept);
     let call = sim.run.call(&"p".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);
@@ -475,7 +475,7 @@ fn walk(mut sim: Sim, acts: Vec<Act>) {
             }
             Act::Retry(at) => {
                 if let Some(key) = pick(at, reviews) {
-                    let (instruction, scope) = ("again".into(), Scope::Remaining);
+                    let (instruction, scope) = ("again".into(), InstructionScope::Remaining);
                     sim.decide(&key, DecisionKind::Retry { instruction, scope, model: None });
                 }
             }

@@ -17,8 +17,8 @@ use crate::core::task::Task;
 use crate::core::template::{Expr, TemplateError, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::judge::definition;
-use crate::flow::memo::Seen;
-use crate::flow::names::seen;
+use crate::flow::memo::CallView;
+use crate::flow::names::values_used;
 use crate::flow::plan::{Parsed, Plan, ValuePlan};
 use crate::flow::work::{condition, eval, text};
 
@@ -114,21 +114,21 @@ pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot], ended: &'static
 
 /// What a group comes to: the output of its last declared step, or of its expression.
 #[must_use]
-pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run) -> Seen {
+pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run) -> CallView {
     if let Some((key, failure)) = scope.failure() {
-        return Seen::failed(Some(key.clone()), failure.clone());
+        return CallView::failed(Some(key.clone()), failure.clone());
     }
     if !scope.ended() {
-        return Seen::waiting();
+        return CallView::waiting();
     }
     let output = match output {
         Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run).value()) {
             Ok(output) => from_json(&output),
-            Err(mistake) => return Seen::failed(None, mistake.into()),
+            Err(mistake) => return CallView::failed(None, mistake.into()),
         },
         None => scope.last_view().map_or_else(none, output_of),
     };
-    Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }
+    CallView { stamp: scope.stamp(), ..CallView::accepted(output, scope.seq()) }
 }
 
 /// The output of a step as a whole: a fan-out's is the list of its outputs.
@@ -173,19 +173,19 @@ fn readable(value: &Value) -> String {
 
 /// What a child workflow comes to.
 #[must_use]
-pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> Seen {
+pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> CallView {
     if let Some((key, failure)) = scope.failure() {
-        return Seen::failed(Some(key.clone()), failure.clone());
+        return CallView::failed(Some(key.clone()), failure.clone());
     }
     if !scope.ended() {
-        return Seen::waiting();
+        return CallView::waiting();
     }
     match result(scope, plan, run) {
         Ok((title, body)) => {
             let output = Value::from_pairs([("title", Value::from(title)), ("body", Value::from(body))]);
-            Seen { stamp: scope.stamp(), ..Seen::accepted(output, scope.seq()) }
+            CallView { stamp: scope.stamp(), ..CallView::accepted(output, scope.seq()) }
         }
-        Err(failure) => Seen::failed(Some(key.clone()), failure),
+        Err(failure) => CallView::failed(Some(key.clone()), failure),
     }
 }
 
@@ -212,22 +212,22 @@ pub fn switch(
     key: &Key,
     context: &Value,
     evaluation: &mut Evaluation<'_>,
-) -> Seen {
+) -> CallView {
     for (at, (when, to)) in cases.iter().enumerate() {
         match condition("when", when, context) {
             Ok(true) => {
                 if let Ok(expr) = when {
                     let chosen = json!({ "case": at, "to": to });
-                    evaluation.decide(key.clone(), FlowDecision::Switch, chosen, || seen(expr, context));
+                    evaluation.decide(key.clone(), FlowDecision::Switch, chosen, || values_used(expr, context));
                 }
-                return Seen { stamp: stamp(to), ..Seen::accepted(Value::from(to.clone()), 0) };
+                return CallView { stamp: stamp(to), ..CallView::accepted(Value::from(to.clone()), 0) };
             }
             Ok(false) => {}
-            Err(mistake) => return Seen::failed(None, mistake.into()),
+            Err(mistake) => return CallView::failed(None, mistake.into()),
         }
     }
     evaluation.decide(key.clone(), FlowDecision::Switch, json!({ "case": "default", "to": default }), || {
         serde_json::Value::Null
     });
-    Seen { stamp: stamp(&default), ..Seen::accepted(Value::from(default.to_vec()), 0) }
+    CallView { stamp: stamp(&default), ..CallView::accepted(Value::from(default.to_vec()), 0) }
 }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::convert::{text, to_js, to_json};
 use super::modules::Sources;
 use super::session::broken;
-use super::transport::{Answer, Opening, Request, Said, State, Transport, Turn};
+use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::fingerprint::Fingerprint;
 
 const MOST_MEMORY: usize = 64 << 20;
@@ -57,7 +57,7 @@ struct Shared(Arc<Mutex<Outbox>>);
 #[derive(Default)]
 struct Outbox {
     said: Vec<Said>,
-    ended: Option<State>,
+    ended: Option<CodeState>,
     tickets: u32,
     lines: usize,
     now: i64,
@@ -155,7 +155,7 @@ impl Transport for JavaScript {
         }
     }
 
-    fn settle(&mut self, ticket: &Value, settled: &Answer<'_>, now: i64) -> Turn {
+    fn settle(&mut self, ticket: &Value, settled: &CallResult<'_>, now: i64) -> Turn {
         let Some(machine) = &self.machine else { return Turn::failed(broken("the script is not under way")) };
         machine.shared.lock().now = now;
         machine.turn(|ctx| settle(ctx, ticket, settled))
@@ -170,16 +170,16 @@ impl Transport for JavaScript {
     }
 }
 
-fn settle(ctx: &Ctx<'_>, ticket: &Value, settled: &Answer<'_>) -> rquickjs::Result<()> {
+fn settle(ctx: &Ctx<'_>, ticket: &Value, settled: &CallResult<'_>) -> rquickjs::Result<()> {
     let settle = ctx.userdata::<Function<'_>>().map(|settle| settle.clone());
     let settle = settle.ok_or_else(|| Exception::throw_internal(ctx, "the script is not under way"))?;
     let ticket = ticket.as_u64().and_then(|ticket| u32::try_from(ticket).ok()).unwrap_or_default();
     match settled {
-        Answer::Output(output) => {
+        CallResult::Output(output) => {
             let none = Js::new_undefined(ctx.clone());
             settle.call((ticket, none.clone(), none.clone(), none, to_js(ctx, output)?))
         }
-        Answer::Failed { key, failure } => {
+        CallResult::Failed { key, failure } => {
             settle.call((ticket, key.as_str(), failure.class.name(), failure.message.as_str()))
         }
     }
@@ -248,7 +248,7 @@ impl Machine {
         let Some(loaded) = loaded.result::<()>() else {
             let at = self.sources.find(&self.entry, "await").unwrap_or_else(|| format!("{}:1:1", self.entry));
             let message = "the script waits before its function is called; nothing can be awaited there";
-            self.end(State::Failed(broken(self.sources.say(&at, message))));
+            self.end(CodeState::Failed(broken(self.sources.say(&at, message))));
             return Ok(());
         };
         loaded?;
@@ -258,7 +258,7 @@ impl Machine {
         });
         if !main.is_function() {
             let message = "the script must `export default async function (run, inputs) { … }`";
-            self.end(State::Failed(broken(self.sources.say(&format!("{}:1:1", self.entry), message))));
+            self.end(CodeState::Failed(broken(self.sources.say(&format!("{}:1:1", self.entry), message))));
             return Ok(());
         }
         let start: Function<'_> = bridge(ctx)?.get("start")?;
@@ -266,7 +266,7 @@ impl Machine {
         start.call::<_, Promise<'_>>((main, inputs, about, to_js(ctx, &opening.state)?)).map(|_| ())
     }
 
-    fn end(&self, state: State) {
+    fn end(&self, state: CodeState) {
         self.shared.lock().ended.get_or_insert(state);
     }
 
@@ -285,15 +285,15 @@ impl Machine {
         let mut outbox = self.shared.lock();
         let rejected = outbox.unhandled.first();
         let unhandled = rejected.map(|(_, said)| format!("{said} (a promise was rejected and nobody handled it)"));
-        let mut state = outbox.ended.take().unwrap_or(State::Idle);
+        let mut state = outbox.ended.take().unwrap_or(CodeState::Idle);
         if let Some(said) = thrown {
-            state = State::Failed(broken(said));
+            state = CodeState::Failed(broken(said));
         } else if self.watch.fired.load(Ordering::Relaxed) {
-            state = State::Failed(broken(self.too_long("")));
-        } else if matches!(state, State::Done { .. })
+            state = CodeState::Failed(broken(self.too_long("")));
+        } else if matches!(state, CodeState::Done { .. })
             && let Some(said) = &unhandled
         {
-            state = State::Failed(broken(said));
+            state = CodeState::Failed(broken(said));
         }
         let saw_clock = std::mem::take(&mut outbox.saw_clock);
         Turn { said: std::mem::take(&mut outbox.said), state, saw_clock, unhandled }
@@ -408,8 +408,8 @@ fn host<'js>(ctx: &Ctx<'js>, shared: &Shared, sources: &Sources) -> rquickjs::Re
         "done",
         Function::new(ctx.clone(), move |value: Js<'js>, state: Js<'js>| {
             let ended = match (to_json(&value, "the result"), to_json(&state, "run.state")) {
-                (Ok(value), Ok(state)) => State::Done { value, state: state.as_object().cloned() },
-                (Err(why), _) | (_, Err(why)) => State::Failed(broken(at.returned(&why))),
+                (Ok(value), Ok(state)) => CodeState::Done { value, state: state.as_object().cloned() },
+                (Err(why), _) | (_, Err(why)) => CodeState::Failed(broken(at.returned(&why))),
             };
             outbox.lock().ended.get_or_insert(ended);
         })?,
@@ -419,7 +419,7 @@ fn host<'js>(ctx: &Ctx<'js>, shared: &Shared, sources: &Sources) -> rquickjs::Re
         "threw",
         Function::new(ctx.clone(), move |error: Js<'js>| {
             let said = describe(&error, &at);
-            outbox.lock().ended.get_or_insert(State::Failed(broken(said)));
+            outbox.lock().ended.get_or_insert(CodeState::Failed(broken(said)));
         })?,
     )?;
     Ok(host)

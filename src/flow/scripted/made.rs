@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::request;
 use super::session::{Ground, broken};
-use super::transport::{Answer, Request};
+use super::transport::{CallResult, Request};
 use crate::core::call::Call;
 use crate::core::diagnostic::did_you_mean;
 use crate::core::event::{Event, FlowDecision};
@@ -21,7 +21,7 @@ use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::scope::{Around, Scope};
 use crate::flow::graph::view;
-use crate::flow::memo::{Asked, Cell, Seen, Source};
+use crate::flow::memo::{Asked, CallView, Cell, Dependency};
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, Plan, ValuePlan, child};
 
@@ -41,10 +41,10 @@ pub struct Made {
     at: usize,
     which: Which,
     names: Names,
-    depends: Arc<[Source]>,
+    depends: Arc<[Dependency]>,
     cell: Cell,
     scope: Option<Box<Scope>>,
-    seen: Seen,
+    view: CallView,
 }
 
 /// A declared step, or one that was made up on the spot.
@@ -63,7 +63,7 @@ pub enum Told {
 }
 
 /// Whether a call has come to an end.
-pub enum Ended {
+pub enum CallEnd {
     /// It has not.
     NotYet,
     /// It has, but the journal does not have it yet: nothing is told before it has.
@@ -75,10 +75,10 @@ pub enum Ended {
 impl Told {
     /// As it is handed over.
     #[must_use]
-    pub fn answer(&self, key: &Key) -> Answer<'_> {
+    pub fn answer(&self, key: &Key) -> CallResult<'_> {
         match self {
-            Self::Output(output, _) => Answer::Output(output),
-            Self::Failed(failure) => Answer::Failed { key: key.to_string(), failure },
+            Self::Output(output, _) => CallResult::Output(output),
+            Self::Failed(failure) => CallResult::Failed { key: key.to_string(), failure },
         }
     }
 }
@@ -88,7 +88,13 @@ impl Made {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn of(request: &Request, key: Key, at: usize, depends: Arc<[Source]>, ground: &Ground) -> Result<Self, String> {
+    pub fn of(
+        request: &Request,
+        key: Key,
+        at: usize,
+        depends: Arc<[Dependency]>,
+        ground: &Ground,
+    ) -> Result<Self, String> {
         let mut names = ground.names.clone();
         let which = match request.kind.as_str() {
             "step" => {
@@ -118,9 +124,9 @@ impl Made {
             ));
         }
         let (ticket, place) = (request.ticket.clone(), request.place.clone());
-        let (cell, seen) = (Cell::default(), Seen::waiting());
+        let (cell, view) = (Cell::default(), CallView::waiting());
         let (notes, told, scope) = (Vec::new(), None, None);
-        Ok(Self { key, ticket, place, notes, told, at, which, names, depends, cell, scope, seen })
+        Ok(Self { key, ticket, place, notes, told, at, which, names, depends, cell, scope, view })
     }
 
     fn node<'a>(&'a self, plan: &'a Plan) -> &'a Node {
@@ -159,15 +165,15 @@ impl Made {
             Which::Declared(at) => &plan.nodes[*at],
             Which::MadeUp(node) => node.as_ref(),
         };
-        self.seen = match &node.does {
-            Doing::Child(Err(why), _) => Seen::failed(None, broken(why.clone())),
+        self.view = match &node.does {
+            Doing::Child(Err(why), _) => CallView::failed(None, broken(why.clone())),
             Doing::Child(Ok(inner), inputs) => {
                 match child_scope(&mut self.scope, inner, inputs, &self.key, &self.names) {
                     Ok(scope) => {
                         scope.evaluate(&inner.0, &mut evaluation);
                         view::of_child(scope, &inner.0, &self.key, &ground.run)
                     }
-                    Err(failure) => Seen::failed(None, failure),
+                    Err(failure) => CallView::failed(None, failure),
                 }
             }
             _ => {
@@ -189,7 +195,7 @@ impl Made {
                 self.cell.evaluate(&asked, &mut evaluation)
             }
         };
-        if self.is_child(plan) && self.seen.outcome != Outcome::Waiting {
+        if self.is_child(plan) && self.view.outcome != Outcome::Waiting {
             // A child workflow has no event of its own that tells when it first came to an end.
             record_end(&self.key, &mut evaluation);
         }
@@ -206,26 +212,26 @@ impl Made {
 
     /// Whether, and at which event, it has come to an end.
     #[must_use]
-    pub fn end(&self, ground: &Ground) -> Ended {
+    pub fn end(&self, ground: &Ground) -> CallEnd {
         match self.settled(ground) {
-            Some(seq) => Ended::At(seq),
-            None if self.seen.outcome == Outcome::Waiting => Ended::NotYet,
-            None => Ended::Unrecorded,
+            Some(seq) => CallEnd::At(seq),
+            None if self.view.outcome == Outcome::Waiting => CallEnd::NotYet,
+            None => CallEnd::Unrecorded,
         }
     }
 
     /// What the code is to be told of it; `None` while it does not stand.
     #[must_use]
     pub fn tells(&self, ground: &Ground) -> Option<Told> {
-        match &self.seen.outcome {
+        match &self.view.outcome {
             Outcome::Waiting => None,
             Outcome::Skipped(_) => Some(Told::Output(Arc::new(Value::Null), 0)),
             Outcome::Failed(failure) => Some(Told::Failed(failure.clone())),
             Outcome::Accepted => {
                 let standing = self.call(ground).and_then(|call| call.standing.as_ref());
-                match (standing, &self.seen.output) {
+                match (standing, &self.view.output) {
                     (Some(standing), _) => Some(Told::Output(Arc::clone(&standing.output), standing.seq)),
-                    (None, Some(output)) => Some(Told::Output(Arc::new(to_json(output).ok()?), self.seen.seq)),
+                    (None, Some(output)) => Some(Told::Output(Arc::new(to_json(output).ok()?), self.view.seq)),
                     (None, None) => None,
                 }
             }
@@ -234,19 +240,19 @@ impl Made {
 
     /// As something that later calls depend on.
     #[must_use]
-    pub fn source(&self) -> Source {
-        Source { key: self.key.clone(), seq: self.seen.seq, stamp: 0, through: Arc::default() }
+    pub fn source(&self) -> Dependency {
+        Dependency { key: self.key.clone(), seq: self.view.seq, stamp: 0, through: Arc::default() }
     }
 
     /// Whether something of it may be to be performed; of a child workflow only its steps know.
     #[must_use]
     pub fn may_want(&self, ground: &Ground) -> bool {
-        self.seen.want.is_some() || self.is_child(&ground.plan)
+        self.view.want.is_some() || self.is_child(&ground.plan)
     }
 
     /// The calls that it wants performed.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
-        into.extend(self.seen.want.clone());
+        into.extend(self.view.want.clone());
         if let Some(scope) = &self.scope {
             scope.wants(into);
         }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::made::{Ended, Made};
+use super::made::{CallEnd, Made};
 use super::request;
 use super::session::{Ground, broken, is_open};
-use super::transport::{Answer, Request, Said, State, Transport, Turn};
+use super::transport::{CallResult, CodeState, Request, Said, Transport, Turn};
 use crate::core::call::CallStatus;
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
@@ -20,7 +20,7 @@ use crate::core::key::{Key, Segment};
 use crate::core::text::Untrusted;
 use crate::flow::Want;
 use crate::flow::evaluation::Evaluation;
-use crate::flow::memo::Source;
+use crate::flow::memo::Dependency;
 
 /// Lines of a log at most; what comes after them is left out.
 const MOST_LINES: usize = 1_000;
@@ -34,7 +34,7 @@ pub struct Pass {
     /// The transport still has it.
     pub live: bool,
     /// How far the code is.
-    pub state: State,
+    pub state: CodeState,
     made: Vec<Made>,
     by_key: HashMap<Key, usize>,
     counts: HashMap<String, u32>,
@@ -51,8 +51,8 @@ pub struct Pass {
     /// Answers that need no call.
     ready: VecDeque<(Value, Value)>,
     /// What was told since the last call was asked for, and what that call saw.
-    told: Vec<Source>,
-    depends: Arc<[Source]>,
+    told: Vec<Dependency>,
+    depends: Arc<[Dependency]>,
     /// The result that was told last: what happens now is said to happen there.
     point: Key,
     times: IndexMap<Key, i64>,
@@ -76,7 +76,7 @@ impl Pass {
     pub fn begin(ground: &Ground, transport: &mut dyn Transport) -> Self {
         let mut pass = Self {
             live: true,
-            state: State::Idle,
+            state: CodeState::Idle,
             made: Vec::with_capacity(ground.run.calls.len()),
             by_key: HashMap::with_capacity(ground.run.calls.len()),
             counts: HashMap::new(),
@@ -142,9 +142,9 @@ impl Pass {
 
     /// Tells results as far as the journal has them. False when the code must be run from its beginning for that.
     pub fn advance(&mut self, ground: &Ground, transport: &mut dyn Transport) -> bool {
-        while matches!(self.state, State::Idle) {
+        while matches!(self.state, CodeState::Idle) {
             if let Some((ticket, value)) = self.ready.pop_front() {
-                let turn = transport.settle(&ticket, &Answer::Output(&value), self.now(ground));
+                let turn = transport.settle(&ticket, &CallResult::Output(&value), self.now(ground));
                 self.take(turn, ground);
                 continue;
             }
@@ -185,7 +185,7 @@ impl Pass {
                 Said::Log(line) => self.log(line),
                 Said::Call(request) => {
                     if let Err(wrong) = self.call(&request, ground) {
-                        self.state = State::Failed(request::failure(&request, &wrong));
+                        self.state = CodeState::Failed(request::failure(&request, &wrong));
                         return;
                     }
                 }
@@ -275,8 +275,8 @@ impl Pass {
             return;
         }
         let end = made.end(ground);
-        keep(&mut self.unrecorded, matches!(end, Ended::Unrecorded));
-        if let Ended::At(seq) = end {
+        keep(&mut self.unrecorded, matches!(end, CallEnd::Unrecorded));
+        if let CallEnd::At(seq) = end {
             self.queue.insert((seq, at));
         }
     }
@@ -290,7 +290,7 @@ impl Pass {
         if evaluation.notes.len() == before {
             self.recorded.times = self.times.len();
         }
-        let done = matches!(self.state, State::Done { .. });
+        let done = matches!(self.state, CodeState::Done { .. });
         for at in std::mem::take(&mut self.noting) {
             let made = &mut self.made[at];
             let notes = std::mem::take(&mut made.notes);
@@ -361,7 +361,7 @@ impl Pass {
 
     /// The calls to perform, in the order in which they were asked for.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
-        let done = matches!(self.state, State::Done { .. });
+        let done = matches!(self.state, CodeState::Done { .. });
         let wanting = self.wanting.iter().map(|&at| &self.made[at]);
         wanting.filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
     }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
-use super::transport::{Answer, Opening, Request, Said, State, Transport, Turn};
+use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::failure::{Failure, FailureClass};
 use crate::flow::Environment;
 
@@ -214,8 +214,8 @@ impl Process {
         let Some(running) = &mut self.running else { return Turn::failed(failed("the program is not under way")) };
         let (mut said, result) = running.turn(line, deadline);
         let name = self.argv.join(" ");
-        let state = result.unwrap_or_else(|why| State::Failed(running.failure(&name, &why)));
-        if !matches!(state, State::Idle) {
+        let state = result.unwrap_or_else(|why| CodeState::Failed(running.failure(&name, &why)));
+        if !matches!(state, CodeState::Idle) {
             // What it wrote to stderr is only known to be whole, and so the same each time, once it has ended.
             said.extend(running.errors().lines.drain(..).map(Said::Log));
             self.end();
@@ -240,10 +240,10 @@ impl Transport for Process {
         }}))
     }
 
-    fn settle(&mut self, ticket: &Value, settled: &Answer<'_>, _: i64) -> Turn {
+    fn settle(&mut self, ticket: &Value, settled: &CallResult<'_>, _: i64) -> Turn {
         self.turn(&match settled {
-            Answer::Output(output) => json!({ "result": { "id": ticket, "output": output } }),
-            Answer::Failed { key, failure } => json!({ "result": { "id": ticket, "error": {
+            CallResult::Output(output) => json!({ "result": { "id": ticket, "output": output } }),
+            CallResult::Failed { key, failure } => json!({ "result": { "id": ticket, "error": {
                 "class": failure.class.name(), "key": key, "message": failure.message,
             }}}),
         })
@@ -273,7 +273,7 @@ enum Why {
 }
 
 impl Running {
-    fn turn(&mut self, line: &Value, deadline: Duration) -> (Vec<Said>, Result<State, Why>) {
+    fn turn(&mut self, line: &Value, deadline: Duration) -> (Vec<Said>, Result<CodeState, Why>) {
         let mut said = Vec::new();
         let written = self.write(line, deadline);
         // A program that cannot be written to has ended; what it said before tells why.
@@ -313,7 +313,7 @@ impl Running {
                 }))),
                 Ok(Message::Log(text)) => log(&mut said, text),
                 Ok(Message::State(state)) => self.state = Some(state),
-                Ok(Message::Idle(_)) => break Ok(State::Idle),
+                Ok(Message::Idle(_)) => break Ok(CodeState::Idle),
                 Ok(Message::Done(value)) => break self.done(value, until),
                 Err(error) => {
                     let line = shorten(&line);
@@ -325,7 +325,7 @@ impl Running {
     }
 
     /// A program that is done ends, and with exit code 0.
-    fn done(&mut self, value: Value, until: Instant) -> Result<State, Why> {
+    fn done(&mut self, value: Value, until: Instant) -> Result<CodeState, Why> {
         self.stdin = None;
         loop {
             match self.child.try_wait() {
@@ -338,7 +338,7 @@ impl Running {
             }
         }
         self.drain();
-        Ok(State::Done { value, state: self.state.take() })
+        Ok(CodeState::Done { value, state: self.state.take() })
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {

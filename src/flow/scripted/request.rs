@@ -12,8 +12,8 @@ use super::transport::Request;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::key::is_id;
-use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Span, Step, Transform};
-use crate::core::template::Text;
+use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Step, Timespan, Transform};
+use crate::core::template::Template;
 use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan, ValuePlan};
 
 /// Why a request cannot be a call: what is wrong with it.
@@ -64,8 +64,8 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
     Ok(Node::made_up(Step { id: id(request)?.to_owned(), title: None, does, rules }, doing))
 }
 
-fn plain(text: &str) -> Text {
-    Text::Plain(Arc::from(text))
+fn plain(text: &str) -> Template {
+    Template::Plain(Arc::from(text))
 }
 
 fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing), Wrong> {
@@ -142,7 +142,7 @@ fn ask(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing), Wr
     Ok((Does::Ask { text, fields }, doing))
 }
 
-fn texts(values: &BTreeMap<String, String>) -> BTreeMap<String, Parsed<Text>> {
+fn texts(values: &BTreeMap<String, String>) -> BTreeMap<String, Parsed<Template>> {
     values.iter().map(|(name, text)| (name.clone(), Ok(plain(text)))).collect()
 }
 
@@ -194,10 +194,10 @@ impl Options<'_> {
         Ok(())
     }
 
-    fn span(&mut self, name: &str) -> Result<Option<Span>, Wrong> {
+    fn span(&mut self, name: &str) -> Result<Option<Timespan>, Wrong> {
         let wanted = "a length of time such as \"2m\"";
         let text: Option<String> = self.take(name, wanted)?;
-        let parse = |text: String| Span::parse(&text).ok_or_else(|| self.wrong(name, wanted, &Value::from(text)));
+        let parse = |text: String| Timespan::parse(&text).ok_or_else(|| self.wrong(name, wanted, &Value::from(text)));
         text.map(parse).transpose()
     }
 

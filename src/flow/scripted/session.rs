@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::pass::Pass;
-use super::transport::{Opening, State, Transport};
+use super::transport::{CodeState, Opening, Transport};
 use crate::core::call::CallStatus;
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
@@ -149,8 +149,8 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
     pass.tell(&mut evaluation);
     let mut wants = Wants::default();
     match &pass.state {
-        State::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
-        State::Done { value, state } => {
+        CodeState::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
+        CodeState::Done { value, state } => {
             pass.leave(ground, &mut evaluation);
             for (name, value) in changed(&ground.run.state, state.as_ref()) {
                 evaluation.set_state(&Key::plain("state"), &name, value);
@@ -163,7 +163,7 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
                 wants.cancel = prompts_under_way(&ground.run);
             }
         }
-        State::Idle => {
+        CodeState::Idle => {
             if let Some(failure) = pass.stuck() {
                 wants.end = Some(End::Failed { key: None, failure });
             } else {

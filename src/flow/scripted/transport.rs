@@ -13,7 +13,7 @@ pub trait Transport: Send {
     fn start(&mut self, opening: &Opening) -> Turn;
 
     /// Hands over what a call came to.
-    fn settle(&mut self, ticket: &Value, settled: &Answer<'_>, now: i64) -> Turn;
+    fn settle(&mut self, ticket: &Value, settled: &CallResult<'_>, now: i64) -> Turn;
 
     /// Nothing goes on before a person answers: what is costly to keep may be let go. The session starts anew after it.
     ///
@@ -40,7 +40,7 @@ pub struct Opening {
 }
 
 /// What a call came to.
-pub enum Answer<'a> {
+pub enum CallResult<'a> {
     /// Its output.
     Output(&'a Value),
     /// It failed.
@@ -58,7 +58,7 @@ pub struct Turn {
     /// In this order.
     pub said: Vec<Said>,
     /// How far it is.
-    pub state: State,
+    pub state: CodeState,
     /// It looked at the clock.
     pub saw_clock: bool,
     /// What a rejected promise says that nobody has handled so far.
@@ -69,7 +69,7 @@ impl Turn {
     /// It cannot go on.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
-        Self { said: Vec::new(), state: State::Failed(failure), saw_clock: false, unhandled: None }
+        Self { said: Vec::new(), state: CodeState::Failed(failure), saw_clock: false, unhandled: None }
     }
 }
 
@@ -84,7 +84,7 @@ pub enum Said {
 
 /// How far the code is.
 #[derive(Debug)]
-pub enum State {
+pub enum CodeState {
     /// It waits for results.
     Idle,
     /// It returned.

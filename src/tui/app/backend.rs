@@ -14,9 +14,9 @@ use tokio::sync::{SetOnce, mpsc, watch};
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, Open, Parts};
-use crate::catalog::Places;
+use crate::catalog::SearchPaths;
 use crate::core::decide::Decision;
-use crate::core::event::{PauseReason, Scope};
+use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
@@ -49,7 +49,7 @@ pub struct Services {
 pub struct Backend(Arc<Inner>);
 
 pub struct Inner {
-    pub search_paths: Places,
+    pub search_paths: SearchPaths,
     pub settings: Settings,
     pub cwd: PathBuf,
     post: mpsc::Sender<Message>,
@@ -267,7 +267,7 @@ impl Backend {
                 });
             }
             Change::ChooseModel { run, key, model } => {
-                let chosen = engine.choose_model(run, &key, &model, Scope::Remaining).await;
+                let chosen = engine.choose_model(run, &key, &model, InstructionScope::Remaining).await;
                 chosen.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::backend::Backend;
-use crate::catalog::{Catalog, Entry, Source};
+use crate::catalog::{Catalog, DefinitionSource, Entry};
 use crate::core::ports::{HistoryQuery, Learned};
 use crate::core::run::Status;
 use crate::engine::Engine;
@@ -58,7 +58,7 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
     let query = HistoryQuery { task: Some(entry.id.clone()), limit: LAST_RUNS, ..HistoryQuery::default() };
     let runs = engine.history(&query).unwrap_or_default();
     // What is shipped was checked when it was built.
-    let mistakes = if entry.source == Source::Builtin { Vec::new() } else { catalog.check(entry) };
+    let mistakes = if entry.source == DefinitionSource::Builtin { Vec::new() } else { catalog.check(entry) };
     TaskRow {
         task: entry.task.as_ref().ok().map(Arc::clone),
         id: entry.id.clone(),
@@ -86,10 +86,10 @@ fn learned(catalog: &Catalog, entry: &Entry, engine: &Engine) -> Vec<String> {
 
 fn source(entry: &Entry) -> String {
     match entry.source {
-        Source::Builtin => "shipped".to_owned(),
-        Source::User => "mine".to_owned(),
-        Source::Project => "this project".to_owned(),
-        Source::Dir => entry.path.display().to_string(),
+        DefinitionSource::Builtin => "shipped".to_owned(),
+        DefinitionSource::User => "mine".to_owned(),
+        DefinitionSource::Project => "this project".to_owned(),
+        DefinitionSource::Dir => entry.path.display().to_string(),
     }
 }
 

@@ -28,7 +28,7 @@ use super::effect::Leaving;
 use super::runtime;
 use super::terminal::{self, TerminalError};
 use super::theme::{Depth, Ground, Theme};
-use crate::catalog::Places;
+use crate::catalog::SearchPaths;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::ports::{BoxFuture, Models};
@@ -53,7 +53,7 @@ pub type Connect = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<String, S
 /// What the interface is made of.
 pub struct Parts {
     /// Where definitions are looked for.
-    pub search_paths: Places,
+    pub search_paths: SearchPaths,
     /// The folder for drafts that go to `$EDITOR`.
     pub state: std::path::PathBuf,
     /// The settings.

@@ -13,7 +13,7 @@ use crate::core::task::{Action, Kind as TaskKind, Task};
 use crate::core::text::Untrusted;
 use crate::engine::Engine;
 use crate::export::file::Existing;
-use crate::export::{self, Format, Scope};
+use crate::export::{self, ExportScope, Format};
 use crate::tui::diff::printed;
 use crate::tui::effect::{Effect, Opening};
 use crate::tui::layers::{Above, Compared, ComparedPart, Entry, Kind, Pick, picks};
@@ -91,7 +91,7 @@ impl Backend {
             .ok_or_else(|| format!("`.{ending}` is no format that is known: md, html, pdf, json, csv"))?;
         self.blocking(move |engine| {
             let run = load(engine, run)?;
-            let bytes = export::export(&run, format, Scope::Result).map_err(|error| error.to_string())?;
+            let bytes = export::export(&run, format, ExportScope::Result).map_err(|error| error.to_string())?;
             write_new(&file, &bytes)?;
             Ok(Message::Done(format!("written to {path}")))
         })

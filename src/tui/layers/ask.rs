@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Outcome, middle};
 use crate::core::decide::{Decision, DecisionKind};
-use crate::core::event::Scope;
+use crate::core::event::InstructionScope;
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -56,7 +56,7 @@ pub struct Ask {
     input: LineInput,
     then: Then,
     /// How far an instruction reaches.
-    pub(super) scope: Option<Scope>,
+    pub(super) scope: Option<InstructionScope>,
     problem: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Ask {
     /// Asks, with a beginning of the answer.
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
-        let scope = matches!(then, Then::Retry(_)).then_some(Scope::This);
+        let scope = matches!(then, Then::Retry(_)).then_some(InstructionScope::This);
         Self { question, input: LineInput::new(answer), then, scope, problem: None }
     }
 
@@ -147,19 +147,19 @@ impl Ask {
     }
 }
 
-fn next(scope: Scope) -> Scope {
+fn next(scope: InstructionScope) -> InstructionScope {
     match scope {
-        Scope::This => Scope::Remaining,
-        Scope::Remaining => Scope::Always,
-        Scope::Always => Scope::This,
+        InstructionScope::This => InstructionScope::Remaining,
+        InstructionScope::Remaining => InstructionScope::Always,
+        InstructionScope::Always => InstructionScope::This,
     }
 }
 
-fn reach(scope: Scope) -> &'static str {
+fn reach(scope: InstructionScope) -> &'static str {
     match scope {
-        Scope::This => "this call only",
-        Scope::Remaining => "this call and those of the step that have not begun",
-        Scope::Always => "from now on, later runs too",
+        InstructionScope::This => "this call only",
+        InstructionScope::Remaining => "this call and those of the step that have not begun",
+        InstructionScope::Always => "from now on, later runs too",
     }
 }
 

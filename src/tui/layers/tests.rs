@@ -147,7 +147,7 @@ fn an_instruction_says_how_far_it_reaches() {
     let outcome = press(&mut above, &["x", "Tab", "Enter"]);
     let [Effect::Change(Change::Decide(_, decision))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
-    let scope = crate::core::event::Scope::Remaining;
+    let scope = crate::core::event::InstructionScope::Remaining;
     assert_eq!(decision.kind, crate::core::decide::DecisionKind::Retry { instruction: "x".into(), scope, model: None });
 }
 

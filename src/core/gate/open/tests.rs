@@ -150,7 +150,11 @@ fn what_judges_the_whole_output_is_no_answer_to_a_tool_call() {
     run.add(&Event::GateOpened(review));
     for what in [
         DecisionKind::Accept,
-        DecisionKind::Retry { instruction: String::new(), scope: crate::core::event::Scope::This, model: None },
+        DecisionKind::Retry {
+            instruction: String::new(),
+            scope: crate::core::event::InstructionScope::This,
+            model: None,
+        },
     ] {
         assert!(run.decides(Some(id("2.0")), what).is_err());
     }

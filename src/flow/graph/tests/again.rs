@@ -121,7 +121,7 @@ fn a_stale_call_names_only_what_changed() {
     sim.accept_all();
     // Another attempt that comes to the same is no change.
     sim.decide("b", DecisionKind::Reopen);
-    sim.decide("b", DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model: None });
+    sim.decide("b", DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None });
     sim.decide("b", DecisionKind::Accept);
     assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
     sim.decide("a", DecisionKind::Reopen);

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{anew, cpu_time, run, script, why};
 use crate::core::call::CallStatus;
 use crate::core::decide::DecisionKind;
-use crate::core::event::{Event, Measured, Scope, Started};
+use crate::core::event::{Event, InstructionScope, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
@@ -78,7 +78,10 @@ fn a_result_that_is_asked_for_again_stands_meanwhile_and_later_ones_come_after_i
     assert_eq!(sim.performed, ["draft[0]", "draft[1]"]);
     // Both were settled once, the first one first; the person wants it again before the second is accepted.
     sim.decide("draft[0]", DecisionKind::Reopen);
-    sim.decide("draft[0]", DecisionKind::Retry { instruction: "shorter".into(), scope: Scope::This, model: None });
+    sim.decide(
+        "draft[0]",
+        DecisionKind::Retry { instruction: "shorter".into(), scope: InstructionScope::This, model: None },
+    );
     sim.decide("draft[1]", DecisionKind::Accept);
     // What stood until then is told; the second result comes after it, and what follows is made of both.
     assert_eq!(sim.performed, ["draft[0]", "draft[1]", "draft[0]", "write[0]"]);

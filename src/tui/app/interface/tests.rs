@@ -142,7 +142,7 @@ fn review() -> Story {
             key: "write[0]".parse().unwrap(),
             attempt: 1,
             instruction: "rhyme".into(),
-            scope: crate::core::event::Scope::This,
+            scope: crate::core::event::InstructionScope::This,
             by: "ana@host".into(),
         })
         .start("write[0]", 2, None)
@@ -169,7 +169,7 @@ fn many() -> Story {
                 key: "write".parse().unwrap(),
                 attempt,
                 instruction: "again".into(),
-                scope: crate::core::event::Scope::This,
+                scope: crate::core::event::InstructionScope::This,
                 by: "ana@host".into(),
             });
         }

@@ -148,7 +148,7 @@ fn a_retry_asks_for_an_instruction_and_then_goes_on() {
         key: "write[0]".parse().unwrap(),
         attempt: 1,
         instruction: "shorter".into(),
-        scope: crate::core::event::Scope::This,
+        scope: crate::core::event::InstructionScope::This,
         by: "ana@host".into(),
     };
     runs[0] = Arc::new(Story { run: (*runs[0]).clone() }.then(rejected).run);

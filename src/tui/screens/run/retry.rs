@@ -8,7 +8,7 @@ use super::rows::{OutlineRow, RowId};
 use super::{Note, RunScreen};
 use crate::core::call::{Call, CallStatus};
 use crate::core::decide::DecisionKind;
-use crate::core::event::Scope;
+use crate::core::event::InstructionScope;
 use crate::core::gate::{Answer, Gate, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -32,7 +32,7 @@ pub struct Retry {
     gate: Option<ShownGate>,
     /// What is typed.
     pub input: LineInput,
-    scope: Scope,
+    scope: InstructionScope,
     /// The model in the place of the one so far.
     model: Option<String>,
     others: Vec<Other>,
@@ -66,9 +66,9 @@ impl Retry {
         match (id, self.at) {
             (Id::Scope, _) => {
                 self.scope = match self.scope {
-                    Scope::This => Scope::Remaining,
-                    Scope::Remaining => Scope::Always,
-                    Scope::Always => Scope::This,
+                    InstructionScope::This => InstructionScope::Remaining,
+                    InstructionScope::Remaining => InstructionScope::Always,
+                    InstructionScope::Always => InstructionScope::This,
                 }
             }
             (Id::Others, None) => self.at = last.map(|_| 0),
@@ -93,16 +93,16 @@ impl Retry {
         let each = |scope, says| [sign(self.scope == scope), reach(scope, says), Span::raw("  ")];
         let mut lines = if cells < 70 {
             let says = match self.scope {
-                Scope::This => "this call only",
-                Scope::Remaining => "and those not begun",
-                Scope::Always => "from now on, later runs too",
+                InstructionScope::This => "this call only",
+                InstructionScope::Remaining => "and those not begun",
+                InstructionScope::Always => "from now on, later runs too",
             };
             vec![Line::from(vec![Span::styled(" reaches: ", theme.muted), Span::styled(says, theme.accent)])]
         } else {
             let mut spans = vec![Span::raw(" ")];
-            spans.extend(each(Scope::This, "this call"));
-            spans.extend(each(Scope::Remaining, "and those not begun"));
-            spans.extend(each(Scope::Always, "and later runs"));
+            spans.extend(each(InstructionScope::This, "this call"));
+            spans.extend(each(InstructionScope::Remaining, "and those not begun"));
+            spans.extend(each(InstructionScope::Always, "and later runs"));
             vec![Line::from(spans)]
         };
         if let (Some(model), Some(line)) = (&self.model, lines.first_mut()) {
@@ -163,7 +163,8 @@ impl RunScreen {
         };
         let draft = self.drafts.get(&draft_name(&key)).cloned().unwrap_or_default();
         let others = others(&self.run, &self.rows, &key);
-        let retry = Retry { key, gate, input: LineInput::new(&draft), scope: Scope::This, model, others, at: None };
+        let retry =
+            Retry { key, gate, input: LineInput::new(&draft), scope: InstructionScope::This, model, others, at: None };
         self.over = Over::Retry(Box::new(retry));
         Vec::new()
     }
@@ -186,7 +187,7 @@ impl RunScreen {
         };
         let mut effects = again(key, gate, scope);
         for other in others.into_iter().filter(|other| other.ticked) {
-            effects.extend(again(other.key, other.gate, Scope::This));
+            effects.extend(again(other.key, other.gate, InstructionScope::This));
         }
         effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
         effects

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::core::call::Instruction;
 use crate::core::decide::{Decision, DecisionKind};
-use crate::core::event::{Event, Scope};
+use crate::core::event::{Event, InstructionScope};
 use crate::core::task::Kind;
 use crate::core::testing::cpu_time;
 use crate::core::work::{CommandWork, Work};
@@ -34,7 +34,7 @@ fn poem() -> Story {
             key: "write[1]".parse().unwrap(),
             attempt: 1,
             instruction: "make it rhyme".to_owned(),
-            scope: Scope::This,
+            scope: InstructionScope::This,
             by: "ana@host".into(),
         })
         .start("write[1]", 2, item("The harbour at night"))
@@ -153,7 +153,8 @@ fn a_retry_takes_an_instruction_and_a_scope() {
     press(&mut screen, &["Tab"]);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["Enter"]);
-    let what = DecisionKind::Retry { instruction: "quieter, q".to_owned(), scope: Scope::Remaining, model: None };
+    let what =
+        DecisionKind::Retry { instruction: "quieter, q".to_owned(), scope: InstructionScope::Remaining, model: None };
     assert_eq!(decided(&effects)[0].kind, what);
 }
 
@@ -172,7 +173,8 @@ fn an_instruction_is_for_the_ticked_calls_too_under_way_or_under_review() {
     let effects = press(&mut screen, &["Enter"]);
     let keys: Vec<String> = decided(&effects).iter().map(|decision| decision.key.to_string()).collect();
     assert_eq!(keys, ["write[1]", "write[2]"]);
-    let again = crate::tui::effect::Again { instruction: "rhyme".to_owned(), scope: Scope::This, model: None };
+    let again =
+        crate::tui::effect::Again { instruction: "rhyme".to_owned(), scope: InstructionScope::This, model: None };
     let stop =
         Effect::Change(Change::Stop { run: screen.run().id, key: "write[3]".parse().unwrap(), again: Some(again) });
     assert!(effects.contains(&stop), "{effects:?}");
@@ -191,7 +193,7 @@ fn another_model_makes_the_next_attempt_with_or_without_an_instruction() {
     let model = Some("careful".to_owned());
     assert_eq!(
         decided(&effects)[0].kind,
-        DecisionKind::Retry { instruction: String::new(), scope: Scope::This, model }
+        DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model }
     );
 }
 
@@ -352,7 +354,7 @@ fn the_instruction_of_a_rejected_attempt_stays_visible() {
     let call = screen.call().unwrap();
     assert_eq!(
         call.attempts[0].instruction,
-        Some(Instruction { text: "make it rhyme".to_owned(), scope: Scope::This })
+        Some(Instruction { text: "make it rhyme".to_owned(), scope: InstructionScope::This })
     );
     let (picture, _) = frame((80, 24), Depth::None, |canvas, area| screen.view(canvas, area));
     assert!(picture.contains("rejected \"make it rhyme\""));

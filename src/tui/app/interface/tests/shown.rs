@@ -181,7 +181,7 @@ impl World {
             }
             (_, Some(gate)) => {
                 let (attempt, instruction) = (gate.attempt, "shorter".to_owned());
-                let scope = crate::core::event::Scope::This;
+                let scope = crate::core::event::InstructionScope::This;
                 self.then(run, Event::AttemptRejected { key, attempt, instruction, scope, by });
             }
             (Some(crate::core::call::CallStatus::Accepted), None) if what.is_multiple_of(2) => {
