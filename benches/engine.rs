@@ -13,14 +13,14 @@
     reason = "a bench may fail loudly, and prints"
 )]
 
-#[path = "../tests/engine/house.rs"]
-mod house;
+#[path = "../tests/engine/harness.rs"]
+mod harness;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use house::{Act, House, decision, prompt, step, until_stopped};
+use harness::{Act, Harness, decision, prompt, step, until_stopped};
 use serde_json::{Value, json};
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
@@ -90,16 +90,16 @@ fn row(what: &str, measured: Duration, most: Option<Duration>) {
     println!("{what:<66} {:>12} {most:>12}", format!("{measured:.1?}"));
 }
 
-/// A house whose steps answer at once.
-fn house() -> House {
-    House::new(|request| Act::Say(json!(format!("done {}", request.key))))
+/// A harness whose steps answer at once.
+fn harness() -> Harness {
+    Harness::new(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives until the run waits or is over; how long that took.
-async fn drive(house: &House, run: RunId) -> (Duration, Subscription) {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+async fn drive(harness: &Harness, run: RunId) -> (Duration, Subscription) {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
     let start = Instant::now();
-    house.engine.drive(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until_stopped(&mut updates).await;
     (start.elapsed(), updates)
 }
@@ -108,13 +108,13 @@ async fn drive(house: &House, run: RunId) -> (Duration, Subscription) {
 async fn completed(what: &str, steps: &Value, more: &Value, count: u32, most: Duration) {
     let (mut best, mut least) = (Duration::MAX, Duration::MAX);
     for _ in 0..5 {
-        let house = house();
-        let run = house.start_with(steps, more, json!({}));
+        let harness = harness();
+        let run = harness.start_with(steps, more, json!({}));
         let cpu = cpu_time();
-        let (took, _) = drive(&house, run).await;
+        let (took, _) = drive(&harness, run).await;
         least = least.min(cpu_time().saturating_sub(cpu));
         best = best.min(took);
-        assert_eq!(house.engine.load(run).unwrap().status, Status::Completed);
+        assert_eq!(harness.engine.load(run).unwrap().status, Status::Completed);
     }
     row(what, best / count, Some(most));
     row("    of CPU", least / count, None);
@@ -130,7 +130,7 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
-/// The cost of one commit of one row, beside the file of the house.
+/// The cost of one commit of one row, beside the file of the harness.
 fn bare_commit(folder: &Path) -> Duration {
     let raw = rusqlite::Connection::open(folder.join("bare.db")).unwrap();
     raw.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS t (n INTEGER)")
@@ -180,11 +180,11 @@ async fn effectful() {
         let does = json!({ "kind": "command", "argv": ["it", format!("{{{{ {before} }}}}")], "parse": "text" });
         step(id, does, json!({ "approve": "never" }))
     });
-    let house = house();
-    let folder = house.store.path().parent().unwrap().to_owned();
+    let harness = harness();
+    let folder = harness.store.path().parent().unwrap().to_owned();
     let before = bare_commit(&folder);
-    let run = house.start(&steps, json!({}));
-    let (took, _) = drive(&house, run).await;
+    let run = harness.start(&steps, json!({}));
+    let (took, _) = drive(&harness, run).await;
     let bare = (before + bare_commit(&folder)) / 2;
     row("bare commit", bare, None);
     row(&format!("effectful step in a chain of {STEPS}; 1.3 of two commits"), took / STEPS, Some(bare * 26 / 10));
@@ -207,24 +207,24 @@ async fn reviews() {
     const REVIEWS: u32 = 200;
     for one_by_one in [true, false] {
         let rules = json!({ "for_each": { "list": format!("range({REVIEWS})"), "one_by_one": one_by_one } });
-        let house = house();
-        let run = house.start_with(
+        let harness = harness();
+        let run = harness.start_with(
             &json!([prompt("each", "{{ item }}", rules)]),
             &json!({ "max_concurrency": 200 }),
             json!({}),
         );
-        let (_, mut updates) = drive(&house, run).await;
+        let (_, mut updates) = drive(&harness, run).await;
         let start = Instant::now();
         let mut costs = Vec::new();
         for at in 0..REVIEWS {
             let cpu = cpu_time();
-            house.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
+            harness.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
             until_stopped(&mut updates).await;
             costs.push(cpu_time().saturating_sub(cpu));
         }
         let kind = if one_by_one { "one after another" } else { "that wait together" };
         row(&format!("{REVIEWS} reviews {kind}"), start.elapsed(), Some(Duration::from_secs(1)));
-        row("    as many bare commits", bare_commit(house.store.path().parent().unwrap()) * REVIEWS, None);
+        row("    as many bare commits", bare_commit(harness.store.path().parent().unwrap()) * REVIEWS, None);
         // Of CPU: the time of a commit differs by more than this from one to the next.
         let of_ten = |costs: &[Duration]| costs.iter().sum::<Duration>() / 10;
         let first = of_ten(&costs[..10]);
@@ -247,14 +247,14 @@ fn long_run(wide: bool) -> Value {
 
 async fn resume() {
     for wide in [false, true] {
-        let house = house();
-        let run = house.start(&long_run(wide), json!({}));
-        drive(&house, run).await;
-        leave(&house, run).await;
+        let harness = harness();
+        let run = harness.start(&long_run(wide), json!({}));
+        drive(&harness, run).await;
+        leave(&harness, run).await;
         let (mut best, mut least) = (Duration::MAX, Duration::MAX);
         for _ in 0..5 {
             let (start, cpu) = (Instant::now(), cpu_time());
-            let other = house.neighbour();
+            let other = harness.neighbour();
             drive(&other, run).await;
             best = best.min(start.elapsed());
             least = least.min(cpu_time().saturating_sub(cpu));
@@ -266,9 +266,9 @@ async fn resume() {
     }
 }
 
-async fn leave(house: &House, run: RunId) {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.pause(run, PauseReason::Left);
+async fn leave(harness: &Harness, run: RunId) {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.pause(run, PauseReason::Left);
     until_stopped(&mut updates).await;
 }
 
@@ -279,15 +279,15 @@ fn size(path: &Path) -> u64 {
 
 async fn growth() {
     for count in [100_u32, 1_000, 10_000] {
-        let house = house();
-        let path = house.store.path().to_owned();
+        let harness = harness();
+        let path = harness.store.path().to_owned();
         let empty = size(&path);
         let mut rules = items(count);
         rules["review"] = json!("never");
         let steps = json!([prompt("each", "Say something of {{ item }}.", rules)]);
-        let run = house.start_with(&steps, &json!({ "max_concurrency": 1_000 }), json!({}));
-        drive(&house, run).await;
-        let payload: usize = house.events(run).iter().map(payload).sum();
+        let run = harness.start_with(&steps, &json!({ "max_concurrency": 1_000 }), json!({}));
+        drive(&harness, run).await;
+        let payload: usize = harness.events(run).iter().map(payload).sum();
         let each = (size(&path) - empty).saturating_sub(payload as u64) / u64::from(count);
         println!("{:<66} {each:>10} B {:>12}", format!("growth per step of {count}, beside its payload"), "1,000 B");
     }
@@ -306,11 +306,11 @@ fn payload(event: &Event) -> usize {
 async fn next() {
     let most = Some(Duration::from_millis(1));
     for wide in [false, true] {
-        let house = house();
-        let run = house.start(&long_run(wide), json!({}));
-        drive(&house, run).await;
-        let journal = house.store.read(run, 0).unwrap();
-        let pinned = Arc::new(house.store.definition(&house.engine.load(run).unwrap().definition).unwrap());
+        let harness = harness();
+        let run = harness.start(&long_run(wide), json!({}));
+        drive(&harness, run).await;
+        let journal = harness.store.read(run, 0).unwrap();
+        let pinned = Arc::new(harness.store.definition(&harness.engine.load(run).unwrap().definition).unwrap());
         let graph = Graph::new(pinned);
         let kind = if wide { "items" } else { "steps" };
         let start = Instant::now();

@@ -12,14 +12,14 @@
     reason = "a bench may fail loudly, and prints"
 )]
 
-#[path = "../tests/engine/house.rs"]
-mod house;
+#[path = "../tests/engine/harness.rs"]
+mod harness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use house::{Act, House, pinned, prompt, step, until_stopped};
+use harness::{Act, Harness, pinned, prompt, step, until_stopped};
 use serde_json::{Value, json};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::run::{Run, Status};
@@ -92,19 +92,19 @@ fn graph(pure: bool, parallel: bool) -> Value {
     (0..CALLS).map(|at| make(&format!("s{at}"), &before(at), json!({}))).collect()
 }
 
-fn house() -> House {
-    House::new(|request| Act::Say(json!(format!("done {}", request.key))))
+fn harness() -> Harness {
+    Harness::new(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives a run to its end; how long that took.
-async fn drive(house: &House, steps: &Value, more: &Value) -> (Duration, Run) {
-    let run = house.start_with(steps, more, json!({}));
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+async fn drive(harness: &Harness, steps: &Value, more: &Value) -> (Duration, Run) {
+    let run = harness.start_with(steps, more, json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
     let start = Instant::now();
-    house.engine.drive(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until_stopped(&mut updates).await;
     let took = start.elapsed();
-    let run = house.engine.load(run).unwrap();
+    let run = harness.engine.load(run).unwrap();
     assert_eq!(run.status, Status::Completed, "{:?}", run.error);
     (took, run)
 }
@@ -135,8 +135,8 @@ fn replays(bench: &mut Criterion) {
         ("10,000 at once", PARALLEL, STANDING),
     ] {
         let (steps, more) = (each(true), script(source, count));
-        let house = house();
-        let (_, run) = runtime.block_on(drive(&house, &steps, &more));
+        let harness = harness();
+        let (_, run) = runtime.block_on(drive(&harness, &steps, &more));
         assert_eq!(run.calls.len(), count as usize);
         let pinned = Arc::new(pinned(&steps, &more));
         group.bench_function(name, |bencher| {
@@ -161,9 +161,9 @@ fn best(runtime: &Runtime, sides: &[(Value, Value)]) -> Vec<(Duration, Duration)
     let mut best = vec![(Duration::MAX, Duration::MAX); sides.len()];
     for _ in 0..ROUNDS {
         for ((steps, more), (least, cpu)) in sides.iter().zip(&mut best) {
-            let house = house();
+            let harness = harness();
             let before = cpu_of_all();
-            *least = runtime.block_on(drive(&house, steps, more)).0.min(*least);
+            *least = runtime.block_on(drive(&harness, steps, more)).0.min(*least);
             *cpu = cpu_of_all().saturating_sub(before).min(*cpu);
         }
     }

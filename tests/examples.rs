@@ -1,15 +1,15 @@
 //! The examples under `tests/examples`: each is run by the real engine, and keeps what it promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail loudly")]
 
-#[path = "examples/house.rs"]
-mod house;
 #[path = "examples/killed.rs"]
 mod killed;
 #[path = "examples/promises.rs"]
 mod promises;
+#[path = "examples/runner.rs"]
+mod runner;
 mod support;
 
-use house::examples;
+use runner::examples;
 use stepwell::catalog::{Catalog, SearchPaths};
 
 /// The ids of all examples.

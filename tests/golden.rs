@@ -14,8 +14,8 @@
 #[path = "golden/runs.rs"]
 mod runs;
 
-#[path = "engine/house.rs"]
-mod house;
+#[path = "engine/harness.rs"]
+mod harness;
 
 #[path = "support/contained.rs"]
 mod contained;
@@ -224,10 +224,10 @@ async fn missing_journals_are_written() {
         if names().contains(name) {
             continue;
         }
-        let (house, run) = make().await;
-        let journal = house.store.read(run, 0).unwrap();
+        let (harness, run) = make().await;
+        let journal = harness.store.read(run, 0).unwrap();
         let state = folded(&journal);
-        let definition = serde_json::to_value(house.store.definition(&state.definition).unwrap()).unwrap();
+        let definition = serde_json::to_value(harness.store.definition(&state.definition).unwrap()).unwrap();
         let wants = flow(&definition).open(&state).feed(&[]);
         let lines: Vec<String> =
             journal.iter().map(|recorded| serde_json::to_string(recorded).unwrap() + "\n").collect();

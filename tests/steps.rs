@@ -4,28 +4,28 @@
 
 #[path = "steps/commands.rs"]
 mod commands;
+#[path = "steps/fixture.rs"]
+mod fixture;
 #[path = "steps/prompts.rs"]
 mod prompts;
 #[path = "steps/requests.rs"]
 mod requests;
-#[path = "steps/room.rs"]
-mod room;
 
-use room::{Room, failure, output};
+use fixture::{StepFixture, failure, output};
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
 use stepwell::core::work::Work;
 
 #[tokio::test]
 async fn a_transform_gives_what_the_flow_computed_and_other_kinds_say_why_not() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     assert_eq!(
-        output(room.perform(Work::Transform { value: json!({"a": [1]}), schema: None }).await),
+        output(fixture.perform(Work::Transform { value: json!({"a": [1]}), schema: None }).await),
         json!({"a": [1]})
     );
     let tool = Work::Tool { tool: "files/read".into(), args: json!({}) };
-    let (failed, _, in_doubt) = failure(room.perform(tool).await);
+    let (failed, _, in_doubt) = failure(fixture.perform(tool).await);
     assert!(failed.class == FailureClass::Definition && failed.message.contains("tool") && !in_doubt, "{failed}");
     let ask = Work::Ask { text: None, fields: vec![] };
-    assert_eq!(failure(room.perform(ask).await).0.class, FailureClass::Definition);
+    assert_eq!(failure(fixture.perform(ask).await).0.class, FailureClass::Definition);
 }

@@ -1,6 +1,6 @@
 //! Pure types and rules: what a task, a run, a call and a decision *are*.
 //!
-//! Nothing here reads a clock, a file, a socket or randomness, and nothing here imports another room.
+//! Nothing here reads a clock, a file, a socket or randomness, and nothing here imports another module.
 //! State is a fold of events ([`run::Run::apply`]), and what a person may do is decided by
 //! [`decide`] from that state alone, so both can be tested as tables.
 

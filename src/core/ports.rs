@@ -1,4 +1,4 @@
-//! Ports: what the engine and the steps need from rooms that they may not import.
+//! Ports: what the engine and the steps need from modules that they may not import.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -429,7 +429,7 @@ pub trait Executor: Send + Sync {
     }
 }
 
-/// Language models: the `models` room.
+/// Language models: the `models` module.
 pub trait Models: Send + Sync {
     /// Asks, streams, and gives the whole answer. Falls back as the request says. Obeys `cancel` within 200 ms.
     fn complete(
@@ -478,7 +478,7 @@ pub trait Models: Send + Sync {
     fn agree(&self, _provider: &str) {}
 }
 
-/// Secrets by reference: the `config` room.
+/// Secrets by reference: the `config` module.
 pub trait Secrets: Send + Sync {
     /// The value. `None` for one that must be typed and has not been in this process.
     ///

@@ -1,4 +1,4 @@
-//! What tests in several rooms measure with.
+//! What tests in several modules measure with.
 
 use std::time::Duration;
 

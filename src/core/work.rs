@@ -1,5 +1,5 @@
 //! Work: what one call does, with every template rendered. It is what fingerprints are made of, what an
-//! approval shows, and what the `steps` room performs.
+//! approval shows, and what the `steps` module performs.
 
 use std::collections::BTreeMap;
 

@@ -13,9 +13,9 @@ use stepwell::core::ports::{HistoryQuery, Journal as _};
 use stepwell::core::run::Run;
 use stepwell::store::{Mode, Store};
 
-use crate::house::body;
+use crate::harness::body;
 use crate::person::{FORK_AT, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
-use crate::place::Place;
+use crate::sandbox::Sandbox;
 
 struct Kept {
     run: Run,
@@ -23,8 +23,8 @@ struct Kept {
 }
 
 /// Every run of the place, oldest first.
-fn kept(place: &Place) -> Vec<Kept> {
-    let store = Store::open(&place.file("stepwell.db"), Mode::Read).unwrap();
+fn kept(sandbox: &Sandbox) -> Vec<Kept> {
+    let store = Store::open(&sandbox.file("stepwell.db"), Mode::Read).unwrap();
     let rows = store.history(&HistoryQuery::default()).unwrap();
     rows.iter()
         .rev()
@@ -35,15 +35,15 @@ fn kept(place: &Place) -> Vec<Kept> {
         .collect()
 }
 
-fn json_lines(place: &Place, name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(place.file(name)).unwrap_or_default();
+fn json_lines(sandbox: &Sandbox, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(sandbox.file(name)).unwrap_or_default();
     // The process may have been killed in the middle of a line: then nobody has read it.
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Both runs are done, with the same result as ever, and nothing was lost or done twice.
-pub fn check(place: &Place) {
-    let kept = kept(place);
+pub fn check(sandbox: &Sandbox) {
+    let kept = kept(sandbox);
     let [first, fork] = kept.as_slice() else { panic!("a run and its fork, not {} runs", kept.len()) };
     assert_eq!(fork.run.origin.as_ref().map(|origin| origin.run), Some(first.run.id));
     for Kept { run, journal } in &kept {
@@ -60,9 +60,9 @@ pub fn check(place: &Place) {
         let attempts = &fork.run.call(&key.parse().unwrap()).unwrap().attempts;
         assert!(attempts.iter().all(|attempt| attempt.by == Actor::Adopted), "`{key}` of the fork: {attempts:?}");
     }
-    what_was_shown_as_saved_is_there(place, &kept);
-    what_was_decided_is_there(place, &kept);
-    every_effect_happened_once(place, first.run.id, fork.run.id);
+    what_was_shown_as_saved_is_there(sandbox, &kept);
+    what_was_decided_is_there(sandbox, &kept);
+    every_effect_happened_once(sandbox, first.run.id, fork.run.id);
 }
 
 fn has(attempt: &stepwell::core::call::Attempt, text: &str) -> bool {
@@ -87,22 +87,22 @@ fn nothing_runs_after_a_recovery(run: RunId, journal: &[Recorded]) {
     }
 }
 
-fn what_was_shown_as_saved_is_there(place: &Place, kept: &[Kept]) {
+fn what_was_shown_as_saved_is_there(sandbox: &Sandbox, kept: &[Kept]) {
     let journal: BTreeMap<(String, u64), Value> = kept
         .iter()
         .flat_map(|kept| &kept.journal)
         .map(|recorded| ((recorded.run.to_string(), recorded.seq), serde_json::to_value(recorded).unwrap()))
         .collect();
-    let seen = json_lines(place, "seen");
+    let seen = json_lines(sandbox, "seen");
     assert!(!seen.is_empty());
     for event in seen {
-        let place = (event["run"].as_str().unwrap().to_owned(), event["seq"].as_u64().unwrap());
-        assert_eq!(journal.get(&place), Some(&event), "it was shown as saved");
+        let sandbox = (event["run"].as_str().unwrap().to_owned(), event["seq"].as_u64().unwrap());
+        assert_eq!(journal.get(&sandbox), Some(&event), "it was shown as saved");
     }
 }
 
-fn what_was_decided_is_there(place: &Place, kept: &[Kept]) {
-    for told in json_lines(place, "told") {
+fn what_was_decided_is_there(sandbox: &Sandbox, kept: &[Kept]) {
+    for told in json_lines(sandbox, "told") {
         let kept = kept.iter().find(|kept| told["run"] == kept.run.id.to_string()).unwrap();
         let decision: Decision = serde_json::from_value(told["decision"].clone()).unwrap();
         let same = |key: &stepwell::core::key::Key, number: u32| {
@@ -131,8 +131,8 @@ fn what_was_decided_is_there(place: &Place, kept: &[Kept]) {
 }
 
 /// The person looks before saying `again`, so each effect is there exactly once, and none that was adopted in the fork.
-fn every_effect_happened_once(place: &Place, first: RunId, fork: RunId) {
-    let text = std::fs::read_to_string(place.file("effects")).unwrap();
+fn every_effect_happened_once(sandbox: &Sandbox, first: RunId, fork: RunId) {
+    let text = std::fs::read_to_string(sandbox.file("effects")).unwrap();
     let mut effects: Vec<&str> = text.lines().collect();
     effects.sort_unstable();
     let mut wanted = vec![format!("{first} pay[0]"), format!("{first} pay[1]"), format!("{first} send")];
@@ -142,8 +142,8 @@ fn every_effect_happened_once(place: &Place, first: RunId, fork: RunId) {
 }
 
 /// The text of the attempt that the crash ended is kept, and the attempt after it stands.
-pub fn streamed(place: &Place) {
-    let kept = kept(place);
+pub fn streamed(sandbox: &Sandbox) {
+    let kept = kept(sandbox);
     let [Kept { run, .. }] = kept.as_slice() else { panic!("one run") };
     let call = run.call(&"a".parse().unwrap()).unwrap();
     assert_eq!(call.attempts[0].partial.data(), STREAMED);

@@ -14,16 +14,16 @@
 )]
 
 mod check;
-#[path = "../engine/house.rs"]
-mod house;
+#[path = "../engine/harness.rs"]
+mod harness;
 mod person;
-mod place;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use place::{End, Place};
+use sandbox::{End, Sandbox};
 
 /// Points that are reached again and again are killed at, at most so many times, evenly spread.
 const MOST: u32 = 24;
@@ -32,18 +32,18 @@ const MOST: u32 = 24;
 #[test]
 #[ignore = "the process that the tests here start and kill"]
 fn a_person_at_work() {
-    if let Some(place) = Place::given() {
-        person::work(&place);
+    if let Some(sandbox) = Sandbox::given() {
+        person::work(&sandbox);
     }
 }
 
 /// How often each point is reached by a person whom nothing kills.
 fn points() -> BTreeMap<String, u32> {
-    let place = Place::new();
-    assert!(matches!(place.work(&[("STEPWELL_FAILPOINT_LOG", place.file("points").to_str().unwrap())]), End::Done));
-    check::check(&place);
+    let sandbox = Sandbox::new();
+    assert!(matches!(sandbox.work(&[("STEPWELL_FAILPOINT_LOG", sandbox.file("points").to_str().unwrap())]), End::Done));
+    check::check(&sandbox);
     let mut points = BTreeMap::new();
-    for line in std::fs::read_to_string(place.file("points")).unwrap().lines() {
+    for line in std::fs::read_to_string(sandbox.file("points")).unwrap().lines() {
         *points.entry(line.to_owned()).or_default() += 1;
     }
     points
@@ -79,13 +79,13 @@ fn a_run_killed_at_any_write_point_goes_on_to_the_same_result() {
     }
     let killed = Mutex::new(BTreeMap::<String, u32>::new());
     on_two_threads(kills.clone(), |at| {
-        let place = Place::new();
-        if matches!(place.work(&[("STEPWELL_FAILPOINT", &at)]), End::Killed) {
+        let sandbox = Sandbox::new();
+        if matches!(sandbox.work(&[("STEPWELL_FAILPOINT", &at)]), End::Killed) {
             let name = at.split(':').next().unwrap().to_owned();
             *killed.lock().unwrap().entry(name).or_default() += 1;
-            assert!(matches!(place.work(&[]), End::Done), "the run that was killed at {at} goes on");
+            assert!(matches!(sandbox.work(&[]), End::Done), "the run that was killed at {at} goes on");
         }
-        check::check(&place);
+        check::check(&sandbox);
     });
     let killed = killed.into_inner().unwrap();
     let count: u32 = killed.values().sum();
@@ -101,36 +101,36 @@ fn a_run_killed_while_it_recovers_goes_on_to_the_same_result() {
     let seconds = ["recovery.before:1", "recovery.taken:1", "recovery.staged:1", "commit.before:1", "commit.after:1"];
     let both = firsts.iter().flat_map(|first| seconds.iter().map(move |second| (*first, *second)));
     on_two_threads(both.collect(), |(first, second)| {
-        let place = Place::new();
-        assert!(matches!(place.work(&[("STEPWELL_FAILPOINT", first)]), End::Killed), "killed at {first}");
-        assert!(matches!(place.work(&[("STEPWELL_FAILPOINT", second)]), End::Killed), "killed at {first}, {second}");
-        assert!(matches!(place.work(&[]), End::Done));
-        check::check(&place);
+        let sandbox = Sandbox::new();
+        assert!(matches!(sandbox.work(&[("STEPWELL_FAILPOINT", first)]), End::Killed), "killed at {first}");
+        assert!(matches!(sandbox.work(&[("STEPWELL_FAILPOINT", second)]), End::Killed), "killed at {first}, {second}");
+        assert!(matches!(sandbox.work(&[]), End::Done));
+        check::check(&sandbox);
     });
 }
 
 #[test]
 fn a_run_killed_again_and_again_at_any_time_goes_on_to_the_same_result() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let start = Instant::now();
-    place.work(&[]);
+    sandbox.work(&[]);
     let whole = start.elapsed();
     let mut random = seed();
     let deadline = Instant::now() + Duration::from_secs(8);
     let (mut runs, mut kills) = (0, 0);
     while Instant::now() < deadline {
-        let place = Place::new();
+        let sandbox = Sandbox::new();
         for _ in 0..12 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let share = u32::try_from(random >> 40).unwrap_or(u32::MAX);
             let after = whole.mul_f64(0.7 * f64::from(share) / f64::from(1 << 24));
-            match place.kill_after(after) {
+            match sandbox.kill_after(after) {
                 End::Killed => kills += 1,
                 End::Done => break,
             }
         }
-        assert!(matches!(place.work(&[]), End::Done));
-        check::check(&place);
+        assert!(matches!(sandbox.work(&[]), End::Done));
+        check::check(&sandbox);
         runs += 1;
     }
     println!("{kills} kills in {runs} runs; one that nothing kills takes {whole:?}");
@@ -146,10 +146,10 @@ fn seed() -> u64 {
 
 #[test]
 fn the_text_that_had_streamed_before_a_crash_is_in_the_history() {
-    let place = Place::new();
-    let partial = place.kill_when_spooled();
+    let sandbox = Sandbox::new();
+    let partial = sandbox.kill_when_spooled();
     assert_eq!(partial, person::STREAMED);
-    assert!(matches!(place.work(&[("STEPWELL_FAILPOINT", "commit.before:1"), ("CRASH_STREAM", "1")]), End::Killed));
-    assert!(matches!(place.work(&[("CRASH_STREAM", "2")]), End::Done));
-    check::streamed(&place);
+    assert!(matches!(sandbox.work(&[("STEPWELL_FAILPOINT", "commit.before:1"), ("CRASH_STREAM", "1")]), End::Killed));
+    assert!(matches!(sandbox.work(&[("CRASH_STREAM", "2")]), End::Done));
+    check::streamed(&sandbox);
 }

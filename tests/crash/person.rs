@@ -16,8 +16,8 @@ use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
 use stepwell::engine::{EngineError, Fork, StopReason, Update};
 
-use crate::house::{Act, House, command, expr, prompt, step};
-use crate::place::Place;
+use crate::harness::{Act, Harness, command, expr, prompt, step};
+use crate::sandbox::Sandbox;
 
 pub const PLAN: &str = "my plan";
 pub const STANZA: &str = "my stanza";
@@ -76,71 +76,72 @@ fn lines(file: &Path) -> Vec<String> {
 }
 
 /// Does all that is left to do in a place.
-pub fn work(place: &Place) {
+pub fn work(sandbox: &Sandbox) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         if let Ok(stream) = std::env::var("CRASH_STREAM") {
-            return stream_to_the_end(place, stream == "1").await;
+            return stream_to_the_end(sandbox, stream == "1").await;
         }
-        let effects = place.file("effects");
-        let house = House::within(place.path(), move |request| perform(&effects, request));
-        let run = match house.engine.find("last") {
+        let effects = sandbox.file("effects");
+        let harness = Harness::within(sandbox.path(), move |request| perform(&effects, request));
+        let run = match harness.engine.find("last") {
             Ok(run) => run,
-            Err(EngineError::NoRun(_)) => house.start(&steps(), json!({})),
+            Err(EngineError::NoRun(_)) => harness.start(&steps(), json!({})),
             Err(error) => panic!("{error}"),
         };
-        let state = finish(place, &house, run).await;
+        let state = finish(sandbox, &harness, run).await;
         if state.origin.is_none() {
-            let pinned = house.engine.definition(&state).unwrap().into();
-            let fork = house.engine.fork(&Fork { run, at: FORK_AT.parse().unwrap(), pinned }).unwrap();
-            finish(place, &house, fork).await;
+            let pinned = harness.engine.definition(&state).unwrap().into();
+            let fork = harness.engine.fork(&Fork { run, at: FORK_AT.parse().unwrap(), pinned }).unwrap();
+            finish(sandbox, &harness, fork).await;
         }
     });
 }
 
 /// A single prompt that streams and, at first, never ends.
-async fn stream_to_the_end(place: &Place, hangs: bool) {
-    let house = House::within(place.path(), move |_| if hangs { Act::Hang(STREAMED) } else { Act::Say(json!("done")) });
-    let run = match house.engine.find("last") {
+async fn stream_to_the_end(sandbox: &Sandbox, hangs: bool) {
+    let harness =
+        Harness::within(sandbox.path(), move |_| if hangs { Act::Hang(STREAMED) } else { Act::Say(json!("done")) });
+    let run = match harness.engine.find("last") {
         Ok(run) => run,
-        Err(_) => house.start(&json!([prompt("a", "a", json!({ "review": "never" }))]), json!({})),
+        Err(_) => harness.start(&json!([prompt("a", "a", json!({ "review": "never" }))]), json!({})),
     };
-    house.drive(run).await;
+    harness.drive(run).await;
 }
 
 /// Brings a run to its end.
-async fn finish(place: &Place, house: &House, run: RunId) -> Run {
-    let (mut state, mut updates) = house.engine.subscribe(run).unwrap();
+async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
+    let (mut state, mut updates) = harness.engine.subscribe(run).unwrap();
     // Before anybody drives it: what a person decides is recorded all the same.
     if state.title != TITLE {
-        house.engine.rename(run, TITLE).await.unwrap();
+        harness.engine.rename(run, TITLE).await.unwrap();
     }
-    answer(place, house, &state).await;
-    house.engine.drive(run).unwrap();
+    answer(sandbox, harness, &state).await;
+    harness.engine.drive(run).unwrap();
     loop {
         for update in updates.next().await {
             match update {
-                Update::Event(recorded) => add_line(&place.file("seen"), &serde_json::to_string(&recorded).unwrap()),
+                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                Update::Stopped(StopReason::Over) => return house.engine.load(run).unwrap(),
+                Update::Stopped(StopReason::Over) => return harness.engine.load(run).unwrap(),
                 Update::Stopped(_) | Update::Delta { .. } => {}
             }
         }
-        state = house.engine.load(run).unwrap();
+        state = harness.engine.load(run).unwrap();
         assert_ne!(state.status, Status::Failed, "{:?}", state.error);
-        answer(place, house, &state).await;
+        answer(sandbox, harness, &state).await;
     }
 }
 
 /// Answers what waits. A decision that comes too late is no harm: the first one won.
-async fn answer(place: &Place, house: &House, state: &Run) {
+async fn answer(sandbox: &Sandbox, harness: &Harness, state: &Run) {
     for gate in state.waiting() {
-        let what = decide(place, state, gate);
+        let what = decide(sandbox, state, gate);
         let decision = Decision::about(gate, what);
-        match house.engine.decide(state.id, decision.clone()).await {
+        match harness.engine.decide(state.id, decision.clone()).await {
             Ok(()) => {
                 let told = json!({ "run": state.id, "decision": decision });
-                add_line(&place.file("told"), &told.to_string());
+                add_line(&sandbox.file("told"), &told.to_string());
             }
             Err(EngineError::Refused(_)) => {}
             Err(error) => panic!("{error}"),
@@ -148,7 +149,7 @@ async fn answer(place: &Place, house: &House, state: &Run) {
     }
 }
 
-fn decide(place: &Place, state: &Run, gate: &Gate) -> DecisionKind {
+fn decide(sandbox: &Sandbox, state: &Run, gate: &Gate) -> DecisionKind {
     let key = gate.key.to_string();
     let call = state.call(&gate.key).unwrap();
     let shown = call.output().map_or(Value::Null, |(_, _, output)| (**output).clone());
@@ -164,7 +165,7 @@ fn decide(place: &Place, state: &Run, gate: &Gate) -> DecisionKind {
         GateKind::Approval => DecisionKind::Approve,
         GateKind::Input => DecisionKind::Answer { value: json!({ "name": "Ana" }) },
         // Only a look at the world tells whether it happened.
-        GateKind::InDoubt if lines(&place.file("effects")).contains(&format!("{} {key}", state.id)) => {
+        GateKind::InDoubt if lines(&sandbox.file("effects")).contains(&format!("{} {key}", state.id)) => {
             DecisionKind::Answer { value: json!(key) }
         }
         GateKind::InDoubt => DecisionKind::Again { model: None },

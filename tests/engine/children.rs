@@ -16,7 +16,7 @@ use stepwell::core::task::Task;
 use stepwell::core::work::Work;
 use stepwell::engine::{Fork, Start, Update};
 
-use crate::house::{House, command, decision, pinned, prompt, shout, step, until, waiting};
+use crate::harness::{Harness, command, decision, pinned, prompt, shout, step, until, waiting};
 
 /// The own steps of a run, the steps of its children, and what else its definition says.
 fn family(own: &Value, children: &[(&str, Value)], more: &Value) -> Arc<Pinned> {
@@ -35,10 +35,10 @@ fn one_at_a_time() -> Value {
     json!({ "max_concurrency": 1 })
 }
 
-fn start(house: &House, pinned: &Arc<Pinned>) -> RunId {
+fn start(harness: &Harness, pinned: &Arc<Pinned>) -> RunId {
     let (pinned, inputs, cwd) = (Arc::clone(pinned), json!({}), "/".into());
     let start = Start { pinned, inputs, cwd, session: None, model: None, budget: None, origin: None };
-    house.engine.start(&start).unwrap()
+    harness.engine.start(&start).unwrap()
 }
 
 fn status(run: &Run, key: &str) -> CallStatus {
@@ -55,9 +55,9 @@ fn asked(run: &Run, key: &str) -> (String, Vec<String>) {
 }
 
 /// Drives until a deadline has answered the gate of a call.
-async fn until_late(house: &House, run: RunId, late: &str) -> Run {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+async fn until_late(harness: &Harness, run: RunId, late: &str) -> Run {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until(&mut updates, |update| {
         let Update::Event(recorded) = update else { return None };
         let by_deadline = match &recorded.event {
@@ -67,7 +67,7 @@ async fn until_late(house: &House, run: RunId, late: &str) -> Run {
         (by_deadline.to_string() == late).then_some(())
     })
     .await;
-    house.engine.load(run).unwrap()
+    harness.engine.load(run).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,9 +75,9 @@ async fn a_deadline_of_a_child_s_step_answers_nothing_of_its_parent() {
     let late = json!({ "decide_within": 1, "on_timeout": "accept" });
     let own = json!([prompt("draft", "mine", json!({})), child("k", "kid")]);
     let family = family(&own, &[("kid", json!([prompt("draft", "a child's", late)]))], &one_at_a_time());
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    let state = until_late(&house, run, "k.draft").await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    let state = until_late(&harness, run, "k.draft").await;
     assert_eq!(
         (status(&state, "draft"), waiting(&state, GateKind::Review)),
         (CallStatus::Review, vec!["draft".into()])
@@ -90,9 +90,9 @@ async fn a_deadline_of_a_parent_s_step_answers_nothing_of_its_child_not_even_bef
     // The child's command comes first; it waits for its approval, and no attempt says whose step it is.
     let own = json!([child("k", "kid"), command("act", late)]);
     let family = family(&own, &[("kid", json!([command("act", json!({}))]))], &one_at_a_time());
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    let state = until_late(&house, run, "act").await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    let state = until_late(&harness, run, "act").await;
     assert_eq!((status(&state, "act"), status(&state, "k.act")), (CallStatus::Skipped, CallStatus::Approval));
     assert_eq!(waiting(&state, GateKind::Approval), ["k.act"]);
 }
@@ -102,9 +102,9 @@ async fn a_deadline_of_a_child_s_command_skips_its_approval_and_not_its_parent_s
     let late = json!({ "decide_within": 1, "on_timeout": "skip" });
     let own = json!([command("act", json!({})), child("k", "kid")]);
     let family = family(&own, &[("kid", json!([command("act", late)]))], &one_at_a_time());
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    let state = until_late(&house, run, "k.act").await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    let state = until_late(&harness, run, "k.act").await;
     assert_eq!(
         (status(&state, "k.act"), waiting(&state, GateKind::Approval)),
         (CallStatus::Skipped, vec!["act".into()])
@@ -115,13 +115,13 @@ async fn a_deadline_of_a_child_s_command_skips_its_approval_and_not_its_parent_s
 async fn two_children_keep_a_deadline_each() {
     let rules = |answer: &str| json!({ "decide_within": 1, "on_timeout": answer });
     let steps = |answer: &str| json!([prompt("draft", "text", rules(answer))]);
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     for (first, second) in [("accept", "skip"), ("skip", "accept")] {
         let own = json!([child("x", "one"), child("y", "two")]);
         let family = family(&own, &[("one", steps(first)), ("two", steps(second))], &one_at_a_time());
-        let run = start(&house, &family);
-        until_late(&house, run, "x.draft").await;
-        let state = until_late(&house.neighbour(), run, "y.draft").await;
+        let run = start(&harness, &family);
+        until_late(&harness, run, "x.draft").await;
+        let state = until_late(&harness.neighbour(), run, "y.draft").await;
         let became = |answer| if answer == "skip" { CallStatus::Skipped } else { CallStatus::Accepted };
         assert_eq!((status(&state, "x.draft"), status(&state, "y.draft")), (became(first), became(second)));
     }
@@ -137,24 +137,24 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
     let kid =
         json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
     let family = family(&own, &[("kid", kid)], &json!({}));
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    house.drive(run).await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    harness.drive(run).await;
     let retry = |instruction: &str, model: &str| DecisionKind::Retry {
         instruction: instruction.into(),
         scope: InstructionScope::Remaining,
         model: Some(model.into()),
     };
-    house.decide(run, "draft[0]", retry("in verse", "big/model")).await;
-    house.decide(run, "draft[0]", DecisionKind::Accept).await;
-    house.decide(run, "j.first", DecisionKind::Accept).await;
-    let state = house.decide(run, "j.draft", retry("in prose", "small/model")).await;
+    harness.decide(run, "draft[0]", retry("in verse", "big/model")).await;
+    harness.decide(run, "draft[0]", DecisionKind::Accept).await;
+    harness.decide(run, "j.first", DecisionKind::Accept).await;
+    let state = harness.decide(run, "j.draft", retry("in prose", "small/model")).await;
     // The rest of the parent's own list hears what was said of it, its children do not.
     let in_verse = "mine\n\nHeed these standing instructions:\n- in verse\n".to_owned();
     assert_eq!(asked(&state, "draft[1]"), (in_verse, vec!["big/model".to_owned()]));
     assert_eq!(asked(&state, "j.draft").1, ["small/model"]);
     // What was said in one use of the child holds for the other use of it.
-    let state = house.decide(run, "k.first", DecisionKind::Accept).await;
+    let state = harness.decide(run, "k.first", DecisionKind::Accept).await;
     let in_prose = "after BEGIN\n\nHeed these standing instructions:\n- in prose\n".to_owned();
     assert_eq!(asked(&state, "k.draft"), (in_prose, vec!["small/model".to_owned()]));
 }
@@ -164,16 +164,16 @@ async fn a_model_chosen_for_a_child_s_step_that_has_not_begun_is_not_its_parent_
     let steps = || json!([prompt("a", "x", json!({})), prompt("draft", "{{ steps.a.output }}", json!({}))]);
     let own =
         json!([prompt("a", "x", json!({})), prompt("draft", "{{ steps.a.output }}", json!({})), child("k", "kid")]);
-    let house = House::new(shout);
-    let run = start(&house, &family(&own, &[("kid", steps())], &json!({})));
-    house.drive(run).await;
-    house
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family(&own, &[("kid", steps())], &json!({})));
+    harness.drive(run).await;
+    harness
         .engine
         .choose_model(run, &"k.draft".parse().unwrap(), "big/model", InstructionScope::Remaining)
         .await
         .unwrap();
-    house.decide(run, "a", DecisionKind::Accept).await;
-    let state = house.decide(run, "k.a", DecisionKind::Accept).await;
+    harness.decide(run, "a", DecisionKind::Accept).await;
+    let state = harness.decide(run, "k.a", DecisionKind::Accept).await;
     assert_eq!((asked(&state, "draft").1, asked(&state, "k.draft").1), (vec![], vec!["big/model".to_owned()]));
 }
 
@@ -182,15 +182,15 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
     let own = json!([prompt("draft", "mine", json!({})), child("k", "kid")]);
     let kid = json!([prompt("draft", "a child's", json!({}))]);
     let family = family(&own, &[("kid", kid.clone())], &json!({}));
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    house.drive(run).await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    harness.drive(run).await;
     let always =
         |text: &str| DecisionKind::Retry { instruction: text.into(), scope: InstructionScope::Always, model: None };
-    house.decide(run, "k.draft", always("in prose")).await;
-    house.decide(run, "draft", always("in verse")).await;
+    harness.decide(run, "k.draft", always("in prose")).await;
+    harness.decide(run, "draft", always("in verse")).await;
     let learned = |task: &str| -> Vec<(String, String)> {
-        let lessons = house.engine.learned(Some(task)).unwrap();
+        let lessons = harness.engine.learned(Some(task)).unwrap();
         lessons.into_iter().map(|learned| (learned.lesson.step, learned.lesson.text)).collect()
     };
     assert_eq!(learned("test"), [("draft".to_owned(), "in verse".to_owned())]);
@@ -198,14 +198,14 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
 
     // A later run of the same definition, and one of the child by itself.
     let heeds = |text: &str, lesson: &str| format!("{text}\n\nHeed these standing instructions:\n- {lesson}\n");
-    let later = start(&house, &family);
-    let state = house.drive(later).await;
+    let later = start(&harness, &family);
+    let state = harness.drive(later).await;
     assert_eq!(asked(&state, "draft").0, heeds("mine", "in verse"));
     assert_eq!(asked(&state, "k.draft").0, heeds("a child's", "in prose"));
     let alone =
         Pinned { task: Task { id: "kid".to_owned(), ..pinned(&kid, &json!({})).task }, ..pinned(&kid, &json!({})) };
-    let alone = start(&house, &Arc::new(alone));
-    assert_eq!(asked(&house.drive(alone).await, "draft").0, heeds("a child's", "in prose"));
+    let alone = start(&harness, &Arc::new(alone));
+    assert_eq!(asked(&harness.drive(alone).await, "draft").0, heeds("a child's", "in prose"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -215,9 +215,9 @@ async fn a_child_that_a_script_starts_under_a_name_of_its_own_is_still_a_child()
     let more = json!({ "flow": { "script": { "entry": "main.js", "sources": { "main.js": code } } } });
     let own = json!([prompt("draft", "mine", json!({})), child("unused", "kid")]);
     let kid = json!([prompt("draft", "a child's", json!({}))]);
-    let house = House::new(shout);
-    let run = start(&house, &family(&own, &[("kid", kid)], &more));
-    let state = house.drive(run).await;
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family(&own, &[("kid", kid)], &more));
+    let state = harness.drive(run).await;
     // They run side by side.
     let mut open = waiting(&state, GateKind::Review);
     open.sort();
@@ -227,13 +227,13 @@ async fn a_child_that_a_script_starts_under_a_name_of_its_own_is_still_a_child()
         scope: InstructionScope::Always,
         model: Some("big/model".into()),
     };
-    house.decide(run, "mine.draft", always).await;
-    assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
-    assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
+    harness.decide(run, "mine.draft", always).await;
+    assert_eq!(harness.engine.learned(Some("kid")).unwrap().len(), 1);
+    assert_eq!(harness.engine.learned(Some("test")).unwrap(), []);
     // The other use of the child heeds it when it is made again, the script's own step does not.
     let again = || DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None };
-    house.decide(run, "draft[0]", again()).await;
-    let state = house.decide(run, "kid[0].draft", again()).await;
+    harness.decide(run, "draft[0]", again()).await;
+    let state = harness.decide(run, "kid[0].draft", again()).await;
     assert_eq!((asked(&state, "draft[0]").1, asked(&state, "kid[0].draft").1), (vec![], vec!["big/model".to_owned()]));
 }
 
@@ -241,17 +241,17 @@ async fn a_child_that_a_script_starts_under_a_name_of_its_own_is_still_a_child()
 async fn an_adopted_call_of_a_child_is_still_the_child_s() {
     let own = json!([child("k", "kid"), prompt("draft", "mine", json!({}))]);
     let family = family(&own, &[("kid", json!([prompt("draft", "a child's", json!({}))]))], &json!({}));
-    let house = House::new(shout);
-    let run = start(&house, &family);
-    house.drive(run).await;
-    house.decide(run, "k.draft", DecisionKind::Accept).await;
-    let forked = house.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
-    house.drive(forked).await;
-    house.engine.decide(forked, decision("k.draft", DecisionKind::Reopen)).await.unwrap();
+    let harness = Harness::new(shout);
+    let run = start(&harness, &family);
+    harness.drive(run).await;
+    harness.decide(run, "k.draft", DecisionKind::Accept).await;
+    let forked = harness.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
+    harness.drive(forked).await;
+    harness.engine.decide(forked, decision("k.draft", DecisionKind::Reopen)).await.unwrap();
     let always = DecisionKind::Retry { instruction: "in prose".into(), scope: InstructionScope::Always, model: None };
-    house.decide(forked, "k.draft", always).await;
-    assert_eq!(house.engine.learned(Some("kid")).unwrap().len(), 1);
-    assert_eq!(house.engine.learned(Some("test")).unwrap(), []);
+    harness.decide(forked, "k.draft", always).await;
+    assert_eq!(harness.engine.learned(Some("kid")).unwrap().len(), 1);
+    assert_eq!(harness.engine.learned(Some("test")).unwrap(), []);
 }
 
 /// A journal of version 0.1.0 does not say of a call that it is a child's.
@@ -262,7 +262,7 @@ async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
     let kid =
         json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);
     let family = family(&own, &[("kid", kid)], &json!({}));
-    let (made, old) = (House::new(shout), House::new(shout));
+    let (made, old) = (Harness::new(shout), Harness::new(shout));
     let run = start(&made, &family);
     made.drive(run).await;
     made.decide(run, "j.first", DecisionKind::Accept).await;

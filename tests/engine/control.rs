@@ -16,7 +16,7 @@ use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::StopReason;
 
-use super::house::{self, Act, House, body, command, expr, prompt, shout, step, until_stopped, waiting};
+use super::harness::{self, Act, Harness, body, command, expr, prompt, shout, step, until_stopped, waiting};
 
 fn call<'a>(run: &'a Run, key: &str) -> &'a Call {
     run.call(&key.parse().unwrap()).unwrap()
@@ -26,22 +26,23 @@ fn group(id: &str, steps: &Value, rules: Value) -> Value {
     step(id, json!({ "kind": "group", "steps": steps }), rules)
 }
 
-async fn over(house: &House, run: RunId) -> Run {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+async fn over(harness: &Harness, run: RunId) -> Run {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     while until_stopped(&mut updates).await != StopReason::Over {}
-    house.engine.load(run).unwrap()
+    harness.engine.load(run).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prompt_that_lost_is_broken_off_with_its_text_kept() {
-    let house = House::new(|request| if request.key.step() == "slow" { Act::Hang("half a") } else { shout(request) });
+    let harness =
+        Harness::new(|request| if request.key.step() == "slow" { Act::Hang("half a") } else { shout(request) });
     let steps = json!([
         prompt("slow", "slow", json!({ "review": "never" })),
         prompt("quick", "quick", json!({ "review": "never" })),
         expr("end", "steps.quick.output or steps.slow.output", json!({ "join": "first" })),
     ]);
-    let state = over(&house, house.start(&steps, json!({}))).await;
+    let state = over(&harness, harness.start(&steps, json!({}))).await;
     assert_eq!(body(&state), "QUICK");
     let slow = call(&state, "slow");
     assert_eq!((slow.status, slow.attempts[0].status), (CallStatus::Skipped, AttemptStatus::Cancelled));
@@ -50,7 +51,7 @@ async fn a_prompt_that_lost_is_broken_off_with_its_text_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_early_end_breaks_prompts_off_and_lets_effects_finish() {
-    let house = House::new(|request| match request.key.step() {
+    let harness = Harness::new(|request| match request.key.step() {
         "endless" => Act::Hang("and so on"),
         _ => shout(request),
     });
@@ -63,7 +64,7 @@ async fn an_early_end_breaks_prompts_off_and_lets_effects_finish() {
     ]);
     let result = json!({ "result": { "title": "t",
         "body": "{{ steps.found.output }} {{ steps.later.status }} {{ steps.endless.output }}" } });
-    let state = over(&house, house.start_with(&steps, &result, json!({}))).await;
+    let state = over(&harness, harness.start_with(&steps, &result, json!({}))).await;
     assert_eq!(body(&state), "command pending ");
     assert_eq!((state.gates(), call(&state, "act").status), (0, CallStatus::Accepted));
     assert_eq!(call(&state, "endless").attempts[0].status, AttemptStatus::Cancelled);
@@ -72,7 +73,7 @@ async fn an_early_end_breaks_prompts_off_and_lets_effects_finish() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_hold_in_each_item_of_a_group() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let each = group(
         "each",
         &json!([
@@ -82,7 +83,7 @@ async fn deadlines_hold_in_each_item_of_a_group() {
         json!({ "for_each": { "list": "['a', 'b']" } }),
     );
     let result = json!({ "result": { "title": "t", "body": "{{ steps.each.outputs | join(', ') }}" } });
-    let state = over(&house, house.start_with(&json!([each]), &result, json!({}))).await;
+    let state = over(&harness, harness.start_with(&json!([each]), &result, json!({}))).await;
     assert_eq!(body(&state), "left out, left out");
 }
 
@@ -90,7 +91,7 @@ async fn deadlines_hold_in_each_item_of_a_group() {
 async fn the_limit_of_a_group_holds_for_the_calls_of_all_its_items() {
     static RUNNING: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);
-    let house = House::new(|request| {
+    let harness = Harness::new(|request| {
         let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
         MOST.fetch_max(running, Ordering::SeqCst);
         // As long as another might begin beside it.
@@ -100,21 +101,21 @@ async fn the_limit_of_a_group_holds_for_the_calls_of_all_its_items() {
     });
     let inner = prompt("p", "{{ item }}", json!({ "for_each": { "list": "[1, 2, 3]" }, "review": "never" }));
     let outer = group("g", &json!([inner]), json!({ "for_each": { "list": "[1, 2, 3]", "max_parallel": 1 } }));
-    let state = over(&house, house.start(&json!([outer]), json!({}))).await;
+    let state = over(&harness, harness.start(&json!([outer]), json!({}))).await;
     assert_eq!(state.calls.len(), 9);
     assert_eq!(MOST.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_made_of_a_transform_is_taken_from_the_cache_by_a_later_run() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let day = 86_400_000;
     let steps = json!([expr("plan", "['a', 'b']", json!({ "cache": day, "review": "always" }))]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.decide(run, "plan", DecisionKind::Edit { output: json!(["a", "c"]), accept: true }).await;
-    let later = house.start(&steps, json!({}));
-    let state = house.drive(later).await;
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "plan", DecisionKind::Edit { output: json!(["a", "c"]), accept: true }).await;
+    let later = harness.start(&steps, json!({}));
+    let state = harness.drive(later).await;
     assert_eq!(waiting(&state, GateKind::Review), ["plan"], "it is reviewed like any other");
     let attempt = &call(&state, "plan").attempts[0];
     assert_eq!((attempt.by.as_str(), &*attempt.versions[0].output), ("cache", &json!(["a", "c"])));
@@ -124,56 +125,58 @@ async fn what_a_person_made_of_a_transform_is_taken_from_the_cache_by_a_later_ru
         scope: stepwell::core::event::InstructionScope::This,
         model: None,
     };
-    let state = house.decide(later, "plan", retry).await;
+    let state = harness.decide(later, "plan", retry).await;
     assert_eq!(*call(&state, "plan").attempts[1].versions[0].output, json!(["a", "b"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_transform_gives_must_fit_its_schema() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let rules = json!({ "output": { "type": "integer" } });
-    let run = house.start(&json!([expr("n", "'three'", rules)]), json!({}));
-    let state = house.drive(run).await;
+    let run = harness.start(&json!([expr("n", "'three'", rules)]), json!({}));
+    let state = harness.drive(run).await;
     assert_eq!(waiting(&state, GateKind::Review), ["n"]);
     assert!(state.waiting().next().unwrap().review().is_some_and(|review| review.problem.is_some()));
-    let wrong =
-        house.engine.decide(run, house::decision("n", DecisionKind::Edit { output: json!("x"), accept: true })).await;
-    assert_eq!(house::refused(wrong), ErrorCode::InvalidInput);
-    let state = house.decide(run, "n", DecisionKind::Edit { output: json!(3), accept: true }).await;
+    let wrong = harness
+        .engine
+        .decide(run, harness::decision("n", DecisionKind::Edit { output: json!("x"), accept: true }))
+        .await;
+    assert_eq!(harness::refused(wrong), ErrorCode::InvalidInput);
+    let state = harness.decide(run, "n", DecisionKind::Edit { output: json!(3), accept: true }).await;
     assert_eq!(body(&state), "3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let before = json!([
         prompt("a", "one", json!({})),
         prompt("gone", "two", json!({})),
         command("act", json!({})),
         prompt("same", "three", json!({})),
     ]);
-    let run = house.start(&before, json!({}));
-    house.drive(run).await;
-    house.decide(run, "a", DecisionKind::Accept).await;
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.pause(run, PauseReason::Left);
+    let run = harness.start(&before, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "a", DecisionKind::Accept).await;
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.pause(run, PauseReason::Left);
     while until_stopped(&mut updates).await != StopReason::Paused {}
 
     let after = json!([prompt("a", "another", json!({})), prompt("same", "three", json!({}))]);
-    let pinned = Arc::new(house::pinned(&after, &json!({})));
-    let state = house.engine.load(run).unwrap();
-    let preview = house.engine.preview(&state, &pinned);
+    let pinned = Arc::new(harness::pinned(&after, &json!({})));
+    let state = harness.engine.load(run).unwrap();
+    let preview = harness.engine.preview(&state, &pinned);
     let keys = |keys: &[stepwell::core::key::Key]| keys.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     assert_eq!(
         (keys(&preview.again), keys(&preview.vanish)),
         (["a".into()].into(), ["act".into(), "gone".into()].into())
     );
-    house.engine.update(&state, &pinned).await.unwrap();
-    let state = house.drive(run).await;
+    harness.engine.update(&state, &pinned).await.unwrap();
+    let state = harness.drive(run).await;
     assert_eq!(state.waiting().map(|gate| gate.key.to_string()).collect::<Vec<_>>(), ["a", "same"]);
     assert_eq!(waiting(&state, GateKind::Review), ["same"], "what did not change waits as before");
     assert_eq!(call(&state, "a").stale.as_ref().unwrap().because, [], "nothing before it changed");
-    house.decide(run, "a", DecisionKind::Keep).await;
-    let state = house.decide(run, "same", DecisionKind::Accept).await;
+    harness.decide(run, "a", DecisionKind::Keep).await;
+    let state = harness.decide(run, "same", DecisionKind::Accept).await;
     assert_eq!((state.status, body(&state)), (Status::Completed, "THREE"));
 }

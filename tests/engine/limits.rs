@@ -8,17 +8,17 @@ use stepwell::core::gate::GateKind;
 use stepwell::core::usage::Budget;
 use stepwell::engine::Start;
 
-use crate::house::{Act, House, body, pinned, prompt, waiting};
+use crate::harness::{Act, Harness, body, pinned, prompt, waiting};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_keeps_to_its_own_limit_from_the_first_call_on() {
-    let house = House::new(|_| Act::Say(json!("x")));
+    let harness = Harness::new(|_| Act::Say(json!("x")));
     let rules = json!({ "for_each": { "list": "range(12) | list", "max_parallel": 2 }, "review": "never" });
     let steps = json!([prompt("each", "{{ item }}", rules), prompt("other", "o", json!({ "review": "never" }))]);
-    let run = house.start(&steps, json!({}));
-    assert_eq!(body(&house.drive(run).await), "x");
+    let run = harness.start(&steps, json!({}));
+    assert_eq!(body(&harness.drive(run).await), "x");
     let (mut now, mut most) = (0, 0);
-    for event in house.events(run) {
+    for event in harness.events(run) {
         match event {
             Event::AttemptStarted(started) if started.step == "each" => now += 1,
             Event::AttemptFinished { key, .. } if key.step() == "each" => now -= 1,
@@ -31,26 +31,26 @@ async fn a_list_keeps_to_its_own_limit_from_the_first_call_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_begin_together_share_one_budget() {
-    let house = House::new(|_| Act::Say(json!("x")));
+    let harness = Harness::new(|_| Act::Say(json!("x")));
     let rules = json!({ "for_each": { "list": "range(4) | list" }, "review": "never" });
     // Each call is expected to cost 0.1.
     let budget = json!({ "budget": { "usd": 0.25 } });
-    let run = house.start_with(&json!([prompt("each", "{{ item }}", rules)]), &budget, json!({}));
-    let state = house.drive(run).await;
-    assert_eq!(house.jobs().len(), 2, "the third could pass it");
+    let run = harness.start_with(&json!([prompt("each", "{{ item }}", rules)]), &budget, json!({}));
+    let state = harness.drive(run).await;
+    assert_eq!(harness.attempts().len(), 2, "the third could pass it");
     assert_eq!(waiting(&state, GateKind::Budget).len(), 1, "one question for the whole run");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_of_money_leaves_the_limit_of_tokens() {
-    let house = House::new(|_| Act::Say(json!("x")));
+    let harness = Harness::new(|_| Act::Say(json!("x")));
     let steps = json!([prompt("a", "x", json!({ "review": "never" })), prompt("b", "{{ steps.a.output }}", json!({}))]);
     let budget = json!({ "budget": { "usd": 0.15, "tokens": 1000 } });
-    let run = house.start_with(&steps, &budget, json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateKind::Budget), ["b"]);
+    let run = harness.start_with(&steps, &budget, json!({}));
+    assert_eq!(waiting(&harness.drive(run).await, GateKind::Budget), ["b"]);
     let more = Budget { usd: Some(5.0), tokens: None };
-    house.engine.set_budget(run, more).await.unwrap();
-    assert_eq!(house.engine.load(run).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
+    harness.engine.set_budget(run, more).await.unwrap();
+    assert_eq!(harness.engine.load(run).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
     let start = Start {
         pinned: Arc::new(pinned(&steps, &budget)),
         inputs: json!({}),
@@ -60,6 +60,6 @@ async fn a_budget_of_money_leaves_the_limit_of_tokens() {
         budget: Some(more),
         origin: None,
     };
-    let other = house.engine.start(&start).unwrap();
-    assert_eq!(house.engine.load(other).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
+    let other = harness.engine.start(&start).unwrap();
+    assert_eq!(harness.engine.load(other).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
 }

@@ -5,7 +5,7 @@
 mod children;
 mod control;
 mod elsewhere;
-mod house;
+mod harness;
 mod limits;
 mod models;
 mod newer;
@@ -13,7 +13,9 @@ mod newer;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use house::{Act, House, body, command, decision, expr, prompt, refused, shout, step, until, until_stopped, waiting};
+use harness::{
+    Act, Harness, body, command, decision, expr, prompt, refused, shout, step, until, until_stopped, waiting,
+};
 use serde_json::json;
 use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;
@@ -33,50 +35,50 @@ fn two_steps() -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_waits_for_each_review_and_ends_with_its_result() {
-    let house = House::new(shout);
-    let run = house.start(&two_steps(), json!({}));
-    let state = house.drive(run).await;
+    let harness = Harness::new(shout);
+    let run = harness.start(&two_steps(), json!({}));
+    let state = harness.drive(run).await;
     assert_eq!((state.status, waiting(&state, GateKind::Review)), (Status::Waiting, vec!["a".into()]));
-    let state = house.decide(run, "a", DecisionKind::Edit { output: json!("mine"), accept: true }).await;
+    let state = harness.decide(run, "a", DecisionKind::Edit { output: json!("mine"), accept: true }).await;
     assert_eq!(waiting(&state, GateKind::Review), ["b"]);
-    let state = house.decide(run, "b", DecisionKind::Accept).await;
+    let state = harness.decide(run, "b", DecisionKind::Accept).await;
     assert_eq!(body(&state), "AFTER MINE");
     assert_eq!(state.usage.output_tokens, 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_accept_is_refused_and_changes_nothing() {
-    let house = House::new(shout);
-    let run = house.start(&two_steps(), json!({}));
-    house.drive(run).await;
-    house.decide(run, "a", DecisionKind::Accept).await;
-    let before = house.events(run);
-    assert_eq!(refused(house.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::NotWaiting);
+    let harness = Harness::new(shout);
+    let run = harness.start(&two_steps(), json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "a", DecisionKind::Accept).await;
+    let before = harness.events(run);
+    assert_eq!(refused(harness.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::NotWaiting);
     let mut unseen = decision("b", DecisionKind::Accept);
     unseen.attempt = Some(7);
-    assert_eq!(refused(house.engine.decide(run, unseen).await), ErrorCode::StaleView);
-    assert_eq!(refused(house.engine.decide(run, decision("nobody", DecisionKind::Accept)).await), ErrorCode::NoCall);
-    assert_eq!(house.events(run), before);
+    assert_eq!(refused(harness.engine.decide(run, unseen).await), ErrorCode::StaleView);
+    assert_eq!(refused(harness.engine.decide(run, decision("nobody", DecisionKind::Accept)).await), ErrorCode::NoCall);
+    assert_eq!(harness.events(run), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_tells_the_model_what_was_rejected_and_why() {
-    let house = House::new(shout);
-    let run = house.start(&two_steps(), json!({}));
-    house.drive(run).await;
+    let harness = Harness::new(shout);
+    let run = harness.start(&two_steps(), json!({}));
+    harness.drive(run).await;
     let retry =
         DecisionKind::Retry { instruction: "make it rhyme".into(), scope: InstructionScope::Always, model: None };
-    let state = house.decide(run, "a", retry).await;
+    let state = harness.decide(run, "a", retry).await;
     let call = state.call(&"a".parse().unwrap()).unwrap();
     assert_eq!(call.attempts.len(), 2);
     let Work::Prompt(work) = &*call.attempts[1].work.clone().unwrap() else { panic!("a prompt") };
     let said: Vec<&str> = work.messages.iter().map(|message| message.text.as_str()).collect();
     assert_eq!(said, ["hello", "HELLO", "Do it again, and change this: make it rhyme"]);
     // `always` is learned for later runs of the task, and theirs are asked with it from the start.
-    let lessons = house.engine.learned(Some("test")).unwrap();
+    let lessons = harness.engine.learned(Some("test")).unwrap();
     assert_eq!((lessons[0].lesson.step.as_str(), lessons[0].lesson.text.as_str()), ("a", "make it rhyme"));
-    let later = house.start(&two_steps(), json!({}));
-    let state = house.drive(later).await;
+    let later = harness.start(&two_steps(), json!({}));
+    let state = harness.drive(later).await;
     let Work::Prompt(work) = &*state.call(&"a".parse().unwrap()).unwrap().attempts[0].work.clone().unwrap() else {
         panic!("a prompt")
     };
@@ -86,7 +88,7 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is_taken_up() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |request| match (request.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {
+    let harness = Harness::new(move |request| match (request.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {
         ("a", 0 | 1) => Act::Fail(Failure::new(FailureClass::Server, "down")),
         ("b", 3) => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
         _ => shout(request),
@@ -95,79 +97,79 @@ async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is
         prompt("a", "hello", json!({ "review": "never" })),
         prompt("b", "{{ steps.a.output }}", json!({ "review": "never" }))
     ]);
-    let run = house.start(&steps, json!({}));
-    let state = house.drive(run).await;
+    let run = harness.start(&steps, json!({}));
+    let state = harness.drive(run).await;
     assert_eq!(state.status, Status::Failed);
     let (key, failure) = state.error.clone().unwrap();
     assert_eq!((key.unwrap().to_string().as_str(), failure.class), ("b", FailureClass::Auth));
-    assert_eq!(house.jobs(), ["a", "a", "a", "b"]);
-    house.engine.retry_failed(run).await.unwrap();
-    let state = house.drive(run).await;
+    assert_eq!(harness.attempts(), ["a", "a", "a", "b"]);
+    harness.engine.retry_failed(run).await.unwrap();
+    let state = harness.drive(run).await;
     assert_eq!(body(&state), "HELLO");
-    assert_eq!(house.jobs(), ["a", "a", "a", "b", "b"], "what stands is not paid for twice");
+    assert_eq!(harness.attempts(), ["a", "a", "a", "b", "b"], "what stands is not paid for twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let steps = json!([command("act", json!({}))]);
-    let run = house.start(&steps, json!({}));
-    let state = house.drive(run).await;
+    let run = harness.start(&steps, json!({}));
+    let state = harness.drive(run).await;
     assert_eq!(waiting(&state, GateKind::Approval), ["act"]);
-    assert_eq!(house.jobs(), Vec::<String>::new(), "nothing happens before it is allowed");
+    assert_eq!(harness.attempts(), Vec::<String>::new(), "nothing happens before it is allowed");
     let gate = state.waiting().next().unwrap();
     assert!(matches!(&gate.body, GateBody::Approval(shown)
         if matches!(&*shown.work, Work::Command(command) if command.argv == ["touch", "it"])));
-    assert_eq!(refused(house.engine.decide(run, decision("act", DecisionKind::Accept)).await), ErrorCode::NotAllowed);
-    let state = house.decide(run, "act", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
-    assert_eq!((state.status, house.jobs().len()), (Status::Failed, 0));
+    assert_eq!(refused(harness.engine.decide(run, decision("act", DecisionKind::Accept)).await), ErrorCode::NotAllowed);
+    let state = harness.decide(run, "act", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
+    assert_eq!((state.status, harness.attempts().len()), (Status::Failed, 0));
     assert_eq!(state.error.unwrap().1, Failure::new(FailureClass::Denied, "not on a Friday"));
 
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    let state = house.decide(run, "act", DecisionKind::Approve).await;
-    assert_eq!((body(&state), house.jobs().len()), ("command", 1));
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    let state = harness.decide(run, "act", DecisionKind::Approve).await;
+    assert_eq!((body(&state), harness.attempts().len()), ("command", 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_effect_in_doubt_is_never_run_again_by_itself() {
-    let house = House::new(|_| Act::Doubt);
-    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
-    let state = house.drive(run).await;
-    assert_eq!((waiting(&state, GateKind::InDoubt), house.jobs().len()), (vec!["act".to_owned()], 1));
-    let state = house.decide(run, "act", DecisionKind::Answer { value: json!("it worked") }).await;
-    assert_eq!((body(&state), house.jobs().len()), ("it worked", 1));
+    let harness = Harness::new(|_| Act::Doubt);
+    let run = harness.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    let state = harness.drive(run).await;
+    assert_eq!((waiting(&state, GateKind::InDoubt), harness.attempts().len()), (vec!["act".to_owned()], 1));
+    let state = harness.decide(run, "act", DecisionKind::Answer { value: json!("it worked") }).await;
+    assert_eq!((body(&state), harness.attempts().len()), ("it worked", 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reopened_form_takes_what_it_took_before_and_nothing_else() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
     let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));
-    let run = house.start(&json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]), json!({}));
-    house.drive(run).await;
-    house.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
+    let run = harness.start(&json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]), json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
     // A number with a point is the whole number that it is, as in the first answer.
     for (what, then) in [
         (DecisionKind::Answer { value: json!({ "n": 4.0 }) }, 4),
         (DecisionKind::Edit { output: json!({ "n": 3.0 }), accept: true }, 3),
         (DecisionKind::Accept, 3),
     ] {
-        house.engine.decide(run, decision("q", DecisionKind::Reopen)).await.unwrap();
-        house.drive(run).await;
-        let before = house.events(run);
+        harness.engine.decide(run, decision("q", DecisionKind::Reopen)).await.unwrap();
+        harness.drive(run).await;
+        let before = harness.events(run);
         for wrong in [json!(99), json!("just text"), json!({ "n": 99 }), json!({ "n": "x" }), json!({})] {
             for what in [
                 DecisionKind::Edit { output: wrong.clone(), accept: false },
                 DecisionKind::Edit { output: wrong.clone(), accept: true },
                 DecisionKind::Answer { value: wrong.clone() },
             ] {
-                let why = refused(house.engine.decide(run, decision("q", what)).await);
+                let why = refused(harness.engine.decide(run, decision("q", what)).await);
                 assert_eq!(why, ErrorCode::InvalidInput);
             }
         }
-        assert_eq!(house.events(run), before, "what is refused changes nothing");
-        let state = house.decide(run, "q", what).await;
+        assert_eq!(harness.events(run), before, "what is refused changes nothing");
+        let state = harness.decide(run, "q", what).await;
         assert_eq!(*state.call(&"q".parse().unwrap()).unwrap().standing.as_ref().unwrap().output, json!({ "n": then }));
     }
 }
@@ -176,7 +178,7 @@ async fn a_reopened_form_takes_what_it_took_before_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_took_it() {
     use stepwell::core::ports::Journal as _;
-    let (made, old) = (House::new(shout), House::new(shout));
+    let (made, old) = (Harness::new(shout), Harness::new(shout));
     let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
     let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));
     let steps = json!([ask, expr("end", "steps.q.output.n + 1", json!({}))]);
@@ -197,7 +199,7 @@ async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_t
     }
     let edited = json!({ "type": "version_edited", "key": "q", "attempt": 1, "version": 2, "output": 99, "by": "ana" });
     more.push(serde_json::from_value(edited).unwrap());
-    old.store.create(run, journal[0].at, created, &more, &house::pinned(&steps, &json!({}))).unwrap();
+    old.store.create(run, journal[0].at, created, &more, &harness::pinned(&steps, &json!({}))).unwrap();
     drop(made);
 
     assert_eq!(waiting(&old.drive(run).await, GateKind::Review), ["q"]);
@@ -210,156 +212,156 @@ async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_that_a_person_knows_of_has_to_fit_the_schema_of_the_step() {
-    let house = House::new(|_| Act::Doubt);
+    let harness = Harness::new(|_| Act::Doubt);
     let schema = json!({ "type": "object", "required": ["id"] });
-    let run = house.start(&json!([command("act", json!({ "approve": "never", "output": schema }))]), json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateKind::InDoubt), ["act"]);
+    let run = harness.start(&json!([command("act", json!({ "approve": "never", "output": schema }))]), json!({}));
+    assert_eq!(waiting(&harness.drive(run).await, GateKind::InDoubt), ["act"]);
     let answer = |value| DecisionKind::Answer { value };
-    let why = refused(house.engine.decide(run, decision("act", answer(json!("it worked")))).await);
+    let why = refused(harness.engine.decide(run, decision("act", answer(json!("it worked")))).await);
     assert_eq!(why, ErrorCode::InvalidInput);
-    let state = house.decide(run, "act", answer(json!({ "id": 7 }))).await;
+    let state = harness.decide(run, "act", answer(json!({ "id": 7 }))).await;
     assert_eq!(state.status, Status::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invalid_answer_leaves_the_form_open() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
     let ask = step("form", json!({ "kind": "ask", "text": "How many?", "fields": fields }), json!({}));
-    let run = house.start(&json!([ask, expr("end", "steps.form.output.n + 1", json!({}))]), json!({}));
-    let state = house.drive(run).await;
+    let run = harness.start(&json!([ask, expr("end", "steps.form.output.n + 1", json!({}))]), json!({}));
+    let state = harness.drive(run).await;
     assert_eq!(waiting(&state, GateKind::Input), ["form"]);
     for wrong in [json!({ "n": 9 }), json!({}), json!("three")] {
         let answer = decision("form", DecisionKind::Answer { value: wrong });
-        assert_eq!(refused(house.engine.decide(run, answer).await), ErrorCode::InvalidInput);
+        assert_eq!(refused(harness.engine.decide(run, answer).await), ErrorCode::InvalidInput);
     }
-    assert_eq!(waiting(&house.engine.load(run).unwrap(), GateKind::Input), ["form"]);
-    let state = house.decide(run, "form", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
+    assert_eq!(waiting(&harness.engine.load(run).unwrap(), GateKind::Input), ["form"]);
+    let state = harness.decide(run, "form", DecisionKind::Answer { value: json!({ "n": 2 }) }).await;
     assert_eq!(body(&state), "3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_may_ask_in_the_middle_of_its_work() {
-    let house = House::new(|_| Act::Ask(json!([{ "name": "answer" }])));
-    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+    let harness = Harness::new(|_| Act::Ask(json!([{ "name": "answer" }])));
+    let run = harness.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until(&mut updates, |update| match update {
         Update::Event(recorded) => matches!(recorded.event, Event::GateOpened(_)).then_some(()),
         _ => None,
     })
     .await;
-    house
+    harness
         .engine
         .decide(run, decision("act", DecisionKind::Answer { value: json!({ "answer": "blue" }) }))
         .await
         .unwrap();
     assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
-    assert!(body(&house.engine.load(run).unwrap()).contains("blue"));
+    assert!(body(&harness.engine.load(run).unwrap()).contains("blue"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
-    let house = House::new(|_| Act::Hang("half a sen"));
-    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+    let harness = Harness::new(|_| Act::Hang("half a sen"));
+    let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until(&mut updates, |update| match update {
         Update::Delta { delta: Delta::Text(text), .. } => (text.data() == "half a sen").then_some(()),
         _ => None,
     })
     .await;
     // It would never end by itself.
-    house.engine.stop(run, &"a".parse().unwrap());
+    harness.engine.stop(run, &"a".parse().unwrap());
     until_stopped(&mut updates).await;
-    let state = house.engine.load(run).unwrap();
+    let state = harness.engine.load(run).unwrap();
     let gate = state.waiting().next().unwrap();
     assert!(gate.review().is_some_and(|review| review.cancelled), "{gate:?}");
-    let state = house.decide(run, "a", DecisionKind::Edit { output: json!("half a sentence"), accept: true }).await;
+    let state = harness.decide(run, "a", DecisionKind::Edit { output: json!("half a sentence"), accept: true }).await;
     assert_eq!(body(&state), "half a sentence");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_was_left_goes_on_where_it_was() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
+    let harness = Harness::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
         1 => Act::Hang("so far"),
         _ => shout(request),
     });
-    let run = house.start(&two_steps(), json!({}));
-    house.drive(run).await;
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap();
+    let run = harness.start(&two_steps(), json!({}));
+    harness.drive(run).await;
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
-    house.engine.pause(run, PauseReason::Left);
+    harness.engine.pause(run, PauseReason::Left);
     assert_eq!(until_stopped(&mut updates).await, StopReason::Paused);
-    let state = house.engine.load(run).unwrap();
+    let state = harness.engine.load(run).unwrap();
     assert_eq!((state.status, state.paused), (Status::Paused, Some(PauseReason::Left)));
-    assert!(!house.engine.is_driven(run));
+    assert!(!harness.engine.is_driven(run));
     let left = state.call(&"b".parse().unwrap()).unwrap();
     assert_eq!((left.attempts[0].status, left.attempts[0].partial.data()), (AttemptStatus::Cancelled, "so far"));
-    let neighbour = house.neighbour();
+    let neighbour = harness.neighbour();
     let state = neighbour.drive(run).await;
     assert_eq!(waiting(&state, GateKind::Review), ["b"], "another process goes on with it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_run_keeps_what_was_written_and_takes_no_more_decisions() {
-    let house = House::new(|_| Act::Hang("so far"));
-    let run = house.start(&two_steps(), json!({}));
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+    let harness = Harness::new(|_| Act::Hang("so far"));
+    let run = harness.start(&two_steps(), json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
-    house.engine.cancel(run).await.unwrap();
+    harness.engine.cancel(run).await.unwrap();
     assert_eq!(until_stopped(&mut updates).await, StopReason::Over);
-    let state = house.engine.load(run).unwrap();
+    let state = harness.engine.load(run).unwrap();
     assert_eq!(state.status, Status::Cancelled);
     assert_eq!(state.call(&"a".parse().unwrap()).unwrap().attempts[0].partial.data(), "so far");
-    assert_eq!(refused(house.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::Over);
-    assert_eq!(refused(house.engine.cancel(run).await), ErrorCode::Over);
+    assert_eq!(refused(harness.engine.decide(run, decision("a", DecisionKind::Accept)).await), ErrorCode::Over);
+    assert_eq!(refused(harness.engine.cancel(run).await), ErrorCode::Over);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_waits_before_it_is_passed_and_can_be_raised() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let steps = json!([
         prompt("a", "x", json!({ "review": "never" })),
         prompt("b", "{{ steps.a.output }}", json!({ "review": "never" })),
         prompt("c", "{{ steps.b.output }}", json!({ "review": "never" })),
     ]);
-    let run = house.start_with(&steps, &json!({ "budget": { "usd": 0.25, "tokens": 1000 } }), json!({}));
-    let state = house.drive(run).await;
+    let run = harness.start_with(&steps, &json!({ "budget": { "usd": 0.25, "tokens": 1000 } }), json!({}));
+    let state = harness.drive(run).await;
     assert_eq!(waiting(&state, GateKind::Budget), ["c"]);
-    assert_eq!(house.jobs(), ["a", "b"]);
+    assert_eq!(harness.attempts(), ["a", "b"]);
     let budget = Budget { usd: Some(0.5), tokens: None };
-    let state = house.decide(run, "c", DecisionKind::Budget { budget }).await;
+    let state = harness.decide(run, "c", DecisionKind::Budget { budget }).await;
     assert_eq!(body(&state), "X");
     assert_eq!(state.budget, Some(Budget { usd: Some(0.5), tokens: Some(1000) }), "the other limit stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_run_lose_nothing() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let steps = json!([prompt("each", "{{ item }}", json!({ "for_each": { "list": "range(20) | list" } }))]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    let neighbour = house.neighbour();
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    let neighbour = harness.neighbour();
     assert_eq!(neighbour.engine.drive(run).unwrap(), Driver::Remote);
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    let (even, odd) = tokio::join!(accept(&house, run, 0), accept(&neighbour, run, 1));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (even, odd) = tokio::join!(accept(&harness, run, 0), accept(&neighbour, run, 1));
     assert_eq!((even, odd), (10, 10));
     while until_stopped(&mut updates).await != StopReason::Over {}
-    let state = house.engine.load(run).unwrap();
+    let state = harness.engine.load(run).unwrap();
     assert_eq!(state.status, Status::Completed);
     assert_eq!(state.calls.values().filter(|call| call.status == CallStatus::Accepted).count(), 20);
-    assert_eq!(house.jobs().len(), 20, "nothing is done twice");
+    assert_eq!(harness.attempts().len(), 20, "nothing is done twice");
 }
 
 /// Accepts every second item, and says how many.
-async fn accept(house: &House, run: stepwell::core::id::RunId, first: usize) -> usize {
+async fn accept(harness: &Harness, run: stepwell::core::id::RunId, first: usize) -> usize {
     let mut accepted = 0;
     for at in (first..20).step_by(2) {
-        house.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
+        harness.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
         accepted += 1;
     }
     accepted
@@ -367,12 +369,12 @@ async fn accept(house: &House, run: stepwell::core::id::RunId, first: usize) -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_driver_sees_what_another_process_decided_within_100_ms() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let each = json!({ "for_each": { "list": "range(9) | list", "one_by_one": true } });
-    let run = house.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
-    house.drive(run).await;
-    let neighbour = house.neighbour();
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
+    let run = harness.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
+    harness.drive(run).await;
+    let neighbour = harness.neighbour();
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
     // The wake socket is there in a moment; without it, none would be seen before the driver looks again. How long a
     // busy machine takes to let it ring is not ours to say, so the quickest counts.
     let mut quickest = Duration::MAX;
@@ -382,24 +384,24 @@ async fn the_driver_sees_what_another_process_decided_within_100_ms() {
         until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
         quickest = quickest.min(since.elapsed());
         let next = [format!("each[{}]", at + 1)];
-        while waiting(&house.engine.load(run).unwrap(), GateKind::Review) != next {
+        while waiting(&harness.engine.load(run).unwrap(), GateKind::Review) != next {
             updates.next().await;
         }
     }
     assert!(quickest < Duration::from_millis(50), "{quickest:?}");
     assert_eq!(
-        refused(house.engine.decide(run, decision("each[0]", DecisionKind::Accept)).await),
+        refused(harness.engine.decide(run, decision("each[0]", DecisionKind::Accept)).await),
         ErrorCode::NotWaiting
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_committed_as_one_is_seen_as_one() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let each = json!({ "for_each": { "list": "range(200) | list", "one_by_one": true } });
-    let run = house.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
-    house.drive(run).await;
-    let (mut seen, mut updates) = house.engine.subscribe(run).unwrap();
+    let run = harness.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
+    harness.drive(run).await;
+    let (mut seen, mut updates) = harness.engine.subscribe(run).unwrap();
     // Somebody who never takes their eyes off it.
     let watcher = std::thread::spawn(move || {
         while seen.status != Status::Completed {
@@ -413,42 +415,42 @@ async fn what_was_committed_as_one_is_seen_as_one() {
         }
     });
     for at in 0..200 {
-        house.decide(run, &format!("each[{at}]"), DecisionKind::Accept).await;
+        harness.decide(run, &format!("each[{at}]"), DecisionKind::Accept).await;
     }
     watcher.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fork_adopts_what_does_not_depend_on_its_point() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let steps = json!([
         prompt("a", "a", json!({ "review": "never" })),
         command("act", json!({ "approve": "never" })),
         prompt("b", "{{ steps.a.output }} {{ steps.act.output }}", json!({})),
     ]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.decide(run, "b", DecisionKind::Accept).await;
-    let pinned = std::sync::Arc::new(house::pinned(&steps, &json!({})));
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "b", DecisionKind::Accept).await;
+    let pinned = std::sync::Arc::new(harness::pinned(&steps, &json!({})));
     let fork = stepwell::engine::Fork { run, at: "b".parse().unwrap(), pinned };
-    let fork = house.engine.fork(&fork).unwrap();
-    let state = house.drive(fork).await;
+    let fork = harness.engine.fork(&fork).unwrap();
+    let state = harness.drive(fork).await;
     assert_eq!(waiting(&state, GateKind::Review), ["b"]);
-    assert_eq!(house.jobs().iter().filter(|key| *key == "act").count(), 1, "the effect is not performed again");
+    assert_eq!(harness.attempts().iter().filter(|key| *key == "act").count(), 1, "the effect is not performed again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_that_nobody_answers_in_time_is_answered_as_its_step_says() {
-    let house = House::new(shout);
+    let harness = Harness::new(shout);
     let late = |on_timeout: &str| json!({ "decide_within": 1, "on_timeout": on_timeout });
     for (on_timeout, status) in
         [("skip", CallStatus::Skipped), ("accept", CallStatus::Accepted), ("fail", CallStatus::Failed)]
     {
-        let run = house.start(&json!([prompt("a", "hello", late(on_timeout))]), json!({}));
-        let (_, mut updates) = house.engine.subscribe(run).unwrap();
-        house.engine.drive(run).unwrap();
+        let run = harness.start(&json!([prompt("a", "hello", late(on_timeout))]), json!({}));
+        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        harness.engine.drive(run).unwrap();
         while until_stopped(&mut updates).await != StopReason::Over {}
-        let state = house.engine.load(run).unwrap();
+        let state = harness.engine.load(run).unwrap();
         assert_eq!(state.call(&"a".parse().unwrap()).unwrap().status, status);
     }
 }

@@ -13,7 +13,7 @@ use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
 
-use crate::house::{Act, House, body, command, decision, prompt, refused, shout, until_stopped, waiting};
+use crate::harness::{Act, Harness, body, command, decision, prompt, refused, shout, until_stopped, waiting};
 
 /// Says which models it was asked by.
 fn named(request: &AttemptRequest) -> Act {
@@ -42,21 +42,21 @@ fn each() -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too() {
     for (scope, second) in [(InstructionScope::This, "each[1]:"), (InstructionScope::Remaining, "each[1]:big/model")] {
-        let house = House::new(named);
-        let run = house.start(&each(), json!({}));
-        house.drive(run).await;
-        let state = house.decide(run, "each[0]", retry(scope, "big/model")).await;
+        let harness = Harness::new(named);
+        let run = harness.start(&each(), json!({}));
+        harness.drive(run).await;
+        let state = harness.decide(run, "each[0]", retry(scope, "big/model")).await;
         assert_eq!(output(&state, "each[0]"), "each[0]:big/model");
-        let state = house.decide(run, "each[0]", DecisionKind::Accept).await;
+        let state = harness.decide(run, "each[0]", DecisionKind::Accept).await;
         assert_eq!(output(&state, "each[1]"), second, "{scope:?}");
-        house.decide(run, "each[1]", DecisionKind::Accept).await;
-        let state = house.decide(run, "each[2]", DecisionKind::Accept).await;
+        harness.decide(run, "each[1]", DecisionKind::Accept).await;
+        let state = harness.decide(run, "each[2]", DecisionKind::Accept).await;
         assert!(body(&state).starts_with("end:"), "another step asks its own model: {}", body(&state));
         // Who answered is no part of what was asked: nothing is stale, nothing is made again.
         assert!(state.calls.values().all(|call| call.status == CallStatus::Accepted));
-        assert_eq!(house.jobs().len(), 5);
+        assert_eq!(harness.attempts().len(), 5);
         // A later attempt keeps to it, in another process, too.
-        let neighbour = house.neighbour();
+        let neighbour = harness.neighbour();
         neighbour.engine.decide(run, decision("each[0]", DecisionKind::Reopen)).await.unwrap();
         neighbour.drive(run).await;
         let again = DecisionKind::Retry { instruction: String::new(), scope: InstructionScope::This, model: None };
@@ -68,44 +68,44 @@ async fn a_retry_by_another_model_is_for_this_call_or_for_the_remaining_ones_too
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_call_is_repaired_by_another_model() {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
+    let harness = Harness::new(move |request| match tries.fetch_add(1, Ordering::SeqCst) {
         0 => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
         _ => named(request),
     });
-    let run = house.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
-    assert_eq!(house.drive(run).await.status, Status::Failed);
+    let run = harness.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
+    assert_eq!(harness.drive(run).await.status, Status::Failed);
     let again = |model: &str| DecisionKind::Again { model: Some(model.into()) };
-    let before = house.events(run);
-    let refused = refused(house.engine.decide(run, decision("a", again("nobody/knows"))).await);
+    let before = harness.events(run);
+    let refused = refused(harness.engine.decide(run, decision("a", again("nobody/knows"))).await);
     assert_eq!(refused, ErrorCode::UnknownModel);
-    assert_eq!(house.events(run), before, "what is refused changes nothing");
-    house.engine.decide(run, decision("a", again("big/model"))).await.unwrap();
-    assert_eq!(body(&house.drive(run).await), "a:big/model");
+    assert_eq!(harness.events(run), before, "what is refused changes nothing");
+    harness.engine.decide(run, decision("a", again("big/model"))).await.unwrap();
+    assert_eq!(body(&harness.drive(run).await), "a:big/model");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_is_chosen_for_a_step_before_it_begins() {
-    let house = House::new(named);
+    let harness = Harness::new(named);
     let steps = json!([prompt("a", "x", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    let engine = &house.engine;
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    let engine = &harness.engine;
     let (_, mut updates) = engine.subscribe(run).unwrap();
     engine.choose_model(run, &"b".parse().unwrap(), "big/model", InstructionScope::Remaining).await.unwrap();
     until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();
     assert!(state.call(&"b".parse().unwrap()).is_none(), "no call comes into being by it");
     assert_eq!((state.status, waiting(&state, GateKind::Review)), (Status::Waiting, vec!["a".into()]));
-    let state = house.decide(run, "a", DecisionKind::Accept).await;
+    let state = harness.decide(run, "a", DecisionKind::Accept).await;
     assert_eq!(output(&state, "b"), "b:big/model");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_asks_no_model_takes_none() {
-    let house = House::new(|request| if request.attempt == 1 { Act::Doubt } else { shout(request) });
-    let run = house.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
-    assert_eq!(waiting(&house.drive(run).await, GateKind::InDoubt), ["act"]);
+    let harness = Harness::new(|request| if request.attempt == 1 { Act::Doubt } else { shout(request) });
+    let run = harness.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
+    assert_eq!(waiting(&harness.drive(run).await, GateKind::InDoubt), ["act"]);
     let again = DecisionKind::Again { model: Some("big/model".into()) };
-    assert_eq!(refused(house.engine.decide(run, decision("act", again)).await), ErrorCode::NotAllowed);
-    assert_eq!(body(&house.decide(run, "act", DecisionKind::Again { model: None }).await), "command");
+    assert_eq!(refused(harness.engine.decide(run, decision("act", again)).await), ErrorCode::NotAllowed);
+    assert_eq!(body(&harness.decide(run, "act", DecisionKind::Again { model: None }).await), "command");
 }

@@ -8,11 +8,11 @@ use stepwell::core::id::RunId;
 use stepwell::core::ports::{Append, Journal as _, JournalError, Stands, Writer};
 use stepwell::engine::StopReason;
 
-use super::house::{House, decision, prompt, shout, until_stopped};
+use super::harness::{Harness, decision, prompt, shout, until_stopped};
 
 /// A later version writes something of its own into a run.
-fn write(house: &House, run: RunId) {
-    let state = house.engine.load(run).unwrap();
+fn write(harness: &Harness, run: RunId) {
+    let state = harness.engine.load(run).unwrap();
     let body = r#"{"type":"gate_opened","key":"a","for":"tools","call":"1.0","attempt":1,"version":1,"allowed":[]}"#;
     let append = Append {
         run,
@@ -24,38 +24,38 @@ fn write(house: &House, run: RunId) {
         state: serde_json::Value::Null,
         stands: Stands::of(&state),
     };
-    house.store.append(&append).unwrap();
+    harness.store.append(&append).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_drives_or_decides_on_what_a_later_version_wrote() {
-    let house = House::new(shout);
-    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-    write(&house, run);
-    let head = house.store.head(run).unwrap();
-    assert_eq!(house.engine.drive(run).unwrap_err().code(), ErrorCode::Newer);
-    assert!(!house.engine.is_driven(run));
+    let harness = Harness::new(shout);
+    let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    write(&harness, run);
+    let head = harness.store.head(run).unwrap();
+    assert_eq!(harness.engine.drive(run).unwrap_err().code(), ErrorCode::Newer);
+    assert!(!harness.engine.is_driven(run));
     for refused in [
-        house.engine.decide(run, decision("a", DecisionKind::Accept)).await,
-        house.engine.rename(run, "another title").await,
-        house.engine.retry_failed(run).await,
-        house.engine.cancel(run).await,
+        harness.engine.decide(run, decision("a", DecisionKind::Accept)).await,
+        harness.engine.rename(run, "another title").await,
+        harness.engine.retry_failed(run).await,
+        harness.engine.cancel(run).await,
     ] {
         assert_eq!(refused.unwrap_err().code(), ErrorCode::Newer);
     }
-    assert_eq!(house.store.head(run).unwrap(), head);
-    assert!(house.engine.subscribe(run).unwrap().0.newer);
+    assert_eq!(harness.store.head(run).unwrap(), head);
+    assert!(harness.engine.subscribe(run).unwrap().0.newer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it() {
-    let house = House::new(shout);
-    let run = house.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-    house.drive(run).await;
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    write(&house, run);
-    let head = house.store.head(run).unwrap();
-    assert!(house.engine.decide(run, decision("a", DecisionKind::Accept)).await.is_err());
+    let harness = Harness::new(shout);
+    let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    harness.drive(run).await;
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    write(&harness, run);
+    let head = harness.store.head(run).unwrap();
+    assert!(harness.engine.decide(run, decision("a", DecisionKind::Accept)).await.is_err());
     let rest = loop {
         match until_stopped(&mut updates).await {
             StopReason::Waiting => {}
@@ -63,5 +63,5 @@ async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it(
         }
     };
     assert!(matches!(rest, StopReason::JournalLost(JournalError::Newer(_))), "{rest:?}");
-    assert_eq!(house.store.head(run).unwrap(), head);
+    assert_eq!(harness.store.head(run).unwrap(), head);
 }

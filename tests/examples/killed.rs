@@ -6,7 +6,7 @@ use std::process::Child;
 use serde_json::Value;
 
 use super::all;
-use super::house::examples;
+use super::runner::examples;
 use super::support::cli::Home;
 
 /// A home in which the examples are trusted.

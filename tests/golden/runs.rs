@@ -16,9 +16,9 @@ use stepwell::core::run::Run;
 use stepwell::core::usage::Budget;
 use stepwell::engine::{Fork, Start, Subscription, Update};
 
-use crate::house::{Act, House, command, expr, prompt, shout, step, until, until_stopped};
+use crate::harness::{Act, Harness, command, expr, prompt, shout, step, until, until_stopped};
 
-type Made = Pin<Box<dyn Future<Output = (House, RunId)>>>;
+type Made = Pin<Box<dyn Future<Output = (Harness, RunId)>>>;
 
 type Make = fn() -> Made;
 
@@ -51,8 +51,8 @@ fn retry(instruction: &str, scope: InstructionScope) -> DecisionKind {
     DecisionKind::Retry { instruction: instruction.to_owned(), scope, model: None }
 }
 
-async fn poem() -> (House, RunId) {
-    let house = House::new(|request| match request.key.step() {
+async fn poem() -> (Harness, RunId) {
+    let harness = Harness::new(|request| match request.key.step() {
         "divide" => Act::Say(json!([{ "subject": "tide" }, { "subject": "gulls" }, { "subject": "night" }])),
         _ => shout(request),
     });
@@ -67,20 +67,20 @@ async fn poem() -> (House, RunId) {
     });
     let steps = json!([step("divide", divide, json!({})), prompt("write", write, rules)]);
     let topic = json!([{ "name": "topic", "type": "text", "required": true }]);
-    let run = start(&house, &steps, &more, &topic, json!({ "topic": "the sea" }));
-    house.engine.rename(run, "A poem of the sea").await.unwrap();
-    house.drive(run).await;
+    let run = start(&harness, &steps, &more, &topic, json!({ "topic": "the sea" }));
+    harness.engine.rename(run, "A poem of the sea").await.unwrap();
+    harness.drive(run).await;
     let two = json!([{ "subject": "tide" }, { "subject": "gulls, but kind" }]);
-    house.decide(run, "divide", edit(two, true)).await;
-    house.decide(run, "write[0]", DecisionKind::Accept).await;
-    house.decide(run, "write[1]", retry("make it rhyme", InstructionScope::Remaining)).await;
-    house.decide(run, "write[1]", edit(json!("Gulls, \u{2028} \u{1b}[31mgulls"), true)).await;
-    (house, run)
+    harness.decide(run, "divide", edit(two, true)).await;
+    harness.decide(run, "write[0]", DecisionKind::Accept).await;
+    harness.decide(run, "write[1]", retry("make it rhyme", InstructionScope::Remaining)).await;
+    harness.decide(run, "write[1]", edit(json!("Gulls, \u{2028} \u{1b}[31mgulls"), true)).await;
+    (harness, run)
 }
 
-async fn email() -> (House, RunId) {
+async fn email() -> (Harness, RunId) {
     let turns = AtomicUsize::new(0);
-    let house = House::new(move |_| {
+    let harness = Harness::new(move |_| {
         Act::Say(match turns.fetch_add(1, Ordering::SeqCst) {
             0 => json!({ "turn": "ask", "text": "Who is it for?", "missing": ["recipient"] }),
             1 => json!({ "turn": "deliver", "title": "Friday", "body": "Dear Ana,\nFriday.", "text": "Short." }),
@@ -106,26 +106,26 @@ async fn email() -> (House, RunId) {
         budget: None,
         origin: None,
     };
-    let run = house.engine.start(&start).unwrap();
-    house.drive(run).await;
-    say(&house, run, "Ana").await;
-    house.engine.edit_document(run, "result", 1, "Friday!", "Dear Ana,\nsee you on Friday.").await.unwrap();
-    say(&house, run, "Shorter, please.").await;
-    (house, run)
+    let run = harness.engine.start(&start).unwrap();
+    harness.drive(run).await;
+    say(&harness, run, "Ana").await;
+    harness.engine.edit_document(run, "result", 1, "Friday!", "Dear Ana,\nsee you on Friday.").await.unwrap();
+    say(&harness, run, "Shorter, please.").await;
+    (harness, run)
 }
 
-async fn say(house: &House, run: RunId, text: &str) {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.message(run, text).await.unwrap();
-    if !house.engine.is_driven(run) {
-        house.engine.drive(run).unwrap();
+async fn say(harness: &Harness, run: RunId, text: &str) {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.message(run, text).await.unwrap();
+    if !harness.engine.is_driven(run) {
+        harness.engine.drive(run).unwrap();
     }
     until_stopped(&mut updates).await;
 }
 
-async fn parallel() -> (House, RunId) {
+async fn parallel() -> (Harness, RunId) {
     let tries = AtomicUsize::new(0);
-    let house = House::new(move |request| match (request.key.to_string().as_str(), request.attempt) {
+    let harness = Harness::new(move |request| match (request.key.to_string().as_str(), request.attempt) {
         ("read[0]", 1) => {
             Act::Fail(Failure { retry_after_ms: Some(1), ..Failure::new(FailureClass::Server, "overloaded") })
         }
@@ -137,80 +137,80 @@ async fn parallel() -> (House, RunId) {
     let rules = each("['a', 'b', 'c']", json!({ "review": "never" }));
     let steps =
         json!([prompt("read", "Read {{ item }}.", rules), expr("all", "steps.read.outputs | join(' ')", json!({}))]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.engine.retry_failed(run).await.unwrap();
-    house.drive(run).await;
-    (house, run)
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.engine.retry_failed(run).await.unwrap();
+    harness.drive(run).await;
+    (harness, run)
 }
 
-async fn denied() -> (House, RunId) {
-    let house = House::new(shout);
+async fn denied() -> (Harness, RunId) {
+    let harness = Harness::new(shout);
     let steps = json!([command("first", json!({})), command("second", json!({ "after": ["first"] }))]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.decide(run, "first", DecisionKind::Approve).await;
-    house.decide(run, "second", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
-    (house, run)
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "first", DecisionKind::Approve).await;
+    harness.decide(run, "second", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
+    (harness, run)
 }
 
-async fn in_doubt() -> (House, RunId) {
+async fn in_doubt() -> (Harness, RunId) {
     let tries = AtomicUsize::new(0);
-    let house =
-        House::new(move |request| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(request) });
+    let harness =
+        Harness::new(move |request| if tries.fetch_add(1, Ordering::SeqCst) < 2 { Act::Doubt } else { shout(request) });
     let rules = json!({ "approve": "never" });
     let steps =
         json!([command("pay", rules.clone()), command("tell", rules), prompt("thank", "Thank them.", json!({}))]);
-    let run = house.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
-    house.drive(run).await;
-    house.decide(run, "pay", DecisionKind::Answer { value: json!("paid") }).await;
-    house.decide(run, "tell", DecisionKind::Again { model: None }).await;
-    (house, run)
+    let run = harness.start_with(&steps, &json!({ "max_concurrency": 1 }), json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "pay", DecisionKind::Answer { value: json!("paid") }).await;
+    harness.decide(run, "tell", DecisionKind::Again { model: None }).await;
+    (harness, run)
 }
 
 /// Three calls depend on `plan`: after its edit one runs again, one is kept, and after the edit is taken back the last
 /// one stands again at no cost.
-async fn stale() -> (House, RunId) {
-    let house = House::new(shout);
+async fn stale() -> (Harness, RunId) {
+    let harness = Harness::new(shout);
     let steps = json!([
         prompt("plan", "plan", json!({})),
         prompt("write", "{{ item }}: {{ steps.plan.output }}", each("['x', 'y', 'z']", json!({ "review": "never" }))),
         prompt("last", "{{ steps.write.outputs | join(' ') }}", json!({})),
     ]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.decide(run, "plan", DecisionKind::Accept).await;
-    house.decide(run, "last", DecisionKind::Accept).await;
-    reopened(&house, run, "plan", edit(json!("another plan"), true)).await;
-    decide_all(&house, run, &[("write[0]", DecisionKind::Again { model: None }), ("write[1]", DecisionKind::Keep)])
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "plan", DecisionKind::Accept).await;
+    harness.decide(run, "last", DecisionKind::Accept).await;
+    reopened(&harness, run, "plan", edit(json!("another plan"), true)).await;
+    decide_all(&harness, run, &[("write[0]", DecisionKind::Again { model: None }), ("write[1]", DecisionKind::Keep)])
         .await;
-    reopened(&house, run, "plan", edit(json!("PLAN"), true)).await;
-    (house, run)
+    reopened(&harness, run, "plan", edit(json!("PLAN"), true)).await;
+    (harness, run)
 }
 
-async fn reopened(house: &House, run: RunId, key: &str, kind: DecisionKind) {
-    decide_all(house, run, &[(key, DecisionKind::Reopen), (key, kind)]).await;
+async fn reopened(harness: &Harness, run: RunId, key: &str, kind: DecisionKind) {
+    decide_all(harness, run, &[(key, DecisionKind::Reopen), (key, kind)]).await;
 }
 
 /// Decides while nobody drives the run, then drives it until it rests.
-async fn decide_all(house: &House, run: RunId, decisions: &[(&str, DecisionKind)]) {
-    leave(house, run).await;
+async fn decide_all(harness: &Harness, run: RunId, decisions: &[(&str, DecisionKind)]) {
+    leave(harness, run).await;
     for (key, what) in decisions {
-        house.engine.decide(run, crate::house::decision(key, what.clone())).await.unwrap();
+        harness.engine.decide(run, crate::harness::decision(key, what.clone())).await.unwrap();
     }
-    house.drive(run).await;
+    harness.drive(run).await;
 }
 
-async fn leave(house: &House, run: RunId) {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.pause(run, PauseReason::Left);
-    if house.engine.is_driven(run) {
+async fn leave(harness: &Harness, run: RunId) {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.pause(run, PauseReason::Left);
+    if harness.engine.is_driven(run) {
         until_stopped(&mut updates).await;
     }
 }
 
-async fn moved() -> (House, RunId) {
-    let house = House::new(|request| match request.key.step() {
+async fn moved() -> (Harness, RunId) {
+    let harness = Harness::new(|request| match request.key.step() {
         "list" => Act::Say(json!(["a", "b", "c"])),
         _ => shout(request),
     });
@@ -218,15 +218,15 @@ async fn moved() -> (House, RunId) {
         step("list", json!({ "kind": "prompt", "prompt": "list", "output": { "type": "array" } }), json!({})),
         prompt("write", "Write {{ item }}.", each("steps.list.output", json!({ "review": "never" }))),
     ]);
-    let run = house.start(&steps, json!({}));
-    house.drive(run).await;
-    house.decide(run, "list", DecisionKind::Accept).await;
-    reopened(&house, run, "list", edit(json!(["c", "a", "new"]), true)).await;
-    (house, run)
+    let run = harness.start(&steps, json!({}));
+    harness.drive(run).await;
+    harness.decide(run, "list", DecisionKind::Accept).await;
+    reopened(&harness, run, "list", edit(json!(["c", "a", "new"]), true)).await;
+    (harness, run)
 }
 
-async fn decided() -> (House, RunId) {
-    let house = House::new(shout);
+async fn decided() -> (Harness, RunId) {
+    let harness = Harness::new(shout);
     let steps = json!([
         step(
             "route",
@@ -254,35 +254,35 @@ async fn decided() -> (House, RunId) {
         prompt("unneeded", "{{ steps.enough.output }}", json!({})),
     ]);
     let n = json!([{ "name": "n", "type": "integer", "required": true }]);
-    let run = start(&house, &steps, &json!({ "result": { "title": "t", "body": "b" } }), &n, json!({ "n": 3 }));
-    house.drive(run).await;
-    (house, run)
+    let run = start(&harness, &steps, &json!({ "result": { "title": "t", "body": "b" } }), &n, json!({ "n": 3 }));
+    harness.drive(run).await;
+    (harness, run)
 }
 
-async fn cancelled() -> (House, RunId) {
-    let house = House::new(|request: &AttemptRequest| match (request.key.step(), request.attempt) {
+async fn cancelled() -> (Harness, RunId) {
+    let harness = Harness::new(|request: &AttemptRequest| match (request.key.step(), request.attempt) {
         ("a", 1 | 2) | ("b", _) => Act::Hang("so far"),
         _ => shout(request),
     });
     let steps = json!([prompt("a", "hello", json!({})), prompt("b", "{{ steps.a.output }}", json!({}))]);
-    let run = house.start(&steps, json!({}));
-    let mut updates = hangs(&house, run).await;
-    house.engine.pause(run, PauseReason::ByYou);
+    let run = harness.start(&steps, json!({}));
+    let mut updates = hangs(&harness, run).await;
+    harness.engine.pause(run, PauseReason::ByYou);
     until_stopped(&mut updates).await;
-    let mut updates = hangs(&house, run).await;
+    let mut updates = hangs(&harness, run).await;
     // Stopped, not left: what had arrived is reviewed.
-    house.engine.stop(run, &"a".parse().unwrap());
+    harness.engine.stop(run, &"a".parse().unwrap());
     until_stopped(&mut updates).await;
-    house.engine.decide(run, crate::house::decision("a", DecisionKind::Accept)).await.unwrap();
+    harness.engine.decide(run, crate::harness::decision("a", DecisionKind::Accept)).await.unwrap();
     streaming(&mut updates).await;
-    house.engine.cancel(run).await.unwrap();
+    harness.engine.cancel(run).await.unwrap();
     until_stopped(&mut updates).await;
-    (house, run)
+    (harness, run)
 }
 
-async fn hangs(house: &House, run: RunId) -> Subscription {
-    let (_, mut updates) = house.engine.subscribe(run).unwrap();
-    house.engine.drive(run).unwrap();
+async fn hangs(harness: &Harness, run: RunId) -> Subscription {
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
     streaming(&mut updates).await;
     updates
 }
@@ -291,8 +291,8 @@ async fn streaming(updates: &mut Subscription) {
     until(updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
 }
 
-async fn waiting() -> (House, RunId) {
-    let house = House::new(shout);
+async fn waiting() -> (Harness, RunId) {
+    let harness = Harness::new(shout);
     let secret = json!([{ "name": "key", "type": "secret", "required": true }]);
     let post = json!({
         "kind": "command", "argv": ["post"], "env": { "KEY": "{{ inputs.key }}" }, "parse": "text",
@@ -315,19 +315,19 @@ async fn waiting() -> (House, RunId) {
         prompt("beyond", "{{ steps.dear.output }}", json!({})),
     ]);
     let more = json!({ "budget": { "usd": 0.25 }, "max_concurrency": 1 });
-    let run = start(&house, &steps, &more, &secret, json!({ "key": "typed" }));
-    house.drive(run).await;
+    let run = start(&harness, &steps, &more, &secret, json!({ "key": "typed" }));
+    harness.drive(run).await;
     let budget = Budget { usd: Some(0.35), tokens: None };
-    let state: Run = house.engine.load(run).unwrap();
+    let state: Run = harness.engine.load(run).unwrap();
     let asked =
         state.waiting().find(|gate| gate.kind() == stepwell::core::gate::GateKind::Budget).unwrap().key.to_string();
-    house.decide(run, &asked, DecisionKind::Budget { budget }).await;
-    decide_all(&house, run, &[("left_out", DecisionKind::Skip)]).await;
-    (house, run)
+    harness.decide(run, &asked, DecisionKind::Budget { budget }).await;
+    decide_all(&harness, run, &[("left_out", DecisionKind::Skip)]).await;
+    (harness, run)
 }
 
-fn start(house: &House, steps: &Value, more: &Value, fields: &Value, inputs: Value) -> RunId {
-    let mut pinned = crate::house::pinned(steps, more);
+fn start(harness: &Harness, steps: &Value, more: &Value, fields: &Value, inputs: Value) -> RunId {
+    let mut pinned = crate::harness::pinned(steps, more);
     pinned.task.inputs = serde_json::from_value(fields.clone()).unwrap();
     let start = Start {
         pinned: Arc::new(pinned),
@@ -338,20 +338,20 @@ fn start(house: &House, steps: &Value, more: &Value, fields: &Value, inputs: Val
         budget: None,
         origin: None,
     };
-    house.engine.start(&start).unwrap()
+    harness.engine.start(&start).unwrap()
 }
 
-async fn forked() -> (House, RunId) {
-    let house = House::new(shout);
+async fn forked() -> (Harness, RunId) {
+    let harness = Harness::new(shout);
     let steps = json!([
         prompt("a", "hello", json!({ "review": "never" })),
         command("act", json!({ "approve": "never", "after": ["a"] })),
         prompt("b", "{{ steps.a.output }}", json!({ "review": "never" })),
     ]);
-    let run = house.start(&steps, json!({}));
-    let state = house.drive(run).await;
-    let pinned = Arc::new(house.engine.definition(&state).unwrap());
-    let fork = house.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
-    house.drive(fork).await;
-    (house, fork)
+    let run = harness.start(&steps, json!({}));
+    let state = harness.drive(run).await;
+    let pinned = Arc::new(harness.engine.definition(&state).unwrap());
+    let fork = harness.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
+    harness.drive(fork).await;
+    (harness, fork)
 }

@@ -12,7 +12,7 @@ use stepwell::core::step::Parse;
 use stepwell::core::work::{CommandWork, Work, secret_marker};
 use tokio::time::Instant;
 
-use crate::room::{NONCE, PATIENCE, Room, done, failure, output, until};
+use crate::fixture::{NONCE, PATIENCE, StepFixture, done, failure, output, until};
 
 fn command(argv: &[&str]) -> CommandWork {
     CommandWork { argv: argv.iter().map(|&part| part.to_owned()).collect(), ..CommandWork::default() }
@@ -43,45 +43,45 @@ async fn is_gone(pid: &str) {
 
 #[tokio::test]
 async fn stdout_is_the_output_as_the_step_reads_it() {
-    let room = Room::new();
-    assert_eq!(output(room.perform(shell("printf 'one\\ntwo\\n'")).await), json!("one\ntwo"));
-    assert_eq!(room.shown(), "one\ntwo\n");
+    let fixture = StepFixture::new();
+    assert_eq!(output(fixture.perform(shell("printf 'one\\ntwo\\n'")).await), json!("one\ntwo"));
+    assert_eq!(fixture.shown(), "one\ntwo\n");
     let lines = CommandWork { parse: Parse::Lines, ..script("printf 'one\\n\\ntwo\\n'") };
-    assert_eq!(output(room.perform(Work::Command(lines)).await), json!(["one", "", "two"]));
+    assert_eq!(output(fixture.perform(Work::Command(lines)).await), json!(["one", "", "two"]));
     let value = CommandWork { parse: Parse::Json, ..script("echo '{\"a\": [1]}'") };
-    assert_eq!(output(room.perform(Work::Command(value)).await), json!({"a": [1]}));
-    assert_eq!(output(room.perform(shell("echo 42")).await), json!("42"), "a text stays a text");
+    assert_eq!(output(fixture.perform(Work::Command(value)).await), json!({"a": [1]}));
+    assert_eq!(output(fixture.perform(shell("echo 42")).await), json!("42"), "a text stays a text");
     let asked = CommandWork { schema: Some(json!({"type": "integer"})), ..script("echo 42") };
-    assert_eq!(output(room.perform(Work::Command(asked)).await), json!(42), "unless the schema asks for the value");
+    assert_eq!(output(fixture.perform(Work::Command(asked)).await), json!(42), "unless the schema asks for the value");
 }
 
 #[tokio::test]
 async fn an_output_that_does_not_fit_goes_to_the_person_because_the_effect_has_happened() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let prose = CommandWork { parse: Parse::Json, ..script("echo oops") };
-    let (value, problem, _) = done(room.perform(Work::Command(prose)).await);
+    let (value, problem, _) = done(fixture.perform(Work::Command(prose)).await);
     assert_eq!(value, json!("oops"));
     assert!(problem.is_some());
     let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
     let misfit = CommandWork { parse: Parse::Json, schema, ..script("echo '[true]'") };
-    let (value, problem, _) = done(room.perform(Work::Command(misfit)).await);
+    let (value, problem, _) = done(fixture.perform(Work::Command(misfit)).await);
     assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
 }
 
 #[tokio::test]
 async fn arguments_reach_the_program_as_they_are_and_no_shell_reads_them() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let work = command(&["printf", "%s|", "a b", "$(touch x)", "; rm *", "", "é"]);
-    assert_eq!(output(room.perform(Work::Command(work)).await), json!("a b|$(touch x)|; rm *||é|"));
+    assert_eq!(output(fixture.perform(Work::Command(work)).await), json!("a b|$(touch x)|; rm *||é|"));
     let work = CommandWork { shell: true, ..command(&["echo one", "&& echo two"]) };
-    assert_eq!(output(room.perform(Work::Command(work)).await), json!("one\ntwo"));
+    assert_eq!(output(fixture.perform(Work::Command(work)).await), json!("one\ntwo"));
 }
 
 #[tokio::test]
 async fn the_environment_is_clean_and_has_what_is_configured() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let work = CommandWork { env: env("MINE", "a=b c"), parse: Parse::Lines, ..command(&["env"]) };
-    let lines: Vec<String> = serde_json::from_value(output(room.perform(Work::Command(work)).await)).unwrap();
+    let lines: Vec<String> = serde_json::from_value(output(fixture.perform(Work::Command(work)).await)).unwrap();
     assert!(lines.contains(&"MINE=a=b c".to_owned()) && lines.contains(&"CONFIGURED=yes".to_owned()), "{lines:?}");
     for line in &lines {
         let name = line.split('=').next().unwrap();
@@ -91,84 +91,84 @@ async fn the_environment_is_clean_and_has_what_is_configured() {
 
 #[tokio::test]
 async fn it_runs_in_its_folder_and_a_missing_one_is_named() {
-    let room = Room::new();
-    std::fs::create_dir(room.folder.path().join("sub")).unwrap();
+    let fixture = StepFixture::new();
+    std::fs::create_dir(fixture.folder.path().join("sub")).unwrap();
     let work = CommandWork { cwd: Some("sub".into()), ..command(&["pwd"]) };
-    let at = output(room.perform(Work::Command(work)).await);
+    let at = output(fixture.perform(Work::Command(work)).await);
     assert!(at.as_str().unwrap().ends_with("/sub"), "{at}");
     let work = CommandWork { cwd: Some("absent".into()), ..command(&["pwd"]) };
-    let (failed, _, in_doubt) = failure(room.perform(Work::Command(work)).await);
+    let (failed, _, in_doubt) = failure(fixture.perform(Work::Command(work)).await);
     assert!(failed.class == FailureClass::Command && failed.message.contains("/absent") && !in_doubt, "{failed}");
 }
 
 #[tokio::test]
 async fn a_program_that_reads_stdin_to_its_end_gets_all_of_it_while_it_writes() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let stdin = "x".repeat(3 << 20);
     let work = CommandWork { stdin: stdin.clone(), ..command(&["cat"]) };
-    let (value, _, measured) = done(room.perform(Work::Command(work)).await);
+    let (value, _, measured) = done(fixture.perform(Work::Command(work)).await);
     assert_eq!(value.as_str().unwrap().len(), 1 << 20, "a MiB is kept here");
     assert!(measured.notes[0].contains("3145728 bytes"), "{:?}", measured.notes);
-    let full = std::fs::read_dir(room.spool()).unwrap().next().unwrap().unwrap().path();
+    let full = std::fs::read_dir(fixture.spool()).unwrap().next().unwrap().unwrap().path();
     assert!(measured.notes[0].contains(full.to_str().unwrap()));
     assert_eq!(std::fs::read_to_string(&full).unwrap(), stdin);
     assert_eq!(std::fs::metadata(&full).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::metadata(room.spool()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(std::fs::metadata(fixture.spool()).unwrap().permissions().mode() & 0o777, 0o700);
     // And one that reads nothing is no failure.
     let work = CommandWork { stdin, ..command(&["true"]) };
-    assert_eq!(output(room.perform(Work::Command(work)).await), json!(""));
+    assert_eq!(output(fixture.perform(Work::Command(work)).await), json!(""));
 }
 
 #[tokio::test]
 async fn an_exit_code_is_a_failure_with_the_end_of_stderr() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let text = "echo half; yes warn | head -n 9999 >&2; echo 'no such ref' >&2; exit 3";
-    let (failed, partial, in_doubt) = failure(room.perform(shell(text)).await);
+    let (failed, partial, in_doubt) = failure(fixture.perform(shell(text)).await);
     assert_eq!((failed.class, in_doubt, partial.as_str()), (FailureClass::Command, false, "half\n"));
     assert!(failed.message.contains("`sh`") && failed.message.contains('3'), "{failed}");
     let detail = failed.detail.unwrap();
     assert!(detail.ends_with("no such ref") && detail.starts_with("… ") && detail.len() < 5_000, "{detail}");
-    let (failed, ..) = failure(room.perform(shell("kill -9 $$")).await);
+    let (failed, ..) = failure(fixture.perform(shell("kill -9 $$")).await);
     assert!(failed.message.contains("`sh`") && failed.message.contains('9'), "{failed}");
 }
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
-    let room = Room::new();
-    let (failed, _, in_doubt) = failure(room.perform(Work::Command(command(&["no-such-program-here"]))).await);
+    let fixture = StepFixture::new();
+    let (failed, _, in_doubt) = failure(fixture.perform(Work::Command(command(&["no-such-program-here"]))).await);
     assert!(failed.class == FailureClass::Command && !in_doubt);
     assert!(failed.message.contains("`no-such-program-here`"), "{failed}");
-    assert_eq!(failure(room.perform(Work::Command(command(&[]))).await).0.class, FailureClass::Definition);
+    assert_eq!(failure(fixture.perform(Work::Command(command(&[]))).await).0.class, FailureClass::Definition);
 }
 
 #[tokio::test]
 async fn broken_utf8_is_readable() {
-    let room = Room::new();
-    assert_eq!(output(room.perform(shell("printf 'a\\377b\\303'")).await), json!("a\u{fffd}b\u{fffd}"));
+    let fixture = StepFixture::new();
+    assert_eq!(output(fixture.perform(shell("printf 'a\\377b\\303'")).await), json!("a\u{fffd}b\u{fffd}"));
 }
 
 #[tokio::test]
 async fn progress_is_shown_and_is_no_output() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let text = "echo '{\"progress\": \"1 of 2\"}'; echo '{\"value\": 1}'";
     let work = CommandWork { parse: Parse::Json, ..script(text) };
-    assert_eq!(output(room.perform(Work::Command(work)).await), json!({"value": 1}));
-    assert_eq!(room.progress(), ["1 of 2"]);
+    assert_eq!(output(fixture.perform(Work::Command(work)).await), json!({"value": 1}));
+    assert_eq!(fixture.progress(), ["1 of 2"]);
 }
 
 #[tokio::test]
 async fn a_program_may_ask_and_gets_the_answer_as_a_line() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let text = r#"read -r doc; echo "{\"ask\": \"Who?\"}"; read -r who; printf '%s and %s' "$doc" "$who""#;
     let work = CommandWork { asks: true, stdin: "{}".into(), ..script(text) };
-    assert_eq!(output(room.perform(Work::Command(work.clone())).await), json!(r#"{} and {"answer":"Ana\nB"}"#));
-    assert_eq!(*room.forms.lock().unwrap(), [json!([{"name": "answer", "label": "Who?", "required": true}])]);
+    assert_eq!(output(fixture.perform(Work::Command(work.clone())).await), json!(r#"{} and {"answer":"Ana\nB"}"#));
+    assert_eq!(*fixture.forms.lock().unwrap(), [json!([{"name": "answer", "label": "Who?", "required": true}])]);
 
     let silent = CommandWork { asks: false, ..work.clone() };
-    let (failed, ..) = failure(room.perform(Work::Command(silent)).await);
+    let (failed, ..) = failure(fixture.perform(Work::Command(silent)).await);
     assert!(failed.message.contains("STEPWELL_ASKS"), "{failed}");
     let broken = CommandWork { asks: true, ..script("echo '{\"ask\": [{\"nam\": 1}]}'; cat; sleep 600") };
-    let (failed, ..) = failure(room.perform(Work::Command(broken)).await);
+    let (failed, ..) = failure(fixture.perform(Work::Command(broken)).await);
     assert_eq!(failed.class, FailureClass::Command, "{failed}");
 }
 
@@ -176,10 +176,10 @@ async fn a_program_may_ask_and_gets_the_answer_as_a_line() {
 async fn a_cancel_ends_the_whole_group_and_leaves_the_effect_in_doubt() {
     // One child of the program ends when told to, the other has to be killed.
     let text = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' & sleep 600 & echo $!; echo ready; wait";
-    let room = Room::new();
-    let performing = tokio::spawn(room.begin(shell(text)));
-    room.until(|room| room.shown().lines().count() == 3).await;
-    room.cancel.cancel();
+    let fixture = StepFixture::new();
+    let performing = tokio::spawn(fixture.begin(shell(text)));
+    fixture.until(|fixture| fixture.shown().lines().count() == 3).await;
+    fixture.cancel.cancel();
     let performed = performing.await.unwrap();
     let AttemptOutcome::Cancelled { partial, in_doubt, .. } = performed else { panic!("{performed:?}") };
     assert!(in_doubt && partial.data().contains("ready"), "{partial:?}");
@@ -190,22 +190,22 @@ async fn a_cancel_ends_the_whole_group_and_leaves_the_effect_in_doubt() {
 
 #[tokio::test]
 async fn a_program_that_does_not_end_when_told_is_killed_after_two_seconds() {
-    let room = Room::new();
-    let performing = tokio::spawn(room.begin(shell("trap '' TERM; echo $$; while :; do sleep 1; done")));
-    let since = room.cancel_when_shown("\n").await;
+    let fixture = StepFixture::new();
+    let performing = tokio::spawn(fixture.begin(shell("trap '' TERM; echo $$; while :; do sleep 1; done")));
+    let since = fixture.cancel_when_shown("\n").await;
     assert!(matches!(performing.await.unwrap(), AttemptOutcome::Cancelled { in_doubt: true, .. }));
     // It would never end by itself.
     assert!(since.elapsed() > Duration::from_secs(2), "{:?}", since.elapsed());
-    is_gone(&room.shown()).await;
+    is_gone(&fixture.shown()).await;
 }
 
 #[tokio::test]
 async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let text = "trap '' TERM; read -r doc; echo \"ready $doc\"; read -r answer || echo closed";
     let work = CommandWork { asks: true, stdin: "{}".into(), ..script(text) };
-    let performing = tokio::spawn(room.begin(Work::Command(work)));
-    room.cancel_when_shown("ready {}").await;
+    let performing = tokio::spawn(fixture.begin(Work::Command(work)));
+    fixture.cancel_when_shown("ready {}").await;
     let performed = performing.await.unwrap();
     let AttemptOutcome::Cancelled { partial, .. } = performed else { panic!("{performed:?}") };
     // It had the time to say so: what is killed says nothing.
@@ -214,28 +214,28 @@ async fn a_cancel_closes_the_stdin_of_a_program_that_asks() {
 
 #[tokio::test]
 async fn a_program_that_takes_too_long_is_ended_and_its_effect_in_doubt() {
-    let mut room = Room::new();
+    let mut fixture = StepFixture::new();
     // Long enough for it to begin.
-    room.timeout = Some(Duration::from_millis(900));
-    let (failed, _, in_doubt) = failure(room.perform(shell("sleep 600")).await);
+    fixture.timeout = Some(Duration::from_millis(900));
+    let (failed, _, in_doubt) = failure(fixture.perform(shell("sleep 600")).await);
     assert_eq!((failed.class, in_doubt), (FailureClass::Timeout, true));
     assert!(failed.message.contains("900ms"), "{failed}");
 }
 
 #[tokio::test]
 async fn what_a_program_leaves_behind_ends_with_it() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let since = Instant::now();
-    let pid = output(room.perform(shell("sleep 600 & echo $!")).await);
+    let pid = output(fixture.perform(shell("sleep 600 & echo $!")).await);
     assert!(since.elapsed() < PATIENCE, "it was waited for");
     is_gone(pid.as_str().unwrap()).await;
 }
 
 #[tokio::test]
 async fn a_service_that_leaves_the_group_stays_and_its_output_is_not_waited_for() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let since = Instant::now();
-    let pid = output(room.perform(shell("setsid sleep 600 & echo $!")).await);
+    let pid = output(fixture.perform(shell("setsid sleep 600 & echo $!")).await);
     assert!(since.elapsed() < PATIENCE, "it was waited for");
     let pid = pid.as_str().unwrap().trim().to_owned();
     assert!(runs(&pid));
@@ -244,57 +244,57 @@ async fn a_service_that_leaves_the_group_stays_and_its_output_is_not_waited_for(
 
 #[tokio::test]
 async fn an_attempt_that_is_given_up_leaves_no_process() {
-    let room = Room::new();
-    let performing = tokio::spawn(room.begin(shell("echo $$; sleep 600")));
-    room.until(|room| !room.shown().is_empty()).await;
+    let fixture = StepFixture::new();
+    let performing = tokio::spawn(fixture.begin(shell("echo $$; sleep 600")));
+    fixture.until(|fixture| !fixture.shown().is_empty()).await;
     performing.abort();
-    is_gone(&room.shown()).await;
+    is_gone(&fixture.shown()).await;
 }
 
 #[tokio::test]
 async fn secrets_are_put_in_at_the_attempt_and_never_come_back() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let marker = secret_marker(NONCE, "token");
     let text = r#"test "$TOKEN" = 'tok"en-value' && printf 'it is %s\n' "$TOKEN" && cat >&2 && exit 1"#;
     let work = CommandWork { env: env("TOKEN", &marker), stdin: format!("in {marker}"), ..script(text) };
-    let (failed, partial, _) = failure(room.perform(Work::Command(work)).await);
+    let (failed, partial, _) = failure(fixture.perform(Work::Command(work)).await);
     assert_eq!((partial.as_str(), failed.detail.as_deref()), ("it is [redacted]\n", Some("in [redacted]")));
-    assert!(!room.shown().contains("en-value"), "{}", room.shown());
+    assert!(!fixture.shown().contains("en-value"), "{}", fixture.shown());
 
     let quoted = CommandWork { stdin: format!("{{\"k\":\"{marker}\"}}"), ..script("wc -c") };
-    assert_eq!(output(room.perform(Work::Command(quoted)).await), json!("21"), "the quote in it was escaped");
+    assert_eq!(output(fixture.perform(Work::Command(quoted)).await), json!("21"), "the quote in it was escaped");
 }
 
 #[tokio::test]
 async fn a_secret_in_argv_or_one_that_is_not_there_starts_nothing() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let work = command(&["touch", &secret_marker(NONCE, "token")]);
-    assert_eq!(failure(room.perform(Work::Command(work)).await).0.class, FailureClass::Definition);
+    assert_eq!(failure(fixture.perform(Work::Command(work)).await).0.class, FailureClass::Definition);
     let work = CommandWork { env: env("T", &secret_marker(NONCE, "typed")), ..command(&["touch", "begun"]) };
-    let (failed, _, in_doubt) = failure(room.perform(Work::Command(work)).await);
+    let (failed, _, in_doubt) = failure(fixture.perform(Work::Command(work)).await);
     assert!(failed.class == FailureClass::Auth && failed.message.contains("`typed`") && !in_doubt, "{failed}");
     // Another run's marker is only text.
     let work = command(&["echo", &secret_marker("other", "token")]);
-    assert_eq!(output(room.perform(Work::Command(work)).await), json!("⟦secret:other:token⟧"));
-    assert_eq!(std::fs::read_dir(room.folder.path()).unwrap().count(), 0);
+    assert_eq!(output(fixture.perform(Work::Command(work)).await), json!("⟦secret:other:token⟧"));
+    assert_eq!(std::fs::read_dir(fixture.folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_secret_whose_command_hangs_can_be_cancelled_and_nothing_has_begun() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let work = CommandWork { env: env("T", &secret_marker(NONCE, "hangs")), ..command(&["touch", "begun"]) };
-    let performing = tokio::spawn(room.begin(Work::Command(work)));
+    let performing = tokio::spawn(fixture.begin(Work::Command(work)));
     tokio::task::yield_now().await;
-    room.cancel.cancel();
+    fixture.cancel.cancel();
     let performed = performing.await.unwrap();
     assert!(matches!(performed, AttemptOutcome::Cancelled { in_doubt: false, .. }), "{performed:?}");
-    assert!(!room.folder.path().join("begun").exists());
+    assert!(!fixture.folder.path().join("begun").exists());
 }
 
 #[tokio::test]
 async fn two_hundred_megabytes_of_output_are_never_held_in_memory() {
-    let room = Room::new();
-    let (value, _, measured) = done(room.perform(shell("head -c 200000000 /dev/zero | tr '\\0' x")).await);
+    let fixture = StepFixture::new();
+    let (value, _, measured) = done(fixture.perform(shell("head -c 200000000 /dev/zero | tr '\\0' x")).await);
     assert!(value.as_str().unwrap().len() == 1 << 20 && measured.notes[0].contains("200000000 bytes"));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();

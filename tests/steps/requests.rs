@@ -11,7 +11,7 @@ use stepwell::core::work::{HttpWork, Work, secret_marker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::room::{NONCE, Room, done, failure, output};
+use crate::fixture::{NONCE, StepFixture, done, failure, output};
 
 /// A server that gives one answer a connection, in order, and keeps what it was asked.
 struct Server {
@@ -107,19 +107,19 @@ async fn an_answer_is_read_by_its_content_type_or_as_the_step_expects() {
         ok("text/plain", html),
     ];
     let server = Server::answering(answers).await;
-    let room = Room::new();
+    let fixture = StepFixture::new();
     for wanted in [json!({"a": 1}), json!([]), json!("T\n\nOne & two"), json!("[1]")] {
-        assert_eq!(output(room.perform(Work::Http(get(&server.base))).await), wanted);
+        assert_eq!(output(fixture.perform(Work::Http(get(&server.base))).await), wanted);
     }
-    assert_eq!(output(room.perform(expecting("json", get(&server.base))).await), json!([1]));
-    assert_eq!(output(room.perform(expecting("text", get(&server.base))).await), json!(html));
-    assert_eq!(output(room.perform(expecting("page", get(&server.base))).await), json!("T\n\nOne & two"));
+    assert_eq!(output(fixture.perform(expecting("json", get(&server.base))).await), json!([1]));
+    assert_eq!(output(fixture.perform(expecting("text", get(&server.base))).await), json!(html));
+    assert_eq!(output(fixture.perform(expecting("page", get(&server.base))).await), json!("T\n\nOne & two"));
     assert!(server.asked()[0].contains("user-agent: stepwell/"), "{}", server.asked()[0]);
 }
 
 #[tokio::test]
 async fn other_encodings_are_read() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
@@ -128,7 +128,7 @@ async fn other_encodings_are_read() {
         let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=windows-1252\r\ncontent-length: 4\r\n\r\n";
         stream.write_all(&[head.as_slice(), b"a\xe9\x92b"].concat()).await.unwrap();
     });
-    assert_eq!(output(room.perform(Work::Http(get(&url))).await), json!("aé’b"));
+    assert_eq!(output(fixture.perform(Work::Http(get(&url))).await), json!("aé’b"));
     serving.await.unwrap();
 }
 
@@ -138,8 +138,8 @@ async fn what_is_sent_is_what_the_step_says_with_the_secrets_in_their_place() {
     let marker = secret_marker(NONCE, "token");
     let headers = BTreeMap::from([("X-Key".to_owned(), marker.clone())]);
     let work = HttpWork { headers, ..post(&format!("{}/v1?q=1", server.base), &json!({"k": marker}).to_string()) };
-    let room = Room::new();
-    assert_eq!(output(room.perform(Work::Http(work)).await), json!({"token": "[redacted]"}));
+    let fixture = StepFixture::new();
+    assert_eq!(output(fixture.perform(Work::Http(work)).await), json!({"token": "[redacted]"}));
     let asked = &server.asked()[0];
     assert!(asked.starts_with("POST /v1?q=1 HTTP/1.1\r\n"), "{asked}");
     assert!(
@@ -168,9 +168,10 @@ async fn a_status_is_a_failure_of_its_class_with_what_the_server_said() {
     ];
     let server =
         Server::answering(cases.iter().map(|(status, headers, ..)| answer(status, headers, "the reason"))).await;
-    let room = Room::new();
+    let fixture = StepFixture::new();
     for (status, _, class, wait) in cases {
-        let (failed, _, in_doubt) = failure(room.perform(Work::Http(get(&format!("{}/x?key=1", server.base)))).await);
+        let (failed, _, in_doubt) =
+            failure(fixture.perform(Work::Http(get(&format!("{}/x?key=1", server.base)))).await);
         assert_eq!((failed.class, failed.retry_after_ms, in_doubt), (class, wait, false), "{status}");
         assert!(failed.message.contains(&status[..3]) && failed.message.contains("/x"), "{failed}");
         if !status.starts_with("304") {
@@ -185,20 +186,21 @@ async fn only_a_request_that_may_have_acted_is_in_doubt() {
     for (method, doubted) in [("GET", false), ("head", false), ("POST", true), ("DELETE", true)] {
         let answers = broken.iter().cloned().chain([answer("504 Gateway Timeout", &[], ""), answer("500 No", &[], "")]);
         let server = Server::answering(answers).await;
-        let mut room = Room::new();
+        let mut fixture = StepFixture::new();
         let work = || Work::Http(HttpWork { method: method.into(), ..get(&server.base) });
-        let (hung_up, _, in_doubt) = failure(room.perform(work()).await);
+        let (hung_up, _, in_doubt) = failure(fixture.perform(work()).await);
         assert_eq!((hung_up.class, in_doubt), (FailureClass::Network, doubted), "{method}: {hung_up}");
         if method != "head" {
-            room.timeout = Some(Duration::from_secs(1));
-            let (half, _, in_doubt) = failure(room.perform(work()).await);
-            room.timeout = None;
+            fixture.timeout = Some(Duration::from_secs(1));
+            let (half, _, in_doubt) = failure(fixture.perform(work()).await);
+            fixture.timeout = None;
             assert_eq!((half.class, in_doubt), (FailureClass::Timeout, doubted), "{method}: {half}");
-            assert_eq!(failure(room.perform(work()).await).2, doubted, "a gateway does not know");
-            assert!(!failure(room.perform(work()).await).2, "a server that says no does");
+            assert_eq!(failure(fixture.perform(work()).await).2, doubted, "a gateway does not know");
+            assert!(!failure(fixture.perform(work()).await).2, "a server that says no does");
         }
     }
-    let (refused, _, in_doubt) = failure(Room::new().perform(Work::Http(post("http://127.0.0.1:1/", "x"))).await);
+    let (refused, _, in_doubt) =
+        failure(StepFixture::new().perform(Work::Http(post("http://127.0.0.1:1/", "x"))).await);
     assert_eq!((refused.class, in_doubt), (FailureClass::Network, false), "{refused}");
     assert!(refused.message.contains("127.0.0.1:1"), "{refused}");
 }
@@ -206,11 +208,11 @@ async fn only_a_request_that_may_have_acted_is_in_doubt() {
 #[tokio::test]
 async fn a_cancel_is_heard_at_once() {
     let server = Server::answering([SILENCE.to_owned()]).await;
-    let room = Room::new();
-    let performing = tokio::spawn(room.begin(Work::Http(post(&server.base, "x"))));
-    room.until(|_| !server.asked().is_empty()).await;
+    let fixture = StepFixture::new();
+    let performing = tokio::spawn(fixture.begin(Work::Http(post(&server.base, "x"))));
+    fixture.until(|_| !server.asked().is_empty()).await;
     // Nothing is ever answered: it ends because it hears of the cancel.
-    room.cancel.cancel();
+    fixture.cancel.cancel();
     let performed = performing.await.unwrap();
     assert!(matches!(performed, AttemptOutcome::Cancelled { in_doubt: true, .. }), "{performed:?}");
 }
@@ -218,17 +220,17 @@ async fn a_cancel_is_heard_at_once() {
 #[tokio::test]
 async fn redirects_are_followed_five_times_and_not_out_of_http() {
     let to = |place: &str| answer("302 Found", &[&format!("location: {place}")], "");
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let server = Server::answering((0..5).map(|n| to(&format!("/{n}"))).chain([ok("text/plain", "there")])).await;
-    assert_eq!(output(room.perform(Work::Http(post(&server.base, "x"))).await), json!("there"));
+    assert_eq!(output(fixture.perform(Work::Http(post(&server.base, "x"))).await), json!("there"));
     let asked = server.asked();
     assert!(asked[5].starts_with("GET /4 ") && !asked[5].contains("content-type"), "{}", asked[5]);
 
     let server = Server::answering((0..6).map(|n| to(&format!("/{n}")))).await;
-    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(get(&server.base))).await);
     assert!(failed.class == FailureClass::BadRequest && failed.message.contains('5'), "{failed}");
     let server = Server::answering([to("file:///etc/hostname")]).await;
-    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(get(&server.base))).await);
     assert_eq!(failed.class, FailureClass::BadRequest, "{failed}");
 }
 
@@ -239,12 +241,12 @@ async fn keys_stay_with_the_host_that_the_step_names() {
     let server = Server::answering([moved("301 Moved"), moved("307 Moved")]).await;
     let headers =
         BTreeMap::from([("X-Key".to_owned(), secret_marker(NONCE, "token")), ("Accept".into(), "a/b".into())]);
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let work = HttpWork { headers, ..get(&server.base) };
-    assert_eq!(output(room.perform(Work::Http(work)).await), json!("there"));
+    assert_eq!(output(fixture.perform(Work::Http(work)).await), json!("there"));
     assert!(server.asked()[0].contains("x-key") && !other.asked()[0].contains("x-key"), "{:?}", other.asked());
     assert!(other.asked()[0].contains("accept: a/b"));
-    let (failed, ..) = failure(room.perform(Work::Http(post(&server.base, "x"))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(post(&server.base, "x"))).await);
     assert!(failed.class == FailureClass::BadRequest && failed.message.contains(&other.base), "{failed}");
     assert_eq!(other.asked().len(), 1, "the body was sent on");
 }
@@ -263,26 +265,26 @@ async fn an_answer_that_does_not_fit_fails_a_reading_and_is_kept_of_an_act() {
         answer("204 No Content", &[], ""),
     ];
     let server = Server::answering(answers).await;
-    let room = Room::new();
-    let (failed, _, in_doubt) = failure(room.perform(expecting("json", get(&server.base))).await);
+    let fixture = StepFixture::new();
+    let (failed, _, in_doubt) = failure(fixture.perform(expecting("json", get(&server.base))).await);
     assert_eq!((failed.class, in_doubt, failed.detail.as_deref()), (FailureClass::BadOutput, false, Some(page)));
-    let (value, problem, _) = done(room.perform(expecting("json", post(&server.base, "{}"))).await);
+    let (value, problem, _) = done(fixture.perform(expecting("json", post(&server.base, "{}"))).await);
     assert!(value == json!(page) && problem.is_some());
-    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(get(&server.base))).await);
     assert!(failed.message.contains("`image/png`"), "{failed}");
-    let (failed, ..) = failure(room.perform(Work::Http(get(&server.base))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(get(&server.base))).await);
     assert!(failed.message.contains("10 MB") && failed.detail.unwrap().len() < 3_000, "{}", failed.message);
-    let (value, problem, _) = done(room.perform(Work::Http(post(&server.base, ""))).await);
+    let (value, problem, _) = done(fixture.perform(Work::Http(post(&server.base, ""))).await);
     assert!(value.as_str().unwrap().len() == 10_000_000 && problem.is_some());
     let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
-    let (value, problem, _) = done(room.perform(Work::Http(HttpWork { schema, ..get(&server.base) })).await);
+    let (value, problem, _) = done(fixture.perform(Work::Http(HttpWork { schema, ..get(&server.base) })).await);
     assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
-    assert_eq!(output(room.perform(expecting("json", post(&server.base, "{}"))).await), json!(null));
+    assert_eq!(output(fixture.perform(expecting("json", post(&server.base, "{}"))).await), json!(null));
 }
 
 #[tokio::test]
 async fn a_request_that_cannot_be_right_is_not_sent() {
-    let room = Room::new();
+    let fixture = StepFixture::new();
     let marker = secret_marker(NONCE, "token");
     let header = |name: &str, value: &str| HttpWork {
         headers: BTreeMap::from([(name.to_owned(), value.to_owned())]),
@@ -297,9 +299,9 @@ async fn a_request_that_cannot_be_right_is_not_sent() {
         (HttpWork { method: "GET IT".into(), ..get("http://127.0.0.1:1/") }, "GET IT"),
         (HttpWork { expect: Some("xml".into()), ..get("http://127.0.0.1:1/") }, "`json`, `text`"),
     ] {
-        let (failed, _, in_doubt) = failure(room.perform(Work::Http(work)).await);
+        let (failed, _, in_doubt) = failure(fixture.perform(Work::Http(work)).await);
         assert!(failed.class == FailureClass::Definition && failed.message.contains(names) && !in_doubt, "{failed}");
     }
-    let (failed, ..) = failure(room.perform(Work::Http(header("k", &secret_marker(NONCE, "typed")))).await);
+    let (failed, ..) = failure(fixture.perform(Work::Http(header("k", &secret_marker(NONCE, "typed")))).await);
     assert_eq!(failed.class, FailureClass::Auth);
 }

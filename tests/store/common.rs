@@ -18,12 +18,12 @@ use stepwell::core::task::{Body, Instruct, Kind, Task};
 use stepwell::store::{Mode, Store};
 use tempfile::TempDir;
 
-pub struct Place {
+pub struct TestStore {
     pub folder: TempDir,
     pub store: Store,
 }
 
-impl Place {
+impl TestStore {
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("stepwell.db")
     }
@@ -38,10 +38,10 @@ impl Place {
     }
 }
 
-pub fn place() -> Place {
+pub fn test_store() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
-    Place { folder, store }
+    TestStore { folder, store }
 }
 
 pub fn id(number: u64) -> RunId {

@@ -81,12 +81,12 @@ fn what_is_not_a_store_is_left_as_it_is() {
 
 #[test]
 fn a_damaged_store_is_said_and_left_as_it_is() {
-    let place = place();
+    let test = test_store();
     for number in 0..40 {
-        write(&place.store, number, &"words ".repeat(200));
+        write(&test.store, number, &"words ".repeat(200));
     }
-    let path = place.path();
-    drop(place.store);
+    let path = test.path();
+    drop(test.store);
     let mut bytes = fs::read(&path).unwrap();
     for page in bytes.chunks_mut(4096).skip(1) {
         page[..200].fill(0xa5);
@@ -102,25 +102,25 @@ fn a_damaged_store_is_said_and_left_as_it_is() {
 
 #[test]
 fn a_newer_schema_is_refused_and_not_touched() {
-    let place = place();
-    let run = begin(&place.store, 1, json!({}));
-    place.raw().pragma_update(None, "user_version", 99).unwrap();
+    let test = test_store();
+    let run = begin(&test.store, 1, json!({}));
+    test.raw().pragma_update(None, "user_version", 99).unwrap();
     for mode in [Mode::Write, Mode::Read] {
-        let error = refused(&place.path(), mode);
+        let error = refused(&test.path(), mode);
         assert_eq!(error.code(), ErrorCode::Newer);
-        assert!(named(&error, &place.path()).contains("99"), "{error}");
+        assert!(named(&error, &test.path()).contains("99"), "{error}");
     }
-    assert_eq!(place.store.head(run).unwrap(), 1);
+    assert_eq!(test.store.head(run).unwrap(), 1);
 }
 
 #[test]
 fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
-    let place = place();
-    let run = begin(&place.store, 1, json!({}));
-    let hasty = Store::open_patiently(&place.path(), Mode::Write, Duration::from_millis(20)).unwrap();
-    let raw = place.raw();
+    let test = test_store();
+    let run = begin(&test.store, 1, json!({}));
+    let hasty = Store::open_patiently(&test.path(), Mode::Write, Duration::from_millis(20)).unwrap();
+    let raw = test.raw();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
-    told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &place.path());
+    told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &test.path());
     assert_eq!(hasty.read(run, 0).unwrap().len(), 1);
     assert_eq!(found(&hasty, "poem"), [], "what could not be indexed is found later");
     raw.execute_batch("ROLLBACK").unwrap();
@@ -130,10 +130,10 @@ fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
 
 #[test]
 fn reading_does_not_wait_for_a_writer() {
-    let place = place();
-    let run = write(&place.store, 1, "alpha");
-    let reader = Store::open_patiently(&place.path(), Mode::Write, Duration::ZERO).unwrap();
-    let raw = place.raw();
+    let test = test_store();
+    let run = write(&test.store, 1, "alpha");
+    let reader = Store::open_patiently(&test.path(), Mode::Write, Duration::ZERO).unwrap();
+    let raw = test.raw();
     raw.execute_batch("BEGIN IMMEDIATE; UPDATE runs SET title = 'uncommitted'").unwrap();
     assert_eq!(reader.history(&looking_for("")).unwrap()[0].title, "poem, a run");
     assert_eq!(found(&reader, "alpha"), [run]);
@@ -142,24 +142,24 @@ fn reading_does_not_wait_for_a_writer() {
 
 #[test]
 fn a_store_opened_to_read_shows_everything_and_says_why_it_writes_nothing() {
-    let place = place();
-    let run = write(&place.store, 1, "alpha");
-    let reader = Store::open(&place.path(), Mode::Read).unwrap();
+    let test = test_store();
+    let run = write(&test.store, 1, "alpha");
+    let reader = Store::open(&test.path(), Mode::Read).unwrap();
     assert_eq!(found(&reader, "alpha"), [run]);
     assert_eq!(reader.head(run).unwrap(), 5);
     assert_eq!(append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().code(), ErrorCode::Store);
     assert_eq!(reader.head(run).unwrap(), 5);
-    assert!(reader.read_only().is_some() && place.store.read_only().is_none());
+    assert!(reader.read_only().is_some() && test.store.read_only().is_none());
 }
 
 /// Root may write whatever the rights say, so only a mount tells a folder that cannot be written.
 #[test]
 fn a_store_on_a_read_only_disk_is_read_and_says_why_it_is_not_written() {
-    let closed = place();
+    let closed = test_store();
     let run = write(&closed.store, 1, "alpha");
     let path = closed.path();
     drop(closed.store);
-    let open = place();
+    let open = test_store();
     write(&open.store, 1, "alpha");
     for path in [path, open.path()] {
         let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 77; exec \"$2\" --ignored --exact store::damage::within_a_read_only_mount";

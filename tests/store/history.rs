@@ -12,14 +12,14 @@ use super::common::*;
 
 #[test]
 fn the_newest_runs_come_first_and_say_where_they_stand() {
-    let place = place();
-    let done = write(&place.store, 1, "The tide comes\n\n  and goes.");
-    let waits = begin(&place.store, 2, json!({"topic": "rain"}));
+    let test = test_store();
+    let done = write(&test.store, 1, "The tide comes\n\n  and goes.");
+    let waits = begin(&test.store, 2, json!({"topic": "rain"}));
     let events =
         vec![started("a", 1), finished("a", 1, json!({"text": "drops"})), review("a", 1), Event::RunWaiting {}];
-    append(&place.store, waits, 1, events).unwrap();
+    append(&test.store, waits, 1, events).unwrap();
 
-    let rows = place.store.history(&HistoryQuery::default()).unwrap();
+    let rows = test.store.history(&HistoryQuery::default()).unwrap();
     assert_eq!(rows.iter().map(|row| row.run).collect::<Vec<_>>(), [waits, done]);
     assert_eq!((rows[0].status, rows[0].waiting, rows[0].snippet.data()), (Status::Waiting, 1, "drops"));
     assert_eq!(
@@ -32,15 +32,15 @@ fn the_newest_runs_come_first_and_say_where_they_stand() {
 
 #[test]
 fn every_filter_holds() {
-    let place = place();
-    let a = write(&place.store, 1, "alpha");
-    let b = begin(&place.store, 2, json!({}));
+    let test = test_store();
+    let a = write(&test.store, 1, "alpha");
+    let b = begin(&test.store, 2, json!({}));
     let mut email = created("email", json!({}));
     (email.kind, email.cwd) = (Kind::Instruct, "/elsewhere".into());
     let c = id(3);
-    place.store.create(c, time(60), &email, &[], &pinned("email")).unwrap();
+    test.store.create(c, time(60), &email, &[], &pinned("email")).unwrap();
 
-    let ask = |query: HistoryQuery| place.store.history(&query).unwrap().into_iter().map(|r| r.run).collect::<Vec<_>>();
+    let ask = |query: HistoryQuery| test.store.history(&query).unwrap().into_iter().map(|r| r.run).collect::<Vec<_>>();
     let any = HistoryQuery::default;
     assert_eq!(ask(any()), [c, b, a]);
     assert_eq!(ask(HistoryQuery { task: Some("poem".into()), ..any() }), [b, a]);
@@ -56,8 +56,8 @@ fn every_filter_holds() {
 
 #[test]
 fn a_run_is_found_by_what_any_part_of_it_said() {
-    let place = place();
-    let run = begin(&place.store, 1, json!({"topic": "inputword", "file": {"name": "n", "text": "filed"}}));
+    let test = test_store();
+    let run = begin(&test.store, 1, json!({"topic": "inputword", "file": {"name": "n", "text": "filed"}}));
     let events = vec![
         started("write", 1),
         finished("write", 1, json!({"lines": ["outputword"]})),
@@ -84,24 +84,24 @@ fn a_run_is_found_by_what_any_part_of_it_said() {
             by: "model".into(),
         },
     ];
-    append(&place.store, run, 1, events).unwrap();
-    begin(&place.store, 2, json!({"topic": "other"}));
+    append(&test.store, run, 1, events).unwrap();
+    begin(&test.store, 2, json!({"topic": "other"}));
     for word in
         ["inputword", "filed", "outputword", "instructionword", "editedword", "messageword", "titleword", "bodyword"]
     {
-        assert_eq!(found(&place.store, word), [run], "{word}");
-        assert_eq!(found(&place.store, &word[..word.len() - 2]), [run], "the beginning of {word}");
-        assert_eq!(found(&place.store, &word[1..word.len() - 1]), [run], "the middle of {word}");
+        assert_eq!(found(&test.store, word), [run], "{word}");
+        assert_eq!(found(&test.store, &word[..word.len() - 2]), [run], "the beginning of {word}");
+        assert_eq!(found(&test.store, &word[1..word.len() - 1]), [run], "the middle of {word}");
     }
-    assert!(found(&place.store, "demo/demo").is_empty(), "a model's name is not something that was said");
+    assert!(found(&test.store, "demo/demo").is_empty(), "a model's name is not something that was said");
 }
 
 #[test]
 fn what_a_person_types_is_never_query_syntax() {
-    let place = place();
+    let test = test_store();
     let run =
-        write(&place.store, 1, "A multi-agent system isn't a\"b NOT x OR y (text:z) 100% of C++ --> ^end* 'q' a_b {c}");
-    write(&place.store, 2, "nothing alike");
+        write(&test.store, 1, "A multi-agent system isn't a\"b NOT x OR y (text:z) 100% of C++ --> ^end* 'q' a_b {c}");
+    write(&test.store, 2, "nothing alike");
     for text in [
         "multi-agent",
         "isn't",
@@ -123,47 +123,47 @@ fn what_a_person_types_is_never_query_syntax() {
         "AND",
         "\u{0}multi",
     ] {
-        let rows = place.store.history(&looking_for(text)).unwrap();
+        let rows = test.store.history(&looking_for(text)).unwrap();
         assert!(rows.iter().all(|row| row.run == run), "{text}");
         if !text.starts_with("NEAR") && text != "AND" {
             assert_eq!(rows.len(), 1, "{text}");
         }
     }
     for text in ["NOT", "*", "multi NOT nothing", "col:x OR", "\"\"\"", "(", "", " ", "\u{0}", "\u{feff}", "💧"] {
-        place.store.history(&looking_for(text)).unwrap();
+        test.store.history(&looking_for(text)).unwrap();
     }
-    place.store.history(&looking_for(&"many words ".repeat(2_000))).unwrap();
+    test.store.history(&looking_for(&"many words ".repeat(2_000))).unwrap();
 }
 
 #[test]
 fn scripts_without_spaces_are_searched_inside_and_to_the_last_character() {
-    let place = place();
-    let chinese = write(&place.store, 1, "我们在海边写一首诗");
-    let japanese = write(&place.store, 2, "海について詩を書く。東京タワー");
-    write(&place.store, 3, "a poem by the sea");
-    assert_eq!(found(&place.store, "一首诗"), [chinese]);
-    assert_eq!(found(&place.store, "首诗"), [chinese]);
-    assert_eq!(found(&place.store, "诗"), [chinese]);
-    assert_eq!(found(&place.store, "海"), [japanese, chinese]);
-    assert_eq!(found(&place.store, "東京タワー"), [japanese]);
-    assert_eq!(found(&place.store, "海 詩を"), [japanese]);
-    assert!(found(&place.store, "山").is_empty());
+    let test = test_store();
+    let chinese = write(&test.store, 1, "我们在海边写一首诗");
+    let japanese = write(&test.store, 2, "海について詩を書く。東京タワー");
+    write(&test.store, 3, "a poem by the sea");
+    assert_eq!(found(&test.store, "一首诗"), [chinese]);
+    assert_eq!(found(&test.store, "首诗"), [chinese]);
+    assert_eq!(found(&test.store, "诗"), [chinese]);
+    assert_eq!(found(&test.store, "海"), [japanese, chinese]);
+    assert_eq!(found(&test.store, "東京タワー"), [japanese]);
+    assert_eq!(found(&test.store, "海 詩を"), [japanese]);
+    assert!(found(&test.store, "山").is_empty());
 }
 
 #[test]
 fn accents_and_case_do_not_matter() {
-    let place = place();
-    let run = write(&place.store, 1, "Ein Café in ZÜRICH");
+    let test = test_store();
+    let run = write(&test.store, 1, "Ein Café in ZÜRICH");
     for text in ["cafe", "CAFÉ", "zurich", "Zürich", "café in"] {
-        assert_eq!(found(&place.store, text), [run], "{text}");
+        assert_eq!(found(&test.store, text), [run], "{text}");
     }
 }
 
 #[test]
 fn the_match_is_shown_with_what_is_around_it() {
-    let place = place();
+    let test = test_store();
     write(
-        &place.store,
+        &test.store,
         1,
         &format!("{} the Café\n by the multi agent \u{2}sea\u{3} {}", "before ".repeat(50), "after ".repeat(50)),
     );
@@ -173,7 +173,7 @@ fn the_match_is_shown_with_what_is_around_it() {
         ("fé by", "\u{2}fé\u{3}"),
         ("sea", "\u{2}sea\u{3}"),
     ] {
-        let rows = place.store.history(&looking_for(text)).unwrap();
+        let rows = test.store.history(&looking_for(text)).unwrap();
         let snippet = rows[0].snippet.data();
         assert!(snippet.contains(marked), "{text}: {snippet:?}");
         assert!(snippet.chars().count() < 250 && !snippet.contains('\n'));
@@ -183,53 +183,49 @@ fn the_match_is_shown_with_what_is_around_it() {
 
 #[test]
 fn words_of_one_text_are_found_together_whatever_their_order() {
-    let place = place();
-    let run = write(&place.store, 1, "the gull above the sea");
-    write(&place.store, 2, "the sea alone");
-    assert_eq!(found(&place.store, "sea gull"), [run]);
-    assert_eq!(found(&place.store, "ull bov"), [run]);
-    assert!(found(&place.store, "ull zzz").is_empty());
+    let test = test_store();
+    let run = write(&test.store, 1, "the gull above the sea");
+    write(&test.store, 2, "the sea alone");
+    assert_eq!(found(&test.store, "sea gull"), [run]);
+    assert_eq!(found(&test.store, "ull bov"), [run]);
+    assert!(found(&test.store, "ull zzz").is_empty());
 }
 
 #[test]
 fn what_is_still_being_written_is_found_too() {
-    let place = place();
-    let run = begin(&place.store, 1, json!({}));
+    let test = test_store();
+    let run = begin(&test.store, 1, json!({}));
     let events = (0..700).map(|n| Event::MessageAdded { text: format!("word{n}x"), by: "ana".into() }).collect();
-    append(&place.store, run, 1, events).unwrap();
-    assert_eq!(found(&place.store, "word0x"), [run]);
-    assert_eq!(found(&place.store, "word699x"), [run]);
-    append(&place.store, run, 701, vec![Event::MessageAdded { text: "later".into(), by: "ana".into() }]).unwrap();
-    assert_eq!(found(&place.store, "later"), [run]);
+    append(&test.store, run, 1, events).unwrap();
+    assert_eq!(found(&test.store, "word0x"), [run]);
+    assert_eq!(found(&test.store, "word699x"), [run]);
+    append(&test.store, run, 701, vec![Event::MessageAdded { text: "later".into(), by: "ana".into() }]).unwrap();
+    assert_eq!(found(&test.store, "later"), [run]);
 }
 
 #[test]
 fn a_deleted_run_is_found_no_more() {
-    let place = place();
-    let gone = write(&place.store, 1, "unforgettable");
-    place.store.keep_draft(gone, "edit", Some("half")).unwrap();
-    let stays = write(&place.store, 2, "unforgettable too");
-    place.store.delete(gone).unwrap();
-    assert_eq!(found(&place.store, "unforgettable"), [stays]);
-    assert_eq!(found(&place.store, "forgett"), [stays]);
-    assert_eq!(place.store.find(None).unwrap(), [stays]);
-    let again = write(&place.store, 3, "new");
-    assert_eq!(found(&place.store, "unforgettable"), [stays]);
-    assert!(place.store.drafts(again).unwrap().is_empty());
+    let test = test_store();
+    let gone = write(&test.store, 1, "unforgettable");
+    test.store.keep_draft(gone, "edit", Some("half")).unwrap();
+    let stays = write(&test.store, 2, "unforgettable too");
+    test.store.delete(gone).unwrap();
+    assert_eq!(found(&test.store, "unforgettable"), [stays]);
+    assert_eq!(found(&test.store, "forgett"), [stays]);
+    assert_eq!(test.store.find(None).unwrap(), [stays]);
+    let again = write(&test.store, 3, "new");
+    assert_eq!(found(&test.store, "unforgettable"), [stays]);
+    assert!(test.store.drafts(again).unwrap().is_empty());
 }
 
 #[test]
 fn a_run_is_named_by_either_end_of_its_id() {
-    let place = place();
-    let runs: Vec<_> = (1..=3).map(|number| begin(&place.store, number, json!({}))).collect();
+    let test = test_store();
+    let runs: Vec<_> = (1..=3).map(|number| begin(&test.store, number, json!({}))).collect();
     let whole = runs[1].to_string();
-    assert_eq!(place.store.find(None).unwrap(), [runs[2]]);
-    assert_eq!(place.store.find(Some(&whole)).unwrap(), [runs[1]]);
-    assert_eq!(place.store.find(Some(&runs[1].short())).unwrap(), [runs[1]]);
-    assert_eq!(
-        place.store.find(Some(&whole[..4])).unwrap(),
-        [runs[2], runs[1]],
-        "not unique: two are enough to say so"
-    );
-    assert!(place.store.find(Some("abcdefabcdef")).unwrap().is_empty());
+    assert_eq!(test.store.find(None).unwrap(), [runs[2]]);
+    assert_eq!(test.store.find(Some(&whole)).unwrap(), [runs[1]]);
+    assert_eq!(test.store.find(Some(&runs[1].short())).unwrap(), [runs[1]]);
+    assert_eq!(test.store.find(Some(&whole[..4])).unwrap(), [runs[2], runs[1]], "not unique: two are enough to say so");
+    assert!(test.store.find(Some("abcdefabcdef")).unwrap().is_empty());
 }

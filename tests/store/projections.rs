@@ -77,8 +77,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// Every projection, as text.
-fn projections(place: &Place) -> Vec<String> {
-    let raw = place.raw();
+fn projections(test: &TestStore) -> Vec<String> {
+    let raw = test.raw();
     raw.execute_batch(
         "CREATE VIRTUAL TABLE temp.w USING fts5vocab (main, words, instance);
          CREATE VIRTUAL TABLE temp.t USING fts5vocab (main, trigrams, instance);",
@@ -109,59 +109,59 @@ proptest! {
     fn a_rebuild_changes_nothing_and_the_list_counts_what_waits(
         batches in prop::collection::vec((any::<bool>(), 1u64..4, prop::collection::vec(event(), 1..5)), 1..12),
     ) {
-        let place = place();
-        let other = place.again();
+        let test = test_store();
+        let other = test.again();
         for number in 1..4 {
-            begin(&place.store, number, json!({"topic": "sea"}));
+            begin(&test.store, number, json!({"topic": "sea"}));
         }
         for (here, number, events) in batches {
-            let store = if here { &place.store } else { &other };
+            let store = if here { &test.store } else { &other };
             let head = store.head(id(number)).unwrap();
             let late = append(store, id(number), head - 1, events.clone());
             prop_assert!(late.is_err());
             append(store, id(number), head, events).unwrap();
         }
-        for row in place.store.history(&HistoryQuery::default()).unwrap() {
-            let run = Run::fold(row.run, &place.store.read(row.run, 0).unwrap()).unwrap();
+        for row in test.store.history(&HistoryQuery::default()).unwrap() {
+            let run = Run::fold(row.run, &test.store.read(row.run, 0).unwrap()).unwrap();
             prop_assert_eq!(row.waiting as usize, run.waiting().count());
             prop_assert_eq!((row.status, row.title, row.updated_at), (run.seen_status(), run.title, run.updated_at));
         }
-        found(&place.store, "anything");
-        let before = projections(&place);
-        prop_assert_eq!(place.store.rebuild().unwrap().runs, 3);
-        prop_assert_eq!(before, projections(&place));
+        found(&test.store, "anything");
+        let before = projections(&test);
+        prop_assert_eq!(test.store.rebuild().unwrap().runs, 3);
+        prop_assert_eq!(before, projections(&test));
     }
 }
 
 #[test]
 fn a_rebuild_repairs_a_list_that_went_wrong() {
-    let place = place();
-    write(&place.store, 1, "alpha");
-    let before = projections(&place);
-    let raw = place.raw();
+    let test = test_store();
+    write(&test.store, 1, "alpha");
+    let before = projections(&test);
+    let raw = test.raw();
     raw.execute_batch(
         "UPDATE runs SET title = 'wrong', status = 'running', waiting = 7, snippet = 'x';
          DELETE FROM uses; DELETE FROM tried; INSERT INTO words (words) VALUES ('delete-all');",
     )
     .unwrap();
-    assert_ne!(projections(&place), before);
-    place.store.rebuild().unwrap();
-    assert_eq!(projections(&place), before);
+    assert_ne!(projections(&test), before);
+    test.store.rebuild().unwrap();
+    assert_eq!(projections(&test), before);
 }
 
 #[test]
 fn a_run_whose_journal_is_broken_is_named_and_the_others_are_rebuilt() {
-    let place = place();
-    let good = write(&place.store, 1, "alpha");
+    let test = test_store();
+    let good = write(&test.store, 1, "alpha");
     for (number, body) in [(2, "{\"type\":\"run_wai"), (3, "{\"by\":\"ana\"}")] {
-        let bad = begin(&place.store, number, json!({}));
-        let raw = place.raw();
+        let bad = begin(&test.store, number, json!({}));
+        let raw = test.raw();
         raw.execute_batch("DROP TRIGGER IF EXISTS events_are_not_changed").unwrap();
         raw.execute("UPDATE events SET body = ?1 WHERE place >> 24 = ?2", (body, number)).unwrap();
-        let rebuilt = place.store.rebuild().unwrap();
+        let rebuilt = test.store.rebuild().unwrap();
         assert_eq!((rebuilt.runs, rebuilt.damaged.last().unwrap().0), (1, bad));
-        assert_eq!(found(&place.store, "alpha"), [good]);
-        assert!(place.store.read(bad, 0).is_err());
+        assert_eq!(found(&test.store, "alpha"), [good]);
+        assert!(test.store.read(bad, 0).is_err());
     }
 }
 
@@ -174,51 +174,51 @@ fn of_a_later_version() -> Event {
 
 #[test]
 fn what_a_later_version_wrote_is_kept_found_and_removed_and_its_row_stays_as_that_version_left_it() {
-    let place = place();
-    let good = write(&place.store, 1, "alpha");
-    let run = begin(&place.store, 2, json!({"topic": "harbour"}));
-    append(&place.store, run, 1, vec![started("write", 1), of_a_later_version()]).unwrap();
-    let events = place.store.read(run, 0).unwrap();
+    let test = test_store();
+    let good = write(&test.store, 1, "alpha");
+    let run = begin(&test.store, 2, json!({"topic": "harbour"}));
+    append(&test.store, run, 1, vec![started("write", 1), of_a_later_version()]).unwrap();
+    let events = test.store.read(run, 0).unwrap();
     assert_eq!(events[2].event, of_a_later_version());
     assert_eq!(serde_json::to_string(&events[2].event).unwrap(), serde_json::to_string(&of_a_later_version()).unwrap());
-    place.raw().execute("UPDATE runs SET title = 'as it was left', status = 'being_read' WHERE n = 2", []).unwrap();
+    test.raw().execute("UPDATE runs SET title = 'as it was left', status = 'being_read' WHERE n = 2", []).unwrap();
     for _ in 0..2 {
-        assert_eq!(found(&place.store, "lighthouse"), [run]);
-        assert_eq!(found(&place.store, "harbour"), [run]);
-        let rows = place.store.history(&HistoryQuery::default()).unwrap();
+        assert_eq!(found(&test.store, "lighthouse"), [run]);
+        assert_eq!(found(&test.store, "harbour"), [run]);
+        let rows = test.store.history(&HistoryQuery::default()).unwrap();
         assert_eq!((rows[0].newer, &*rows[0].title, rows[1].newer), (true, "as it was left", false));
-        let rebuilt = place.store.rebuild().unwrap();
+        let rebuilt = test.store.rebuild().unwrap();
         assert_eq!((rebuilt.runs, rebuilt.damaged), (2, Vec::new()));
     }
-    place.store.delete(run).unwrap();
-    assert_eq!((found(&place.store, "lighthouse"), found(&place.store, "alpha")), (Vec::new(), vec![good]));
-    let blobs: i64 = place.raw().query_row("SELECT count(*) FROM blobs", [], |row| row.get(0)).unwrap();
+    test.store.delete(run).unwrap();
+    assert_eq!((found(&test.store, "lighthouse"), found(&test.store, "alpha")), (Vec::new(), vec![good]));
+    let blobs: i64 = test.raw().query_row("SELECT count(*) FROM blobs", [], |row| row.get(0)).unwrap();
     assert_eq!(blobs, 0);
 }
 
 #[test]
 fn a_run_that_a_later_version_waits_in_is_marked_in_the_list_and_one_that_is_created_by_it_is_no_damage() {
-    let place = place();
-    let run = begin(&place.store, 1, json!({}));
+    let test = test_store();
+    let run = begin(&test.store, 1, json!({}));
     let gate =
         r#"{"type":"gate_opened","key":"write","for":"tools","call":"1.0","attempt":1,"version":0,"allowed":[]}"#;
-    append(&place.store, run, 1, vec![Event::from_json(gate).unwrap()]).unwrap();
-    let rows = place.store.history(&HistoryQuery::default()).unwrap();
+    append(&test.store, run, 1, vec![Event::from_json(gate).unwrap()]).unwrap();
+    let rows = test.store.history(&HistoryQuery::default()).unwrap();
     assert!(rows[0].newer);
-    assert!(!serde_json::to_string(&place.store.read(run, 0).unwrap()[1].event).unwrap().is_empty());
+    assert!(!serde_json::to_string(&test.store.read(run, 0).unwrap()[1].event).unwrap().is_empty());
 
-    let other = begin(&place.store, 2, json!({}));
-    let raw = place.raw();
+    let other = begin(&test.store, 2, json!({}));
+    let raw = test.raw();
     raw.execute_batch("DROP TRIGGER events_are_not_changed").unwrap();
     let body = r#"{"type":"run_created","task":"poem","kind":"choir","title":"a choir of lamps"}"#;
     raw.execute("UPDATE events SET body = ?1 WHERE place >> 24 = 2", [body]).unwrap();
-    assert_eq!(place.store.rebuild().unwrap().damaged, Vec::new());
-    let events = place.store.read(other, 0).unwrap();
+    assert_eq!(test.store.rebuild().unwrap().damaged, Vec::new());
+    let events = test.store.read(other, 0).unwrap();
     assert_eq!(serde_json::to_string(&events[0].event).unwrap(), body);
     assert!(matches!(Run::fold(other, &events), Err(stepwell::core::run::NotARun::Newer(_))));
-    assert_eq!(found(&place.store, "choir"), [other]);
-    place.store.delete(other).unwrap();
-    assert_eq!(found(&place.store, "choir"), []);
+    assert_eq!(found(&test.store, "choir"), [other]);
+    test.store.delete(other).unwrap();
+    assert_eq!(found(&test.store, "choir"), []);
 }
 
 /// Each released schema, as the program that released it wrote it.
@@ -242,7 +242,7 @@ fn every_released_schema_is_opened_brought_up_to_date_and_replayed() {
         assert_eq!(store.learned(None).unwrap().len(), 1);
         store.rebuild().unwrap();
         assert_eq!(store.history(&HistoryQuery::default()).unwrap(), rows);
-        assert_eq!(schema(&path), schema(&place().path()), "a released migration is never edited: add another");
+        assert_eq!(schema(&path), schema(&test_store().path()), "a released migration is never edited: add another");
     }
 }
 

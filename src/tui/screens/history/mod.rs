@@ -1,6 +1,6 @@
 //! History: everything ever produced, found by typing. Filters narrow it, days divide it, the preview marks the match.
 //!
-//! The screen asks for a page of rows with [`Effect::Errand(Errand::Search)`] and for the next one when the selection comes near the
+//! The screen asks for a page of rows with [`Errand::Search`] and for the next one when the selection comes near the
 //! end of what it has; an answer counts only if it names the newest question. Until that answer is there, the rows of
 //! the last one stay on screen. So 100,000 runs cost what is looked at.
 

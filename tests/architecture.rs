@@ -1,5 +1,5 @@
-//! The house: which room may know which, what only one room may use, how long a file may be, what may not be written
-//! anywhere, and that what is shipped passes its own check.
+//! The architecture: which module may know which, what only one module may use, how long a file may be, what may not be
+//! written anywhere, and that what is shipped passes its own check.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
@@ -10,7 +10,7 @@ use stepwell::catalog::{Catalog, SearchPaths};
 
 const MOST_LINES: usize = 600;
 
-/// What each room may import besides itself. `main.rs` and `lib.rs` wire them together.
+/// What each module may import besides itself. `main.rs` and `lib.rs` wire them together.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("flow", &["core"]),
@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
 /// What `cli` may import; it also opens the interface.
 const CLI: &[&str] = &["engine", "core", "catalog", "export", "config", "tui"];
 
-/// Libraries that only some rooms may know.
+/// Libraries that only some modules may know.
 const LIBRARIES: [(&str, &[&str]); 6] = [
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
@@ -51,10 +51,10 @@ const FORBIDDEN: [&str; 10] = [
     "dbg!(",
 ];
 
-struct Source {
+struct SourceFile {
     path: String,
     /// The folder or file of `src/` that it belongs to.
-    room: String,
+    module: String,
     text: String,
 }
 
@@ -73,20 +73,20 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-fn sources(folder: &str) -> Vec<Source> {
+fn sources(folder: &str) -> Vec<SourceFile> {
     let mut files = Vec::new();
     rust_files(&root().join(folder), &mut files);
     files.sort();
     let sources = files.into_iter().map(|file| {
         let path = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-        let room = path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs").to_owned();
-        Source { path, room, text: fs::read_to_string(file).unwrap() }
+        let module = path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs").to_owned();
+        SourceFile { path, module, text: fs::read_to_string(file).unwrap() }
     });
     sources.collect()
 }
 
 /// The lines of a file that are shipped, with their numbers: no comments, no tests.
-fn shipped(source: &Source) -> Vec<(usize, &str)> {
+fn shipped(source: &SourceFile) -> Vec<(usize, &str)> {
     let is_test = source.path.split('/').any(|part| ["tests", "tests.rs", "testing.rs"].contains(&part));
     if is_test {
         return Vec::new();
@@ -151,40 +151,40 @@ fn none(what: &str, offenders: &[String]) {
 
 #[test]
 fn arrows_point_down_only() {
-    let rooms: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).chain(["cli"]).collect();
+    let modules: Vec<&str> = ARROWS.iter().map(|(module, _)| *module).chain(["cli"]).collect();
     let mut offenders = Vec::new();
     for source in sources("src") {
-        let allowed = match ARROWS.iter().find(|(room, _)| *room == source.room) {
+        let allowed = match ARROWS.iter().find(|(module, _)| *module == source.module) {
             Some((_, allowed)) => *allowed,
-            None if source.room == "cli" => CLI,
-            // These wire the rooms together.
-            None if ["main", "lib", "wiring"].contains(&source.room.as_str()) => continue,
-            None => panic!("{} is in no room of the design", source.path),
+            None if source.module == "cli" => CLI,
+            // These wire the modules together.
+            None if ["main", "lib", "wiring"].contains(&source.module.as_str()) => continue,
+            None => panic!("{} is in no module of the design", source.path),
         };
         for (number, line) in shipped(&source) {
             for name in named(line, "crate::") {
-                if rooms.contains(&name) && name != source.room && !allowed.contains(&name) {
-                    offenders.push(format!("{}:{number}: {} imports {name}", source.path, source.room));
+                if modules.contains(&name) && name != source.module && !allowed.contains(&name) {
+                    offenders.push(format!("{}:{number}: {} imports {name}", source.path, source.module));
                 }
             }
         }
     }
-    none("a room knows one that it may not", &offenders);
+    none("a module knows one that it may not", &offenders);
 }
 
 #[test]
 fn a_library_is_known_to_its_rooms_only() {
     let mut offenders = Vec::new();
-    for source in sources("src").into_iter().filter(|source| source.room != "main") {
+    for source in sources("src").into_iter().filter(|source| source.module != "main") {
         for (number, line) in shipped(&source) {
-            for (library, rooms) in LIBRARIES {
-                if uses(line, library) && !rooms.contains(&source.room.as_str()) {
+            for (library, modules) in LIBRARIES {
+                if uses(line, library) && !modules.contains(&source.module.as_str()) {
                     offenders.push(format!("{}:{number}: {library}", source.path));
                 }
             }
         }
     }
-    none("a library is used outside its rooms", &offenders);
+    none("a library is used outside its modules", &offenders);
 }
 
 #[test]
@@ -195,13 +195,13 @@ fn no_file_is_longer_than_one_subject() {
         (lines >= MOST_LINES).then(|| format!("{}: {lines} lines", source.path))
     });
     none("files of 600 lines and more", &long.collect::<Vec<_>>());
-    assert!(fs::read_to_string(root().join("src/main.rs")).unwrap().lines().count() < 60, "main.rs only wires rooms");
+    assert!(fs::read_to_string(root().join("src/main.rs")).unwrap().lines().count() < 60, "main.rs only wires modules");
 }
 
 #[test]
 fn nothing_that_is_shipped_panics_or_prints() {
     let mut offenders = Vec::new();
-    for source in sources("src").into_iter().filter(|source| source.room != "main") {
+    for source in sources("src").into_iter().filter(|source| source.module != "main") {
         for (number, line) in shipped(&source) {
             let found = FORBIDDEN.iter().find(|forbidden| {
                 line.match_indices(*forbidden).any(|(at, _)| {
@@ -235,7 +235,7 @@ fn what_is_shipped_is_built_in_and_passes_its_own_check() {
 
 #[test]
 fn the_map_names_only_rooms_and_files_that_are_there() {
-    let map = fs::read_to_string(root().join("docs/house.md")).unwrap();
+    let map = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let named: Vec<&str> = map
         .split('`')
         .skip(1)
@@ -255,6 +255,6 @@ fn the_arrows_are_read_as_they_are_written() {
     assert_eq!(named("let x: crate::store::Store = crate::tui::y();", "crate::"), ["store", "tui"]);
     assert!(uses("use rusqlite::Connection;", "rusqlite") && !uses("crate::rusqlite::x", "rusqlite"));
     let text = "#[cfg(test)]\nmod tests {\n    x.unwrap()\n}\nfn f() {} // y.unwrap()\n".to_owned();
-    let source = Source { path: "src/core/x.rs".into(), room: "core".into(), text };
+    let source = SourceFile { path: "src/core/x.rs".into(), module: "core".into(), text };
     assert_eq!(shipped(&source), [(5, "fn f() {} ")]);
 }

@@ -1,4 +1,4 @@
-//! A house for the examples: the real engine, store, steps and catalog; a model that answers as a test says, else the
+//! Runs the examples: the real engine, store, steps and catalog; a model that answers as a test says, else the
 //! demo; a clock that can be set on.
 
 use std::collections::BTreeMap;
@@ -153,14 +153,14 @@ impl Secrets for NoSecrets {
 }
 
 /// A person at a machine with the examples on it.
-pub struct House {
+pub struct ExampleRunner {
     pub engine: Engine,
     model: Arc<Scripted>,
     watch: Arc<Watch>,
     folder: tempfile::TempDir,
 }
 
-impl House {
+impl ExampleRunner {
     /// With a model that answers as told.
     pub fn new(script: impl Fn(&ModelRequest) -> Says + Send + Sync + 'static) -> Self {
         Self::answering(script, None)

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder that everything of one run and its persons is in.
-pub struct Place {
+pub struct Sandbox {
     path: PathBuf,
     _folder: Option<tempfile::TempDir>,
     /// The processes so far, by what they were told: said when a test fails.
     started: RefCell<Vec<String>>,
 }
 
-impl Drop for Place {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the processes of this place were told: {:?}", self.started.borrow());
+            eprintln!("the processes of this sandbox were told: {:?}", self.started.borrow());
         }
     }
 }
@@ -32,7 +32,7 @@ pub enum End {
     Done,
 }
 
-impl Place {
+impl Sandbox {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { path: folder.path().to_owned(), _folder: Some(folder), started: RefCell::default() }

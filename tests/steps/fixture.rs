@@ -1,4 +1,4 @@
-//! A room with everything that an attempt needs, all of it fake but the steps.
+//! Everything that an attempt needs, all of it fake but the steps.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -119,7 +119,7 @@ impl Secrets for FakeSecrets {
     }
 }
 
-pub struct Room {
+pub struct StepFixture {
     models: Arc<FakeModels>,
     pub steps: Steps,
     pub folder: tempfile::TempDir,
@@ -131,7 +131,7 @@ pub struct Room {
     _hanging: Sender<()>,
 }
 
-impl Room {
+impl StepFixture {
     pub fn new() -> Self {
         let models = Arc::new(FakeModels::default());
         let configured = BTreeMap::from([("CONFIGURED".to_owned(), "yes".to_owned())]);
@@ -216,7 +216,7 @@ impl Room {
 
     /// Cancels as soon as the screen shows `text`, and gives the time of that.
     pub async fn cancel_when_shown(&self, text: &str) -> Instant {
-        self.until(|room| room.shown().contains(text)).await;
+        self.until(|fixture| fixture.shown().contains(text)).await;
         self.cancel.cancel();
         Instant::now()
     }

@@ -1,4 +1,5 @@
-//! A house to live in for one test: a store in a folder of its own, steps that answer as told, and an engine over both.
+//! What one test of the engine needs: a store in a folder of its own, steps that answer as told, and an engine over
+//! both.
 #![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
@@ -78,15 +79,15 @@ pub enum Act {
 
 /// Steps that answer as told; every request is kept.
 #[derive(Clone)]
-pub struct Actor {
+pub struct FakeExecutor {
     script: Arc<Script>,
-    pub jobs: Arc<Mutex<Vec<AttemptRequest>>>,
+    pub requests: Arc<Mutex<Vec<AttemptRequest>>>,
 }
 
-impl Executor for Actor {
+impl Executor for FakeExecutor {
     fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let act = (self.script)(&request);
-        self.jobs.lock().unwrap().push(request);
+        self.requests.lock().unwrap().push(request);
         let measured =
             Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
         Box::pin(async move {
@@ -135,32 +136,32 @@ pub fn shout(request: &AttemptRequest) -> Act {
     }
 }
 
-pub struct House {
+pub struct Harness {
     pub engine: Engine,
-    pub actor: Actor,
+    pub executor: FakeExecutor,
     pub store: Arc<Store>,
     path: PathBuf,
-    /// Removed with the last house in it.
+    /// Removed with the last harness that works in it.
     folder: Option<Arc<tempfile::TempDir>>,
 }
 
-impl House {
+impl Harness {
     pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().to_owned();
-        Self::at(path, Some(folder), Actor { script: Arc::new(script), jobs: Arc::default() })
+        Self::at(path, Some(folder), FakeExecutor { script: Arc::new(script), requests: Arc::default() })
     }
 
-    /// A house in a folder that outlives it.
+    /// A harness in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self::at(path, None, Actor { script: Arc::new(script), jobs: Arc::default() })
+        Self::at(path, None, FakeExecutor { script: Arc::new(script), requests: Arc::default() })
     }
 
-    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, actor: Actor) -> Self {
+    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
         let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
         let engine = Engine::new(Ports {
             journal: store.clone(),
-            executor: Arc::new(actor.clone()),
+            executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             clock: Arc::new(TestClock::default()),
             environment: BTreeMap::new(),
@@ -168,12 +169,12 @@ impl House {
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, actor, store, path, folder }
+        Self { engine, executor, store, path, folder }
     }
 
-    /// Another process in the same house.
+    /// Another process on the same store.
     pub fn neighbour(&self) -> Self {
-        Self::at(self.path.clone(), self.folder.clone(), self.actor.clone())
+        Self::at(self.path.clone(), self.folder.clone(), self.executor.clone())
     }
 
     pub fn start(&self, steps: &Value, inputs: Value) -> RunId {
@@ -209,8 +210,8 @@ impl House {
         self.engine.load(run).unwrap()
     }
 
-    pub fn jobs(&self) -> Vec<String> {
-        self.actor.jobs.lock().unwrap().iter().map(|request| request.key.to_string()).collect()
+    pub fn attempts(&self) -> Vec<String> {
+        self.executor.requests.lock().unwrap().iter().map(|request| request.key.to_string()).collect()
     }
 
     pub fn events(&self, run: RunId) -> Vec<Event> {
