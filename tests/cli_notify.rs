@@ -6,8 +6,8 @@ mod support;
 use support::cli::Home;
 use support::patience::until_some;
 
-/// What was told, once it is as much as this.
-fn told(home: &Home, count: usize) -> Vec<String> {
+/// What was notified, once it is as much as this.
+fn notified(home: &Home, count: usize) -> Vec<String> {
     until_some("a word of it", || {
         let text = std::fs::read_to_string(home.path().join("told")).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -26,7 +26,7 @@ fn home() -> Home {
 fn a_run_that_goes_on_by_policy_waits_for_nobody_and_tells_only_its_end() {
     let home = home();
     home.step("run poem -i topic=sea -i stanzas=3 --review accept").exits(0);
-    let lines = told(&home, 1);
+    let lines = notified(&home, 1);
     assert_eq!((lines.len(), lines[0].starts_with("completed: sea: completed (")), (1, true), "{lines:?}");
     assert!(!home.step("show last --events").out.contains("run_waiting"));
 }
@@ -35,10 +35,11 @@ fn a_run_that_goes_on_by_policy_waits_for_nobody_and_tells_only_its_end() {
 fn each_time_that_a_person_is_waited_for_is_told_once() {
     let home = home();
     home.step("run poem -i topic=sea -i stanzas=1").exits(3);
-    told(&home, 1);
+    notified(&home, 1);
     home.step("review last --accept").exits(3);
-    told(&home, 2);
+    notified(&home, 2);
     home.step("review last --accept").exits(0);
-    let statuses: Vec<String> = told(&home, 3).iter().map(|line| line.split(':').next().unwrap().to_owned()).collect();
+    let statuses: Vec<String> =
+        notified(&home, 3).iter().map(|line| line.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(statuses, ["waiting", "waiting", "completed"]);
 }

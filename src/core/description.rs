@@ -247,7 +247,7 @@ mod tests {
         Run::new(RunId::new(1, [7; 10]), chrono::DateTime::UNIX_EPOCH, &created)
     }
 
-    fn told(work: &Work) -> String {
+    fn rendered(work: &Work) -> String {
         Description::of(work, &run()).text().data().to_owned()
     }
 
@@ -268,7 +268,7 @@ mod tests {
             ..CommandWork::default()
         };
         assert_eq!(
-            told(&Work::Command(command)),
+            rendered(&Work::Command(command)),
             "run:\n    deploy\n    \"\"\n    \" two\"\n    a␉b\n    first␊\n        second\n\
              in: /home/ana/site\nadded to its environment:\n    MODE = fast\n\
              \x20   TOKEN = Bearer ⟦secret token (env:API_TOKEN)⟧\nstdin (8 bytes):\n    one\n\n    two"
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_shell_is_named() {
         let command = CommandWork { argv: vec!["rm *".into()], shell: true, ..CommandWork::default() };
-        assert_eq!(told(&Work::Command(command)), "run through a shell (sh -c):\n    rm *\nin: /home/ana");
+        assert_eq!(rendered(&Work::Command(command)), "run through a shell (sh -c):\n    rm *\nin: /home/ana");
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
             body: Some(body.clone()),
             ..HttpWork::default()
         };
-        let text = told(&Work::Http(request));
+        let text = rendered(&Work::Http(request));
         assert!(text.starts_with(
             "send: POST https://example.org/a\nheaders:\n    Authorization = ⟦secret token (env:API_TOKEN)⟧\n    \
              X-Team = sea\nbody ("
@@ -304,7 +304,7 @@ mod tests {
     fn a_marker_of_another_run_is_no_secret_of_this_one() {
         let stdin = format!("{} {}", secret_marker("other", "token"), "⟦secret:n1:");
         let command = CommandWork { argv: vec!["cat".into()], stdin: stdin.clone(), ..CommandWork::default() };
-        assert!(told(&Work::Command(command)).contains(&stdin));
+        assert!(rendered(&Work::Command(command)).contains(&stdin));
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
             ..CommandWork::default()
         };
         assert_eq!(
-            told(&Work::Command(command)),
+            rendered(&Work::Command(command)),
             "run:\n    x␊\n        in: /elsewhere\nin: /home/ana\nadded to its environment:\n    A = 1␊\n        B = 2"
         );
     }
@@ -323,17 +323,17 @@ mod tests {
     #[test]
     fn every_kind_of_work_is_described() {
         let tool = Work::Tool { tool: "files/read".into(), args: json!({ "path": "a" }) };
-        assert_eq!(told(&tool), "call: files/read\narguments:\n    {\n      \"path\": \"a\"\n    }");
+        assert_eq!(rendered(&tool), "call: files/read\narguments:\n    {\n      \"path\": \"a\"\n    }");
         let prompt = PromptWork {
             models: vec!["careful".into(), "demo/x".into()],
             messages: vec![super::super::model::Message::new(super::super::model::Role::User, "Write.\nNow.")],
             ..PromptWork::default()
         };
         assert_eq!(
-            told(&Work::Prompt(prompt)),
+            rendered(&Work::Prompt(prompt)),
             "ask the model: careful\nor, if it does not answer,:\n    demo/x\nuser:\n    Write.\n    Now."
         );
-        assert_eq!(told(&Work::Transform { value: json!(3), schema: None }), "take:\n    3");
-        assert_eq!(told(&Work::Ask { text: Some("Well?".into()), fields: vec![] }), "say:\n    Well?");
+        assert_eq!(rendered(&Work::Transform { value: json!(3), schema: None }), "take:\n    3");
+        assert_eq!(rendered(&Work::Ask { text: Some("Well?".into()), fields: vec![] }), "say:\n    Well?");
     }
 }

@@ -14,7 +14,7 @@ use stepwell::store::{Mode, Store};
 use super::common::*;
 
 /// The text of an error of the store, which must name the file.
-fn told(error: &JournalError, path: &Path) -> String {
+fn store_error(error: &JournalError, path: &Path) -> String {
     assert_eq!(error.code(), ErrorCode::Store, "{error}");
     named(error, path)
 }
@@ -48,7 +48,7 @@ fn file_and_folder_are_the_owners_alone() {
 fn no_store_to_read_is_said_and_none_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stepwell.db");
-    told(&refused(&path, Mode::Read), &path);
+    store_error(&refused(&path, Mode::Read), &path);
     assert!(!path.exists());
 }
 
@@ -57,7 +57,7 @@ fn a_folder_that_cannot_be_made_is_said() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "x").unwrap();
     let path = folder.path().join("file/stepwell.db");
-    told(&refused(&path, Mode::Write), &path);
+    store_error(&refused(&path, Mode::Write), &path);
 }
 
 #[test]
@@ -69,13 +69,13 @@ fn what_is_not_a_store_is_left_as_it_is() {
         "this is a letter, not a database; it is longer than a header of one hundred bytes, so that it counts",
     )
     .unwrap();
-    assert!(told(&refused(&text, Mode::Write), &text).contains("STEPWELL_HOME"));
+    assert!(store_error(&refused(&text, Mode::Write), &text).contains("STEPWELL_HOME"));
     assert!(fs::read_to_string(&text).unwrap().starts_with("this is a letter"));
 
     let other = folder.path().join("other.db");
     rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE accounts (n)").unwrap();
     let before = fs::read(&other).unwrap();
-    assert!(told(&refused(&other, Mode::Write), &other).contains("STEPWELL_HOME"));
+    assert!(store_error(&refused(&other, Mode::Write), &other).contains("STEPWELL_HOME"));
     assert_eq!(fs::read(&other).unwrap(), before);
 }
 
@@ -93,8 +93,8 @@ fn a_damaged_store_is_said_and_left_as_it_is() {
     }
     fs::write(&path, &bytes).unwrap();
     let text = match Store::open(&path, Mode::Write) {
-        Ok(store) => told(&store.history(&looking_for("")).unwrap_err(), &path),
-        Err(error) => told(&error, &path),
+        Ok(store) => store_error(&store.history(&looking_for("")).unwrap_err(), &path),
+        Err(error) => store_error(&error, &path),
     };
     assert!(text.contains(".recover"), "{text}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -120,7 +120,7 @@ fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
     let hasty = Store::open_patiently(&test.path(), Mode::Write, Duration::from_millis(20)).unwrap();
     let raw = test.raw();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
-    told(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &test.path());
+    store_error(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &test.path());
     assert_eq!(hasty.read(run, 0).unwrap().len(), 1);
     assert_eq!(found(&hasty, "poem"), [], "what could not be indexed is found later");
     raw.execute_batch("ROLLBACK").unwrap();
@@ -190,7 +190,7 @@ fn within_a_read_only_mount() {
     let store = Store::open(&path, Mode::Write).unwrap();
     assert!(store.read_only().unwrap().contains("read-only"), "{:?}", store.read_only());
     assert_eq!(found(&store, "alpha"), [run]);
-    told(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);
+    store_error(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);
     let other = path.with_file_name("other.db");
-    told(&refused(&other, Mode::Write), &other);
+    store_error(&refused(&other, Mode::Write), &other);
 }
