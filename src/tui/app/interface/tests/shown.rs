@@ -16,6 +16,7 @@ use crate::core::text::Untrusted;
 use crate::tui::effect::{Change, Errand, Opening, Order, Request, Terminal};
 use crate::tui::message::Ready;
 use crate::tui::shown::Subject;
+use crate::tui::situation::Layer;
 
 /// The runs: the last one is a conversation.
 const RUNS: usize = 4;
@@ -268,7 +269,8 @@ impl World {
         let (frame, seen) = frame(self.size, Depth::None, |canvas, area| interface.view(canvas, area));
         self.interface.set_last_frame(seen.clone());
         (self.frame, self.seen) = (frame, seen);
-        if self.interface.situation().layer == crate::tui::situation::Layer::None {
+        // The document of a conversation is no box over it.
+        if matches!(self.interface.situation().layer, Layer::None | Layer::Document) {
             self.bare = self.frame.clone();
             self.agrees();
         }
@@ -317,7 +319,7 @@ impl World {
     /// Presses a key and holds that what comes of it is about what was shown.
     fn press(&mut self, name: &str) {
         let before = self.seen.clone();
-        let layered = self.interface.situation().layer != crate::tui::situation::Layer::None;
+        let layered = self.interface.situation().layer != Layer::None;
         let (orders, _) = UiModel::update(&mut self.interface, Message::Key(key(name)));
         for order in &orders {
             self.is_about_what_was_shown(name, order, &before, layered);
