@@ -336,6 +336,16 @@ impl Run {
         own.or_else(of_step)
     }
 
+    /// Whether something that may belong to a child workflow does not say so: it may be from version 0.1.0, whatever
+    /// has been written of the same call since.
+    #[must_use]
+    pub fn may_lack_workflows(&self) -> bool {
+        let lacks = |key: &Key, workflow: &Option<String>| workflow.is_none() && key.segments().len() > 1;
+        self.calls.values().any(|call| lacks(&call.key, &call.workflow))
+            || self.remaining.iter().any(|(key, lesson)| lacks(key, &lesson.workflow))
+            || self.models.iter().any(|chosen| lacks(&chosen.key, &chosen.workflow))
+    }
+
     /// Says of what belongs to a child workflow whose step it is, where the journal does not: version 0.1.0 did not
     /// write it.
     pub fn name_workflows(&mut self, pinned: &Pinned) {

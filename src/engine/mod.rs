@@ -193,7 +193,7 @@ impl Engine {
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
-            if run.calls.values().any(|call| call.workflow.is_none() && call.key.segments().len() > 1)
+            if run.may_lack_workflows()
                 && let Ok(pinned) = self.definition(&run)
             {
                 run.name_workflows(&pinned);
