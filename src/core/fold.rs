@@ -1,5 +1,5 @@
-//! The fold: what each event makes of a run. It never fails: what does not fit is passed over, so that a journal
-//! written by a later minor version can still be read.
+//! The fold: what each event makes of a run. It never fails: an event about what is not there is passed over, and one
+//! that this version does not know marks the run as newer.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use super::task::Kind;
 use super::text::Untrusted;
 
 impl Run {
-    /// Folds one event in. It never fails: what does not fit is passed over, so that a journal written by a later
-    /// minor version can still be read.
+    /// Folds one event in. It never fails: an event about what is not there is passed over, and one that this version
+    /// does not know marks the run as newer.
     pub fn apply(&mut self, seq: u64, at: DateTime<Utc>, event: &Event) {
         self.seq = seq;
         self.updated_at = at;

@@ -3,9 +3,11 @@
 //! A value is quoted as it is put in ([`super::template::Template::render_shell`]). That holds where the shell reads
 //! words. Inside quotes, a here document or a comment, or where a command reads its words as shell text once more, the
 //! quotes of the value mean something else, and what a model wrote would run. This follows the text as far as it must
-//! to know which of both is at hand: what is open, the word being read, and the command that it is of. It promises to
-//! accept nothing that `sh`, dash or bash would read as shell text; where it cannot follow, it says so and accepts
-//! nothing more. It runs nothing, and it does not judge whether a command is right.
+//! to know which of both is at hand: what is open, the word being read, and the command that it is of. Where it cannot
+//! follow the text, it says so and accepts nothing more. It does not follow what other programs do with their words:
+//! another shell behind a pipe, a variable or a program (`… | sh`, `$SHELL -c`, `ssh`, `docker exec`), files that are
+//! sourced, and names that a builtin evaluates (`printf -v`, `[ -v`). It runs nothing, and it does not judge whether a
+//! command is right.
 
 mod command;
 
