@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateBody, GateKind, OpenGates};
 use super::key::Key;
+use super::model::Finish;
 use super::step::OnCrash;
 use super::step_name::StepName;
 use super::text::Untrusted;
@@ -141,6 +142,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether the limit of tokens cut the model's answer, and nobody has edited it since: its end is missing. Of an output
+    /// with a schema only where that has to do with it: a value that is there whole lacks nothing.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        let matters = || self.problem.is_some() || self.work.as_deref().and_then(Work::schema).is_none();
+        self.measured.finish == Some(Finish::Length) && self.versions.len() < 2 && matters()
+    }
+
     /// The newest version's number and output.
     #[must_use]
     pub fn newest(&self) -> Option<(u32, &Version)> {
@@ -332,7 +341,7 @@ impl Call {
         self.stood.iter().chain(&self.standing).rev().find(|standing| standing.seq <= seq)
     }
 
-    /// Whether an outside effect of it has, or may have, happened in this run.
+    /// Whether an outside effect of it has, or may have, happened: in this run, or in the one that it was adopted from.
     #[must_use]
     pub fn had_effect(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))

@@ -20,6 +20,7 @@ use super::step_name::StepName;
 use super::text::Untrusted;
 use super::tool_call::ToolCallId;
 use super::usage::Budget;
+use super::work::Work;
 
 mod attempt;
 mod created;
@@ -375,6 +376,10 @@ pub enum Event {
         fingerprint: Fingerprint,
         /// The output.
         output: Arc<Value>,
+        /// The work that made it: what an edit of it must fit, what was asked, and whether it had an effect. Absent of
+        /// replies, whose work is the conversation, and in journals of version 0.1.0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<Arc<Work>>,
         /// That run.
         from: RunId,
     },

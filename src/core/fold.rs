@@ -355,8 +355,11 @@ impl Run {
             }
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
             Event::CallRestored { fingerprint, .. } => call.restore(fingerprint),
-            Event::CallAdopted { fingerprint, output, .. } => {
+            Event::CallAdopted { fingerprint, output, work, .. } => {
                 call.take_over(seq, at, Actor::Adopted, fingerprint, output);
+                if let Some(attempt) = call.attempts.last_mut() {
+                    attempt.work.clone_from(work);
+                }
                 if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
                     let (attempt, version) = (standing.attempt, standing.version);
                     self.said.push(Said::Model { key: key.clone(), attempt, version });

@@ -199,6 +199,8 @@ pub struct Run {
     pub budget: Option<Budget>,
     /// The run that it was made from.
     pub origin: Option<Origin>,
+    /// The day on which it was started, where the person is: what templates see.
+    pub date: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When the newest event was written.
@@ -286,6 +288,7 @@ impl Run {
             model: created.model,
             budget: created.budget,
             origin: created.origin,
+            date: created.date.unwrap_or_else(|| at.format("%Y-%m-%d").to_string()),
             created_at: at,
             updated_at: at,
             calls: IndexMap::new(),

@@ -211,6 +211,21 @@ impl OnTimeout {
     }
 }
 
+/// What comes of an answer that the limit of tokens cut. Absent: a person is asked where the step is reviewed, else it
+/// fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCut {
+    /// A person judges it, whatever `review` says.
+    Ask,
+    /// The model is asked to go on where it was cut.
+    Continue,
+    /// It counts as whole.
+    Accept,
+    /// It fails; the text stays in the attempt.
+    Fail,
+}
+
 /// A declared step: what it does, and what governs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -536,6 +551,9 @@ pub struct Rules {
     /// What answers it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
+    /// What comes of an answer that the limit of tokens cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_cut: Option<OnCut>,
     /// EXPRs for names of the state.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub set_state: IndexMap<String, String>,

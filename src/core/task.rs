@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::form::Field;
-use super::step::{Retry, Step};
+use super::step::{OnCut, Retry, Step};
 use super::template::{self, TemplateError};
 use super::usage::Budget;
 
@@ -131,6 +131,9 @@ pub struct Instruct {
     /// What is delivered; absent, with no needs: a plain chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Delivery>,
+    /// What comes of an answer that the limit of tokens cut; absent: the person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_cut: Option<OnCut>,
 }
 
 impl Instruct {

@@ -105,6 +105,9 @@ pub struct PromptWork {
     /// Sampling seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
+    /// An answer that the limit of tokens cut is continued.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
 }
 
 /// How a model's answer is read.

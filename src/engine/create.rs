@@ -155,6 +155,7 @@ impl Engine {
             cwd: start.cwd.clone(),
             inputs: Arc::new(inputs),
             definition,
+            date: Some(now.with_timezone(&chrono::Local).format("%Y-%m-%d").to_string()),
             nonce,
             session: start.session.clone(),
             state,
@@ -233,12 +234,14 @@ fn said_before(old: &Run, at: &Key) -> Vec<Event> {
 
 fn adopt(old: &Run, call: &Call) -> Option<Event> {
     let standing = call.standing.as_ref()?;
+    let work = call.attempt(standing.attempt).and_then(|attempt| attempt.work.clone());
     Some(Event::CallAdopted {
         key: call.key.clone(),
         workflow: call.workflow.clone(),
         step: call.step.clone(),
         fingerprint: standing.fingerprint.clone(),
         output: Arc::clone(&standing.output),
+        work: work.filter(|_| old.kind == Kind::Workflow),
         from: old.id,
     })
 }

@@ -21,7 +21,7 @@ use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::{Key, Segment};
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
-use crate::core::step::{OnCrash, Retry};
+use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::task::{Body, Instruct, Task};
 use crate::core::turn;
 use crate::core::work::{PromptWork, Reply, Work};
@@ -30,6 +30,8 @@ mod talk;
 
 /// The id of the one step of a conversation.
 const STEP: &str = "reply";
+/// What is said of a reply that the limit of tokens cut.
+const CUT: &str = "the limit of tokens cut the answer, and its end is missing";
 /// The name of the one document of a conversation.
 const DOCUMENT: &str = "result";
 
@@ -133,6 +135,12 @@ impl Now<'_> {
             && let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Review)
             && let Some((version, made)) = attempt.newest()
         {
+            if attempt.is_cut() && self.instruct.on_cut == Some(OnCut::Fail) {
+                let error = Failure::new(FailureClass::TooLong, CUT);
+                let (key, step, fingerprint) = (call.key.clone(), call.step.clone(), attempt.fingerprint.clone());
+                let failed = Event::CallFailed { key, call: None, step, fingerprint, error, by: Actor::Flow };
+                return Wants { notes: vec![failed], ..Wants::default() };
+            }
             let (key, attempt) = (call.key.clone(), attempt.number);
             let after = self.consequence(&key, attempt, version, &made.output);
             let accepted = Event::CallAccepted { key, attempt, version, by: Actor::Rule, overridden: Vec::new() };
@@ -154,8 +162,16 @@ impl Now<'_> {
         wants
     }
 
-    /// What follows from an accepted reply: a version of the document, or a question to the person.
+    /// What follows from an accepted reply: a version of the document, or a question to the person. One that is empty or
+    /// was cut is no finished document, and ends no chat.
     fn consequence(&self, key: &Key, attempt: u32, version: u32, output: &Value) -> Option<Event> {
+        let tried = self.run.call(key).and_then(|call| call.attempt(attempt));
+        if tried.is_some_and(|tried| tried.is_cut() && self.instruct.on_cut != Some(OnCut::Accept)) {
+            return Some(self.open_unfinished(key, attempt, version, CUT));
+        }
+        if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref()) {
+            return Some(self.open_unfinished(key, attempt, version, problem));
+        }
         match talk::turn_of(output, self.instruct.is_plain()) {
             Turn::Say { .. } => None,
             Turn::Ask { text, missing } => Some(self.open_input(key, attempt, version, Some((text.data(), &missing)))),
@@ -187,6 +203,21 @@ impl Now<'_> {
             _ => call.gates.own().is_some() || self.person_spoke_after(Some(place)),
         };
         (!is_there).then_some(note)
+    }
+
+    /// Waits for the person's next message after a reply that is none, or only its beginning; it may also be asked for
+    /// again as it was.
+    fn open_unfinished(&self, key: &Key, attempt: u32, version: u32, why: &str) -> Event {
+        let (text, missing, known) = (format!("{why}. Say how to continue, or try again."), Vec::new(), Vec::new());
+        Event::GateOpened(Gate {
+            call: None,
+            key: key.clone(),
+            workflow: None,
+            attempt,
+            version,
+            body: GateBody::Input(InputBody::Message { text, missing, known }),
+            allowed: vec![Answer::Answer, Answer::Again],
+        })
     }
 
     /// Waits for the person's next message, with what the model asked, if it asked.
@@ -272,6 +303,7 @@ impl Now<'_> {
             messages: talk::messages(self.task, self.instruct, self.run, key)?,
             schema: (!plain).then(turn::schema),
             reply: Reply::Turn,
+            continues: self.instruct.on_cut == Some(OnCut::Continue),
             ..PromptWork::default()
         })
     }

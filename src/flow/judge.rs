@@ -6,7 +6,7 @@ use crate::core::call::{Attempt, AttemptStatus};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Gate, ReviewBody};
 use crate::core::key::Key;
-use crate::core::step::Review;
+use crate::core::step::{OnCut, Review};
 use crate::core::template::{Expr, TemplateError};
 use crate::core::work::Work;
 
@@ -26,10 +26,22 @@ pub struct Rules<'a> {
     pub checks: &'a [(Result<Expr, TemplateError>, String)],
     /// When a review is asked for.
     pub review: Review,
-    /// The definition says what comes of a failure.
-    pub goes_on: bool,
+    /// What comes of an answer that the limit of tokens cut.
+    pub on_cut: Option<OnCut>,
     /// The expression of [`Review::When`].
     pub when: Option<&'a Result<Expr, TemplateError>>,
+}
+
+impl Rules<'_> {
+    /// Whether a cut answer is a failure: where nobody is asked, unless the definition says otherwise.
+    fn fails_when_cut(&self) -> bool {
+        match self.on_cut {
+            Some(OnCut::Fail) => true,
+            Some(OnCut::Ask | OnCut::Accept) => false,
+            // One that is cut however often it was continued is as any other.
+            Some(OnCut::Continue) | None => self.review == Review::Never,
+        }
+    }
 }
 
 /// Judges the newest version of a finished (or cancelled) attempt. `names` holds `output`.
@@ -40,17 +52,25 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     if attempt.status == AttemptStatus::Cancelled {
         return gate(ReviewBody { schema, cancelled: true, ..ReviewBody::default() });
     }
+    let cut = attempt.is_cut() && rules.on_cut != Some(OnCut::Accept);
+    if cut && rules.fails_when_cut() {
+        let message = attempt.problem.as_deref().unwrap_or("the limit of tokens cut the answer, and its end is missing");
+        return Verdict::Fail(Failure::new(FailureClass::TooLong, message));
+    }
     if let Some(problem) = &attempt.problem {
-        if rules.goes_on && rules.review == Review::Never {
+        // Nobody is asked where the definition says so; a person may still fill the failed call in.
+        if rules.review == Review::Never && !cut {
             return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem.clone()));
         }
-        return gate(ReviewBody { schema, problem: Some(problem.clone()), ..ReviewBody::default() });
+        return gate(ReviewBody { schema, problem: Some(problem.clone()), cut, ..ReviewBody::default() });
     }
     let failed = match failed_checks(rules, names) {
         Ok(failed) => failed,
         Err(failure) => return Verdict::Fail(failure),
     };
     let wanted = match &rules.review {
+        // What was cut waits, whatever else is wrong with it.
+        _ if cut => true,
         Review::Always => true,
         Review::Failed => !failed.is_empty(),
         Review::When(source) => match holds(rules.when, names) {
@@ -65,7 +85,7 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     };
     // What fails a check is never accepted by itself.
     if wanted || !failed.is_empty() {
-        return gate(ReviewBody { schema, failed, ..ReviewBody::default() });
+        return gate(ReviewBody { schema, failed, cut, ..ReviewBody::default() });
     }
     Verdict::Accept
 }

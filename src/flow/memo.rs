@@ -18,6 +18,7 @@ use crate::core::run::Run;
 use crate::core::step::{Approve, Does, History, OnCrash, Prompt, Retry, Review, Rules, Step};
 use crate::core::template::{Template, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::feedback;
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::mistake::Mistake;
@@ -45,6 +46,8 @@ pub struct Cell {
     want: Option<Arc<Want>>,
     /// The standing output, converted once, with the event that made it stand.
     output: Option<(u64, Value)>,
+    /// The attempt that a person rejected last when the want was made.
+    rejected: u32,
     /// The call that condenses what comes before this one.
     summary: Option<Box<Helper>>,
 }
@@ -142,7 +145,10 @@ impl Cell {
             return CallView::ended(Outcome::Skipped(because.clone()), *seq);
         }
         // A summary may have changed although nothing that it was made from did.
-        let want = if let Some(want) = self.want.as_ref().filter(|_| self.summary.is_none()) {
+        let rejected = feedback::rejected(call).map_or(0, |attempt| attempt.number);
+        let kept = self.summary.is_none() && self.rejected == rejected;
+        self.rejected = rejected;
+        let want = if let Some(want) = self.want.as_ref().filter(|_| kept) {
             Arc::clone(want)
         } else {
             let turns = match self.turns(asked, evaluation) {
@@ -298,7 +304,7 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
     let rules = judge::Rules {
         checks: &node.checks,
         review: node.step.rules.review.clone().unwrap_or(default),
-        goes_on: node.goes_on(),
+        on_cut: node.step.rules.on_cut,
         when: node.review.as_ref(),
     };
     let key = asked.key.clone();
@@ -432,7 +438,9 @@ fn has_result(call: &Call) -> bool {
 fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Mistake> {
     let node = asked.node;
     let rules = &node.step.rules;
-    let Resolved { work, identity } = resolve(node, asked.names, asked.model, turns)?;
+    let resolved = resolve(node, asked.names, asked.model, turns)?;
+    let rejected = feedback::rejected(evaluation.run.call(asked.key));
+    let Resolved { work, identity } = feedback::told(resolved, node, rejected);
     let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,

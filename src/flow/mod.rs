@@ -24,6 +24,7 @@ use crate::core::work::Work;
 
 pub mod chat;
 mod evaluation;
+mod feedback;
 pub mod graph;
 mod judge;
 mod limit;

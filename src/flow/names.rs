@@ -11,6 +11,19 @@ use crate::core::step::Step;
 use crate::core::template::{Expr, from_json};
 use crate::core::work::{secret_mark, secret_marker};
 
+/// What `run` is to a template.
+#[must_use]
+pub fn about(run: &Run) -> Value {
+    Value::from_pairs([
+        ("id", Value::from(run.id.to_string())),
+        ("title", Value::from(run.first_title.clone())),
+        ("task", Value::from(run.task.clone())),
+        ("by", Value::from(run.by.as_str())),
+        ("cwd", Value::from(run.cwd.display().to_string())),
+        ("date", Value::from(run.date.clone())),
+    ])
+}
+
 /// Names by value; cheap to clone.
 #[derive(Clone)]
 pub struct Names {
@@ -45,18 +58,10 @@ impl Names {
     /// The names that every step of a run sees.
     #[must_use]
     pub fn of(run: &Run, fields: &[crate::core::form::Field]) -> Self {
-        let about = Value::from_pairs([
-            ("id", Value::from(run.id.to_string())),
-            ("title", Value::from(run.first_title.clone())),
-            ("task", Value::from(run.task.clone())),
-            ("by", Value::from(run.by.as_str())),
-            ("cwd", Value::from(run.cwd.display().to_string())),
-            ("date", Value::from(run.created_at.format("%Y-%m-%d").to_string())),
-        ]);
         Self {
             inputs: inputs(run, fields),
             mark: secret_mark(&run.nonce).into(),
-            run: about,
+            run: about(run),
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
             steps_value: Value::from_pairs(Vec::<(String, Value)>::new()),

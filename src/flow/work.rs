@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::core::model::{Image, Message, Role};
-use crate::core::step::Does;
+use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, Template, TemplateError, to_json};
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::mistake::Mistake;
@@ -42,7 +42,10 @@ pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Messa
 fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
     let schema = node.step.rules.output.clone();
     match &node.does {
-        Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
+        Doing::Prompt(plan) => {
+            let continues = node.step.rules.on_cut == Some(OnCut::Continue);
+            prompt(plan, context, model, schema, turns, continues)
+        }
         Doing::Http(plan) => http(plan, context, schema),
         Doing::Tool(tool, args) => {
             let args = args.render(context).map_err(|error| {
@@ -76,6 +79,7 @@ fn prompt(
     model: Option<&str>,
     schema: Option<Value>,
     turns: Vec<Message>,
+    continues: bool,
 ) -> Result<Work, Mistake> {
     let mut messages = Vec::with_capacity(2 + turns.len());
     if let Some(system) = &plan.system {
@@ -108,6 +112,7 @@ fn prompt(
         temperature: plan.spec.temperature,
         max_tokens: plan.spec.max_tokens,
         seed: plan.spec.seed,
+        continues,
     }))
 }
 

@@ -313,8 +313,9 @@ impl HttpAnswer {
             failure = failure.with_detail(beginning(said.trim()));
         }
         failure.retry_after_ms = retry_after(headers);
-        // A gateway that lost its server does not know what became of the request.
-        RequestError { failure, may_have_acted: matches!(status.as_u16(), 502 | 504) }
+        // A gateway that lost its server does not know what became of the request, and a server that broke down over it
+        // may have acted before.
+        RequestError { failure, may_have_acted: matches!(status.as_u16(), 500 | 502 | 504) }
     }
 }
 

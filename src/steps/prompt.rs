@@ -26,6 +26,12 @@ use crate::core::work::{PromptWork, Reply};
 /// Models obey a cancel within 200 ms; what they then have is the partial text.
 const GRACE: Duration = Duration::from_millis(150);
 
+/// A cut answer is continued so often at most.
+const MOST_CONTINUED: usize = 8;
+/// What a model is told whose answer was cut.
+const CONTINUE: &str = "Your answer was cut off. Continue exactly where it stopped: write nothing that is there already, \
+    no introduction and no comment.";
+
 /// Asks the model that `work` names.
 pub async fn perform(
     models: &dyn Models,
@@ -85,7 +91,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn text(&mut self) -> Result<Judged, PromptError> {
-        let answer = self.request(self.work.messages.clone()).await?;
+        let answer = self.answer(self.work.messages.clone()).await?;
         if answer.finish == Finish::Length {
             self.measured.notes.push("the limit of tokens cut the answer".to_owned());
         }
@@ -110,7 +116,7 @@ impl Asking<'_> {
     }
 
     async fn value(&mut self, schema: &Schema) -> Result<Judged, PromptError> {
-        let answer = self.request(self.work.messages.clone()).await?;
+        let answer = self.answer(self.work.messages.clone()).await?;
         let (output, problem) = self.judge(&answer, schema);
         let Some(problem) = problem else { return Ok((output, None)) };
 
@@ -127,7 +133,7 @@ impl Asking<'_> {
             ),
         ));
         self.measured.notes.push(format!("the first answer did not fit: {problem}"));
-        let answer = self.request(messages).await?;
+        let answer = self.answer(messages).await?;
         Ok(self.judge(&answer, schema))
     }
 
@@ -155,12 +161,45 @@ impl Asking<'_> {
         }
     }
 
+    /// An answer, continued where the limit of tokens cut it, if the step says so. What has been paid for stays, also where
+    /// it cannot be continued.
+    async fn answer(&mut self, messages: Vec<Message>) -> Result<Completion, PromptError> {
+        let mut answer = self.request(messages.clone(), self.work.schema.clone()).await?;
+        for _ in 0..MOST_CONTINUED {
+            if !self.work.continues || answer.finish != Finish::Length {
+                break;
+            }
+            let so_far = [(Role::Assistant, answer.text.data()), (Role::User, CONTINUE)];
+            let so_far = so_far.map(|(role, text)| Message::new(role, text));
+            // A schema would have the model begin the value once more.
+            match self.request(messages.iter().cloned().chain(so_far).collect(), None).await {
+                Ok(more) if more.text.is_empty() => break,
+                Ok(more) => {
+                    answer.text.push(&more.text);
+                    answer.finish = more.finish;
+                    self.measured.notes.push("the limit of tokens cut the answer, and it was continued".to_owned());
+                }
+                Err(PromptError::Failed(failure, more)) => {
+                    answer.text.push(&more);
+                    self.measured.notes.push(format!("it could not be continued: {}", failure.message));
+                    self.measured.finish = Some(Finish::Length);
+                    break;
+                }
+                Err(PromptError::Interrupted(why, more)) => {
+                    answer.text.push(&more);
+                    return Err(PromptError::Interrupted(why, answer.text));
+                }
+            }
+        }
+        Ok(answer)
+    }
+
     /// One request to its end.
-    async fn request(&mut self, messages: Vec<Message>) -> Result<Completion, PromptError> {
+    async fn request(&mut self, messages: Vec<Message>, schema: Option<Value>) -> Result<Completion, PromptError> {
         let request = ModelRequest {
             models: self.work.models.clone(),
             messages,
-            schema: self.work.schema.clone(),
+            schema,
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,

@@ -231,8 +231,12 @@ impl Names<'_> {
         if open {
             return Ok(Shape::Any);
         }
+        let about = || Shape::Object(RUN.iter().map(|name| ((*name).to_owned(), Shape::text())).collect());
         if snippet.scope == TemplateScope::Inputs {
-            return Err((0, self.unknown(name, &["inputs"])));
+            return match name {
+                "run" => Ok(about()),
+                _ => Err((0, self.unknown(name, &["inputs", "run"]))),
+            };
         }
         let around: Vec<usize> = snippet.step.map(|step| self.tree.upwards(step).collect()).unwrap_or_default();
         // The list of a `for_each` is made before there is an item of it.
@@ -241,7 +245,7 @@ impl Names<'_> {
         let fan_out = inner.iter().copied().find(|step| rules(step).for_each.is_some());
         let absent = |why: &str| Err((0, format!("`{name}` is not known here: {why}")));
         match name {
-            "run" => Ok(Shape::Object(RUN.iter().map(|name| ((*name).to_owned(), Shape::text())).collect())),
+            "run" => Ok(about()),
             "state" => Ok(Shape::Any),
             "item" | "index" => {
                 let handled = || {

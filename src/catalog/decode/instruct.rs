@@ -1,5 +1,6 @@
 //! `tasks/ID.toml`.
 
+use super::rules::on_cut;
 use super::{Context, TemplateScope};
 use crate::core::task::{Delivery, Instruct, Need};
 use crate::core::toml_reader::{Item, Table};
@@ -32,6 +33,7 @@ impl Context<'_> {
                 table.done();
                 delivery
             }),
+            on_cut: on_cut(root),
         }
     }
 }

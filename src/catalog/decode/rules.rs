@@ -11,7 +11,7 @@ use super::workflow::overlay;
 use super::{At, Context, Schema, TemplateScope, filled};
 use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
 use crate::core::step::{
-    Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
+    Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnCut, OnTimeout, Repeat, Retry, Review, Rules,
 };
 use crate::core::toml_reader::{Item, Table, TomlString, pointed};
 
@@ -20,6 +20,8 @@ const JOINS: [(&str, Join); 4] =
 const ON_CRASH: [(&str, OnCrash); 3] = [("rerun", OnCrash::Rerun), ("ask", OnCrash::Ask), ("fail", OnCrash::Fail)];
 const ON_TIMEOUT: [(&str, OnTimeout); 3] =
     [("skip", OnTimeout::Skip), ("fail", OnTimeout::Fail), ("accept", OnTimeout::Accept)];
+const ON_CUT: [(&str, OnCut); 4] =
+    [("ask", OnCut::Ask), ("continue", OnCut::Continue), ("accept", OnCut::Accept), ("fail", OnCut::Fail)];
 /// When a `repeat` does not say.
 const ITERATIONS: u32 = 5;
 
@@ -52,6 +54,8 @@ impl Context<'_> {
             stop_when: expr("stop_when", TemplateScope::Judge),
             decide_within: table.time("decide_within"),
             on_timeout: on_timeout(table),
+            // Only a model's answer is cut: elsewhere the key is one too many.
+            on_cut: if kind == KindName::Prompt { on_cut(table) } else { None },
             set_state: table
                 .get("set_state")
                 .and_then(Item::table)
@@ -201,6 +205,11 @@ fn parts_of_json(source: &Arc<SourceText>) -> Vec<(String, SourceSpan)> {
         walk(whole.get(), "", source, &mut parts);
     }
     parts
+}
+
+/// `on_cut`, of a step or of an instruct task.
+pub(super) fn on_cut(table: &Table<'_>) -> Option<OnCut> {
+    table.get("on_cut").and_then(|item| item.one_of(&ON_CUT))
 }
 
 fn on_timeout(table: &Table<'_>) -> Option<OnTimeout> {

@@ -46,6 +46,7 @@ const KEYS_OF_KINDS: [(&str, &[&str]); 9] = [
             "attach",
             "history",
             "summarize_over",
+            "on_cut",
         ],
     ),
     ("command", &["argv", "cwd", "env", "stdin", "parse", "shell"]),

@@ -30,6 +30,9 @@ pub struct Created {
     pub inputs: Arc<Value>,
     /// The content hash of the pinned definition.
     pub definition: Fingerprint,
+    /// The day on which it was started, `YYYY-MM-DD`, where the person is; absent in journals of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// A random text that marks this run's secrets in rendered work.
     pub nonce: String,
     /// The session that it shares state and history with.

@@ -16,6 +16,7 @@ use crate::core::run::Run;
 use crate::core::task::{Instruct, Task};
 use crate::core::template::{self, References};
 use crate::core::turn;
+use crate::flow::names::about;
 
 /// A reply's output as a turn. What is not one (a journal of another version, a person's free edit) is read as text.
 pub(super) fn turn_of(output: &Value, plain: bool) -> Turn {
@@ -41,7 +42,7 @@ pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -
         )
     };
     let instruction = template::Template::parse(&instruct.instruction).map_err(broken)?;
-    let names = context! { inputs => template::from_json(&run.inputs) };
+    let names = context! { inputs => template::from_json(&run.inputs), run => about(run) };
     let told = instruction.render(&names).map_err(broken)?;
     let parts = [told.trim().to_owned(), turn::protocol(instruct).trim().to_owned()];
     let system = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");

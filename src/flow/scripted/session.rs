@@ -64,7 +64,7 @@ impl Ground {
                 "task": run.task,
                 "title": run.first_title,
                 "by": run.by,
-                "date": run.created_at.format("%Y-%m-%d").to_string(),
+                "date": run.date,
             }),
             state: if run.state.is_object() { run.state.clone() } else { Value::Object(Map::new()) },
             seed: Fingerprint::of_bytes(format!("{}\n{}", run.nonce, run.id).as_bytes()).to_string(),
