@@ -15,6 +15,8 @@ pub struct Mistake {
     key: String,
     /// What stands there; `None` where that is not known because it does not parse.
     source: Option<String>,
+    /// How the message of version 0.1.0 ends, where it names the source.
+    ends: Option<String>,
     /// What a person reads.
     failure: Failure,
 }
@@ -22,13 +24,14 @@ pub struct Mistake {
 impl Mistake {
     /// `source` is what stands under `key`, `shown` how much of it a person reads.
     pub fn of(key: &str, source: Option<&str>, shown: &str, error: &TemplateError) -> Self {
-        Self { key: key.to_owned(), source: source.map(str::to_owned), failure: definition(key, shown, error) }
+        let (source, failure) = (source.map(str::to_owned), definition(key, shown, error));
+        Self { key: key.to_owned(), source, ends: Some(format!("; it says: {shown}")), failure }
     }
 
     /// With a message of its own.
     pub fn saying(key: &str, source: Option<&str>, message: String) -> Self {
         let failure = Failure::new(FailureClass::Definition, message);
-        Self { key: key.to_owned(), source: source.map(str::to_owned), failure }
+        Self { key: key.to_owned(), source: source.map(str::to_owned), ends: None, failure }
     }
 
     /// What a person reads.
@@ -43,11 +46,12 @@ impl Mistake {
     }
 
     /// Whether a call failed because of it. Version 0.1.0 made the fingerprint of such a failure of its message, in which the
-    /// key comes first.
+    /// key comes first and, where it names it, the source last.
     pub fn failed(&self, fingerprint: &Fingerprint, failure: &Failure) -> bool {
         let before = || {
             failure.class == self.failure.class
                 && failure.message.starts_with(&format!("`{}`", self.key))
+                && self.ends.as_ref().is_none_or(|ends| failure.message.ends_with(ends))
                 && *fingerprint == Fingerprint::of_bytes(failure.message.as_bytes())
         };
         *fingerprint == self.identity() || before()
@@ -87,5 +91,9 @@ mod tests {
         let other = Mistake::saying("argv", None, "x".to_owned());
         assert!(!other.failed(&fingerprint, &written));
         assert!(!mistake("{{ a }}", "x").failed(&Fingerprint::of_bytes(b"other"), &written));
+        assert!(
+            !mistake("{{ b }}", "it names nothing").failed(&fingerprint, &written),
+            "another source is another mistake"
+        );
     }
 }
