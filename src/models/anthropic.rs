@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema};
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
 use super::frames::Framing;
 
 pub(super) struct Anthropic;

@@ -21,9 +21,7 @@ use crate::core::step::Timespan;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{
-    Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer,
-};
+use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
 use super::frames::{Frames, Framing};
 use super::http::{self, Clients};
 use super::limits::Ticket;

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema};
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
 use super::frames::Framing;
 use super::refusal::{self, Asked};
 use super::unsupported::SchemaMode;

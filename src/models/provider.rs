@@ -117,7 +117,8 @@ impl Provider {
     pub(super) fn unsupported(&self, model: &str, schema: Option<&Value>) -> UnsupportedFeatures {
         let gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(gaps) = gaps.get(model) else { return UnsupportedFeatures::default() };
-        let known = schema.filter(|_| !gaps.schemas.is_empty()).and_then(|schema| gaps.schemas.get(&schema.to_string()));
+        let known =
+            schema.filter(|_| !gaps.schemas.is_empty()).and_then(|schema| gaps.schemas.get(&schema.to_string()));
         known.map_or(gaps.always, |mode| gaps.always.of_schema(*mode))
     }
 
@@ -266,7 +267,8 @@ impl Provider {
     fn misplaced(&self) -> Option<String> {
         let url = Url::parse(self.base_url()).ok()?;
         let path = url.path().trim_end_matches('/').to_owned();
-        let own = ["/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate", "/api"];
+        let own =
+            ["/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate", "/api"];
         let mut end = own.iter().find_map(|own| path.strip_suffix(own)).unwrap_or(&path);
         if self.settings.kind != ProviderKind::OpenAi {
             end = end.strip_suffix("/v1").unwrap_or(end);
@@ -278,7 +280,8 @@ impl Provider {
         let _ = (right.set_username(""), right.set_password(None));
         let right = right.as_str().trim_end_matches('/');
         let (name, kind) = (&self.name, self.settings.kind.name());
-        (end != path).then(|| format!("The base_url of [providers.{name}] goes too far for the kind {kind}: set it to {right}."))
+        (end != path)
+            .then(|| format!("The base_url of [providers.{name}] goes too far for the kind {kind}: set it to {right}."))
     }
 
     fn what_to_do(&self, error: &ProviderError, model: &str) -> String {
@@ -286,7 +289,9 @@ impl Provider {
         let local = self.settings.kind == ProviderKind::Ollama;
         match (error.class, error.cause) {
             (FailureClass::Auth, Some(Cause::Spent)) => {
-                format!("Add credit there or raise the limit of the key, lower max_tokens, or take another model than `{model}`.")
+                format!(
+                    "Add credit there or raise the limit of the key, lower max_tokens, or take another model than `{model}`."
+                )
             }
             (FailureClass::Auth, Some(Cause::NoAccess)) => {
                 format!("Ask there for access to `{model}` with this key, or take another model.")

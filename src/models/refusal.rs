@@ -126,9 +126,7 @@ pub(super) fn meaning(status: Option<u16>, said: &str, asked: Asked<'_>) -> (Fai
         None if has(&["rate_limit", "rate limit", "too many requests", "resource_exhausted"]) => {
             (FailureClass::RateLimit, None)
         }
-        _ if malformed && asked.images && is_about_pictures(said) => {
-            (FailureClass::BadRequest, Some(Cause::Pictures))
-        }
+        _ if malformed && asked.images && is_about_pictures(said) => (FailureClass::BadRequest, Some(Cause::Pictures)),
         Some(404 | 405) if !has(&SCHEMA) => (FailureClass::BadRequest, Some(Cause::NotFound)),
         None | Some(400 | 422) if is_unknown_model(said) => (FailureClass::BadRequest, Some(Cause::NotFound)),
         Some(408 | 504) => (FailureClass::Timeout, None),
@@ -224,7 +222,8 @@ fn is_too_long(said: &str, status: Option<u16>) -> bool {
         // Above what a minute allows: waiting does not make it smaller.
         return contains(said, &["request too large", "request_too_large"]);
     }
-    let more = ["exceed", "maximum", "too long", "too large", "longer", "larger", "greater", "overflow", "reached", "only"];
+    let more =
+        ["exceed", "maximum", "too long", "too large", "longer", "larger", "greater", "overflow", "reached", "only"];
     let more = |kind: &[&str]| contains(said, kind) && contains(said, &more);
     contains(
         said,
@@ -436,12 +435,18 @@ mod tests {
             (500, "input is too large to process. increase the physical batch size"),
             (400, "Please reduce the length of the messages or completion. Current length is 8193 while limit is 8192"),
             (400, "The prompt (total length 40000) is longer than the maximum model length of 32768"),
-            (400, "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length"),
+            (
+                400,
+                "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+            ),
             (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"),
             (422, "Input validation error: `inputs` must have less than 1024 tokens. Given: 3000"),
             (400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens."),
             (400, "Input is too long for requested model."),
-            (400, "Trying to keep the first 5846 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens"),
+            (
+                400,
+                "Trying to keep the first 5846 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens",
+            ),
             (400, "input length exceeds maximum context length"),
             (400, "prompt too long; exceeded max context length by 7 tokens"),
             (400, "Invalid request: Your request exceeded model token limit: 8192"),
@@ -451,13 +456,17 @@ mod tests {
             (400, "The input (9000 tokens) is longer than the model's context length (8192 tokens)."),
             (400, "prompt token count of 66000 exceeds the limit of 64000"),
             (500, "litellm.ContextWindowExceededError: litellm.BadRequestError: ContextWindowExceededError: too long"),
-            (429, "Request too large for gpt-4 in organization x on tokens per min (TPM): Limit 10000, Requested 12000."),
+            (
+                429,
+                "Request too large for gpt-4 in organization x on tokens per min (TPM): Limit 10000, Requested 12000.",
+            ),
             (413, "anything"),
         ] {
             let body = serde_json::json!({"error": {"message": said}}).to_string();
             assert_eq!(class(status, &body, Asked::default()).0, FailureClass::TooLong, "{status} {said}");
             // The service's own words, as a proxy passes them on.
-            let proxied = serde_json::json!({"error": {"message": "Provider returned error", "metadata": {"raw": body}}});
+            let proxied =
+                serde_json::json!({"error": {"message": "Provider returned error", "metadata": {"raw": body}}});
             assert_eq!(class(status, &proxied.to_string(), Asked::default()).0, FailureClass::TooLong, "{said}");
             if status != 429 && status != 413 {
                 assert_eq!(in_answer(&proxied["error"], Asked::default()).class, FailureClass::TooLong, "{said}");
@@ -485,13 +494,23 @@ mod tests {
             (401, "key not allowed to access model gpt-5", FailureClass::Auth, Cause::NoAccess),
             (403, "Project does not have access", FailureClass::Auth, Cause::NoAccess),
             (403, "your input was flagged", FailureClass::Refused, Cause::Moderated),
-            (400, "The response was filtered due to Azure's content management policy", FailureClass::Refused, Cause::Moderated),
+            (
+                400,
+                "The response was filtered due to Azure's content management policy",
+                FailureClass::Refused,
+                Cause::Moderated,
+            ),
             (402, "This request requires more credits, or fewer max_tokens", FailureClass::Auth, Cause::Spent),
             (429, "You exceeded your current quota, please check your plan", FailureClass::Auth, Cause::Spent),
             (400, "Your credit balance is too low to access the API", FailureClass::Auth, Cause::Spent),
             (422, "Budget has been exceeded! Current cost: 5.0, Max budget: 1.0", FailureClass::Auth, Cause::Spent),
             (400, "API key not valid. Please pass a valid API key.", FailureClass::Auth, Cause::Key),
-            (500, "image input is not supported - hint: you may need to provide the mmproj", FailureClass::BadRequest, Cause::Pictures),
+            (
+                500,
+                "image input is not supported - hint: you may need to provide the mmproj",
+                FailureClass::BadRequest,
+                Cause::Pictures,
+            ),
             (400, "The model `gpt-9` does not exist", FailureClass::BadRequest, Cause::NotFound),
             (400, "Unknown model: x", FailureClass::BadRequest, Cause::NotFound),
         ] {
@@ -513,7 +532,10 @@ mod tests {
             (r#"{"object":"error","message":"m","code":400}"#, "m"),
             (r#"[{"error":{"message":"m","code":400}}]"#, "m"),
             (r#"{"errors":[{"message":"m"},{"message":"n"}]}"#, "m; n"),
-            (r#"{"detail":[{"loc":["body","messages",0],"msg":"field required","type":"x"}]}"#, "body.messages.0: field required"),
+            (
+                r#"{"detail":[{"loc":["body","messages",0],"msg":"field required","type":"x"}]}"#,
+                "body.messages.0: field required",
+            ),
             (r#"{"error":{"message":"{\"error\":{\"message\":\"m\"}}"}}"#, "m"),
             (r#"{"error":{"message":{"reason":"m"}}}"#, "m"),
             (r#"{"success":false,"error":{"code":"oops"}}"#, "oops"),

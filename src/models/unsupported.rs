@@ -308,7 +308,9 @@ mod tests {
             let learned = learned(status, said).unwrap_or_default();
             assert!(learned.system && learned.schema == SchemaMode::Native, "{said}: {learned:?}");
         }
-        for said in ["the file system is full", "our systems detected a problem with the prompt", "internal system error"] {
+        for said in
+            ["the file system is full", "our systems detected a problem with the prompt", "internal system error"]
+        {
             assert!(!learned(400, said).unwrap_or_default().system, "{said}");
         }
     }
@@ -347,13 +349,20 @@ mod tests {
             assert_eq!((learned.schema, learned.scope), (SchemaMode::Prompt, Scope::Model), "{said}");
         }
         for (status, said) in [
-            (400, "Invalid schema for response_format 'answer': In context=('properties', 'a'), 'minItems' is not permitted."),
+            (
+                400,
+                "Invalid schema for response_format 'answer': In context=('properties', 'a'), 'minItems' is not permitted.",
+            ),
             (400, "JSON schema conversion failed"),
             (500, "Failed to initialize samplers: failed to parse grammar"),
             (400, "output_config.schema: 'minItems' is not supported"),
         ] {
             let learned = learned(status, said).unwrap_or_default();
-            assert_eq!((learned.schema, learned.of_the_schema()), (SchemaMode::Loose, Some(SchemaMode::Loose)), "{said}");
+            assert_eq!(
+                (learned.schema, learned.of_the_schema()),
+                (SchemaMode::Loose, Some(SchemaMode::Loose)),
+                "{said}"
+            );
             assert_eq!(learned.of_the_model().schema, SchemaMode::Native, "{said}");
         }
         let unclear = learned(400, "Bad Request").unwrap();

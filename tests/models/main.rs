@@ -15,9 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use stepwell::core::failure::FailureClass;
-use stepwell::core::model::{
-    Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role,
-};
+use stepwell::core::model::{Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role};
 use stepwell::core::ports::Models as _;
 use stepwell::core::secret::Secret;
 use stepwell::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};

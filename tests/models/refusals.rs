@@ -70,7 +70,10 @@ async fn a_model_without_a_system_role_gets_its_text_before_the_first_message() 
 }
 
 fn listed() -> ModelRequest {
-    ModelRequest { schema: Some(json!({"type": "array", "items": {"type": "string"}, "minItems": 1})), ..request("List") }
+    ModelRequest {
+        schema: Some(json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+        ..request("List")
+    }
 }
 
 #[tokio::test]
@@ -175,7 +178,13 @@ async fn a_model_that_is_loading_is_waited_for() {
 async fn what_to_do_names_the_cause() {
     let image = Image { name: "a.png".to_owned(), media_type: "image/png".to_owned(), base64: "AAAA".into() };
     for (kind, path, status, said, advice) in [
-        (ProviderKind::Ollama, "/v1", 404, "404 page not found", "goes too far for the kind ollama: set it to http://127"),
+        (
+            ProviderKind::Ollama,
+            "/v1",
+            404,
+            "404 page not found",
+            "goes too far for the kind ollama: set it to http://127",
+        ),
         (ProviderKind::Anthropic, "/v1", 404, "not found", "goes too far for the kind anthropic"),
         (ProviderKind::OpenAi, "/v1/chat/completions", 404, "not found", "goes too far for the kind openai"),
         (ProviderKind::OpenAi, "/v1", 500, "image input is not supported", "Take a model that sees pictures"),
