@@ -12,11 +12,11 @@ use crate::flow::judge::definition;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
     /// The key that has it.
-    key: String,
+    key: Box<str>,
     /// What stands there; `None` where that is not known because it does not parse.
-    source: Option<String>,
+    source: Option<Box<str>>,
     /// How the message of version 0.1.0 ends, where it names the source.
-    ends: Option<String>,
+    ends: Option<Box<str>>,
     /// What a person reads.
     failure: Failure,
 }
@@ -24,14 +24,14 @@ pub struct Mistake {
 impl Mistake {
     /// `source` is what stands under `key`, `shown` how much of it a person reads.
     pub fn of(key: &str, source: Option<&str>, shown: &str, error: &TemplateError) -> Self {
-        let (source, failure) = (source.map(str::to_owned), definition(key, shown, error));
-        Self { key: key.to_owned(), source, ends: Some(format!("; it says: {shown}")), failure }
+        let (source, failure) = (source.map(Box::from), definition(key, shown, error));
+        Self { key: key.into(), source, ends: Some(format!("; it says: {shown}").into()), failure }
     }
 
     /// With a message of its own.
     pub fn saying(key: &str, source: Option<&str>, message: String) -> Self {
         let failure = Failure::new(FailureClass::Definition, message);
-        Self { key: key.to_owned(), source: source.map(str::to_owned), ends: None, failure }
+        Self { key: key.into(), source: source.map(Box::from), ends: None, failure }
     }
 
     /// What a person reads.
@@ -41,7 +41,7 @@ impl Mistake {
 
     /// What tells it from another.
     pub fn identity(&self) -> Fingerprint {
-        let parts = [Some(self.failure.class.name()), Some(self.key.as_str()), self.source.as_deref()];
+        let parts = [Some(self.failure.class.name()), Some(&*self.key), self.source.as_deref()];
         Fingerprint::of_bytes(&serde_json::to_vec(&parts).unwrap_or_default())
     }
 
@@ -51,7 +51,7 @@ impl Mistake {
         let before = || {
             failure.class == self.failure.class
                 && failure.message.starts_with(&format!("`{}`", self.key))
-                && self.ends.as_ref().is_none_or(|ends| failure.message.ends_with(ends))
+                && self.ends.as_ref().is_none_or(|ends| failure.message.ends_with(&**ends))
                 && *fingerprint == Fingerprint::of_bytes(failure.message.as_bytes())
         };
         *fingerprint == self.identity() || before()

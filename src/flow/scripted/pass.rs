@@ -386,21 +386,14 @@ fn performed(call: &Call) -> Option<Event> {
     if !attempt.work.as_ref().is_some_and(|work| work.has_effect()) {
         return None;
     }
-    Some(match &attempt.problem {
-        Some(problem) => Event::CallFailed {
-            call: None,
-            key,
-            step: call.step.clone(),
-            fingerprint: attempt.fingerprint.clone(),
-            error: Failure::new(FailureClass::BadOutput, problem.clone()),
-            by,
-        },
-        None => {
-            let (attempt, version) = (attempt.number, attempt.newest().map_or(1, |(version, _)| version));
-            let overridden = call.gates.own().map(|gate| gate.failed_checks().to_vec()).unwrap_or_default();
-            Event::CallAccepted { key, attempt, version, by, overridden }
-        }
-    })
+    if let Some(problem) = &attempt.problem {
+        let (step, fingerprint) = (call.step.clone(), attempt.fingerprint.clone());
+        let error = Failure::new(FailureClass::BadOutput, problem.clone());
+        return Some(Event::CallFailed { call: None, key, step, fingerprint, error, by });
+    }
+    let (attempt, version) = (attempt.number, attempt.newest().map_or(1, |(version, _)| version));
+    let overridden = call.gates.own().map(|gate| gate.failed_checks().to_vec()).unwrap_or_default();
+    Some(Event::CallAccepted { key, attempt, version, by, overridden })
 }
 
 const MOST_LINES_BUT_ONE: usize = MOST_LINES - 1;
