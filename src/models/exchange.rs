@@ -513,13 +513,11 @@ fn web_page() -> ProviderError {
 /// What a server says in plain text in the place of an answer, if it says anything.
 fn plain_words(stray: &str, asked: Asked<'_>) -> Option<ProviderError> {
     let said = stray.trim();
-    match said.chars().next()? {
-        '<' => Some(web_page()),
-        _ => {
-            let error = refusal::in_answer(&said.into(), asked);
-            Some(ProviderError { text: format!("sent no answer, but: {}", error.text), ..error })
-        }
+    if said.starts_with('<') {
+        return Some(web_page());
     }
+    let error = refusal::in_answer(&said.into(), asked);
+    (!said.is_empty()).then(|| ProviderError { text: format!("sent no answer, but: {}", error.text), ..error })
 }
 
 /// About how many tokens a request's messages are.
