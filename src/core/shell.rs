@@ -11,7 +11,7 @@
 
 mod command;
 
-use self::command::{Command, Hard};
+use self::command::{Command, Unfollowable};
 
 /// Why a value may not be put in at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,9 +221,9 @@ impl Shell {
         let inside = self.open.len() > 1;
         let Some(code) = self.code() else { return };
         match code.command.end_word() {
-            Some(Hard::Case) if inside => self.lose("a `case` inside `(…)`"),
-            Some(Hard::Test) => self.lose("`[[ … ]]`; write `[ … ]`"),
-            Some(Hard::Case) | None => {}
+            Some(Unfollowable::Case) if inside => self.lose("a `case` inside `(…)`"),
+            Some(Unfollowable::Test) => self.lose("`[[ … ]]`; write `[ … ]`"),
+            Some(Unfollowable::Case) | None => {}
         }
     }
 

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::markers::{self, Filler, Redacting};
+use super::markers::{self, Filler};
 use super::output::{Collected, Collector, Utf8};
 use super::{Interruption, deadline, interrupted, prepared};
 use crate::core::event::Measured;
@@ -34,6 +34,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Secrets};
 use crate::core::schema::Schema;
+use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
 use crate::core::work::CommandWork;
 
@@ -61,10 +62,10 @@ pub async fn perform(
         (context.began)(id);
     }
     let (ask, asked) = unbounded_channel();
-    let redacting = Redacting::new(secrets.redactor());
+    let redactor = secrets.redactor();
     let path = attempt.spool.join(format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt));
-    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask);
-    let run = Running::new(started, collector, work.asks);
+    let collector = Collector::new(RedactedStream::new(redactor.clone()), path, Arc::clone(&context.deltas), ask);
+    let run = Running::new(started, collector, RedactedStream::new(redactor), work.asks);
     let name = work.argv.first().map_or("", String::as_str);
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
@@ -219,7 +220,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(started: Started, collector: Collector, asks: bool) -> Self {
+    fn new(started: Started, collector: Collector, errors: RedactedStream, asks: bool) -> Self {
         let Started { mut child, stdin: mut text } = started;
         let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         if asks && !text.ends_with('\n') {
@@ -230,7 +231,7 @@ impl Running {
         let writer = tokio::spawn(write(child.stdin.take(), lines));
         let stop = CancellationToken::new();
         let stdout = tokio::spawn(collect(child.stdout.take(), stop.clone(), collector));
-        let stderr = tokio::spawn(tail(child.stderr.take(), stop.clone()));
+        let stderr = tokio::spawn(tail(child.stderr.take(), stop.clone(), errors));
         Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr, stop: stop.drop_guard() }
     }
 
@@ -364,24 +365,30 @@ async fn collect(
     collector.finish()
 }
 
-/// The end of stderr.
-async fn tail(stderr: Option<impl AsyncRead + Unpin>, stop: CancellationToken) -> String {
-    let mut kept = Vec::new();
-    let mut cut = false;
+/// The end of stderr, without the values of secrets.
+async fn tail(
+    stderr: Option<impl AsyncRead + Unpin>,
+    stop: CancellationToken,
+    mut redacting: RedactedStream,
+) -> String {
+    let (mut decoder, mut kept, mut cut) = (Utf8::default(), String::new(), false);
+    // What is cut off is cut after the values are out: the rest of one would not be known any more.
     each_piece(stderr, &stop, |bytes| {
-        kept.extend_from_slice(bytes);
+        kept.push_str(&redacting.push(&decoder.push(bytes)));
         if kept.len() > 4 * MAX_DETAIL {
             cut = true;
-            kept.drain(..kept.len() - MAX_DETAIL);
+            kept.drain(..kept.ceil_char_boundary(kept.len() - MAX_DETAIL));
         }
     })
     .await;
+    kept.push_str(&redacting.push(decoder.finish()));
+    kept.push_str(&redacting.finish());
     cut |= kept.len() > MAX_DETAIL;
-    let mut text = Utf8::default().push(&kept[kept.len().saturating_sub(MAX_DETAIL)..]);
     if cut {
-        text.insert_str(0, "… ");
+        kept.drain(..kept.ceil_char_boundary(kept.len().saturating_sub(MAX_DETAIL)));
+        kept.insert_str(0, "… ");
     }
-    text
+    kept
 }
 
 async fn each_piece(source: Option<impl AsyncRead + Unpin>, stop: &CancellationToken, mut take: impl FnMut(&[u8])) {

@@ -137,7 +137,7 @@ impl Command {
     }
 
     /// The word ends. Gives what cannot be followed after it, if it is such a word.
-    pub fn end_word(&mut self) -> Option<Hard> {
+    pub fn end_word(&mut self) -> Option<Unfollowable> {
         let word = self.word.take()?;
         let known = (word.known == Known::Text).then_some(word.text.as_str());
         match self.kind {
@@ -153,8 +153,8 @@ impl Command {
                     None => Kind::Plain,
                 };
                 return match known {
-                    Some("case") => Some(Hard::Case),
-                    Some("[[") => Some(Hard::Test),
+                    Some("case") => Some(Unfollowable::Case),
+                    Some("[[") => Some(Unfollowable::Test),
                     _ => None,
                 };
             }
@@ -172,7 +172,7 @@ impl Command {
 
 /// A word after which the text cannot be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hard {
+pub enum Unfollowable {
     /// `case`: its `a)` looks like the end of what is around it.
     Case,
     /// `[[`: bash reads what is in it by rules of its own.
