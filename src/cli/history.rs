@@ -33,7 +33,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         }
     }
     if args.json {
-        out::raw(&text);
+        out::json(&text);
     } else if rows.is_empty() {
         out::say(if query == (HistoryQuery { limit: query.limit, ..HistoryQuery::default() }) {
             "no runs yet; `stepwell tasks` lists what can be started"

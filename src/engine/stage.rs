@@ -146,7 +146,8 @@ impl RunLoop {
     /// The run goes by another definition from now on.
     fn take_definition(&mut self) -> Result<(), JournalLost> {
         let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
-        self.flow = crate::flow::of(&pinned, &self.engine.shared.ports.environment);
+        let environment = &self.engine.shared.ports.environment;
+        self.flow = crate::flow::interruptible(&pinned, environment, &self.control.interrupt);
         self.config = RunConfig::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
         self.unfed.clear();
@@ -179,6 +180,10 @@ impl RunLoop {
         }
         loop {
             self.wants = self.feed();
+            if self.is_interrupted() {
+                self.wants = Wants::default();
+                return Ok(());
+            }
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {
