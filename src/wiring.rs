@@ -163,8 +163,9 @@ impl Clock for SystemClock {
     }
 
     fn random(&self) -> [u8; 10] {
-        // The random end of a new UUID, from its last byte on: the first two hold its version and variant.
-        let id = uuid::Uuid::now_v7();
+        // The random end of a new UUID, from its last byte on: the first two hold its version and variant. Its time is not
+        // asked for: a clock before 1970 has none for it.
+        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0));
         let mut bytes = [0; 10];
         for (byte, random) in bytes.iter_mut().zip(id.as_bytes().iter().rev()) {
             *byte = *random;

@@ -239,7 +239,8 @@ pub struct Run {
 }
 
 /// What is said of a run that a later version wrote.
-pub const NEWER: &str = "it was written by a newer version, and this one does not know all of it: update stepwell";
+pub const NEWER: &str =
+    "it was written by a newer version, or is damaged: this version cannot read all of it; update stepwell";
 
 /// A journal that is not folded.
 #[derive(Debug, thiserror::Error)]

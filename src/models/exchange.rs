@@ -35,8 +35,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// After the end was said, only a report of usage can come: some servers then never close.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
-/// The longest answer, in bytes.
-const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
+/// The longest answer, in bytes: about a million tokens. It is kept and passed on several times over.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// The longest body of a refusal that is read, in bytes, and how long that may take.
 const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler};
 use super::output::{Collected, Collector, Utf8};
-use super::{Interruption, deadline, interrupted, prepared};
+use super::{Interruption, deadline, interrupted, prepared, program};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
@@ -38,10 +39,14 @@ use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
 use crate::core::work::CommandWork;
 
+/// Reads a script that names no other program for that.
+const SHELL: &str = "/bin/sh";
 /// Between the word that a group is to end and its end by force.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the pipes of a program that has ended may stay open in the hands of what it started.
 const PIPES: Duration = Duration::from_millis(500);
+/// A list of lines is no longer than this: each takes many times the memory of its text.
+const MOST_LINES: usize = 100_000;
 /// As much of stderr becomes a failure's detail, in bytes.
 const MAX_DETAIL: usize = 4_000;
 
@@ -104,7 +109,13 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
             Ok(value) => (value, None),
             Err(error) => (as_text(), Some(format!("stdout is not one JSON value: {error}"))),
         },
-        Parse::Lines => (text.lines().collect(), None),
+        Parse::Lines => match text.lines().nth(MOST_LINES) {
+            Some(_) => {
+                let problem = format!("stdout has more than {MOST_LINES} lines, too many for a list");
+                (as_text(), Some(problem))
+            }
+            None => (text.lines().collect(), None),
+        },
         // A schema that does not take the text asks for the value.
         Parse::Text => match schema.as_ref().filter(|schema| !schema.allows(&as_text())).map(|_| as_json()) {
             Some(Ok(value)) => (value, None),
@@ -148,32 +159,45 @@ async fn start(
     if !folder.is_dir() {
         return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
     }
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     let Some((program, arguments)) = work.argv.split_first() else {
         return Err(Failure::new(FailureClass::Definition, "the step's `argv` is empty: it names the program to run"));
     };
     let hidden: Vec<&str> = work.env.values().chain([&work.stdin]).map(String::as_str).collect();
     let filler = Filler::resolve(secrets, attempt, &hidden).await?;
 
-    let mut command = if work.shell {
-        let mut shell = tokio::process::Command::new("sh");
-        shell.arg("-c").arg(work.argv.join(" "));
-        shell
+    let mut variables = environment.clone();
+    variables.extend(work.env.iter().map(|(name, value)| (name.clone(), filler.fill(value))));
+    let (name, arguments) = if work.shell {
+        ("sh", vec!["-c".to_owned(), work.argv.join(" ")])
     } else {
-        let mut command = tokio::process::Command::new(program);
-        command.args(arguments);
-        command
+        (program.as_str(), arguments.to_vec())
     };
-    command
-        .env_clear()
-        .envs(environment)
-        .envs(work.env.iter().map(|(name, value)| (name, filler.fill(value))))
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let child = command.spawn().map_err(|error| {
-        let program = if work.shell { "sh" } else { program };
+    let spawn = |file: &Path, arg0: &str, before: Option<&Path>| {
+        let mut command = tokio::process::Command::new(file);
+        command
+            .arg0(arg0)
+            .args(before)
+            .args(&arguments)
+            .env_clear()
+            .envs(&variables)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command.spawn()
+    };
+    let found = program::find(name, variables.get("PATH").map(String::as_str), &folder);
+    let child = found.and_then(|file| match spawn(&file, name, None) {
+        // A script that does not say by its first line what reads it is the shell's.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            spawn(Path::new(SHELL), SHELL, Some(&file))
+        }
+        spawned => spawned,
+    });
+    let child = child.map_err(|error| {
+        let program = name;
         command_failure(match error.kind() {
             io::ErrorKind::NotFound => format!("the program `{program}` was not found; install it, or give its path"),
             io::ErrorKind::PermissionDenied => format!("the program `{program}` may not be run: {error}"),

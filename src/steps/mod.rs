@@ -25,6 +25,7 @@ mod json_repair;
 mod markers;
 mod output;
 mod page;
+mod program;
 mod prompt;
 mod reading;
 
