@@ -120,7 +120,10 @@ impl RunLoop {
         if after == 0 {
             self.fed = 0;
             let staged = std::mem::take(&mut self.staged).into_iter().zip(std::mem::take(&mut self.facts));
-            for (event, _) in staged.filter(|(_, fact)| *fact) {
+            // A run that was cancelled meanwhile is not given up as well.
+            let over = self.run.status == Status::Cancelled;
+            let counts = |event: &Event, fact: bool| fact && !(over && matches!(event, Event::RunPaused { .. }));
+            for (event, _) in staged.filter(|(event, fact)| counts(event, *fact)) {
                 self.stage(event, true);
             }
         }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::markers::{self, Filler};
 use super::{deadline, done, interrupted, page, prepared};
 use crate::core::event::Measured;
+use crate::core::expect::Expect;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
@@ -104,12 +105,12 @@ enum ReadAs {
 }
 
 fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
-    match work.expect.as_deref() {
+    match &work.expect {
         None => Ok(None),
-        Some("json") => Ok(Some(ReadAs::Json)),
-        Some("text") => Ok(Some(ReadAs::Text)),
-        Some("page") => Ok(Some(ReadAs::Page)),
-        Some(other) => Err(Failure::new(
+        Some(Expect::Json) => Ok(Some(ReadAs::Json)),
+        Some(Expect::Text) => Ok(Some(ReadAs::Text)),
+        Some(Expect::Page) => Ok(Some(ReadAs::Page)),
+        Some(Expect::Unknown(other)) => Err(Failure::new(
             FailureClass::Definition,
             format!("the step's `expect` is `{other}`; it takes `json`, `text` or `page`"),
         )),

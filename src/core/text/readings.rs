@@ -179,7 +179,9 @@ impl Reading {
             Some(end) if end > 0 && name[..end].chars().all(is_letter) => {
                 let name = &name[..end + '\u{e007f}'.len_utf8()];
                 self.shown.push_str(name);
-                name.chars().skip(1).for_each(|_| drop(chars.next()));
+                for _ in name.chars().skip(1) {
+                    chars.next();
+                }
                 self.before = Some('\u{e007f}');
             }
             _ => self.number(first),
