@@ -153,7 +153,14 @@ async fn start(
     attempt: &AttemptRequest,
 ) -> Result<Started, Failure> {
     let command_failure = |message: String| Failure::new(FailureClass::Command, message);
-    let open: Vec<&str> = work.argv.iter().chain(&work.cwd).chain(work.env.keys()).map(String::as_str).collect();
+    if let Some(why) = &work.misplaced {
+        return Err(Failure::new(
+            FailureClass::Definition,
+            format!("{why}, where what it holds would run: `stepwell check` shows what to write instead"),
+        ));
+    }
+    let open = work.argv.iter().chain(&work.parameters).chain(&work.cwd).chain(work.env.keys());
+    let open: Vec<&str> = open.map(String::as_str).collect();
     markers::refuse(attempt, "a command's arguments", &open)?;
     let folder = work.cwd.as_ref().map_or_else(|| attempt.cwd.clone(), |cwd| attempt.cwd.join(cwd));
     if !folder.is_dir() {
@@ -181,6 +188,7 @@ async fn start(
             .args(&arguments)
             .env_clear()
             .envs(&variables)
+            .envs(work.parameters())
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
