@@ -82,7 +82,7 @@ impl Dependencies for Wiring {
         let store = self.store(cli::say).map_err(|error| error.to_string())?;
         store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
-            Some(why) => Err(why.to_owned()),
+            Some(why) => Err(format!("{why}. It can be read, and every page is sound")),
             None => Ok("can be read and written; every page is sound".to_owned()),
         }
     }

@@ -34,6 +34,8 @@ static ABANDONED: AtomicUsize = AtomicUsize::new(0);
 /// A session that lives on a thread of its own.
 pub struct OwnThread {
     thread: Option<JoinHandle<()>>,
+    /// Why nothing comes of it any more.
+    over: Option<String>,
     asks: Option<Sender<(Vec<Event>, Option<DateTime<Utc>>)>>,
     wants: Receiver<Wants>,
     /// Where the system counts the time that the thread computes.
@@ -60,24 +62,33 @@ impl OwnThread {
         let (answers, wants) = channel();
         let (counts, counted) = channel();
         let stage = Arc::new(Mutex::new(Stage::Kept));
-        let mut thread = None;
-        if ABANDONED.load(Ordering::Acquire) < MOST_ABANDONED {
-            let ended = EndOfThread(Arc::clone(&stage));
-            let compute = move || {
-                let _ended = ended;
-                let _ = counts.send(PathBuf::from("/proc/thread-self").read_link().unwrap_or_default());
-                while let Ok((events, now)) = asked.recv() {
-                    if let Some(now) = now {
-                        session.at(now);
-                    }
-                    if answers.send(session.feed(&events)).is_err() {
-                        return;
-                    }
+        let ended = EndOfThread(Arc::clone(&stage));
+        let compute = move || {
+            let _ended = ended;
+            let _ = counts.send(PathBuf::from("/proc/thread-self").read_link().unwrap_or_default());
+            while let Ok((events, now)) = asked.recv() {
+                if let Some(now) = now {
+                    session.at(now);
                 }
-            };
-            thread = Builder::new().name("script".to_owned()).spawn(compute).ok();
-        }
-        Self { thread, asks: Some(asks), wants, counted, stage, watch, interrupt, now: None, origin }
+                if answers.send(session.feed(&events)).is_err() {
+                    return;
+                }
+            }
+        };
+        let (thread, over) = if ABANDONED.load(Ordering::Acquire) >= MOST_ABANDONED {
+            (
+                None,
+                Some(format!(
+                    "{MOST_ABANDONED} scripts that were given up still compute in this process: leave it, and resume the run"
+                )),
+            )
+        } else {
+            match Builder::new().name("script".to_owned()).spawn(compute) {
+                Ok(thread) => (Some(thread), None),
+                Err(error) => (None, Some(format!("the system gives no thread for the script: {error}"))),
+            }
+        };
+        Self { thread, over, asks: Some(asks), wants, counted, stage, watch, interrupt, now: None, origin }
     }
 
     /// Waits for what the script wants, as long as it may take.
@@ -87,7 +98,7 @@ impl OwnThread {
         loop {
             match self.wants.recv_timeout(LOOK) {
                 Ok(wants) => return wants,
-                Err(RecvTimeoutError::Disconnected) => return self.failed("the script crashed"),
+                Err(RecvTimeoutError::Disconnected) => return self.failed("the script crashed".to_owned()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.interrupt.is_raised() {
@@ -99,7 +110,7 @@ impl OwnThread {
             match turn {
                 Some((known, before)) if known == now && spent.saturating_sub(before) > MOST => {
                     self.give_up();
-                    return self.failed(&format!(
+                    return self.failed(format!(
                         "the script computed for more than {MOST_CPU} ms in one function of the language, which nothing can \
                          interrupt, and was given up"
                     ));
@@ -123,7 +134,8 @@ impl OwnThread {
         self.thread = None;
     }
 
-    fn failed(&self, why: &str) -> Wants {
+    fn failed(&mut self, why: String) -> Wants {
+        let why = self.over.get_or_insert(why);
         let failure = broken(format!("{}: {why}", self.origin));
         Wants { end: Some(End::Failed { key: None, failure }), ..Wants::default() }
     }
@@ -134,13 +146,11 @@ impl Session for OwnThread {
         if self.interrupt.is_raised() {
             return Wants::default();
         }
-        if self.thread.is_none() {
-            return self.failed(&format!(
-                "{MOST_ABANDONED} scripts that were given up still compute in this process: leave it, and resume the run"
-            ));
+        if let Some(why) = self.over.clone() {
+            return self.failed(why);
         }
         let asked = self.asks.as_ref().is_some_and(|asks| asks.send((events.to_vec(), self.now.take())).is_ok());
-        if asked { self.answer() } else { self.failed("the script crashed") }
+        if asked { self.answer() } else { self.failed("the script crashed".to_owned()) }
     }
 
     fn at(&mut self, now: DateTime<Utc>) {
