@@ -107,7 +107,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         run: folded,
         how,
     };
-    drive.signals.end_with(engine);
+    Signals::end_with(engine);
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
@@ -269,7 +269,7 @@ impl Drive<'_> {
                     self.run.apply(recorded.seq, recorded.at, &recorded.event);
                     if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
                         self.stopping = false;
-                        self.signals.obeyed();
+                        Signals::obeyed();
                     }
                     self.ended = journal::is_end(&recorded.event);
                     if self.how.json {

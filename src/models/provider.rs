@@ -246,7 +246,9 @@ impl Provider {
     /// Knows what of a request to it nobody may read, should the server repeat it in an answer.
     pub(super) fn redactor(&self, key: Option<&Secret>) -> Redactor {
         let mut redactor = Redactor::default();
-        key.into_iter().for_each(|key| redactor.learn(key));
+        if let Some(key) = key {
+            redactor.learn(key);
+        }
         // Other headers have ordinary words that an answer may need.
         for (_, value) in self.settings.headers.iter().filter(|(name, _)| is_confidential(name)) {
             redactor.learn(&Secret::new(value.as_str()));
@@ -259,7 +261,9 @@ impl Provider {
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
     pub(super) fn failure(&self, error: &ProviderError, model: &str, key: Option<&Secret>) -> Failure {
         let mut redactor = self.redactor(key);
-        self.settings.headers.values().for_each(|value| redactor.learn(&Secret::new(value.as_str())));
+        for value in self.settings.headers.values() {
+            redactor.learn(&Secret::new(value.as_str()));
+        }
         let text = redactor.redact(&error.text);
         let line = visible(&text, false);
         let mut cut: String = line.chars().take(LONGEST_MESSAGE).collect();

@@ -67,7 +67,7 @@ impl Asker<'_> {
     /// # Errors
     /// When the person went away.
     pub async fn line(&mut self, prompt: &str) -> Result<String, Away> {
-        self.signals.obeyed();
+        Signals::obeyed();
         tokio::select! {
             line = read_line(prompt) => line.ok_or_else(|| { out::tell("\n"); Away::Quit }),
             away = self.signals.next() => { out::tell("\n"); Err(away) }

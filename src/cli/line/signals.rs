@@ -41,6 +41,9 @@ static LISTENERS: AtomicUsize = AtomicUsize::new(0);
 /// How many programs of the person's have the terminal: what is typed there is for them.
 static LENT: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether a thread counts them: one a process.
+static WATCHED: OnceLock<bool> = OnceLock::new();
+
 /// Whose programs end with the process.
 static ENGINE: Mutex<Option<Engine>> = Mutex::new(None);
 
@@ -65,16 +68,15 @@ impl Signals {
             terminate: take(SignalKind::terminate())?,
             hang_up: take(SignalKind::hangup())?,
         };
-        // Once per process: from here on the system does not end it at a Ctrl-C any more.
-        static WATCH: OnceLock<bool> = OnceLock::new();
-        WATCH.get_or_init(|| std::thread::Builder::new().name("interrupt".to_owned()).spawn(watch).is_ok());
+        // From here on the system does not end the process at a Ctrl-C any more.
+        WATCHED.get_or_init(|| std::thread::Builder::new().name("interrupt".to_owned()).spawn(watch).is_ok());
         LISTENERS.fetch_add(1, Ordering::AcqRel);
         UNANSWERED.store(0, Ordering::Release);
         Ok(signals)
     }
 
     /// The programs that this engine has started end with the process, should that have to end at once.
-    pub fn end_with(&self, engine: &Engine) {
+    pub fn end_with(engine: &Engine) {
         *ENGINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
     }
 
@@ -88,7 +90,7 @@ impl Signals {
     }
 
     /// What came was obeyed, and the program goes on: another Ctrl-C is a first one.
-    pub fn obeyed(&self) {
+    pub fn obeyed() {
         UNANSWERED.store(0, Ordering::Release);
     }
 

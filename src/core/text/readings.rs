@@ -37,7 +37,7 @@ pub fn visible(text: &str, multi_line: bool) -> Cow<'_, str> {
             reading.count_dropped();
         }
         match class {
-            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => continue,
+            Class::Control if c == '\r' && chars.peek() == Some(&'\n') => {}
             Class::Control if c == '\n' || c == '\t' => reading.keep(if multi_line { c } else { ' ' }),
             Class::Control => reading.keep(picture(c)),
             Class::Plain | Class::Space | Class::Picture => reading.keep(c),
@@ -63,7 +63,7 @@ pub fn visible(text: &str, multi_line: bool) -> Cow<'_, str> {
             }
             Class::Tag if reading.before == Some('\u{1f3f4}') => reading.region(c, &mut chars),
             Class::Joiner | Class::Selector | Class::SoftHyphen | Class::Direction | Class::Tag | Class::Hidden => {
-                reading.number(c)
+                reading.number(c);
             }
         }
     }

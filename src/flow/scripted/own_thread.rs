@@ -36,7 +36,7 @@ pub struct OwnThread {
     thread: Option<JoinHandle<()>>,
     /// Why nothing comes of it any more.
     over: Option<String>,
-    asks: Option<Sender<(Vec<Event>, Option<DateTime<Utc>>)>>,
+    asks: Option<Sender<Asked>>,
     wants: Receiver<Wants>,
     /// Where the system counts the time that the thread computes.
     counted: Receiver<PathBuf>,
@@ -48,6 +48,9 @@ pub struct OwnThread {
     origin: String,
 }
 
+/// The events that came, and what time it is.
+type Asked = (Vec<Event>, Option<DateTime<Utc>>);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Kept,
@@ -58,7 +61,7 @@ enum Stage {
 impl OwnThread {
     /// Has `session`, whose script is watched by `watch` and begins at `origin`, compute on a thread of its own.
     pub fn new(mut session: impl Session + 'static, watch: Watch, interrupt: Interrupt, origin: String) -> Self {
-        let (asks, asked) = channel::<(Vec<Event>, Option<DateTime<Utc>>)>();
+        let (asks, asked) = channel::<Asked>();
         let (answers, wants) = channel();
         let (counts, counted) = channel();
         let stage = Arc::new(Mutex::new(Stage::Kept));

@@ -256,15 +256,13 @@ impl Ways<'_> {
         let slashes = "\\".repeat(backslashes);
         match self.text.get(backslashes) {
             Some(b'u' | b'U') => {
-                let units: String =
-                    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{slashes}u{unit:04x}")).collect();
-                self.way(units.as_bytes());
+                let units = character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{slashes}u{unit:04x}"));
+                self.way(units.collect::<Vec<_>>().concat().as_bytes());
                 self.way(format!("{slashes}u{{{:x}}}", u32::from(character)).as_bytes());
             }
             Some(b'x' | b'X') => {
-                let bytes: String =
-                    character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("{slashes}x{byte:02x}")).collect();
-                self.way(bytes.as_bytes());
+                let bytes = character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("{slashes}x{byte:02x}"));
+                self.way(bytes.collect::<Vec<_>>().concat().as_bytes());
             }
             Some(letter) if short(character) == Some(*letter) => {
                 self.ends.push(self.at + backslashes + 1);
@@ -278,8 +276,8 @@ impl Ways<'_> {
         let mut raw = [0; 4];
         let bytes = character.encode_utf8(&mut raw).as_bytes();
         for percent in ["%", "%25"] {
-            let written: String = bytes.iter().map(|byte| format!("{percent}{byte:02x}")).collect();
-            self.way(written.as_bytes());
+            let written = bytes.iter().map(|byte| format!("{percent}{byte:02x}"));
+            self.way(written.collect::<Vec<_>>().concat().as_bytes());
         }
         if character == '\n' {
             self.way(b"%0d%0a");

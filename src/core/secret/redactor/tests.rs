@@ -7,7 +7,9 @@ use super::*;
 
 fn redactor(values: &[&str]) -> Redactor {
     let mut redactor = Redactor::default();
-    values.iter().for_each(|value| redactor.learn(&Secret::new(*value)));
+    for value in values {
+        redactor.learn(&Secret::new(*value));
+    }
     redactor
 }
 
@@ -73,7 +75,7 @@ fn the_value_is_known_in_the_forms_that_others_give_it() {
 fn the_value_is_known_in_base64_and_hex() {
     let value = "sk-proj-0/+zÿ~~~x9Qé?>";
     let redactor = redactor(&[value]);
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let pairs: Vec<String> = value.bytes().map(|byte| format!("{byte:02X}")).collect();
     let wrapped = |text: &str, end: &str| {
         text.as_bytes().chunks(8).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join(end)
