@@ -32,7 +32,7 @@ const WIDEST: usize = 10_000;
 /// Compiled regular expressions are kept up to this many.
 const MOST_KEPT: usize = 256;
 
-type Guard = fn(&mut State<'_, '_>, &mut Vec<Value>) -> Result<(), Error>;
+type Guard = fn(&mut State<'_, '_>, &mut [Value]) -> Result<(), Error>;
 
 static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
 static PRODUCT: LazyLock<Option<Expression<'static, 'static>>> =
@@ -176,7 +176,7 @@ fn charge_first(state: &mut State<'_, '_>, args: &[Value]) -> Result<(), Error> 
 }
 
 /// What a text is made of it: nothing of `none`.
-fn text(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn text(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     if let Some(first) = args.first_mut() {
         match first.kind() {
             ValueKind::None => *first = Value::from(""),
@@ -218,12 +218,12 @@ pub(super) fn measure(value: &Value) -> Result<(), Error> {
     walk(value, 0, &mut { MOST_TEXT })
 }
 
-fn replace(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn replace(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     text(state, args)?;
     for arg in args.iter_mut().filter(|arg| arg.is_none()) {
         *arg = Value::from("");
     }
-    if let [of, from, to, ..] = args.as_slice() {
+    if let [of, from, to, ..] = &*args {
         let (of, from, to) = (of.to_string(), from.to_string(), to.to_string());
         let times = if from.is_empty() { of.chars().count() + 1 } else { of.matches(&from).count() };
         let length = times.checked_mul(to.len()).and_then(|more| more.checked_add(of.len()));
@@ -239,7 +239,7 @@ fn numbers(args: &[Value]) -> impl Iterator<Item = usize> {
     args.iter().skip(1).filter_map(move |arg| if arg.kind() == ValueKind::Map { named(arg) } else { arg.as_usize() })
 }
 
-fn indent(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn indent(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     text(state, args)?;
     let lines = args.first().and_then(Value::as_str).map_or(1, |text| text.matches('\n').count() + 1);
     let width = numbers(args).max().unwrap_or(4);
@@ -252,7 +252,7 @@ fn indent(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error>
     charge(state, lines * width)
 }
 
-fn tojson(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn tojson(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     if numbers(args).any(|width| width > 100) {
         return Err(too_much("too wide a margin", 100));
     }
@@ -260,13 +260,13 @@ fn tojson(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error>
     charge_first(state, args)
 }
 
-fn batch(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn batch(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     charge_first(state, args)?;
     // Without what fills it, a batch has no more items than there are.
     if args.len() > 2 { made(state, args) } else { Ok(()) }
 }
 
-fn slice(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn slice(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     charge_first(state, args)?;
     made(state, args)
 }
@@ -279,7 +279,7 @@ fn made(state: &mut State<'_, '_>, args: &[Value]) -> Result<(), Error> {
     charge(state, items * ITEM)
 }
 
-fn format(state: &mut State<'_, '_>, args: &mut Vec<Value>) -> Result<(), Error> {
+fn format(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
     let mut width = 0;
     if let Some(format) = args.first().and_then(Value::as_str) {
         // Each run of digits is a width, a precision or plain text: none of them is wider than this.

@@ -198,6 +198,11 @@ impl<'s> Writer<'s> {
         range
     }
 
+    /// As [`Writer::expr`], where it does not matter where it is.
+    fn visit(&mut self, expr: &Expr<'_>) {
+        self.expr(expr, false);
+    }
+
     fn inside(&mut self, expr: &Expr<'_>, truth: bool) -> Range<usize> {
         let span = expr.span();
         let own = span.start_offset as usize..span.end_offset as usize;
@@ -205,7 +210,7 @@ impl<'s> Writer<'s> {
         let (start, end) = match expr {
             Expr::Var(_) | Expr::Const(_) => return own,
             Expr::List(list) => {
-                list.items.iter().for_each(|item| drop(self.expr(item, false)));
+                list.items.iter().for_each(|item| self.visit(item));
                 return own;
             }
             Expr::Tuple(tuple) => {
@@ -214,7 +219,7 @@ impl<'s> Writer<'s> {
                 return self.balanced(first..own.end);
             }
             Expr::Map(map) => {
-                map.keys.iter().chain(&map.values).for_each(|item| drop(self.expr(item, false)));
+                map.keys.iter().chain(&map.values).for_each(|item| self.visit(item));
                 return own;
             }
             Expr::UnaryOp(unary) => {
@@ -251,7 +256,7 @@ impl<'s> Writer<'s> {
             Expr::Slice(slice) => {
                 let start = self.expr(&slice.expr, false).start;
                 let bounds = [&slice.start, &slice.stop, &slice.step];
-                bounds.into_iter().flatten().for_each(|bound| drop(self.expr(bound, false)));
+                bounds.into_iter().flatten().for_each(|bound| self.visit(bound));
                 (start, own.end)
             }
             Expr::Call(call) => {
@@ -319,7 +324,7 @@ impl<'s> Writer<'s> {
     fn statement(&mut self, statement: &Stmt<'_>, captured: bool) {
         match statement {
             Stmt::Template(template) => self.body(&template.children, captured),
-            Stmt::EmitExpr(emit) => drop(self.expr(&emit.expr, false)),
+            Stmt::EmitExpr(emit) => self.visit(&emit.expr),
             Stmt::EmitRaw(raw) => {
                 if captured {
                     self.longest_captured = self.longest_captured.max(raw.raw.len());
@@ -327,7 +332,7 @@ impl<'s> Writer<'s> {
             }
             Stmt::ForLoop(each) => {
                 self.expr(&each.iter, false);
-                each.filter_expr.iter().for_each(|filter| drop(self.expr(filter, false)));
+                each.filter_expr.iter().for_each(|filter| self.visit(filter));
                 self.body(&each.body, captured);
                 self.body(&each.else_body, captured);
             }
@@ -348,7 +353,7 @@ impl<'s> Writer<'s> {
             Stmt::FilterBlock(filter) => self.body(&filter.body, true),
             Stmt::Block(block) => self.body(&block.body, captured),
             Stmt::Macro(function) => {
-                function.defaults.iter().for_each(|default| drop(self.expr(default, false)));
+                function.defaults.iter().for_each(|default| self.visit(default));
                 self.body(&function.body, true);
             }
             Stmt::CallBlock(block) => {
