@@ -119,7 +119,10 @@ mod tests {
         assert!(error.message.contains("18446744073709551616 does not fit 64 bits"), "{error}");
         assert!(parse("-9223372036854775809").is_err());
         assert!(parse(&"9".repeat(400)).is_err());
-        assert_eq!(parse("\"18446744073709551616 \\\" 99999999999999999999\"").unwrap().as_str().map(str::len), Some(43));
+        assert_eq!(
+            parse("\"18446744073709551616 \\\" 99999999999999999999\"").unwrap().as_str().map(str::len),
+            Some(43)
+        );
     }
 
     #[test]

@@ -104,7 +104,11 @@ pub fn check(source: &str, is_expr: bool) -> Result<(), TemplateError> {
         let depth = frames.len();
         let Some(frame) = frames.last_mut() else { break };
         match token {
-            Token::VariableStart | Token::VariableEnd | Token::BlockStart | Token::BlockEnd | Token::TemplateData(_) => {
+            Token::VariableStart
+            | Token::VariableEnd
+            | Token::BlockStart
+            | Token::BlockEnd
+            | Token::TemplateData(_) => {
                 frames.clear();
                 frames.push(Frame::default());
                 continue;

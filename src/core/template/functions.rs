@@ -235,7 +235,8 @@ fn replace(state: &mut State<'_, '_>, args: &mut [Value]) -> Result<(), Error> {
 
 /// The numbers among arguments, named ones too.
 fn numbers(args: &[Value]) -> impl Iterator<Item = usize> {
-    let named = |arg: &Value| ["width", "indent", "count"].iter().filter_map(|name| arg.get_attr(name).ok()?.as_usize()).max();
+    let named =
+        |arg: &Value| ["width", "indent", "count"].iter().filter_map(|name| arg.get_attr(name).ok()?.as_usize()).max();
     args.iter().skip(1).filter_map(move |arg| if arg.kind() == ValueKind::Map { named(arg) } else { arg.as_usize() })
 }
 
@@ -402,9 +403,9 @@ fn times(state: &mut State<'_, '_>, left: &Value, right: &Value) -> Result<Value
         }
     }
     let product = PRODUCT.as_ref().ok_or_else(|| Error::from(ErrorKind::InvalidOperation))?;
-    product.eval(minijinja::context! { a => left, b => right }).map_err(|error| {
-        Error::new(error.kind(), error.detail().unwrap_or("this cannot be multiplied").to_owned())
-    })
+    product
+        .eval(minijinja::context! { a => left, b => right })
+        .map_err(|error| Error::new(error.kind(), error.detail().unwrap_or("this cannot be multiplied").to_owned()))
 }
 
 /// A regular expression, compiled once.

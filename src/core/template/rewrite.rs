@@ -298,7 +298,9 @@ impl<'s> Writer<'s> {
                     }
                 }
             }
-            BinOpKind::Mul if !(is_number(left) && is_number(right)) => self.times(left, &range, first.end, second.start),
+            BinOpKind::Mul if !(is_number(left) && is_number(right)) => {
+                self.times(left, &range, first.end, second.start)
+            }
             _ => {}
         }
         range
@@ -306,7 +308,8 @@ impl<'s> Writer<'s> {
 
     /// `left * right` becomes `(left)|__times(right)`.
     fn times(&mut self, left: &Expr<'_>, range: &Range<usize>, from: usize, to: usize) {
-        let between = self.tokens.iter().find(|(kind, token)| *kind == Kind::Times && token.start >= from && token.end <= to);
+        let between =
+            self.tokens.iter().find(|(kind, token)| *kind == Kind::Times && token.start >= from && token.end <= to);
         let Some(operator) = between.map(|(_, token)| token.clone()) else { return };
         let about = range.start;
         let is_product = matches!(left, Expr::BinOp(inner) if matches!(inner.op, BinOpKind::Mul));
@@ -361,12 +364,19 @@ impl<'s> Writer<'s> {
                 self.body(&block.macro_decl.body, true);
             }
             Stmt::Do(call) => self.args(&call.call.args),
-            Stmt::Import(_) | Stmt::FromImport(_) | Stmt::Extends(_) | Stmt::Include(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
+            Stmt::Import(_)
+            | Stmt::FromImport(_)
+            | Stmt::Extends(_)
+            | Stmt::Include(_)
+            | Stmt::Continue(_)
+            | Stmt::Break(_) => {}
         }
     }
 
     fn body(&mut self, statements: &[Stmt<'_>], captured: bool) {
-        statements.iter().for_each(|statement| self.statement(statement, captured));
+        for statement in statements {
+            self.statement(statement, captured);
+        }
     }
 
     /// What a name is set to may hold what it was set to before, and so on.
@@ -459,7 +469,8 @@ mod tests {
         for name in ["x", "a", "b", "c", "long_name"] {
             let at = written.text.match_indices(name).find(|(at, _)| {
                 let around = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
-                around(written.text[..*at].chars().next_back()) && around(written.text[at + name.len()..].chars().next())
+                around(written.text[..*at].chars().next_back())
+                    && around(written.text[at + name.len()..].chars().next())
             });
             assert_eq!(written.origin(at.unwrap().0), source.find(name).unwrap(), "{name} in {}", written.text);
         }
@@ -467,12 +478,28 @@ mod tests {
 
     fn source() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
-            Just("a".to_owned()), Just("b.c".to_owned()), Just("'x y'".to_owned()), Just("3".to_owned()), Just("none".to_owned()),
-            Just("d[0]".to_owned()), Just("true".to_owned()), Just("[1, a]".to_owned()), Just("(1, 2)".to_owned()),
+            Just("a".to_owned()),
+            Just("b.c".to_owned()),
+            Just("'x y'".to_owned()),
+            Just("3".to_owned()),
+            Just("none".to_owned()),
+            Just("d[0]".to_owned()),
+            Just("true".to_owned()),
+            Just("[1, a]".to_owned()),
+            Just("(1, 2)".to_owned()),
         ];
         leaf.prop_recursive(4, 24, 3, |inner| {
             let binary = prop_oneof![
-                Just("~"), Just("+"), Just("*"), Just("-"), Just("and"), Just("or"), Just("=="), Just("<"), Just("in"), Just("/"),
+                Just("~"),
+                Just("+"),
+                Just("*"),
+                Just("-"),
+                Just("and"),
+                Just("or"),
+                Just("=="),
+                Just("<"),
+                Just("in"),
+                Just("/"),
             ];
             prop_oneof![
                 (inner.clone(), binary, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_text_counts_by_whether_it_is_empty() {
-        for text in ["a", "a search", "nothing", "yes, it is", "No, it is not.", "on the road", "1 apple", "v1.0", " "] {
+        for text in ["a", "a search", "nothing", "yes, it is", "No, it is not.", "on the road", "1 apple", "v1.0", " "]
+        {
             assert_eq!(condition("text", text), Ok(true), "{text}");
             assert_eq!(condition("not text", text), Ok(false), "{text}");
             assert_eq!(condition("text and yes", text), Ok(true), "{text}");
@@ -94,12 +95,27 @@ mod tests {
     #[test]
     fn a_text_that_reads_as_a_truth_value_is_an_error_that_names_bool_wherever_it_is_asked() {
         let texts = [
-            "true", "false", "False", "FALSE.", " yes\n", "No.", "on", "off", "0", "1", "-1", "2.5", "none", "null", "Null",
+            "true", "false", "False", "FALSE.", " yes\n", "No.", "on", "off", "0", "1", "-1", "2.5", "none", "null",
+            "Null",
         ];
         let sources = [
-            "text", "not text", "text and yes", "yes and text", "no or text", "text or no", "(text)", "not (text and yes)",
-            "yes and (no or not text)", "yes if text else no", "text if yes else no", "(not text) == yes", "list[0]",
-            "[not text][0]", "text | trim", "text ~ ''", "yes and text | default('x')",
+            "text",
+            "not text",
+            "text and yes",
+            "yes and text",
+            "no or text",
+            "text or no",
+            "(text)",
+            "not (text and yes)",
+            "yes and (no or not text)",
+            "yes if text else no",
+            "text if yes else no",
+            "(not text) == yes",
+            "list[0]",
+            "[not text][0]",
+            "text | trim",
+            "text ~ ''",
+            "yes and text | default('x')",
         ];
         for text in texts {
             for source in sources {
@@ -112,8 +128,17 @@ mod tests {
     #[test]
     fn what_is_not_asked_whether_it_is_true_is_left_alone() {
         for source in [
-            "text == 'false'", "text != 'true'", "text is defined", "'al' in text", "text | length == 5", "yes or text",
-            "no or text == 'false'", "(text or 'x') == 'false'", "text | bool == no", "not text | bool", "text in ['false']",
+            "text == 'false'",
+            "text != 'true'",
+            "text is defined",
+            "'al' in text",
+            "text | length == 5",
+            "yes or text",
+            "no or text == 'false'",
+            "(text or 'x') == 'false'",
+            "text | bool == no",
+            "not text | bool",
+            "text in ['false']",
         ] {
             assert_eq!(condition(source, "false"), Ok(true), "{source}");
         }
@@ -123,9 +148,22 @@ mod tests {
     #[test]
     fn bool_reads_the_words() {
         for (text, read) in [
-            ("true", true), ("True.", true), ("YES", true), (" on ", true), ("1", true), ("2.5", true),
-            ("false", false), ("False.", false), ("no", false), ("Off", false), ("0", false), ("0.0", false), ("none", false),
-            ("null", false), ("", false), ("  ", false),
+            ("true", true),
+            ("True.", true),
+            ("YES", true),
+            (" on ", true),
+            ("1", true),
+            ("2.5", true),
+            ("false", false),
+            ("False.", false),
+            ("no", false),
+            ("Off", false),
+            ("0", false),
+            ("0.0", false),
+            ("none", false),
+            ("null", false),
+            ("", false),
+            ("  ", false),
         ] {
             assert_eq!(condition("text | bool", text), Ok(read), "{text}");
             assert_eq!(condition("not text | bool", text), Ok(!read), "{text}");
@@ -133,7 +171,8 @@ mod tests {
         for text in ["No, it is not ready.", "maybe", "yes and no"] {
             assert!(condition("text | bool", text).unwrap_err().contains("reads true, false"), "{text}");
         }
-        for (source, read) in [("list | bool", true), ("[] | bool", false), ("none | bool", false), ("3 | bool", true)] {
+        for (source, read) in [("list | bool", true), ("[] | bool", false), ("none | bool", false), ("3 | bool", true)]
+        {
             assert_eq!(condition(source, "x"), Ok(read), "{source}");
         }
         assert!(condition("nothing | bool", "x").is_err());

@@ -30,7 +30,8 @@ fn none_is_empty_text_wherever_a_text_is_made() {
         ("(nothing if true else 'x') ~ 'y'", "y"),
     ] {
         assert_eq!(eval(source), Ok(json!(wanted)), "{source}");
-        let names = context! { nothing => Value::from(()), word => "ab", mixed => vec![Value::from("x"), Value::from(())] };
+        let names =
+            context! { nothing => Value::from(()), word => "ab", mixed => vec![Value::from("x"), Value::from(())] };
         assert_eq!(render(&format!("<{{{{ {source} }}}}>"), &names).unwrap(), format!("<{wanted}>"), "{source}");
     }
     assert_eq!(eval("nothing | lines | list"), Ok(json!([])));
@@ -183,7 +184,9 @@ fn a_number_stays_exact_or_is_an_error() {
     ] {
         assert_eq!(eval(source).map(|value| value.to_string()), Ok(wanted.to_owned()), "{source}");
     }
-    for source in ["2 ** 64", "18446744073709551615 + 1", "18446744073709551616", "[2 ** 64]", "-9223372036854775807 - 2"] {
+    for source in
+        ["2 ** 64", "18446744073709551615 + 1", "18446744073709551616", "[2 ** 64]", "-9223372036854775807 - 2"]
+    {
         assert!(eval(source).unwrap_err().contains("64 bits"), "{source}: {:?}", eval(source));
     }
 }
