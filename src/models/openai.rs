@@ -13,8 +13,8 @@ use crate::core::model::{Finish, Image, Message, Role};
 use super::dialect::{
     Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
 };
-use super::frames::Framing;
 use super::refusal::{self, Asked};
+use super::stray::is_meaningful;
 use super::unsupported::SchemaMode;
 
 pub(super) struct OpenAi;
@@ -22,14 +22,6 @@ pub(super) struct OpenAi;
 impl Dialect for OpenAi {
     fn path(&self) -> &'static str {
         "/chat/completions"
-    }
-
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
-    fn reads_whole(&self) -> bool {
-        true
     }
 
     fn key_header(&self, key: &str) -> (&'static str, String) {
@@ -72,12 +64,8 @@ impl Dialect for OpenAi {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        if frame == "[DONE]" {
-            answer.ended(Completeness::Closed);
-            return Ok(());
-        }
         let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
-        if let Some(error) = chunk.error {
+        if let Some(error) = chunk.error.filter(is_meaningful) {
             return Err(refusal::in_answer(&error, Asked::default()));
         }
         for choice in chunk.choices.unwrap_or_default() {
