@@ -65,10 +65,10 @@ impl TemplateError {
             }
             ErrorKind::OutOfFuel => "it takes too much work (an endless loop?)".clone_into(&mut message),
             ErrorKind::WriteFailure => {
-                message = format!("it makes a text of more than {} MB", functions::MOST_TEXT >> 20)
+                message = format!("it makes a text of more than {} MB", functions::MOST_TEXT >> 20);
             }
             ErrorKind::SyntaxError if message.contains("recursion") => {
-                "it is nested too deeply".clone_into(&mut message)
+                "it is nested too deeply".clone_into(&mut message);
             }
             _ => {}
         }

@@ -299,7 +299,7 @@ impl<'s> Writer<'s> {
                 }
             }
             BinOpKind::Mul if !(is_number(left) && is_number(right)) => {
-                self.times(left, &range, first.end, second.start)
+                self.times(left, &range, first.end, second.start);
             }
             _ => {}
         }
