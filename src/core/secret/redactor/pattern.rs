@@ -256,12 +256,14 @@ impl Ways<'_> {
         let slashes = "\\".repeat(backslashes);
         match self.text.get(backslashes) {
             Some(b'u' | b'U') => {
-                let units = character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("{slashes}u{unit:04x}"));
+                let mut raw = [0; 2];
+                let units = character.encode_utf16(&mut raw).iter().map(|unit| format!("{slashes}u{unit:04x}"));
                 self.way(units.collect::<Vec<_>>().concat().as_bytes());
                 self.way(format!("{slashes}u{{{:x}}}", u32::from(character)).as_bytes());
             }
             Some(b'x' | b'X') => {
-                let bytes = character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("{slashes}x{byte:02x}"));
+                let mut raw = [0; 4];
+                let bytes = character.encode_utf8(&mut raw).bytes().map(|byte| format!("{slashes}x{byte:02x}"));
                 self.way(bytes.collect::<Vec<_>>().concat().as_bytes());
             }
             Some(letter) if short(character) == Some(*letter) => {
