@@ -32,6 +32,7 @@ pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod shell;
+pub mod state;
 pub mod step;
 pub mod step_name;
 pub mod task;

@@ -39,6 +39,8 @@ pub struct Plan {
     pub watchers: Vec<Vec<usize>>,
     /// For each node, whether only steps that take whichever comes first need it: once they have another, it may go.
     pub spare: Vec<bool>,
+    /// For each node, whether it, or something inside it, sets names of the state.
+    pub writes: Vec<bool>,
     /// Index by id.
     pub by_id: HashMap<String, usize>,
     /// The result of the workflow; `None` in a group.
@@ -198,6 +200,7 @@ impl Plan {
             dependents: Vec::new(),
             watchers: Vec::new(),
             spare: Vec::new(),
+            writes: Vec::new(),
             by_id: HashMap::new(),
             result: None,
             retry: Retry::default(),
@@ -260,9 +263,23 @@ impl Plan {
         let dependents = links::dependents(&nodes);
         let watchers = links::watchers(&nodes, &dependents);
         let spare = links::spare(&nodes, &dependents);
+        let writes = nodes.iter().map(links::sets_state).collect();
         let (retry, model) = (of.workflow.retry.clone(), of.model.cloned());
         let workflow = of.child.map(str::to_owned);
-        Self { workflow, nodes, order, places, dependents, watchers, spare, by_id, result: None, retry, model }
+        Self { workflow, nodes, order, places, dependents, watchers, spare, writes, by_id, result: None, retry, model }
+    }
+
+    /// Whether a step has one call, or scope, for each item of a list: its own, or the one of the step that it handles.
+    #[must_use]
+    pub fn fans_out(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        node.list.is_some() || node.handles.is_some_and(|guarded| self.nodes[guarded].list.is_some())
+    }
+
+    /// Whether there is a step that handles the failures of this one.
+    #[must_use]
+    pub fn is_handled(&self, at: usize) -> bool {
+        self.nodes.iter().any(|node| node.handles == Some(at))
     }
 
     /// What the whole comes to is made of the steps that are named, and of the last one if `last`.
@@ -519,6 +536,14 @@ fn references(node: &Node) -> References {
         Doing::Child(_, inputs) => inputs.values().for_each(|value| value.references(&mut used)),
     }
     used
+}
+
+impl Doing {
+    /// Whether it has steps of its own instead of a call.
+    #[must_use]
+    pub fn has_scope(&self) -> bool {
+        matches!(self, Self::Group(..) | Self::Child(..))
+    }
 }
 
 impl Node {
