@@ -162,7 +162,7 @@ impl Names {
         let granted = self.secrets.iter().filter(|name| references.uses(&format!("inputs.{name}")));
         let marker = |name: &String| {
             let value = to_json(&self.inputs.get_attr(name).ok()?).ok()?;
-            Some((name.clone(), from_json(&self.marked(&value, &self.mark, &secret_mark(&self.nonce)))))
+            Some((name.clone(), from_json(&marked(&value, &self.mark, &secret_mark(&self.nonce)))))
         };
         let secrets: std::collections::BTreeMap<String, Value> = granted.filter_map(marker).collect();
         self.with_inputs(&Value::from_object(Granted { open: self.open.clone(), secrets }))
@@ -185,7 +185,7 @@ impl Names {
     #[must_use]
     pub fn filled_json(&self, value: serde_json::Value) -> serde_json::Value {
         if value.to_string().contains(&*self.mark) {
-            self.marked(&value, &self.mark, &self.filled(self.mark.to_string()))
+            marked(&value, &self.mark, &self.filled(self.mark.to_string()))
         } else {
             value
         }
@@ -193,15 +193,15 @@ impl Names {
 
     /// What nothing may be filled into.
     #[must_use]
-    pub fn masked(&self, text: String) -> String {
-        without_secrets(&text, &self.nonce)
+    pub fn masked(&self, text: &str) -> String {
+        without_secrets(text, &self.nonce)
     }
 
     /// [`Names::masked`] for a value.
     #[must_use]
     pub fn masked_json(&self, value: &serde_json::Value) -> serde_json::Value {
-        let once = self.marked(value, &self.mark, "⟦secret ");
-        self.marked(&once, &secret_mark(&self.nonce), "⟦secret ")
+        let once = marked(value, &self.mark, "⟦secret ");
+        marked(&once, &secret_mark(&self.nonce), "⟦secret ")
     }
 
     /// A value for a child workflow, in which the markers of secrets are names again.
@@ -211,20 +211,7 @@ impl Names {
             return value;
         }
         let filled = self.filled_json(value);
-        self.marked(&filled, &secret_mark(&self.nonce), &self.mark)
-    }
-
-    /// A value with another mark in its texts.
-    fn marked(&self, value: &serde_json::Value, mark: &str, by: &str) -> serde_json::Value {
-        use serde_json::Value::{Array, Object, String};
-        match value {
-            String(text) => String(text.replace(mark, by)),
-            Array(items) => Array(items.iter().map(|item| self.marked(item, mark, by)).collect()),
-            Object(fields) => Object(
-                fields.iter().map(|(name, value)| (name.replace(mark, by), self.marked(value, mark, by))).collect(),
-            ),
-            other => other.clone(),
-        }
+        marked(&filled, &secret_mark(&self.nonce), &self.mark)
     }
 
     fn with_inputs(&self, inputs: &Value) -> Value {
@@ -286,6 +273,19 @@ fn without(value: &serde_json::Value, mark: &str) -> serde_json::Value {
             Object(open.map(|(name, value)| (name.clone(), without(value, mark))).collect())
         }
         Array(items) => Array(items.iter().map(|item| if holds(item) { Null } else { without(item, mark) }).collect()),
+        other => other.clone(),
+    }
+}
+
+/// A value with another mark in its texts.
+fn marked(value: &serde_json::Value, mark: &str, by: &str) -> serde_json::Value {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => String(text.replace(mark, by)),
+        Array(items) => Array(items.iter().map(|item| marked(item, mark, by)).collect()),
+        Object(fields) => {
+            Object(fields.iter().map(|(name, value)| (name.replace(mark, by), marked(value, mark, by))).collect())
+        }
         other => other.clone(),
     }
 }

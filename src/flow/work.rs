@@ -89,7 +89,7 @@ fn guarded(work: Work, names: &Names) -> Work {
     match work {
         Work::Prompt(mut prompt) => {
             for message in &mut prompt.messages {
-                message.text = names.masked(std::mem::take(&mut message.text));
+                message.text = names.masked(&message.text);
             }
             Work::Prompt(prompt)
         }
@@ -104,7 +104,7 @@ fn guarded(work: Work, names: &Names) -> Work {
             Work::Http(request)
         }
         Work::Tool { tool, args } => Work::Tool { tool, args: names.filled_json(args) },
-        Work::Ask { text, fields } => Work::Ask { text: text.map(|text| names.masked(text)), fields },
+        Work::Ask { text, fields } => Work::Ask { text: text.map(|text| names.masked(&text)), fields },
         Work::Transform { value, schema } => Work::Transform { value: names.masked_json(&value), schema },
     }
 }

@@ -25,9 +25,10 @@ pub(super) fn work(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result
         (true, false) => line(plan, context)?,
         (false, _) => Line::default(),
     };
-    let argv = match plan.spec.shell {
-        true => vec![line.text],
-        false => plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?,
+    let argv = if plan.spec.shell {
+        vec![line.text]
+    } else {
+        plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
     };
     Ok(CommandWork {
         argv,

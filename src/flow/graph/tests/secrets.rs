@@ -19,11 +19,11 @@ const NONCE: &str = "a0a16b2767bd12a8555b";
 fn wanted(does: &Value) -> (Work, String) {
     let mut command = json!({ "kind": "command", "argv": ["cat"], "parse": "text" });
     command.as_object_mut().unwrap().extend(does.as_object().unwrap().clone());
-    wanted_of(command)
+    wanted_of(&command)
 }
 
 /// The same of any step.
-fn wanted_of(does: Value) -> (Work, String) {
+fn wanted_of(does: &Value) -> (Work, String) {
     let mut task = workflow(&json!([{ "id": "c", "does": does }]));
     task.inputs = serde_json::from_value(json!([{ "name": "token", "type": "secret" }, { "name": "topic" }])).unwrap();
     let pinned = Arc::new(Pinned { task, children: [].into(), folder: None });
@@ -73,13 +73,13 @@ fn a_stdin_that_names_a_secret_holds_it() {
 
 /// What a step wants that is not a command.
 fn work_of(does: &Value) -> Work {
-    wanted_of(does.clone()).0
+    wanted_of(does).0
 }
 
 #[test]
 fn no_prompt_has_what_stands_for_a_secret_and_the_fingerprint_is_that_of_the_first_release() {
     let (work, fingerprint) =
-        wanted_of(json!({ "kind": "prompt", "prompt": "Of {{ inputs }} and {{ inputs | tojson }}." }));
+        wanted_of(&json!({ "kind": "prompt", "prompt": "Of {{ inputs }} and {{ inputs | tojson }}." }));
     let Work::Prompt(prompt) = &work else { panic!("a prompt") };
     assert_eq!(prompt.messages[0].text, "Of {'topic': 'tide'} and {\"topic\": \"tide\"}.");
     assert!(!serde_json::to_string(&work).unwrap().contains("⟦secret"));
