@@ -21,6 +21,7 @@ pub mod form;
 pub mod gate;
 pub mod given;
 pub mod id;
+pub mod json;
 pub mod key;
 pub mod model;
 pub mod names;
