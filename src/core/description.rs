@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::form::Field;
 use super::run::Run;
 use super::text::{self, Untrusted, output_text};
-use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_marker};
+use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
 
 /// A description: sections in the order in which they are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,15 +132,14 @@ struct References<'a>(&'a Run);
 impl References<'_> {
     /// `text` with a reference in the place of each marker.
     fn show(&self, text: &str) -> Untrusted {
-        let nothing = secret_marker(&self.0.nonce, "");
-        let (Some(open), Some(close)) = (nothing.strip_suffix('⟧'), nothing.chars().last()) else {
-            return Untrusted::from(&*text::exact(text));
-        };
+        let marks = [secret_mark(&self.0.nonce), secret_name_mark(&self.0.nonce)];
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once(open)
-            && let Some((name, after)) = after.split_once(close)
+        let first = |text: &str| marks.iter().filter_map(|mark| Some((text.find(mark)?, mark.len()))).min();
+        while let Some((at, length)) = first(rest)
+            && let Some((name, after)) = rest[at + length..].split_once('⟧')
         {
+            let before = &rest[..at];
             shown.push_str(&text::exact(before));
             let reference = self.0.inputs.get(name).and_then(Value::as_str).unwrap_or("unknown");
             shown.extend(["⟦secret ", &*text::exact(name), " (", &*text::exact(reference), ")⟧"]);
@@ -241,6 +240,7 @@ mod tests {
     use crate::core::fingerprint::Fingerprint;
     use crate::core::id::RunId;
     use crate::core::task::Kind;
+    use crate::core::work::secret_marker;
 
     fn run() -> Run {
         let created = Created {

@@ -164,7 +164,8 @@ impl RunLoop {
         if run.newer {
             return Err(Refusal::newer().into());
         }
-        let pinned = Arc::new(ports.journal.definition(&run.definition)?);
+        let pinned = ports.journal.definition(&run.definition)?;
+        let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
         let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
@@ -233,6 +234,10 @@ impl RunLoop {
         self.end_what_was_left();
         while self.ending.join_next().await.is_some() {}
         let run = self.run.id;
+        // A program that decides what comes next ends before anybody hears that the run rests: who hears of it may end
+        // this process.
+        let session = self.session;
+        let _ = tokio::task::spawn_blocking(move || drop(session)).await;
         let mut drives = self.engine.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.remove(&run);
         drop(drives);

@@ -6,6 +6,7 @@
 //! call, and a script reaches no file, network, clock or randomness of its own.
 
 mod convert;
+mod copy;
 mod javascript;
 mod made;
 mod modules;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use self::javascript::{JavaScript, Watch};
 use self::own_thread::OwnThread;
-use self::process::Process;
+use self::process::{Files, Process};
 use self::session::ScriptedSession;
 use self::transport::Transport;
 use crate::core::pinned::Pinned;
@@ -85,9 +86,9 @@ impl Flow for Scripted {
                 let session = ScriptedSession::new(&self.pinned, run, Box::new(script));
                 return Box::new(OwnThread::new(session, watch, self.interrupt.clone(), origin));
             }
-            FlowKind::Process { argv, sources } => {
-                let folder = self.pinned.folder.as_deref();
-                let process = Process::new(argv, sources, folder, &self.environment, self.deadline);
+            FlowKind::Process { argv, sources, binary, .. } => {
+                let files = Files { texts: sources.clone(), binary: binary.clone() };
+                let process = Process::new(argv, files, &self.environment, self.deadline);
                 Box::new(process.with_interrupt(&self.interrupt))
             }
             FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),
