@@ -56,6 +56,7 @@ pub fn created(title: &str) -> Created {
         inputs: Arc::new(json!({ "topic": title })),
         definition: pinned().hash().unwrap(),
         nonce: "n".into(),
+        date: None,
         session: None,
         state: Value::Null,
         earlier_runs: Vec::new(),

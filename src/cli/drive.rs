@@ -106,6 +106,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         run: folded,
         how,
     };
+    Signals::end_with(engine);
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
@@ -205,7 +206,7 @@ impl Drive<'_> {
         if relayed.is_some() {
             self.finish(Exit::Waiting)?;
         } else if self.how.json {
-            out::raw(&journal::asked(&self.run));
+            out::json(&journal::asked(&self.run));
         } else {
             out::page(&waits::render(&self.run));
         }
@@ -251,7 +252,7 @@ impl Drive<'_> {
         self.run = Run::fold(self.run.id, &events[..known])?;
         self.run.deadlines = deadlines;
         if after == 0 && self.how.json {
-            out::raw(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+            out::json(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
         }
         self.take(events.into_iter().skip(known).map(Update::Event).collect())
     }
@@ -267,8 +268,9 @@ impl Drive<'_> {
             match update {
                 Update::Event(recorded) if recorded.seq > self.run.seq => {
                     self.run.apply(recorded.seq, recorded.at, &recorded.event);
-                    if matches!(recorded.event, Event::AttemptStarted(_)) {
+                    if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
                         self.stopping = false;
+                        Signals::obeyed();
                     }
                     self.ended = journal::is_end(&recorded.event);
                     if self.how.json {
@@ -285,13 +287,13 @@ impl Drive<'_> {
                 Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
                 Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
                 Update::Stopped(StopReason::JournalLost(why)) => {
-                    out::raw(&lines);
+                    out::json(&lines);
                     return Err(why.into());
                 }
             }
         }
         if !lines.is_empty() {
-            out::raw(&lines);
+            out::json(&lines);
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ impl Timed<'_> {
         let because = format!("nobody decided within {}", deadline.within);
         match deadline.then {
             OnTimeout::Accept => self.accepted(),
-            OnTimeout::Skip => Some(Event::CallSkipped { key, call: gate.call, step, because, by }),
+            OnTimeout::Skip => Some(Event::CallSkipped { key, call: gate.call, step, because, cause: None, by }),
             OnTimeout::Fail => {
                 let fingerprint = self.asked()?.clone();
                 let error = Failure::new(FailureClass::Timeout, because);

@@ -57,7 +57,7 @@ impl Engine {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             let made = Arc::clone(&make);
-            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply)).is_ok()
+            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer.map(|()| Vec::new());

@@ -136,16 +136,13 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
     };
     let call = run.call(&want.key);
-    let given = match want.approval {
-        Approval::Once => run.approved.contains(&bytes),
-        _ => {
-            // An approval is for all the attempts at what was shown, until the person is asked again.
-            let same = |call: &Call| call.newest().is_some_and(|tried| tried.fingerprint == want.fingerprint);
-            call.is_some_and(|call| {
-                call.approved.as_ref() == Some(&bytes)
-                    || (call.tries > 0 && call.tries < want.retry.attempts && same(call))
-            })
-        }
+    let given = if want.approval == Approval::Once {
+        run.approved.contains(&bytes)
+    } else {
+        // An approval is for all the attempts at what was shown, until the person is asked again.
+        let same = |call: &Call| call.newest().is_some_and(|tried| tried.fingerprint == want.fingerprint);
+        let tried_again = |call: &Call| call.tries > 0 && call.tries < want.retry.attempts && same(call);
+        call.is_some_and(|call| call.approved.as_ref() == Some(&bytes) || tried_again(call))
     };
     if given {
         return None;

@@ -32,6 +32,7 @@ fn run(events: impl IntoIterator<Item = Event>) -> Run {
         inputs: Arc::new(json!({"topic": "the sea", "stanzas": 2})),
         definition: Fingerprint::of_bytes(b"poem"),
         nonce: "n".into(),
+        date: None,
         session: None,
         state: Value::Null,
         earlier_runs: Vec::new(),

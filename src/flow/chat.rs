@@ -169,7 +169,8 @@ impl Now<'_> {
         if tried.is_some_and(|tried| tried.is_cut() && self.instruct.on_cut != Some(OnCut::Accept)) {
             return Some(self.open_unfinished(key, attempt, version, CUT));
         }
-        if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref()) {
+        if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref())
+        {
             return Some(self.open_unfinished(key, attempt, version, problem));
         }
         match talk::turn_of(output, self.instruct.is_plain()) {
@@ -253,7 +254,7 @@ impl Now<'_> {
             let (_, newest) = self.run.documents.get(DOCUMENT)?.newest()?;
             (newest.title.clone(), newest.body.clone())
         };
-        Some(End::Completed { title, body, state: Value::Null })
+        Some(End::Completed { title, body })
     }
 
     fn wanted(&self, turn: u32) -> Wants {

@@ -54,7 +54,8 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     }
     let cut = attempt.is_cut() && rules.on_cut != Some(OnCut::Accept);
     if cut && rules.fails_when_cut() {
-        let message = attempt.problem.as_deref().unwrap_or("the limit of tokens cut the answer, and its end is missing");
+        let message =
+            attempt.problem.as_deref().unwrap_or("the limit of tokens cut the answer, and its end is missing");
         return Verdict::Fail(Failure::new(FailureClass::TooLong, message));
     }
     if let Some(problem) = &attempt.problem {

@@ -109,6 +109,7 @@ impl Sim {
             inputs: Arc::new(inputs),
             definition: pinned.hash().unwrap(),
             nonce: "n".into(),
+            date: None,
             session: None,
             state: Value::Null,
             earlier_runs: Vec::new(),

@@ -43,6 +43,7 @@ fn created() -> Created {
         inputs: Arc::new(json!({})),
         definition: pinned().hash().unwrap(),
         nonce: "n".into(),
+        date: None,
         session: None,
         state: Value::Null,
         earlier_runs: Vec::new(),

@@ -47,6 +47,7 @@ impl Story {
             inputs: Arc::new(json!({"topic": "the sea"})),
             definition: fingerprint(),
             nonce: "n".to_owned(),
+            date: None,
             session: None,
             state: Value::Null,
             earlier_runs: Vec::new(),

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use stepwell::core::event::{Event, Measured};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
-use stepwell::core::model::Delta;
+use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
     AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder,
@@ -80,6 +80,10 @@ type Script = dyn Fn(&AttemptRequest) -> Act + Send + Sync;
 pub enum Act {
     Say(Value),
     Fail(Failure),
+    /// Says this as far as the limit of tokens goes.
+    Cut(&'static str),
+    /// Says this, and what is wrong with it.
+    Unfit(Value, &'static str),
     Doubt,
     /// Streams this and hangs until it is cancelled.
     Hang(&'static str),
@@ -103,6 +107,14 @@ impl Executor for FakeExecutor {
         Box::pin(async move {
             match act {
                 Act::Say(output) => AttemptOutcome::Done { output, problem: None, measured },
+                Act::Cut(text) => AttemptOutcome::Done {
+                    output: json!(text),
+                    problem: None,
+                    measured: Measured { finish: Some(Finish::Length), ..measured },
+                },
+                Act::Unfit(output, problem) => {
+                    AttemptOutcome::Done { output, problem: Some(problem.to_owned()), measured }
+                }
                 Act::Fail(failure) => {
                     AttemptOutcome::Failed { failure, partial: Untrusted::default(), in_doubt: false, measured }
                 }
@@ -175,6 +187,7 @@ impl Harness {
             journal: store.clone(),
             executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
+            folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: clock.clone(),
             environment: BTreeMap::new(),
             state: StateFolder(path.join("state")),

@@ -4,12 +4,14 @@
 
 mod children;
 mod control;
+mod cut;
 mod deadlines;
 mod elsewhere;
 mod harness;
 mod limits;
 mod models;
 mod newer;
+mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

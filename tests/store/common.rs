@@ -81,6 +81,7 @@ pub fn created(task: &str, inputs: Value) -> Created {
         inputs: Arc::new(inputs),
         definition: pinned(task).hash().unwrap(),
         nonce: "n".to_owned(),
+        date: None,
         session: None,
         state: Value::Null,
         earlier_runs: Vec::new(),

@@ -11,7 +11,7 @@ use super::workflow::overlay;
 use super::{At, Context, Schema, TemplateScope, filled};
 use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
 use crate::core::step::{
-    Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnFailure, OnCut, OnTimeout, Repeat, Retry, Review, Rules,
+    Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnCut, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
 };
 use crate::core::toml_reader::{Item, Table, TomlString, pointed};
 

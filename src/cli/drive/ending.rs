@@ -12,11 +12,11 @@ impl Drive<'_> {
     /// The last line says how the run stands, also when nothing new came of it.
     fn last_line(&self, exit: Exit) -> Result<(), Problem> {
         if exit == Exit::Waiting && self.run.status == Status::Running {
-            out::raw(&journal::asked(&self.run));
+            out::json(&journal::asked(&self.run));
         } else if !self.ended {
             let events = self.engine.events(self.run.id, 0)?;
             let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
-            out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
+            out::json(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::core::decide;
 use crate::core::event::{Created, InstructionScope, Measured, Started};
 use crate::core::form::{Field, FieldType};
 use crate::core::id::RunId;
-use crate::core::model::{Message, Role};
+use crate::core::model::{Finish, Message, Role};
 use crate::core::task::{Action, Delivery, Kind, Need};
 
 fn field(name: &str, kind: FieldType) -> Field {
@@ -37,6 +37,7 @@ fn email() -> Task {
             instruction: "You write emails, {{ inputs.tone }} ones.".into(),
             needs: ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() }).into(),
             result: Some(Delivery { title: "the subject".into(), body: "the message".into(), kind: None }),
+            on_cut: None,
         }),
     }
 }
@@ -66,6 +67,7 @@ impl World {
             inputs: Arc::new(inputs),
             definition: Fingerprint::of_bytes(b"x"),
             nonce: "n".into(),
+            date: None,
             session: None,
             state: Value::Null,
             earlier_runs: Vec::new(),
@@ -406,4 +408,60 @@ proptest! {
         });
         prop_assert_eq!(written, deliveries);
     }
+}
+
+/// A reply that the limit of tokens cut, or that came to nothing.
+fn finish_badly(world: &mut World, turn: &Turn, finish: Finish, problem: Option<&str>) -> Key {
+    let key = world.begin();
+    let (attempt, output) = (world.attempt(&key), Arc::new(serde_json::to_value(turn).unwrap()));
+    let measured = Measured { finish: Some(finish), ..Measured::default() };
+    let problem = problem.map(str::to_owned);
+    world.add(Event::AttemptFinished { key: key.clone(), attempt, output, problem, measured });
+    world.take_notes();
+    key
+}
+
+fn delivered(body: &str) -> Turn {
+    Turn::Deliver { title: "Hello".into(), body: body.into(), text: "".into() }
+}
+
+#[test]
+fn a_cut_or_empty_answer_is_no_finished_document_and_the_person_says_how_to_continue() {
+    for (finish, problem) in [(Finish::Length, None), (Finish::Stop, Some("the model answered with nothing"))] {
+        let mut world = World::start(email(), json!({ "topic": "x" }));
+        finish_badly(&mut world, &delivered("Dear A"), finish, problem);
+        assert!(world.wants.end.is_none() && world.run.documents.is_empty(), "{:?}", world.run.documents);
+        let gate = world.run.waiting().next().unwrap().clone();
+        assert!(gate.allows(Answer::Again) && gate.allows(Answer::Answer));
+        world.says("go on");
+        world.answers(&delivered("Dear Ana, all of it"));
+        assert_eq!(world.run.documents["result"].newest().unwrap().1.body.data(), "Dear Ana, all of it");
+        assert!(world.wants.end.is_some());
+    }
+}
+
+#[test]
+fn what_comes_of_a_cut_answer_is_the_definition_s_to_say() {
+    let task = |on_cut| {
+        let Body::Instruct(instruct) = email().body else { panic!("an instruct task") };
+        Task { body: Body::Instruct(Instruct { on_cut: Some(on_cut), ..instruct }), ..email() }
+    };
+    let mut world = World::start(task(OnCut::Accept), json!({ "topic": "x" }));
+    finish_badly(&mut world, &delivered("Dear A"), Finish::Length, None);
+    assert!(matches!(world.wants.end, Some(End::Completed { .. })), "{:?}", world.wants);
+    let mut world = World::start(task(OnCut::Fail), json!({ "topic": "x" }));
+    let key = finish_badly(&mut world, &delivered("Dear A"), Finish::Length, None);
+    let Some(End::Failed { failure, .. }) = &world.wants.end else { panic!("{:?}", world.wants) };
+    assert_eq!(failure.class, FailureClass::TooLong);
+    assert_eq!(world.run.call(&key).unwrap().newest().unwrap().versions.len(), 1, "its text is kept");
+    let world = World::start(task(OnCut::Continue), json!({ "topic": "x" }));
+    assert!(matches!(&*world.wants.calls[0].work, Work::Prompt(prompt) if prompt.continues));
+}
+
+#[test]
+fn an_instruction_sees_the_day_on_which_the_run_was_started() {
+    let instruct = Instruct { instruction: "Today is {{ run.date }}.".into(), ..Instruct::default() };
+    let world = World::start(Task { body: Body::Instruct(instruct), ..email() }, json!({ "topic": "x" }));
+    let Work::Prompt(prompt) = &*world.wants.calls[0].work else { panic!("a prompt") };
+    assert!(prompt.messages[0].text.starts_with("Today is 1970-01-01."), "{}", prompt.messages[0].text);
 }
