@@ -163,7 +163,7 @@ fn fields_that_do_not_fit() {
         mistakes(Kind::Instruct, "id = \"t\"\nname = \"T\"\nsteps = []\ninstruction = \"{{ topic }}\"\n", &[]),
         [
             "w.toml:3:1: `steps` belongs to a workflow (`workflows/ID/workflow.toml`)",
-            "w.toml:4:19: there is no name `topic`; there is `inputs`",
+            "w.toml:4:19: there is no name `topic`; there is `inputs`, `run`",
         ]
     );
 }

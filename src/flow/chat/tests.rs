@@ -428,7 +428,7 @@ fn delivered(body: &str) -> Turn {
 #[test]
 fn a_cut_or_empty_answer_is_no_finished_document_and_the_person_says_how_to_continue() {
     for (finish, problem) in [(Finish::Length, None), (Finish::Stop, Some("the model answered with nothing"))] {
-        let mut world = World::start(email(), json!({ "topic": "x" }));
+        let mut world = World::start(email(), json!({ "about": "x", "tone": "kind" }));
         finish_badly(&mut world, &delivered("Dear A"), finish, problem);
         assert!(world.wants.end.is_none() && world.run.documents.is_empty(), "{:?}", world.run.documents);
         let gate = world.run.waiting().next().unwrap().clone();
@@ -446,22 +446,22 @@ fn what_comes_of_a_cut_answer_is_the_definition_s_to_say() {
         let Body::Instruct(instruct) = email().body else { panic!("an instruct task") };
         Task { body: Body::Instruct(Instruct { on_cut: Some(on_cut), ..instruct }), ..email() }
     };
-    let mut world = World::start(task(OnCut::Accept), json!({ "topic": "x" }));
+    let mut world = World::start(task(OnCut::Accept), json!({ "about": "x", "tone": "kind" }));
     finish_badly(&mut world, &delivered("Dear A"), Finish::Length, None);
     assert!(matches!(world.wants.end, Some(End::Completed { .. })), "{:?}", world.wants);
-    let mut world = World::start(task(OnCut::Fail), json!({ "topic": "x" }));
+    let mut world = World::start(task(OnCut::Fail), json!({ "about": "x", "tone": "kind" }));
     let key = finish_badly(&mut world, &delivered("Dear A"), Finish::Length, None);
     let Some(End::Failed { failure, .. }) = &world.wants.end else { panic!("{:?}", world.wants) };
     assert_eq!(failure.class, FailureClass::TooLong);
     assert_eq!(world.run.call(&key).unwrap().newest().unwrap().versions.len(), 1, "its text is kept");
-    let world = World::start(task(OnCut::Continue), json!({ "topic": "x" }));
+    let world = World::start(task(OnCut::Continue), json!({ "about": "x", "tone": "kind" }));
     assert!(matches!(&*world.wants.calls[0].work, Work::Prompt(prompt) if prompt.continues));
 }
 
 #[test]
 fn an_instruction_sees_the_day_on_which_the_run_was_started() {
     let instruct = Instruct { instruction: "Today is {{ run.date }}.".into(), ..Instruct::default() };
-    let world = World::start(Task { body: Body::Instruct(instruct), ..email() }, json!({ "topic": "x" }));
+    let world = World::start(Task { body: Body::Instruct(instruct), ..email() }, json!({ "about": "x", "tone": "kind" }));
     let Work::Prompt(prompt) = &*world.wants.calls[0].work else { panic!("a prompt") };
     assert!(prompt.messages[0].text.starts_with("Today is 1970-01-01."), "{}", prompt.messages[0].text);
 }
