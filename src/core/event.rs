@@ -17,7 +17,7 @@ use super::fingerprint::Fingerprint;
 use super::gate::Gate;
 use super::id::RunId;
 use super::key::Key;
-use super::model::Finish;
+use super::model::{Discarded, Finish};
 use super::step::OnCrash;
 use super::step_name::StepName;
 use super::task::Kind;
@@ -199,6 +199,12 @@ pub struct Measured {
     /// A fallback and its cause, a prompt that was cut, a file that holds the full output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The model's reasoning, apart from its output.
+    #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+    pub thinking: Untrusted,
+    /// What models wrote in this attempt that is no part of its output, in the order in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Discarded>,
 }
 
 /// What happened. Serialised with its name in `snake_case` as `type`, by [`super::event_json`].

@@ -9,7 +9,9 @@ use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
 use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
+use super::finish::finish;
 use super::frames::Framing;
+use super::halves::mark_halves;
 
 pub(super) struct Anthropic;
 
@@ -71,27 +73,31 @@ impl Dialect for Anthropic {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        let event: Event<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let frame = mark_halves(frame);
+        let event: Event<'_> =
+            serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         match &*event.kind {
             "message_start" => answer.count(event.message.and_then(|message| message.usage)),
             "content_block_start" => {
                 let block = event.content_block.unwrap_or_default();
+                answer.push_thinking(&block.thinking.unwrap_or_default());
                 answer.push(&block.text.unwrap_or_default());
             }
             "content_block_delta" => {
                 let delta = event.delta.unwrap_or_default();
-                answer.alive |= delta.thinking.is_some_and(|thought| !thought.is_empty());
+                answer.push_thinking(&delta.thinking.unwrap_or_default());
                 answer.push(&delta.text.unwrap_or_default());
-                answer.push_arguments(&delta.partial_json.unwrap_or_default());
+                if let Some(json) = delta.partial_json {
+                    answer.push_arguments(event.index, "", &json);
+                }
             }
             "message_delta" => {
                 answer.count(event.usage);
                 if let Some(reason) = event.delta.and_then(|delta| delta.stop_reason) {
+                    let finish = finish(&reason)?;
                     answer.ended(Completeness::Stated);
-                    match &*reason {
-                        "max_tokens" | "model_context_window_exceeded" => answer.finish = Finish::Length,
-                        "refusal" => answer.finish = Finish::Refused,
-                        _ => {}
+                    if finish != Finish::Stop {
+                        answer.finish = finish;
                     }
                 }
             }
@@ -139,6 +145,8 @@ struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(default)]
+    index: Option<u64>,
+    #[serde(default)]
     message: Option<Start>,
     #[serde(borrow, default)]
     content_block: Option<Block<'a>>,
@@ -160,6 +168,8 @@ struct Start {
 struct Block<'a> {
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    thinking: Option<Cow<'a, str>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -27,6 +27,7 @@ mod output;
 mod page;
 mod prompt;
 mod reading;
+mod thoughts;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
