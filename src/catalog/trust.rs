@@ -80,7 +80,7 @@ impl TrustError {
         match self {
             Self::Nothing(_) => ErrorCode::Usage,
             Self::File(_, problem) => problem.code(),
-            Self::Keep(..) => ErrorCode::Store,
+            Self::Keep(..) => ErrorCode::PathRefused,
         }
     }
 }

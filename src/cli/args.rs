@@ -6,8 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::event::InstructionScope;
 use crate::core::run::Status;
-use crate::core::tool_call::ToolCallId;
 use crate::export;
+
+mod history;
+mod review;
+
+pub use history::{HistoryArgs, Since};
+pub use review::ReviewArgs;
 
 /// Work that a language model does in steps and a person signs off.
 #[derive(Debug, Parser)]
@@ -353,109 +358,6 @@ pub struct ForkArgs {
     pub drive: DriveArgs,
 }
 
-/// `review`.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the contract")]
-#[command(group = clap::ArgGroup::new("answer").required(true).multiple(true))]
-pub struct ReviewArgs {
-    /// A piece of the run's id, or `last`
-    pub run: String,
-    /// The call; needed when more than one waits
-    pub key: Option<String>,
-    /// The tool call; needed when several of one call wait
-    #[arg(long, value_name = "TURN.INDEX", conflicts_with_all = ["all", "decisions"])]
-    pub call: Option<ToolCallId>,
-    /// The attempt that you saw
-    #[arg(long, value_name = "N")]
-    pub attempt: Option<u32>,
-    /// Take it
-    #[arg(long, group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions"])]
-    pub accept: bool,
-    /// Record your own version; with --accept, take it
-    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions", "all"])]
-    pub edit: Option<String>,
-    /// Have it tried again
-    #[arg(long, value_name = "INSTRUCTION", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["skip", "deny", "give", "again", "keep", "decisions"])]
-    pub retry: Option<String>,
-    /// How far the instruction reaches
-    #[arg(long, value_name = "this|remaining|always", value_parser = scope_of_instruction)]
-    pub scope: Option<InstructionScope>,
-    /// Have a role of the config or PROVIDER/MODEL try it again, and as far as the scope reaches
-    #[arg(long, value_name = "M")]
-    pub model: Option<String>,
-    /// Go on without it
-    #[arg(long, group = "answer", conflicts_with_all = ["deny", "give", "again", "keep", "decisions"])]
-    pub skip: bool,
-    /// Allow the effect; with `ask`, `all` or `deny` it says who allows those that follow
-    #[arg(long = "approve", value_name = "ask|all|deny", num_args = 0..=1, default_missing_value = "", group = "answer")]
-    pub approve_it: Option<String>,
-    /// Refuse the effect
-    #[arg(long, value_name = "REASON", num_args = 0..=1, default_missing_value = "", group = "answer", conflicts_with_all = ["give", "again", "keep", "decisions"])]
-    pub deny: Option<String>,
-    /// Give what is asked for; in a conversation a message, as a JSON text
-    #[arg(long = "answer", id = "give", value_name = "JSON", group = "answer", allow_hyphen_values = true, conflicts_with_all = ["again", "keep", "decisions"])]
-    pub give: Option<String>,
-    /// Run it again
-    #[arg(long, group = "answer", conflicts_with_all = ["keep", "decisions"])]
-    pub again: bool,
-    /// Keep a stale result
-    #[arg(long, group = "answer", conflicts_with_all = ["decisions"])]
-    pub keep: bool,
-    /// Let the run spend so much in all, in US dollars; it may stand beside another answer
-    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true, group = "answer", conflicts_with_all = ["decisions"])]
-    pub budget: Option<f64>,
-    /// Answer all that wait and take this answer; reviews: those that pass
-    #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
-    pub all: bool,
-    /// Of this step only
-    #[arg(long, value_name = "ID", requires = "all")]
-    pub step: Option<String>,
-    /// Decisions, one JSON object a line
-    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with = "key")]
-    pub decisions: Option<String>,
-    /// Who answers later reviews; `ask` on a terminal, else `stop`
-    #[arg(long, value_enum)]
-    pub review: Option<Review>,
-    /// One JSON object a line on stdout
-    #[arg(long)]
-    pub json: bool,
-    /// Write the results into this folder, too
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-}
-
-/// `history`.
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// Words to find in inputs, outputs, instructions, messages and documents
-    #[arg(trailing_var_arg = false)]
-    pub query: Vec<String>,
-    /// Runs of this task only
-    #[arg(long, value_name = "T")]
-    pub task: Option<String>,
-    /// running, waiting, paused, completed, failed or cancelled
-    #[arg(long, value_name = "S", value_parser = status)]
-    pub status: Vec<Status>,
-    /// Started within this time (2d, 12h) or since this day (2026-11-20)
-    #[arg(long, value_name = "D", value_parser = since)]
-    pub since: Option<Since>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one, allow_negative_numbers = true)]
-    pub limit: usize,
-    /// One JSON object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// A beginning of time for a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// So long ago.
-    Ago(std::time::Duration),
-    /// That day, local time.
-    Day(chrono::NaiveDate),
-}
-
 /// What `new` begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NewKind {
@@ -504,19 +406,6 @@ pub fn scope_of_instruction(text: &str) -> Result<InstructionScope, String> {
             InstructionScope::Always => "always",
         },
     )
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    if let Ok(day) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(Since::Day(day));
-    }
-    crate::core::step::Timespan::parse(text)
-        .map(|span| Since::Ago(span.duration()))
-        .ok_or_else(|| "a time such as 12h or 2d, or a day such as 2026-11-20, is wanted".to_owned())
 }
 
 #[cfg(test)]

@@ -13,16 +13,23 @@ use super::call::{Call, CallStatus};
 use super::code::ErrorCode;
 use super::event::{Event, InstructionScope};
 use super::failure::{Failure, FailureClass};
-use super::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, ReviewBody};
+use super::gate::{Answer, ApprovalBody, Gate, GateBody, GateKind, ReviewBody};
 use super::given::{acceptable, given, takes};
 use super::key::Key;
-use super::run::{NEWER, Run, Status};
-use super::step_name::StepName;
+use super::run::{Run, Status};
 use super::task::Kind;
-use super::text::Untrusted;
 use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
+
+mod refusal;
+mod whole;
+
+pub use refusal::{Refusal, what_waits};
+pub use whole::{choose_model, edit_document, message, set_budget};
+
+use refusal::{not_allowed, not_waiting, stands};
+use whole::raised;
 
 /// A decision about one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,40 +160,6 @@ impl DecisionKind {
     }
 }
 
-/// Why a decision may not be made. Nothing has changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// For a program.
-    pub code: ErrorCode,
-    /// For a person: what is refused, and what can be done instead.
-    pub message: String,
-}
-
-impl Refusal {
-    /// Of this kind, in these words.
-    #[must_use]
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    /// The run was cancelled, and nothing can be done in it any more.
-    #[must_use]
-    pub fn cancelled() -> Self {
-        Self::new(ErrorCode::Over, "the run was cancelled; `rerun` or `fork` starts a new one from it")
-    }
-
-    /// A later version wrote the run: what is not known of it may change what a decision means.
-    #[must_use]
-    pub fn newer() -> Self {
-        Self::new(ErrorCode::Newer, format!("the run can only be read here: {NEWER}"))
-    }
-
-    fn because<T>(code: ErrorCode, message: impl Into<String>) -> Result<T, Self> {
-        Err(Self::new(code, message))
-    }
-}
-
 /// The events of a decision.
 ///
 /// # Errors
@@ -276,43 +249,6 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     })
 }
 
-/// The events of a person's choice of another model: for later attempts of a call, and beyond
-/// [`InstructionScope::This`] also for the calls of its step; of a step that has not begun, `key` is the step's. In a
-/// conversation it is for all that follows. `workflow` is the child workflow that declares the step, where no call of
-/// it says so.
-///
-/// # Errors
-/// When the call asks no model, or the run was cancelled.
-pub fn choose_model(
-    run: &Run,
-    key: &Key,
-    workflow: Option<&str>,
-    model: &str,
-    scope: InstructionScope,
-    by: &Actor,
-) -> Result<Vec<Event>, Refusal> {
-    if run.status == Status::Cancelled {
-        return Err(Refusal::cancelled());
-    }
-    let call = run.call(key);
-    if let Some(other) = call.and_then(Call::newest).and_then(|attempt| attempt.work.as_ref())
-        && !matches!(**other, Work::Prompt(_))
-    {
-        return Refusal::because(
-            ErrorCode::NotAllowed,
-            format!("`{key}` asks no model: it is of kind `{}`", other.kind()),
-        );
-    }
-    let scope = match (run.kind, call) {
-        (Kind::Workflow, Some(_)) => scope,
-        (Kind::Instruct, _) | (_, None) => InstructionScope::Remaining,
-    };
-    let of = call.map_or(StepName { workflow, step: key.step() }, |call| call.of());
-    let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
-    let (key, model, by) = (key.clone(), model.to_owned(), by.clone());
-    Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
-}
-
 fn chosen(
     run: &Run,
     key: &Key,
@@ -321,59 +257,6 @@ fn chosen(
     by: &Actor,
 ) -> Result<Vec<Event>, Refusal> {
     model.map_or(Ok(Vec::new()), |model| choose_model(run, key, None, model, scope, by))
-}
-
-/// The events of a person's message in a conversation.
-///
-/// # Errors
-/// When the run takes no messages.
-pub fn message(run: &Run, text: &str, by: &Actor) -> Result<Vec<Event>, Refusal> {
-    if run.kind != Kind::Instruct {
-        return Refusal::because(
-            ErrorCode::NotAllowed,
-            "only an instruct run takes messages; a workflow's calls are answered by their key",
-        );
-    }
-    if run.status == Status::Cancelled {
-        return Refusal::because(ErrorCode::Over, "the run was cancelled");
-    }
-    if text.trim().is_empty() {
-        return Refusal::because(ErrorCode::InvalidInput, "the message is empty");
-    }
-    if run.under_way() > 0 {
-        return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
-    }
-    Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.clone() }])
-}
-
-/// The events of a person's edit of a document; `version` is the one that was seen.
-///
-/// # Errors
-/// When there is no such document, or it has a newer version.
-pub fn edit_document(
-    run: &Run,
-    name: &str,
-    version: u32,
-    title: &str,
-    body: &str,
-    by: &Actor,
-) -> Result<Vec<Event>, Refusal> {
-    let Some((newest, _)) = run.documents.get(name).and_then(|document| document.newest()) else {
-        return Refusal::because(ErrorCode::Usage, format!("the run has no document `{name}`"));
-    };
-    if newest != version {
-        return Refusal::because(
-            ErrorCode::StaleView,
-            format!("version {version} of `{name}` was seen, but version {newest} is there now"),
-        );
-    }
-    Ok(vec![Event::DocumentWritten {
-        name: name.to_owned(),
-        version: newest + 1,
-        title: Untrusted::from(title),
-        body: Untrusted::from(body),
-        by: by.clone(),
-    }])
 }
 
 /// The gate that is decided about.
@@ -428,26 +311,6 @@ fn check_current(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Re
         return Refusal::because(ErrorCode::StaleView, message);
     }
     Ok(())
-}
-
-/// The events of a person's word on what a run may spend in all; `before` is what its definition says. A limit that is
-/// not spoken of stays.
-#[must_use]
-pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &Actor) -> Vec<Event> {
-    let asked = run.waiting().find_map(|gate| match &gate.body {
-        GateBody::Budget(asked) => Some(asked),
-        _ => None,
-    });
-    let budget = match asked {
-        Some(asked) => raised(asked, budget),
-        None => budget.over(run.budget.unwrap_or(before)),
-    };
-    vec![Event::BudgetRaised { budget, by: by.clone() }]
-}
-
-/// A limit that was not spoken of stays, unless it is the one that holds the run up.
-fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
-    budget.over(asked.budget.kept_by(asked.needed()))
 }
 
 fn edit(call: &Call, gate: &Gate, output: &Value, accept: bool, by: Actor) -> Result<Vec<Event>, Refusal> {
@@ -531,64 +394,5 @@ fn approval(gate: &Gate) -> Option<&ApprovalBody> {
     match &gate.body {
         GateBody::Approval(approval) => Some(approval),
         _ => None,
-    }
-}
-
-fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
-    let allowed = gate.allowed.iter().map(|answer| answer.name()).collect::<Vec<_>>().join(", ");
-    let mut text = format!(
-        "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
-        gate.key,
-        article(gate.kind()),
-        decision.kind.name()
-    );
-    if gate.kind() == GateKind::Review && matches!(decision.kind, DecisionKind::Accept) {
-        let problem =
-            gate.review().and_then(|review| review.problem.as_deref()).unwrap_or("it does not fit its schema");
-        text = format!("`{}` cannot be accepted as it is: {problem}; edit it, or have it tried again", gate.key);
-    }
-    Refusal::new(ErrorCode::NotAllowed, text)
-}
-
-fn article(kind: GateKind) -> &'static str {
-    match kind {
-        GateKind::Review => "a review",
-        GateKind::Approval => "an approval",
-        GateKind::Input => "an answer",
-        GateKind::InDoubt => "someone to say what happened",
-        GateKind::Stale => "a choice: run again or keep",
-        GateKind::Budget => "a higher budget",
-        GateKind::Secret => "a secret",
-    }
-}
-
-fn not_waiting(run: &Run, call: &Call) -> Refusal {
-    Refusal::new(ErrorCode::NotWaiting, format!("`{}` {}; {}", call.key, stands(call), what_waits(run)))
-}
-
-/// How a call stands, for messages.
-fn stands(call: &Call) -> String {
-    let gate = call.gate().map(|gate| article(gate.kind()));
-    match (call.status, gate) {
-        (_, Some(gate)) => format!("waits for {gate}"),
-        (CallStatus::Pending, None) => "has not begun".to_owned(),
-        (CallStatus::Running, None) => "is still running".to_owned(),
-        (CallStatus::Accepted, None) => "has been accepted already".to_owned(),
-        (status, None) => format!("is {}", status.name().replace('_', " ")),
-    }
-}
-
-/// What waits, for messages.
-#[must_use]
-pub fn what_waits(run: &Run) -> String {
-    let one = |gate: &Gate| match gate.call {
-        Some(call) => format!("`{}` --call {call} ({})", gate.key, gate.kind()),
-        None => format!("`{}` ({})", gate.key, gate.kind()),
-    };
-    let keys: Vec<String> = run.waiting().map(one).take(5).collect();
-    match (keys.len(), run.gates()) {
-        (0, _) => "nothing waits".to_owned(),
-        (shown, all) if all > shown => format!("{all} calls wait: {}, …", keys.join(", ")),
-        _ => format!("waiting: {}", keys.join(", ")),
     }
 }

@@ -163,8 +163,9 @@ impl Sections<'_> {
         }
     }
 
-    fn pairs<'t>(&mut self, name: &str, pairs: impl Iterator<Item = (&'t String, &'t String)>) {
-        let pairs: Vec<_> = pairs.map(|(name, value)| (self.secrets.show(name), self.secrets.show(value))).collect();
+    fn pairs<'t>(&mut self, name: &str, pairs: impl Iterator<Item = (impl AsRef<str>, &'t String)>) {
+        let pairs: Vec<_> =
+            pairs.map(|(name, value)| (self.secrets.show(name.as_ref()), self.secrets.show(value))).collect();
         if !pairs.is_empty() {
             self.push(name, Content::Pairs(pairs));
         }
@@ -186,6 +187,10 @@ impl Sections<'_> {
     fn command(&mut self, command: &CommandWork, run: &Run) {
         let name = if command.shell { "run through a shell (sh -c)" } else { "run" };
         self.elements(name, command.argv.iter().map(String::as_str));
+        self.pairs("with the values", command.parameters());
+        if let Some(why) = &command.misplaced {
+            self.line("it is refused", why);
+        }
         // As a person names it: `.` would not tell where that is.
         let folder: PathBuf = run.cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
         self.line("in", &folder.to_string_lossy());

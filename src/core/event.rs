@@ -3,7 +3,6 @@
 //!
 //! The names and fields here are stored and printed by `--json`: a field may be added, never renamed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -17,19 +16,19 @@ use super::fingerprint::Fingerprint;
 use super::gate::Gate;
 use super::id::RunId;
 use super::key::Key;
-use super::model::{Discarded, Finish};
-use super::step::OnCrash;
 use super::step_name::StepName;
-use super::task::Kind;
 use super::text::Untrusted;
 use super::tool_call::ToolCallId;
-use super::usage::{Budget, Usage};
-use super::work::Work;
+use super::usage::Budget;
 
+mod attempt;
+mod created;
 mod flow_decision;
 mod origin;
 mod subject;
 
+pub use attempt::{Measured, Started};
+pub use created::Created;
 pub use flow_decision::FlowDecision;
 pub use origin::{Origin, OriginKind};
 
@@ -105,106 +104,6 @@ impl Lesson {
     pub fn of(&self) -> StepName<'_> {
         StepName { workflow: self.workflow.as_deref(), step: &self.step }
     }
-}
-
-/// All that a run is created with; nothing of it changes outside the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Created {
-    /// The task's id.
-    pub task: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// What the person reads: the task and its first input.
-    pub title: String,
-    /// Who started it, `user@host`.
-    pub by: Actor,
-    /// The folder in which it was started.
-    pub cwd: PathBuf,
-    /// The inputs, an object.
-    pub inputs: Arc<Value>,
-    /// The content hash of the pinned definition.
-    pub definition: Fingerprint,
-    /// A random text that marks this run's secrets in rendered work.
-    pub nonce: String,
-    /// The session that it shares state and history with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// The session's state when it started.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub state: Value,
-    /// The session's earlier runs as conversation, oldest first: `[user text, result]` each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier_runs: Vec<(String, Untrusted)>,
-    /// What was learned, when it started.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub learned: Vec<Lesson>,
-    /// The model that `--model` named, in the place of the task's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// What it may spend, when that was said at the start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Budget>,
-    /// The run that it was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
-}
-
-/// The intent to perform a call, committed before the work begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Started {
-    /// The call.
-    pub key: Key,
-    /// The child workflow that declares its step; absent: the run's own definition does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<String>,
-    /// Its step.
-    pub step: String,
-    /// From 1.
-    pub attempt: u32,
-    /// What it was asked to do.
-    pub fingerprint: Fingerprint,
-    /// `model`, `person`, `program` or `cache`: who makes the output.
-    pub by: Actor,
-    /// The exact work; absent for a transform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work: Option<Arc<Work>>,
-    /// The item of a fan-out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Arc<Value>>,
-    /// The calls whose outputs it used.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends: Vec<Key>,
-    /// What a crash does to it.
-    pub on_crash: OnCrash,
-}
-
-/// What a performed attempt came to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// The model that answered, `PROVIDER/MODEL`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Tokens and cost.
-    #[serde(default)]
-    pub usage: Usage,
-    /// To the first token, in milliseconds.
-    #[serde(default)]
-    pub first_token_ms: u64,
-    /// In all, in milliseconds.
-    #[serde(default)]
-    pub ms: u64,
-    /// Why the model stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finish: Option<Finish>,
-    /// A fallback and its cause, a prompt that was cut, a file that holds the full output.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// The model's reasoning, apart from its output.
-    #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
-    pub thinking: Untrusted,
-    /// What models wrote in this attempt that is no part of its output, in the order in which it came.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub discarded: Vec<Discarded>,
 }
 
 /// What happened. Serialised with its name in `snake_case` as `type`, by [`super::event_json`].

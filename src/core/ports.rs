@@ -21,6 +21,7 @@ use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, Mode
 use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
+use super::step::Timespan;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::Usage;
@@ -345,6 +346,8 @@ pub struct AttemptRequest {
     pub work: Arc<Work>,
     /// The time that it may take; `None`: no limit but the providers' own.
     pub timeout: Option<std::time::Duration>,
+    /// The step's `max_delay`: a server that asks to wait longer is not waited for.
+    pub longest_wait: Option<Timespan>,
     /// Who asks, for the demo model.
     pub asker: Asker,
     /// The folder in which the run was started.

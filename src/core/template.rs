@@ -4,7 +4,7 @@
 //! undefined name is an error with its place, never an empty text.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
@@ -194,6 +194,15 @@ pub enum Template {
     Mixed(Arc<Mixed>),
 }
 
+/// A part of what a template renders to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// What the template says.
+    Text(String),
+    /// A value that is put in.
+    Value(String),
+}
+
 /// A template with text around its expressions.
 pub struct Mixed {
     source: String,
@@ -265,22 +274,51 @@ impl Template {
         }
     }
 
-    /// Renders it for a shell: what the template says stays as it is, every value that is put in is quoted.
+    /// Renders it for a shell as version 0.1.0 did: what the template says stays as it is, every value that is put in is
+    /// quoted. It is what fingerprints are made of; what runs is made of [`Template::render_pieces`].
     ///
     /// # Errors
     /// As [`Template::render`], and when a value holds a NUL byte.
-    pub fn render_shell(&self, names: &Value) -> Result<String, TemplateError> {
+    pub fn render_quoted(&self, names: &Value) -> Result<String, TemplateError> {
         let quote = |value: &Value| {
             shlex::try_quote(&display(value)).map(String::from).map_err(|_| {
                 Error::new(ErrorKind::InvalidOperation, "a value holds a NUL byte, which no shell can take")
             })
         };
+        self.render_by(names, quote)
+    }
+
+    /// Renders it in pieces: what the template says, and the values that are put in. `None` where a filter changes a text
+    /// that has values in it.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_pieces(&self, names: &Value) -> Result<Option<Vec<Piece>>, TemplateError> {
+        // No text of a shell has NUL bytes, so they can mark where a value goes.
+        let values = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&values);
+        let mark = move |value: &Value| {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(display(value));
+            Ok(format!("\0{}\0", kept.len() - 1))
+        };
+        let text = self.render_by(names, mark)?;
+        let values = std::mem::take(&mut *values.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(taken_apart(&text, &values))
+    }
+
+    /// Renders it with values put in as `write` says.
+    fn render_by(
+        &self,
+        names: &Value,
+        write: impl Fn(&Value) -> Result<String, Error> + Send + Sync + 'static,
+    ) -> Result<String, TemplateError> {
         match self {
             Self::Plain(text) => Ok(text.to_string()),
-            Self::Single(expr) => quote(&expr.eval(names)?).map_err(|error| TemplateError::of(expr.source(), &error)),
+            Self::Single(expr) => write(&expr.eval(names)?).map_err(|error| TemplateError::of(expr.source(), &error)),
             Self::Mixed(mixed) => {
                 let mut environment = mixed.environment.clone();
-                environment.set_formatter(move |out, _, value| out.write_str(&quote(value)?).map_err(Error::from));
+                environment.set_formatter(move |out, _, value| out.write_str(&write(value)?).map_err(Error::from));
                 environment
                     .get_template(NAME)
                     .and_then(|template| template.render(names.clone()))
@@ -299,6 +337,23 @@ impl Template {
             _ => self.render(names).map(serde_json::Value::String),
         }
     }
+}
+
+/// The pieces of a text in which NUL bytes enclose the number of a value. A value may be a text that was made of others
+/// before it. `None` where a filter has changed what is enclosed.
+fn taken_apart(text: &str, values: &[String]) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    for (at, piece) in text.split('\0').enumerate() {
+        if at % 2 == 0 {
+            pieces.push(Piece::Text(piece.to_owned()));
+            continue;
+        }
+        let number = piece.parse::<usize>().ok()?;
+        let inside = taken_apart(values.get(number)?, values.get(..number)?)?;
+        let texts = inside.into_iter().map(|(Piece::Text(text) | Piece::Value(text))| text);
+        pieces.push(Piece::Value(texts.collect()));
+    }
+    Some(pieces)
 }
 
 fn display(value: &Value) -> String {
@@ -394,9 +449,29 @@ mod tests {
     #[test]
     fn a_shell_sees_values_only_quoted() {
         let names = context! { name => "a'b; rm -rf /", n => 2 };
-        let line = Template::parse("echo {{ name }} | head -n {{ n }}").unwrap().render_shell(&names).unwrap();
+        let template = Template::parse("echo {{ name }} | head -n {{ n }}").unwrap();
+        let line = template.render_quoted(&names).unwrap();
         assert_eq!(shlex::split(&line).unwrap(), ["echo", "a'b; rm -rf /", "|", "head", "-n", "2"]);
-        assert!(Template::parse("echo {{ x }}").unwrap().render_shell(&context! { x => "a\0b" }).is_err());
+        let pieces = template.render_pieces(&names).unwrap().unwrap();
+        let (text, value) = (|text: &str| Piece::Text(text.into()), |text: &str| Piece::Value(text.into()));
+        assert_eq!(
+            pieces,
+            [text("echo "), value("a'b; rm -rf /"), text(" | head -n "), value("2"), text("")],
+            "nothing of a value is text"
+        );
+        assert!(Template::parse("echo {{ x }}").unwrap().render_quoted(&context! { x => "a\0b" }).is_err());
+    }
+
+    #[test]
+    fn a_text_that_is_made_of_values_is_a_value() {
+        let names = context! { x => "a" };
+        let pieces = |source: &str| Template::parse(source).unwrap().render_pieces(&names).unwrap();
+        let (text, value) = (|text: &str| Piece::Text(text.into()), |text: &str| Piece::Value(text.into()));
+        assert_eq!(
+            pieces("{% set y %}<{{ x }}>{% endset %}{{ y }} {{ y }}{{ x }}"),
+            Some(vec![text(""), value("<a>"), text(" "), value("<a>"), text(""), value("a"), text("")])
+        );
+        assert_eq!(pieces("{% filter replace('0', '') %}{{ x }}{% endfilter %}"), None);
     }
 
     #[test]

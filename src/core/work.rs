@@ -128,8 +128,14 @@ impl Reply {
 /// Run a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommandWork {
-    /// The program and its arguments.
+    /// The program and its arguments; with `shell` the text that is run, alone.
     pub argv: Vec<String>,
+    /// The values that this text refers to, by [`CommandWork::parameter`]. They are no part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// Where one of them would be read as code all the same, so that it is not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misplaced: Option<String>,
     /// Where; relative to the folder in which the run was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
@@ -141,7 +147,7 @@ pub struct CommandWork {
     /// How its stdout is read.
     #[serde(default)]
     pub parse: Parse,
-    /// Run through `sh -c`; the interpolated parts are quoted already.
+    /// Run through `sh -c`.
     #[serde(default)]
     pub shell: bool,
     /// It may ask the person while it works, so its stdin stays open.
@@ -150,6 +156,19 @@ pub struct CommandWork {
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+}
+
+impl CommandWork {
+    /// The variable in which the shell finds the value of that index.
+    #[must_use]
+    pub fn parameter(index: usize) -> String {
+        format!("STEPWELL_{}", index + 1)
+    }
+
+    /// The values that a shell is given, by name.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, &String)> {
+        self.parameters.iter().enumerate().map(|(at, value)| (Self::parameter(at), value))
+    }
 }
 
 /// Send an HTTP request.

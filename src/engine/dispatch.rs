@@ -221,6 +221,7 @@ impl RunLoop {
             attempt,
             work,
             timeout: want.timeout.map(Timespan::duration),
+            longest_wait: Some(want.retry.max_delay),
             asker: Asker {
                 task: self.config.task.clone(),
                 step: want.step.clone(),

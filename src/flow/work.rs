@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
-use crate::core::template::{Expr, Template, TemplateError, to_json};
-use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
+use crate::core::template::{Expr, Template, TemplateError};
+use crate::core::work::{HttpWork, PromptWork, Reply, Work};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
-use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
+use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
+
+mod command;
 
 /// What a call is to do.
 pub struct Resolved {
@@ -34,7 +36,7 @@ impl From<Work> for Resolved {
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
     let context = names.value();
     if let Doing::Command(plan) = &node.does {
-        return command(plan, node, names, &context);
+        return command::resolve(plan, node, names, &context);
     }
     work(node, &context, model, turns).map(Resolved::from)
 }
@@ -118,55 +120,6 @@ fn image(value: &Value) -> Option<Image> {
         "base64": value.get("base64")?,
     }))
     .ok()
-}
-
-fn command(plan: &CommandPlan, node: &Node, names: &Names, context: &minijinja::Value) -> Result<Resolved, Mistake> {
-    let argv = if plan.spec.shell {
-        vec![shell_line(plan, context)?]
-    } else {
-        plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
-    };
-    let (stdin, before) = if let Some(stdin) = &plan.stdin {
-        (text("stdin", stdin, context)?, None)
-    } else {
-        let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
-            let error = TemplateError { message, line: 1, column: 1 };
-            Mistake::of("stdin", None, "(what the step depends on)", &error)
-        })?;
-        let (all, open) = (contract.to_string(), names.without_secrets(&contract));
-        match open {
-            Some(open) => (open.to_string(), Some(all)),
-            None => (all, None),
-        }
-    };
-    let work = CommandWork {
-        argv,
-        cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
-        env: texts("env", &plan.env, context)?,
-        stdin,
-        parse: plan.spec.parse,
-        shell: plan.spec.shell,
-        asks: plan.spec.asks,
-        schema: node.step.rules.output.clone(),
-    };
-    // Version 0.1.0 put secrets on the stdin that it made up.
-    let identity = before.map(|stdin| Work::Command(CommandWork { stdin, ..work.clone() }));
-    Ok(Resolved { work: Work::Command(work), identity })
-}
-
-/// One line for `sh -c`: what the definition wrote stays as it is, every value that is put in is quoted.
-fn shell_line(plan: &CommandPlan, context: &minijinja::Value) -> Result<String, Mistake> {
-    let words: Vec<String> = plan
-        .argv
-        .iter()
-        .map(|arg| match arg {
-            Ok(arg) => arg
-                .render_shell(context)
-                .map_err(|error| Mistake::of("argv", Some(arg.source()), &shorten(arg.source()), &error)),
-            Err(error) => Err(Mistake::of("argv", None, "(it does not parse)", error)),
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(words.join(" "))
 }
 
 fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> Result<Work, Mistake> {

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
 use super::finish::finish;
 use super::frames::Framing;
 use super::halves::mark_halves;
@@ -39,11 +41,10 @@ impl Dialect for Anthropic {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let mut system = system_text(context);
-        let turns = request.messages.iter().filter(|m| m.role != Role::System);
+        let (mut system, turns) = conversation(context);
         // Empty text is refused.
-        let mut messages: Vec<Value> =
-            turns.filter(|m| !m.text.trim().is_empty() || !m.images.is_empty()).map(message).collect();
+        let turns = turns.iter().filter(|m| !m.text.trim().is_empty() || !m.images.is_empty());
+        let mut messages: Vec<Value> = turns.map(|turn| message(turn)).collect();
         if messages.is_empty() {
             // Somebody has to begin.
             messages.push(json!({"role": "user", "content": system.take().unwrap_or_else(|| "(nothing)".to_owned())}));
@@ -61,7 +62,7 @@ impl Dialect for Anthropic {
         if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
             body["temperature"] = json!(temperature);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
             body["tools"] = json!([{
                 "name": "answer",
                 "description": "Gives the answer.",

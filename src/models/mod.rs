@@ -18,8 +18,10 @@ mod limits;
 mod ollama;
 mod openai;
 mod provider;
+mod refusal;
 mod roster;
-
+mod unsupported;
+mod wait;
 mod watch;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use crate::core::failure::FailureClass;
 use crate::core::model::{Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, system_text};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation};
 use super::exchange::prompt_tokens;
 use super::finish::finish;
 use super::frames::Framing;
@@ -41,9 +41,9 @@ impl Dialect for Ollama {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
-        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
-        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let (system, turns) = conversation(context);
+        let system = system.map(|text| json!({"role": "system", "content": text}));
+        let messages: Vec<Value> = system.into_iter().chain(turns.iter().map(|turn| message(turn))).collect();
         let mut options = Map::new();
         options.insert("num_ctx".to_owned(), json!(context_size(context)));
         if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
@@ -56,7 +56,7 @@ impl Dialect for Ollama {
             options.insert("num_predict".to_owned(), json!(limit));
         }
         let mut body = json!({"model": context.model, "messages": messages, "stream": true, "options": options});
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
             body["format"] = schema.clone();
         }
         body

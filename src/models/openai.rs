@@ -7,13 +7,16 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
 use super::finish::finish;
 use super::frames::Framing;
 use super::halves::mark_halves;
+use super::refusal::{self, Asked};
+use super::unsupported::SchemaMode;
 
 pub(super) struct OpenAi;
 
@@ -36,9 +39,9 @@ impl Dialect for OpenAi {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
-        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
-        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let (system, turns) = conversation(context);
+        let system = system.map(|text| json!({"role": "system", "content": text}));
+        let messages: Vec<Value> = system.into_iter().chain(turns.iter().map(|turn| message(turn))).collect();
         let mut body = json!({"model": context.model, "messages": messages, "stream": true});
         if !context.unsupported.stream_options {
             body["stream_options"] = json!({"include_usage": true});
@@ -54,14 +57,19 @@ impl Dialect for OpenAi {
             let renamed = context.official != context.unsupported.max_tokens;
             body[if renamed { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
+            let strict = context.unsupported.schema == SchemaMode::Native && self.is_strict(schema);
             let schema = object_schema(schema);
             body["response_format"] = json!({
                 "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": is_strict(&schema), "schema": schema},
+                "json_schema": {"name": "answer", "strict": strict, "schema": schema},
             });
         }
         body
+    }
+
+    fn is_strict(&self, schema: &Value) -> bool {
+        is_strict(&object_schema(schema))
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
@@ -73,7 +81,7 @@ impl Dialect for OpenAi {
         let chunk: Chunk<'_> =
             serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         if let Some(error) = chunk.error.filter(is_error) {
-            return Err(stream_error(&error));
+            return Err(refusal::in_answer(&error, Asked::default()));
         }
         if chunk.choices.is_none() && chunk.usage.is_none() {
             return bare_error(&frame).map_or(Ok(()), Err);
@@ -84,7 +92,7 @@ impl Dialect for OpenAi {
                 delta.push_to(answer);
             }
             if let Some(error) = choice.error.filter(is_error) {
-                return Err(stream_error(&error));
+                return Err(refusal::in_answer(&error, Asked::default()));
             }
             match choice.finish_reason.as_deref() {
                 None => {}
@@ -157,22 +165,7 @@ fn bare_error(frame: &str) -> Option<ProviderError> {
     let has = |name: &str| frame.get(name).is_some_and(is_error);
     let marked = ["object", "type"].iter().any(|name| frame.get(*name).is_some_and(|kind| kind == "error"));
     (marked || has("detail") || (has("message") && (has("code") || has("status") || has("type"))))
-        .then(|| stream_error(&frame))
-}
-
-/// An error in the middle of a stream that began with status 200.
-fn stream_error(error: &Value) -> ProviderError {
-    let words = ["message", "detail"].iter().find_map(|name| error.get(*name)?.as_str()).or(error.as_str());
-    let said = words.map_or_else(|| error.to_string(), str::to_owned);
-    let code = ["code", "type"].iter().filter_map(|name| error.get(*name)).map(Value::to_string).collect::<String>();
-    let class = if code.contains("429") || code.contains("rate_limit") {
-        FailureClass::RateLimit
-    } else if code.contains("context_length") {
-        FailureClass::TooLong
-    } else {
-        FailureClass::Server
-    };
-    ProviderError::new(class, said)
+        .then(|| refusal::in_answer(&frame, Asked::default()))
 }
 
 #[derive(Deserialize)]
@@ -319,6 +312,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::failure::FailureClass;
 
     fn read(frames: &[&str]) -> PartialAnswer {
         let mut answer = PartialAnswer::default();
