@@ -121,6 +121,8 @@ pub(super) struct UnderWay {
     pub(super) provider: Option<String>,
     pub(super) estimate: Usage,
     pub(super) since: Instant,
+    /// Who breaks it off, if it is.
+    pub(super) broken_off_by: Actor,
 }
 
 /// An attempt that has come to its end.
@@ -319,7 +321,7 @@ impl RunLoop {
             return Ok(Some(StopReason::Paused));
         }
         match self.wants.end.take() {
-            Some(End::Completed { title, body, .. }) => {
+            Some(End::Completed { title, body }) => {
                 self.complete(title, body);
                 self.over(Status::Completed)
             }

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Message, ModelRequest, Role};
 
-use super::frames::Framing;
 use super::halves::JoinedText;
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
@@ -64,6 +63,8 @@ pub(super) enum Cause {
     Moderated,
     /// The model does not see pictures.
     Pictures,
+    /// What it sent is not what the protocol says.
+    Unreadable,
     /// A connection that had been kept open was closed meanwhile.
     Reset,
 }
@@ -81,7 +82,8 @@ impl ProviderError {
     /// A frame that is not what the protocol says.
     pub(super) fn unreadable(frame: &str, error: &serde_json::Error) -> Self {
         let start: String = frame.chars().take(80).collect();
-        Self::new(FailureClass::Server, format!("sent a frame that cannot be read ({error}): {start}"))
+        let text = format!("sent a frame that cannot be read ({error}): {start}");
+        Self::new(FailureClass::Server, text).because(Cause::Unreadable)
     }
 }
 
@@ -203,14 +205,6 @@ impl PartialAnswer {
 pub(super) trait Dialect: Send + Sync {
     /// Where it is asked, after the base URL.
     fn path(&self) -> &'static str;
-
-    /// How its stream is cut.
-    fn framing(&self) -> Framing;
-
-    /// Whether an answer that is not streamed can be read as one frame.
-    fn reads_whole(&self) -> bool {
-        false
-    }
 
     /// The headers that carry a key.
     fn key_header(&self, key: &str) -> (&'static str, String);

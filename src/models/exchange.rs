@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,11 +22,12 @@ use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens, tokens_of};
 
 use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
-use super::frames::{Frames, Framing};
+use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
 use super::provider::{Lookup, Provider};
 use super::refusal::{self, Asked};
+use super::stray;
 use super::unsupported::{Lesson, UnsupportedFeatures};
 use super::wait;
 use super::watch::{Stop, WallClock, Watch};
@@ -315,7 +316,8 @@ impl Exchange<'_> {
         started: Instant,
     ) -> Result<Instant, AttemptError> {
         let (first, idle) = (self.provider.settings.first_token(), self.provider.settings.idle());
-        let mut frames = Frames::new(framing(&response, self.dialect)?);
+        let mut frames = Frames::default();
+        check_head(&response)?;
         let mut first_token = None;
         let mut shown_at = started;
         let mut stated_at = None;
@@ -386,7 +388,7 @@ impl Exchange<'_> {
         answer: &mut PartialAnswer,
     ) -> Result<bool, ProviderError> {
         let mut failure = None;
-        let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
+        let mut each = |frame: &str| match stray::take(self.dialect, frame, answer, self.asked()) {
             Ok(()) => answer.ended != Completeness::Closed,
             Err(found) => {
                 failure = Some(found);
@@ -402,10 +404,10 @@ impl Exchange<'_> {
             }
             Ok(None) => {
                 frames.end(&mut each);
-                if frames.is_whole() {
-                    answer.ended(Completeness::Likely);
-                }
                 over = true;
+                if failure.is_none() && !answer.alive && answer.ended == Completeness::No {
+                    failure = plain_words(&frames.stray(), self.asked());
+                }
             }
             // All that counts has arrived.
             Err(_) if answer.ended == Completeness::Stated => over = true,
@@ -512,14 +514,34 @@ const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
 const STILL_LOADING: &str = "was still loading the model after the first_token_timeout";
 const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
 
-/// How the body is cut: a server that does not stream says so by its content type.
-fn framing(response: &Response, dialect: &dyn Dialect) -> Result<Framing, ProviderError> {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.starts_with("text/html") {
-        return Err(ProviderError::new(FailureClass::BadRequest, "answered with a web page").because(Cause::WebPage));
+/// Refuses what cannot be an answer, by its head.
+fn check_head(response: &Response) -> Result<(), ProviderError> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if text(CONTENT_TYPE).starts_with("text/html") {
+        return Err(web_page());
     }
-    let whole = kind.starts_with("application/json") && dialect.reads_whole();
-    Ok(if whole { Framing::Whole } else { dialect.framing() })
+    // What could be unpacked has lost this header by now.
+    match text(CONTENT_ENCODING).trim() {
+        "" | "identity" => Ok(()),
+        other => Err(ProviderError::new(
+            FailureClass::Server,
+            format!("sends its answer packed as {other}, which was not asked for"),
+        )),
+    }
+}
+
+fn web_page() -> ProviderError {
+    ProviderError::new(FailureClass::BadRequest, "answered with a web page").because(Cause::WebPage)
+}
+
+/// What a server says in plain text in the place of an answer, if it says anything.
+fn plain_words(stray: &str, asked: Asked<'_>) -> Option<ProviderError> {
+    let said = stray.trim();
+    if said.starts_with('<') {
+        return Some(web_page());
+    }
+    let error = refusal::in_answer(&said.into(), asked);
+    (!said.is_empty()).then(|| ProviderError { text: format!("sent no answer, but: {}", error.text), ..error })
 }
 
 /// About how many tokens a request's messages are.

@@ -20,6 +20,7 @@ mod openai;
 mod provider;
 mod refusal;
 mod roster;
+mod stray;
 mod unsupported;
 mod wait;
 mod watch;

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::failure::FailureClass;
 use crate::core::model::{Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
 use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation};
 use super::exchange::prompt_tokens;
 use super::finish::finish;
-use super::frames::Framing;
 use super::halves::mark_halves;
+use super::refusal::{self, Asked};
+use super::stray::is_meaningful;
 
 pub(super) struct Ollama;
 
@@ -29,10 +29,6 @@ const SHORT: u64 = 200;
 impl Dialect for Ollama {
     fn path(&self) -> &'static str {
         "/api/chat"
-    }
-
-    fn framing(&self) -> Framing {
-        Framing::Ndjson
     }
 
     fn key_header(&self, key: &str) -> (&'static str, String) {
@@ -66,9 +62,11 @@ impl Dialect for Ollama {
         let frame = mark_halves(frame);
         let chunk: Chunk<'_> =
             serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
-        if let Some(error) = chunk.error {
-            return Err(ProviderError::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
+        if let Some(error) = chunk.error.filter(is_meaningful) {
+            return Err(refusal::in_answer(&error, Asked::default()));
         }
+        // A proxy that answers in the shape of another path.
+        answer.push(&chunk.response.unwrap_or_default());
         if let Some(message) = chunk.message {
             answer.push_thinking(&message.thinking.unwrap_or_default());
             answer.push(&message.content.unwrap_or_default());
@@ -121,7 +119,9 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     message: Option<Said<'a>>,
     #[serde(borrow, default)]
-    error: Option<Cow<'a, str>>,
+    response: Option<Cow<'a, str>>,
+    #[serde(default)]
+    error: Option<Value>,
     #[serde(default)]
     done: bool,
     #[serde(borrow, default)]

@@ -13,9 +13,9 @@ use super::dialect::{
     Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
 };
 use super::finish::finish;
-use super::frames::Framing;
 use super::halves::mark_halves;
 use super::refusal::{self, Asked};
+use super::stray::is_meaningful;
 use super::unsupported::SchemaMode;
 
 pub(super) struct OpenAi;
@@ -23,14 +23,6 @@ pub(super) struct OpenAi;
 impl Dialect for OpenAi {
     fn path(&self) -> &'static str {
         "/chat/completions"
-    }
-
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
-    fn reads_whole(&self) -> bool {
-        true
     }
 
     fn key_header(&self, key: &str) -> (&'static str, String) {
@@ -73,25 +65,18 @@ impl Dialect for OpenAi {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        if frame == "[DONE]" {
-            answer.ended(Completeness::Closed);
-            return Ok(());
-        }
         let frame = mark_halves(frame);
         let chunk: Chunk<'_> =
             serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
-        if let Some(error) = chunk.error.filter(is_error) {
+        if let Some(error) = chunk.error.filter(is_meaningful) {
             return Err(refusal::in_answer(&error, Asked::default()));
-        }
-        if chunk.choices.is_none() && chunk.usage.is_none() {
-            return bare_error(&frame).map_or(Ok(()), Err);
         }
         for choice in chunk.choices.unwrap_or_default() {
             // `message` comes from servers that do not stream.
             if let Some(delta) = choice.delta.or(choice.message) {
                 delta.push_to(answer);
             }
-            if let Some(error) = choice.error.filter(is_error) {
+            if let Some(error) = choice.error.filter(is_meaningful) {
                 return Err(refusal::in_answer(&error, Asked::default()));
             }
             match choice.finish_reason.as_deref() {
@@ -146,26 +131,6 @@ fn is_strict(schema: &Value) -> bool {
         Value::Array(items) => items.iter().all(is_strict),
         _ => true,
     }
-}
-
-/// Whether a member `error` reports one: some servers send an empty one beside every piece of an answer.
-fn is_error(error: &Value) -> bool {
-    match error {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
-    }
-}
-
-/// The error that a frame is which has neither an answer nor a report of usage in it.
-fn bare_error(frame: &str) -> Option<ProviderError> {
-    let frame: Value = serde_json::from_str(frame).ok()?;
-    let has = |name: &str| frame.get(name).is_some_and(is_error);
-    let marked = ["object", "type"].iter().any(|name| frame.get(*name).is_some_and(|kind| kind == "error"));
-    (marked || has("detail") || (has("message") && (has("code") || has("status") || has("type"))))
-        .then(|| refusal::in_answer(&frame, Asked::default()))
 }
 
 #[derive(Deserialize)]
@@ -398,10 +363,6 @@ mod tests {
         for frame in [
             r#"{"choices":[{"delta":{"content":""},"finish_reason":"error","error":{"code":502,"message":"upstream broke"}}]}"#,
             r#"{"choices":[{"error":"upstream broke"}]}"#,
-            r#"{"object":"error","message":"upstream broke","code":40303}"#,
-            r#"{"type":"error","message":"upstream broke"}"#,
-            r#"{"message":"upstream broke","code":500}"#,
-            r#"{"detail":"upstream broke"}"#,
             r#"{"error":"upstream broke"}"#,
         ] {
             let error = OpenAi.frame(frame, &mut PartialAnswer::default()).unwrap_err();

@@ -41,8 +41,6 @@ pub(super) fn in_answer(error: &Value, asked: Asked<'_>) -> ProviderError {
     let text = error.to_string();
     let status = status_in(error);
     let (class, cause) = meaning(status, &evidence(&text), asked);
-    // Whatever is wrong with the request would have been refused with a status of its own.
-    let class = if status.is_none() && class == FailureClass::BadRequest { FailureClass::Server } else { class };
     ProviderError { cause, ..ProviderError::new(class, words(error, 0).unwrap_or(text)) }
 }
 

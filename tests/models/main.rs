@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
 
 mod answers;
+mod bodies;
 mod choice;
 mod failures;
 mod refusals;
