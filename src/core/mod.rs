@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod aside;
+pub mod bytes;
 pub mod call;
 pub mod code;
 pub mod decide;
@@ -14,6 +15,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod event_json;
+pub mod expect;
 pub mod failure;
 pub mod fingerprint;
 mod fold;
