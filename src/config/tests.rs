@@ -114,3 +114,9 @@ fn a_config_that_is_a_folder_is_no_empty_config() {
     std::fs::create_dir(&paths.config_file).unwrap();
     assert_eq!(load(&paths).unwrap_err().code(), ErrorCode::InvalidDefinition);
 }
+
+#[test]
+fn a_config_without_end_is_refused() {
+    let error = text_of(Path::new("/dev/zero")).unwrap_err();
+    assert!(error.to_string().contains("larger than 4 MB"), "{error}");
+}
