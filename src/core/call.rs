@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::event::{InstructionScope, Measured, Started};
+use super::event::{InstructionScope, Measured, SkipCause, Started};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateBody, GateKind, OpenGates};
@@ -179,8 +179,10 @@ pub enum Ending {
     },
     /// It is not performed.
     Skipped {
-        /// The cause.
+        /// The cause, as a person reads it.
         because: String,
+        /// The cause, where a flow decided and said it.
+        cause: Option<SkipCause>,
         /// A person decided so: it holds whatever the call would be asked to do.
         by_person: bool,
     },
@@ -395,6 +397,16 @@ impl Call {
         attempt.partial = partial.clone();
         attempt.measured = measured.clone();
         Some(attempt.fingerprint.clone())
+    }
+
+    /// The call has failed because of what its newest attempt gave: so has that attempt.
+    pub(super) fn give_up_attempt(&mut self, error: &Failure) {
+        if let Some(attempt) = self.attempts.last_mut()
+            && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
+        {
+            attempt.status = AttemptStatus::Failed;
+            attempt.error = Some(error.clone());
+        }
     }
 
     pub(super) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {

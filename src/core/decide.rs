@@ -210,7 +210,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         }
         DecisionKind::Skip => {
             let because = format!("left out by {by}");
-            vec![Event::CallSkipped { call: tool_call, key, step: call.step.clone(), because, by }]
+            vec![Event::CallSkipped { call: tool_call, key, step: call.step.clone(), because, cause: None, by }]
         }
         DecisionKind::Approve => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };

@@ -143,7 +143,14 @@ impl Run {
                     self.result = Some(RunResult { title: title.clone(), body: body.clone() });
                 }
             }
-            Event::Warned { message, .. } => self.warnings.push(message.clone()),
+            Event::Warned { key, message } => {
+                if let Some(key) = key {
+                    self.warned.insert(key.clone(), self.seq);
+                }
+                if !self.warnings.contains(message) {
+                    self.warnings.push(message.clone());
+                }
+            }
             Event::Logged { text } => self.log.push(text.clone()),
             Event::Unknown(_) => self.newer = true,
             _ => {}
@@ -328,7 +335,7 @@ impl Run {
                 self.approved.insert(fingerprint.clone());
             }
             Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
-            Event::CallSkipped { because, by, .. } => {
+            Event::CallSkipped { because, cause, by, .. } => {
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
@@ -339,13 +346,15 @@ impl Run {
                     // What the person left out is not what later calls see.
                     call.stood.extend(call.standing.take());
                 }
-                call.ending = Some(Ending::Skipped { because: because.clone(), by_person });
+                let (because, cause) = (because.clone(), cause.clone());
+                call.ending = Some(Ending::Skipped { because, cause, by_person });
             }
             Event::CallFailed { fingerprint, error, .. } => {
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Failed;
+                call.give_up_attempt(error);
                 call.ending = Some(Ending::Failed { fingerprint: fingerprint.clone(), failure: error.clone() });
             }
             Event::CallStaled { fingerprint, because, .. } => {
@@ -389,7 +398,6 @@ impl Run {
                 call.again = false;
                 call.status = CallStatus::Cancelled;
             }
-            Event::Warned { message, .. } => self.warnings.push(message.clone()),
             _ => {}
         }
     }

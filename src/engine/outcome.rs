@@ -118,7 +118,6 @@ pub fn session_state(run: &Run, events: &[Event]) -> Value {
     if run.session.is_none() || !events.iter().any(|event| matches!(event, Event::RunCompleted { .. })) {
         return Value::Null;
     }
-    let newest = run.set_state.iter().filter_map(|(name, set)| Some((name.clone(), set.last()?.1.clone())));
-    let state: serde_json::Map<String, Value> = newest.collect();
+    let state = run.state_set(|_| true);
     if state.is_empty() { Value::Null } else { Value::Object(state) }
 }

@@ -185,9 +185,7 @@ impl RunLoop {
                 self.stage(note, false);
             }
             for key in std::mem::take(&mut self.wants.cancel) {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
+                self.break_off(&key);
             }
             if !noted && !self.start_what_may() {
                 return Ok(());

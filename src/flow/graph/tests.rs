@@ -18,6 +18,8 @@ use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
 mod again;
 mod combined;
+mod ends;
+mod failures;
 mod secrets;
 
 fn poem() -> Sim {
