@@ -343,7 +343,7 @@ pub struct Prompt {
     pub seed: Option<i64>,
     /// What else is set of how the model answers.
     #[serde(default, skip_serializing_if = "Tuning::is_default")]
-    pub tuning: Tuning,
+    pub tuning: Box<Tuning>,
     /// EXPRs that give images (or lists of them).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attach: Vec<String>,

@@ -51,7 +51,7 @@ impl Context<'_> {
             temperature: table.get("temperature").and_then(|item| tuning::between(&item, 2.0)),
             max_tokens: table.count("max_tokens", 1),
             seed: table.get("seed").and_then(|item| item.integer()),
-            tuning: Tuning::read(table),
+            tuning: Box::new(Tuning::read(table)),
             attach: self.exprs(table, "attach", step),
             history: table.get("history").and_then(|item| self.history(item, step)),
             summarize_over: table.get("summarize_over").and_then(Item::table).and_then(|table| {
