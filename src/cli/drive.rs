@@ -107,6 +107,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         run: folded,
         how,
     };
+    Signals::end_with(engine);
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
@@ -206,7 +207,7 @@ impl Drive<'_> {
         if relayed.is_some() {
             self.finish(Exit::Waiting)?;
         } else if self.how.json {
-            out::raw(&journal::asked(&self.run));
+            out::json(&journal::asked(&self.run));
         } else {
             out::page(&waits::render(&self.run));
         }
@@ -250,7 +251,7 @@ impl Drive<'_> {
         let known = events.partition_point(|recorded| recorded.seq <= after).max(1);
         self.run = Run::fold(self.run.id, &events[..known])?;
         if after == 0 && self.how.json {
-            out::raw(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+            out::json(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
         }
         self.take(events.into_iter().skip(known).map(Update::Event).collect())
     }
@@ -266,8 +267,9 @@ impl Drive<'_> {
             match update {
                 Update::Event(recorded) if recorded.seq > self.run.seq => {
                     self.run.apply(recorded.seq, recorded.at, &recorded.event);
-                    if matches!(recorded.event, Event::AttemptStarted(_)) {
+                    if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
                         self.stopping = false;
+                        Signals::obeyed();
                     }
                     self.ended = journal::is_end(&recorded.event);
                     if self.how.json {
@@ -284,13 +286,13 @@ impl Drive<'_> {
                 Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
                 Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
                 Update::Stopped(StopReason::JournalLost(why)) => {
-                    out::raw(&lines);
+                    out::json(&lines);
                     return Err(why.into());
                 }
             }
         }
         if !lines.is_empty() {
-            out::raw(&lines);
+            out::json(&lines);
         }
         Ok(())
     }
@@ -486,11 +488,11 @@ impl Drive<'_> {
     /// The last line says how the run stands, also when nothing new came of it.
     fn last_line(&self, exit: Exit) -> Result<(), Problem> {
         if exit == Exit::Waiting && self.run.status == Status::Running {
-            out::raw(&journal::asked(&self.run));
+            out::json(&journal::asked(&self.run));
         } else if !self.ended {
             let events = self.engine.events(self.run.id, 0)?;
             let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
-            out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
+            out::json(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         }
     }
     if args.json {
-        out::raw(&text);
+        out::json(&text);
     } else if rows.is_empty() {
         out::say(if query == (HistoryQuery { limit: query.limit, ..HistoryQuery::default() }) {
             "no runs yet; `stepwell tasks` lists what can be started"
@@ -71,7 +71,7 @@ fn object(row: &RunRow) -> serde_json::Value {
 fn line(row: &RunRow, with_snippet: bool) -> String {
     let at = row.updated_at.with_timezone(&Local).format("%Y-%m-%d %H:%M");
     let waits = if row.waiting > 0 { format!(" ({} waiting)", row.waiting) } else { String::new() };
-    let waits = if row.newer { format!("{waits} (written by a newer version)") } else { waits };
+    let waits = if row.newer { format!("{waits} (written by a newer version, or damaged)") } else { waits };
     let title = visible(&row.title, false);
     let mut line = format!("{}  {at}  {:9}  {:<18} {title}{waits}\n", row.run.short(), row.status.name(), row.task);
     if with_snippet && !row.snippet.is_empty() {

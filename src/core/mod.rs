@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod event_json;
+pub mod expect;
 pub mod failure;
 pub mod fingerprint;
 mod fold;

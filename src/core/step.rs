@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
 use super::failure::FailureClass;
 use super::form::Field;
 use super::tuning::Tuning;
@@ -440,7 +441,7 @@ pub struct Http {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, or `page` (a web page as readable text); absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
 }
 
 impl Http {

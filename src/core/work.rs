@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
 use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::model::Message;
@@ -191,7 +192,7 @@ pub struct HttpWork {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, `page`; absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,

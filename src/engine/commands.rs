@@ -42,14 +42,7 @@ impl RunLoop {
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
-            EngineCommand::Stop(key) => {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
-                Ok(())
-            }
-            EngineCommand::Pause(reason) => {
-                self.pausing = Some(reason);
+            EngineCommand::Pause => {
                 self.cancel_attempts();
                 Ok(())
             }
@@ -58,7 +51,15 @@ impl RunLoop {
                 self.cancel_attempts();
                 let kept = self.partial_texts();
                 let make = move |run: &Run| Ok([kept.clone(), recover::cancelled(run, &who)?].concat());
-                self.decided(make, reply)
+                self.decided(make, reply)?;
+                if self.is_interrupted() && self.control.pausing().is_none() {
+                    // It was refused, and the run goes on.
+                    self.control.interrupt.lower();
+                    self.session = self.flow.open(&self.run);
+                    self.unfed.clear();
+                    self.fed = self.staged.len();
+                }
+                Ok(())
             }
         }
     }
@@ -114,7 +115,7 @@ impl RunLoop {
 
     /// What the policy of this drive decides of the gates that are open.
     pub(super) fn answered_by_policy(&self) -> Vec<Event> {
-        if self.run.gates() == 0 || self.pausing.is_some() || self.run.status == Status::Cancelled {
+        if self.run.gates() == 0 || self.control.pausing().is_some() || self.run.status == Status::Cancelled {
             return Vec::new();
         }
         let who = &self.engine.shared.ports.who;

@@ -8,6 +8,7 @@
 mod attempt;
 mod commands;
 mod compose;
+mod control;
 mod create;
 mod deadline;
 mod dispatch;
@@ -24,6 +25,7 @@ mod records;
 mod recover;
 mod run_loop;
 mod stage;
+mod time;
 mod update;
 
 use std::collections::HashMap;
@@ -31,8 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
+use self::control::DriveControl;
 pub use self::create::{Fork, Start, StartError};
 pub use self::error::EngineError;
 use self::failpoint::failpoint;
@@ -97,7 +100,7 @@ pub struct Engine {
 struct Shared {
     ports: Ports,
     /// The runs that this process drives.
-    drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<EngineCommand>>>,
+    drives: Mutex<HashMap<RunId, DriveControl>>,
     /// The mailboxes of the runs that are watched here.
     feeds: Mutex<HashMap<RunId, Feed>>,
     /// The run that was read last: what is new in it is all that is read the next time.
@@ -127,8 +130,8 @@ enum EngineCommand {
         fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },
-    Stop(Key),
-    Pause(PauseReason),
+    /// The run is given up here: [`DriveControl::pausing`] says why.
+    Pause,
     Cancel(Reply),
 }
 
@@ -311,10 +314,10 @@ impl Engine {
             JournalError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
         })?;
         let Some(lease) = lease else { return Ok(Driver::Remote) };
-        let (commands, inbox) = mpsc::unbounded_channel();
+        let (control, inbox) = DriveControl::new();
         let run_loop =
-            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (commands.clone(), inbox))?;
-        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, commands);
+            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (control.clone(), inbox))?;
+        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, control);
         tokio::spawn(run_loop.drive());
         Ok(Driver::Local)
     }
@@ -329,7 +332,7 @@ impl Engine {
         }
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(EngineCommand::Decide(decision.clone(), reply)).is_ok()
+            if drive.send(EngineCommand::Decide(decision.clone(), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -430,7 +433,8 @@ impl Engine {
     pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(EngineCommand::Cancel(reply)).is_ok()
+            drive.interrupt.raise();
+            if drive.send(EngineCommand::Cancel(reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -449,14 +453,14 @@ impl Engine {
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
     pub fn stop(&self, run: RunId, key: &Key) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(EngineCommand::Stop(key.clone()));
+            drive.stop(key);
         }
     }
 
     /// Gives a run up here: attempts under way are broken off, and it is paused for this reason.
     pub fn pause(&self, run: RunId, reason: PauseReason) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(EngineCommand::Pause(reason));
+            drive.pause(reason);
         }
     }
 
@@ -476,7 +480,7 @@ impl Engine {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             let made = Arc::clone(&make);
-            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply)).is_ok()
+            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -495,7 +499,8 @@ impl Engine {
                     return Ok(other.map(|_| ())?);
                 }
             };
-            let (after, at) = (folded.seq, self.shared.ports.clock.now());
+            // A clock that was set back takes no time with it: see `time`.
+            let (after, at) = (folded.seq, self.shared.ports.clock.now().max(folded.updated_at));
             for event in &events {
                 folded.apply(folded.seq + 1, at, event);
             }
@@ -536,7 +541,7 @@ impl Engine {
         Ok(())
     }
 
-    fn drive_of(&self, run: RunId) -> Option<mpsc::UnboundedSender<EngineCommand>> {
+    fn drive_of(&self, run: RunId) -> Option<DriveControl> {
         let drives = self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.get(&run).filter(|drive| !drive.is_closed()).cloned()
     }

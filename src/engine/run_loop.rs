@@ -31,11 +31,13 @@ use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
+use crate::engine::control::DriveControl;
 use crate::engine::deadline::{self, Deadlines};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
 use crate::engine::lease::Lease;
 use crate::engine::orphan::{self, Program};
+use crate::engine::time::SteadyClock;
 use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
 
@@ -55,7 +57,7 @@ pub struct RunLoop {
     pub(super) flow: Box<dyn Flow>,
     pub(super) session: Box<dyn Session>,
     pub(super) config: RunConfig,
-    pub(super) commands: mpsc::UnboundedSender<EngineCommand>,
+    pub(super) control: DriveControl,
     pub(super) inbox: mpsc::UnboundedReceiver<EngineCommand>,
     pub(super) ended: mpsc::UnboundedSender<FinishedAttempt>,
     pub(super) endings: mpsc::UnboundedReceiver<FinishedAttempt>,
@@ -84,7 +86,7 @@ pub struct RunLoop {
     pub(super) wants: Wants,
     /// When the next failed attempt is tried again.
     pub(super) retry_at: Option<DateTime<Utc>>,
-    pub(super) pausing: Option<PauseReason>,
+    pub(super) clock: SteadyClock,
 }
 
 /// What of the definition the loop needs.
@@ -152,7 +154,7 @@ impl RunLoop {
         lease: Lease,
         feed: Feed,
         policy: DecisionPolicy,
-        (commands, inbox): (mpsc::UnboundedSender<EngineCommand>, mpsc::UnboundedReceiver<EngineCommand>),
+        (control, inbox): (DriveControl, mpsc::UnboundedReceiver<EngineCommand>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
@@ -164,7 +166,7 @@ impl RunLoop {
         }
         let pinned = ports.journal.definition(&run.definition)?;
         let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
-        let flow = crate::flow::of(&pinned, &ports.environment);
+        let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;
@@ -179,7 +181,7 @@ impl RunLoop {
             lease,
             feed,
             policy,
-            commands,
+            control,
             inbox,
             ended,
             endings,
@@ -197,7 +199,7 @@ impl RunLoop {
             ending: JoinSet::new(),
             wants: Wants::default(),
             retry_at: None,
-            pausing: None,
+            clock: SteadyClock::new(Arc::clone(&ports.clock), run.updated_at),
             run,
             engine,
         };
@@ -254,6 +256,13 @@ impl RunLoop {
             // From before it is looked who may start, so that no place that comes free is missed.
             let lane_freed = shared.lane_freed.notified();
             self.settle_derived()?;
+            if self.is_interrupted() && self.control.pausing().is_none() {
+                // What it was interrupted for is on its way.
+                if let Some(command) = self.inbox.recv().await {
+                    self.handle(command)?;
+                }
+                continue;
+            }
             let mut answers = self.answered_by_policy();
             if answers.is_empty() {
                 answers = deadline::passed(&self.run, &self.config.deadlines, self.now());
@@ -290,7 +299,12 @@ impl RunLoop {
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
-        self.engine.shared.ports.clock.now()
+        self.clock.now()
+    }
+
+    /// Whether the flow's code is not waited for any more: the run is to be given up here, or to be cancelled.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.config.runs_code && self.run.status != Status::Cancelled && self.control.interrupt.is_raised()
     }
 
     fn is_idle(&self) -> bool {
@@ -318,7 +332,7 @@ impl RunLoop {
         if self.run.status == Status::Cancelled {
             return Ok(Some(StopReason::Over));
         }
-        if let Some(reason) = self.pausing {
+        if let Some(reason) = self.control.pausing() {
             if !self.run.status.is_over() {
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;

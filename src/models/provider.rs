@@ -285,12 +285,29 @@ impl Provider {
         Ok(headers)
     }
 
+    /// Knows what of a request to it nobody may read, should the server repeat it in an answer.
+    pub(super) fn redactor(&self, key: Option<&Secret>) -> Redactor {
+        let mut redactor = Redactor::default();
+        if let Some(key) = key {
+            redactor.learn(key);
+        }
+        // Other headers have ordinary words that an answer may need.
+        for (name, value) in self.header_values() {
+            let by_reference = self.settings.headers.get(&name).is_some_and(|text| text != value.reveal());
+            if by_reference || is_confidential(&name) {
+                redactor.learn(&value);
+                // Without the scheme before it: `Bearer …`.
+                redactor.learn(&Secret::new(value.reveal().split_whitespace().next_back().unwrap_or_default()));
+            }
+        }
+        redactor
+    }
+
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
     pub(super) fn failure(&self, error: &ProviderError, model: &str, key: Option<&Secret>) -> Failure {
-        let mut redactor = Redactor::default();
-        let headers = self.header_values().into_iter().map(|(_, value)| value);
-        for secret in headers.chain(key.cloned()) {
-            redactor.learn(&secret);
+        let mut redactor = self.redactor(key);
+        for (_, value) in self.header_values() {
+            redactor.learn(&value);
         }
         let text = redactor.redact(&error.text);
         let line = visible(&text, false);
@@ -299,6 +316,8 @@ impl Provider {
         if longer {
             cut.push('…');
         }
+        // The server's words may have ended their sentence.
+        let cut = cut.trim_end_matches('.');
         let (name, host) = (&self.name, self.host());
         let todo = self.what_to_do(error, model);
         let failure = Failure::new(error.class, format!("{name} ({host}) {cut}. {todo}"));
@@ -393,4 +412,10 @@ impl Provider {
             _ => "Try again, or name a fallback.".to_owned(),
         }
     }
+}
+
+/// Whether a header says who asks.
+fn is_confidential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "key", "token", "secret", "cookie", "password", "credential"].iter().any(|word| name.contains(word))
 }

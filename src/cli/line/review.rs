@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::ask::{Answered, AskContext};
-use super::keyboard::{Asker, Away, forget_typed};
+use super::keyboard::{Asker, forget_typed};
+use super::signals::Away;
 use super::{Teller, editor, pager};
 use crate::cli::diff;
 use crate::cli::out;
@@ -80,8 +81,7 @@ pub async fn ask(
             "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(DecisionKind::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
             "p" | "prompt" => {
-                pager::show(&asked(run, call, gate)).await;
-                asker.signals.forget_interrupts().await;
+                asker.signals.lend(pager::show(&asked(run, call, gate))).await;
             }
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these; `?` says what each does.")),
@@ -151,8 +151,8 @@ async fn edit(
     let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
     loop {
         let name = format!("{}.{}", gate.key, if structured { "json" } else { "md" });
-        let edited = editor::edit(&context.state.join("edit"), &name, &text).await;
-        asker.signals.forget_interrupts().await;
+        let folder = context.state.join("edit");
+        let edited = asker.signals.lend(editor::edit(&folder, &name, &text)).await;
         let edited = match edited {
             Ok(edited) => edited,
             Err(why) => {
