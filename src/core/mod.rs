@@ -8,6 +8,7 @@ pub mod actor;
 pub mod bytes;
 pub mod call;
 pub mod code;
+pub mod deadline;
 pub mod decide;
 pub mod description;
 pub mod diagnostic;

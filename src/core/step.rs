@@ -201,6 +201,18 @@ pub enum OnTimeout {
     Accept,
 }
 
+impl OnTimeout {
+    /// The name in definitions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Accept => "accept",
+        }
+    }
+}
+
 /// A declared step: what it does, and what governs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
