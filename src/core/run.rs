@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
+use super::deadline::Deadlines;
 use super::document::{Document, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
@@ -232,6 +233,8 @@ pub struct Run {
     pub usage: Usage,
     /// A later version wrote of it what this one does not know: it may stand otherwise than is said here.
     pub newer: bool,
+    /// How long its gates may stay open; see [`Run::learn`].
+    pub deadlines: Arc<Deadlines>,
     /// How many gates are open.
     pub(super) open_gates: usize,
     /// How many attempts are under way.
@@ -303,6 +306,7 @@ impl Run {
             error: None,
             usage: Usage::default(),
             newer: false,
+            deadlines: Arc::default(),
             open_gates: 0,
             under_way: 0,
             in_hand: false,

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::core::deadline;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
@@ -89,6 +90,11 @@ impl RunLoop {
         make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
     ) -> Result<Result<(), Refusal>, JournalLost> {
         self.commit()?;
+        let late = self.overdue();
+        for event in late.clone() {
+            self.stage(event, false);
+        }
+        self.commit()?;
         loop {
             let rebased = self.rebased;
             match make(&self.run) {
@@ -98,7 +104,7 @@ impl RunLoop {
                     self.commit()?;
                     continue;
                 }
-                Err(refusal) => return Ok(Err(refusal)),
+                Err(refusal) => return Ok(Err(deadline::refused(refusal, &late))),
             }
             if !self.config.runs_code {
                 self.settle_derived()?;
@@ -111,6 +117,11 @@ impl RunLoop {
                 return Ok(Ok(()));
             }
         }
+    }
+
+    /// The answers to gates whose time is up. A run that is given up here leaves them to whoever drives it next.
+    pub(super) fn overdue(&self) -> Vec<Event> {
+        if self.control.pausing().is_some() { Vec::new() } else { self.run.overdue(self.now()) }
     }
 
     /// What the policy of this drive decides of the gates that are open.

@@ -5,12 +5,12 @@
 //! effect, the outcome after it; what is published as an event is committed; a decision names what was seen, and the
 //! first one wins; a drive that dies leaves a run that any process can take up.
 
+mod append;
 mod attempt;
 mod commands;
 mod compose;
 mod control;
 mod create;
-mod deadline;
 mod dispatch;
 mod error;
 mod failpoint;
@@ -31,29 +31,28 @@ mod update;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
+use self::append::batch;
 use self::control::DriveControl;
 pub use self::create::{Fork, Start, StartError};
 pub use self::error::EngineError;
-use self::failpoint::failpoint;
 pub use self::feed::{Feed, StopReason, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
+use crate::core::deadline::Deadlines;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, InstructionScope, PauseReason};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{
-    Append, Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, Stands, StateFolder, Writer,
-};
+use crate::core::ports::{Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, StateFolder};
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
@@ -73,6 +72,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
     pub environment: Environment,
+    /// Hosts that the config names: requests go there without a question.
+    pub hosts: Vec<String>,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -105,6 +106,8 @@ struct Shared {
     feeds: Mutex<HashMap<RunId, Feed>>,
     /// The run that was read last: what is new in it is all that is read the next time.
     folded: Mutex<Option<Run>>,
+    /// The deadlines of the definitions of runs that were read.
+    deadlines: Mutex<HashMap<Fingerprint, Arc<Deadlines>>>,
     /// How many requests are under way at each provider.
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
@@ -144,6 +147,7 @@ impl Engine {
             drives: Mutex::default(),
             feeds: Mutex::default(),
             folded: Mutex::default(),
+            deadlines: Mutex::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
         };
@@ -199,17 +203,35 @@ impl Engine {
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
-            if run.may_lack_workflows()
-                && let Ok(pinned) = self.definition(&run)
-            {
-                run.name_workflows(&pinned);
-            }
+            self.learn(&mut run);
             return Ok(run);
         };
+        let definition = kept.definition.clone();
         for recorded in &journal {
             kept.apply(recorded.seq, recorded.at, &recorded.event);
         }
+        if kept.definition != definition {
+            self.learn(&mut kept);
+        }
         Ok(kept)
+    }
+
+    /// Takes over from the definition what the journal does not have. A definition that cannot be read is told of where
+    /// it is needed.
+    fn learn(&self, run: &mut Run) {
+        let deadlines = self.deadlines().get(&run.definition).cloned();
+        match deadlines {
+            Some(deadlines) if !run.may_lack_workflows() => run.deadlines = deadlines,
+            _ => {
+                let Ok(pinned) = self.definition(run) else { return };
+                run.learn(&pinned);
+                self.deadlines().insert(run.definition.clone(), Arc::clone(&run.deadlines));
+            }
+        }
+    }
+
+    fn deadlines(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Deadlines>>> {
+        self.shared.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, run: Run) {
@@ -340,7 +362,7 @@ impl Engine {
         }
         let who = self.shared.ports.who.clone();
         self.take_secret(run, &decision)?;
-        self.append(run, move |run| decide::decide(run, &decision, &who)).await
+        self.append_decision(run, move |run| decide::decide(run, &decision, &who)).await
     }
 
     /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond
@@ -470,54 +492,6 @@ impl Engine {
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// Appends what `make` makes of the run as it stands, as often as another process was faster.
-    async fn append(
-        &self,
-        run: RunId,
-        make: impl Fn(&Run) -> Result<Vec<Event>, Refusal> + Send + Sync + 'static,
-    ) -> Result<(), EngineError> {
-        let make = Arc::new(make);
-        if let Some(drive) = self.drive_of(run) {
-            let (reply, answer) = oneshot::channel();
-            let made = Arc::clone(&make);
-            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply))
-                && let Ok(answer) = answer.await
-            {
-                return answer;
-            }
-        }
-        loop {
-            let mut folded = self.fold(run)?;
-            if folded.newer {
-                self.remember(folded);
-                return Err(Refusal::newer().into());
-            }
-            let events = match make(&folded) {
-                Ok(events) if !events.is_empty() => events,
-                other => {
-                    self.remember(folded);
-                    return Ok(other.map(|_| ())?);
-                }
-            };
-            // A clock that was set back takes no time with it: see `time`.
-            let (after, at) = (folded.seq, self.shared.ports.clock.now().max(folded.updated_at));
-            for event in &events {
-                folded.apply(folded.seq + 1, at, event);
-            }
-            failpoint("append.before");
-            match self.shared.ports.journal.append(&batch(&folded, after, Writer::Decider, at, events)) {
-                Ok(_) => {
-                    failpoint("append.after");
-                    self.remember(folded);
-                    lease::wake(&self.shared.ports.state, run);
-                    return Ok(());
-                }
-                Err(JournalError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// The value of a typed secret goes to this process's keeping, never to the journal.
     fn take_secret(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
         let DecisionKind::Answer { value } = &decision.kind else { return Ok(()) };
@@ -534,7 +508,7 @@ impl Engine {
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
-        let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
+        let (GateBody::Secret(SecretBody { name, .. }), Some(value)) = (&gate.body, value.as_str()) else {
             return Err(Refusal::new(ErrorCode::InvalidInput, "the secret's value must be a text").into());
         };
         self.shared.ports.secrets.provide(run, name, Secret::new(value));
@@ -549,10 +523,4 @@ impl Engine {
     fn feed(&self, run: RunId) -> Feed {
         self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
     }
-}
-
-/// Events to be appended after event `after`; `run` has them folded in already.
-fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
-    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
-    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
 }

@@ -32,7 +32,6 @@ use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
 use crate::engine::attempt::Partial;
 use crate::engine::control::DriveControl;
-use crate::engine::deadline::{self, Deadlines};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
 use crate::engine::lease::Lease;
@@ -95,7 +94,6 @@ pub(super) struct RunConfig {
     pub(super) budget: Budget,
     pub(super) folder: Option<PathBuf>,
     pub(super) secrets: Vec<(String, SecretRef)>,
-    pub(super) deadlines: Deadlines,
     pub(super) pinned: Arc<Pinned>,
     pub(super) task: String,
     /// What comes next is decided by code that somebody wrote.
@@ -263,9 +261,10 @@ impl RunLoop {
                 }
                 continue;
             }
-            let mut answers = self.answered_by_policy();
+            // What is overdue is answered before anybody decides, by a policy too.
+            let mut answers = self.overdue();
             if answers.is_empty() {
-                answers = deadline::passed(&self.run, &self.config.deadlines, self.now());
+                answers = self.answered_by_policy();
             }
             if !answers.is_empty() {
                 for event in answers {
@@ -313,8 +312,8 @@ impl RunLoop {
 
     /// When something is due by itself: a retry, or the deadline of a gate.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
-        let deadline = deadline::next(&self.run, &self.config.deadlines);
-        self.retry_at.into_iter().chain(deadline).min()
+        let due = self.run.next_due().map(|due| due.at);
+        self.retry_at.into_iter().chain(due).min()
     }
 
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
@@ -436,7 +435,6 @@ impl RunConfig {
                     Some((field.name.clone(), reference))
                 })
                 .collect(),
-            deadlines: Deadlines::of(pinned),
             pinned: Arc::clone(pinned),
             task: run.task.clone(),
             runs_code: std::iter::once(&pinned.task).chain(pinned.children.values()).any(

@@ -103,7 +103,7 @@ impl RunLoop {
             self.committed = self.run.seq;
         } else {
             self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
-            self.run.name_workflows(&self.config.pinned);
+            self.run.learn(&self.config.pinned);
             self.committed = self.run.seq;
             for starting in std::mem::take(&mut self.starting) {
                 self.leave_lane(starting.provider.as_ref());
@@ -151,6 +151,7 @@ impl RunLoop {
         let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
         let environment = &self.engine.shared.ports.environment;
         self.flow = crate::flow::interruptible(&pinned, environment, &self.control.interrupt);
+        self.run.learn(&pinned);
         self.config = RunConfig::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
         self.unfed.clear();

@@ -45,6 +45,9 @@ pub async fn ask(
     run: &Run,
     gate: &Gate,
 ) -> Result<Answered, Away> {
+    if let Some(due) = waits::due(run, gate) {
+        out::say(&format!("({} waits for you; {due})", gate.name()));
+    }
     if gate.kind() == GateKind::Review {
         return review::ask(asker, context, teller, run, gate).await;
     }

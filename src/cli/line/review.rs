@@ -37,6 +37,9 @@ pub async fn ask(
     for check in gate.failed_checks() {
         out::say(&format!("It does not hold: {check}"));
     }
+    if gate.review().is_some_and(|review| review.cut) {
+        out::say("The limit of tokens cut it: its end is missing.");
+    }
     if let Some(problem) = gate.review().and_then(|review| review.problem.as_deref()) {
         out::say(&format!("It cannot be accepted as it is: {problem}"));
     }
