@@ -89,6 +89,7 @@ pub fn split(text: &str, form: AnswerForm) -> Split {
 
 /// The reader of a stream.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of the text so far")]
 pub struct ThoughtSplitter {
     form: AnswerForm,
     state: State,
@@ -213,7 +214,7 @@ impl ThoughtSplitter {
             return false;
         }
         match self.state {
-            State::Answer => !self.json.protects() && !(self.form == AnswerForm::Prose && self.code.protects()),
+            State::Answer => !(self.json.protects() || (self.form == AnswerForm::Prose && self.code.protects())),
             _ => true,
         }
     }
