@@ -93,7 +93,7 @@ async fn a_server_that_never_begins_or_stops_in_the_middle_times_out() {
 
 #[tokio::test]
 async fn what_a_stream_took_that_did_not_come_to_its_end_is_estimated_and_marked() {
-    let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0 });
+    let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0, cached: None });
     for kind in KINDS {
         // Twelve bytes of prompts and eight of the answer; a server that counts the prompt first is believed.
         let server = ModelServer::start([Reply::text("one two three").break_after(2).usage(Some((0, 0)))]);
