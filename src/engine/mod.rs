@@ -22,6 +22,7 @@ mod ready;
 mod records;
 mod recover;
 mod run_loop;
+mod session_state;
 mod stage;
 mod update;
 
@@ -545,6 +546,6 @@ impl Engine {
 
 /// Events to be appended after event `after`; `run` has them folded in already.
 fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
-    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
-    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
+    let learn = outcome::lessons(run, &events);
+    Append { run: run.id, after, writer, at, events, learn, state: Value::Null, stands: Stands::of(run) }
 }

@@ -35,14 +35,36 @@ impl From<Work> for Resolved {
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
     let context = names.value();
+    let schema = schema(node, names)?;
     if let Doing::Command(plan) = &node.does {
-        return command::resolve(plan, node, names, &context);
+        return command::resolve(plan, node, names, &context, schema);
     }
-    work(node, &context, model, turns).map(Resolved::from)
+    work(node, &context, model, turns, schema).map(Resolved::from)
 }
 
-fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
-    let schema = node.step.rules.output.clone();
+/// The schema of the output. Its templates see the inputs and nothing else.
+fn schema(node: &Node, names: &Names) -> Result<Option<Value>, Mistake> {
+    let declared = &node.step.rules.output;
+    let Some(plan) = &node.schema else { return Ok(declared.clone()) };
+    let wrong = |error: &TemplateError| {
+        let source = declared.as_ref().map(Value::to_string);
+        Mistake::of("output", source.as_deref(), "(its schema)", error)
+    };
+    let inputs = minijinja::Value::from_pairs([("inputs", names.inputs().clone())]);
+    let rendered = plan.render(&inputs).map_err(|error| wrong(&error))?;
+    match crate::core::schema::check(&rendered) {
+        Ok(()) => Ok(Some(rendered)),
+        Err(message) => Err(wrong(&TemplateError { message, line: 1, column: 1 })),
+    }
+}
+
+fn work(
+    node: &Node,
+    context: &minijinja::Value,
+    model: Option<&str>,
+    turns: Vec<Message>,
+    schema: Option<Value>,
+) -> Result<Work, Mistake> {
     match &node.does {
         Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
         Doing::Http(plan) => http(plan, context, schema),

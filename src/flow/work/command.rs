@@ -3,6 +3,8 @@
 //! Promises: no value is a part of the text that a shell reads; a value that would be read as code all the same is not
 //! run. The fingerprint is that of version 0.1.0, which put the values into the text, quoted.
 
+use serde_json::Value;
+
 use super::{Resolved, shorten, text, texts};
 use crate::core::shell::Line;
 use crate::core::template::{Piece, Template, TemplateError, to_json};
@@ -20,6 +22,7 @@ pub fn resolve(
     node: &Node,
     names: &Names,
     context: &minijinja::Value,
+    schema: Option<Value>,
 ) -> Result<Resolved, Mistake> {
     let argv = if plan.spec.shell {
         Vec::new()
@@ -47,7 +50,7 @@ pub fn resolve(
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
-        schema: node.step.rules.output.clone(),
+        schema,
         ..CommandWork::default()
     };
     let mut identity = work.clone();
