@@ -8,12 +8,13 @@ use std::sync::Arc;
 use super::check::check;
 use super::decode::Draft;
 use super::discover::{Catalog, DefinitionSource, Entry, SearchPaths, Unknown, definitions_at, on_disk};
-use super::folder::{Folder, SCRIPT_FILES, ends_as, read_bounded};
+use super::folder::{FileProblem, Folder, SCRIPT_FILES, ends_as, read_bounded};
 use super::trust::{Trust, TrustStore};
+use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
-use crate::core::step::{Does, Step};
+use crate::core::step::{Does, Speaks, Step};
 use crate::core::task::{Body, FlowKind, Kind, Task};
 use crate::core::toml_reader::TomlString;
 
@@ -80,17 +81,34 @@ pub struct Checked {
     pub mistakes: Vec<Diagnostic>,
 }
 
-/// Says of every command whether it may ask the person while it works.
-fn note_askers(steps: &mut [Step], folder: &Folder) {
+/// Says of every command whether it speaks the contract of lines, and so may ask the person while it works.
+fn note_speakers(steps: &mut [Step]) {
     for step in steps {
         match &mut step.does {
             Does::Command(command) => {
-                // A shell's line names its programs by words.
-                let words = || command.argv.iter().flat_map(|arg| once(arg.as_str()).chain(arg.split_whitespace()));
-                command.asks = command.may_ask(|| words().filter_map(|name| program_text(name, folder)).collect());
+                let said = command.said();
+                (command.asks, command.speaks) = (said == Speaks::Stepwell, Some(said));
             }
-            Does::Group { steps, .. } => note_askers(steps, folder),
+            Does::Group { steps, .. } => note_speakers(steps),
             _ => {}
+        }
+    }
+}
+
+/// A command whose text writes lines of the contract says that it speaks it.
+fn check_lines(draft: &Draft, entry: &Entry, report: &Report) {
+    let Body::Workflow(workflow) = &draft.task.body else { return };
+    for (step, place) in workflow.all_steps().into_iter().zip(&draft.notes.tables) {
+        let Does::Command(command) = &step.does else { continue };
+        // A shell's line names its programs by words.
+        let words = || command.argv.iter().flat_map(|arg| once(arg.as_str()).chain(arg.split_whitespace()));
+        let texts = || words().filter_map(|name| program_text(name, &entry.folder)).collect();
+        if command.said() == Speaks::Unsaid && command.writes_lines(texts) {
+            let message = format!(
+                "step `{}` writes lines of the contract, `{{\"ask\": …}}` or `{{\"progress\": …}}`: say so with `speaks = \"stepwell\"`, or with `env = {{ STEPWELL_ASKS = \"0\" }}` that they are output",
+                step.id
+            );
+            report.error(place, message);
         }
     }
 }
@@ -185,20 +203,27 @@ impl Catalog {
         }
         let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
         if let Body::Workflow(workflow) = &mut task.body {
-            note_askers(&mut workflow.steps, &entry.folder);
-            let take: fn(&str) -> bool = match workflow.flow {
-                FlowKind::Graph => return Ok(task),
-                FlowKind::Script { .. } => |name| ends_as(name, &SCRIPT_FILES),
-                FlowKind::Process { .. } => |_| true,
-            };
-            let files = entry.folder.all().map_err(|problem| {
+            note_speakers(&mut workflow.steps);
+            let wrong = |problem: FileProblem| {
                 PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
-            })?;
-            let texts = files.into_iter().filter(|(name, _)| take(name));
-            // What is no text is no source: pictures, compiled caches.
-            let texts = texts.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?)));
-            if let FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } = &mut workflow.flow {
-                *sources = texts.collect();
+            };
+            match &mut workflow.flow {
+                FlowKind::Graph => {}
+                FlowKind::Script { sources, .. } => {
+                    let files = entry.folder.all().map_err(wrong)?;
+                    let modules = files.into_iter().filter(|(name, _)| ends_as(name, &SCRIPT_FILES));
+                    *sources =
+                        modules.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?))).collect();
+                }
+                FlowKind::Process { sources, binary, whole, .. } => {
+                    for (name, bytes) in entry.folder.whole().map_err(wrong)? {
+                        match String::from_utf8(bytes) {
+                            Ok(text) => drop(sources.insert(name, text)),
+                            Err(bytes) => drop(binary.insert(name, Bytes(bytes.into_bytes()))),
+                        }
+                    }
+                    *whole = true;
+                }
             }
         }
         Ok(task)
@@ -210,6 +235,8 @@ impl Catalog {
         if let Some(draft) = &draft {
             check(draft, &report);
             self.check_named(draft, &report);
+            check_folder(draft, entry, &report);
+            check_lines(draft, entry, &report);
         }
         match draft {
             // A twin's id is taken, which only the catalog as a whole can tell.
@@ -294,6 +321,16 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+}
+
+/// A program runs in a copy of its folder, so all of that has to be kept with each run.
+fn check_folder(draft: &Draft, entry: &Entry, report: &Report) {
+    if let Body::Workflow(workflow) = &draft.task.body
+        && matches!(workflow.flow, FlowKind::Process { .. })
+        && let Err(problem) = entry.folder.measure()
+    {
+        report.push(Diagnostic::of_file(entry.path.display().to_string(), problem.to_string()));
     }
 }
 

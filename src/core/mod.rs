@@ -5,21 +5,26 @@
 //! [`decide`] from that state alone, so both can be tested as tables.
 
 pub mod actor;
+pub mod bytes;
 pub mod call;
 pub mod code;
+pub mod deadline;
 pub mod decide;
 pub mod description;
 pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod event_json;
+pub mod expect;
 pub mod failure;
 pub mod fingerprint;
 mod fold;
 pub mod form;
 pub mod gate;
 pub mod given;
+pub mod host;
 pub mod id;
+pub mod json;
 pub mod key;
 pub mod model;
 pub mod names;
@@ -41,6 +46,7 @@ pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod tool_call;
+pub mod tuning;
 pub mod turn;
 pub mod usage;
 pub mod work;

@@ -1,5 +1,6 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use super::fingerprint::Fingerprint;
 use super::form::WrittenForm;
 use super::id::RunId;
 use super::key::Key;
-use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use super::model::{Asker, Completion, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
@@ -465,6 +466,11 @@ pub trait Models: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
+    /// Asks every configured provider which models it has; no model is asked.
+    fn inspect(&self) -> BoxFuture<'static, Vec<Inspected>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// The key of a provider was put right: requests go to it again.
     fn repair(&self, _provider: &str) {}
 
@@ -494,6 +500,16 @@ pub trait Secrets: Send + Sync {
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;
+}
+
+/// The folders of definitions: the `catalog` module.
+pub trait Folders: Send + Sync {
+    /// The files in a definition's folder, as they are now, that are not among those that a run keeps. None when the
+    /// folder is not there any more.
+    ///
+    /// # Errors
+    /// When there are some, and nobody trusts the definition as it is now: why.
+    fn others(&self, folder: &Path, kept: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>, String>;
 }
 
 /// Where a process keeps what is not in the store.

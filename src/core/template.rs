@@ -10,44 +10,24 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+use self::rewrite::Rewritten;
+
+mod bounds;
+mod functions;
+mod rewrite;
+mod truth;
+
 /// How much work one rendering may do, in minijinja's instructions.
 const FUEL: u64 = 2_000_000;
 
-static ENVIRONMENT: LazyLock<Environment<'static>> =
-    LazyLock::new(|| {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(FUEL));
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_formatter(|out, state, value| {
-            if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
-        });
-        environment.add_filter("join", join);
-        environment
-    });
-
-/// minijinja's `join`, but `none` joins as empty text.
-fn join(list: &Value, separator: Option<&str>) -> Result<String, Error> {
-    if list.is_none() {
-        return Ok(String::new());
-    }
-    if let Some(text) = list.as_str() {
-        return Ok(text.to_owned());
-    }
-    if list.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    let mut joined = String::new();
-    for (at, item) in list.try_iter()?.enumerate() {
-        if at > 0 {
-            joined.push_str(separator.unwrap_or_default());
-        }
-        if !item.is_none() {
-            joined.push_str(&item.to_string());
-        }
-    }
-    Ok(joined)
-}
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    functions::add_to(&mut environment);
+    environment
+});
 
 /// A template or expression that does not parse or does not work out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,27 +43,46 @@ pub struct TemplateError {
 
 impl TemplateError {
     fn of(source: &str, error: &Error) -> Self {
+        Self::placed(source, error, |at| at)
+    }
+
+    /// Of a text that was rewritten.
+    fn rewritten(source: &str, error: &Error, rewritten: &Rewritten) -> Self {
+        Self::placed(source, error, |at| rewritten.origin(at))
+    }
+
+    fn placed(source: &str, error: &Error, origin: impl Fn(usize) -> usize) -> Self {
         let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let place = error.range();
-        if error.kind() == ErrorKind::UndefinedError {
-            let piece = place.clone().and_then(|range| source.get(range)).unwrap_or_default().trim();
-            message = if piece.is_empty() {
-                "it names something that does not exist".to_owned()
-            } else {
-                format!("`{piece}` names something that does not exist")
-            };
-        } else if error.kind() == ErrorKind::OutOfFuel {
-            "it takes too much work (an endless loop?)".clone_into(&mut message);
-        }
-        let (line, column) = match place {
-            Some(range) => {
-                let before = source.get(..range.start).unwrap_or_default();
-                let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-                (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let place = error.range().map(|range| origin(range.start)..origin(range.end));
+        match error.kind() {
+            ErrorKind::UndefinedError => {
+                let piece = place.clone().and_then(|range| source.get(range)).unwrap_or_default().trim();
+                message = if piece.is_empty() {
+                    "it names something that does not exist".to_owned()
+                } else {
+                    format!("`{piece}` names something that does not exist")
+                };
             }
-            None => (error.line().unwrap_or(1), 1),
-        };
-        Self { message, line, column }
+            ErrorKind::OutOfFuel => "it takes too much work (an endless loop?)".clone_into(&mut message),
+            ErrorKind::WriteFailure => {
+                message = format!("it makes a text of more than {} MB", functions::MOST_TEXT >> 20);
+            }
+            ErrorKind::SyntaxError if message.contains("recursion") => {
+                "it is nested too deeply".clone_into(&mut message);
+            }
+            _ => {}
+        }
+        match place {
+            Some(range) => Self::at(source, range.start, message),
+            None => Self { message, line: error.line().unwrap_or(1), column: 1 },
+        }
+    }
+
+    /// With the place of a byte of the source.
+    fn at(source: &str, offset: usize, message: String) -> Self {
+        let before = source.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { message, line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
@@ -123,6 +122,7 @@ impl References {
 #[derive(Clone)]
 pub struct Expr {
     source: Arc<str>,
+    rewritten: Arc<Rewritten>,
     compiled: Arc<minijinja::Expression<'static, 'static>>,
 }
 
@@ -132,10 +132,22 @@ impl Expr {
     /// # Errors
     /// When it does not parse: what, and the place inside it.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        let compiled = ENVIRONMENT
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| TemplateError::of(source, &error))?;
-        Ok(Self { source: source.into(), compiled: Arc::new(compiled) })
+        Self::compile(source, false)
+    }
+
+    /// Parses a condition: what is asked whether it is true is judged as [`truth`] says.
+    ///
+    /// # Errors
+    /// As [`Expr::parse`].
+    pub fn condition(source: &str) -> Result<Self, TemplateError> {
+        Self::compile(source, true)
+    }
+
+    fn compile(source: &str, condition: bool) -> Result<Self, TemplateError> {
+        let rewritten = rewrite::expression(source, condition)?;
+        let compiled = bounds::with_stack(|| ENVIRONMENT.compile_expression_owned(rewritten.text.clone()))
+            .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
+        Ok(Self { source: source.into(), rewritten: Arc::new(rewritten), compiled: Arc::new(compiled) })
     }
 
     /// The text that was parsed.
@@ -147,7 +159,8 @@ impl Expr {
     /// The names that it uses.
     #[must_use]
     pub fn references(&self) -> References {
-        References::of(self.compiled.undeclared_variables(true), &names::in_expr(&self.source))
+        let used = bounds::with_stack(|| self.compiled.undeclared_variables(true));
+        References::of(used, &names::in_expr(&self.source))
     }
 
     /// Evaluates it.
@@ -155,7 +168,10 @@ impl Expr {
     /// # Errors
     /// When a name does not exist or an operation does not fit its values.
     pub fn eval(&self, names: &Value) -> Result<Value, TemplateError> {
-        let value = self.compiled.eval(names.clone()).map_err(|error| TemplateError::of(&self.source, &error))?;
+        let value = self
+            .compiled
+            .eval(names.clone())
+            .map_err(|error| TemplateError::rewritten(&self.source, &error, &self.rewritten))?;
         if value.is_undefined() {
             return Err(TemplateError {
                 message: format!("`{}` names something that does not exist", self.source.trim()),
@@ -169,7 +185,7 @@ impl Expr {
     /// Evaluates it as a condition.
     ///
     /// # Errors
-    /// As [`Expr::eval`].
+    /// As [`Expr::eval`], and of a condition when it asks of a text that reads as a truth value whether it is true.
     pub fn holds(&self, names: &Value) -> Result<bool, TemplateError> {
         Ok(self.eval(names)?.is_true())
     }
@@ -179,7 +195,9 @@ impl Expr {
     /// # Errors
     /// As [`Expr::eval`], and when the value has no JSON form.
     pub fn eval_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
-        to_json(&self.eval(names)?).map_err(|message| TemplateError { message, line: 1, column: 1 })
+        let value = self.eval(names)?;
+        functions::measure(&value).map_err(|error| TemplateError::of(&self.source, &error))?;
+        to_json(&value).map_err(|message| TemplateError { message, line: 1, column: 1 })
     }
 }
 
@@ -206,7 +224,48 @@ pub enum Piece {
 /// A template with text around its expressions.
 pub struct Mixed {
     source: String,
+    rewritten: Rewritten,
     environment: Environment<'static>,
+}
+
+impl Mixed {
+    fn parse(source: &str) -> Result<Self, TemplateError> {
+        let rewritten = rewrite::text(source)?;
+        let mut environment = ENVIRONMENT.clone();
+        // Text that a macro or a block gives again and again is not counted by anything else.
+        let captures = functions::MOST_WORK / rewritten.longest_captured.max(1);
+        environment.set_fuel(Some(FUEL.min(captures as u64)));
+        bounds::with_stack(|| environment.add_template_owned(NAME, rewritten.text.clone()))
+            .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
+        Ok(Self { source: source.to_owned(), rewritten, environment })
+    }
+
+    fn render(&self, environment: &Environment<'static>, names: &Value) -> Result<String, TemplateError> {
+        let mut text = BoundedText::default();
+        let template = environment.get_template(NAME);
+        template
+            .and_then(|template| template.render_captured_to(names.clone(), &mut text).map(drop))
+            .map_err(|error| TemplateError::rewritten(&self.source, &error, &self.rewritten))?;
+        String::from_utf8(text.0).map_err(|error| TemplateError { message: error.to_string(), line: 1, column: 1 })
+    }
+}
+
+/// Takes text up to a limit.
+#[derive(Default)]
+struct BoundedText(Vec<u8>);
+
+impl std::io::Write for BoundedText {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > functions::MOST_TEXT {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 const NAME: &str = "t";
@@ -229,9 +288,7 @@ impl Template {
                 error
             });
         }
-        let mut environment = ENVIRONMENT.clone();
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| TemplateError::of(source, &error))?;
-        Ok(Self::Mixed(Arc::new(Mixed { source: source.to_owned(), environment })))
+        Ok(Self::Mixed(Arc::new(Mixed::parse(source)?)))
     }
 
     /// The text that was parsed.
@@ -252,7 +309,8 @@ impl Template {
             Self::Single(expr) => expr.references(),
             Self::Mixed(mixed) => {
                 let template = mixed.environment.get_template(NAME);
-                let used = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+                let used = bounds::with_stack(|| template.map(|template| template.undeclared_variables(true)));
+                let used = used.unwrap_or_default();
                 References::of(used, &names::in_text(&mixed.source))
             }
         }
@@ -266,11 +324,7 @@ impl Template {
         match self {
             Self::Plain(text) => Ok(text.to_string()),
             Self::Single(expr) => Ok(display(&expr.eval(names)?)),
-            Self::Mixed(mixed) => mixed
-                .environment
-                .get_template(NAME)
-                .and_then(|template| template.render(names.clone()))
-                .map_err(|error| TemplateError::of(&mixed.source, &error)),
+            Self::Mixed(mixed) => mixed.render(&mixed.environment, names),
         }
     }
 
@@ -319,10 +373,7 @@ impl Template {
             Self::Mixed(mixed) => {
                 let mut environment = mixed.environment.clone();
                 environment.set_formatter(move |out, _, value| out.write_str(&write(value)?).map_err(Error::from));
-                environment
-                    .get_template(NAME)
-                    .and_then(|template| template.render(names.clone()))
-                    .map_err(|error| TemplateError::of(&mixed.source, &error))
+                mixed.render(&environment, names)
             }
         }
     }
@@ -408,7 +459,10 @@ pub fn to_json(value: &Value) -> Result<serde_json::Value, String> {
     match value.kind() {
         ValueKind::Undefined => Err("the value does not exist".to_owned()),
         ValueKind::Invalid => Err(value.to_string()),
-        _ => serde_json::to_value(value).map_err(|error| format!("the value has no JSON form: {error}")),
+        _ => serde_json::to_value(value).map_err(|error| match error.to_string().as_str() {
+            "number out of range" => "an integer in it does not fit 64 bits".to_owned(),
+            why => format!("the value has no JSON form: {why}"),
+        }),
     }
 }
 

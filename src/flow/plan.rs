@@ -177,6 +177,10 @@ pub struct HttpPlan {
     pub json: Option<ValuePlan>,
     /// A text body.
     pub body: Option<Parsed<Template>>,
+    /// Hosts that the step or its workflow names.
+    pub hosts: Vec<String>,
+    /// Code made it up: its texts are not the definition's.
+    pub made_up: bool,
 }
 
 /// A computation made ready.
@@ -241,7 +245,7 @@ impl Plan {
         }
         for successor in &workflow.then {
             successor.inputs.values().for_each(|value| ValuePlan::parse(value).references(&mut named));
-            successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::parse(when)));
+            successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::condition(when)));
         }
         plan.needs(&named, result.body.is_none());
         plan.result = Some(result);
@@ -313,8 +317,8 @@ struct Declared<'a> {
 
 fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
     let rules = &step.rules;
-    let expr = |source: &String| Expr::parse(source);
-    let when = rules.when.as_ref().map(expr);
+    let condition = |source: &String| Expr::condition(source);
+    let when = rules.when.as_ref().map(condition);
     let does = doing(step, of);
     let mut node = Node {
         when_per_item: when.as_ref().is_some_and(|when| {
@@ -322,15 +326,15 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
         }),
         when,
         list: rules.for_each.as_ref().map(|for_each| Expr::parse(&for_each.list)),
-        until: rules.repeat.as_ref().map(|repeat| Expr::parse(&repeat.until)),
-        stop_when: rules.stop_when.as_ref().map(expr),
+        until: rules.repeat.as_ref().map(|repeat| Expr::condition(&repeat.until)),
+        stop_when: rules.stop_when.as_ref().map(condition),
         schema: rules.output.as_ref().filter(|schema| schema::has_templates(schema)).map(ValuePlan::parse),
         review: match &rules.review {
-            Some(Review::When(source)) => Some(Expr::parse(source)),
+            Some(Review::When(source)) => Some(Expr::condition(source)),
             _ => None,
         },
         approve: match &rules.approve {
-            Some(Approve::When(source)) => Some(Expr::parse(source)),
+            Some(Approve::When(source)) => Some(Expr::condition(source)),
             _ => None,
         },
         set_state: rules.set_state.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect(),
@@ -380,6 +384,8 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             headers: spec.headers.iter().map(|(name, source)| (name.clone(), Template::parse(source))).collect(),
             json: spec.json.as_ref().map(ValuePlan::parse),
             body: spec.body.as_ref().map(text),
+            hosts: spec.hosts.iter().chain(&of.workflow.hosts).cloned().collect(),
+            made_up: false,
             spec: spec.clone(),
         })),
         Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args)),
@@ -392,7 +398,7 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             }
         }),
         Does::Switch { cases, default } => Doing::Switch(
-            cases.iter().map(|case| (Expr::parse(&case.when), case.to.clone())).collect(),
+            cases.iter().map(|case| (Expr::condition(&case.when), case.to.clone())).collect(),
             default.clone(),
         ),
         Does::Group { steps, output } => {
@@ -471,6 +477,13 @@ impl ValuePlan {
         })
     }
 
+    /// The names that it uses.
+    pub fn all_references(&self) -> References {
+        let mut references = References::default();
+        self.references(&mut references);
+        references
+    }
+
     fn references(&self, into: &mut References) {
         match self {
             Self::Text(text) => merge_text(into, text),
@@ -547,7 +560,7 @@ impl Node {
     /// A step that a script has made up: nothing in it is a template.
     #[must_use]
     pub fn made_up(step: Step, does: Doing) -> Self {
-        let checks = step.rules.checks.iter().map(|check| (Expr::parse(&check.expr), check.says.clone())).collect();
+        let checks = step.rules.checks.iter().map(|check| (Expr::condition(&check.expr), check.says.clone())).collect();
         Self {
             step: Arc::new(step),
             deps: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::does::hosts;
 use super::{At, Context, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
@@ -34,6 +35,7 @@ impl Context<'_> {
             max_calls: root.count("max_calls", 1).unwrap_or(500),
             budget: root.get("budget").and_then(Item::table).map(|table| budget(&table)),
             result: root.get("result").and_then(Item::table).map(|table| self.result(&table, name, &steps)),
+            hosts: hosts(root),
             retry,
             steps,
             then: root.tables("then").iter().filter_map(|table| self.successor(table)).collect(),
@@ -52,7 +54,12 @@ impl Context<'_> {
                     self.must_hold(argument.value.as_str(), |why| self.report.error(&argument.span, why));
                 }
             }
-            return Some(FlowKind::Process { argv: values(argv), sources: BTreeMap::new() });
+            return Some(FlowKind::Process {
+                argv: values(argv),
+                sources: BTreeMap::new(),
+                binary: BTreeMap::new(),
+                whole: false,
+            });
         }
         let text = filled(item)?;
         match text.value.as_str() {

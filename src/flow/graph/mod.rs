@@ -64,7 +64,7 @@ impl Graph {
         let mut next = Vec::new();
         for successor in &workflow.then {
             if let Some(when) = &successor.when
-                && !work::condition("when", &Expr::parse(when), &names)?
+                && !work::condition("when", &Expr::condition(when), &names)?
             {
                 continue;
             }
