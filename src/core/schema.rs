@@ -68,6 +68,21 @@ impl Schema {
         Err(told.join("; "))
     }
 
+    /// Whether `value` as a whole is of a type that is not allowed.
+    #[must_use]
+    pub fn refuses_type(&self, value: &Value) -> bool {
+        let is_whole = |error: &ValidationError<'_>| error.instance_path().as_str().is_empty();
+        self.0
+            .iter_errors(value)
+            .any(|error| is_whole(&error) && matches!(error.kind(), ValidationErrorKind::Type { .. }))
+    }
+
+    /// How many things are wrong with `value`.
+    #[must_use]
+    pub fn faults(&self, value: &Value) -> usize {
+        self.0.iter_errors(value).count()
+    }
+
     /// The places (JSON pointers) where the schema wants a number and `value` has a text.
     #[must_use]
     pub fn numbers_as_text(&self, value: &Value) -> Vec<String> {
