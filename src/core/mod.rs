@@ -5,6 +5,7 @@
 //! [`decide`] from that state alone, so both can be tested as tables.
 
 pub mod actor;
+pub mod aside;
 pub mod bytes;
 pub mod call;
 pub mod code;

@@ -11,6 +11,8 @@ use crate::core::tuning::Thinking;
 use super::dialect::{
     Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
 };
+use super::finish::finish;
+use super::halves::mark_halves;
 use super::refusal::{self, Asked};
 
 pub(super) struct Anthropic;
@@ -105,7 +107,9 @@ impl Dialect for Anthropic {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        let event: Event<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let frame = mark_halves(frame);
+        let event: Event<'_> =
+            serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         match &*event.kind {
             "message_start" => {
                 let Start { usage, model } = event.message.unwrap_or_default();
@@ -114,27 +118,29 @@ impl Dialect for Anthropic {
             }
             "content_block_start" => {
                 let block = event.content_block.unwrap_or_default();
+                answer.push_thinking(&block.thinking.unwrap_or_default());
                 answer.push(&block.text.unwrap_or_default());
             }
             "content_block_delta" => {
                 let delta = event.delta.unwrap_or_default();
-                answer.alive |= delta.thinking.is_some_and(|thought| !thought.is_empty());
+                answer.push_thinking(&delta.thinking.unwrap_or_default());
                 answer.push(&delta.text.unwrap_or_default());
-                answer.push_arguments(&delta.partial_json.unwrap_or_default());
+                if let Some(json) = delta.partial_json {
+                    answer.push_arguments(event.index, "", &json);
+                }
             }
             "message_delta" => {
                 answer.count(event.usage);
                 if let Some(reason) = event.delta.and_then(|delta| delta.stop_reason) {
+                    let finish = finish(&reason)?;
                     answer.ended(Completeness::Stated);
-                    match &*reason {
-                        "max_tokens" | "model_context_window_exceeded" => answer.finish = Finish::Length,
-                        "refusal" => answer.finish = Finish::Refused,
-                        _ => {}
+                    if finish != Finish::Stop {
+                        answer.finish = finish;
                     }
                 }
             }
             "message_stop" => answer.ended(Completeness::Closed),
-            "message" => return self.whole(frame, answer),
+            "message" => return self.whole(&frame, answer),
             "error" => {
                 let error = refusal::in_answer(&event.error.unwrap_or_default(), Asked::default());
                 return Err(ProviderError { text: format!("ended the answer with an error: {}", error.text), ..error });
@@ -207,6 +213,8 @@ struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(default)]
+    index: Option<u64>,
+    #[serde(default)]
     message: Option<Start>,
     #[serde(borrow, default)]
     content_block: Option<Block<'a>>,
@@ -230,6 +238,8 @@ struct Start {
 struct Block<'a> {
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    thinking: Option<Cow<'a, str>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -10,7 +10,9 @@ mod demo;
 mod dialect;
 mod discover;
 mod exchange;
+mod finish;
 mod frames;
+mod halves;
 mod http;
 mod inspect;
 mod key;
@@ -32,7 +34,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Completion, Delta, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
+use crate::core::model::{Completion, Delta, DeltaSink, Discarded, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
@@ -130,7 +132,7 @@ impl Models for LanguageModels {
             Some(price.usd(prompt_tokens, limit(target)))
         });
         let usd = usd.fold(0.0, f64::max);
-        Usage { input_tokens: prompt_tokens, output_tokens, usd }
+        Usage { input_tokens: prompt_tokens, output_tokens, usd, estimated: false }
     }
 
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {
@@ -199,16 +201,8 @@ impl Inner {
         deltas: &DeltaSink,
         cancel: &CancellationToken,
     ) -> Result<Completion, ModelFailure> {
-        let (mut notes, mut usage) = (Vec::new(), Usage::default());
-        let failed = |failure, partial: String, model: String, usage, notes| ModelFailure {
-            failure,
-            partial: Untrusted::from(partial),
-            model,
-            usage,
-            notes,
-        };
-        let chain = self.roster.chain(&request.models);
-        let chain = chain.map_err(|failure| failed(failure, String::new(), String::new(), usage, Vec::new()))?;
+        let (mut notes, mut usage, mut discarded) = (Vec::new(), Usage::default(), Vec::new());
+        let chain = self.roster.chain(&request.models).map_err(ModelFailure::new)?;
         let mut at = 0;
         loop {
             let target = &chain[at];
@@ -218,11 +212,13 @@ impl Inner {
                     notes.extend(answered.notes);
                     return Ok(Completion {
                         text: Untrusted::from(answered.text),
+                        thinking: Untrusted::from(answered.thinking),
                         model: target.to_string(),
                         usage,
                         finish: answered.finish,
                         first_token_ms: answered.first_token_ms,
                         notes,
+                        discarded,
                     });
                 }
                 Err(stopped) => stopped,
@@ -234,9 +230,23 @@ impl Inner {
                 Some(next) if !stopped.last => {
                     let cause = format!("{target} failed ({}); {next} answers instead", stopped.failure);
                     notes.push(cause.clone());
+                    if !stopped.partial.trim().is_empty() {
+                        let text = Untrusted::from(stopped.partial);
+                        discarded.push(Discarded { text, why: format!("{target} failed ({})", stopped.failure) });
+                    }
                     deltas(Delta::Restart(cause));
                 }
-                _ => return Err(failed(stopped.failure, stopped.partial, target.to_string(), usage, notes)),
+                _ => {
+                    return Err(ModelFailure {
+                        failure: stopped.failure,
+                        partial: Untrusted::from(stopped.partial),
+                        thinking: Untrusted::from(stopped.thinking),
+                        model: target.to_string(),
+                        usage,
+                        notes,
+                        discarded,
+                    });
+                }
             }
         }
     }

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::model::{Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
 use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend};
 use super::exchange::prompt_tokens;
+use super::finish::finish;
+use super::halves::mark_halves;
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
 
@@ -75,14 +77,16 @@ impl Dialect for Ollama {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let frame = mark_halves(frame);
+        let chunk: Chunk<'_> =
+            serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         if let Some(error) = chunk.error.filter(is_meaningful) {
             return Err(refusal::in_answer(&error, Asked::default()));
         }
         // A proxy that answers in the shape of another path.
         answer.push(&chunk.response.unwrap_or_default());
         if let Some(message) = chunk.message {
-            answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
+            answer.push_thinking(&message.thinking.unwrap_or_default());
             answer.push(&message.content.unwrap_or_default());
         }
         if let Some(model) = chunk.model.filter(|_| answer.model.is_empty()) {
@@ -91,10 +95,11 @@ impl Dialect for Ollama {
         answer.input_tokens = chunk.prompt_eval_count.unwrap_or(answer.input_tokens);
         answer.output_tokens = chunk.eval_count.unwrap_or(answer.output_tokens);
         if chunk.done {
-            answer.ended(Completeness::Closed);
-            if chunk.done_reason.as_deref() == Some("length") {
-                answer.finish = Finish::Length;
+            // Older servers give no reason.
+            if let Some(reason) = chunk.done_reason.filter(|reason| !reason.is_empty()) {
+                answer.finish = finish(&reason)?;
             }
+            answer.ended(Completeness::Closed);
         }
         Ok(())
     }

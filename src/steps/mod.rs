@@ -28,6 +28,7 @@ mod page;
 mod program;
 mod prompt;
 mod reading;
+mod thoughts;
 
 use self::markers::RedactedDeltas;
 

@@ -156,11 +156,8 @@ mod tests {
         ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
             Box::pin(async move {
                 let failed = |class, partial| ModelFailure {
-                    failure: Failure::new(class, "more tokens are wanted"),
                     partial,
-                    model: String::new(),
-                    usage: Usage::default(),
-                    notes: Vec::new(),
+                    ..ModelFailure::new(Failure::new(class, "more tokens are wanted"))
                 };
                 if request.max_tokens.is_some() {
                     return Err(failed(FailureClass::BadRequest, crate::core::text::Untrusted::default()));

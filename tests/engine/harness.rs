@@ -98,8 +98,10 @@ impl Executor for FakeExecutor {
     fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let act = (self.script)(&request);
         self.requests.lock().unwrap().push(request);
-        let measured =
-            Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
+        let measured = Measured {
+            usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1, estimated: false },
+            ..Measured::default()
+        };
         Box::pin(async move {
             match act {
                 Act::Say(output) => AttemptOutcome::Done { output, problem: None, measured },

@@ -88,21 +88,15 @@ impl Models for Model {
                 answers.acquire().await.unwrap().forget();
             }
             let model = format!("demo/{DEMO_MODEL}");
-            let failed = |failure| ModelFailure {
-                failure,
-                partial: Untrusted::default(),
-                model: model.clone(),
-                usage: Usage::default(),
-                notes: Vec::new(),
-            };
+            let failed = |failure| ModelFailure { model: model.clone(), ..ModelFailure::new(failure) };
             let answer = match said {
                 Says::Text(text) => Ok(Completion {
                     text: Untrusted::from(text),
                     model: model.clone(),
-                    usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.0 },
+                    usage: Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() },
                     finish: Finish::Stop,
                     first_token_ms: 1,
-                    notes: Vec::new(),
+                    ..Completion::default()
                 }),
                 Says::AsDemo => scripted.demo.complete(request, deltas, cancel).await,
                 Says::Fails(failure) => Err(failed(failure)),
