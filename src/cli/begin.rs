@@ -12,6 +12,7 @@ use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, journal, out};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Origin, OriginKind};
+use crate::core::form;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -97,6 +98,7 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
         let pinned = Arc::new(app.catalog(dir)?.pin(&task)?);
         consent::ensure(app, &pinned, None).await?;
         let old = engine.load(before)?;
+        let inputs = form::as_typed(&pinned.task.inputs, &inputs);
         let start = Start {
             pinned,
             inputs,

@@ -102,6 +102,37 @@ pub fn check(schema: &Value) -> Result<(), String> {
     Schema::compile(schema).map(drop)
 }
 
+/// Whether a text of a schema is a template.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// Whether a schema holds templates: what it allows is known only with the inputs of a run.
+#[must_use]
+pub fn has_templates(schema: &Value) -> bool {
+    match schema {
+        Value::String(text) => is_template(text),
+        Value::Array(items) => items.iter().any(has_templates),
+        Value::Object(fields) => fields.values().any(has_templates),
+        _ => false,
+    }
+}
+
+/// The rest of a schema: what can be known of it without the inputs of a run.
+#[must_use]
+pub fn without_templates(schema: &Value) -> Value {
+    let known = |value: &&Value| !matches!(value, Value::String(text) if is_template(text));
+    match schema {
+        Value::Array(items) => items.iter().filter(known).map(without_templates).collect(),
+        Value::Object(fields) => {
+            let known = fields.iter().filter(|(_, value)| known(value));
+            known.map(|(name, value)| (name.clone(), without_templates(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// Judges `value` by `schema`.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ mod ready;
 mod records;
 mod recover;
 mod run_loop;
+mod session_state;
 mod stage;
 mod time;
 mod update;

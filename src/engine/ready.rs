@@ -12,7 +12,7 @@ use crate::core::host::{self, NamedHosts};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::{HttpWork, Work};
+use crate::core::work::{HttpWork, Work, secret_mark, secret_name_mark};
 use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
@@ -108,7 +108,7 @@ pub fn ready(
     }
     let gate = call.and_then(|call| call.gates.own());
     if let Some(wanted) = approval(run, want, &limits.approval(want)) {
-        let asked = gate.is_some_and(|gate| gate.body == wanted.body);
+        let asked = gate.is_some_and(|gate| asks_the_same(&gate.body, &wanted.body));
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
@@ -140,14 +140,27 @@ pub fn ready(
     Readiness::Start(estimate)
 }
 
-/// What a person approves of work: all of it but the hosts that need no approval.
-fn bytes(work: &Work) -> Option<Fingerprint> {
-    match work {
+/// What a person approves of work: all of it but the hosts that need no approval. Secrets are in it by their names, as
+/// version 0.1.0 had them, so that what was asked and approved then is not asked again.
+fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
+    let text = match work {
         Work::Http(request) => {
             let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
-            Fingerprint::of(&Work::Http(request)).ok()
+            serde_json::to_string(&Work::Http(request)).ok()?
         }
-        work => Fingerprint::of(work).ok(),
+        work => serde_json::to_string(work).ok()?,
+    };
+    let text = text.replace(&secret_mark(&run.nonce), &secret_name_mark(&run.nonce));
+    Some(Fingerprint::of_bytes(text.as_bytes()))
+}
+
+/// Whether a gate asks for the same approval: its bytes say so, however secrets are marked in its work.
+fn asks_the_same(asked: &GateBody, wanted: &GateBody) -> bool {
+    match (asked, wanted) {
+        (GateBody::Approval(asked), GateBody::Approval(wanted)) => {
+            (&asked.step, &asked.bytes, &asked.fingerprint) == (&wanted.step, &wanted.bytes, &wanted.fingerprint)
+        }
+        (asked, wanted) => asked == wanted,
     }
 }
 
@@ -156,7 +169,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
     let bytes = match approval {
         Approval::None => return None,
         Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
-        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work)?,
+        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work, run)?,
     };
     let call = run.call(&want.key);
     let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {

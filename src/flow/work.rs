@@ -115,12 +115,28 @@ fn guarded(work: Work, names: &Names) -> Work {
     }
 }
 
+/// The schema of the output. Its templates see the inputs and nothing else.
+fn schema(node: &Node, sight: &Sight<'_>) -> Result<Option<Value>, Mistake> {
+    let declared = &node.step.rules.output;
+    let Some(plan) = &node.schema else { return Ok(declared.clone()) };
+    let wrong = |error: &TemplateError| {
+        let source = declared.as_ref().map(Value::to_string);
+        Mistake::of("output", source.as_deref(), "(its schema)", error)
+    };
+    let inputs = sight.open.get_attr("inputs").unwrap_or_default();
+    let rendered = plan.render(&minijinja::Value::from_pairs([("inputs", inputs)])).map_err(|error| wrong(&error))?;
+    match crate::core::schema::check(&rendered) {
+        Ok(()) => Ok(Some(rendered)),
+        Err(message) => Err(wrong(&TemplateError { message, line: 1, column: 1 })),
+    }
+}
+
 fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
-    let schema = node.step.rules.output.clone();
+    let schema = schema(node, sight)?;
     let context = &sight.open;
     match &node.does {
         Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
-        Doing::Command(plan) => command::work(plan, node, sight).map(Work::Command),
+        Doing::Command(plan) => command::work(plan, node, sight, schema).map(Work::Command),
         Doing::Http(plan) => http(plan, sight, schema),
         Doing::Tool(tool, args) => {
             let args = args.render(&sight.granting(|| args.all_references())).map_err(|error| {

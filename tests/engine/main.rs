@@ -10,6 +10,7 @@ mod harness;
 mod limits;
 mod models;
 mod newer;
+mod sessions;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
