@@ -12,6 +12,7 @@ use super::problem::{Exit, Problem};
 use super::{App, consent, detach, inputs, journal, out};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Origin, OriginKind};
+use crate::core::form;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
@@ -97,6 +98,7 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
         let pinned = Arc::new(app.catalog(dir)?.pin(&task)?);
         consent::ensure(app, &pinned, None).await?;
         let old = engine.load(before)?;
+        let inputs = form::as_typed(&pinned.task.inputs, &inputs);
         let start = Start {
             pinned,
             inputs,
@@ -104,7 +106,7 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
             session: old.session.clone(),
             model: None,
             budget: None,
-            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None }),
+            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None, handed_over: true }),
         };
         let run = engine.start(&start)?;
         out::say(&format!("run {} follows: {task}", run.short()));
@@ -137,7 +139,12 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
         session: old.session.clone(),
         model: old.model.clone(),
         budget: budget(args.budget.budget).or(old.budget),
-        origin: Some(Origin { run: old.id, how: OriginKind::Rerun, at: None }),
+        origin: Some(Origin {
+            run: old.id,
+            how: OriginKind::Rerun,
+            at: None,
+            handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
+        }),
     };
     let run = engine.start(&start)?;
     out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));

@@ -241,8 +241,10 @@ enum Chosen {
 
 /// The call that is meant when none is named.
 fn without_key(run: &Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) -> Result<Chosen, Problem> {
-    if matches!(kind, DecisionKind::Answer { .. }) && run.kind == Kind::Instruct {
-        // A message goes to the conversation, whether it waits for one or not.
+    let to_conversation = matches!(kind, DecisionKind::Answer { .. } | DecisionKind::Edit { .. });
+    let reviews = run.waiting().any(|gate| gate.kind() == GateKind::Review);
+    if to_conversation && run.kind == Kind::Instruct && !reviews {
+        // A message, or a document, goes to the conversation, whether it waits for one or not.
         let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
         let none = || Problem::refused(ErrorCode::NotWaiting, "the conversation has not begun yet");
         return last.map(Chosen::One).ok_or_else(none);
@@ -320,6 +322,12 @@ fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
         return Err(Problem::refused(ErrorCode::InvalidInput, text));
     }
     let call = run.call(key);
+    if run.kind == Kind::Instruct
+        && call.is_none_or(|call| call.gates.own().is_none_or(|gate| gate.kind() == GateKind::Input))
+    {
+        // The document of a conversation, as it was written.
+        return Ok(Value::String(text));
+    }
     let wanted = call.and_then(Call::gate).and_then(Gate::schema);
     let structured = wanted.is_some() || call.and_then(Call::output).is_some_and(|(_, _, output)| !output.is_string());
     super::line::read_edit(&text, structured, wanted)

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::line::labelled;
 use super::problem::{Exit, Problem};
 use super::{App, files, journal, out, waits};
+use crate::core::aside::{Aside, AsideKind};
 use crate::core::run::{NEWER, Run, Status};
 use crate::core::text::{output_text, visible};
 use crate::export::{self, ExportScope, Format};
@@ -37,7 +38,7 @@ fn render(run: &Run) -> String {
         text.put(format_args!("{NEWER}\n"));
     }
     if run.usage.tokens() > 0 {
-        text.put(format_args!("{} tokens, ${:.4}\n", run.usage.tokens(), run.usage.usd));
+        text.put(format_args!("{}\n", run.usage));
     }
     if export::is_demo(run) {
         text.put(format_args!("({})\n", export::DEMO));
@@ -54,9 +55,13 @@ fn render(run: &Run) -> String {
         let model = call.newest().and_then(|attempt| attempt.measured.model.as_deref());
         let model = model.map(|model| format!(" · {}", labelled(model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
-        for attempt in call.attempts.iter().filter(|attempt| attempt.instruction.is_some()) {
-            let said = attempt.instruction.as_ref().map_or("", |instruction| instruction.text.as_str());
-            text.put(format_args!("attempt {} was rejected: {said}\n", attempt.number));
+        for attempt in &call.attempts {
+            if let Some(instruction) = &attempt.instruction {
+                text.put(format_args!("attempt {} was rejected: {}\n", attempt.number, instruction.text));
+            }
+            for aside in attempt.asides() {
+                text.put(format_args!("{}\n", beside(attempt.number, &aside)));
+            }
         }
         if let Some(error) = call.newest().and_then(|attempt| attempt.error.as_ref()) {
             text.put(format_args!("{error}\n"));
@@ -84,6 +89,18 @@ fn render(run: &Run) -> String {
         _ => {}
     }
     text
+}
+
+/// What an attempt has beside its output. Thoughts are many words that few want to read: here they are only counted.
+fn beside(attempt: u32, aside: &Aside<'_>) -> String {
+    let heading = aside.heading();
+    let heading = heading.line();
+    if aside.kind == AsideKind::Thoughts {
+        return format!("attempt {attempt}: {heading} are {} words (--json shows them)", aside.words());
+    }
+    let shown = aside.text.block();
+    let lines: Vec<String> = shown.trim_end().lines().map(|line| format!("    {line}")).collect();
+    format!("attempt {attempt}: {heading}\n{}", lines.join("\n"))
 }
 
 /// `export`.

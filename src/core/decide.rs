@@ -26,7 +26,7 @@ mod refusal;
 mod whole;
 
 pub use refusal::{Refusal, what_waits};
-pub use whole::{choose_model, edit_document, message, set_budget};
+pub use whole::{choose_model, edit_document, message, set_budget, write_document};
 
 use refusal::{not_allowed, not_waiting, stands};
 use whole::raised;
@@ -190,6 +190,14 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         DecisionKind::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
             let chosen = chosen(run, key, model.as_deref(), InstructionScope::This, by)?;
             return Ok(chosen.into_iter().chain(again(call, by)?).collect());
+        }
+        DecisionKind::Edit { output, accept }
+            if run.kind == Kind::Instruct && decision.call.is_none() && call.gates.own().is_none_or(is_message) =>
+        {
+            if let Some(gate) = call.gates.own() {
+                check_current(call, gate, decision)?;
+            }
+            return write_document(run, output, *accept, by);
         }
         _ => {}
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 mod typed;
 mod validate;
 
+pub use typed::as_typed;
 pub use validate::{FieldError, FormError, check, fill};
 
 /// What a field holds, and so which widget shows it.

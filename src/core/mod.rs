@@ -5,6 +5,7 @@
 //! [`decide`] from that state alone, so both can be tested as tables.
 
 pub mod actor;
+pub mod aside;
 pub mod bytes;
 pub mod call;
 pub mod code;
@@ -22,6 +23,7 @@ mod fold;
 pub mod form;
 pub mod gate;
 pub mod given;
+pub mod host;
 pub mod id;
 pub mod json;
 pub mod key;
@@ -45,6 +47,7 @@ pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod tool_call;
+pub mod tuning;
 pub mod turn;
 pub mod usage;
 pub mod work;

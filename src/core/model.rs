@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::step::Timespan;
 use super::text::Untrusted;
+use super::tuning::Tuning;
 use super::usage::Usage;
 
 /// Who says a message.
@@ -87,6 +88,8 @@ pub struct ModelRequest {
     pub max_tokens: Option<u32>,
     /// Sampling seed.
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    pub tuning: Tuning,
     /// A server that asks to wait longer is not waited for; `None`: [`LONGEST_WAIT`].
     pub longest_wait: Option<Timespan>,
     /// Who asks.
@@ -123,11 +126,22 @@ pub enum Finish {
     Refused,
 }
 
+/// What a model wrote that is no part of the answer, and why. It was paid for, so it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// The text as it came.
+    pub text: Untrusted,
+    /// Why it is not the answer.
+    pub why: String,
+}
+
 /// A complete answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Completion {
     /// The text; when it came as a call of a tool that a schema was wrapped in, the arguments.
     pub text: Untrusted,
+    /// What the server marked as the model's reasoning. A model may also write some of it into `text`.
+    pub thinking: Untrusted,
     /// The model that answered, `PROVIDER/MODEL`.
     pub model: String,
     /// Tokens and cost. Zero tokens where the server does not say.
@@ -138,6 +152,8 @@ pub struct Completion {
     pub first_token_ms: u64,
     /// What the person should know: a fallback and its cause, a prompt that a local server cut.
     pub notes: Vec<String>,
+    /// What models wrote that failed before another one answered.
+    pub discarded: Vec<Discarded>,
 }
 
 /// A request that failed, with what had arrived before.
@@ -147,12 +163,37 @@ pub struct ModelFailure {
     pub failure: Failure,
     /// The text that had arrived.
     pub partial: Untrusted,
+    /// As on [`Completion::thinking`].
+    pub thinking: Untrusted,
     /// The model that failed, `PROVIDER/MODEL`; empty when none was reached.
     pub model: String,
-    /// What was used before it failed, as far as the server said.
+    /// What was used before it failed: as the server reported it, else an estimate.
     pub usage: Usage,
     /// As on [`Completion::notes`].
     pub notes: Vec<String>,
+    /// As on [`Completion::discarded`].
+    pub discarded: Vec<Discarded>,
+}
+
+impl ModelFailure {
+    /// A failure before anything was asked or had arrived.
+    #[must_use]
+    pub fn new(failure: Failure) -> Self {
+        let (partial, thinking) = (Untrusted::default(), Untrusted::default());
+        let (usage, notes, discarded) = (Usage::default(), Vec::new(), Vec::new());
+        Self { failure, partial, thinking, model: String::new(), usage, notes, discarded }
+    }
+}
+
+/// What a configured provider said when it was asked which models it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its name in the config.
+    pub provider: String,
+    /// It answers, and has what the config names.
+    pub answers: bool,
+    /// What it said, or what is wrong and what to do.
+    pub says: String,
 }
 
 /// A model that may answer: what `models`, `doctor` and the header of every screen show.

@@ -68,6 +68,21 @@ impl Schema {
         Err(told.join("; "))
     }
 
+    /// Whether `value` as a whole is of a type that is not allowed.
+    #[must_use]
+    pub fn refuses_type(&self, value: &Value) -> bool {
+        let is_whole = |error: &ValidationError<'_>| error.instance_path().as_str().is_empty();
+        self.0
+            .iter_errors(value)
+            .any(|error| is_whole(&error) && matches!(error.kind(), ValidationErrorKind::Type { .. }))
+    }
+
+    /// How many things are wrong with `value`.
+    #[must_use]
+    pub fn faults(&self, value: &Value) -> usize {
+        self.0.iter_errors(value).count()
+    }
+
     /// The places (JSON pointers) where the schema wants a number and `value` has a text.
     #[must_use]
     pub fn numbers_as_text(&self, value: &Value) -> Vec<String> {
@@ -85,6 +100,37 @@ impl Schema {
 /// Where it is wrong, or which reference leaves it.
 pub fn check(schema: &Value) -> Result<(), String> {
     Schema::compile(schema).map(drop)
+}
+
+/// Whether a text of a schema is a template.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// Whether a schema holds templates: what it allows is known only with the inputs of a run.
+#[must_use]
+pub fn has_templates(schema: &Value) -> bool {
+    match schema {
+        Value::String(text) => is_template(text),
+        Value::Array(items) => items.iter().any(has_templates),
+        Value::Object(fields) => fields.values().any(has_templates),
+        _ => false,
+    }
+}
+
+/// The rest of a schema: what can be known of it without the inputs of a run.
+#[must_use]
+pub fn without_templates(schema: &Value) -> Value {
+    let known = |value: &&Value| !matches!(value, Value::String(text) if is_template(text));
+    match schema {
+        Value::Array(items) => items.iter().filter(known).map(without_templates).collect(),
+        Value::Object(fields) => {
+            let known = fields.iter().filter(|(_, value)| known(value));
+            known.map(|(name, value)| (name.clone(), without_templates(value))).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 /// Judges `value` by `schema`.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::document::Turn;
-use super::task::Instruct;
+use super::task::{Instruct, Need};
 use super::text::Untrusted;
 
 mod turn_parser;
@@ -19,6 +19,34 @@ use turn_parser::{Found, ReplyPart, TurnParser};
 /// The message of "write it anyway".
 pub const WRITE_IT_ANYWAY: &str =
     "Write it anyway: decide sensibly whatever is still open, and tell me in one sentence what you assumed.";
+
+/// Whether a person's message has the document written although something is still open: [`WRITE_IT_ANYWAY`], or one
+/// that begins with its first words.
+#[must_use]
+pub fn is_write_it_anyway(message: &str) -> bool {
+    let first = message.trim_start().get(..WRITE_IT_ANYWAY_WORDS.len());
+    first.is_some_and(|first| first.eq_ignore_ascii_case(WRITE_IT_ANYWAY_WORDS))
+}
+
+const WRITE_IT_ANYWAY_WORDS: &str = "write it anyway";
+
+/// The schema of a turn as far as it is known which turns there can be: what is missing is one of `needs`, and where the
+/// person does not want to be asked any more (`deliver`), only a delivery is left.
+#[must_use]
+pub fn schema_of(needs: &[Need], deliver: bool) -> Value {
+    let mut schema = schema();
+    if deliver {
+        schema["properties"]["kind"]["enum"] = json!(["deliver"]);
+        if let Some(properties) = schema["properties"].as_object_mut() {
+            properties.shift_remove("missing");
+        }
+        schema["required"] = json!(["kind", "title", "body", "text"]);
+    } else if !needs.is_empty() {
+        let names: Vec<&str> = needs.iter().map(|need| need.name.as_str()).collect();
+        schema["properties"]["missing"]["items"]["enum"] = json!(names);
+    }
+    schema
+}
 
 /// The JSON Schema of a turn: one flat object, every field required, as the strictest providers want it.
 #[must_use]

@@ -16,6 +16,9 @@ pub struct Usage {
     /// US dollars; 0 when the model has no price.
     #[serde(default)]
     pub usd: f64,
+    /// Some of it is an estimate: the answer was stopped or broke off before the server reported what it took.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Usage {
@@ -26,11 +29,20 @@ impl Usage {
     }
 }
 
+impl std::fmt::Display for Usage {
+    /// Tokens and dollars for a person, `about` where some of it is an estimate.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let about = if self.estimated { "about " } else { "" };
+        write!(f, "{about}{} tokens, ${:.4}", self.tokens(), self.usd)
+    }
+}
+
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.usd += other.usd;
+        self.estimated |= other.estimated;
     }
 }
 
@@ -44,9 +56,21 @@ pub struct Price {
     /// Per million tokens received.
     #[serde(default)]
     pub output: f64,
+    /// Per million tokens sent that the server had kept from before; `None`: as `input`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<f64>,
 }
 
 impl Price {
+    /// As [`Price::usd`], where the server had kept some of the tokens sent.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    pub fn usd_with_cached(&self, input_tokens: u64, cached_tokens: u64, output_tokens: u64) -> f64 {
+        let cached_tokens = cached_tokens.min(input_tokens);
+        let cheaper = self.input - self.cached.unwrap_or(self.input);
+        self.usd(input_tokens, output_tokens) - cheaper * cached_tokens as f64 / 1_000_000.0
+    }
+
     /// What these tokens cost, in US dollars.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
@@ -99,11 +123,17 @@ impl Budget {
 
 /// A rough count of the tokens in `text` for budgets and warnings: a quarter of its bytes.
 ///
-/// It is an estimate for texts whose tokenizer is unknown, never shown as usage.
+/// It is an estimate for texts whose tokenizer is unknown; where it is counted as usage, that is marked as
+/// [`Usage::estimated`].
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
-    let bytes = text.len() as u64;
-    bytes.div_ceil(4)
+    tokens_of(text.len())
+}
+
+/// As [`estimate_tokens`], of a text of so many bytes.
+#[must_use]
+pub fn tokens_of(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
 }
 
 #[cfg(test)]
@@ -113,7 +143,7 @@ mod tests {
     #[test]
     fn a_budget_counts_what_is_reserved() {
         let budget = Budget { usd: Some(1.0), tokens: Some(100) };
-        let usage = |tokens, usd| Usage { input_tokens: tokens, output_tokens: 0, usd };
+        let usage = |tokens, usd| Usage { input_tokens: tokens, usd, ..Usage::default() };
         assert!(budget.allows(usage(50, 0.5), usage(50, 0.5)));
         assert!(!budget.allows(usage(51, 0.5), usage(50, 0.5)));
         assert!(!budget.allows(usage(0, 0.6), usage(0, 0.5)));
@@ -124,12 +154,14 @@ mod tests {
     fn a_limit_that_is_not_spoken_of_stays() {
         let before = Budget { usd: Some(1.0), tokens: Some(100) };
         assert_eq!(Budget { usd: Some(2.0), tokens: None }.over(before), Budget { usd: Some(2.0), ..before });
-        let usage = Usage { input_tokens: 101, output_tokens: 0, usd: 0.5 };
+        let usage = Usage { input_tokens: 101, usd: 0.5, ..Usage::default() };
         assert_eq!(before.kept_by(usage), Budget { tokens: None, ..before });
     }
 
     #[test]
     fn a_price_is_per_million() {
-        assert!((Price { input: 2.0, output: 10.0 }.usd(500_000, 100_000) - 2.0).abs() < 1e-9);
+        let price = Price { input: 2.0, output: 10.0, cached: Some(0.5) };
+        assert!((price.usd(500_000, 100_000) - 2.0).abs() < 1e-9);
+        assert!((price.usd_with_cached(500_000, 400_000, 100_000) - 1.4).abs() < 1e-9);
     }
 }

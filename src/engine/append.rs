@@ -109,6 +109,6 @@ fn fold_in(run: &mut Run, at: DateTime<Utc>, events: &[Event]) {
 
 /// Events to be appended after event `after`; `run` has them folded in already.
 pub(super) fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
-    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
-    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
+    let learn = outcome::lessons(run, &events);
+    Append { run: run.id, after, writer, at, events, learn, state: serde_json::Value::Null, stands: Stands::of(run) }
 }

@@ -1,7 +1,6 @@
 //! From how an attempt ended to the events that say so; and what of a batch of events outlives the run.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
@@ -111,13 +110,4 @@ pub fn lessons(run: &Run, events: &[Event]) -> Vec<Lesson> {
         _ => None,
     };
     events.iter().filter_map(lesson).collect()
-}
-
-/// The state that a completed run leaves to its session; `Null` for none.
-pub fn session_state(run: &Run, events: &[Event]) -> Value {
-    if run.session.is_none() || !events.iter().any(|event| matches!(event, Event::RunCompleted { .. })) {
-        return Value::Null;
-    }
-    let state = run.state_set(|_| true);
-    if state.is_empty() { Value::Null } else { Value::Object(state) }
 }

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, SecretBody};
+use crate::core::host::{self, NamedHosts};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::Work;
+use crate::core::work::{HttpWork, Work, secret_mark, secret_name_mark};
 use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
@@ -54,13 +55,23 @@ pub struct Limits<'a> {
     pub budget: Budget,
     /// What has been taken of both.
     pub taken: &'a Taken,
+    /// Hosts that the config names.
+    pub hosts: &'a [String],
 }
 
 impl Limits<'_> {
     /// Whether nothing can be done about a call before another one ends: it has to be performed, nobody is to be asked
     /// about it first, and all places are taken.
     pub fn is_full_for(&self, want: &Want) -> bool {
-        want.approval == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+        self.approval(want) == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+    }
+
+    /// What is to be approved, given what the config names.
+    fn approval(&self, want: &Want) -> Approval {
+        match &want.approval {
+            Approval::Host { host, .. } if host::allows(self.hosts, host) => Approval::None,
+            approval => approval.clone(),
+        }
     }
 
     fn has_place(&self, want: &Want) -> bool {
@@ -96,8 +107,8 @@ pub fn ready(
         }
     }
     let gate = call.and_then(|call| call.gates.own());
-    if let Some(wanted) = approval(run, want) {
-        let asked = gate.is_some_and(|gate| gate.body == wanted.body);
+    if let Some(wanted) = approval(run, want, &limits.approval(want)) {
+        let asked = gate.is_some_and(|gate| asks_the_same(&gate.body, &wanted.body));
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
     if matches!(*want.work, Work::Transform { .. }) {
@@ -129,14 +140,39 @@ pub fn ready(
     Readiness::Start(estimate)
 }
 
+/// What a person approves of work: all of it but the hosts that need no approval. Secrets are in it by their names, as
+/// version 0.1.0 had them, so that what was asked and approved then is not asked again.
+fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
+    let text = match work {
+        Work::Http(request) => {
+            let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
+            serde_json::to_string(&Work::Http(request)).ok()?
+        }
+        work => serde_json::to_string(work).ok()?,
+    };
+    let text = text.replace(&secret_mark(&run.nonce), &secret_name_mark(&run.nonce));
+    Some(Fingerprint::of_bytes(text.as_bytes()))
+}
+
+/// Whether a gate asks for the same approval: its bytes say so, however secrets are marked in its work.
+fn asks_the_same(asked: &GateBody, wanted: &GateBody) -> bool {
+    match (asked, wanted) {
+        (GateBody::Approval(asked), GateBody::Approval(wanted)) => {
+            (&asked.step, &asked.bytes, &asked.fingerprint) == (&wanted.step, &wanted.bytes, &wanted.fingerprint)
+        }
+        (asked, wanted) => asked == wanted,
+    }
+}
+
 /// The approval that is still needed.
-fn approval(run: &Run, want: &Want) -> Option<Gate> {
-    let bytes = match want.approval {
+fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
+    let bytes = match approval {
         Approval::None => return None,
-        Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
+        Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
+        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work, run)?,
     };
     let call = run.call(&want.key);
-    let given = if want.approval == Approval::Once {
+    let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {
         run.approved.contains(&bytes)
     } else {
         // An approval is for all the attempts at what was shown, until the person is asked again.

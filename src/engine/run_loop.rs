@@ -340,7 +340,7 @@ impl RunLoop {
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body }) => {
-                self.complete(title, body);
+                self.complete(title, body)?;
                 self.over(Status::Completed)
             }
             Some(End::Failed { key, failure }) => {
@@ -367,7 +367,7 @@ impl RunLoop {
     }
 
     /// A workflow's result is a document; as long as the flow gives the same, a person's edit of it stands.
-    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) {
+    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<(), JournalLost> {
         if self.run.kind == Kind::Workflow {
             let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
             let by_model = versions.iter().rev().find(|version| version.by == Actor::Model);
@@ -384,8 +384,10 @@ impl RunLoop {
         }
         let known = self.run.result.as_ref().is_some_and(|result| result.title == title && result.body == body);
         if self.run.status != Status::Completed || !known {
+            self.warn_of_refused_state()?;
             self.stage(Event::RunCompleted { title, body }, false);
         }
+        Ok(())
     }
 
     /// Commits the end of the run. What others wrote meanwhile may make it go on instead.

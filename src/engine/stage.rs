@@ -32,7 +32,8 @@ impl RunLoop {
             self.unfed.extend_from_slice(&self.staged[self.fed..]);
             self.fed = self.staged.len();
             let at = self.now();
-            let batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
+            let mut batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
+            self.leave_state(&mut batch)?;
             failpoint("commit.before");
             match self.engine.shared.ports.journal.append(&batch) {
                 Ok(_) => {

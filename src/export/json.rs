@@ -10,7 +10,9 @@ use crate::core::event::Measured;
 use crate::core::failure::Failure;
 use crate::core::gate::{Answer, Gate};
 use crate::core::key::Key;
+use crate::core::model::Finish;
 use crate::core::run::{ChatMessage, Run};
+use crate::core::text::Untrusted;
 
 /// The object of `show --json`.
 #[must_use]
@@ -109,7 +111,7 @@ fn standing(call: &Call) -> Value {
 
 fn attempt(attempt: &Attempt) -> Value {
     let Measured { model, usage, first_token_ms, ms, .. } = &attempt.measured;
-    json!({
+    let mut shown = json!({
         "attempt": attempt.number,
         "status": attempt.status,
         "by": attempt.by,
@@ -122,7 +124,25 @@ fn attempt(attempt: &Attempt) -> Value {
         "first_token_ms": first_token_ms,
         "ms": ms,
         "usage": usage,
-    })
+    });
+    // Added since the first release, and there only where there is something to tell.
+    let Measured { finish, thinking, discarded, .. } = &attempt.measured;
+    for (name, value) in [
+        ("finish", finish.filter(|finish| *finish != Finish::Stop).map(|finish| json!(finish))),
+        ("problem", attempt.problem.as_ref().map(|problem| json!(problem))),
+        ("partial", text(&attempt.partial).filter(|_| attempt.versions.is_empty())),
+        ("thinking", text(thinking)),
+        ("discarded", (!discarded.is_empty()).then(|| json!(discarded))),
+    ] {
+        if let Some(value) = value {
+            shown[name] = value;
+        }
+    }
+    shown
+}
+
+fn text(text: &Untrusted) -> Option<Value> {
+    (!text.is_empty()).then(|| json!(text))
 }
 
 fn instruction(attempt: &Attempt) -> Option<&str> {

@@ -205,9 +205,9 @@ impl MarkdownWriter {
                 }
                 self.value(&version.output);
             }
-            if attempt.versions.is_empty() && !attempt.partial.is_empty() {
-                self.paragraph("*Broken off:*");
-                self.text(&attempt.partial.block());
+            for aside in attempt.asides() {
+                self.paragraph(&format!("*{}:*", cell(aside.heading().data())));
+                self.text(&aside.text.block());
             }
             if let Some(problem) = &attempt.problem {
                 self.paragraph(&format!("Problem: {}", visible(problem, false)));

@@ -12,6 +12,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Gate, ReviewBody};
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::model::{Discarded, Finish};
 use crate::core::run::Run;
 use crate::core::step::OnCrash;
 use crate::core::task::Kind;
@@ -69,7 +70,7 @@ fn started(at: &str, attempt: u32) -> Event {
 }
 
 fn finished(at: &str, attempt: u32, model: &str, output: Value) -> Event {
-    let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.25 };
+    let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.25, estimated: false };
     let measured = Measured { model: Some(model.into()), usage, first_token_ms: 7, ms: 70, ..Measured::default() };
     Event::AttemptFinished { key: key(at), attempt, output: Arc::new(output), problem: None, measured }
 }
@@ -174,6 +175,33 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
     // As text, because the order counts too.
     assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));
     assert_eq!(export(&poem(), Format::Json, ExportScope::Full).unwrap(), format!("{expected:#}\n"));
+}
+
+#[test]
+fn what_an_attempt_has_beside_its_output_is_in_the_json_and_the_full_text() {
+    let failure = Failure::new(FailureClass::Network, "it broke");
+    let discarded = vec![Discarded { text: "[1, two]".into(), why: "`[1]`: integer is wanted".into() }];
+    let (thinking, usage) = ("Hm, let me see.".into(), Usage { output_tokens: 2, estimated: true, ..Usage::default() });
+    let measured = Measured { thinking, discarded, usage, finish: Some(Finish::Length), ..Measured::default() };
+    let (partial, retry_at) = ("Half of it".into(), None);
+    let broken = run([
+        started("write[0]", 1),
+        Event::AttemptFailed { key: key("write[0]"), attempt: 1, error: failure, partial, retry_at, measured },
+    ]);
+    let shown = json::show(&broken);
+    let attempt = &shown["calls"][0]["attempts"][0];
+    assert_eq!(attempt["partial"], "Half of it");
+    assert_eq!(attempt["thinking"], "Hm, let me see.");
+    assert_eq!(attempt["discarded"], json!([{"text": "[1, two]", "why": "`[1]`: integer is wanted"}]));
+    assert_eq!((&attempt["finish"], &attempt["output"]), (&json!("length"), &Value::Null));
+    assert_eq!((&attempt["usage"]["estimated"], &shown["usage"]["estimated"]), (&json!(true), &json!(true)));
+    let text = export(&broken, Format::Md, ExportScope::Full).unwrap();
+    for part in ["What had arrived", "Half of it", "Not used: `[1]`: integer is wanted", "[1, two]", "Hm, let me see."]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let steps = export(&broken, Format::Md, ExportScope::Steps).unwrap_or_default();
+    assert!(!steps.contains("Hm, let me see."), "{steps}");
 }
 
 #[test]

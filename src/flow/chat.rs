@@ -105,7 +105,7 @@ impl Now<'_> {
         if let Some(note) = newest.and_then(|at| self.missing_note(at)) {
             return Wants { notes: vec![note], ..Wants::default() };
         }
-        if turn == 0 || self.person_spoke_after(newest) {
+        if turn == 0 || self.person_spoke_after(newest.max(self.written_instead(turn))) {
             return self.wanted(turn);
         }
         if self.run.gates() > 0 {
@@ -121,6 +121,14 @@ impl Now<'_> {
     /// The place of the newest reply that counts, in the order of the conversation.
     fn newest_reply(&self) -> Option<usize> {
         self.run.said.iter().rposition(|said| matches!(said, Said::Model { .. }))
+    }
+
+    /// Where the person wrote the document in place of the newest reply, which was then left out: whatever was said before
+    /// that needs no answer.
+    fn written_instead(&self, turn: u32) -> Option<usize> {
+        let newest = self.run.call(&reply(turn.checked_sub(1)?))?;
+        let by_person = |said: &Said| matches!(said, Said::Written { by_model: false, .. });
+        (newest.status == CallStatus::Skipped).then(|| self.run.said.iter().rposition(by_person)).flatten()
     }
 
     fn person_spoke_after(&self, place: Option<usize>) -> bool {
@@ -272,10 +280,16 @@ impl Now<'_> {
             // What is said meanwhile is for the next reply.
             (attempt.fingerprint.clone(), Arc::clone(work))
         } else {
-            let work = Work::Prompt(self.prompt(key)?);
+            let mut work = Work::Prompt(self.prompt(key)?);
             let fingerprint = Fingerprint::of(&(STEP, &work)).map_err(|error| {
                 Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
             })?;
+            // What is narrowed is how the question is put, not what is asked: it is in no fingerprint.
+            if let Work::Prompt(prompt) = &mut work
+                && !self.instruct.is_plain()
+            {
+                prompt.schema = Some(turn::schema_of(&self.instruct.needs, talk::wants_no_question(self.run, key)));
+            }
             (fingerprint, Arc::new(work))
         };
         Ok(Want {

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::core::pinned::Pinned;
+use crate::core::schema;
 use crate::core::step::Retry;
 use crate::core::step::{Approve, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform};
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
@@ -88,6 +89,8 @@ pub struct Node {
     pub until: Option<Parsed<Expr>>,
     /// `stop_when`.
     pub stop_when: Option<Parsed<Expr>>,
+    /// The schema of the output, where it holds templates.
+    pub schema: Option<ValuePlan>,
     /// The expressions of `checks`, in order.
     pub checks: Vec<(Parsed<Expr>, String)>,
     /// The expression of `review`.
@@ -174,6 +177,10 @@ pub struct HttpPlan {
     pub json: Option<ValuePlan>,
     /// A text body.
     pub body: Option<Parsed<Template>>,
+    /// Hosts that the step or its workflow names.
+    pub hosts: Vec<String>,
+    /// Code made it up: its texts are not the definition's.
+    pub made_up: bool,
 }
 
 /// A computation made ready.
@@ -321,6 +328,7 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
         list: rules.for_each.as_ref().map(|for_each| Expr::parse(&for_each.list)),
         until: rules.repeat.as_ref().map(|repeat| Expr::condition(&repeat.until)),
         stop_when: rules.stop_when.as_ref().map(condition),
+        schema: rules.output.as_ref().filter(|schema| schema::has_templates(schema)).map(ValuePlan::parse),
         review: match &rules.review {
             Some(Review::When(source)) => Some(Expr::condition(source)),
             _ => None,
@@ -376,6 +384,8 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             headers: spec.headers.iter().map(|(name, source)| (name.clone(), Template::parse(source))).collect(),
             json: spec.json.as_ref().map(ValuePlan::parse),
             body: spec.body.as_ref().map(text),
+            hosts: spec.hosts.iter().chain(&of.workflow.hosts).cloned().collect(),
+            made_up: false,
             spec: spec.clone(),
         })),
         Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args)),
@@ -564,6 +574,7 @@ impl Node {
             list: None,
             until: None,
             stop_when: None,
+            schema: None,
             checks,
             review: None,
             approve: None,

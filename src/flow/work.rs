@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::core::host::NamedHosts;
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, References, Template, TemplateError};
@@ -13,6 +14,7 @@ use crate::flow::names::Names;
 use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 
 mod command;
+mod hosts;
 
 /// What a call is to do.
 pub struct Resolved {
@@ -34,14 +36,18 @@ impl From<Work> for Resolved {
 /// # Errors
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
-    let shell = matches!(&node.does, Doing::Command(plan) if plan.spec.shell);
-    if !names.have_secrets() && !shell {
+    let same = match &node.does {
+        Doing::Command(plan) => !plan.spec.shell && plan.spec.speaks.is_none(),
+        Doing::Http(_) => false,
+        _ => true,
+    };
+    if same && !names.have_secrets() {
         return work(node, &Sight::now(names), model, turns).map(Resolved::from);
     }
     let identity = work(node, &Sight::before(names), model, turns.clone())?;
     let work = work(node, &Sight::now(names), model, turns)?;
     let work = if names.have_secrets() { guarded(work, names) } else { work };
-    let identity = (identity != work).then_some(identity);
+    let identity = (identity != work || matches!(node.does, Doing::Http(_))).then_some(identity);
     Ok(Resolved { work, identity })
 }
 
@@ -109,15 +115,31 @@ fn guarded(work: Work, names: &Names) -> Work {
     }
 }
 
+/// The schema of the output. Its templates see the inputs and nothing else.
+fn schema(node: &Node, sight: &Sight<'_>) -> Result<Option<Value>, Mistake> {
+    let declared = &node.step.rules.output;
+    let Some(plan) = &node.schema else { return Ok(declared.clone()) };
+    let wrong = |error: &TemplateError| {
+        let source = declared.as_ref().map(Value::to_string);
+        Mistake::of("output", source.as_deref(), "(its schema)", error)
+    };
+    let inputs = sight.open.get_attr("inputs").unwrap_or_default();
+    let rendered = plan.render(&minijinja::Value::from_pairs([("inputs", inputs)])).map_err(|error| wrong(&error))?;
+    match crate::core::schema::check(&rendered) {
+        Ok(()) => Ok(Some(rendered)),
+        Err(message) => Err(wrong(&TemplateError { message, line: 1, column: 1 })),
+    }
+}
+
 fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
-    let schema = node.step.rules.output.clone();
+    let schema = schema(node, sight)?;
     let context = &sight.open;
     match &node.does {
         Doing::Prompt(plan) => {
             let continues = node.step.rules.on_cut == Some(OnCut::Continue);
             prompt(plan, context, model, schema, turns, continues)
         }
-        Doing::Command(plan) => command::work(plan, node, sight).map(Work::Command),
+        Doing::Command(plan) => command::work(plan, node, sight, schema).map(Work::Command),
         Doing::Http(plan) => http(plan, sight, schema),
         Doing::Tool(tool, args) => {
             let args = args.render(&sight.granting(|| args.all_references())).map_err(|error| {
@@ -185,6 +207,7 @@ fn prompt(
         max_tokens: plan.spec.max_tokens,
         seed: plan.spec.seed,
         continues,
+        tuning: (*plan.spec.tuning).clone(),
     }))
 }
 
@@ -217,9 +240,12 @@ fn http(plan: &HttpPlan, sight: &Sight<'_>, schema: Option<Value>) -> Result<Wor
         (None, Some(body)) => Some(sight.text("body", body)?),
         (None, None) => None,
     };
+    let url = text("url", &plan.url, &sight.open)?;
     Ok(Work::Http(HttpWork {
         method: plan.spec.method.to_ascii_uppercase(),
-        url: text("url", &plan.url, &sight.open)?,
+        // Hosts are in no fingerprint.
+        hosts: if sight.before { NamedHosts::default() } else { hosts::allowed(plan, &url, sight.names) },
+        url,
         headers,
         body,
         expect: plan.spec.expect.clone(),

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Message, ModelRequest, Role};
 use crate::core::secret::RedactedStream;
+use crate::core::settings::ProviderSettings;
+use crate::core::tuning::{Thinking, merge};
 
+use super::halves::JoinedText;
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
 /// A request as one model of one provider gets it.
@@ -18,6 +21,8 @@ pub(super) struct RequestContext<'a> {
     pub(super) request: &'a ModelRequest,
     /// What the server turned out not to take.
     pub(super) unsupported: UnsupportedFeatures,
+    /// What the config says of the provider.
+    pub(super) settings: &'a ProviderSettings,
     /// Whether the server is the service that the protocol is named after.
     pub(super) official: bool,
 }
@@ -104,12 +109,15 @@ pub(super) enum Completeness {
 /// The answer as far as it has arrived.
 #[derive(Debug, Default)]
 pub(super) struct PartialAnswer {
-    /// Text and the arguments of a tool that a schema was wrapped in, in the order of arrival.
-    pub(super) text: String,
-    /// Where in `text` the arguments of the tool begin, if there are any.
-    pub(super) arguments: Option<usize>,
-    /// How much of `text` was passed on.
-    pub(super) shown: usize,
+    text: JoinedText,
+    /// Calls of tools: a schema may be wrapped in one. Their arguments may arrive in turns.
+    calls: Vec<ToolArguments>,
+    /// The first of them that had arguments: it counts.
+    counts: Option<usize>,
+    /// What the server marks as the model's reasoning.
+    thinking: JoinedText,
+    /// How many bytes of the text, and of the arguments that count, were passed on.
+    shown: (usize, usize),
     /// On the way there: what the server repeats of the request's secrets is taken out.
     pub(super) redacting: RedactedStream,
     /// Something that a model makes has arrived, be it only thoughts.
@@ -118,34 +126,91 @@ pub(super) struct PartialAnswer {
     pub(super) thinks: bool,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
+    /// Of the input tokens, those that the server had kept from before.
+    pub(super) cached_tokens: u64,
+    /// What the server says that it cost, in US dollars.
+    pub(super) cost: Option<f64>,
+    /// The model that the server says answers; empty when it does not say.
+    pub(super) model: String,
     pub(super) finish: Finish,
     pub(super) ended: Completeness,
     pub(super) notes: Vec<String>,
 }
 
+/// What a model calls a tool with.
+#[derive(Debug)]
+struct ToolArguments {
+    /// Its place among the calls, where the server says one.
+    index: Option<u64>,
+    /// Its id; empty where the server gives none.
+    id: String,
+    json: JoinedText,
+}
+
 impl PartialAnswer {
     pub(super) fn push(&mut self, text: &str) {
         self.alive |= !text.is_empty();
-        self.text.push_str(text);
+        self.text.push(text);
     }
 
-    pub(super) fn push_arguments(&mut self, json: &str) {
+    pub(super) fn push_thinking(&mut self, text: &str) {
+        self.alive |= !text.is_empty();
+        self.thinking.push(text);
+    }
+
+    /// More of the arguments of the tool call at `index`. Where that is not given they belong to the newest call, and an
+    /// id that is not the newest's begins another: some servers number all calls alike.
+    pub(super) fn push_arguments(&mut self, index: Option<u64>, id: &str, json: &str) {
+        self.alive |= !json.is_empty();
+        let is_same = |call: &ToolArguments| {
+            (index.is_none() || call.index == index) && (id.is_empty() || call.id.is_empty() || call.id == id)
+        };
+        let at = self.calls.iter().rposition(is_same).unwrap_or_else(|| {
+            self.calls.push(ToolArguments { index, id: id.to_owned(), json: JoinedText::default() });
+            self.calls.len() - 1
+        });
+        self.calls[at].json.push(json);
         if !json.is_empty() {
-            self.arguments.get_or_insert(self.text.len());
-            self.push(json);
+            self.counts.get_or_insert(at);
         }
+    }
+
+    fn arguments(&self) -> Option<&str> {
+        Some(self.calls.get(self.counts?)?.json.as_str())
+    }
+
+    /// Whether there is no text that a person could see.
+    pub(super) fn is_silent(&self) -> bool {
+        self.text.as_str().is_empty() && self.arguments().is_none()
+    }
+
+    /// How many bytes of it have not been passed on.
+    pub(super) fn unshown(&self) -> usize {
+        self.text.as_str().len() + self.arguments().map_or(0, str::len) - self.shown.0 - self.shown.1
+    }
+
+    /// What has not been passed on, which is passed on by this.
+    pub(super) fn show(&mut self) -> String {
+        let (text, arguments) = (self.text.as_str(), self.arguments().unwrap_or_default());
+        let new = format!("{}{}", &text[self.shown.0..], &arguments[self.shown.1..]);
+        self.shown = (text.len(), arguments.len());
+        new
+    }
+
+    /// How long it is in all, in bytes.
+    pub(super) fn length(&self) -> usize {
+        let calls: usize = self.calls.iter().map(|call| call.json.as_str().len()).sum();
+        self.text.as_str().len() + self.thinking.as_str().len() + calls
     }
 
     pub(super) fn ended(&mut self, ended: Completeness) {
         self.ended = self.ended.max(ended);
     }
 
-    /// The text that counts: the arguments of the tool where there are any.
-    pub(super) fn into_text(mut self) -> String {
-        match self.arguments {
-            Some(at) => self.text.split_off(at),
-            None => self.text,
-        }
+    /// The text that counts, which is the arguments of the tool where there are any; and the reasoning.
+    pub(super) fn into_text(mut self) -> (String, String) {
+        let counts = self.counts.map(|at| self.calls.swap_remove(at).json);
+        (counts.unwrap_or(self.text).into_string(), self.thinking.into_string())
     }
 }
 
@@ -214,6 +279,41 @@ pub(super) fn unwrap_answer(schema: &Value, text: String) -> String {
     }
 }
 
+/// Lays a person's own fields over the body of a request.
+pub(super) fn extend(body: &mut Value, context: &RequestContext<'_>) {
+    if let Some(fields) = body.as_object_mut() {
+        merge(fields, &context.request.tuning.extra_body);
+    }
+}
+
+/// Whether a model thinks, as most services take it. `budget`: the tokens where only that it does is set.
+pub(super) fn thinking(thinking: &Thinking, budget: Option<u32>) -> Value {
+    match thinking {
+        Thinking::Set(true) => budget
+            .map_or_else(|| json!({"type": "enabled"}), |budget| json!({"type": "enabled", "budget_tokens": budget})),
+        Thinking::Tokens(tokens) => json!({"type": "enabled", "budget_tokens": tokens}),
+        Thinking::Set(false) => json!({"type": "disabled"}),
+        Thinking::Raw(fields) => Value::Object(fields.clone()),
+    }
+}
+
+/// Whether a model that says it is `answered` is another one than was asked for. Services add a date to the name, proxies
+/// a path before it.
+pub(super) fn is_another_model(asked: &str, answered: &str) -> bool {
+    let plain = |name: &str| {
+        let name = name.to_lowercase();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_suffix(":latest").or_else(|| name.strip_suffix("-latest")).unwrap_or(name);
+        name.strip_suffix(".gguf").unwrap_or(name).to_owned()
+    };
+    let (asked, answered) = (plain(asked), plain(answered));
+    let dated = |long: &str, short: &str| {
+        let rest = long.strip_prefix(short).and_then(|rest| rest.strip_prefix(['-', '@', ':']));
+        rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    !answered.is_empty() && asked != answered && !dated(&answered, &asked) && !dated(&asked, &answered)
+}
+
 /// What is said to a model that cannot be given a schema.
 pub(super) fn schema_in_words(schema: &Value) -> String {
     format!(
@@ -251,6 +351,23 @@ pub(super) fn conversation<'a>(context: &RequestContext<'a>) -> (Option<String>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_or_a_path_makes_no_other_model() {
+        for (asked, answered, other) in [
+            ("gpt-4o", "gpt-4o-2024-08-06", false),
+            ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", false),
+            ("openai/gpt-4o", "gpt-4o", false),
+            ("qwen3", "qwen3:latest", false),
+            ("smollm2", "/models/SmolLM2.gguf", false),
+            ("m", "", false),
+            ("gpt-4o", "gpt-4o-mini", true),
+            ("openrouter/auto", "anthropic/claude", true),
+            ("gpt-5", "gpt-4", true),
+        ] {
+            assert_eq!(is_another_model(asked, answered), other, "{asked} {answered}");
+        }
+    }
 
     #[test]
     fn what_is_not_an_object_is_wrapped_and_unwrapped() {

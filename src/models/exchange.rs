@@ -18,10 +18,12 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
 use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::step::Timespan;
-use crate::core::text::Untrusted;
-use crate::core::usage::{Usage, estimate_tokens};
+use crate::core::text::{Untrusted, visible};
+use crate::core::usage::{Usage, estimate_tokens, tokens_of};
 
-use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
+use super::dialect::{
+    Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, is_another_model, unwrap_answer,
+};
 use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
@@ -68,6 +70,7 @@ pub(super) struct Shared {
 /// An answer, from whichever provider.
 pub(super) struct Answered {
     pub(super) text: String,
+    pub(super) thinking: String,
     pub(super) usage: Usage,
     pub(super) finish: Finish,
     pub(super) first_token_ms: u64,
@@ -78,6 +81,7 @@ pub(super) struct Answered {
 pub(super) struct Failed {
     pub(super) failure: Failure,
     pub(super) partial: String,
+    pub(super) thinking: String,
     pub(super) usage: Usage,
     pub(super) notes: Vec<String>,
     /// Another model would not help: it was cancelled, or the machine slept.
@@ -86,7 +90,8 @@ pub(super) struct Failed {
 
 impl Failed {
     pub(super) fn new(failure: Failure) -> Self {
-        Self { failure, partial: String::new(), usage: Usage::default(), notes: Vec::new(), last: false }
+        let (partial, thinking) = (String::new(), String::new());
+        Self { failure, partial, thinking, usage: Usage::default(), notes: Vec::new(), last: false }
     }
 
     pub(super) fn cancelled(model: &str) -> Self {
@@ -163,6 +168,8 @@ impl Exchange<'_> {
             .guard(never, self.provider.key(&self.shared.lookup))
             .await
             .map_err(|s| AttemptError::Stopped(s, None))??;
+        let headers = watch.guard(never, self.provider.resolve_headers(&self.shared.lookup)).await;
+        headers.map_err(|stop| AttemptError::Stopped(stop, None))??;
         answer.redacting = RedactedStream::new(self.provider.redactor(key.as_ref()));
         let schema = self.request.schema.as_ref();
         let mut unsupported = self.provider.unsupported(self.model, schema);
@@ -271,7 +278,8 @@ impl Exchange<'_> {
     }
 
     fn context(&self, unsupported: UnsupportedFeatures) -> RequestContext<'_> {
-        RequestContext { model: self.model, request: self.request, unsupported, official: self.provider.official() }
+        let (settings, official) = (&self.provider.settings, self.provider.official());
+        RequestContext { model: self.model, request: self.request, unsupported, settings, official }
     }
 
     async fn refused(&self, watch: &mut Watch, mut response: Response, redactor: &Redactor) -> AttemptError {
@@ -324,12 +332,19 @@ impl Exchange<'_> {
         check_head(&response)?;
         let mut first_token = None;
         let mut shown_at = started;
+        let mut stated_at = None;
+        // When the model last made something. What only keeps the connection alive is no sign of it.
+        let mut made = (0, started);
         loop {
             let now = Instant::now();
-            let pause = (answer.text.len() > answer.shown).then_some(shown_at + BETWEEN);
+            if answer.length() != made.0 {
+                made = (answer.length(), now);
+            }
+            let pause = (answer.unshown() > 0).then_some(shown_at + BETWEEN);
             let (deadline, late) = match answer.ended {
-                Completeness::Stated => (now + AFTER_THE_END.min(idle.duration()), None),
-                _ if answer.alive => (now + idle.duration(), Some((NOT_NEXT, idle))),
+                // Whatever is sent to keep the connection alive prolongs nothing.
+                Completeness::Stated => (*stated_at.get_or_insert(now) + AFTER_THE_END.min(idle.duration()), None),
+                _ if answer.alive => (made.1 + idle.duration(), Some((NOT_NEXT, idle))),
                 _ => (started + first.duration(), Some((NO_FIRST, first))),
             };
             let until = pause.map_or(deadline, |pause| pause.min(deadline));
@@ -340,7 +355,8 @@ impl Exchange<'_> {
                     shown_at = Instant::now();
                     continue;
                 }
-                Err(Stop::Late) if answer.ended == Completeness::Stated => break,
+                // The answer is whole, whyever the rest is not waited for.
+                Err(_) if answer.ended == Completeness::Stated => break,
                 Err(stop) => return Err(AttemptError::Stopped(stop, late)),
             };
             // What is there already is taken together, so that a fast stream is passed on in few pieces.
@@ -348,18 +364,18 @@ impl Exchange<'_> {
             let mut over = false;
             while let Some(chunk) = next.take() {
                 over = self.take(chunk, &mut frames, answer)?;
-                if !over && answer.text.len() - answer.shown < PIECE {
+                if !over && answer.unshown() < PIECE {
                     next = response.chunk().now_or_never();
                 }
             }
             if answer.alive && first_token.is_none() {
                 first_token = Some(Instant::now());
             }
-            if over || shown_at + BETWEEN <= Instant::now() || answer.text.len() - answer.shown >= PIECE {
+            if over || shown_at + BETWEEN <= Instant::now() || answer.unshown() >= PIECE {
                 self.show(answer);
                 shown_at = Instant::now();
             }
-            if answer.text.len() > LONGEST_ANSWER {
+            if answer.length() > LONGEST_ANSWER {
                 return Err(ProviderError::new(FailureClass::TooLong, "sends an answer without end").into());
             }
             if over {
@@ -417,10 +433,10 @@ impl Exchange<'_> {
 
     /// Passes on the text that has not been shown.
     fn show(&self, answer: &mut PartialAnswer) {
-        if answer.text.len() > answer.shown {
-            self.pass_on(answer.redacting.push(&answer.text[answer.shown..]));
-            answer.shown = answer.text.len();
-        } else if answer.alive && answer.text.is_empty() && !answer.thinks {
+        if answer.unshown() > 0 {
+            let new = answer.show();
+            self.pass_on(answer.redacting.push(&new));
+        } else if answer.alive && answer.is_silent() && !answer.thinks {
             answer.thinks = true;
             (self.deltas)(Delta::Progress("The model is thinking.".into()));
         }
@@ -434,13 +450,34 @@ impl Exchange<'_> {
 
     fn usage(&self, answer: &PartialAnswer) -> Usage {
         let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
-        let usd = self.provider.settings.price.map_or(0.0, |price| price.usd(input_tokens, output_tokens));
-        Usage { input_tokens, output_tokens, usd }
+        // What the server says that it takes is what it takes.
+        let priced = self.provider.settings.price_of(self.model);
+        let priced = priced.map(|price| price.usd_with_cached(input_tokens, answer.cached_tokens, output_tokens));
+        let usd = answer.cost.or(priced).unwrap_or_default();
+        Usage { input_tokens, output_tokens, usd, estimated: false }
+    }
+
+    /// What an answer that did not come to its end took: what the server has not reported is estimated, because it is
+    /// paid all the same.
+    fn usage_so_far(&self, answer: &mut PartialAnswer) -> Usage {
+        if !answer.alive || answer.ended >= Completeness::Stated {
+            return self.usage(answer);
+        }
+        let reported = (answer.input_tokens, answer.output_tokens);
+        if answer.input_tokens == 0 {
+            answer.input_tokens = prompt_tokens(self.request);
+        }
+        answer.output_tokens = answer.output_tokens.max(tokens_of(answer.length()));
+        Usage { estimated: reported != (answer.input_tokens, answer.output_tokens), ..self.usage(answer) }
     }
 
     fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
-        let mut text = answer.into_text();
+        if is_another_model(self.model, &answer.model) {
+            let (asked, other) = (self.model, visible(&answer.model, false));
+            notes.push(format!("{} was asked for {asked}, and says that {other} answered.", self.provider.name));
+        }
+        let (mut text, thinking) = answer.into_text();
         if let Some(schema) = &self.request.schema {
             text = unwrap_answer(schema, text);
         }
@@ -448,8 +485,9 @@ impl Exchange<'_> {
             notes.push("The model answered nothing.".to_owned());
         }
         let redactor = self.provider.redactor(key);
-        let (text, notes) = (redactor.redact(&text), notes.iter().map(|note| redactor.redact(note)).collect());
-        Answered { text, usage, finish, first_token_ms, notes }
+        let [text, thinking] = [text, thinking].map(|text| redactor.redact(&text));
+        let notes = notes.iter().map(|note| redactor.redact(note)).collect();
+        Answered { text, thinking, usage, finish, first_token_ms, notes }
     }
 
     /// An address that was not reached, with the proxy that it was asked through, if there is one.
@@ -485,11 +523,13 @@ impl Exchange<'_> {
                 Some((error, false))
             }
         };
-        let usage = self.usage(&answer);
+        let usage = self.usage_so_far(&mut answer);
         let notes = std::mem::take(&mut answer.notes);
-        let partial = self.provider.redactor(key).redact_cut(&answer.into_text());
+        let (partial, thinking) = answer.into_text();
+        let redactor = self.provider.redactor(key);
+        let [partial, thinking] = [partial, thinking].map(|text| redactor.redact_cut(&text));
         let Some((error, last)) = error else {
-            return Failed { partial, usage, notes, ..Failed::cancelled(&self.provider.name) };
+            return Failed { partial, thinking, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };
         let error = self.through_proxy(error);
         let mut failure = self.provider.failure(&error, self.model, key);
@@ -497,7 +537,7 @@ impl Exchange<'_> {
         if self.provider.is_stopped_by(&error, key) {
             self.provider.stop(&failure);
         }
-        Failed { failure, partial, usage, notes, last }
+        Failed { failure, partial, thinking, usage, notes, last }
     }
 }
 

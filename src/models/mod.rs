@@ -10,10 +10,15 @@ mod demo;
 mod dialect;
 mod discover;
 mod exchange;
+mod finish;
 mod frames;
+mod halves;
 mod http;
+mod inspect;
+mod key;
 mod limits;
 mod ollama;
+mod ollama_host;
 mod openai;
 mod provider;
 mod refusal;
@@ -29,7 +34,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Completion, Delta, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use crate::core::model::{Completion, Delta, DeltaSink, Discarded, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
@@ -55,7 +60,7 @@ pub struct Surroundings {
     pub wall: WallClock,
     /// How fast the demo answers.
     pub pace: Pace,
-    /// Where a local Ollama is looked for.
+    /// Where an Ollama is looked for that no `base_url` leads to.
     pub ollama: String,
     /// How long a server on this machine may take to say that it is there.
     pub local: Duration,
@@ -72,7 +77,10 @@ impl Surroundings {
             lookup: Arc::new(|name| std::env::var(name).ok()),
             wall: Arc::new(std::time::SystemTime::now),
             pace,
-            ollama: ProviderKind::Ollama.base_url().to_owned(),
+            ollama: std::env::var("OLLAMA_HOST")
+                .ok()
+                .and_then(|host| ollama_host::address(&host))
+                .unwrap_or_else(|| ProviderKind::Ollama.base_url().to_owned()),
             local: LOCAL,
         }
     }
@@ -115,12 +123,16 @@ impl Models for LanguageModels {
     }
 
     fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
-        let output_tokens = max_tokens.map_or(USUAL_ANSWER, u64::from);
+        let chain = self.0.roster.chain(models).unwrap_or_default();
+        let limit = |target: &Target| max_tokens.or(target.defaults().max_tokens).map_or(USUAL_ANSWER, u64::from);
+        let output_tokens = chain.iter().map(limit).max().unwrap_or(USUAL_ANSWER);
         // The dearest of those that may answer: a budget must not be passed because a fallback did.
-        let prices = self.0.roster.chain(models).unwrap_or_default();
-        let usd = prices.iter().filter_map(|target| target.provider.settings.price);
-        let usd = usd.map(|price| price.usd(prompt_tokens, output_tokens)).fold(0.0, f64::max);
-        Usage { input_tokens: prompt_tokens, output_tokens, usd }
+        let usd = chain.iter().filter_map(|target| {
+            let price = target.provider.settings.price_of(&target.model)?;
+            Some(price.usd(prompt_tokens, limit(target)))
+        });
+        let usd = usd.fold(0.0, f64::max);
+        Usage { input_tokens: prompt_tokens, output_tokens, usd, estimated: false }
     }
 
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {
@@ -140,6 +152,11 @@ impl Models for LanguageModels {
         Box::pin(async move { inner.roster.probe(&inner.shared.clients, inner.local).await })
     }
 
+    fn inspect(&self) -> BoxFuture<'static, Vec<Inspected>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.inspect().await })
+    }
+
     fn repair(&self, provider: &str) {
         if let Some(provider) = self.0.roster.provider(provider) {
             provider.repair();
@@ -154,9 +171,10 @@ impl Models for LanguageModels {
         if provider.settings.kind == ProviderKind::Demo {
             return no("the demo needs no key".to_owned());
         }
-        if key.reveal().trim().is_empty() {
-            return no("the key is empty".to_owned());
-        }
+        let key = match key::clean(key.reveal(), "what was typed") {
+            Ok(key) => key,
+            Err(error) => return no(format!("{name} {}", error.text)),
+        };
         provider.give_key(&key);
         Ok(())
     }
@@ -183,16 +201,8 @@ impl Inner {
         deltas: &DeltaSink,
         cancel: &CancellationToken,
     ) -> Result<Completion, ModelFailure> {
-        let (mut notes, mut usage) = (Vec::new(), Usage::default());
-        let failed = |failure, partial: String, model: String, usage, notes| ModelFailure {
-            failure,
-            partial: Untrusted::from(partial),
-            model,
-            usage,
-            notes,
-        };
-        let chain = self.roster.chain(&request.models);
-        let chain = chain.map_err(|failure| failed(failure, String::new(), String::new(), usage, Vec::new()))?;
+        let (mut notes, mut usage, mut discarded) = (Vec::new(), Usage::default(), Vec::new());
+        let chain = self.roster.chain(&request.models).map_err(ModelFailure::new)?;
         let mut at = 0;
         loop {
             let target = &chain[at];
@@ -202,11 +212,13 @@ impl Inner {
                     notes.extend(answered.notes);
                     return Ok(Completion {
                         text: Untrusted::from(answered.text),
+                        thinking: Untrusted::from(answered.thinking),
                         model: target.to_string(),
                         usage,
                         finish: answered.finish,
                         first_token_ms: answered.first_token_ms,
                         notes,
+                        discarded,
                     });
                 }
                 Err(stopped) => stopped,
@@ -218,9 +230,23 @@ impl Inner {
                 Some(next) if !stopped.last => {
                     let cause = format!("{target} failed ({}); {next} answers instead", stopped.failure);
                     notes.push(cause.clone());
+                    if !stopped.partial.trim().is_empty() {
+                        let text = Untrusted::from(stopped.partial);
+                        discarded.push(Discarded { text, why: format!("{target} failed ({})", stopped.failure) });
+                    }
                     deltas(Delta::Restart(cause));
                 }
-                _ => return Err(failed(stopped.failure, stopped.partial, target.to_string(), usage, notes)),
+                _ => {
+                    return Err(ModelFailure {
+                        failure: stopped.failure,
+                        partial: Untrusted::from(stopped.partial),
+                        thinking: Untrusted::from(stopped.thinking),
+                        model: target.to_string(),
+                        usage,
+                        notes,
+                        discarded,
+                    });
+                }
             }
         }
     }
@@ -235,6 +261,7 @@ impl Inner {
         let Some(dialect) = dialect(target.provider.settings.kind) else {
             return demo::answer(request, self.pace, deltas, cancel).await;
         };
+        let request = &*target.asked(request);
         let (shared, provider, model) = (&self.shared, &*target.provider, target.model.as_str());
         Exchange { shared, provider, dialect, model, request, deltas, cancel }.run().await
     }

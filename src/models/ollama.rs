@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::model::{Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend};
 use super::exchange::prompt_tokens;
+use super::finish::finish;
+use super::halves::mark_halves;
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
 
@@ -49,31 +51,55 @@ impl Dialect for Ollama {
         if let Some(limit) = request.max_tokens {
             options.insert("num_predict".to_owned(), json!(limit));
         }
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        if let Some(top_p) = tuning.top_p.filter(|_| !unsupported.top_p) {
+            options.insert("top_p".to_owned(), json!(top_p));
+        }
+        if !tuning.stop.is_empty() && !unsupported.stop {
+            options.insert("stop".to_owned(), json!(tuning.stop));
+        }
         let mut body = json!({"model": context.model, "messages": messages, "stream": true, "options": options});
+        let effort = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort);
+        let think = tuning.thinking.as_ref().map(|thinking| json!(thinking.is_on()));
+        // Models that take a measure of it take it in the place of a yes.
+        let think = if think == Some(json!(false)) { think } else { effort.map(|effort| json!(effort)).or(think) };
+        if let Some(think) = think.filter(|_| !unsupported.thinking) {
+            body["think"] = think;
+        }
+        if let Some(keep_alive) = &context.settings.keep_alive {
+            body["keep_alive"] = keep_alive.clone();
+        }
         if let Some(schema) = context.native_schema() {
             body["format"] = schema.clone();
         }
+        extend(&mut body, context);
         body
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let frame = mark_halves(frame);
+        let chunk: Chunk<'_> =
+            serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         if let Some(error) = chunk.error.filter(is_meaningful) {
             return Err(refusal::in_answer(&error, Asked::default()));
         }
         // A proxy that answers in the shape of another path.
         answer.push(&chunk.response.unwrap_or_default());
         if let Some(message) = chunk.message {
-            answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
+            answer.push_thinking(&message.thinking.unwrap_or_default());
             answer.push(&message.content.unwrap_or_default());
+        }
+        if let Some(model) = chunk.model.filter(|_| answer.model.is_empty()) {
+            answer.model = model.into_owned();
         }
         answer.input_tokens = chunk.prompt_eval_count.unwrap_or(answer.input_tokens);
         answer.output_tokens = chunk.eval_count.unwrap_or(answer.output_tokens);
         if chunk.done {
-            answer.ended(Completeness::Closed);
-            if chunk.done_reason.as_deref() == Some("length") {
-                answer.finish = Finish::Length;
+            // Older servers give no reason.
+            if let Some(reason) = chunk.done_reason.filter(|reason| !reason.is_empty()) {
+                answer.finish = finish(&reason)?;
             }
+            answer.ended(Completeness::Closed);
         }
         Ok(())
     }
@@ -97,7 +123,8 @@ fn context_size(context: &RequestContext<'_>) -> u64 {
     let prompt = prompt_tokens(context.request).saturating_add(schema);
     let needed = prompt.saturating_mul(3) / 2 + context.request.max_tokens.map_or(ANSWER_ROOM, u64::from);
     let [.., largest] = CONTEXTS;
-    CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest)
+    let size = CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest);
+    context.settings.num_ctx.map_or(size, |most| size.min(most))
 }
 
 fn message(message: &Message) -> Value {
@@ -111,6 +138,8 @@ fn message(message: &Message) -> Value {
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     message: Option<Said<'a>>,
     #[serde(borrow, default)]

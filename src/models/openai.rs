@@ -5,14 +5,15 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
 use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
 };
+use super::finish::finish;
+use super::halves::mark_halves;
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
 use super::unsupported::SchemaMode;
@@ -43,6 +44,19 @@ impl Dialect for OpenAi {
         if let Some(seed) = request.seed.filter(|_| !context.unsupported.seed) {
             body["seed"] = json!(seed);
         }
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        if let Some(top_p) = tuning.top_p.filter(|_| !unsupported.top_p) {
+            body["top_p"] = json!(top_p);
+        }
+        if !tuning.stop.is_empty() && !unsupported.stop {
+            body["stop"] = json!(tuning.stop);
+        }
+        if let Some(effort) = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort) {
+            body["reasoning_effort"] = json!(effort);
+        }
+        if let Some(set) = tuning.thinking.as_ref().filter(|_| !unsupported.thinking) {
+            body["thinking"] = thinking(set, None);
+        }
         if let Some(limit) = request.max_tokens {
             // The service has renamed it; other servers know the old name. Whichever is refused, the other is tried.
             let renamed = context.official != context.unsupported.max_tokens;
@@ -56,6 +70,7 @@ impl Dialect for OpenAi {
                 "json_schema": {"name": "answer", "strict": strict, "schema": schema},
             });
         }
+        extend(&mut body, context);
         body
     }
 
@@ -64,46 +79,55 @@ impl Dialect for OpenAi {
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let frame = mark_halves(frame);
+        let chunk: Chunk<'_> =
+            serde_json::from_str(&frame).map_err(|error| ProviderError::unreadable(&frame, &error))?;
         if let Some(error) = chunk.error.filter(is_meaningful) {
             return Err(refusal::in_answer(&error, Asked::default()));
         }
         for choice in chunk.choices.unwrap_or_default() {
             // `message` comes from servers that do not stream.
             if let Some(delta) = choice.delta.or(choice.message) {
-                answer.alive |= [&delta.reasoning, &delta.reasoning_content].iter().any(|t| !t.0.is_empty());
-                answer.push(&delta.content.0);
-                if !delta.refusal.0.is_empty() {
-                    answer.push(&delta.refusal.0);
-                    answer.finish = Finish::Refused;
-                }
-                for call in delta.tool_calls.unwrap_or_default() {
-                    answer.push_arguments(&call.function.unwrap_or_default().arguments.0);
-                }
+                delta.push_to(answer);
+            }
+            if let Some(error) = choice.error.filter(is_meaningful) {
+                return Err(refusal::in_answer(&error, Asked::default()));
             }
             match choice.finish_reason.as_deref() {
                 None => {}
-                Some("") => answer.ended(Completeness::Likely),
+                Some("" | "null" | "none") => answer.ended(Completeness::Likely),
                 Some(reason) => {
+                    let finish = finish(reason)?;
                     answer.ended(Completeness::Stated);
-                    match reason {
-                        "length" => answer.finish = Finish::Length,
-                        "content_filter" => answer.finish = Finish::Refused,
-                        "error" => {
-                            return Err(ProviderError::new(FailureClass::Server, "ended the answer with an error"));
-                        }
-                        _ => {}
+                    if finish != Finish::Stop {
+                        answer.finish = finish;
                     }
                 }
             }
         }
         if let Some(Value::Object(usage)) = chunk.usage {
-            let count = |names: [&str; 2]| names.iter().find_map(|name| usage.get(*name)?.as_u64());
-            answer.input_tokens = count(["prompt_tokens", "input_tokens"]).unwrap_or(answer.input_tokens);
-            answer.output_tokens = count(["completion_tokens", "output_tokens"]).unwrap_or(answer.output_tokens);
+            count(&usage, answer);
+        }
+        if let Some(model) = chunk.model.filter(|_| answer.model.is_empty()) {
+            answer.model = model.into_owned();
         }
         Ok(())
     }
+}
+
+/// What a report of usage says, in the words of several services.
+fn count(usage: &Map<String, Value>, answer: &mut PartialAnswer) {
+    let count = |names: &[&str]| names.iter().find_map(|name| usage.get(*name)?.as_u64());
+    let within = |outer: &str, inner: &str| usage.get(outer)?.get(inner)?.as_u64();
+    answer.input_tokens = count(&["prompt_tokens", "input_tokens"]).unwrap_or(answer.input_tokens);
+    answer.output_tokens = count(&["completion_tokens", "output_tokens"]).unwrap_or(answer.output_tokens);
+    // Where thoughts are not counted in the answer, they are in the total.
+    let rest = count(&["total_tokens"]).map_or(0, |total| total.saturating_sub(answer.input_tokens));
+    answer.output_tokens = answer.output_tokens.max(rest);
+    let cached = within("prompt_tokens_details", "cached_tokens").or_else(|| count(&["prompt_cache_hit_tokens"]));
+    answer.cached_tokens = cached.unwrap_or(answer.cached_tokens);
+    let cost = usage.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost >= 0.0);
+    answer.cost = cost.or(answer.cost);
 }
 
 fn message(message: &Message) -> Value {
@@ -143,6 +167,8 @@ fn is_strict(schema: &Value) -> bool {
 struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    model: Option<Cow<'a, str>>,
     #[serde(default)]
     usage: Option<Value>,
     #[serde(default)]
@@ -157,6 +183,8 @@ struct Choice<'a> {
     message: Option<Delta<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -169,12 +197,44 @@ struct Delta<'a> {
     reasoning: LenientText<'a>,
     #[serde(borrow, default)]
     refusal: LenientText<'a>,
+    #[serde(default)]
+    reasoning_details: Option<Vec<Value>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<ToolCall<'a>>>,
+    /// What calls of tools were before there could be several.
+    #[serde(borrow, default)]
+    function_call: Option<Function<'a>>,
+}
+
+impl Delta<'_> {
+    fn push_to(self, answer: &mut PartialAnswer) {
+        // Servers that know two names for it send the same under both.
+        let details: String =
+            self.reasoning_details.iter().flatten().filter_map(|part| part["text"].as_str()).collect();
+        let thinking = [&*self.reasoning_content.text, &self.reasoning.text, &details];
+        answer.push_thinking(thinking.into_iter().find(|text| !text.is_empty()).unwrap_or_default());
+        answer.push_thinking(&self.content.thinking);
+        answer.push(&self.content.text);
+        if !self.refusal.text.is_empty() {
+            answer.push(&self.refusal.text);
+            answer.finish = Finish::Refused;
+        }
+        for call in self.tool_calls.unwrap_or_default() {
+            let arguments = call.function.unwrap_or_default().arguments.text;
+            answer.push_arguments(call.index, &call.id.unwrap_or_default(), &arguments);
+        }
+        if let Some(call) = self.function_call {
+            answer.push_arguments(None, "", &call.arguments.text);
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct ToolCall<'a> {
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     function: Option<Function<'a>>,
 }
@@ -185,9 +245,35 @@ struct Function<'a> {
     arguments: LenientText<'a>,
 }
 
-/// Text that may be absent, null, or a list of parts of which those with a `text` count.
+/// Text, or nothing where it is something else.
+fn lenient<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    let text = LenientText::deserialize(deserializer)?.text;
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Text that may be absent, null, or a list of parts of which those with a `text` count; those with `thinking` are
+/// reasoning.
 #[derive(Default)]
-struct LenientText<'a>(Cow<'a, str>);
+struct LenientText<'a> {
+    text: Cow<'a, str>,
+    thinking: String,
+}
+
+impl<'a> LenientText<'a> {
+    fn of(text: Cow<'a, str>) -> Self {
+        Self { text, thinking: String::new() }
+    }
+}
+
+/// The text of a part of a message, which may be made of parts again.
+fn text_within(part: &Value) -> String {
+    match part {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().map(text_within).collect(),
+        Value::Object(fields) => fields.get("text").map(text_within).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -198,25 +284,28 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
                 f.write_str("text")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(LenientText(Cow::Borrowed(text)))
+                Ok(LenientText::of(Cow::Borrowed(text)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(LenientText(Cow::Owned(text.to_owned())))
+                Ok(LenientText::of(Cow::Owned(text.to_owned())))
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(LenientText::default())
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
-                let mut text = String::new();
+                let (mut text, mut thinking) = (String::new(), String::new());
                 while let Some(part) = parts.next_element::<Value>()? {
-                    text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
+                    match part.get("thinking") {
+                        Some(thought) => thinking.push_str(&text_within(thought)),
+                        None => text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default()),
+                    }
                 }
-                Ok(LenientText(Cow::Owned(text)))
+                Ok(LenientText { text: Cow::Owned(text), thinking })
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 // A tool's arguments as an object instead of as text.
                 let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(LenientText(Cow::Owned(value.to_string())))
+                Ok(LenientText::of(Cow::Owned(value.to_string())))
             }
         }
         deserializer.deserialize_any(Any)
@@ -226,6 +315,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::failure::FailureClass;
 
     fn read(frames: &[&str]) -> PartialAnswer {
         let mut answer = PartialAnswer::default();
@@ -246,7 +336,8 @@ mod tests {
             r#"{"choices":null}"#,
             "{}",
         ]);
-        assert_eq!((answer.text.as_str(), answer.input_tokens, answer.ended), ("a\nbc", 7, Completeness::Likely));
+        assert_eq!((answer.input_tokens, answer.ended), (7, Completeness::Likely));
+        assert_eq!(answer.into_text().0, "a\nbc");
     }
 
     #[test]
@@ -255,8 +346,71 @@ mod tests {
         assert_eq!(read(&[r#"{"choices":[{"finish_reason":"length"}]}"#]).finish, Finish::Length);
         let tool = |json: &str| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"function":{json}}}]}}}}]}}"#);
         let answer = read(&[r#"{"choices":[{"delta":{"content":"ok: "}}]}"#, &tool(r#"{"arguments":"{\"a\""}"#)]);
-        assert_eq!(answer.into_text(), r#"{"a""#);
-        assert_eq!(read(&[&tool(r#"{"arguments":{"a":1}}"#)]).into_text(), r#"{"a":1}"#);
+        assert_eq!(answer.into_text().0, r#"{"a""#);
+        assert_eq!(read(&[&tool(r#"{"arguments":{"a":1}}"#)]).into_text().0, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn arguments_that_arrive_in_turns_and_those_of_the_old_form_are_put_together() {
+        let delta = |json: &str| format!(r#"{{"choices":[{{"delta":{json}}}]}}"#);
+        let call = |index: &str, id: &str, json: &str| {
+            let function = json!({"arguments": json});
+            delta(&format!(r#"{{"tool_calls":[{{{index}"id":{id},"function":{function}}}]}}"#))
+        };
+        let interleaved = [
+            call(r#""index":0,"#, r#""a""#, r#"{"answer": "#),
+            call(r#""index":1,"#, r#""b""#, r#"{"other": "#),
+            call(r#""index":0,"#, "null", "[1]}"),
+            call(r#""index":1,"#, "null", "[2]}"),
+        ];
+        let same_index = [call(r#""index":0,"#, r#""a""#, "[1]"), call(r#""index":0,"#, r#""b""#, "[2]")];
+        let no_index = [call("", r#""a""#, "[1"), call("", r#""""#, "]"), call("", r#""b""#, "[2]")];
+        let old = [
+            delta(r#"{"function_call":{"name":"answer","arguments":"[1"}}"#),
+            delta(r#"{"content":null,"function_call":{"arguments":"]"}}"#),
+        ];
+        let prose_after = [call(r#""index":0,"#, r#""a""#, "[1]"), delta(r#"{"content":"There you are."}"#)];
+        for (frames, text) in [
+            (interleaved.as_slice(), r#"{"answer": [1]}"#),
+            (&same_index, "[1]"),
+            (&no_index, "[1]"),
+            (&old, "[1]"),
+            (&prose_after, "[1]"),
+        ] {
+            let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+            assert_eq!(read(&frames).into_text().0, text, "{frames:?}");
+        }
+    }
+
+    #[test]
+    fn reasoning_is_kept_apart_under_every_name_and_once() {
+        for json in [
+            r#"{"reasoning_content":"hm","content":"ok"}"#,
+            r#"{"reasoning":"hm","reasoning_content":"hm","content":"ok"}"#,
+            r#"{"reasoning_details":[{"type":"reasoning.text","text":"hm"}],"content":"ok"}"#,
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"ok"}]}"#,
+            r#"{"content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"ok"}]}"#,
+        ] {
+            let answer = read(&[&format!(r#"{{"choices":[{{"delta":{json}}}]}}"#)]);
+            assert_eq!(answer.into_text(), ("ok".to_owned(), "hm".to_owned()), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_anywhere_in_a_stream_is_a_failure_in_the_servers_words() {
+        for frame in [
+            r#"{"choices":[{"delta":{"content":""},"finish_reason":"error","error":{"code":502,"message":"upstream broke"}}]}"#,
+            r#"{"choices":[{"error":"upstream broke"}]}"#,
+            r#"{"error":"upstream broke"}"#,
+        ] {
+            let error = OpenAi.frame(frame, &mut PartialAnswer::default()).unwrap_err();
+            assert_eq!((error.class, error.text.as_str()), (FailureClass::Server, "upstream broke"), "{frame}");
+        }
+        for error in ["null", "{}", "false", "\"\"", "[]"] {
+            let answer =
+                read(&[&format!(r#"{{"error":{error},"choices":[{{"delta":{{"content":"ok"}},"error":{error}}}]}}"#)]);
+            assert_eq!(answer.into_text().0, "ok", "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Delta, DeltaSink};
+use crate::core::model::{Delta, DeltaSink, Discarded};
 use crate::core::ports::{AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::text::Untrusted;
@@ -103,24 +103,36 @@ pub fn redacted(outcome: AttemptOutcome, redactor: &Redactor) -> AttemptOutcome 
     }
     // What had arrived of an answer ends anywhere, in the middle of a value too.
     let begun = |text: Untrusted| Untrusted::new(redactor.redact_cut(text.data()));
-    let noted = |mut measured: Measured| {
-        measured.notes.iter_mut().for_each(|note| *note = redactor.redact(note));
-        measured
-    };
     match outcome {
-        AttemptOutcome::Done { output, problem, measured } => AttemptOutcome::Done {
+        AttemptOutcome::Done { output, problem, measured: took } => AttemptOutcome::Done {
             output: redactor.redact_json(output),
             problem: problem.map(|problem| redactor.redact(&problem)),
-            measured: noted(measured),
+            measured: measured(took, redactor),
         },
-        AttemptOutcome::Failed { mut failure, partial, in_doubt, measured } => {
+        AttemptOutcome::Failed { mut failure, partial, in_doubt, measured: took } => {
             failure.message = redactor.redact(&failure.message);
             failure.detail = failure.detail.map(|detail| redactor.redact(&detail));
-            AttemptOutcome::Failed { failure, partial: begun(partial), in_doubt, measured: noted(measured) }
+            AttemptOutcome::Failed { failure, partial: begun(partial), in_doubt, measured: measured(took, redactor) }
         }
-        AttemptOutcome::Cancelled { partial, in_doubt, measured } => {
-            AttemptOutcome::Cancelled { partial: begun(partial), in_doubt, measured: noted(measured) }
+        AttemptOutcome::Cancelled { partial, in_doubt, measured: took } => {
+            AttemptOutcome::Cancelled { partial: begun(partial), in_doubt, measured: measured(took, redactor) }
         }
+    }
+}
+
+/// The texts among what an attempt took: notes, thoughts and what was not taken as its output. The two last may end
+/// anywhere, in the middle of a value too.
+fn measured(took: Measured, redactor: &Redactor) -> Measured {
+    let text = |text: &Untrusted| Untrusted::new(redactor.redact_cut(text.data()));
+    let discarded = |all: Vec<Discarded>| {
+        let each = |found: Discarded| Discarded { text: text(&found.text), why: redactor.redact(&found.why) };
+        all.into_iter().map(each).collect()
+    };
+    Measured {
+        notes: took.notes.iter().map(|note| redactor.redact(note)).collect(),
+        thinking: text(&took.thinking),
+        discarded: discarded(took.discarded),
+        ..took
     }
 }
 
@@ -174,6 +186,22 @@ impl RedactedDeltas {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_beside_an_output_holds_no_secret_either() {
+        let mut redactor = Redactor::default();
+        redactor.learn(&Secret::new("hunter2"));
+        let said = || "hunter2 it is".to_owned();
+        let took = Measured {
+            notes: vec![said()],
+            thinking: said().into(),
+            discarded: vec![Discarded { text: said().into(), why: said() }],
+            ..Measured::default()
+        };
+        let outcome = AttemptOutcome::Done { output: Value::Null, problem: None, measured: took };
+        let shown = format!("{:?}", redacted(outcome, &redactor));
+        assert!(!shown.contains("hunter2") && shown.matches("[redacted] it is").count() == 4, "{shown}");
+    }
 
     #[test]
     fn a_value_in_json_stays_json() {

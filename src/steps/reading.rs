@@ -54,6 +54,7 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
     {
         return Ok(Read { value: said, ending: JsonEnding::Whole });
     }
+    let nearest = nearest.map(|value| opened(value, schema));
     let problem = match &nearest {
         Some(value) => schema.judge(value).err().unwrap_or_default(),
         None if text.is_empty() => "the answer is empty".to_owned(),
@@ -167,6 +168,14 @@ fn with_numbers(value: &Value, schema: &Schema) -> Option<Value> {
         *text = Value::Number(json_repair::number(text.as_str()?.trim())?);
     }
     schema.allows(&changed).then_some(changed)
+}
+
+/// A value that does not fit, out of a wrapper that the schema knows nothing of: then what is wrong is said of the value.
+fn opened(value: Value, schema: &Schema) -> Value {
+    match unwrapped(&value).filter(|_| value.is_object() && schema.refuses_type(&value)) {
+        Some(inner) if !schema.refuses_type(&inner) => inner,
+        _ => value,
+    }
 }
 
 /// What stands inside a wrapper: an object with one field, a tool call, a list of one tool call, JSON in a text.

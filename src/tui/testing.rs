@@ -98,7 +98,7 @@ impl Story {
 
     /// It has an output.
     pub fn finish(self, key: &str, attempt: u32, output: Value) -> Self {
-        let usage = Usage { input_tokens: 100, output_tokens: 72, usd: 0.0005 };
+        let usage = Usage { input_tokens: 100, output_tokens: 72, usd: 0.0005, estimated: false };
         let model = Some("openai/gpt-5-mini".to_owned());
         let measured = Measured { model, usage, ms: 3_000, ..Measured::default() };
         self.then(Event::AttemptFinished {

@@ -102,8 +102,10 @@ impl Executor for FakeExecutor {
     fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let act = (self.script)(&request);
         self.requests.lock().unwrap().push(request);
-        let measured =
-            Measured { usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1 }, ..Measured::default() };
+        let measured = Measured {
+            usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.1, estimated: false },
+            ..Measured::default()
+        };
         Box::pin(async move {
             match act {
                 Act::Say(output) => AttemptOutcome::Done { output, problem: None, measured },
@@ -190,6 +192,7 @@ impl Harness {
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: clock.clone(),
             environment: BTreeMap::new(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),

@@ -11,6 +11,7 @@ mod harness;
 mod limits;
 mod models;
 mod newer;
+mod sessions;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

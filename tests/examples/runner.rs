@@ -88,21 +88,15 @@ impl Models for Model {
                 answers.acquire().await.unwrap().forget();
             }
             let model = format!("demo/{DEMO_MODEL}");
-            let failed = |failure| ModelFailure {
-                failure,
-                partial: Untrusted::default(),
-                model: model.clone(),
-                usage: Usage::default(),
-                notes: Vec::new(),
-            };
+            let failed = |failure| ModelFailure { model: model.clone(), ..ModelFailure::new(failure) };
             let answer = match said {
                 Says::Text(text) => Ok(Completion {
                     text: Untrusted::from(text),
                     model: model.clone(),
-                    usage: Usage { input_tokens: 10, output_tokens: 5, usd: 0.0 },
+                    usage: Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() },
                     finish: Finish::Stop,
                     first_token_ms: 1,
-                    notes: Vec::new(),
+                    ..Completion::default()
                 }),
                 Says::AsDemo => scripted.demo.complete(request, deltas, cancel).await,
                 Says::Fails(failure) => Err(failed(failure)),
@@ -192,7 +186,8 @@ impl ExampleRunner {
         });
         let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
-        let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new());
+        let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new())
+            .with_hosts(vec!["127.0.0.1".to_owned()]);
         let watch = Arc::new(Watch::default());
         let engine = Engine::new(Ports {
             environment: BTreeMap::new(),
@@ -201,6 +196,7 @@ impl ExampleRunner {
             secrets,
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: watch.clone(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),

@@ -6,7 +6,7 @@ use super::*;
 async fn each_protocol_streams_and_reports_usage_and_cost() {
     for kind in KINDS {
         let server = ModelServer::start([Reply::text("Hello out there.")]);
-        let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0 });
+        let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0, cached: None });
         let api_key_env = Some("TEST_KEY".to_owned());
         let settings = ProviderSettings { price, api_key_env, ..provider(kind, &server) };
         let models = models(config(vec![("p", settings)]));
@@ -119,7 +119,9 @@ async fn images_go_as_each_protocol_wants_them() {
 #[tokio::test]
 async fn a_cut_and_a_declined_answer_are_told_apart() {
     for kind in [ProviderKind::OpenAi, ProviderKind::Anthropic] {
-        for (reason, finish) in [("length", Finish::Length), ("content_filter", Finish::Refused)] {
+        for (reason, finish) in
+            [("length", Finish::Length), ("content_filter", Finish::Refused), ("stop", Finish::Stop)]
+        {
             let server = ModelServer::start([Reply::text("Well").finish(reason)]);
             let done = ask(&models(config(vec![("p", provider(kind, &server))])), request("x")).await.unwrap();
             assert_eq!(done.finish, finish, "{kind:?} {reason}");
@@ -164,6 +166,130 @@ async fn a_server_that_does_not_close_after_the_end_is_not_waited_for() {
     let server = ModelServer::start([Reply::raw("text/event-stream", body).hang_after(0)]);
     let done = ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), request("x")).await.unwrap();
     assert_eq!(done.text.data(), "ok");
+}
+
+const STOP: &str = "\"stop\"";
+
+/// Bytes that a server sends at its own pace: a stream that this side has to end.
+fn pinging(finish: &'static str, then: &'static str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = stream;
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let body =
+                format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"ok\"}},\"finish_reason\":{finish}}}]}}\n\n");
+            let begun = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{body}");
+            let mut sent = stream.write_all(begun.as_bytes());
+            while sent.is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+                sent = stream.write_all(then.as_bytes());
+            }
+        }
+    });
+    format!("http://{address}/v1")
+}
+
+#[tokio::test]
+async fn what_keeps_the_connection_alive_after_the_end_prolongs_nothing() {
+    for ping in [": ping\n\n", "data: {\"choices\":[]}\n\n", "data: {}\n\n"] {
+        let kind = ProviderKind::OpenAi;
+        let settings = ProviderSettings { kind, base_url: Some(pinging(STOP, ping)), ..ProviderSettings::default() };
+        let settings = ProviderSettings { idle_timeout: Some(Timespan(200)), ..settings };
+        let done = ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap();
+        assert_eq!((done.text.data(), done.finish), ("ok", Finish::Stop), "{ping}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_the_connection_alive_is_no_sign_of_the_model() {
+    for ping in [": ping\n\n", "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n", "data: {}\n\n"] {
+        let kind = ProviderKind::OpenAi;
+        let settings = ProviderSettings { kind, base_url: Some(pinging("null", ping)), ..ProviderSettings::default() };
+        let failed = fails(config(vec![("p", Hasty::Next.with(settings))])).await;
+        assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Timeout, "ok"), "{ping}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_whole_is_kept_when_the_person_stops_what_comes_after_it() {
+    let settings = ProviderSettings {
+        kind: ProviderKind::OpenAi,
+        base_url: Some(pinging(STOP, ": ping\n\n")),
+        ..ProviderSettings::default()
+    };
+    let (screen, cancel) = (Screen::default(), CancellationToken::new());
+    let models = models(config(vec![("p", settings)]));
+    let asked = tokio::spawn(models.complete(request("x"), screen.sink(), cancel.clone()));
+    while screen.text() != "ok" {
+        tokio::task::yield_now().await;
+    }
+    cancel.cancel();
+    assert_eq!(asked.await.unwrap().unwrap().text.data(), "ok");
+}
+
+#[tokio::test]
+async fn a_character_that_arrives_in_two_halves_is_one_in_every_protocol() {
+    let openai = |pieces: &[&str]| -> String {
+        let frame = |piece: &&str| format!("data: {{\"choices\":[{{\"delta\":{piece}}}]}}\n\n");
+        pieces.iter().map(frame).collect::<String>() + "data: [DONE]\n\n"
+    };
+    let anthropic = |pieces: &[&str]| -> String {
+        let frame =
+            |delta: &&str| format!("data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n");
+        pieces.iter().map(frame).collect::<String>() + "data: {\"type\":\"message_stop\"}\n\n"
+    };
+    for (kind, body) in [
+        (ProviderKind::OpenAi, openai(&[r#"{"content":"a\ud83d"}"#, r#"{"content":"\ude00b"}"#])),
+        (
+            ProviderKind::OpenAi,
+            openai(&[
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"a\ud83d"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"\ude00b"}}]}"#,
+            ]),
+        ),
+        (ProviderKind::Anthropic, anthropic(&[r#"{"text":"a\ud83d"}"#, r#"{"text":"\ude00b"}"#])),
+        (ProviderKind::Anthropic, anthropic(&[r#"{"partial_json":"a\ud83d"}"#, r#"{"partial_json":"\ude00b"}"#])),
+        (
+            ProviderKind::Ollama,
+            "{\"message\":{\"content\":\"a\\ud83d\"}}\n{\"message\":{\"content\":\"\\ude00b\"}}\n{\"done\":true}\n"
+                .to_owned(),
+        ),
+    ] {
+        let server = ModelServer::start([Reply::raw("text/event-stream", body.clone())]);
+        let screen = Screen::default();
+        let models = models(config(vec![("p", provider(kind, &server))]));
+        let done = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
+        assert_eq!((done.text.data(), screen.text().as_str()), ("a😀b", "a😀b"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn reasoning_that_a_server_marks_is_kept_apart_from_the_answer() {
+    for (kind, body) in [
+        (
+            ProviderKind::OpenAi,
+            "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"h\\ud83d\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"reasoning_content\":\"\\ude00m\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"ok\"}}]}\n\ndata: [DONE]\n\n",
+        ),
+        (
+            ProviderKind::Anthropic,
+            "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"h😀m\"}}\n\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"ok\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+        ),
+        (
+            ProviderKind::Ollama,
+            "{\"message\":{\"content\":\"\",\"thinking\":\"h😀m\"}}\n{\"message\":{\"content\":\"ok\"}}\n{\"done\":true}\n",
+        ),
+    ] {
+        let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
+        let screen = Screen::default();
+        let models = models(config(vec![("p", provider(kind, &server))]));
+        let done = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
+        assert_eq!((done.text.data(), done.thinking.data()), ("ok", "h😀m"), "{kind:?}");
+        assert_eq!(screen.text(), "ok");
+    }
 }
 
 #[tokio::test]

@@ -92,6 +92,60 @@ async fn a_server_that_never_begins_or_stops_in_the_middle_times_out() {
 }
 
 #[tokio::test]
+async fn what_a_stream_took_that_did_not_come_to_its_end_is_estimated_and_marked() {
+    let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0, cached: None });
+    for kind in KINDS {
+        // Twelve bytes of prompts and eight of the answer; a server that counts the prompt first is believed.
+        let server = ModelServer::start([Reply::text("one two three").break_after(2).usage(Some((0, 0)))]);
+        let failed = fails(config(vec![("p", ProviderSettings { price, ..provider(kind, &server) })])).await;
+        assert_eq!(failed.partial.data(), "one two ");
+        assert!(failed.usage.estimated, "{kind:?} {:?}", failed.usage);
+        assert_eq!((failed.usage.input_tokens, failed.usage.output_tokens), (6, 2), "{kind:?}");
+        assert!((failed.usage.usd - 8.0).abs() < 1e-9, "{kind:?} {:?}", failed.usage);
+    }
+    // Nothing had arrived: nothing is known to have been taken.
+    let server = ModelServer::start([Reply::status(500)]);
+    let failed = fails(config(vec![("p", provider(ProviderKind::OpenAi, &server))])).await;
+    assert_eq!(failed.usage, stepwell::core::usage::Usage::default());
+}
+
+#[tokio::test]
+async fn an_end_that_is_none_is_a_failure_that_keeps_the_text() {
+    for (kind, reasons) in [
+        (ProviderKind::OpenAi, ["insufficient_system_resource", "abort", "error", "a new reason"].as_slice()),
+        (ProviderKind::Ollama, &["unload", "load", "a new reason"]),
+    ] {
+        for reason in reasons {
+            let server = ModelServer::start([Reply::text("Well then").finish(reason)]);
+            let failed = fails(config(vec![("p", provider(kind, &server))])).await;
+            let of = (failed.failure.class, failed.partial.data());
+            assert_eq!(of, (FailureClass::Server, "Well then"), "{kind:?} {reason}");
+        }
+    }
+    let body = "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"Well\"}}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"pause_turn\"}}\n\n";
+    let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
+    let failed = fails(config(vec![("p", provider(ProviderKind::Anthropic, &server))])).await;
+    assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Server, "Well"));
+    assert!(failed.failure.message.contains("pause_turn"), "{}", failed.failure.message);
+}
+
+#[tokio::test]
+async fn an_error_before_the_end_of_a_stream_is_no_answer() {
+    let text = "data: {\"choices\":[{\"delta\":{\"content\":\"Well\"}}]}\n\n";
+    for error in [
+        r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop","error":{"message":"upstream broke"}}]}"#,
+        r#"{"object":"error","message":"upstream broke","code":40303}"#,
+        r#"{"message":"upstream broke","type":"internal_error"}"#,
+    ] {
+        let server =
+            ModelServer::start([Reply::raw("text/event-stream", format!("{text}data: {error}\n\ndata: [DONE]\n\n"))]);
+        let failed = fails(config(vec![("p", provider(ProviderKind::OpenAi, &server))])).await;
+        assert_eq!((failed.failure.class, failed.partial.data()), (FailureClass::Server, "Well"), "{error}");
+        assert!(failed.failure.message.contains("upstream broke"), "{}", failed.failure.message);
+    }
+}
+
+#[tokio::test]
 async fn a_frame_that_cannot_be_read_fails_and_keeps_the_text() {
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}]}\n\ndata: {\"choices\":[{\n\n";
     let server = ModelServer::start([Reply::raw("text/event-stream", body)]);
@@ -169,6 +223,10 @@ async fn a_fallback_begins_anew_and_says_why() {
     assert_eq!(screen.text(), "A whole answer.");
     assert_eq!(screen.restarts(), done.notes);
     assert!(done.notes[0].starts_with("a/m failed (network: a ("), "{:?}", done.notes);
+    let [half] = done.discarded.as_slice() else { panic!("{:?}", done.discarded) };
+    assert_eq!(half.text.data(), "Half ", "what was paid for is kept");
+    assert!(half.why.starts_with("a/m failed (network"), "{}", half.why);
+    assert!(done.usage.estimated);
 }
 
 #[tokio::test]

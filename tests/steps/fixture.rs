@@ -50,13 +50,12 @@ impl Models for FakeModels {
     ) -> BoxFuture<'static, Result<Completion, ModelFailure>> {
         self.asked.lock().unwrap().push(request);
         let says = self.says.lock().unwrap().pop_front().expect("asked more often than expected");
-        let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.5 };
+        let usage = Usage { input_tokens: 10, output_tokens: 5, usd: 0.5, estimated: false };
         let failure = move |class, partial: &str| ModelFailure {
-            failure: Failure::new(class, "the fake failed"),
             partial: partial.into(),
             model: "fake/one".into(),
             usage,
-            notes: vec![],
+            ..ModelFailure::new(Failure::new(class, "the fake failed"))
         };
         Box::pin(async move {
             match says {
@@ -64,7 +63,8 @@ impl Models for FakeModels {
                     text.split_inclusive(' ').for_each(|piece| deltas(Delta::Text(piece.into())));
                     let notes = vec!["a note".into()];
                     let model = "fake/one".into();
-                    Ok(Completion { text: text.into(), model, usage, finish, first_token_ms: 7, notes })
+                    let text = text.into();
+                    Ok(Completion { text, model, usage, finish, first_token_ms: 7, notes, ..Completion::default() })
                 }
                 Says::Fails(class, partial) => Err(failure(class, partial)),
                 Says::Hangs(text) => {
@@ -85,7 +85,7 @@ impl Models for FakeModels {
     }
 
     fn estimate(&self, _models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
-        Usage { input_tokens: prompt_tokens, output_tokens: u64::from(max_tokens.unwrap_or(100)), usd: 0.0 }
+        Usage { input_tokens: prompt_tokens, output_tokens: u64::from(max_tokens.unwrap_or(100)), ..Usage::default() }
     }
 
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stepwell::core::event::Measured;
 use stepwell::core::failure::FailureClass;
 use stepwell::core::model::{Finish, Message, Role};
 use stepwell::core::ports::{AttemptOutcome, Executor as _};
@@ -47,7 +48,7 @@ async fn an_answer_that_does_not_fit_is_asked_for_once_more_with_the_reason() {
         StepFixture::new().says([Says::Text("[1, \"two\"]", Finish::Stop), Says::Text("[1, 2]", Finish::Stop)]);
     let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
     assert_eq!((output, problem), (json!([1, 2]), None));
-    assert_eq!(measured.usage, Usage { input_tokens: 20, output_tokens: 10, usd: 1.0 });
+    assert_eq!(measured.usage, Usage { input_tokens: 20, output_tokens: 10, usd: 1.0, estimated: false });
     assert!(measured.notes.iter().any(|note| note.contains("`[1]`: integer is wanted")), "{:?}", measured.notes);
 
     let asked = fixture.asked();
@@ -110,11 +111,172 @@ async fn a_refusal_and_an_empty_answer_are_no_success() {
 
 #[tokio::test]
 async fn a_failure_keeps_its_class_the_text_and_what_it_cost() {
-    let fixture = StepFixture::new().says([Says::Text("[", Finish::Stop), Says::Fails(FailureClass::RateLimit, "[1")]);
+    let fixture = StepFixture::new().says([Says::Fails(FailureClass::RateLimit, "[1")]);
     let performed = fixture.perform(prompt(Some(list()))).await;
     let AttemptOutcome::Failed { failure, partial, measured, in_doubt } = performed else { panic!("{performed:?}") };
     assert_eq!((failure.class, partial.data(), in_doubt), (FailureClass::RateLimit, "[1", false));
-    assert_eq!(measured.usage.tokens(), 30);
+    assert_eq!(measured.usage.tokens(), 15);
+}
+
+/// What an attempt kept beside its output: text, and a part of why.
+fn kept(measured: &Measured) -> Vec<(&str, &str)> {
+    measured.discarded.iter().map(|kept| (kept.text.data(), kept.why.as_str())).collect()
+}
+
+#[tokio::test]
+async fn the_first_answer_goes_to_the_person_when_the_second_request_fails() {
+    for class in [FailureClass::RateLimit, FailureClass::Auth, FailureClass::Network] {
+        let fixture = StepFixture::new().says([Says::Text("[1, \"b\"]", Finish::Stop), Says::Fails(class, "[1")]);
+        let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+        assert_eq!(output, json!([1, "b"]));
+        assert_eq!(problem.as_deref(), Some("`[1]`: integer is wanted, this is a string"));
+        let [(partial, why)] = kept(&measured)[..] else { panic!("{measured:?}") };
+        assert_eq!(partial, "[1");
+        assert!(why.contains("asked once more, it failed"), "{why}");
+        assert_eq!((measured.usage.tokens(), measured.finish), (30, Some(Finish::Stop)));
+    }
+
+    let fixture = StepFixture::new().says([Says::Text("[1, \"b\"]", Finish::Stop), Says::Text("No.", Finish::Refused)]);
+    let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+    assert_eq!((output, problem.is_some(), kept(&measured)[0].0), (json!([1, "b"]), true, "No."));
+}
+
+#[tokio::test]
+async fn the_better_of_two_unfit_answers_goes_to_the_person_and_the_other_is_kept() {
+    for (first, second, taken, other) in [
+        ("[1, \"b\"]", "", json!([1, "b"]), None),
+        ("[1, \"b\"]", "I cannot.", json!([1, "b"]), Some("I cannot.")),
+        ("[1, \"b\"]", "[\"a\", \"b\"]", json!([1, "b"]), Some("[\"a\", \"b\"]")),
+        ("[\"a\", \"b\"]", "[1, \"b\"]", json!([1, "b"]), Some("[\"a\", \"b\"]")),
+        ("[1, 2, ", "{\"a\": true}", json!([1, 2]), Some("{\"a\": true}")),
+        ("[\"a\"]", "[\"b\"]", json!(["b"]), Some("[\"a\"]")),
+        ("Well.", "", json!("Well."), None),
+    ] {
+        let fixture = StepFixture::new().says([Says::Text(first, Finish::Stop), Says::Text(second, Finish::Stop)]);
+        let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+        assert_eq!(output, taken, "{first} {second}");
+        assert!(problem.is_some(), "{first} {second}");
+        assert_eq!(kept(&measured).first().map(|kept| kept.0), other, "{first} {second}");
+    }
+
+    // An answer that was repaired leaves the first one to be seen.
+    let fixture = StepFixture::new().says([Says::Text("[1, \"b\"]", Finish::Length), Says::Text("[1]", Finish::Stop)]);
+    let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+    assert_eq!((output, problem, measured.finish), (json!([1]), None, Some(Finish::Stop)));
+    let [(text, why)] = kept(&measured)[..] else { panic!("{measured:?}") };
+    assert!(text == "[1, \"b\"]" && why.contains("integer is wanted"), "{text}: {why}");
+}
+
+#[tokio::test]
+async fn a_cut_answer_that_is_taken_says_that_it_was_cut() {
+    let fixture = StepFixture::new().says([Says::Text("[1, 2, 3", Finish::Length), Says::Text("No.", Finish::Stop)]);
+    let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+    assert_eq!((output, measured.finish), (json!([1, 2, 3]), Some(Finish::Length)));
+    assert!(problem.unwrap().contains("the limit of tokens cut the answer"));
+}
+
+#[tokio::test]
+async fn a_wrapper_that_was_cut_is_opened_too() {
+    let words = json!({"type": "array", "items": {"type": "object", "required": ["a"]}});
+    for (schema, said, output) in [
+        (list(), "{\"answer\": [", json!([])),
+        (list(), "{\"answer\": [1, 2", json!([1, 2])),
+        (json!({"type": "string"}), "{\"answer\": \"Dear An", json!("Dear An")),
+        (words, "{\"answer\": [{\"a\": 1}, {\"b", json!([{"a": 1}, {}])),
+    ] {
+        let fixture = StepFixture::new().says([Says::Text(said, Finish::Length), Says::Text("", Finish::Stop)]);
+        let (value, problem, _) = done(fixture.perform(prompt(Some(schema))).await);
+        assert_eq!(value, output, "{said}");
+        assert!(problem.as_ref().is_some_and(|problem| !problem.contains("object")), "{said}: {problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn thoughts_are_kept_apart_from_every_answer() {
+    for (said, schema, output, shown) in [
+        ("<think>hm</think>\n\nThe sea.", None, json!("The sea."), "The sea."),
+        ("hm</think>The sea.", None, json!("The sea."), "The sea."),
+        (
+            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>The sea.",
+            None,
+            json!("The sea."),
+            "The sea.",
+        ),
+        ("<think>hm</think>[1]", Some(list()), json!([1]), "[1]"),
+        ("hm</think>{\"answer\": [1]}", Some(list()), json!([1]), "{\"answer\": [1]}"),
+    ] {
+        let fixture = StepFixture::new().says([Says::Text(said, Finish::Stop)]);
+        let (value, problem, measured) = done(fixture.perform(prompt(schema)).await);
+        assert_eq!((value, problem), (output, None), "{said}");
+        assert_eq!((measured.thinking.data(), fixture.shown().as_str()), ("hm", shown), "{said}");
+    }
+    let fixture = StepFixture::new().says([Says::Text("<think>[1]</think>[2]", Finish::Stop)]);
+    assert_eq!(output(fixture.perform(prompt(Some(list()))).await), json!([2]), "a draft is no answer");
+
+    let fixture = StepFixture::new().says([Says::Text("<think>hm</think>The sea.", Finish::Stop)]);
+    fixture.perform(prompt(None)).await;
+    assert_eq!(fixture.progress(), ["The model is thinking."]);
+}
+
+#[tokio::test]
+async fn a_model_that_is_asked_once_more_is_not_shown_its_thoughts() {
+    let says =
+        [Says::Text("<think>one</think>[\"a\"]", Finish::Stop), Says::Text("<think>two</think>[1]", Finish::Stop)];
+    let fixture = StepFixture::new().says(says);
+    let (_, _, measured) = done(fixture.perform(prompt(Some(list()))).await);
+    assert_eq!(fixture.asked()[1].messages[2].text, "[\"a\"]");
+    assert_eq!(measured.thinking.data(), "one\n\ntwo");
+    assert_eq!(kept(&measured)[0].0, "[\"a\"]");
+}
+
+#[tokio::test]
+async fn a_model_that_only_thinks_has_not_answered() {
+    for (finish, says) in [(Finish::Stop, "nothing but thoughts"), (Finish::Length, "took all tokens")] {
+        let fixture = StepFixture::new().says([Says::Text("<think>[1] or [2]", finish)]);
+        let (output, problem, measured) = done(fixture.perform(prompt(None)).await);
+        assert_eq!((output, measured.thinking.data()), (json!(""), "[1] or [2]"));
+        assert!(problem.as_ref().is_some_and(|problem| problem.contains(says)), "{problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn thoughts_of_a_stopped_or_broken_stream_are_no_partial_answer() {
+    for (said, partial, thinking) in
+        [("<think>hm", "", "hm"), ("<think>hm</think>The s", "The s", "hm"), ("hm</think>The s", "The s", "hm")]
+    {
+        let fixture = StepFixture::new().says([Says::Fails(FailureClass::Network, said)]);
+        let performed = fixture.perform(prompt(None)).await;
+        let AttemptOutcome::Failed { partial: text, measured, .. } = performed else { panic!("{performed:?}") };
+        assert_eq!((text.data(), measured.thinking.data()), (partial, thinking), "{said}");
+
+        for says in [Says::Hangs(said), Says::Deaf(said)] {
+            let fixture = StepFixture::new().says([says]);
+            let performing = tokio::spawn(fixture.begin(prompt(None)));
+            if partial.is_empty() {
+                fixture.until(|fixture| !fixture.progress().is_empty()).await;
+                fixture.cancel.cancel();
+            } else {
+                fixture.cancel_when_shown("s").await;
+            }
+            let performed = performing.await.unwrap();
+            let AttemptOutcome::Cancelled { partial: text, measured, .. } = performed else { panic!("{performed:?}") };
+            assert_eq!((text.data(), measured.thinking.data()), (partial, thinking), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn stopping_the_second_request_keeps_the_first_answer() {
+    for (second, partial, other) in [("[2, ", "[2, ", Some("[\"a\"]")), ("", "[\"a\"]", None)] {
+        let fixture = StepFixture::new().says([Says::Text("[\"a\"]", Finish::Stop), Says::Hangs(second)]);
+        let performing = tokio::spawn(fixture.begin(prompt(Some(list()))));
+        fixture.until(|fixture| fixture.asked().len() == 2 && fixture.shown() == second).await;
+        fixture.cancel.cancel();
+        let performed = performing.await.unwrap();
+        let AttemptOutcome::Cancelled { partial: text, measured, .. } = performed else { panic!("{performed:?}") };
+        assert_eq!(text.data(), partial);
+        assert_eq!(kept(&measured).first().map(|kept| kept.0), other);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,6 +295,12 @@ async fn a_cancel_keeps_the_partial_text_even_of_a_deaf_model() {
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_step_covers_both_requests() {
     let mut fixture = StepFixture::new().says([Says::Text("x", Finish::Stop), Says::Hangs("[1")]);
+    fixture.timeout = Some(Duration::from_millis(90));
+    let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
+    assert_eq!((output, problem.as_deref()), (json!("x"), Some("the answer is not JSON")));
+    assert_eq!(kept(&measured)[0].0, "[1", "what the second had brought is kept");
+
+    let mut fixture = StepFixture::new().says([Says::Hangs("[1")]);
     fixture.timeout = Some(Duration::from_millis(90));
     let (failed, partial, in_doubt) = failure(fixture.perform(prompt(Some(list()))).await);
     assert_eq!((failed.class, partial.as_str(), in_doubt), (FailureClass::Timeout, "[1", false));
@@ -172,6 +340,12 @@ async fn a_turn_of_a_conversation_streams_as_plain_text_and_is_kept_as_a_turn() 
     let delivered = json!({"turn": "deliver", "title": "Friday", "body": "Dear Ana,\nFriday."});
     assert_eq!(output(fixture.perform(turn_of(Some(turn::schema()))).await), delivered);
     assert_eq!(fixture.shown(), "Friday\n\nDear Ana,\nFriday.");
+
+    let thoughtful = format!("<think>Draft: {}</think>{DELIVERY}", DELIVERY.replace("Friday", "Monday"));
+    let fixture_of_thoughts = StepFixture::new().says([Says::Text(thoughtful.leak(), Finish::Stop)]);
+    assert_eq!(output(fixture_of_thoughts.perform(turn_of(Some(turn::schema()))).await), delivered);
+    assert_eq!(fixture_of_thoughts.shown(), "Friday\n\nDear Ana,\nFriday.");
+
     assert_eq!(fixture.asked()[0].schema, Some(turn::schema()));
 
     let fixture = StepFixture::new().says([Says::Text("Which day is it?", Finish::Stop)]);

@@ -243,6 +243,25 @@ fn unreachable(tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Repor
     }
 }
 
+/// What is wrong with a step that sets a name of the state for several items of a list at the same time.
+fn parallel(tree: &Tree<'_>, step: usize, name: &str) -> Option<String> {
+    let each = |step: &usize| tree.nodes[*step].step.rules.for_each.as_ref();
+    let own = &tree.nodes[step].step.id;
+    if let Some(list) = tree.upwards(step).find(|step| each(step).is_some_and(|each| !each.one_by_one)) {
+        let list = &tree.nodes[list].step.id;
+        return Some(format!(
+            "the items of `{list}` run at the same time and each writes `state.{name}`, so all but one would be lost; add \
+             `one_by_one = true` to `{list}`, or set it once in a step after it, from `steps.{list}.outputs`"
+        ));
+    }
+    let list = tree.upwards(step).flat_map(|step| tree.handled_by(step)).find(|step| each(step).is_some())?;
+    let list = &tree.nodes[list].step.id;
+    Some(format!(
+        "`{own}` handles the items of `{list}` at the same time and each writes `state.{name}`, so all but one would be lost; set \
+         it once in a step after it, from `steps.{own}.outputs`"
+    ))
+}
+
 /// Notes names of the state that two steps write in no order.
 fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Report) {
     // Only few steps write, so who comes before each is found when it is asked.
@@ -260,6 +279,11 @@ fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, rep
         tree.upwards(later).any(|step| tree.upwards(earlier).any(|other| waits_for(step, other)))
     };
     let writes = &draft.notes.writes;
+    for (step, name) in writes {
+        if let Some(message) = parallel(tree, *step, &name.value) {
+            report.error(&name.span, message);
+        }
+    }
     for (at, (step, name)) in writes.iter().enumerate() {
         let rival = writes[..at].iter().find(|(other, earlier)| {
             earlier.value == name.value

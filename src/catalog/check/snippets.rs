@@ -152,14 +152,14 @@ impl Names<'_> {
 
     /// What `steps.X` has.
     fn step_view(&self, step: usize, chain: &Chain, depth: usize) -> Result<Shape, Wrong> {
-        let declared = self.tree.nodes[step].step;
-        let fans_out = declared.rules.for_each.is_some();
+        let fans_out = self.fans_out(step);
         match (chain.parts.get(1), fans_out) {
             (Some(ChainPart::Name(name)), true) if name == "output" => {
-                let why = format!(
-                    "`{}` works through a list (`for_each`): it has `outputs`, a list, and no `output`",
-                    spelled(chain, 1)
-                );
+                let how = match self.tree.nodes[step].step.rules.for_each {
+                    Some(_) => "works through a list (`for_each`)",
+                    None => "handles the items of a list",
+                };
+                let why = format!("`{}` {how}: it has `outputs`, a list, and no `output`", spelled(chain, 1));
                 return Err((2, why));
             }
             (Some(ChainPart::Name(name)), false) if name == "outputs" || name == "calls" => {
@@ -191,6 +191,12 @@ impl Names<'_> {
         })
     }
 
+    /// Whether a step has a call for each item of a list: its own, or that of a step whose failures it handles.
+    fn fans_out(&self, step: usize) -> bool {
+        let lists = |step: usize| self.tree.nodes[step].step.rules.for_each.is_some();
+        lists(step) || self.tree.handled_by(step).any(lists)
+    }
+
     /// The shape of one call's output.
     fn output(&self, index: usize, depth: usize) -> Shape {
         let step = self.tree.nodes[index].step;
@@ -210,9 +216,7 @@ impl Names<'_> {
             Does::Workflow { .. } => Shape::object([("title", Shape::text()), ("body", Shape::text())]),
             Does::Switch { .. } => Shape::list(Shape::text()),
             Does::Group { output: None, .. } => match self.tree.inside(index).last() {
-                Some(last) if self.tree.nodes[last].step.rules.for_each.is_some() => {
-                    Shape::list(self.output(last, depth - 1))
-                }
+                Some(last) if self.fans_out(last) => Shape::list(self.output(last, depth - 1)),
                 Some(last) => self.output(last, depth - 1),
                 None => Shape::Any,
             },

@@ -10,6 +10,7 @@ use super::step::KindName;
 use super::workflow::overlay;
 use super::{At, Context, Schema, TemplateScope, filled};
 use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
+use crate::core::schema;
 use crate::core::step::{
     Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnCut, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
 };
@@ -30,7 +31,7 @@ impl Context<'_> {
         let expr = |key, scope| table.get(key).and_then(|item: Item<'_>| self.expr(&item, step, scope));
         Rules {
             // A group's `output` is an expression, read with the group.
-            output: if kind == KindName::Group { None } else { self.schema(table) },
+            output: if kind == KindName::Group { None } else { self.schema(table, step) },
             checks: table.tables("checks").iter().filter_map(|table| self.check(table, step)).collect(),
             review: table.get("review").and_then(|item| {
                 let words = [("always", Review::Always), ("never", Review::Never), ("failed", Review::Failed)];
@@ -73,7 +74,7 @@ impl Context<'_> {
     }
 
     /// `output` or `output_file`: a JSON Schema.
-    fn schema(&self, table: &Table<'_>) -> Option<Value> {
+    fn schema(&self, table: &Table<'_>, step: At<'_>) -> Option<Value> {
         let inline = table.get("output");
         let from_file = table.get("output_file");
         if let (Some(_), Some(file)) = (&inline, &from_file) {
@@ -100,7 +101,15 @@ impl Context<'_> {
                 }
             }
         };
-        self.notes.borrow_mut().schemas.push(Schema { value: Value::clone(&value), parts });
+        for (pointer, span) in &parts {
+            if let Some(text) = value.pointer(pointer).and_then(Value::as_str).filter(|text| schema::is_template(text))
+            {
+                let text = TomlString { value: text.to_owned(), span: span.clone(), quoted: true };
+                self.note(text, false, Some(step), TemplateScope::Inputs, false);
+            }
+        }
+        let known = schema::without_templates(&value);
+        self.notes.borrow_mut().schemas.push(Schema { value: known, parts });
         Some(value)
     }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::does::hosts;
 use super::{At, Context, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
-use crate::core::step::{Retry, Step};
+use crate::core::step::{Does, Retry, Step};
 use crate::core::task::{FlowKind, ResultSpec, Successor, Workflow};
 use crate::core::toml_reader::{Item, Table, TomlString};
 use crate::core::usage::Budget;
@@ -23,6 +24,10 @@ impl Context<'_> {
         let retry = root.get("retry").and_then(Item::table).map(|table| overlay(&table, &Retry::default()));
         let retry = retry.unwrap_or_default();
         let steps = root.tables("steps").iter().map(|table| self.step(table, &retry)).collect::<Vec<_>>();
+        // Where something else is wrong, steps may be missing because of that.
+        if steps.is_empty() && flow == FlowKind::Graph && self.report.is_empty() {
+            root.error("the workflow has no steps; add a `[[steps]]` with an `id`");
+        }
         Workflow {
             version: root.count("version", 0).unwrap_or(1),
             flow,
@@ -30,6 +35,7 @@ impl Context<'_> {
             max_calls: root.count("max_calls", 1).unwrap_or(500),
             budget: root.get("budget").and_then(Item::table).map(|table| budget(&table)),
             result: root.get("result").and_then(Item::table).map(|table| self.result(&table, name, &steps)),
+            hosts: hosts(root),
             retry,
             steps,
             then: root.tables("then").iter().filter_map(|table| self.successor(table)).collect(),
@@ -86,6 +92,9 @@ impl Context<'_> {
         let result = ResultSpec {
             title: text("title").unwrap_or_else(|| name.to_owned()),
             body: text("body").unwrap_or_else(|| match steps.last() {
+                Some(Step { id, does: Does::Workflow { .. }, rules, .. }) if rules.for_each.is_none() => {
+                    format!("{{{{ steps['{id}'].output.body }}}}")
+                }
                 Some(step) if step.rules.for_each.is_some() => {
                     format!("{{{{ steps['{}'].outputs | join('\n\n') }}}}", step.id)
                 }

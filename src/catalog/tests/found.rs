@@ -205,7 +205,11 @@ fn links_and_paths_do_not_lead_out_of_a_definition_s_folder() {
 fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
     let folders = Folders::new();
     let own = &folders.search_paths.own;
-    write(own.as_ref(), "workflows/c/workflow.toml", "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n");
+    write(
+        own.as_ref(),
+        "workflows/c/workflow.toml",
+        "id = \"c\"\nname = \"C\"\ninputs = [{ name = \"topic\" }]\n[[steps]]\nid = \"a\"\nprompt = \"x\"\n",
+    );
     write(
         own.as_ref(),
         "workflows/p/workflow.toml",
@@ -238,7 +242,11 @@ fn workflows_nest_ten_deep_and_never_in_a_circle() {
     for id in 0..11 {
         chain(id, id + 1);
     }
-    write(folders.search_paths.own.as_ref(), "workflows/w11/workflow.toml", "id = \"w11\"\nname = \"W\"\n");
+    write(
+        folders.search_paths.own.as_ref(),
+        "workflows/w11/workflow.toml",
+        "id = \"w11\"\nname = \"W\"\n[[steps]]\nid = \"a\"\nprompt = \"x\"\n",
+    );
     assert_eq!(folders.catalog().pin("w1").unwrap().children.len(), 10);
     assert_eq!(folders.catalog().children("w8"), ["w9", "w10", "w11"]);
     let error = folders.catalog().pin("w0").unwrap_err().to_string();

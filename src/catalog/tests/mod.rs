@@ -10,6 +10,7 @@ use crate::core::diagnostic::{Report, SourceText};
 use crate::core::task::Kind;
 
 mod decoded;
+mod flows;
 mod found;
 mod mistakes;
 mod scaffolded;

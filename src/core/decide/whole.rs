@@ -1,9 +1,11 @@
 //! What a person decides about a run as a whole rather than about one gate: its conversation, documents, models and
 //! budget.
 
+use serde_json::Value;
+
 use super::Refusal;
 use crate::core::actor::Actor;
-use crate::core::call::Call;
+use crate::core::call::{Call, CallStatus};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Event, InstructionScope};
 use crate::core::gate::{BudgetBody, GateBody};
@@ -103,6 +105,66 @@ pub fn edit_document(
         body: Untrusted::from(body),
         by: by.clone(),
     }])
+}
+
+/// The events of a person's own text of a conversation's document: its first version, before the model has delivered any, or
+/// the next. It is Markdown, whose first line is the title if it is a heading, or an object with `title` and `body`. With
+/// `accept` the conversation is done with it, whatever the model asked for.
+///
+/// # Errors
+/// When the run has no such document, the model is answering, or the text is empty.
+pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Result<Vec<Event>, Refusal> {
+    const NAME: &str = "result";
+    if run.kind != Kind::Instruct || run.calls.values().any(is_plain) {
+        let text = "only a conversation with a document takes one; a plain chat and a workflow have none";
+        return Refusal::because(ErrorCode::NotAllowed, text);
+    }
+    if run.under_way() > 0 {
+        return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
+    }
+    let (title, body) = match text {
+        Value::String(text) => {
+            match text.trim_start().strip_prefix("# ").map(|text| text.split_once('\n').unwrap_or((text, ""))) {
+                Some((title, body)) => (title.trim(), body.trim()),
+                None => ("", text.trim()),
+            }
+        }
+        other => {
+            let part = |name: &str| other.get(name).and_then(Value::as_str).unwrap_or_default().trim();
+            (part("title"), part("body"))
+        }
+    };
+    if body.is_empty() {
+        let text = "the document is empty: a text is wanted, or an object with `title` and `body`";
+        return Refusal::because(ErrorCode::InvalidInput, text);
+    }
+    let newest = run.documents.get(NAME).and_then(|document| document.newest());
+    let before = newest.map_or(run.title.as_str(), |(_, version)| version.title.data());
+    let written = Event::DocumentWritten {
+        name: NAME.to_owned(),
+        version: newest.map_or(0, |(number, _)| number).saturating_add(1),
+        title: Untrusted::from(if title.is_empty() { before } else { title }),
+        body: Untrusted::from(body),
+        by: by.clone(),
+    };
+    // The reply that waits, or came to nothing, is left out: the person wrote what it was for.
+    let open =
+        |call: &&Call| call.gates.own().is_some() || !matches!(call.status, CallStatus::Accepted | CallStatus::Skipped);
+    let left_out = run.calls.values().filter(open).filter(|_| accept).map(|call| Event::CallSkipped {
+        call: None,
+        key: call.key.clone(),
+        step: call.step.clone(),
+        because: format!("{by} wrote the document"),
+        cause: None,
+        by: by.clone(),
+    });
+    Ok(std::iter::once(written).chain(left_out).collect())
+}
+
+/// Whether a reply is one of a plain chat, which follows no schema.
+fn is_plain(call: &Call) -> bool {
+    let work = call.newest().and_then(|attempt| attempt.work.as_deref());
+    matches!(work, Some(Work::Prompt(prompt)) if prompt.schema.is_none())
 }
 
 /// The events of a person's word on what a run may spend in all; `before` is what its definition says. A limit that is

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::core::actor::Actor;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::key::Key;
-use crate::core::model::Finish;
+use crate::core::model::{Discarded, Finish};
 use crate::core::step::OnCrash;
+use crate::core::text::Untrusted;
 use crate::core::usage::Usage;
 use crate::core::work::Work;
 
@@ -63,4 +64,10 @@ pub struct Measured {
     /// A fallback and its cause, a prompt that was cut, a file that holds the full output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The model's reasoning, apart from its output.
+    #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+    pub thinking: Untrusted,
+    /// What models wrote in this attempt that is no part of its output, in the order in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Discarded>,
 }

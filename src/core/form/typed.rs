@@ -41,6 +41,24 @@ impl Field {
         self.validate(&raw)
     }
 
+    /// A value that another step or task hands over, as if it had been typed: a number fits a text, and a text that reads as
+    /// a number fits a number. What does not fit stays as it is.
+    #[must_use]
+    pub fn as_typed(&self, value: &Value) -> Value {
+        let typed = match value {
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::String(text) => text.clone(),
+            _ => return value.clone(),
+        };
+        let converts = match self.kind {
+            FieldType::Text | FieldType::Multiline | FieldType::Choice | FieldType::Date => !value.is_string(),
+            FieldType::Integer | FieldType::Number | FieldType::Boolean => value.is_string(),
+            _ => false,
+        };
+        let read = converts.then(|| self.parse_text(&typed).ok()).flatten();
+        read.unwrap_or_else(|| value.clone())
+    }
+
     /// Commas part choices, unless a choice has a comma itself and was typed alone; a JSON list will do, too.
     fn typed_choices(&self, typed: &str) -> Value {
         if self.choices.iter().any(|choice| choice == typed) {
@@ -53,6 +71,17 @@ impl Field {
         }
         Value::from(typed.split(',').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>())
     }
+}
+
+/// The values of a form that another step or task hands over, each as [`Field::as_typed`].
+#[must_use]
+pub fn as_typed(fields: &[Field], given: &Value) -> Value {
+    let Value::Object(given) = given else { return given.clone() };
+    let typed = |(name, value): (&String, &Value)| {
+        let field = fields.iter().find(|field| field.name == *name);
+        (name.clone(), field.map_or_else(|| value.clone(), |field| field.as_typed(value)))
+    };
+    given.iter().map(typed).collect()
 }
 
 fn typed_number(typed: &str) -> Option<Value> {

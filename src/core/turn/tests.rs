@@ -83,6 +83,27 @@ fn whatever_way_a_model_answers_the_turn_is_read_and_shown_as_plain_text() {
             "Hi Ana, use {x} and `{\n}`.",
         ),
         (
+            r#"{'kind': 'deliver', 'title': 'It\'s Friday', 'body': 'Hi Ana,\n\nit's the dogs', she said "now".', 'text': '', 'missing': []}"#
+                .to_owned(),
+            deliver("It's Friday", "Hi Ana,\n\nit's the dogs', she said \"now\".", ""),
+            "It's Friday\n\nHi Ana,\n\nit's the dogs', she said \"now\".",
+        ),
+        (
+            "```python\n{'kind': 'ask', 'text': 'Who is it for?', 'missing': ['recipient', \"day\",],}\n```".to_owned(),
+            ask("Who is it for?", &["recipient", "day"]),
+            "Who is it for?",
+        ),
+        (
+            "{“kind”: “deliver”, “title”: “Friday”, “body”: “Hi”}".to_owned(),
+            deliver("Friday", "Hi", ""),
+            "Friday\n\nHi",
+        ),
+        (
+            r#"{"kind":"deliver","title":"x","body":"cut \ud83d","text":""}"#.to_owned(),
+            deliver("x", "cut \u{fffd}", ""),
+            "x\n\ncut \u{fffd}",
+        ),
+        (
             r#"{"kind":"deliver","title":"Mañana","body":"\ud83d\ude80 \u00e9 \ud83d x","text":"","missing":[]}"#
                 .to_owned(),
             deliver("Mañana", "🚀 é \u{fffd} x", ""),
@@ -140,6 +161,28 @@ fn the_protocol_names_what_is_needed_and_what_is_delivered() {
     let schema = schema();
     for name in schema["properties"].as_object().unwrap().keys() {
         assert!(text.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn a_schema_names_what_can_be_missing_and_who_wants_no_question_gets_none() {
+    use crate::core::task::Need;
+    let needs = ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() });
+    assert_eq!(schema_of(&[], false), schema());
+    let asks = schema_of(&needs, false);
+    assert_eq!(asks["properties"]["missing"]["items"]["enum"], json!(["recipient", "day"]));
+    let delivers = schema_of(&needs, true);
+    assert_eq!(delivers["properties"]["kind"]["enum"], json!(["deliver"]));
+    assert_eq!(delivers["required"], json!(["kind", "title", "body", "text"]));
+    for schema in [&asks, &delivers] {
+        let properties: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(json!(properties), schema["required"], "every field is required");
+    }
+    for message in [WRITE_IT_ANYWAY, "write it anyway", " Write it ANYWAY, please"] {
+        assert!(is_write_it_anyway(message), "{message}");
+    }
+    for message in ["Do not write it anyway", "Write", "", "écrivez-le tout de même"] {
+        assert!(!is_write_it_anyway(message), "{message}");
     }
 }
 

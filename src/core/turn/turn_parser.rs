@@ -1,7 +1,7 @@
 //! The one reader of a turn's raw text, character by character, for the finished reply and for the stream alike.
 //!
 //! It accepts the JSON object of the protocol (bare, fenced, wrapped in another object, cut off, with raw line breaks
-//! or stray quotes inside a text), tagged text (`TITLE: …`, a Markdown `# …`, `ASK: …`, `MISSING: …`) and plain text,
+//! or stray quotes inside a text, in the quotes of Python or of a typographer), tagged text (`TITLE: …`, a Markdown `# …`, `ASK: …`, `MISSING: …`) and plain text,
 //! and says which part of the reply each character belongs to. It holds back no more than a line's beginning, so the
 //! work for each character is bounded whatever the reply's length.
 
@@ -250,6 +250,15 @@ fn kind_of(part: ReplyPart) -> Option<&'static str> {
     }
 }
 
+/// The quote that ends a text which `open` begins.
+fn closing_quote(open: char) -> Option<char> {
+    match open {
+        '"' | '\'' => Some(open),
+        '“' => Some('”'),
+        _ => None,
+    }
+}
+
 /// Whether `held` is an object's beginning, `{ "`, perhaps behind a fence.
 fn object_at(held: &str) -> Opening {
     let fence = "```";
@@ -260,7 +269,7 @@ fn object_at(held: &str) -> Opening {
     };
     match rest.strip_prefix('{').map(str::trim_start) {
         Some("") => Opening::Undecided,
-        Some(inside) if inside.starts_with('"') => Opening::Object(held.len() - rest.len()),
+        Some(inside) if inside.starts_with(|c| closing_quote(c).is_some()) => Opening::Object(held.len() - rest.len()),
         None if rest.is_empty() => Opening::Undecided,
         _ => Opening::Text,
     }
@@ -290,10 +299,13 @@ enum Bracket {
 #[derive(Debug, Default)]
 struct StringState {
     is_key: bool,
+    /// The quote that ends it.
+    quote: char,
     escape: Escape,
     /// The first half of a character that JSON writes in two.
     high: Option<u32>,
-    /// After a quote: the white space that follows it, until it is clear whether it ended the text.
+    /// After a quote: the white space that follows it, until it is clear whether it ended the text. An apostrophe before
+    /// a comma is clear only behind that.
     closing: Option<String>,
 }
 
@@ -320,8 +332,10 @@ impl Object {
             self.string = Some(text);
             return false;
         }
+        if let Some(quote) = closing_quote(c) {
+            self.begin_text(quote, out);
+        }
         match c {
-            '"' => self.begin_text(out),
             '{' => self.open.push(Bracket::Key),
             '[' => self.open.push(Bracket::List),
             '}' | ']' => {
@@ -343,9 +357,9 @@ impl Object {
         }
     }
 
-    fn begin_text(&mut self, out: &mut impl FnMut(Found)) {
+    fn begin_text(&mut self, quote: char, out: &mut impl FnMut(Found)) {
         let is_key = self.open.last() == Some(&Bracket::Key);
-        self.string = Some(StringState { is_key, ..StringState::default() });
+        self.string = Some(StringState { is_key, quote, ..StringState::default() });
         if is_key {
             self.key.clear();
             self.part = None;
@@ -357,18 +371,28 @@ impl Object {
     /// One character in or behind a text; `true` when the text has ended before it.
     fn in_text(&mut self, text: &mut StringState, c: char, out: &mut impl FnMut(Found)) -> bool {
         if let Some(mut space) = text.closing.take() {
-            let ends = if text.is_key { c == ':' } else { matches!(c, ',' | '}' | ']') };
+            let is_apostrophe = text.quote == '\'' && !text.is_key;
+            let after_comma = space.contains(',');
+            let ends = match c {
+                ':' => text.is_key,
+                ',' => !text.is_key && !is_apostrophe,
+                '}' | ']' => !text.is_key,
+                c => after_comma && closing_quote(c).is_some(),
+            };
             if ends {
                 self.end_text(text, out);
+                if after_comma {
+                    self.expect(Bracket::Key);
+                }
                 return true;
             }
-            if c.is_whitespace() {
+            if c.is_whitespace() || (c == ',' && is_apostrophe && !after_comma) {
                 space.push(c);
                 text.closing = Some(space);
                 return false;
             }
-            // A quote that the model forgot to escape.
-            self.take('"', text, out);
+            // A quote that the model forgot to escape, or an apostrophe.
+            self.take(text.quote, text, out);
             for c in space.chars() {
                 self.take(c, text, out);
             }
@@ -376,7 +400,7 @@ impl Object {
         match text.escape {
             Escape::None => match c {
                 '\\' => text.escape = Escape::Begun,
-                '"' => text.closing = Some(String::new()),
+                c if c == text.quote => text.closing = Some(String::new()),
                 c => self.take(c, text, out),
             },
             Escape::Begun => {
@@ -436,7 +460,10 @@ impl Object {
         }
     }
 
-    fn end_text(&mut self, text: &StringState, out: &mut impl FnMut(Found)) {
+    fn end_text(&mut self, text: &mut StringState, out: &mut impl FnMut(Found)) {
+        if let (Some(_), Some(part), false) = (text.high.take(), self.part, text.is_key) {
+            out(Found::Char(part, char::REPLACEMENT_CHARACTER));
+        }
         if text.is_key {
             self.part = ReplyPart::named(&self.key).filter(|part| !self.seen.contains(part));
         } else if let Some(part) = self.part {

@@ -78,6 +78,13 @@ pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -
     Ok(talk.0)
 }
 
+/// Whether the person's last word before the reply `key` was to write the document whatever is still open.
+pub(super) fn wants_no_question(run: &Run, key: &Key) -> bool {
+    let since = before(run, key).iter().rev().take_while(|said| !matches!(said, Said::Model { .. }));
+    let mut said = since.filter_map(|said| if let Said::Person(text) = said { Some(text) } else { None });
+    said.any(|text| turn::is_write_it_anyway(text))
+}
+
 /// What was said before the reply `key`: all, or, when a person takes up an older reply, what came before that.
 fn before<'a>(run: &'a Run, key: &Key) -> &'a [Said] {
     let is_redone = run.call(key).is_some_and(|call| call.standing.is_some());
@@ -92,8 +99,9 @@ fn edited(run: &Run, name: &str, version: u32) -> Option<String> {
     let document = run.documents.get(name)?;
     let written = document.versions.get(version.saturating_sub(1) as usize)?;
     let fence = fence(written.body.data());
+    let how = if version == 1 { "wrote" } else { "edited" };
     Some(format!(
-        "I edited the document by hand; this is how it stands now, and my wording stays.\n\nTitle: {}\n\n\
+        "I {how} the document by hand; this is how it stands now, and my wording stays.\n\nTitle: {}\n\n\
          {fence}\n{}\n{fence}",
         written.title.data(),
         written.body.data().trim_end()

@@ -225,7 +225,117 @@ fn the_request_says_every_input_once_and_quotes_files_whole() {
     assert_eq!(said[1].text, "Say no.\n\nWho is it for? Ana\n\nthread: t.md\n\n````\n```\ncode\n```\n````");
     let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
     assert_eq!((prompt.models.as_slice(), prompt.reply), (["careful".to_owned()].as_slice(), Reply::Turn));
-    assert_eq!(prompt.schema, Some(turn::schema()));
+    assert_eq!(prompt.schema, Some(turn::schema_of(&needs(), false)));
+}
+
+fn needs() -> Vec<Need> {
+    ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() }).into()
+}
+
+fn schema(world: &World) -> Option<Value> {
+    let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
+    prompt.schema.clone()
+}
+
+#[test]
+fn who_has_it_written_anyway_is_not_asked_again() {
+    let mut world = World::start(email(), json!({ "about": "x", "tone": "" }));
+    world.answers(&ask(&["day"]));
+    world.says("Friday");
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false)));
+    world.answers(&ask(&["recipient"]));
+    world.says(turn::WRITE_IT_ANYWAY);
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), true)));
+    world.answers(&deliver("Dear all"));
+    world.completes();
+    world.says("shorter");
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false)), "it was said of that reply");
+}
+
+#[test]
+fn what_a_reply_may_be_changes_nothing_of_what_was_asked() {
+    // As version 0.1.0 computed it.
+    let world = World::start(email(), json!({ "about": "x", "tone": "" }));
+    let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
+    let before = Work::Prompt(PromptWork { schema: Some(turn::schema()), ..prompt.clone() });
+    assert_eq!(world.wants.calls[0].fingerprint, Fingerprint::of(&(STEP, &before)).unwrap());
+}
+
+#[test]
+fn a_person_writes_the_document_before_the_model_does() {
+    let by = "ana@host".into();
+    let text = json!("# Moved\n\nSee you Friday.");
+    // The model asked, failed, or was stopped.
+    for course in 0..3 {
+        let mut world = World::start(email(), json!({ "about": "x", "tone": "" }));
+        let key = if course == 0 { world.answers(&ask(&["day"])) } else { world.begin() };
+        match course {
+            0 => {}
+            1 => {
+                let (partial, measured) = ("".into(), Measured::default());
+                let error = Failure::new(FailureClass::Auth, "no key");
+                world.add(Event::AttemptFailed {
+                    key: key.clone(),
+                    attempt: 1,
+                    error,
+                    partial,
+                    retry_at: None,
+                    measured,
+                });
+            }
+            _ => {
+                world.stops(&key, "Dear", false);
+                world.take_notes();
+            }
+        }
+        let decision =
+            |accept| decide::Decision::new(key.clone(), decide::DecisionKind::Edit { output: text.clone(), accept });
+        let mut waits = World {
+            session: world.flow.open(&world.run),
+            run: world.run.clone(),
+            wants: world.wants.clone(),
+            flow: world.flow.clone(),
+        };
+        for event in decide::decide(&waits.run, &decision(false), &by).unwrap() {
+            waits.add(event);
+        }
+        assert_eq!(waits.run.documents[DOCUMENT].versions.len(), 1, "{course}");
+        assert_eq!(waits.run.gates(), world.run.gates(), "what waited waits: {course}");
+        for event in decide::decide(&world.run, &decision(true), &by).unwrap() {
+            world.add(event);
+        }
+        world.take_notes();
+        assert_eq!(world.completes(), ("Moved".into(), "See you Friday.".into()), "{course}");
+        world.says("shorter");
+        assert!(world.messages().last().unwrap().text.contains("I wrote the document by hand"), "{course}");
+        world.answers(&deliver("Friday."));
+        assert_eq!(world.completes().1, "Friday.");
+    }
+}
+
+#[test]
+fn a_document_that_replaces_an_answer_needs_no_other() {
+    let mut world = World::start(email(), json!({ "about": "x", "tone": "" }));
+    world.answers(&ask(&["day"]));
+    world.says("Friday");
+    let key = world.begin();
+    let (partial, measured) = ("".into(), Measured::default());
+    let error = Failure::new(FailureClass::Server, "broken");
+    world.add(Event::AttemptFailed { key: key.clone(), attempt: 1, error, partial, retry_at: None, measured });
+    for event in decide::write_document(&world.run, &json!({"body": "Mine."}), true, &"ana@host".into()).unwrap() {
+        world.add(event);
+    }
+    assert_eq!(world.completes(), ("Write an email: x".into(), "Mine.".into()));
+}
+
+#[test]
+fn a_plain_chat_has_no_document_to_write() {
+    let mut world = World::start(plain(), json!({ "about": "x", "tone": "" }));
+    world.answers(&Turn::Say { text: "y".into() });
+    world.completes();
+    for text in [json!("Mine."), json!(" "), json!({"title": "x"})] {
+        assert!(decide::write_document(&world.run, &text, true, &"ana@host".into()).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -461,7 +571,8 @@ fn what_comes_of_a_cut_answer_is_the_definition_s_to_say() {
 #[test]
 fn an_instruction_sees_the_day_on_which_the_run_was_started() {
     let instruct = Instruct { instruction: "Today is {{ run.date }}.".into(), ..Instruct::default() };
-    let world = World::start(Task { body: Body::Instruct(instruct), ..email() }, json!({ "about": "x", "tone": "kind" }));
+    let world =
+        World::start(Task { body: Body::Instruct(instruct), ..email() }, json!({ "about": "x", "tone": "kind" }));
     let Work::Prompt(prompt) = &*world.wants.calls[0].work else { panic!("a prompt") };
     assert!(prompt.messages[0].text.starts_with("Today is 1970-01-01."), "{}", prompt.messages[0].text);
 }

@@ -19,7 +19,7 @@ use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::judge::definition;
 use crate::flow::memo::CallView;
 use crate::flow::names::{Names, values_used};
-use crate::flow::plan::{Parsed, Plan, ValuePlan};
+use crate::flow::plan::{Doing, Node, Parsed, Plan, ValuePlan};
 use crate::flow::work::{condition, eval, text};
 
 fn none() -> Value {
@@ -156,9 +156,31 @@ pub fn result(scope: &Scope, plan: &Plan, run: &Run) -> Result<(String, String),
     let title = text("title", &result.title, &context)?;
     let body = match &result.body {
         Some(body) => text("body", body, &context)?,
-        None => scope.last_view().map_or_else(String::new, |view| readable(&output_of(view))),
+        None => match (scope.last_view(), plan.nodes.last()) {
+            (Some(view), Some(last)) => readable(&bodies(last, &output_of(view))),
+            _ => String::new(),
+        },
     };
     Ok((title, body))
+}
+
+/// The output of a step as what a result is made of: of a child workflow its body, without its title.
+fn bodies(node: &Node, output: &Value) -> Value {
+    let of_call = |output: &Value| match &node.does {
+        Doing::Child(..) => match output.get_attr("body") {
+            Ok(body) if !body.is_undefined() => body,
+            _ => output.clone(),
+        },
+        Doing::Group(plan, None) => match plan.nodes.last() {
+            Some(last) => bodies(last, output),
+            None => output.clone(),
+        },
+        _ => output.clone(),
+    };
+    match output.try_iter() {
+        Ok(items) if node.list.is_some() => items.map(|item| of_call(&item)).collect(),
+        _ => of_call(output),
+    }
 }
 
 /// An output as the text of a document: texts as they are, lists of texts one after another, the rest as JSON.
@@ -209,7 +231,8 @@ pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, names: &N
         let value = value.render(&context).map_err(|error| definition("inputs", name, &error))?;
         given.insert(name.clone(), names.handed_over(value));
     }
-    let filled = form::fill(&task.inputs, &serde_json::Value::Object(given)).map_err(|problems| {
+    let given = form::as_typed(&task.inputs, &serde_json::Value::Object(given));
+    let filled = form::fill(&task.inputs, &given).map_err(|problems| {
         let error = TemplateError { message: problems.join("; "), line: 1, column: 1 };
         definition("inputs", &format!("(of the child `{}`)", task.id), &error)
     })?;

@@ -3,6 +3,8 @@
 //! Promises: no value is a part of the text that a shell reads; a value that would be read as code all the same is not
 //! run. The fingerprint is that of version 0.1.0, which put the values into the text, quoted.
 
+use serde_json::Value;
+
 use super::{Sight, shorten, text};
 use crate::core::shell::Line;
 use crate::core::template::{Piece, Template, TemplateError, to_json};
@@ -14,7 +16,12 @@ use crate::flow::plan::{CommandPlan, Node};
 ///
 /// # Errors
 /// A template that does not work out.
-pub(super) fn work(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result<CommandWork, Mistake> {
+pub(super) fn work(
+    plan: &CommandPlan,
+    node: &Node,
+    sight: &Sight<'_>,
+    schema: Option<Value>,
+) -> Result<CommandWork, Mistake> {
     let context = &sight.open;
     let stdin = match &plan.stdin {
         Some(stdin) => sight.text("stdin", stdin)?,
@@ -40,7 +47,9 @@ pub(super) fn work(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
-        schema: node.step.rules.output.clone(),
+        // It is in no fingerprint.
+        speaks: plan.spec.speaks.filter(|_| !sight.before),
+        schema,
     })
 }
 

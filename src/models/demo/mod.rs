@@ -71,8 +71,13 @@ pub(super) async fn answer(
             }
         }
     }
-    let usage = Usage { input_tokens: prompt_tokens(request), output_tokens: estimate_tokens(&text), usd: 0.0 };
-    Ok(Answered { text, usage, finish: Finish::Stop, first_token_ms: 0, notes: Vec::new() })
+    let usage = Usage {
+        input_tokens: prompt_tokens(request),
+        output_tokens: estimate_tokens(&text),
+        usd: 0.0,
+        estimated: false,
+    };
+    Ok(Answered { text, thinking: String::new(), usage, finish: Finish::Stop, first_token_ms: 0, notes: Vec::new() })
 }
 
 /// The length of the next piece: to the end of a word and the space after it.

@@ -11,7 +11,7 @@ fn result(body: &str) -> Value {
 }
 
 /// A run with child workflows.
-fn with_children(
+pub(super) fn with_children(
     steps: &Value,
     more: &Value,
     children: &[(&str, Task)],

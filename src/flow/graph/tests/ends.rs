@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::combined::with_children;
 use super::*;
 
 fn group(steps: &Value, rules: &Value) -> Value {
@@ -189,4 +190,66 @@ fn transforms_are_accepted_in_the_order_of_their_priority() {
     });
     assert_eq!(accepted.collect::<Vec<_>>()[..2], ["high", "low"]);
     assert_eq!(sim.body(), "high");
+}
+
+fn child(rules: &Value) -> Value {
+    json!({ "id": "kid", "does": { "kind": "workflow", "workflow": "kid", "inputs": {} }, "rules": rules })
+}
+
+#[test]
+fn the_result_of_a_parent_whose_last_step_is_a_child_is_that_childs_body() {
+    let kid = workflow_with(
+        &json!([step("a", "'text'", &json!({}))]),
+        &json!({ "result": { "title": "Title", "body": "The {{ steps.a.output }}" } }),
+    );
+    let last = |steps: Value| with_children(&steps, &json!({}), &[("kid", kid.clone())], shout).body();
+    assert_eq!(last(json!([child(&json!({}))])), "The text");
+    assert_eq!(last(json!([child(&json!({ "for_each": { "list": "[1, 2]" } }))])), "The text\n\nThe text");
+    assert_eq!(last(json!([group(&json!([child(&json!({}))]), &json!({}))])), "The text");
+    let lists = json!([group(&json!([child(&json!({}))]), &json!({ "for_each": { "list": "[1, 2]" } }))]);
+    assert_eq!(last(lists), "The text\n\nThe text");
+}
+
+#[test]
+fn a_number_fits_a_text_input_of_a_child_and_a_text_that_reads_as_a_number_a_number() {
+    let mut kid = workflow_with(
+        &json!([step("a", "[inputs.text, inputs.n + 1, 'on' if inputs.yes else 'off']", &json!({}))]),
+        &json!({ "result": { "title": "t", "body": "{{ steps.a.output | join(',') }}" } }),
+    );
+    kid.inputs = serde_json::from_value(json!([
+        { "name": "text", "type": "text" }, { "name": "n", "type": "integer" }, { "name": "yes", "type": "boolean" },
+    ]))
+    .unwrap();
+    let mut step = child(&json!({}));
+    step["does"]["inputs"] = json!({ "text": "{{ 2.5 }}", "n": "{{ '4' }}", "yes": "yes" });
+    let sim = with_children(&json!([step.clone()]), &json!({}), &[("kid", kid.clone())], shout);
+    assert_eq!(sim.body(), "2.5,5,on");
+    step["does"]["inputs"]["n"] = json!("four");
+    let sim = with_children(&json!([step]), &json!({}), &[("kid", kid)], shout);
+    assert!(sim.failure().1.message.contains("`n`"), "what does not read as a number is told");
+}
+
+#[test]
+fn templates_of_a_schema_see_the_inputs_and_keep_their_type() {
+    let schema = json!({ "type": "array", "minItems": "{{ inputs.n }}", "description": "{{ inputs.n }} of them" });
+    let sim = |n: Value| {
+        let task = workflow(&json!([prompt("p", "x", &json!({ "output": schema, "review": "never" }))]));
+        Sim::new(task, json!({ "n": n }))
+    };
+    let made = sim(json!(3));
+    let work = made.run.call(&"p".parse().unwrap()).unwrap().attempts[0].work.clone().unwrap();
+    let rendered = json!({ "type": "array", "minItems": 3, "description": "3 of them" });
+    assert_eq!(work.schema(), Some(&rendered));
+    let (key, failure) = sim(json!("many")).failure();
+    assert_eq!((key.as_str(), failure.class), ("p", FailureClass::Definition));
+    assert!(failure.message.contains("`output`"), "{failure}");
+}
+
+#[test]
+fn a_schema_without_templates_leaves_the_fingerprint_as_it_was() {
+    let schema = json!({ "type": "string", "pattern": "^{ok}$" });
+    let task = workflow(&json!([prompt("p", "x", &json!({ "output": schema, "review": "never" }))]));
+    let sim = Sim::new(task, json!({}));
+    let work = sim.run.call(&"p".parse().unwrap()).unwrap().attempts[0].work.clone().unwrap();
+    assert_eq!(work.schema(), Some(&schema));
 }

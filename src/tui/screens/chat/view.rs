@@ -58,7 +58,8 @@ impl ChatScreen {
             facts.push(Fact::new(model, style, 1).or(short, 3));
         }
         if self.run.usage.tokens() > 0 {
-            facts.push(Fact::new(format!("{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
+            let about = if self.run.usage.estimated { "~" } else { "" };
+            facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
         facts.push(if self.run.newer {

@@ -201,7 +201,8 @@ fn lessons(run: &Run) -> Vec<String> {
     learned.chain(run.remaining.iter().map(|(_, lesson)| lesson.text.clone())).collect()
 }
 
-/// The exact prompt of an attempt, as it went to the model. Lines that were learned from the person are marked.
+/// The exact prompt of an attempt, as it went to the model, and what came back beside the output. Lines that were learned
+/// from the person are marked.
 pub fn prompt(run: &Run, attempt: &Attempt) -> Untrusted {
     let learned = lessons(run);
     let text = match attempt.work.as_deref() {
@@ -219,5 +220,9 @@ pub fn prompt(run: &Run, attempt: &Attempt) -> Untrusted {
         Some(work) => described(&Description::of(work, run)),
         None => "A computed value: there is no prompt.".to_owned(),
     };
-    Untrusted::new(text)
+    let beside = attempt.asides().into_iter().map(|aside| {
+        let lines = aside.text.data().lines().map(|line| format!("    {line}\n"));
+        format!("\n**{}**\n\n{}", aside.heading().data(), lines.collect::<String>())
+    });
+    Untrusted::new(text + &beside.collect::<String>())
 }

@@ -8,6 +8,7 @@ use super::content::{Body, problems};
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, RunScreen};
+use crate::core::aside::AsideKind;
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::event::PauseReason;
 use crate::core::gate::GateKind;
@@ -77,7 +78,8 @@ impl RunScreen {
             facts.push(Fact::new(model, style, 1).or(short, 3));
         }
         if self.run.usage.tokens() > 0 {
-            facts.push(Fact::new(format!("{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
+            let about = if self.run.usage.estimated { "~" } else { "" };
+            facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
         facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
@@ -367,6 +369,18 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     lines.extend(
         notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
     );
+    let beside = call.newest().map(Attempt::asides).unwrap_or_default();
+    // What had arrived is the content itself where there is no output.
+    let folded = beside.iter().filter(|aside| aside.kind != AsideKind::Partial);
+    let folded: Vec<String> = folded
+        .map(|aside| match aside.kind {
+            AsideKind::Thoughts => format!("its thoughts ({} words)", aside.words()),
+            _ => format!("an answer that was not used ({} words)", aside.words()),
+        })
+        .collect();
+    if !folded.is_empty() {
+        lines.push(Line::styled(format!(" ▸ {}: p shows it", folded.join(", ")), theme.muted));
+    }
     lines
 }
 

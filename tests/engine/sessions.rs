@@ -1,0 +1,62 @@
+//! Runs of one session at the same time: what they leave goes together, or what another run set is kept and said.
+
+use serde_json::{Value, json};
+use stepwell::core::id::RunId;
+use stepwell::core::ports::Journal as _;
+use stepwell::core::run::{Run, Status};
+use stepwell::engine::Start;
+
+use super::harness::{Harness, expr, pinned, shout};
+
+fn start(harness: &Harness, sets: &Value) -> RunId {
+    let steps = json!([expr("count", "1", json!({ "set_state": sets }))]);
+    let start = Start {
+        pinned: std::sync::Arc::new(pinned(&steps, &json!({}))),
+        inputs: json!({}),
+        cwd: "/".into(),
+        session: Some("desk".into()),
+        model: None,
+        budget: None,
+        origin: None,
+    };
+    harness.engine.start(&start).unwrap()
+}
+
+async fn done(harness: &Harness, run: RunId) -> Run {
+    let run = harness.drive(run).await;
+    assert_eq!(run.status, Status::Completed, "{:?}", run.error);
+    run
+}
+
+fn kept(harness: &Harness) -> Value {
+    harness.store.session("desk", 0).unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_several_runs_raise_at_the_same_time_loses_nothing_in_silence() {
+    let harness = Harness::new(shout);
+    let raise = json!({ "n": "(state.n | default(0)) + 1" });
+    let runs: Vec<RunId> = (0..3).map(|_| start(&harness, &raise)).collect();
+    let first = done(&harness, runs[0]).await;
+    assert_eq!(first.warnings, Vec::<String>::new());
+    // The same value is no news: what one run gave it is what the other would have.
+    done(&harness, runs[1]).await;
+    let after = start(&harness, &raise);
+    done(&harness, after).await;
+    assert_eq!(kept(&harness), json!({ "n": 2 }));
+    let late = done(&harness, runs[2]).await;
+    let [warning] = late.warnings.as_slice() else { panic!("{:?}", late.warnings) };
+    assert!(warning.contains("state.n") && warning.contains("desk"), "{warning}");
+    assert_eq!(kept(&harness), json!({ "n": 2 }), "what came meanwhile is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_names_fields_and_what_is_added_to_lists_go_together() {
+    let harness = Harness::new(shout);
+    let sets = |name: &str| json!({ name: "1", "seen": format!("(state.seen | default([])) + ['{name}']"), "by": format!("{{ '{name}': 1 }}") });
+    let (a, b) = (start(&harness, &sets("a")), start(&harness, &sets("b")));
+    done(&harness, a).await;
+    let later = done(&harness, b).await;
+    assert_eq!(later.warnings, Vec::<String>::new());
+    assert_eq!(kept(&harness), json!({ "a": 1, "b": 1, "seen": ["a", "b"], "by": { "a": 1, "b": 1 } }));
+}
