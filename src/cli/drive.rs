@@ -15,7 +15,6 @@ use super::{App, files, journal, out, waits};
 use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::{Event, PauseReason};
-use crate::core::failure::FailureClass;
 use crate::core::gate::{Gate, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -23,7 +22,6 @@ use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::output_text;
 use crate::core::tool_call::ToolCallId;
-use crate::core::work::Work;
 use crate::engine::{Driver, Engine, EngineError, StopReason, Subscription, Update};
 use crate::export;
 
@@ -533,14 +531,7 @@ impl Drive<'_> {
                     }
                     None => {}
                 }
-                out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
-                if let Some(key) = asked_a_model(run) {
-                    let key = out::quoted(&key.to_string());
-                    let short = run.id.short();
-                    out::say(&format!(
-                        "by another model: stepwell review {short} {key} --again --model PROVIDER/MODEL"
-                    ));
-                }
+                out::say(&waits::after_failure(run));
             }
             Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
             Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
@@ -555,14 +546,6 @@ async fn gone(relayed: Option<Arc<Relayed>>) {
         Some(relayed) => relayed.gone().await,
         None => std::future::pending().await,
     }
-}
-
-/// The call at which a run failed, if another model may do better there.
-fn asked_a_model(run: &Run) -> Option<&Key> {
-    let (Some(key), error) = run.error.as_ref()? else { return None };
-    let attempt = run.call(key)?.newest()?;
-    let prompt = matches!(attempt.work.as_deref(), Some(Work::Prompt(_)));
-    (prompt && error.class != FailureClass::Definition).then_some(key)
 }
 
 /// What a person wrote for a decision.

@@ -21,13 +21,14 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         statuses: args.status,
         since: args.since.map(begin),
         limit: args.limit,
+        archived: args.archived,
         ..HistoryQuery::default()
     };
     let rows = app.records()?.history(&query)?;
     let mut text = String::new();
     for row in &rows {
         if args.json {
-            text.put(format_args!("{}\n", object(row)));
+            text.put(format_args!("{}\n", object(row, args.archived)));
         } else {
             text.push_str(&line(row, !query.text.is_empty()));
         }
@@ -54,7 +55,7 @@ fn begin(since: Since) -> DateTime<Utc> {
     .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-fn object(row: &RunRow) -> serde_json::Value {
+fn object(row: &RunRow, archived: bool) -> serde_json::Value {
     json!({
         "run": row.run,
         "task": row.task,
@@ -65,6 +66,7 @@ fn object(row: &RunRow) -> serde_json::Value {
         "updated_at": row.updated_at,
         "snippet": row.snippet.data().replace(['\u{2}', '\u{3}'], ""),
         "newer": row.newer,
+        "archived": archived,
     })
 }
 

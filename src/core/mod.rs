@@ -41,5 +41,6 @@ pub mod text;
 pub mod toml_reader;
 pub mod tool_call;
 pub mod turn;
+pub mod undo;
 pub mod usage;
 pub mod work;

@@ -308,11 +308,16 @@ impl RunLoop {
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let outcome = if self.pausing.is_some() { resumable(ended.outcome) } else { ended.outcome };
-        for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
-            if self.pausing.is_some()
-                && let Event::AttemptCancelled { again, .. } = &mut event
+        let events = outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random);
+        let undone = self.taken_back.remove(&ended.key);
+        for mut event in events {
+            if (self.pausing.is_some() || undone.is_some())
+                && let Event::AttemptCancelled { again, by, .. } = &mut event
             {
                 *again = true;
+                if let Some(who) = &undone {
+                    by.clone_from(who);
+                }
             }
             self.stage(event, true);
         }

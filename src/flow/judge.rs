@@ -40,11 +40,11 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     if attempt.status == AttemptStatus::Cancelled {
         return gate(ReviewBody { schema, cancelled: true, ..ReviewBody::default() });
     }
-    if let Some(problem) = &attempt.problem {
+    if let Some(problem) = attempt.newest_unfit() {
         if rules.goes_on && rules.review == Review::Never {
-            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem.clone()));
+            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem));
         }
-        return gate(ReviewBody { schema, problem: Some(problem.clone()), ..ReviewBody::default() });
+        return gate(ReviewBody { schema, problem: Some(problem.to_owned()), ..ReviewBody::default() });
     }
     let failed = match failed_checks(rules, names) {
         Ok(failed) => failed,

@@ -6,6 +6,7 @@
 mod before;
 mod claims;
 pub(super) mod history;
+mod mistaken;
 pub(super) mod scope;
 mod slot;
 pub(super) mod view;

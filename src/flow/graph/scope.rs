@@ -14,9 +14,7 @@ use serde_json::json;
 use super::before::Ready;
 use super::slot::{Slot, Turn};
 use super::view;
-use crate::core::actor::Actor;
-use crate::core::call::CallStatus;
-use crate::core::event::{Event, FlowDecision};
+use crate::core::event::FlowDecision;
 use crate::core::failure::Failure;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
@@ -514,7 +512,7 @@ impl Scope {
         };
     }
 
-    fn skip(&mut self, node: &Node, at: usize, because: String, evaluation: &mut Evaluation<'_>) {
+    pub(super) fn skip(&mut self, node: &Node, at: usize, because: String, evaluation: &mut Evaluation<'_>) {
         let base = self.base(node);
         evaluation.retire(&base, |_| true);
         evaluation.skip(base, &node.step.id, because.clone());
@@ -524,36 +522,6 @@ impl Scope {
         state.view = view::empty(node.list.is_some(), "skipped");
         state.outcome = Outcome::Skipped(because);
         state.seq = 0;
-    }
-
-    /// The step itself does not work out: its condition or its list.
-    fn fail(&mut self, node: &Node, at: usize, mistake: &Mistake, evaluation: &mut Evaluation<'_>) {
-        let key = self.base(node);
-        let failure = mistake.failure().clone();
-        if evaluation.run.call(&key).is_none_or(|call| call.status != CallStatus::Failed) {
-            evaluation.note(Event::CallFailed {
-                call: None,
-                key: key.clone(),
-                step: node.step.id.clone(),
-                fingerprint: mistake.identity(),
-                error: failure.clone(),
-                by: Actor::Flow,
-            });
-        }
-        let state = &mut self.states[at];
-        // Looked at again whenever the person asks for it.
-        state.names = None;
-        state.slots.clear();
-        let mut slot = Slot::default();
-        slot.fail(Some(key.clone()), failure.clone());
-        state.slots.push(slot);
-        state.view = view::plain(&state.slots[0]);
-        state.outcome = Outcome::Failed(failure.clone());
-        match &node.step.rules.on_failure {
-            OnFailure::Stop => state.failure = Some((key, failure)),
-            OnFailure::Continue => evaluation.warn(&key, &failure),
-            OnFailure::Handler(_) => {}
-        }
     }
 }
 

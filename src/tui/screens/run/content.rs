@@ -159,7 +159,7 @@ impl Content {
 
 /// What the schema and the checks have against what waits; each a line, safe to show.
 pub fn problems(call: &Call) -> Vec<String> {
-    let problem = call.newest().and_then(|attempt| attempt.problem.clone());
+    let problem = call.newest().and_then(|attempt| attempt.newest_unfit().map(str::to_owned));
     let failed = call.gate().map(Gate::failed_checks).unwrap_or_default();
     problem.into_iter().chain(failed.iter().cloned()).map(|text| Untrusted::new(text).line().into_owned()).collect()
 }
