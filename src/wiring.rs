@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use crate::catalog::SearchPaths;
+use crate::catalog::folders::DefinitionFolders;
 use crate::cli::{self, Dependencies};
 use crate::config::{Paths, SecretStore};
 use crate::core::actor::Actor;
@@ -125,6 +126,7 @@ impl Wiring {
             journal: Arc::new(store),
             executor: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
             secrets,
+            folders: Arc::new(DefinitionFolders::new(Some(self.0.own()), &self.0.state)),
             clock: Arc::new(SystemClock),
             environment,
             state: StateFolder(self.0.state.clone()),

@@ -62,3 +62,17 @@ fn a_conversation_goes_on_with_the_model_that_repaired_it() {
     let done = home.run(["review", "last", "--answer", "\"and?\""]).exits(0);
     assert_eq!(done.out.trim(), "Two.");
 }
+
+#[test]
+fn a_server_that_is_full_for_hours_is_not_waited_for() {
+    let server = ModelServer::start([Reply::status(429).header("retry-after", "7200")]);
+    let home = Home::new();
+    let config = format!(
+        "[models]\ndefault = \"only/m\"\n[providers.only]\nkind = \"openai\"\nbase_url = \"{}/v1\"\n",
+        server.url()
+    );
+    home.write("config.toml", &config);
+    let failed = home.run(["run", "ask", "--prompt", "Hello?"]).exits(1);
+    assert!(failed.err.contains("asks to wait 2h, until "), "{}", failed.err);
+    assert_eq!(server.requests().len(), 1);
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::event::{InstructionScope, Measured};
+use super::event::{InstructionScope, Measured, SkipCause};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateBody, OpenGates};
@@ -212,8 +212,10 @@ pub enum Ending {
     },
     /// It is not performed.
     Skipped {
-        /// The cause.
+        /// The cause, as a person reads it.
         because: String,
+        /// The cause, where a flow decided and said it.
+        cause: Option<SkipCause>,
         /// A person decided so: it holds whatever the call would be asked to do.
         by_person: bool,
     },

@@ -274,7 +274,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
 
 fn skipped(call: &Call, tool_call: Option<ToolCallId>, by: Actor) -> Event {
     let because = format!("left out by {by}");
-    Event::CallSkipped { call: tool_call, key: call.key.clone(), step: call.step.clone(), because, by }
+    Event::CallSkipped { call: tool_call, key: call.key.clone(), step: call.step.clone(), because, cause: None, by }
 }
 
 fn chosen(

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::form::Field;
 use super::run::Run;
 use super::text::{Untrusted, output_text};
-use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_marker};
+use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
 
 /// A description: sections in the order in which they are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,14 +121,16 @@ struct References<'a>(&'a Run);
 impl References<'_> {
     /// `text` with a reference in the place of each marker.
     fn show(&self, text: &str) -> Untrusted {
-        let nothing = secret_marker(&self.0.nonce, "");
-        let (Some(open), Some(close)) = (nothing.strip_suffix('⟧'), nothing.chars().last()) else {
-            return Untrusted::from(text);
-        };
+        let marks = [secret_mark(&self.0.nonce), secret_name_mark(&self.0.nonce)];
+        let shown = marks.iter().fold(text.to_owned(), |text, mark| self.references(&text, mark));
+        Untrusted::new(shown)
+    }
+
+    fn references(&self, text: &str, mark: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once(open)
-            && let Some((name, after)) = after.split_once(close)
+        while let Some((before, after)) = rest.split_once(mark)
+            && let Some((name, after)) = after.split_once('⟧')
         {
             shown.push_str(before);
             let reference = self.0.inputs.get(name).and_then(Value::as_str).unwrap_or("unknown");
@@ -136,7 +138,7 @@ impl References<'_> {
             rest = after;
         }
         shown.push_str(rest);
-        Untrusted::new(shown)
+        shown
     }
 }
 
@@ -163,8 +165,9 @@ impl Sections<'_> {
         }
     }
 
-    fn pairs<'t>(&mut self, name: &str, pairs: impl Iterator<Item = (&'t String, &'t String)>) {
-        let pairs: Vec<_> = pairs.map(|(name, value)| (self.secrets.show(name), self.secrets.show(value))).collect();
+    fn pairs<'t>(&mut self, name: &str, pairs: impl Iterator<Item = (impl AsRef<str>, &'t String)>) {
+        let pairs: Vec<_> =
+            pairs.map(|(name, value)| (self.secrets.show(name.as_ref()), self.secrets.show(value))).collect();
         if !pairs.is_empty() {
             self.push(name, Content::Pairs(pairs));
         }
@@ -186,6 +189,10 @@ impl Sections<'_> {
     fn command(&mut self, command: &CommandWork, run: &Run) {
         let name = if command.shell { "run through a shell (sh -c)" } else { "run" };
         self.elements(name, command.argv.iter().map(String::as_str));
+        self.pairs("with the values", command.parameters());
+        if let Some(why) = &command.misplaced {
+            self.line("it is refused", why);
+        }
         // As a person names it: `.` would not tell where that is.
         let folder: PathBuf = run.cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
         self.line("in", &folder.to_string_lossy());
@@ -225,6 +232,7 @@ mod tests {
     use crate::core::fingerprint::Fingerprint;
     use crate::core::id::RunId;
     use crate::core::task::Kind;
+    use crate::core::work::secret_marker;
 
     fn run() -> Run {
         let created = Created {

@@ -25,12 +25,14 @@ mod attempt;
 mod created;
 mod flow_decision;
 mod origin;
+mod skip_cause;
 mod subject;
 
 pub use attempt::{Measured, Started};
 pub use created::Created;
 pub use flow_decision::FlowDecision;
 pub use origin::{Origin, OriginKind};
+pub use skip_cause::SkipCause;
 
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -325,8 +327,11 @@ pub enum Event {
         call: Option<ToolCallId>,
         /// Its step.
         step: String,
-        /// The cause.
+        /// The cause, as a person reads it.
         because: String,
+        /// The cause, where a flow decided; absent in what version 0.1.0 wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<SkipCause>,
         /// Who; `flow` when a condition or a dependency decided.
         by: Actor,
     },

@@ -167,7 +167,14 @@ impl Run {
                     self.result = Some(RunResult { title: title.clone(), body: body.clone() });
                 }
             }
-            Event::Warned { message, .. } => self.warnings.push(message.clone()),
+            Event::Warned { key, message } => {
+                if let Some(key) = key {
+                    self.warned.insert(key.clone(), self.seq);
+                }
+                if !self.warnings.contains(message) {
+                    self.warnings.push(message.clone());
+                }
+            }
             Event::Logged { text } => self.log.push(text.clone()),
             Event::Unknown(_) => self.newer = true,
             _ => {}
@@ -355,7 +362,7 @@ impl Run {
                 self.approved.insert(fingerprint.clone());
             }
             Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
-            Event::CallSkipped { because, by, .. } => {
+            Event::CallSkipped { because, cause, by, .. } => {
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
@@ -366,7 +373,8 @@ impl Run {
                     // What the person left out is not what later calls see.
                     call.stood.extend(call.standing.take());
                 }
-                call.ending = Some(Ending::Skipped { because: because.clone(), by_person });
+                let (because, cause) = (because.clone(), cause.clone());
+                call.ending = Some(Ending::Skipped { because, cause, by_person });
             }
             Event::CallFailed { fingerprint, error, .. } => {
                 let work = call.work_of(fingerprint);
@@ -374,6 +382,7 @@ impl Run {
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Failed;
+                call.give_up_attempt(error);
                 let (fingerprint, failure) = (fingerprint.clone(), error.clone());
                 call.ending = Some(Ending::Failed { fingerprint, failure, work });
             }
@@ -418,7 +427,6 @@ impl Run {
                 call.again = false;
                 call.status = CallStatus::Cancelled;
             }
-            Event::Warned { message, .. } => self.warnings.push(message.clone()),
             _ => {}
         }
     }

@@ -110,6 +110,12 @@ impl Key {
         Self(segments)
     }
 
+    /// The group, item or child run whose name this key has up to and including its segment number `at`.
+    #[must_use]
+    pub fn up_to(&self, at: usize) -> Self {
+        Self(self.0[..=at].to_vec())
+    }
+
     /// The segments from the outside in.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {

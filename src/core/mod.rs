@@ -5,6 +5,7 @@
 //! [`decide`] from that state alone, so both can be tested as tables.
 
 pub mod actor;
+pub mod bytes;
 pub mod call;
 pub mod code;
 pub mod decide;
@@ -20,6 +21,7 @@ pub mod form;
 pub mod gate;
 pub mod given;
 pub mod id;
+pub mod json;
 pub mod key;
 pub mod model;
 pub mod names;
@@ -31,6 +33,7 @@ pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod shell;
+pub mod state;
 pub mod step;
 pub mod step_name;
 pub mod task;

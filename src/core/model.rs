@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::step::Timespan;
 use super::text::Untrusted;
 use super::usage::Usage;
 
@@ -72,7 +73,7 @@ pub struct Asker {
 }
 
 /// One request to a model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelRequest {
     /// A role of the config or `PROVIDER/MODEL`; then those to fall back to, in order. Empty: the role `default`.
     pub models: Vec<String>,
@@ -86,9 +87,14 @@ pub struct ModelRequest {
     pub max_tokens: Option<u32>,
     /// Sampling seed.
     pub seed: Option<i64>,
+    /// A server that asks to wait longer is not waited for; `None`: [`LONGEST_WAIT`].
+    pub longest_wait: Option<Timespan>,
     /// Who asks.
     pub asker: Asker,
 }
+
+/// The longest wait that a server may ask for where the step has no `max_delay` of its own.
+pub const LONGEST_WAIT: Timespan = Timespan(60_000);
 
 /// What arrives while an attempt is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -22,6 +23,7 @@ use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, Mode
 use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
+use super::step::Timespan;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::Usage;
@@ -354,6 +356,8 @@ pub struct AttemptRequest {
     pub work: Arc<Work>,
     /// The time that it may take; `None`: no limit but the providers' own.
     pub timeout: Option<std::time::Duration>,
+    /// The step's `max_delay`: a server that asks to wait longer is not waited for.
+    pub longest_wait: Option<Timespan>,
     /// Who asks, for the demo model.
     pub asker: Asker,
     /// The folder in which the run was started.
@@ -500,6 +504,16 @@ pub trait Secrets: Send + Sync {
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;
+}
+
+/// The folders of definitions: the `catalog` module.
+pub trait Folders: Send + Sync {
+    /// The files in a definition's folder, as they are now, that are not among those that a run keeps. None when the
+    /// folder is not there any more.
+    ///
+    /// # Errors
+    /// When there are some, and nobody trusts the definition as it is now: why.
+    fn others(&self, folder: &Path, kept: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>, String>;
 }
 
 /// Where a process keeps what is not in the store.

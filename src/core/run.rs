@@ -221,6 +221,8 @@ pub struct Run {
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
     pub warnings: Vec<String>,
+    /// The event with which the newest warning about a call was written.
+    pub warned: HashMap<Key, u64>,
     /// The lines of a script's or program's log.
     pub log: Vec<Untrusted>,
     /// What the flow decided, the newest for each call and kind of decision.
@@ -300,6 +302,7 @@ impl Run {
             models: Vec::new(),
             approved: HashSet::new(),
             warnings: Vec::new(),
+            warned: HashMap::new(),
             log: Vec::new(),
             decided: HashMap::new(),
             result: None,

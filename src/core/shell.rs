@@ -1,48 +1,23 @@
 //! Where in the text of a shell command a value may be put in.
 //!
-//! A value is quoted as it is put in ([`super::template::Template::render_shell`]). That holds where the shell reads
-//! words. Inside quotes, a here document or a comment, or where a command reads its words as shell text once more, the
-//! quotes of the value mean something else, and what a model wrote would run. This follows the text as far as it must
-//! to know which of both is at hand: what is open, the word being read, and the command that it is of. Where it cannot
-//! follow the text, it says so and accepts nothing more. It does not follow what other programs do with their words:
-//! another shell behind a pipe, a variable or a program (`… | sh`, `$SHELL -c`, `ssh`, `docker exec`), files that are
-//! sourced, and names that a builtin evaluates (`printf -v`, `[ -v`). It runs nothing, and it does not judge whether a
-//! command is right.
+//! A value is handed to the shell as a parameter, and the text refers to it (`"$STEPWELL_1"`): it is never a part of the
+//! text. That is enough where the shell reads words. It is not where what it expands to is read as code once more: by
+//! the shell itself (`eval`, arithmetic), by another one (`sh -c`, `ssh`, `… | sh`), by an interpreter (`python3 -c`).
+//! This follows the text as far as it must to know which of both is at hand, and how the reference has to be quoted: what
+//! is open, the word being read, and the command that it is of. Where it cannot follow the text, it says so and accepts
+//! nothing more. It does not follow values through files and variables of the script (but for what is evaluated after a
+//! value was put in), nor programs that it does not know by name. It runs nothing, and it does not judge whether a command
+//! is right.
 
 mod command;
+mod line;
+mod misplaced;
+mod programs;
+
+pub use self::line::Line;
+pub use self::misplaced::{Misplaced, Quotes};
 
 use self::command::{Command, Hard};
-
-/// Why a value may not be put in at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Misplaced {
-    /// Between `"` and `"`.
-    DoubleQuotes,
-    /// Between `'` and `'`, or `$'` and `'`.
-    SingleQuotes,
-    /// Between `` ` `` and `` ` ``.
-    Backticks,
-    /// In the text of a here document, or in the word that ends it.
-    HereDocument,
-    /// After `#`.
-    Comment,
-    /// Right after a backslash.
-    Backslash,
-    /// Right after `$`.
-    Dollar,
-    /// In `${…}`.
-    Braces,
-    /// In `$((…))`, `((…))` or an index.
-    Arithmetic,
-    /// In the words of a command that reads them as shell text: `eval`, `trap`.
-    Evaluated,
-    /// As the script of `sh -c`.
-    Script,
-    /// In a command whose name is a value itself.
-    Unnamed,
-    /// What is before it cannot be followed: this.
-    Unclear(&'static str),
-}
 
 /// How far the text of a shell command has been read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +28,12 @@ pub struct Shell {
     begun: Begun,
     /// Set once the text cannot be followed any more.
     lost: Option<&'static str>,
+    /// The first value that was put in.
+    first: Option<usize>,
+    /// A command may read what another one wrote.
+    piped: bool,
+    /// A value of which it turned out later that it is read as code.
+    caught: Option<(usize, Misplaced)>,
 }
 
 /// Something that a later character closes.
@@ -121,6 +102,8 @@ enum Begun {
     More,
     /// `&`.
     And,
+    /// `|`.
+    Bar,
     /// `<<`.
     Here,
     /// The word after `<<`; the quote that is open in it, and whether anything of it was read.
@@ -129,7 +112,14 @@ enum Begun {
 
 impl Default for Shell {
     fn default() -> Self {
-        Self { open: vec![Open::Code(Code::default())], begun: Begun::Nothing, lost: None }
+        Self {
+            open: vec![Open::Code(Code::default())],
+            begun: Begun::Nothing,
+            lost: None,
+            first: None,
+            piped: false,
+            caught: None,
+        }
     }
 }
 
@@ -149,14 +139,15 @@ impl Shell {
         *self = Self { lost: self.lost.or(Some(why)), ..Self::default() };
     }
 
-    /// Reads a value that is put in, quoted.
+    /// Reads a value that is put in, which `id` names. Gives the quotes that are around it.
     ///
     /// # Errors
-    /// When it may not be put in here: why.
-    pub fn value(&mut self) -> Result<(), Misplaced> {
+    /// When it would be read as code: why.
+    pub fn value(&mut self, id: usize) -> Result<Quotes, Misplaced> {
+        self.first = self.first.or(Some(id));
         match std::mem::take(&mut self.begun) {
             Begun::Escape => return Err(Misplaced::Backslash),
-            Begun::Dollar if !matches!(self.open.last(), Some(Open::Double)) => return Err(Misplaced::Dollar),
+            Begun::Dollar => return Err(Misplaced::Dollar),
             Begun::Here | Begun::End { .. } => {
                 self.lose("the end of a here document is a value");
                 return Err(Misplaced::HereDocument);
@@ -164,32 +155,51 @@ impl Shell {
             Begun::DollarParen => self.open_code(false),
             Begun::Paren => self.open_code(true),
             Begun::And => self.end_command(),
-            Begun::Nothing | Begun::Dollar | Begun::Less | Begun::More => {}
+            Begun::Bar => self.piped = true,
+            Begun::Nothing | Begun::Less | Begun::More => {}
         }
         if let Some(why) = self.lost {
             return Err(Misplaced::Unclear(why));
-        }
-        match self.open.last() {
-            Some(Open::Double) => return Err(Misplaced::DoubleQuotes),
-            Some(Open::Single | Open::Dollar) => return Err(Misplaced::SingleQuotes),
-            Some(Open::Backtick) => return Err(Misplaced::Backticks),
-            Some(Open::Brace { .. }) => return Err(Misplaced::Braces),
-            Some(Open::Comment) => return Err(Misplaced::Comment),
-            Some(Open::Here { .. }) => return Err(Misplaced::HereDocument),
-            _ => {}
         }
         // What a command inside gives may be read once more by what is around it.
         for open in &self.open {
             match open {
                 Open::Arithmetic(_) => return Err(Misplaced::Arithmetic),
+                Open::Brace { .. } => return Err(Misplaced::Braces),
                 Open::Code(code) => code.command.takes_value()?,
                 _ => {}
             }
         }
-        if let Some(code) = self.code() {
-            code.command.value();
+        match self.open.last() {
+            Some(Open::Dollar) => Err(Misplaced::SingleQuotes),
+            Some(Open::Backtick) => Err(Misplaced::Backticks),
+            Some(Open::Comment) => Err(Misplaced::Comment),
+            Some(Open::Here { .. }) => Err(Misplaced::HereDocument),
+            quotes => {
+                let quotes = match quotes {
+                    Some(Open::Double) => Quotes::Double,
+                    Some(Open::Single) => Quotes::Single,
+                    _ => Quotes::None,
+                };
+                if let Some(code) = self.code() {
+                    code.command.value();
+                }
+                Ok(quotes)
+            }
         }
-        Ok(())
+    }
+
+    /// Gives a value of which what was read since says that it is read as code.
+    pub fn caught(&mut self) -> Option<(usize, Misplaced)> {
+        self.caught.take()
+    }
+
+    /// Reads the end of the text.
+    pub fn end(&mut self) {
+        if std::mem::take(&mut self.begun) == Begun::Bar {
+            self.piped = true;
+        }
+        self.end_command();
     }
 
     /// The commands in which the text is, quotes aside.
@@ -200,12 +210,31 @@ impl Shell {
         })
     }
 
+    /// `<(` or `>(`.
+    fn open_substitution(&mut self) {
+        if let Some(code) = self.code() {
+            code.command.redirects_not();
+        }
+        self.expands();
+        self.open_code(false);
+    }
+
+    fn redirect(&mut self) {
+        if let Some(code) = self.code() {
+            code.command.redirect();
+        }
+    }
+
     fn open_code(&mut self, alone: bool) {
         self.open.push(Open::Code(Code { closes: true, alone, ..Code::default() }));
     }
 
     /// Something that is not known before the command runs becomes a part of the word.
     fn expands(&mut self) {
+        let evaluated = |open: &Open| matches!(open, Open::Code(code) if code.command.evaluates());
+        if self.open.iter().any(evaluated) {
+            self.catch(Misplaced::Later);
+        }
         if let Some(code) = self.code() {
             code.command.expansion();
         }
@@ -229,8 +258,16 @@ impl Shell {
 
     fn end_command(&mut self) {
         self.end_word();
-        if let Some(code) = self.code() {
-            code.command = Command::default();
+        let Some(code) = self.code() else { return };
+        if std::mem::take(&mut code.command).reads_stdin() && self.piped {
+            self.catch(Misplaced::Piped);
+        }
+    }
+
+    /// Notes that what came before is read as code here.
+    fn catch(&mut self, why: Misplaced) {
+        if let Some(first) = self.first {
+            self.caught.get_or_insert((first, why));
         }
     }
 
@@ -246,20 +283,34 @@ impl Shell {
             }
             Begun::Less => match c {
                 '<' => self.begun = Begun::Here,
-                '(' => self.open_code(false),
+                '(' => self.open_substitution(),
                 '&' | '>' => {}
                 _ => self.plain(c),
             },
             Begun::More => match c {
-                '(' => self.open_code(false),
+                '(' => {
+                    // What is written goes to the command inside.
+                    self.piped = true;
+                    self.open_substitution();
+                }
                 '>' | '&' | '|' => {}
                 _ => self.plain(c),
             },
             // `&>` is a redirection where bash reads it.
-            Begun::And if c == '>' => self.begun = Begun::More,
+            Begun::And if c == '>' => {
+                self.redirect();
+                self.begun = Begun::More;
+            }
             Begun::And => {
                 self.end_command();
                 self.plain(c);
+            }
+            Begun::Bar if c == '|' => {}
+            Begun::Bar => {
+                self.piped = true;
+                if c != '&' {
+                    self.plain(c);
+                }
             }
             // `<<<` is followed by a word like any other.
             Begun::Here if c == '<' => {}
@@ -311,6 +362,7 @@ impl Shell {
                     return self.lose("a here document without an end");
                 }
                 if let Some(code) = self.code() {
+                    code.command.redirects_not();
                     code.documents.push(document);
                 }
                 return self.plain(c);
@@ -415,10 +467,14 @@ impl Shell {
                     self.next_document();
                 }
             }
-            ';' | '|' => self.end_command(),
+            ';' => self.end_command(),
+            '|' => {
+                self.end_command();
+                self.begun = Begun::Bar;
+            }
             '&' => self.begun = Begun::And,
             '<' | '>' => {
-                self.end_word();
+                self.redirect();
                 self.begun = if c == '<' { Begun::Less } else { Begun::More };
             }
             '(' => {

@@ -4,50 +4,30 @@
 //! undefined name is an error with its place, never an empty text.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+use self::rewrite::Rewritten;
+
+mod bounds;
+mod functions;
+mod rewrite;
+mod truth;
+
 /// How much work one rendering may do, in minijinja's instructions.
 const FUEL: u64 = 2_000_000;
 
-static ENVIRONMENT: LazyLock<Environment<'static>> =
-    LazyLock::new(|| {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(FUEL));
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_formatter(|out, state, value| {
-            if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
-        });
-        environment.add_filter("join", join);
-        environment
-    });
-
-/// minijinja's `join`, but `none` joins as empty text.
-fn join(list: &Value, separator: Option<&str>) -> Result<String, Error> {
-    if list.is_none() {
-        return Ok(String::new());
-    }
-    if let Some(text) = list.as_str() {
-        return Ok(text.to_owned());
-    }
-    if list.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    let mut joined = String::new();
-    for (at, item) in list.try_iter()?.enumerate() {
-        if at > 0 {
-            joined.push_str(separator.unwrap_or_default());
-        }
-        if !item.is_none() {
-            joined.push_str(&item.to_string());
-        }
-    }
-    Ok(joined)
-}
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    functions::add_to(&mut environment);
+    environment
+});
 
 /// A template or expression that does not parse or does not work out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,27 +43,46 @@ pub struct TemplateError {
 
 impl TemplateError {
     fn of(source: &str, error: &Error) -> Self {
+        Self::placed(source, error, |at| at)
+    }
+
+    /// Of a text that was rewritten.
+    fn rewritten(source: &str, error: &Error, rewritten: &Rewritten) -> Self {
+        Self::placed(source, error, |at| rewritten.origin(at))
+    }
+
+    fn placed(source: &str, error: &Error, origin: impl Fn(usize) -> usize) -> Self {
         let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let place = error.range();
-        if error.kind() == ErrorKind::UndefinedError {
-            let piece = place.clone().and_then(|range| source.get(range)).unwrap_or_default().trim();
-            message = if piece.is_empty() {
-                "it names something that does not exist".to_owned()
-            } else {
-                format!("`{piece}` names something that does not exist")
-            };
-        } else if error.kind() == ErrorKind::OutOfFuel {
-            "it takes too much work (an endless loop?)".clone_into(&mut message);
-        }
-        let (line, column) = match place {
-            Some(range) => {
-                let before = source.get(..range.start).unwrap_or_default();
-                let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-                (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let place = error.range().map(|range| origin(range.start)..origin(range.end));
+        match error.kind() {
+            ErrorKind::UndefinedError => {
+                let piece = place.clone().and_then(|range| source.get(range)).unwrap_or_default().trim();
+                message = if piece.is_empty() {
+                    "it names something that does not exist".to_owned()
+                } else {
+                    format!("`{piece}` names something that does not exist")
+                };
             }
-            None => (error.line().unwrap_or(1), 1),
-        };
-        Self { message, line, column }
+            ErrorKind::OutOfFuel => "it takes too much work (an endless loop?)".clone_into(&mut message),
+            ErrorKind::WriteFailure => {
+                message = format!("it makes a text of more than {} MB", functions::MOST_TEXT >> 20);
+            }
+            ErrorKind::SyntaxError if message.contains("recursion") => {
+                "it is nested too deeply".clone_into(&mut message);
+            }
+            _ => {}
+        }
+        match place {
+            Some(range) => Self::at(source, range.start, message),
+            None => Self { message, line: error.line().unwrap_or(1), column: 1 },
+        }
+    }
+
+    /// With the place of a byte of the source.
+    fn at(source: &str, offset: usize, message: String) -> Self {
+        let before = source.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { message, line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
@@ -123,6 +122,7 @@ impl References {
 #[derive(Clone)]
 pub struct Expr {
     source: Arc<str>,
+    rewritten: Arc<Rewritten>,
     compiled: Arc<minijinja::Expression<'static, 'static>>,
 }
 
@@ -132,10 +132,22 @@ impl Expr {
     /// # Errors
     /// When it does not parse: what, and the place inside it.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        let compiled = ENVIRONMENT
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| TemplateError::of(source, &error))?;
-        Ok(Self { source: source.into(), compiled: Arc::new(compiled) })
+        Self::compile(source, false)
+    }
+
+    /// Parses a condition: what is asked whether it is true is judged as [`truth`] says.
+    ///
+    /// # Errors
+    /// As [`Expr::parse`].
+    pub fn condition(source: &str) -> Result<Self, TemplateError> {
+        Self::compile(source, true)
+    }
+
+    fn compile(source: &str, condition: bool) -> Result<Self, TemplateError> {
+        let rewritten = rewrite::expression(source, condition)?;
+        let compiled = bounds::with_stack(|| ENVIRONMENT.compile_expression_owned(rewritten.text.clone()))
+            .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
+        Ok(Self { source: source.into(), rewritten: Arc::new(rewritten), compiled: Arc::new(compiled) })
     }
 
     /// The text that was parsed.
@@ -147,7 +159,8 @@ impl Expr {
     /// The names that it uses.
     #[must_use]
     pub fn references(&self) -> References {
-        References::of(self.compiled.undeclared_variables(true), &names::in_expr(&self.source))
+        let used = bounds::with_stack(|| self.compiled.undeclared_variables(true));
+        References::of(used, &names::in_expr(&self.source))
     }
 
     /// Evaluates it.
@@ -155,7 +168,10 @@ impl Expr {
     /// # Errors
     /// When a name does not exist or an operation does not fit its values.
     pub fn eval(&self, names: &Value) -> Result<Value, TemplateError> {
-        let value = self.compiled.eval(names.clone()).map_err(|error| TemplateError::of(&self.source, &error))?;
+        let value = self
+            .compiled
+            .eval(names.clone())
+            .map_err(|error| TemplateError::rewritten(&self.source, &error, &self.rewritten))?;
         if value.is_undefined() {
             return Err(TemplateError {
                 message: format!("`{}` names something that does not exist", self.source.trim()),
@@ -169,7 +185,7 @@ impl Expr {
     /// Evaluates it as a condition.
     ///
     /// # Errors
-    /// As [`Expr::eval`].
+    /// As [`Expr::eval`], and of a condition when it asks of a text that reads as a truth value whether it is true.
     pub fn holds(&self, names: &Value) -> Result<bool, TemplateError> {
         Ok(self.eval(names)?.is_true())
     }
@@ -179,7 +195,9 @@ impl Expr {
     /// # Errors
     /// As [`Expr::eval`], and when the value has no JSON form.
     pub fn eval_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
-        to_json(&self.eval(names)?).map_err(|message| TemplateError { message, line: 1, column: 1 })
+        let value = self.eval(names)?;
+        functions::measure(&value).map_err(|error| TemplateError::of(&self.source, &error))?;
+        to_json(&value).map_err(|message| TemplateError { message, line: 1, column: 1 })
     }
 }
 
@@ -194,10 +212,60 @@ pub enum Template {
     Mixed(Arc<Mixed>),
 }
 
+/// A part of what a template renders to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// What the template says.
+    Text(String),
+    /// A value that is put in.
+    Value(String),
+}
+
 /// A template with text around its expressions.
 pub struct Mixed {
     source: String,
+    rewritten: Rewritten,
     environment: Environment<'static>,
+}
+
+impl Mixed {
+    fn parse(source: &str) -> Result<Self, TemplateError> {
+        let rewritten = rewrite::text(source)?;
+        let mut environment = ENVIRONMENT.clone();
+        // Text that a macro or a block gives again and again is not counted by anything else.
+        let captures = functions::MOST_WORK / rewritten.longest_captured.max(1);
+        environment.set_fuel(Some(FUEL.min(captures as u64)));
+        bounds::with_stack(|| environment.add_template_owned(NAME, rewritten.text.clone()))
+            .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
+        Ok(Self { source: source.to_owned(), rewritten, environment })
+    }
+
+    fn render(&self, environment: &Environment<'static>, names: &Value) -> Result<String, TemplateError> {
+        let mut text = BoundedText::default();
+        let template = environment.get_template(NAME);
+        template
+            .and_then(|template| template.render_captured_to(names.clone(), &mut text).map(drop))
+            .map_err(|error| TemplateError::rewritten(&self.source, &error, &self.rewritten))?;
+        String::from_utf8(text.0).map_err(|error| TemplateError { message: error.to_string(), line: 1, column: 1 })
+    }
+}
+
+/// Takes text up to a limit.
+#[derive(Default)]
+struct BoundedText(Vec<u8>);
+
+impl std::io::Write for BoundedText {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > functions::MOST_TEXT {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 const NAME: &str = "t";
@@ -220,9 +288,7 @@ impl Template {
                 error
             });
         }
-        let mut environment = ENVIRONMENT.clone();
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| TemplateError::of(source, &error))?;
-        Ok(Self::Mixed(Arc::new(Mixed { source: source.to_owned(), environment })))
+        Ok(Self::Mixed(Arc::new(Mixed::parse(source)?)))
     }
 
     /// The text that was parsed.
@@ -243,7 +309,8 @@ impl Template {
             Self::Single(expr) => expr.references(),
             Self::Mixed(mixed) => {
                 let template = mixed.environment.get_template(NAME);
-                let used = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+                let used = bounds::with_stack(|| template.map(|template| template.undeclared_variables(true)));
+                let used = used.unwrap_or_default();
                 References::of(used, &names::in_text(&mixed.source))
             }
         }
@@ -257,34 +324,56 @@ impl Template {
         match self {
             Self::Plain(text) => Ok(text.to_string()),
             Self::Single(expr) => Ok(display(&expr.eval(names)?)),
-            Self::Mixed(mixed) => mixed
-                .environment
-                .get_template(NAME)
-                .and_then(|template| template.render(names.clone()))
-                .map_err(|error| TemplateError::of(&mixed.source, &error)),
+            Self::Mixed(mixed) => mixed.render(&mixed.environment, names),
         }
     }
 
-    /// Renders it for a shell: what the template says stays as it is, every value that is put in is quoted.
+    /// Renders it for a shell as version 0.1.0 did: what the template says stays as it is, every value that is put in is
+    /// quoted. It is what fingerprints are made of; what runs is made of [`Template::render_pieces`].
     ///
     /// # Errors
     /// As [`Template::render`], and when a value holds a NUL byte.
-    pub fn render_shell(&self, names: &Value) -> Result<String, TemplateError> {
+    pub fn render_quoted(&self, names: &Value) -> Result<String, TemplateError> {
         let quote = |value: &Value| {
             shlex::try_quote(&display(value)).map(String::from).map_err(|_| {
                 Error::new(ErrorKind::InvalidOperation, "a value holds a NUL byte, which no shell can take")
             })
         };
+        self.render_by(names, quote)
+    }
+
+    /// Renders it in pieces: what the template says, and the values that are put in. `None` where a filter changes a text
+    /// that has values in it.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_pieces(&self, names: &Value) -> Result<Option<Vec<Piece>>, TemplateError> {
+        // No text of a shell has NUL bytes, so they can mark where a value goes.
+        let values = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&values);
+        let mark = move |value: &Value| {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(display(value));
+            Ok(format!("\0{}\0", kept.len() - 1))
+        };
+        let text = self.render_by(names, mark)?;
+        let values = std::mem::take(&mut *values.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(taken_apart(&text, &values))
+    }
+
+    /// Renders it with values put in as `write` says.
+    fn render_by(
+        &self,
+        names: &Value,
+        write: impl Fn(&Value) -> Result<String, Error> + Send + Sync + 'static,
+    ) -> Result<String, TemplateError> {
         match self {
             Self::Plain(text) => Ok(text.to_string()),
-            Self::Single(expr) => quote(&expr.eval(names)?).map_err(|error| TemplateError::of(expr.source(), &error)),
+            Self::Single(expr) => write(&expr.eval(names)?).map_err(|error| TemplateError::of(expr.source(), &error)),
             Self::Mixed(mixed) => {
                 let mut environment = mixed.environment.clone();
-                environment.set_formatter(move |out, _, value| out.write_str(&quote(value)?).map_err(Error::from));
-                environment
-                    .get_template(NAME)
-                    .and_then(|template| template.render(names.clone()))
-                    .map_err(|error| TemplateError::of(&mixed.source, &error))
+                environment.set_formatter(move |out, _, value| out.write_str(&write(value)?).map_err(Error::from));
+                mixed.render(&environment, names)
             }
         }
     }
@@ -299,6 +388,23 @@ impl Template {
             _ => self.render(names).map(serde_json::Value::String),
         }
     }
+}
+
+/// The pieces of a text in which NUL bytes enclose the number of a value. A value may be a text that was made of others
+/// before it. `None` where a filter has changed what is enclosed.
+fn taken_apart(text: &str, values: &[String]) -> Option<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    for (at, piece) in text.split('\0').enumerate() {
+        if at % 2 == 0 {
+            pieces.push(Piece::Text(piece.to_owned()));
+            continue;
+        }
+        let number = piece.parse::<usize>().ok()?;
+        let inside = taken_apart(values.get(number)?, values.get(..number)?)?;
+        let texts = inside.into_iter().map(|(Piece::Text(text) | Piece::Value(text))| text);
+        pieces.push(Piece::Value(texts.collect()));
+    }
+    Some(pieces)
 }
 
 fn display(value: &Value) -> String {
@@ -353,7 +459,10 @@ pub fn to_json(value: &Value) -> Result<serde_json::Value, String> {
     match value.kind() {
         ValueKind::Undefined => Err("the value does not exist".to_owned()),
         ValueKind::Invalid => Err(value.to_string()),
-        _ => serde_json::to_value(value).map_err(|error| format!("the value has no JSON form: {error}")),
+        _ => serde_json::to_value(value).map_err(|error| match error.to_string().as_str() {
+            "number out of range" => "an integer in it does not fit 64 bits".to_owned(),
+            why => format!("the value has no JSON form: {why}"),
+        }),
     }
 }
 
@@ -394,9 +503,29 @@ mod tests {
     #[test]
     fn a_shell_sees_values_only_quoted() {
         let names = context! { name => "a'b; rm -rf /", n => 2 };
-        let line = Template::parse("echo {{ name }} | head -n {{ n }}").unwrap().render_shell(&names).unwrap();
+        let template = Template::parse("echo {{ name }} | head -n {{ n }}").unwrap();
+        let line = template.render_quoted(&names).unwrap();
         assert_eq!(shlex::split(&line).unwrap(), ["echo", "a'b; rm -rf /", "|", "head", "-n", "2"]);
-        assert!(Template::parse("echo {{ x }}").unwrap().render_shell(&context! { x => "a\0b" }).is_err());
+        let pieces = template.render_pieces(&names).unwrap().unwrap();
+        let (text, value) = (|text: &str| Piece::Text(text.into()), |text: &str| Piece::Value(text.into()));
+        assert_eq!(
+            pieces,
+            [text("echo "), value("a'b; rm -rf /"), text(" | head -n "), value("2"), text("")],
+            "nothing of a value is text"
+        );
+        assert!(Template::parse("echo {{ x }}").unwrap().render_quoted(&context! { x => "a\0b" }).is_err());
+    }
+
+    #[test]
+    fn a_text_that_is_made_of_values_is_a_value() {
+        let names = context! { x => "a" };
+        let pieces = |source: &str| Template::parse(source).unwrap().render_pieces(&names).unwrap();
+        let (text, value) = (|text: &str| Piece::Text(text.into()), |text: &str| Piece::Value(text.into()));
+        assert_eq!(
+            pieces("{% set y %}<{{ x }}>{% endset %}{{ y }} {{ y }}{{ x }}"),
+            Some(vec![text(""), value("<a>"), text(" "), value("<a>"), text(""), value("a"), text("")])
+        );
+        assert_eq!(pieces("{% filter replace('0', '') %}{{ x }}{% endfilter %}"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::model::Message;
 use super::step::Parse;
@@ -128,8 +129,14 @@ impl Reply {
 /// Run a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CommandWork {
-    /// The program and its arguments.
+    /// The program and its arguments; with `shell` the text that is run, alone.
     pub argv: Vec<String>,
+    /// The values that this text refers to, by [`CommandWork::parameter`]. They are no part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// Where one of them would be read as code all the same, so that it is not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misplaced: Option<String>,
     /// Where; relative to the folder in which the run was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
@@ -141,7 +148,7 @@ pub struct CommandWork {
     /// How its stdout is read.
     #[serde(default)]
     pub parse: Parse,
-    /// Run through `sh -c`; the interpolated parts are quoted already.
+    /// Run through `sh -c`.
     #[serde(default)]
     pub shell: bool,
     /// It may ask the person while it works, so its stdin stays open.
@@ -150,6 +157,19 @@ pub struct CommandWork {
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+}
+
+impl CommandWork {
+    /// The variable in which the shell finds the value of that index.
+    #[must_use]
+    pub fn parameter(index: usize) -> String {
+        format!("STEPWELL_{}", index + 1)
+    }
+
+    /// The values that a shell is given, by name.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, &String)> {
+        self.parameters.iter().enumerate().map(|(at, value)| (Self::parameter(at), value))
+    }
 }
 
 /// Send an HTTP request.
@@ -181,16 +201,40 @@ impl HttpWork {
     }
 }
 
-/// What stands for the secret input `name` in rendered work, until the attempt puts the value in.
+/// What stands for the secret input `name` in rendered work, where the definition puts that secret, until the attempt fills
+/// the value in.
 ///
-/// The `nonce` is the run's own and random, so that no text from outside can name a secret into place.
+/// It is made of the `nonce`, which is the run's own and random, and is in nothing that a model, a command or a server
+/// gets: no text from outside can name a secret into place.
 #[must_use]
 pub fn secret_marker(nonce: &str, name: &str) -> String {
     format!("{}{name}⟧", secret_mark(nonce))
 }
 
-/// What begins the mark of every secret of a run.
+/// What begins the marker of every secret of a run.
 #[must_use]
 pub fn secret_mark(nonce: &str) -> String {
+    let nonce = Fingerprint::of_bytes(format!("secret {nonce}").as_bytes());
+    format!("⟦secret:{}:", &nonce.as_str()[..20])
+}
+
+/// What names a secret input inside a flow: in the inputs that code gets, and in what fingerprints are made of. Version
+/// 0.1.0 filled it wherever it was, and models may have seen it, so it is filled nowhere.
+#[must_use]
+pub fn secret_name(nonce: &str, name: &str) -> String {
+    format!("{}{name}⟧", secret_name_mark(nonce))
+}
+
+/// What begins the name of every secret of a run.
+#[must_use]
+pub fn secret_name_mark(nonce: &str) -> String {
     format!("⟦secret:{nonce}:")
+}
+
+/// `text` with words for a person in the place of markers and names of a run's secrets, which nothing fills.
+#[must_use]
+pub fn without_secrets(text: &str, nonce: &str) -> String {
+    [secret_mark(nonce), secret_name_mark(nonce)]
+        .iter()
+        .fold(text.to_owned(), |text, mark| text.replace(mark, "⟦secret "))
 }

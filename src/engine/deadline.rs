@@ -96,7 +96,7 @@ impl Waits<'_> {
             }
             // What cannot be accepted stays for a person, and so does an effect that may have happened.
             OnTimeout::Accept => return None,
-            OnTimeout::Skip => Event::CallSkipped { key, call: gate.call, step, because, by },
+            OnTimeout::Skip => Event::CallSkipped { key, call: gate.call, step, because, cause: None, by },
             OnTimeout::Fail => {
                 let asked = match &gate.body {
                     GateBody::Approval(approval) => Some(&approval.fingerprint),

@@ -35,10 +35,20 @@ impl RunLoop {
         if self.pausing.is_some() || self.wants.end.is_some() {
             return false;
         }
+        let (calls, before) = (self.wants.calls.clone(), self.staged.len());
+        // What takes no time goes first, alone: it may decide that the rest is not wanted.
+        let (at_once, rest): (Vec<_>, Vec<_>) = calls.into_iter().partition(|want| takes_no_time(want));
+        self.start_these(at_once);
+        if self.staged.len() == before {
+            self.start_these(rest);
+        }
+        self.staged.len() > before
+    }
+
+    fn start_these(&mut self, calls: Vec<Arc<Want>>) {
         let now = self.now();
-        let before = self.staged.len();
         let mut taken = self.taken();
-        for want in self.wants.calls.clone() {
+        for want in calls {
             if self.under_way.contains_key(&want.key) {
                 continue;
             }
@@ -78,7 +88,21 @@ impl RunLoop {
                 }
             }
         }
-        self.staged.len() > before
+    }
+
+    /// Breaks off what the flow does not want any more. What was about to begin with the next commit does not begin.
+    pub(super) fn break_off(&mut self, key: &Key) {
+        if let Some(attempt) = self.under_way.get_mut(key) {
+            attempt.broken_off_by = Actor::Flow;
+            attempt.cancel.cancel();
+        }
+        let Some(at) = self.starting.iter().position(|starting| starting.want.key == *key) else { return };
+        let starting = self.starting.remove(at);
+        self.leave_lane(starting.provider.as_ref());
+        let Some(attempt) = self.run.call(key).and_then(Call::newest).map(|attempt| attempt.number) else { return };
+        let (key, partial, measured) = (key.clone(), Untrusted::default(), Measured::default());
+        let by = Actor::Flow;
+        self.stage(Event::AttemptCancelled { key, attempt, partial, again: false, by, measured }, false);
     }
 
     /// What the calls have that are under way, and those that begin with the next commit.
@@ -221,6 +245,7 @@ impl RunLoop {
             attempt,
             work,
             timeout: want.timeout.map(Timespan::duration),
+            longest_wait: Some(want.retry.max_delay),
             asker: Asker {
                 task: self.config.task.clone(),
                 step: want.step.clone(),
@@ -253,6 +278,7 @@ impl RunLoop {
             provider,
             estimate,
             since: Instant::now(),
+            broken_off_by: Actor::Person,
         };
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
@@ -308,20 +334,20 @@ impl RunLoop {
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let outcome = if self.pausing.is_some() { resumable(ended.outcome) } else { ended.outcome };
-        let events = outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random);
-        let undone = self.taken_back.remove(&ended.key);
-        for mut event in events {
-            if (self.pausing.is_some() || undone.is_some())
-                && let Event::AttemptCancelled { again, by, .. } = &mut event
-            {
-                *again = true;
-                if let Some(who) = &undone {
-                    by.clone_from(who);
-                }
+        let undone = self.taken_back.remove(&ended.key).is_some();
+        for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
+            if let Event::AttemptCancelled { again, by, .. } = &mut event {
+                *again |= self.pausing.is_some() || undone;
+                by.clone_from(&under_way.broken_off_by);
             }
             self.stage(event, true);
         }
     }
+}
+
+/// Whether a call may come to its end at once: it is computed, or taken from an earlier run.
+fn takes_no_time(want: &Want) -> bool {
+    want.cache.is_some() || matches!(*want.work, Work::Transform { .. })
 }
 
 /// An attempt that was broken off because the person left is taken up again by itself.

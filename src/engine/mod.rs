@@ -15,6 +15,7 @@ mod dispatch;
 mod error;
 mod failpoint;
 mod feed;
+mod folder;
 mod lease;
 mod orphan;
 mod outcome;
@@ -49,7 +50,7 @@ use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{
-    Append, Clock, Executor, HistoryQuery, Journal, JournalError, RunRow, Secrets, Stands, StateFolder, Writer,
+    Append, Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, Stands, StateFolder, Writer,
 };
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
@@ -64,6 +65,8 @@ pub struct Ports {
     pub executor: Arc<dyn Executor>,
     /// Secrets by reference.
     pub secrets: Arc<dyn Secrets>,
+    /// The folders of definitions.
+    pub folders: Arc<dyn Folders>,
     /// Time and randomness.
     pub clock: Arc<dyn Clock>,
     /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.

@@ -84,6 +84,11 @@ fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, r
     if call.tries >= retry.attempts.max(1) || !retry.on.contains(&failure.class) {
         return None;
     }
+    // A server that is full for hours is not waited for: the person hears of it now.
+    let asked = failure.retry_after_ms.unwrap_or(0);
+    if asked > retry.max_delay.0 {
+        return None;
+    }
     let exponent = i32::try_from(call.tries.saturating_sub(1)).unwrap_or(i32::MAX);
     #[expect(clippy::cast_precision_loss, reason = "delays are far below 2^52 milliseconds")]
     let (delay, longest) = (retry.delay.0 as f64, retry.max_delay.0 as f64);
@@ -91,7 +96,7 @@ fn retry_at(call: &Call, failure: &Failure, retry: &Retry, now: DateTime<Utc>, r
     // Between three quarters of it and the whole: many that failed together do not come back together.
     let wait = wait * (0.75 + 0.25 * random);
     #[expect(clippy::cast_possible_truncation, reason = "at most `max_delay`, and a cast saturates")]
-    let wait = (wait as i64).max(i64::try_from(failure.retry_after_ms.unwrap_or(0)).unwrap_or(i64::MAX));
+    let wait = (wait as i64).max(i64::try_from(asked).unwrap_or(i64::MAX));
     now.checked_add_signed(TimeDelta::try_milliseconds(wait)?)
 }
 
@@ -113,7 +118,6 @@ pub fn session_state(run: &Run, events: &[Event]) -> Value {
     if run.session.is_none() || !events.iter().any(|event| matches!(event, Event::RunCompleted { .. })) {
         return Value::Null;
     }
-    let newest = run.set_state.iter().filter_map(|(name, set)| Some((name.clone(), set.last()?.1.clone())));
-    let state: serde_json::Map<String, Value> = newest.collect();
+    let state = run.state_set(|_| true);
     if state.is_empty() { Value::Null } else { Value::Object(state) }
 }

@@ -123,6 +123,8 @@ pub(super) struct UnderWay {
     pub(super) provider: Option<String>,
     pub(super) estimate: Usage,
     pub(super) since: Instant,
+    /// Who breaks it off, if it is.
+    pub(super) broken_off_by: Actor,
 }
 
 /// An attempt that has come to its end.
@@ -162,7 +164,8 @@ impl RunLoop {
         if run.newer {
             return Err(Refusal::newer().into());
         }
-        let pinned = Arc::new(ports.journal.definition(&run.definition)?);
+        let pinned = ports.journal.definition(&run.definition)?;
+        let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
         let flow = crate::flow::of(&pinned, &ports.environment);
         let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
@@ -232,6 +235,10 @@ impl RunLoop {
         self.end_what_was_left();
         while self.ending.join_next().await.is_some() {}
         let run = self.run.id;
+        // A program that decides what comes next ends before anybody hears that the run rests: who hears of it may end
+        // this process.
+        let session = self.session;
+        let _ = tokio::task::spawn_blocking(move || drop(session)).await;
         let mut drives = self.engine.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.remove(&run);
         drop(drives);
@@ -322,7 +329,7 @@ impl RunLoop {
             return Ok(Some(StopReason::Paused));
         }
         match self.wants.end.take() {
-            Some(End::Completed { title, body, .. }) => {
+            Some(End::Completed { title, body }) => {
                 self.complete(title, body);
                 self.over(Status::Completed)
             }

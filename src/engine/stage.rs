@@ -38,8 +38,9 @@ impl RunLoop {
     fn break_off_what_was_taken_back(&mut self) {
         let wants = &self.wants.calls;
         self.taken_back.retain(|key, _| !wants.iter().any(|want| want.key == *key));
-        for key in self.taken_back.keys() {
-            if let Some(attempt) = self.under_way.get(key) {
+        for (key, who) in &self.taken_back {
+            if let Some(attempt) = self.under_way.get_mut(key) {
+                attempt.broken_off_by = who.clone();
                 attempt.cancel.cancel();
             }
         }
@@ -206,9 +207,7 @@ impl RunLoop {
             }
             self.break_off_what_was_taken_back();
             for key in std::mem::take(&mut self.wants.cancel) {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
+                self.break_off(&key);
             }
             if !noted && !self.start_what_may() {
                 return Ok(());

@@ -222,7 +222,7 @@ impl Now<'_> {
             let (_, newest) = self.run.documents.get(DOCUMENT)?.newest()?;
             (newest.title.clone(), newest.body.clone())
         };
-        Some(End::Completed { title, body, state: Value::Null })
+        Some(End::Completed { title, body })
     }
 
     fn wanted(&self, turn: u32) -> Wants {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::core::actor::Actor;
-use crate::core::call::{CallStatus, Ending};
+use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
@@ -14,6 +14,8 @@ use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
+use crate::flow::mistake::Mistake;
+use crate::flow::skip::Skip;
 
 /// Whether and how a step or call has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -24,7 +26,7 @@ pub enum Outcome {
     /// It has an output.
     Accepted,
     /// It is not performed; the cause.
-    Skipped(String),
+    Skipped(Skip),
     /// It has no output; the cause.
     Failed(Failure),
 }
@@ -74,6 +76,8 @@ pub struct Evaluation<'a> {
     pub notes: Vec<Event>,
     /// A `stop_when` holds.
     pub stops: bool,
+    /// The furthest iteration of each repeat of which the journal has calls, once that is asked.
+    furthest: Option<HashMap<Key, u32>>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -81,7 +85,7 @@ impl<'a> Evaluation<'a> {
     #[must_use]
     pub fn new(run: &'a Run, inputs: &[Field], standing: &'a Standing) -> Self {
         let secret = inputs.iter().any(|field| field.kind == FieldType::Secret);
-        Self { run, secret, standing, notes: Vec::new(), stops: false }
+        Self { run, secret, standing, notes: Vec::new(), stops: false, furthest: None }
     }
 
     /// Notes an event.
@@ -127,22 +131,63 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Takes back a decision of this look: what it was about has failed all the same.
+    pub fn unsay(&mut self, about: &Key, decision: &FlowDecision) {
+        self.notes
+            .retain(|note| !matches!(note, Event::FlowDecided { key, what, .. } if key == about && what == decision));
+    }
+
     /// Notes that a call is not performed, unless the journal has it.
-    pub fn skip(&mut self, key: Key, step: &str, because: String) {
-        let known = self.run.call(&key).is_some_and(|call| {
-            call.status == CallStatus::Skipped
-                && matches!(&call.ending, Some(Ending::Skipped { because: b, .. }) if *b == because)
-        });
-        if !known {
-            self.note(Event::CallSkipped { call: None, key, step: step.to_owned(), because, by: Actor::Flow });
+    pub fn skip(&mut self, key: Key, step: &str, skip: Skip) {
+        let known = self.run.call(&key).filter(|call| call.status == CallStatus::Skipped);
+        // What a person left out has no cause, nor has what version 0.1.0 wrote: both stay as they are.
+        let same = |ending: &Ending| match ending {
+            Ending::Skipped { cause, .. } => cause.is_none() || *cause == skip.cause,
+            Ending::Failed { .. } => false,
+        };
+        if !known.and_then(|call| call.ending.as_ref()).is_some_and(same) {
+            let (Skip { cause, because }, step, by) = (skip, step.to_owned(), Actor::Flow);
+            self.note(Event::CallSkipped { call: None, key, step, because, cause, by });
         }
     }
 
-    /// Notes a failure that the run goes on with, unless the journal has it.
-    pub fn warn(&mut self, key: &Key, failure: &Failure) {
-        let message = format!("`{key}` failed and the run went on: {failure}");
-        if !self.run.warnings.contains(&message) {
-            self.note(Event::Warned { key: Some(key.clone()), message });
+    /// What a person said who left a call out, whatever it would be asked to do.
+    #[must_use]
+    pub fn left_out_by_person(&self, key: &Key) -> Option<&'a str> {
+        match self.run.call(key)? {
+            Call { ending: Some(Ending::Skipped { because, by_person: true, .. }), again: false, .. } => Some(because),
+            _ => None,
+        }
+    }
+
+    /// Notes that a call fails because of a mistake of the definition, unless the journal has it.
+    pub fn fail(&mut self, key: &Key, step: &str, mistake: &Mistake) {
+        let ending = self.run.call(key).and_then(|call| call.ending.as_ref());
+        if !matches!(ending, Some(Ending::Failed { fingerprint, failure, .. }) if mistake.failed(fingerprint, failure))
+        {
+            let (key, step, fingerprint) = (key.clone(), step.to_owned(), mistake.identity());
+            let (error, by) = (mistake.failure().clone(), Actor::Flow);
+            self.note(Event::CallFailed { call: None, key, step, fingerprint, error, by });
+        }
+    }
+
+    /// Notes that what failed although it is no call, a list or a choice, does not fail any more.
+    pub fn mended(&mut self, key: &Key, step: &str) {
+        if self.run.call(key).is_some_and(|call| call.status == CallStatus::Failed && call.attempts.is_empty()) {
+            self.skip(key.clone(), step, Skip::unwanted());
+        }
+    }
+
+    /// Notes a failure that the run continues with, unless the journal has a warning that is newer than the failure.
+    pub fn warn(&mut self, key: &Key, message: impl FnOnce() -> String) {
+        let newest = || match self.run.call(key) {
+            Some(call) => call.seq,
+            None => {
+                self.run.calls.values().filter(|call| call.key.is_within(key)).map(|call| call.seq).max().unwrap_or(0)
+            }
+        };
+        if self.run.warned.get(key).is_none_or(|warned| *warned < newest()) {
+            self.note(Event::Warned { key: Some(key.clone()), message: message() });
         }
     }
 
@@ -173,6 +218,16 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Takes back the iterations of the repeat `key` that come after the one with number `last`.
+    pub fn retire_after(&mut self, key: &Key, last: u32) {
+        let run = self.run;
+        let furthest = self.furthest.get_or_insert_with(|| furthest_iterations(run));
+        if furthest.get(key).is_some_and(|furthest| *furthest > last) {
+            let item = key.last().item;
+            self.retire(key, |segment| segment.item == item && segment.iteration.is_some_and(|at| at > last));
+        }
+    }
+
     /// Takes back what waits of calls that are not wanted any more: those of the step `base` whose segment `is_gone`.
     pub fn retire(&mut self, base: &Key, is_gone: impl Fn(&Segment) -> bool) {
         let depth = base.segments().len() - 1;
@@ -187,14 +242,41 @@ impl<'a> Evaluation<'a> {
                     | CallStatus::Accepted
             );
             if open && is_gone(&call.key.segments()[depth]) {
-                self.notes.push(Event::CallSkipped {
-                    call: None,
-                    key: call.key.clone(),
-                    step: call.step.clone(),
-                    because: "it is not wanted any more".to_owned(),
-                    by: Actor::Flow,
-                });
+                let (Skip { cause, because }, by) = (Skip::unwanted(), Actor::Flow);
+                let (key, step) = (call.key.clone(), call.step.clone());
+                self.notes.push(Event::CallSkipped { call: None, key, step, because, cause, by });
             }
         }
+    }
+}
+
+/// For each repeat, named without its iterations, the furthest of which there are calls.
+fn furthest_iterations(run: &Run) -> HashMap<Key, u32> {
+    let mut furthest = HashMap::new();
+    for key in run.calls.keys() {
+        for (at, segment) in key.segments().iter().enumerate() {
+            let Some(iteration) = segment.iteration else { continue };
+            let repeat = key.up_to(at).with_iteration(None);
+            let known: &mut u32 = furthest.entry(repeat).or_default();
+            *known = iteration.max(*known);
+        }
+    }
+    furthest
+}
+
+/// Puts what is accepted into the order in which it came to its end; everything else stays in its place.
+pub fn in_order_of_ends(run: &Run, notes: &mut [Event]) {
+    let ended = |note: &Event| match note {
+        Event::CallAccepted { key, .. } => run.call(key).map(|call| call.seq),
+        _ => None,
+    };
+    let places: Vec<usize> = (0..notes.len()).filter(|&at| ended(&notes[at]).is_some()).collect();
+    if places.len() < 2 {
+        return;
+    }
+    let mut accepted: Vec<Event> = places.iter().map(|&at| notes[at].clone()).collect();
+    accepted.sort_by_key(ended);
+    for (at, note) in places.into_iter().zip(accepted) {
+        notes[at] = note;
     }
 }

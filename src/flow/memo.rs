@@ -8,7 +8,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::core::actor::Actor;
-use crate::core::call::{AttemptStatus, Call, CallStatus, Ending, Standing};
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, Ending, Standing};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
@@ -23,6 +23,7 @@ use crate::flow::judge::{self, Verdict};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, PromptPlan};
+use crate::flow::skip::Skip;
 use crate::flow::work::{Resolved, condition, resolve};
 use crate::flow::{Approval, Want};
 
@@ -138,8 +139,8 @@ impl Cell {
     pub fn evaluate(&mut self, asked: &Asked<'_>, evaluation: &mut Evaluation<'_>) -> CallView {
         let run = evaluation.run;
         let call = run.call(asked.key);
-        if let Some(Call { ending: Some(Ending::Skipped { because, by_person: true }), again: false, seq, .. }) = call {
-            return CallView::ended(Outcome::Skipped(because.clone()), *seq);
+        if let (Some(because), Some(call)) = (evaluation.left_out_by_person(asked.key), call) {
+            return CallView::ended(Outcome::Skipped(Skip::by_person(because)), call.seq);
         }
         // A summary may have changed although nothing that it was made from did.
         let want = if let Some(want) = self.want.as_ref().filter(|_| self.summary.is_none()) {
@@ -276,8 +277,8 @@ impl Cell {
         }
         if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure, .. }), again: false, seq, .. }) = call
             && mistake.failed(fingerprint, failure)
-            // What it is made from has changed since, and it fails in another way now: that is what a person reads.
-            && (failure == mistake.failure() || asked.depends.iter().all(|source| source.seq < *seq))
+            // What it is made from has changed since: it may fail in another way now, and that is what a person reads.
+            && asked.depends.iter().all(|source| source.seq < *seq)
         {
             return CallView::ended(Outcome::Failed(failure.clone()), *seq);
         }
@@ -464,7 +465,13 @@ fn awaits_judgement(call: &Call) -> bool {
 
 /// Whether there is something that a person would not want to lose without being asked.
 fn has_result(call: &Call) -> bool {
-    call.standing.is_some() || call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Review)
+    let has_output = |attempt: &Attempt| match attempt.status {
+        AttemptStatus::Review => true,
+        // It was judged by its checks.
+        AttemptStatus::Failed => !attempt.versions.is_empty(),
+        _ => false,
+    };
+    call.standing.is_some() || call.newest().is_some_and(has_output)
 }
 
 fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Mistake> {

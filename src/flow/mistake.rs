@@ -12,9 +12,11 @@ use crate::flow::judge::definition;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
     /// The key that has it.
-    key: String,
+    key: Box<str>,
     /// What stands there; `None` where that is not known because it does not parse.
-    source: Option<String>,
+    source: Option<Box<str>>,
+    /// How the message of version 0.1.0 ends, where it names the source.
+    ends: Option<Box<str>>,
     /// What a person reads.
     failure: Failure,
 }
@@ -22,13 +24,14 @@ pub struct Mistake {
 impl Mistake {
     /// `source` is what stands under `key`, `shown` how much of it a person reads.
     pub fn of(key: &str, source: Option<&str>, shown: &str, error: &TemplateError) -> Self {
-        Self { key: key.to_owned(), source: source.map(str::to_owned), failure: definition(key, shown, error) }
+        let (source, failure) = (source.map(Box::from), definition(key, shown, error));
+        Self { key: key.into(), source, ends: Some(format!("; it says: {shown}").into()), failure }
     }
 
     /// With a message of its own.
     pub fn saying(key: &str, source: Option<&str>, message: String) -> Self {
         let failure = Failure::new(FailureClass::Definition, message);
-        Self { key: key.to_owned(), source: source.map(str::to_owned), failure }
+        Self { key: key.into(), source: source.map(Box::from), ends: None, failure }
     }
 
     /// What a person reads.
@@ -38,16 +41,17 @@ impl Mistake {
 
     /// What tells it from another.
     pub fn identity(&self) -> Fingerprint {
-        let parts = [Some(self.failure.class.name()), Some(self.key.as_str()), self.source.as_deref()];
+        let parts = [Some(self.failure.class.name()), Some(&*self.key), self.source.as_deref()];
         Fingerprint::of_bytes(&serde_json::to_vec(&parts).unwrap_or_default())
     }
 
     /// Whether a call failed because of it. Version 0.1.0 made the fingerprint of such a failure of its message, in which the
-    /// key comes first.
+    /// key comes first and, where it names it, the source last.
     pub fn failed(&self, fingerprint: &Fingerprint, failure: &Failure) -> bool {
         let before = || {
             failure.class == self.failure.class
                 && failure.message.starts_with(&format!("`{}`", self.key))
+                && self.ends.as_ref().is_none_or(|ends| failure.message.ends_with(&**ends))
                 && *fingerprint == Fingerprint::of_bytes(failure.message.as_bytes())
         };
         *fingerprint == self.identity() || before()
@@ -87,5 +91,9 @@ mod tests {
         let other = Mistake::saying("argv", None, "x".to_owned());
         assert!(!other.failed(&fingerprint, &written));
         assert!(!mistake("{{ a }}", "x").failed(&Fingerprint::of_bytes(b"other"), &written));
+        assert!(
+            !mistake("{{ b }}", "it names nothing").failed(&fingerprint, &written),
+            "another source is another mistake"
+        );
     }
 }

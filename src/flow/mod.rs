@@ -32,6 +32,7 @@ mod mistake;
 mod names;
 mod plan;
 pub mod scripted;
+mod skip;
 #[cfg(test)]
 mod testing;
 mod work;
@@ -95,8 +96,6 @@ pub enum End {
         title: Untrusted,
         /// The result's body.
         body: Untrusted,
-        /// State to merge into the session.
-        state: Value,
     },
     /// Something failed.
     Failed {

@@ -39,6 +39,8 @@ pub struct Plan {
     pub watchers: Vec<Vec<usize>>,
     /// For each node, whether only steps that take whichever comes first need it: once they have another, it may go.
     pub spare: Vec<bool>,
+    /// For each node, whether it, or something inside it, sets names of the state.
+    pub writes: Vec<bool>,
     /// Index by id.
     pub by_id: HashMap<String, usize>,
     /// The result of the workflow; `None` in a group.
@@ -198,6 +200,7 @@ impl Plan {
             dependents: Vec::new(),
             watchers: Vec::new(),
             spare: Vec::new(),
+            writes: Vec::new(),
             by_id: HashMap::new(),
             result: None,
             retry: Retry::default(),
@@ -235,7 +238,7 @@ impl Plan {
         }
         for successor in &workflow.then {
             successor.inputs.values().for_each(|value| ValuePlan::parse(value).references(&mut named));
-            successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::parse(when)));
+            successor.when.iter().for_each(|when| merge_expr(&mut named, &Expr::condition(when)));
         }
         plan.needs(&named, result.body.is_none());
         plan.result = Some(result);
@@ -260,9 +263,23 @@ impl Plan {
         let dependents = links::dependents(&nodes);
         let watchers = links::watchers(&nodes, &dependents);
         let spare = links::spare(&nodes, &dependents);
+        let writes = nodes.iter().map(links::sets_state).collect();
         let (retry, model) = (of.workflow.retry.clone(), of.model.cloned());
         let workflow = of.child.map(str::to_owned);
-        Self { workflow, nodes, order, places, dependents, watchers, spare, by_id, result: None, retry, model }
+        Self { workflow, nodes, order, places, dependents, watchers, spare, writes, by_id, result: None, retry, model }
+    }
+
+    /// Whether a step has one call, or scope, for each item of a list: its own, or the one of the step that it handles.
+    #[must_use]
+    pub fn fans_out(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        node.list.is_some() || node.handles.is_some_and(|guarded| self.nodes[guarded].list.is_some())
+    }
+
+    /// Whether there is a step that handles the failures of this one.
+    #[must_use]
+    pub fn is_handled(&self, at: usize) -> bool {
+        self.nodes.iter().any(|node| node.handles == Some(at))
     }
 
     /// What the whole comes to is made of the steps that are named, and of the last one if `last`.
@@ -293,8 +310,8 @@ struct Declared<'a> {
 
 fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
     let rules = &step.rules;
-    let expr = |source: &String| Expr::parse(source);
-    let when = rules.when.as_ref().map(expr);
+    let condition = |source: &String| Expr::condition(source);
+    let when = rules.when.as_ref().map(condition);
     let does = doing(step, of);
     let mut node = Node {
         when_per_item: when.as_ref().is_some_and(|when| {
@@ -302,14 +319,14 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
         }),
         when,
         list: rules.for_each.as_ref().map(|for_each| Expr::parse(&for_each.list)),
-        until: rules.repeat.as_ref().map(|repeat| Expr::parse(&repeat.until)),
-        stop_when: rules.stop_when.as_ref().map(expr),
+        until: rules.repeat.as_ref().map(|repeat| Expr::condition(&repeat.until)),
+        stop_when: rules.stop_when.as_ref().map(condition),
         review: match &rules.review {
-            Some(Review::When(source)) => Some(Expr::parse(source)),
+            Some(Review::When(source)) => Some(Expr::condition(source)),
             _ => None,
         },
         approve: match &rules.approve {
-            Some(Approve::When(source)) => Some(Expr::parse(source)),
+            Some(Approve::When(source)) => Some(Expr::condition(source)),
             _ => None,
         },
         set_state: rules.set_state.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect(),
@@ -371,7 +388,7 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             }
         }),
         Does::Switch { cases, default } => Doing::Switch(
-            cases.iter().map(|case| (Expr::parse(&case.when), case.to.clone())).collect(),
+            cases.iter().map(|case| (Expr::condition(&case.when), case.to.clone())).collect(),
             default.clone(),
         ),
         Does::Group { steps, output } => {
@@ -450,6 +467,13 @@ impl ValuePlan {
         })
     }
 
+    /// The names that it uses.
+    pub fn all_references(&self) -> References {
+        let mut references = References::default();
+        self.references(&mut references);
+        references
+    }
+
     fn references(&self, into: &mut References) {
         match self {
             Self::Text(text) => merge_text(into, text),
@@ -514,11 +538,19 @@ fn references(node: &Node) -> References {
     used
 }
 
+impl Doing {
+    /// Whether it has steps of its own instead of a call.
+    #[must_use]
+    pub fn has_scope(&self) -> bool {
+        matches!(self, Self::Group(..) | Self::Child(..))
+    }
+}
+
 impl Node {
     /// A step that a script has made up: nothing in it is a template.
     #[must_use]
     pub fn made_up(step: Step, does: Doing) -> Self {
-        let checks = step.rules.checks.iter().map(|check| (Expr::parse(&check.expr), check.says.clone())).collect();
+        let checks = step.rules.checks.iter().map(|check| (Expr::condition(&check.expr), check.says.clone())).collect();
         Self {
             step: Arc::new(step),
             deps: Vec::new(),

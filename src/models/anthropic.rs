@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
-use super::frames::Framing;
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
+use super::refusal::{self, Asked};
 
 pub(super) struct Anthropic;
 
@@ -23,10 +24,6 @@ impl Dialect for Anthropic {
         "/v1/messages"
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
     fn key_header(&self, key: &str) -> (&'static str, String) {
         ("x-api-key", key.to_owned())
     }
@@ -37,11 +34,10 @@ impl Dialect for Anthropic {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let mut system = system_text(context);
-        let turns = request.messages.iter().filter(|m| m.role != Role::System);
+        let (mut system, turns) = conversation(context);
         // Empty text is refused.
-        let mut messages: Vec<Value> =
-            turns.filter(|m| !m.text.trim().is_empty() || !m.images.is_empty()).map(message).collect();
+        let turns = turns.iter().filter(|m| !m.text.trim().is_empty() || !m.images.is_empty());
+        let mut messages: Vec<Value> = turns.map(|turn| message(turn)).collect();
         if messages.is_empty() {
             // Somebody has to begin.
             messages.push(json!({"role": "user", "content": system.take().unwrap_or_else(|| "(nothing)".to_owned())}));
@@ -59,7 +55,7 @@ impl Dialect for Anthropic {
         if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
             body["temperature"] = json!(temperature);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
             body["tools"] = json!([{
                 "name": "answer",
                 "description": "Gives the answer.",
@@ -96,22 +92,35 @@ impl Dialect for Anthropic {
                 }
             }
             "message_stop" => answer.ended(Completeness::Closed),
+            "message" => return self.whole(frame, answer),
             "error" => {
-                let Problem { kind, message } = event.error.unwrap_or_default();
-                let class = match &*kind {
-                    "authentication_error" | "permission_error" | "billing_error" => FailureClass::Auth,
-                    "rate_limit_error" => FailureClass::RateLimit,
-                    "invalid_request_error" | "not_found_error" => FailureClass::BadRequest,
-                    "request_too_large" => FailureClass::TooLong,
-                    "timeout_error" => FailureClass::Timeout,
-                    _ => FailureClass::Server,
-                };
-                return Err(ProviderError::new(class, format!("ended the answer with an error: {kind}: {message}")));
+                let error = refusal::in_answer(&event.error.unwrap_or_default(), Asked::default());
+                return Err(ProviderError { text: format!("ended the answer with an error: {}", error.text), ..error });
             }
             // `ping`, `content_block_stop`, and what may come to be.
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Anthropic {
+    /// A whole message, from a server that does not stream: the same events, one after the other.
+    fn whole(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
+        let message: Value = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
+        let mut events = vec![json!({"type": "message_start", "message": {"usage": message["usage"]}})];
+        for (index, block) in message["content"].as_array().into_iter().flatten().enumerate() {
+            let delta = match block["type"].as_str() {
+                Some("tool_use") => json!({"partial_json": block["input"].to_string()}),
+                Some("thinking") => json!({"thinking": block["thinking"]}),
+                _ => json!({"text": block["text"]}),
+            };
+            events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
+        let reason = &message["stop_reason"];
+        events.push(json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": message["usage"]}));
+        events.push(json!({"type": "message_stop"}));
+        events.iter().try_for_each(|event| self.frame(&event.to_string(), answer))
     }
 }
 
@@ -146,8 +155,8 @@ struct Event<'a> {
     delta: Option<Delta<'a>>,
     #[serde(default)]
     usage: Option<Counts>,
-    #[serde(borrow, default)]
-    error: Option<Problem<'a>>,
+    #[serde(default)]
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -185,12 +194,4 @@ struct Counts {
     cache_written: Option<u64>,
     #[serde(rename = "cache_read_input_tokens")]
     cache_read: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Problem<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    message: Cow<'a, str>,
 }

@@ -1,11 +1,13 @@
 //! What differs between the protocols, without I/O: how a request is written and what a frame of the answer says.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::core::failure::FailureClass;
-use crate::core::model::{Finish, ModelRequest, Role};
+use crate::core::model::{Finish, Message, ModelRequest, Role};
 
-use super::frames::Framing;
+use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
 /// A request as one model of one provider gets it.
 pub(super) struct RequestContext<'a> {
@@ -19,50 +21,10 @@ pub(super) struct RequestContext<'a> {
     pub(super) official: bool,
 }
 
-/// Optional parts of a request that a server may refuse; a refused one is left out from then on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one flag for each part that can be left out")]
-pub(super) struct UnsupportedFeatures {
-    /// A native JSON Schema: it is asked for in the prompt instead.
-    pub(super) schema: bool,
-    /// A report of usage in the stream.
-    pub(super) stream_options: bool,
-    /// A temperature.
-    pub(super) temperature: bool,
-    /// A seed.
-    pub(super) seed: bool,
-    /// `max_tokens` in the name that was tried first, or at its default height.
-    pub(super) max_tokens: bool,
-}
-
-impl UnsupportedFeatures {
-    /// What a refusal (status 400 or 422) is about: learns it, and says in words what is done without.
-    /// `None` when nothing optional was refused.
-    pub(super) fn learn(&mut self, said: &str, request: &ModelRequest) -> Option<&'static str> {
-        let said = said.to_ascii_lowercase();
-        let names = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        if !self.max_tokens && names(&["max_tokens", "max_completion_tokens"]) {
-            self.max_tokens = true;
-            return Some("");
-        }
-        if !self.stream_options && names(&["stream_options", "include_usage"]) {
-            self.stream_options = true;
-            return Some("");
-        }
-        if !self.temperature && request.temperature.is_some() && names(&["temperature"]) {
-            self.temperature = true;
-            return Some("the model does not take a temperature: asked without it");
-        }
-        if !self.seed && request.seed.is_some() && names(&["seed"]) {
-            self.seed = true;
-            return Some("the model does not take a seed: asked without it");
-        }
-        // Servers without structured output word their refusal in every way there is, so this one is a last guess.
-        if !self.schema && request.schema.is_some() {
-            self.schema = true;
-            return Some("the server does not take a JSON Schema: asked for it in the prompt");
-        }
-        None
+impl RequestContext<'_> {
+    /// The schema, if it is asked for as the protocol has it.
+    pub(super) fn native_schema(&self) -> Option<&Value> {
+        self.request.schema.as_ref().filter(|_| self.unsupported.schema < SchemaMode::Prompt)
     }
 }
 
@@ -80,10 +42,30 @@ pub(super) struct ProviderError {
 pub(super) enum Cause {
     /// Nothing listens at the address.
     Unreachable,
+    /// It is asked through a proxy, which this variable names, and that was not reached or did not connect.
+    Proxy(&'static str),
     /// It answers from another address.
     Redirected,
     /// It knows no such path or model.
     NotFound,
+    /// It answered with a web page.
+    WebPage,
+    /// There is no key, or none that can be sent.
+    NoKey,
+    /// It does not take the key.
+    Key,
+    /// It takes the key, but not for this model or request.
+    NoAccess,
+    /// The account, or the budget of the key, has no money for it.
+    Spent,
+    /// What was sent, or would be answered, is against the rules of the service.
+    Moderated,
+    /// The model does not see pictures.
+    Pictures,
+    /// What it sent is not what the protocol says.
+    Unreadable,
+    /// A connection that had been kept open was closed meanwhile.
+    Reset,
 }
 
 impl ProviderError {
@@ -99,7 +81,8 @@ impl ProviderError {
     /// A frame that is not what the protocol says.
     pub(super) fn unreadable(frame: &str, error: &serde_json::Error) -> Self {
         let start: String = frame.chars().take(80).collect();
-        Self::new(FailureClass::Server, format!("sent a frame that cannot be read ({error}): {start}"))
+        let text = format!("sent a frame that cannot be read ({error}): {start}");
+        Self::new(FailureClass::Server, text).because(Cause::Unreadable)
     }
 }
 
@@ -168,14 +151,6 @@ pub(super) trait Dialect: Send + Sync {
     /// Where it is asked, after the base URL.
     fn path(&self) -> &'static str;
 
-    /// How its stream is cut.
-    fn framing(&self) -> Framing;
-
-    /// Whether an answer that is not streamed can be read as one frame.
-    fn reads_whole(&self) -> bool {
-        false
-    }
-
     /// The headers that carry a key.
     fn key_header(&self, key: &str) -> (&'static str, String);
 
@@ -186,6 +161,11 @@ pub(super) trait Dialect: Send + Sync {
 
     /// The body of a request.
     fn body(&self, context: &RequestContext<'_>) -> Value;
+
+    /// Whether a schema is asked for as one that the service enforces word by word.
+    fn is_strict(&self, _schema: &Value) -> bool {
+        false
+    }
 
     /// Takes one frame.
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError>;
@@ -239,13 +219,30 @@ pub(super) fn schema_in_words(schema: &Value) -> String {
 }
 
 /// The system messages as one text, with the schema in words when `unsupported` says so.
-pub(super) fn system_text(context: &RequestContext<'_>) -> Option<String> {
+fn system_text(context: &RequestContext<'_>) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(context.request.messages.iter().filter(|m| m.role == Role::System).map(|m| m.text.clone()));
-    if let (true, Some(schema)) = (context.unsupported.schema, &context.request.schema) {
+    if let (SchemaMode::Prompt, Some(schema)) = (context.unsupported.schema, &context.request.schema) {
         parts.push(schema_in_words(schema));
     }
     (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+/// The conversation as a model gets it: the system's text, where the server takes one, and the turns. Where it takes
+/// none, the text comes first in what the person says first.
+pub(super) fn conversation<'a>(context: &RequestContext<'a>) -> (Option<String>, Vec<Cow<'a, Message>>) {
+    let turns = context.request.messages.iter().filter(|m| m.role != Role::System);
+    let mut turns: Vec<Cow<'a, Message>> = turns.map(Cow::Borrowed).collect();
+    let system = system_text(context);
+    let Some(text) = system.as_ref().filter(|_| context.unsupported.system) else { return (system, turns) };
+    match turns.first_mut().filter(|first| first.role == Role::User) {
+        Some(first) => {
+            let first = first.to_mut();
+            first.text = if first.text.is_empty() { text.clone() } else { format!("{text}\n\n{}", first.text) };
+        }
+        None => turns.insert(0, Cow::Owned(Message::new(Role::User, text.clone()))),
+    }
+    (None, turns)
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl LanguageModels {
         let path = if kind == ProviderKind::Ollama { "/api/tags" } else { "/models" };
         let url: reqwest::Url = format!("{base_url}{path}").parse().ok()?;
         let asked = async {
-            let response = self.0.shared.clients.client(&url).ok()?.get(url.clone()).send().await.ok()?;
+            let response = self.0.shared.clients.client(&url).ok()?.0.get(url.clone()).send().await.ok()?;
             response.error_for_status().ok()?.json::<Listed>().await.ok()
         };
         let listed = tokio::time::timeout(self.0.local, asked).await.ok()??;

@@ -3,34 +3,37 @@
 //! It promises to end within 200 ms of a cancel, to keep the text that had arrived, and to send a request again only
 //! when nothing of an answer was seen: after a refusal of something optional, or after a Retry-After.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest};
+use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
 use crate::core::secret::Secret;
 use crate::core::step::Timespan;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, UnsupportedFeatures, unwrap_answer,
-};
-use super::frames::{Frames, Framing};
+use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
+use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
 use super::provider::{Lookup, Provider};
+use super::refusal::{self, Asked};
+use super::stray;
+use super::unsupported::{Lesson, UnsupportedFeatures};
+use super::wait;
 use super::watch::{Stop, WallClock, Watch};
 
-/// A Retry-After is obeyed up to here; a longer one fails, and says how long.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// How often a server that is loading its model is asked whether it is done: first, and at last.
+const LOADING: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// After the end was said, only a report of usage can come: some servers then never close.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
@@ -49,6 +52,10 @@ const PIECE: usize = 64 * 1024;
 
 /// Tokens that an answer without a limit is taken to have, for limits and budgets.
 pub(super) const USUAL_ANSWER: u64 = 1_000;
+
+/// Variables that name a proxy, in the order in which they count.
+const HTTPS_PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const HTTP_PROXIES: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// What is the same for every request.
 #[derive(Clone)]
@@ -97,7 +104,7 @@ enum AttemptError {
         status: StatusCode,
         error: ProviderError,
         body: String,
-        retry_after_ms: Option<u64>,
+        retry_after: Option<Duration>,
     },
 }
 
@@ -153,40 +160,63 @@ impl Exchange<'_> {
             .guard(never, self.provider.key(&self.shared.lookup))
             .await
             .map_err(|s| AttemptError::Stopped(s, None))??;
-        let mut unsupported = self.provider.unsupported(self.model);
-        let mut waited = false;
+        let schema = self.request.schema.as_ref();
+        let mut unsupported = self.provider.unsupported(self.model, schema);
+        let (mut waited, mut sent_again) = (false, false);
+        let (begun, mut pause) = (Instant::now(), LOADING.0);
         loop {
             let ticket = self.book(watch).await?;
             let error = match self.once(watch, answer, key.as_ref(), unsupported).await {
                 Ok(first_token_ms) => {
-                    self.provider.remember(self.model, unsupported);
+                    self.provider.remember(self.model, schema, unsupported);
+                    self.provider.good_answer(key.as_ref());
                     self.provider.limits.settle(ticket, answer.input_tokens.saturating_add(answer.output_tokens));
                     return Ok(first_token_ms);
                 }
                 Err(error) => error,
             };
-            let AttemptError::Refused { status, error: refusal, body, retry_after_ms } = &error else {
+            let AttemptError::Refused { status, error: refusal, body, retry_after } = &error else {
+                // What was kept open may be closed by now, which is seen only when something is sent.
+                let reset = matches!(&error, AttemptError::Provider(error) if error.cause == Some(Cause::Reset));
+                if reset && !std::mem::replace(&mut sent_again, true) {
+                    continue;
+                }
                 return Err(error);
             };
-            if matches!(status.as_u16(), 400 | 422)
-                && refusal.class == FailureClass::BadRequest
-                && let Some(note) = unsupported.learn(body, self.request)
-            {
+            let strict = schema.is_some_and(|schema| self.dialect.is_strict(schema));
+            let lesson = Lesson { status: *status, error: refusal, body, request: self.request, strict };
+            if let Some(note) = unsupported.learn(&lesson) {
                 answer.notes.extend((!note.is_empty()).then(|| note.to_owned()));
                 continue;
             }
-            if let (StatusCode::TOO_MANY_REQUESTS, Some(ms)) = (*status, *retry_after_ms) {
-                let wait = Duration::from_millis(ms);
-                if wait <= LONGEST_WAIT {
-                    self.provider.limits.hold(Instant::now() + wait);
-                    if !waited {
-                        waited = true;
-                        continue;
-                    }
+            if refusal::is_loading(*status, body) {
+                self.wait_for_loading(watch, begun, retry_after.unwrap_or(pause)).await?;
+                pause = (pause * 2).min(LOADING.1);
+                continue;
+            }
+            if let (FailureClass::RateLimit, Some(wait)) = (refusal.class, *retry_after)
+                && wait <= self.longest_wait()
+            {
+                self.provider.limits.hold(Instant::now() + wait);
+                if !std::mem::replace(&mut waited, true) {
+                    continue;
                 }
             }
             return Err(error);
         }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.request.longest_wait.unwrap_or(LONGEST_WAIT).duration()
+    }
+
+    /// Waits before a server that loads its model is asked again, within the time to the first token.
+    async fn wait_for_loading(&self, watch: &mut Watch, begun: Instant, pause: Duration) -> Result<(), AttemptError> {
+        let first = self.provider.settings.first_token();
+        let line = format!("{} is loading the model", self.provider.name);
+        (self.deltas)(Delta::Progress(Untrusted::new(line)));
+        let waited = watch.guard(begun + first.duration(), tokio::time::sleep(pause.min(LOADING.1))).await;
+        waited.map_err(|stop| AttemptError::Stopped(stop, Some((STILL_LOADING, first))))
     }
 
     /// Waits for the provider's limits.
@@ -220,13 +250,14 @@ impl Exchange<'_> {
         let context = self.context(unsupported);
         let url = self.provider.url(self.dialect.path())?;
         let headers = self.provider.headers(self.dialect, key)?;
-        let client = self.shared.clients.client(&url)?;
+        let (client, connections) = self.shared.clients.client(&url)?;
+        let before = connections.made();
         let started = Instant::now();
         let sent = client.post(url).headers(headers).json(&self.dialect.body(&context)).send();
         let response = watch.guard(started + first.duration(), sent).await;
         let response = response
             .map_err(|stop| AttemptError::Stopped(stop, Some((NO_FIRST, first))))?
-            .map_err(http::client_error)?;
+            .map_err(|error| http::send_error(error, connections.made() == before))?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(watch, response).await);
         }
@@ -255,9 +286,22 @@ impl Exchange<'_> {
             Ok(()) | Err(Stop::Late) => {}
         }
         let body = String::from_utf8_lossy(&body).into_owned();
-        let now = DateTime::from((self.shared.wall)());
-        let retry_after_ms = http::retry_after(&headers, now);
-        AttemptError::Refused { status, error: http::refusal(status, &headers, &body), body, retry_after_ms }
+        let now: DateTime<Utc> = (self.shared.wall)().into();
+        let mut error = refusal::refusal(status, &headers, &body, self.asked());
+        let retry_after = wait::asked(&headers, &body, error.class == FailureClass::RateLimit, now);
+        if let Some(wait) = retry_after.filter(|wait| *wait > self.longest_wait())
+            && let Some(at) = now.checked_add_signed(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX))
+        {
+            let seconds = Timespan(wait.as_secs().saturating_mul(1_000));
+            let _ = write!(error.text, " (it asks to wait {seconds}, until {})", at.format("%Y-%m-%d %H:%M UTC"));
+        }
+        AttemptError::Refused { status, error, body, retry_after }
+    }
+
+    /// What was asked, as far as a refusal may be about it.
+    fn asked(&self) -> Asked<'_> {
+        let images = self.request.messages.iter().any(|message| !message.images.is_empty());
+        Asked { model: self.model, images }
     }
 
     /// Reads the stream to its end. Gives the time of the first token.
@@ -269,7 +313,8 @@ impl Exchange<'_> {
         started: Instant,
     ) -> Result<Instant, AttemptError> {
         let (first, idle) = (self.provider.settings.first_token(), self.provider.settings.idle());
-        let mut frames = Frames::new(framing(&response, self.dialect)?);
+        let mut frames = Frames::default();
+        check_head(&response)?;
         let mut first_token = None;
         let mut shown_at = started;
         loop {
@@ -332,7 +377,7 @@ impl Exchange<'_> {
         answer: &mut PartialAnswer,
     ) -> Result<bool, ProviderError> {
         let mut failure = None;
-        let mut each = |frame: &str| match self.dialect.frame(frame, answer) {
+        let mut each = |frame: &str| match stray::take(self.dialect, frame, answer, self.asked()) {
             Ok(()) => answer.ended != Completeness::Closed,
             Err(found) => {
                 failure = Some(found);
@@ -348,10 +393,10 @@ impl Exchange<'_> {
             }
             Ok(None) => {
                 frames.end(&mut each);
-                if frames.is_whole() {
-                    answer.ended(Completeness::Likely);
-                }
                 over = true;
+                if failure.is_none() && !answer.alive && answer.ended == Completeness::No {
+                    failure = plain_words(&frames.stray(), self.asked());
+                }
             }
             // All that counts has arrived.
             Err(_) if answer.ended == Completeness::Stated => over = true,
@@ -392,6 +437,21 @@ impl Exchange<'_> {
         Answered { text, usage, finish, first_token_ms, notes }
     }
 
+    /// An address that was not reached, with the proxy that it was asked through, if there is one.
+    fn through_proxy(&self, error: ProviderError) -> ProviderError {
+        let url = self.provider.url("");
+        let is_tls = url.as_ref().is_ok_and(|url| url.scheme() == "https");
+        if error.cause != Some(Cause::Unreachable) || url.is_ok_and(|url| !is_tls && http::is_local(&url)) {
+            return error;
+        }
+        let set = |name: &&'static str| (self.shared.lookup)(name).is_some_and(|value| !value.is_empty());
+        let names: &[&'static str] = if is_tls { &HTTPS_PROXIES } else { &HTTP_PROXIES };
+        match names.iter().find(|name| set(name)) {
+            Some(name) => error.because(Cause::Proxy(name)),
+            None => error,
+        }
+    }
+
     fn failed(&self, error: AttemptError, mut answer: PartialAnswer, key: Option<&Secret>) -> Failed {
         let mut retry_after = None;
         let error = match error {
@@ -405,8 +465,8 @@ impl Exchange<'_> {
                 Some((ProviderError::new(FailureClass::Timeout, format!("{what} ({within})")), false))
             }
             AttemptError::Provider(error) => Some((error, false)),
-            AttemptError::Refused { error, retry_after_ms, .. } => {
-                retry_after = retry_after_ms;
+            AttemptError::Refused { error, retry_after: wait, .. } => {
+                retry_after = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
                 Some((error, false))
             }
         };
@@ -416,9 +476,10 @@ impl Exchange<'_> {
         let Some((error, last)) = error else {
             return Failed { partial, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };
+        let error = self.through_proxy(error);
         let mut failure = self.provider.failure(&error, self.model, key);
         failure.retry_after_ms = retry_after;
-        if failure.class == FailureClass::Auth {
+        if self.provider.is_stopped_by(&error, key) {
             self.provider.stop(&failure);
         }
         Failed { failure, partial, usage, notes, last }
@@ -426,16 +487,37 @@ impl Exchange<'_> {
 }
 
 const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
+const STILL_LOADING: &str = "was still loading the model after the first_token_timeout";
 const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
 
-/// How the body is cut: a server that does not stream says so by its content type.
-fn framing(response: &Response, dialect: &dyn Dialect) -> Result<Framing, ProviderError> {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.starts_with("text/html") {
-        return Err(ProviderError::new(FailureClass::BadRequest, "answered with a web page"));
+/// Refuses what cannot be an answer, by its head.
+fn check_head(response: &Response) -> Result<(), ProviderError> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if text(CONTENT_TYPE).starts_with("text/html") {
+        return Err(web_page());
     }
-    let whole = kind.starts_with("application/json") && dialect.reads_whole();
-    Ok(if whole { Framing::Whole } else { dialect.framing() })
+    // What could be unpacked has lost this header by now.
+    match text(CONTENT_ENCODING).trim() {
+        "" | "identity" => Ok(()),
+        other => Err(ProviderError::new(
+            FailureClass::Server,
+            format!("sends its answer packed as {other}, which was not asked for"),
+        )),
+    }
+}
+
+fn web_page() -> ProviderError {
+    ProviderError::new(FailureClass::BadRequest, "answered with a web page").because(Cause::WebPage)
+}
+
+/// What a server says in plain text in the place of an answer, if it says anything.
+fn plain_words(stray: &str, asked: Asked<'_>) -> Option<ProviderError> {
+    let said = stray.trim();
+    if said.starts_with('<') {
+        return Some(web_page());
+    }
+    let error = refusal::in_answer(&said.into(), asked);
+    (!said.is_empty()).then(|| ProviderError { text: format!("sent no answer, but: {}", error.text), ..error })
 }
 
 /// About how many tokens a request's messages are.

@@ -16,8 +16,11 @@ mod limits;
 mod ollama;
 mod openai;
 mod provider;
+mod refusal;
 mod roster;
-
+mod stray;
+mod unsupported;
+mod wait;
 mod watch;
 
 use std::sync::Arc;

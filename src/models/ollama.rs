@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, system_text};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation};
 use super::exchange::prompt_tokens;
-use super::frames::Framing;
+use super::refusal::{self, Asked};
+use super::stray::is_meaningful;
 
 pub(super) struct Ollama;
 
@@ -29,19 +29,15 @@ impl Dialect for Ollama {
         "/api/chat"
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Ndjson
-    }
-
     fn key_header(&self, key: &str) -> (&'static str, String) {
         ("authorization", format!("Bearer {key}"))
     }
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
-        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
-        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let (system, turns) = conversation(context);
+        let system = system.map(|text| json!({"role": "system", "content": text}));
+        let messages: Vec<Value> = system.into_iter().chain(turns.iter().map(|turn| message(turn))).collect();
         let mut options = Map::new();
         options.insert("num_ctx".to_owned(), json!(context_size(context)));
         if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
@@ -54,7 +50,7 @@ impl Dialect for Ollama {
             options.insert("num_predict".to_owned(), json!(limit));
         }
         let mut body = json!({"model": context.model, "messages": messages, "stream": true, "options": options});
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
             body["format"] = schema.clone();
         }
         body
@@ -62,9 +58,11 @@ impl Dialect for Ollama {
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
-        if let Some(error) = chunk.error {
-            return Err(ProviderError::new(FailureClass::Server, format!("ended the answer with an error: {error}")));
+        if let Some(error) = chunk.error.filter(is_meaningful) {
+            return Err(refusal::in_answer(&error, Asked::default()));
         }
+        // A proxy that answers in the shape of another path.
+        answer.push(&chunk.response.unwrap_or_default());
         if let Some(message) = chunk.message {
             answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
             answer.push(&message.content.unwrap_or_default());
@@ -116,7 +114,9 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     message: Option<Said<'a>>,
     #[serde(borrow, default)]
-    error: Option<Cow<'a, str>>,
+    response: Option<Cow<'a, str>>,
+    #[serde(default)]
+    error: Option<Value>,
     #[serde(default)]
     done: bool,
     #[serde(borrow, default)]

@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, object_schema, system_text};
-use super::frames::Framing;
+use super::dialect::{
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+};
+use super::refusal::{self, Asked};
+use super::stray::is_meaningful;
+use super::unsupported::SchemaMode;
 
 pub(super) struct OpenAi;
 
@@ -20,23 +24,15 @@ impl Dialect for OpenAi {
         "/chat/completions"
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
-    fn reads_whole(&self) -> bool {
-        true
-    }
-
     fn key_header(&self, key: &str) -> (&'static str, String) {
         ("authorization", format!("Bearer {key}"))
     }
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let system = system_text(context).map(|text| json!({"role": "system", "content": text}));
-        let turns = request.messages.iter().filter(|m| m.role != Role::System).map(message);
-        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
+        let (system, turns) = conversation(context);
+        let system = system.map(|text| json!({"role": "system", "content": text}));
+        let messages: Vec<Value> = system.into_iter().chain(turns.iter().map(|turn| message(turn))).collect();
         let mut body = json!({"model": context.model, "messages": messages, "stream": true});
         if !context.unsupported.stream_options {
             body["stream_options"] = json!({"include_usage": true});
@@ -52,24 +48,25 @@ impl Dialect for OpenAi {
             let renamed = context.official != context.unsupported.max_tokens;
             body[if renamed { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
         }
-        if let Some(schema) = request.schema.as_ref().filter(|_| !context.unsupported.schema) {
+        if let Some(schema) = context.native_schema() {
+            let strict = context.unsupported.schema == SchemaMode::Native && self.is_strict(schema);
             let schema = object_schema(schema);
             body["response_format"] = json!({
                 "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": is_strict(&schema), "schema": schema},
+                "json_schema": {"name": "answer", "strict": strict, "schema": schema},
             });
         }
         body
     }
 
+    fn is_strict(&self, schema: &Value) -> bool {
+        is_strict(&object_schema(schema))
+    }
+
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
-        if frame == "[DONE]" {
-            answer.ended(Completeness::Closed);
-            return Ok(());
-        }
         let chunk: Chunk<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
-        if let Some(error) = chunk.error {
-            return Err(stream_error(&error));
+        if let Some(error) = chunk.error.filter(is_meaningful) {
+            return Err(refusal::in_answer(&error, Asked::default()));
         }
         for choice in chunk.choices.unwrap_or_default() {
             // `message` comes from servers that do not stream.
@@ -140,21 +137,6 @@ fn is_strict(schema: &Value) -> bool {
         Value::Array(items) => items.iter().all(is_strict),
         _ => true,
     }
-}
-
-/// An error in the middle of a stream that began with status 200.
-fn stream_error(error: &Value) -> ProviderError {
-    let words = error.get("message").and_then(Value::as_str).or(error.as_str());
-    let said = words.map_or_else(|| error.to_string(), str::to_owned);
-    let code = ["code", "type"].iter().filter_map(|name| error.get(*name)).map(Value::to_string).collect::<String>();
-    let class = if code.contains("429") || code.contains("rate_limit") {
-        FailureClass::RateLimit
-    } else if code.contains("context_length") {
-        FailureClass::TooLong
-    } else {
-        FailureClass::Server
-    };
-    ProviderError::new(class, said)
 }
 
 #[derive(Deserialize)]

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
+use serde_json::Value;
 
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::secret::{Redactor, Secret};
 use crate::core::text::visible;
 
-use super::dialect::{Cause, Dialect, ProviderError, UnsupportedFeatures};
+use super::dialect::{Cause, Dialect, ProviderError};
 use super::limits::Limits;
+use super::unsupported::{SchemaMode, UnsupportedFeatures};
 use crate::core::settings::{ProviderKind, ProviderSettings};
 
 /// Looks up an environment variable.
@@ -48,7 +50,17 @@ pub(super) struct Provider {
     printed: tokio::sync::Mutex<Option<Secret>>,
     /// The key that the person typed in this process.
     typed: Mutex<Option<Secret>>,
-    unsupported: Mutex<HashMap<String, UnsupportedFeatures>>,
+    /// The key that had a good answer in this process; empty: there was one without a key.
+    good: Mutex<Option<Secret>>,
+    gaps: Mutex<HashMap<String, Gaps>>,
+}
+
+/// What a model turned out not to take.
+#[derive(Default)]
+struct Gaps {
+    always: UnsupportedFeatures,
+    /// Schemas, as text, that are not asked for as the protocol has it.
+    schemas: HashMap<String, SchemaMode>,
 }
 
 impl Provider {
@@ -61,7 +73,8 @@ impl Provider {
             stopped: Mutex::default(),
             printed: tokio::sync::Mutex::default(),
             typed: Mutex::default(),
-            unsupported: Mutex::default(),
+            good: Mutex::default(),
+            gaps: Mutex::default(),
         }
     }
 
@@ -100,13 +113,47 @@ impl Provider {
         }
     }
 
-    pub(super) fn unsupported(&self, model: &str) -> UnsupportedFeatures {
-        let unsupported = self.unsupported.lock().unwrap_or_else(PoisonError::into_inner);
-        unsupported.get(model).copied().unwrap_or_default()
+    /// What a model does not take, as far as requests with this schema have shown.
+    pub(super) fn unsupported(&self, model: &str, schema: Option<&Value>) -> UnsupportedFeatures {
+        let gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(gaps) = gaps.get(model) else { return UnsupportedFeatures::default() };
+        let known =
+            schema.filter(|_| !gaps.schemas.is_empty()).and_then(|schema| gaps.schemas.get(&schema.to_string()));
+        known.map_or(gaps.always, |mode| gaps.always.of_schema(*mode))
     }
 
-    pub(super) fn remember(&self, model: &str, learned: UnsupportedFeatures) {
-        self.unsupported.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned(), learned);
+    /// Keeps what a request that was answered in the end has shown.
+    pub(super) fn remember(&self, model: &str, schema: Option<&Value>, learned: UnsupportedFeatures) {
+        let of_the_model = learned.of_the_model();
+        let of_the_schema = schema.and_then(|schema| Some((schema, learned.of_the_schema()?)));
+        if of_the_model == UnsupportedFeatures::default() && of_the_schema.is_none() {
+            return;
+        }
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        let gaps = gaps.entry(model.to_owned()).or_default();
+        gaps.always = gaps.always.and(of_the_model);
+        if let Some((schema, mode)) = of_the_schema {
+            gaps.schemas.insert(schema.to_string(), mode);
+        }
+    }
+
+    /// A request with this key was answered: whatever is refused now is refused for a reason of its own.
+    pub(super) fn good_answer(&self, key: Option<&Secret>) {
+        let key = key.cloned().unwrap_or_else(|| Secret::new(""));
+        *self.good.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether a failure means that nothing more can go to it: it has no key, or does not take the one it has.
+    pub(super) fn is_stopped_by(&self, error: &ProviderError, key: Option<&Secret>) -> bool {
+        match error.cause {
+            Some(Cause::NoKey) => true,
+            Some(Cause::Key) => {
+                let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+                good.as_ref().is_none_or(|good| good.reveal() != key.map_or("", Secret::reveal))
+            }
+            _ => false,
+        }
     }
 
     /// Why nothing goes to it, after a key was not taken.
@@ -164,7 +211,8 @@ impl Provider {
             None => Err(ProviderError::new(
                 FailureClass::Auth,
                 format!("has no key: the environment variable {name} is not set"),
-            )),
+            )
+            .because(Cause::NoKey)),
         }
     }
 
@@ -178,6 +226,8 @@ impl Provider {
         let mut headers = HeaderMap::new();
         let key = key.map(|key| dialect.key_header(key.reveal()));
         let own = key.into_iter().map(|(name, value)| (name.to_owned(), value));
+        // A stream that is compressed arrives in lumps. What is compressed all the same is read.
+        headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let fixed = dialect.headers().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let configured = self.settings.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
         for (name, value) in own.chain(fixed).chain(configured) {
@@ -213,10 +263,46 @@ impl Provider {
         if longer { failure.with_detail(visible(&text, true)) } else { failure }
     }
 
+    /// What is wrong with the end of the address, if something is: each protocol adds its own path.
+    fn misplaced(&self) -> Option<String> {
+        let url = Url::parse(self.base_url()).ok()?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        let own =
+            ["/chat/completions", "/completions", "/responses", "/messages", "/api/chat", "/api/generate", "/api"];
+        let mut end = own.iter().find_map(|own| path.strip_suffix(own)).unwrap_or(&path);
+        if self.settings.kind != ProviderKind::OpenAi {
+            end = end.strip_suffix("/v1").unwrap_or(end);
+        }
+        // What else an address may hold, nobody should read.
+        let mut right = url.clone();
+        right.set_path(end);
+        right.set_query(None);
+        let _ = (right.set_username(""), right.set_password(None));
+        let right = right.as_str().trim_end_matches('/');
+        let (name, kind) = (&self.name, self.settings.kind.name());
+        (end != path)
+            .then(|| format!("The base_url of [providers.{name}] goes too far for the kind {kind}: set it to {right}."))
+    }
+
     fn what_to_do(&self, error: &ProviderError, model: &str) -> String {
         let name = &self.name;
         let local = self.settings.kind == ProviderKind::Ollama;
         match (error.class, error.cause) {
+            (FailureClass::Auth, Some(Cause::Spent)) => {
+                format!(
+                    "Add credit there or raise the limit of the key, lower max_tokens, or take another model than `{model}`."
+                )
+            }
+            (FailureClass::Auth, Some(Cause::NoAccess)) => {
+                format!("Ask there for access to `{model}` with this key, or take another model.")
+            }
+            (FailureClass::Refused, _) => "Change the prompt, or take another model.".to_owned(),
+            (FailureClass::BadRequest, Some(Cause::Pictures)) => {
+                "Take a model that sees pictures, or leave `attach` out.".to_owned()
+            }
+            (FailureClass::BadRequest, Some(Cause::NotFound | Cause::WebPage)) if self.misplaced().is_some() => {
+                self.misplaced().unwrap_or_default()
+            }
             (FailureClass::Auth, _) if self.typed().is_some() => {
                 "It is the key that was typed: type another.".to_owned()
             }
@@ -233,6 +319,10 @@ impl Provider {
             }
             (FailureClass::Network, Some(Cause::Unreachable)) if local => {
                 "Is Ollama running? Start it with `ollama serve`.".to_owned()
+            }
+            (FailureClass::Network, Some(Cause::Proxy(variable))) => {
+                let host = self.host();
+                format!("It is asked through the proxy in {variable}: check that, or add {host} to NO_PROXY.")
             }
             (FailureClass::Network, _) => format!("Check the connection and the base_url of [providers.{name}]."),
             (FailureClass::Timeout, _) => {
@@ -259,7 +349,7 @@ impl Provider {
 }
 
 async fn run_key_command(argv: &[String]) -> Result<Secret, ProviderError> {
-    let auth = |text: String| ProviderError::new(FailureClass::Auth, text);
+    let auth = |text: String| ProviderError::new(FailureClass::Auth, text).because(Cause::NoKey);
     let Some((program, arguments)) = argv.split_first() else {
         return Err(auth("has an empty api_key_command".to_owned()));
     };

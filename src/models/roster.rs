@@ -225,7 +225,7 @@ impl Roster {
         };
         let asked = async {
             let url = provider.url("/api/tags").ok()?;
-            let response = clients.client(&url).ok()?.get(url).send().await.ok()?;
+            let response = clients.client(&url).ok()?.0.get(url).send().await.ok()?;
             response.json::<Tags>().await.ok()
         };
         if let Ok(Some(tags)) = tokio::time::timeout(patience, asked).await {

@@ -141,7 +141,14 @@ async fn start(
     attempt: &AttemptRequest,
 ) -> Result<Started, Failure> {
     let command_failure = |message: String| Failure::new(FailureClass::Command, message);
-    let open: Vec<&str> = work.argv.iter().chain(&work.cwd).chain(work.env.keys()).map(String::as_str).collect();
+    if let Some(why) = &work.misplaced {
+        return Err(Failure::new(
+            FailureClass::Definition,
+            format!("{why}, where what it holds would run: `stepwell check` shows what to write instead"),
+        ));
+    }
+    let open = work.argv.iter().chain(&work.parameters).chain(&work.cwd).chain(work.env.keys());
+    let open: Vec<&str> = open.map(String::as_str).collect();
     markers::refuse(attempt, "a command's arguments", &open)?;
     let folder = work.cwd.as_ref().map_or_else(|| attempt.cwd.clone(), |cwd| attempt.cwd.join(cwd));
     if !folder.is_dir() {
@@ -166,6 +173,7 @@ async fn start(
         .env_clear()
         .envs(environment)
         .envs(work.env.iter().map(|(name, value)| (name, filler.fill(value))))
+        .envs(work.parameters())
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

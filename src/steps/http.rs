@@ -49,6 +49,9 @@ impl Client {
                 .redirect(redirect::Policy::none())
                 .connect_timeout(CONNECT)
                 .read_timeout(IDLE)
+                // What is sent is what the approval shows, and what comes is kept as it came.
+                .no_gzip()
+                .no_deflate()
                 .build()
                 .map_err(|error| cause(&error))
         });

@@ -11,7 +11,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::secret::{REDACTED, Redactor, Secret};
 use crate::core::text::Untrusted;
-use crate::core::work::secret_marker;
+use crate::core::work::{secret_marker, secret_name};
 
 /// The secrets of one attempt that its work uses, by their markers.
 pub struct Filler(Vec<(String, Secret)>);
@@ -81,8 +81,8 @@ impl Filler {
 /// Class `definition`.
 pub fn refuse(attempt: &AttemptRequest, place: &str, texts: &[&str]) -> Result<(), Failure> {
     match attempt.secrets.iter().find(|(name, _)| {
-        let marker = secret_marker(&attempt.nonce, name);
-        texts.iter().any(|text| text.contains(&marker))
+        let marks = [secret_marker(&attempt.nonce, name), secret_name(&attempt.nonce, name)];
+        texts.iter().any(|text| marks.iter().any(|mark| text.contains(mark)))
     }) {
         None => Ok(()),
         Some((name, _)) => Err(Failure::new(

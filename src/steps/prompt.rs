@@ -164,6 +164,7 @@ impl Asking<'_> {
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,
+            longest_wait: self.attempt.longest_wait,
             asker: self.attempt.asker.clone(),
         };
         let live = (self.work.reply == Reply::Turn).then(|| self.is_plain());

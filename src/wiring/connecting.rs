@@ -9,7 +9,7 @@ use super::Wiring;
 use crate::cli::Dependencies as _;
 use crate::config;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Asker, Completion, Delta, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
+use crate::core::model::{Completion, Delta, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::Connection;
@@ -113,11 +113,8 @@ async fn answers(models: &dyn Models, name: &str) -> Result<(), String> {
         let trial = ModelRequest {
             models: vec![name.to_owned()],
             messages: vec![Message::new(Role::User, "Say yes.")],
-            schema: None,
-            temperature: None,
             max_tokens: most,
-            seed: None,
-            asker: Asker::default(),
+            ..ModelRequest::default()
         };
         let deltas: DeltaSink = Arc::new(move |delta| {
             if matches!(delta, Delta::Text(_)) {

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -163,6 +163,7 @@ impl Harness {
             journal: store.clone(),
             executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
+            folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: Arc::new(TestClock::default()),
             environment: BTreeMap::new(),
             state: StateFolder(path.join("state")),

@@ -9,6 +9,7 @@ mod harness;
 mod limits;
 mod models;
 mod newer;
+mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

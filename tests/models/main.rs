@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may fail loudly")]
 
 mod answers;
+mod bodies;
 mod choice;
 mod failures;
+mod refusals;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -14,9 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use stepwell::core::failure::FailureClass;
-use stepwell::core::model::{
-    Asker, Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role,
-};
+use stepwell::core::model::{Completion, Delta, DeltaSink, Finish, Image, Message, ModelFailure, ModelRequest, Role};
 use stepwell::core::ports::Models as _;
 use stepwell::core::secret::Secret;
 use stepwell::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
@@ -61,11 +61,7 @@ fn request(prompt: &str) -> ModelRequest {
     ModelRequest {
         models: Vec::new(),
         messages: vec![Message::new(Role::System, "Be brief."), Message::new(Role::User, prompt)],
-        schema: None,
-        temperature: None,
-        max_tokens: None,
-        seed: None,
-        asker: Asker::default(),
+        ..ModelRequest::default()
     }
 }
 

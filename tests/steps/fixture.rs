@@ -166,6 +166,7 @@ impl StepFixture {
             attempt: 1,
             work: Arc::new(work),
             timeout: self.timeout,
+            longest_wait: None,
             asker: Asker::default(),
             cwd: self.folder.path().to_owned(),
             folder: None,

@@ -136,6 +136,12 @@ impl Reply {
         reply.header("content-type", content_type)
     }
 
+    /// With this status.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// With this body.
     pub fn body(mut self, body: &str) -> Self {
         self.body = Some(body.as_bytes().to_vec());

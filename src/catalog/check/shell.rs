@@ -10,7 +10,7 @@ use crate::core::diagnostic::Report;
 use crate::core::names::ChainPart as Name;
 use crate::core::names::in_text;
 use crate::core::pieces::{Part, parts};
-use crate::core::shell::{Misplaced, Shell};
+use crate::core::shell::{Misplaced, Quotes, Shell};
 use crate::core::template::Template;
 
 /// So many states of the shell are followed at one place.
@@ -22,13 +22,17 @@ const ROUNDS: usize = 8;
 pub(super) fn check(draft: &Draft, report: &Report) {
     for argv in &draft.notes.shells {
         let mut walk = Walk { states: BTreeSet::from([Shell::default()]), ..Walk::default() };
-        for text in argv {
+        for (at, text) in argv.iter().enumerate() {
+            walk.at = at;
             walk.element(&text.value);
-            for (offset, (value, why)) in std::mem::take(&mut walk.found) {
-                let offset = text.offset_in_file(offset);
-                report.error_at(&text.span.source, offset, said(why, &value));
-            }
             walk.text(" ");
+        }
+        walk.each(Shell::end);
+        walk.caught();
+        for ((element, offset), (value, why)) in walk.found {
+            if let Some(text) = argv.get(element) {
+                report.error_at(&text.span.source, text.offset_in_file(offset), said(why, &value));
+            }
         }
     }
 }
@@ -40,8 +44,12 @@ struct Walk {
     /// The states at which a loop was left, and at which its body was begun again.
     left: BTreeSet<Shell>,
     again: BTreeSet<Shell>,
-    /// The values that may not be where they are, by where they begin.
-    found: BTreeMap<usize, (String, Misplaced)>,
+    /// The element of `argv` that is followed.
+    at: usize,
+    /// The values, by the order in which they were first met: where they begin, and their sources.
+    values: Vec<((usize, usize), String)>,
+    /// The values that may not be where they are, by the element and where they begin.
+    found: BTreeMap<(usize, usize), (String, Misplaced)>,
 }
 
 impl Walk {
@@ -114,6 +122,7 @@ impl Walk {
 
     fn text(&mut self, text: &str) {
         self.each(|state| state.text(text));
+        self.caught();
     }
 
     fn lose(&mut self, why: &'static str) {
@@ -121,10 +130,35 @@ impl Walk {
     }
 
     fn value(&mut self, source: &str, offset: usize) {
+        let place = (self.at, offset);
+        let known = self.values.iter().position(|(at, _)| *at == place);
+        let id = known.unwrap_or_else(|| {
+            self.values.push((place, source.to_owned()));
+            self.values.len() - 1
+        });
         let mut wrong = None;
-        self.each(|state| wrong = wrong.max(state.value().err()));
+        self.each(|state| {
+            let why = match state.value(id) {
+                Ok(Quotes::None) => None,
+                Ok(Quotes::Double) => Some(Misplaced::DoubleQuotes),
+                Ok(Quotes::Single) => Some(Misplaced::SingleQuotes),
+                Err(why) => Some(why),
+            };
+            wrong = wrong.max(why);
+        });
         if let Some(why) = wrong {
-            self.found.entry(offset).or_insert_with(|| (source.to_owned(), why));
+            self.found.entry(place).or_insert_with(|| (source.to_owned(), why));
+        }
+    }
+
+    /// Notes the values of which it turned out later what becomes of them.
+    fn caught(&mut self) {
+        let mut caught = Vec::new();
+        self.each(|state| caught.extend(state.caught()));
+        for (id, why) in caught {
+            if let Some((place, source)) = self.values.get(id) {
+                self.found.entry(*place).or_insert_with(|| (source.clone(), why));
+            }
         }
     }
 
@@ -144,36 +178,26 @@ impl Walk {
 fn said(why: Misplaced, value: &str) -> String {
     let name = variable(value);
     let variable = format!("hand it over with `env = {{ {name} = \"{value}\" }}` and write `\"${name}\"`");
-    let bare = format!("leave the quotes out, as `{value}` is quoted when it is put in, or {variable}");
-    let (place, instead) = match why {
-        Misplaced::DoubleQuotes => ("inside double quotes of a shell command", bare),
-        Misplaced::SingleQuotes => ("inside single quotes of a shell command", bare),
-        Misplaced::Backticks => {
-            ("inside backticks of a shell command", format!("write `$(…)` in their place, or {variable}"))
-        }
-        Misplaced::HereDocument => {
-            ("in a here document of a shell command", format!("{variable}, without quoting its end"))
-        }
-        Misplaced::Comment => ("in a comment of a shell command", "leave the comment out".to_owned()),
-        Misplaced::Backslash => ("right after a backslash in a shell command", "leave the backslash out".to_owned()),
-        Misplaced::Dollar => ("right after `$` in a shell command", variable),
-        Misplaced::Braces => ("inside `${…}` in a shell command", variable),
-        Misplaced::Arithmetic => ("inside arithmetic of a shell command", variable),
-        Misplaced::Evaluated => {
-            ("in a command that reads its words as shell text once more (`eval`, `trap` and the like)", variable)
-        }
-        Misplaced::Script => (
-            "in the script that a shell is given",
-            format!("hand it over as a parameter, `sh -c 'echo \"$1\"' sh {value}`, or {variable}"),
-        ),
-        Misplaced::Unnamed => ("in a command whose name is a value itself", "write the command's name".to_owned()),
+    let bare = format!("leave the quotes out, as `{value}` is one word whatever it holds, or {variable}");
+    let stdin = "hand it over on the command's `stdin`, and let a program read it there".to_owned();
+    let instead = match why {
+        Misplaced::DoubleQuotes | Misplaced::SingleQuotes => bare,
+        Misplaced::Backticks => format!("write `$(…)` in their place, or {variable}"),
+        Misplaced::HereDocument => format!("{variable}, without quoting its end"),
+        Misplaced::Comment => "leave the comment out".to_owned(),
+        Misplaced::Backslash => "leave the backslash out".to_owned(),
+        Misplaced::Dollar | Misplaced::Braces | Misplaced::Arithmetic | Misplaced::Evaluated => variable,
+        Misplaced::Script => format!("hand it over as a parameter, `sh -c 'echo \"$1\"' sh {value}`, or {variable}"),
+        Misplaced::Code => "hand it over as an argument after the code, and let the code read it there".to_owned(),
+        Misplaced::Elsewhere | Misplaced::Piped | Misplaced::Later => stdin,
+        Misplaced::Unnamed => "write the command's name".to_owned(),
         Misplaced::Unclear(what) => {
             return format!(
-                "whether `{value}` is quoted here cannot be told after {what} in a shell command; {variable}"
+                "whether `{value}` is read as code cannot be told after {what} in a shell command; {variable}"
             );
         }
     };
-    format!("`{value}` is {place}, where what it holds would run: {instead}")
+    format!("`{value}` is {}, where what it holds would run: {instead}", why.place())
 }
 
 /// A name for the variable that hands a value over: the last word that names it.

@@ -495,7 +495,7 @@ fn a_value_inside_quotes_of_a_shell_command_is_named_with_what_to_write_instead(
     assert_eq!(
         in_shell("[\"echo \\\"{{ steps.p.output }}\\\"\"]"),
         [
-            "w.toml:12:17: `{{ steps.p.output }}` is inside double quotes of a shell command, where what it holds would run: leave the quotes out, as `{{ steps.p.output }}` is quoted when it is put in, or hand it over with `env = { P = \"{{ steps.p.output }}\" }` and write `\"$P\"`"
+            "w.toml:12:17: `{{ steps.p.output }}` is inside double quotes of a shell command, where what it holds would run: leave the quotes out, as `{{ steps.p.output }}` is one word whatever it holds, or hand it over with `env = { P = \"{{ steps.p.output }}\" }` and write `\"$P\"`"
         ]
     );
     assert_eq!(
@@ -519,7 +519,7 @@ fn a_shell_command_is_followed_through_every_way_that_its_template_may_go() {
         assert!(said.len() == 1 && said[0].starts_with(&place) && said[0].contains(why), "{argv}: {said:?}");
     };
     refused("['echo {% if inputs.topic %}\"{% endif %}{{ inputs.topic }}']", "inside double quotes");
-    refused("['{% for x in [1, 2] %}{{ inputs.topic }} \"{% endfor %}']", "inside double quotes");
+    refused("['echo {% for x in [1, 2] %}{{ inputs.topic }} \"{% endfor %}']", "inside double quotes");
     refused("['{% for x in [1] %}{% if x %}{% break %}{% endif %}\"{% endfor %} {{ inputs.topic }}']", "double");
     refused("['echo \\ {{- inputs.topic }}']", "after a backslash");
     // A template loses the line break at its end.

@@ -73,6 +73,16 @@ impl Call {
         Some(attempt.fingerprint.clone())
     }
 
+    /// The call has failed because of what its newest attempt gave: so has that attempt.
+    pub(in crate::core) fn give_up_attempt(&mut self, error: &Failure) {
+        if let Some(attempt) = self.attempts.last_mut()
+            && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
+        {
+            attempt.status = AttemptStatus::Failed;
+            attempt.error = Some(error.clone());
+        }
+    }
+
     pub(in crate::core) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
         self.gates.open(gate, at);
         self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));

@@ -1,28 +1,10 @@
-//! The command that a word of shell text is of, as far as it says whether the command reads its words as shell text.
+//! The command that a word of shell text is of, as far as it says whether the command reads its words as code.
 
 use super::Misplaced;
+use super::programs::{After, Follows, INTERPRETERS, Program, RUNNERS, Reader, follows, is_stdin, program};
 
 /// Longer than every word that counts.
 const LONGEST: usize = 64;
-
-/// Words before a command that leave it to the next word to name it.
-const BEFORE: [&str; 14] =
-    ["!", "{", "if", "then", "else", "elif", "do", "while", "until", "time", "command", "builtin", "exec", "coproc"];
-
-/// Programs that run a command which is somewhere among their words.
-const RUNNERS: [&str; 16] = [
-    "env", "nohup", "nice", "ionice", "sudo", "doas", "timeout", "xargs", "setsid", "stdbuf", "find", "busybox",
-    "chroot", "flock", "strace", "function",
-];
-
-/// Commands that read their words as shell text, or as arithmetic, in which bash finds commands too.
-const READERS: [&str; 7] = ["eval", "trap", "alias", "watch", "let", "unset", "read"];
-
-/// Commands that set variables: what is set is no shell text, the name of what is set may be.
-const SETTERS: [&str; 5] = ["export", "readonly", "declare", "typeset", "local"];
-
-/// Programs that take a script after `-c`.
-const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "su", "runuser"];
 
 /// Flags of a shell after which its script, or another option, comes next.
 const FLAGS: &str = "abefhkmnpruvxBCEHP";
@@ -32,6 +14,8 @@ const FLAGS: &str = "abefhkmnpruvxBCEHP";
 pub struct Command {
     kind: Kind,
     word: Option<Word>,
+    /// The next word is the target of a redirection.
+    redirects: bool,
 }
 
 /// What is known of a command by its words so far.
@@ -40,12 +24,14 @@ enum Kind {
     /// Its name comes next.
     #[default]
     Unnamed,
-    /// Some word names it.
-    Somewhere,
-    /// It takes its words as they are.
-    Plain,
-    /// It reads them as shell text.
-    Reads,
+    /// The name comes after the words of a program that runs it.
+    Runs(Running),
+    /// Some word names it; set: the next one does.
+    Somewhere(bool),
+    /// It takes its words as they are; the last may name a program that is given code by an option.
+    Plain(Hint),
+    /// It reads them as code.
+    Reads(Reader),
     /// It sets variables.
     Sets,
     /// It takes a script: the next word, unless that is an option.
@@ -54,8 +40,55 @@ enum Kind {
     ShellOption,
     /// It takes a script: the next word, after `-c`.
     ShellScript,
+    /// It takes code of another language.
+    Interprets(Interpreting),
+    /// `printf`; set: the name of a variable comes next.
+    Prints(bool),
+    /// `[`; set: the name of a variable comes next, or may.
+    Tests(bool),
     /// Its name is a value.
     Value,
+    /// Its name is not known before it runs.
+    Unknown,
+}
+
+/// A program that runs a command, and what was read of its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Running {
+    /// An index of [`RUNNERS`].
+    which: u8,
+    operands: u8,
+    argument: bool,
+    /// What comes over its stdin is put into the words of the command.
+    replaces: bool,
+}
+
+/// An interpreter, and what was read of its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Interpreting {
+    /// An index of [`INTERPRETERS`].
+    which: u8,
+    operands: u8,
+    next: Next,
+    /// It has its code.
+    given: bool,
+}
+
+/// What the next word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Any,
+    Argument,
+    File,
+    Code,
+}
+
+/// A program that the last word may have named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Hint {
+    Nothing,
+    Shell,
+    Interpreter(u8),
 }
 
 /// A word being read.
@@ -63,7 +96,9 @@ enum Kind {
 struct Word {
     /// Its text without quotes, as far as the definition wrote it.
     text: String,
-    /// Whether that is all of it.
+    /// What the definition wrote after the last `/` behind something that is not known.
+    tail: Option<String>,
+    /// Whether `text` is all of it.
     known: Known,
     /// A part of it is quoted or not known.
     odd: bool,
@@ -83,6 +118,12 @@ enum Known {
     Value,
 }
 
+impl Word {
+    fn known(&self) -> Option<&str> {
+        (self.known == Known::Text).then_some(self.text.as_str())
+    }
+}
+
 impl Command {
     /// Whether a word is being read.
     pub fn in_word(&self) -> bool {
@@ -96,8 +137,15 @@ impl Command {
         if c == '=' && !word.odd && is_name(&word.text) {
             word.assigns = true;
         }
-        if word.text.len() < LONGEST && word.known == Known::Text {
+        if word.known == Known::Text && word.text.len() < LONGEST {
             word.text.push(c);
+        }
+        if word.known != Known::Text {
+            match &mut word.tail {
+                tail if c == '/' => *tail = Some(String::new()),
+                Some(tail) if tail.len() < LONGEST => tail.push(c),
+                _ => {}
+            }
         }
     }
 
@@ -109,7 +157,7 @@ impl Command {
     /// Something that is not known before the command runs.
     pub fn expansion(&mut self) {
         let word = self.word.get_or_insert_default();
-        (word.known, word.odd) = (word.known.max(Known::Expands), true);
+        (word.known, word.odd, word.tail) = (word.known.max(Known::Expands), true, None);
     }
 
     /// A value.
@@ -118,55 +166,271 @@ impl Command {
         self.word.get_or_insert_default().known = Known::Value;
     }
 
+    /// `<` or `>`: the next word is what it redirects to; a number right before it was the descriptor.
+    pub fn redirect(&mut self) {
+        let digits = |word: &Word| word.known().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        if self.word.as_ref().is_some_and(|word| !word.odd && digits(word)) {
+            self.word = None;
+        }
+        self.end_word();
+        self.redirects = true;
+    }
+
+    /// What follows `<` or `>` is a list of commands, and the whole is a word like any other.
+    pub fn redirects_not(&mut self) {
+        self.redirects = false;
+    }
+
     /// Whether a value may be put in here.
     ///
     /// # Errors
-    /// When what follows from it is read as shell text.
+    /// When what follows from it is read as code.
     pub fn takes_value(&self) -> Result<(), Misplaced> {
         let word = self.word.as_ref();
         let assigns = word.is_some_and(|word| word.assigns);
         let indexes = word.is_some_and(|word| word.text.split_once('[').is_some_and(|(name, _)| is_name(name)));
         match self.kind {
+            Kind::Shell | Kind::ShellOption | Kind::ShellScript => Err(Misplaced::Script),
+            Kind::Interprets(at) if !at.takes_value(word, self.redirects) => Err(Misplaced::Code),
+            Kind::Reads(Reader::Elsewhere) => Err(Misplaced::Elsewhere),
+            Kind::Reads(_) => Err(Misplaced::Evaluated),
+            Kind::Runs(at) if at.is_script(word) => Err(Misplaced::Script),
+            _ if self.redirects => Ok(()),
             Kind::Unnamed | Kind::Sets if indexes => Err(Misplaced::Arithmetic),
             Kind::Sets if !assigns => Err(Misplaced::Evaluated),
-            Kind::Reads => Err(Misplaced::Evaluated),
-            Kind::Shell | Kind::ShellOption | Kind::ShellScript => Err(Misplaced::Script),
-            Kind::Value => Err(Misplaced::Unnamed),
-            Kind::Unnamed | Kind::Somewhere | Kind::Plain | Kind::Sets => Ok(()),
+            Kind::Prints(true) | Kind::Tests(true) => Err(Misplaced::Evaluated),
+            Kind::Prints(false) if word.is_some_and(|word| word.text.starts_with("-v")) => Err(Misplaced::Evaluated),
+            Kind::Value | Kind::Unknown | Kind::Somewhere(true) => Err(Misplaced::Unnamed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what is here is read as code once more: not as the name of a file that has it.
+    pub fn evaluates(&self) -> bool {
+        match self.kind {
+            Kind::Reads(Reader::Here | Reader::Elsewhere) | Kind::ShellScript => true,
+            Kind::Interprets(at) => at.next == Next::Code,
+            _ => false,
+        }
+    }
+
+    /// Whether it takes what comes over its stdin as code.
+    pub fn reads_stdin(&self) -> bool {
+        match self.kind {
+            Kind::Shell | Kind::ShellOption | Kind::ShellScript | Kind::Reads(Reader::Elsewhere | Reader::Source) => {
+                true
+            }
+            Kind::Interprets(at) => !at.given && INTERPRETERS[usize::from(at.which)].text != Some(0),
+            _ => false,
         }
     }
 
     /// The word ends. Gives what cannot be followed after it, if it is such a word.
     pub fn end_word(&mut self) -> Option<Hard> {
         let word = self.word.take()?;
-        let known = (word.known == Known::Text).then_some(word.text.as_str());
+        if std::mem::take(&mut self.redirects) {
+            return None;
+        }
+        let known = word.known();
         match self.kind {
             Kind::Unnamed if word.assigns => {}
-            Kind::Unnamed if word.known == Known::Value => self.kind = Kind::Value,
             Kind::Unnamed => {
-                let option = known.is_some_and(|text| text.starts_with('-'));
-                self.kind = match known {
-                    _ if option => Kind::Unnamed,
-                    Some(text) if BEFORE.contains(&text) => Kind::Unnamed,
-                    Some(text) if RUNNERS.contains(&base(text)) => Kind::Somewhere,
-                    Some(text) => named(text).unwrap_or(Kind::Plain),
-                    None => Kind::Plain,
-                };
+                self.name(&word);
                 return match known {
                     Some("case") => Some(Hard::Case),
                     Some("[[") => Some(Hard::Test),
                     _ => None,
                 };
             }
-            Kind::Somewhere => {
-                if let Some(kind) = known.and_then(named) {
-                    self.kind = kind;
+            Kind::Runs(at) => self.after_runner(at, &word),
+            Kind::Somewhere(named) => {
+                let found = known.map_or(Program::Plain, program);
+                match found {
+                    // `find .` names a folder, `docker exec` no command; every word is looked at.
+                    Program::Plain
+                    | Program::Before
+                    | Program::Runs(_)
+                    | Program::Sets
+                    | Program::Prints
+                    | Program::Tests
+                    | Program::Reads(Reader::Source)
+                        if !named =>
+                    {
+                        let runs = ["-exec", "-execdir", "-ok", "-okdir"];
+                        self.kind = Kind::Somewhere(known.is_some_and(|text| runs.contains(&text)));
+                    }
+                    found => self.kind = Kind::of(found),
                 }
             }
             Kind::Shell | Kind::ShellOption | Kind::ShellScript => self.kind = self.kind.after_shell(known),
-            Kind::Plain | Kind::Reads | Kind::Sets | Kind::Value => {}
+            Kind::Interprets(at) => self.kind = at.after(&word),
+            Kind::Plain(hint) => self.kind = plain(hint, known),
+            Kind::Prints(_) => self.kind = Kind::Prints(known == Some("-v")),
+            Kind::Tests(_) => self.kind = Kind::Tests(matches!(known, None | Some("-v" | "-R"))),
+            Kind::Reads(_) | Kind::Sets | Kind::Value | Kind::Unknown => {}
         }
         None
+    }
+
+    /// A word names the command.
+    fn name(&mut self, word: &Word) {
+        self.kind = match (word.known, &word.tail) {
+            (Known::Value, _) => Kind::Value,
+            (Known::Expands, Some(tail)) if !tail.is_empty() => Kind::of(program(tail)),
+            (Known::Expands, _) => Kind::Unknown,
+            (Known::Text, _) if word.text.starts_with('-') => Kind::Unnamed,
+            (Known::Text, _) => Kind::of(program(&word.text)),
+        };
+    }
+
+    fn after_runner(&mut self, mut at: Running, word: &Word) {
+        let runner = &RUNNERS[usize::from(at.which)];
+        if std::mem::take(&mut at.argument) {
+            self.kind = Kind::Runs(at);
+            return;
+        }
+        if word.text.starts_with("--") && word.text.len() > 2 {
+            at.replaces |= word.text.starts_with("--replace");
+            // An argument of its own may follow, or the command.
+            let whole = word.text.contains('=') || word.known != Known::Text;
+            self.kind = if whole || at.replaces { Kind::Runs(at) } else { Kind::Somewhere(false) };
+        } else if word.text.starts_with('-') {
+            let (found, inside) = follows(&word.text, |letter| runner.option(letter));
+            at.replaces |= runner.takes_words_from_stdin() && word.text.contains(['I', 'i']);
+            at.argument = found == Follows::Argument && !inside && word.known == Known::Text;
+            let script = found == Follows::Code && !inside;
+            self.kind = if script { Kind::ShellScript } else { Kind::Runs(at) };
+        } else if word.assigns {
+            self.kind = Kind::Runs(at);
+        } else if at.operands < runner.operands {
+            at.operands += 1;
+            self.kind = Kind::Runs(at);
+        } else {
+            self.name(word);
+            if at.replaces && matches!(self.kind, Kind::Shell | Kind::ShellOption | Kind::Interprets(_)) {
+                self.kind = Kind::Reads(Reader::Elsewhere);
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Whether a value here would be the script of one of its own options.
+    fn is_script(self, word: Option<&Word>) -> bool {
+        let runner = &RUNNERS[usize::from(self.which)];
+        word.is_some_and(|word| {
+            !self.argument
+                && word.text.starts_with('-')
+                && !word.text.starts_with("--")
+                && follows(&word.text, |letter| runner.option(letter)).0 == Follows::Code
+        })
+    }
+}
+
+impl Interpreting {
+    fn takes_value(self, word: Option<&Word>, redirects: bool) -> bool {
+        let program = &INTERPRETERS[usize::from(self.which)];
+        if redirects {
+            // As its stdin, it is code where none is given.
+            return self.given || program.text == Some(0);
+        }
+        match self.next {
+            Next::Code => return false,
+            Next::Argument => return true,
+            // The file may be any.
+            Next::File => return program.text.is_some(),
+            Next::Any => {}
+        }
+        if let Some(word) = word
+            && word.text.starts_with('-')
+            && word.text.len() > 1
+        {
+            let long = word.text.strip_prefix("--");
+            return match long {
+                Some(long) => !program.is_code(long.trim_end_matches('=')) && long.contains('='),
+                None => matches!(follows(&word.text, |letter| program.option(letter)).0, Follows::Argument),
+            };
+        }
+        match program.text {
+            Some(code) => self.given || self.operands != code,
+            None => program.after == After::Anything,
+        }
+    }
+
+    /// What it is after a word.
+    fn after(mut self, word: &Word) -> Kind {
+        let program = &INTERPRETERS[usize::from(self.which)];
+        match std::mem::replace(&mut self.next, Next::Any) {
+            Next::Code | Next::File => {
+                self.given = true;
+                let data = program.after == After::Data;
+                return if data { Kind::Plain(Hint::Nothing) } else { Kind::Interprets(self) };
+            }
+            Next::Argument => return Kind::Interprets(self),
+            Next::Any => {}
+        }
+        if is_stdin(&word.text) && word.known == Known::Text {
+            return Kind::Interprets(self);
+        }
+        if word.text == "--" && word.known == Known::Text {
+            let data = self.given && program.after != After::Anything;
+            return if data { Kind::Plain(Hint::Nothing) } else { Kind::Interprets(self) };
+        }
+        if let Some(long) = word.text.strip_prefix("--") {
+            let (name, inside) = long.split_once('=').map_or((long, false), |(name, _)| (name, true));
+            let is_code = program.is_code(name);
+            self.given |= is_code && inside;
+            self.next = if is_code && !inside { Next::Code } else { Next::Any };
+            return Kind::Interprets(self);
+        }
+        if word.text.starts_with('-') && word.text.len() > 1 {
+            let (found, inside) = follows(&word.text, |letter| program.option(letter));
+            let inside = inside || word.known != Known::Text;
+            self.given |= inside && matches!(found, Follows::Code | Follows::File);
+            self.next = match found {
+                _ if inside => Next::Any,
+                Follows::Nothing => Next::Any,
+                Follows::Argument => Next::Argument,
+                Follows::File => Next::File,
+                Follows::Code => Next::Code,
+            };
+            let ends = self.given && program.after == After::Data;
+            return if ends { Kind::Plain(Hint::Nothing) } else { Kind::Interprets(self) };
+        }
+        match program.text {
+            // `deno eval CODE`
+            None if word.known().is_some_and(|text| program.is_code(text)) => self.next = Next::Code,
+            None if program.after != After::Anything => return Kind::Plain(Hint::Nothing),
+            None => {}
+            Some(code) => {
+                self.given |= self.operands >= code;
+                self.operands = self.operands.saturating_add(1);
+            }
+        }
+        Kind::Interprets(self)
+    }
+}
+
+/// What a command that takes its words as they are is after another word.
+fn plain(hint: Hint, word: Option<&str>) -> Kind {
+    let option = word.and_then(|word| word.strip_prefix('-')).filter(|flags| !flags.is_empty());
+    match (hint, option) {
+        (Hint::Shell, Some(flags)) if !flags.starts_with('-') && flags.contains('c') => Kind::ShellScript,
+        (Hint::Shell, Some(_)) => Kind::Plain(hint),
+        (Hint::Interpreter(which), Some(_)) => {
+            let at = Interpreting { which, operands: 0, next: Next::Any, given: false };
+            let word = Word { text: word.unwrap_or_default().to_owned(), ..Word::default() };
+            match at.after(&word) {
+                Kind::Interprets(at) if at.next == Next::Code || at.given => Kind::Interprets(at),
+                _ => Kind::Plain(hint),
+            }
+        }
+        _ => match word.map(program) {
+            Some(Program::Shell) => Kind::Plain(Hint::Shell),
+            Some(Program::Interprets(which)) => Kind::Plain(Hint::Interpreter(which)),
+            Some(Program::Reads(Reader::Elsewhere)) if word == Some("ssh") => Kind::Reads(Reader::Elsewhere),
+            _ => Kind::Plain(Hint::Nothing),
+        },
     }
 }
 
@@ -180,6 +444,24 @@ pub enum Hard {
 }
 
 impl Kind {
+    fn of(program: Program) -> Self {
+        match program {
+            Program::Plain => Self::Plain(Hint::Nothing),
+            Program::Before => Self::Unnamed,
+            Program::Runs(which) => Self::Runs(Running { which, operands: 0, argument: false, replaces: false }),
+            Program::Somewhere => Self::Somewhere(false),
+            Program::Reads(reader) => Self::Reads(reader),
+            Program::Sets => Self::Sets,
+            Program::Shell => Self::Shell,
+            Program::ShellOption => Self::ShellOption,
+            Program::Interprets(which) => {
+                Self::Interprets(Interpreting { which, operands: 0, next: Next::Any, given: false })
+            }
+            Program::Prints => Self::Prints(false),
+            Program::Tests => Self::Tests(false),
+        }
+    }
+
     /// What a word of a shell that has not got its script says of it; `None`: the word is not known.
     fn after_shell(self, word: Option<&str>) -> Self {
         let option = word.and_then(|word| word.strip_prefix('-'));
@@ -187,30 +469,13 @@ impl Kind {
             (_, Some(flags)) if flags.contains('c') && !flags.starts_with('-') => Self::ShellScript,
             (Self::Shell, Some(flags)) if flags.chars().all(|c| FLAGS.contains(c)) => Self::Shell,
             (Self::ShellScript, Some(_)) => Self::ShellScript,
-            (Self::ShellScript, None) => Self::Plain,
-            (Self::Shell, None) if word.is_some_and(|word| !word.starts_with('+')) => Self::Plain,
+            (Self::ShellScript, None) => Self::Plain(Hint::Nothing),
+            (Self::Shell, None) if word.is_some_and(is_stdin) => Self::Shell,
+            (Self::Shell, None) if word.is_some_and(|word| !word.starts_with('+')) => Self::Plain(Hint::Nothing),
             // The word may belong to an option.
             _ => Self::ShellOption,
         }
     }
-}
-
-/// What a word that names a command says of it.
-fn named(text: &str) -> Option<Kind> {
-    let text = base(text);
-    if READERS.contains(&text) {
-        return Some(Kind::Reads);
-    }
-    if SETTERS.contains(&text) {
-        return Some(Kind::Sets);
-    }
-    // A person's name may come first.
-    let shell = if matches!(text, "su" | "runuser") { Kind::ShellOption } else { Kind::Shell };
-    SHELLS.contains(&text).then_some(shell)
-}
-
-fn base(text: &str) -> &str {
-    text.rsplit('/').next().filter(|base| !base.is_empty()).unwrap_or(text)
 }
 
 /// Whether a text is the name of a variable.

@@ -14,11 +14,12 @@ use crate::core::template::{from_json, to_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ancestors};
+use crate::flow::skip::Skip;
 
 /// Whether a step may begin.
 pub(super) enum Ready {
     Wait,
-    Skip(String),
+    Skip(Skip),
     Go,
 }
 
@@ -33,8 +34,8 @@ impl Scope {
         if !node.routed_by.is_empty() {
             let chosen = node.routed_by.iter().any(|&switch| chose(&self.states[switch].view, &node.step.id));
             if !chosen {
-                let names: Vec<_> = node.routed_by.iter().map(|&s| format!("`{}`", plan.nodes[s].step.id)).collect();
-                return Ready::Skip(format!("{} chose another way", names.join(" and ")));
+                let switches = node.routed_by.iter().map(|&switch| plan.nodes[switch].step.id.as_str());
+                return Ready::Skip(Skip::not_chosen(switches));
             }
         }
         let outcome = |dep: &usize| &self.states[*dep].outcome;
@@ -44,20 +45,20 @@ impl Scope {
                 return Ready::Wait;
             }
             let failed = self.states[guarded].slots.iter().any(|slot| matches!(slot.outcome, Outcome::Failed(_)));
-            return if failed { Ready::Go } else { Ready::Skip("there was nothing to handle".to_owned()) };
+            return if failed { Ready::Go } else { Ready::Skip(Skip::nothing_to_handle()) };
         }
         // An empty list of dependencies is no reason to skip.
         let accepted = node.deps.is_empty() || node.deps.iter().any(|dep| *outcome(dep) == Outcome::Accepted);
-        let none = || Ready::Skip("none of what it waits for was accepted".to_owned());
+        let none = || Ready::Skip(Skip::none_accepted());
         match node.join() {
             Join::All => {
                 let fell = node.deps.iter().find_map(|&dep| match &self.states[dep].outcome {
-                    Outcome::Skipped(_) => Some(format!("`{}` was skipped", plan.nodes[dep].step.id)),
-                    Outcome::Failed(_) => Some(format!("`{}` failed", plan.nodes[dep].step.id)),
+                    Outcome::Skipped(_) => Some(Skip::dependency_skipped(&plan.nodes[dep].step.id)),
+                    Outcome::Failed(_) => Some(Skip::dependency_failed(&plan.nodes[dep].step.id)),
                     _ => None,
                 });
                 match fell {
-                    Some(because) => Ready::Skip(because),
+                    Some(skip) => Ready::Skip(skip),
                     None if waits => Ready::Wait,
                     None => Ready::Go,
                 }
@@ -109,34 +110,16 @@ impl Scope {
 
     /// The state as it was at the start, overlaid by the writers that a step depends on.
     fn state_seen(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Value {
-        let set = &evaluation.run.set_state;
-        if set.is_empty() {
+        if evaluation.run.set_state.is_empty() {
             return self.names.state.clone();
         }
         let writers: Vec<Key> = ancestors(&plan.nodes, at).into_iter().map(|at| self.base(&plan.nodes[at])).collect();
-        self.state_after(evaluation.run, |key| writers.iter().any(|base| key.is_of(base)))
-    }
-
-    /// The state as it was at the start, overlaid by the calls that count.
-    pub(super) fn state_after(&self, run: &Run, counts: impl Fn(&Key) -> bool) -> Value {
-        if run.set_state.is_empty() {
-            return self.names.state.clone();
-        }
-        let mut state = match to_json(&self.names.state) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
-        };
-        for (name, set) in &run.set_state {
-            if let Some((_, value)) = set.iter().rev().find(|(key, _)| counts(key)) {
-                state.insert(name.clone(), value.clone());
-            }
-        }
-        from_json(&serde_json::Value::Object(state))
+        overlaid(&self.names.state, evaluation.run, |key| writers.iter().any(|base| key.is_of(base)))
     }
 
     /// That a step is not needed any more, because another came first wherever it would have been taken. One that has
     /// ended all the same keeps its output.
-    pub(super) fn lost(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Option<String> {
+    pub(super) fn lost(&self, plan: &Plan, at: usize, evaluation: &Evaluation<'_>) -> Option<Skip> {
         let node = &plan.nodes[at];
         let own = evaluation.run.call(&self.base(node));
         if own.is_some_and(|call| call.status == CallStatus::Accepted) {
@@ -150,8 +133,22 @@ impl Scope {
             }
             first.get_or_insert(winner);
         }
-        first.map(|winner| format!("`{winner}` came first"))
+        first.map(Skip::lost)
     }
+}
+
+/// A state overlaid by what the calls that count have set.
+pub(super) fn overlaid(state: &Value, run: &Run, counts: impl Fn(&Key) -> bool) -> Value {
+    let set = if run.set_state.is_empty() { serde_json::Map::new() } else { run.state_set(counts) };
+    if set.is_empty() {
+        return state.clone();
+    }
+    let mut fields = match to_json(state) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    fields.extend(set);
+    from_json(&serde_json::Value::Object(fields))
 }
 
 /// Whether a switch chose a step.

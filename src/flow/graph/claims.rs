@@ -68,7 +68,7 @@ impl Scope {
         if matches!(state.outcome, Outcome::Skipped(_)) {
             return false;
         }
-        let fans_out = node.list.is_some() || node.handles.is_some_and(|guarded| plan.nodes[guarded].list.is_some());
+        let fans_out = plan.fans_out(at);
         let repeats = node.step.rules.repeat.is_some();
         if fans_out != segment.item.is_some() || repeats != segment.iteration.is_some() {
             return false;

@@ -5,8 +5,8 @@
 
 mod before;
 mod claims;
+mod ends;
 pub(super) mod history;
-mod mistaken;
 pub(super) mod scope;
 mod slot;
 pub(super) mod view;
@@ -25,7 +25,7 @@ use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
-use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
+use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ValuePlan};
@@ -64,7 +64,7 @@ impl Graph {
         let mut next = Vec::new();
         for successor in &workflow.then {
             if let Some(when) = &successor.when
-                && !work::condition("when", &Expr::parse(when), &names)?
+                && !work::condition("when", &Expr::condition(when), &names)?
             {
                 continue;
             }
@@ -151,8 +151,10 @@ impl GraphSession {
         let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
         self.root.evaluate(&self.plan, &mut evaluation);
         let (mut notes, stops) = (evaluation.notes, evaluation.stops);
+        in_order_of_ends(&self.run, &mut notes);
         let holds = |decided: &Decided| decided.what == FlowDecision::StopWhen && decided.value == Value::Bool(true);
-        let stops = stops || self.run.decided.values().flatten().any(holds);
+        let mut stopping = self.run.decided.iter().filter(|(_, decided)| decided.iter().any(holds));
+        let stops = stops || stopping.any(|(key, _)| !self.run.is_left_out(key));
         if stops {
             // Nobody is asked about anything but what a person takes up again.
             let run = &self.run;
@@ -164,15 +166,7 @@ impl GraphSession {
 
     fn end(&self) -> End {
         match view::result(&self.root, &self.plan, &self.run) {
-            Ok((title, body)) => {
-                let state = self.run.set_state.iter().filter_map(|(name, set)| {
-                    let (_, value) = set.last()?;
-                    Some((name.clone(), value.clone()))
-                });
-                let state: serde_json::Map<String, Value> = state.collect();
-                let state = if state.is_empty() { Value::Null } else { Value::Object(state) };
-                End::Completed { title: Untrusted::from(title), body: Untrusted::from(body), state }
-            }
+            Ok((title, body)) => End::Completed { title: Untrusted::from(title), body: Untrusted::from(body) },
             Err(failure) => End::Failed { key: None, failure },
         }
     }

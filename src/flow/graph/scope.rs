@@ -11,14 +11,14 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use serde_json::json;
 
-use super::before::Ready;
+use super::before::{Ready, overlaid};
 use super::slot::{Slot, Turn};
 use super::view;
 use crate::core::event::FlowDecision;
 use crate::core::failure::Failure;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
-use crate::core::step::{Join, OnFailure};
+use crate::core::step::Join;
 use crate::core::template::{Expr, from_json};
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
@@ -26,6 +26,7 @@ use crate::flow::memo::Dependency;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
+use crate::flow::skip::Skip;
 use crate::flow::work::{condition, eval};
 
 /// How far the steps of a plan have come.
@@ -131,6 +132,13 @@ impl Scope {
                 self.states[rival].names_dirty = true;
             }
         }
+        if plan.writes[at] {
+            // What it set may count no more, or again.
+            for &watcher in &plan.watchers[at] {
+                self.marks.dirty.insert(plan.places[watcher]);
+                self.states[watcher].names_dirty = true;
+            }
+        }
         let state = &mut self.states[at];
         if fresh {
             state.touched = Some(vec![slot]);
@@ -217,7 +225,8 @@ impl Scope {
     #[must_use]
     pub fn names_at_end(&self, plan: &Plan, run: &Run) -> Names {
         let mut names = self.names.clone().with_steps(self.views(plan));
-        names.state = self.state_after(run, |key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix)));
+        let own = |key: &Key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix));
+        names.state = overlaid(&names.state, run, own);
         names
     }
 
@@ -239,6 +248,15 @@ impl Scope {
         self.states.last().map(|state| &state.view)
     }
 
+    /// Why the last declared step has no output, if it was skipped or failed and the run continues.
+    pub(super) fn last_without_output(&self, plan: &Plan) -> Option<Skip> {
+        match &self.states.last()?.outcome {
+            Outcome::Skipped(skip) => Some(skip.clone()),
+            Outcome::Failed(_) => plan.nodes.last().map(|last| Skip::dependency_failed(&last.step.id)),
+            Outcome::Waiting | Outcome::Accepted => None,
+        }
+    }
+
     fn source(&self, plan: &Plan, at: usize, through: Arc<[String]>) -> Dependency {
         Dependency { key: self.base(&plan.nodes[at]), seq: self.states[at].seq, stamp: self.states[at].stamp, through }
     }
@@ -253,7 +271,6 @@ impl Scope {
     }
 
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
-        let node = &plan.nodes[at];
         self.states[at].failure = None;
         if self.states[at].names_dirty || self.states[at].names.is_none() {
             let ready = self.ready(plan, at, evaluation);
@@ -266,14 +283,14 @@ impl Scope {
                     state.slots.iter_mut().for_each(Slot::withdraw);
                     return;
                 }
-                Ready::Skip(because) => return self.skip(node, at, because, evaluation),
+                Ready::Skip(skip) => return self.skip(plan, at, skip, evaluation),
                 Ready::Go => {}
             }
             let names = self.names_of(plan, at, evaluation);
-            if let Err(stop) = self.open(node, at, names, evaluation) {
+            if let Err(stop) = self.open(plan, at, names, evaluation) {
                 return match stop {
-                    Stop::Skipped(because) => self.skip(node, at, because, evaluation),
-                    Stop::Failed(mistake) => self.fail(node, at, &mistake, evaluation),
+                    Stop::Skipped(skip) => self.skip(plan, at, skip, evaluation),
+                    Stop::Failed(mistake) => self.fail(plan, at, &mistake, evaluation),
                 };
             }
         }
@@ -282,7 +299,8 @@ impl Scope {
     }
 
     /// Decides `when` and the list, and makes the slots.
-    fn open(&mut self, node: &Node, at: usize, names: Names, evaluation: &mut Evaluation<'_>) -> Result<(), Stop> {
+    fn open(&mut self, plan: &Plan, at: usize, names: Names, evaluation: &mut Evaluation<'_>) -> Result<(), Stop> {
+        let node = &plan.nodes[at];
         let context = names.value();
         if let (Some(when), false) = (&node.when, node.when_per_item) {
             let holds = condition("when", when, &context)?;
@@ -290,7 +308,7 @@ impl Scope {
                 evaluation.decide(self.base(node), FlowDecision::When, json!(holds), || values_used(expr, &context));
             }
             if !holds {
-                return Err(Stop::Skipped(format!("`when` is false: {}", source(when))));
+                return Err(Stop::Skipped(Skip::when(when)));
             }
         }
         let items: Vec<Arc<serde_json::Value>> = match &node.list {
@@ -327,8 +345,11 @@ impl Scope {
         state.touched = None;
         state.slots.resize_with(count, Slot::default);
         state.slots.iter_mut().for_each(Slot::forget);
+        let base = self.base(node);
+        if plan.fans_out(at) || node.does.has_scope() {
+            evaluation.mended(&base, &node.step.id);
+        }
         if node.list.is_some() || shrank {
-            let base = self.base(node);
             evaluation.retire(&base, |segment| segment.item.is_some_and(|item| item as usize >= count));
         }
         Ok(())
@@ -366,6 +387,11 @@ impl Scope {
                 let before = self.states[at].slots[at_slot].stamp();
                 let mut names = self.slot_names(plan, at, at_slot, names);
                 names.earlier = Some(Value::from(earlier.clone()));
+                if plan.writes[at] {
+                    let (base, item) = (self.base(&plan.nodes[at]), Some(u32::try_from(at_slot).unwrap_or(u32::MAX)));
+                    let before = |key: &Key| key.is_of(&base) && key.segments()[base.segments().len() - 1].item < item;
+                    names.state = overlaid(&names.state, evaluation.run, before);
+                }
                 let seen = (at_slot > 0).then(|| (latest, stamp(&stamps)));
                 self.slot(plan, at, at_slot, &names, seen, evaluation);
                 let slot = &self.states[at].slots[at_slot];
@@ -392,12 +418,9 @@ impl Scope {
             names.index = Some(index);
         }
         if let Some(guarded) = node.handles
-            && let Some(Slot { outcome: Outcome::Failed(failure), .. }) = self.states[guarded].slots.get(slot)
+            && let Some((key, failure)) = self.failed(plan, guarded, slot)
         {
-            let guard = &plan.nodes[guarded];
-            let key = self.base(guard).with_item(guard.list.is_some().then_some(index));
-            let key = self.states[guarded].slots[slot].failed_at.as_ref().unwrap_or(&key);
-            names.failure = Some(view::failure(key, failure));
+            names.failure = Some(view::failure(&key, failure));
             if let Some(item) = self.states[guarded].items.get(slot) {
                 names.item = Some(from_json(item));
                 names.index = Some(index);
@@ -417,15 +440,14 @@ impl Scope {
         evaluation: &mut Evaluation<'_>,
     ) {
         let node = &plan.nodes[at];
-        let fans_out = node.list.is_some() || node.handles.is_some_and(|guarded| plan.nodes[guarded].list.is_some());
-        let key = self.base(node).with_item(fans_out.then(|| u32::try_from(at_slot).unwrap_or(u32::MAX)));
+        let key = self.slot_key(plan, at, at_slot);
         let mut slot = std::mem::take(&mut self.states[at].slots[at_slot]);
         let nothing_to_handle = node.handles.is_some() && names.failure.is_none();
         if nothing_to_handle {
-            slot.end(Outcome::Skipped("there was nothing to handle".to_owned()));
+            slot.end(Outcome::Skipped(Skip::nothing_to_handle()));
         } else {
             match Self::item_condition(node, &key, names, evaluation) {
-                Ok(true) => {
+                Ok(None) => {
                     let mut depends: Vec<Dependency> = node
                         .deps
                         .iter()
@@ -447,6 +469,7 @@ impl Scope {
                         key,
                         base: self.base(node),
                         plan,
+                        at,
                         node,
                         item: list.get(at_slot),
                         list: &list,
@@ -456,78 +479,33 @@ impl Scope {
                     turn.iterate(&mut slot, names, evaluation);
                     self.states[at].items = list;
                 }
-                Ok(false) => slot.end(Outcome::Skipped("`when` is false for this item".to_owned())),
+                Ok(Some(skip)) => slot.end(Outcome::Skipped(skip)),
                 Err(failure) => slot.fail(None, failure),
             }
         }
         self.states[at].slots[at_slot] = slot;
     }
 
-    fn item_condition(node: &Node, key: &Key, names: &Names, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
-        let (Some(when), true) = (&node.when, node.when_per_item) else { return Ok(true) };
-        let holds = condition("when", when, &names.value())?;
-        if !holds {
-            let because = format!("`when` is false: {}", source(when));
-            evaluation.skip(key.clone(), &node.step.id, because);
+    /// Why an item is left out, if its own condition is false.
+    fn item_condition(
+        node: &Node,
+        key: &Key,
+        names: &Names,
+        evaluation: &mut Evaluation<'_>,
+    ) -> Result<Option<Skip>, Failure> {
+        let (Some(when), true) = (&node.when, node.when_per_item) else { return Ok(None) };
+        if condition("when", when, &names.value())? {
+            return Ok(None);
         }
-        Ok(holds)
-    }
-
-    /// The outcome of a step from those of its slots.
-    fn sum_up(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
-        let node = &plan.nodes[at];
-        let base = self.base(node);
-        let state = &mut self.states[at];
-        let mut waiting = false;
-        for (index, slot) in state.slots.iter().enumerate() {
-            let failure = match &slot.outcome {
-                Outcome::Failed(failure) => failure,
-                Outcome::Waiting => {
-                    waiting = true;
-                    continue;
-                }
-                Outcome::Accepted | Outcome::Skipped(_) => continue,
-            };
-            let item = node.list.is_some().then(|| u32::try_from(index).unwrap_or(u32::MAX));
-            let key = slot.failed_at.clone().unwrap_or_else(|| base.with_item(item));
-            match &node.step.rules.on_failure {
-                OnFailure::Stop => state.failure = state.failure.take().or_else(|| Some((key, failure.clone()))),
-                OnFailure::Continue => evaluation.warn(&key, failure),
-                OnFailure::Handler(_) => {}
-            }
-        }
-        if let Some((_, failure)) = &state.failure {
-            state.outcome = if waiting { Outcome::Waiting } else { Outcome::Failed(failure.clone()) };
-            return;
-        }
-        state.seq = state.slots.iter().map(|slot| slot.seq).max().unwrap_or(0);
-        if waiting {
-            state.outcome = Outcome::Waiting;
-            return;
-        }
-        let fans_out = node.list.is_some();
-        (state.outcome, state.view) = match state.slots.as_slice() {
-            [only] if !fans_out => (only.outcome.clone(), view::plain(only)),
-            slots => (Outcome::Accepted, view::fan_out(&state.items, slots, "accepted")),
-        };
-    }
-
-    pub(super) fn skip(&mut self, node: &Node, at: usize, because: String, evaluation: &mut Evaluation<'_>) {
-        let base = self.base(node);
-        evaluation.retire(&base, |_| true);
-        evaluation.skip(base, &node.step.id, because.clone());
-        let state = &mut self.states[at];
-        state.slots.clear();
-        state.names = None;
-        state.view = view::empty(node.list.is_some(), "skipped");
-        state.outcome = Outcome::Skipped(because);
-        state.seq = 0;
+        let skip = Skip::when(when);
+        evaluation.skip(key.clone(), &node.step.id, skip.clone());
+        Ok(Some(skip))
     }
 }
 
 /// Why a step has no slots.
 enum Stop {
-    Skipped(String),
+    Skipped(Skip),
     Failed(Mistake),
 }
 
@@ -535,10 +513,6 @@ impl From<Mistake> for Stop {
     fn from(mistake: Mistake) -> Self {
         Self::Failed(mistake)
     }
-}
-
-fn source(expr: &crate::flow::plan::Parsed<Expr>) -> String {
-    expr.as_ref().map_or_else(ToString::to_string, |expr| expr.source().to_owned())
 }
 
 fn kind_of(value: &serde_json::Value) -> &'static str {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde_json::json;
 
+use super::before::overlaid;
 use super::claims::asked_about;
 use super::scope::{Around, Scope, stamp};
 use super::view;
@@ -59,8 +60,7 @@ impl Slot {
 
     /// It waits for something before it.
     pub fn withdraw(&mut self) {
-        self.outcome = Outcome::Waiting;
-        self.want = None;
+        self.end(Outcome::Waiting);
         self.iterations.clear();
     }
 
@@ -129,6 +129,8 @@ pub struct Turn<'a> {
     pub base: Key,
     /// The plan that the step is of.
     pub plan: &'a Plan,
+    /// The step's place in it.
+    pub at: usize,
     /// The step.
     pub node: &'a Node,
     /// The item.
@@ -169,29 +171,68 @@ impl Turn<'_> {
             slot.outcome = seen.outcome;
             slot.failed_at = seen.failed_at;
             if slot.outcome != Outcome::Accepted {
-                if matches!(slot.outcome, Outcome::Failed(_)) && slot.failed_at.is_none() {
-                    slot.failed_at = Some(key);
+                match &slot.outcome {
+                    Outcome::Failed(_) if slot.failed_at.is_none() => slot.failed_at = Some(key),
+                    Outcome::Skipped(_) if repeat.is_some() => evaluation.retire_after(&self.key, iteration),
+                    _ => {}
                 }
                 return;
             }
-            let Some(repeat) = repeat else { break };
+            if repeat.is_none() && self.node.set_state.is_empty() && self.node.stop_when.is_none() {
+                break;
+            }
             let output = slot.output.clone().unwrap_or_else(|| Value::from(()));
-            match self.until(&key, &turn_names.with_output(output.clone()).value(), evaluation) {
-                Ok(true) => break,
+            let context = turn_names.with_output(output.clone()).value();
+            match self.bring(&key, &context, evaluation) {
+                Ok(Brought::Known) => {}
+                // The run ends early, and so does this.
+                Ok(Brought::Stops) => {
+                    if repeat.is_some() {
+                        evaluation.retire_after(&self.key, iteration);
+                    }
+                    break;
+                }
+                // Others see the state once the journal has it.
+                Ok(Brought::Noted) => {
+                    slot.outcome = Outcome::Waiting;
+                    return;
+                }
+                Err(failure) => {
+                    evaluation.unsay(&key, &FlowDecision::Switch);
+                    return slot.fail(Some(key), failure);
+                }
+            }
+            let Some(repeat) = repeat else { break };
+            match self.until(&key, &context, evaluation) {
                 Ok(false) if iteration + 1 < most => {
                     let through = Arc::from(["previous".to_owned()]);
                     depends.push(Dependency { key, seq: slot.seq, stamp: slot.stamp(), through });
                     turn_names.previous = Some(output);
+                    if self.plan.writes[self.at] {
+                        let before = |key: &Key| self.is_iteration(key).is_some_and(|at| at <= iteration);
+                        turn_names.state = overlaid(&names.state, evaluation.run, before);
+                    }
                 }
-                Ok(false) if repeat.accept_last => break,
-                Ok(false) => {
+                Ok(false) if !repeat.accept_last => {
                     let message = format!("`until` did not hold after {most} iterations: {}", repeat.until);
                     return slot.fail(Some(key), Failure::new(FailureClass::BadOutput, message));
+                }
+                Ok(_) => {
+                    evaluation.retire_after(&self.key, iteration);
+                    break;
                 }
                 Err(failure) => return slot.fail(Some(key), failure),
             }
         }
-        self.accepted(slot, names, evaluation);
+        self.write(slot, &turn_names, evaluation);
+    }
+
+    /// Which iteration of this slot a call is, or lies in.
+    fn is_iteration(&self, key: &Key) -> Option<u32> {
+        let at = self.key.segments().len() - 1;
+        let (own, segment) = (self.key.last(), key.segments().get(at)?);
+        let same = key.is_of(&self.key) && segment.item == own.item;
+        if same { segment.iteration } else { None }
     }
 
     fn until(&self, key: &Key, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
@@ -225,11 +266,11 @@ impl Turn<'_> {
                     *scope = open();
                     scope.evaluate(plan, evaluation);
                 }
-                view::of_group(scope, plan, output.as_ref(), evaluation.run)
+                view::of_group(scope, plan, output.as_ref(), evaluation.run, self.key.last().item.is_some())
             }
             Doing::Child(Ok(child), inputs) => {
                 let (plan, task) = child.as_ref();
-                let given = match view::child_inputs(task, inputs, &names.value()) {
+                let given = match view::child_inputs(task, inputs, names) {
                     Ok(given) => given,
                     Err(failure) => return CallView::failed(None, failure),
                 };
@@ -247,7 +288,9 @@ impl Turn<'_> {
                 view::of_child(scope, plan, key, evaluation.run)
             }
             Doing::Child(Err(why), _) => CallView::failed(None, Failure::new(FailureClass::Definition, why.clone())),
-            Doing::Switch(cases, default) => view::switch(cases, default, key, &names.value(), evaluation),
+            Doing::Switch(cases, default) => {
+                view::switch(&self.node.step.id, cases, default, key, &names.value(), evaluation)
+            }
             _ => {
                 let history = match &self.node.does {
                     Doing::Prompt(prompt) => prompt.spec.history.as_ref(),
@@ -286,45 +329,50 @@ impl Turn<'_> {
         fails || !had_failed
     }
 
-    /// What the acceptance of the last iteration brings: state, a document, an early end.
-    fn accepted(&self, slot: &mut Slot, names: &Names, evaluation: &mut Evaluation<'_>) {
-        let node = self.node;
-        if node.set_state.is_empty() && node.document.is_none() && node.stop_when.is_none() {
-            return;
-        }
-        let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
-        match self.bring(&context, evaluation) {
-            Ok(known) if known => {}
-            // Others see the state once the journal has it.
-            Ok(_) => slot.outcome = Outcome::Waiting,
-            Err(failure) => slot.fail(Some(self.key.clone()), failure),
-        }
-    }
-
-    /// Whether the journal has the state that it sets already.
-    fn bring(&self, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
+    /// What the acceptance of an iteration brings: state and an early end.
+    fn bring(&self, key: &Key, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<Brought, Failure> {
         let noted = evaluation.notes.len();
         for (name, expr) in &self.node.set_state {
             let value = eval("set_state", expr, context)?;
-            evaluation.set_state(&self.key, name, value);
+            evaluation.set_state(key, name, value);
         }
         let known = evaluation.notes.len() == noted;
-        if let Some([name, title, body]) = &self.node.document {
-            let [name, title, body] =
-                [text("document", name, context)?, text("document", title, context)?, text("document", body, context)?];
-            evaluation.write(&name, &title, &body);
+        let Some(expr) = &self.node.stop_when else { return Ok(if known { Brought::Known } else { Brought::Noted }) };
+        let holds = condition("stop_when", expr, context)?;
+        // That it does not hold is noted only of one that did.
+        if let Ok(expr) = expr
+            && (holds || evaluation.decided(key, &FlowDecision::StopWhen).is_some())
+        {
+            let why = || values_used(expr, context);
+            evaluation.decide(key.clone(), FlowDecision::StopWhen, json!(holds), why);
         }
-        if let Some(expr) = &self.node.stop_when {
-            let holds = condition("stop_when", expr, context)?;
-            // That it does not hold is told only of one that did.
-            if let Ok(expr) = expr
-                && (holds || evaluation.decided(&self.key, &FlowDecision::StopWhen).is_some())
-            {
-                evaluation
-                    .decide(self.key.clone(), FlowDecision::StopWhen, json!(holds), || values_used(expr, context));
-            }
-            evaluation.stops |= holds;
-        }
-        Ok(known)
+        evaluation.stops |= holds;
+        Ok(match (known, holds) {
+            (false, _) => Brought::Noted,
+            (true, true) => Brought::Stops,
+            (true, false) => Brought::Known,
+        })
     }
+
+    /// Writes the document of the last iteration.
+    fn write(&self, slot: &mut Slot, names: &Names, evaluation: &mut Evaluation<'_>) {
+        let Some([name, title, body]) = &self.node.document else { return };
+        let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
+        let text = |source| text("document", source, &context);
+        let written = text(name).and_then(|name| Ok((name, text(title)?, text(body)?)));
+        match written {
+            Ok((name, title, body)) => evaluation.write(&name, &title, &body),
+            Err(mistake) => slot.fail(Some(self.key.clone()), mistake.into()),
+        }
+    }
+}
+
+/// What the acceptance of an iteration brought.
+enum Brought {
+    /// The journal has the state that it sets, if any.
+    Known,
+    /// It does not yet.
+    Noted,
+    /// The run ends early.
+    Stops,
 }

@@ -18,7 +18,7 @@ use crate::core::template::{Expr, TemplateError, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::judge::definition;
 use crate::flow::memo::CallView;
-use crate::flow::names::values_used;
+use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Parsed, Plan, ValuePlan};
 use crate::flow::work::{condition, eval, text};
 
@@ -113,8 +113,11 @@ pub fn fan_out(items: &[Arc<serde_json::Value>], slots: &[Slot], ended: &'static
 }
 
 /// What a group comes to: the output of its last declared step, or of its expression.
+///
+/// An item of a list whose last step has no output has none either, and so is none of the list's outputs: it is left out
+/// for the same reason. A group alone is accepted without an output.
 #[must_use]
-pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run) -> CallView {
+pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: &Run, is_item: bool) -> CallView {
     if let Some((key, failure)) = scope.failure() {
         return CallView::failed(Some(key.clone()), failure.clone());
     }
@@ -126,7 +129,13 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: 
             Ok(output) => from_json(&output),
             Err(mistake) => return CallView::failed(None, mistake.into()),
         },
-        None => scope.last_view().map_or_else(none, output_of),
+        None => match scope.last_without_output(plan).filter(|_| is_item) {
+            Some(skip) => {
+                let (outcome, seq, stamp) = (Outcome::Skipped(skip), scope.seq(), scope.stamp());
+                return CallView { outcome, seq, stamp, ..CallView::waiting() };
+            }
+            None => scope.last_view().map_or_else(none, output_of),
+        },
     };
     CallView { stamp: scope.stamp(), ..CallView::accepted(output, scope.seq()) }
 }
@@ -193,10 +202,12 @@ pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> CallView {
 ///
 /// # Errors
 /// A template that does not work out, or a value that the child does not take.
-pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, context: &Value) -> Result<Value, Failure> {
+pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, names: &Names) -> Result<Value, Failure> {
     let mut given = serde_json::Map::new();
     for (name, value) in inputs {
-        given.insert(name.clone(), value.render(context).map_err(|error| definition("inputs", name, &error))?);
+        let context = names.granting(|| value.all_references());
+        let value = value.render(&context).map_err(|error| definition("inputs", name, &error))?;
+        given.insert(name.clone(), names.handed_over(value));
     }
     let filled = form::fill(&task.inputs, &serde_json::Value::Object(given)).map_err(|problems| {
         let error = TemplateError { message: problems.join("; "), line: 1, column: 1 };
@@ -207,6 +218,7 @@ pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, context: 
 
 /// The choice of a switch: the first case that holds, else the default.
 pub fn switch(
+    step: &str,
     cases: &[(Parsed<Expr>, Vec<String>)],
     default: &[String],
     key: &Key,
@@ -216,6 +228,7 @@ pub fn switch(
     for (at, (when, to)) in cases.iter().enumerate() {
         match condition("when", when, context) {
             Ok(true) => {
+                evaluation.mended(key, step);
                 if let Ok(expr) = when {
                     let chosen = json!({ "case": at, "to": to });
                     evaluation.decide(key.clone(), FlowDecision::Switch, chosen, || values_used(expr, context));
@@ -223,9 +236,13 @@ pub fn switch(
                 return CallView { stamp: stamp(to), ..CallView::accepted(Value::from(to.clone()), 0) };
             }
             Ok(false) => {}
-            Err(mistake) => return CallView::failed(None, mistake.into()),
+            Err(mistake) => {
+                evaluation.fail(key, step, &mistake);
+                return CallView::failed(None, mistake.into());
+            }
         }
     }
+    evaluation.mended(key, step);
     evaluation.decide(key.clone(), FlowDecision::Switch, json!({ "case": "default", "to": default }), || {
         serde_json::Value::Null
     });

@@ -102,7 +102,7 @@ pub(super) fn through(nodes: &mut [Node]) {
 }
 
 /// Whether a step, or something inside it, may set names of the state.
-fn sets_state(node: &Node) -> bool {
+pub(super) fn sets_state(node: &Node) -> bool {
     !node.set_state.is_empty()
         || match &node.does {
             Doing::Group(plan, _) => plan.nodes.iter().any(sets_state),

@@ -6,6 +6,7 @@
 //! call, and a script reaches no file, network, clock or randomness of its own.
 
 mod convert;
+mod copy;
 mod javascript;
 mod made;
 mod modules;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::javascript::JavaScript;
-use self::process::Process;
+use self::process::{Files, Process};
 use self::session::ScriptedSession;
 use self::transport::Transport;
 use crate::core::pinned::Pinned;
@@ -70,9 +71,9 @@ impl Flow for Scripted {
         };
         let transport: Box<dyn Transport> = match &workflow.flow {
             FlowKind::Script { entry, sources } => Box::new(JavaScript::new(entry, sources)),
-            FlowKind::Process { argv, sources } => {
-                let folder = self.pinned.folder.as_deref();
-                Box::new(Process::new(argv, sources, folder, &self.environment, self.deadline))
+            FlowKind::Process { argv, sources, binary, .. } => {
+                let files = Files { texts: sources.clone(), binary: binary.clone() };
+                Box::new(Process::new(argv, files, &self.environment, self.deadline))
             }
             FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),
         };

@@ -3,7 +3,7 @@
 //! Results are told one at a time, in the order in which the calls were first settled. Where an earlier one does not
 //! stand any more, later ones wait. So the code asks for the same calls in the same order whenever it is run.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -13,14 +13,16 @@ use super::made::{CallEnd, Made};
 use super::request;
 use super::session::{Ground, broken, is_open};
 use super::transport::{CallResult, CodeState, Request, Said, Transport, Turn};
-use crate::core::call::CallStatus;
+use crate::core::actor::Actor;
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, FlowDecision};
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::{Key, Segment};
 use crate::core::text::Untrusted;
 use crate::flow::Want;
 use crate::flow::evaluation::Evaluation;
 use crate::flow::memo::Dependency;
+use crate::flow::skip::Skip;
 
 /// Lines of a log at most; what comes after them is left out.
 const MOST_LINES: usize = 1_000;
@@ -294,10 +296,9 @@ impl Pass {
         for at in std::mem::take(&mut self.noting) {
             let made = &mut self.made[at];
             let notes = std::mem::take(&mut made.notes);
-            // What the code did not wait for does not go on once it has ended.
-            if !done || made.told.is_some() {
-                evaluation.notes.extend(notes);
-            }
+            // What the code did not wait for does not go on once it has ended; what it came to by then is kept.
+            let goes_on = !done || made.told.is_some();
+            evaluation.notes.extend(notes.into_iter().filter(|note| goes_on || is_verdict(note)));
         }
         let before = evaluation.notes.len();
         for [name, title, body] in &self.documents[self.recorded.documents..] {
@@ -331,15 +332,21 @@ impl Pass {
 
     /// Takes back what is open of calls that the ended code did not wait for, or does not ask for any more.
     pub fn leave(&self, ground: &Ground, evaluation: &mut Evaluation<'_>) {
-        for (at, call) in ground.run.calls.values().enumerate() {
+        let judged: HashSet<Key> =
+            evaluation.notes.iter().filter(|note| is_verdict(note)).filter_map(Event::key).cloned().collect();
+        for (at, call) in ground.run.calls.values().enumerate().filter(|(_, call)| !judged.contains(&call.key)) {
             let asked = self.outermost(&call.key, at);
+            if let (Some(Made { told: None, .. }), Some(kept)) = (asked, performed(call)) {
+                evaluation.note(kept);
+                continue;
+            }
             let because = match asked {
                 Some(Made { told: Some(_), .. }) => continue,
-                Some(_) if is_open(call.status) => "the code ended without it",
-                None if is_open(call.status) || call.status == CallStatus::Accepted => "it is not wanted any more",
+                Some(_) if is_open(call.status) => Skip::code_ended(),
+                None if is_open(call.status) || call.status == CallStatus::Accepted => Skip::unwanted(),
                 _ => continue,
             };
-            evaluation.skip(call.key.clone(), &call.step, because.to_owned());
+            evaluation.skip(call.key.clone(), &call.step, because);
         }
     }
 
@@ -365,6 +372,28 @@ impl Pass {
         let wanting = self.wanting.iter().map(|&at| &self.made[at]);
         wanting.filter(|made| !done || made.told.is_some()).for_each(|made| made.wants(into));
     }
+}
+
+/// Whether a note says what the end of an attempt comes to, without a person.
+fn is_verdict(note: &Event) -> bool {
+    matches!(note, Event::CallAccepted { .. } | Event::CallFailed { .. })
+}
+
+/// An effect that has happened is not left out, although nobody waits for the judgement of its output.
+fn performed(call: &Call) -> Option<Event> {
+    let attempt = call.newest().filter(|attempt| is_open(call.status) && attempt.status == AttemptStatus::Review)?;
+    let (key, by) = (call.key.clone(), Actor::Flow);
+    if !attempt.work.as_ref().is_some_and(|work| work.has_effect()) {
+        return None;
+    }
+    if let Some(problem) = &attempt.problem {
+        let (step, fingerprint) = (call.step.clone(), attempt.fingerprint.clone());
+        let error = Failure::new(FailureClass::BadOutput, problem.clone());
+        return Some(Event::CallFailed { call: None, key, step, fingerprint, error, by });
+    }
+    let (attempt, version) = (attempt.number, attempt.newest().map_or(1, |(version, _)| version));
+    let overridden = call.gates.own().map(|gate| gate.failed_checks().to_vec()).unwrap_or_default();
+    Some(Event::CallAccepted { key, attempt, version, by, overridden })
 }
 
 const MOST_LINES_BUT_ONE: usize = MOST_LINES - 1;

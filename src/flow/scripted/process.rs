@@ -1,17 +1,14 @@
 //! A program that speaks the NDJSON contract of `docs/programs.md` over its stdin and stdout.
 //!
-//! It is started in the definition's folder with a clean environment and a process group of its own, and ended with
+//! It is started in a private copy of the definition's files with a clean environment and a process group of its own, and ended with
 //! all its children when it is not needed: what it was told is in the journal, so nothing is lost. Whatever it does,
 //! the session gets a turn within the deadline.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -22,7 +19,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
+use super::copy::PrivateCopy;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
+use crate::core::bytes::Bytes;
 use crate::core::failure::{Failure, FailureClass};
 use crate::flow::Environment;
 
@@ -34,7 +33,7 @@ const TAIL: usize = 4_000;
 const MOST_LOGGED: usize = 1_001;
 /// The variables of a clean environment.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
-/// So that Python leaves no caches in the folder, whose bytes the person has trusted.
+/// So that Python writes no caches, which nobody would read.
 const NO_CACHES: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 /// Between the end of its stdin and the word that its group is to end.
 const GRACE: Duration = Duration::from_millis(200);
@@ -44,11 +43,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs a program.
 pub struct Process {
     argv: Vec<String>,
-    sources: BTreeMap<String, String>,
-    folder: Option<PathBuf>,
+    files: Files,
     environment: Environment,
     deadline: Duration,
     running: Option<Running>,
+}
+
+/// The files of a definition, by their paths.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// Those that are text.
+    pub texts: BTreeMap<String, String>,
+    /// The others.
+    pub binary: BTreeMap<String, Bytes>,
 }
 
 /// A program under way.
@@ -59,17 +66,8 @@ struct Running {
     errors: Arc<Mutex<Errors>>,
     errors_end: Option<JoinHandle<()>>,
     state: Option<Map<String, Value>>,
-    /// Written for this program alone.
-    copy: Option<Copy>,
-}
-
-/// A folder that is removed with what is in it.
-struct Copy(PathBuf);
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    /// Where it runs; removed once it has ended.
+    copy: PrivateCopy,
 }
 
 /// What came over stdout.
@@ -121,58 +119,23 @@ fn failed(message: impl Into<String>) -> Failure {
 }
 
 impl Process {
-    /// The program `argv` with its pinned files, in the folder that they came from if that is still there;
-    /// `environment` is what is configured besides a clean one.
+    /// The program `argv` with the files that the run keeps; `environment` is what is configured besides a clean one.
     #[must_use]
-    pub fn new(
-        argv: &[String],
-        sources: &BTreeMap<String, String>,
-        folder: Option<&Path>,
-        environment: &Environment,
-        deadline: Duration,
-    ) -> Self {
-        let (argv, sources) = (argv.to_vec(), sources.clone());
-        let (folder, environment) = (folder.map(Path::to_owned), environment.clone());
-        Self { argv, sources, folder, environment, deadline, running: None }
+    pub fn new(argv: &[String], files: Files, environment: &Environment, deadline: Duration) -> Self {
+        Self { argv: argv.to_vec(), files, environment: environment.clone(), deadline, running: None }
     }
 
-    /// The folder to run in: the definition's while it is what was pinned, else a copy of what was.
-    fn place(&self) -> Result<(PathBuf, Option<Copy>), Failure> {
-        let same = |folder: &&PathBuf| {
-            self.sources
-                .iter()
-                .all(|(name, text)| fs::read(folder.join(name)).is_ok_and(|bytes| bytes == text.as_bytes()))
-        };
-        if let Some(folder) = self.folder.as_ref().filter(same) {
-            return Ok((folder.clone(), None));
-        }
-        let copy = self.copy().map_err(|error| failed(format!("the program's files cannot be written: {error}")))?;
-        Ok((copy.0.clone(), Some(copy)))
-    }
-
-    fn copy(&self) -> std::io::Result<Copy> {
-        static COPIES: AtomicU64 = AtomicU64::new(0);
-        let number = COPIES.fetch_add(1, Ordering::Relaxed);
-        let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        let folder = std::env::temp_dir().join(format!("stepwell-{}-{number}-{nanos}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let copy = Copy(folder);
-        let client = ("stepwell.py".to_owned(), PYTHON.to_owned());
-        let client = (!self.sources.contains_key(&client.0)).then_some((&client.0, &client.1));
-        for (name, text) in self.sources.iter().chain(client) {
-            let path = copy.0.join(name);
-            if let Some(parent) = path.parent() {
-                fs::DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
-            }
-            let executable = if text.starts_with("#!") { 0o700 } else { 0o600 };
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(executable).open(path)?;
-            file.write_all(text.as_bytes())?;
-        }
-        Ok(copy)
+    fn copy(&self) -> std::io::Result<PrivateCopy> {
+        let texts = self.files.texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
+        let binary = self.files.binary.iter().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()));
+        let mut files: BTreeMap<&str, &[u8]> = texts.chain(binary).collect();
+        files.entry("stepwell.py").or_insert(PYTHON.as_bytes());
+        PrivateCopy::of(&files)
     }
 
     fn spawn(&self) -> Result<Running, Failure> {
-        let (folder, copy) = self.place()?;
+        let copy = self.copy().map_err(|error| failed(format!("the program's files cannot be written: {error}")))?;
+        let folder = copy.path();
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(failed("the definition names no program: `flow` is an empty list"));
         };
@@ -180,7 +143,7 @@ impl Process {
         let beside = folder.join(program);
         let program_path = if beside.is_file() { beside.as_path() } else { Path::new(program) };
         let mut command = Command::new(program_path);
-        command.args(arguments).current_dir(&folder).env_clear().process_group(0);
+        command.args(arguments).current_dir(folder).env_clear().process_group(0);
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs([NO_CACHES]).envs(&self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -195,8 +158,8 @@ impl Process {
         let errors_end = child.stderr.take().map(|stderr| {
             let errors = Arc::clone(&errors);
             // A copy's own place says nothing to the reader.
-            let place = copy.as_ref().map(|copy| format!("{}/", copy.0.display()));
-            std::thread::spawn(move || read_errors(stderr, &errors, place.as_deref()))
+            let place = format!("{}/", folder.display());
+            std::thread::spawn(move || read_errors(stderr, &errors, &place))
         });
         let stdin = child.stdin.take();
         Ok(Running { child, stdin, lines, errors, errors_end, state: None, copy })
@@ -429,7 +392,7 @@ impl Running {
             }
         }
         let _ = self.child.wait();
-        drop(self.copy.take());
+        drop(self.copy);
     }
 
     /// Waits until the whole group has ended, so long at most.
@@ -471,7 +434,7 @@ fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
     }
 }
 
-fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
+fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: &str) {
     let mut reader = BufReader::new(stderr);
     loop {
         let mut line = Vec::new();
@@ -479,10 +442,7 @@ fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let mut text = String::from_utf8_lossy(&line).into_owned();
-        if let Some(place) = place {
-            text = text.replace(place, "");
-        }
+        let text = String::from_utf8_lossy(&line).replace(place, "");
         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.tail.extend(text.as_bytes());
         let over = errors.tail.len().saturating_sub(TAIL);

@@ -18,7 +18,7 @@ use crate::core::run::Run;
 use crate::core::task::Body;
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
-use crate::flow::evaluation::{Evaluation, Standing, prompts_under_way};
+use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
 use crate::flow::names::Names;
 use crate::flow::plan::Plan;
 use crate::flow::{End, Session, Wants, limit};
@@ -91,7 +91,7 @@ impl ScriptedSession {
         let inputs = pinned.task.inputs.clone();
         let ground = Ground {
             plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
-            names: Names::of(run, &inputs),
+            names: Names::of(run, &inputs).of_code(),
             inputs,
             run: run.clone(),
             standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
@@ -159,7 +159,7 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
             // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
             if evaluation.notes.is_empty() && ground.run.gates() == 0 && wants.calls.is_empty() {
                 let (title, body) = result(value, &ground.pinned.task.name);
-                wants.end = Some(End::Completed { title, body, state: Value::Null });
+                wants.end = Some(End::Completed { title, body });
                 wants.cancel = prompts_under_way(&ground.run);
             }
         }
@@ -175,6 +175,7 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
         }
     }
     wants.notes = evaluation.notes;
+    in_order_of_ends(&ground.run, &mut wants.notes);
     wants
 }
 

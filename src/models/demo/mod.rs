@@ -113,13 +113,10 @@ mod tests {
 
     fn request(schema: Option<serde_json::Value>) -> ModelRequest {
         ModelRequest {
-            models: Vec::new(),
             messages: vec![Message::new(Role::User, "\nWrite a letter.\nBe kind.")],
             schema,
-            temperature: None,
-            max_tokens: None,
-            seed: None,
             asker: Asker { task: "a task of one's own".to_owned(), attempt: 1, ..Asker::default() },
+            ..ModelRequest::default()
         }
     }
 

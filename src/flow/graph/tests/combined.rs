@@ -397,5 +397,5 @@ fn a_skipped_review_in_a_list_leaves_a_gap_and_its_group_skips_what_follows() {
     sim.decide("each[0].p", DecisionKind::Skip);
     sim.accept_all();
     assert_eq!(sim.status("each[0].q"), CallStatus::Skipped);
-    assert_eq!(sim.body(), "0accepted 1acceptedB! ");
+    assert_eq!(sim.body(), "0skipped 1acceptedB! ");
 }

@@ -205,3 +205,27 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
     // Ten times as many calls; looking through all of them each time would make it a hundred times.
     assert!(long < short * 40, "300 calls {short:?}, 3,000 calls {long:?}");
 }
+
+#[test]
+fn an_effect_that_was_performed_and_that_nobody_waited_for_is_not_left_out() {
+    let act = |options: &str| {
+        let body = format!(
+            r#"run.command(["touch", "it"], {options}).catch(() => null);
+               run.prompt("unread", {{ review: "never" }}).catch(() => null);
+               await run.step("write", {{ text: "x" }});
+               return "done";"#
+        );
+        let mut sim = run(&body);
+        sim.accept_all();
+        assert_eq!(sim.body(), "done");
+        sim
+    };
+    for options in [r#"{ approve: "never" }"#, r#"{ approve: "never", review: "always" }"#] {
+        let sim = act(options);
+        assert_eq!(sim.status("command[0]"), CallStatus::Accepted, "{options}");
+    }
+    let sim = act(r#"{ approve: "never", checks: [{ expr: "false", says: "never" }] }"#);
+    assert_eq!(sim.status("command[0]"), CallStatus::Failed);
+    let sim = run(r#"run.command(["touch", "it"]).catch(() => null); return "done";"#);
+    assert!(sim.run.call(&"command[0]".parse().unwrap()).is_none(), "what had not begun does not begin");
+}
