@@ -39,6 +39,26 @@ pub enum CliCommand {
     Cancel {
         /// A piece of its id, or `last`
         run: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Take back your newest decision in a run: accept, skip, keep, edit, rename, archive
+    Undo {
+        /// A piece of its id, or `last`
+        run: String,
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Put runs away: they leave every list until something happens in them
+    Archive {
+        /// A piece of each one's id, or `last`
+        #[arg(required = true)]
+        runs: Vec<String>,
+        /// Bring them back
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        json: JsonArg,
     },
     /// Start the task of a run again, nothing taken over
     Rerun(RerunArgs),
@@ -50,6 +70,8 @@ pub enum CliCommand {
         run: String,
         /// The call, as `show` names it
         key: String,
+        #[command(flatten)]
+        json: JsonArg,
     },
     /// Show a run
     Show {
@@ -95,6 +117,8 @@ pub enum CliCommand {
         /// The file; else stdout
         #[arg(short, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        json: JsonArg,
     },
     /// List what can be started
     Tasks {
@@ -115,6 +139,8 @@ pub enum CliCommand {
     Trust {
         /// A task's file, a workflow's folder, or a folder of them
         path: PathBuf,
+        #[command(flatten)]
+        json: JsonArg,
     },
     /// Begin a definition of your own
     New {
@@ -176,14 +202,16 @@ impl CliCommand {
             Self::Review(ReviewArgs { json, .. })
             | Self::History(HistoryArgs { json, .. })
             | Self::Show { json, .. }
-            | Self::Tasks { json, .. } => *json,
-            Self::Cancel { .. }
-            | Self::Reopen { .. }
-            | Self::Diff { .. }
+            | Self::Tasks { json, .. }
+            | Self::Cancel { json: JsonArg { json }, .. }
+            | Self::Undo { json: JsonArg { json }, .. }
+            | Self::Archive { json: JsonArg { json }, .. }
+            | Self::Reopen { json: JsonArg { json }, .. }
+            | Self::Export { json: JsonArg { json }, .. }
+            | Self::Trust { json: JsonArg { json }, .. } => *json,
+            Self::Diff { .. }
             | Self::Learned { .. }
-            | Self::Export { .. }
             | Self::Check { .. }
-            | Self::Trust { .. }
             | Self::New { .. }
             | Self::Models
             | Self::Doctor { .. }
@@ -191,6 +219,14 @@ impl CliCommand {
             | Self::Completions { .. } => false,
         }
     }
+}
+
+/// Whether a program reads stdout.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct JsonArg {
+    /// JSON objects on stdout, one a line; the last says what went wrong
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where to look for definitions beside the usual places.
@@ -316,6 +352,9 @@ pub struct ResumeArgs {
     /// Go on with today's definition
     #[arg(long)]
     pub update: bool,
+    /// Have a role of the config or PROVIDER/MODEL do all that is left
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub dir: DirArg,
     #[command(flatten)]

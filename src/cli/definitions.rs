@@ -9,10 +9,11 @@ use super::args::{DirArg, NewKind};
 use super::line::{forget_typed, read_line};
 use super::out::counted;
 use super::problem::{Exit, Problem};
-use super::{App, out};
+use super::{App, journal, out};
 use crate::catalog::Catalog;
 use crate::catalog::scaffold::{self, Origin};
 use crate::catalog::trust::{Trust, TrustStore};
+use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
 use crate::core::text::visible;
 
@@ -101,7 +102,7 @@ pub fn check(app: &App, paths: &[PathBuf], dir: &DirArg) -> Result<Exit, Problem
 ///
 /// # Errors
 /// When there is no definition, or it cannot be kept.
-pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
+pub fn trust(app: &App, path: &Path, json: bool) -> Result<Exit, Problem> {
     let store = TrustStore::new(&app.paths.state);
     let search_paths = app.search_paths(&DirArg::default());
     let offers = store.offers(path)?;
@@ -120,11 +121,14 @@ pub fn trust(app: &App, path: &Path) -> Result<Exit, Problem> {
         out::say(&format!("{name} {what}\n{}", offer.difference));
         // Without a terminal the command itself is the person's word.
         if out::can_ask() && !super::wait_for(agreed(&name.to_string()))? {
-            out::say("it is not trusted");
-            return Ok(Exit::Usage);
+            return Err(Problem::refused(ErrorCode::Denied, format!("{name} is not trusted")));
         }
         store.trust(&offer)?;
-        out::line(&format!("trusted: {name}"));
+        if json {
+            out::raw(&journal::done("trusted", &json!({ "path": offer.path })));
+        } else {
+            out::line(&format!("trusted: {name}"));
+        }
     }
     Ok(Exit::Done)
 }

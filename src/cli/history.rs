@@ -23,6 +23,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         statuses: args.status,
         since: args.since.map(begin),
         limit: args.limit,
+        archived: args.archived,
         ..HistoryQuery::default()
     };
     let records = app.records()?;
@@ -32,7 +33,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         // What waits may have a deadline, which the run itself has to be asked for.
         let due = if row.waiting > 0 { records.load(row.run)?.next_due() } else { None };
         if args.json {
-            text.put(format_args!("{}\n", object(row, due)));
+            text.put(format_args!("{}\n", object(row, due, args.archived)));
         } else {
             text.push_str(&line(row, due, !query.text.is_empty()));
         }
@@ -59,7 +60,7 @@ fn begin(since: Since) -> DateTime<Utc> {
     .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-fn object(row: &RunRow, due: Option<Due>) -> serde_json::Value {
+fn object(row: &RunRow, due: Option<Due>, archived: bool) -> serde_json::Value {
     let mut object = json!({
         "run": row.run,
         "task": row.task,
@@ -70,6 +71,7 @@ fn object(row: &RunRow, due: Option<Due>) -> serde_json::Value {
         "updated_at": row.updated_at,
         "snippet": row.snippet.data().replace(['\u{2}', '\u{3}'], ""),
         "newer": row.newer,
+        "archived": archived,
     });
     if let Some(due) = due {
         object["deadline"] = export::json::deadline(due);

@@ -54,6 +54,31 @@ pub fn events(run: RunId, events: &[Recorded]) -> Result<String, Problem> {
     Ok(lines)
 }
 
+/// The lines of what has happened in a run after event `after`.
+///
+/// # Errors
+/// When the store cannot be used.
+pub fn since(engine: &Engine, run: RunId, after: u64) -> Result<String, Problem> {
+    let events = engine.events(run, 0)?;
+    let known = events.partition_point(|recorded| recorded.seq <= after);
+    let mut then = Run::fold(run, &events[..known])?;
+    let line = |recorded: &Recorded| {
+        then.apply(recorded.seq, recorded.at, &recorded.event);
+        event(&then, recorded)
+    };
+    Ok(events[known..].iter().map(line).collect())
+}
+
+/// The line of something that the journal has no event for.
+#[must_use]
+pub fn done(what: &str, fields: &Value) -> String {
+    let mut object = json!({"v": 1, "type": what});
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        object[name] = value.clone();
+    }
+    line(&object)
+}
+
 /// The line of a run's first event.
 ///
 /// # Errors

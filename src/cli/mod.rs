@@ -27,6 +27,7 @@ mod review;
 mod runs;
 mod show;
 mod trial;
+mod undo;
 mod waits;
 
 use std::future::Future;
@@ -235,18 +236,22 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
         CliCommand::Run(run) => begin::run(app, run),
         CliCommand::Review(review) => wait_for(review::review(app, review)),
         CliCommand::Resume(resume) => wait_for(runs::resume(app, resume)),
-        CliCommand::Cancel { run } => wait_for(runs::cancel(app, &run)),
+        CliCommand::Cancel { run, json } => wait_for(runs::cancel(app, &run, json.json)),
+        CliCommand::Undo { run, json } => wait_for(undo::undo(app, &run, json.json)),
+        CliCommand::Archive { runs, undo, json } => wait_for(undo::archive(app, &runs, undo, json.json)),
         CliCommand::Rerun(rerun) => wait_for(begin::rerun(app, rerun)),
         CliCommand::Fork(fork) => wait_for(begin::fork(app, fork)),
-        CliCommand::Reopen { run, key } => wait_for(runs::reopen(app, &run, &key)),
+        CliCommand::Reopen { run, key, json } => wait_for(runs::reopen(app, &run, &key, json.json)),
         CliCommand::Show { run, json, events } => show::show(app, &run, json, events),
         CliCommand::History(query) => history::history(app, query),
         CliCommand::Diff { a, b } => diff::diff(app, &a, &b),
         CliCommand::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
-        CliCommand::Export { run, format, scope, out } => show::export(app, &run, format, scope, out.as_deref()),
+        CliCommand::Export { run, format, scope, out, json } => {
+            show::export(app, &run, (format, scope), out.as_deref(), json.json)
+        }
         CliCommand::Tasks { json, dir: place } => definitions::tasks(app, json, &place),
         CliCommand::Check { paths, dir: place } => definitions::check(app, &paths, &place),
-        CliCommand::Trust { path } => definitions::trust(app, &path),
+        CliCommand::Trust { path, json } => definitions::trust(app, &path, json.json),
         CliCommand::New { kind, id, from, dir: place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
         CliCommand::Models => wait_for(doctor::models(app)),
         CliCommand::Doctor { rebuild, r#try } => wait_for(doctor::doctor(app, rebuild, r#try)),

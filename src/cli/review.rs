@@ -13,11 +13,13 @@ use crate::core::call::Call;
 use crate::core::code::ErrorCode;
 use crate::core::deadline;
 use crate::core::decide::{Decision, DecisionKind, Refusal, decide, gate_of, message, what_waits};
-use crate::core::gate::{Answer, Gate, GateKind};
+use crate::core::gate::{Gate, GateKind};
+use crate::core::given::takes;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
-use crate::core::task::Kind;
+use crate::core::task::{Body, Kind, Task};
 use crate::core::tool_call::ToolCallId;
+use crate::core::work::Work;
 use crate::engine::EngineError;
 
 /// What `--approve` says in `review`.
@@ -68,7 +70,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
             rehearse(&run, &decisions)?;
             decisions
         }
-        None => decisions(&run, &args, approve.now)?,
+        None => decisions(app, &run, &args, approve.now)?,
     };
     if decisions.is_empty() {
         let code = if run.gates() > 0 { ErrorCode::NotAllowed } else { idle(&run) };
@@ -80,6 +82,14 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
         for model in decisions.iter().filter_map(|decision| decision.kind.model()) {
             consent::ensure_one(app, Some(model)).await?;
+        }
+    }
+    for decision in &decisions {
+        if let Some(taken) = decision.takes_from_elsewhere(&run) {
+            let (key, attempt) = (&decision.key, taken.attempt);
+            out::say(&format!(
+                "attempt {attempt} of {key} was made for something else than is asked now; it is accepted and kept for that"
+            ));
         }
     }
     let all = decisions.len();
@@ -147,6 +157,7 @@ fn asked<'a>(run: &'a Run, decision: &Decision) -> Option<&'a Gate> {
 
 fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
     let alone = !(args.accept
+        || args.take.is_some()
         || args.edit.is_some()
         || args.retry.is_some()
         || args.skip
@@ -177,6 +188,8 @@ fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) ->
         DecisionKind::Edit { output: Value::Null, accept: args.accept }
     } else if args.accept {
         DecisionKind::Accept
+    } else if let Some(take) = args.take {
+        DecisionKind::Take { take }
     } else if let Some(instruction) = &args.retry {
         DecisionKind::Retry {
             instruction: instruction.clone(),
@@ -209,28 +222,39 @@ fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) ->
     })
 }
 
-fn decisions(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<Vec<Decision>, Problem> {
+fn decisions(app: &App, run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<Vec<Decision>, Problem> {
     let kind = decision_kind(run, args, approve)?;
     if args.all {
-        let takes = |gate: &&Gate| takes(gate, &kind) && args.step.as_deref().is_none_or(|step| is_of(run, gate, step));
-        return Ok(run.waiting().filter(takes).map(|gate| Decision::about(gate, kind.clone())).collect());
+        let step = args.step.as_deref().map(|step| of_step(app, run, step)).transpose()?;
+        let of_step = |call: &Call| step.as_ref().is_none_or(|(child, step)| call.is_of(child.as_deref(), step));
+        let waits =
+            |gate: &&Gate| run.call(&gate.key).is_some_and(|call| takes_with_all(call, gate, &kind) && of_step(call));
+        return Ok(run.waiting().filter(waits).map(|gate| Decision::about(gate, kind.clone())).collect());
     }
     let key = match &args.key {
         Some(key) => key.parse::<Key>()?,
-        None => match (without_key(run, args.call, &kind)?, &kind) {
-            (Chosen::One(key), _) => key,
-            (Chosen::Stale(keys), _) => {
+        None => match without_key(run, args.call, &kind)? {
+            Chosen::One(key) => key,
+            Chosen::Stale(keys) => {
                 return Ok(keys.into_iter().map(|key| Decision::new(key, kind.clone())).collect());
             }
         },
     };
     let kind = match kind {
         DecisionKind::Edit { accept, .. } => {
-            DecisionKind::Edit { output: edited(run, &key, args.edit.as_deref())?, accept }
+            DecisionKind::Edit { output: edited(app, run, &key, args.edit.as_deref())?, accept }
         }
         other => other,
     };
     Ok(vec![Decision { call: args.call, attempt: args.attempt, ..Decision::new(key, kind) }])
+}
+
+/// The only call that failed in a run where nothing waits: what a failure is answered with is about that one.
+fn failed_alone<'a>(run: &'a Run, kind: &DecisionKind) -> Option<&'a Key> {
+    let answers = matches!(kind, DecisionKind::Skip | DecisionKind::Edit { .. } | DecisionKind::Take { .. });
+    let mut failed = run.calls.values().filter(|call| call.failed_work().is_some());
+    let only = failed.next().filter(|_| answers && run.gates() == 0)?;
+    failed.next().is_none().then_some(&only.key)
 }
 
 enum Chosen {
@@ -253,6 +277,9 @@ fn without_key(run: &Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) ->
         run.waiting().filter(|gate| gate.kind() == GateKind::Stale).map(|gate| gate.key.clone()).collect();
     if matches!(kind, DecisionKind::Again { .. } | DecisionKind::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
+    }
+    if let Some(failed) = failed_alone(run, kind) {
+        return Ok(Chosen::One(failed.clone()));
     }
     // Several tool calls of one call leave no doubt about the call.
     let waiting = run.waiting().filter(|gate| tool_call.is_none_or(|call| gate.call == Some(call)));
@@ -293,28 +320,42 @@ fn nothing_waits(run: &Run) -> String {
 }
 
 /// Whether a gate takes an answer that is given to all.
-fn takes(gate: &Gate, kind: &DecisionKind) -> bool {
-    let allows = |answer| gate.allows(answer);
+fn takes_with_all(call: &Call, gate: &Gate, kind: &DecisionKind) -> bool {
     match kind {
         DecisionKind::Accept => gate.kind() == GateKind::Review && passes(gate),
-        DecisionKind::Retry { .. } => allows(Answer::Retry),
-        DecisionKind::Skip => allows(Answer::Skip),
-        DecisionKind::Approve => allows(Answer::Approve),
-        DecisionKind::Deny { .. } => allows(Answer::Deny),
-        DecisionKind::Answer { .. } => allows(Answer::Answer),
-        DecisionKind::Again { .. } => allows(Answer::Again),
-        DecisionKind::Keep => allows(Answer::Keep),
-        DecisionKind::Budget { .. } => allows(Answer::Budget),
-        DecisionKind::Edit { .. } | DecisionKind::Reopen => false,
+        DecisionKind::Edit { .. } | DecisionKind::Take { .. } | DecisionKind::Reopen => false,
+        _ => kind.answer().is_some_and(|answer| takes(call, gate, answer)),
     }
 }
 
-fn is_of(run: &Run, gate: &Gate, step: &str) -> bool {
-    run.call(&gate.key).is_some_and(|call| call.step == step)
+/// The step that `--step` names: the child workflow that declares it, `None` for the run's own definition, and its id. An id
+/// alone is the run's own step where its definition has one of that id.
+fn of_step(app: &App, run: &Run, name: &str) -> Result<(Option<String>, String), Problem> {
+    if let Some((child, step)) = name.split_once('/') {
+        return Ok((Some(child.to_owned()), step.to_owned()));
+    }
+    let pinned = app.engine()?.definition(run)?;
+    let declares = |task: &Task| match &task.body {
+        Body::Workflow(workflow) => workflow.all_steps().iter().any(|step| step.id == name),
+        Body::Instruct(_) => false,
+    };
+    // Code makes steps that no definition declares.
+    let own = declares(&pinned.task) || run.calls.values().any(|call| call.is_of(None, name));
+    let children = pinned.workflows().filter_map(|(child, task)| child.filter(|_| declares(task)));
+    let children: Vec<&str> = if own { Vec::new() } else { children.collect() };
+    match children.as_slice() {
+        [] => Ok((None, name.to_owned())),
+        [only] => Ok((Some((*only).to_owned()), name.to_owned())),
+        several => {
+            let each: Vec<String> = several.iter().map(|child| format!("--step {child}/{name}")).collect();
+            let text = format!("several child workflows have a step `{name}`: say which one with {}", each.join(", "));
+            Err(Problem::refused(ErrorCode::Ambiguous, text))
+        }
+    }
 }
 
 /// The edited output: JSON where the output is structured, else the text as it is.
-fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
+fn edited(app: &App, run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
     let name = name.unwrap_or("-");
     let text = read_text(name)?;
     if text.trim().is_empty() {
@@ -328,9 +369,21 @@ fn edited(run: &Run, key: &Key, name: Option<&str>) -> Result<Value, Problem> {
         // The document of a conversation, as it was written.
         return Ok(Value::String(text));
     }
-    let wanted = call.and_then(Call::gate).and_then(Gate::schema);
-    let structured = wanted.is_some() || call.and_then(Call::output).is_some_and(|(_, _, output)| !output.is_string());
-    super::line::read_edit(&text, structured, wanted)
+    let gate = call.and_then(Call::gate).and_then(Gate::schema).cloned();
+    let failed = call.and_then(Call::failed_work);
+    let declared = || {
+        let pinned = app.engine().ok()?.definition(run).ok()?;
+        pinned.step(call?.of())?.rules.output.clone()
+    };
+    let wanted = match failed {
+        Some(Some(work)) => work.schema().cloned(),
+        Some(None) => declared(),
+        None => gate,
+    };
+    let form = matches!(failed, Some(Some(Work::Ask { .. })));
+    let output = call.and_then(Call::output);
+    let structured = form || wanted.is_some() || output.is_some_and(|(_, _, output)| !output.is_string());
+    super::line::read_edit(&text, structured, wanted.as_ref())
         .map_err(|why| Problem::refused(ErrorCode::InvalidInput, format!("the edit of `{key}` cannot be taken: {why}")))
 }
 
@@ -351,7 +404,7 @@ fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {
 mod tests {
     use super::*;
     use crate::core::event::Event;
-    use crate::core::gate::{GateBody, SecretBody};
+    use crate::core::gate::{Answer, GateBody, SecretBody};
 
     #[test]
     fn decisions_are_read_line_by_line() {

@@ -6,7 +6,7 @@ use super::args::{DriveArgs, ResumeArgs, Review};
 use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, out};
+use super::{App, consent, journal, out};
 use crate::core::decide::{Decision, DecisionKind, Refusal};
 use crate::core::key::Key;
 use crate::core::run::Status;
@@ -37,10 +37,16 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
             out::say(&format!("{what}: {}", if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }));
         }
     } else if !engine.is_driven(run.id) && !matches!(run.status, Status::Completed) {
-        consent::ensure(app, &engine.definition(&run)?, run.model.as_deref()).await?;
+        match &args.model {
+            Some(model) => consent::ensure_one(app, Some(model)).await?,
+            None => consent::ensure(app, &engine.definition(&run)?, run.model.as_deref()).await?,
+        }
     }
     if let Some(budget) = budget(args.budget.budget) {
         engine.set_budget(run.id, budget).await?;
+    }
+    if let Some(model) = &args.model {
+        engine.choose_model_for_the_rest(run.id, model).await?;
     }
     if run.status == Status::Failed {
         engine.retry_failed(run.id).await?;
@@ -52,10 +58,14 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
 ///
 /// # Errors
 /// When there is no such run or it is over.
-pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
+pub async fn cancel(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.find(name)?;
+    let before = engine.load(run)?.seq;
     engine.cancel(run).await?;
+    if json {
+        out::raw(&journal::since(engine, run, before)?);
+    }
     out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));
     Ok(Exit::Done)
 }
@@ -64,10 +74,11 @@ pub async fn cancel(app: &App, name: &str) -> Result<Exit, Problem> {
 ///
 /// # Errors
 /// When there is no such run or call, or it cannot be taken up again.
-pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
+pub async fn reopen(app: &App, name: &str, key: &str, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let key: Key = key.parse()?;
     let run = engine.find(name)?;
+    let before = engine.load(run)?.seq;
     engine.decide(run, Decision::new(key.clone(), DecisionKind::Reopen)).await?;
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);
@@ -86,8 +97,12 @@ pub async fn reopen(app: &App, name: &str, key: &str) -> Result<Exit, Problem> {
     if !effects.is_empty() {
         said.put(format_args!("had an effect outside already, which is not undone: {}\n", told(&effects)));
     }
-    out::page(&said);
+    if json {
+        out::say(&said);
+    } else {
+        out::page(&said);
+    }
     // It is driven to where it waits again; nobody is asked here.
-    let stop = DriveArgs { review: Some(Review::Stop), ..DriveArgs::default() };
-    drive(app, run.id, run.seq, How::of(&stop)?).await
+    let stop = DriveArgs { review: Some(Review::Stop), json, ..DriveArgs::default() };
+    drive(app, run.id, if json { before } else { run.seq }, How::of(&stop)?).await
 }

@@ -85,7 +85,8 @@ fn render(run: &Run) -> String {
                 text.put(format_args!("  to have the rest go on: stepwell resume {}\n", run.id.short()));
             }
         }
-        Status::Failed | Status::Paused => text.put(format_args!("\nto go on: stepwell resume {}\n", run.id.short())),
+        Status::Failed => text.put(format_args!("\n{}", waits::after_failure(run))),
+        Status::Paused => text.put(format_args!("\nto go on: stepwell resume {}\n", run.id.short())),
         _ => {}
     }
     text
@@ -107,13 +108,22 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
 ///
 /// # Errors
 /// When there is no such run or nothing to write, or the file cannot be written.
-pub fn export(app: &App, name: &str, format: Format, scope: ExportScope, out: Option<&Path>) -> Result<Exit, Problem> {
+pub fn export(
+    app: &App,
+    name: &str,
+    (format, scope): (Format, ExportScope),
+    out: Option<&Path>,
+    json: bool,
+) -> Result<Exit, Problem> {
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     let bytes = export::export(&run, format, scope)?;
     match (out.filter(|path| *path != Path::new("-")), format) {
         (Some(path), _) => {
             files::write(path, &bytes)?;
+            if json {
+                out::raw(&journal::done("exported", &serde_json::json!({ "path": path })));
+            }
             out::say(&format!("written: {}", path.display()));
         }
         (None, Format::Pdf) if out::to_terminal() => {

@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::out::quoted;
 use crate::core::description::Description;
+use crate::core::failure::FailureClass;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
+use crate::core::work::Work;
 
 /// Everything that a run waits for. Harmless on a terminal.
 #[must_use]
@@ -107,6 +109,26 @@ fn over_budget(asked: &BudgetBody) -> String {
         _ => money.or(tokens),
     };
     format!("the next call could pass the budget of {}", limit.unwrap_or_default())
+}
+
+/// What can be done about a run that failed, a command a line.
+#[must_use]
+pub fn after_failure(run: &Run) -> String {
+    let short = run.id.short();
+    let mut text = format!("take it up again: stepwell resume {short}\n");
+    let Some((Some(key), error)) = &run.error else { return text };
+    let Some(call) = run.call(key) else { return text };
+    let review = format!("stepwell review {short} {}", quoted(&key.to_string()));
+    let asked = call.newest().and_then(|attempt| attempt.work.as_deref());
+    if matches!(asked, Some(Work::Prompt(_))) && error.class != FailureClass::Definition {
+        text.put(format_args!("by another model: {review} --again --model PROVIDER/MODEL\n"));
+        text.put(format_args!("the rest by another model, too: stepwell resume {short} --model PROVIDER/MODEL\n"));
+    }
+    if call.failed_work().is_some() {
+        text.put(format_args!("without it: {review} --skip\n"));
+        text.put(format_args!("with an output of your own: {review} --edit FILE --accept\n"));
+    }
+    text
 }
 
 /// The last few lines.

@@ -7,17 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::event::{InstructionScope, Measured, SkipCause, Started};
+use super::event::{InstructionScope, Measured, SkipCause};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateBody, GateKind, OpenGates};
+use super::gate::{Gate, GateBody, OpenGates};
 use super::key::Key;
 use super::model::Finish;
 use super::step::OnCrash;
 use super::step_name::StepName;
 use super::text::Untrusted;
-use super::tool_call::ToolCallId;
 use super::work::Work;
+
+mod events;
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,6 +98,18 @@ pub struct Version {
     pub by: Actor,
     /// The output.
     pub output: Arc<Value>,
+    /// The checks that it fails, as far as a review has shown them.
+    pub failed: Vec<String>,
+    /// The edit that made it was undone: it can still be taken.
+    pub withdrawn: bool,
+}
+
+impl Version {
+    /// Made by this actor.
+    #[must_use]
+    pub fn new(by: Actor, output: Arc<Value>) -> Self {
+        Self { by, output, failed: Vec::new(), withdrawn: false }
+    }
 }
 
 /// What a person said when asking for another attempt.
@@ -129,7 +142,7 @@ pub struct Attempt {
     pub instruction: Option<Instruction>,
     /// Why it has no output.
     pub error: Option<Failure>,
-    /// Why its output cannot be accepted as it is.
+    /// Why its first version cannot be accepted as it is; see [`Attempt::unfit`].
     pub problem: Option<String>,
     /// The text that had arrived when it was broken off or failed.
     pub partial: Untrusted,
@@ -150,11 +163,29 @@ impl Attempt {
         self.measured.finish == Some(Finish::Length) && self.versions.len() < 2 && matters()
     }
 
-    /// The newest version's number and output.
+    /// The newest version and its number; one whose edit was undone does not count.
     #[must_use]
     pub fn newest(&self) -> Option<(u32, &Version)> {
-        let version = self.versions.last()?;
-        Some((u32::try_from(self.versions.len()).unwrap_or(u32::MAX), version))
+        let place = self.versions.iter().rposition(|version| !version.withdrawn)?;
+        Some((u32::try_from(place).unwrap_or(u32::MAX).saturating_add(1), &self.versions[place]))
+    }
+
+    /// A version by its number, from 1.
+    #[must_use]
+    pub fn version(&self, number: u32) -> Option<&Version> {
+        self.versions.get(number.checked_sub(1)? as usize)
+    }
+
+    /// Why a version cannot be accepted as it is: what a person made was only taken because it fits.
+    #[must_use]
+    pub fn unfit(&self, version: u32) -> Option<&str> {
+        self.problem.as_deref().filter(|_| version <= 1)
+    }
+
+    /// The same, of the newest version.
+    #[must_use]
+    pub fn newest_unfit(&self) -> Option<&str> {
+        self.unfit(self.newest().map_or(0, |(version, _)| version))
     }
 }
 
@@ -185,6 +216,8 @@ pub enum Ending {
         fingerprint: Fingerprint,
         /// Why.
         failure: Failure,
+        /// The work that failed or was denied, where the journal has it.
+        work: Option<Arc<Work>>,
     },
     /// It is not performed.
     Skipped {
@@ -251,6 +284,8 @@ pub struct Call {
     pub seq: u64,
     /// The first event about it.
     pub heard: u64,
+    /// It has begun because of a decision that was undone: asked to do something else, it does so without a question.
+    pub withdrawn: bool,
     /// The event that first settled it: a script is given its results in that order, whatever becomes of them later.
     pub settled: Option<u64>,
 }
@@ -281,6 +316,7 @@ impl Call {
             answer: None,
             seq: 0,
             heard: 0,
+            withdrawn: false,
             settled: None,
         }
     }
@@ -289,6 +325,23 @@ impl Call {
     #[must_use]
     pub fn of(&self) -> StepName<'_> {
         StepName { workflow: self.workflow.as_deref(), step: &self.step }
+    }
+
+    /// The work that it failed at, as far as that is known; `None` unless it has failed and waits for nothing.
+    #[must_use]
+    pub fn failed_work(&self) -> Option<Option<&Work>> {
+        match &self.ending {
+            Some(Ending::Failed { work, .. }) if self.status == CallStatus::Failed && self.gates.is_empty() => {
+                Some(work.as_deref())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is one of a step, by the child workflow that declares that and its id.
+    #[must_use]
+    pub fn is_of(&self, workflow: Option<&str>, step: &str) -> bool {
+        self.of() == StepName { workflow, step }
     }
 
     /// The gate of the call as a whole; while it has none, the first of those of its tool calls.
@@ -337,6 +390,18 @@ impl Call {
         self.standing.as_ref().filter(|standing| standing.fingerprint == *fingerprint)
     }
 
+    /// The work with that fingerprint, as far as an approval or an attempt has shown it.
+    #[must_use]
+    pub fn work_of(&self, fingerprint: &Fingerprint) -> Option<Arc<Work>> {
+        if let Some(GateBody::Approval(approval)) = self.gates.own().map(|gate| &gate.body)
+            && approval.fingerprint == *fingerprint
+        {
+            return Some(Arc::clone(&approval.work));
+        }
+        let made = self.attempts.iter().rev().find(|attempt| attempt.fingerprint == *fingerprint);
+        made.and_then(|attempt| attempt.work.clone())
+    }
+
     /// What later calls saw when the event of that number came.
     #[must_use]
     pub fn stood_at(&self, seq: u64) -> Option<&Standing> {
@@ -347,209 +412,5 @@ impl Call {
     #[must_use]
     pub fn had_effect(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
-    }
-}
-
-/// What events make of a call.
-impl Call {
-    pub(super) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
-        self.workflow.clone_from(&started.workflow);
-        self.step.clone_from(&started.step);
-        self.status = CallStatus::Running;
-        self.gates.clear();
-        self.stale = None;
-        self.ending = None;
-        self.approved = None;
-        self.again = false;
-        self.retry_at = None;
-        self.tries += 1;
-        self.item.clone_from(&started.item);
-        self.depends.clone_from(&started.depends);
-        for earlier in &mut self.attempts {
-            // A form that was asked anew, an effect that a person had run again: nobody waits for the old one.
-            if matches!(earlier.status, AttemptStatus::Input | AttemptStatus::InDoubt) {
-                earlier.status = AttemptStatus::Cancelled;
-            }
-        }
-        self.attempts.push(Attempt {
-            number: started.attempt,
-            seq,
-            status: AttemptStatus::Running,
-            by: started.by.clone(),
-            fingerprint: started.fingerprint.clone(),
-            work: started.work.clone(),
-            versions: Vec::new(),
-            instruction: None,
-            error: None,
-            problem: None,
-            partial: Untrusted::default(),
-            started_at: at,
-            measured: Measured::default(),
-            on_crash: started.on_crash,
-        });
-    }
-
-    pub(super) fn under_way_ended(&mut self) {
-        self.gates.clear();
-    }
-
-    pub(super) fn fail_attempt(
-        &mut self,
-        number: u32,
-        error: &Failure,
-        partial: &Untrusted,
-        measured: &Measured,
-    ) -> Option<Fingerprint> {
-        let attempt = self.attempt_mut(number)?;
-        attempt.status = AttemptStatus::Failed;
-        attempt.error = Some(error.clone());
-        attempt.partial = partial.clone();
-        attempt.measured = measured.clone();
-        Some(attempt.fingerprint.clone())
-    }
-
-    /// The call has failed because of what its newest attempt gave: so has that attempt.
-    pub(super) fn give_up_attempt(&mut self, error: &Failure) {
-        if let Some(attempt) = self.attempts.last_mut()
-            && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
-        {
-            attempt.status = AttemptStatus::Failed;
-            attempt.error = Some(error.clone());
-        }
-    }
-
-    pub(super) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
-        self.gates.open(gate, at);
-        self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));
-        // A tool call that waits is a part of its attempt, which goes on.
-        if gate.call.is_none()
-            && let Some(attempt) = self.attempt_mut(gate.attempt)
-        {
-            match &gate.body {
-                GateBody::InDoubt(doubt) => {
-                    attempt.status = AttemptStatus::InDoubt;
-                    if !doubt.partial.is_empty() {
-                        attempt.partial = doubt.partial.clone();
-                    }
-                }
-                GateBody::Input(_) if attempt.by == Actor::Person => attempt.status = AttemptStatus::Input,
-                _ => {}
-            }
-        }
-    }
-
-    /// How a call stands while this gate is what it waits at.
-    fn status_of(&self, gate: &Gate) -> CallStatus {
-        match gate.kind() {
-            GateKind::Review => CallStatus::Review,
-            GateKind::Approval => CallStatus::Approval,
-            // A conversation asks for the next message after a turn that stands.
-            GateKind::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
-            GateKind::Input => CallStatus::Input,
-            GateKind::InDoubt => CallStatus::InDoubt,
-            GateKind::Stale => CallStatus::Stale,
-            GateKind::Budget | GateKind::Secret => self.status_of_attempt(),
-        }
-    }
-
-    fn status_of_attempt(&self) -> CallStatus {
-        let runs = self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        if runs { CallStatus::Running } else { CallStatus::Pending }
-    }
-
-    /// A person answered about one tool call; what else waits goes on waiting.
-    pub(super) fn tool_call_answered(&mut self, tool_call: ToolCallId) {
-        if self.gates.close(Some(tool_call)) {
-            self.status = self.gates.first().map_or_else(|| self.status_of_attempt(), |gate| self.status_of(gate));
-        }
-    }
-
-    pub(super) fn accept(&mut self, seq: u64, number: u32, version: u32) {
-        let Some(attempt) = self.attempt_mut(number) else { return };
-        let Some(output) = attempt.versions.get(version.saturating_sub(1) as usize).map(|v| Arc::clone(&v.output))
-        else {
-            return;
-        };
-        attempt.status = AttemptStatus::Accepted;
-        let fingerprint = attempt.fingerprint.clone();
-        self.stand(Standing { attempt: number, version, fingerprint, output, seq, redone: self.redone });
-    }
-
-    pub(super) fn stand(&mut self, standing: Standing) {
-        self.status = CallStatus::Accepted;
-        self.gates.clear();
-        self.stale = None;
-        self.ending = None;
-        self.again = false;
-        self.redone = None;
-        self.retry_at = None;
-        self.stood.extend(self.standing.replace(standing));
-    }
-
-    /// A result that was made elsewhere stands here, as an attempt of its own.
-    pub(super) fn take_over(
-        &mut self,
-        seq: u64,
-        at: DateTime<Utc>,
-        by: Actor,
-        fingerprint: &Fingerprint,
-        output: &Arc<Value>,
-    ) {
-        let number = self.next_attempt();
-        self.attempts.push(Attempt {
-            number,
-            seq,
-            status: AttemptStatus::Accepted,
-            by: by.clone(),
-            fingerprint: fingerprint.clone(),
-            work: None,
-            versions: vec![Version { by, output: Arc::clone(output) }],
-            instruction: None,
-            error: None,
-            problem: None,
-            partial: Untrusted::default(),
-            started_at: at,
-            measured: Measured::default(),
-            on_crash: OnCrash::Rerun,
-        });
-        self.accept(seq, number, 1);
-    }
-
-    /// An answer is the output of a form; in the middle of a command it only lets that go on.
-    pub(super) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &Actor) {
-        let Some(attempt) = self.attempt_mut(number) else { return };
-        if attempt.by == Actor::Program && attempt.status == AttemptStatus::Running {
-            self.gates.close(None);
-            self.status = CallStatus::Running;
-            self.answer = Some(Arc::clone(value));
-            return;
-        }
-        attempt.versions.push(Version { by: by.clone(), output: Arc::clone(value) });
-        let version = u32::try_from(attempt.versions.len()).unwrap_or(u32::MAX);
-        self.accept(seq, number, version);
-    }
-
-    pub(super) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
-        self.stale = None;
-        self.gates.clear();
-        if let Some(standing) = &mut self.standing {
-            self.stood.push(standing.clone());
-            standing.fingerprint = fingerprint.clone();
-            standing.seq = seq;
-            standing.redone = None;
-            self.status = CallStatus::Accepted;
-        } else if let Some(attempt) = self.attempts.last_mut() {
-            attempt.fingerprint = fingerprint.clone();
-            self.status = CallStatus::Pending;
-        }
-    }
-
-    pub(super) fn restore(&mut self, fingerprint: &Fingerprint) {
-        self.stale = None;
-        self.gates.clear();
-        self.status = match &self.standing {
-            Some(standing) if standing.fingerprint == *fingerprint => CallStatus::Accepted,
-            _ => CallStatus::Pending,
-        };
     }
 }

@@ -22,17 +22,23 @@ use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
 
+mod read;
 mod refusal;
+mod take;
+mod undo;
 mod whole;
 
 pub use refusal::{Refusal, what_waits};
-pub use whole::{choose_model, edit_document, message, set_budget, write_document};
+pub use take::Taken;
+pub use undo::{Offspring, newest_decision, undo};
+pub use whole::{choose_model, choose_model_for_the_rest, edit_document, message, set_budget, write_document};
 
 use refusal::{not_allowed, not_waiting, stands};
 use whole::raised;
 
 /// A decision about one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "read::Written")]
 pub struct Decision {
     /// The call.
     pub key: Key,
@@ -93,6 +99,11 @@ pub enum DecisionKind {
         #[serde(default)]
         accept: bool,
     },
+    /// Take an earlier attempt, or another version, instead of what waits.
+    Take {
+        /// Which.
+        take: Taken,
+    },
     /// Another attempt.
     Retry {
         /// What to do differently.
@@ -138,9 +149,11 @@ pub enum DecisionKind {
 }
 
 impl DecisionKind {
-    fn answer(&self) -> Option<Answer> {
+    /// The answer to a gate that it is; `None`: it is none, or not one that a gate lists.
+    #[must_use]
+    pub fn answer(&self) -> Option<Answer> {
         Some(match self {
-            Self::Accept => Answer::Accept,
+            Self::Accept | Self::Take { .. } => Answer::Accept,
             Self::Edit { .. } => Answer::Edit,
             Self::Retry { .. } => Answer::Retry,
             Self::Skip => Answer::Skip,
@@ -166,7 +179,10 @@ impl DecisionKind {
     /// The word for it in messages.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.answer().map_or("reopen", Answer::name)
+        match self {
+            Self::Take { .. } => "take",
+            _ => self.answer().map_or("reopen", Answer::name),
+        }
     }
 }
 
@@ -187,6 +203,16 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     };
     match &decision.kind {
         DecisionKind::Reopen => return reopen(call, by),
+        DecisionKind::Take { take } => return take::take(run, call, *take, decision, by.clone()),
+        // A failed call waits for nothing, and yet a person may say how the run goes on from it.
+        DecisionKind::Skip if call.failed_work().is_some() && decision.call.is_none() => {
+            take::check_failed(call, decision)?;
+            return Ok(vec![skipped(call, None, by.clone())]);
+        }
+        DecisionKind::Edit { output, accept } if call.failed_work().is_some() && decision.call.is_none() => {
+            take::check_failed(call, decision)?;
+            return take::fill(call, output, *accept, by.clone());
+        }
         DecisionKind::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
             let chosen = chosen(run, key, model.as_deref(), InstructionScope::This, by)?;
             return Ok(chosen.into_iter().chain(again(call, by)?).collect());
@@ -226,10 +252,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             let rejected = Event::AttemptRejected { key, attempt, instruction, scope: *scope, by };
             chosen.into_iter().chain([rejected]).collect()
         }
-        DecisionKind::Skip => {
-            let because = format!("left out by {by}");
-            vec![Event::CallSkipped { call: tool_call, key, step: call.step.clone(), because, cause: None, by }]
-        }
+        DecisionKind::Skip => vec![skipped(call, tool_call, by)],
         DecisionKind::Approve => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
             vec![Event::CallApproved { call: tool_call, key, fingerprint: approval.bytes.clone(), by }]
@@ -263,8 +286,13 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             let GateBody::Budget(asked) = &gate.body else { return Err(not_allowed(gate, decision)) };
             vec![Event::BudgetRaised { budget: raised(asked, *budget), by }]
         }
-        DecisionKind::Reopen => Vec::new(),
+        DecisionKind::Reopen | DecisionKind::Take { .. } => Vec::new(),
     })
+}
+
+fn skipped(call: &Call, tool_call: Option<ToolCallId>, by: Actor) -> Event {
+    let because = format!("left out by {by}");
+    Event::CallSkipped { call: tool_call, key: call.key.clone(), step: call.step.clone(), because, cause: None, by }
 }
 
 fn chosen(

@@ -159,6 +159,28 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
+    /// A person put it away, or brought it back. Any other event brings it back too.
+    RunArchived {
+        /// It is brought back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        undo: bool,
+        /// Who.
+        by: Actor,
+    },
+    /// A person took a decision back: what it changed is as before, and what waited then waits again.
+    DecisionUndone {
+        /// The event that was the decision.
+        seq: u64,
+        /// The call that it was about; absent: the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+        /// The calls that have begun because of it. What they have is kept, and used again should they be asked to do the
+        /// same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withdraws: Vec<Key>,
+        /// Who.
+        by: Actor,
+    },
     /// It goes on with another definition.
     RunUpdated {
         /// The content hash of that definition.

@@ -23,6 +23,15 @@ impl Run {
     pub fn apply(&mut self, seq: u64, at: DateTime<Utc>, event: &Event) {
         self.seq = seq;
         self.updated_at = at;
+        if let Event::DecisionUndone { seq: decided, key, withdraws, .. } = event {
+            self.archived = false;
+            return self.apply_undo(seq, *decided, key.as_ref(), withdraws);
+        }
+        if let Some(decision) = self.decision(seq, event) {
+            self.remember_decision(seq, at, decision);
+        }
+        // Any event but that one brings it back.
+        self.archived = matches!(event, Event::RunArchived { undo: false, .. });
         if let Some(key) = event.key() {
             let before = self.calls.get(key).map_or((0, 0), weight);
             self.apply_to_call(seq, at, key, event);
@@ -46,6 +55,21 @@ impl Run {
         } else {
             self.apply_to_run(event);
         }
+    }
+
+    /// A decision is taken back; what is open and under way is counted anew, as it may be so of many calls.
+    fn apply_undo(&mut self, seq: u64, decided: u64, key: Option<&Key>, withdraws: &[Key]) {
+        self.undone(seq, decided, withdraws);
+        for about in key.into_iter().chain(withdraws) {
+            if let Some(call) = self.calls.get_mut(about) {
+                call.seq = seq;
+            }
+        }
+        if key.is_some() {
+            self.goes_on();
+        }
+        (self.open_gates, self.under_way) =
+            self.calls.values().map(weight).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     }
 
     fn goes_on(&mut self) {
@@ -182,7 +206,7 @@ impl Run {
         if let Event::FlowDecided { key, what, value, why } = event {
             let decided = self.decided.entry(key.clone()).or_default();
             decided.retain(|d| d.what != *what);
-            decided.push(Decided { what: what.clone(), value: value.clone(), why: why.clone() });
+            decided.push(Decided { what: what.clone(), value: value.clone(), why: why.clone(), seq });
             return;
         }
         if let Event::StateSet { name, value, .. } = event {
@@ -240,7 +264,7 @@ impl Run {
                     attempt.status = AttemptStatus::Review;
                     attempt.measured = measured.clone();
                     attempt.problem.clone_from(problem);
-                    attempt.versions.push(Version { by: attempt.by.clone(), output: Arc::clone(output) });
+                    attempt.versions.push(Version::new(attempt.by.clone(), Arc::clone(output)));
                     attempt.by == Actor::Model
                 } else {
                     false
@@ -265,7 +289,8 @@ impl Run {
                     call.status = CallStatus::Failed;
                     call.again = false;
                     if let Some(fingerprint) = fingerprint {
-                        call.ending = Some(Ending::Failed { fingerprint, failure: error.clone() });
+                        let work = call.attempt(*attempt).and_then(|attempt| attempt.work.clone());
+                        call.ending = Some(Ending::Failed { fingerprint, failure: error.clone(), work });
                     }
                 }
             }
@@ -283,7 +308,7 @@ impl Run {
                     attempt.measured = measured.clone();
                     if !partial.is_empty() && !*again {
                         let output = Arc::new(Value::String(partial.data().to_owned()));
-                        attempt.versions.push(Version { by: attempt.by.clone(), output });
+                        attempt.versions.push(Version::new(attempt.by.clone(), output));
                     }
                 }
                 if self.kind == Kind::Instruct && !*again {
@@ -310,9 +335,11 @@ impl Run {
                 }
             }
             Event::VersionEdited { attempt, version, output, by, .. } => {
+                if call.attempt(*attempt).is_none() && *attempt == call.next_attempt() {
+                    call.fill(seq, at, by);
+                }
                 if let Some(attempt) = call.attempt_mut(*attempt) {
-                    attempt.problem = None;
-                    attempt.versions.push(Version { by: by.clone(), output: Arc::clone(output) });
+                    attempt.versions.push(Version::new(by.clone(), Arc::clone(output)));
                 }
                 if let Some(gate) = call.gates.own_mut() {
                     gate.edited(*version);
@@ -350,12 +377,14 @@ impl Run {
                 call.ending = Some(Ending::Skipped { because, cause, by_person });
             }
             Event::CallFailed { fingerprint, error, .. } => {
+                let work = call.work_of(fingerprint);
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Failed;
                 call.give_up_attempt(error);
-                call.ending = Some(Ending::Failed { fingerprint: fingerprint.clone(), failure: error.clone() });
+                let (fingerprint, failure) = (fingerprint.clone(), error.clone());
+                call.ending = Some(Ending::Failed { fingerprint, failure, work });
             }
             Event::CallStaled { fingerprint, because, .. } => {
                 call.status = CallStatus::Stale;

@@ -29,11 +29,20 @@ fn fits(wanted: Option<&Value>, value: &Value) -> Result<Value, String> {
     }
 }
 
-/// Whether a gate takes an answer.
-pub(super) fn takes(call: &Call, gate: &Gate, answer: Answer) -> bool {
-    // Version 0.1.0 did not say that a form which was taken up again takes an answer.
-    let form = || gate.kind() == GateKind::Review && form_of(call, gate).is_some();
-    gate.allows(answer) || (answer == Answer::Answer && form())
+/// A value that a person gives as the output of work, in its proper form. Where the work is not known, anything fits.
+pub(super) fn fits_work(work: Option<&Work>, value: &Value) -> Result<Value, String> {
+    work.map_or_else(|| Ok(value.clone()), |work| work.take(value))
+}
+
+/// Whether a gate takes an answer: one rule for every front end. Version 0.1.0 did not say of all gates what they take.
+#[must_use]
+pub fn takes(call: &Call, gate: &Gate, answer: Answer) -> bool {
+    match answer {
+        // A form that was taken up again is answered once more.
+        Answer::Answer if gate.kind() == GateKind::Review => gate.allows(answer) || form_of(call, gate).is_some(),
+        Answer::Skip if gate.kind() == GateKind::Approval => true,
+        _ => gate.allows(answer),
+    }
 }
 
 /// The work of the attempt that a gate is about, where it is a form.

@@ -49,5 +49,6 @@ pub mod toml_reader;
 pub mod tool_call;
 pub mod tuning;
 pub mod turn;
+pub mod undo;
 pub mod usage;
 pub mod work;

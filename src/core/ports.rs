@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::code::ErrorCode;
+use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
@@ -189,6 +190,8 @@ pub struct HistoryQuery {
     pub since: Option<DateTime<Utc>>,
     /// Started in this folder.
     pub cwd: Option<PathBuf>,
+    /// Those that were archived; else those that were not.
+    pub archived: bool,
     /// At most so many, newest first; 0: 50.
     pub limit: usize,
     /// Leave out so many of the newest.
@@ -289,6 +292,12 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be used.
     fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, JournalError>;
+
+    /// The runs that were made from a run, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn made_from(&self, run: RunId) -> Result<Vec<Offspring>, JournalError>;
 
     /// Removes a run and all that only it holds.
     ///

@@ -24,6 +24,7 @@ use super::pinned::Pinned;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::undo::PastDecision;
 use super::usage::{Budget, Usage};
 
 /// Where a run stands.
@@ -133,6 +134,8 @@ pub struct Decided {
     pub value: Value,
     /// The expression, and the values that it saw.
     pub why: Value,
+    /// The event that says so.
+    pub seq: u64,
 }
 
 /// A model that a person chose for the calls of a step.
@@ -233,6 +236,10 @@ pub struct Run {
     pub error: Option<(Option<Key>, Failure)>,
     /// What it used so far.
     pub usage: Usage,
+    /// A person put it away, and nothing has happened in it since.
+    pub archived: bool,
+    /// The decisions of persons that can be undone, oldest first, with the last that cannot.
+    pub decisions: Vec<PastDecision>,
     /// A later version wrote of it what this one does not know: it may stand otherwise than is said here.
     pub newer: bool,
     /// How long its gates may stay open; see [`Run::learn`].
@@ -308,6 +315,8 @@ impl Run {
             result: None,
             error: None,
             usage: Usage::default(),
+            archived: false,
+            decisions: Vec::new(),
             newer: false,
             deadlines: Arc::default(),
             open_gates: 0,

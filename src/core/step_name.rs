@@ -25,6 +25,14 @@ impl Pinned {
         std::iter::once((None, &self.task)).chain(children.map(|(id, task)| (Some(id.as_str()), task)))
     }
 
+    /// The step of that name.
+    #[must_use]
+    pub fn step(&self, of: StepName<'_>) -> Option<&Step> {
+        let (_, task) = self.workflows().find(|(workflow, _)| *workflow == of.workflow)?;
+        let Body::Workflow(workflow) = &task.body else { return None };
+        workflow.all_steps().into_iter().find(|step| step.id == of.step)
+    }
+
     /// The child workflow whose step a key names, as far as the declared steps tell; `None`: the run's own definition.
     ///
     /// A flow says it of each call that it makes. This is for what no flow has said: journals of version 0.1.0, and

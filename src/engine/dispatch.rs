@@ -339,9 +339,10 @@ impl RunLoop {
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let pausing = self.control.pausing().is_some();
         let outcome = if pausing { resumable(ended.outcome) } else { ended.outcome };
+        let undone = self.taken_back.remove(&ended.key).is_some();
         for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
             if let Event::AttemptCancelled { again, by, .. } = &mut event {
-                *again |= pausing;
+                *again |= pausing || undone;
                 by.clone_from(&under_way.broken_off_by);
             }
             self.stage(event, true);

@@ -11,6 +11,7 @@ mod commands;
 mod compose;
 mod control;
 mod create;
+mod decisions;
 mod dispatch;
 mod error;
 mod failpoint;
@@ -353,6 +354,7 @@ impl Engine {
         if let Some(model) = decision.kind.model() {
             self.knows_model(model)?;
         }
+        self.check_filled(run, &decision)?;
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             if drive.send(EngineCommand::Decide(decision.clone(), reply))

@@ -195,7 +195,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
             bytes,
             fingerprint: want.fingerprint.clone(),
         }),
-        allowed: vec![Answer::Approve, Answer::Deny],
+        allowed: vec![Answer::Approve, Answer::Deny, Answer::Skip],
     })
 }
 

@@ -62,6 +62,8 @@ pub struct RunLoop {
     pub(super) endings: mpsc::UnboundedReceiver<FinishedAttempt>,
     pub(super) under_way: HashMap<Key, UnderWay>,
     pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
+    /// What is under way because of a decision that was undone, and who undid it: broken off unless it is wanted all the same.
+    pub(super) taken_back: HashMap<Key, Actor>,
     /// Folded, not committed.
     pub(super) staged: Vec<Event>,
     /// For each of them, whether it is a fact that must outlive a conflict.
@@ -185,6 +187,7 @@ impl RunLoop {
             endings,
             under_way: HashMap::new(),
             answers: HashMap::new(),
+            taken_back: HashMap::new(),
             staged: Vec::new(),
             facts: Vec::new(),
             fed: 0,

@@ -22,8 +22,28 @@ impl RunLoop {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
+        self.note_undo(&event);
         self.staged.push(event);
         self.facts.push(fact);
+    }
+
+    fn note_undo(&mut self, event: &Event) {
+        if let Event::DecisionUndone { withdraws, by, .. } = event {
+            let under_way = withdraws.iter().filter(|key| self.under_way.contains_key(*key));
+            self.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
+        }
+    }
+
+    /// Breaks off what is under way because of a decision that was undone. Effects are not: nothing is undone after one.
+    fn break_off_what_was_taken_back(&mut self) {
+        let wants = &self.wants.calls;
+        self.taken_back.retain(|key, _| !wants.iter().any(|want| want.key == *key));
+        for (key, who) in &self.taken_back {
+            if let Some(attempt) = self.under_way.get_mut(key) {
+                attempt.broken_off_by = who.clone();
+                attempt.cancel.cancel();
+            }
+        }
     }
 
     /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
@@ -94,8 +114,9 @@ impl RunLoop {
         let after = if self.staged.is_empty() { self.committed } else { 0 };
         let (definition, status) = (self.run.definition.clone(), self.run.status);
         let events = journal.read(self.run.id, after)?;
-        let new = events.iter().filter(|recorded| recorded.seq > self.committed);
-        self.feed.publish(&new.cloned().map(Update::Event).collect::<Vec<_>>());
+        let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
+        new.iter().for_each(|recorded| self.note_undo(&recorded.event));
+        self.feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
         if after > 0 {
             for Recorded { seq, at, event, .. } in events {
                 self.run.apply(seq, at, &event);
@@ -194,6 +215,7 @@ impl RunLoop {
             for note in notes {
                 self.stage(note, false);
             }
+            self.break_off_what_was_taken_back();
             for key in std::mem::take(&mut self.wants.cancel) {
                 self.break_off(&key);
             }

@@ -209,7 +209,7 @@ impl MarkdownWriter {
                 self.paragraph(&format!("*{}:*", cell(aside.heading().data())));
                 self.text(&aside.text.block());
             }
-            if let Some(problem) = &attempt.problem {
+            if let Some(problem) = attempt.newest_unfit() {
                 self.paragraph(&format!("Problem: {}", visible(problem, false)));
             }
             if let Some(error) = &attempt.error {

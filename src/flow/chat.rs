@@ -161,7 +161,7 @@ impl Now<'_> {
             return Wants { notes: note.into_iter().collect(), ..Wants::default() };
         }
         let wants = self.wanted(turn);
-        if let (Some(want), Some(Ending::Failed { fingerprint, failure })) = (wants.calls.first(), &call.ending)
+        if let (Some(want), Some(Ending::Failed { fingerprint, failure, .. })) = (wants.calls.first(), &call.ending)
             && *fingerprint == want.fingerprint
             && !call.again
         {

@@ -163,7 +163,8 @@ impl<'a> Evaluation<'a> {
     /// Notes that a call fails because of a mistake of the definition, unless the journal has it.
     pub fn fail(&mut self, key: &Key, step: &str, mistake: &Mistake) {
         let ending = self.run.call(key).and_then(|call| call.ending.as_ref());
-        if !matches!(ending, Some(Ending::Failed { fingerprint, failure }) if mistake.failed(fingerprint, failure)) {
+        if !matches!(ending, Some(Ending::Failed { fingerprint, failure, .. }) if mistake.failed(fingerprint, failure))
+        {
             let (key, step, fingerprint) = (key.clone(), step.to_owned(), mistake.identity());
             let (error, by) = (mistake.failure().clone(), Actor::Flow);
             self.note(Event::CallFailed { call: None, key, step, fingerprint, error, by });

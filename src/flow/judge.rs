@@ -54,16 +54,15 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     }
     let cut = attempt.is_cut() && rules.on_cut != Some(OnCut::Accept);
     if cut && rules.fails_when_cut() {
-        let message =
-            attempt.problem.as_deref().unwrap_or("the limit of tokens cut the answer, and its end is missing");
+        let message = attempt.newest_unfit().unwrap_or("the limit of tokens cut the answer, and its end is missing");
         return Verdict::Fail(Failure::new(FailureClass::TooLong, message));
     }
-    if let Some(problem) = &attempt.problem {
+    if let Some(problem) = attempt.newest_unfit() {
         // Nobody is asked where the definition says so; a person may still fill the failed call in.
         if rules.review == Review::Never && !cut {
-            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem.clone()));
+            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem));
         }
-        return gate(ReviewBody { schema, problem: Some(problem.clone()), cut, ..ReviewBody::default() });
+        return gate(ReviewBody { schema, problem: Some(problem.to_owned()), cut, ..ReviewBody::default() });
     }
     let failed = match failed_checks(rules, names) {
         Ok(failed) => failed,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::core::actor::Actor;
-use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, Ending};
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, Ending, Standing};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
@@ -159,7 +159,7 @@ impl Cell {
             };
             match make(asked, turns, evaluation) {
                 Ok(want) => Arc::clone(self.want.insert(Arc::new(want))),
-                Err(mistake) => return does_not_work_out(asked, call, &mistake, evaluation),
+                Err(mistake) => return self.does_not_work_out(asked, call, &mistake, evaluation),
             }
         };
         let fingerprint = &want.fingerprint;
@@ -169,13 +169,18 @@ impl Cell {
         if call.stands_for(fingerprint).is_some() {
             return self.stands(asked, call, &want, evaluation);
         }
-        if let Some(Ending::Failed { fingerprint: failed, failure }) = &call.ending
+        if let Some(Ending::Failed { fingerprint: failed, failure, .. }) = &call.ending
             && failed == fingerprint
             && !call.again
         {
             return CallView::ended(Outcome::Failed(failure.clone()), call.seq);
         }
         let newest_is_of_this = call.newest().is_some_and(|attempt| attempt.fingerprint == *fingerprint);
+        let at_work = matches!(call.status, CallStatus::Running | CallStatus::Approval | CallStatus::InDoubt);
+        if call.withdrawn && !newest_is_of_this && !at_work {
+            // Nobody has relied on what it has.
+            return moved_or_wanted(asked, &want, evaluation);
+        }
         match call.status {
             CallStatus::Running | CallStatus::Approval => CallView::wanted(&want),
             CallStatus::InDoubt => CallView::waiting(),
@@ -255,11 +260,44 @@ impl Cell {
             }
         }
         let Some(standing) = &call.standing else { return CallView::waiting() };
-        let output = match &self.output {
+        CallView { want: wanted, ..CallView::accepted(self.output_of(standing), standing.seq) }
+    }
+
+    /// A standing output, converted once.
+    fn output_of(&mut self, standing: &Standing) -> Value {
+        match &self.output {
             Some((seq, output)) if *seq == standing.seq => output.clone(),
             _ => self.output.insert((standing.seq, from_json(&standing.output))).1.clone(),
-        };
-        CallView { want: wanted, ..CallView::accepted(output, standing.seq) }
+        }
+    }
+
+    /// The definition's own mistake: the call fails without an attempt, unless a person has given its output for that.
+    fn does_not_work_out(
+        &mut self,
+        asked: &Asked<'_>,
+        call: Option<&Call>,
+        mistake: &Mistake,
+        evaluation: &mut Evaluation<'_>,
+    ) -> CallView {
+        if let Some(standing) = call.and_then(|call| call.stands_for(&mistake.identity())) {
+            return CallView::accepted(self.output_of(standing), standing.seq);
+        }
+        if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure, .. }), again: false, seq, .. }) = call
+            && mistake.failed(fingerprint, failure)
+            // What it is made from has changed since: it may fail in another way now, and that is what a person reads.
+            && asked.depends.iter().all(|source| source.seq < *seq)
+        {
+            return CallView::ended(Outcome::Failed(failure.clone()), *seq);
+        }
+        evaluation.note(Event::CallFailed {
+            call: None,
+            key: asked.key.clone(),
+            step: asked.node.step.id.clone(),
+            fingerprint: mistake.identity(),
+            error: mistake.failure().clone(),
+            by: Actor::Flow,
+        });
+        CallView::waiting()
     }
 }
 
@@ -495,29 +533,4 @@ fn unnamed_host(work: &Work) -> Option<String> {
         Work::Http(request) if request.is_safe() => request.unnamed_host(),
         _ => None,
     }
-}
-
-/// The definition's own mistake: the call fails without an attempt.
-fn does_not_work_out(
-    asked: &Asked<'_>,
-    call: Option<&Call>,
-    mistake: &Mistake,
-    evaluation: &mut Evaluation<'_>,
-) -> CallView {
-    if let Some(Call { ending: Some(Ending::Failed { fingerprint, failure }), again: false, seq, .. }) = call
-        && mistake.failed(fingerprint, failure)
-        // What it is made from has changed since: it may fail in another way now, and that is what a person reads.
-        && asked.depends.iter().all(|source| source.seq < *seq)
-    {
-        return CallView::ended(Outcome::Failed(failure.clone()), *seq);
-    }
-    evaluation.note(Event::CallFailed {
-        call: None,
-        key: asked.key.clone(),
-        step: asked.node.step.id.clone(),
-        fingerprint: mistake.identity(),
-        error: mistake.failure().clone(),
-        by: Actor::Flow,
-    });
-    CallView::waiting()
 }

@@ -8,12 +8,18 @@ use super::error::StoreError;
 use super::journal::nanos;
 use super::rowid::RowidRange;
 use super::searchable;
+use crate::core::decide::Offspring;
 use crate::core::event::Event;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow, Stands};
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
+
+/// Whether the newest event of a run says that it was archived: any other event has brought it back. Of an event the body
+/// begins with its type, and one that brings a run back says so before it says who.
+const ARCHIVED: &str = r#"(SELECT substr(body, 1, 28) FROM events WHERE place BETWEEN runs.n << 24 AND (runs.n << 24) + 16777215
+                            ORDER BY place DESC LIMIT 1) = '{"type":"run_archived","by":'"#;
 
 /// The columns of [`row`].
 pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting, n";
@@ -107,14 +113,11 @@ pub(super) fn limit(query: &HistoryQuery) -> i64 {
 pub(super) struct Filter {
     pub(super) sql: String,
     pub(super) values: Vec<Sql>,
+    /// Every run passes but those that were archived.
+    pub(super) is_open: bool,
 }
 
 impl Filter {
-    /// Whether every run passes.
-    pub(super) fn is_open(&self) -> bool {
-        self.values.is_empty()
-    }
-
     pub(super) fn of(query: &HistoryQuery) -> Self {
         let mut sql = "1".to_owned();
         let mut values = Vec::new();
@@ -141,8 +144,32 @@ impl Filter {
             sql.push_str(" AND cwd = ?");
             values.push(Sql::Text(cwd.to_string_lossy().into_owned()));
         }
-        Self { sql, values }
+        sql.extend([if query.archived { " AND " } else { " AND NOT " }, ARCHIVED]);
+        let is_open = values.is_empty() && !query.archived;
+        Self { sql, values, is_open }
     }
+}
+
+/// Whether run `n` is archived.
+pub(super) fn is_archived(db: &Connection, n: i64) -> Result<bool, StoreError> {
+    let sql = format!("SELECT {ARCHIVED} FROM runs WHERE n = ?1");
+    Ok(db.prepare_cached(&sql)?.query_row([n], |row| row.get(0))?)
+}
+
+/// The runs that were made from a run, oldest first.
+pub(super) fn made_from(db: &Connection, run: RunId) -> Result<Vec<Offspring>, StoreError> {
+    let n = super::journal::known(db, run)?.n;
+    let mut select = db.prepare_cached(
+        "SELECT id, at, json_extract(body, '$.origin.how') FROM runs JOIN events ON place = (n << 24) + 1
+         WHERE n > ?1 AND json_extract(body, '$.origin.run') = ?2 ORDER BY n",
+    )?;
+    let mut rows = select.query(params![n, run.to_string()])?;
+    let mut made = Vec::new();
+    while let Some(row) = rows.next()? {
+        let how = serde_json::from_value(row.get::<_, String>(2)?.into())?;
+        made.push(Offspring { run: run_id(row, 0)?, at: chrono::DateTime::from_timestamp_nanos(row.get(1)?), how });
+    }
+    Ok(made)
 }
 
 /// The runs whose id begins or ends with `fragment`, newest first, two at most.

@@ -32,6 +32,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
 use self::error::StoreError;
+use crate::core::decide::Offspring;
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
@@ -252,6 +253,10 @@ impl Journal for Store {
         }
         self.catch_up();
         self.reading(|db| search::history(db, query))
+    }
+
+    fn made_from(&self, run: RunId) -> Result<Vec<Offspring>, JournalError> {
+        self.reading(|db| list::made_from(db, run))
     }
 
     fn delete(&self, run: RunId) -> Result<(), JournalError> {

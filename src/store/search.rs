@@ -181,6 +181,10 @@ fn collect(
         if n == seen || passing.as_ref().is_some_and(|runs| !runs.contains(&n)) {
             continue;
         }
+        if passing.is_none() && list::is_archived(db, n)? {
+            seen = n;
+            continue;
+        }
         let (snippet, holds_all) = marked(db, rowid, wanted)?;
         if verify && !holds_all {
             misled += 1;
@@ -202,10 +206,10 @@ fn collect(
     Ok(found)
 }
 
-/// The runs that pass the query's filters; `None` when there are none to pass.
+/// The runs that pass the query's filters; `None` when there are none to pass but that a run was not archived.
 fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>, StoreError> {
     let filter = Filter::of(query);
-    if filter.is_open() {
+    if filter.is_open {
         return Ok(None);
     }
     let mut select = db.prepare_cached(&format!("SELECT n FROM runs WHERE {}", filter.sql))?;

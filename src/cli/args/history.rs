@@ -23,6 +23,9 @@ pub struct HistoryArgs {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: usize,
+    /// Those that were archived, which are in no other list
+    #[arg(long)]
+    pub archived: bool,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Review, scope_of_instruction, usd};
+use crate::core::decide::Taken;
 use crate::core::event::InstructionScope;
 use crate::core::tool_call::ToolCallId;
 
@@ -26,6 +27,9 @@ pub struct ReviewArgs {
     /// Take it
     #[arg(long, group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions"])]
     pub accept: bool,
+    /// Take an earlier attempt, or version V of it, instead of what waits
+    #[arg(long, value_name = "N[.V]", value_parser = taken, group = "answer", conflicts_with_all = ["accept", "edit", "retry", "skip", "deny", "give", "again", "keep", "decisions", "all"])]
+    pub take: Option<Taken>,
     /// Record your own version; with --accept, take it
     #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["retry", "skip", "deny", "give", "again", "keep", "decisions", "all"])]
     pub edit: Option<String>,
@@ -62,8 +66,8 @@ pub struct ReviewArgs {
     /// Answer all that wait and take this answer; reviews: those that pass
     #[arg(long, conflicts_with_all = ["key", "decisions", "attempt"])]
     pub all: bool,
-    /// Of this step only
-    #[arg(long, value_name = "ID", requires = "all")]
+    /// Of this step only; a child workflow's is CHILD/ID
+    #[arg(long, value_name = "[CHILD/]ID", requires = "all")]
     pub step: Option<String>,
     /// Decisions, one JSON object a line
     #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with = "key")]
@@ -77,4 +81,17 @@ pub struct ReviewArgs {
     /// Write the results into this folder, too
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+fn taken(text: &str) -> Result<Taken, String> {
+    let number = |text: &str| {
+        let number: Option<u32> = text.parse().ok();
+        number
+            .filter(|number| *number > 0)
+            .ok_or_else(|| "enter an attempt, as in 2, or its version, as in 2.1".to_owned())
+    };
+    match text.split_once('.') {
+        Some((attempt, version)) => Ok(Taken { attempt: number(attempt)?, version: Some(number(version)?) }),
+        None => Ok(Taken { attempt: number(text)?, version: None }),
+    }
 }

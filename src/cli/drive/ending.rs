@@ -2,10 +2,7 @@
 
 use super::super::{files, journal, out, waits};
 use super::{Drive, Exit, Problem};
-use crate::core::failure::FailureClass;
-use crate::core::key::Key;
 use crate::core::run::{Run, Status};
-use crate::core::work::Work;
 use crate::export;
 
 impl Drive<'_> {
@@ -59,28 +56,13 @@ impl Drive<'_> {
                     }
                     None => {}
                 }
-                out::say(&format!("take it up again: stepwell resume {}", run.id.short()));
-                if let Some(key) = asked_a_model(run) {
-                    let key = out::quoted(&key.to_string());
-                    let short = run.id.short();
-                    out::say(&format!(
-                        "by another model: stepwell review {short} {key} --again --model PROVIDER/MODEL"
-                    ));
-                }
+                out::say(&waits::after_failure(run));
             }
             Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
             Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
     }
-}
-
-/// The call at which a run failed, if another model may do better there.
-fn asked_a_model(run: &Run) -> Option<&Key> {
-    let (Some(key), error) = run.error.as_ref()? else { return None };
-    let attempt = run.call(key)?.newest()?;
-    let prompt = matches!(attempt.work.as_deref(), Some(Work::Prompt(_)));
-    (prompt && error.class != FailureClass::Definition).then_some(key)
 }
 
 /// The result: with its title for a person, the body alone into a pipe or a file.

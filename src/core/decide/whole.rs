@@ -1,6 +1,8 @@
 //! What a person decides about a run as a whole rather than about one gate: its conversation, documents, models and
 //! budget.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::Refusal;
@@ -10,9 +12,11 @@ use crate::core::code::ErrorCode;
 use crate::core::event::{Event, InstructionScope};
 use crate::core::gate::{BudgetBody, GateBody};
 use crate::core::key::Key;
+use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
+use crate::core::step::Does;
 use crate::core::step_name::StepName;
-use crate::core::task::Kind;
+use crate::core::task::{Body, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::core::work::Work;
@@ -52,6 +56,59 @@ pub fn choose_model(
     let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
     let (key, model, by) = (key.clone(), model.to_owned(), by.clone());
     Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
+}
+
+/// The events of a person's choice of a model for all that is left to do: for the calls that have not ended well, and for
+/// every step that asks a model, its calls that have not begun.
+///
+/// # Errors
+/// When nothing is left to do.
+pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &Actor) -> Result<Vec<Event>, Refusal> {
+    if run.status == Status::Cancelled {
+        return Err(Refusal::cancelled());
+    }
+    if run.status == Status::Completed && run.kind == Kind::Workflow {
+        let text = "the run is completed: nothing is left that another model could do";
+        return Refusal::because(ErrorCode::Over, text);
+    }
+    let all = InstructionScope::Remaining;
+    if run.kind == Kind::Instruct {
+        let last = run.calls.keys().last().cloned().unwrap_or_else(|| Key::plain("reply"));
+        return choose_model(run, &last, None, model, all, by);
+    }
+    let mut chosen = Vec::new();
+    let mut named: HashSet<(Option<String>, String)> = HashSet::new();
+    for call in run.calls.values().filter(|call| call.standing.is_none() && call.status != CallStatus::Skipped) {
+        let asks = match call.newest().and_then(|attempt| attempt.work.as_deref()) {
+            Some(work) => matches!(work, Work::Prompt(_)),
+            None => pinned.step(call.of()).is_some_and(|step| matches!(step.does, Does::Prompt(_))),
+        };
+        let step = (call.workflow.clone(), call.step.clone());
+        // The first call of a step speaks for the others, but for those that a model was chosen for by name.
+        if asks && !named.contains(&step) {
+            chosen.extend(choose_model(run, &call.key, None, model, all, by)?);
+            named.insert(step);
+        } else if asks && call.model.is_some() {
+            chosen.extend(choose_model(run, &call.key, None, model, InstructionScope::This, by)?);
+        }
+    }
+    for (workflow, task) in pinned.workflows() {
+        let Body::Workflow(flow) = &task.body else { continue };
+        for step in flow.all_steps() {
+            let unnamed = named.insert((workflow.map(str::to_owned), step.id.clone()));
+            if unnamed && matches!(step.does, Does::Prompt(_)) {
+                chosen.push(Event::ModelChosen {
+                    key: Key::plain(&step.id),
+                    workflow: workflow.map(str::to_owned),
+                    step: step.id.clone(),
+                    model: model.to_owned(),
+                    scope: all,
+                    by: by.clone(),
+                });
+            }
+        }
+    }
+    Ok(chosen)
 }
 
 /// The events of a person's message in a conversation.

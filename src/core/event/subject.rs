@@ -35,6 +35,7 @@ impl Event {
             | Self::CallCancelled { key, .. }
             | Self::FlowDecided { key, .. }
             | Self::StateSet { key, .. } => Some(key),
+            Self::DecisionUndone { key, .. } => key.as_ref(),
             Self::Warned { .. }
             | Self::RunCreated(_)
             | Self::RunResumed { .. }
@@ -44,6 +45,7 @@ impl Event {
             | Self::RunFailed { .. }
             | Self::RunCancelled { .. }
             | Self::RunRenamed { .. }
+            | Self::RunArchived { .. }
             | Self::RunUpdated { .. }
             | Self::BudgetRaised { .. }
             | Self::MessageAdded { .. }

@@ -4,9 +4,11 @@
 use super::scope::Scope;
 use super::slot::Slot;
 use super::view;
+use crate::core::call::Standing;
 use crate::core::failure::Failure;
 use crate::core::key::Key;
 use crate::core::step::OnFailure;
+use crate::core::template::from_json;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::mistake::Mistake;
 use crate::flow::plan::Plan;
@@ -114,6 +116,10 @@ impl Scope {
         if let Some(because) = evaluation.left_out_by_person(&key) {
             return self.skip(plan, at, Skip::by_person(because), evaluation);
         }
+        let filled = evaluation.run.call(&key).and_then(|call| call.stands_for(&mistake.identity()));
+        if let (Some(standing), None) = (filled, &node.list) {
+            return self.filled(at, standing);
+        }
         evaluation.fail(&key, &node.step.id, mistake);
         let state = &mut self.states[at];
         // Looked at again whenever the person asks for it.
@@ -126,6 +132,23 @@ impl Scope {
         state.outcome = Outcome::Failed(mistake.failure().clone());
         self.take_failure(plan, at, 0, evaluation);
         self.take_unhandled(plan, at, None, evaluation);
+    }
+}
+
+impl Scope {
+    /// A person has given what a step comes to that does not work out.
+    fn filled(&mut self, at: usize, standing: &Standing) {
+        let mut slot = Slot::default();
+        slot.outcome = Outcome::Accepted;
+        slot.output = Some(from_json(&standing.output));
+        slot.seq = standing.seq;
+        let state = &mut self.states[at];
+        state.names = None;
+        state.view = view::plain(&slot);
+        state.slots.clear();
+        state.slots.push(slot);
+        state.seq = standing.seq;
+        state.outcome = Outcome::Accepted;
     }
 }
 

@@ -163,7 +163,7 @@ impl Content {
 
 /// What the schema and the checks have against what waits; each a line, safe to show.
 pub fn problems(call: &Call) -> Vec<String> {
-    let problem = call.newest().and_then(|attempt| attempt.problem.clone());
+    let problem = call.newest().and_then(|attempt| attempt.newest_unfit().map(str::to_owned));
     let failed = call.gate().map(Gate::failed_checks).unwrap_or_default();
     let cut = call.gate().and_then(Gate::review).is_some_and(|review| review.cut);
     let cut = cut.then(|| "the limit of tokens cut it: its end is missing".to_owned());

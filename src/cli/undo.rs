@@ -1,0 +1,54 @@
+//! `undo` and `archive`: what was decided is taken back, and runs are put away.
+
+use super::args::{DriveArgs, Review};
+use super::drive::{How, drive};
+use super::problem::{Exit, Problem};
+use super::{App, journal, out};
+use crate::core::decide::newest_decision;
+use crate::core::id::RunId;
+
+/// `undo`: takes back the newest decision, and drives the run to where it waits again.
+///
+/// # Errors
+/// When there is no such run, or the decision cannot be undone: then nothing has changed.
+pub async fn undo(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    let before = engine.load(engine.find(name)?)?;
+    let newest = newest_decision(&before);
+    engine.undo(before.id, newest.map(|newest| newest.seq)).await?;
+    let Some(undone) = newest else { return Ok(Exit::Done) };
+    out::say(&format!("taken back: {}", undone.name()));
+    if undone.key().is_none() {
+        if json {
+            out::raw(&journal::since(engine, before.id, before.seq)?);
+        }
+        return Ok(Exit::Done);
+    }
+    // Nobody is asked here.
+    let stop = DriveArgs { review: Some(Review::Stop), json, ..DriveArgs::default() };
+    drive(app, before.id, before.seq, How::of(&stop)?).await
+}
+
+/// `archive`: puts runs away, all that are named or none.
+///
+/// # Errors
+/// When one of them is no run, or the store cannot be used.
+pub async fn archive(app: &App, names: &[String], undo: bool, json: bool) -> Result<Exit, Problem> {
+    let engine = app.records()?;
+    let runs = names.iter().map(|name| engine.find(name)).collect::<Result<Vec<RunId>, _>>()?;
+    for run in runs {
+        let before = engine.load(run)?;
+        engine.archive(run, undo).await?;
+        let short = run.short();
+        out::say(&match (undo, before.archived) {
+            (false, false) => format!("run {short} is archived; to bring it back: stepwell archive {short} --undo"),
+            (false, true) => format!("run {short} is archived already"),
+            (true, true) => format!("run {short} is back in the lists"),
+            (true, false) => format!("run {short} is not archived"),
+        });
+        if json {
+            out::raw(&journal::since(engine, run, before.seq)?);
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,249 @@
+//! What events make of a call.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Attempt, AttemptStatus, Call, CallStatus, Ending, Standing, Version};
+use crate::core::actor::Actor;
+use crate::core::event::{Measured, Started};
+use crate::core::failure::Failure;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{Gate, GateBody, GateKind};
+use crate::core::step::OnCrash;
+use crate::core::text::Untrusted;
+use crate::core::tool_call::ToolCallId;
+
+impl Call {
+    pub(in crate::core) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
+        self.workflow.clone_from(&started.workflow);
+        self.step.clone_from(&started.step);
+        self.status = CallStatus::Running;
+        self.gates.clear();
+        self.stale = None;
+        self.ending = None;
+        self.approved = None;
+        self.again = false;
+        self.withdrawn = false;
+        self.retry_at = None;
+        self.tries += 1;
+        self.item.clone_from(&started.item);
+        self.depends.clone_from(&started.depends);
+        for earlier in &mut self.attempts {
+            // A form that was asked anew, an effect that a person had run again: nobody waits for the old one.
+            if matches!(earlier.status, AttemptStatus::Input | AttemptStatus::InDoubt) {
+                earlier.status = AttemptStatus::Cancelled;
+            }
+        }
+        self.attempts.push(Attempt {
+            number: started.attempt,
+            seq,
+            status: AttemptStatus::Running,
+            by: started.by.clone(),
+            fingerprint: started.fingerprint.clone(),
+            work: started.work.clone(),
+            versions: Vec::new(),
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: started.on_crash,
+        });
+    }
+
+    pub(in crate::core) fn under_way_ended(&mut self) {
+        self.gates.clear();
+    }
+
+    pub(in crate::core) fn fail_attempt(
+        &mut self,
+        number: u32,
+        error: &Failure,
+        partial: &Untrusted,
+        measured: &Measured,
+    ) -> Option<Fingerprint> {
+        let attempt = self.attempt_mut(number)?;
+        attempt.status = AttemptStatus::Failed;
+        attempt.error = Some(error.clone());
+        attempt.partial = partial.clone();
+        attempt.measured = measured.clone();
+        Some(attempt.fingerprint.clone())
+    }
+
+    /// The call has failed because of what its newest attempt gave: so has that attempt.
+    pub(in crate::core) fn give_up_attempt(&mut self, error: &Failure) {
+        if let Some(attempt) = self.attempts.last_mut()
+            && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
+        {
+            attempt.status = AttemptStatus::Failed;
+            attempt.error = Some(error.clone());
+        }
+    }
+
+    pub(in crate::core) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
+        self.gates.open(gate, at);
+        self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));
+        // A tool call that waits is a part of its attempt, which goes on.
+        if gate.call.is_none()
+            && let Some(attempt) = self.attempt_mut(gate.attempt)
+        {
+            match &gate.body {
+                GateBody::InDoubt(doubt) => {
+                    attempt.status = AttemptStatus::InDoubt;
+                    if !doubt.partial.is_empty() {
+                        attempt.partial = doubt.partial.clone();
+                    }
+                }
+                GateBody::Input(_) if attempt.by == Actor::Person => attempt.status = AttemptStatus::Input,
+                GateBody::Review(review) => {
+                    let place = gate.version.saturating_sub(1) as usize;
+                    if let Some(version) = attempt.versions.get_mut(place) {
+                        version.failed.clone_from(&review.failed);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How a call stands while this gate is what it waits at.
+    fn status_of(&self, gate: &Gate) -> CallStatus {
+        match gate.kind() {
+            GateKind::Review => CallStatus::Review,
+            GateKind::Approval => CallStatus::Approval,
+            // A conversation asks for the next message after a turn that stands.
+            GateKind::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
+            GateKind::Input => CallStatus::Input,
+            GateKind::InDoubt => CallStatus::InDoubt,
+            GateKind::Stale => CallStatus::Stale,
+            GateKind::Budget | GateKind::Secret => self.status_of_attempt(),
+        }
+    }
+
+    fn status_of_attempt(&self) -> CallStatus {
+        let runs = self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        if runs { CallStatus::Running } else { CallStatus::Pending }
+    }
+
+    /// A person answered about one tool call; what else waits goes on waiting.
+    pub(in crate::core) fn tool_call_answered(&mut self, tool_call: ToolCallId) {
+        if self.gates.close(Some(tool_call)) {
+            self.status = self.gates.first().map_or_else(|| self.status_of_attempt(), |gate| self.status_of(gate));
+        }
+    }
+
+    pub(in crate::core) fn accept(&mut self, seq: u64, number: u32, version: u32) {
+        let Some(attempt) = self.attempt_mut(number) else { return };
+        let Some(taken) = attempt.versions.get_mut(version.saturating_sub(1) as usize) else { return };
+        taken.withdrawn = false;
+        let output = Arc::clone(&taken.output);
+        attempt.status = AttemptStatus::Accepted;
+        let fingerprint = attempt.fingerprint.clone();
+        self.stand(Standing { attempt: number, version, fingerprint, output, seq, redone: self.redone });
+    }
+
+    pub(in crate::core) fn stand(&mut self, standing: Standing) {
+        self.status = CallStatus::Accepted;
+        self.gates.clear();
+        self.stale = None;
+        self.ending = None;
+        self.again = false;
+        self.withdrawn = false;
+        self.redone = None;
+        self.retry_at = None;
+        self.stood.extend(self.standing.replace(standing));
+    }
+
+    /// A result that was made elsewhere stands here, as an attempt of its own.
+    pub(in crate::core) fn take_over(
+        &mut self,
+        seq: u64,
+        at: DateTime<Utc>,
+        by: Actor,
+        fingerprint: &Fingerprint,
+        output: &Arc<Value>,
+    ) {
+        let number = self.next_attempt();
+        self.attempts.push(Attempt {
+            number,
+            seq,
+            status: AttemptStatus::Accepted,
+            by: by.clone(),
+            fingerprint: fingerprint.clone(),
+            work: None,
+            versions: vec![Version::new(by, Arc::clone(output))],
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: OnCrash::Rerun,
+        });
+        self.accept(seq, number, 1);
+    }
+
+    /// An answer is the output of a form; in the middle of a command it only lets that go on.
+    pub(in crate::core) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &Actor) {
+        let Some(attempt) = self.attempt_mut(number) else { return };
+        if attempt.by == Actor::Program && attempt.status == AttemptStatus::Running {
+            self.gates.close(None);
+            self.status = CallStatus::Running;
+            self.answer = Some(Arc::clone(value));
+            return;
+        }
+        attempt.versions.push(Version::new(by.clone(), Arc::clone(value)));
+        let version = u32::try_from(attempt.versions.len()).unwrap_or(u32::MAX);
+        self.accept(seq, number, version);
+    }
+
+    pub(in crate::core) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
+        self.stale = None;
+        self.gates.clear();
+        if let Some(standing) = &mut self.standing {
+            self.stood.push(standing.clone());
+            standing.fingerprint = fingerprint.clone();
+            standing.seq = seq;
+            standing.redone = None;
+            self.status = CallStatus::Accepted;
+        } else if let Some(attempt) = self.attempts.last_mut() {
+            attempt.fingerprint = fingerprint.clone();
+            self.status = CallStatus::Pending;
+        }
+    }
+
+    /// A person gives the output of a call that failed before any attempt at what it was asked to do: the attempt is
+    /// theirs.
+    pub(in crate::core) fn fill(&mut self, seq: u64, at: DateTime<Utc>, by: &Actor) {
+        let Some(Ending::Failed { fingerprint, work, .. }) = self.ending.clone() else { return };
+        self.attempts.push(Attempt {
+            number: self.next_attempt(),
+            seq,
+            status: AttemptStatus::Review,
+            by: by.clone(),
+            fingerprint,
+            work,
+            versions: Vec::new(),
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: OnCrash::Rerun,
+        });
+    }
+
+    pub(in crate::core) fn restore(&mut self, fingerprint: &Fingerprint) {
+        self.withdrawn = false;
+        self.stale = None;
+        self.gates.clear();
+        self.status = match &self.standing {
+            Some(standing) if standing.fingerprint == *fingerprint => CallStatus::Accepted,
+            _ => CallStatus::Pending,
+        };
+    }
+}

@@ -1,0 +1,133 @@
+//! Undo: the newest decision of a person is taken back, by the same person and as long as nothing outside the run has come
+//! of it.
+
+use chrono::{DateTime, Utc};
+
+use super::Refusal;
+use crate::core::actor::Actor;
+use crate::core::call::{Call, CallStatus};
+use crate::core::code::ErrorCode;
+use crate::core::event::{Event, OriginKind};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::{Run, Status};
+use crate::core::undo::{CallBefore, Change, PastDecision};
+
+/// A run that was made from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offspring {
+    /// It.
+    pub run: RunId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How.
+    pub how: OriginKind,
+}
+
+/// What undo takes back: the newest decision of a person, whether it may be undone or not.
+#[must_use]
+pub fn newest_decision(run: &Run) -> Option<&PastDecision> {
+    run.decisions.last()
+}
+
+impl PastDecision {
+    /// In words: ``accept of `write[1]` ``, `rename of the run`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.change {
+            Change::Call { key, what, .. } | Change::Final { what, key: Some(key) } => format!("{what} of `{key}`"),
+            Change::Edit { key, .. } => format!("edit of `{key}`"),
+            Change::Document { name } => format!("edit of the document `{name}`"),
+            Change::Title { .. } => "rename of the run".to_owned(),
+            Change::Archive => "archive of the run".to_owned(),
+            Change::Final { what, key: None } => (*what).to_owned(),
+        }
+    }
+
+    /// The call that it was about.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match &self.change {
+            Change::Call { key, .. } | Change::Edit { key, .. } | Change::Final { key: Some(key), .. } => Some(key),
+            Change::Document { .. } | Change::Title { .. } | Change::Archive | Change::Final { key: None, .. } => None,
+        }
+    }
+}
+
+/// The events that take back the newest decision. `seq` is the one that was seen to be that; `None`: whichever is. `offspring`
+/// are the runs that were made from this one.
+///
+/// # Errors
+/// When there is none, it cannot be undone, somebody else made it, or something has come of it that cannot be taken back.
+pub fn undo(run: &Run, seq: Option<u64>, offspring: &[Offspring], by: &Actor) -> Result<Vec<Event>, Refusal> {
+    let Some(newest) = newest_decision(run) else {
+        return Refusal::because(ErrorCode::NotAllowed, "there is no decision in this run that could be undone");
+    };
+    if seq.is_some_and(|seq| seq != newest.seq) {
+        let text = format!("the newest decision is another one now: {} by {}", newest.name(), newest.by);
+        return Refusal::because(ErrorCode::StaleView, text);
+    }
+    let not = |why: String| Refusal::new(ErrorCode::NotAllowed, format!("{}: {why}", newest.name()));
+    if newest.by != *by {
+        return Err(not(format!("{} decided that, and only they can undo it", newest.by)));
+    }
+    let mut withdraws = Vec::new();
+    let mut gates = Vec::new();
+    match &newest.change {
+        Change::Final { what: "cancel", .. } => return Err(Refusal::cancelled()),
+        Change::Final { .. } => return Err(not("this cannot be undone".to_owned())),
+        Change::Title { .. } | Change::Archive => {}
+        _ if run.status == Status::Cancelled => return Err(Refusal::cancelled()),
+        Change::Document { .. } => {}
+        Change::Edit { key, attempt, version, gate } => {
+            let call = run.call(key);
+            let open = call.and_then(|call| call.gates.own());
+            let waits = open.is_some_and(|gate| (gate.attempt, gate.version) == (*attempt, *version));
+            let failed = gate.is_none() && call.is_some_and(|call| call.status == CallStatus::Failed);
+            if !waits && !failed {
+                return Err(not(format!("`{key}` has been decided since")));
+            }
+            gates.extend(gate.iter().map(|gate| (**gate).clone()));
+        }
+        Change::Call { key, before, .. } => {
+            came_of_it(run, newest, offspring).map_or(Ok(()), |why| Err(not(why)))?;
+            let call = run.call(key);
+            if call.is_none_or(|call| has_moved_on(call, newest, before)) {
+                return Err(not(format!("`{key}` has changed since")));
+            }
+            withdraws = begun_since(run, key, newest.seq);
+            gates.extend(before.gates.iter().cloned());
+        }
+    }
+    let undone = Event::DecisionUndone { seq: newest.seq, key: newest.key().cloned(), withdraws, by: by.clone() };
+    Ok(std::iter::once(undone).chain(gates.into_iter().map(Event::GateOpened)).collect())
+}
+
+/// What has come of a decision outside the run's own journal.
+fn came_of_it(run: &Run, decision: &PastDecision, offspring: &[Offspring]) -> Option<String> {
+    let effects = run.calls.values().flat_map(|call| call.attempts.iter().map(move |attempt| (call, attempt)));
+    let mut effects = effects.filter(|(_, attempt)| attempt.seq > decision.seq);
+    let effect = effects.find(|(_, attempt)| attempt.work.as_ref().is_some_and(|work| work.has_effect()));
+    if let Some((call, _)) = effect {
+        return Some(format!("`{}` has begun since, and what it does outside is not undone", call.key));
+    }
+    let takes_over = |how: &OriginKind| *how != OriginKind::Rerun;
+    let made = offspring.iter().find(|made| made.at >= decision.at && takes_over(&made.how))?;
+    Some(format!("run {} was made from it since", made.run.short()))
+}
+
+/// Whether a call is not any more as the decision left it.
+fn has_moved_on(call: &Call, decision: &PastDecision, before: &CallBefore) -> bool {
+    let tried = call.newest().is_some_and(|attempt| attempt.seq > decision.seq && attempt.number > before.attempts());
+    let as_left =
+        matches!(call.status, CallStatus::Accepted | CallStatus::Skipped | CallStatus::Review | CallStatus::Cancelled);
+    tried || !as_left
+}
+
+/// The calls that have moved because of a decision about `key`: those that were made from it, and those that were not heard
+/// of before.
+fn begun_since(run: &Run, key: &Key, decided: u64) -> Vec<Key> {
+    let dependents = run.dependents(key);
+    let moved = run.calls.values().filter(|call| call.key != *key && call.seq > decided);
+    moved.filter(|call| call.heard > decided || dependents.contains(&call.key)).map(|call| call.key.clone()).collect()
+}

@@ -1,0 +1,75 @@
+//! Decisions of persons beyond the answer to a gate: undo, archive, another model for all that is left.
+
+use crate::core::code::ErrorCode;
+use crate::core::decide::{self, Decision, DecisionKind, Refusal};
+use crate::core::event::Event;
+use crate::core::id::RunId;
+use crate::core::schema;
+use crate::engine::{Engine, EngineError};
+
+impl Engine {
+    /// Takes back the newest decision of a person in a run; see [`decide::newest_decision`]. `seq` is the decision that was
+    /// seen to be that; `None`: whichever is. What started because of it is stopped. It is committed when this returns.
+    ///
+    /// # Errors
+    /// When it may not be undone, there is no such run, or the store cannot be used.
+    pub async fn undo(&self, run: RunId, seq: Option<u64>) -> Result<(), EngineError> {
+        let offspring = self.shared.ports.journal.made_from(run)?;
+        let who = self.shared.ports.who.clone();
+        self.append(run, move |run| decide::undo(run, seq, &offspring, &who)).await
+    }
+
+    /// Puts a run away, out of every list; `undo` brings it back, as any other event in it does. A run that is where it is to
+    /// be stays there.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be used.
+    pub async fn archive(&self, run: RunId, undo: bool) -> Result<(), EngineError> {
+        let by = self.shared.ports.who.clone();
+        self.append(run, move |run| {
+            let changes = run.archived == undo;
+            Ok(changes.then(|| Event::RunArchived { undo, by: by.clone() }).into_iter().collect())
+        })
+        .await
+    }
+
+    /// Has all that is left to do in a run done by another model, whatever its steps say.
+    ///
+    /// # Errors
+    /// When the model is not known, the run is over, or the store cannot be used.
+    pub async fn choose_model_for_the_rest(&self, run: RunId, model: &str) -> Result<(), EngineError> {
+        self.knows_model(model)?;
+        let pinned = self.definition(&self.load(run)?)?;
+        let (model, who) = (model.to_owned(), self.shared.ports.who.clone());
+        self.append(run, move |run| decide::choose_model_for_the_rest(run, &pinned, &model, &who)).await
+    }
+
+    /// Holds an output that a person gives for a call that failed before it had any work to what its step declares: only the
+    /// definition knows.
+    ///
+    /// # Errors
+    /// When it does not fit, or the step makes a list and has no output of its own.
+    pub(super) fn check_filled(&self, run: RunId, decision: &Decision) -> Result<(), EngineError> {
+        let DecisionKind::Edit { output, .. } = &decision.kind else { return Ok(()) };
+        let folded = self.fold(run)?;
+        let checked = folded.call(&decision.key).map_or(Ok(()), |call| {
+            if call.failed_work() != Some(None) {
+                return Ok(());
+            }
+            let Ok(pinned) = self.definition(&folded) else { return Ok(()) };
+            let Some(step) = pinned.step(call.of()) else { return Ok(()) };
+            let key = &call.key;
+            if step.rules.for_each.is_some() && key.last().item.is_none() {
+                let text = format!("`{key}` makes a list and has no output of its own; leave it out (--skip)");
+                return Err(Refusal::new(ErrorCode::NotAllowed, text));
+            }
+            let fits = step.rules.output.as_ref().map_or(Ok(()), |schema| schema::validate(schema, output));
+            fits.map_err(|problem| {
+                let text = format!("the output for `{key}` does not fit its schema: {problem}");
+                Refusal::new(ErrorCode::InvalidInput, text)
+            })
+        });
+        self.remember(folded);
+        Ok(checked?)
+    }
+}
