@@ -57,6 +57,8 @@ pub struct ResultPlan {
     pub title: Parsed<Template>,
     /// The body; `None`: the output of the last declared step.
     pub body: Option<Parsed<Template>>,
+    /// What a parent sees as the output; `None`: title and body.
+    pub output: Option<Parsed<Expr>>,
 }
 
 /// What was parsed, or why it does not parse.
@@ -230,9 +232,11 @@ impl Plan {
                 None => Ok(Template::Plain(task.name.as_str().into())),
             },
             body: workflow.result.as_ref().map(|result| Template::parse(&result.body)),
+            output: workflow.result.as_ref().and_then(|result| result.output.as_deref()).map(Expr::parse),
         };
         let mut named = References::default();
         merge_text(&mut named, &result.title);
+        result.output.iter().for_each(|output| merge_expr(&mut named, output));
         if let Some(body) = &result.body {
             merge_text(&mut named, body);
         }

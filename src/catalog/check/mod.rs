@@ -11,6 +11,7 @@ use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
 mod code;
+mod operations;
 mod order;
 mod shape;
 mod shell;

@@ -12,6 +12,7 @@ use crate::core::task::Kind;
 mod decoded;
 mod found;
 mod mistakes;
+mod operations;
 mod scaffolded;
 
 /// Decodes a definition and gives it with its mistakes, one a line.
