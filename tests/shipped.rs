@@ -8,7 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -87,6 +87,7 @@ impl Machine {
             journal: Arc::new(journal) as Arc<dyn Journal>,
             executor: Arc::new(steps),
             secrets,
+            folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: Arc::new(Ticks(AtomicU64::new(0))),
             environment: BTreeMap::new(),
             state: StateFolder(folder.path().join("state")),

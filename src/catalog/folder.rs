@@ -51,6 +51,19 @@ pub enum FileProblem {
     /// All of it is too large.
     #[error("the definition's folder holds more than 200 MB; keep data elsewhere")]
     FolderTooLarge,
+    /// All of it is more than a run keeps.
+    #[error(
+        "a program runs in a copy of its definition's folder, which may hold 2,000 files and 32 MB, and this one has {files} files of {} MB; the biggest part is `{biggest}`: keep it elsewhere, and name it by its path",
+        .bytes.div_ceil(1_000_000)
+    )]
+    TooMuch {
+        /// So many files.
+        files: usize,
+        /// So many bytes.
+        bytes: u64,
+        /// What of it is the biggest: a file or folder in it.
+        biggest: String,
+    },
     /// The system says no.
     #[error("`{0}` cannot be read: {1}")]
     Unreadable(String, String),
@@ -63,7 +76,7 @@ impl FileProblem {
         match self {
             Self::Missing(_) | Self::NotText(_) => ErrorCode::InvalidDefinition,
             Self::Outside(_) | Self::Link(_) | Self::Unreadable(..) => ErrorCode::PathRefused,
-            Self::TooLarge(_) | Self::FolderTooLarge => ErrorCode::TooLarge,
+            Self::TooLarge(_) | Self::FolderTooLarge | Self::TooMuch { .. } => ErrorCode::TooLarge,
         }
     }
 }
@@ -136,6 +149,101 @@ impl Folder {
             }
         }
     }
+}
+
+/// How many files of a program's folder a run keeps, and how many bytes.
+const MOST_FILES: usize = 2_000;
+const MOST_BYTES: u64 = 32 << 20;
+/// Nothing is counted beyond.
+const COUNTED: usize = 100_000;
+
+/// Parts of a path that are no part of a program: what tools keep for themselves and make again.
+const CACHES: [&str; 6] = [".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store"];
+
+fn is_cache(name: &str) -> bool {
+    name.split('/').any(|part| CACHES.contains(&part))
+}
+
+impl Folder {
+    /// [`Folder::everything`], if that is not more than a run keeps.
+    ///
+    /// # Errors
+    /// When one cannot be read, or there is more.
+    pub fn whole(&self) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
+        self.measure()?;
+        self.everything()
+    }
+
+    /// Every file that a program may use, as it is now: all in the folder but `.git` and caches. In the person's own
+    /// folder a link is what it leads to.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn everything(&self) -> Result<BTreeMap<String, Vec<u8>>, FileProblem> {
+        match self {
+            Self::Builtin(..) => self.all(),
+            Self::Snapshot(files) => Ok(files
+                .iter()
+                .filter(|(name, _)| !is_cache(name))
+                .map(|(name, b)| (name.clone(), b.clone()))
+                .collect()),
+            Self::Disk(root) => {
+                let mut sizes = Vec::new();
+                sizes_in(root, "", &mut sizes)?;
+                sizes.into_iter().map(|(name, _)| Ok((name.clone(), read_bounded(&root.join(&name), &name)?))).collect()
+            }
+        }
+    }
+
+    /// Whether a run can keep all that a program may use.
+    ///
+    /// # Errors
+    /// When there is more: what is the biggest of it.
+    pub fn measure(&self) -> Result<(), FileProblem> {
+        let mut sizes = Vec::new();
+        match self {
+            Self::Builtin(..) => {}
+            Self::Snapshot(files) => {
+                let files = files.iter().filter(|(name, _)| !is_cache(name));
+                sizes.extend(files.map(|(name, bytes)| (name.clone(), bytes.len() as u64)));
+            }
+            Self::Disk(root) => sizes_in(root, "", &mut sizes)?,
+        }
+        let (files, bytes) = (sizes.len(), sizes.iter().map(|(_, size)| size).sum());
+        if files <= MOST_FILES && bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        let mut parts: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+        for (name, size) in &sizes {
+            let part = parts.entry(name.split('/').next().unwrap_or(name)).or_default();
+            *part = (part.0 + 1, part.1 + size);
+        }
+        let biggest = parts.iter().max_by_key(|(_, part)| if bytes > MOST_BYTES { part.1 } else { part.0 as u64 });
+        let biggest = biggest.map(|(name, _)| (*name).to_owned()).unwrap_or_default();
+        Err(FileProblem::TooMuch { files, bytes, biggest })
+    }
+}
+
+/// The files under a folder of the person's own and their sizes, without reading them.
+fn sizes_in(folder: &Path, prefix: &str, sizes: &mut Vec<(String, u64)>) -> Result<(), FileProblem> {
+    let say = |error: std::io::Error| unreadable(if prefix.is_empty() { "." } else { prefix }, &error);
+    for entry in fs::read_dir(folder).map_err(say)? {
+        let entry = entry.map_err(say)?;
+        let name = entry.file_name();
+        let name = name.to_str().ok_or_else(|| FileProblem::NotText(name.to_string_lossy().into_owned()))?.to_owned();
+        if is_cache(&name) || sizes.len() >= COUNTED {
+            continue;
+        }
+        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        // A link that leads nowhere is nothing that a program could use.
+        let Ok(meta) = fs::metadata(entry.path()) else { continue };
+        if meta.is_dir() {
+            sizes_in(&entry.path(), &name, sizes)?;
+        } else if meta.is_file() {
+            sizes.push((name, meta.len()));
+        }
+    }
+    Ok(())
 }
 
 fn inside(files: Library, prefix: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {

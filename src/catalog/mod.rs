@@ -7,6 +7,7 @@ pub mod check;
 pub mod decode;
 mod discover;
 pub mod folder;
+pub mod folders;
 pub mod inputs;
 pub mod library;
 mod pin;

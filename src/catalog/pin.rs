@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::check::check;
 use super::decode::Draft;
 use super::discover::{Catalog, DefinitionSource, Entry, SearchPaths, Unknown, definitions_at, on_disk};
-use super::folder::{Folder, SCRIPT_FILES, ends_as, read_bounded};
+use super::folder::{FileProblem, Folder, SCRIPT_FILES, ends_as, read_bounded};
 use super::trust::{Trust, TrustStore};
+use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
@@ -186,19 +187,26 @@ impl Catalog {
         let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
         if let Body::Workflow(workflow) = &mut task.body {
             note_askers(&mut workflow.steps, &entry.folder);
-            let take: fn(&str) -> bool = match workflow.flow {
-                FlowKind::Graph => return Ok(task),
-                FlowKind::Script { .. } => |name| ends_as(name, &SCRIPT_FILES),
-                FlowKind::Process { .. } => |_| true,
-            };
-            let files = entry.folder.all().map_err(|problem| {
+            let wrong = |problem: FileProblem| {
                 PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
-            })?;
-            let texts = files.into_iter().filter(|(name, _)| take(name));
-            // What is no text is no source: pictures, compiled caches.
-            let texts = texts.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?)));
-            if let FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } = &mut workflow.flow {
-                *sources = texts.collect();
+            };
+            match &mut workflow.flow {
+                FlowKind::Graph => {}
+                FlowKind::Script { sources, .. } => {
+                    let files = entry.folder.all().map_err(wrong)?;
+                    let modules = files.into_iter().filter(|(name, _)| ends_as(name, &SCRIPT_FILES));
+                    *sources =
+                        modules.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?))).collect();
+                }
+                FlowKind::Process { sources, binary, whole, .. } => {
+                    for (name, bytes) in entry.folder.whole().map_err(wrong)? {
+                        match String::from_utf8(bytes) {
+                            Ok(text) => drop(sources.insert(name, text)),
+                            Err(bytes) => drop(binary.insert(name, Bytes(bytes.into_bytes()))),
+                        }
+                    }
+                    *whole = true;
+                }
             }
         }
         Ok(task)
@@ -210,6 +218,7 @@ impl Catalog {
         if let Some(draft) = &draft {
             check(draft, &report);
             self.check_named(draft, &report);
+            check_folder(draft, entry, &report);
         }
         match draft {
             // A twin's id is taken, which only the catalog as a whole can tell.
@@ -294,6 +303,16 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+}
+
+/// A program runs in a copy of its folder, so all of that has to be kept with each run.
+fn check_folder(draft: &Draft, entry: &Entry, report: &Report) {
+    if let Body::Workflow(workflow) = &draft.task.body
+        && matches!(workflow.flow, FlowKind::Process { .. })
+        && let Err(problem) = entry.folder.measure()
+    {
+        report.push(Diagnostic::of_file(entry.path.display().to_string(), problem.to_string()));
     }
 }
 

@@ -40,6 +40,9 @@ struct Record {
     hash: Fingerprint,
     /// The text of each file; none where it is too large or no text.
     files: BTreeMap<String, Option<String>>,
+    /// What tells a change of those.
+    #[serde(default)]
+    hashes: BTreeMap<String, Fingerprint>,
 }
 
 /// A definition that a person may trust: exactly these bytes, which are shown first.
@@ -123,7 +126,7 @@ impl TrustStore {
         let subject = subject(&path, kind);
         let record = self.record(&subject);
         let trust = self.look_up(&path, kind, &files);
-        let difference = difference(&record.map(|record| record.files).unwrap_or_default(), &files);
+        let difference = difference(record.as_ref(), &files);
         Ok(Offer { path, kind, trust, difference, subject, files })
     }
 
@@ -136,6 +139,7 @@ impl TrustStore {
             path: offer.subject.clone(),
             hash: hash(&offer.files),
             files: offer.files.iter().map(|(name, bytes)| (name.clone(), copy(bytes))).collect(),
+            hashes: offer.files.iter().filter(|(_, bytes)| copy(bytes).is_none()).map(hashed).collect(),
         };
         let file = self.file(&offer.subject);
         let keep = |error| TrustError::Keep(file.display().to_string(), error);
@@ -175,19 +179,24 @@ fn copy(bytes: &[u8]) -> Option<String> {
     (bytes.len() <= LARGEST_COPY).then(|| String::from_utf8(bytes.to_vec()).ok()).flatten()
 }
 
-fn difference(old: &BTreeMap<String, Option<String>>, new: &BTreeMap<String, Vec<u8>>) -> String {
+fn hashed((name, bytes): (&String, &Vec<u8>)) -> (String, Fingerprint) {
+    (name.clone(), Fingerprint::of_bytes(bytes))
+}
+
+/// What is shown before a person trusts: the changes of texts, and by name, size and hash what cannot be shown whole.
+fn difference(record: Option<&Record>, new: &BTreeMap<String, Vec<u8>>) -> String {
     let mut text = String::new();
+    let nothing = BTreeMap::new();
+    let old = record.map_or(&nothing, |record| &record.files);
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
+    let mut hidden = Vec::new();
     for name in names {
         let before = old.get(name).map(Option::as_deref);
         let after = new.get(name).map(|bytes| copy(bytes));
         match (before, after.as_ref().map(Option::as_deref)) {
-            (Some(None), _) | (_, Some(None)) => {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{name}: too large, or not text; it is trusted by its hash");
-            }
+            (Some(None), _) | (_, Some(None)) => hidden.extend(unseen(name, record, new)),
             (before, after) => {
                 let (before, after) = (before.flatten().unwrap_or_default(), after.flatten().unwrap_or_default());
                 let diff = similar::TextDiff::from_lines(before, after);
@@ -195,7 +204,27 @@ fn difference(old: &BTreeMap<String, Option<String>>, new: &BTreeMap<String, Vec
             }
         }
     }
+    if !hidden.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "not shown, and what runs may use it; look at it yourself before you trust it:");
+        for line in hidden {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
     text
+}
+
+/// A file that cannot be shown whole; nothing where it is what was trusted.
+fn unseen(name: &str, record: Option<&Record>, new: &BTreeMap<String, Vec<u8>>) -> Option<String> {
+    let known = record.is_some_and(|record| record.files.contains_key(name));
+    let Some(bytes) = new.get(name) else { return Some(format!("{name}: is gone")) };
+    let hash = Fingerprint::of_bytes(bytes);
+    if record.is_some_and(|record| record.hashes.get(name) == Some(&hash)) {
+        return None;
+    }
+    let what = if std::str::from_utf8(bytes).is_ok() { "text" } else { "not text" };
+    let change = if known { "changed" } else { "new" };
+    Some(format!("{name}: {change}, {} bytes, {what}, SHA-256 {}", bytes.len(), hash.as_str()))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

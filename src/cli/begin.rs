@@ -48,7 +48,7 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
     if args.detach {
         detach::start(app, run, &args)?;
         if how.json {
-            out::raw(&journal::first(app.engine()?, run)?);
+            out::json(&journal::first(app.engine()?, run)?);
         } else {
             out::line(&run.to_string());
         }

@@ -37,7 +37,7 @@ pub fn tasks(app: &App, json: bool, dir: &DirArg) -> Result<Exit, Problem> {
             });
             text.put(format_args!("{object}\n"));
         }
-        out::raw(&text);
+        out::json(&text);
         return Ok(Exit::Done);
     }
     for (kind, heading) in [(Kind::Instruct, "tasks"), (Kind::Workflow, "workflows")] {

@@ -151,13 +151,15 @@ pub fn main(app: &App) -> u8 {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to stdout and is no mistake; clap knows which is which.
-            let _ = error.print();
             if !error.use_stderr() {
+                let _ = error.print();
                 return Exit::Done as u8;
             }
+            // It repeats what was typed, or what a script took from elsewhere.
+            let text = error.to_string();
+            out::say(&text);
             if json_is_asked_for() {
-                let text = error.to_string();
-                out::raw(&Problem::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()).line());
+                out::json(&Problem::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()).line());
             }
             return Exit::Usage as u8;
         }
@@ -189,7 +191,7 @@ pub fn homeless(error: NoHome) -> u8 {
 fn tell(problem: &Problem, json: bool) -> u8 {
     out::say(&format!("stepwell: {problem}"));
     if json {
-        out::raw(&problem.line());
+        out::json(&problem.line());
     }
     problem.exit as u8
 }

@@ -9,6 +9,9 @@ mod file;
 pub mod paths;
 pub mod secrets;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use connect::{ConnectError, connect, connection_lines};
@@ -19,6 +22,9 @@ pub use secrets::SecretStore;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, SourceText};
 use crate::core::settings::{RoleSettings, Settings, Theme};
+
+/// No config is larger, in bytes.
+const LARGEST: u64 = 4 << 20;
 
 /// The config cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,7 @@ impl ConfigError {
 /// When the file has mistakes or cannot be read.
 pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
     let name = paths.config_file.display().to_string();
-    let text = match std::fs::read_to_string(&paths.config_file) {
+    let text = match text_of(&paths.config_file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ConfigError::Unreadable(name, error)),
@@ -55,6 +61,16 @@ pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
     let mut settings = parse(&name, &text).map_err(ConfigError::Wrong)?;
     lay_environment(&mut settings, |variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
     Ok(settings)
+}
+
+/// The text of a file that is no larger than a config can be.
+fn text_of(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(std::io::Error::other(format!("it is larger than {} MB", LARGEST >> 20)));
+    }
+    Ok(text)
 }
 
 /// The settings in a config's text.

@@ -5,14 +5,17 @@
 //! [`decide`] from that state alone, so both can be tested as tables.
 
 pub mod actor;
+pub mod bytes;
 pub mod call;
 pub mod code;
+pub mod deadline;
 pub mod decide;
 pub mod description;
 pub mod diagnostic;
 pub mod document;
 pub mod event;
 pub mod event_json;
+pub mod expect;
 pub mod failure;
 pub mod fingerprint;
 mod fold;

@@ -1,5 +1,6 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -494,6 +495,16 @@ pub trait Secrets: Send + Sync {
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;
+}
+
+/// The folders of definitions: the `catalog` module.
+pub trait Folders: Send + Sync {
+    /// The files in a definition's folder, as they are now, that are not among those that a run keeps. None when the
+    /// folder is not there any more.
+    ///
+    /// # Errors
+    /// When there are some, and nobody trusts the definition as it is now: why.
+    fn others(&self, folder: &Path, kept: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>, String>;
 }
 
 /// Where a process keeps what is not in the store.

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
 use super::failure::FailureClass;
 use super::form::Field;
 
@@ -197,6 +198,18 @@ pub enum OnTimeout {
     Fail,
     /// What waits is accepted.
     Accept,
+}
+
+impl OnTimeout {
+    /// The name in definitions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Accept => "accept",
+        }
+    }
 }
 
 /// A declared step: what it does, and what governs it.
@@ -436,7 +449,7 @@ pub struct Http {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, or `page` (a web page as readable text); absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
 }
 
 impl Http {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::bytes::Bytes;
 use super::form::Field;
 use super::step::{Retry, Step};
 use super::template::{self, TemplateError};
@@ -223,8 +224,14 @@ pub enum FlowKind {
     Process {
         /// The program and its arguments.
         argv: Vec<String>,
-        /// Every file in that folder, by its path.
+        /// Every file in that folder that is text, by its path.
         sources: BTreeMap<String, String>,
+        /// Every other file in it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        binary: BTreeMap<String, Bytes>,
+        /// These are all files of the folder. Version 0.1.0 kept only some, and started the program in the folder.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
     },
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
+use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::model::Message;
 use super::step::Parse;
@@ -186,7 +188,7 @@ pub struct HttpWork {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, `page`; absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
@@ -200,16 +202,40 @@ impl HttpWork {
     }
 }
 
-/// What stands for the secret input `name` in rendered work, until the attempt puts the value in.
+/// What stands for the secret input `name` in rendered work, where the definition puts that secret, until the attempt fills
+/// the value in.
 ///
-/// The `nonce` is the run's own and random, so that no text from outside can name a secret into place.
+/// It is made of the `nonce`, which is the run's own and random, and is in nothing that a model, a command or a server
+/// gets: no text from outside can name a secret into place.
 #[must_use]
 pub fn secret_marker(nonce: &str, name: &str) -> String {
     format!("{}{name}⟧", secret_mark(nonce))
 }
 
-/// What begins the mark of every secret of a run.
+/// What begins the marker of every secret of a run.
 #[must_use]
 pub fn secret_mark(nonce: &str) -> String {
+    let nonce = Fingerprint::of_bytes(format!("secret {nonce}").as_bytes());
+    format!("⟦secret:{}:", &nonce.as_str()[..20])
+}
+
+/// What names a secret input inside a flow: in the inputs that code gets, and in what fingerprints are made of. Version
+/// 0.1.0 filled it wherever it was, and models may have seen it, so it is filled nowhere.
+#[must_use]
+pub fn secret_name(nonce: &str, name: &str) -> String {
+    format!("{}{name}⟧", secret_name_mark(nonce))
+}
+
+/// What begins the name of every secret of a run.
+#[must_use]
+pub fn secret_name_mark(nonce: &str) -> String {
     format!("⟦secret:{nonce}:")
+}
+
+/// `text` with words for a person in the place of markers and names of a run's secrets, which nothing fills.
+#[must_use]
+pub fn without_secrets(text: &str, nonce: &str) -> String {
+    [secret_mark(nonce), secret_name_mark(nonce)]
+        .iter()
+        .fold(text.to_owned(), |text, mark| text.replace(mark, "⟦secret "))
 }

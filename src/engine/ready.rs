@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, SecretBody};
 use crate::core::key::Key;
@@ -136,14 +136,13 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
     };
     let call = run.call(&want.key);
-    let given = match want.approval {
-        Approval::Once => run.approved.contains(&bytes),
-        _ => {
-            // An approval holds for the attempts that follow it, until the person is asked anew.
-            call.is_some_and(|call| {
-                call.approved.as_ref() == Some(&bytes) || (call.tries > 0 && call.tries < want.retry.attempts)
-            })
-        }
+    let given = if want.approval == Approval::Once {
+        run.approved.contains(&bytes)
+    } else {
+        // An approval is for all the attempts at what was shown, until the person is asked again.
+        let same = |call: &Call| call.newest().is_some_and(|tried| tried.fingerprint == want.fingerprint);
+        let tried_again = |call: &Call| call.tries > 0 && call.tries < want.retry.attempts && same(call);
+        call.is_some_and(|call| call.approved.as_ref() == Some(&bytes) || tried_again(call))
     };
     if given {
         return None;
@@ -152,7 +151,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         call: None,
         key: want.key.clone(),
         workflow: want.workflow.clone(),
-        attempt: call.map_or(1, crate::core::call::Call::next_attempt),
+        attempt: call.map_or(1, Call::next_attempt),
         version: 0,
         body: GateBody::Approval(ApprovalBody {
             step: want.step.clone(),
@@ -171,7 +170,7 @@ fn secret(want: &Want, name: &str) -> Gate {
         workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
-        body: GateBody::Secret(SecretBody { name: name.to_owned() }),
+        body: GateBody::Secret(SecretBody { name: name.to_owned(), fingerprint: Some(want.fingerprint.clone()) }),
         allowed: vec![Answer::Answer],
     }
 }
@@ -183,7 +182,12 @@ fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
         workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
-        body: GateBody::Budget(BudgetBody { spent: run.usage, budget, next: estimate }),
+        body: GateBody::Budget(BudgetBody {
+            spent: run.usage,
+            budget,
+            next: estimate,
+            fingerprint: Some(want.fingerprint.clone()),
+        }),
         allowed: vec![Answer::Budget],
     }
 }

@@ -8,15 +8,29 @@ use minijinja::Value;
 use crate::core::run::Run;
 use crate::core::secret::SecretRef;
 use crate::core::step::Step;
-use crate::core::template::{Expr, from_json};
-use crate::core::work::{secret_mark, secret_marker};
+use crate::core::template::{Expr, References, from_json, to_json};
+use crate::core::work::{secret_mark, secret_name, secret_name_mark, without_secrets};
+
+mod granted;
+
+use granted::Granted;
 
 /// Names by value; cheap to clone.
 #[derive(Clone)]
 pub struct Names {
+    /// With the name of a secret in the place of each.
     inputs: Value,
-    /// What begins the mark of each of this run's secrets.
+    /// Without secrets.
+    open: Value,
+    /// The inputs that have a secret in them.
+    secrets: Arc<[String]>,
+    /// The run has secrets.
+    guarded: bool,
+    nonce: Arc<str>,
+    /// What begins the name of each of this run's secrets.
     mark: Arc<str>,
+    /// They are of code: what it hands over is as good as a definition's text.
+    of_code: bool,
     run: Value,
     /// The state as far as the step depends on its writers.
     pub state: Value,
@@ -53,9 +67,14 @@ impl Names {
             ("cwd", Value::from(run.cwd.display().to_string())),
             ("date", Value::from(run.created_at.format("%Y-%m-%d").to_string())),
         ]);
-        Self {
+        let names = Self {
             inputs: inputs(run, fields),
-            mark: secret_mark(&run.nonce).into(),
+            open: Value::from(()),
+            secrets: Arc::from([]),
+            guarded: false,
+            nonce: run.nonce.as_str().into(),
+            mark: secret_name_mark(&run.nonce).into(),
+            of_code: false,
             run: about,
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
@@ -68,13 +87,39 @@ impl Names {
             failure: None,
             output: None,
             vars: None,
+        };
+        names.looked_through()
+    }
+
+    /// The names of code, which puts secrets where it wants to.
+    #[must_use]
+    pub fn of_code(self) -> Self {
+        Self { of_code: true, ..self }
+    }
+
+    /// With what of the inputs is a secret.
+    fn looked_through(mut self) -> Self {
+        self.open = self.inputs.clone();
+        self.secrets = Arc::from([]);
+        let Ok(serde_json::Value::Object(mut inputs)) = to_json(&self.inputs) else { return self };
+        let mut secrets = Vec::new();
+        inputs.retain(|name, value| {
+            let secret = value.to_string().contains(&*self.mark);
+            secrets.extend(secret.then(|| name.clone()));
+            !secret
+        });
+        if !secrets.is_empty() {
+            self.open = from_json(&serde_json::Value::Object(inputs));
+            self.secrets = secrets.into();
+            self.guarded = true;
         }
+        self
     }
 
     /// The same run seen by a child workflow: its own inputs, no steps yet.
     #[must_use]
     pub fn for_child(&self, inputs: Value) -> Self {
-        let mut names = Self { inputs, ..self.clone() }.with_steps(IndexMap::new());
+        let mut names = Self { inputs, of_code: false, ..self.clone() }.with_steps(IndexMap::new()).looked_through();
         (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
         (names.iteration, names.failure, names.output, names.vars) = (None, None, None, None);
         names
@@ -94,12 +139,85 @@ impl Names {
         Self { output: Some(output), ..self.clone() }
     }
 
-    /// As a context for templates and expressions.
+    /// As a context for templates and expressions: without secrets.
     #[must_use]
     pub fn value(&self) -> Value {
+        self.with_inputs(&self.open)
+    }
+
+    /// As version 0.1.0 had it, for fingerprints: with the names of secrets.
+    #[must_use]
+    pub fn value_before(&self) -> Value {
+        self.with_inputs(&self.inputs)
+    }
+
+    /// For what a secret may be put into: with the markers of those that are named there by their path. `inputs` as a whole
+    /// has none.
+    #[must_use]
+    pub fn granting(&self, references: impl FnOnce() -> References) -> Value {
+        if self.secrets.is_empty() {
+            return self.value();
+        }
+        let references = references();
+        let granted = self.secrets.iter().filter(|name| references.uses(&format!("inputs.{name}")));
+        let marker = |name: &String| {
+            let value = to_json(&self.inputs.get_attr(name).ok()?).ok()?;
+            Some((name.clone(), from_json(&marked(&value, &self.mark, &secret_mark(&self.nonce)))))
+        };
+        let secrets: std::collections::BTreeMap<String, Value> = granted.filter_map(marker).collect();
+        self.with_inputs(&Value::from_object(Granted { open: self.open.clone(), secrets }))
+    }
+
+    /// Whether the run has secrets, seen here or not.
+    #[must_use]
+    pub fn have_secrets(&self) -> bool {
+        self.guarded
+    }
+
+    /// What may be filled: where code hands it over, the names of secrets count as much as markers.
+    #[must_use]
+    pub fn filled(&self, text: String) -> String {
+        let by = if self.of_code { secret_mark(&self.nonce) } else { "⟦secret ".to_owned() };
+        if text.contains(&*self.mark) { text.replace(&*self.mark, &by) } else { text }
+    }
+
+    /// [`Names::filled`] for a value.
+    #[must_use]
+    pub fn filled_json(&self, value: serde_json::Value) -> serde_json::Value {
+        if value.to_string().contains(&*self.mark) {
+            marked(&value, &self.mark, &self.filled(self.mark.to_string()))
+        } else {
+            value
+        }
+    }
+
+    /// What nothing may be filled into.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        without_secrets(text, &self.nonce)
+    }
+
+    /// [`Names::masked`] for a value.
+    #[must_use]
+    pub fn masked_json(&self, value: &serde_json::Value) -> serde_json::Value {
+        let once = marked(value, &self.mark, "⟦secret ");
+        marked(&once, &secret_mark(&self.nonce), "⟦secret ")
+    }
+
+    /// A value for a child workflow, in which the markers of secrets are names again.
+    #[must_use]
+    pub fn handed_over(&self, value: serde_json::Value) -> serde_json::Value {
+        if !self.have_secrets() {
+            return value;
+        }
+        let filled = self.filled_json(value);
+        marked(&filled, &secret_mark(&self.nonce), &self.mark)
+    }
+
+    fn with_inputs(&self, inputs: &Value) -> Value {
         let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(12);
         pairs.extend([
-            ("inputs", self.inputs.clone()),
+            ("inputs", inputs.clone()),
             ("steps", self.steps_value.clone()),
             ("run", self.run.clone()),
             ("state", self.state.clone()),
@@ -121,13 +239,13 @@ impl Names {
         Value::from_pairs(own.chain(handed))
     }
 
-    /// The inputs, with a marker in the place of each secret.
+    /// The inputs, with its name in the place of each secret.
     #[must_use]
     pub fn inputs(&self) -> &Value {
         &self.inputs
     }
 
-    /// What a command reads where its definition does not say: `{inputs, item, index, steps}`, the marks of secrets
+    /// What a command reads where its definition does not say: `{inputs, item, index, steps}`, the names of secrets
     /// included.
     #[must_use]
     pub fn small_contract(&self, step: &Step) -> Value {
@@ -159,14 +277,27 @@ fn without(value: &serde_json::Value, mark: &str) -> serde_json::Value {
     }
 }
 
-/// The inputs with a marker in the place of each secret.
+/// A value with another mark in its texts.
+fn marked(value: &serde_json::Value, mark: &str, by: &str) -> serde_json::Value {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => String(text.replace(mark, by)),
+        Array(items) => Array(items.iter().map(|item| marked(item, mark, by)).collect()),
+        Object(fields) => {
+            Object(fields.iter().map(|(name, value)| (name.replace(mark, by), marked(value, mark, by))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The inputs with its name in the place of each secret.
 fn inputs(run: &Run, fields: &[crate::core::form::Field]) -> Value {
     let mut inputs = (*run.inputs).clone();
     for field in fields.iter().filter(|field| field.kind == crate::core::form::FieldType::Secret) {
         if let Some(slot) = inputs.get_mut(&field.name)
             && slot.as_str().is_some_and(|text| text.parse::<SecretRef>().is_ok())
         {
-            *slot = serde_json::Value::String(secret_marker(&run.nonce, &field.name));
+            *slot = serde_json::Value::String(secret_name(&run.nonce, &field.name));
         }
     }
     from_json(&inputs)

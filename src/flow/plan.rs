@@ -471,6 +471,13 @@ impl ValuePlan {
         })
     }
 
+    /// The names that it uses.
+    pub fn all_references(&self) -> References {
+        let mut references = References::default();
+        self.references(&mut references);
+        references
+    }
+
     fn references(&self, into: &mut References) {
         match self {
             Self::Text(text) => merge_text(into, text),

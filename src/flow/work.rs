@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
-use crate::core::template::{Expr, Template, TemplateError};
+use crate::core::template::{Expr, References, Template, TemplateError};
 use crate::core::work::{HttpWork, PromptWork, Reply, Work};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
@@ -34,20 +34,90 @@ impl From<Work> for Resolved {
 /// # Errors
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
-    let context = names.value();
-    if let Doing::Command(plan) = &node.does {
-        return command::resolve(plan, node, names, &context);
+    let shell = matches!(&node.does, Doing::Command(plan) if plan.spec.shell);
+    if !names.have_secrets() && !shell {
+        return work(node, &Sight::now(names), model, turns).map(Resolved::from);
     }
-    work(node, &context, model, turns).map(Resolved::from)
+    let identity = work(node, &Sight::before(names), model, turns.clone())?;
+    let work = work(node, &Sight::now(names), model, turns)?;
+    let work = if names.have_secrets() { guarded(work, names) } else { work };
+    let identity = (identity != work).then_some(identity);
+    Ok(Resolved { work, identity })
 }
 
-fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
+/// What templates see.
+struct Sight<'a> {
+    names: &'a Names,
+    /// Where no secret may be put.
+    open: minijinja::Value,
+    /// As version 0.1.0 rendered, for fingerprints.
+    before: bool,
+}
+
+impl<'a> Sight<'a> {
+    fn now(names: &'a Names) -> Self {
+        Self { names, open: names.value(), before: false }
+    }
+
+    fn before(names: &'a Names) -> Self {
+        Self { names, open: names.value_before(), before: true }
+    }
+
+    /// Where a secret may be put.
+    fn granting(&self, references: impl FnOnce() -> References) -> minijinja::Value {
+        if self.before { self.open.clone() } else { self.names.granting(references) }
+    }
+
+    /// Renders a template that may name secrets.
+    fn text(&self, what: &str, source: &Parsed<Template>) -> Result<String, Mistake> {
+        let context = self.granting(|| source.as_ref().map(Template::references).unwrap_or_default());
+        text(what, source, &context)
+    }
+
+    fn texts(
+        &self,
+        what: &str,
+        sources: &BTreeMap<String, Parsed<Template>>,
+    ) -> Result<BTreeMap<String, String>, Mistake> {
+        sources.iter().map(|(name, source)| Ok((name.clone(), self.text(what, source)?))).collect()
+    }
+}
+
+/// Work in which secrets are only where they may be: what came from elsewhere and names one is not filled, and a model sees
+/// none. A secret in an argv or a URL stays to be refused.
+fn guarded(work: Work, names: &Names) -> Work {
+    match work {
+        Work::Prompt(mut prompt) => {
+            for message in &mut prompt.messages {
+                message.text = names.masked(&message.text);
+            }
+            Work::Prompt(prompt)
+        }
+        Work::Command(mut command) => {
+            command.env = command.env.into_iter().map(|(name, value)| (name, names.filled(value))).collect();
+            command.stdin = names.filled(command.stdin);
+            Work::Command(command)
+        }
+        Work::Http(mut request) => {
+            request.headers = request.headers.into_iter().map(|(name, value)| (name, names.filled(value))).collect();
+            request.body = request.body.map(|body| names.filled(body));
+            Work::Http(request)
+        }
+        Work::Tool { tool, args } => Work::Tool { tool, args: names.filled_json(args) },
+        Work::Ask { text, fields } => Work::Ask { text: text.map(|text| names.masked(&text)), fields },
+        Work::Transform { value, schema } => Work::Transform { value: names.masked_json(&value), schema },
+    }
+}
+
+fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>) -> Result<Work, Mistake> {
     let schema = node.step.rules.output.clone();
+    let context = &sight.open;
     match &node.does {
         Doing::Prompt(plan) => prompt(plan, context, model, schema, turns),
-        Doing::Http(plan) => http(plan, context, schema),
+        Doing::Command(plan) => command::work(plan, node, sight).map(Work::Command),
+        Doing::Http(plan) => http(plan, sight, schema),
         Doing::Tool(tool, args) => {
-            let args = args.render(context).map_err(|error| {
+            let args = args.render(&sight.granting(|| args.all_references())).map_err(|error| {
                 let source = match &node.step.does {
                     Does::Tool { args, .. } => Some(args.to_string()),
                     _ => None,
@@ -65,8 +135,8 @@ fn work(node: &Node, context: &minijinja::Value, model: Option<&str>, turns: Vec
             Ok(Work::Ask { text: above, fields })
         }
         Doing::Transform(plan) => Ok(Work::Transform { value: transform(plan, context)?, schema }),
-        // A command is resolved by itself; the others are no calls: their scopes or choices are the flow's own.
-        Doing::Command(_) | Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
+        // These are no calls: their scopes or choices are the flow's own.
+        Doing::Switch(..) | Doing::Group(..) | Doing::Child(..) => {
             Ok(Work::Transform { value: Value::Null, schema: None })
         }
     }
@@ -122,8 +192,8 @@ fn image(value: &Value) -> Option<Image> {
     .ok()
 }
 
-fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> Result<Work, Mistake> {
-    let mut headers = texts("headers", &plan.headers, context)?;
+fn http(plan: &HttpPlan, sight: &Sight<'_>, schema: Option<Value>) -> Result<Work, Mistake> {
+    let mut headers = sight.texts("headers", &plan.headers)?;
     let body = match (&plan.json, &plan.body) {
         (Some(value), _) => {
             if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
@@ -131,7 +201,7 @@ fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> R
             }
             Some(
                 value
-                    .render(context)
+                    .render(&sight.granting(|| value.all_references()))
                     .map_err(|error| {
                         let source = plan.spec.json.as_ref().map(Value::to_string);
                         Mistake::of("json", source.as_deref(), "(its value)", &error)
@@ -139,12 +209,12 @@ fn http(plan: &HttpPlan, context: &minijinja::Value, schema: Option<Value>) -> R
                     .to_string(),
             )
         }
-        (None, Some(body)) => Some(text("body", body, context)?),
+        (None, Some(body)) => Some(sight.text("body", body)?),
         (None, None) => None,
     };
     Ok(Work::Http(HttpWork {
         method: plan.spec.method.to_ascii_uppercase(),
-        url: text("url", &plan.url, context)?,
+        url: text("url", &plan.url, &sight.open)?,
         headers,
         body,
         expect: plan.spec.expect.clone(),
@@ -163,14 +233,6 @@ fn transform(plan: &TransformPlan, context: &minijinja::Value) -> Result<Value, 
             .collect::<Result<serde_json::Map<_, _>, _>>()
             .map(Value::Object),
     }
-}
-
-fn texts(
-    what: &str,
-    sources: &BTreeMap<String, Parsed<Template>>,
-    context: &minijinja::Value,
-) -> Result<BTreeMap<String, String>, Mistake> {
-    sources.iter().map(|(name, source)| Ok((name.clone(), text(what, source, context)?))).collect()
 }
 
 /// Renders a template.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Message, ModelRequest, Role};
+use crate::core::secret::RedactedStream;
 
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
@@ -109,6 +110,8 @@ pub(super) struct PartialAnswer {
     pub(super) arguments: Option<usize>,
     /// How much of `text` was passed on.
     pub(super) shown: usize,
+    /// On the way there: what the server repeats of the request's secrets is taken out.
+    pub(super) redacting: RedactedStream,
     /// Something that a model makes has arrived, be it only thoughts.
     pub(super) alive: bool,
     /// Thoughts have come before any text, and the person was told.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
-use crate::core::secret::Secret;
+use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::step::Timespan;
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
@@ -38,8 +38,8 @@ const LOADING: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// After the end was said, only a report of usage can come: some servers then never close.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
-/// The longest answer, in bytes.
-const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
+/// The longest answer, in bytes: about a million tokens. It is kept and passed on several times over.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// The longest body of a refusal that is read, in bytes, and how long that may take.
 const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));
@@ -141,7 +141,10 @@ impl Exchange<'_> {
         let mut answer = PartialAnswer::default();
         let mut key = None;
         match self.converse(&mut watch, &mut answer, &mut key).await {
-            Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
+            Ok(first_token_ms) => {
+                self.pass_on(answer.redacting.finish());
+                Ok(self.answered(answer, first_token_ms, key.as_ref()))
+            }
             Err(error) => {
                 self.show(&mut answer);
                 Err(self.failed(error, answer, key.as_ref()))
@@ -160,6 +163,7 @@ impl Exchange<'_> {
             .guard(never, self.provider.key(&self.shared.lookup))
             .await
             .map_err(|s| AttemptError::Stopped(s, None))??;
+        answer.redacting = RedactedStream::new(self.provider.redactor(key.as_ref()));
         let schema = self.request.schema.as_ref();
         let mut unsupported = self.provider.unsupported(self.model, schema);
         let (mut waited, mut sent_again) = (false, false);
@@ -259,7 +263,7 @@ impl Exchange<'_> {
             .map_err(|stop| AttemptError::Stopped(stop, Some((NO_FIRST, first))))?
             .map_err(|error| http::send_error(error, connections.made() == before))?;
         if response.status() != StatusCode::OK {
-            return Err(self.refused(watch, response).await);
+            return Err(self.refused(watch, response, &self.provider.redactor(key)).await);
         }
         let first_token = self.read(watch, answer, response, started).await?;
         self.dialect.check(&context, answer);
@@ -270,7 +274,7 @@ impl Exchange<'_> {
         RequestContext { model: self.model, request: self.request, unsupported, official: self.provider.official() }
     }
 
-    async fn refused(&self, watch: &mut Watch, mut response: Response) -> AttemptError {
+    async fn refused(&self, watch: &mut Watch, mut response: Response, redactor: &Redactor) -> AttemptError {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let read = async {
@@ -285,7 +289,10 @@ impl Exchange<'_> {
             Err(stop @ (Stop::Cancelled | Stop::Slept)) => return AttemptError::Stopped(stop, None),
             Ok(()) | Err(Stop::Late) => {}
         }
-        let body = String::from_utf8_lossy(&body).into_owned();
+        // Before anything of it is cut: a part of a key would not be known any more.
+        let text = String::from_utf8_lossy(&body);
+        let cut = body.len() > LONGEST_REFUSAL.0;
+        let body = if cut { redactor.redact_cut(&text) } else { redactor.redact(&text) };
         let now: DateTime<Utc> = (self.shared.wall)().into();
         let mut error = refusal::refusal(status, &headers, &body, self.asked());
         let retry_after = wait::asked(&headers, &body, error.class == FailureClass::RateLimit, now);
@@ -411,11 +418,17 @@ impl Exchange<'_> {
     /// Passes on the text that has not been shown.
     fn show(&self, answer: &mut PartialAnswer) {
         if answer.text.len() > answer.shown {
-            (self.deltas)(Delta::Text(Untrusted::from(&answer.text[answer.shown..])));
+            self.pass_on(answer.redacting.push(&answer.text[answer.shown..]));
             answer.shown = answer.text.len();
         } else if answer.alive && answer.text.is_empty() && !answer.thinks {
             answer.thinks = true;
             (self.deltas)(Delta::Progress("The model is thinking.".into()));
+        }
+    }
+
+    fn pass_on(&self, text: String) {
+        if !text.is_empty() {
+            (self.deltas)(Delta::Text(text.into()));
         }
     }
 
@@ -425,7 +438,7 @@ impl Exchange<'_> {
         Usage { input_tokens, output_tokens, usd }
     }
 
-    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64) -> Answered {
+    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
         let mut text = answer.into_text();
         if let Some(schema) = &self.request.schema {
@@ -434,6 +447,8 @@ impl Exchange<'_> {
         if text.trim().is_empty() && finish == Finish::Stop {
             notes.push("The model answered nothing.".to_owned());
         }
+        let redactor = self.provider.redactor(key);
+        let (text, notes) = (redactor.redact(&text), notes.iter().map(|note| redactor.redact(note)).collect());
         Answered { text, usage, finish, first_token_ms, notes }
     }
 
@@ -472,7 +487,7 @@ impl Exchange<'_> {
         };
         let usage = self.usage(&answer);
         let notes = std::mem::take(&mut answer.notes);
-        let partial = answer.into_text();
+        let partial = self.provider.redactor(key).redact_cut(&answer.into_text());
         let Some((error, last)) = error else {
             return Failed { partial, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };

@@ -243,12 +243,26 @@ impl Provider {
         Ok(headers)
     }
 
+    /// Knows what of a request to it nobody may read, should the server repeat it in an answer.
+    pub(super) fn redactor(&self, key: Option<&Secret>) -> Redactor {
+        let mut redactor = Redactor::default();
+        if let Some(key) = key {
+            redactor.learn(key);
+        }
+        // Other headers have ordinary words that an answer may need.
+        for (_, value) in self.settings.headers.iter().filter(|(name, _)| is_confidential(name)) {
+            redactor.learn(&Secret::new(value.as_str()));
+            // Without the scheme before it: `Bearer …`.
+            redactor.learn(&Secret::new(value.split_whitespace().next_back().unwrap_or_default()));
+        }
+        redactor
+    }
+
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
     pub(super) fn failure(&self, error: &ProviderError, model: &str, key: Option<&Secret>) -> Failure {
-        let mut redactor = Redactor::default();
-        let headers = self.settings.headers.values().map(|value| Secret::new(value.as_str()));
-        for secret in headers.chain(key.cloned()) {
-            redactor.learn(&secret);
+        let mut redactor = self.redactor(key);
+        for value in self.settings.headers.values() {
+            redactor.learn(&Secret::new(value.as_str()));
         }
         let text = redactor.redact(&error.text);
         let line = visible(&text, false);
@@ -346,6 +360,12 @@ impl Provider {
             _ => "Try again, or name a fallback.".to_owned(),
         }
     }
+}
+
+/// Whether a header says who asks.
+fn is_confidential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "key", "token", "secret", "cookie", "password", "credential"].iter().any(|word| name.contains(word))
 }
 
 async fn run_key_command(argv: &[String]) -> Result<Secret, ProviderError> {

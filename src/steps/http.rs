@@ -18,9 +18,11 @@ use serde_json::Value;
 use super::markers::{self, Filler};
 use super::{deadline, done, interrupted, page, prepared};
 use crate::core::event::Measured;
+use crate::core::expect::Expect;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
+use crate::core::secret::Redactor;
 use crate::core::text::Untrusted;
 use crate::core::work::HttpWork;
 
@@ -77,7 +79,7 @@ pub async fn perform(
     };
     let exchange = async {
         let (url, response) = request.send(client).await?;
-        HttpAnswer::receive(&url, response).await
+        HttpAnswer::receive(&url, response, &secrets.redactor()).await
     };
     let answer = tokio::select! {
         biased;
@@ -87,7 +89,7 @@ pub async fn perform(
         }
     };
     match answer {
-        Ok(answer) => output(work, answer, expected),
+        Ok(answer) => output(work, answer, expected, &secrets.redactor()),
         Err(RequestError { failure, may_have_acted }) => AttemptOutcome::Failed {
             failure,
             partial: Untrusted::default(),
@@ -106,12 +108,12 @@ enum ReadAs {
 }
 
 fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
-    match work.expect.as_deref() {
+    match &work.expect {
         None => Ok(None),
-        Some("json") => Ok(Some(ReadAs::Json)),
-        Some("text") => Ok(Some(ReadAs::Text)),
-        Some("page") => Ok(Some(ReadAs::Page)),
-        Some(other) => Err(Failure::new(
+        Some(Expect::Json) => Ok(Some(ReadAs::Json)),
+        Some(Expect::Text) => Ok(Some(ReadAs::Text)),
+        Some(Expect::Page) => Ok(Some(ReadAs::Page)),
+        Some(Expect::Unknown(other)) => Err(Failure::new(
             FailureClass::Definition,
             format!("the step's `expect` is `{other}`; it takes `json`, `text` or `page`"),
         )),
@@ -120,7 +122,7 @@ fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
 
 /// A 2xx answer as the output that the step asks for. A request that changed something has done so, and what does not
 /// fit is left to a person; an answer that only had to be read is a failure then, which costs nothing to try again.
-fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>) -> AttemptOutcome {
+fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redactor: &Redactor) -> AttemptOutcome {
     let measured = Measured::default();
     let read_as = expected.unwrap_or_else(|| answer.read_as());
     let read = match read_as {
@@ -146,7 +148,7 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>) -> Atte
         }
         Err(problem) if work.is_safe() => AttemptOutcome::Failed {
             failure: Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url))
-                .with_detail(beginning(&answer.text)),
+                .with_detail(beginning(&redactor.redact(&answer.text))),
             partial: Untrusted::default(),
             in_doubt: false,
             measured,
@@ -268,7 +270,7 @@ struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    async fn receive(url: &Url, mut response: Response) -> Result<Self, RequestError> {
+    async fn receive(url: &Url, mut response: Response, redactor: &Redactor) -> Result<Self, RequestError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let content_type =
@@ -290,7 +292,11 @@ impl HttpAnswer {
             }
         }
         let content_type = content_type.unwrap_or_default();
-        let text = decoded(&bytes, &content_type);
+        let mut text = decoded(&bytes, &content_type);
+        // JSON is read first: a value may be a number of it.
+        if cut || !status.is_success() {
+            text = if cut { redactor.redact_cut(&text) } else { redactor.redact(&text) };
+        }
         let answer = Self { content_type, text, cut };
         if status.is_success() { Ok(answer) } else { Err(answer.refusal(url, status, &headers)) }
     }

@@ -25,8 +25,11 @@ mod json_repair;
 mod markers;
 mod output;
 mod page;
+mod program;
 mod prompt;
 mod reading;
+
+use self::markers::RedactedDeltas;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
@@ -64,7 +67,13 @@ impl Executor for Steps {
             let work = Arc::clone(&attempt.work);
             let outcome = match &*work {
                 Work::Transform { value, .. } => return done(value.clone(), Measured::default()),
-                Work::Prompt(work) => prompt::perform(&*models, work, &attempt, &context).await,
+                Work::Prompt(work) => {
+                    let redacted = RedactedDeltas::new(&context.deltas, secrets.redactor());
+                    let context = AttemptContext { deltas: redacted.sink(), ..context };
+                    let outcome = prompt::perform(&*models, work, &attempt, &context).await;
+                    redacted.finish();
+                    outcome
+                }
                 Work::Command(work) => command::perform(&secrets, &environment, work, &attempt, &context).await,
                 Work::Http(work) => http::perform(&http, &secrets, work, &attempt, &context).await,
                 Work::Ask { .. } => failed(Failure::new(

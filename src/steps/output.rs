@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::markers::Redacting;
 use crate::core::model::{Delta, DeltaSink};
+use crate::core::secret::RedactedStream;
 use crate::core::text::Untrusted;
 
 /// The most of an output that is kept in memory and in the journal, in bytes.
@@ -71,7 +71,7 @@ pub struct Collected {
 /// Takes what a command writes.
 pub struct Collector {
     decoder: Utf8,
-    redacting: Redacting,
+    redacting: RedactedStream,
     line: Line,
     kept: String,
     spool: Spool,
@@ -96,7 +96,7 @@ enum Spool {
 impl Collector {
     /// Shows text and progress through `deltas`, hands on what is asked through `asks`, and puts the full text of a
     /// large output at `path`.
-    pub fn new(redacting: Redacting, path: PathBuf, deltas: DeltaSink, asks: UnboundedSender<Value>) -> Self {
+    pub fn new(redacting: RedactedStream, path: PathBuf, deltas: DeltaSink, asks: UnboundedSender<Value>) -> Self {
         Self {
             decoder: Utf8::default(),
             redacting,
@@ -252,7 +252,7 @@ mod tests {
             let deltas = Arc::clone(&deltas);
             Arc::new(move |delta| deltas.lock().unwrap().push(delta))
         };
-        (Collector::new(Redacting::new(Redactor::default()), folder.join("spool/out"), sink, asks), deltas, asked)
+        (Collector::new(RedactedStream::new(Redactor::default()), folder.join("spool/out"), sink, asks), deltas, asked)
     }
 
     #[test]

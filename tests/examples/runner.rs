@@ -199,6 +199,7 @@ impl ExampleRunner {
             journal: Arc::new(journal) as Arc<dyn Journal>,
             executor: Arc::new(steps),
             secrets,
+            folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: watch.clone(),
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),

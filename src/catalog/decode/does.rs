@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{At, Context, Mention, SnippetForm, TemplateScope, filled, values};
+use crate::core::expect::Expect;
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
 use crate::core::toml_reader::{Item, Table, TomlString};
 
@@ -18,7 +19,7 @@ const METHODS: [(&str, &str); 7] = [
     ("OPTIONS", "OPTIONS"),
 ];
 const PARSES: [(&str, Parse); 3] = [("text", Parse::Text), ("json", Parse::Json), ("lines", Parse::Lines)];
-const EXPECTS: [(&str, &str); 3] = [("json", "json"), ("text", "text"), ("page", "page")];
+const EXPECTS: [(&str, Expect); 3] = [("json", Expect::Json), ("text", Expect::Text), ("page", Expect::Page)];
 
 impl Context<'_> {
     /// `lenient`: the kind is misspelt, so nothing is said of what is missing.
@@ -166,7 +167,7 @@ impl Context<'_> {
             headers: self.text_map(table, "headers", step),
             json: json.and_then(|item| self.templates(&item, Some(step), TemplateScope::Work, true)),
             body: body.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
-            expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)).map(str::to_owned),
+            expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)),
         })
     }
 

@@ -48,7 +48,12 @@ impl Context<'_> {
                     self.must_hold(argument.value.as_str(), |why| self.report.error(&argument.span, why));
                 }
             }
-            return Some(FlowKind::Process { argv: values(argv), sources: BTreeMap::new() });
+            return Some(FlowKind::Process {
+                argv: values(argv),
+                sources: BTreeMap::new(),
+                binary: BTreeMap::new(),
+                whole: false,
+            });
         }
         let text = filled(item)?;
         match text.value.as_str() {

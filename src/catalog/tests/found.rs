@@ -1,12 +1,16 @@
 //! What is found where, what may run, and what a run keeps of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::folders::DefinitionFolders;
 use crate::catalog::library::Library;
 use crate::catalog::trust::{Trust, TrustStore};
 use crate::catalog::{Catalog, DefinitionSource, PinError, SearchPaths};
+use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
+use crate::core::ports::Folders as _;
 use crate::core::task::{Body, FlowKind};
 
 const LIBRARY: Library = &[
@@ -274,17 +278,112 @@ fn what_is_built_in_has_no_mistakes() {
 }
 
 #[test]
-fn the_person_s_own_links_and_dependencies_are_no_sources() {
+fn a_program_s_whole_folder_is_kept_but_for_what_tools_make_again() {
     let folders = Folders::new();
     let own = folders.search_paths.own.as_ref();
     write(own, "workflows/w/workflow.toml", "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n");
     let main = write(own, "workflows/w/main.py", "import stepwell\n");
     write(own, "workflows/w/lib/util.py", "x = 1\n");
     write(own, "workflows/w/.git/config", "x");
+    write(own, "workflows/w/.hidden", "x");
+    write(own, "workflows/w/lib/__pycache__/util.pyc", "x");
+    std::fs::write(main.with_file_name("logo.png"), [0xff, 0]).unwrap();
     write(own, "workflows/w/node_modules/a.js", "x");
     std::os::unix::fs::symlink(&main, main.with_file_name("link.py")).unwrap();
     let pinned = folders.catalog().pin("w").unwrap();
     let Body::Workflow(workflow) = &pinned.task.body else { panic!("a workflow") };
-    let FlowKind::Process { sources, .. } = &workflow.flow else { panic!("a program") };
-    assert_eq!(sources.keys().collect::<Vec<_>>(), ["lib/util.py", "main.py", "workflow.toml"]);
+    let FlowKind::Process { sources, binary, whole, .. } = &workflow.flow else { panic!("a program") };
+    assert_eq!(
+        sources.keys().collect::<Vec<_>>(),
+        [".hidden", "lib/util.py", "link.py", "main.py", "node_modules/a.js", "workflow.toml"]
+    );
+    assert_eq!(binary, &BTreeMap::from([("logo.png".to_owned(), Bytes(vec![0xff, 0]))]));
+    assert!(whole);
+}
+
+#[test]
+fn a_folder_that_a_run_cannot_keep_is_a_mistake_that_names_what_is_biggest() {
+    let folders = Folders::new();
+    let own = folders.search_paths.own.as_ref();
+    write(own, "workflows/w/workflow.toml", "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n");
+    write(own, "workflows/w/main.py", "import stepwell\n");
+    for n in 0..2_000 {
+        write(own, &format!("workflows/w/venv/{n}.py"), "x");
+    }
+    let said = |catalog: &Catalog| {
+        catalog.check(catalog.get("w").unwrap()).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let many = said(&folders.catalog());
+    assert!(many.contains("2002 files") && many.contains("`venv`"), "{many}");
+    std::fs::remove_dir_all(own.unwrap().join("workflows/w/venv")).unwrap();
+    let large = write(own, "workflows/w/data/model.bin", "");
+    std::fs::File::options().write(true).open(large).unwrap().set_len(33 << 20).unwrap();
+    let large = said(&folders.catalog());
+    assert!(large.contains("35 MB") && large.contains("`data`"), "{large}");
+}
+
+#[test]
+fn what_an_old_run_did_not_keep_is_found_only_while_it_is_trusted() {
+    let folders = Folders::new();
+    let dir = folders.search_paths.dir.clone();
+    let file = write(
+        dir.as_ref(),
+        "workflows/w/workflow.toml",
+        "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n",
+    );
+    write(dir.as_ref(), "workflows/w/main.py", "import stepwell\n");
+    let folder = file.parent().unwrap();
+    let definitions = DefinitionFolders::new(folders.search_paths.own.as_deref(), &folders.search_paths.state);
+    let kept = std::collections::BTreeSet::from(["workflow.toml", "main.py"]);
+    let others = || definitions.others(folder, &kept).map(|files| files.into_keys().collect::<Vec<_>>());
+    assert_eq!(others(), Ok(vec![]), "nothing is there that was not kept");
+    std::fs::write(folder.join("logo.png"), [0xff, 0]).unwrap();
+    assert!(others().unwrap_err().contains("`logo.png`"));
+    folders.trust(folder);
+    assert_eq!(others(), Ok(vec!["logo.png".to_owned()]));
+    std::fs::write(folder.join("asyncio.py"), "x").unwrap();
+    assert!(others().unwrap_err().contains("`asyncio.py`"));
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(others(), Ok(vec![]), "what is gone runs nothing");
+}
+
+#[test]
+fn what_cannot_be_shown_whole_is_named_before_it_is_trusted() {
+    let folders = Folders::new();
+    let dir = folders.search_paths.dir.clone();
+    let file = write(
+        dir.as_ref(),
+        "workflows/w/workflow.toml",
+        "id = \"w\"\nname = \"W\"\nflow = [\"python3\", \"main.py\"]\n",
+    );
+    let folder = file.parent().unwrap();
+    std::fs::write(folder.join("logo.png"), [0xff, 0]).unwrap();
+    write(dir.as_ref(), "workflows/w/main.py", &"x = 1\n".repeat(60_000));
+    let store = TrustStore::new(&folders.search_paths.state);
+    let shown = || store.offers(folder).unwrap()[0].difference.clone();
+    let first = shown();
+    assert!(
+        first.contains(
+            "logo.png: new, 2 bytes, not text, SHA-256 ea5dbf9596d187e9500f23e9a680109475341cf4e81f7e043f7d97152c10772f"
+        ),
+        "{first}"
+    );
+    assert!(first.contains("main.py: new, 360000 bytes, text, SHA-256"), "{first}");
+    folders.trust(folder);
+    std::fs::write(folder.join("logo.png"), [0xff, 1]).unwrap();
+    let then = shown();
+    assert!(then.contains("logo.png: changed, 2 bytes") && !then.contains("main.py"), "{then}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_a_path_that_is_refused() {
+    let folders = Folders::new();
+    let dir = folders.search_paths.dir.clone();
+    let file = write(dir.as_ref(), "workflows/w/workflow.toml", "id = \"w\"\nname = \"W\"\n");
+    let blocked = folders.search_paths.state.join("blocked");
+    std::fs::create_dir_all(&folders.search_paths.state).unwrap();
+    std::fs::write(&blocked, "a file").unwrap();
+    let store = TrustStore::new(&blocked);
+    let offers = store.offers(file.parent().unwrap()).unwrap();
+    assert_eq!(store.trust(&offers[0]).unwrap_err().code(), ErrorCode::PathRefused);
 }

@@ -270,7 +270,7 @@ impl Turn<'_> {
             }
             Doing::Child(Ok(child), inputs) => {
                 let (plan, task) = child.as_ref();
-                let given = match view::child_inputs(task, inputs, &names.value()) {
+                let given = match view::child_inputs(task, inputs, names) {
                     Ok(given) => given,
                     Err(failure) => return CallView::failed(None, failure),
                 };

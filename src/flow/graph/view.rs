@@ -18,7 +18,7 @@ use crate::core::template::{Expr, TemplateError, from_json};
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::judge::definition;
 use crate::flow::memo::CallView;
-use crate::flow::names::values_used;
+use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Parsed, Plan, ValuePlan};
 use crate::flow::work::{condition, eval, text};
 
@@ -208,10 +208,12 @@ pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> CallView {
 ///
 /// # Errors
 /// A template that does not work out, or a value that the child does not take.
-pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, context: &Value) -> Result<Value, Failure> {
+pub fn child_inputs(task: &Task, inputs: &IndexMap<String, ValuePlan>, names: &Names) -> Result<Value, Failure> {
     let mut given = serde_json::Map::new();
     for (name, value) in inputs {
-        given.insert(name.clone(), value.render(context).map_err(|error| definition("inputs", name, &error))?);
+        let context = names.granting(|| value.all_references());
+        let value = value.render(&context).map_err(|error| definition("inputs", name, &error))?;
+        given.insert(name.clone(), names.handed_over(value));
     }
     let filled = form::fill(&task.inputs, &serde_json::Value::Object(given)).map_err(|problems| {
         let error = TemplateError { message: problems.join("; "), line: 1, column: 1 };

@@ -16,7 +16,7 @@ use crate::core::key::Key;
 use crate::core::step::{Does, Step};
 use crate::core::task::Task;
 use crate::core::template::{from_json, to_json};
-use crate::core::work::secret_marker;
+use crate::core::work::{secret_mark, secret_name_mark};
 use crate::flow::Want;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::scope::{Around, Scope};
@@ -261,8 +261,8 @@ impl Made {
 
 /// Whether a value holds what stands for a secret input.
 fn holds_secret(value: &Value, nonce: &str) -> bool {
-    let marker = secret_marker(nonce, "");
-    value.to_string().contains(marker.trim_end_matches('⟧'))
+    let text = value.to_string();
+    [secret_mark(nonce), secret_name_mark(nonce)].iter().any(|mark| text.contains(mark))
 }
 
 /// The steps of a child workflow, opened when they are first looked at.
@@ -276,7 +276,7 @@ fn child_scope<'a>(
     match scope {
         Some(scope) => Ok(scope),
         empty => {
-            let given = view::child_inputs(task, inputs, &names.value())?;
+            let given = view::child_inputs(task, inputs, names)?;
             Ok(empty.insert(Box::new(Scope::new(plan, Some(key.clone()), names.for_child(given), Around::default()))))
         }
     }

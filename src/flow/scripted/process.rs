@@ -1,17 +1,14 @@
 //! A program that speaks the NDJSON contract of `docs/programs.md` over its stdin and stdout.
 //!
-//! It is started in the definition's folder with a clean environment and a process group of its own, and ended with
+//! It is started in a private copy of the definition's files with a clean environment and a process group of its own, and ended with
 //! all its children when it is not needed: what it was told is in the journal, so nothing is lost. Whatever it does,
 //! the session gets a turn within the deadline.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -22,9 +19,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
+use super::copy::PrivateCopy;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
+use crate::core::bytes::Bytes;
 use crate::core::failure::{Failure, FailureClass};
-use crate::flow::Environment;
+use crate::flow::{Environment, Interrupt};
 
 /// A line of the contract is no longer than this, in bytes.
 const LONGEST_LINE: usize = 16 << 20;
@@ -34,21 +33,32 @@ const TAIL: usize = 4_000;
 const MOST_LOGGED: usize = 1_001;
 /// The variables of a clean environment.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
-/// So that Python leaves no caches in the folder, whose bytes the person has trusted.
+/// So that Python writes no caches, which nobody would read.
 const NO_CACHES: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 /// Between the end of its stdin and the word that its group is to end.
 const GRACE: Duration = Duration::from_millis(200);
+/// How often it is looked whether it is still waited for.
+const LOOK: Duration = Duration::from_millis(20);
 /// Between that word and its end by force.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs a program.
 pub struct Process {
     argv: Vec<String>,
-    sources: BTreeMap<String, String>,
-    folder: Option<PathBuf>,
+    files: Files,
     environment: Environment,
     deadline: Duration,
+    interrupt: Interrupt,
     running: Option<Running>,
+}
+
+/// The files of a definition, by their paths.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// Those that are text.
+    pub texts: BTreeMap<String, String>,
+    /// The others.
+    pub binary: BTreeMap<String, Bytes>,
 }
 
 /// A program under way.
@@ -59,17 +69,8 @@ struct Running {
     errors: Arc<Mutex<Errors>>,
     errors_end: Option<JoinHandle<()>>,
     state: Option<Map<String, Value>>,
-    /// Written for this program alone.
-    copy: Option<Copy>,
-}
-
-/// A folder that is removed with what is in it.
-struct Copy(PathBuf);
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    /// Where it runs; removed once it has ended.
+    copy: PrivateCopy,
 }
 
 /// What came over stdout.
@@ -121,58 +122,31 @@ fn failed(message: impl Into<String>) -> Failure {
 }
 
 impl Process {
-    /// The program `argv` with its pinned files, in the folder that they came from if that is still there;
-    /// `environment` is what is configured besides a clean one.
+    /// The program `argv` with the files that the run keeps; `environment` is what is configured besides a clean one.
     #[must_use]
-    pub fn new(
-        argv: &[String],
-        sources: &BTreeMap<String, String>,
-        folder: Option<&Path>,
-        environment: &Environment,
-        deadline: Duration,
-    ) -> Self {
-        let (argv, sources) = (argv.to_vec(), sources.clone());
-        let (folder, environment) = (folder.map(Path::to_owned), environment.clone());
-        Self { argv, sources, folder, environment, deadline, running: None }
+    pub fn new(argv: &[String], files: Files, environment: &Environment, deadline: Duration) -> Self {
+        let (argv, environment, interrupt) = (argv.to_vec(), environment.clone(), Interrupt::default());
+        Self { argv, files, environment, deadline, interrupt, running: None }
     }
 
-    /// The folder to run in: the definition's while it is what was pinned, else a copy of what was.
-    fn place(&self) -> Result<(PathBuf, Option<Copy>), Failure> {
-        let same = |folder: &&PathBuf| {
-            self.sources
-                .iter()
-                .all(|(name, text)| fs::read(folder.join(name)).is_ok_and(|bytes| bytes == text.as_bytes()))
-        };
-        if let Some(folder) = self.folder.as_ref().filter(same) {
-            return Ok((folder.clone(), None));
-        }
-        let copy = self.copy().map_err(|error| failed(format!("the program's files cannot be written: {error}")))?;
-        Ok((copy.0.clone(), Some(copy)))
+    /// The same, which is not waited for any more once `interrupt` is raised.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
     }
 
-    fn copy(&self) -> std::io::Result<Copy> {
-        static COPIES: AtomicU64 = AtomicU64::new(0);
-        let number = COPIES.fetch_add(1, Ordering::Relaxed);
-        let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        let folder = std::env::temp_dir().join(format!("stepwell-{}-{number}-{nanos}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let copy = Copy(folder);
-        let client = ("stepwell.py".to_owned(), PYTHON.to_owned());
-        let client = (!self.sources.contains_key(&client.0)).then_some((&client.0, &client.1));
-        for (name, text) in self.sources.iter().chain(client) {
-            let path = copy.0.join(name);
-            if let Some(parent) = path.parent() {
-                fs::DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
-            }
-            let executable = if text.starts_with("#!") { 0o700 } else { 0o600 };
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(executable).open(path)?;
-            file.write_all(text.as_bytes())?;
-        }
-        Ok(copy)
+    fn copy(&self) -> std::io::Result<PrivateCopy> {
+        let texts = self.files.texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
+        let binary = self.files.binary.iter().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()));
+        let mut files: BTreeMap<&str, &[u8]> = texts.chain(binary).collect();
+        files.entry("stepwell.py").or_insert(PYTHON.as_bytes());
+        PrivateCopy::of(&files)
     }
 
     fn spawn(&self) -> Result<Running, Failure> {
-        let (folder, copy) = self.place()?;
+        let copy = self.copy().map_err(|error| failed(format!("the program's files cannot be written: {error}")))?;
+        let folder = copy.path();
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(failed("the definition names no program: `flow` is an empty list"));
         };
@@ -180,7 +154,7 @@ impl Process {
         let beside = folder.join(program);
         let program_path = if beside.is_file() { beside.as_path() } else { Path::new(program) };
         let mut command = Command::new(program_path);
-        command.args(arguments).current_dir(&folder).env_clear().process_group(0);
+        command.args(arguments).current_dir(folder).env_clear().process_group(0);
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs([NO_CACHES]).envs(&self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -195,8 +169,8 @@ impl Process {
         let errors_end = child.stderr.take().map(|stderr| {
             let errors = Arc::clone(&errors);
             // A copy's own place says nothing to the reader.
-            let place = copy.as_ref().map(|copy| format!("{}/", copy.0.display()));
-            std::thread::spawn(move || read_errors(stderr, &errors, place.as_deref()))
+            let place = format!("{}/", folder.display());
+            std::thread::spawn(move || read_errors(stderr, &errors, &place))
         });
         let stdin = child.stdin.take();
         Ok(Running { child, stdin, lines, errors, errors_end, state: None, copy })
@@ -204,7 +178,7 @@ impl Process {
 
     fn end(&mut self) {
         if let Some(running) = self.running.take() {
-            running.end();
+            running.end(GRACE);
         }
     }
 
@@ -212,7 +186,13 @@ impl Process {
     fn turn(&mut self, line: &Value) -> Turn {
         let deadline = self.deadline;
         let Some(running) = &mut self.running else { return Turn::failed(failed("the program is not under way")) };
-        let (mut said, result) = running.turn(line, deadline);
+        let (mut said, result) = running.turn(line, deadline, &self.interrupt);
+        if matches!(result, Err(Why::Left)) {
+            if let Some(running) = self.running.take() {
+                running.end(Duration::ZERO);
+            }
+            return Turn::failed(failed("the program was stopped"));
+        }
         let name = self.argv.join(" ");
         let state = result.unwrap_or_else(|why| CodeState::Failed(running.failure(&name, &why)));
         if !matches!(state, CodeState::Idle) {
@@ -268,12 +248,14 @@ impl Drop for Process {
 /// Why a program is given up.
 enum Why {
     Ended,
+    /// Nobody waits for it any more.
+    Left,
     Silent(Duration),
     Said(String),
 }
 
 impl Running {
-    fn turn(&mut self, line: &Value, deadline: Duration) -> (Vec<Said>, Result<CodeState, Why>) {
+    fn turn(&mut self, line: &Value, deadline: Duration, interrupt: &Interrupt) -> (Vec<Said>, Result<CodeState, Why>) {
         let mut said = Vec::new();
         let written = self.write(line, deadline);
         // A program that cannot be written to has ended; what it said before tells why.
@@ -287,7 +269,7 @@ impl Running {
         };
         let result = loop {
             let left = until.saturating_duration_since(Instant::now());
-            let line = match self.lines.recv_timeout(left) {
+            let line = match self.lines.recv_timeout(left.min(LOOK)) {
                 Ok(Line::Text(line)) => line,
                 Ok(Line::TooLong) => {
                     break Err(Why::Said(format!("it wrote a line longer than {} MB", LONGEST_LINE >> 20)));
@@ -295,6 +277,8 @@ impl Running {
                 Ok(Line::Half(line)) => {
                     break Err(Why::Said(format!("it ended in the middle of a line: {}", shorten(&line))));
                 }
+                Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => break Err(Why::Left),
+                Err(RecvTimeoutError::Timeout) if left > LOOK => continue,
                 Err(RecvTimeoutError::Timeout) => break Err(Why::Silent(deadline)),
                 Err(RecvTimeoutError::Disconnected) => break Err(Why::Ended),
             };
@@ -318,7 +302,7 @@ impl Running {
                 Ok(Message::Log(text)) => log(&mut said, text),
                 Ok(Message::State(state)) => self.state = Some(state),
                 Ok(Message::Idle(_)) => break Ok(CodeState::Idle),
-                Ok(Message::Done(value)) => break self.done(value, until),
+                Ok(Message::Done(value)) => break self.done(value, until, interrupt),
                 Err(error) => {
                     let line = shorten(&line);
                     break Err(Why::Said(format!("it wrote a line that is not of the contract ({error}): {line}")));
@@ -329,12 +313,13 @@ impl Running {
     }
 
     /// A program that is done ends, and with exit code 0.
-    fn done(&mut self, value: Value, until: Instant) -> Result<CodeState, Why> {
+    fn done(&mut self, value: Value, until: Instant, interrupt: &Interrupt) -> Result<CodeState, Why> {
         self.stdin = None;
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) if status.success() => break,
                 Ok(Some(_)) | Err(_) => return Err(Why::Ended),
+                Ok(None) if interrupt.is_raised() => return Err(Why::Left),
                 Ok(None) if Instant::now() > until => {
                     return Err(Why::Said("it was done and did not end".to_owned()));
                 }
@@ -387,6 +372,7 @@ impl Running {
     fn failure(&mut self, name: &str, why: &Why) -> Failure {
         let message = match why {
             Why::Said(why) => format!("the program `{name}`: {why}"),
+            Why::Left => return failed("the program was stopped"),
             Why::Silent(deadline) => format!(
                 "the program `{name}` said nothing for {} s; after each result it must say {{\"idle\": true}}",
                 deadline.as_secs_f32()
@@ -420,11 +406,12 @@ impl Running {
 
     /// Ends it and everything that it started: by the end of its stdin, by the word to end, by force.
     ///
-    /// It is waited for, so that nothing is left behind should this process end next.
-    fn end(mut self) {
+    /// It is waited for, so that nothing is left behind should this process end next. The end of its stdin is given so
+    /// much time to be heard.
+    fn end(mut self, grace: Duration) {
         self.stdin = None;
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        self.gone_within(GRACE, group);
+        self.gone_within(grace, group);
         if let Some(group) = group {
             for signal in [Signal::TERM, Signal::KILL] {
                 if kill_process_group(group, signal).is_ok() {
@@ -433,7 +420,7 @@ impl Running {
             }
         }
         let _ = self.child.wait();
-        drop(self.copy.take());
+        drop(self.copy);
     }
 
     /// Waits until the whole group has ended, so long at most.
@@ -475,7 +462,7 @@ fn read_lines(stdout: impl Read, lines: &SyncSender<Line>) {
     }
 }
 
-fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
+fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: &str) {
     let mut reader = BufReader::new(stderr);
     loop {
         let mut line = Vec::new();
@@ -483,10 +470,7 @@ fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: Option<&str>) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let mut text = String::from_utf8_lossy(&line).into_owned();
-        if let Some(place) = place {
-            text = text.replace(place, "");
-        }
+        let text = String::from_utf8_lossy(&line).replace(place, "");
         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.tail.extend(text.as_bytes());
         let over = errors.tail.len().saturating_sub(TAIL);

@@ -91,7 +91,7 @@ impl ScriptedSession {
         let inputs = pinned.task.inputs.clone();
         let ground = Ground {
             plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
-            names: Names::of(run, &inputs),
+            names: Names::of(run, &inputs).of_code(),
             inputs,
             run: run.clone(),
             standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },

@@ -3,63 +3,55 @@
 //! Promises: no value is a part of the text that a shell reads; a value that would be read as code all the same is not
 //! run. The fingerprint is that of version 0.1.0, which put the values into the text, quoted.
 
-use super::{Resolved, shorten, text, texts};
+use super::{Sight, shorten, text};
 use crate::core::shell::Line;
 use crate::core::template::{Piece, Template, TemplateError, to_json};
-use crate::core::work::{CommandWork, Work};
+use crate::core::work::CommandWork;
 use crate::flow::mistake::Mistake;
-use crate::flow::names::Names;
 use crate::flow::plan::{CommandPlan, Node};
 
 /// Renders the work of a command.
 ///
 /// # Errors
 /// A template that does not work out.
-pub fn resolve(
-    plan: &CommandPlan,
-    node: &Node,
-    names: &Names,
-    context: &minijinja::Value,
-) -> Result<Resolved, Mistake> {
+pub(super) fn work(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result<CommandWork, Mistake> {
+    let context = &sight.open;
+    let stdin = match &plan.stdin {
+        Some(stdin) => sight.text("stdin", stdin)?,
+        None => contract(node, sight)?,
+    };
+    let line = match (plan.spec.shell, sight.before) {
+        (true, true) => Line { text: quoted(plan, context)?, ..Line::default() },
+        (true, false) => line(plan, context)?,
+        (false, _) => Line::default(),
+    };
     let argv = if plan.spec.shell {
-        Vec::new()
+        vec![line.text]
     } else {
         plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
     };
-    let (stdin, stdin_before) = if let Some(stdin) = &plan.stdin {
-        (text("stdin", stdin, context)?, None)
-    } else {
-        let contract = to_json(&names.small_contract(&node.step)).map_err(|message| {
-            let error = TemplateError { message, line: 1, column: 1 };
-            Mistake::of("stdin", None, "(what the step depends on)", &error)
-        })?;
-        let (all, open) = (contract.to_string(), names.without_secrets(&contract));
-        match open {
-            Some(open) => (open.to_string(), Some(all)),
-            None => (all, None),
-        }
-    };
-    let mut work = CommandWork {
+    Ok(CommandWork {
         argv,
+        parameters: line.parameters,
+        misplaced: line.misplaced,
         cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
-        env: texts("env", &plan.env, context)?,
+        env: sight.texts("env", &plan.env)?,
         stdin,
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
         schema: node.step.rules.output.clone(),
-        ..CommandWork::default()
-    };
-    let mut identity = work.clone();
-    if plan.spec.shell {
-        identity.argv = vec![quoted(plan, context)?];
-        let Line { text, parameters, misplaced } = line(plan, context)?;
-        work = CommandWork { argv: vec![text], parameters, misplaced, ..work };
-    }
-    // Version 0.1.0 put secrets on the stdin that it made up.
-    identity.stdin = stdin_before.unwrap_or(identity.stdin);
-    let same = identity == work;
-    Ok(Resolved { work: Work::Command(work), identity: (!same).then_some(Work::Command(identity)) })
+    })
+}
+
+/// What a command reads where its definition does not say. Version 0.1.0 put secrets into it.
+fn contract(node: &Node, sight: &Sight<'_>) -> Result<String, Mistake> {
+    let contract = to_json(&sight.names.small_contract(&node.step)).map_err(|message| {
+        let error = TemplateError { message, line: 1, column: 1 };
+        Mistake::of("stdin", None, "(what the step depends on)", &error)
+    })?;
+    let open = if sight.before { None } else { sight.names.without_secrets(&contract) };
+    Ok(open.unwrap_or(contract).to_string())
 }
 
 /// The text for `sh -c` with every value in it, quoted.

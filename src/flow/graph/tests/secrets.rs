@@ -6,10 +6,11 @@ use chrono::DateTime;
 
 use super::*;
 use crate::core::event::Created;
+use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
 use crate::core::task::Kind;
-use crate::core::work::secret_marker;
+use crate::core::work::{secret_marker, secret_name};
 use crate::flow::{Environment, of};
 
 const NONCE: &str = "a0a16b2767bd12a8555b";
@@ -18,7 +19,12 @@ const NONCE: &str = "a0a16b2767bd12a8555b";
 fn wanted(does: &Value) -> (Work, String) {
     let mut command = json!({ "kind": "command", "argv": ["cat"], "parse": "text" });
     command.as_object_mut().unwrap().extend(does.as_object().unwrap().clone());
-    let mut task = workflow(&json!([{ "id": "c", "does": command }]));
+    wanted_of(&command)
+}
+
+/// The same of any step.
+fn wanted_of(does: &Value) -> (Work, String) {
+    let mut task = workflow(&json!([{ "id": "c", "does": does }]));
     task.inputs = serde_json::from_value(json!([{ "name": "token", "type": "secret" }, { "name": "topic" }])).unwrap();
     let pinned = Arc::new(Pinned { task, children: [].into(), folder: None });
     let created = Created {
@@ -63,4 +69,60 @@ fn the_stdin_that_is_made_up_for_a_command_holds_no_secret_and_the_fingerprint_i
 fn a_stdin_that_names_a_secret_holds_it() {
     let (work, _) = wanted(&json!({ "stdin": "key={{ inputs.token }}" }));
     assert_eq!(stdin(&work), format!("key={}", secret_marker(NONCE, "token")));
+}
+
+/// What a step wants that is not a command.
+fn work_of(does: &Value) -> Work {
+    wanted_of(does).0
+}
+
+#[test]
+fn no_prompt_has_what_stands_for_a_secret_and_the_fingerprint_is_that_of_the_first_release() {
+    let (work, fingerprint) =
+        wanted_of(&json!({ "kind": "prompt", "prompt": "Of {{ inputs }} and {{ inputs | tojson }}." }));
+    let Work::Prompt(prompt) = &work else { panic!("a prompt") };
+    assert_eq!(prompt.messages[0].text, "Of {'topic': 'tide'} and {\"topic\": \"tide\"}.");
+    assert!(!serde_json::to_string(&work).unwrap().contains("⟦secret"));
+    // As version 0.1.0 made it: of the name of the secret, without the run's nonce.
+    let seen =
+        "Of {'token': '⟦secret::token⟧', 'topic': 'tide'} and {\"token\": \"⟦secret::token⟧\", \"topic\": \"tide\"}.";
+    let same = json!(["c", { "kind": "prompt", "messages": [{ "role": "user", "text": seen }] }]);
+    assert_eq!(fingerprint, Fingerprint::of(&same).unwrap().to_string());
+}
+
+#[test]
+fn a_body_has_the_secret_that_it_names_and_no_other_way_leads_to_it() {
+    let marker = secret_marker(NONCE, "token");
+    let request = |more: Value| {
+        let mut does = json!({ "kind": "http", "method": "POST", "url": "http://127.0.0.1/" });
+        does.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        match work_of(&does) {
+            Work::Http(request) => request,
+            other => panic!("{other:?}"),
+        }
+    };
+    let named =
+        request(json!({ "json": { "key": "{{ inputs.token }}" }, "headers": { "A": "{{ inputs['token'] }}" } }));
+    assert_eq!((named.body.unwrap(), &named.headers["A"]), (format!("{{\"key\":\"{marker}\"}}"), &marker));
+    // A name that the definition does not write, and what a model may have seen of an older version.
+    let whole = request(
+        json!({ "json": { "all": "{{ inputs }}" }, "headers": { "A": "{% for n in inputs %}{{ n }}{% endfor %}" } }),
+    );
+    assert_eq!(
+        (whole.body.unwrap().as_str(), whole.headers["A"].as_str()),
+        ("{\"all\":{\"topic\":\"tide\"}}", "topic")
+    );
+    let seen = secret_name(NONCE, "token");
+    let told = request(json!({ "body": format!("it says {seen}"), "headers": { "A": seen } }));
+    assert_eq!((told.body.unwrap().as_str(), told.headers["A"].as_str()), ("it says ⟦secret token⟧", "⟦secret token⟧"));
+    let both = request(json!({ "body": "{{ inputs.token }} {{ inputs }}" }));
+    assert_eq!(both.body.unwrap(), format!("{marker} {{'topic': 'tide'}}"));
+}
+
+#[test]
+fn what_a_step_makes_of_the_inputs_has_no_secret() {
+    assert_eq!(
+        work_of(&json!({ "kind": "transform", "expr": "inputs" })),
+        Work::Transform { value: json!({ "topic": "tide" }), schema: None }
+    );
 }
