@@ -26,6 +26,7 @@ mod relay;
 mod review;
 mod runs;
 mod show;
+mod trial;
 mod waits;
 
 use std::future::Future;
@@ -38,6 +39,7 @@ pub use self::args::Cli;
 pub use self::detach::go_on;
 pub use self::out::say;
 pub use self::problem::{Exit, Problem};
+pub use self::trial::answers;
 use crate::catalog::{Catalog, SearchPaths};
 use crate::config::{ConfigError, NoHome, Paths};
 use crate::core::code::ErrorCode;
@@ -247,7 +249,7 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
         CliCommand::Trust { path } => definitions::trust(app, &path),
         CliCommand::New { kind, id, from, dir: place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
         CliCommand::Models => wait_for(doctor::models(app)),
-        CliCommand::Doctor { rebuild } => wait_for(doctor::doctor(app, rebuild)),
+        CliCommand::Doctor { rebuild, r#try } => wait_for(doctor::doctor(app, rebuild, r#try)),
         CliCommand::Paths => Ok(doctor::paths(app)),
         CliCommand::Completions { shell } => {
             let mut script = Vec::new();

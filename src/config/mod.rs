@@ -89,7 +89,7 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Vec<Diagnostic>> {
 /// `STEPWELL_MODEL` answers for the role `default`; `NO_COLOR` takes the colours away.
 fn lay_environment(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>) {
     if let Some(model) = variable("STEPWELL_MODEL") {
-        settings.models.insert("default".to_owned(), RoleSettings { model, fallback: Vec::new() });
+        settings.models.insert("default".to_owned(), RoleSettings { model, ..RoleSettings::default() });
     }
     if variable("NO_COLOR").is_some() {
         settings.ui.theme = Theme::None;

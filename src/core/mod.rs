@@ -45,6 +45,7 @@ pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod tool_call;
+pub mod tuning;
 pub mod turn;
 pub mod usage;
 pub mod work;

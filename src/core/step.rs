@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::expect::Expect;
 use super::failure::FailureClass;
 use super::form::Field;
+use super::tuning::Tuning;
 
 /// A length of time in milliseconds, written as `500ms`, `2s`, `5m`, `1h`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -353,6 +354,9 @@ pub struct Prompt {
     /// Sampling seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    #[serde(default, skip_serializing_if = "Tuning::is_default")]
+    pub tuning: Box<Tuning>,
     /// EXPRs that give images (or lists of them).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attach: Vec<String>,

@@ -11,6 +11,7 @@ use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::model::Message;
 use super::step::Parse;
+use super::tuning::Tuning;
 
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +108,9 @@ pub struct PromptWork {
     /// Sampling seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    #[serde(default, skip_serializing_if = "Tuning::is_default")]
+    pub tuning: Tuning,
 }
 
 /// How a model's answer is read.

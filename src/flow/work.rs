@@ -180,6 +180,7 @@ fn prompt(
         temperature: plan.spec.temperature,
         max_tokens: plan.spec.max_tokens,
         seed: plan.spec.seed,
+        tuning: (*plan.spec.tuning).clone(),
     }))
 }
 

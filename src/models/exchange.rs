@@ -18,10 +18,12 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
 use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::step::Timespan;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, visible};
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
+use super::dialect::{
+    Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, is_another_model, unwrap_answer,
+};
 use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
@@ -163,6 +165,8 @@ impl Exchange<'_> {
             .guard(never, self.provider.key(&self.shared.lookup))
             .await
             .map_err(|s| AttemptError::Stopped(s, None))??;
+        let headers = watch.guard(never, self.provider.resolve_headers(&self.shared.lookup)).await;
+        headers.map_err(|stop| AttemptError::Stopped(stop, None))??;
         answer.redacting = RedactedStream::new(self.provider.redactor(key.as_ref()));
         let schema = self.request.schema.as_ref();
         let mut unsupported = self.provider.unsupported(self.model, schema);
@@ -271,7 +275,8 @@ impl Exchange<'_> {
     }
 
     fn context(&self, unsupported: UnsupportedFeatures) -> RequestContext<'_> {
-        RequestContext { model: self.model, request: self.request, unsupported, official: self.provider.official() }
+        let (settings, official) = (&self.provider.settings, self.provider.official());
+        RequestContext { model: self.model, request: self.request, unsupported, settings, official }
     }
 
     async fn refused(&self, watch: &mut Watch, mut response: Response, redactor: &Redactor) -> AttemptError {
@@ -434,12 +439,19 @@ impl Exchange<'_> {
 
     fn usage(&self, answer: &PartialAnswer) -> Usage {
         let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
-        let usd = self.provider.settings.price.map_or(0.0, |price| price.usd(input_tokens, output_tokens));
+        // What the server says that it takes is what it takes.
+        let priced = self.provider.settings.price_of(self.model);
+        let priced = priced.map(|price| price.usd_with_cached(input_tokens, answer.cached_tokens, output_tokens));
+        let usd = answer.cost.or(priced).unwrap_or_default();
         Usage { input_tokens, output_tokens, usd }
     }
 
     fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
+        if is_another_model(self.model, &answer.model) {
+            let (asked, other) = (self.model, visible(&answer.model, false));
+            notes.push(format!("{} was asked for {asked}, and says that {other} answered.", self.provider.name));
+        }
         let mut text = answer.into_text();
         if let Some(schema) = &self.request.schema {
             text = unwrap_answer(schema, text);

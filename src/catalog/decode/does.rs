@@ -8,6 +8,7 @@ use super::{At, Context, Mention, SnippetForm, TemplateScope, filled, values};
 use crate::core::expect::Expect;
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
 use crate::core::toml_reader::{Item, Table, TomlString};
+use crate::core::tuning::{self, Tuning};
 
 const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
@@ -36,13 +37,6 @@ impl Context<'_> {
             ));
         }
         let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
-        let temperature = table.get("temperature").and_then(|item| {
-            let number = item.number()?;
-            if !(0.0..=2.0).contains(&number) {
-                item.error(format!("`temperature` is from 0 to 2, not {number}"));
-            }
-            Some(number)
-        });
         if let Some(item) = table.get("summarize_over")
             && !table.has("history")
         {
@@ -57,9 +51,10 @@ impl Context<'_> {
             system: table.get("system").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false)),
             model: table.text("model"),
             fallback: values(table.texts("fallback")),
-            temperature,
+            temperature: table.get("temperature").and_then(|item| tuning::between(&item, 2.0)),
             max_tokens: table.count("max_tokens", 1),
             seed: table.get("seed").and_then(|item| item.integer()),
+            tuning: Box::new(Tuning::read(table)),
             attach: {
                 let attached = table.texts("attach").into_iter().map(|text| (step.index, text));
                 self.notes.borrow_mut().attached.extend(attached);

@@ -14,6 +14,7 @@ use crate::core::form::Field;
 use crate::core::key::is_id;
 use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Step, Timespan, Transform};
 use crate::core::template::Template;
+use crate::core::tuning::Tuning;
 use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan, ValuePlan};
 
 /// Why a request cannot be a call: what is wrong with it.
@@ -78,6 +79,13 @@ fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing),
         temperature: options.take("temperature", "a number")?,
         max_tokens: options.take("max_tokens", "a whole number")?,
         seed: options.take("seed", "a whole number")?,
+        tuning: Box::new(Tuning {
+            top_p: options.take("top_p", "a number")?,
+            stop: options.take("stop", "a list of texts")?.unwrap_or_default(),
+            reasoning_effort: options.take("reasoning_effort", "text")?,
+            thinking: options.take("thinking", "true, false, a number of tokens or an object")?,
+            extra_body: options.take("extra_body", "an object")?.unwrap_or_default(),
+        }),
         ..Prompt::default()
     };
     let system = spec.system.as_deref().map(plain).map(Ok);
