@@ -124,11 +124,14 @@ impl Wiring {
         let environment = environment(&settings.pass_on);
         Engine::new(Ports {
             journal: Arc::new(store),
-            executor: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
+            executor: Arc::new(
+                Steps::new(models, Arc::clone(&secrets), environment.clone()).with_hosts(settings.hosts.clone()),
+            ),
             secrets,
             folders: Arc::new(DefinitionFolders::new(Some(self.0.own()), &self.0.state)),
             clock: Arc::new(SystemClock),
             environment,
+            hosts: settings.hosts.clone(),
             state: StateFolder(self.0.state.clone()),
             who: Actor::named(&who()),
             notify: settings.notify.clone(),

@@ -168,7 +168,7 @@ fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
 
 /// A command that asks for a number in the middle of its work.
 const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
-    argv = [\"sh\", \"-c\", \"\"\"read start; \
+    speaks = \"stepwell\"\nargv = [\"sh\", \"-c\", \"\"\"read start; \
     echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read answer; echo got $answer\"\"\"]\n";
 
 #[test]
@@ -192,7 +192,7 @@ fn an_answer_to_a_question_that_is_gone_is_not_given_to_the_next_one() {
     home.write(
         "workflows/twice/workflow.toml",
         "id = \"twice\"\nname = \"Twice\"\n\n[[steps]]\nid = \"go\"\nkind = \"command\"\napprove = \"never\"\n\
-         argv = [\"sh\", \"-c\", \"\"\"read start; echo '{\"ask\": {\"name\": \"first\"}}'; read answer; \
+         speaks = \"stepwell\"\nargv = [\"sh\", \"-c\", \"\"\"read start; echo '{\"ask\": {\"name\": \"first\"}}'; read answer; \
          echo '{\"ask\": {\"name\": \"second\"}}'; read answer; echo got $answer\"\"\"]\n",
     );
     let mut terminal = Terminal::start(&home, &["run", "twice"], &[]);

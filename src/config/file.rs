@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::diagnostic::{Report, SourceSpan, SourceText, did_you_mean};
+use crate::core::host;
 use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, ToolSettings, UiSettings};
 use crate::core::toml_reader::{self, Item, Table, TomlString};
 use crate::core::tuning::ModelDefaults;
@@ -34,6 +35,7 @@ pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
                 Some(given.iter().filter_map(|item| Some((item.name().to_owned(), item.json()?))).collect())
             }),
             pass_on: root.get("process").and_then(Item::table).map(|table| pass_on(&table, report)).unwrap_or_default(),
+            hosts: root.get("http").and_then(Item::table).map(|table| hosts(&table, report)).unwrap_or_default(),
             notify: root.get("notify").and_then(Item::table).map(|table| notify(&table)).unwrap_or_default(),
             ui: root.get("ui").and_then(Item::table).map(|table| ui(&table)).unwrap_or_default(),
         };
@@ -178,6 +180,17 @@ fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
         report.error(&text.span, message);
     }
     names.into_iter().map(|text| text.value).collect()
+}
+
+fn hosts(table: &Table<'_>, report: &Report) -> Vec<String> {
+    let hosts =
+        table.required("hosts", "`hosts = [\"example.org\"]`").and_then(|item| item.texts()).unwrap_or_default();
+    table.done();
+    for text in hosts.iter().filter(|text| !host::is_pattern(&text.value)) {
+        let message = "`hosts` has hosts such as \"example.org\", \"*.example.org\" or \"127.0.0.1:8888\"";
+        report.error(&text.span, message);
+    }
+    hosts.into_iter().map(|text| text.value).collect()
 }
 
 fn notify(table: &Table<'_>) -> Vec<String> {

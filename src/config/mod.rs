@@ -11,6 +11,7 @@ pub mod secrets;
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +36,9 @@ pub enum ConfigError {
     /// It is there and cannot be read.
     #[error("the config {0} cannot be read: {1}")]
     Unreadable(String, std::io::Error),
+    /// Anybody could have written it, and it names programs to run.
+    #[error("{0} can be written by everybody on this machine, and the config names programs to run: `chmod o-w {1}`")]
+    Writable(String, String),
 }
 
 impl ConfigError {
@@ -43,6 +47,7 @@ impl ConfigError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Wrong(_) | Self::Unreadable(..) => ErrorCode::InvalidDefinition,
+            Self::Writable(..) => ErrorCode::PathRefused,
         }
     }
 }
@@ -54,13 +59,34 @@ impl ConfigError {
 pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
     let name = paths.config_file.display().to_string();
     let text = match text_of(&paths.config_file) {
-        Ok(text) => text,
+        Ok(text) => {
+            private(&paths.config_file)?;
+            text
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ConfigError::Unreadable(name, error)),
     };
     let mut settings = parse(&name, &text).map_err(ConfigError::Wrong)?;
     lay_environment(&mut settings, |variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
     Ok(settings)
+}
+
+/// Refuses a config that everybody may write, or replace in its folder.
+fn private(path: &Path) -> Result<(), ConfigError> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    let refuse = |path: &Path| {
+        let shown = path.display().to_string();
+        let quoted = shlex::try_quote(&shown).map_or_else(|_| shown.clone(), String::from);
+        Err(ConfigError::Writable(shown, quoted))
+    };
+    if std::fs::metadata(path).is_ok_and(|file| file.mode() & OTHERS_WRITE != 0) {
+        return refuse(path);
+    }
+    match path.parent().map(|folder| (folder, std::fs::metadata(folder))) {
+        Some((folder, Ok(meta))) if meta.mode() & OTHERS_WRITE != 0 && meta.mode() & STICKY == 0 => refuse(folder),
+        _ => Ok(()),
+    }
 }
 
 /// The text of a file that is no larger than a config can be.

@@ -117,6 +117,12 @@ fn a_config_that_is_a_folder_is_no_empty_config() {
 }
 
 #[test]
+fn a_config_without_end_is_refused() {
+    let error = text_of(Path::new("/dev/zero")).unwrap_err();
+    assert!(error.to_string().contains("larger than 4 MB"), "{error}");
+}
+
+#[test]
 fn how_models_are_asked_is_set_on_roles_and_providers() {
     let text = r#"
 [models]

@@ -22,6 +22,7 @@ mod fold;
 pub mod form;
 pub mod gate;
 pub mod given;
+pub mod host;
 pub mod id;
 pub mod json;
 pub mod key;

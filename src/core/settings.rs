@@ -24,6 +24,8 @@ pub struct Settings {
     pub defaults: BTreeMap<String, Map<String, Value>>,
     /// `[process] env`: variables that commands and programs get besides those of a clean environment.
     pub pass_on: Vec<String>,
+    /// `[http] hosts`: hosts to which requests of every workflow go without a question.
+    pub hosts: Vec<String>,
     /// `[notify] command`: run when a run waits, fails or is done; empty for none.
     pub notify: Vec<String>,
     /// `[ui]`.

@@ -57,6 +57,7 @@ impl RunLoop {
                 concurrency: self.config.concurrency,
                 budget: self.run.budget.unwrap_or(self.config.budget),
                 taken: &taken,
+                hosts: &self.engine.shared.ports.hosts,
             };
             if limits.is_full_for(&want) && self.config.secrets.is_empty() {
                 continue;

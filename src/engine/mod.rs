@@ -72,6 +72,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
     pub environment: Environment,
+    /// Hosts that the config names: requests go there without a question.
+    pub hosts: Vec<String>,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.

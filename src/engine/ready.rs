@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, SecretBody};
+use crate::core::host::{self, NamedHosts};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::Work;
+use crate::core::work::{HttpWork, Work};
 use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
@@ -54,13 +55,23 @@ pub struct Limits<'a> {
     pub budget: Budget,
     /// What has been taken of both.
     pub taken: &'a Taken,
+    /// Hosts that the config names.
+    pub hosts: &'a [String],
 }
 
 impl Limits<'_> {
     /// Whether nothing can be done about a call before another one ends: it has to be performed, nobody is to be asked
     /// about it first, and all places are taken.
     pub fn is_full_for(&self, want: &Want) -> bool {
-        want.approval == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+        self.approval(want) == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+    }
+
+    /// What is to be approved, given what the config names.
+    fn approval(&self, want: &Want) -> Approval {
+        match &want.approval {
+            Approval::Host { host, .. } if host::allows(self.hosts, host) => Approval::None,
+            approval => approval.clone(),
+        }
     }
 
     fn has_place(&self, want: &Want) -> bool {
@@ -96,7 +107,7 @@ pub fn ready(
         }
     }
     let gate = call.and_then(|call| call.gates.own());
-    if let Some(wanted) = approval(run, want) {
+    if let Some(wanted) = approval(run, want, &limits.approval(want)) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
@@ -129,14 +140,26 @@ pub fn ready(
     Readiness::Start(estimate)
 }
 
+/// What a person approves of work: all of it but the hosts that need no approval.
+fn bytes(work: &Work) -> Option<Fingerprint> {
+    match work {
+        Work::Http(request) => {
+            let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
+            Fingerprint::of(&Work::Http(request)).ok()
+        }
+        work => Fingerprint::of(work).ok(),
+    }
+}
+
 /// The approval that is still needed.
-fn approval(run: &Run, want: &Want) -> Option<Gate> {
-    let bytes = match want.approval {
+fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
+    let bytes = match approval {
         Approval::None => return None,
-        Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
+        Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
+        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work)?,
     };
     let call = run.call(&want.key);
-    let given = if want.approval == Approval::Once {
+    let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {
         run.approved.contains(&bytes)
     } else {
         // An approval is for all the attempts at what was shown, until the person is asked again.

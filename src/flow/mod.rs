@@ -162,7 +162,7 @@ impl Want {
 }
 
 /// Whether a person has to allow a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Approval {
     /// No.
     #[default]
@@ -171,4 +171,11 @@ pub enum Approval {
     Each,
     /// Yes, but one leave covers all calls with identical work.
     Once,
+    /// Yes, because nobody has named the host that it asks, unless the config does.
+    Host {
+        /// The host and its port.
+        host: String,
+        /// One answer is for every request of the run to that host.
+        once: bool,
+    },
 }

@@ -2,7 +2,7 @@
 //!
 //! It gets a clean environment, the work's text on stdin, and no terminal. stdin is closed after the text, so that a
 //! program may read it to its end. For a program that asks the person in the middle of its work
-//! ([`crate::core::step::Command::may_ask`]), stdin stays open, the text is one line, a line `{"ask": FORM}` on stdout
+//! ([`crate::core::step::Speaks`]), stdin stays open, the text is one line, a line `{"ask": FORM}` on stdout
 //! opens a gate, and the answer comes as one line of JSON. FORM is a text (one field named
 //! `answer`), a field, or a list of fields. A line `{"progress": …}` is shown and is no output. The time that a
 //! person takes does not count against the step's.
@@ -69,7 +69,8 @@ pub async fn perform(
     let (ask, asked) = unbounded_channel();
     let redactor = secrets.redactor();
     let path = attempt.spool.join(format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt));
-    let collector = Collector::new(RedactedStream::new(redactor.clone()), path, Arc::clone(&context.deltas), ask);
+    let redacting = RedactedStream::new(redactor.clone());
+    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask, work.speaks);
     let run = Running::new(started, collector, RedactedStream::new(redactor), work.asks);
     let name = work.argv.first().map_or("", String::as_str);
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;
@@ -86,7 +87,20 @@ pub async fn perform(
             }
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
-        ProcessEnd::Exited(_) => output(work, &collected, measured),
+        ProcessEnd::Exited(_) => match collected.unsaid {
+            Some(line) => AttemptOutcome::Failed {
+                failure: Failure::new(
+                    FailureClass::Command,
+                    format!(
+                        "`{name}` wrote a line `{{\"{line}\": …}}`, and the step does not say what that is: put `speaks = \"stepwell\"` on it if the line is for Stepwell, or `env = {{ STEPWELL_ASKS = \"0\" }}` if it is output"
+                    ),
+                ),
+                partial: collected.text.into(),
+                in_doubt: false,
+                measured,
+            },
+            None => output(work, &collected, measured),
+        },
     }
 }
 
@@ -352,8 +366,8 @@ impl Running {
 fn closed_stdin() -> Failure {
     Failure::new(
         FailureClass::Command,
-        "the program asked for input, but its stdin is closed: put `env = { STEPWELL_ASKS = \"1\" }` on the step, and let \
-         the program read its stdin by lines",
+        "the program asked for input, but its stdin is closed: put `speaks = \"stepwell\"` (or, as before, \
+         `env = { STEPWELL_ASKS = \"1\" }`) on the step, and let the program read its stdin by lines",
     )
 }
 

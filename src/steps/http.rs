@@ -2,8 +2,10 @@
 //!
 //! GET and HEAD promise to change nothing. Any other request whose answer did not come (its time ran out, its
 //! connection broke, it was cancelled) is in doubt once it began. At most [`MAX_REDIRECTS`] redirects are followed, and
-//! what the step sends stays with the host that it names. One client serves every attempt, made when first needed.
+//! what the step sends stays with the host that it names. A host that neither the definition nor the person has named, and
+//! one that a server redirects to, is reached only at public addresses. The clients are made when first needed.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,11 +22,14 @@ use super::{deadline, done, interrupted, page, prepared};
 use crate::core::event::Measured;
 use crate::core::expect::Expect;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::host;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
 use crate::core::secret::Redactor;
 use crate::core::text::Untrusted;
 use crate::core::work::HttpWork;
+
+mod reach;
 
 /// The longest answer, in bytes.
 const MAX_BODY: usize = 10_000_000;
@@ -37,25 +42,33 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A server that says nothing for so long has gone away.
 const IDLE: Duration = Duration::from_mins(2);
 
-/// The client, once there is one.
+/// The clients, once there are any: one for hosts that somebody has named, and one that reaches no private address.
 #[derive(Default)]
-pub struct Client(OnceLock<Result<reqwest::Client, String>>);
+pub struct Client(OnceLock<Result<Clients, String>>);
+
+struct Clients {
+    any: reqwest::Client,
+    public: reqwest::Client,
+}
 
 impl Client {
-    fn get(&self) -> Result<&reqwest::Client, Failure> {
+    fn get(&self) -> Result<&Clients, Failure> {
         let client = self.0.get_or_init(|| {
             // Another module may have installed the same provider before.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            reqwest::Client::builder()
-                .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .connect_timeout(CONNECT)
-                .read_timeout(IDLE)
-                // What is sent is what the approval shows, and what comes is kept as it came.
-                .no_gzip()
-                .no_deflate()
-                .build()
-                .map_err(|error| cause(&error))
+            let builder = || {
+                reqwest::Client::builder()
+                    .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
+                    .redirect(redirect::Policy::none())
+                    .connect_timeout(CONNECT)
+                    .read_timeout(IDLE)
+                    // What is sent is what the approval shows, and what comes is kept as it came.
+                    .no_gzip()
+                    .no_deflate()
+            };
+            let any = builder().build().map_err(|error| cause(&error))?;
+            let public = builder().dns_resolver(Arc::new(reach::PublicOnly)).build().map_err(|error| cause(&error))?;
+            Ok(Clients { any, public })
         });
         client.as_ref().map_err(|problem| {
             Failure::new(FailureClass::Network, format!("no connection can be made from here: {problem}"))
@@ -67,12 +80,14 @@ impl Client {
 pub async fn perform(
     client: &Client,
     secrets: &Arc<dyn Secrets>,
+    hosts: &[String],
     work: &HttpWork,
     attempt: &AttemptRequest,
     context: &AttemptContext,
 ) -> AttemptOutcome {
     let deadline = deadline(attempt.timeout);
-    let preparing = async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, work, attempt).await?)) };
+    let preparing =
+        async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, hosts, work, attempt).await?)) };
     let (client, expected, request) = match prepared(attempt, context, deadline, preparing).await {
         Ok(prepared) => prepared,
         Err(outcome) => return outcome,
@@ -170,10 +185,17 @@ struct Request {
     url: Url,
     headers: HeaderMap,
     body: Option<String>,
+    /// Hosts that somebody has named: they may be private.
+    hosts: Vec<String>,
 }
 
 impl Request {
-    async fn prepare(secrets: &Arc<dyn Secrets>, work: &HttpWork, attempt: &AttemptRequest) -> Result<Self, Failure> {
+    async fn prepare(
+        secrets: &Arc<dyn Secrets>,
+        hosts: &[String],
+        work: &HttpWork,
+        attempt: &AttemptRequest,
+    ) -> Result<Self, Failure> {
         let wrong = |message: String| Failure::new(FailureClass::Definition, message);
         markers::refuse(attempt, "an http `url`", &[&work.method, &work.url])?;
         let url: Url =
@@ -203,12 +225,18 @@ impl Request {
             let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        Ok(Self { method, url, headers, body })
+        let hosts = work.hosts.0.iter().chain(hosts).cloned().collect();
+        Ok(Self { method, url, headers, body, hosts })
     }
 
     /// Sends it, and again where the server points to.
-    async fn send(mut self, client: &reqwest::Client) -> Result<(Url, Response), RequestError> {
+    async fn send(mut self, clients: &Clients) -> Result<(Url, Response), RequestError> {
         for redirects in 0..=MAX_REDIRECTS {
+            let named = host::of_url(&self.url).is_some_and(|authority| host::allows(&self.hosts, &authority));
+            let client = if named { &clients.any } else { &clients.public };
+            if !named && let Some(address) = reach::private_address(&self.url).await {
+                return Err(refused(private(&self.url, address, redirects > 0)));
+            }
             let mut request = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
             if let Some(body) = &self.body {
                 request = request.body(body.clone());
@@ -370,6 +398,15 @@ fn request_error(url: &Url, error: reqwest::Error, acted_before: bool) -> Reques
 
 fn refused(message: String) -> RequestError {
     RequestError { failure: Failure::new(FailureClass::BadRequest, message), may_have_acted: false }
+}
+
+fn private(url: &Url, address: IpAddr, redirected: bool) -> String {
+    let host = host::of_url(url).unwrap_or_default();
+    let from =
+        if redirected { "a server has redirected to it" } else { "neither the definition nor you have named it" };
+    format!(
+        "{host} is {address}, which is not public, and {from}; if that is right, put `hosts = [\"{host}\"]` into the step, the workflow, or [http] of the config"
+    )
 }
 
 /// The innermost cause: what the layers above it say is how they failed, not why.

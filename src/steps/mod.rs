@@ -42,6 +42,7 @@ pub struct Steps {
     secrets: Arc<dyn Secrets>,
     environment: Arc<BTreeMap<String, String>>,
     http: Arc<http::Client>,
+    hosts: Arc<[String]>,
 }
 
 impl Steps {
@@ -51,7 +52,13 @@ impl Steps {
     pub fn new(models: Arc<dyn Models>, secrets: Arc<dyn Secrets>, configured: BTreeMap<String, String>) -> Self {
         let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let environment = passed_on.chain(configured).collect();
-        Self { models, secrets, environment: Arc::new(environment), http: Arc::default() }
+        Self { models, secrets, environment: Arc::new(environment), http: Arc::default(), hosts: Arc::from([]) }
+    }
+
+    /// The same, with hosts that the config names: they may be private.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Vec<String>) -> Self {
+        Self { hosts: hosts.into(), ..self }
     }
 }
 
@@ -59,6 +66,7 @@ impl Executor for Steps {
     fn execute(&self, attempt: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let (models, secrets) = (Arc::clone(&self.models), Arc::clone(&self.secrets));
         let (environment, http) = (Arc::clone(&self.environment), Arc::clone(&self.http));
+        let hosts = Arc::clone(&self.hosts);
         Box::pin(async move {
             if context.cancel.is_cancelled() {
                 let partial = Untrusted::default();
@@ -75,7 +83,7 @@ impl Executor for Steps {
                     outcome
                 }
                 Work::Command(work) => command::perform(&secrets, &environment, work, &attempt, &context).await,
-                Work::Http(work) => http::perform(&http, &secrets, work, &attempt, &context).await,
+                Work::Http(work) => http::perform(&http, &secrets, &hosts, work, &attempt, &context).await,
                 Work::Ask { .. } => failed(Failure::new(
                     FailureClass::Definition,
                     "a form is answered by a person at its gate; there is nothing to perform",

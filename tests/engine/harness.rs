@@ -178,6 +178,7 @@ impl Harness {
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: clock.clone(),
             environment: BTreeMap::new(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),

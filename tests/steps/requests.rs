@@ -83,7 +83,14 @@ fn ok(content_type: &str, body: &str) -> String {
 }
 
 fn get(url: &str) -> HttpWork {
-    HttpWork { method: "GET".into(), url: url.into(), ..HttpWork::default() }
+    // The definition names this machine.
+    let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).to_vec();
+    HttpWork {
+        method: "GET".into(),
+        url: url.into(),
+        hosts: stepwell::core::host::NamedHosts(hosts),
+        ..HttpWork::default()
+    }
 }
 
 fn post(url: &str, body: &str) -> HttpWork {

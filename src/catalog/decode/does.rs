@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 
 use super::{At, Context, Mention, SnippetForm, TemplateScope, filled, values};
 use crate::core::expect::Expect;
-use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
+use crate::core::host;
+use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Speaks, Transform};
 use crate::core::toml_reader::{Item, Table, TomlString};
 use crate::core::tuning::{self, Tuning};
 
@@ -131,7 +132,8 @@ impl Context<'_> {
             stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
             shell,
-            // Told from its files, once a run needs it.
+            speaks: table.get("speaks").and_then(|item| item.one_of(&SPEAKS)),
+            // As `speaks` and `env` say, once a run needs it.
             asks: false,
         })
     }
@@ -163,6 +165,7 @@ impl Context<'_> {
             json: json.and_then(|item| self.templates(&item, Some(step), TemplateScope::Work, true)),
             body: body.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
             expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)),
+            hosts: hosts(table),
         })
     }
 
@@ -247,4 +250,20 @@ impl Context<'_> {
         }
         Does::Group { steps, output }
     }
+}
+
+/// The contract that a command may speak.
+const SPEAKS: [(&str, Speaks); 1] = [("stepwell", Speaks::Stepwell)];
+
+/// Hosts to which requests go without a question.
+pub(super) fn hosts(table: &Table<'_>) -> Vec<String> {
+    let items = table.get("hosts").and_then(|item| item.list()).unwrap_or_default();
+    let host = |item: Item<'_>| {
+        let text = item.text()?.value;
+        if !host::is_pattern(&text) {
+            item.error("`hosts` has hosts such as \"example.org\", \"*.example.org\" or \"127.0.0.1:8888\"");
+        }
+        Some(text)
+    };
+    items.into_iter().filter_map(host).collect()
 }

@@ -45,6 +45,7 @@ fn workflow() -> Body {
         serde_json::from_value(json!({"id": id, "title": title, "does": {"kind": "prompt", "prompt": "x"}})).unwrap()
     };
     Body::Workflow(Workflow {
+        hosts: Vec::new(),
         version: 1,
         flow: FlowKind::Graph,
         max_concurrency: 4,
