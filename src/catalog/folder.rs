@@ -113,7 +113,9 @@ impl Folder {
             Self::Disk(root) => Some(read_inside(root, &plain)?),
         };
         let bytes = bytes.ok_or_else(|| FileProblem::Missing(plain.clone()))?;
-        String::from_utf8(bytes).map_err(|_| FileProblem::NotText(plain))
+        let text = String::from_utf8(bytes).map_err(|_| FileProblem::NotText(plain))?;
+        // The mark of an editor: no part of a prompt or a schema.
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 
     /// Whether there is a file at `name`.

@@ -46,7 +46,7 @@ pub async fn gather(
     let mut given = base;
     if let Some(name) = &args.inputs {
         let json = if name == "-" { stdin.text()? } else { read_text(name)? };
-        let object: Value = serde_json::from_str(&json).map_err(|error| {
+        let object: Value = crate::core::json::parse(&json).map_err(|error| {
             Problem::invalid(ErrorCode::InvalidInput, format!("--inputs {name} is not JSON: {error}"))
         })?;
         let Value::Object(object) = object else {

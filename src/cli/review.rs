@@ -201,7 +201,7 @@ fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) ->
     } else if let Some(reason) = &args.deny {
         DecisionKind::Deny { reason: reason.clone() }
     } else if let Some(json) = &args.give {
-        let value = serde_json::from_str(json).map_err(|error| {
+        let value = crate::core::json::parse(json).map_err(|error| {
             let example = if run.kind == Kind::Instruct { "'\"your message\"'" } else { "'{\"field\": \"value\"}'" };
             Problem::refused(
                 ErrorCode::InvalidInput,

@@ -12,6 +12,10 @@ use super::failure::FailureClass;
 use super::form::Field;
 use super::tuning::Tuning;
 
+mod command;
+
+pub use command::{Command, Parse, Speaks};
+
 /// A length of time in milliseconds, written as `500ms`, `2s`, `5m`, `1h`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -393,96 +397,6 @@ pub enum History {
     All,
     /// The session's last runs.
     Runs(u32),
-}
-
-/// How a command's stdout becomes an output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parse {
-    /// Text, or the value of the small contract when there is one.
-    #[default]
-    Text,
-    /// One JSON value.
-    Json,
-    /// A list of lines.
-    Lines,
-}
-
-/// Runs a program.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Command {
-    /// The program and its arguments, one element each.
-    pub argv: Vec<String>,
-    /// Where it runs; the folder in which the run was started when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cwd: Option<String>,
-    /// What is added to its clean environment.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// What it reads; absent: the small contract's JSON.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<String>,
-    /// How its stdout is read.
-    #[serde(default)]
-    pub parse: Parse,
-    /// Run `argv` joined by a shell, with everything interpolated quoted.
-    #[serde(default)]
-    pub shell: bool,
-    /// It may ask the person while it works, so its stdin stays open.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub asks: bool,
-    /// Whether it speaks the contract of lines; absent in what version 0.1.0 pinned, where every command did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speaks: Option<Speaks>,
-}
-
-/// Whether a command speaks the contract of lines: `{"progress": …}` and `{"ask": …}` on its stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Speaks {
-    /// It does.
-    Stepwell,
-    /// It does not, as its definition says: such lines are output.
-    Nothing,
-    /// Its definition does not say: such lines are an error.
-    Unsaid,
-}
-
-impl Command {
-    /// What says in a command's `env` that it asks (or, as `0`, that it does not), where its text does not tell.
-    pub const ASKS: &'static str = "STEPWELL_ASKS";
-
-    /// What its definition says of the contract of lines: `speaks`, or its `env`.
-    #[must_use]
-    pub fn said(&self) -> Speaks {
-        match (self.speaks, self.env.get(Self::ASKS)) {
-            (Some(Speaks::Stepwell), _) => Speaks::Stepwell,
-            (_, Some(said)) if said == "0" => Speaks::Nothing,
-            (_, Some(_)) => Speaks::Stepwell,
-            _ => Speaks::Unsaid,
-        }
-    }
-
-    /// Whether its arguments or `files`, the texts of those that are files, write lines of the contract.
-    #[must_use]
-    pub fn writes_lines(&self, files: impl FnOnce() -> Vec<String>) -> bool {
-        self.argv.iter().any(|text| writes_line(text)) || files().iter().any(|text| writes_line(text))
-    }
-}
-
-/// Whether a text has what begins a line of the contract, `{"ask":` or `{"progress":`, as programs write it.
-fn writes_line(text: &str) -> bool {
-    let quotes = ['"', '\'', '\\'];
-    text.match_indices('{').any(|(at, _)| {
-        let inside = text[at + 1..].trim_start();
-        let word = inside.trim_start_matches(quotes);
-        let after = ["ask", "progress"].iter().find_map(|name| word.strip_prefix(name));
-        after.is_some_and(|after| {
-            word.len() < inside.len()
-                && after.starts_with(quotes)
-                && after.trim_start_matches(quotes).trim_start().starts_with(':')
-        })
-    })
 }
 
 /// Sends an HTTP request.

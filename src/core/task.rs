@@ -248,6 +248,9 @@ pub struct ResultSpec {
     pub title: String,
     /// Its body.
     pub body: String,
+    /// EXPR: what a parent sees as the output of the step that runs this; absent: `{title, body}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// A workflow that may follow.

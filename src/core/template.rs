@@ -10,12 +10,15 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+pub use self::functions::{FILTERS, TESTS};
 use self::rewrite::Rewritten;
+pub use self::usage::{Gives, Operand, Usage};
 
 mod bounds;
 mod functions;
 mod rewrite;
 mod truth;
+mod usage;
 
 /// How much work one rendering may do, in minijinja's instructions.
 const FUEL: u64 = 2_000_000;
@@ -427,6 +430,22 @@ fn single(source: &str) -> Option<&str> {
 /// As [`Template::parse`] and [`Template::render`].
 pub fn render(source: &str, names: &Value) -> Result<String, TemplateError> {
     Template::parse(source)?.render(names)
+}
+
+/// What a template uses, as far as its form tells.
+///
+/// # Errors
+/// When it does not parse.
+pub fn usage_of_text(source: &str) -> Result<Usage, TemplateError> {
+    rewrite::text(source).map(|rewritten| rewritten.usage)
+}
+
+/// What an expression, or a condition, uses, as far as its form tells.
+///
+/// # Errors
+/// When it does not parse.
+pub fn usage_of_expr(source: &str, condition: bool) -> Result<Usage, TemplateError> {
+    rewrite::expression(source, condition).map(|rewritten| rewritten.usage)
 }
 
 /// The names that a template uses.

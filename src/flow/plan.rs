@@ -18,8 +18,10 @@ use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, Template, TemplateError};
 
 pub use self::links::ancestors;
+pub use self::value::ValuePlan;
 
 mod links;
+mod value;
 
 /// How deep child workflows may be nested.
 const DEEPEST: usize = 10;
@@ -58,6 +60,8 @@ pub struct ResultPlan {
     pub title: Parsed<Template>,
     /// The body; `None`: the output of the last declared step.
     pub body: Option<Parsed<Template>>,
+    /// What a parent sees as the output; `None`: title and body.
+    pub output: Option<Parsed<Expr>>,
 }
 
 /// What was parsed, or why it does not parse.
@@ -125,18 +129,6 @@ pub enum Doing {
     Group(Box<Plan>, Option<Parsed<Expr>>),
     /// Another workflow and its inputs; or why it cannot be run.
     Child(Result<Box<(Plan, Arc<Task>)>, String>, IndexMap<String, ValuePlan>),
-}
-
-/// A JSON value whose texts are templates.
-pub enum ValuePlan {
-    /// A text.
-    Text(Parsed<Template>),
-    /// A list.
-    List(Vec<ValuePlan>),
-    /// An object.
-    Object(Vec<(String, ValuePlan)>),
-    /// Anything else.
-    Plain(Value),
 }
 
 /// A prompt made ready.
@@ -237,9 +229,11 @@ impl Plan {
                 None => Ok(Template::Plain(task.name.as_str().into())),
             },
             body: workflow.result.as_ref().map(|result| Template::parse(&result.body)),
+            output: workflow.result.as_ref().and_then(|result| result.output.as_deref()).map(Expr::parse),
         };
         let mut named = References::default();
         merge_text(&mut named, &result.title);
+        result.output.iter().for_each(|output| merge_expr(&mut named, output));
         if let Some(body) = &result.body {
             merge_text(&mut named, body);
         }
@@ -443,55 +437,6 @@ pub fn child(
     let child = (*id != pinned.task.id).then_some(id);
     let of = Declared { workflow, child, pinned, model: task.model.as_ref().or(model), depth: depth + 1 };
     Ok(Box::new((Plan::workflow(task, of), Arc::new(task.clone()))))
-}
-
-impl ValuePlan {
-    /// Parses the texts of a value.
-    #[must_use]
-    pub fn parse(value: &Value) -> Self {
-        match value {
-            Value::String(source) => Self::Text(Template::parse(source)),
-            Value::Array(items) => Self::List(items.iter().map(Self::parse).collect()),
-            Value::Object(fields) => {
-                Self::Object(fields.iter().map(|(name, value)| (name.clone(), Self::parse(value))).collect())
-            }
-            other => Self::Plain(other.clone()),
-        }
-    }
-
-    /// The value with its templates rendered.
-    ///
-    /// # Errors
-    /// The first template that fails.
-    pub fn render(&self, names: &minijinja::Value) -> Result<Value, TemplateError> {
-        Ok(match self {
-            Self::Text(text) => text.as_ref().map_err(Clone::clone)?.render_json(names)?,
-            Self::List(items) => Value::Array(items.iter().map(|item| item.render(names)).collect::<Result<_, _>>()?),
-            Self::Object(fields) => Value::Object(
-                fields
-                    .iter()
-                    .map(|(name, value)| Ok((name.clone(), value.render(names)?)))
-                    .collect::<Result<_, TemplateError>>()?,
-            ),
-            Self::Plain(value) => value.clone(),
-        })
-    }
-
-    /// The names that it uses.
-    pub fn all_references(&self) -> References {
-        let mut references = References::default();
-        self.references(&mut references);
-        references
-    }
-
-    fn references(&self, into: &mut References) {
-        match self {
-            Self::Text(text) => merge_text(into, text),
-            Self::List(items) => items.iter().for_each(|item| item.references(into)),
-            Self::Object(fields) => fields.iter().for_each(|(_, value)| value.references(into)),
-            Self::Plain(_) => {}
-        }
-    }
 }
 
 fn merge_text(into: &mut References, text: &Parsed<Template>) {

@@ -116,7 +116,7 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
     };
     let text = collected.text.trim_end_matches(['\n', '\r']);
     let as_text = || Value::String(text.to_owned());
-    let as_json = || serde_json::from_str::<Value>(text);
+    let as_json = || crate::core::json::parse(text);
     let (output, problem) = match work.parse {
         Parse::Json if collected.cut => (as_text(), Some("stdout is too long to be read as JSON".to_owned())),
         Parse::Json => match as_json() {

@@ -143,7 +143,9 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redacto
     let read = match read_as {
         _ if answer.cut => Err(format!("the answer is longer than {} MB", MAX_BODY / 1_000_000)),
         ReadAs::Json if answer.text.trim().is_empty() => Ok(Value::Null),
-        ReadAs::Json => serde_json::from_str(&answer.text).map_err(|error| format!("the answer is not JSON: {error}")),
+        ReadAs::Json => {
+            crate::core::json::parse(&answer.text).map_err(|error| format!("the answer is not JSON: {error}"))
+        }
         _ if answer.text.contains('\0') => Err(format!("the answer is not text but `{}`", answer.content_type)),
         ReadAs::Page => Ok(Value::String(page::text(&answer.text))),
         ReadAs::Text => Ok(Value::String(answer.text.clone())),

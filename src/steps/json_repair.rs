@@ -273,6 +273,10 @@ fn closing_quote(open: char) -> Option<&'static [char]> {
 /// The number that `text` is, exactly; also with a plus sign, or without a digit on one side of the point.
 #[must_use]
 pub fn number(text: &str) -> Option<Number> {
+    let is_integer = !text.contains(['.', 'e', 'E']);
+    if is_integer && crate::core::json::too_large(text).is_some() {
+        return None;
+    }
     if let Ok(number) = serde_json::from_str(text) {
         return Some(number);
     }

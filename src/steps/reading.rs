@@ -66,7 +66,7 @@ pub fn read(text: &str, schema: &Schema) -> Result<Read, Unread> {
 /// The values that `text` may mean, the likeliest first: whole ones before those that were cut, what stands in a fence
 /// before what stands around it, and long ones before the brackets that prose has.
 fn candidates(text: &str) -> Vec<RepairedJson> {
-    if let Ok(value) = serde_json::from_str(text) {
+    if let Ok(value) = crate::core::json::parse(text) {
         return vec![RepairedJson { value, length: text.len(), ending: JsonEnding::Whole }];
     }
     let mut candidates = Vec::new();
@@ -91,7 +91,7 @@ fn is_empty(value: &Value) -> bool {
 /// `text` as one value and nothing else.
 fn whole_value(text: &str) -> Option<Value> {
     let text = text.trim();
-    if let Ok(value) = serde_json::from_str(text) {
+    if let Ok(value) = crate::core::json::parse(text) {
         return Some(value);
     }
     let found = json_repair::read(text)?;
@@ -141,7 +141,10 @@ fn values_within(text: &str) -> Vec<RepairedJson> {
 fn strict(text: &str) -> Option<RepairedJson> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let value = values.next()?.ok()?;
-    Some(RepairedJson { value, length: values.byte_offset(), ending: JsonEnding::Whole })
+    let length = values.byte_offset();
+    // An integer that would lose digits is kept as the text that it is.
+    let is_exact = crate::core::json::too_large(text.get(..length)?).is_none();
+    is_exact.then_some(RepairedJson { value, length, ending: JsonEnding::Whole })
 }
 
 /// `value`, or what it wraps, as the schema allows it.

@@ -12,6 +12,7 @@ use crate::core::task::{Body, FlowKind};
 
 mod code;
 mod gates;
+mod operations;
 mod order;
 mod shape;
 mod shell;

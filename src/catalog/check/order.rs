@@ -42,6 +42,25 @@ pub(super) fn check(
     let allowed = Allowed::new(tree, &waits);
     unreachable(tree, &waits, &allowed, report);
     writers(draft, tree, &waits, &allowed, report);
+    documents(draft, tree, &allowed, report);
+}
+
+/// Notes documents of one name that two steps of one run write.
+fn documents(draft: &Draft, tree: &Tree<'_>, allowed: &Allowed, report: &Report) {
+    let written = &draft.notes.documents;
+    for (at, (step, name)) in written.iter().enumerate() {
+        let rival = written[..at].iter().find(|(other, earlier)| {
+            earlier.value == name.value && !name.value.contains("{{") && allowed.together(&[*step, *other])
+        });
+        if let Some((other, _)) = rival {
+            let (own, other) = (&tree.nodes[*step].step.id, &tree.nodes[*other].step.id);
+            let message = format!(
+                "`{other}` writes a document `{}` too, and one would hide the other; give the one of `{own}` another name",
+                name.value
+            );
+            report.error(&name.span, message);
+        }
+    }
 }
 
 /// Notes every cycle once, at the step of it that comes first in the file.

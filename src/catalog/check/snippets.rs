@@ -1,8 +1,9 @@
 //! Templates and expressions: whether they parse, and whether what they name exists.
 
+use super::operations;
 use super::shape::{Shape, spelled};
 use super::tree::Tree;
-use crate::catalog::decode::{Draft, Snippet, TemplateScope};
+use crate::catalog::decode::{Draft, Snippet, SnippetForm, TemplateScope};
 use crate::core::diagnostic::{Report, did_you_mean, nearest};
 use crate::core::form::FieldType;
 use crate::core::names::{Chain, ChainPart, in_expr, in_text};
@@ -25,7 +26,7 @@ pub(super) fn check(draft: &Draft, tree: &Tree<'_>, graph: bool, report: &Report
     let mut named = Vec::new();
     for snippet in &draft.notes.snippets {
         let source = snippet.text.value.as_str();
-        let checked = if snippet.expr { check_expr(source) } else { check_text(source) };
+        let checked = if snippet.form == SnippetForm::Template { check_text(source) } else { check_expr(source) };
         match checked {
             Err(error) => {
                 let offset = snippet.text.offset_in_file(offset_of(source, &error));
@@ -38,9 +39,11 @@ pub(super) fn check(draft: &Draft, tree: &Tree<'_>, graph: bool, report: &Report
                         report.error_at(&snippet.text.span.source, offset, why);
                     }
                 }
+                operations::check(&names, snippet, report);
             }
         }
     }
+    operations::attached(&names, report);
     named
 }
 
@@ -55,7 +58,7 @@ fn offset_of(source: &str, error: &TemplateError) -> usize {
 /// The names that a snippet takes from outside, each with its place.
 fn chains(snippet: &Snippet, references: &References) -> Vec<Chain> {
     let source = snippet.text.value.as_str();
-    let mut chains = if snippet.expr { in_expr(source) } else { in_text(source) };
+    let mut chains = if snippet.form == SnippetForm::Template { in_text(source) } else { in_expr(source) };
     // minijinja tells names as far as they are dotted, constant names in brackets are read from the text.
     chains.retain(|chain| references.0.contains(&chain.tracked()));
     // What the text reads differently than the template engine does is checked all the same.
@@ -66,10 +69,11 @@ fn chains(snippet: &Snippet, references: &References) -> Vec<Chain> {
     chains
 }
 
-struct Names<'c> {
-    draft: &'c Draft,
-    tree: &'c Tree<'c>,
-    graph: bool,
+/// What is known of the names of a definition.
+pub(super) struct Names<'c> {
+    pub draft: &'c Draft,
+    pub tree: &'c Tree<'c>,
+    pub graph: bool,
 }
 
 /// The number of a chain's name (0: its root) and what is wrong with it.
@@ -93,6 +97,18 @@ impl Names<'_> {
             Err((part, _)) if chain.optional && part > 2 => Ok(()),
             other => other.map(|_| ()),
         }
+    }
+
+    /// The shape of what a piece of a snippet reaches, where it is nothing but names.
+    pub fn shape_of(&self, snippet: &Snippet, piece: &str) -> Option<(Chain, Shape)> {
+        let simple =
+            piece.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | ']' | '\'' | '"' | '-'));
+        let mut chains = in_expr(piece);
+        let chain = chains
+            .pop()
+            .filter(|chain| simple && chains.is_empty() && chain.offsets.first() == Some(&0) && !chain.call)?;
+        let shape = self.reach(snippet, &chain, DEEPEST).ok()?;
+        Some((chain, shape))
     }
 
     /// The shape of what a chain reaches.
@@ -213,7 +229,8 @@ impl Names<'_> {
             Does::Transform(Transform::Set(set)) => {
                 Shape::Object(set.keys().map(|name| (name.clone(), Shape::Any)).collect())
             }
-            Does::Workflow { .. } => Shape::object([("title", Shape::text()), ("body", Shape::text())]),
+            // The child says what it gives, if not title and body.
+            Does::Workflow { .. } => Shape::Any,
             Does::Switch { .. } => Shape::list(Shape::text()),
             Does::Group { output: None, .. } => match self.tree.inside(index).last() {
                 Some(last) if self.fans_out(last) => Shape::list(self.output(last, depth - 1)),

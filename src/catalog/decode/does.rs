@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{At, Context, Mention, TemplateScope, filled, values};
+use super::{At, Context, Mention, SnippetForm, TemplateScope, filled, values};
 use crate::core::expect::Expect;
 use crate::core::host;
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Speaks, Transform};
@@ -46,7 +46,9 @@ impl Context<'_> {
             );
         }
         Does::Prompt(Prompt {
-            prompt: text.map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).unwrap_or_default(),
+            prompt: text
+                .map(|text| self.note(text, SnippetForm::Template, Some(step), TemplateScope::Work, false))
+                .unwrap_or_default(),
             system: table.get("system").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false)),
             model: table.text("model"),
             fallback: values(table.texts("fallback")),
@@ -54,7 +56,11 @@ impl Context<'_> {
             max_tokens: table.count("max_tokens", 1),
             seed: table.get("seed").and_then(|item| item.integer()),
             tuning: Box::new(Tuning::read(table)),
-            attach: self.exprs(table, "attach", step),
+            attach: {
+                let attached = table.texts("attach").into_iter().map(|text| (step.index, text));
+                self.notes.borrow_mut().attached.extend(attached);
+                self.exprs(table, "attach", step)
+            },
             history: table.get("history").and_then(|item| self.history(item, step)),
             summarize_over: table.get("summarize_over").and_then(Item::table).and_then(|table| {
                 let tokens = table.required("tokens", "`{ tokens = 50_000 }`").and_then(|item| item.count(1));
@@ -66,7 +72,10 @@ impl Context<'_> {
 
     fn exprs(&self, table: &Table<'_>, key: &str, step: At<'_>) -> Vec<String> {
         let texts = table.texts(key);
-        texts.into_iter().map(|text| self.note(text, true, Some(step), TemplateScope::Work, false)).collect()
+        texts
+            .into_iter()
+            .map(|text| self.note(text, SnippetForm::Expr, Some(step), TemplateScope::Work, false))
+            .collect()
     }
 
     fn history(&self, item: Item<'_>, step: At<'_>) -> Option<History> {
@@ -114,7 +123,10 @@ impl Context<'_> {
             table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Work, false))
         };
         Does::Command(Command {
-            argv: argv.into_iter().map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).collect(),
+            argv: argv
+                .into_iter()
+                .map(|text| self.note(text, SnippetForm::Template, Some(step), TemplateScope::Work, false))
+                .collect(),
             cwd: text("cwd"),
             env: self.text_map(table, "env", step),
             stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
@@ -146,7 +158,9 @@ impl Context<'_> {
         }
         Does::Http(Http {
             method: table.get("method").and_then(|item| item.one_of(&METHODS)).unwrap_or("GET").to_owned(),
-            url: url.map(|text| self.note(text, false, Some(step), TemplateScope::Work, false)).unwrap_or_default(),
+            url: url
+                .map(|text| self.note(text, SnippetForm::Template, Some(step), TemplateScope::Work, false))
+                .unwrap_or_default(),
             headers: self.text_map(table, "headers", step),
             json: json.and_then(|item| self.templates(&item, Some(step), TemplateScope::Work, true)),
             body: body.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
@@ -217,7 +231,7 @@ impl Context<'_> {
             let table = item.table()?;
             let when = table
                 .required("when", "`when = \"EXPR\"`")
-                .and_then(|item| self.expr(&item, step, TemplateScope::Work));
+                .and_then(|item| self.condition(&item, step, TemplateScope::Work));
             let to = table.required("to", "`to = [\"ID\"]`").and_then(|item| item.texts()).unwrap_or_default();
             table.done();
             Some(Case { when: when.unwrap_or_default(), to: self.mentions(to, "to", step) })

@@ -58,6 +58,10 @@ pub struct Notes {
     pub follow_ups: Vec<(TomlString, Option<TomlString>)>,
     /// Every name of the state that is written, and the number of the step that writes it.
     pub writes: Vec<(usize, TomlString)>,
+    /// The name of each `document`, and the number of the step that writes it.
+    pub documents: Vec<(usize, TomlString)>,
+    /// The expressions of `attach`, and the number of their step.
+    pub attached: Vec<(usize, TomlString)>,
 }
 
 /// A JSON Schema, and where its parts stand.
@@ -74,14 +78,25 @@ pub struct Schema {
 pub struct Snippet {
     /// Its text.
     pub text: TomlString,
-    /// Whether it is an expression; else a template.
-    pub expr: bool,
+    /// How it is read.
+    pub form: SnippetForm,
     /// The number of the step that it belongs to; none for the task's own.
     pub step: Option<usize>,
     /// What it may name.
     pub scope: TemplateScope,
     /// Whether a secret may be put in here.
     pub secrets: bool,
+}
+
+/// How a snippet is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnippetForm {
+    /// Text with expressions in it.
+    Template,
+    /// An expression.
+    Expr,
+    /// An expression that is asked whether it is true.
+    Condition,
 }
 
 /// What a template or expression may name, from its place in a step.
@@ -213,26 +228,38 @@ impl Context<'_> {
 
     /// Notes a template and gives its text.
     fn template(&self, item: &Item<'_>, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> Option<String> {
-        item.text().map(|text| self.note(text, false, step, scope, secrets))
+        item.text().map(|text| self.note(text, SnippetForm::Template, step, scope, secrets))
     }
 
     /// Notes an expression and gives its text.
     fn expr(&self, item: &Item<'_>, step: At<'_>, scope: TemplateScope) -> Option<String> {
-        filled(item).map(|text| self.note(text, true, Some(step), scope, false))
+        filled(item).map(|text| self.note(text, SnippetForm::Expr, Some(step), scope, false))
+    }
+
+    /// Notes a condition and gives its text.
+    fn condition(&self, item: &Item<'_>, step: At<'_>, scope: TemplateScope) -> Option<String> {
+        filled(item).map(|text| self.note(text, SnippetForm::Condition, Some(step), scope, false))
     }
 
     /// Notes every text inside a value as a template and gives the value.
     fn templates(&self, item: &Item<'_>, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> Option<Value> {
         for text in item.inner_texts() {
-            self.note(text, false, step, scope, secrets);
+            self.note(text, SnippetForm::Template, step, scope, secrets);
         }
         item.json()
     }
 
-    fn note(&self, text: TomlString, expr: bool, step: Option<At<'_>>, scope: TemplateScope, secrets: bool) -> String {
+    fn note(
+        &self,
+        text: TomlString,
+        form: SnippetForm,
+        step: Option<At<'_>>,
+        scope: TemplateScope,
+        secrets: bool,
+    ) -> String {
         let value = text.value.clone();
         let step = step.map(|step| step.index);
-        self.notes.borrow_mut().snippets.push(Snippet { text, expr, step, scope, secrets });
+        self.notes.borrow_mut().snippets.push(Snippet { text, form, step, scope, secrets });
         value
     }
 

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 
 use super::step::KindName;
 use super::workflow::overlay;
-use super::{At, Context, Schema, TemplateScope, filled};
+use super::{At, Context, Schema, SnippetForm, TemplateScope, filled};
 use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
+use crate::core::json;
 use crate::core::schema;
 use crate::core::step::{
     Approve, Check, DocumentSpec, ForEach, Join, OnCrash, OnCut, OnFailure, OnTimeout, Repeat, Retry, Review, Rules,
@@ -28,7 +29,7 @@ const ITERATIONS: u32 = 5;
 
 impl Context<'_> {
     pub(super) fn rules(&self, table: &Table<'_>, step: At<'_>, kind: KindName, retry: &Retry) -> Rules {
-        let expr = |key, scope| table.get(key).and_then(|item: Item<'_>| self.expr(&item, step, scope));
+        let condition = |key, scope| table.get(key).and_then(|item: Item<'_>| self.condition(&item, step, scope));
         Rules {
             // A group's `output` is an expression, read with the group.
             output: if kind == KindName::Group { None } else { self.schema(table, step) },
@@ -43,16 +44,16 @@ impl Context<'_> {
             }),
             on_crash: table.get("on_crash").and_then(|item| item.one_of(&ON_CRASH)),
             timeout: table.time("timeout"),
-            retry: table.get("retry").and_then(Item::table).map(|table| overlay(&table, retry)),
+            retry: table.get("retry").and_then(Item::table).map(|table| overlay(&table, retry, kind == KindName::Http)),
             idempotent: table.flag("idempotent"),
-            when: expr("when", TemplateScope::Work),
+            when: condition("when", TemplateScope::Work),
             after: self.mentions(table.texts("after"), "after", step),
             join: table.get("join").and_then(|item| item.one_of(&JOINS)).unwrap_or_default(),
             for_each: self.for_each(table, step),
             repeat: table.get("repeat").and_then(Item::table).and_then(|table| self.repeat(&table, step)),
             on_failure: table.get("on_failure").and_then(|item| self.on_failure(&item, step)).unwrap_or_default(),
             priority: table.get("priority").and_then(|item| item.integer()).unwrap_or_default(),
-            stop_when: expr("stop_when", TemplateScope::Judge),
+            stop_when: condition("stop_when", TemplateScope::Judge),
             decide_within: table.time("decide_within"),
             on_timeout: on_timeout(table),
             // Only a model's answer is cut: elsewhere the key is one too many.
@@ -88,15 +89,13 @@ impl Context<'_> {
             (item.parts(), item.json()?)
         } else {
             let file = self.file(&from_file?)?;
-            match serde_json::from_str(&file.value) {
+            match json::parse(&file.value) {
                 Ok(schema) => (parts_of_json(&file.span.source), schema),
                 Err(error) => {
                     let before: usize =
-                        file.value.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-                    let offset = before + error.column().saturating_sub(1);
-                    let why = error.to_string();
-                    let why = why.split(" at line ").next().unwrap_or_default();
-                    self.report.error_at(&file.span.source, offset, format!("this is not JSON: {why}"));
+                        file.value.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
+                    let offset = before + error.column.saturating_sub(1);
+                    self.report.error_at(&file.span.source, offset, format!("this is not JSON: {}", error.message));
                     return None;
                 }
             }
@@ -105,7 +104,7 @@ impl Context<'_> {
             if let Some(text) = value.pointer(pointer).and_then(Value::as_str).filter(|text| schema::is_template(text))
             {
                 let text = TomlString { value: text.to_owned(), span: span.clone(), quoted: true };
-                self.note(text, false, Some(step), TemplateScope::Inputs, false);
+                self.note(text, SnippetForm::Template, Some(step), TemplateScope::Inputs, false);
             }
         }
         let known = schema::without_templates(&value);
@@ -115,7 +114,7 @@ impl Context<'_> {
 
     fn check(&self, table: &Table<'_>, step: At<'_>) -> Option<Check> {
         let expr = table.required("expr", "`expr = \"output | length == 3\"`");
-        let expr = expr.and_then(|item| self.expr(&item, step, TemplateScope::Judge));
+        let expr = expr.and_then(|item| self.condition(&item, step, TemplateScope::Judge));
         let says = table.text("says");
         table.done();
         let expr = expr?;
@@ -141,7 +140,7 @@ impl Context<'_> {
             item.error(format!("`{}` is not \"{}\"; did you mean \"{near}\"?", item.name(), text.value));
             return None;
         }
-        Some(when(self.note(text, true, Some(step), scope, false)))
+        Some(when(self.note(text, SnippetForm::Condition, Some(step), scope, false)))
     }
 
     fn for_each(&self, table: &Table<'_>, step: At<'_>) -> Option<ForEach> {
@@ -167,7 +166,7 @@ impl Context<'_> {
 
     fn repeat(&self, table: &Table<'_>, step: At<'_>) -> Option<Repeat> {
         let until = table.required("until", "`until = \"EXPR\"`, over `output`");
-        let until = until.and_then(|item| self.expr(&item, step, TemplateScope::Judge));
+        let until = until.and_then(|item| self.condition(&item, step, TemplateScope::Judge));
         let max = table.count("max", 1).unwrap_or(ITERATIONS);
         let accept_last = table.get("on_max").and_then(|item| item.one_of(&[("fail", false), ("accept", true)]));
         table.done();
@@ -189,6 +188,9 @@ impl Context<'_> {
             item.and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Judge, false))
         };
         let name = text("name", "`name = \"notes\"`");
+        if let Some(written) = table.get("name").filter(Item::is_text).and_then(|item| item.text()) {
+            self.notes.borrow_mut().documents.push((step.index, written));
+        }
         let title = table.get("title").and_then(|item| self.template(&item, Some(step), TemplateScope::Judge, false));
         let body = text("body", "`body = \"{{ output }}\"`");
         table.done();

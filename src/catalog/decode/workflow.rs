@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::does::hosts;
-use super::{At, Context, TemplateScope, filled, values};
+use super::{At, Context, SnippetForm, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
 use crate::core::step::{Does, Retry, Step};
@@ -21,7 +21,7 @@ impl Context<'_> {
     /// The keys of a workflow that an instruct task does not have.
     pub(super) fn workflow(&self, root: &Table<'_>, name: &str) -> Workflow {
         let flow = root.get("flow").and_then(|item| self.flow(&item)).unwrap_or_default();
-        let retry = root.get("retry").and_then(Item::table).map(|table| overlay(&table, &Retry::default()));
+        let retry = root.get("retry").and_then(Item::table).map(|table| overlay(&table, &Retry::default(), true));
         let retry = retry.unwrap_or_default();
         let steps = root.tables("steps").iter().map(|table| self.step(table, &retry)).collect::<Vec<_>>();
         // Where something else is wrong, steps may be missing because of that.
@@ -101,6 +101,10 @@ impl Context<'_> {
                 Some(step) => format!("{{{{ steps['{}'].output }}}}", step.id),
                 None => String::new(),
             }),
+            output: table
+                .get("output")
+                .and_then(|item| filled(&item))
+                .map(|text| self.note(text, SnippetForm::Expr, None, TemplateScope::Result, false)),
         };
         table.done();
         result
@@ -115,7 +119,7 @@ impl Context<'_> {
         Some(Successor {
             workflow: workflow?.value,
             inputs,
-            when: when.map(|text| self.note(text, true, None, TemplateScope::Result, false)),
+            when: when.map(|text| self.note(text, SnippetForm::Condition, None, TemplateScope::Result, false)),
         })
     }
 
@@ -162,8 +166,22 @@ fn budget(table: &Table<'_>) -> Budget {
     Budget { usd, tokens }
 }
 
-/// `base` with what the table says laid over it.
-pub(super) fn overlay(table: &Table<'_>, base: &Retry) -> Retry {
+/// Classes of failures that no attempt can end with a second time otherwise, and why.
+const NEVER_RETRIED: [(FailureClass, &str); 2] =
+    [(FailureClass::Denied, "a person said no"), (FailureClass::Definition, "the definition would say the same again")];
+
+/// `base` with what the table says laid over it. `requests`: it may be about http, whose answer may be unfit.
+pub(super) fn overlay(table: &Table<'_>, base: &Retry, requests: bool) -> Retry {
+    for item in table.get("on").filter(Item::is_list).and_then(|item| item.list()).unwrap_or_default() {
+        let class = item.is_text().then(|| item.text()).flatten().map(|text| text.value).unwrap_or_default();
+        if let Some((class, why)) = NEVER_RETRIED.iter().find(|(each, _)| each.name() == class) {
+            item.error(format!("`{}` is never tried again: {why}; leave it out", class.name()));
+        } else if class == FailureClass::BadOutput.name() && !requests {
+            item.error(
+                "`bad_output` is never tried again by itself: an answer that does not fit is asked for once more, then a person decides; leave it out, or use `repeat = { until = \"EXPR\" }`",
+            );
+        }
+    }
     let classes = FailureClass::ALL.map(|class| (class.name(), class));
     let retry = Retry {
         attempts: table.count("attempts", 1).unwrap_or(base.attempts),

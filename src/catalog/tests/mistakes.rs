@@ -466,14 +466,14 @@ fn what_code_decides_is_not_passed_over_on_its_steps() {
     ] {
         assert_eq!(text("\"main.js\"", keys), [wanted], "{keys}");
     }
-    let every = "after = [\"b\"]\njoin = \"any\"\nrepeat = { until = \"output\" }\nstop_when = \"output\"\nhistory = \"all\"\ndocument = { name = \"d\", body = \"x\" }\nfor_each = \"[1]\"\none_by_one = false\nmax_parallel = 2\n[[steps]]\nid = \"b\"\nprompt = \"x\"\n";
+    let every = "after = [\"b\"]\njoin = \"any\"\nrepeat = { until = \"output != ''\" }\nstop_when = \"output != ''\"\nhistory = \"all\"\ndocument = { name = \"d\", body = \"x\" }\nfor_each = \"[1]\"\none_by_one = false\nmax_parallel = 2\n[[steps]]\nid = \"b\"\nprompt = \"x\"\n";
     let said = text("[\"python3\", \"main.py\"]", every);
     let keys: Vec<&str> = said.iter().map(|line| line.split('`').nth(1).unwrap()).collect();
     let wanted =
         ["after", "join", "repeat", "stop_when", "history", "document", "for_each", "one_by_one", "max_parallel"];
     assert_eq!(keys, wanted);
     assert!(said.iter().all(|line| line.contains("here `python3 main.py` decides that: ")), "{said:#?}");
-    let works = "review = \"never\"\napprove = \"never\"\nretry = { attempts = 2 }\ntimeout = \"1m\"\npriority = 2\ncache = \"1d\"\non_crash = \"ask\"\nidempotent = true\ndecide_within = \"1d\"\non_timeout = \"fail\"\nchecks = [{ expr = \"output\" }]\n";
+    let works = "review = \"never\"\napprove = \"never\"\nretry = { attempts = 2 }\ntimeout = \"1m\"\npriority = 2\ncache = \"1d\"\non_crash = \"ask\"\nidempotent = true\ndecide_within = \"1d\"\non_timeout = \"fail\"\nchecks = [{ expr = \"output != ''\" }]\n";
     assert_eq!(text("\"main.js\"", works), Vec::<String>::new());
 }
 

@@ -13,6 +13,7 @@ mod decoded;
 mod flows;
 mod found;
 mod mistakes;
+mod operations;
 mod scaffolded;
 
 /// Decodes a definition and gives it with its mistakes, one a line.

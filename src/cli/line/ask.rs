@@ -120,7 +120,7 @@ async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
             "a" | "again" => return Ok(Answered::Decide(DecisionKind::Again { model: None })),
             "w" | "worked" => {
                 let typed = asker.line("Its result, as text or JSON > ").await?;
-                let value = serde_json::from_str(&typed).unwrap_or_else(|_| json!(typed));
+                let value = crate::core::json::parse(&typed).unwrap_or_else(|_| json!(typed));
                 return Ok(Answered::Decide(DecisionKind::Answer { value }));
             }
             "s" | "skip" => return Ok(Answered::Decide(DecisionKind::Skip)),

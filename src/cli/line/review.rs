@@ -196,7 +196,7 @@ pub fn read(text: &str, structured: bool, wanted: Option<&Value>) -> Result<Valu
     if !structured {
         return Ok(Value::from(text.strip_suffix('\n').unwrap_or(text)));
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let value: Value = crate::core::json::parse(text).map_err(|error| format!("it is not JSON: {error}"))?;
     if let Some(wanted) = wanted {
         schema::validate(wanted, &value)?;
     }

@@ -36,7 +36,7 @@ impl Field {
                 _ => Value::from(typed),
             },
             FieldType::Json if trimmed.is_empty() => Value::Null,
-            FieldType::Json => serde_json::from_str(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
+            FieldType::Json => crate::core::json::parse(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
         };
         self.validate(&raw)
     }
@@ -65,7 +65,7 @@ impl Field {
             return Value::from(vec![typed]);
         }
         if typed.starts_with('[')
-            && let Ok(list @ Value::Array(_)) = serde_json::from_str(typed)
+            && let Ok(list @ Value::Array(_)) = crate::core::json::parse(typed)
         {
             return list;
         }

@@ -8,10 +8,11 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt, UnaryOpKind};
+use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, Stmt, UnaryOpKind};
 use minijinja::machinery::{Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
+use super::usage::{Gives, Operand, Usage};
 use super::{TemplateError, bounds};
 
 /// Inner filters: what is joined, what is added, a product, a condition, what a name is set to.
@@ -24,6 +25,8 @@ pub(super) const KEPT: &str = "__kept";
 /// A source as minijinja gets it.
 #[derive(Clone, Debug)]
 pub struct Rewritten {
+    /// What it uses.
+    pub usage: Usage,
     /// The text.
     pub text: String,
     /// Insertions, in order: where they begin in the text, how much longer than what they replace they are, and the place in
@@ -108,6 +111,7 @@ struct Writer<'s> {
     condition: bool,
     tokens: Vec<(Kind, Range<usize>)>,
     edits: Vec<Edit>,
+    usage: Usage,
     longest_captured: usize,
 }
 
@@ -122,7 +126,14 @@ impl<'s> Writer<'s> {
             };
             (kind, span.start_offset as usize..span.end_offset as usize)
         });
-        Self { source, condition, tokens: tokens.collect(), edits: Vec::new(), longest_captured: 0 }
+        Self {
+            source,
+            condition,
+            tokens: tokens.collect(),
+            edits: Vec::new(),
+            usage: Usage::default(),
+            longest_captured: 0,
+        }
     }
 
     fn finish(mut self) -> Rewritten {
@@ -140,7 +151,7 @@ impl<'s> Writer<'s> {
             at = edit.range.end;
         }
         text.push_str(self.source.get(at..).unwrap_or_default());
-        Rewritten { text, marks, longest_captured: self.longest_captured }
+        Rewritten { usage: self.usage, text, marks, longest_captured: self.longest_captured }
     }
 
     fn insert(&mut self, at: usize, text: impl Into<String>, about: usize) {
@@ -193,6 +204,7 @@ impl<'s> Writer<'s> {
         let truth = truth && self.condition;
         let range = self.inside(expr, truth);
         if truth && !is_truth_value(expr) {
+            self.usage.asked.push(range.clone());
             self.wrap(expr, &range, HOLDS);
         }
         range
@@ -228,9 +240,17 @@ impl<'s> Writer<'s> {
             }
             Expr::BinOp(binary) => return self.binary(binary.op, &binary.left, &binary.right, truth),
             Expr::Compare(compare) => {
-                let start = self.expr(&compare.expr, false).start;
-                let ends: Vec<_> = compare.ops.iter().map(|op| self.expr(&op.expr, false).end).collect();
-                (start, ends.last().copied().unwrap_or(own.end))
+                let first = self.expr(&compare.expr, false);
+                let (start, mut last) = (first.start, Operand { range: first, gives: Gives::of(&compare.expr) });
+                for op in &compare.ops {
+                    let next = Operand { range: self.expr(&op.expr, false), gives: Gives::of(&op.expr) };
+                    if matches!(op.op, CompareOpKind::Lt | CompareOpKind::Lte | CompareOpKind::Gt | CompareOpKind::Gte)
+                    {
+                        self.usage.orderings.push((last, next.clone()));
+                    }
+                    last = next;
+                }
+                (start, last.range.end)
             }
             Expr::IfExpr(choice) => {
                 let start = self.expr(&choice.true_expr, truth).start;
@@ -238,11 +258,13 @@ impl<'s> Writer<'s> {
                 (start, choice.false_expr.as_ref().map_or(test, |other| self.expr(other, truth).end))
             }
             Expr::Filter(filter) => {
+                self.usage.filters.push((filter.name.split_whitespace().collect(), own.start));
                 let start = filter.expr.as_ref().map_or(own.start, |inner| self.expr(inner, false).start);
                 self.args(&filter.args);
                 (start, own.end)
             }
             Expr::Test(test) => {
+                self.usage.tests.push((test.name.split_whitespace().collect(), own.start));
                 let start = self.expr(&test.expr, false).start;
                 self.args(&test.args);
                 (start, own.end)
@@ -298,6 +320,11 @@ impl<'s> Writer<'s> {
                     }
                 }
             }
+            BinOpKind::Lt | BinOpKind::Lte | BinOpKind::Gt | BinOpKind::Gte => {
+                let [left, right] = [(left, first), (right, second)]
+                    .map(|(operand, range)| Operand { range, gives: Gives::of(operand) });
+                self.usage.orderings.push((left, right));
+            }
             BinOpKind::Mul if !(is_number(left) && is_number(right)) => {
                 self.times(left, &range, first.end, second.start);
             }
@@ -351,9 +378,15 @@ impl<'s> Writer<'s> {
                 self.body(&with.body, captured);
             }
             Stmt::Set(set) => self.kept(&set.expr),
-            Stmt::SetBlock(set) => self.body(&set.body, true),
+            Stmt::SetBlock(set) => {
+                set.filter.iter().for_each(|filter| self.visit(filter));
+                self.body(&set.body, true);
+            }
             Stmt::AutoEscape(escape) => self.body(&escape.body, captured),
-            Stmt::FilterBlock(filter) => self.body(&filter.body, true),
+            Stmt::FilterBlock(filter) => {
+                self.visit(&filter.filter);
+                self.body(&filter.body, true);
+            }
             Stmt::Block(block) => self.body(&block.body, captured),
             Stmt::Macro(function) => {
                 function.defaults.iter().for_each(|default| self.visit(default));

@@ -1,8 +1,10 @@
 //! Values between JavaScript and JSON. What has no JSON form is named with its place, never dropped silently.
 
 use rquickjs::function::This;
-use rquickjs::{Ctx, Function, Object, Type, Value as Js};
+use rquickjs::{Array, BigInt, Coerced, Ctx, FromJs as _, Function, Object, Type, Value as Js};
 use serde_json::{Map, Number, Value};
+
+use crate::core::json;
 
 /// Values are nested so deep at most.
 const DEEPEST: usize = 100;
@@ -16,8 +18,50 @@ const MOST_BYTES: usize = 16 << 20;
 pub fn to_js<'js>(ctx: &Ctx<'js>, value: &Value) -> rquickjs::Result<Js<'js>> {
     match value {
         Value::String(text) => rquickjs::String::from_str(ctx.clone(), text).map(rquickjs::String::into_value),
+        other if !has_big_integer(other) => ctx.json_parse(other.to_string()),
+        Value::Number(number) => big_integer(ctx, number),
+        Value::Array(items) => {
+            let array = Array::new(ctx.clone())?;
+            for (at, item) in items.iter().enumerate() {
+                array.set(at, to_js(ctx, item)?)?;
+            }
+            Ok(array.into_value())
+        }
+        Value::Object(fields) => {
+            let object = Object::new(ctx.clone())?;
+            for (name, field) in fields {
+                object.set(name.as_str(), to_js(ctx, field)?)?;
+            }
+            Ok(object.into_value())
+        }
         other => ctx.json_parse(other.to_string()),
     }
+}
+
+/// The largest integer to which a JavaScript number is exact.
+const MAX_SAFE: u64 = (1 << 53) - 1;
+
+fn is_big(number: &Number) -> bool {
+    number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs)).is_some_and(|size| size > MAX_SAFE)
+}
+
+fn has_big_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => is_big(number),
+        Value::Array(items) => items.iter().any(has_big_integer),
+        Value::Object(fields) => fields.values().any(has_big_integer),
+        _ => false,
+    }
+}
+
+/// A number as a script gets it: a BigInt where a JavaScript number would lose its last digits.
+fn big_integer<'js>(ctx: &Ctx<'js>, number: &Number) -> rquickjs::Result<Js<'js>> {
+    let big = match (number.as_i64(), number.as_u64()) {
+        (Some(number), _) => BigInt::from_i64(ctx.clone(), number)?,
+        (None, Some(number)) => BigInt::from_u64(ctx.clone(), number)?,
+        (None, None) => return ctx.json_parse(number.to_string()),
+    };
+    Ok(big.into_value())
 }
 
 /// A JavaScript value as JSON. `what` names it in errors.
@@ -54,7 +98,7 @@ impl Walk {
             Type::Function | Type::Constructor => return Err(self.no_json("a function")),
             Type::Promise => return Err(self.no_json("a promise; is an `await` missing?")),
             Type::Symbol => return Err(self.no_json("a symbol")),
-            Type::BigInt => return Err(self.no_json("a BigInt; use Number or String")),
+            Type::BigInt => self.big_integer(value)?,
             _ => match value.as_object() {
                 Some(object) => return self.object(object),
                 None => return Err(self.no_json("no JSON value")),
@@ -62,9 +106,19 @@ impl Walk {
         }))
     }
 
+    fn big_integer(&self, value: &Js<'_>) -> Result<Value, String> {
+        let digits = Coerced::<String>::from_js(value.ctx(), value.clone()).map_err(|error| error.to_string())?.0;
+        if !json::fits(&digits) {
+            return Err(format!("{} is an integer that does not fit 64 bits; use String", self.path));
+        }
+        json::parse(&digits).map_err(|error| format!("{}: {error}", self.path))
+    }
+
     fn number(&self, number: f64) -> Result<Value, String> {
-        #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a double holds exactly")]
-        if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+        // What is whole is an integer as far as 64 bits hold one; a double is exact there.
+        const END: f64 = 9_223_372_036_854_775_808.0;
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within what 64 bits hold")]
+        if number.fract() == 0.0 && (-END..END).contains(&number) {
             return Ok(Value::from(number as i64));
         }
         Number::from_f64(number).map(Value::Number).ok_or_else(|| self.no_json(&number.to_string()))

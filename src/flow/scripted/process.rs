@@ -286,6 +286,10 @@ impl Running {
                 log(&mut said, line);
                 continue;
             }
+            if let Some((at, number)) = crate::core::json::too_large(&line) {
+                let what = format!("the integer {} at column {} does not fit 64 bits", shorten(number), at + 1);
+                break Err(Why::Said(format!("it wrote {what}; write it as a string")));
+            }
             match serde_json::from_str(&line) {
                 Ok(Message::Call(call)) => said.push(Said::Call(Box::new(Request {
                     ticket: call.id,

@@ -174,7 +174,7 @@ pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
 
 /// What was typed as a result: JSON, else a text.
 pub(crate) fn worked(typed: &str) -> Value {
-    serde_json::from_str(typed).unwrap_or_else(|_| Value::String(typed.to_owned()))
+    crate::core::json::parse(typed).unwrap_or_else(|_| Value::String(typed.to_owned()))
 }
 
 /// The budget with what was typed in the place of its limit: `2.50` in US dollars, or `500000 tokens`.

@@ -109,7 +109,7 @@ impl TreeEditor {
         let Some(row) = self.rows.get(self.list.selected) else { return };
         let parsed = match self.get(&row.path) {
             Some(Value::String(_)) => Ok(Value::String(typed)),
-            _ => serde_json::from_str(&typed).map_err(|_| not_json(&typed)),
+            _ => crate::core::json::parse(&typed).map_err(|_| not_json(&typed)),
         };
         match parsed {
             Ok(value) => {

@@ -190,3 +190,23 @@ fn a_number_stays_exact_or_is_an_error() {
         assert!(eval(source).unwrap_err().contains("64 bits"), "{source}: {:?}", eval(source));
     }
 }
+
+#[test]
+fn the_lists_of_filters_and_tests_are_those_that_there_are() {
+    let is_known = |source: String| {
+        let error =
+            Template::parse(&source).unwrap().render(&context! {}).err().map_or(String::new(), |error| error.message);
+        !error.contains("is unknown")
+    };
+    for name in super::FILTERS {
+        assert!(is_known(format!("{{{{ 'a' | {name} }}}}.")), "{name}");
+        assert!(!is_known(format!("{{{{ 'a' | {name}_ }}}}.")), "{name}");
+    }
+    for name in super::TESTS.iter().filter(|name| name.chars().all(char::is_alphabetic)) {
+        assert!(is_known(format!("{{{{ 'a' is {name} }}}}.")), "{name}");
+        assert!(!is_known(format!("{{{{ 'a' is {name}_ }}}}.")), "{name}");
+    }
+    // Each that minijinja has is in the lists: what it adds later is refused by `check` until it is written there.
+    let listed = include_str!("../functions.rs");
+    assert!(super::FILTERS.is_sorted() && super::TESTS.is_sorted() && listed.contains("pub const FILTERS"));
+}

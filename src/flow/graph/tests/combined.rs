@@ -399,3 +399,16 @@ fn a_skipped_review_in_a_list_leaves_a_gap_and_its_group_skips_what_follows() {
     assert_eq!(sim.status("each[0].q"), CallStatus::Skipped);
     assert_eq!(sim.body(), "0skipped 1acceptedB! ");
 }
+
+#[test]
+fn a_child_gives_what_its_result_says_and_a_list_works_through_it() {
+    let gives = json!({ "result": { "title": "T", "body": "B", "output": "steps.words.output" } });
+    let child = workflow_with(&json!([step("words", "['a', 'b']", &json!({}))]), &gives);
+    let steps = json!([
+        { "id": "child", "does": { "kind": "workflow", "workflow": "c", "inputs": {} }, "rules": {} },
+        step("each", "item | upper", &json!({ "for_each": { "list": "steps.child.output" } })),
+        step("all", "steps.each.outputs | join('+')", &json!({})),
+    ]);
+    let sim = with_children(&steps, &json!({}), &[("c", child)], shout);
+    assert_eq!(sim.body(), "A+B");
+}

@@ -1,5 +1,6 @@
 //! Scripts over a journal in memory.
 
+mod numbers;
 mod order;
 mod programs;
 
@@ -274,7 +275,10 @@ fn a_script_has_no_clock_time_zone_or_randomness_of_its_own() {
 fn what_is_not_json_is_named_with_its_place() {
     for (body, expected) in [
         ("return { title: \"t\", body: { list: [1, () => 1] } };", "result.body.list[1]"),
-        ("return 5n;", "BigInt"),
+        (
+            "return { title: \"t\", body: { a: [2n ** 64n] } };",
+            "result.body.a[0] is an integer that does not fit 64 bits",
+        ),
         ("return NaN;", "NaN"),
         ("const a = {}; a.a = a; return a;", "nested too deep, or in a circle"),
         ("await run.step(\"write\", { text: Symbol() });", "text is a symbol"),

@@ -62,7 +62,7 @@ impl RunScreen {
             Over::Edit { gate, editor, json, problem } => {
                 let text = editor.text();
                 if *json {
-                    match serde_json::from_str::<Value>(&text) {
+                    match crate::core::json::parse(&text) {
                         Ok(value) => (gate.clone(), value),
                         Err(error) => {
                             *problem = Some(format!("not JSON: {error}"));
@@ -117,7 +117,7 @@ impl RunScreen {
             }
             Over::Fields { gate, tree } => {
                 let schema = schema(gate);
-                match serde_json::from_str(text) {
+                match crate::core::json::parse(text) {
                     Ok(value) => **tree = TreeEditor::new(value, schema),
                     Err(error) => {
                         let problem = Some(format!("not JSON: {error}"));

@@ -93,7 +93,7 @@ impl FormField {
                 let number = trimmed.parse::<f64>().ok().filter(|number| number.is_finite());
                 json!(number.ok_or_else(|| "a number is wanted, like 2 or 0.5".to_owned())?)
             }
-            FieldType::Json => serde_json::from_str(&line).map_err(|error| format!("not JSON: {error}"))?,
+            FieldType::Json => crate::core::json::parse(&line).map_err(|error| format!("not JSON: {error}"))?,
             FieldType::Files | FieldType::Images => json!(trimmed.lines().map(str::trim).collect::<Vec<_>>()),
             FieldType::Secret => match trimmed.parse::<SecretRef>() {
                 Ok(reference) => json!(reference.to_string()),
