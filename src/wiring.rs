@@ -83,7 +83,7 @@ impl Dependencies for Wiring {
         let store = self.store(cli::say).map_err(|error| error.to_string())?;
         store.check().map_err(|error| error.to_string())?;
         match store.read_only() {
-            Some(why) => Err(why.to_owned()),
+            Some(why) => Err(format!("{why}. It can be read, and every page is sound")),
             None => Ok("can be read and written; every page is sound".to_owned()),
         }
     }
@@ -124,11 +124,14 @@ impl Wiring {
         let environment = environment(&settings.pass_on);
         Engine::new(Ports {
             journal: Arc::new(store),
-            executor: Arc::new(Steps::new(models, Arc::clone(&secrets), environment.clone())),
+            executor: Arc::new(
+                Steps::new(models, Arc::clone(&secrets), environment.clone()).with_hosts(settings.hosts.clone()),
+            ),
             secrets,
             folders: Arc::new(DefinitionFolders::new(Some(self.0.own()), &self.0.state)),
             clock: Arc::new(SystemClock),
             environment,
+            hosts: settings.hosts.clone(),
             state: StateFolder(self.0.state.clone()),
             who: Actor::named(&who()),
             notify: settings.notify.clone(),
@@ -165,8 +168,9 @@ impl Clock for SystemClock {
     }
 
     fn random(&self) -> [u8; 10] {
-        // The random end of a new UUID, from its last byte on: the first two hold its version and variant.
-        let id = uuid::Uuid::now_v7();
+        // The random end of a new UUID, from its last byte on: the first two hold its version and variant. Its time is not
+        // asked for: a clock before 1970 has none for it.
+        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0));
         let mut bytes = [0; 10];
         for (byte, random) in bytes.iter_mut().zip(id.as_bytes().iter().rev()) {
             *byte = *random;

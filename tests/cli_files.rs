@@ -49,6 +49,35 @@ fn an_export_goes_into_a_pipe_and_leaves_it_a_pipe() {
 }
 
 #[test]
+fn what_stdout_goes_to_is_written_at_its_end_and_no_link_to_it_is_replaced() {
+    let home = done();
+    let both = home.shell("echo before > log; ln -s /dev/stdout link; for to in /dev/stdout link /dev/fd/1; do stepwell export last --format md -o $to >> log; done; echo after >> log");
+    assert_eq!(both.code, 0, "{both:?}");
+    let log = fs::read_to_string(home.path().join("log")).unwrap();
+    assert!(log.starts_with("before\n") && log.ends_with("after\n"), "{log}");
+    assert_eq!(log.matches("# sea\n").count(), 3, "{log}");
+    assert!(fs::symlink_metadata(home.path().join("link")).unwrap().is_symlink());
+    // What is printed besides comes after it, not over it.
+    home.shell("{ stepwell export last --format md -o /dev/stdout; echo after; } > both.md");
+    let both = fs::read_to_string(home.path().join("both.md")).unwrap();
+    assert!(both.starts_with("# sea\n") && both.ends_with("after\n"), "{both}");
+}
+
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written_where_it_is() {
+    let home = done();
+    home.write("mounted.md", "before");
+    home.write("below.md", "below");
+    let line = "unshare -rm sh -c 'mount --bind below.md mounted.md && stepwell export last --format md -o mounted.md && cat mounted.md'";
+    let written = home.shell(line);
+    if written.err.contains("unshare") || written.err.contains("mount:") {
+        eprintln!("SKIPPED: nothing can be mounted here ({})", written.err.trim());
+        return;
+    }
+    assert!(written.code == 0 && written.out.contains("# sea\n"), "{written:?}");
+}
+
+#[test]
 fn results_in_a_folder_keep_the_links_and_modes_that_are_there() {
     let home = Home::new();
     let kept = home.write("kept/poem.md", "before");

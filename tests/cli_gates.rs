@@ -105,7 +105,7 @@ fn stale_results_run_again_all_at_once_and_cost_nothing_until_then() {
 
 /// A command that asks twice while it runs.
 const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
-    argv = [\"sh\", \"-c\", \"\"\"read start; echo begun >> begun; \
+    speaks = \"stepwell\"\nargv = [\"sh\", \"-c\", \"\"\"read start; echo begun >> begun; \
     echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read first; echo '{\"ask\": \"really?\"}'; read second; \
     echo got $first $second\"\"\"]\n";
 
@@ -142,6 +142,14 @@ fn a_program_in_a_file_of_its_own_may_ask_and_one_that_does_not_reads_to_the_end
             file.display()
         ),
     );
+    let said = home.step("run asky").exits(4);
+    assert!(
+        said.err.contains("step `q` writes lines of the contract") && said.err.contains("`speaks = \"stepwell\"`"),
+        "{}",
+        said.err
+    );
+    let silent = std::fs::read_to_string(home.path().join("workflows/asky/workflow.toml")).unwrap();
+    home.write("workflows/asky/workflow.toml", &format!("{silent}speaks = \"stepwell\"\n"));
     home.step("run asky").exits(3);
     assert_eq!(home.call("all")["output"]["inputs"], serde_json::json!({}));
     let done = home.run(["review", "last", "--answer", "{\"answer\": \"Ana\"}"]).exits(0);
@@ -191,4 +199,35 @@ fn an_approval_shows_every_byte_of_its_argv_and_the_folder() {
     assert!(done.out.contains("\n        printf\n        one␊\n            "), "{}", done.out);
     assert!(done.out.contains("  two␉three\n        ␛[2J\n"), "{}", done.out);
     assert!(done.out.contains(&format!("in: {}/sub", home.path().canonicalize().unwrap().display())), "{}", done.out);
+}
+
+#[test]
+fn a_line_that_looks_like_the_contract_is_an_error_that_names_the_key_and_output_where_the_step_says_so() {
+    let home = Home::new();
+    // Its text does not show what it writes.
+    let write = |more: &str| {
+        let argv = "argv = [\"printf\", \"{\\\"pro%s\\\": 1}\", \"gress\"]";
+        let step = format!("[[steps]]\nid = \"c\"\nkind = \"command\"\napprove = \"never\"\n{argv}\n{more}");
+        home.write("workflows/w/workflow.toml", &format!("id = \"w\"\nname = \"W\"\n\n{step}"));
+    };
+    write("");
+    let failed = home.step("run w").exits(1);
+    assert!(failed.err.contains("`speaks = \"stepwell\"`"), "{}", failed.err);
+    write("env = { STEPWELL_ASKS = \"0\" }\n");
+    assert_eq!(home.step("run w").exits(0).out, "{\"progress\": 1}\n");
+    write("speaks = \"stepwell\"\n");
+    home.step("run w").exits(0);
+    assert_eq!(home.call("c")["output"], "");
+}
+
+#[test]
+fn a_config_that_everybody_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let config = home.write("config.toml", "[ui]\ntheme = \"dark\"\n");
+    home.step("run poem -i topic=sea -i stanzas=1").exits(3);
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = home.step("run poem -i topic=sea -i stanzas=1");
+    assert_ne!(refused.code, 3, "{refused:?}");
+    assert!(refused.err.contains("chmod o-w"), "{}", refused.err);
 }

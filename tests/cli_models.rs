@@ -76,3 +76,27 @@ fn a_server_that_is_full_for_hours_is_not_waited_for() {
     assert!(failed.err.contains("asks to wait 2h, until "), "{}", failed.err);
     assert_eq!(server.requests().len(), 1);
 }
+
+#[test]
+fn doctor_asks_each_configured_server_and_tries_its_models_when_told_to() {
+    let server = ModelServer::answering(|_, asked| match asked.path.as_str() {
+        "/v1/models" => Reply::raw("application/json", r#"{"data":[{"id":"m","name":"M"}],"models":[{"name":"m"}]}"#),
+        _ => Reply::text("yes"),
+    });
+    let home = Home::new();
+    let config = format!(
+        "[models]\ndefault = {{ model = \"only/m\", fallback = [\"gone/m\"] }}\n\
+         [providers.only]\nkind = \"openai\"\nbase_url = \"{}/v1\"\n\
+         [providers.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n",
+        server.url()
+    );
+    home.write("config.toml", &config);
+    let looked = home.step("doctor").exits(0);
+    assert!(looked.out.contains("server   only: 127.0.0.1:"), "{}", looked.out);
+    assert!(looked.out.contains("answers, and has 1 model"), "{}", looked.out);
+    assert!(looked.out.contains("missing  gone: gone (127.0.0.1:1) could not be reached"), "{}", looked.out);
+    assert!(server.requests().iter().all(|asked| asked.path == "/v1/models"));
+    let tried = home.step("doctor --try").exits(0);
+    assert!(tried.out.contains("tried    only/m answered within"), "{}", tried.out);
+    assert!(tried.out.contains("missing  gone/m did not answer: gone ("), "{}", tried.out);
+}

@@ -168,7 +168,7 @@ fn leaving_says_what_waits_and_another_terminal_may_answer_meanwhile() {
 
 /// A command that asks for a number in the middle of its work.
 const ASKING: &str = "id = \"asky\"\nname = \"Asky\"\n\n[[steps]]\nid = \"q\"\nkind = \"command\"\napprove = \"never\"\n\
-    argv = [\"sh\", \"-c\", \"\"\"read start; \
+    speaks = \"stepwell\"\nargv = [\"sh\", \"-c\", \"\"\"read start; \
     echo '{\"ask\": {\"name\": \"n\", \"type\": \"integer\"}}'; read answer; echo got $answer\"\"\"]\n";
 
 #[test]
@@ -192,7 +192,7 @@ fn an_answer_to_a_question_that_is_gone_is_not_given_to_the_next_one() {
     home.write(
         "workflows/twice/workflow.toml",
         "id = \"twice\"\nname = \"Twice\"\n\n[[steps]]\nid = \"go\"\nkind = \"command\"\napprove = \"never\"\n\
-         argv = [\"sh\", \"-c\", \"\"\"read start; echo '{\"ask\": {\"name\": \"first\"}}'; read answer; \
+         speaks = \"stepwell\"\nargv = [\"sh\", \"-c\", \"\"\"read start; echo '{\"ask\": {\"name\": \"first\"}}'; read answer; \
          echo '{\"ask\": {\"name\": \"second\"}}'; read answer; echo got $answer\"\"\"]\n",
     );
     let mut terminal = Terminal::start(&home, &["run", "twice"], &[]);
@@ -202,12 +202,37 @@ fn an_answer_to_a_question_that_is_gone_is_not_given_to_the_next_one() {
     let answer = home.run(["review", "last", "go", "--answer", r#"{"first":"theirs"}"#, "--review", "stop"]);
     assert!(answer.out.contains("second"), "{answer:?}");
     terminal.type_in("mine\n");
-    terminal.wait_for("something else is asked now");
+    terminal.wait_for("has changed since it was seen");
     terminal.wait_for("a form to fill in: second");
     terminal.wait_for("> ");
     terminal.type_in("two\n");
     assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
     assert!(terminal.shown().contains("got {\"second\":\"two\"}"), "{}", terminal.shown());
+}
+
+#[test]
+fn one_answer_for_all_stale_results_is_not_given_to_what_became_stale_otherwise_meanwhile() {
+    let home = Home::new();
+    home.write(
+        "workflows/chain/workflow.toml",
+        "id = \"chain\"\nname = \"Chain\"\n\n[[steps]]\nid = \"a\"\nkind = \"transform\"\nexpr = \"'first'\"\n\n\
+         [[steps]]\nid = \"b\"\nkind = \"transform\"\nexpr = \"steps.a.output ~ ' made'\"\n",
+    );
+    home.step("run chain").exits(0);
+    home.step("reopen last a").exits(3);
+    home.piped("review last a --edit - --accept --review stop", b"second").exits(3);
+    let mut terminal = Terminal::start(&home, &["resume", "last"], &[]);
+    terminal.wait_for("[k]eep them as they are");
+    // What it is made from changes once more, under the same attempt and version.
+    home.step("reopen last a").exits(3);
+    home.piped("review last a --edit - --accept --review stop", b"third").exits(3);
+    terminal.type_in("k\n");
+    terminal.wait_for("has changed since it was seen");
+    terminal.wait_for("[k]eep them as they are");
+    assert_eq!(home.call("b")["status"], "stale");
+    terminal.type_in("k\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert_eq!(home.call("b")["output"], "first made");
 }
 
 #[test]

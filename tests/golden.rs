@@ -7,6 +7,10 @@
 //! missing with `cargo test --test golden -- --ignored`; to write one anew, because no release has written such a
 //! journal, delete its two files first.
 //!
+//! `tests/golden/released` has journals that the binary of version 0.1.0 wrote, of failures that were handed over;
+//! `tests/golden/fingerprints` has definitions with every kind of step and every rule by itself, and `table.json` the
+//! fingerprints that this binary gave their calls.
+//!
 //! `tests/golden/newer` has journals as a later version might write them, with types of events and with values in events
 //! that are made up, and what `show --json` says of each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
@@ -17,8 +21,7 @@ mod runs;
 #[path = "engine/harness.rs"]
 mod harness;
 
-#[path = "support/contained.rs"]
-mod contained;
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,9 +35,10 @@ use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::task::Body;
 use stepwell::export::{ExportScope, Format, export};
-use stepwell::flow::{End, Flow, Wants, chat::Chat, graph::Graph};
+use stepwell::flow::{End, Environment, Flow, Wants, chat::Chat, graph::Graph};
 
-use contained::lost;
+use support::cli::Home;
+use support::contained::lost;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -133,6 +137,63 @@ fn an_old_run_that_is_taken_up_wants_what_it_wanted_and_nothing_new() {
         }
         assert_eq!(wanted(&live.feed(&[])), beside["wants"], "{name}, event by event");
     }
+}
+
+#[test]
+fn a_failure_that_the_first_release_handed_over_is_not_performed_again() {
+    for name in ["caught_by_a_script", "handed_to_a_handler"] {
+        let (lines, beside) = golden(&format!("released/{name}"));
+        let journal = journal(&lines);
+        let run = folded(&journal);
+        assert_eq!(lost(&beside["show"], &shown(&run), ""), None, "{name}");
+        let pinned: Arc<Pinned> = Arc::new(serde_json::from_value(beside["definition"].clone()).unwrap());
+        let flow = stepwell::flow::of(&pinned, &Environment::new());
+        let mut live = flow.open(&folded(&journal[..1]));
+        for recorded in &journal[1..] {
+            live.feed(std::slice::from_ref(&recorded.event));
+        }
+        for wants in [flow.open(&run).feed(&[]), live.feed(&[])] {
+            assert_eq!((wants.notes, wants.end.map(|_| ())), (vec![], None), "{name}");
+            let wanted: Vec<String> = wants.calls.iter().map(|want| want.key.to_string()).collect();
+            assert!(wanted.iter().all(|key| key.starts_with("ask")), "{name}: {wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn every_call_has_the_fingerprint_that_the_first_release_gave_it() {
+    let home = Home::new();
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(folder().join("fingerprints/.")).arg(home.path()).status();
+    assert!(copied.unwrap().success());
+    let table: Value = serde_json::from_slice(&fs::read(folder().join("fingerprints/table.json")).unwrap()).unwrap();
+    for (line, task) in [("rules -i token=env:PATH", "rules"), ("code", "code"), ("note -i topic=sea", "note")] {
+        home.step(&format!("run {line} --review stop --approve ask"));
+        let journal = home.step("show last --events").exits(0);
+        let mut given = serde_json::Map::new();
+        for mut event in journal.lines() {
+            // What a call is asked to do may hold words that look like one.
+            event.as_object_mut().unwrap().remove("work");
+            if let (Some(key), Some(fingerprint)) = (event["key"].as_str(), fingerprint(&event)) {
+                given.entry(key.to_owned()).or_insert(fingerprint);
+            }
+        }
+        let expected = table[task].as_object().unwrap();
+        assert!(!expected.is_empty());
+        for (key, fingerprint) in expected {
+            assert_eq!(given.get(key), Some(fingerprint), "{task}: {key}");
+        }
+    }
+}
+
+/// The first fingerprint in a value.
+fn fingerprint(value: &Value) -> Option<Value> {
+    let fields = value.as_object()?;
+    fields
+        .get("fingerprint")
+        .filter(|found| found.is_string())
+        .cloned()
+        .or_else(|| fields.values().find_map(fingerprint))
 }
 
 #[test]

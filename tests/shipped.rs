@@ -82,7 +82,7 @@ impl Machine {
         let surroundings = Surroundings { lookup: Arc::new(|_| None), ..Surroundings::real(Pace::Instant) };
         let models: Arc<dyn Models> = Arc::new(LanguageModels::new(Settings::default(), surroundings));
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
-        let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new());
+        let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new()).with_hosts(vec!["127.0.0.1".to_owned()]);
         let engine = Engine::new(Ports {
             journal: Arc::new(journal) as Arc<dyn Journal>,
             executor: Arc::new(steps),
@@ -90,6 +90,7 @@ impl Machine {
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: Arc::new(Ticks(AtomicU64::new(0))),
             environment: BTreeMap::new(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),

@@ -294,6 +294,31 @@ fn a_run_that_is_going_when_the_person_leaves_goes_on_without_them() {
 }
 
 #[test]
+fn ctrl_c_leaves_also_while_it_is_asked_what_becomes_of_the_runs() {
+    let home = Home::new();
+    home.write(
+        "workflows/slow/workflow.toml",
+        "id = 'slow'\nname = 'A slow thing'\n[[steps]]\nid = 'wait'\nkind = 'command'\napprove = 'never'\n\
+         idempotent = true\nargv = ['sleep', '600']\n",
+    );
+    let mut screen = open(&home);
+    screen.press("slow");
+    screen.wait_for("Ask: slow");
+    screen.press(ENTER);
+    screen.wait_for("x stop");
+    screen.press("\x03");
+    screen.wait_for("Ctrl-C again leaves");
+    screen.press("\x03");
+    screen.wait_for("Let it go on without me");
+    screen.press("\x03");
+    screen.wait_for("Ctrl-C again leaves");
+    screen.press("\x03");
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+    assert_eq!(home.show("last")["status"], "paused");
+}
+
+#[test]
 fn a_signal_that_ends_the_program_restores_the_terminal() {
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let home = Home::new();

@@ -14,7 +14,7 @@ use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
 use crate::core::pinned::Pinned;
-use crate::core::step::{Does, Step};
+use crate::core::step::{Does, Speaks, Step};
 use crate::core::task::{Body, FlowKind, Kind, Task};
 use crate::core::toml_reader::TomlString;
 
@@ -81,17 +81,34 @@ pub struct Checked {
     pub mistakes: Vec<Diagnostic>,
 }
 
-/// Says of every command whether it may ask the person while it works.
-fn note_askers(steps: &mut [Step], folder: &Folder) {
+/// Says of every command whether it speaks the contract of lines, and so may ask the person while it works.
+fn note_speakers(steps: &mut [Step]) {
     for step in steps {
         match &mut step.does {
             Does::Command(command) => {
-                // A shell's line names its programs by words.
-                let words = || command.argv.iter().flat_map(|arg| once(arg.as_str()).chain(arg.split_whitespace()));
-                command.asks = command.may_ask(|| words().filter_map(|name| program_text(name, folder)).collect());
+                let said = command.said();
+                (command.asks, command.speaks) = (said == Speaks::Stepwell, Some(said));
             }
-            Does::Group { steps, .. } => note_askers(steps, folder),
+            Does::Group { steps, .. } => note_speakers(steps),
             _ => {}
+        }
+    }
+}
+
+/// A command whose text writes lines of the contract says that it speaks it.
+fn check_lines(draft: &Draft, entry: &Entry, report: &Report) {
+    let Body::Workflow(workflow) = &draft.task.body else { return };
+    for (step, place) in workflow.all_steps().into_iter().zip(&draft.notes.tables) {
+        let Does::Command(command) = &step.does else { continue };
+        // A shell's line names its programs by words.
+        let words = || command.argv.iter().flat_map(|arg| once(arg.as_str()).chain(arg.split_whitespace()));
+        let texts = || words().filter_map(|name| program_text(name, &entry.folder)).collect();
+        if command.said() == Speaks::Unsaid && command.writes_lines(texts) {
+            let message = format!(
+                "step `{}` writes lines of the contract, `{{\"ask\": …}}` or `{{\"progress\": …}}`: say so with `speaks = \"stepwell\"`, or with `env = {{ STEPWELL_ASKS = \"0\" }}` that they are output",
+                step.id
+            );
+            report.error(place, message);
         }
     }
 }
@@ -186,7 +203,7 @@ impl Catalog {
         }
         let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
         if let Body::Workflow(workflow) = &mut task.body {
-            note_askers(&mut workflow.steps, &entry.folder);
+            note_speakers(&mut workflow.steps);
             let wrong = |problem: FileProblem| {
                 PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
             };
@@ -219,6 +236,7 @@ impl Catalog {
             check(draft, &report);
             self.check_named(draft, &report);
             check_folder(draft, entry, &report);
+            check_lines(draft, entry, &report);
         }
         match draft {
             // A twin's id is taken, which only the catalog as a whole can tell.

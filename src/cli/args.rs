@@ -161,6 +161,9 @@ pub enum CliCommand {
         /// Make the lists and the search anew from the journal
         #[arg(long)]
         rebuild: bool,
+        /// Also ask every configured model for one word, which may cost something
+        #[arg(long, conflicts_with = "rebuild")]
+        r#try: bool,
     },
     /// Where everything lies
     Paths,

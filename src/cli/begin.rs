@@ -48,7 +48,7 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
     if args.detach {
         detach::start(app, run, &args)?;
         if how.json {
-            out::raw(&journal::first(app.engine()?, run)?);
+            out::json(&journal::first(app.engine()?, run)?);
         } else {
             out::line(&run.to_string());
         }
@@ -104,7 +104,7 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
             session: old.session.clone(),
             model: None,
             budget: None,
-            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None }),
+            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None, handed_over: true }),
         };
         let run = engine.start(&start)?;
         out::say(&format!("run {} follows: {task}", run.short()));
@@ -137,7 +137,12 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
         session: old.session.clone(),
         model: old.model.clone(),
         budget: budget(args.budget.budget).or(old.budget),
-        origin: Some(Origin { run: old.id, how: OriginKind::Rerun, at: None }),
+        origin: Some(Origin {
+            run: old.id,
+            how: OriginKind::Rerun,
+            at: None,
+            handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
+        }),
     };
     let run = engine.start(&start)?;
     out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));

@@ -38,7 +38,7 @@ pub fn tasks(app: &App, json: bool, dir: &DirArg) -> Result<Exit, Problem> {
             });
             text.put(format_args!("{object}\n"));
         }
-        out::raw(&text);
+        out::json(&text);
         return Ok(Exit::Done);
     }
     for (kind, heading) in [(Kind::Instruct, "tasks"), (Kind::Workflow, "workflows")] {
@@ -125,7 +125,7 @@ pub fn trust(app: &App, path: &Path, json: bool) -> Result<Exit, Problem> {
         }
         store.trust(&offer)?;
         if json {
-            out::raw(&journal::done("trusted", &json!({ "path": offer.path })));
+            out::json(&journal::done("trusted", &json!({ "path": offer.path })));
         } else {
             out::line(&format!("trusted: {name}"));
         }

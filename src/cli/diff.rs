@@ -7,7 +7,7 @@ use super::{App, out};
 use crate::core::code::ErrorCode;
 use crate::core::key::Key;
 use crate::core::run::Run;
-use crate::core::text::output_text;
+use crate::core::text::{exact, output_text};
 use crate::export;
 
 /// `diff`.
@@ -30,7 +30,9 @@ pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
 /// What changed, word by word. The texts may come from outside.
 #[must_use]
 pub fn words(before: &str, after: &str) -> String {
-    let diff = TextDiff::from_words(before, after);
+    // What is not seen may be all that changed.
+    let (before, after) = (exact(before), exact(after));
+    let diff = TextDiff::from_words(before.as_ref(), after.as_ref());
     let mut text = String::new();
     let mut open = ChangeTag::Equal;
     for change in diff.iter_all_changes() {

@@ -1,9 +1,13 @@
 //! `doctor`, `models`, `paths`: what answers and why, what is missing, where everything lies.
 
+use std::time::Instant;
+
 use super::out::{Put as _, counted};
 use super::problem::{Exit, Problem};
+use super::trial::answers;
 use super::{App, args, out};
-use crate::core::model::ModelChoice;
+use crate::core::model::{Inspected, ModelChoice};
+use crate::core::ports::Models;
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
@@ -73,7 +77,7 @@ fn described(choice: &ModelChoice) -> String {
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
+pub async fn doctor(app: &App, rebuild: bool, try_models: bool) -> Result<Exit, Problem> {
     if rebuild {
         out::line(&app.dependencies.rebuild()?);
         return Ok(Exit::Done);
@@ -114,6 +118,15 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
             }
         }
     }
+    if let Ok(models) = app.models() {
+        for Inspected { provider, answers, says } in models.inspect().await {
+            let mark = if answers { "server" } else { "missing" };
+            text.put(format_args!("{mark:<8} {provider}: {says}\n"));
+        }
+        if try_models {
+            text.push_str(&tried(app, &**models).await?);
+        }
+    }
     if let Ok(settings) = app.settings() {
         for (name, provider) in &settings.providers {
             if let Some(variable) = provider.api_key_env.as_deref().filter(|name| std::env::var_os(name).is_none()) {
@@ -138,6 +151,25 @@ pub async fn doctor(app: &App, rebuild: bool) -> Result<Exit, Problem> {
     }
     out::page(&text);
     Ok(exit)
+}
+
+/// What every role's models, the fallbacks too, say when they are asked for a word.
+async fn tried(app: &App, models: &dyn Models) -> Result<String, Problem> {
+    let roles = &app.settings()?.models;
+    let mut names: Vec<&String> =
+        roles.values().flat_map(|role| std::iter::once(&role.model).chain(&role.fallback)).collect();
+    names.retain(|name| !roles.contains_key(*name));
+    names.sort_unstable();
+    names.dedup();
+    let mut text = String::new();
+    for name in names {
+        let begun = Instant::now();
+        match answers(models, name).await {
+            Ok(()) => text.put(format_args!("tried    {name} answered within {} ms\n", begun.elapsed().as_millis())),
+            Err(why) => text.put(format_args!("missing  {name} did not answer: {why}\n")),
+        }
+    }
+    Ok(text)
 }
 
 /// Definitions with mistakes, and programs that a definition runs and that are not there.

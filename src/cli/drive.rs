@@ -1,6 +1,8 @@
 //! Drives a run, or follows the process that does: tells what happens, answers what the policy answers, asks the
 //! person about the rest, and ends with the exit code of how the run stands.
 
+mod ending;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +25,6 @@ use crate::core::task::Kind;
 use crate::core::text::output_text;
 use crate::core::tool_call::ToolCallId;
 use crate::engine::{Driver, Engine, EngineError, StopReason, Subscription, Update};
-use crate::export;
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -105,6 +106,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         run: folded,
         how,
     };
+    Signals::end_with(engine);
     drive.catch_up(after)?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
@@ -204,7 +206,7 @@ impl Drive<'_> {
         if relayed.is_some() {
             self.finish(Exit::Waiting)?;
         } else if self.how.json {
-            out::raw(&journal::asked(&self.run));
+            out::json(&journal::asked(&self.run));
         } else {
             out::page(&waits::render(&self.run));
         }
@@ -246,9 +248,11 @@ impl Drive<'_> {
     fn catch_up(&mut self, after: u64) -> Result<(), Problem> {
         let events = self.engine.events(self.run.id, 0)?;
         let known = events.partition_point(|recorded| recorded.seq <= after).max(1);
+        let deadlines = Arc::clone(&self.run.deadlines);
         self.run = Run::fold(self.run.id, &events[..known])?;
+        self.run.deadlines = deadlines;
         if after == 0 && self.how.json {
-            out::raw(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+            out::json(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
         }
         self.take(events.into_iter().skip(known).map(Update::Event).collect())
     }
@@ -264,8 +268,9 @@ impl Drive<'_> {
             match update {
                 Update::Event(recorded) if recorded.seq > self.run.seq => {
                     self.run.apply(recorded.seq, recorded.at, &recorded.event);
-                    if matches!(recorded.event, Event::AttemptStarted(_)) {
+                    if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
                         self.stopping = false;
+                        Signals::obeyed();
                     }
                     self.ended = journal::is_end(&recorded.event);
                     if self.how.json {
@@ -282,13 +287,13 @@ impl Drive<'_> {
                 Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
                 Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
                 Update::Stopped(StopReason::JournalLost(why)) => {
-                    out::raw(&lines);
+                    out::json(&lines);
                     return Err(why.into());
                 }
             }
         }
         if !lines.is_empty() {
-            out::raw(&lines);
+            out::json(&lines);
         }
         Ok(())
     }
@@ -332,12 +337,17 @@ impl Drive<'_> {
         Ok(any)
     }
 
-    /// True when it was recorded. What is refused is told, and left to whoever was faster.
+    /// Decides about a gate as it was shown; see [`Drive::record`].
     async fn decide(&mut self, gate: &Gate, kind: DecisionKind) -> Result<bool, Problem> {
-        let typed = typed(&kind);
+        self.record(gate, Decision::about_seen(&self.run, gate, kind)).await
+    }
+
+    /// True when it was recorded. What is refused is told, and left to whoever was faster.
+    async fn record(&mut self, gate: &Gate, decision: Decision) -> Result<bool, Problem> {
+        let typed = typed(&decision.kind);
         let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
         self.answered.insert((gate.key.clone(), gate.call), seq);
-        match self.engine.decide(self.run.id, Decision::about(gate, kind)).await {
+        match self.engine.decide(self.run.id, decision).await {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
@@ -372,19 +382,11 @@ impl Drive<'_> {
         let answered = ask(&mut asker, &context, &mut self.teller, &self.run, gate).await;
         match answered {
             Ok(Answered::Decide(what)) => {
-                if self.asks_otherwise(gate)? {
-                    out::say("nothing changed: something else is asked now");
-                } else {
-                    self.decide(gate, what).await?;
-                }
+                self.decide(gate, what).await?;
                 Ok(None)
             }
             Ok(Answered::DecideStale(what)) => {
-                let stale: Vec<Gate> =
-                    self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale).cloned().collect();
-                for gate in stale {
-                    self.decide(&gate, what.clone()).await?;
-                }
+                self.decide_stale(&what).await?;
                 Ok(None)
             }
             Ok(Answered::Nothing) => Ok(None),
@@ -403,12 +405,19 @@ impl Drive<'_> {
         }
     }
 
-    /// Whether the same attempt waits with something else than was shown: its numbers would not tell.
-    fn asks_otherwise(&self, shown: &Gate) -> Result<bool, Problem> {
-        let now = self.engine.load(self.run.id)?;
-        let gate = now.call(&shown.key).and_then(|call| call.gates.of(shown.call));
-        let same = |now: &&Gate| (now.attempt, now.version) == (shown.attempt, shown.version);
-        Ok(gate.filter(same).is_some_and(|now| now != shown))
+    /// One answer for every stale call that was shown, each as it was shown. What is not stale any more because of the
+    /// answer to another one of them needs none.
+    async fn decide_stale(&mut self, what: &DecisionKind) -> Result<(), Problem> {
+        let stale = self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale);
+        let shown: Vec<(Gate, Decision)> =
+            stale.map(|gate| (gate.clone(), Decision::about_seen(&self.run, gate, what.clone()))).collect();
+        for (gate, decision) in shown {
+            self.take_new()?;
+            if self.run.call(&gate.key).is_some_and(|call| call.stale.is_some()) {
+                self.record(&gate, decision).await?;
+            }
+        }
+        Ok(())
     }
 
     // ---- conversations -------------------------------------------------------------------------------------------
@@ -478,66 +487,6 @@ impl Drive<'_> {
         }
         Ok(())
     }
-
-    // ---- the end -------------------------------------------------------------------------------------------------
-
-    /// The last line says how the run stands, also when nothing new came of it.
-    fn last_line(&self, exit: Exit) -> Result<(), Problem> {
-        if exit == Exit::Waiting && self.run.status == Status::Running {
-            out::raw(&journal::asked(&self.run));
-        } else if !self.ended {
-            let events = self.engine.events(self.run.id, 0)?;
-            let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
-            out::raw(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
-        let written = self.how.out.as_deref().map_or(Ok(Vec::new()), |folder| files::write_results(folder, &self.run));
-        for path in written.iter().flatten() {
-            out::say(&format!("written: {}", path.display()));
-        }
-        if self.how.json {
-            self.last_line(exit)?;
-        } else {
-            self.render(exit);
-        }
-        // What waits or came of it is said, whatever became of the files.
-        written.map(|_| ())
-    }
-
-    fn render(&self, exit: Exit) {
-        let run = &self.run;
-        match exit {
-            Exit::Done => result(run),
-            Exit::Waiting => {
-                if self.how.asks {
-                    out::say(&waits::render(run));
-                } else {
-                    out::page(&waits::render(run));
-                }
-            }
-            Exit::Failed if run.status == Status::Failed => {
-                let short = run.id.short();
-                match &run.error {
-                    // Why was said when it happened.
-                    Some((Some(key), _)) if self.teller.has_explained(key) => {
-                        out::say(&format!("run {short} failed at {key}"));
-                    }
-                    Some((key, error)) => {
-                        let key = key.as_ref().map(|key| format!(" at {key}")).unwrap_or_default();
-                        out::say(&format!("run {short} failed{key} ({}): {}", error.class, error.message));
-                    }
-                    None => {}
-                }
-                out::say(&waits::after_failure(run));
-            }
-            Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
-            Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
-            Exit::Usage | Exit::Invalid | Exit::Store => {}
-        }
-    }
 }
 
 /// Comes back when the process that this one drives for is gone; never where there is none.
@@ -556,23 +505,5 @@ pub(super) fn typed(kind: &DecisionKind) -> Option<String> {
         DecisionKind::Answer { value } => Some(output_text(value).data().to_owned()),
         DecisionKind::Deny { reason } => Some(reason.clone()),
         _ => None,
-    }
-}
-
-/// The result: with its title for a person, the body alone into a pipe or a file.
-fn result(run: &Run) {
-    let Some(result) = &run.result else { return };
-    if export::is_demo(run) {
-        out::say(&format!("({})", export::DEMO));
-    }
-    if out::to_terminal() {
-        out::say("");
-        if !result.title.is_empty() {
-            out::line(&format!("{}\n", result.title.line()));
-        }
-    }
-    out::result(&result.body);
-    for document in run.documents.values().filter(|document| document.name != "result") {
-        out::say(&format!("document `{}`: stepwell export {} --format md --scope full", document.name, run.id.short()));
     }
 }

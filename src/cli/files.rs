@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use crate::core::code::ErrorCode;
 use crate::core::run::Run;
+use crate::core::text;
 use crate::engine::private_folder;
 use crate::export;
 use crate::export::file::Existing;
@@ -40,7 +41,7 @@ pub fn read_text(name: &str) -> Result<String, Problem> {
         let code = if large { ErrorCode::TooLarge } else { ErrorCode::InvalidInput };
         Problem::invalid(code, format!("{what} cannot be read: {error}"))
     })?;
-    text(&what, bytes).map_err(|why| Problem::invalid(ErrorCode::InvalidInput, why))
+    decoded(&what, bytes).map_err(|why| Problem::invalid(ErrorCode::InvalidInput, why))
 }
 
 /// All of it, up to [`LARGEST`].
@@ -61,7 +62,7 @@ fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Where they are not UTF-8.
-fn text(what: &str, bytes: Vec<u8>) -> Result<String, String> {
+fn decoded(what: &str, bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("{what} is not a text in UTF-8 (byte {at}); convert it first, for example with iconv")
@@ -105,7 +106,7 @@ pub fn write_results(folder: &Path, run: &Run) -> Result<Vec<PathBuf>, Problem> 
         }
     }
     let path = folder.join("run.json");
-    write(&path, format!("{:#}\n", export::json::show(run)).as_bytes())?;
+    write(&path, text::json(&format!("{:#}\n", export::json::show(run))).as_bytes())?;
     written.push(path);
     Ok(written)
 }
@@ -121,7 +122,10 @@ fn file_name(name: &str) -> String {
         .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | ' ') { c } else { '_' })
         .take(80)
         .collect();
-    if plain.trim().is_empty() { "document".to_owned() } else { plain }
+    let plain = plain.trim();
+    // A program would take it for an option, and so may the person's next command.
+    let plain = if plain.starts_with('-') { format!("_{plain}") } else { plain.to_owned() };
+    if plain.is_empty() { "document".to_owned() } else { plain }
 }
 
 #[cfg(test)]
@@ -133,5 +137,7 @@ mod tests {
         assert_eq!(file_name("../../etc/passwd"), "______etc_passwd");
         assert_eq!(file_name("Größe 1"), "Größe 1");
         assert_eq!(file_name(".."), "__");
+        assert_eq!(file_name("-rf"), "_-rf");
+        assert_eq!(file_name(" -rf"), "_-rf");
     }
 }

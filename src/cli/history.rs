@@ -7,8 +7,10 @@ use serde_json::json;
 use super::args::{HistoryArgs, Since};
 use super::problem::{Exit, Problem};
 use super::{App, out};
+use crate::core::deadline::Due;
 use crate::core::ports::{HistoryQuery, RunRow};
 use crate::core::text::visible;
+use crate::export;
 
 /// `history`.
 ///
@@ -24,17 +26,20 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
         archived: args.archived,
         ..HistoryQuery::default()
     };
-    let rows = app.records()?.history(&query)?;
+    let records = app.records()?;
+    let rows = records.history(&query)?;
     let mut text = String::new();
     for row in &rows {
+        // What waits may have a deadline, which the run itself has to be asked for.
+        let due = if row.waiting > 0 { records.load(row.run)?.next_due() } else { None };
         if args.json {
-            text.put(format_args!("{}\n", object(row, args.archived)));
+            text.put(format_args!("{}\n", object(row, due, args.archived)));
         } else {
-            text.push_str(&line(row, !query.text.is_empty()));
+            text.push_str(&line(row, due, !query.text.is_empty()));
         }
     }
     if args.json {
-        out::raw(&text);
+        out::json(&text);
     } else if rows.is_empty() {
         out::say(if query == (HistoryQuery { limit: query.limit, ..HistoryQuery::default() }) {
             "no runs yet; `stepwell tasks` lists what can be started"
@@ -55,8 +60,8 @@ fn begin(since: Since) -> DateTime<Utc> {
     .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-fn object(row: &RunRow, archived: bool) -> serde_json::Value {
-    json!({
+fn object(row: &RunRow, due: Option<Due>, archived: bool) -> serde_json::Value {
+    let mut object = json!({
         "run": row.run,
         "task": row.task,
         "kind": row.kind,
@@ -67,13 +72,18 @@ fn object(row: &RunRow, archived: bool) -> serde_json::Value {
         "snippet": row.snippet.data().replace(['\u{2}', '\u{3}'], ""),
         "newer": row.newer,
         "archived": archived,
-    })
+    });
+    if let Some(due) = due {
+        object["deadline"] = export::json::deadline(due);
+    }
+    object
 }
 
-fn line(row: &RunRow, with_snippet: bool) -> String {
+fn line(row: &RunRow, due: Option<Due>, with_snippet: bool) -> String {
     let at = row.updated_at.with_timezone(&Local).format("%Y-%m-%d %H:%M");
-    let waits = if row.waiting > 0 { format!(" ({} waiting)", row.waiting) } else { String::new() };
-    let waits = if row.newer { format!("{waits} (written by a newer version)") } else { waits };
+    let due = due.map(|due| format!("; {}", due.words(Utc::now(), &Local))).unwrap_or_default();
+    let waits = if row.waiting > 0 { format!(" ({} waiting{due})", row.waiting) } else { String::new() };
+    let waits = if row.newer { format!("{waits} (written by a newer version, or damaged)") } else { waits };
     let title = visible(&row.title, false);
     let mut line = format!("{}  {at}  {:9}  {:<18} {title}{waits}\n", row.run.short(), row.status.name(), row.task);
     if with_snippet && !row.snippet.is_empty() {

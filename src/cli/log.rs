@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::config::Paths;
 use crate::core::ports::StateFolder;
+use crate::core::text::visible;
 use crate::engine::private_folder;
 
 /// Where it is.
@@ -22,5 +23,5 @@ pub fn write(paths: &Paths, entry: &str) {
         .parent()
         .map_or(Ok(()), private_folder)
         .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(file))
-        .and_then(|mut file| writeln!(file, "{} {entry}", chrono::Utc::now().to_rfc3339()));
+        .and_then(|mut file| writeln!(file, "{} {}", chrono::Utc::now().to_rfc3339(), visible(entry, true)));
 }

@@ -26,6 +26,7 @@ mod relay;
 mod review;
 mod runs;
 mod show;
+mod trial;
 mod undo;
 mod waits;
 
@@ -39,6 +40,7 @@ pub use self::args::Cli;
 pub use self::detach::go_on;
 pub use self::out::say;
 pub use self::problem::{Exit, Problem};
+pub use self::trial::answers;
 use crate::catalog::{Catalog, SearchPaths};
 use crate::config::{ConfigError, NoHome, Paths};
 use crate::core::code::ErrorCode;
@@ -152,13 +154,15 @@ pub fn main(app: &App) -> u8 {
         Ok(cli) => cli,
         Err(error) => {
             // Help goes to stdout and is no mistake; clap knows which is which.
-            let _ = error.print();
             if !error.use_stderr() {
+                let _ = error.print();
                 return Exit::Done as u8;
             }
+            // It repeats what was typed, or what a script took from elsewhere.
+            let text = error.to_string();
+            out::say(&text);
             if json_is_asked_for() {
-                let text = error.to_string();
-                out::raw(&Problem::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()).line());
+                out::json(&Problem::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()).line());
             }
             return Exit::Usage as u8;
         }
@@ -190,7 +194,7 @@ pub fn homeless(error: NoHome) -> u8 {
 fn tell(problem: &Problem, json: bool) -> u8 {
     out::say(&format!("stepwell: {problem}"));
     if json {
-        out::raw(&problem.line());
+        out::json(&problem.line());
     }
     problem.exit as u8
 }
@@ -250,7 +254,7 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
         CliCommand::Trust { path, json } => definitions::trust(app, &path, json.json),
         CliCommand::New { kind, id, from, dir: place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
         CliCommand::Models => wait_for(doctor::models(app)),
-        CliCommand::Doctor { rebuild } => wait_for(doctor::doctor(app, rebuild)),
+        CliCommand::Doctor { rebuild, r#try } => wait_for(doctor::doctor(app, rebuild, r#try)),
         CliCommand::Paths => Ok(doctor::paths(app)),
         CliCommand::Completions { shell } => {
             let mut script = Vec::new();

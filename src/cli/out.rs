@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::core::text::{Untrusted, visible};
+use crate::core::text::{self, Untrusted, visible};
 
 /// Whether results are read by a person on a terminal.
 #[must_use]
@@ -27,6 +27,11 @@ pub fn is_full_screen() -> bool {
 /// Writes to stdout as it is.
 pub fn raw(text: &str) {
     bytes(text.as_bytes());
+}
+
+/// Writes JSON to stdout: the same values everywhere, harmless on a terminal.
+pub fn json(text: &str) {
+    raw(&text::json(text));
 }
 
 /// Writes what is no text to stdout.

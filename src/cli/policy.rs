@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::{Approve, Review};
 use crate::core::decide::DecisionKind;
-use crate::core::gate::{Answer, Gate, GateBody, InputBody, ReviewBody};
+use crate::core::gate::{Answer, Gate, GateBody, ReviewBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 
@@ -24,7 +24,7 @@ impl Policy {
         match &gate.body {
             GateBody::Review(_) if self.review == Review::Accept && passes(gate) => Some(DecisionKind::Accept),
             GateBody::Input(input)
-                if self.review == Review::Accept && run.kind == Kind::Workflow && has_defaults(input) =>
+                if self.review == Review::Accept && run.kind == Kind::Workflow && input.with_defaults().is_some() =>
             {
                 Some(DecisionKind::Answer { value: json!({}) })
             }
@@ -38,15 +38,11 @@ impl Policy {
     }
 }
 
-/// Whether what waits for a review passes its schema and its checks, and was not broken off.
+/// Whether what waits for a review passes its schema and its checks, and was neither stopped nor cut.
 #[must_use]
 pub fn passes(gate: &Gate) -> bool {
-    let passes = |review: &ReviewBody| review.failed.is_empty() && !review.cancelled;
+    let passes = |review: &ReviewBody| review.failed.is_empty() && review.is_whole();
     gate.allows(Answer::Accept) && gate.review().is_some_and(passes)
-}
-
-fn has_defaults(input: &InputBody) -> bool {
-    input.fields().is_some_and(|fields| fields.iter().all(|field| field.default.is_some()))
 }
 
 #[cfg(test)]
@@ -54,7 +50,7 @@ pub(super) mod tests {
     use super::*;
     use crate::core::fingerprint::Fingerprint;
     use crate::core::form::Field;
-    use crate::core::gate::{ApprovalBody, BudgetBody, InDoubtBody, SecretBody, StaleBody};
+    use crate::core::gate::{ApprovalBody, BudgetBody, InDoubtBody, InputBody, SecretBody, StaleBody};
     use crate::core::key::Key;
     use crate::core::usage::{Budget, Usage};
     use crate::core::work::{CommandWork, Work};
@@ -94,8 +90,13 @@ pub(super) mod tests {
         let bodies = [
             GateBody::InDoubt(InDoubtBody { why: "no answer".to_owned(), partial: "".into() }),
             GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint: hash.clone() }),
-            GateBody::Budget(BudgetBody { spent: Usage::default(), budget: Budget::default(), next: Usage::default() }),
-            GateBody::Secret(SecretBody { name: "token".to_owned() }),
+            GateBody::Budget(BudgetBody {
+                spent: Usage::default(),
+                budget: Budget::default(),
+                next: Usage::default(),
+                fingerprint: None,
+            }),
+            GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None }),
             GateBody::Approval(ApprovalBody {
                 step: "x".to_owned(),
                 work: Work::Command(CommandWork::default()).into(),

@@ -35,7 +35,7 @@ pub fn may_ask(pinned: &Pinned) -> bool {
             FlowKind::Graph => false,
             // Such a flow makes up its steps as it goes.
             FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } => {
-                sources.values().any(|source| source.contains(step::Command::ASKS))
+                sources.values().any(|source| source.contains(step::Command::ASKS) || source.contains("speaks"))
             }
         };
         let asks = |does: &Does| matches!(does, Does::Command(command) if command.asks);

@@ -11,6 +11,7 @@ use super::{App, begin, consent, out};
 use crate::core::actor::Actor;
 use crate::core::call::Call;
 use crate::core::code::ErrorCode;
+use crate::core::deadline;
 use crate::core::decide::{Decision, DecisionKind, Refusal, decide, gate_of, message, what_waits};
 use crate::core::gate::{Gate, GateKind};
 use crate::core::given::takes;
@@ -37,7 +38,12 @@ struct ApproveWord {
 /// When a decision may not be made: then nothing has changed.
 pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
-    let run = engine.load(engine.find(&args.run)?)?;
+    let id = engine.find(&args.run)?;
+    let before = engine.load(id)?.seq;
+    if let Some(became) = deadline::became(&engine.answer_overdue(id).await?) {
+        out::say(&became);
+    }
+    let run = engine.load(id)?;
     if run.newer {
         return Err(Refusal::newer().into());
     }
@@ -113,7 +119,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if let Some(budget) = begin::budget(args.budget).filter(|_| !answers_a_budget) {
         engine.set_budget(run.id, budget).await?;
     }
-    drive(app, run.id, run.seq, how).await
+    drive(app, run.id, before, how).await
 }
 
 /// Makes sure that all may be made, one after the other, on what is known now: else none is recorded.
@@ -406,7 +412,7 @@ mod tests {
     fn several_tool_calls_of_one_call_leave_no_doubt_about_the_call() {
         let mut run = crate::cli::policy::tests::a_run();
         for (key, call) in [("write", "2.0"), ("write", "2.1"), ("read", "0.0")] {
-            let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
+            let body = GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None });
             let (key, call) = (Key::plain(key), Some(call.parse().unwrap()));
             let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));

@@ -18,9 +18,9 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
     let engine = app.records()?;
     let id = engine.find(name)?;
     if events {
-        out::raw(&journal::events(id, &engine.events(id, 0)?)?);
+        out::json(&journal::events(id, &engine.events(id, 0)?)?);
     } else if json {
-        out::raw(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
+        out::json(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
     } else {
         out::page(&render(&engine.load(id)?));
     }
@@ -105,7 +105,7 @@ pub fn export(
         (Some(path), _) => {
             files::write(path, &bytes)?;
             if json {
-                out::raw(&journal::done("exported", &serde_json::json!({ "path": path })));
+                out::json(&journal::done("exported", &serde_json::json!({ "path": path })));
             }
             out::say(&format!("written: {}", path.display()));
         }

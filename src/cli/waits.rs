@@ -19,6 +19,9 @@ pub fn render(run: &Run) -> String {
     let mut text = format!("run {} waits: {}\n", run.id.short(), visible(&run.title, false));
     for gate in run.waiting() {
         text.put(format_args!("\n  {}: {}\n", gate.name(), visible(&about(run, gate), true).replace('\n', "\n  ")));
+        if let Some(due) = due(run, gate) {
+            text.put(format_args!("    {due}\n"));
+        }
         let (first, others) = commands(run, gate);
         text.put(format_args!("    {first}\n"));
         if !others.is_empty() {
@@ -27,6 +30,12 @@ pub fn render(run: &Run) -> String {
     }
     text.put(format_args!("\n  to see all of it: stepwell show {}\n", run.id.short()));
     text
+}
+
+/// Until when a gate waits, and what will be done then.
+#[must_use]
+pub fn due(run: &Run, gate: &Gate) -> Option<String> {
+    run.due(gate).map(|due| due.words(chrono::Utc::now(), &chrono::Local))
 }
 
 /// What a gate is about. It may hold words from outside.
@@ -40,6 +49,9 @@ pub fn about(run: &Run, gate: &Gate) -> String {
                 text = format!("attempt {} was broken off before it had an output", gate.attempt);
             } else if review.cancelled {
                 text.push_str("; it was broken off");
+            }
+            if review.cut {
+                text.push_str("; the limit of tokens cut it");
             }
             for check in &review.failed {
                 text.put(format_args!("\n  does not hold: {check}"));
@@ -216,7 +228,7 @@ mod tests {
     fn each_tool_call_that_waits_is_listed_with_the_command_that_answers_it() {
         let mut run = a_run();
         for call in ["2.0", "2.1"] {
-            let body = GateBody::Secret(SecretBody { name: "token".to_owned() });
+            let body = GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None });
             let (key, call) = ("write[1]".parse().unwrap(), Some(call.parse().unwrap()));
             let gate = Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed: vec![Answer::Answer] };
             run.apply(run.seq + 1, run.created_at, &Event::GateOpened(gate));

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::core::diagnostic::{Report, SourceSpan, SourceText, did_you_mean};
+use crate::core::host;
 use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, ToolSettings, UiSettings};
 use crate::core::toml_reader::{self, Item, Table, TomlString};
+use crate::core::tuning::ModelDefaults;
 use crate::core::usage::Price;
 
 const KINDS: [(&str, ProviderKind); 4] = [
@@ -31,6 +35,7 @@ pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
                 Some(given.iter().filter_map(|item| Some((item.name().to_owned(), item.json()?))).collect())
             }),
             pass_on: root.get("process").and_then(Item::table).map(|table| pass_on(&table, report)).unwrap_or_default(),
+            hosts: root.get("http").and_then(Item::table).map(|table| hosts(&table, report)).unwrap_or_default(),
             notify: root.get("notify").and_then(Item::table).map(|table| notify(&table)).unwrap_or_default(),
             ui: root.get("ui").and_then(Item::table).map(|table| ui(&table)).unwrap_or_default(),
         };
@@ -57,14 +62,16 @@ fn role(item: &Item<'_>, named: &mut Vec<TomlString>) -> Option<RoleSettings> {
         }
         let model = item.text()?;
         named.push(model.clone());
-        return Some(RoleSettings { model: model.value, fallback: Vec::new() });
+        return Some(RoleSettings { model: model.value, ..RoleSettings::default() });
     }
     let table = item.clone().table()?;
     let model = table.required("model", "`model = \"PROVIDER/MODEL\"`").and_then(|item| item.text());
     let fallback = table.texts("fallback");
+    let defaults = ModelDefaults::read(&table);
     table.done();
     named.extend(model.iter().chain(&fallback).cloned());
-    Some(RoleSettings { model: model?.value, fallback: fallback.into_iter().map(|text| text.value).collect() })
+    let fallback = fallback.into_iter().map(|text| text.value).collect();
+    Some(RoleSettings { model: model?.value, fallback, defaults })
 }
 
 /// A model is a role, or of a provider that is configured or has a kind's own name (and so may be found by its key).
@@ -106,18 +113,46 @@ fn provider(table: &Table<'_>) -> ProviderSettings {
         tokens_per_minute: table.count("tokens_per_minute", 1).map(u64::from),
         first_token_timeout: table.time("first_token_timeout"),
         idle_timeout: table.time("idle_timeout"),
-        price: table.get("price").and_then(Item::table).map(|table| {
-            let amount = |key| table.get(key).and_then(|item: Item<'_>| not_negative(&item)).unwrap_or_default();
-            let price = Price { input: amount("input"), output: amount("output") };
-            table.done();
-            price
-        }),
+        price: table.get("price").and_then(Item::table).map(|table| price(&table)),
+        prices: section(table, "prices", |item| item.table().map(|table| price(&table))),
+        defaults: ModelDefaults::read(table),
+        num_ctx: table.count("num_ctx", 1).map(u64::from),
+        keep_alive: table.get("keep_alive").and_then(|item| keep_alive(&item)),
+        prompt_caching: table.flag("prompt_caching"),
     };
+    only_of(table, provider.kind, &["num_ctx", "keep_alive"], ProviderKind::Ollama);
+    only_of(table, provider.kind, &["prompt_caching"], ProviderKind::Anthropic);
     table.done_with(|key| {
         let message = "a key is never written into the config; use `api_key_env` or `api_key_command`";
         matches!(key, "api_key" | "key" | "token").then(|| message.to_owned())
     });
     provider
+}
+
+/// Complains of keys that only providers of another kind have.
+fn only_of(table: &Table<'_>, kind: ProviderKind, keys: &[&str], of: ProviderKind) {
+    for item in keys.iter().filter(|_| kind != of).filter_map(|key| table.get(key)) {
+        item.error(format!("`{}` is of providers of the kind \"{}\"", item.name(), of.name()));
+    }
+}
+
+fn price(table: &Table<'_>) -> Price {
+    let given = |key| table.get(key).and_then(|item: Item<'_>| not_negative(&item));
+    let price = Price {
+        input: given("input").unwrap_or_default(),
+        output: given("output").unwrap_or_default(),
+        cached: given("cached"),
+    };
+    table.done();
+    price
+}
+
+/// A length of time as the server reads it, or a number of seconds, below 0 for ever.
+fn keep_alive(item: &Item<'_>) -> Option<Value> {
+    if item.is_text() {
+        return item.text().map(|text| Value::from(text.value));
+    }
+    item.integer().map(Value::from)
 }
 
 fn tool(table: &Table<'_>) -> ToolSettings {
@@ -145,6 +180,17 @@ fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
         report.error(&text.span, message);
     }
     names.into_iter().map(|text| text.value).collect()
+}
+
+fn hosts(table: &Table<'_>, report: &Report) -> Vec<String> {
+    let hosts =
+        table.required("hosts", "`hosts = [\"example.org\"]`").and_then(|item| item.texts()).unwrap_or_default();
+    table.done();
+    for text in hosts.iter().filter(|text| !host::is_pattern(&text.value)) {
+        let message = "`hosts` has hosts such as \"example.org\", \"*.example.org\" or \"127.0.0.1:8888\"";
+        report.error(&text.span, message);
+    }
+    hosts.into_iter().map(|text| text.value).collect()
 }
 
 fn notify(table: &Table<'_>) -> Vec<String> {

@@ -9,6 +9,10 @@ mod file;
 pub mod paths;
 pub mod secrets;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use connect::{ConnectError, connect, connection_lines};
@@ -20,6 +24,9 @@ use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, SourceText};
 use crate::core::settings::{RoleSettings, Settings, Theme};
 
+/// No config is larger, in bytes.
+const LARGEST: u64 = 4 << 20;
+
 /// The config cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -29,6 +36,9 @@ pub enum ConfigError {
     /// It is there and cannot be read.
     #[error("the config {0} cannot be read: {1}")]
     Unreadable(String, std::io::Error),
+    /// Anybody could have written it, and it names programs to run.
+    #[error("{0} can be written by everybody on this machine, and the config names programs to run: `chmod o-w {1}`")]
+    Writable(String, String),
 }
 
 impl ConfigError {
@@ -37,6 +47,7 @@ impl ConfigError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Wrong(_) | Self::Unreadable(..) => ErrorCode::InvalidDefinition,
+            Self::Writable(..) => ErrorCode::PathRefused,
         }
     }
 }
@@ -47,14 +58,45 @@ impl ConfigError {
 /// When the file has mistakes or cannot be read.
 pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
     let name = paths.config_file.display().to_string();
-    let text = match std::fs::read_to_string(&paths.config_file) {
-        Ok(text) => text,
+    let text = match text_of(&paths.config_file) {
+        Ok(text) => {
+            private(&paths.config_file)?;
+            text
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(ConfigError::Unreadable(name, error)),
     };
     let mut settings = parse(&name, &text).map_err(ConfigError::Wrong)?;
     lay_environment(&mut settings, |variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
     Ok(settings)
+}
+
+/// Refuses a config that everybody may write, or replace in its folder.
+fn private(path: &Path) -> Result<(), ConfigError> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    let refuse = |path: &Path| {
+        let shown = path.display().to_string();
+        let quoted = shlex::try_quote(&shown).map_or_else(|_| shown.clone(), String::from);
+        Err(ConfigError::Writable(shown, quoted))
+    };
+    if std::fs::metadata(path).is_ok_and(|file| file.mode() & OTHERS_WRITE != 0) {
+        return refuse(path);
+    }
+    match path.parent().map(|folder| (folder, std::fs::metadata(folder))) {
+        Some((folder, Ok(meta))) if meta.mode() & OTHERS_WRITE != 0 && meta.mode() & STICKY == 0 => refuse(folder),
+        _ => Ok(()),
+    }
+}
+
+/// The text of a file that is no larger than a config can be.
+fn text_of(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(std::io::Error::other(format!("it is larger than {} MB", LARGEST >> 20)));
+    }
+    Ok(text)
 }
 
 /// The settings in a config's text.
@@ -73,7 +115,7 @@ pub fn parse(name: &str, text: &str) -> Result<Settings, Vec<Diagnostic>> {
 /// `STEPWELL_MODEL` answers for the role `default`; `NO_COLOR` takes the colours away.
 fn lay_environment(settings: &mut Settings, variable: impl Fn(&str) -> Option<String>) {
     if let Some(model) = variable("STEPWELL_MODEL") {
-        settings.models.insert("default".to_owned(), RoleSettings { model, fallback: Vec::new() });
+        settings.models.insert("default".to_owned(), RoleSettings { model, ..RoleSettings::default() });
     }
     if variable("NO_COLOR").is_some() {
         settings.ui.theme = Theme::None;

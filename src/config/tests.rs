@@ -2,6 +2,7 @@ use super::*;
 use crate::core::form::{Field, FieldType};
 use crate::core::settings::ProviderKind;
 use crate::core::step::Timespan;
+use crate::core::tuning::Thinking;
 
 fn mistakes(text: &str) -> Vec<String> {
     parse("config.toml", text).unwrap_err().iter().map(ToString::to_string).collect()
@@ -113,4 +114,57 @@ fn a_config_that_is_a_folder_is_no_empty_config() {
     assert_eq!(load(&paths).unwrap().models.len(), parse("", "").unwrap().models.len());
     std::fs::create_dir(&paths.config_file).unwrap();
     assert_eq!(load(&paths).unwrap_err().code(), ErrorCode::InvalidDefinition);
+}
+
+#[test]
+fn a_config_without_end_is_refused() {
+    let error = text_of(Path::new("/dev/zero")).unwrap_err();
+    assert!(error.to_string().contains("larger than 4 MB"), "{error}");
+}
+
+#[test]
+fn how_models_are_asked_is_set_on_roles_and_providers() {
+    let text = r#"
+[models]
+default = { model = "az/gpt", top_p = 0.5, stop = "END", thinking = 2000 }
+[providers.az]
+kind = "openai"
+temperature = 0.3
+reasoning_effort = "low"
+extra_body = { user = "me", nested = { n = 1 } }
+prices."gpt" = { input = 1, output = 2, cached = 0.1 }
+headers = { api-key = "env:AZURE_KEY" }
+[providers.local]
+kind = "ollama"
+num_ctx = 9000
+keep_alive = -1
+thinking = false
+[providers.claude]
+kind = "anthropic"
+prompt_caching = true
+"#;
+    let settings = parse("config.toml", text).unwrap();
+    let role = &settings.models["default"].defaults.tuning;
+    assert_eq!(
+        (role.top_p, &role.stop, &role.thinking),
+        (Some(0.5), &vec!["END".to_owned()], &Some(Thinking::Tokens(2_000)))
+    );
+    let az = &settings.providers["az"];
+    assert_eq!((az.defaults.temperature, az.defaults.tuning.reasoning_effort.as_deref()), (Some(0.3), Some("low")));
+    assert_eq!(az.defaults.tuning.extra_body["nested"]["n"], 1);
+    assert_eq!(az.price_of("gpt").unwrap().cached, Some(0.1));
+    assert_eq!(az.price_of("other"), None);
+    let local = &settings.providers["local"];
+    assert_eq!((local.num_ctx, local.keep_alive.clone()), (Some(9_000), Some((-1).into())));
+    assert!(settings.providers["claude"].prompt_caching);
+    for (wrong, says) in [
+        ("[providers.p]\nkind = \"openai\"\nnum_ctx = 9\n", "kind \"ollama\""),
+        ("[providers.p]\nkind = \"ollama\"\nprompt_caching = true\n", "kind \"anthropic\""),
+        ("[providers.p]\nkind = \"openai\"\ntop_p = 3\n", "from 0 to 1"),
+        ("[providers.p]\nkind = \"openai\"\nthinking = \"much\"\n", "true, false, a number of tokens"),
+        ("[providers.p]\nkind = \"openai\"\nextra_body = 3\n", "is a table"),
+    ] {
+        let mistakes = parse("config.toml", wrong).unwrap_err();
+        assert!(mistakes[0].to_string().contains(says), "{wrong}: {}", mistakes[0]);
+    }
 }

@@ -73,6 +73,16 @@ impl Decision {
         let (attempt, version) = (Some(gate.attempt), Some(gate.version));
         Self { call: gate.call, attempt, version, ..Self::new(gate.key.clone(), kind) }
     }
+
+    /// About a gate of a run as both were seen. What waits for a review is told by its attempt and version; anything
+    /// else may come to ask for something else under the same numbers, so it has to be the newest that is known of the
+    /// call.
+    #[must_use]
+    pub fn about_seen(run: &Run, gate: &Gate, kind: DecisionKind) -> Self {
+        let seq = || run.call(&gate.key).map(|call| call.seq);
+        let seq = if gate.kind() == GateKind::Review { None } else { seq() };
+        Self { seq, ..Self::about(gate, kind) }
+    }
 }
 
 /// What is decided about a call.

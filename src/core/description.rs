@@ -2,8 +2,9 @@
 //!
 //! Promises: it is complete, whatever its length, and one work has one description; a secret stands in it as the
 //! reference that it is, never as its marker or value; what could be overlooked in a line of its own (an empty argument,
-//! a blank at an end, a line break, a tab) is made visible. Its texts are [`Untrusted`]: a sink still makes them
-//! harmless. May not: cut, judge or abbreviate.
+//! a blank at an end, a line break, a tab, anything that is not seen or looks like something else) is made visible, and
+//! no two works have the same description. Its texts are [`Untrusted`]: a sink still makes them harmless. May not: cut,
+//! judge or abbreviate.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::form::Field;
 use super::run::Run;
-use super::text::{Untrusted, output_text};
+use super::text::{self, Untrusted, output_text};
 use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
 
 /// A description: sections in the order in which they are read.
@@ -86,7 +87,7 @@ impl Description {
                     };
                     under(pairs.iter().flat_map(pair).collect());
                 }
-                Content::Text(text) => under(text.data().split('\n').map(str::to_owned).collect()),
+                Content::Text(text) => under(text.data().split('\n').map(ending).collect()),
             }
         }
         lines
@@ -102,17 +103,27 @@ impl Description {
 /// The rows of a thing that is shown exactly: what would not be seen is marked, and what goes over several lines is set
 /// in, with a mark where each ends.
 fn exact(text: &str) -> Vec<String> {
-    if text.is_empty() || (text.trim() != text && !text.contains('\n')) {
-        return vec![format!("{text:?}")];
-    }
     let text = text.replace('\t', "␉");
+    let is_one = !text.contains('\n');
+    // What is in quotes itself is quoted too, or two quotes would look like nothing at all.
+    if text.is_empty() || (is_one && (text.trim() != text || text.starts_with('"'))) {
+        return vec![format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))];
+    }
+    let inner = text.trim_start_matches(' ');
+    let text = format!("{}{inner}", "␠".repeat(text.len() - inner.len()));
     let rows: Vec<&str> = text.split('\n').collect();
     let last = rows.len() - 1;
     let row = |(at, row): (usize, &str)| {
-        let end = if at < last { "␊" } else { "" };
-        format!("{}{row}{end}", if at > 0 { "    " } else { "" })
+        let row = if at < last { format!("{row}␊") } else { ending(row) };
+        format!("{}{row}", if at > 0 { "    " } else { "" })
     };
     rows.into_iter().enumerate().map(row).collect()
+}
+
+/// A row with the blanks at its end marked.
+fn ending(row: &str) -> String {
+    let inner = row.trim_end_matches(' ');
+    format!("{inner}{}", "␠".repeat(row.len() - inner.len()))
 }
 
 /// The secrets of a run, as references.
@@ -122,23 +133,20 @@ impl References<'_> {
     /// `text` with a reference in the place of each marker.
     fn show(&self, text: &str) -> Untrusted {
         let marks = [secret_mark(&self.0.nonce), secret_name_mark(&self.0.nonce)];
-        let shown = marks.iter().fold(text.to_owned(), |text, mark| self.references(&text, mark));
-        Untrusted::new(shown)
-    }
-
-    fn references(&self, text: &str, mark: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once(mark)
-            && let Some((name, after)) = after.split_once('⟧')
+        let first = |text: &str| marks.iter().filter_map(|mark| Some((text.find(mark)?, mark.len()))).min();
+        while let Some((at, length)) = first(rest)
+            && let Some((name, after)) = rest[at + length..].split_once('⟧')
         {
-            shown.push_str(before);
+            let before = &rest[..at];
+            shown.push_str(&text::exact(before));
             let reference = self.0.inputs.get(name).and_then(Value::as_str).unwrap_or("unknown");
-            shown.extend(["⟦secret ", name, " (", reference, ")⟧"]);
+            shown.extend(["⟦secret ", &*text::exact(name), " (", &*text::exact(reference), ")⟧"]);
             rest = after;
         }
-        shown.push_str(rest);
-        shown
+        shown.push_str(&text::exact(rest));
+        Untrusted::new(shown)
     }
 }
 
@@ -284,6 +292,48 @@ mod tests {
     }
 
     #[test]
+    fn two_works_never_look_the_same() {
+        let argv = |argument: &str| {
+            let argv = vec!["send".to_owned(), argument.to_owned()];
+            rendered(&Work::Command(CommandWork { argv, ..CommandWork::default() }))
+        };
+        let arguments = [
+            "",
+            "\"\"",
+            "\"",
+            "\\\"",
+            " a",
+            "\" a\"",
+            "a ",
+            "a\u{a0}",
+            "a\n ",
+            "a\n",
+            "a\n␠",
+            " a\nb",
+            "␠a\nb",
+            "a\nb ",
+            "a\nb",
+            "a␊\nb",
+            "a␊\n    b",
+            "a\tb",
+            "a␉b",
+            "a\u{202e}b",
+            "a⟨U+202E⟩b",
+            "⟦secret token (env:API_TOKEN)⟧",
+            &secret("token"),
+            "é",
+            "e\u{301}",
+        ];
+        for (at, one) in arguments.iter().enumerate() {
+            for other in &arguments[at + 1..] {
+                assert_ne!(argv(one), argv(other), "{one:?} and {other:?}");
+            }
+        }
+        let body = |body: &str| rendered(&Work::Http(HttpWork { body: Some(body.into()), ..HttpWork::default() }));
+        assert!(body("a  \nb").ends_with("    a␠␠\n    b"), "{}", body("a  \nb"));
+    }
+
+    #[test]
     fn a_shell_is_named() {
         let command = CommandWork { argv: vec!["rm *".into()], shell: true, ..CommandWork::default() };
         assert_eq!(rendered(&Work::Command(command)), "run through a shell (sh -c):\n    rm *\nin: /home/ana");
@@ -312,7 +362,9 @@ mod tests {
     fn a_marker_of_another_run_is_no_secret_of_this_one() {
         let stdin = format!("{} {}", secret_marker("other", "token"), "⟦secret:n1:");
         let command = CommandWork { argv: vec!["cat".into()], stdin: stdin.clone(), ..CommandWork::default() };
-        assert!(rendered(&Work::Command(command)).contains(&stdin));
+        // Nor does it look like one.
+        let shown = stdin.replace('⟦', "⟨U+27E6⟩").replace('⟧', "⟨U+27E7⟩");
+        assert!(rendered(&Work::Command(command)).contains(&shown));
     }
 
     #[test]

@@ -135,10 +135,15 @@ impl Gate {
         Self { key, workflow: None, call: None, attempt, version, body: GateBody::Review(review), allowed }
     }
 
-    /// A person's edit is a newer version of what is reviewed; it was only taken because it fits.
+    /// A person's edit is a newer version of what is reviewed. It was only taken because it fits, and it is whole; what was
+    /// wrong with the version before it is not wrong with it, and its checks have not been looked at yet.
     pub(super) fn edited(&mut self, version: u32) {
         self.version = version;
         self.allowed = review_answers(true, self.fields().is_some());
+        if let GateBody::Review(review) = &mut self.body {
+            let (schema, fields) = (review.schema.take(), review.fields.take());
+            *review = ReviewBody { schema, fields, ..ReviewBody::default() };
+        }
     }
 
     /// The call that waits, and the tool call if it is one: `write`, `write, tool call 2.0`.
@@ -244,5 +249,30 @@ impl Serialize for Gate {
         let (kind, workflow) = (self.kind(), workflow.as_deref());
         Written { key, workflow, call: *call, kind, attempt: *attempt, version: *version, shows: body, allowed }
             .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_edited_version_has_none_of_what_was_wrong_with_the_one_before_it() {
+        let (schema, fields) = (Some(json!({ "type": "object" })), Some(vec![Field::default()]));
+        let of_it = ReviewBody { schema, fields, ..ReviewBody::default() };
+        let wrong = ReviewBody {
+            failed: vec!["too long".to_owned()],
+            problem: Some("no list".to_owned()),
+            cancelled: true,
+            cut: true,
+            ..of_it.clone()
+        };
+        let mut gate = Gate::of_review(Key::plain("write"), 1, 1, wrong);
+        assert!(!gate.allows(Answer::Accept));
+        gate.edited(2);
+        assert_eq!(gate, Gate::of_review(Key::plain("write"), 1, 2, of_it));
+        assert!(gate.allows(Answer::Accept) && gate.allows(Answer::Answer));
     }
 }

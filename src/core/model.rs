@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::step::Timespan;
 use super::text::Untrusted;
+use super::tuning::Tuning;
 use super::usage::Usage;
 
 /// Who says a message.
@@ -87,6 +88,8 @@ pub struct ModelRequest {
     pub max_tokens: Option<u32>,
     /// Sampling seed.
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    pub tuning: Tuning,
     /// A server that asks to wait longer is not waited for; `None`: [`LONGEST_WAIT`].
     pub longest_wait: Option<Timespan>,
     /// Who asks.
@@ -153,6 +156,17 @@ pub struct ModelFailure {
     pub usage: Usage,
     /// As on [`Completion::notes`].
     pub notes: Vec<String>,
+}
+
+/// What a configured provider said when it was asked which models it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its name in the config.
+    pub provider: String,
+    /// It answers, and has what the config names.
+    pub answers: bool,
+    /// What it said, or what is wrong and what to do.
+    pub says: String,
 }
 
 /// A model that may answer: what `models`, `doctor` and the header of every screen show.

@@ -19,7 +19,7 @@ use super::fingerprint::Fingerprint;
 use super::form::WrittenForm;
 use super::id::RunId;
 use super::key::Key;
-use super::model::{Asker, Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use super::model::{Asker, Completion, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
@@ -473,6 +473,11 @@ pub trait Models: Send + Sync {
     /// the first frame, or where no person waits for one; it takes at most half a second.
     fn probe(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// Asks every configured provider which models it has; no model is asked.
+    fn inspect(&self) -> BoxFuture<'static, Vec<Inspected>> {
+        Box::pin(std::future::ready(Vec::new()))
     }
 
     /// The key of a provider was put right: requests go to it again.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
+use super::deadline::Deadlines;
 use super::document::{Document, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
@@ -239,6 +240,8 @@ pub struct Run {
     pub decisions: Vec<PastDecision>,
     /// A later version wrote of it what this one does not know: it may stand otherwise than is said here.
     pub newer: bool,
+    /// How long its gates may stay open; see [`Run::learn`].
+    pub deadlines: Arc<Deadlines>,
     /// How many gates are open.
     pub(super) open_gates: usize,
     /// How many attempts are under way.
@@ -248,7 +251,8 @@ pub struct Run {
 }
 
 /// What is said of a run that a later version wrote.
-pub const NEWER: &str = "it was written by a newer version, and this one does not know all of it: update stepwell";
+pub const NEWER: &str =
+    "it was written by a newer version, or is damaged: this version cannot read all of it; update stepwell";
 
 /// A journal that is not folded.
 #[derive(Debug, thiserror::Error)]
@@ -311,6 +315,7 @@ impl Run {
             archived: false,
             decisions: Vec::new(),
             newer: false,
+            deadlines: Arc::default(),
             open_gates: 0,
             under_way: 0,
             in_hand: false,
@@ -497,6 +502,40 @@ fn names(named: &Key, source: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Version 0.1.0 did not write whose step it is: that is asked as long as anything of the run lacks it.
+    #[test]
+    fn whatever_does_not_say_whose_step_it_is_has_the_definition_asked() {
+        let created = serde_json::json!({
+            "task": "t", "kind": "workflow", "title": "t", "by": "ana@host", "cwd": "/", "inputs": {},
+            "definition": Fingerprint::of(&"x").unwrap(), "nonce": "n",
+        });
+        let run = Run::new(RunId::new(1, [1; 10]), DateTime::UNIX_EPOCH, &serde_json::from_value(created).unwrap());
+        let (own, childs): (Key, Key) = ("draft".parse().unwrap(), "k.draft".parse().unwrap());
+        let lesson = |workflow: Option<&str>| {
+            let workflow = workflow.map(str::to_owned);
+            Lesson { workflow, step: "draft".to_owned(), text: "in prose".to_owned() }
+        };
+        let chosen = |key: &Key, workflow: Option<&str>| {
+            let workflow = workflow.map(str::to_owned);
+            ChosenModel { key: key.clone(), workflow, step: "draft".to_owned(), model: "big/model".to_owned() }
+        };
+        for (workflow, lacks) in [(None, true), (Some("kid"), false)] {
+            let mut of_lesson = run.clone();
+            of_lesson.remaining = vec![(own.clone(), lesson(None)), (childs.clone(), lesson(workflow))];
+            let mut of_model = run.clone();
+            of_model.models = vec![chosen(&own, None), chosen(&childs, workflow)];
+            let mut of_call = run.clone();
+            of_call.calls.insert(
+                childs.clone(),
+                Call { workflow: workflow.map(str::to_owned), ..Call::new(childs.clone(), "draft".to_owned()) },
+            );
+            for run in [of_lesson, of_model, of_call] {
+                assert_eq!(run.may_lack_workflows(), lacks, "{workflow:?}");
+            }
+        }
+        assert!(!run.may_lack_workflows());
+    }
 
     #[test]
     fn what_a_person_has_to_do_comes_first() {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::form::Field;
 use super::step::Timespan;
+use super::tuning::ModelDefaults;
 use super::usage::Price;
 
 /// Everything that the config file may say.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub defaults: BTreeMap<String, Map<String, Value>>,
     /// `[process] env`: variables that commands and programs get besides those of a clean environment.
     pub pass_on: Vec<String>,
+    /// `[http] hosts`: hosts to which requests of every workflow go without a question.
+    pub hosts: Vec<String>,
     /// `[notify] command`: run when a run waits, fails or is done; empty for none.
     pub notify: Vec<String>,
     /// `[ui]`.
@@ -53,17 +56,19 @@ impl Settings {
 }
 
 /// What a role stands for: a model, and what to ask when it fails.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoleSettings {
     /// `PROVIDER/MODEL`.
     pub model: String,
     /// Roles or `PROVIDER/MODEL`, in order.
     pub fallback: Vec<String>,
+    /// How they are asked, where a step does not say.
+    pub defaults: ModelDefaults,
 }
 
 impl From<&str> for RoleSettings {
     fn from(model: &str) -> Self {
-        Self { model: model.to_owned(), fallback: Vec::new() }
+        Self { model: model.to_owned(), ..Self::default() }
     }
 }
 
@@ -127,7 +132,7 @@ pub struct ProviderSettings {
     pub api_key_env: Option<String>,
     /// An argv that prints the key; run once per process, when the key is first needed.
     pub api_key_command: Option<Vec<String>>,
-    /// Further headers of every request. Their values are treated as secrets.
+    /// Further headers of every request: their values, or references to them (`env:NAME`, `cmd:NAME`). Treated as secrets.
     pub headers: BTreeMap<String, String>,
     /// Requests at the same time; `None`: 1 for a local Ollama, else as many as the run wants.
     pub max_concurrency: Option<usize>,
@@ -141,9 +146,25 @@ pub struct ProviderSettings {
     pub idle_timeout: Option<Timespan>,
     /// US dollars per million tokens; `None`: costs nothing, as far as is known.
     pub price: Option<Price>,
+    /// Those of single models, which count before `price`.
+    pub prices: BTreeMap<String, Price>,
+    /// How its models are asked, where neither a step nor a role says.
+    pub defaults: ModelDefaults,
+    /// Ollama: the longest context that is asked for, in tokens.
+    pub num_ctx: Option<u64>,
+    /// Ollama: how long a model stays loaded, `"10m"` or a number of seconds.
+    pub keep_alive: Option<Value>,
+    /// Anthropic: the system text, and the conversation so far, are kept by the service for the next request.
+    pub prompt_caching: bool,
 }
 
 impl ProviderSettings {
+    /// The price of a model, if it is known.
+    #[must_use]
+    pub fn price_of(&self, model: &str) -> Option<Price> {
+        self.prices.get(model).copied().or(self.price)
+    }
+
     /// The time from the request to the first token.
     #[must_use]
     pub fn first_token(&self) -> Timespan {

@@ -17,7 +17,7 @@ mod programs;
 pub use self::line::Line;
 pub use self::misplaced::{Misplaced, Quotes};
 
-use self::command::{Command, Hard};
+use self::command::{Command, Unfollowable};
 
 /// How far the text of a shell command has been read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -250,9 +250,9 @@ impl Shell {
         let inside = self.open.len() > 1;
         let Some(code) = self.code() else { return };
         match code.command.end_word() {
-            Some(Hard::Case) if inside => self.lose("a `case` inside `(…)`"),
-            Some(Hard::Test) => self.lose("`[[ … ]]`; write `[ … ]`"),
-            Some(Hard::Case) | None => {}
+            Some(Unfollowable::Case) if inside => self.lose("a `case` inside `(…)`"),
+            Some(Unfollowable::Test) => self.lose("`[[ … ]]`; write `[ … ]`"),
+            Some(Unfollowable::Case) | None => {}
         }
     }
 

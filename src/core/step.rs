@@ -7,8 +7,10 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
 use super::failure::FailureClass;
 use super::form::Field;
+use super::tuning::Tuning;
 
 /// A length of time in milliseconds, written as `500ms`, `2s`, `5m`, `1h`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -199,6 +201,18 @@ pub enum OnTimeout {
     Accept,
 }
 
+impl OnTimeout {
+    /// The name in definitions.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+            Self::Accept => "accept",
+        }
+    }
+}
+
 /// A declared step: what it does, and what governs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -340,6 +354,9 @@ pub struct Prompt {
     /// Sampling seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    #[serde(default, skip_serializing_if = "Tuning::is_default")]
+    pub tuning: Box<Tuning>,
     /// EXPRs that give images (or lists of them).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attach: Vec<String>,
@@ -399,23 +416,58 @@ pub struct Command {
     /// It may ask the person while it works, so its stdin stays open.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
+    /// Whether it speaks the contract of lines; absent in what version 0.1.0 pinned, where every command did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<Speaks>,
+}
+
+/// Whether a command speaks the contract of lines: `{"progress": …}` and `{"ask": …}` on its stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaks {
+    /// It does.
+    Stepwell,
+    /// It does not, as its definition says: such lines are output.
+    Nothing,
+    /// Its definition does not say: such lines are an error.
+    Unsaid,
 }
 
 impl Command {
     /// What says in a command's `env` that it asks (or, as `0`, that it does not), where its text does not tell.
     pub const ASKS: &'static str = "STEPWELL_ASKS";
 
-    /// Whether it asks the person while it works: as its `env` says or, where that is silent, as its arguments and
-    /// `files`, the texts of those that are files, do.
+    /// What its definition says of the contract of lines: `speaks`, or its `env`.
     #[must_use]
-    pub fn may_ask(&self, files: impl FnOnce() -> Vec<String>) -> bool {
-        // To ask, a program writes `{"ask": …}`.
-        let speaks = |text: &String| ["\"ask\"", "'ask'", "\"ask\\\""].iter().any(|word| text.contains(word));
-        match self.env.get(Self::ASKS) {
-            Some(said) => said != "0",
-            None => self.argv.iter().any(speaks) || files().iter().any(speaks),
+    pub fn said(&self) -> Speaks {
+        match (self.speaks, self.env.get(Self::ASKS)) {
+            (Some(Speaks::Stepwell), _) => Speaks::Stepwell,
+            (_, Some(said)) if said == "0" => Speaks::Nothing,
+            (_, Some(_)) => Speaks::Stepwell,
+            _ => Speaks::Unsaid,
         }
     }
+
+    /// Whether its arguments or `files`, the texts of those that are files, write lines of the contract.
+    #[must_use]
+    pub fn writes_lines(&self, files: impl FnOnce() -> Vec<String>) -> bool {
+        self.argv.iter().any(|text| writes_line(text)) || files().iter().any(|text| writes_line(text))
+    }
+}
+
+/// Whether a text has what begins a line of the contract, `{"ask":` or `{"progress":`, as programs write it.
+fn writes_line(text: &str) -> bool {
+    let quotes = ['"', '\'', '\\'];
+    text.match_indices('{').any(|(at, _)| {
+        let inside = text[at + 1..].trim_start();
+        let word = inside.trim_start_matches(quotes);
+        let after = ["ask", "progress"].iter().find_map(|name| word.strip_prefix(name));
+        after.is_some_and(|after| {
+            word.len() < inside.len()
+                && after.starts_with(quotes)
+                && after.trim_start_matches(quotes).trim_start().starts_with(':')
+        })
+    })
 }
 
 /// Sends an HTTP request.
@@ -436,7 +488,10 @@ pub struct Http {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, or `page` (a web page as readable text); absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
+    /// Hosts to which it goes without a question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 impl Http {

@@ -177,6 +177,9 @@ pub struct Workflow {
     /// What a run may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// Hosts to which its requests go without a question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// How failed attempts are tried again.
     #[serde(default)]
     pub retry: Retry,

@@ -44,9 +44,21 @@ pub struct Price {
     /// Per million tokens received.
     #[serde(default)]
     pub output: f64,
+    /// Per million tokens sent that the server had kept from before; `None`: as `input`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<f64>,
 }
 
 impl Price {
+    /// As [`Price::usd`], where the server had kept some of the tokens sent.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    pub fn usd_with_cached(&self, input_tokens: u64, cached_tokens: u64, output_tokens: u64) -> f64 {
+        let cached_tokens = cached_tokens.min(input_tokens);
+        let cheaper = self.input - self.cached.unwrap_or(self.input);
+        self.usd(input_tokens, output_tokens) - cheaper * cached_tokens as f64 / 1_000_000.0
+    }
+
     /// What these tokens cost, in US dollars.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
@@ -130,6 +142,8 @@ mod tests {
 
     #[test]
     fn a_price_is_per_million() {
-        assert!((Price { input: 2.0, output: 10.0 }.usd(500_000, 100_000) - 2.0).abs() < 1e-9);
+        let price = Price { input: 2.0, output: 10.0, cached: Some(0.5) };
+        assert!((price.usd(500_000, 100_000) - 2.0).abs() < 1e-9);
+        assert!((price.usd_with_cached(500_000, 400_000, 100_000) - 1.4).abs() < 1e-9);
     }
 }

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
 use super::fingerprint::Fingerprint;
 use super::form::Field;
+use super::host::{self, NamedHosts};
 use super::model::Message;
-use super::step::Parse;
+use super::step::{Parse, Speaks};
+use super::tuning::Tuning;
 
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +109,9 @@ pub struct PromptWork {
     /// Sampling seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
+    /// What else is set of how the model answers.
+    #[serde(default, skip_serializing_if = "Tuning::is_default")]
+    pub tuning: Tuning,
 }
 
 /// How a model's answer is read.
@@ -154,6 +160,9 @@ pub struct CommandWork {
     /// It may ask the person while it works, so its stdin stays open.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
+    /// Whether it speaks the contract of lines; absent: as version 0.1.0 took every command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaks: Option<Speaks>,
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
@@ -187,13 +196,23 @@ pub struct HttpWork {
     pub body: Option<String>,
     /// How the answer is read: `json`, `text`, `page`; absent: by its content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<String>,
+    pub expect: Option<Expect>,
+    /// The hosts that the definition or the person has named for it: any other is asked about, and may not be private.
+    #[serde(default, skip_serializing_if = "NamedHosts::is_empty")]
+    pub hosts: NamedHosts,
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
 }
 
 impl HttpWork {
+    /// The host that neither the definition nor the person has named, with its port.
+    #[must_use]
+    pub fn unnamed_host(&self) -> Option<String> {
+        // What is no URL fails before anything is sent.
+        host::authority(&self.url).filter(|authority| !host::allows(&self.hosts.0, authority))
+    }
+
     /// Whether the method promises to change nothing.
     #[must_use]
     pub fn is_safe(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::core::deadline;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
@@ -42,14 +43,7 @@ impl RunLoop {
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
-            EngineCommand::Stop(key) => {
-                if let Some(attempt) = self.under_way.get(&key) {
-                    attempt.cancel.cancel();
-                }
-                Ok(())
-            }
-            EngineCommand::Pause(reason) => {
-                self.pausing = Some(reason);
+            EngineCommand::Pause => {
                 self.cancel_attempts();
                 Ok(())
             }
@@ -58,7 +52,15 @@ impl RunLoop {
                 self.cancel_attempts();
                 let kept = self.partial_texts();
                 let make = move |run: &Run| Ok([kept.clone(), recover::cancelled(run, &who)?].concat());
-                self.decided(make, reply)
+                self.decided(make, reply)?;
+                if self.is_interrupted() && self.control.pausing().is_none() {
+                    // It was refused, and the run goes on.
+                    self.control.interrupt.lower();
+                    self.session = self.flow.open(&self.run);
+                    self.unfed.clear();
+                    self.fed = self.staged.len();
+                }
+                Ok(())
             }
         }
     }
@@ -88,6 +90,11 @@ impl RunLoop {
         make: impl Fn(&Run) -> Result<Vec<Event>, Refusal>,
     ) -> Result<Result<(), Refusal>, JournalLost> {
         self.commit()?;
+        let late = self.overdue();
+        for event in late.clone() {
+            self.stage(event, false);
+        }
+        self.commit()?;
         loop {
             let rebased = self.rebased;
             match make(&self.run) {
@@ -97,7 +104,7 @@ impl RunLoop {
                     self.commit()?;
                     continue;
                 }
-                Err(refusal) => return Ok(Err(refusal)),
+                Err(refusal) => return Ok(Err(deadline::refused(refusal, &late))),
             }
             if !self.config.runs_code {
                 self.settle_derived()?;
@@ -112,9 +119,14 @@ impl RunLoop {
         }
     }
 
+    /// The answers to gates whose time is up. A run that is given up here leaves them to whoever drives it next.
+    pub(super) fn overdue(&self) -> Vec<Event> {
+        if self.control.pausing().is_some() { Vec::new() } else { self.run.overdue(self.now()) }
+    }
+
     /// What the policy of this drive decides of the gates that are open.
     pub(super) fn answered_by_policy(&self) -> Vec<Event> {
-        if self.run.gates() == 0 || self.pausing.is_some() || self.run.status == Status::Cancelled {
+        if self.run.gates() == 0 || self.control.pausing().is_some() || self.run.status == Status::Cancelled {
             return Vec::new();
         }
         let who = &self.engine.shared.ports.who;

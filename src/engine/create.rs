@@ -116,7 +116,12 @@ impl Engine {
             session: old.session.clone(),
             model: old.model.clone(),
             budget: old.budget,
-            origin: Some(Origin { run: old.id, how: OriginKind::Fork, at: Some(fork.at.clone()) }),
+            origin: Some(Origin {
+                run: old.id,
+                how: OriginKind::Fork,
+                at: Some(fork.at.clone()),
+                handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
+            }),
         };
         self.create(&start, &adopted)
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::actor::Actor;
@@ -22,6 +22,7 @@ use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
+use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Readiness, Taken};
 use crate::engine::run_loop::{FinishedAttempt, RunLoop, Starting, UnderWay};
@@ -32,7 +33,7 @@ impl RunLoop {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
         self.retry_at = None;
-        if self.pausing.is_some() || self.wants.end.is_some() {
+        if self.control.pausing().is_some() || self.wants.end.is_some() {
             return false;
         }
         let (calls, before) = (self.wants.calls.clone(), self.staged.len());
@@ -56,6 +57,7 @@ impl RunLoop {
                 concurrency: self.config.concurrency,
                 budget: self.run.budget.unwrap_or(self.config.budget),
                 taken: &taken,
+                hosts: &self.engine.shared.ports.hosts,
             };
             if limits.is_full_for(&want) && self.config.secrets.is_empty() {
                 continue;
@@ -239,6 +241,7 @@ impl RunLoop {
         let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
         let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
         let cancel = CancellationToken::new();
+        self.control.begins(&want.key, &cancel);
         let request = AttemptRequest {
             run: self.run.id,
             key: want.key.clone(),
@@ -264,7 +267,7 @@ impl RunLoop {
         let context = AttemptContext {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
-            ask: ask_sink(self.commands.clone(), want.key.clone(), attempt),
+            ask: ask_sink(self.control.clone(), want.key.clone(), attempt),
             began: program_sink(program.clone(), want.key.clone(), attempt),
         };
         let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
@@ -319,6 +322,7 @@ impl RunLoop {
     pub(super) fn take_end(&mut self, ended: FinishedAttempt) {
         failpoint("outcome.received");
         let Some(under_way) = self.under_way.remove(&ended.key) else { return };
+        self.control.ended(&ended.key);
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
         // What is on the disk is removed once the outcome is committed.
@@ -333,11 +337,12 @@ impl RunLoop {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
-        let outcome = if self.pausing.is_some() { resumable(ended.outcome) } else { ended.outcome };
+        let pausing = self.control.pausing().is_some();
+        let outcome = if pausing { resumable(ended.outcome) } else { ended.outcome };
         let undone = self.taken_back.remove(&ended.key).is_some();
         for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
             if let Event::AttemptCancelled { again, by, .. } = &mut event {
-                *again |= self.pausing.is_some() || undone;
+                *again |= pausing || undone;
                 by.clone_from(&under_way.broken_off_by);
             }
             self.stage(event, true);
@@ -365,10 +370,10 @@ fn program_sink(path: PathBuf, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send
     Arc::new(move |pid| orphan::note(&path, &key, attempt, pid))
 }
 
-fn ask_sink(commands: mpsc::UnboundedSender<EngineCommand>, key: Key, attempt: u32) -> AskSink {
+fn ask_sink(control: DriveControl, key: Key, attempt: u32) -> AskSink {
     Arc::new(move |fields| {
         let (answer, answered) = oneshot::channel();
-        let _ = commands.send(EngineCommand::Ask { key: key.clone(), attempt, fields, answer });
+        control.send(EngineCommand::Ask { key: key.clone(), attempt, fields, answer });
         Box::pin(async move { answered.await.unwrap_or(Value::Null) })
     })
 }

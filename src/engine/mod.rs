@@ -5,11 +5,12 @@
 //! effect, the outcome after it; what is published as an event is committed; a decision names what was seen, and the
 //! first one wins; a drive that dies leaves a run that any process can take up.
 
+mod append;
 mod attempt;
 mod commands;
 mod compose;
+mod control;
 mod create;
-mod deadline;
 mod decisions;
 mod dispatch;
 mod error;
@@ -25,33 +26,34 @@ mod records;
 mod recover;
 mod run_loop;
 mod stage;
+mod time;
 mod update;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
+use self::append::batch;
+use self::control::DriveControl;
 pub use self::create::{Fork, Start, StartError};
 pub use self::error::EngineError;
-use self::failpoint::failpoint;
 pub use self::feed::{Feed, StopReason, Subscription, Update};
 pub use self::lease::{is_driven, private_folder};
 pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
+use crate::core::deadline::Deadlines;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, InstructionScope, PauseReason};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{
-    Append, Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, Stands, StateFolder, Writer,
-};
+use crate::core::ports::{Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, StateFolder};
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
@@ -71,6 +73,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// What a definition that is a program finds in its environment besides `PATH`, `HOME`, `LANG` and `TMPDIR`.
     pub environment: Environment,
+    /// Hosts that the config names: requests go there without a question.
+    pub hosts: Vec<String>,
     /// Locks, partial texts, large outputs.
     pub state: StateFolder,
     /// Who decides here, `user@host`.
@@ -98,11 +102,13 @@ pub struct Engine {
 struct Shared {
     ports: Ports,
     /// The runs that this process drives.
-    drives: Mutex<HashMap<RunId, mpsc::UnboundedSender<EngineCommand>>>,
+    drives: Mutex<HashMap<RunId, DriveControl>>,
     /// The mailboxes of the runs that are watched here.
     feeds: Mutex<HashMap<RunId, Feed>>,
     /// The run that was read last: what is new in it is all that is read the next time.
     folded: Mutex<Option<Run>>,
+    /// The deadlines of the definitions of runs that were read.
+    deadlines: Mutex<HashMap<Fingerprint, Arc<Deadlines>>>,
     /// How many requests are under way at each provider.
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
@@ -128,8 +134,8 @@ enum EngineCommand {
         fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },
-    Stop(Key),
-    Pause(PauseReason),
+    /// The run is given up here: [`DriveControl::pausing`] says why.
+    Pause,
     Cancel(Reply),
 }
 
@@ -142,6 +148,7 @@ impl Engine {
             drives: Mutex::default(),
             feeds: Mutex::default(),
             folded: Mutex::default(),
+            deadlines: Mutex::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
         };
@@ -197,17 +204,35 @@ impl Engine {
         let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
-            if run.may_lack_workflows()
-                && let Ok(pinned) = self.definition(&run)
-            {
-                run.name_workflows(&pinned);
-            }
+            self.learn(&mut run);
             return Ok(run);
         };
+        let definition = kept.definition.clone();
         for recorded in &journal {
             kept.apply(recorded.seq, recorded.at, &recorded.event);
         }
+        if kept.definition != definition {
+            self.learn(&mut kept);
+        }
         Ok(kept)
+    }
+
+    /// Takes over from the definition what the journal does not have. A definition that cannot be read is told of where
+    /// it is needed.
+    fn learn(&self, run: &mut Run) {
+        let deadlines = self.deadlines().get(&run.definition).cloned();
+        match deadlines {
+            Some(deadlines) if !run.may_lack_workflows() => run.deadlines = deadlines,
+            _ => {
+                let Ok(pinned) = self.definition(run) else { return };
+                run.learn(&pinned);
+                self.deadlines().insert(run.definition.clone(), Arc::clone(&run.deadlines));
+            }
+        }
+    }
+
+    fn deadlines(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Deadlines>>> {
+        self.shared.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, run: Run) {
@@ -312,10 +337,10 @@ impl Engine {
             JournalError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
         })?;
         let Some(lease) = lease else { return Ok(Driver::Remote) };
-        let (commands, inbox) = mpsc::unbounded_channel();
+        let (control, inbox) = DriveControl::new();
         let run_loop =
-            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (commands.clone(), inbox))?;
-        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, commands);
+            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (control.clone(), inbox))?;
+        self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, control);
         tokio::spawn(run_loop.drive());
         Ok(Driver::Local)
     }
@@ -331,7 +356,7 @@ impl Engine {
         self.check_filled(run, &decision)?;
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(EngineCommand::Decide(decision.clone(), reply)).is_ok()
+            if drive.send(EngineCommand::Decide(decision.clone(), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -339,7 +364,7 @@ impl Engine {
         }
         let who = self.shared.ports.who.clone();
         self.take_secret(run, &decision)?;
-        self.append(run, move |run| decide::decide(run, &decision, &who)).await
+        self.append_decision(run, move |run| decide::decide(run, &decision, &who)).await
     }
 
     /// Has later attempts of a call made by another model, a role or `PROVIDER/MODEL`; beyond
@@ -432,7 +457,8 @@ impl Engine {
     pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(EngineCommand::Cancel(reply)).is_ok()
+            drive.interrupt.raise();
+            if drive.send(EngineCommand::Cancel(reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
@@ -451,14 +477,14 @@ impl Engine {
     /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
     pub fn stop(&self, run: RunId, key: &Key) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(EngineCommand::Stop(key.clone()));
+            drive.stop(key);
         }
     }
 
     /// Gives a run up here: attempts under way are broken off, and it is paused for this reason.
     pub fn pause(&self, run: RunId, reason: PauseReason) {
         if let Some(drive) = self.drive_of(run) {
-            let _ = drive.send(EngineCommand::Pause(reason));
+            drive.pause(reason);
         }
     }
 
@@ -466,53 +492,6 @@ impl Engine {
     #[must_use]
     pub fn driven(&self) -> Vec<RunId> {
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
-    }
-
-    /// Appends what `make` makes of the run as it stands, as often as another process was faster.
-    async fn append(
-        &self,
-        run: RunId,
-        make: impl Fn(&Run) -> Result<Vec<Event>, Refusal> + Send + Sync + 'static,
-    ) -> Result<(), EngineError> {
-        let make = Arc::new(make);
-        if let Some(drive) = self.drive_of(run) {
-            let (reply, answer) = oneshot::channel();
-            let made = Arc::clone(&make);
-            if drive.send(EngineCommand::Append(Box::new(move |run| made(run)), reply)).is_ok()
-                && let Ok(answer) = answer.await
-            {
-                return answer;
-            }
-        }
-        loop {
-            let mut folded = self.fold(run)?;
-            if folded.newer {
-                self.remember(folded);
-                return Err(Refusal::newer().into());
-            }
-            let events = match make(&folded) {
-                Ok(events) if !events.is_empty() => events,
-                other => {
-                    self.remember(folded);
-                    return Ok(other.map(|_| ())?);
-                }
-            };
-            let (after, at) = (folded.seq, self.shared.ports.clock.now());
-            for event in &events {
-                folded.apply(folded.seq + 1, at, event);
-            }
-            failpoint("append.before");
-            match self.shared.ports.journal.append(&batch(&folded, after, Writer::Decider, at, events)) {
-                Ok(_) => {
-                    failpoint("append.after");
-                    self.remember(folded);
-                    lease::wake(&self.shared.ports.state, run);
-                    return Ok(());
-                }
-                Err(JournalError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     /// The value of a typed secret goes to this process's keeping, never to the journal.
@@ -531,14 +510,14 @@ impl Engine {
     }
 
     fn keep_secret(&self, run: RunId, gate: &Gate, value: &Value) -> Result<(), EngineError> {
-        let (GateBody::Secret(SecretBody { name }), Some(value)) = (&gate.body, value.as_str()) else {
+        let (GateBody::Secret(SecretBody { name, .. }), Some(value)) = (&gate.body, value.as_str()) else {
             return Err(Refusal::new(ErrorCode::InvalidInput, "the secret's value must be a text").into());
         };
         self.shared.ports.secrets.provide(run, name, Secret::new(value));
         Ok(())
     }
 
-    fn drive_of(&self, run: RunId) -> Option<mpsc::UnboundedSender<EngineCommand>> {
+    fn drive_of(&self, run: RunId) -> Option<DriveControl> {
         let drives = self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.get(&run).filter(|drive| !drive.is_closed()).cloned()
     }
@@ -546,10 +525,4 @@ impl Engine {
     fn feed(&self, run: RunId) -> Feed {
         self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
     }
-}
-
-/// Events to be appended after event `after`; `run` has them folded in already.
-fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
-    let (learn, state) = (outcome::lessons(run, &events), outcome::session_state(run, &events));
-    Append { run: run.id, after, writer, at, events, learn, state, stands: Stands::of(run) }
 }

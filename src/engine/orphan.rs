@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::StateFolder;
+use crate::engine::Engine;
 use crate::engine::lease::private_folder;
 
 /// Between the word that a group is to end and its end by force, and again until it is not waited for any longer.
@@ -91,6 +92,17 @@ impl Program {
         }
         if !self.runs() {
             let _ = fs::remove_file(&self.file);
+        }
+    }
+}
+
+impl Engine {
+    /// Ends, by force, the programs of the runs that this process drives: it is about to end, and waits for nothing.
+    pub fn abandon(&self) {
+        for program in self.driven().into_iter().flat_map(|run| left(&self.shared.ports.state, run)) {
+            if let Some(group) = Pid::from_raw(program.pid) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
         }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, SecretBody};
+use crate::core::host::{self, NamedHosts};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::Work;
+use crate::core::work::{HttpWork, Work};
 use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
@@ -54,13 +55,23 @@ pub struct Limits<'a> {
     pub budget: Budget,
     /// What has been taken of both.
     pub taken: &'a Taken,
+    /// Hosts that the config names.
+    pub hosts: &'a [String],
 }
 
 impl Limits<'_> {
     /// Whether nothing can be done about a call before another one ends: it has to be performed, nobody is to be asked
     /// about it first, and all places are taken.
     pub fn is_full_for(&self, want: &Want) -> bool {
-        want.approval == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+        self.approval(want) == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+    }
+
+    /// What is to be approved, given what the config names.
+    fn approval(&self, want: &Want) -> Approval {
+        match &want.approval {
+            Approval::Host { host, .. } if host::allows(self.hosts, host) => Approval::None,
+            approval => approval.clone(),
+        }
     }
 
     fn has_place(&self, want: &Want) -> bool {
@@ -96,7 +107,7 @@ pub fn ready(
         }
     }
     let gate = call.and_then(|call| call.gates.own());
-    if let Some(wanted) = approval(run, want) {
+    if let Some(wanted) = approval(run, want, &limits.approval(want)) {
         let asked = gate.is_some_and(|gate| gate.body == wanted.body);
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
@@ -129,21 +140,32 @@ pub fn ready(
     Readiness::Start(estimate)
 }
 
+/// What a person approves of work: all of it but the hosts that need no approval.
+fn bytes(work: &Work) -> Option<Fingerprint> {
+    match work {
+        Work::Http(request) => {
+            let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
+            Fingerprint::of(&Work::Http(request)).ok()
+        }
+        work => Fingerprint::of(work).ok(),
+    }
+}
+
 /// The approval that is still needed.
-fn approval(run: &Run, want: &Want) -> Option<Gate> {
-    let bytes = match want.approval {
+fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
+    let bytes = match approval {
         Approval::None => return None,
-        Approval::Each | Approval::Once => Fingerprint::of(&*want.work).ok()?,
+        Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
+        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work)?,
     };
     let call = run.call(&want.key);
-    let given = match want.approval {
-        Approval::Once => run.approved.contains(&bytes),
-        _ => {
-            // An approval holds for the attempts that follow it, until the person is asked anew.
-            call.is_some_and(|call| {
-                call.approved.as_ref() == Some(&bytes) || (call.tries > 0 && call.tries < want.retry.attempts)
-            })
-        }
+    let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {
+        run.approved.contains(&bytes)
+    } else {
+        // An approval is for all the attempts at what was shown, until the person is asked again.
+        let same = |call: &Call| call.newest().is_some_and(|tried| tried.fingerprint == want.fingerprint);
+        let tried_again = |call: &Call| call.tries > 0 && call.tries < want.retry.attempts && same(call);
+        call.is_some_and(|call| call.approved.as_ref() == Some(&bytes) || tried_again(call))
     };
     if given {
         return None;
@@ -152,7 +174,7 @@ fn approval(run: &Run, want: &Want) -> Option<Gate> {
         call: None,
         key: want.key.clone(),
         workflow: want.workflow.clone(),
-        attempt: call.map_or(1, crate::core::call::Call::next_attempt),
+        attempt: call.map_or(1, Call::next_attempt),
         version: 0,
         body: GateBody::Approval(ApprovalBody {
             step: want.step.clone(),
@@ -171,7 +193,7 @@ fn secret(want: &Want, name: &str) -> Gate {
         workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
-        body: GateBody::Secret(SecretBody { name: name.to_owned() }),
+        body: GateBody::Secret(SecretBody { name: name.to_owned(), fingerprint: Some(want.fingerprint.clone()) }),
         allowed: vec![Answer::Answer],
     }
 }
@@ -183,7 +205,12 @@ fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
         workflow: want.workflow.clone(),
         attempt: 0,
         version: 0,
-        body: GateBody::Budget(BudgetBody { spent: run.usage, budget, next: estimate }),
+        body: GateBody::Budget(BudgetBody {
+            spent: run.usage,
+            budget,
+            next: estimate,
+            fingerprint: Some(want.fingerprint.clone()),
+        }),
         allowed: vec![Answer::Budget],
     }
 }

@@ -124,7 +124,7 @@ impl RunLoop {
             self.committed = self.run.seq;
         } else {
             self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
-            self.run.name_workflows(&self.config.pinned);
+            self.run.learn(&self.config.pinned);
             self.committed = self.run.seq;
             for starting in std::mem::take(&mut self.starting) {
                 self.leave_lane(starting.provider.as_ref());
@@ -141,7 +141,10 @@ impl RunLoop {
         if after == 0 {
             self.fed = 0;
             let staged = std::mem::take(&mut self.staged).into_iter().zip(std::mem::take(&mut self.facts));
-            for (event, _) in staged.filter(|(_, fact)| *fact) {
+            // A run that was cancelled meanwhile is not given up as well.
+            let over = self.run.status == Status::Cancelled;
+            let counts = |event: &Event, fact: bool| fact && !(over && matches!(event, Event::RunPaused { .. }));
+            for (event, _) in staged.filter(|(event, fact)| counts(event, *fact)) {
                 self.stage(event, true);
             }
         }
@@ -167,7 +170,9 @@ impl RunLoop {
     /// The run goes by another definition from now on.
     fn take_definition(&mut self) -> Result<(), JournalLost> {
         let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
-        self.flow = crate::flow::of(&pinned, &self.engine.shared.ports.environment);
+        let environment = &self.engine.shared.ports.environment;
+        self.flow = crate::flow::interruptible(&pinned, environment, &self.control.interrupt);
+        self.run.learn(&pinned);
         self.config = RunConfig::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
         self.unfed.clear();
@@ -200,6 +205,10 @@ impl RunLoop {
         }
         loop {
             self.wants = self.feed();
+            if self.is_interrupted() {
+                self.wants = Wants::default();
+                return Ok(());
+            }
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

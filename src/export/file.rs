@@ -1,8 +1,10 @@
 //! Writes a file that a person named, whatever is there already. The only place that does so.
 //!
-//! Promises: a regular file is replaced whole or not at all and keeps its mode; a link stays a link, and what it leads
-//! to is written; a device, a pipe or a socket is written into and never replaced; a folder is refused. A new file is
-//! for its owner alone. May not: create folders.
+//! Promises: what a shell's `>` would refuse is refused. A regular file is replaced whole or not at all and keeps its
+//! mode; one that has other names, or is mounted by itself, is written where it is; a link stays a link, and what it leads
+//! to is written. A device, a pipe or a socket is written into and never replaced, and so is what this process has open
+//! already (`/dev/stdout`, `/dev/fd/3`), at the place that it has come to. A folder is refused. A new file is for its
+//! owner alone. May not: create folders.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -32,14 +34,17 @@ const PRIVATE: u32 = 0o600;
 /// As the system says. What was there before is then as it was, except where it cannot be replaced: what took part of
 /// the bytes keeps that part.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    if let Some(descriptor) = descriptor(path) {
+        return through(descriptor, path, bytes);
+    }
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder")),
         Ok(found) if found.is_file() && existing == Existing::Keep => {
             Err(io::Error::new(ErrorKind::AlreadyExists, "it exists already"))
         }
         Ok(found) if found.is_file() => match home_of(path, &found) {
-            Some(file) => replace(&file, bytes, &found),
-            None => over(path, bytes),
+            Some(file) if found.nlink() == 1 => replace(&file, bytes, &found),
+            _ => over(path, bytes),
         },
         Ok(_) => into(path, bytes, existing),
         Err(error) if error.kind() == ErrorKind::NotFound => create(&target(path)?, bytes, existing),
@@ -64,17 +69,47 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its links lead in a circle"))
 }
 
-/// The name under which a regular file can be replaced. What the system names by itself (`/dev/stdout`) has none: the
-/// program that opened the file would go on with the old one.
+/// The file of this process that a path leads to by a name that the system has for it, such as `/dev/stdout`.
+fn descriptor(path: &Path) -> Option<i32> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let folder =
+            fs::canonicalize(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+                .ok()?;
+        let own = Path::new("/proc").join(std::process::id().to_string());
+        let lists = folder == Path::new("/dev/fd") || (folder.starts_with(own) && folder.ends_with("fd"));
+        if let Some(number) = path.file_name().and_then(|name| name.to_str()?.parse().ok()).filter(|_| lists) {
+            return Some(number);
+        }
+        path = folder.join(fs::read_link(&path).ok()?);
+    }
+    None
+}
+
+/// Writes into what this process has open, after what has been written there.
+fn through(descriptor: i32, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = match descriptor {
+        1 => {
+            io::stdout().flush()?;
+            File::from(rustix::io::dup(io::stdout())?)
+        }
+        2 => File::from(rustix::io::dup(io::stderr())?),
+        _ => OpenOptions::new().append(true).open(path)?,
+    };
+    file.write_all(bytes)
+}
+
+/// The name under which a regular file can be replaced.
 fn home_of(path: &Path, found: &Metadata) -> Option<PathBuf> {
-    let by_system = |path: &Path| path.starts_with("/dev") || path.starts_with("/proc");
     let file = target(path).ok()?;
     let same = fs::symlink_metadata(&file).is_ok_and(|at| (at.dev(), at.ino()) == (found.dev(), found.ino()));
-    (same && !by_system(path) && !by_system(&file)).then_some(file)
+    same.then_some(file)
 }
 
 /// Puts a new file in the place of a regular one, with its mode and, as far as that is allowed, its owner.
 fn replace(file: &Path, bytes: &[u8], before: &Metadata) -> io::Result<()> {
+    // What may not be written may not be replaced either, although the folder would allow it.
+    drop(OpenOptions::new().write(true).open(file)?);
     let mode = before.permissions().mode() & 0o7777;
     let made = beside(file, bytes, |new| {
         let owner = rustix::fs::Uid::from_raw(before.uid());
@@ -87,8 +122,17 @@ fn replace(file: &Path, bytes: &[u8], before: &Metadata) -> io::Result<()> {
         new.set_permissions(fs::Permissions::from_mode(mode))
     });
     match made {
-        // A file that may be written in a folder that may not, or that belongs to another: it is written where it is.
-        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+        // A file that may be written in a folder that may not, that belongs to another, or that is mounted by itself: it is
+        // written where it is.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::ResourceBusy
+                    | ErrorKind::CrossesDevices
+            ) =>
+        {
             over(file, bytes)
         }
         made => made,
@@ -313,6 +357,62 @@ mod tests {
         write(Path::new("/"), b"text", Existing::Replace).unwrap_err();
         write(&folder.path().join("none/report.md"), b"text", Existing::Replace).unwrap_err();
         assert_eq!(names(folder.path()), ["results"]);
+    }
+
+    #[test]
+    fn a_file_with_two_names_keeps_both() {
+        let (folder, file) = with_file(0o640);
+        let other = folder.path().join("other");
+        fs::hard_link(&file, &other).unwrap();
+        write(&file, b"after", Existing::Replace).unwrap();
+        assert_eq!((fs::read(&other).unwrap().as_slice(), mode(&other)), (&b"after"[..], 0o640));
+    }
+
+    #[test]
+    fn what_a_shell_would_not_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let before = fs::read(&program).unwrap();
+        let mut running = std::process::Command::new(&program).arg("600").spawn().unwrap();
+        let error = write(&program, b"after", Existing::Replace).unwrap_err();
+        let kept = fs::read(&program).unwrap() == before;
+        running.kill().unwrap();
+        running.wait().unwrap();
+        assert_eq!((error.kind(), kept), (ErrorKind::ExecutableFileBusy, true));
+    }
+
+    #[test]
+    fn what_is_open_already_is_written_at_its_end_and_not_replaced() {
+        use std::os::fd::AsRawFd as _;
+        let (folder, file) = with_file(0o600);
+        let open = OpenOptions::new().append(true).open(&file).unwrap();
+        let link = folder.path().join("link");
+        symlink(format!("/dev/fd/{}", open.as_raw_fd()), &link).unwrap();
+        let names = [
+            PathBuf::from(format!("/dev/fd/{}", open.as_raw_fd())),
+            PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd())),
+            link.clone(),
+        ];
+        for name in &names {
+            write(name, b", after", Existing::Replace).unwrap();
+        }
+        assert_eq!(fs::read(&file).unwrap(), b"before, after, after, after");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn memory_is_a_place_for_files() {
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+            eprintln!("SKIPPED: there is no /dev/shm here");
+            return;
+        };
+        let file = folder.path().join("report.md");
+        fs::write(&file, "before").unwrap();
+        let before = fs::metadata(&file).unwrap().ino();
+        write(&file, b"after", Existing::Replace).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"after");
+        assert_ne!(fs::metadata(&file).unwrap().ino(), before, "it was replaced whole");
     }
 
     #[test]

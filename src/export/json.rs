@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ExportError, ExportScope};
 use crate::core::call::{Attempt, Call, Version};
+use crate::core::deadline::Due;
 use crate::core::document::Document;
 use crate::core::event::Measured;
 use crate::core::failure::Failure;
@@ -41,7 +42,7 @@ pub fn show(run: &Run) -> Value {
 /// What waits for a person, as in `show --json` and in the last line of `--json`.
 #[must_use]
 pub fn waiting(run: &Run) -> Value {
-    run.waiting().map(gate).collect()
+    run.waiting().map(|waits| gate(run, waits)).collect()
 }
 
 /// The part of a run that a scope names.
@@ -141,7 +142,7 @@ fn run_failed((key, error): &(Option<Key>, Failure)) -> Value {
     json!({"key": key, "class": error.class, "message": error.message, "detail": error.detail})
 }
 
-fn gate(gate: &Gate) -> Value {
+fn gate(run: &Run, gate: &Gate) -> Value {
     let mut waits = json!({
         "key": gate.key,
         "for": gate.kind().name(),
@@ -152,7 +153,16 @@ fn gate(gate: &Gate) -> Value {
     if let Some(call) = gate.call {
         waits["call"] = json!(call);
     }
+    if let Some(due) = run.due(gate) {
+        waits["deadline"] = deadline(due);
+    }
     waits
+}
+
+/// Until when something waits, what is done then, and whether that is overdue.
+#[must_use]
+pub fn deadline(due: Due) -> Value {
+    json!({"at": due.at, "then": due.then.name(), "passed": due.has_passed(chrono::Utc::now())})
 }
 
 fn message(message: &ChatMessage) -> Value {

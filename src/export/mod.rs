@@ -13,7 +13,7 @@ mod pdf;
 
 use crate::core::code::ErrorCode;
 use crate::core::run::Run;
-use crate::core::text::visible;
+use crate::core::text::{self, visible};
 
 /// Said wherever a text of the demo model is shown.
 pub const DEMO: &str =
@@ -140,7 +140,7 @@ pub fn export(run: &Run, format: Format, scope: ExportScope) -> Result<Vec<u8>, 
     Ok(match format {
         Format::Md => markdown::write(run, scope)?.into_bytes(),
         Format::Html => html::page(&run.title, &markdown::write(run, scope)?).into_bytes(),
-        Format::Json => format!("{:#}\n", json::scoped(run, scope)?).into_bytes(),
+        Format::Json => text::json(&format!("{:#}\n", json::scoped(run, scope)?)).into_owned().into_bytes(),
         Format::Csv => csv::calls(run).into_bytes(),
         Format::Pdf => pdf::file(&visible(&run.title, false), &markdown::write(run, scope)?)?,
     })

@@ -17,6 +17,7 @@ use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::step::{Approve, Does, History, OnCrash, Prompt, Retry, Review, Rules, Step};
 use crate::core::template::{Template, from_json};
+use crate::core::work::Work;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
@@ -481,7 +482,10 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
     let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
         Some(Approve::Always) => Approval::Each,
-        Some(Approve::Once) => Approval::Once,
+        Some(Approve::Once) => match unnamed_host(&work) {
+            Some(host) => Approval::Host { host, once: true },
+            None => Approval::Once,
+        },
         Some(Approve::When(_)) => match &node.approve {
             Some(expr) if condition("approve", expr, &asked.names.value())? => Approval::Each,
             _ => Approval::None,
@@ -491,7 +495,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
             if work.has_effect() {
                 Approval::Each
             } else {
-                Approval::None
+                unnamed_host(&work).map_or(Approval::None, |host| Approval::Host { host, once: false })
             }
         }
     };
@@ -513,4 +517,12 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         lanes: asked.lanes.to_vec(),
         cache: rules.cache,
     })
+}
+
+/// The host of a request that only reads, if nobody has named it.
+fn unnamed_host(work: &Work) -> Option<String> {
+    match work {
+        Work::Http(request) if request.is_safe() => request.unnamed_host(),
+        _ => None,
+    }
 }

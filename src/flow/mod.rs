@@ -25,6 +25,7 @@ use crate::core::work::Work;
 pub mod chat;
 mod evaluation;
 pub mod graph;
+mod interrupt;
 mod judge;
 mod limit;
 mod memo;
@@ -36,6 +37,8 @@ mod skip;
 #[cfg(test)]
 mod testing;
 mod work;
+
+pub use self::interrupt::Interrupt;
 
 /// Decides which calls come next.
 pub trait Flow: Send + Sync {
@@ -49,12 +52,20 @@ pub type Environment = BTreeMap<String, String>;
 /// The flow of a pinned definition. `environment` is for a definition that is a program.
 #[must_use]
 pub fn of(pinned: &Arc<Pinned>, environment: &Environment) -> Box<dyn Flow> {
+    interruptible(pinned, environment, &Interrupt::default())
+}
+
+/// The same; once `interrupt` is raised, its sessions come back from the code that somebody wrote within moments, and what
+/// they give then counts for nothing.
+#[must_use]
+pub fn interruptible(pinned: &Arc<Pinned>, environment: &Environment, interrupt: &Interrupt) -> Box<dyn Flow> {
     match &pinned.task.body {
         Body::Instruct(_) => Box::new(chat::Chat::new(Arc::clone(pinned))),
         Body::Workflow(workflow) => match workflow.flow {
             FlowKind::Graph => Box::new(graph::Graph::new(Arc::clone(pinned))),
             FlowKind::Script { .. } | FlowKind::Process { .. } => {
-                Box::new(scripted::Scripted::new(Arc::clone(pinned)).with_environment(environment))
+                let scripted = scripted::Scripted::new(Arc::clone(pinned));
+                Box::new(scripted.with_environment(environment).with_interrupt(interrupt))
             }
         },
     }
@@ -151,7 +162,7 @@ impl Want {
 }
 
 /// Whether a person has to allow a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Approval {
     /// No.
     #[default]
@@ -160,4 +171,11 @@ pub enum Approval {
     Each,
     /// Yes, but one leave covers all calls with identical work.
     Once,
+    /// Yes, because nobody has named the host that it asks, unless the config does.
+    Host {
+        /// The host and its port.
+        host: String,
+        /// One answer is for every request of the run to that host.
+        once: bool,
+    },
 }

@@ -31,6 +31,10 @@ pub struct Names {
     mark: Arc<str>,
     /// They are of code: what it hands over is as good as a definition's text.
     of_code: bool,
+    /// The inputs that a person gave as they are, whose hosts count as named.
+    given: Arc<[String]>,
+    /// The texts of the code that decides, in which a host counts as named.
+    code: Arc<str>,
     run: Value,
     /// The state as far as the step depends on its writers.
     pub state: Value,
@@ -75,6 +79,8 @@ impl Names {
             nonce: run.nonce.as_str().into(),
             mark: secret_name_mark(&run.nonce).into(),
             of_code: false,
+            given: given(run, fields),
+            code: "".into(),
             run: about,
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
@@ -93,8 +99,23 @@ impl Names {
 
     /// The names of code, which puts secrets where it wants to.
     #[must_use]
-    pub fn of_code(self) -> Self {
-        Self { of_code: true, ..self }
+    pub fn of_code(self, texts: Arc<str>) -> Self {
+        Self { of_code: true, code: texts, ..self }
+    }
+
+    /// Whether everything that is named comes from inputs as a person gave them.
+    #[must_use]
+    pub fn are_given(&self, references: &References) -> bool {
+        references.0.iter().all(|name| {
+            let input = name.strip_prefix("inputs.").map(|rest| rest.split('.').next().unwrap_or(rest));
+            input.is_some_and(|input| self.given.iter().any(|given| given == input))
+        })
+    }
+
+    /// Texts in which a host counts as named where code decides.
+    pub fn naming_texts(&self) -> impl Iterator<Item = String> {
+        let given = self.given.iter().filter_map(|name| self.open.get_attr(name).ok()).map(|value| value.to_string());
+        given.chain(std::iter::once(self.code.to_string())).filter(|_| self.of_code)
     }
 
     /// With what of the inputs is a secret.
@@ -119,7 +140,9 @@ impl Names {
     /// The same run seen by a child workflow: its own inputs, no steps yet.
     #[must_use]
     pub fn for_child(&self, inputs: Value) -> Self {
-        let mut names = Self { inputs, of_code: false, ..self.clone() }.with_steps(IndexMap::new()).looked_through();
+        let (given, code) = (Arc::from([]), Arc::from(""));
+        let mut names =
+            Self { inputs, of_code: false, given, code, ..self.clone() }.with_steps(IndexMap::new()).looked_through();
         (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
         (names.iteration, names.failure, names.output, names.vars) = (None, None, None, None);
         names
@@ -275,6 +298,15 @@ fn without(value: &serde_json::Value, mark: &str) -> serde_json::Value {
         Array(items) => Array(items.iter().map(|item| if holds(item) { Null } else { without(item, mark) }).collect()),
         other => other.clone(),
     }
+}
+
+/// The inputs that a person gave as they are: not those of a run that another one started, nor what is in files.
+fn given(run: &Run, fields: &[crate::core::form::Field]) -> Arc<[String]> {
+    if run.origin.as_ref().is_some_and(crate::core::event::Origin::hands_over) {
+        return Arc::from([]);
+    }
+    let given = fields.iter().filter(|field| !field.kind.is_read());
+    given.map(|field| field.name.clone()).collect::<Vec<_>>().into()
 }
 
 /// A value with another mark in its texts.

@@ -174,6 +174,10 @@ pub struct HttpPlan {
     pub json: Option<ValuePlan>,
     /// A text body.
     pub body: Option<Parsed<Template>>,
+    /// Hosts that the step or its workflow names.
+    pub hosts: Vec<String>,
+    /// Code made it up: its texts are not the definition's.
+    pub made_up: bool,
 }
 
 /// A computation made ready.
@@ -376,6 +380,8 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             headers: spec.headers.iter().map(|(name, source)| (name.clone(), Template::parse(source))).collect(),
             json: spec.json.as_ref().map(ValuePlan::parse),
             body: spec.body.as_ref().map(text),
+            hosts: spec.hosts.iter().chain(&of.workflow.hosts).cloned().collect(),
+            made_up: false,
             spec: spec.clone(),
         })),
         Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::core::host::NamedHosts;
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::Does;
 use crate::core::template::{Expr, References, Template, TemplateError};
@@ -13,6 +14,7 @@ use crate::flow::names::Names;
 use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 
 mod command;
+mod hosts;
 
 /// What a call is to do.
 pub struct Resolved {
@@ -34,14 +36,18 @@ impl From<Work> for Resolved {
 /// # Errors
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
-    let shell = matches!(&node.does, Doing::Command(plan) if plan.spec.shell);
-    if !names.have_secrets() && !shell {
+    let same = match &node.does {
+        Doing::Command(plan) => !plan.spec.shell && plan.spec.speaks.is_none(),
+        Doing::Http(_) => false,
+        _ => true,
+    };
+    if same && !names.have_secrets() {
         return work(node, &Sight::now(names), model, turns).map(Resolved::from);
     }
     let identity = work(node, &Sight::before(names), model, turns.clone())?;
     let work = work(node, &Sight::now(names), model, turns)?;
     let work = if names.have_secrets() { guarded(work, names) } else { work };
-    let identity = (identity != work).then_some(identity);
+    let identity = (identity != work || matches!(node.does, Doing::Http(_))).then_some(identity);
     Ok(Resolved { work, identity })
 }
 
@@ -180,6 +186,7 @@ fn prompt(
         temperature: plan.spec.temperature,
         max_tokens: plan.spec.max_tokens,
         seed: plan.spec.seed,
+        tuning: (*plan.spec.tuning).clone(),
     }))
 }
 
@@ -212,9 +219,12 @@ fn http(plan: &HttpPlan, sight: &Sight<'_>, schema: Option<Value>) -> Result<Wor
         (None, Some(body)) => Some(sight.text("body", body)?),
         (None, None) => None,
     };
+    let url = text("url", &plan.url, &sight.open)?;
     Ok(Work::Http(HttpWork {
         method: plan.spec.method.to_ascii_uppercase(),
-        url: text("url", &plan.url, &sight.open)?,
+        // Hosts are in no fingerprint.
+        hosts: if sight.before { NamedHosts::default() } else { hosts::allowed(plan, &url, sight.names) },
+        url,
         headers,
         body,
         expect: plan.spec.expect.clone(),

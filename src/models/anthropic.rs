@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::tuning::Thinking;
 
 use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
 };
 use super::refusal::{self, Asked};
 
@@ -18,6 +19,9 @@ pub(super) struct Anthropic;
 /// [`SMALL_ANSWER`].
 const LARGE_ANSWER: u32 = 16_000;
 const SMALL_ANSWER: u32 = 4_096;
+
+/// How much a model may think of which only that is set, in tokens.
+const THOUGHTS: u32 = 8_000;
 
 impl Dialect for Anthropic {
     fn path(&self) -> &'static str {
@@ -42,34 +46,72 @@ impl Dialect for Anthropic {
             // Somebody has to begin.
             messages.push(json!({"role": "user", "content": system.take().unwrap_or_else(|| "(nothing)".to_owned())}));
         }
-        let usual = if context.unsupported.max_tokens { SMALL_ANSWER } else { LARGE_ANSWER };
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        let thoughts = tuning.thinking.as_ref().filter(|_| !unsupported.thinking);
+        let thinks = thoughts.is_some_and(Thinking::is_on);
+        let budget = match thoughts {
+            Some(Thinking::Tokens(tokens)) => *tokens,
+            Some(Thinking::Set(true)) => THOUGHTS,
+            _ => 0,
+        };
+        let usual = if unsupported.max_tokens { SMALL_ANSWER } else { LARGE_ANSWER };
+        // What it thinks counts as a part of the answer.
+        let usual = usual.saturating_add(budget);
         let mut body = json!({
             "model": context.model,
             "max_tokens": request.max_tokens.unwrap_or(usual),
             "messages": messages,
             "stream": true,
         });
+        let tool = context.native_schema().map(object_schema);
+        if thinks && tool.is_some() {
+            // It can only be told to call the tool, not held to it.
+            let told = system.take().map_or_else(String::new, |system| format!("{system}\n\n"));
+            system = Some(format!("{told}Give your answer by calling the tool `answer`."));
+        }
         if let Some(system) = system {
             body["system"] = json!(system);
         }
-        if let Some(temperature) = request.temperature.filter(|_| !context.unsupported.temperature) {
+        // Who thinks is not given these.
+        if let Some(temperature) = request.temperature.filter(|_| !unsupported.temperature && !thinks) {
             body["temperature"] = json!(temperature);
         }
-        if let Some(schema) = context.native_schema() {
+        if let Some(top_p) = tuning.top_p.filter(|_| !unsupported.top_p && !thinks) {
+            body["top_p"] = json!(top_p);
+        }
+        if !tuning.stop.is_empty() && !unsupported.stop {
+            body["stop_sequences"] = json!(tuning.stop);
+        }
+        if let Some(effort) = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort) {
+            body["output_config"] = json!({"effort": effort});
+        }
+        if let Some(set) = thoughts {
+            body["thinking"] = thinking(set, Some(budget));
+        }
+        if let Some(schema) = tool {
             body["tools"] = json!([{
                 "name": "answer",
                 "description": "Gives the answer.",
-                "input_schema": object_schema(schema),
+                "input_schema": schema,
             }]);
-            body["tool_choice"] = json!({"type": "tool", "name": "answer"});
+            let choice = if thinks { json!({"type": "auto"}) } else { json!({"type": "tool", "name": "answer"}) };
+            body["tool_choice"] = choice;
         }
+        if context.settings.prompt_caching {
+            keep(&mut body);
+        }
+        extend(&mut body, context);
         body
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let event: Event<'_> = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
         match &*event.kind {
-            "message_start" => answer.count(event.message.and_then(|message| message.usage)),
+            "message_start" => {
+                let Start { usage, model } = event.message.unwrap_or_default();
+                answer.count(usage);
+                answer.model = model.unwrap_or_default();
+            }
             "content_block_start" => {
                 let block = event.content_block.unwrap_or_default();
                 answer.push(&block.text.unwrap_or_default());
@@ -108,7 +150,8 @@ impl Anthropic {
     /// A whole message, from a server that does not stream: the same events, one after the other.
     fn whole(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let message: Value = serde_json::from_str(frame).map_err(|error| ProviderError::unreadable(frame, &error))?;
-        let mut events = vec![json!({"type": "message_start", "message": {"usage": message["usage"]}})];
+        let mut events =
+            vec![json!({"type": "message_start", "message": {"usage": message["usage"], "model": message["model"]}})];
         for (index, block) in message["content"].as_array().into_iter().flatten().enumerate() {
             let delta = match block["type"].as_str() {
                 Some("tool_use") => json!({"partial_json": block["input"].to_string()}),
@@ -128,8 +171,24 @@ impl PartialAnswer {
     fn count(&mut self, usage: Option<Counts>) {
         let usage = usage.unwrap_or_default();
         let cached = usage.cache_written.unwrap_or(0) + usage.cache_read.unwrap_or(0);
+        self.cached_tokens = usage.cache_read.unwrap_or(self.cached_tokens);
         self.input_tokens = usage.input.map_or(self.input_tokens, |tokens| tokens + cached);
         self.output_tokens = usage.output.unwrap_or(self.output_tokens);
+    }
+}
+
+/// Marks the end of the system text and of the conversation: the service keeps what comes before a mark.
+fn keep(body: &mut Value) {
+    let mark = json!({"type": "ephemeral"});
+    if let Some(text) = body.get("system").and_then(Value::as_str) {
+        body["system"] = json!([{"type": "text", "text": text, "cache_control": mark}]);
+    }
+    let Some(last) = body["messages"].as_array_mut().and_then(|messages| messages.last_mut()) else { return };
+    if let Some(text) = last["content"].as_str() {
+        last["content"] = json!([{"type": "text", "text": text}]);
+    }
+    if let Some(block) = last["content"].as_array_mut().and_then(|blocks| blocks.last_mut()) {
+        block["cache_control"] = mark;
     }
 }
 
@@ -159,8 +218,10 @@ struct Event<'a> {
     error: Option<Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Start {
+    #[serde(default)]
+    model: Option<String>,
     #[serde(default)]
     usage: Option<Counts>,
 }

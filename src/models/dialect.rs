@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Message, ModelRequest, Role};
+use crate::core::secret::RedactedStream;
+use crate::core::settings::ProviderSettings;
+use crate::core::tuning::{Thinking, merge};
 
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
@@ -17,6 +20,8 @@ pub(super) struct RequestContext<'a> {
     pub(super) request: &'a ModelRequest,
     /// What the server turned out not to take.
     pub(super) unsupported: UnsupportedFeatures,
+    /// What the config says of the provider.
+    pub(super) settings: &'a ProviderSettings,
     /// Whether the server is the service that the protocol is named after.
     pub(super) official: bool,
 }
@@ -109,12 +114,20 @@ pub(super) struct PartialAnswer {
     pub(super) arguments: Option<usize>,
     /// How much of `text` was passed on.
     pub(super) shown: usize,
+    /// On the way there: what the server repeats of the request's secrets is taken out.
+    pub(super) redacting: RedactedStream,
     /// Something that a model makes has arrived, be it only thoughts.
     pub(super) alive: bool,
     /// Thoughts have come before any text, and the person was told.
     pub(super) thinks: bool,
     pub(super) input_tokens: u64,
     pub(super) output_tokens: u64,
+    /// Of the input tokens, those that the server had kept from before.
+    pub(super) cached_tokens: u64,
+    /// What the server says that it cost, in US dollars.
+    pub(super) cost: Option<f64>,
+    /// The model that the server says answers; empty when it does not say.
+    pub(super) model: String,
     pub(super) finish: Finish,
     pub(super) ended: Completeness,
     pub(super) notes: Vec<String>,
@@ -211,6 +224,41 @@ pub(super) fn unwrap_answer(schema: &Value, text: String) -> String {
     }
 }
 
+/// Lays a person's own fields over the body of a request.
+pub(super) fn extend(body: &mut Value, context: &RequestContext<'_>) {
+    if let Some(fields) = body.as_object_mut() {
+        merge(fields, &context.request.tuning.extra_body);
+    }
+}
+
+/// Whether a model thinks, as most services take it. `budget`: the tokens where only that it does is set.
+pub(super) fn thinking(thinking: &Thinking, budget: Option<u32>) -> Value {
+    match thinking {
+        Thinking::Set(true) => budget
+            .map_or_else(|| json!({"type": "enabled"}), |budget| json!({"type": "enabled", "budget_tokens": budget})),
+        Thinking::Tokens(tokens) => json!({"type": "enabled", "budget_tokens": tokens}),
+        Thinking::Set(false) => json!({"type": "disabled"}),
+        Thinking::Raw(fields) => Value::Object(fields.clone()),
+    }
+}
+
+/// Whether a model that says it is `answered` is another one than was asked for. Services add a date to the name, proxies
+/// a path before it.
+pub(super) fn is_another_model(asked: &str, answered: &str) -> bool {
+    let plain = |name: &str| {
+        let name = name.to_lowercase();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_suffix(":latest").or_else(|| name.strip_suffix("-latest")).unwrap_or(name);
+        name.strip_suffix(".gguf").unwrap_or(name).to_owned()
+    };
+    let (asked, answered) = (plain(asked), plain(answered));
+    let dated = |long: &str, short: &str| {
+        let rest = long.strip_prefix(short).and_then(|rest| rest.strip_prefix(['-', '@', ':']));
+        rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    !answered.is_empty() && asked != answered && !dated(&answered, &asked) && !dated(&asked, &answered)
+}
+
 /// What is said to a model that cannot be given a schema.
 pub(super) fn schema_in_words(schema: &Value) -> String {
     format!(
@@ -248,6 +296,23 @@ pub(super) fn conversation<'a>(context: &RequestContext<'a>) -> (Option<String>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_or_a_path_makes_no_other_model() {
+        for (asked, answered, other) in [
+            ("gpt-4o", "gpt-4o-2024-08-06", false),
+            ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", false),
+            ("openai/gpt-4o", "gpt-4o", false),
+            ("qwen3", "qwen3:latest", false),
+            ("smollm2", "/models/SmolLM2.gguf", false),
+            ("m", "", false),
+            ("gpt-4o", "gpt-4o-mini", true),
+            ("openrouter/auto", "anthropic/claude", true),
+            ("gpt-5", "gpt-4", true),
+        ] {
+            assert_eq!(is_another_model(asked, answered), other, "{asked} {answered}");
+        }
+    }
 
     #[test]
     fn what_is_not_an_object_is_wrapped_and_unwrapped() {

@@ -3,9 +3,9 @@
 //! Nothing is sent but the question of a local server which models it has, and that only when it is asked for.
 
 use futures_util::future::join_all;
-use serde::Deserialize;
 
 use super::LanguageModels;
+use super::inspect::{Listed, list_path};
 use super::roster::{ANTHROPIC_MODEL, OPENAI_MODEL};
 use crate::core::settings::{Connection, Found, ProviderKind};
 
@@ -30,24 +30,15 @@ const LOCAL: [(&str, ProviderKind, &str); 4] = [
     ("vllm", ProviderKind::OpenAi, "http://127.0.0.1:8000/v1"),
 ];
 
-/// The models that a server has, as Ollama or a server of chat completions lists them.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Listed {
-    models: Vec<Named>,
-    data: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    #[serde(alias = "id")]
-    name: String,
-}
-
 impl LanguageModels {
     /// What could be connected here. It takes at most half a second.
     pub async fn discover(&self) -> Vec<Found> {
-        self.discover_at(&LOCAL).await
+        let ollama = self.0.roster.provider(ProviderKind::Ollama.name());
+        let place = |kind, usual| match ollama {
+            Some(ollama) if kind == ProviderKind::Ollama => ollama.base_url(),
+            _ => usual,
+        };
+        self.discover_at(&LOCAL.map(|(name, kind, usual)| (name, kind, place(kind, usual)))).await
     }
 
     async fn discover_at(&self, local: &[(&str, ProviderKind, &str)]) -> Vec<Found> {
@@ -82,16 +73,14 @@ impl LanguageModels {
     }
 
     async fn listed(&self, kind: ProviderKind, base_url: &str) -> Option<Vec<String>> {
-        let path = if kind == ProviderKind::Ollama { "/api/tags" } else { "/models" };
-        let url: reqwest::Url = format!("{base_url}{path}").parse().ok()?;
+        let url: reqwest::Url = format!("{base_url}{}", list_path(kind)).parse().ok()?;
         let asked = async {
             let response = self.0.shared.clients.client(&url).ok()?.0.get(url.clone()).send().await.ok()?;
             response.error_for_status().ok()?.json::<Listed>().await.ok()
         };
         let listed = tokio::time::timeout(self.0.local, asked).await.ok()??;
-        let names = listed.models.into_iter().chain(listed.data).map(|named| named.name);
         // A model for embeddings cannot talk.
-        Some(names.filter(|name| !name.contains("embed")).take(MODELS).collect())
+        Some(listed.names().into_iter().filter(|name| !name.contains("embed")).take(MODELS).collect())
     }
 }
 
@@ -113,7 +102,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = vec![0; 4096];
             let read = stream.read(&mut asked).await.unwrap();
-            let body = r#"{"object":"list","data":[{"id":"qwen3-8b"},{"id":"nomic-embed-text"}]}"#;
+            let body = r#"{"object":"list","data":[{"id":"qwen3-8b","name":"Qwen"},{"id":"nomic-embed-text"}],"models":[{"name":"qwen3-8b"}]}"#;
             let head =
                 format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all((head + body).as_bytes()).await.unwrap();

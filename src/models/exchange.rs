@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
-use crate::core::secret::Secret;
+use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::step::Timespan;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, visible};
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, unwrap_answer};
+use super::dialect::{
+    Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, is_another_model, unwrap_answer,
+};
 use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
@@ -38,8 +40,8 @@ const LOADING: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// After the end was said, only a report of usage can come: some servers then never close.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
-/// The longest answer, in bytes.
-const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
+/// The longest answer, in bytes: about a million tokens. It is kept and passed on several times over.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// The longest body of a refusal that is read, in bytes, and how long that may take.
 const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));
@@ -141,7 +143,10 @@ impl Exchange<'_> {
         let mut answer = PartialAnswer::default();
         let mut key = None;
         match self.converse(&mut watch, &mut answer, &mut key).await {
-            Ok(first_token_ms) => Ok(self.answered(answer, first_token_ms)),
+            Ok(first_token_ms) => {
+                self.pass_on(answer.redacting.finish());
+                Ok(self.answered(answer, first_token_ms, key.as_ref()))
+            }
             Err(error) => {
                 self.show(&mut answer);
                 Err(self.failed(error, answer, key.as_ref()))
@@ -160,6 +165,9 @@ impl Exchange<'_> {
             .guard(never, self.provider.key(&self.shared.lookup))
             .await
             .map_err(|s| AttemptError::Stopped(s, None))??;
+        let headers = watch.guard(never, self.provider.resolve_headers(&self.shared.lookup)).await;
+        headers.map_err(|stop| AttemptError::Stopped(stop, None))??;
+        answer.redacting = RedactedStream::new(self.provider.redactor(key.as_ref()));
         let schema = self.request.schema.as_ref();
         let mut unsupported = self.provider.unsupported(self.model, schema);
         let (mut waited, mut sent_again) = (false, false);
@@ -259,7 +267,7 @@ impl Exchange<'_> {
             .map_err(|stop| AttemptError::Stopped(stop, Some((NO_FIRST, first))))?
             .map_err(|error| http::send_error(error, connections.made() == before))?;
         if response.status() != StatusCode::OK {
-            return Err(self.refused(watch, response).await);
+            return Err(self.refused(watch, response, &self.provider.redactor(key)).await);
         }
         let first_token = self.read(watch, answer, response, started).await?;
         self.dialect.check(&context, answer);
@@ -267,10 +275,11 @@ impl Exchange<'_> {
     }
 
     fn context(&self, unsupported: UnsupportedFeatures) -> RequestContext<'_> {
-        RequestContext { model: self.model, request: self.request, unsupported, official: self.provider.official() }
+        let (settings, official) = (&self.provider.settings, self.provider.official());
+        RequestContext { model: self.model, request: self.request, unsupported, settings, official }
     }
 
-    async fn refused(&self, watch: &mut Watch, mut response: Response) -> AttemptError {
+    async fn refused(&self, watch: &mut Watch, mut response: Response, redactor: &Redactor) -> AttemptError {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let read = async {
@@ -285,7 +294,10 @@ impl Exchange<'_> {
             Err(stop @ (Stop::Cancelled | Stop::Slept)) => return AttemptError::Stopped(stop, None),
             Ok(()) | Err(Stop::Late) => {}
         }
-        let body = String::from_utf8_lossy(&body).into_owned();
+        // Before anything of it is cut: a part of a key would not be known any more.
+        let text = String::from_utf8_lossy(&body);
+        let cut = body.len() > LONGEST_REFUSAL.0;
+        let body = if cut { redactor.redact_cut(&text) } else { redactor.redact(&text) };
         let now: DateTime<Utc> = (self.shared.wall)().into();
         let mut error = refusal::refusal(status, &headers, &body, self.asked());
         let retry_after = wait::asked(&headers, &body, error.class == FailureClass::RateLimit, now);
@@ -411,7 +423,7 @@ impl Exchange<'_> {
     /// Passes on the text that has not been shown.
     fn show(&self, answer: &mut PartialAnswer) {
         if answer.text.len() > answer.shown {
-            (self.deltas)(Delta::Text(Untrusted::from(&answer.text[answer.shown..])));
+            self.pass_on(answer.redacting.push(&answer.text[answer.shown..]));
             answer.shown = answer.text.len();
         } else if answer.alive && answer.text.is_empty() && !answer.thinks {
             answer.thinks = true;
@@ -419,14 +431,27 @@ impl Exchange<'_> {
         }
     }
 
+    fn pass_on(&self, text: String) {
+        if !text.is_empty() {
+            (self.deltas)(Delta::Text(text.into()));
+        }
+    }
+
     fn usage(&self, answer: &PartialAnswer) -> Usage {
         let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
-        let usd = self.provider.settings.price.map_or(0.0, |price| price.usd(input_tokens, output_tokens));
+        // What the server says that it takes is what it takes.
+        let priced = self.provider.settings.price_of(self.model);
+        let priced = priced.map(|price| price.usd_with_cached(input_tokens, answer.cached_tokens, output_tokens));
+        let usd = answer.cost.or(priced).unwrap_or_default();
         Usage { input_tokens, output_tokens, usd }
     }
 
-    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64) -> Answered {
+    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
+        if is_another_model(self.model, &answer.model) {
+            let (asked, other) = (self.model, visible(&answer.model, false));
+            notes.push(format!("{} was asked for {asked}, and says that {other} answered.", self.provider.name));
+        }
         let mut text = answer.into_text();
         if let Some(schema) = &self.request.schema {
             text = unwrap_answer(schema, text);
@@ -434,6 +459,8 @@ impl Exchange<'_> {
         if text.trim().is_empty() && finish == Finish::Stop {
             notes.push("The model answered nothing.".to_owned());
         }
+        let redactor = self.provider.redactor(key);
+        let (text, notes) = (redactor.redact(&text), notes.iter().map(|note| redactor.redact(note)).collect());
         Answered { text, usage, finish, first_token_ms, notes }
     }
 
@@ -472,7 +499,7 @@ impl Exchange<'_> {
         };
         let usage = self.usage(&answer);
         let notes = std::mem::take(&mut answer.notes);
-        let partial = answer.into_text();
+        let partial = self.provider.redactor(key).redact_cut(&answer.into_text());
         let Some((error, last)) = error else {
             return Failed { partial, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };

@@ -12,8 +12,11 @@ mod discover;
 mod exchange;
 mod frames;
 mod http;
+mod inspect;
+mod key;
 mod limits;
 mod ollama;
+mod ollama_host;
 mod openai;
 mod provider;
 mod refusal;
@@ -29,7 +32,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Completion, Delta, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
+use crate::core::model::{Completion, Delta, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
@@ -55,7 +58,7 @@ pub struct Surroundings {
     pub wall: WallClock,
     /// How fast the demo answers.
     pub pace: Pace,
-    /// Where a local Ollama is looked for.
+    /// Where an Ollama is looked for that no `base_url` leads to.
     pub ollama: String,
     /// How long a server on this machine may take to say that it is there.
     pub local: Duration,
@@ -72,7 +75,10 @@ impl Surroundings {
             lookup: Arc::new(|name| std::env::var(name).ok()),
             wall: Arc::new(std::time::SystemTime::now),
             pace,
-            ollama: ProviderKind::Ollama.base_url().to_owned(),
+            ollama: std::env::var("OLLAMA_HOST")
+                .ok()
+                .and_then(|host| ollama_host::address(&host))
+                .unwrap_or_else(|| ProviderKind::Ollama.base_url().to_owned()),
             local: LOCAL,
         }
     }
@@ -115,11 +121,15 @@ impl Models for LanguageModels {
     }
 
     fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage {
-        let output_tokens = max_tokens.map_or(USUAL_ANSWER, u64::from);
+        let chain = self.0.roster.chain(models).unwrap_or_default();
+        let limit = |target: &Target| max_tokens.or(target.defaults().max_tokens).map_or(USUAL_ANSWER, u64::from);
+        let output_tokens = chain.iter().map(limit).max().unwrap_or(USUAL_ANSWER);
         // The dearest of those that may answer: a budget must not be passed because a fallback did.
-        let prices = self.0.roster.chain(models).unwrap_or_default();
-        let usd = prices.iter().filter_map(|target| target.provider.settings.price);
-        let usd = usd.map(|price| price.usd(prompt_tokens, output_tokens)).fold(0.0, f64::max);
+        let usd = chain.iter().filter_map(|target| {
+            let price = target.provider.settings.price_of(&target.model)?;
+            Some(price.usd(prompt_tokens, limit(target)))
+        });
+        let usd = usd.fold(0.0, f64::max);
         Usage { input_tokens: prompt_tokens, output_tokens, usd }
     }
 
@@ -140,6 +150,11 @@ impl Models for LanguageModels {
         Box::pin(async move { inner.roster.probe(&inner.shared.clients, inner.local).await })
     }
 
+    fn inspect(&self) -> BoxFuture<'static, Vec<Inspected>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.inspect().await })
+    }
+
     fn repair(&self, provider: &str) {
         if let Some(provider) = self.0.roster.provider(provider) {
             provider.repair();
@@ -154,9 +169,10 @@ impl Models for LanguageModels {
         if provider.settings.kind == ProviderKind::Demo {
             return no("the demo needs no key".to_owned());
         }
-        if key.reveal().trim().is_empty() {
-            return no("the key is empty".to_owned());
-        }
+        let key = match key::clean(key.reveal(), "what was typed") {
+            Ok(key) => key,
+            Err(error) => return no(format!("{name} {}", error.text)),
+        };
         provider.give_key(&key);
         Ok(())
     }
@@ -235,6 +251,7 @@ impl Inner {
         let Some(dialect) = dialect(target.provider.settings.kind) else {
             return demo::answer(request, self.pace, deltas, cancel).await;
         };
+        let request = &*target.asked(request);
         let (shared, provider, model) = (&self.shared, &*target.provider, target.model.as_str());
         Exchange { shared, provider, dialect, model, request, deltas, cancel }.run().await
     }

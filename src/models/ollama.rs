@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::core::model::{Finish, Image, Message, Role};
 use crate::core::usage::estimate_tokens;
 
-use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation};
+use super::dialect::{Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend};
 use super::exchange::prompt_tokens;
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
@@ -49,10 +49,28 @@ impl Dialect for Ollama {
         if let Some(limit) = request.max_tokens {
             options.insert("num_predict".to_owned(), json!(limit));
         }
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        if let Some(top_p) = tuning.top_p.filter(|_| !unsupported.top_p) {
+            options.insert("top_p".to_owned(), json!(top_p));
+        }
+        if !tuning.stop.is_empty() && !unsupported.stop {
+            options.insert("stop".to_owned(), json!(tuning.stop));
+        }
         let mut body = json!({"model": context.model, "messages": messages, "stream": true, "options": options});
+        let effort = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort);
+        let think = tuning.thinking.as_ref().map(|thinking| json!(thinking.is_on()));
+        // Models that take a measure of it take it in the place of a yes.
+        let think = if think == Some(json!(false)) { think } else { effort.map(|effort| json!(effort)).or(think) };
+        if let Some(think) = think.filter(|_| !unsupported.thinking) {
+            body["think"] = think;
+        }
+        if let Some(keep_alive) = &context.settings.keep_alive {
+            body["keep_alive"] = keep_alive.clone();
+        }
         if let Some(schema) = context.native_schema() {
             body["format"] = schema.clone();
         }
+        extend(&mut body, context);
         body
     }
 
@@ -66,6 +84,9 @@ impl Dialect for Ollama {
         if let Some(message) = chunk.message {
             answer.alive |= message.thinking.is_some_and(|thought| !thought.is_empty());
             answer.push(&message.content.unwrap_or_default());
+        }
+        if let Some(model) = chunk.model.filter(|_| answer.model.is_empty()) {
+            answer.model = model.into_owned();
         }
         answer.input_tokens = chunk.prompt_eval_count.unwrap_or(answer.input_tokens);
         answer.output_tokens = chunk.eval_count.unwrap_or(answer.output_tokens);
@@ -97,7 +118,8 @@ fn context_size(context: &RequestContext<'_>) -> u64 {
     let prompt = prompt_tokens(context.request).saturating_add(schema);
     let needed = prompt.saturating_mul(3) / 2 + context.request.max_tokens.map_or(ANSWER_ROOM, u64::from);
     let [.., largest] = CONTEXTS;
-    CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest)
+    let size = CONTEXTS.into_iter().find(|size| *size >= needed).unwrap_or(largest);
+    context.settings.num_ctx.map_or(size, |most| size.min(most))
 }
 
 fn message(message: &Message) -> Value {
@@ -111,6 +133,8 @@ fn message(message: &Message) -> Value {
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     message: Option<Said<'a>>,
     #[serde(borrow, default)]

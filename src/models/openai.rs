@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::core::failure::FailureClass;
 use crate::core::model::{Finish, Image, Message, Role};
 
 use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, object_schema,
+    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
 };
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
@@ -43,6 +43,19 @@ impl Dialect for OpenAi {
         if let Some(seed) = request.seed.filter(|_| !context.unsupported.seed) {
             body["seed"] = json!(seed);
         }
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        if let Some(top_p) = tuning.top_p.filter(|_| !unsupported.top_p) {
+            body["top_p"] = json!(top_p);
+        }
+        if !tuning.stop.is_empty() && !unsupported.stop {
+            body["stop"] = json!(tuning.stop);
+        }
+        if let Some(effort) = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort) {
+            body["reasoning_effort"] = json!(effort);
+        }
+        if let Some(set) = tuning.thinking.as_ref().filter(|_| !unsupported.thinking) {
+            body["thinking"] = thinking(set, None);
+        }
         if let Some(limit) = request.max_tokens {
             // The service has renamed it; other servers know the old name. Whichever is refused, the other is tried.
             let renamed = context.official != context.unsupported.max_tokens;
@@ -56,6 +69,7 @@ impl Dialect for OpenAi {
                 "json_schema": {"name": "answer", "strict": strict, "schema": schema},
             });
         }
+        extend(&mut body, context);
         body
     }
 
@@ -98,12 +112,28 @@ impl Dialect for OpenAi {
             }
         }
         if let Some(Value::Object(usage)) = chunk.usage {
-            let count = |names: [&str; 2]| names.iter().find_map(|name| usage.get(*name)?.as_u64());
-            answer.input_tokens = count(["prompt_tokens", "input_tokens"]).unwrap_or(answer.input_tokens);
-            answer.output_tokens = count(["completion_tokens", "output_tokens"]).unwrap_or(answer.output_tokens);
+            count(&usage, answer);
+        }
+        if let Some(model) = chunk.model.filter(|_| answer.model.is_empty()) {
+            answer.model = model.into_owned();
         }
         Ok(())
     }
+}
+
+/// What a report of usage says, in the words of several services.
+fn count(usage: &Map<String, Value>, answer: &mut PartialAnswer) {
+    let count = |names: &[&str]| names.iter().find_map(|name| usage.get(*name)?.as_u64());
+    let within = |outer: &str, inner: &str| usage.get(outer)?.get(inner)?.as_u64();
+    answer.input_tokens = count(&["prompt_tokens", "input_tokens"]).unwrap_or(answer.input_tokens);
+    answer.output_tokens = count(&["completion_tokens", "output_tokens"]).unwrap_or(answer.output_tokens);
+    // Where thoughts are not counted in the answer, they are in the total.
+    let rest = count(&["total_tokens"]).map_or(0, |total| total.saturating_sub(answer.input_tokens));
+    answer.output_tokens = answer.output_tokens.max(rest);
+    let cached = within("prompt_tokens_details", "cached_tokens").or_else(|| count(&["prompt_cache_hit_tokens"]));
+    answer.cached_tokens = cached.unwrap_or(answer.cached_tokens);
+    let cost = usage.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost >= 0.0);
+    answer.cost = cost.or(answer.cost);
 }
 
 fn message(message: &Message) -> Value {
@@ -143,6 +173,8 @@ fn is_strict(schema: &Value) -> bool {
 struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    model: Option<Cow<'a, str>>,
     #[serde(default)]
     usage: Option<Value>,
     #[serde(default)]
@@ -183,6 +215,12 @@ struct ToolCall<'a> {
 struct Function<'a> {
     #[serde(borrow, default)]
     arguments: LenientText<'a>,
+}
+
+/// Text, or nothing where it is something else.
+fn lenient<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    let LenientText(text) = LenientText::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then_some(text))
 }
 
 /// Text that may be absent, null, or a list of parts of which those with a `text` count.

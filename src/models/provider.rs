@@ -1,9 +1,7 @@
 //! One provider at work: its address, its key, what it refused, and how its failures are told.
 
-use std::collections::HashMap;
-use std::process::Stdio;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use reqwest::Url;
 use serde_json::Value;
@@ -13,15 +11,13 @@ use crate::core::secret::{Redactor, Secret};
 use crate::core::text::visible;
 
 use super::dialect::{Cause, Dialect, ProviderError};
+use super::key;
 use super::limits::Limits;
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 use crate::core::settings::{ProviderKind, ProviderSettings};
 
 /// Looks up an environment variable.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
-
-/// A key command that asks a person (a password manager) may take its time, one that hangs may not.
-const KEY_COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A server's words in a message for a person are cut after so many characters.
 const LONGEST_MESSAGE: usize = 400;
@@ -48,6 +44,10 @@ pub(super) struct Provider {
     stopped: Mutex<Option<Failure>>,
     /// What the key command printed.
     printed: tokio::sync::Mutex<Option<Secret>>,
+    /// The commands of the secrets that its headers may name.
+    commands: BTreeMap<String, Vec<String>>,
+    /// The values of headers that are given by reference, as they were last seen.
+    resolved: Mutex<BTreeMap<String, Secret>>,
     /// The key that the person typed in this process.
     typed: Mutex<Option<Secret>>,
     /// The key that had a good answer in this process; empty: there was one without a key.
@@ -72,10 +72,19 @@ impl Provider {
             origin,
             stopped: Mutex::default(),
             printed: tokio::sync::Mutex::default(),
+            commands: BTreeMap::new(),
+            resolved: Mutex::default(),
             typed: Mutex::default(),
             good: Mutex::default(),
             gaps: Mutex::default(),
         }
+    }
+
+    /// With the commands of the config's secrets, of which its headers may name some.
+    pub(super) fn with_secrets(self, commands: &BTreeMap<String, Vec<String>>) -> Self {
+        let named = self.settings.headers.values().filter_map(|value| value.strip_prefix("cmd:"));
+        let commands = named.filter_map(|name| Some((name.to_owned(), commands.get(name)?.clone()))).collect();
+        Self { commands, ..self }
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -172,11 +181,12 @@ impl Provider {
         if let Ok(mut printed) = self.printed.try_lock() {
             *printed = None;
         }
+        self.resolved.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Takes a key that the person typed, for as long as this process lives.
     pub(super) fn give_key(&self, key: &Secret) {
-        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Secret::new(key.reveal().trim()));
+        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
         self.repair();
     }
 
@@ -201,19 +211,51 @@ impl Provider {
         if let Some(argv) = &self.settings.api_key_command {
             let mut printed = self.printed.lock().await;
             if printed.is_none() {
-                *printed = Some(run_key_command(argv).await?);
+                *printed = Some(key::printed(argv, "api_key_command").await?);
             }
             return Ok(printed.clone());
         }
         let Some(name) = self.key_variable() else { return Ok(None) };
-        match lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()) {
-            Some(value) => Ok(Some(Secret::new(value))),
-            None => Err(ProviderError::new(
-                FailureClass::Auth,
-                format!("has no key: the environment variable {name} is not set"),
-            )
-            .because(Cause::NoKey)),
+        match lookup(name).filter(|value| !value.trim().is_empty()) {
+            Some(value) => key::clean(&value, &format!("the environment variable {name}")).map(Some),
+            None => Err(key::missing(format!("has no key: the environment variable {name} is not set"))),
         }
+    }
+
+    /// Looks up the values of the headers that are given by reference.
+    pub(super) async fn resolve_headers(&self, lookup: &Lookup) -> Result<(), ProviderError> {
+        for (header, value) in &self.settings.headers {
+            let known = || self.resolved.lock().unwrap_or_else(PoisonError::into_inner).contains_key(header);
+            let secret = if let Some(name) = value.strip_prefix("env:") {
+                let from = format!("the environment variable {name}, for the header `{header}`,");
+                match lookup(name).filter(|value| !value.trim().is_empty()) {
+                    Some(value) => key::clean(&value, &from)?,
+                    None => return Err(key::missing(format!("was not asked: {from} is not set"))),
+                }
+            } else if let Some(name) = value.strip_prefix("cmd:") {
+                if known() {
+                    continue;
+                }
+                let Some(argv) = self.commands.get(name) else {
+                    return Err(key::missing(format!(
+                        "was not asked: the header `{header}` names `cmd:{name}`, and [secrets] of the config has no `{name}`"
+                    )));
+                };
+                key::printed(argv, &format!("the command of `cmd:{name}`")).await?
+            } else {
+                continue;
+            };
+            self.resolved.lock().unwrap_or_else(PoisonError::into_inner).insert(header.clone(), secret);
+        }
+        Ok(())
+    }
+
+    /// The configured headers with their values.
+    fn header_values(&self) -> Vec<(String, Secret)> {
+        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        let value =
+            |name: &String, value: &String| resolved.get(name).cloned().unwrap_or_else(|| Secret::new(value.as_str()));
+        self.settings.headers.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
     }
 
     /// The headers of a request to it.
@@ -229,7 +271,7 @@ impl Provider {
         // A stream that is compressed arrives in lumps. What is compressed all the same is read.
         headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let fixed = dialect.headers().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let configured = self.settings.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let configured = self.header_values().into_iter().map(|(name, value)| (name, value.reveal().to_owned()));
         for (name, value) in own.chain(fixed).chain(configured) {
             let bad = |what| {
                 ProviderError::new(FailureClass::BadRequest, format!("cannot be sent the header `{name}`: {what}"))
@@ -243,12 +285,29 @@ impl Provider {
         Ok(headers)
     }
 
+    /// Knows what of a request to it nobody may read, should the server repeat it in an answer.
+    pub(super) fn redactor(&self, key: Option<&Secret>) -> Redactor {
+        let mut redactor = Redactor::default();
+        if let Some(key) = key {
+            redactor.learn(key);
+        }
+        // Other headers have ordinary words that an answer may need.
+        for (name, value) in self.header_values() {
+            let by_reference = self.settings.headers.get(&name).is_some_and(|text| text != value.reveal());
+            if by_reference || is_confidential(&name) {
+                redactor.learn(&value);
+                // Without the scheme before it: `Bearer …`.
+                redactor.learn(&Secret::new(value.reveal().split_whitespace().next_back().unwrap_or_default()));
+            }
+        }
+        redactor
+    }
+
     /// The failure as a person reads it: which provider, where, what happened, what to do; without any secret.
     pub(super) fn failure(&self, error: &ProviderError, model: &str, key: Option<&Secret>) -> Failure {
-        let mut redactor = Redactor::default();
-        let headers = self.settings.headers.values().map(|value| Secret::new(value.as_str()));
-        for secret in headers.chain(key.cloned()) {
-            redactor.learn(&secret);
+        let mut redactor = self.redactor(key);
+        for (_, value) in self.header_values() {
+            redactor.learn(&value);
         }
         let text = redactor.redact(&error.text);
         let line = visible(&text, false);
@@ -257,6 +316,8 @@ impl Provider {
         if longer {
             cut.push('…');
         }
+        // The server's words may have ended their sentence.
+        let cut = cut.trim_end_matches('.');
         let (name, host) = (&self.name, self.host());
         let todo = self.what_to_do(error, model);
         let failure = Failure::new(error.class, format!("{name} ({host}) {cut}. {todo}"));
@@ -306,6 +367,11 @@ impl Provider {
             (FailureClass::Auth, _) if self.typed().is_some() => {
                 "It is the key that was typed: type another.".to_owned()
             }
+            (FailureClass::Auth, Some(Cause::NoKey))
+                if self.key_variable().is_none() && !self.settings.headers.is_empty() =>
+            {
+                format!("Check the headers of [providers.{name}].")
+            }
             (FailureClass::Auth, _) => match (self.key_variable(), &self.settings.api_key_command) {
                 (_, Some(argv)) => {
                     let program = argv.first().map_or("", String::as_str);
@@ -348,27 +414,8 @@ impl Provider {
     }
 }
 
-async fn run_key_command(argv: &[String]) -> Result<Secret, ProviderError> {
-    let auth = |text: String| ProviderError::new(FailureClass::Auth, text).because(Cause::NoKey);
-    let Some((program, arguments)) = argv.split_first() else {
-        return Err(auth("has an empty api_key_command".to_owned()));
-    };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = match tokio::time::timeout(KEY_COMMAND_TIMEOUT, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) => {
-            return Err(auth(format!("has no key: api_key_command `{program}` could not be started ({error})")));
-        }
-        Err(_) => return Err(auth(format!("has no key: api_key_command `{program}` took longer than a minute"))),
-    };
-    if !output.status.success() {
-        return Err(auth(format!("has no key: api_key_command `{program}` ended with {}", output.status)));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    // Password managers print the password first, and then what else they know.
-    match text.lines().next().unwrap_or_default().trim() {
-        "" => Err(auth(format!("has no key: api_key_command `{program}` printed nothing"))),
-        key => Ok(Secret::new(key)),
-    }
+/// Whether a header says who asks.
+fn is_confidential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "key", "token", "secret", "cookie", "password", "credential"].iter().any(|word| name.contains(word))
 }

@@ -1,5 +1,6 @@
 //! Who may answer: roles and providers of the config, what is found by a key or a port, and the demo.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -8,11 +9,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::ModelChoice;
+use crate::core::model::{ModelChoice, ModelRequest};
 
 use super::http::Clients;
 use super::provider::{Lookup, Origin, Provider};
 use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings};
+use crate::core::tuning::ModelDefaults;
 
 /// The model that answers when only a key of Anthropic is found.
 pub const ANTHROPIC_MODEL: &str = "claude-sonnet-4-5";
@@ -33,6 +35,30 @@ pub(super) struct Target {
     pub(super) model: String,
     /// The person's own config names it.
     configured: bool,
+    /// How the role that names it has it asked.
+    role: ModelDefaults,
+}
+
+impl Target {
+    /// How it is asked where the step does not say: as its role says, else as its provider does.
+    pub(super) fn defaults(&self) -> ModelDefaults {
+        self.role.over(&self.provider.settings.defaults)
+    }
+
+    /// A request as this model gets it.
+    pub(super) fn asked<'a>(&self, request: &'a ModelRequest) -> Cow<'a, ModelRequest> {
+        let defaults = self.defaults();
+        if defaults == ModelDefaults::default() {
+            return Cow::Borrowed(request);
+        }
+        let own = ModelDefaults {
+            temperature: request.temperature,
+            max_tokens: request.max_tokens,
+            tuning: request.tuning.clone(),
+        };
+        let ModelDefaults { temperature, max_tokens, tuning } = own.over(&defaults);
+        Cow::Owned(ModelRequest { temperature, max_tokens, tuning, ..request.clone() })
+    }
 }
 
 impl fmt::Display for Target {
@@ -50,6 +76,8 @@ pub(super) struct Roster {
     demo: Arc<Provider>,
     /// The model that a local Ollama would answer with, once one was found.
     found: OnceLock<String>,
+    /// An Ollama answers, and has no model that can talk.
+    empty: OnceLock<()>,
 }
 
 impl Roster {
@@ -64,19 +92,33 @@ impl Roster {
             let settings = ProviderSettings { kind, base_url, ..ProviderSettings::default() };
             providers.insert(kind.name().to_owned(), Arc::new(Provider::new(kind.name(), settings, origin)));
         }
-        for (name, settings) in settings.providers {
-            let provider = Provider::new(&name, settings, Origin::Config);
+        for (name, mut provider) in settings.providers {
+            if provider.kind == ProviderKind::Ollama {
+                provider.base_url.get_or_insert_with(|| ollama.to_owned());
+            }
+            let provider = Provider::new(&name, provider, Origin::Config).with_secrets(&settings.secrets);
             providers.insert(name, Arc::new(provider));
         }
         let demo = ProviderSettings { kind: ProviderKind::Demo, ..ProviderSettings::default() };
         let demo = Arc::new(Provider::new(ProviderKind::Demo.name(), demo, Origin::BuiltIn));
         providers.entry(ProviderKind::Demo.name().to_owned()).or_insert_with(|| Arc::clone(&demo));
         let agreed = RwLock::new(BTreeSet::new());
-        Self { roles: settings.models, providers, agreed, lookup, demo, found: OnceLock::new() }
+        Self { roles: settings.models, providers, agreed, lookup, demo, found: OnceLock::new(), empty: OnceLock::new() }
     }
 
     pub(super) fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.get(name)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The models of a provider that roles name, each once.
+    pub(super) fn named_models(&self, provider: &str) -> Vec<String> {
+        let named = self.roles.values().flat_map(|role| std::iter::once(&role.model).chain(&role.fallback));
+        let of_it = named.filter_map(|name| name.split_once('/').filter(|(named, _)| *named == provider));
+        of_it.map(|(_, model)| model.to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     pub(super) fn agree(&self, provider: &str) {
@@ -88,7 +130,7 @@ impl Roster {
         let mut chain = Vec::new();
         let usual = [DEFAULT.to_owned()];
         for name in if names.is_empty() { &usual } else { names } {
-            self.expand(name, false, &mut BTreeSet::new(), &mut chain)?;
+            self.expand(name, None, &mut BTreeSet::new(), &mut chain)?;
         }
         let mut seen = BTreeSet::new();
         chain.retain(|target| seen.insert(target.to_string()));
@@ -98,18 +140,20 @@ impl Roster {
     fn expand<'a>(
         &'a self,
         name: &'a str,
-        configured: bool,
+        role: Option<&ModelDefaults>,
         within: &mut BTreeSet<&'a str>,
         chain: &mut Vec<Target>,
     ) -> Result<(), Failure> {
-        if let Some(role) = self.roles.get(name) {
+        if let Some(RoleSettings { model, fallback, defaults }) = self.roles.get(name) {
             if !within.insert(name) {
                 return Err(definition(format!(
                     "The role `{name}` of the config leads back to itself: name a model as PROVIDER/MODEL."
                 )));
             }
-            for model in std::iter::once(&role.model).chain(&role.fallback) {
-                self.expand(model, true, within, chain)?;
+            // Of a role that leads to another the outer one is nearer.
+            let defaults = role.map_or_else(|| defaults.clone(), |outer| outer.over(defaults));
+            for model in std::iter::once(model).chain(fallback) {
+                self.expand(model, Some(&defaults), within, chain)?;
             }
             within.remove(name);
             return Ok(());
@@ -123,7 +167,8 @@ impl Roster {
             None => self.provider(name).and_then(|provider| Some((provider, self.usual_model(provider)?))),
         };
         let Some((provider, model)) = target else { return Err(self.unknown(name)) };
-        chain.push(Target { provider: Arc::clone(provider), model, configured });
+        let (configured, role) = (role.is_some(), role.cloned().unwrap_or_default());
+        chain.push(Target { provider: Arc::clone(provider), model, configured, role });
         Ok(())
     }
 
@@ -177,6 +222,10 @@ impl Roster {
             format!("it is named as \"{name}\"")
         } else {
             match (provider.settings.kind, provider.key_variable()) {
+                (ProviderKind::Demo, _) if self.empty.get().is_some() => {
+                    "no model is configured, and the Ollama that answers has none yet: `ollama pull qwen3:8b` gets one"
+                        .to_owned()
+                }
                 (ProviderKind::Demo, _) => {
                     "no model is configured, and neither a key nor a local Ollama was found".to_owned()
                 }
@@ -230,8 +279,9 @@ impl Roster {
         };
         if let Ok(Some(tags)) = tokio::time::timeout(patience, asked).await {
             // Newest first; a model for embeddings cannot talk.
-            if let Some(tag) = tags.models.into_iter().find(|tag| !tag.name.contains("embed")) {
-                let _ = self.found.set(tag.name);
+            match tags.models.into_iter().find(|tag| !tag.name.contains("embed")) {
+                Some(tag) => drop(self.found.set(tag.name)),
+                None => drop(self.empty.set(())),
             }
         }
     }

@@ -25,6 +25,14 @@ pub(super) struct UnsupportedFeatures {
     pub(super) temperature: bool,
     /// A seed.
     pub(super) seed: bool,
+    /// Nucleus sampling.
+    pub(super) top_p: bool,
+    /// Texts to stop at.
+    pub(super) stop: bool,
+    /// A measure of thinking.
+    pub(super) effort: bool,
+    /// Thinking, or a word about it.
+    pub(super) thinking: bool,
     /// `max_tokens` in the name that was tried first, or at its default height.
     pub(super) max_tokens: bool,
     /// Which schemas `schema` is true of.
@@ -104,6 +112,26 @@ impl UnsupportedFeatures {
                 self.seed = true;
                 return Some("the model does not take a seed: asked without it");
             }
+            let tuning = &request.tuning;
+            let efforts = ["reasoning_effort", "reasoning.effort", "output_config", "effort"];
+            if !self.effort && tuning.reasoning_effort.is_some() && contains(&said, &efforts) {
+                self.effort = true;
+                return Some("the model does not take a reasoning_effort: asked without it");
+            }
+            let thinks = tuning.thinking.is_some() || tuning.reasoning_effort.is_some();
+            if !self.thinking && thinks && names(&said, "thinking") {
+                self.thinking = true;
+                return Some("the model cannot be told whether to think: asked without it");
+            }
+            if !self.top_p && tuning.top_p.is_some() && contains(&said, &["top_p", "top p"]) {
+                self.top_p = true;
+                return Some("the model does not take top_p: asked without it");
+            }
+            let stops = ["'stop'", "\"stop\"", "`stop`", ": stop", "stop_sequences", "stop sequence", "stop is not"];
+            if !self.stop && !tuning.stop.is_empty() && contains(&said, &stops) {
+                self.stop = true;
+                return Some("the model does not take `stop`: asked without it");
+            }
         }
         if matches!(status, 400 | 404 | 422 | 500 | 501) && request.schema.is_some() {
             return self.learn_schema(&said, lesson);
@@ -170,6 +198,10 @@ impl UnsupportedFeatures {
             system: most.system || least.system,
             temperature: most.temperature || least.temperature,
             seed: most.seed || least.seed,
+            top_p: most.top_p || least.top_p,
+            stop: most.stop || least.stop,
+            effort: most.effort || least.effort,
+            thinking: most.thinking || least.thinking,
             max_tokens: most.max_tokens || least.max_tokens,
             redrawn: most.redrawn || least.redrawn,
         }

@@ -2,7 +2,7 @@
 //!
 //! It gets a clean environment, the work's text on stdin, and no terminal. stdin is closed after the text, so that a
 //! program may read it to its end. For a program that asks the person in the middle of its work
-//! ([`crate::core::step::Command::may_ask`]), stdin stays open, the text is one line, a line `{"ask": FORM}` on stdout
+//! ([`crate::core::step::Speaks`]), stdin stays open, the text is one line, a line `{"ask": FORM}` on stdout
 //! opens a gate, and the answer comes as one line of JSON. FORM is a text (one field named
 //! `answer`), a field, or a list of fields. A line `{"progress": …}` is shown and is no output. The time that a
 //! person takes does not count against the step's.
@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,21 +27,26 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::markers::{self, Filler, Redacting};
+use super::markers::{self, Filler};
 use super::output::{Collected, Collector, Utf8};
-use super::{Interruption, deadline, interrupted, prepared};
+use super::{Interruption, deadline, interrupted, prepared, program};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Secrets};
 use crate::core::schema::Schema;
+use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
 use crate::core::work::CommandWork;
 
+/// Reads a script that names no other program for that.
+const SHELL: &str = "/bin/sh";
 /// Between the word that a group is to end and its end by force.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the pipes of a program that has ended may stay open in the hands of what it started.
 const PIPES: Duration = Duration::from_millis(500);
+/// A list of lines is no longer than this: each takes many times the memory of its text.
+const MOST_LINES: usize = 100_000;
 /// As much of stderr becomes a failure's detail, in bytes.
 const MAX_DETAIL: usize = 4_000;
 
@@ -61,10 +67,11 @@ pub async fn perform(
         (context.began)(id);
     }
     let (ask, asked) = unbounded_channel();
-    let redacting = Redacting::new(secrets.redactor());
+    let redactor = secrets.redactor();
     let path = attempt.spool.join(format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt));
-    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask);
-    let run = Running::new(started, collector, work.asks);
+    let redacting = RedactedStream::new(redactor.clone());
+    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask, work.speaks);
+    let run = Running::new(started, collector, RedactedStream::new(redactor), work.asks);
     let name = work.argv.first().map_or("", String::as_str);
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
@@ -80,7 +87,20 @@ pub async fn perform(
             }
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
-        ProcessEnd::Exited(_) => output(work, &collected, measured),
+        ProcessEnd::Exited(_) => match collected.unsaid {
+            Some(line) => AttemptOutcome::Failed {
+                failure: Failure::new(
+                    FailureClass::Command,
+                    format!(
+                        "`{name}` wrote a line `{{\"{line}\": …}}`, and the step does not say what that is: put `speaks = \"stepwell\"` on it if the line is for Stepwell, or `env = {{ STEPWELL_ASKS = \"0\" }}` if it is output"
+                    ),
+                ),
+                partial: collected.text.into(),
+                in_doubt: false,
+                measured,
+            },
+            None => output(work, &collected, measured),
+        },
     }
 }
 
@@ -103,7 +123,13 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
             Ok(value) => (value, None),
             Err(error) => (as_text(), Some(format!("stdout is not one JSON value: {error}"))),
         },
-        Parse::Lines => (text.lines().collect(), None),
+        Parse::Lines => match text.lines().nth(MOST_LINES) {
+            Some(_) => {
+                let problem = format!("stdout has more than {MOST_LINES} lines, too many for a list");
+                (as_text(), Some(problem))
+            }
+            None => (text.lines().collect(), None),
+        },
         // A schema that does not take the text asks for the value.
         Parse::Text => match schema.as_ref().filter(|schema| !schema.allows(&as_text())).map(|_| as_json()) {
             Some(Ok(value)) => (value, None),
@@ -154,33 +180,46 @@ async fn start(
     if !folder.is_dir() {
         return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
     }
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     let Some((program, arguments)) = work.argv.split_first() else {
         return Err(Failure::new(FailureClass::Definition, "the step's `argv` is empty: it names the program to run"));
     };
     let hidden: Vec<&str> = work.env.values().chain([&work.stdin]).map(String::as_str).collect();
     let filler = Filler::resolve(secrets, attempt, &hidden).await?;
 
-    let mut command = if work.shell {
-        let mut shell = tokio::process::Command::new("sh");
-        shell.arg("-c").arg(work.argv.join(" "));
-        shell
+    let mut variables = environment.clone();
+    variables.extend(work.env.iter().map(|(name, value)| (name.clone(), filler.fill(value))));
+    let (name, arguments) = if work.shell {
+        ("sh", vec!["-c".to_owned(), work.argv.join(" ")])
     } else {
-        let mut command = tokio::process::Command::new(program);
-        command.args(arguments);
-        command
+        (program.as_str(), arguments.to_vec())
     };
-    command
-        .env_clear()
-        .envs(environment)
-        .envs(work.env.iter().map(|(name, value)| (name, filler.fill(value))))
-        .envs(work.parameters())
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let child = command.spawn().map_err(|error| {
-        let program = if work.shell { "sh" } else { program };
+    let spawn = |file: &Path, arg0: &str, before: Option<&Path>| {
+        let mut command = tokio::process::Command::new(file);
+        command
+            .arg0(arg0)
+            .args(before)
+            .args(&arguments)
+            .env_clear()
+            .envs(&variables)
+            .envs(work.parameters())
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command.spawn()
+    };
+    let found = program::find(name, variables.get("PATH").map(String::as_str), &folder);
+    let child = found.and_then(|file| match spawn(&file, name, None) {
+        // A script that does not say by its first line what reads it is the shell's.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            spawn(Path::new(SHELL), SHELL, Some(&file))
+        }
+        spawned => spawned,
+    });
+    let child = child.map_err(|error| {
+        let program = name;
         command_failure(match error.kind() {
             io::ErrorKind::NotFound => format!("the program `{program}` was not found; install it, or give its path"),
             io::ErrorKind::PermissionDenied => format!("the program `{program}` may not be run: {error}"),
@@ -227,7 +266,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(started: Started, collector: Collector, asks: bool) -> Self {
+    fn new(started: Started, collector: Collector, errors: RedactedStream, asks: bool) -> Self {
         let Started { mut child, stdin: mut text } = started;
         let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
         if asks && !text.ends_with('\n') {
@@ -238,7 +277,7 @@ impl Running {
         let writer = tokio::spawn(write(child.stdin.take(), lines));
         let stop = CancellationToken::new();
         let stdout = tokio::spawn(collect(child.stdout.take(), stop.clone(), collector));
-        let stderr = tokio::spawn(tail(child.stderr.take(), stop.clone()));
+        let stderr = tokio::spawn(tail(child.stderr.take(), stop.clone(), errors));
         Self { child, group, stdin: asks.then_some(stdin), writer, stdout, stderr, stop: stop.drop_guard() }
     }
 
@@ -327,8 +366,8 @@ impl Running {
 fn closed_stdin() -> Failure {
     Failure::new(
         FailureClass::Command,
-        "the program asked for input, but its stdin is closed: put `env = { STEPWELL_ASKS = \"1\" }` on the step, and let \
-         the program read its stdin by lines",
+        "the program asked for input, but its stdin is closed: put `speaks = \"stepwell\"` (or, as before, \
+         `env = { STEPWELL_ASKS = \"1\" }`) on the step, and let the program read its stdin by lines",
     )
 }
 
@@ -372,24 +411,30 @@ async fn collect(
     collector.finish()
 }
 
-/// The end of stderr.
-async fn tail(stderr: Option<impl AsyncRead + Unpin>, stop: CancellationToken) -> String {
-    let mut kept = Vec::new();
-    let mut cut = false;
+/// The end of stderr, without the values of secrets.
+async fn tail(
+    stderr: Option<impl AsyncRead + Unpin>,
+    stop: CancellationToken,
+    mut redacting: RedactedStream,
+) -> String {
+    let (mut decoder, mut kept, mut cut) = (Utf8::default(), String::new(), false);
+    // What is cut off is cut after the values are out: the rest of one would not be known any more.
     each_piece(stderr, &stop, |bytes| {
-        kept.extend_from_slice(bytes);
+        kept.push_str(&redacting.push(&decoder.push(bytes)));
         if kept.len() > 4 * MAX_DETAIL {
             cut = true;
-            kept.drain(..kept.len() - MAX_DETAIL);
+            kept.drain(..kept.ceil_char_boundary(kept.len() - MAX_DETAIL));
         }
     })
     .await;
+    kept.push_str(&redacting.push(decoder.finish()));
+    kept.push_str(&redacting.finish());
     cut |= kept.len() > MAX_DETAIL;
-    let mut text = Utf8::default().push(&kept[kept.len().saturating_sub(MAX_DETAIL)..]);
     if cut {
-        text.insert_str(0, "… ");
+        kept.drain(..kept.ceil_char_boundary(kept.len().saturating_sub(MAX_DETAIL)));
+        kept.insert_str(0, "… ");
     }
-    text
+    kept
 }
 
 async fn each_piece(source: Option<impl AsyncRead + Unpin>, stop: &CancellationToken, mut take: impl FnMut(&[u8])) {

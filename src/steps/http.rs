@@ -2,8 +2,10 @@
 //!
 //! GET and HEAD promise to change nothing. Any other request whose answer did not come (its time ran out, its
 //! connection broke, it was cancelled) is in doubt once it began. At most [`MAX_REDIRECTS`] redirects are followed, and
-//! what the step sends stays with the host that it names. One client serves every attempt, made when first needed.
+//! what the step sends stays with the host that it names. A host that neither the definition nor the person has named, and
+//! one that a server redirects to, is reached only at public addresses. The clients are made when first needed.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,11 +20,16 @@ use serde_json::Value;
 use super::markers::{self, Filler};
 use super::{deadline, done, interrupted, page, prepared};
 use crate::core::event::Measured;
+use crate::core::expect::Expect;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::host;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
+use crate::core::secret::Redactor;
 use crate::core::text::Untrusted;
 use crate::core::work::HttpWork;
+
+mod reach;
 
 /// The longest answer, in bytes.
 const MAX_BODY: usize = 10_000_000;
@@ -35,25 +42,33 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A server that says nothing for so long has gone away.
 const IDLE: Duration = Duration::from_mins(2);
 
-/// The client, once there is one.
+/// The clients, once there are any: one for hosts that somebody has named, and one that reaches no private address.
 #[derive(Default)]
-pub struct Client(OnceLock<Result<reqwest::Client, String>>);
+pub struct Client(OnceLock<Result<Clients, String>>);
+
+struct Clients {
+    any: reqwest::Client,
+    public: reqwest::Client,
+}
 
 impl Client {
-    fn get(&self) -> Result<&reqwest::Client, Failure> {
+    fn get(&self) -> Result<&Clients, Failure> {
         let client = self.0.get_or_init(|| {
             // Another module may have installed the same provider before.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            reqwest::Client::builder()
-                .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .connect_timeout(CONNECT)
-                .read_timeout(IDLE)
-                // What is sent is what the approval shows, and what comes is kept as it came.
-                .no_gzip()
-                .no_deflate()
-                .build()
-                .map_err(|error| cause(&error))
+            let builder = || {
+                reqwest::Client::builder()
+                    .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")))
+                    .redirect(redirect::Policy::none())
+                    .connect_timeout(CONNECT)
+                    .read_timeout(IDLE)
+                    // What is sent is what the approval shows, and what comes is kept as it came.
+                    .no_gzip()
+                    .no_deflate()
+            };
+            let any = builder().build().map_err(|error| cause(&error))?;
+            let public = builder().dns_resolver(Arc::new(reach::PublicOnly)).build().map_err(|error| cause(&error))?;
+            Ok(Clients { any, public })
         });
         client.as_ref().map_err(|problem| {
             Failure::new(FailureClass::Network, format!("no connection can be made from here: {problem}"))
@@ -65,19 +80,21 @@ impl Client {
 pub async fn perform(
     client: &Client,
     secrets: &Arc<dyn Secrets>,
+    hosts: &[String],
     work: &HttpWork,
     attempt: &AttemptRequest,
     context: &AttemptContext,
 ) -> AttemptOutcome {
     let deadline = deadline(attempt.timeout);
-    let preparing = async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, work, attempt).await?)) };
+    let preparing =
+        async { Ok((client.get()?, read_as(work)?, Request::prepare(secrets, hosts, work, attempt).await?)) };
     let (client, expected, request) = match prepared(attempt, context, deadline, preparing).await {
         Ok(prepared) => prepared,
         Err(outcome) => return outcome,
     };
     let exchange = async {
         let (url, response) = request.send(client).await?;
-        HttpAnswer::receive(&url, response).await
+        HttpAnswer::receive(&url, response, &secrets.redactor()).await
     };
     let answer = tokio::select! {
         biased;
@@ -87,7 +104,7 @@ pub async fn perform(
         }
     };
     match answer {
-        Ok(answer) => output(work, answer, expected),
+        Ok(answer) => output(work, answer, expected, &secrets.redactor()),
         Err(RequestError { failure, may_have_acted }) => AttemptOutcome::Failed {
             failure,
             partial: Untrusted::default(),
@@ -106,12 +123,12 @@ enum ReadAs {
 }
 
 fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
-    match work.expect.as_deref() {
+    match &work.expect {
         None => Ok(None),
-        Some("json") => Ok(Some(ReadAs::Json)),
-        Some("text") => Ok(Some(ReadAs::Text)),
-        Some("page") => Ok(Some(ReadAs::Page)),
-        Some(other) => Err(Failure::new(
+        Some(Expect::Json) => Ok(Some(ReadAs::Json)),
+        Some(Expect::Text) => Ok(Some(ReadAs::Text)),
+        Some(Expect::Page) => Ok(Some(ReadAs::Page)),
+        Some(Expect::Unknown(other)) => Err(Failure::new(
             FailureClass::Definition,
             format!("the step's `expect` is `{other}`; it takes `json`, `text` or `page`"),
         )),
@@ -120,7 +137,7 @@ fn read_as(work: &HttpWork) -> Result<Option<ReadAs>, Failure> {
 
 /// A 2xx answer as the output that the step asks for. A request that changed something has done so, and what does not
 /// fit is left to a person; an answer that only had to be read is a failure then, which costs nothing to try again.
-fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>) -> AttemptOutcome {
+fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redactor: &Redactor) -> AttemptOutcome {
     let measured = Measured::default();
     let read_as = expected.unwrap_or_else(|| answer.read_as());
     let read = match read_as {
@@ -144,7 +161,7 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>) -> Atte
         }
         Err(problem) if work.is_safe() => AttemptOutcome::Failed {
             failure: Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url))
-                .with_detail(beginning(&answer.text)),
+                .with_detail(beginning(&redactor.redact(&answer.text))),
             partial: Untrusted::default(),
             in_doubt: false,
             measured,
@@ -166,10 +183,17 @@ struct Request {
     url: Url,
     headers: HeaderMap,
     body: Option<String>,
+    /// Hosts that somebody has named: they may be private.
+    hosts: Vec<String>,
 }
 
 impl Request {
-    async fn prepare(secrets: &Arc<dyn Secrets>, work: &HttpWork, attempt: &AttemptRequest) -> Result<Self, Failure> {
+    async fn prepare(
+        secrets: &Arc<dyn Secrets>,
+        hosts: &[String],
+        work: &HttpWork,
+        attempt: &AttemptRequest,
+    ) -> Result<Self, Failure> {
         let wrong = |message: String| Failure::new(FailureClass::Definition, message);
         markers::refuse(attempt, "an http `url`", &[&work.method, &work.url])?;
         let url: Url =
@@ -199,12 +223,18 @@ impl Request {
             let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        Ok(Self { method, url, headers, body })
+        let hosts = work.hosts.0.iter().chain(hosts).cloned().collect();
+        Ok(Self { method, url, headers, body, hosts })
     }
 
     /// Sends it, and again where the server points to.
-    async fn send(mut self, client: &reqwest::Client) -> Result<(Url, Response), RequestError> {
+    async fn send(mut self, clients: &Clients) -> Result<(Url, Response), RequestError> {
         for redirects in 0..=MAX_REDIRECTS {
+            let named = host::of_url(&self.url).is_some_and(|authority| host::allows(&self.hosts, &authority));
+            let client = if named { &clients.any } else { &clients.public };
+            if !named && let Some(address) = reach::private_address(&self.url).await {
+                return Err(refused(private(&self.url, address, redirects > 0)));
+            }
             let mut request = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
             if let Some(body) = &self.body {
                 request = request.body(body.clone());
@@ -266,7 +296,7 @@ struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    async fn receive(url: &Url, mut response: Response) -> Result<Self, RequestError> {
+    async fn receive(url: &Url, mut response: Response, redactor: &Redactor) -> Result<Self, RequestError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let content_type =
@@ -288,7 +318,11 @@ impl HttpAnswer {
             }
         }
         let content_type = content_type.unwrap_or_default();
-        let text = decoded(&bytes, &content_type);
+        let mut text = decoded(&bytes, &content_type);
+        // JSON is read first: a value may be a number of it.
+        if cut || !status.is_success() {
+            text = if cut { redactor.redact_cut(&text) } else { redactor.redact(&text) };
+        }
         let answer = Self { content_type, text, cut };
         if status.is_success() { Ok(answer) } else { Err(answer.refusal(url, status, &headers)) }
     }
@@ -362,6 +396,15 @@ fn request_error(url: &Url, error: reqwest::Error, acted_before: bool) -> Reques
 
 fn refused(message: String) -> RequestError {
     RequestError { failure: Failure::new(FailureClass::BadRequest, message), may_have_acted: false }
+}
+
+fn private(url: &Url, address: IpAddr, redirected: bool) -> String {
+    let host = host::of_url(url).unwrap_or_default();
+    let from =
+        if redirected { "a server has redirected to it" } else { "neither the definition nor you have named it" };
+    format!(
+        "{host} is {address}, which is not public, and {from}; if that is right, put `hosts = [\"{host}\"]` into the step, the workflow, or [http] of the config"
+    )
 }
 
 /// The innermost cause: what the layers above it say is how they failed, not why.

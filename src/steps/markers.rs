@@ -3,13 +3,15 @@
 //! A marker carries the run's nonce, so no text from outside can name a secret into place. A value lives in the
 //! environment, the header or the body that is sent, nowhere else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::model::{Delta, DeltaSink};
 use crate::core::ports::{AttemptOutcome, AttemptRequest, Secrets};
-use crate::core::secret::{REDACTED, Redactor, Secret};
+use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::text::Untrusted;
 use crate::core::work::{secret_marker, secret_name};
 
@@ -94,76 +96,84 @@ pub fn refuse(attempt: &AttemptRequest, place: &str, texts: &[&str]) -> Result<(
     }
 }
 
-/// A stream of text from outside, with secrets taken out even where two pieces meet.
-pub struct Redacting {
-    redactor: Redactor,
-    held: String,
-}
-
-impl Redacting {
-    /// Takes out what `redactor` knows.
-    pub fn new(redactor: Redactor) -> Self {
-        Self { redactor, held: String::new() }
-    }
-
-    /// More text; gives what may be shown of it and of what was held back.
-    pub fn push(&mut self, more: &str) -> String {
-        if self.redactor.is_empty() {
-            return more.to_owned();
-        }
-        self.held.push_str(more);
-        // Whole values go first, or the beginning of one inside another would be held back for nothing.
-        let mut shown = self.redactor.redact(&self.held);
-        let keep = if shown.ends_with(REDACTED) { 0 } else { self.redactor.held_back(&shown) };
-        self.held = shown.split_off(shown.len() - keep);
-        shown
-    }
-
-    /// The end: what was held back is no secret.
-    pub fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
-    }
-}
-
 /// `outcome` without the values of secrets.
 pub fn redacted(outcome: AttemptOutcome, redactor: &Redactor) -> AttemptOutcome {
     if redactor.is_empty() {
         return outcome;
     }
-    let text = |text: Untrusted| Untrusted::new(redactor.redact(text.data()));
+    // What had arrived of an answer ends anywhere, in the middle of a value too.
+    let begun = |text: Untrusted| Untrusted::new(redactor.redact_cut(text.data()));
+    let noted = |mut measured: Measured| {
+        measured.notes.iter_mut().for_each(|note| *note = redactor.redact(note));
+        measured
+    };
     match outcome {
         AttemptOutcome::Done { output, problem, measured } => AttemptOutcome::Done {
             output: redactor.redact_json(output),
             problem: problem.map(|problem| redactor.redact(&problem)),
-            measured,
+            measured: noted(measured),
         },
         AttemptOutcome::Failed { mut failure, partial, in_doubt, measured } => {
             failure.message = redactor.redact(&failure.message);
             failure.detail = failure.detail.map(|detail| redactor.redact(&detail));
-            AttemptOutcome::Failed { failure, partial: text(partial), in_doubt, measured }
+            AttemptOutcome::Failed { failure, partial: begun(partial), in_doubt, measured: noted(measured) }
         }
         AttemptOutcome::Cancelled { partial, in_doubt, measured } => {
-            AttemptOutcome::Cancelled { partial: text(partial), in_doubt, measured }
+            AttemptOutcome::Cancelled { partial: begun(partial), in_doubt, measured: noted(measured) }
         }
+    }
+}
+
+/// Passes on what a model streams, without the values of secrets: across pieces, each stretch of text by itself.
+pub struct RedactedDeltas {
+    deltas: DeltaSink,
+    redactor: Redactor,
+    stream: Mutex<RedactedStream>,
+}
+
+impl RedactedDeltas {
+    /// Passes on to `deltas` what `redactor` lets through.
+    pub fn new(deltas: &DeltaSink, redactor: Redactor) -> Arc<Self> {
+        let stream = Mutex::new(RedactedStream::new(redactor.clone()));
+        Arc::new(Self { deltas: Arc::clone(deltas), redactor, stream })
+    }
+
+    /// Where the model streams to.
+    pub fn sink(self: &Arc<Self>) -> DeltaSink {
+        let deltas = Arc::clone(self);
+        Arc::new(move |delta| deltas.take(delta))
+    }
+
+    /// The end of the stream.
+    pub fn finish(&self) {
+        self.show(self.stream().finish());
+    }
+
+    fn take(&self, delta: Delta) {
+        match delta {
+            Delta::Text(text) => self.show(self.stream().push(text.data())),
+            Delta::Restart(why) => {
+                self.stream().cut();
+                (self.deltas)(Delta::Restart(self.redactor.redact(&why)));
+            }
+            Delta::Progress(line) => (self.deltas)(Delta::Progress(self.redactor.redact(line.data()).into())),
+        }
+    }
+
+    fn show(&self, text: String) {
+        if !text.is_empty() {
+            (self.deltas)(Delta::Text(text.into()));
+        }
+    }
+
+    fn stream(&self) -> MutexGuard<'_, RedactedStream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_in_two_pieces_is_still_taken_out() {
-        let mut redactor = Redactor::default();
-        redactor.learn(&Secret::new("hunter2"));
-        let mut stream = Redacting::new(redactor);
-        let mut shown = String::new();
-        for piece in ["pass ", "hun", "ter", "2 hunter", " and hunt"] {
-            shown += &stream.push(piece);
-        }
-        shown += &stream.finish();
-        assert_eq!(shown, "pass [redacted] hunter and hunt");
-    }
 
     #[test]
     fn a_value_in_json_stays_json() {

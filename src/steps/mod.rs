@@ -25,8 +25,11 @@ mod json_repair;
 mod markers;
 mod output;
 mod page;
+mod program;
 mod prompt;
 mod reading;
+
+use self::markers::RedactedDeltas;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
@@ -39,6 +42,7 @@ pub struct Steps {
     secrets: Arc<dyn Secrets>,
     environment: Arc<BTreeMap<String, String>>,
     http: Arc<http::Client>,
+    hosts: Arc<[String]>,
 }
 
 impl Steps {
@@ -48,7 +52,13 @@ impl Steps {
     pub fn new(models: Arc<dyn Models>, secrets: Arc<dyn Secrets>, configured: BTreeMap<String, String>) -> Self {
         let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let environment = passed_on.chain(configured).collect();
-        Self { models, secrets, environment: Arc::new(environment), http: Arc::default() }
+        Self { models, secrets, environment: Arc::new(environment), http: Arc::default(), hosts: Arc::from([]) }
+    }
+
+    /// The same, with hosts that the config names: they may be private.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Vec<String>) -> Self {
+        Self { hosts: hosts.into(), ..self }
     }
 }
 
@@ -56,6 +66,7 @@ impl Executor for Steps {
     fn execute(&self, attempt: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let (models, secrets) = (Arc::clone(&self.models), Arc::clone(&self.secrets));
         let (environment, http) = (Arc::clone(&self.environment), Arc::clone(&self.http));
+        let hosts = Arc::clone(&self.hosts);
         Box::pin(async move {
             if context.cancel.is_cancelled() {
                 let partial = Untrusted::default();
@@ -64,9 +75,15 @@ impl Executor for Steps {
             let work = Arc::clone(&attempt.work);
             let outcome = match &*work {
                 Work::Transform { value, .. } => return done(value.clone(), Measured::default()),
-                Work::Prompt(work) => prompt::perform(&*models, work, &attempt, &context).await,
+                Work::Prompt(work) => {
+                    let redacted = RedactedDeltas::new(&context.deltas, secrets.redactor());
+                    let context = AttemptContext { deltas: redacted.sink(), ..context };
+                    let outcome = prompt::perform(&*models, work, &attempt, &context).await;
+                    redacted.finish();
+                    outcome
+                }
                 Work::Command(work) => command::perform(&secrets, &environment, work, &attempt, &context).await,
-                Work::Http(work) => http::perform(&http, &secrets, work, &attempt, &context).await,
+                Work::Http(work) => http::perform(&http, &secrets, &hosts, work, &attempt, &context).await,
                 Work::Ask { .. } => failed(Failure::new(
                     FailureClass::Definition,
                     "a form is answered by a person at its gate; there is nothing to perform",

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::markers::Redacting;
 use crate::core::model::{Delta, DeltaSink};
+use crate::core::secret::RedactedStream;
+use crate::core::step::Speaks;
 use crate::core::text::Untrusted;
 
 /// The most of an output that is kept in memory and in the journal, in bytes.
@@ -66,17 +67,22 @@ pub struct Collected {
     pub cut: bool,
     /// What the person should know: where the whole text is, or why it is not.
     pub note: Option<String>,
+    /// A line of the contract was in it, although nothing says that the command speaks it: which.
+    pub unsaid: Option<&'static str>,
 }
 
 /// Takes what a command writes.
 pub struct Collector {
     decoder: Utf8,
-    redacting: Redacting,
+    redacting: RedactedStream,
     line: Line,
     kept: String,
     spool: Spool,
     deltas: DeltaSink,
     asks: UnboundedSender<Value>,
+    speaks: Option<Speaks>,
+    /// A line of the contract from a command whose definition does not say that it speaks it.
+    unsaid: Option<&'static str>,
 }
 
 /// Where in a line the stream is.
@@ -96,8 +102,16 @@ enum Spool {
 impl Collector {
     /// Shows text and progress through `deltas`, hands on what is asked through `asks`, and puts the full text of a
     /// large output at `path`.
-    pub fn new(redacting: Redacting, path: PathBuf, deltas: DeltaSink, asks: UnboundedSender<Value>) -> Self {
+    pub fn new(
+        redacting: RedactedStream,
+        path: PathBuf,
+        deltas: DeltaSink,
+        asks: UnboundedSender<Value>,
+        speaks: Option<Speaks>,
+    ) -> Self {
         Self {
+            speaks,
+            unsaid: None,
             decoder: Utf8::default(),
             redacting,
             line: Line::Open(String::new()),
@@ -125,8 +139,9 @@ impl Collector {
         {
             self.output(&line);
         }
+        let unsaid = self.unsaid;
         match self.spool {
-            Spool::Unused(_) => Collected { text: self.kept, cut: false, note: None },
+            Spool::Unused(_) => Collected { text: self.kept, cut: false, note: None, unsaid },
             Spool::Open { path, mut file, bytes } => {
                 let note = match file.flush() {
                     Ok(()) => format!("the output has {bytes} bytes; all of it is in {}", path.display()),
@@ -134,9 +149,9 @@ impl Collector {
                         format!("the output has more than is kept here, and {} failed: {error}", path.display())
                     }
                 };
-                Collected { text: self.kept, cut: true, note: Some(note) }
+                Collected { text: self.kept, cut: true, note: Some(note), unsaid }
             }
-            Spool::Ended(note) => Collected { text: self.kept, cut: true, note: Some(note) },
+            Spool::Ended(note) => Collected { text: self.kept, cut: true, note: Some(note), unsaid },
         }
     }
 
@@ -165,10 +180,18 @@ impl Collector {
     }
 
     /// Takes a line of the small contract: an object whose only field is `progress` or `ask`.
-    fn control(&self, line: &str) -> bool {
+    fn control(&mut self, line: &str) -> bool {
+        if self.speaks == Some(Speaks::Nothing) {
+            return false;
+        }
         let Ok(Value::Object(fields)) = serde_json::from_str(line) else { return false };
         let mut fields = fields.into_iter();
         match (fields.next(), fields.next()) {
+            (Some((name, _)), None) if self.speaks == Some(Speaks::Unsaid) => {
+                let names = ["progress", "ask"];
+                self.unsaid = self.unsaid.or_else(|| names.into_iter().find(|known| *known == name));
+                false
+            }
             (Some((name, value)), None) if name == "progress" => {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 (self.deltas)(Delta::Progress(Untrusted::new(text)));
@@ -252,7 +275,11 @@ mod tests {
             let deltas = Arc::clone(&deltas);
             Arc::new(move |delta| deltas.lock().unwrap().push(delta))
         };
-        (Collector::new(Redacting::new(Redactor::default()), folder.join("spool/out"), sink, asks), deltas, asked)
+        (
+            Collector::new(RedactedStream::new(Redactor::default()), folder.join("spool/out"), sink, asks, None),
+            deltas,
+            asked,
+        )
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl Asking<'_> {
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,
+            tuning: self.work.tuning.clone(),
             longest_wait: self.attempt.longest_wait,
             asker: self.attempt.asker.clone(),
         };

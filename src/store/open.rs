@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::error::StoreError;
 
@@ -69,8 +70,7 @@ pub(super) fn to_read(
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             let reader = connect(Path::new(&uri), flags, patience)?;
             let version = check_version(&reader, migrations)?;
-            let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
-            if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+            if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
                 why.push_str(
                     ". Until then its newest events, those in the file beside it that ends with -wal, are not shown",
                 );
@@ -191,17 +191,19 @@ fn migrate(
 /// Copies the file, which has schema `version`, beside itself: whole and on the disk when it has its name, never in the
 /// place of an earlier copy.
 fn copied(path: &Path, version: usize, patience: Duration) -> Result<PathBuf, StoreError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = |ending: String| path.with_file_name(format!("{name}.{version:04}{ending}"));
-    let part = beside(".part".to_owned());
+    let beside = |ending: &str| beside(path, &format!(".{version:04}{ending}"));
+    let part = beside(".part");
     match fs::remove_file(&part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         // A process that died has left it.
         _ => {}
     }
     let whole = write_copy(path, &part, patience).and_then(|()| {
-        let names = std::iter::once(String::new()).chain((2..).map(|again| format!(".{again}")));
-        let free = names.map(beside).find(|copy| !copy.exists()).unwrap_or_else(|| part.clone());
+        let (mut free, mut again) = (beside(""), 1);
+        while free.exists() {
+            again += 1;
+            free = beside(&format!(".{again}"));
+        }
         fs::rename(&part, &free)?;
         // The name is to be as safe as what it names.
         path.parent().and_then(|folder| fs::File::open(folder).ok()).map_or(Ok(()), |folder| folder.sync_all())?;
@@ -217,10 +219,26 @@ fn write_copy(path: &Path, to: &Path, patience: Duration) -> Result<(), StoreErr
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     // As it was committed last, what is only in the log beside it too.
     let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
-    let target = to.to_str().ok_or_else(|| StoreError::Failed(format!("{} is no name that is text", to.display())))?;
-    reader.execute("VACUUM INTO ?1", [target])?;
+    reader.execute("VACUUM INTO ?1", [FileName(to)])?;
     file.sync_all()?;
     Ok(())
+}
+
+/// The name of a file for SQLite, which takes the bytes as they are: it need not be UTF-8.
+struct FileName<'a>(&'a Path);
+
+impl ToSql for FileName<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        use std::os::unix::ffi::OsStrExt as _;
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0.as_os_str().as_bytes())))
+    }
+}
+
+/// The file beside `path` whose name goes on with `ending`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 /// The path as it may stand in a URI.

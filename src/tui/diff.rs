@@ -10,7 +10,7 @@ use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::text::wrap::{Piece, expand_tabs, wrap};
 use super::theme::Theme;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, exact};
 
 /// Past this, the comparison gets coarser instead of slower.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -28,7 +28,8 @@ impl Comparison {
     /// Compares two texts.
     #[must_use]
     pub fn of_texts(old: &Untrusted, new: &Untrusted) -> Self {
-        let (old, new) = (old.block(), new.block());
+        // What is not seen may be all that changed.
+        let (old, new) = (exact(old.data()), exact(new.data()));
         let until = Instant::now() + PATIENCE;
         let diff = TextDiff::configure().deadline(until).diff_lines(old.as_ref(), new.as_ref());
         let mut pieces = Pieces::default();

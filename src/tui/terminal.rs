@@ -3,6 +3,8 @@
 //! [`Screen`] owns them. Nothing but this file switches a mode. Leaving twice does nothing, so whoever comes first
 //! (the panic hook, a drop) restores the terminal and the others pass.
 
+mod bounded;
+
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,9 +23,9 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
+use self::bounded::Bounded;
 use super::canvas::{Canvas, FrameInfo};
 use super::osc::{TITLE_ASIDE, TITLE_BACK};
 use super::theme::Theme;
@@ -61,7 +63,7 @@ pub enum TerminalError {
 /// The screen: a terminal in the interface's modes, which it leaves when dropped.
 pub struct Screen {
     mouse: bool,
-    terminal: Terminal<CrosstermBackend<BufWriter<Painted>>>,
+    terminal: Terminal<Bounded<BufWriter<Painted>>>,
 }
 
 /// stdout, while this process has the terminal in its modes: nothing of a frame comes after the terminal was restored,
@@ -198,8 +200,8 @@ pub fn restore_on_panic() {
 const PANICKED: i32 = 101;
 
 /// A terminal of which nothing is known.
-fn blank() -> io::Result<Terminal<CrosstermBackend<BufWriter<Painted>>>> {
-    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, Painted(io::stdout()))))
+fn blank() -> io::Result<Terminal<Bounded<BufWriter<Painted>>>> {
+    Terminal::new(Bounded::new(BufWriter::with_capacity(64 * 1024, Painted(io::stdout()))))
 }
 
 fn set_modes(mouse: bool) -> Result<(), TerminalError> {

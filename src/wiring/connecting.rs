@@ -6,18 +6,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::Wiring;
-use crate::cli::Dependencies as _;
+use crate::cli::{Dependencies as _, answers};
 use crate::config;
-use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Completion, Delta, DeltaSink, Message, ModelChoice, ModelFailure, ModelRequest, Role};
+use crate::core::failure::Failure;
+use crate::core::model::{Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::Connection;
 use crate::core::usage::Usage;
 use crate::export::{self, file::Existing};
-
-/// As much as a trial lets a model say, should it not be broken off in time: some refuse to be asked for less.
-const TRIAL_TOKENS: u32 = 16;
 
 /// The models that answer now; others may take their place.
 pub struct SwappableModels(RwLock<Arc<dyn Models>>);
@@ -104,33 +101,6 @@ pub async fn connect(wiring: Wiring, live: Arc<SwappableModels>, connection: Con
     Ok(format!("{} answered; {} says so now", connection.name(), file.display()))
 }
 
-/// Whether a model answers: it is asked for a word, and nothing is waited for once the first token is there.
-async fn answers(models: &dyn Models, name: &str) -> Result<(), String> {
-    let mut most = Some(TRIAL_TOKENS);
-    loop {
-        let enough = CancellationToken::new();
-        let heard = enough.clone();
-        let trial = ModelRequest {
-            models: vec![name.to_owned()],
-            messages: vec![Message::new(Role::User, "Say yes.")],
-            max_tokens: most,
-            ..ModelRequest::default()
-        };
-        let deltas: DeltaSink = Arc::new(move |delta| {
-            if matches!(delta, Delta::Text(_)) {
-                heard.cancel();
-            }
-        });
-        match models.complete(trial, deltas, enough).await {
-            Ok(_) => return Ok(()),
-            Err(failed) if !failed.partial.is_empty() => return Ok(()),
-            // A model that thinks before it speaks may refuse to be cut so short.
-            Err(failed) if failed.failure.class == FailureClass::BadRequest && most.is_some() => most = None,
-            Err(failed) => return Err(failed.failure.message),
-        }
-    }
-}
-
 /// Writes the config, where a link leads to; its folder is made when it is not there.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = export::file::target(file)?.parent() {
@@ -143,6 +113,8 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use crate::config::Paths;
+    use crate::core::failure::FailureClass;
+    use crate::core::model::Delta;
     use crate::core::settings::ProviderKind;
 
     fn demo() -> Connection {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,17 +32,27 @@ use stepwell::store::{Mode, Store};
 /// How long anything may take: far more than it takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The real time, and random bytes that count up.
+/// The real time and how far it was set ahead, in milliseconds, and random bytes that count up.
 #[derive(Default)]
-struct TestClock(AtomicU8);
+pub struct TestClock {
+    ahead: AtomicI64,
+    count: AtomicU8,
+}
+
+impl TestClock {
+    /// Sets it ahead: whoever sleeps does not notice.
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now() + chrono::TimeDelta::milliseconds(self.ahead.load(Ordering::SeqCst))
     }
     fn random(&self) -> [u8; 10] {
         let mut bytes = [7; 10];
-        bytes[9] = self.0.fetch_add(1, Ordering::Relaxed);
+        bytes[9] = self.count.fetch_add(1, Ordering::Relaxed);
         bytes[8] = std::process::id().to_le_bytes()[0];
         bytes
     }
@@ -140,6 +150,7 @@ pub struct Harness {
     pub engine: Engine,
     pub executor: FakeExecutor,
     pub store: Arc<Store>,
+    pub clock: Arc<TestClock>,
     path: PathBuf,
     /// Removed with the last harness that works in it.
     folder: Option<Arc<tempfile::TempDir>>,
@@ -159,18 +170,20 @@ impl Harness {
 
     fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
         let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
+        let clock = Arc::new(TestClock::default());
         let engine = Engine::new(Ports {
             journal: store.clone(),
             executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
-            clock: Arc::new(TestClock::default()),
+            clock: clock.clone(),
             environment: BTreeMap::new(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(path.join("state")),
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, executor, store, path, folder }
+        Self { engine, executor, store, clock, path, folder }
     }
 
     /// Another process on the same store.

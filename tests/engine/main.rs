@@ -4,6 +4,7 @@
 
 mod children;
 mod control;
+mod deadlines;
 mod elsewhere;
 mod harness;
 mod limits;

@@ -192,7 +192,8 @@ impl ExampleRunner {
         });
         let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
-        let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new());
+        let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new())
+            .with_hosts(vec!["127.0.0.1".to_owned()]);
         let watch = Arc::new(Watch::default());
         let engine = Engine::new(Ports {
             environment: BTreeMap::new(),
@@ -201,6 +202,7 @@ impl ExampleRunner {
             secrets,
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: watch.clone(),
+            hosts: vec!["127.0.0.1".to_owned()],
             state: StateFolder(folder.path().join("state")),
             who: "ana@host".into(),
             notify: Vec::new(),

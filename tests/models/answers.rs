@@ -6,7 +6,7 @@ use super::*;
 async fn each_protocol_streams_and_reports_usage_and_cost() {
     for kind in KINDS {
         let server = ModelServer::start([Reply::text("Hello out there.")]);
-        let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0 });
+        let price = Some(Price { input: 1_000_000.0, output: 1_000_000.0, cached: None });
         let api_key_env = Some("TEST_KEY".to_owned());
         let settings = ProviderSettings { price, api_key_env, ..provider(kind, &server) };
         let models = models(config(vec![("p", settings)]));

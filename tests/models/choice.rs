@@ -82,7 +82,7 @@ async fn the_dearest_model_that_may_answer_is_reserved_and_the_first_gives_the_l
     let server = ModelServer::start([Reply::text("ok")]);
     let cheap = ProviderSettings { max_concurrency: Some(3), ..provider(ProviderKind::OpenAi, &server) };
     let dear = ProviderSettings {
-        price: Some(Price { input: 10.0, output: 20.0 }),
+        price: Some(Price { input: 10.0, output: 20.0, cached: None }),
         ..provider(ProviderKind::OpenAi, &server)
     };
     let models = models(config(vec![("cheap", cheap), ("dear", dear)]));

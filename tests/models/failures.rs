@@ -320,3 +320,38 @@ async fn a_machine_that_slept_gives_its_streams_up_to_be_tried_again_at_once() {
     assert_eq!((failed.failure.class, failed.failure.retry_after_ms), (FailureClass::Network, Some(0)));
     assert_eq!((failed.partial.data(), server.requests().len()), ("one ", 1));
 }
+
+#[tokio::test]
+async fn a_key_that_the_server_repeats_in_its_answer_is_not_shown_in_any_form() {
+    for kind in KINDS {
+        let pieces = [
+            "Your key is sk-ve",
+            "ry-sec",
+            "ret, in base64 c2stdmVye",
+            "S1zZWNyZXQ=, in an address sk%2Dvery-",
+            "secret.",
+        ];
+        let server = ModelServer::start([Reply::chunks(pieces)]);
+        let settings = ProviderSettings { api_key_env: Some("TEST_KEY".to_owned()), ..provider(kind, &server) };
+        let screen = Screen::default();
+        let models = models(config(vec![("p", settings)]));
+        let answered = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
+        let shown = "Your key is [redacted], in base64 [redacted], in an address [redacted].";
+        assert_eq!((answered.text.data(), screen.text().as_str()), (shown, shown), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_at_the_place_where_a_long_refusal_is_cut_is_not_shown_in_part() {
+    for before in 64 * 1024 - 15..64 * 1024 {
+        let server = ModelServer::start([Reply::status(400).body(&format!(
+            "{}sk-very-secret{}",
+            "x".repeat(before),
+            "y".repeat(99)
+        ))]);
+        let settings =
+            ProviderSettings { api_key_env: Some("TEST_KEY".to_owned()), ..provider(ProviderKind::OpenAi, &server) };
+        let failed = ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap_err();
+        assert!(!format!("{failed:?}").contains("sk-very"), "{before}");
+    }
+}

@@ -6,6 +6,7 @@ mod bodies;
 mod choice;
 mod failures;
 mod refusals;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -48,7 +49,7 @@ fn provider(kind: ProviderKind, server: &ModelServer) -> ProviderSettings {
 /// A config with these providers, where the role `default` asks the first and falls back to the others.
 fn config(providers: Vec<(&str, ProviderSettings)>) -> Settings {
     let mut names = providers.iter().map(|(name, _)| format!("{name}/m"));
-    let role = RoleSettings { model: names.next().unwrap(), fallback: names.collect() };
+    let role = RoleSettings { model: names.next().unwrap(), fallback: names.collect(), ..RoleSettings::default() };
     let providers = providers.into_iter().map(|(name, provider)| (name.to_owned(), provider)).collect();
     Settings { models: BTreeMap::from([("default".to_owned(), role)]), providers, ..Settings::default() }
 }

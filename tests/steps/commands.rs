@@ -300,3 +300,30 @@ async fn two_hundred_megabytes_of_output_are_never_held_in_memory() {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
     assert!(peak.parse::<u64>().unwrap() < 150_000, "{peak} kB");
 }
+
+#[tokio::test]
+async fn no_part_of_a_secret_is_left_where_the_end_of_stderr_begins() {
+    let marker = secret_marker(NONCE, "token");
+    // The value, and as many letters after it as put each place of it where the text is cut.
+    for after in 3_985..=4_001 {
+        let fixture = StepFixture::new();
+        let text = format!("printf '%020000d%s%0{after}d' 0 \"$TOKEN\" 0 >&2; exit 1");
+        let work = CommandWork { env: env("TOKEN", &marker), ..script(&text) };
+        let (failed, ..) = failure(fixture.perform(Work::Command(work)).await);
+        let left = failed.detail.unwrap().replace("[redacted]", "").replace(['…', ' ', '0'], "");
+        assert!(!left.contains("value"), "{after}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_taken_out_however_a_program_writes_it() {
+    let fixture = StepFixture::new();
+    let marker = secret_marker(NONCE, "token");
+    let text =
+        r#"printf '%s' "$TOKEN" | base64; printf '%s' "$TOKEN" | od -An -tx1; echo 'tok\"en-value tok%22en%2dvalue'"#;
+    let work = CommandWork { env: env("TOKEN", &marker), ..script(text) };
+    assert_eq!(
+        output(fixture.perform(Work::Command(work)).await),
+        json!("[redacted]\n [redacted]\n[redacted] [redacted]")
+    );
+}

@@ -94,6 +94,7 @@ impl Models for FakeModels {
 }
 
 struct FakeSecrets {
+    token: Mutex<&'static str>,
     redactor: Mutex<Redactor>,
     /// What a secret's command that hangs waits for.
     hanging: Mutex<Receiver<()>>,
@@ -107,7 +108,7 @@ impl Secrets for FakeSecrets {
         if matches!(reference, SecretRef::Command(_)) {
             let _ = self.hanging.lock().unwrap().recv();
         }
-        let secret = Secret::new(TOKEN);
+        let secret = Secret::new(*self.token.lock().unwrap());
         self.redactor.lock().unwrap().learn(&secret);
         Ok(Some(secret))
     }
@@ -121,6 +122,7 @@ impl Secrets for FakeSecrets {
 
 pub struct StepFixture {
     models: Arc<FakeModels>,
+    secrets: Arc<FakeSecrets>,
     pub steps: Steps,
     pub folder: tempfile::TempDir,
     deltas: Arc<Mutex<Vec<Delta>>>,
@@ -136,10 +138,12 @@ impl StepFixture {
         let models = Arc::new(FakeModels::default());
         let configured = BTreeMap::from([("CONFIGURED".to_owned(), "yes".to_owned())]);
         let (keeps_hanging, hanging) = channel();
-        let secrets = FakeSecrets { redactor: Mutex::default(), hanging: Mutex::new(hanging) };
-        let steps = Steps::new(models.clone(), Arc::new(secrets), configured);
+        let token = Mutex::new(TOKEN);
+        let secrets = Arc::new(FakeSecrets { token, redactor: Mutex::default(), hanging: Mutex::new(hanging) });
+        let steps = Steps::new(models.clone(), secrets.clone(), configured);
         Self {
             models,
+            secrets,
             steps,
             folder: tempfile::tempdir().unwrap(),
             deltas: Arc::default(),
@@ -152,6 +156,12 @@ impl StepFixture {
 
     pub fn says(self, says: impl IntoIterator<Item = Says>) -> Self {
         self.models.says.lock().unwrap().extend(says);
+        self
+    }
+
+    /// The secret `token` has this value.
+    pub fn with_token(self, value: &'static str) -> Self {
+        *self.secrets.token.lock().unwrap() = value;
         self
     }
 

@@ -11,7 +11,7 @@ use stepwell::core::work::{HttpWork, Work, secret_marker};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::fixture::{NONCE, StepFixture, done, failure, output};
+use crate::fixture::{NONCE, StepFixture, TOKEN, done, failure, output};
 
 /// A server that gives one answer a connection, in order, and keeps what it was asked.
 struct Server {
@@ -83,7 +83,14 @@ fn ok(content_type: &str, body: &str) -> String {
 }
 
 fn get(url: &str) -> HttpWork {
-    HttpWork { method: "GET".into(), url: url.into(), ..HttpWork::default() }
+    // The definition names this machine.
+    let hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).to_vec();
+    HttpWork {
+        method: "GET".into(),
+        url: url.into(),
+        hosts: stepwell::core::host::NamedHosts(hosts),
+        ..HttpWork::default()
+    }
 }
 
 fn post(url: &str, body: &str) -> HttpWork {
@@ -304,4 +311,28 @@ async fn a_request_that_cannot_be_right_is_not_sent() {
     }
     let (failed, ..) = failure(fixture.perform(Work::Http(header("k", &secret_marker(NONCE, "typed")))).await);
     assert_eq!(failed.class, FailureClass::Auth);
+}
+
+#[tokio::test]
+async fn no_part_of_a_secret_is_left_where_an_answer_is_cut() {
+    let marker = secret_marker(NONCE, "token");
+    let value = TOKEN.replace('"', "\\\"");
+    for before in [1_990, 1_999, 19_988, 19_992, 19_999] {
+        let body = format!("{}{value}{}", "x".repeat(before), "y".repeat(40_000));
+        let server = Server::answering([answer("400 Bad Request", &[], &body)]).await;
+        let fixture = StepFixture::new();
+        let headers = [("authorization".to_owned(), marker.clone())].into();
+        let work = HttpWork { headers, ..get(&format!("{}/x", server.base)) };
+        let (failed, ..) = failure(fixture.perform(Work::Http(work)).await);
+        assert!(!failed.detail.unwrap_or_default().contains("tok"), "{before}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_is_a_secret_leaves_the_answer_json() {
+    let server = Server::answering([ok("application/json", "{\"pin\": 4711, \"text\": \"4711\"}")]).await;
+    let fixture = StepFixture::new().with_token("4711\n");
+    let headers = [("x-pin".to_owned(), secret_marker(NONCE, "token"))].into();
+    let work = HttpWork { headers, ..get(&server.base) };
+    assert_eq!(output(fixture.perform(Work::Http(work)).await), json!({"pin": "[redacted]", "text": "[redacted]"}));
 }

@@ -37,7 +37,7 @@ fn event() -> impl Strategy<Value = Event> {
             5 => gate(GateBody::Input(InputBody::Form { text: None, fields: Vec::new() })),
             6 => {
                 let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
-                gate(GateBody::Budget(BudgetBody { spent, budget, next }))
+                gate(GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None }))
             }
             7 => accepted(KEYS[at], attempt),
             8 => Event::VersionEdited { key, attempt, version: 2, output, by },

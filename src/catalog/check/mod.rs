@@ -11,6 +11,7 @@ use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 
 mod code;
+mod gates;
 mod order;
 mod shape;
 mod shell;
@@ -30,6 +31,7 @@ pub fn check(draft: &Draft, report: &Report) {
     unique_ids(draft, report);
     schemas(draft, report);
     idle_keys(draft, &tree, report);
+    gates::check(draft, &tree, report);
     let mentions = mentions(draft, &tree, report);
     let named = snippets::check(draft, &tree, graph, report);
     shell::check(draft, report);

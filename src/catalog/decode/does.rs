@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{At, Context, Mention, TemplateScope, filled, values};
-use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Transform};
+use crate::core::expect::Expect;
+use crate::core::host;
+use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Speaks, Transform};
 use crate::core::toml_reader::{Item, Table, TomlString};
+use crate::core::tuning::{self, Tuning};
 
 const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
@@ -18,7 +21,7 @@ const METHODS: [(&str, &str); 7] = [
     ("OPTIONS", "OPTIONS"),
 ];
 const PARSES: [(&str, Parse); 3] = [("text", Parse::Text), ("json", Parse::Json), ("lines", Parse::Lines)];
-const EXPECTS: [(&str, &str); 3] = [("json", "json"), ("text", "text"), ("page", "page")];
+const EXPECTS: [(&str, Expect); 3] = [("json", Expect::Json), ("text", Expect::Text), ("page", Expect::Page)];
 
 impl Context<'_> {
     /// `lenient`: the kind is misspelt, so nothing is said of what is missing.
@@ -35,13 +38,6 @@ impl Context<'_> {
             ));
         }
         let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
-        let temperature = table.get("temperature").and_then(|item| {
-            let number = item.number()?;
-            if !(0.0..=2.0).contains(&number) {
-                item.error(format!("`temperature` is from 0 to 2, not {number}"));
-            }
-            Some(number)
-        });
         if let Some(item) = table.get("summarize_over")
             && !table.has("history")
         {
@@ -54,9 +50,10 @@ impl Context<'_> {
             system: table.get("system").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false)),
             model: table.text("model"),
             fallback: values(table.texts("fallback")),
-            temperature,
+            temperature: table.get("temperature").and_then(|item| tuning::between(&item, 2.0)),
             max_tokens: table.count("max_tokens", 1),
             seed: table.get("seed").and_then(|item| item.integer()),
+            tuning: Box::new(Tuning::read(table)),
             attach: self.exprs(table, "attach", step),
             history: table.get("history").and_then(|item| self.history(item, step)),
             summarize_over: table.get("summarize_over").and_then(Item::table).and_then(|table| {
@@ -123,7 +120,8 @@ impl Context<'_> {
             stdin: table.get("stdin").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
             parse: table.get("parse").and_then(|item| item.one_of(&PARSES)).unwrap_or_default(),
             shell,
-            // Told from its files, once a run needs it.
+            speaks: table.get("speaks").and_then(|item| item.one_of(&SPEAKS)),
+            // As `speaks` and `env` say, once a run needs it.
             asks: false,
         })
     }
@@ -152,7 +150,8 @@ impl Context<'_> {
             headers: self.text_map(table, "headers", step),
             json: json.and_then(|item| self.templates(&item, Some(step), TemplateScope::Work, true)),
             body: body.and_then(|item| self.template(&item, Some(step), TemplateScope::Work, true)),
-            expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)).map(str::to_owned),
+            expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)),
+            hosts: hosts(table),
         })
     }
 
@@ -237,4 +236,20 @@ impl Context<'_> {
         }
         Does::Group { steps, output }
     }
+}
+
+/// The contract that a command may speak.
+const SPEAKS: [(&str, Speaks); 1] = [("stepwell", Speaks::Stepwell)];
+
+/// Hosts to which requests go without a question.
+pub(super) fn hosts(table: &Table<'_>) -> Vec<String> {
+    let items = table.get("hosts").and_then(|item| item.list()).unwrap_or_default();
+    let host = |item: Item<'_>| {
+        let text = item.text()?.value;
+        if !host::is_pattern(&text) {
+            item.error("`hosts` has hosts such as \"example.org\", \"*.example.org\" or \"127.0.0.1:8888\"");
+        }
+        Some(text)
+    };
+    items.into_iter().filter_map(host).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::does::hosts;
 use super::{At, Context, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
@@ -30,6 +31,7 @@ impl Context<'_> {
             max_calls: root.count("max_calls", 1).unwrap_or(500),
             budget: root.get("budget").and_then(Item::table).map(|table| budget(&table)),
             result: root.get("result").and_then(Item::table).map(|table| self.result(&table, name, &steps)),
+            hosts: hosts(root),
             retry,
             steps,
             then: root.tables("then").iter().filter_map(|table| self.successor(table)).collect(),

@@ -9,6 +9,7 @@ use crate::core::step::{
     Approve, Does, History, Join, OnCrash, OnFailure, OnTimeout, Parse, Review, Timespan, Transform,
 };
 use crate::core::task::{Body, FlowKind, Kind, Task, Workflow};
+use crate::core::tuning::Thinking;
 
 const FILES: [(&str, &str); 2] =
     [("prompts/write.md", "Write {{ item.subject }}."), ("schemas/stanza.json", r#"{"type":"object"}"#)];
@@ -54,6 +55,12 @@ fn the_keys_of_steps_are_read() {
     let divide = step("divide");
     let Does::Prompt(prompt) = &divide.does else { panic!("a prompt") };
     assert_eq!((prompt.temperature, prompt.max_tokens, prompt.seed), (Some(0.7), Some(800), Some(7)));
+    let tuning = &prompt.tuning;
+    assert_eq!(
+        (tuning.top_p, &tuning.stop, &tuning.thinking),
+        (Some(0.9), &vec!["END".to_owned()], &Some(Thinking::Set(false)))
+    );
+    assert_eq!((tuning.reasoning_effort.as_deref(), &tuning.extra_body["user"]), (Some("low"), &"me".into()));
     assert_eq!(
         (prompt.fallback.clone(), prompt.attach.clone()),
         (vec!["local/y".to_owned()], vec!["inputs.photo".to_owned()])

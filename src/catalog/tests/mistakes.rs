@@ -84,6 +84,23 @@ fn keys_and_values_that_do_not_fit() {
             ],
         ),
         (
+            "[[steps]]\nid = \"a\"\nkind = \"ask\"\ndecide_within = \"1d\"\non_timeout = \"accept\"\n[[steps.fields]]\nname = \"n\"\ntype = \"integer\"\n[[steps.fields]]\nname = \"m\"\ndefault = \"x\"\n",
+            &[
+                "w.toml:10:1: `on_timeout = \"accept\"` answers a form with its defaults; give `n` a `default`, or write \"skip\" or \"fail\"",
+            ],
+        ),
+        (
+            "[[steps]]\nid = \"a\"\nkind = \"command\"\nargv = [\"ls\"]\ndecide_within = \"1d\"\non_timeout = \"accept\"\n",
+            &[
+                "w.toml:11:1: `on_timeout = \"accept\"` accepts an output, and this step waits for its approval, which only a person gives; write \"skip\" or \"fail\"",
+            ],
+        ),
+        // A review can be accepted, of an effect too.
+        (
+            "[[steps]]\nid = \"a\"\nkind = \"command\"\nargv = [\"ls\"]\nreview = \"always\"\ndecide_within = \"1d\"\non_timeout = \"accept\"\n[[steps]]\nid = \"b\"\nkind = \"command\"\napprove = \"never\"\nargv = [\"ls\"]\ndecide_within = \"1d\"\non_timeout = \"accept\"\n",
+            &[],
+        ),
+        (
             "[retry]\nattempts = 0\non = [\"timeouts\"]\n",
             &[
                 "w.toml:7:12: `attempts` wants a whole number from 1 to 4294967295, not the number 0",

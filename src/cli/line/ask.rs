@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::keyboard::{Asker, Away, forget_typed};
+use super::keyboard::{Asker, forget_typed};
+use super::signals::Away;
 use super::{Teller, form, pager, review};
 use crate::cli::{out, waits};
 use crate::core::decide::DecisionKind;
@@ -44,14 +45,17 @@ pub async fn ask(
     run: &Run,
     gate: &Gate,
 ) -> Result<Answered, Away> {
+    if let Some(due) = waits::due(run, gate) {
+        out::say(&format!("({} waits for you; {due})", gate.name()));
+    }
     if gate.kind() == GateKind::Review {
         return review::ask(asker, context, teller, run, gate).await;
     }
     // What a conversation asks has been shown as it came.
     let talks = run.kind == Kind::Instruct;
     if !(talks && gate.kind() == GateKind::Input) {
-        pager::show(&format!("\n-- {}: {}", gate.name(), waits::about(run, gate))).await;
-        asker.signals.forget_interrupts().await;
+        let text = format!("\n-- {}: {}", gate.name(), waits::about(run, gate));
+        asker.signals.lend(pager::show(&text)).await;
     }
     if let GateBody::Input(input) = &gate.body
         && talks

@@ -3,7 +3,8 @@
 use crate::cli::out::Put as _;
 use serde_json::{Map, Value};
 
-use super::keyboard::{Asker, Away};
+use super::keyboard::Asker;
+use super::signals::Away;
 use crate::cli::inputs::read_value;
 use crate::cli::out;
 use crate::core::form::{Field, FieldType};

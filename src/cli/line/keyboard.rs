@@ -1,64 +1,13 @@
-//! What a person types, a line at a time, and the signals that reach the program meanwhile.
+//! What a person types, a line at a time.
 
 use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::oneshot;
 
+use super::signals::{Away, Signals};
 use crate::cli::out;
-use crate::cli::problem::Problem;
-use crate::core::code::ErrorCode;
-
-/// The person, or the terminal, went away from a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Away {
-    /// There is nothing more to read, or the person wants to leave.
-    Quit,
-    /// Ctrl-C.
-    Interrupt,
-    /// The terminal went away, or the program is to end.
-    HungUp,
-}
-
-/// Signals, as they arrive.
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// Takes Ctrl-C, SIGTERM and SIGHUP from the system's own hands.
-    ///
-    /// # Errors
-    /// When the system does not give them.
-    pub fn new() -> Result<Self, Problem> {
-        let take = |kind| {
-            signal(kind)
-                .map_err(|error| Problem::refused(ErrorCode::Store, format!("signals cannot be taken: {error}")))
-        };
-        Ok(Self {
-            interrupt: take(SignalKind::interrupt())?,
-            terminate: take(SignalKind::terminate())?,
-            hang_up: take(SignalKind::hangup())?,
-        })
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) -> Away {
-        tokio::select! {
-            _ = self.interrupt.recv() => Away::Interrupt,
-            _ = self.terminate.recv() => Away::HungUp,
-            _ = self.hang_up.recv() => Away::HungUp,
-        }
-    }
-
-    /// Forgets a Ctrl-C that was meant for another program in front.
-    pub async fn forget_interrupts(&mut self) {
-        while tokio::time::timeout(std::time::Duration::ZERO, self.interrupt.recv()).await.is_ok() {}
-    }
-}
 
 /// What was read beyond the line that was asked for.
 static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -118,6 +67,7 @@ impl Asker<'_> {
     /// # Errors
     /// When the person went away.
     pub async fn line(&mut self, prompt: &str) -> Result<String, Away> {
+        Signals::obeyed();
         tokio::select! {
             line = read_line(prompt) => line.ok_or_else(|| { out::tell("\n"); Away::Quit }),
             away = self.signals.next() => { out::tell("\n"); Err(away) }
@@ -152,25 +102,33 @@ impl Asker<'_> {
     }
 }
 
+/// How the terminal was before it was made not to show what is typed.
+static SHOWING: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// The terminal does not show what is typed, as long as this lives.
-struct Silence(Option<rustix::termios::Termios>);
+struct Silence;
 
 impl Silence {
     fn new() -> Self {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(io::stdin()).ok();
         if let Some(mut silent) = before.clone() {
             silent.local_modes.remove(LocalModes::ECHO);
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
         }
-        Self(before)
+        *SHOWING.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        Self
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, before);
-        }
+        show_again();
+    }
+}
+
+/// Has the terminal show what is typed, if it was made not to.
+pub fn show_again() {
+    if let Some(before) = SHOWING.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
     }
 }

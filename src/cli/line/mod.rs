@@ -7,6 +7,7 @@ mod form;
 mod keyboard;
 mod pager;
 mod review;
+mod signals;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use serde_json::Value;
 
 pub use self::ask::{Answered, AskContext, ask, further};
 pub use self::form::fill;
-pub use self::keyboard::{Asker, Away, Signals, forget_typed, read_line};
+pub use self::keyboard::{Asker, forget_typed, read_line};
 pub use self::review::read as read_edit;
+pub use self::signals::{Away, Signals};
 use super::out;
 use crate::core::actor::Actor;
 use crate::core::event::{Event, Measured, Recorded, Started};

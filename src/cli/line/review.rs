@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::ask::{Answered, AskContext};
-use super::keyboard::{Asker, Away, forget_typed};
+use super::keyboard::{Asker, forget_typed};
+use super::signals::Away;
 use super::{Teller, editor, pager};
 use crate::cli::diff;
 use crate::cli::out;
@@ -35,6 +36,9 @@ pub async fn ask(
     teller.show(run, gate);
     for check in gate.failed_checks() {
         out::say(&format!("It does not hold: {check}"));
+    }
+    if gate.review().is_some_and(|review| review.cut) {
+        out::say("The limit of tokens cut it: its end is missing.");
     }
     if let Some(problem) = gate.review().and_then(|review| review.problem.as_deref()) {
         out::say(&format!("It cannot be accepted as it is: {problem}"));
@@ -80,8 +84,7 @@ pub async fn ask(
             "s" | "skip" if allowed(Answer::Skip) => return Ok(Answered::Decide(DecisionKind::Skip)),
             "d" | "diff" if earlier(call, gate).is_some() => compare(call, gate),
             "p" | "prompt" => {
-                pager::show(&asked(run, call, gate)).await;
-                asker.signals.forget_interrupts().await;
+                asker.signals.lend(pager::show(&asked(run, call, gate))).await;
             }
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these; `?` says what each does.")),
@@ -151,8 +154,8 @@ async fn edit(
     let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
     loop {
         let name = format!("{}.{}", gate.key, if structured { "json" } else { "md" });
-        let edited = editor::edit(&context.state.join("edit"), &name, &text).await;
-        asker.signals.forget_interrupts().await;
+        let folder = context.state.join("edit");
+        let edited = asker.signals.lend(editor::edit(&folder, &name, &text)).await;
         let edited = match edited {
             Ok(edited) => edited,
             Err(why) => {

@@ -45,7 +45,7 @@ pub(super) fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
     let mut text = format!(
         "`{}` waits for {}: `{}` does not answer that; what does: {allowed}",
         gate.key,
-        article(gate.kind()),
+        awaited(gate.kind()),
         decision.kind.name()
     );
     if gate.kind() == GateKind::Review && matches!(decision.kind, DecisionKind::Accept) {
@@ -56,7 +56,7 @@ pub(super) fn not_allowed(gate: &Gate, decision: &Decision) -> Refusal {
     Refusal::new(ErrorCode::NotAllowed, text)
 }
 
-fn article(kind: GateKind) -> &'static str {
+fn awaited(kind: GateKind) -> &'static str {
     match kind {
         GateKind::Review => "a review",
         GateKind::Approval => "an approval",
@@ -74,7 +74,7 @@ pub(super) fn not_waiting(run: &Run, call: &Call) -> Refusal {
 
 /// How a call stands, for messages.
 pub(super) fn stands(call: &Call) -> String {
-    let gate = call.gate().map(|gate| article(gate.kind()));
+    let gate = call.gate().map(|gate| awaited(gate.kind()));
     match (call.status, gate) {
         (_, Some(gate)) => format!("waits for {gate}"),
         (CallStatus::Pending, None) => "has not begun".to_owned(),

@@ -32,6 +32,17 @@ pub struct Origin {
     /// The key at which it was forked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Key>,
+    /// Its inputs are what another run gave, here or further back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
+}
+
+impl Origin {
+    /// Whether its inputs are what another run gave, and not a person.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.handed_over || matches!(self.how, OriginKind::Successor | OriginKind::FollowUp | OriginKind::Other(_))
+    }
 }
 
 #[cfg(test)]

@@ -90,6 +90,17 @@ pub struct ReviewBody {
     /// Why the output cannot be accepted as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The limit of tokens cut the output: its end is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+impl ReviewBody {
+    /// Whether the attempt came to its own end: what was stopped or cut never continues without a person.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.cancelled && !self.cut
+    }
 }
 
 /// The effect that is to be allowed.
@@ -141,6 +152,12 @@ impl InputBody {
             Self::Form { text, .. } => text.as_deref().unwrap_or_default(),
             Self::Question { .. } => "",
         }
+    }
+
+    /// The form, if every field of it has a default: it can be answered without a person.
+    #[must_use]
+    pub fn with_defaults(&self) -> Option<&[Field]> {
+        self.fields().filter(|fields| fields.iter().all(|field| field.default.is_some()))
     }
 
     /// The form; `None` where a message is asked for.
@@ -214,6 +231,9 @@ pub struct BudgetBody {
     pub budget: Budget,
     /// What the next call is expected to use.
     pub next: Usage,
+    /// What that call is asked to do; absent in journals of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl BudgetBody {
@@ -231,6 +251,9 @@ impl BudgetBody {
 pub struct SecretBody {
     /// The input that refers to it.
     pub name: String,
+    /// What the call is asked to do; absent in journals of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ impl Command {
     }
 
     /// The word ends. Gives what cannot be followed after it, if it is such a word.
-    pub fn end_word(&mut self) -> Option<Hard> {
+    pub fn end_word(&mut self) -> Option<Unfollowable> {
         let word = self.word.take()?;
         if std::mem::take(&mut self.redirects) {
             return None;
@@ -237,8 +237,8 @@ impl Command {
             Kind::Unnamed => {
                 self.name(&word);
                 return match known {
-                    Some("case") => Some(Hard::Case),
-                    Some("[[") => Some(Hard::Test),
+                    Some("case") => Some(Unfollowable::Case),
+                    Some("[[") => Some(Unfollowable::Test),
                     _ => None,
                 };
             }
@@ -436,7 +436,7 @@ fn plain(hint: Hint, word: Option<&str>) -> Kind {
 
 /// A word after which the text cannot be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hard {
+pub enum Unfollowable {
     /// `case`: its `a)` looks like the end of what is around it.
     Case,
     /// `[[`: bash reads what is in it by rules of its own.

@@ -28,7 +28,7 @@ const MOST_STACK: usize = 256 << 10;
 /// Circles among values are first looked for when so much is in use: most scripts never get there.
 const UNSEARCHED: usize = 16 << 20;
 /// Computing between two results, in milliseconds of processor time.
-const MOST_CPU: u64 = 300;
+pub const MOST_CPU: u64 = 300;
 /// What a script logs is read so far; a flood costs nothing.
 const MOST_LINES: usize = 1_001;
 const LONGEST_LINE: usize = 16_000;
@@ -37,6 +37,7 @@ const LONGEST_LINE: usize = 16_000;
 pub struct JavaScript {
     entry: String,
     sources: Sources,
+    watch: Watch,
     machine: Option<Machine>,
 }
 
@@ -98,9 +99,12 @@ impl Outbox {
 
 /// Ends what computes too long.
 #[derive(Clone, Default)]
-struct Watch {
+pub struct Watch {
     until: Arc<AtomicU64>,
     fired: Arc<AtomicBool>,
+    /// Nobody waits for it.
+    stopped: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
 }
 
 /// Nobody has looked at the time yet: most turns end before they are interrupted once, and the clock is not free.
@@ -109,9 +113,24 @@ const NOT_LOOKED: u64 = u64::MAX;
 impl Watch {
     fn begin(&self) {
         self.until.store(NOT_LOOKED, Ordering::Relaxed);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which turn the script is at: another number is another turn.
+    pub fn turn(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// The script ends where it can be interrupted next.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            self.fired.store(true, Ordering::Relaxed);
+            return true;
+        }
         let now = cpu_time();
         let until = self.until.load(Ordering::Relaxed);
         if until == NOT_LOOKED {
@@ -137,15 +156,16 @@ type BuiltIns = (Date, Eval, RegExpCompiler, RegExp, Json, Proxy, MapSet, TypedA
 impl JavaScript {
     /// The script `entry` among `sources`.
     #[must_use]
-    pub fn new(entry: &str, sources: &BTreeMap<String, String>) -> Self {
-        Self { entry: entry.to_owned(), sources: Sources::new(sources), machine: None }
+    pub fn new(entry: &str, sources: &BTreeMap<String, String>, watch: Watch) -> Self {
+        Self { entry: entry.to_owned(), sources: Sources::new(sources), watch, machine: None }
     }
 }
 
 impl Transport for JavaScript {
     fn start(&mut self, opening: &Opening) -> Turn {
         self.machine = None;
-        match Machine::new(&self.entry, &self.sources, opening) {
+        self.watch.fired.store(false, Ordering::Relaxed);
+        match Machine::new(&self.entry, &self.sources, &self.watch, opening) {
             Ok(machine) => {
                 let turn = machine.turn(|ctx| machine.begin(ctx, opening));
                 self.machine = Some(machine);
@@ -191,14 +211,13 @@ fn bridge<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
 }
 
 impl Machine {
-    fn new(entry: &str, sources: &Sources, opening: &Opening) -> rquickjs::Result<Self> {
+    fn new(entry: &str, sources: &Sources, watch: &Watch, opening: &Opening) -> rquickjs::Result<Self> {
         let runtime = Runtime::new()?;
         runtime.set_memory_limit(MOST_MEMORY);
         runtime.set_max_stack_size(MOST_STACK);
         runtime.set_gc_threshold(UNSEARCHED);
         let sources = sources.clone();
         runtime.set_loader(sources.clone(), sources.clone());
-        let watch = Watch::default();
         let watched = watch.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || watched.is_over())));
         let shared = Shared::default();
@@ -233,6 +252,7 @@ impl Machine {
             let _ = ctx.store_userdata(bridge);
             Ok::<_, rquickjs::Error>(())
         })?;
+        let watch = watch.clone();
         Ok(Self { context, runtime, shared, watch, sources, entry: entry.to_owned() })
     }
 

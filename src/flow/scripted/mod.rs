@@ -10,6 +10,7 @@ mod copy;
 mod javascript;
 mod made;
 mod modules;
+mod own_thread;
 mod pass;
 mod process;
 mod request;
@@ -19,7 +20,8 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::javascript::JavaScript;
+use self::javascript::{JavaScript, Watch};
+use self::own_thread::OwnThread;
 use self::process::{Files, Process};
 use self::session::ScriptedSession;
 use self::transport::Transport;
@@ -27,7 +29,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::flow::graph::Graph;
-use crate::flow::{Environment, Flow, Session};
+use crate::flow::{Environment, Flow, Interrupt, Session};
 
 /// The types of a script, for editors.
 pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
@@ -42,19 +44,26 @@ pub struct Scripted {
     pinned: Arc<Pinned>,
     environment: Environment,
     deadline: Duration,
+    interrupt: Interrupt,
 }
 
 impl Scripted {
     /// The flow of a pinned workflow that is a script or a program.
     #[must_use]
     pub fn new(pinned: Arc<Pinned>) -> Self {
-        Self { pinned, environment: Environment::new(), deadline: DEADLINE }
+        Self { pinned, environment: Environment::new(), deadline: DEADLINE, interrupt: Interrupt::default() }
     }
 
     /// The same, where a program gets these variables besides those of a clean environment.
     #[must_use]
     pub fn with_environment(self, environment: &Environment) -> Self {
         Self { environment: environment.clone(), ..self }
+    }
+
+    /// The same, where the code is not waited for any more once `interrupt` is raised.
+    #[must_use]
+    pub fn with_interrupt(self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..self }
     }
 
     /// The same, where a program may compute for so long between two calls.
@@ -70,10 +79,17 @@ impl Flow for Scripted {
             return Graph::new(Arc::clone(&self.pinned)).open(run);
         };
         let transport: Box<dyn Transport> = match &workflow.flow {
-            FlowKind::Script { entry, sources } => Box::new(JavaScript::new(entry, sources)),
+            FlowKind::Script { entry, sources } => {
+                let watch = Watch::default();
+                let script = JavaScript::new(entry, sources, watch.clone());
+                let origin = script.origin();
+                let session = ScriptedSession::new(&self.pinned, run, Box::new(script));
+                return Box::new(OwnThread::new(session, watch, self.interrupt.clone(), origin));
+            }
             FlowKind::Process { argv, sources, binary, .. } => {
                 let files = Files { texts: sources.clone(), binary: binary.clone() };
-                Box::new(Process::new(argv, files, &self.environment, self.deadline))
+                let process = Process::new(argv, files, &self.environment, self.deadline);
+                Box::new(process.with_interrupt(&self.interrupt))
             }
             FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),
         };

@@ -23,7 +23,7 @@ use super::copy::PrivateCopy;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::bytes::Bytes;
 use crate::core::failure::{Failure, FailureClass};
-use crate::flow::Environment;
+use crate::flow::{Environment, Interrupt};
 
 /// A line of the contract is no longer than this, in bytes.
 const LONGEST_LINE: usize = 16 << 20;
@@ -37,6 +37,8 @@ const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 const NO_CACHES: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 /// Between the end of its stdin and the word that its group is to end.
 const GRACE: Duration = Duration::from_millis(200);
+/// How often it is looked whether it is still waited for.
+const LOOK: Duration = Duration::from_millis(20);
 /// Between that word and its end by force.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -46,6 +48,7 @@ pub struct Process {
     files: Files,
     environment: Environment,
     deadline: Duration,
+    interrupt: Interrupt,
     running: Option<Running>,
 }
 
@@ -122,7 +125,15 @@ impl Process {
     /// The program `argv` with the files that the run keeps; `environment` is what is configured besides a clean one.
     #[must_use]
     pub fn new(argv: &[String], files: Files, environment: &Environment, deadline: Duration) -> Self {
-        Self { argv: argv.to_vec(), files, environment: environment.clone(), deadline, running: None }
+        let (argv, environment, interrupt) = (argv.to_vec(), environment.clone(), Interrupt::default());
+        Self { argv, files, environment, deadline, interrupt, running: None }
+    }
+
+    /// The same, which is not waited for any more once `interrupt` is raised.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
     }
 
     fn copy(&self) -> std::io::Result<PrivateCopy> {
@@ -167,7 +178,7 @@ impl Process {
 
     fn end(&mut self) {
         if let Some(running) = self.running.take() {
-            running.end();
+            running.end(GRACE);
         }
     }
 
@@ -175,7 +186,13 @@ impl Process {
     fn turn(&mut self, line: &Value) -> Turn {
         let deadline = self.deadline;
         let Some(running) = &mut self.running else { return Turn::failed(failed("the program is not under way")) };
-        let (mut said, result) = running.turn(line, deadline);
+        let (mut said, result) = running.turn(line, deadline, &self.interrupt);
+        if matches!(result, Err(Why::Left)) {
+            if let Some(running) = self.running.take() {
+                running.end(Duration::ZERO);
+            }
+            return Turn::failed(failed("the program was stopped"));
+        }
         let name = self.argv.join(" ");
         let state = result.unwrap_or_else(|why| CodeState::Failed(running.failure(&name, &why)));
         if !matches!(state, CodeState::Idle) {
@@ -231,12 +248,14 @@ impl Drop for Process {
 /// Why a program is given up.
 enum Why {
     Ended,
+    /// Nobody waits for it any more.
+    Left,
     Silent(Duration),
     Said(String),
 }
 
 impl Running {
-    fn turn(&mut self, line: &Value, deadline: Duration) -> (Vec<Said>, Result<CodeState, Why>) {
+    fn turn(&mut self, line: &Value, deadline: Duration, interrupt: &Interrupt) -> (Vec<Said>, Result<CodeState, Why>) {
         let mut said = Vec::new();
         let written = self.write(line, deadline);
         // A program that cannot be written to has ended; what it said before tells why.
@@ -250,7 +269,7 @@ impl Running {
         };
         let result = loop {
             let left = until.saturating_duration_since(Instant::now());
-            let line = match self.lines.recv_timeout(left) {
+            let line = match self.lines.recv_timeout(left.min(LOOK)) {
                 Ok(Line::Text(line)) => line,
                 Ok(Line::TooLong) => {
                     break Err(Why::Said(format!("it wrote a line longer than {} MB", LONGEST_LINE >> 20)));
@@ -258,6 +277,8 @@ impl Running {
                 Ok(Line::Half(line)) => {
                     break Err(Why::Said(format!("it ended in the middle of a line: {}", shorten(&line))));
                 }
+                Err(RecvTimeoutError::Timeout) if interrupt.is_raised() => break Err(Why::Left),
+                Err(RecvTimeoutError::Timeout) if left > LOOK => continue,
                 Err(RecvTimeoutError::Timeout) => break Err(Why::Silent(deadline)),
                 Err(RecvTimeoutError::Disconnected) => break Err(Why::Ended),
             };
@@ -277,7 +298,7 @@ impl Running {
                 Ok(Message::Log(text)) => log(&mut said, text),
                 Ok(Message::State(state)) => self.state = Some(state),
                 Ok(Message::Idle(_)) => break Ok(CodeState::Idle),
-                Ok(Message::Done(value)) => break self.done(value, until),
+                Ok(Message::Done(value)) => break self.done(value, until, interrupt),
                 Err(error) => {
                     let line = shorten(&line);
                     break Err(Why::Said(format!("it wrote a line that is not of the contract ({error}): {line}")));
@@ -288,12 +309,13 @@ impl Running {
     }
 
     /// A program that is done ends, and with exit code 0.
-    fn done(&mut self, value: Value, until: Instant) -> Result<CodeState, Why> {
+    fn done(&mut self, value: Value, until: Instant, interrupt: &Interrupt) -> Result<CodeState, Why> {
         self.stdin = None;
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) if status.success() => break,
                 Ok(Some(_)) | Err(_) => return Err(Why::Ended),
+                Ok(None) if interrupt.is_raised() => return Err(Why::Left),
                 Ok(None) if Instant::now() > until => {
                     return Err(Why::Said("it was done and did not end".to_owned()));
                 }
@@ -346,6 +368,7 @@ impl Running {
     fn failure(&mut self, name: &str, why: &Why) -> Failure {
         let message = match why {
             Why::Said(why) => format!("the program `{name}`: {why}"),
+            Why::Left => return failed("the program was stopped"),
             Why::Silent(deadline) => format!(
                 "the program `{name}` said nothing for {} s; after each result it must say {{\"idle\": true}}",
                 deadline.as_secs_f32()
@@ -379,11 +402,12 @@ impl Running {
 
     /// Ends it and everything that it started: by the end of its stdin, by the word to end, by force.
     ///
-    /// It is waited for, so that nothing is left behind should this process end next.
-    fn end(mut self) {
+    /// It is waited for, so that nothing is left behind should this process end next. The end of its stdin is given so
+    /// much time to be heard.
+    fn end(mut self, grace: Duration) {
         self.stdin = None;
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        self.gone_within(GRACE, group);
+        self.gone_within(grace, group);
         if let Some(group) = group {
             for signal in [Signal::TERM, Signal::KILL] {
                 if kill_process_group(group, signal).is_ok() {

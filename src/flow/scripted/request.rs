@@ -12,8 +12,9 @@ use super::transport::Request;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::key::is_id;
-use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Step, Timespan, Transform};
+use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Speaks, Step, Timespan, Transform};
 use crate::core::template::Template;
+use crate::core::tuning::Tuning;
 use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan, ValuePlan};
 
 /// Why a request cannot be a call: what is wrong with it.
@@ -78,6 +79,13 @@ fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing),
         temperature: options.take("temperature", "a number")?,
         max_tokens: options.take("max_tokens", "a whole number")?,
         seed: options.take("seed", "a whole number")?,
+        tuning: Box::new(Tuning {
+            top_p: options.take("top_p", "a number")?,
+            stop: options.take("stop", "a list of texts")?.unwrap_or_default(),
+            reasoning_effort: options.take("reasoning_effort", "text")?,
+            thinking: options.take("thinking", "true, false, a number of tokens or an object")?,
+            extra_body: options.take("extra_body", "an object")?.unwrap_or_default(),
+        }),
         ..Prompt::default()
     };
     let system = spec.system.as_deref().map(plain).map(Ok);
@@ -98,8 +106,14 @@ fn command(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing)
         parse: options.take::<Parse>("parse", "`text`, `json` or `lines`")?.unwrap_or_default(),
         shell: false,
         asks: false,
+        speaks: None,
     };
-    spec.asks = spec.may_ask(Vec::new);
+    let speaks = options.take::<Speaks>("speaks", "`stepwell`")?;
+    // Scripts of version 0.1.0 had no way to say it.
+    let writes = spec.writes_lines(Vec::new).then_some(Speaks::Stepwell);
+    spec.speaks = speaks.or(writes.filter(|_| spec.said() == Speaks::Unsaid));
+    spec.speaks = Some(spec.said());
+    spec.asks = spec.speaks == Some(Speaks::Stepwell);
     let plan = CommandPlan {
         argv: spec.argv.iter().map(|arg| Ok(plain(arg))).collect(),
         cwd: spec.cwd.as_deref().map(plain).map(Ok),
@@ -122,6 +136,7 @@ fn http(request: &Request) -> Result<(Does, Doing), Wrong> {
         json: fields.left.shift_remove("json"),
         body: fields.take("body", "text")?,
         expect: fields.take("expect", "`json`, `text` or `page`")?,
+        hosts: Vec::new(),
     };
     fields.none_left()?;
     let plan = HttpPlan {
@@ -129,6 +144,8 @@ fn http(request: &Request) -> Result<(Does, Doing), Wrong> {
         headers: texts(&spec.headers),
         json: spec.json.clone().map(ValuePlan::Plain),
         body: spec.body.as_deref().map(plain).map(Ok),
+        hosts: Vec::new(),
+        made_up: true,
         spec: spec.clone(),
     };
     Ok((Does::Http(spec), Doing::Http(Box::new(plan))))

@@ -15,7 +15,7 @@ use crate::core::form::{Field, FieldType};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
-use crate::core::task::Body;
+use crate::core::task::{Body, FlowKind};
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
 use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
@@ -91,7 +91,7 @@ impl ScriptedSession {
         let inputs = pinned.task.inputs.clone();
         let ground = Ground {
             plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
-            names: Names::of(run, &inputs).of_code(),
+            names: Names::of(run, &inputs).of_code(code_texts(pinned)),
             inputs,
             run: run.clone(),
             standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
@@ -225,4 +225,17 @@ pub fn is_open(status: CallStatus) -> bool {
         status,
         CallStatus::Pending | CallStatus::Approval | CallStatus::Review | CallStatus::Input | CallStatus::Stale
     )
+}
+
+/// What the files of a definition that is code say.
+fn code_texts(pinned: &Pinned) -> Arc<str> {
+    let sources = match &pinned.task.body {
+        Body::Workflow(workflow) => match &workflow.flow {
+            FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } => Some(sources),
+            FlowKind::Graph => None,
+        },
+        Body::Instruct(_) => None,
+    };
+    let texts: Vec<&str> = sources.into_iter().flatten().map(|(_, text)| text.as_str()).collect();
+    texts.join("\n").into()
 }

@@ -40,6 +40,8 @@ pub(super) fn work(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result
         parse: plan.spec.parse,
         shell: plan.spec.shell,
         asks: plan.spec.asks,
+        // It is in no fingerprint.
+        speaks: plan.spec.speaks.filter(|_| !sight.before),
         schema: node.step.rules.output.clone(),
     })
 }

@@ -53,6 +53,8 @@ pub struct Interface {
     /// The terminal is looked at, as far as it says.
     looked_at: bool,
     leaving: Option<Leaving>,
+    /// The question is open what is to become of the runs that are going.
+    asks_to_leave: bool,
     /// The window's title as it was set last.
     title: Untrusted,
     now: DateTime<Utc>,
@@ -76,6 +78,7 @@ impl Interface {
             armed: false,
             looked_at: true,
             leaving: None,
+            asks_to_leave: false,
             title: Untrusted::default(),
             now,
             last_frame: FrameInfo::default(),
@@ -215,6 +218,7 @@ impl Interface {
         let outcome = above.update(message);
         if outcome.closes {
             self.above = None;
+            self.asks_to_leave = false;
         }
         let mut effects = outcome.effects;
         if let Some(id) = outcome.give {
@@ -260,7 +264,8 @@ impl Interface {
     /// The person wants to leave.
     fn quit(&mut self) -> Vec<Effect> {
         let going = self.runs.values().filter(|run| run.status == Status::Running).count();
-        if going == 0 {
+        // Who asks to leave again before the question is answered wants to leave, and nothing else.
+        if going == 0 || (self.asks_to_leave && self.above.is_some()) {
             return vec![Effect::Go(Go::Leave(Leaving::Pause(PauseReason::Left)))];
         }
         let title = if going == 1 { "A run is going".to_owned() } else { format!("{going} runs are going") };
@@ -271,6 +276,7 @@ impl Interface {
             Entry::new("Stay", "Esc", Pick::Do(Vec::new())),
         ];
         self.above = Some(Kind::Choose(Choose::new(&title, entries)).into());
+        self.asks_to_leave = true;
         Vec::new()
     }
 

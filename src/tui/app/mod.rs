@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::backend::Backend;
@@ -109,8 +110,18 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     backend.begin();
     let ended = runtime::run(&mut interface, &mut host, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
-    let said = leave(&backend, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))).await;
+    // The terminal is the person's again before anything is waited for, and Ctrl-C ends the wait.
     drop(host);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(TerminalError::from)?;
+    let said = tokio::select! {
+        said = leave(&backend, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))) => said,
+        _ = interrupt.recv() => {
+            if let Some(engine) = backend.engine() {
+                engine.abandon();
+            }
+            String::new()
+        }
+    };
     ended?;
     Ok(said)
 }

@@ -17,7 +17,7 @@ use crate::tui::theme::Theme;
 /// How a run in a list stands: a sign that works without colour, a word, and their style.
 pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, Style) {
     match run.status {
-        _ if run.newer => ("?", "of a newer version".to_owned(), theme.unsettled),
+        _ if run.newer => ("?", "of a newer version, or damaged".to_owned(), theme.unsettled),
         Status::Waiting if run.waiting > 0 => ("●", format!("{} waiting", run.waiting), theme.waiting),
         Status::Waiting => ("●", "waiting".to_owned(), theme.waiting),
         Status::Failed => ("✗", "failed".to_owned(), theme.failed),

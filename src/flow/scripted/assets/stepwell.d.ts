@@ -47,6 +47,13 @@ export interface PromptOptions extends Governed {
   temperature?: number;
   /** The longest answer, in tokens. */
   max_tokens?: number;
+  top_p?: number;
+  stop?: string[];
+  reasoning_effort?: string;
+  /** Whether it thinks, for how many tokens, or what is sent as it is. */
+  thinking?: boolean | number | Record<string, unknown>;
+  /** What else goes into the body of the request. */
+  extra_body?: Record<string, unknown>;
   /** Makes answers repeatable where the provider can. */
   seed?: number;
 }

@@ -238,9 +238,9 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
         GateKind::Stale => GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint }),
         GateKind::Budget => {
             let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
-            GateBody::Budget(BudgetBody { spent, budget, next })
+            GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None })
         }
-        GateKind::Secret => GateBody::Secret(SecretBody { name: "token".to_owned() }),
+        GateKind::Secret => GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None }),
     };
     let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
     poem().start("push", 1, None).then(Event::GateOpened(gate))

@@ -62,7 +62,7 @@ impl ChatScreen {
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
         facts.push(if self.run.newer {
-            Fact::new("written by a newer version", theme.unsettled, 6).or("newer version", 7)
+            Fact::new("written by a newer version, or damaged", theme.unsettled, 6).or("newer or damaged", 7)
         } else {
             Fact::new("saved ✓", theme.accepted, 5)
         });

@@ -380,7 +380,7 @@ impl HomeScreen {
     /// What an open run is, and what it said last, as Markdown.
     fn about_run(&self, run: &RunRow) -> String {
         let stands = match (run.status, run.waiting) {
-            _ if run.newer => "written by a newer version: it can be read".to_owned(),
+            _ if run.newer => "written by a newer version, or damaged: it can be read".to_owned(),
             (Status::Waiting, 1) => "waits for you".to_owned(),
             (Status::Waiting, count @ 2..) => format!("{count} of its steps wait for you"),
             (status, _) => status.name().to_owned(),

@@ -45,6 +45,7 @@ fn workflow() -> Body {
         serde_json::from_value(json!({"id": id, "title": title, "does": {"kind": "prompt", "prompt": "x"}})).unwrap()
     };
     Body::Workflow(Workflow {
+        hosts: Vec::new(),
         version: 1,
         flow: FlowKind::Graph,
         max_concurrency: 4,
@@ -182,6 +183,9 @@ fn an_open_run_of_a_later_version_says_so_in_the_list_and_in_the_preview() {
     let later = RunRow { newer: true, ..run("poem · the sea", Status::Waiting, 2, 70) };
     home.fill_runs(vec![later], at(400));
     let picture = look(&mut home, (100, 30));
-    assert!(picture.contains("of a newer version ·") && picture.contains("written by a newer version"), "{picture}");
+    assert!(
+        picture.contains("of a newer version, or damaged") && picture.contains("written by a newer version"),
+        "{picture}"
+    );
     assert_eq!(press(&mut home, &["Enter"]), [Effect::Go(Go::Run(run("", Status::Waiting, 2, 70).run))]);
 }

@@ -88,7 +88,9 @@ impl InboxScreen {
     fn output(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
         let run = self.run().map(|run| Untrusted::from(run.title.as_str()).line().into_owned());
-        let title = run.map(|run| format!("{} · {run}", self.content.title)).unwrap_or_default();
+        let due = self.run().zip(self.open_gate()).and_then(|(run, gate)| run.due(gate));
+        let due = due.map(|due| format!(" · {}", due.words(chrono::Utc::now(), &chrono::Local))).unwrap_or_default();
+        let title = run.map(|run| format!("{}{due} · {run}", self.content.title)).unwrap_or_default();
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         let problems = self.call().map(problems).unwrap_or_default();

@@ -80,7 +80,11 @@ impl Content {
         let title = call.key.to_string();
         let name = if call.item.is_some() { format!("\"{}\"", row.title) } else { row.title.clone() };
         let name = if name == title { String::new() } else { name };
-        let which = if attempts > 1 { format!("attempt {} of {attempts}", attempt.max(1)) } else { String::new() };
+        let mut which = if attempts > 1 { format!("attempt {} of {attempts}", attempt.max(1)) } else { String::new() };
+        if let Some(due) = gate.and_then(|gate| run.due(gate)) {
+            let due = due.words(chrono::Utc::now(), &chrono::Local);
+            which = if which.is_empty() { due } else { format!("{which} · {due}") };
+        }
         let subject = Subject::Call(call.key.clone());
         let tool_call = gate.and_then(|gate| gate.call);
         let id = ContentId { tool_call, attempt, version, ..ContentId::of_run(run.id, subject, call.seq) };
@@ -161,7 +165,14 @@ impl Content {
 pub fn problems(call: &Call) -> Vec<String> {
     let problem = call.newest().and_then(|attempt| attempt.newest_unfit().map(str::to_owned));
     let failed = call.gate().map(Gate::failed_checks).unwrap_or_default();
-    problem.into_iter().chain(failed.iter().cloned()).map(|text| Untrusted::new(text).line().into_owned()).collect()
+    let cut = call.gate().and_then(Gate::review).is_some_and(|review| review.cut);
+    let cut = cut.then(|| "the limit of tokens cut it: its end is missing".to_owned());
+    problem
+        .into_iter()
+        .chain(cut)
+        .chain(failed.iter().cloned())
+        .map(|text| Untrusted::new(text).line().into_owned())
+        .collect()
 }
 
 /// `write[1]` lies under the group `write`.

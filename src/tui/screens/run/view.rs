@@ -83,7 +83,7 @@ impl RunScreen {
         facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
         let (status, style) = self.status(theme);
         let status = Fact::new(status, style, 6);
-        facts.push(if self.run.newer { status.or("newer version", 7) } else { status });
+        facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 
@@ -94,7 +94,7 @@ impl RunScreen {
 
     fn status(&self, theme: &Theme) -> (&'static str, Style) {
         match (self.run.status, self.run.paused) {
-            _ if self.run.newer => ("written by a newer version", theme.unsettled),
+            _ if self.run.newer => ("written by a newer version, or damaged", theme.unsettled),
             (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
             (Status::Paused, _) if self.run.seen_status() == Status::Waiting => ("waiting, paused", theme.unsettled),
             (Status::Completed, _) => ("done ✓", theme.accepted),

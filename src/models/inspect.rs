@@ -1,0 +1,164 @@
+//! What each configured server says when it is asked which models it has. Nothing else is sent, and no model is asked.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::core::model::Inspected;
+use crate::core::secret::Secret;
+use crate::core::settings::ProviderKind;
+
+use super::dialect::ProviderError;
+use super::http::{self, Clients};
+use super::provider::{Lookup, Origin, Provider};
+use super::refusal::{self, Asked};
+use super::{Inner, dialect};
+
+/// As long as a person waits for a server that may have to wake up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The models that a server has, as Ollama or a server of chat completions lists them; some list them in both ways.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Listed {
+    data: Option<Vec<Named>>,
+    models: Option<Vec<Named>>,
+}
+
+/// A model in such a list. Some servers give it both an id and a name; it is asked by the id.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    id: Option<String>,
+    name: Option<String>,
+    model: Option<String>,
+}
+
+impl Listed {
+    /// The names by which the models are asked, each once.
+    pub(super) fn names(self) -> Vec<String> {
+        let all = self.data.into_iter().chain(self.models).flatten();
+        let mut names: Vec<String> = Vec::new();
+        for name in all.filter_map(|named| named.id.or(named.name).or(named.model)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// The path of the list, after the base URL.
+pub(super) fn list_path(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::Ollama => "/api/tags",
+        ProviderKind::Anthropic => "/v1/models",
+        ProviderKind::OpenAi | ProviderKind::Demo => "/models",
+    }
+}
+
+impl Inner {
+    /// Asks every configured provider.
+    pub(super) async fn inspect(&self) -> Vec<Inspected> {
+        let configured = self.roster.all().filter(|provider| provider.origin == Origin::Config);
+        let asked =
+            configured.filter(|provider| provider.settings.kind != ProviderKind::Demo).map(|provider| async move {
+                let wanted = self.roster.named_models(&provider.name);
+                let found = inspected(provider, &self.shared.clients, &self.shared.lookup, &wanted).await;
+                let (answers, says) = match found {
+                    Ok(says) => (true, says),
+                    Err(failure) => (false, failure),
+                };
+                Inspected { provider: provider.name.clone(), answers, says }
+            });
+        join_all(asked).await
+    }
+}
+
+/// What one provider says, in words for a person; what is wrong as an error.
+async fn inspected(
+    provider: &Provider,
+    clients: &Clients,
+    lookup: &Lookup,
+    wanted: &[String],
+) -> Result<String, String> {
+    let model = wanted.first().map_or("", String::as_str);
+    let mut key = None;
+    let asked = async {
+        key = provider.key(lookup).await?;
+        provider.resolve_headers(lookup).await?;
+        listed(provider, clients, key.as_ref()).await
+    };
+    let listed = match timeout(PATIENCE, asked).await {
+        Ok(Ok(listed)) => listed,
+        Ok(Err(error)) => return Err(provider.failure(&error, model, key.as_ref()).message),
+        Err(_) => return Err(format!("{} ({}) said nothing for ten seconds.", provider.name, provider.host())),
+    };
+    let Some(names) = listed else {
+        return Ok(format!("{} answers, and lists no models", provider.host()));
+    };
+    if names.is_empty() {
+        let get = if model.is_empty() { "qwen3:8b" } else { model };
+        let todo =
+            if provider.settings.kind == ProviderKind::Ollama { format!(": ollama pull {get}") } else { String::new() };
+        return Err(format!("{} answers, and has no model yet{todo}", provider.host()));
+    }
+    let has = |model: &String| names.iter().any(|name| name == model || name.strip_suffix(":latest") == Some(model));
+    let missing: Vec<&str> = wanted.iter().filter(|model| !has(model)).map(String::as_str).collect();
+    let count = if names.len() == 1 { "1 model".to_owned() } else { format!("{} models", names.len()) };
+    if missing.is_empty() {
+        return Ok(format!("{} answers, and has {count}", provider.host()));
+    }
+    let some = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let todo = if provider.settings.kind == ProviderKind::Ollama {
+        format!(": ollama pull {}", missing.join(", ollama pull "))
+    } else {
+        format!("; it has {some}{}", if names.len() > 5 { ", …" } else { "" })
+    };
+    Err(format!("{} answers with {count}, and does not list {}{todo}", provider.host(), missing.join(", ")))
+}
+
+/// The names of its models; `None` when it has no such list.
+async fn listed(
+    provider: &Provider,
+    clients: &Clients,
+    key: Option<&Secret>,
+) -> Result<Option<Vec<String>>, ProviderError> {
+    let kind = provider.settings.kind;
+    let Some(dialect) = dialect(kind) else { return Ok(None) };
+    let url: Url = provider.url(list_path(kind))?;
+    let (client, _) = clients.client(&url)?;
+    let response = client.get(url).headers(provider.headers(dialect, key)?).send().await.map_err(http::client_error)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.text().await.map_err(http::client_error)?;
+    // Only the models are missing where only the list is: a wrong address says so on the list of a local server, too.
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && kind == ProviderKind::OpenAi {
+        return Ok(None);
+    }
+    if status != StatusCode::OK {
+        return Err(refusal::refusal(status, &headers, &body, Asked::default()));
+    }
+    Ok(serde_json::from_str::<Listed>(&body).ok().map(Listed::names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_is_listed_twice_is_one_model() {
+        for (body, names) in [
+            (
+                r#"{"data":[{"id":"a","name":"The A"}],"models":[{"name":"a","model":"a"},{"name":"b"}]}"#,
+                &["a", "b"][..],
+            ),
+            (r#"{"models":[{"name":"a:latest","model":"a:latest"}]}"#, &["a:latest"]),
+            (r#"{"data":null,"models":[]}"#, &[]),
+        ] {
+            assert_eq!(serde_json::from_str::<Listed>(body).unwrap().names(), names, "{body}");
+        }
+    }
+}
