@@ -125,7 +125,7 @@ pub fn trust(app: &App, path: &Path, json: bool) -> Result<Exit, Problem> {
         }
         store.trust(&offer)?;
         if json {
-            out::raw(&journal::done("trusted", &json!({ "path": offer.path })));
+            out::json(&journal::done("trusted", &json!({ "path": offer.path })));
         } else {
             out::line(&format!("trusted: {name}"));
         }

@@ -64,7 +64,7 @@ pub async fn cancel(app: &App, name: &str, json: bool) -> Result<Exit, Problem> 
     let before = engine.load(run)?.seq;
     engine.cancel(run).await?;
     if json {
-        out::raw(&journal::since(engine, run, before)?);
+        out::json(&journal::since(engine, run, before)?);
     }
     out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));
     Ok(Exit::Done)

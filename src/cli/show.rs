@@ -122,7 +122,7 @@ pub fn export(
         (Some(path), _) => {
             files::write(path, &bytes)?;
             if json {
-                out::raw(&journal::done("exported", &serde_json::json!({ "path": path })));
+                out::json(&journal::done("exported", &serde_json::json!({ "path": path })));
             }
             out::say(&format!("written: {}", path.display()));
         }

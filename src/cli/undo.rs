@@ -20,7 +20,7 @@ pub async fn undo(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
     out::say(&format!("taken back: {}", undone.name()));
     if undone.key().is_none() {
         if json {
-            out::raw(&journal::since(engine, before.id, before.seq)?);
+            out::json(&journal::since(engine, before.id, before.seq)?);
         }
         return Ok(Exit::Done);
     }
@@ -47,7 +47,7 @@ pub async fn archive(app: &App, names: &[String], undo: bool, json: bool) -> Res
             (true, false) => format!("run {short} is not archived"),
         });
         if json {
-            out::raw(&journal::since(engine, run, before.seq)?);
+            out::json(&journal::since(engine, run, before.seq)?);
         }
     }
     Ok(Exit::Done)
