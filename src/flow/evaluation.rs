@@ -12,10 +12,14 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
+use crate::core::template::Expr;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::flow::mistake::Mistake;
+use crate::flow::names::values_used;
+use crate::flow::plan::Parsed;
 use crate::flow::skip::Skip;
+use crate::flow::work::condition;
 
 /// Whether and how a step or call has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -116,6 +120,37 @@ impl<'a> Evaluation<'a> {
     pub fn decided(&self, key: &Key, what: &FlowDecision) -> Option<&'a Value> {
         let decided = self.run.decided.get(key)?;
         decided.iter().find(|decided| decided.what == *what).map(|decided| &decided.value)
+    }
+
+    /// Whether a condition holds. Where it cannot be said, what the journal decided of the same values counts: a run keeps
+    /// to the rule that it began with.
+    ///
+    /// # Errors
+    /// As [`condition`].
+    pub fn holds(
+        &self,
+        key: &Key,
+        decision: &FlowDecision,
+        what: &str,
+        source: &Parsed<Expr>,
+        context: &minijinja::Value,
+    ) -> Result<bool, Mistake> {
+        condition(what, source, context)
+            .or_else(|mistake| self.decided_of(key, decision, source, context).and_then(Value::as_bool).ok_or(mistake))
+    }
+
+    /// What the journal decided of the very values that an expression sees now.
+    #[must_use]
+    pub fn decided_of(
+        &self,
+        key: &Key,
+        decision: &FlowDecision,
+        source: &Parsed<Expr>,
+        context: &minijinja::Value,
+    ) -> Option<&'a Value> {
+        let expr = source.as_ref().ok()?;
+        let decided = self.run.decided.get(key)?.iter().find(|decided| decided.what == *decision)?;
+        (decided.why == values_used(expr, context)).then_some(&decided.value)
     }
 
     /// Whether the journal has any call of a step.

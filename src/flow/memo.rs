@@ -495,8 +495,16 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
             None => Approval::Once,
         },
         Some(Approve::When(_)) => match &node.approve {
-            Some(expr) if condition("approve", expr, &asked.names.value())? => Approval::Each,
-            _ => Approval::None,
+            Some(expr) => match condition("approve", expr, &asked.names.value()) {
+                Ok(false) => Approval::None,
+                Ok(true) => Approval::Each,
+                // What has begun keeps to the rule that it began with: it is asked about.
+                Err(_) if evaluation.run.call(asked.key).is_some_and(|call| !call.attempts.is_empty()) => {
+                    Approval::Each
+                }
+                Err(mistake) => return Err(mistake),
+            },
+            None => Approval::None,
         },
         Some(Approve::Never) => Approval::None,
         None => {

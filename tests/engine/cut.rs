@@ -1,6 +1,6 @@
 //! Answers that the limit of tokens cut, and outputs that do not fit: nothing of them continues by itself.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use stepwell::core::actor::Actor;
 use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;

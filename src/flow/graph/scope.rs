@@ -303,7 +303,7 @@ impl Scope {
         let node = &plan.nodes[at];
         let context = names.value();
         if let (Some(when), false) = (&node.when, node.when_per_item) {
-            let holds = condition("when", when, &context)?;
+            let holds = evaluation.holds(&self.base(node), &FlowDecision::When, "when", when, &context)?;
             if let Ok(expr) = when {
                 evaluation.decide(self.base(node), FlowDecision::When, json!(holds), || values_used(expr, &context));
             }
@@ -494,7 +494,9 @@ impl Scope {
         evaluation: &mut Evaluation<'_>,
     ) -> Result<Option<Skip>, Failure> {
         let (Some(when), true) = (&node.when, node.when_per_item) else { return Ok(None) };
-        if condition("when", when, &names.value())? {
+        // What has begun was let in, by whatever rule.
+        let begun = || evaluation.run.call(key).is_some_and(|call| !call.attempts.is_empty());
+        if condition("when", when, &names.value()).or_else(|mistake| begun().then_some(true).ok_or(mistake))? {
             return Ok(None);
         }
         let skip = Skip::when(when);

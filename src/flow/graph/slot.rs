@@ -18,7 +18,7 @@ use crate::flow::memo::Dependency;
 use crate::flow::memo::{Asked, CallView, Cell};
 use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
-use crate::flow::work::{condition, eval, text};
+use crate::flow::work::{eval, text};
 
 /// How far one item has come.
 #[derive(Default)]
@@ -237,7 +237,7 @@ impl Turn<'_> {
 
     fn until(&self, key: &Key, context: &Value, evaluation: &mut Evaluation<'_>) -> Result<bool, Failure> {
         let Some(until) = &self.node.until else { return Ok(true) };
-        let holds = condition("until", until, context)?;
+        let holds = evaluation.holds(key, &FlowDecision::Until, "until", until, context)?;
         if let Ok(expr) = until {
             evaluation.decide(key.clone(), FlowDecision::Until, json!(holds), || values_used(expr, context));
         }
@@ -338,7 +338,7 @@ impl Turn<'_> {
         }
         let known = evaluation.notes.len() == noted;
         let Some(expr) = &self.node.stop_when else { return Ok(if known { Brought::Known } else { Brought::Noted }) };
-        let holds = condition("stop_when", expr, context)?;
+        let holds = evaluation.holds(key, &FlowDecision::StopWhen, "stop_when", expr, context)?;
         // That it does not hold is noted only of one that did.
         if let Ok(expr) = expr
             && (holds || evaluation.decided(key, &FlowDecision::StopWhen).is_some())

@@ -255,7 +255,11 @@ pub fn switch(
     evaluation: &mut Evaluation<'_>,
 ) -> CallView {
     for (at, (when, to)) in cases.iter().enumerate() {
-        match condition("when", when, context) {
+        let chosen_before = || {
+            let chosen = evaluation.decided_of(key, &FlowDecision::Switch, when, context)?;
+            (chosen["case"] == json!(at)).then_some(true)
+        };
+        match condition("when", when, context).or_else(|mistake| chosen_before().ok_or(mistake)) {
             Ok(true) => {
                 evaluation.mended(key, step);
                 if let Ok(expr) = when {

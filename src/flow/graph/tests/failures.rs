@@ -269,3 +269,23 @@ fn an_attempt_whose_output_broke_its_checks_has_failed_as_its_call_has() {
     assert_eq!(attempt.status, crate::core::call::AttemptStatus::Failed);
     assert!(attempt.error.is_some() && attempt.newest().is_some(), "what it gave is kept: {attempt:?}");
 }
+
+#[test]
+fn what_an_older_rule_decided_of_the_same_values_stays_decided_and_of_others_is_a_mistake() {
+    let steps = json!([step("a", "'x'", &json!({ "when": "inputs.go" }))]);
+    let task = workflow_with(&steps, &json!({ "result": { "title": "t", "body": "{{ steps.a.output }}" } }));
+    let pinned = std::sync::Arc::new(Pinned { task, children: std::collections::BTreeMap::new(), folder: None });
+    let opened = |saw: &str| {
+        let mut sim = Sim::unsettled(&pinned, json!({ "go": "false" }), shout);
+        sim.apply(Event::FlowDecided {
+            key: Key::plain("a"),
+            what: FlowDecision::When,
+            value: json!(true),
+            why: json!({ "expr": "inputs.go", "saw": { "inputs.go": saw } }),
+        });
+        sim.settle(&[]);
+        sim
+    };
+    assert_eq!(opened("false").body(), "x");
+    assert!(opened("no").failure().1.message.contains("| bool"));
+}
