@@ -334,7 +334,10 @@ fn history_finds_runs_by_what_they_said() {
     assert_eq!(found.len(), 1);
     let row = found[0].as_object().unwrap();
     let names: Vec<&String> = row.keys().collect();
-    assert_eq!(names, ["run", "task", "kind", "title", "status", "created_at", "updated_at", "snippet", "newer"]);
+    assert_eq!(
+        names,
+        ["run", "task", "kind", "title", "status", "created_at", "updated_at", "snippet", "newer", "archived"]
+    );
     assert_eq!(row["status"], "waiting");
     assert_eq!(home.step("history --status completed --json").lines().len(), 1);
     assert_eq!(home.step("history --task email --json").lines().len(), 0);

@@ -31,7 +31,8 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     let mut text = String::new();
     for row in &rows {
         // What waits may have a deadline, which the run itself has to be asked for.
-        let due = if row.waiting > 0 { records.load(row.run)?.next_due() } else { None };
+        // A run that cannot be read is listed all the same.
+        let due = if row.waiting > 0 { records.load(row.run).ok().and_then(|run| run.next_due()) } else { None };
         if args.json {
             text.put(format_args!("{}\n", object(row, due, args.archived)));
         } else {

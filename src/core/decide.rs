@@ -205,11 +205,13 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         DecisionKind::Reopen => return reopen(call, by),
         DecisionKind::Take { take } => return take::take(run, call, *take, decision, by.clone()),
         // A failed call waits for nothing, and yet a person may say how the run goes on from it.
-        DecisionKind::Skip if call.failed_work().is_some() && decision.call.is_none() => {
+        DecisionKind::Skip if run.kind == Kind::Workflow && call.failed_work().is_some() && decision.call.is_none() => {
             take::check_failed(call, decision)?;
             return Ok(vec![skipped(call, None, by.clone())]);
         }
-        DecisionKind::Edit { output, accept } if call.failed_work().is_some() && decision.call.is_none() => {
+        DecisionKind::Edit { output, accept }
+            if run.kind == Kind::Workflow && call.failed_work().is_some() && decision.call.is_none() =>
+        {
             take::check_failed(call, decision)?;
             return take::fill(call, output, *accept, by.clone());
         }

@@ -305,10 +305,9 @@ impl Call {
         self.status = match newest {
             // Whoever performs it breaks it off, and says so.
             Some(AttemptStatus::Running) => CallStatus::Running,
-            Some(AttemptStatus::Cancelled) => CallStatus::Pending,
+            Some(AttemptStatus::Cancelled) | None => CallStatus::Pending,
             // What it has is looked at again once it is asked for.
             Some(_) => CallStatus::Cancelled,
-            None => CallStatus::Pending,
         };
     }
 

@@ -115,7 +115,9 @@ impl RunLoop {
         let (definition, status) = (self.run.definition.clone(), self.run.status);
         let events = journal.read(self.run.id, after)?;
         let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
-        new.iter().for_each(|recorded| self.note_undo(&recorded.event));
+        for recorded in &new {
+            self.note_undo(&recorded.event);
+        }
         self.feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
         if after > 0 {
             for Recorded { seq, at, event, .. } in events {

@@ -175,11 +175,11 @@ impl Now<'_> {
     fn consequence(&self, key: &Key, attempt: u32, version: u32, output: &Value) -> Option<Event> {
         let tried = self.run.call(key).and_then(|call| call.attempt(attempt));
         if tried.is_some_and(|tried| tried.is_cut() && self.instruct.on_cut != Some(OnCut::Accept)) {
-            return Some(self.open_unfinished(key, attempt, version, CUT));
+            return Some(Self::open_unfinished(key, attempt, version, CUT));
         }
         if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref())
         {
-            return Some(self.open_unfinished(key, attempt, version, problem));
+            return Some(Self::open_unfinished(key, attempt, version, problem));
         }
         match talk::turn_of(output, self.instruct.is_plain()) {
             Turn::Say { .. } => None,
@@ -216,7 +216,7 @@ impl Now<'_> {
 
     /// Waits for the person's next message after a reply that is none, or only its beginning; it may also be asked for
     /// again as it was.
-    fn open_unfinished(&self, key: &Key, attempt: u32, version: u32, why: &str) -> Event {
+    fn open_unfinished(key: &Key, attempt: u32, version: u32, why: &str) -> Event {
         let (text, missing, known) = (format!("{why}. Say how to continue, or try again."), Vec::new(), Vec::new());
         Event::GateOpened(Gate {
             call: None,

@@ -191,7 +191,11 @@ async fn a_status_is_a_failure_of_its_class_with_what_the_server_said() {
 async fn only_a_request_that_may_have_acted_is_in_doubt() {
     let broken = [HANGS_UP, ENDLESS].map(str::to_owned);
     for (method, doubted) in [("GET", false), ("head", false), ("POST", true), ("DELETE", true)] {
-        let answers = broken.iter().cloned().chain([answer("504 Gateway Timeout", &[], ""), answer("500 No", &[], "")]);
+        let answers = broken.iter().cloned().chain([
+            answer("504 Gateway Timeout", &[], ""),
+            answer("500 Oh", &[], ""),
+            answer("400 No", &[], ""),
+        ]);
         let server = Server::answering(answers).await;
         let mut fixture = StepFixture::new();
         let work = || Work::Http(HttpWork { method: method.into(), ..get(&server.base) });
@@ -203,6 +207,7 @@ async fn only_a_request_that_may_have_acted_is_in_doubt() {
             fixture.timeout = None;
             assert_eq!((half.class, in_doubt), (FailureClass::Timeout, doubted), "{method}: {half}");
             assert_eq!(failure(fixture.perform(work()).await).2, doubted, "a gateway does not know");
+            assert_eq!(failure(fixture.perform(work()).await).2, doubted, "a server that broke down does not either");
             assert!(!failure(fixture.perform(work()).await).2, "a server that says no does");
         }
     }

@@ -229,14 +229,13 @@ impl Names<'_> {
             Does::Transform(Transform::Set(set)) => {
                 Shape::Object(set.keys().map(|name| (name.clone(), Shape::Any)).collect())
             }
-            // The child says what it gives, if not title and body.
-            Does::Workflow { .. } => Shape::Any,
             Does::Switch { .. } => Shape::list(Shape::text()),
             Does::Group { output: None, .. } => match self.tree.inside(index).last() {
                 Some(last) if self.fans_out(last) => Shape::list(self.output(last, depth - 1)),
                 Some(last) => self.output(last, depth - 1),
                 None => Shape::Any,
             },
+            // A child workflow says what it gives, if not title and body.
             _ => Shape::Any,
         }
     }

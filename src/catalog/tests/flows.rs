@@ -28,9 +28,8 @@ fn items_that_run_at_the_same_time_may_not_write_one_name_of_the_state() {
     let count = "kind = \"transform\"\nexpr = \"1\"\nset_state = { total = \"output\" }\n";
     let list = "for_each = \"[1, 2]\"\n";
     one(&format!("[[steps]]\nid = \"a\"\n{list}{count}"), "w.toml:9", &["`a`", "state.total", "one_by_one = true"]);
-    let inner = count.replace("kind", "kind");
     one(
-        &format!("[[steps]]\nid = \"g\"\nkind = \"group\"\n{list}[[steps.steps]]\nid = \"a\"\n{inner}"),
+        &format!("[[steps]]\nid = \"g\"\nkind = \"group\"\n{list}[[steps.steps]]\nid = \"a\"\n{count}"),
         "state.total",
         &["`g`", "one_by_one = true"],
     );

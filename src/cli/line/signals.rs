@@ -107,7 +107,10 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        LISTENERS.fetch_sub(1, Ordering::AcqRel);
+        if LISTENERS.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Kept any longer it would leave the store open when the process ends, with all that is new beside its file.
+            ENGINE.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
     }
 }
 

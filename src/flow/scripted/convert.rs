@@ -54,7 +54,7 @@ fn has_big_integer(value: &Value) -> bool {
     }
 }
 
-/// A number as a script gets it: a BigInt where a JavaScript number would lose its last digits.
+/// A number as a script gets it: a `BigInt` where a JavaScript number would lose its last digits.
 fn big_integer<'js>(ctx: &Ctx<'js>, number: &Number) -> rquickjs::Result<Js<'js>> {
     let big = match (number.as_i64(), number.as_u64()) {
         (Some(number), _) => BigInt::from_i64(ctx.clone(), number)?,

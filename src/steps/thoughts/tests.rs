@@ -72,7 +72,7 @@ fn text_that_speaks_of_such_tags_is_left_alone() {
         r#"{"s": "he said "<think>" and </think>"}"#,
         r#"["<think>", "</think>"]"#,
         r#"[{"s": ["</think>"]}, "<thought>x</thought>"]"#,
-        r#"{'s': 'it\'s </think>, it's <think>'}"#,
+        r"{'s': 'it\'s </think>, it's <think>'}",
         "```json\n{\"s\": \"</think>\"}\n```",
         r#"Here it is: {"s": "<think>x</think>"}"#,
         r#"{"s": "cut <think> "#,

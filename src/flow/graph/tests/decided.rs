@@ -14,7 +14,9 @@ const ANA: &str = "ana@here";
 impl Sim {
     fn undo(&mut self) {
         let events = undo(&self.run, None, &[], &ANA.into()).unwrap();
-        events.iter().for_each(|event| self.apply(event.clone()));
+        for event in &events {
+            self.apply(event.clone());
+        }
         self.settle(&events);
     }
 
@@ -314,7 +316,9 @@ fn what_cannot_be_taken_back_is_refused_and_says_why() {
     assert_eq!(sim.refused_undo(ANA, &[]).0, ErrorCode::NotAllowed, "another attempt was asked for since");
     // Somebody else decided later.
     let by_ben = decide(&sim.run, &Decision::new(Key::plain("b"), accept()), &"ben@there".into()).unwrap();
-    by_ben.iter().for_each(|event| sim.apply(event.clone()));
+    for event in &by_ben {
+        sim.apply(event.clone());
+    }
     sim.settle(&by_ben);
     assert!(sim.refused_undo(ANA, &[]).1.contains("ben@there"));
     sim.assert_replayed();
@@ -370,8 +374,8 @@ fn small(shape: u8) -> Task {
         2 => prompt("b", "two {{ previous or '' }}", &json!({ "repeat": { "until": "iteration == 1", "max": 2 } })),
         _ => prompt("b", "two", &json!({ "on_failure": "continue" })),
     };
-    let list = json!({ "for_each": { "list": "[1, 2]", "one_by_one": shape % 2 == 0 } });
-    let join = if shape % 3 == 0 { "first" } else { "ended" };
+    let list = json!({ "for_each": { "list": "[1, 2]", "one_by_one": shape.is_multiple_of(2) } });
+    let join = if shape.is_multiple_of(3) { "first" } else { "ended" };
     let command = json!({ "id": "act", "does": { "kind": "command", "argv": ["x", "{{ steps.c.output }}"] },
                           "rules": { "approve": "never", "review": "always" } });
     let c = step("c", "[steps.a.outputs, steps.b.output]", &json!({ "join": join }));
@@ -405,7 +409,9 @@ fn act(sim: &mut Sim, choice: u16) -> bool {
         }
         _ => {
             if let Ok(events) = undo(&sim.run, None, &[], &ANA.into()) {
-                events.iter().for_each(|event| sim.apply(event.clone()));
+                for event in &events {
+                    sim.apply(event.clone());
+                }
                 sim.settle(&events);
             }
             return false;
@@ -414,7 +420,9 @@ fn act(sim: &mut Sim, choice: u16) -> bool {
     let Some(key) = key else { return false };
     let again = matches!(kind, DecisionKind::Retry { .. } | DecisionKind::Again { .. } | DecisionKind::Reopen);
     let Ok(events) = decide(&sim.run, &Decision::new(key.clone(), kind), &ANA.into()) else { return false };
-    events.iter().for_each(|event| sim.apply(event.clone()));
+    for event in &events {
+        sim.apply(event.clone());
+    }
     sim.settle(&events);
     again && key.step() == "act"
 }

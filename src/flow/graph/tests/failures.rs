@@ -283,6 +283,7 @@ fn what_an_older_rule_decided_of_the_same_values_stays_decided_and_of_others_is_
             value: json!(true),
             why: json!({ "expr": "inputs.go", "saw": { "inputs.go": saw } }),
         });
+        sim.session = sim.flow.open(&sim.run);
         sim.settle(&[]);
         sim
     };
