@@ -146,7 +146,11 @@ impl Sim {
             self.session.at(self.run.updated_at);
             let wants = self.session.feed(&unfed);
             let anew = self.flow.open(&self.run).feed(&[]);
-            assert_eq!(wants, anew, "a session that was opened again wants something else");
+            assert_eq!(wants.notes, anew.notes, "a session that was opened again notes something else");
+            // As in the engine, nothing begins while there is something to note.
+            if wants.notes.is_empty() {
+                assert_eq!(wants, anew, "a session that was opened again wants something else");
+            }
             unfed.clear();
             for note in &wants.notes {
                 self.apply(note.clone());

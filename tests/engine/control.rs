@@ -143,8 +143,9 @@ async fn what_a_transform_gives_must_fit_its_schema() {
         .decide(run, harness::decision("n", DecisionKind::Edit { output: json!("x"), accept: true }))
         .await;
     assert_eq!(harness::refused(wrong), ErrorCode::InvalidInput);
-    let state = harness.decide(run, "n", DecisionKind::Edit { output: json!(3), accept: true }).await;
-    assert_eq!(body(&state), "3");
+    let filled = harness::decision("n", DecisionKind::Edit { output: json!(3), accept: true });
+    harness.engine.decide(run, filled).await.unwrap();
+    assert_eq!(body(&harness.drive(run).await), "3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
