@@ -111,10 +111,15 @@ impl Session for GraphSession {
                 self.standing.learn(&self.run, key);
             }
         }
+        if events.iter().any(|event| matches!(event, Event::DecisionUndone { .. })) {
+            // It reaches further than the call that was decided about: all that has begun because of it.
+            self.look_again();
+            self.standing = Standing::of(&self.run);
+        }
         let (mut notes, mut stops) = self.look();
         if self.stopped && !stops {
-            // What was taken back at the early end is looked at anew.
-            self.root = Scope::new(&self.plan, None, Names::of(&self.run, &self.inputs), Around::default());
+            // What was taken back at the early end.
+            self.look_again();
             (notes, stops) = self.look();
         }
         self.stopped = stops;
@@ -146,6 +151,11 @@ impl Session for GraphSession {
 }
 
 impl GraphSession {
+    /// Forgets what it has seen: the next look is at all that the journal has.
+    fn look_again(&mut self) {
+        self.root = Scope::new(&self.plan, None, Names::of(&self.run, &self.inputs), Around::default());
+    }
+
     /// What is to be noted, and whether the run ends early.
     fn look(&mut self) -> (Vec<Event>, bool) {
         let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
