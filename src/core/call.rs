@@ -374,9 +374,13 @@ impl Call {
         self.attempts.last()
     }
 
-    /// The newest version of the newest attempt that has one: attempt, version, output.
+    /// What it has to show: of an accepted call what was accepted, else the newest version of the newest attempt that has
+    /// one. Attempt, version, output.
     #[must_use]
     pub fn output(&self) -> Option<(u32, u32, &Arc<Value>)> {
+        if let (CallStatus::Accepted, Some(stands)) = (self.status, &self.standing) {
+            return Some((stands.attempt, stands.version, &stands.output));
+        }
         self.attempts
             .iter()
             .rev()

@@ -112,8 +112,13 @@ impl Session for ScriptedSession {
                 ground.standing.learn(&ground.run, key);
             }
         }
+        // It reaches further than the call that was decided about: all that has begun because of it.
+        let undone = events.iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
+        if undone {
+            ground.standing = Standing::of(&ground.run);
+        }
         let ground = &self.ground;
-        let known = self.pass.take().and_then(|mut pass| {
+        let known = self.pass.take().filter(|_| !undone).and_then(|mut pass| {
             let holds = pass.touch(events.iter().filter_map(Event::key), ground);
             holds.then_some(pass)
         });

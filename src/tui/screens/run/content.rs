@@ -193,7 +193,8 @@ fn which(call: &Call, gate: Option<&Gate>) -> (u32, u32) {
     let output = || call.output().map(|(attempt, version, _)| (attempt, version));
     let shown = match (gate, call.status) {
         (Some(gate), _) => Some((gate.attempt, gate.version)),
-        (None, CallStatus::Running) => call.newest().map(|attempt| (attempt.number, 0)),
+        // Of what was left out, only that is shown.
+        (None, CallStatus::Running | CallStatus::Skipped) => call.newest().map(|attempt| (attempt.number, 0)),
         (None, CallStatus::Failed | CallStatus::Cancelled | CallStatus::Pending) => newest().or_else(output),
         (None, _) => call.standing.as_ref().map(|stands| (stands.attempt, stands.version)).or_else(output),
     };

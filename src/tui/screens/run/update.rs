@@ -253,9 +253,9 @@ impl RunScreen {
     fn is_seen(&self, id: Id) -> bool {
         let Some(content) = &self.content.id else { return true };
         match id {
-            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Copy | Id::WriteFile => {
-                self.last_frame.shows(content)
-            }
+            Id::Edit | Id::Retry | Id::Compare | Id::Prompt => self.last_frame.shows(content),
+            // What is taken elsewhere as it is has to be seen itself: its row says too little.
+            Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
             Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
                 self.last_frame.shows_subject(content)
             }
