@@ -138,7 +138,7 @@ impl Expr {
         Self::compile(source, false)
     }
 
-    /// Parses a condition: what is asked whether it is true is judged as [`truth`] says.
+    /// Parses a condition: what is asked whether it is true is judged by the rule of `truth`.
     ///
     /// # Errors
     /// As [`Expr::parse`].
