@@ -55,8 +55,7 @@ async fn a_cut_answer_that_a_person_completed_is_cut_no_longer() {
     let run = harness.start(&json!([prompt("a", "tell", json!({}))]), json!({}));
     harness.drive(run).await;
     let edit = DecisionKind::Edit { output: json!("Once upon a time."), accept: false };
-    harness.engine.decide(run, decision("a", edit)).await.unwrap();
-    let state = harness.engine.load(run).unwrap();
+    let state = harness.decide(run, "a", edit).await;
     assert!(state.waiting().next().unwrap().review().unwrap().is_whole());
     assert_eq!(body(&harness.decide(run, "a", DecisionKind::Accept).await), "Once upon a time.");
 }
