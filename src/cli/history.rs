@@ -30,8 +30,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     let rows = records.history(&query)?;
     let mut text = String::new();
     for row in &rows {
-        // What waits may have a deadline, which the run itself has to be asked for.
-        // A run that cannot be read is listed all the same.
+        // The run itself has the deadline of what waits; one that cannot be read is listed without it.
         let due = if row.waiting > 0 { records.load(row.run).ok().and_then(|run| run.next_due()) } else { None };
         if args.json {
             text.put(format_args!("{}\n", object(row, due, args.archived)));

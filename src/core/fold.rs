@@ -57,7 +57,7 @@ impl Run {
         }
     }
 
-    /// A decision is taken back; what is open and under way is counted anew, as it may be so of many calls.
+    /// A decision is taken back; what is open and under way is counted again, as it may be so of many calls.
     fn apply_undo(&mut self, seq: u64, decided: u64, key: Option<&Key>, withdraws: &[Key]) {
         self.undone(seq, decided, withdraws);
         for about in key.into_iter().chain(withdraws) {

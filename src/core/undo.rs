@@ -6,7 +6,7 @@
 //!
 //! Nothing is lost: an attempt, a version and an output that stood stay in the run, and what has begun because of the
 //! decision is used again if it is asked for again. The gates themselves are opened again by events that follow, so that
-//! their time begins anew.
+//! their time begins again.
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ impl Call {
         self.item.clone_from(&started.item);
         self.depends.clone_from(&started.depends);
         for earlier in &mut self.attempts {
-            // A form that was asked anew, an effect that a person had run again: nobody waits for the old one.
+            // A form that was asked again, an effect that a person had run again: nobody waits for the old one.
             if matches!(earlier.status, AttemptStatus::Input | AttemptStatus::InDoubt) {
                 earlier.status = AttemptStatus::Cancelled;
             }
