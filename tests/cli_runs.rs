@@ -367,6 +367,39 @@ fn what_follows_a_run_is_told_or_started() {
     assert_eq!(home.shell(next).exits(0).out, "one and two\n");
     assert_eq!(home.step("run first --autoruns 1").exits(0).out, "one\none and two\n");
     assert_eq!(home.step("run first").exits(0).out, "one\n");
+    // A program reads the same as JSON.
+    let lines = home.step("run first --next --json").exits(0).lines();
+    let [.., completed, next] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&completed["type"], &next["type"]), (&"run_completed".into(), &"next".into()));
+    assert_eq!(next["run"], completed["run"]);
+    assert_eq!((&next["task"], &next["inputs"]["word"]), (&"second".into(), &"one".into()));
+    assert_eq!(
+        home.step("run second -i word=x --next --json").exits(0).lines().pop().unwrap()["type"],
+        "run_completed"
+    );
+    // Each run's files are kept.
+    home.step("run first --autoruns 1 --out results").exits(0);
+    let kept = |name: &str| std::fs::read_to_string(home.path().join("results").join(name)).unwrap();
+    assert_eq!((kept("result.md").as_str(), kept("2-second/result.md").as_str()), ("one\n", "one and two\n"));
+    assert!(kept("run.json").contains("\"first\"") && kept("2-second/run.json").contains("\"second\""));
+    assert_eq!(home.show("last")["origin"]["how"], "successor");
+}
+
+/// A value that was not given is not given again either: what fills it in is free to.
+#[test]
+fn what_was_left_empty_is_empty_again() {
+    let home = Home::new();
+    let task = |topic: &str| {
+        format!(
+            "id = \"t\"\nname = \"T\"\n[[inputs]]\nname = \"topic\"\nrequired = {topic}\n\
+             [[steps]]\nid = \"say\"\nkind = \"transform\"\ntemplate = \"[{{{{ inputs.topic }}}}]\"\n"
+        )
+    };
+    home.write("workflows/t/workflow.toml", &task("false"));
+    assert_eq!(home.step("run t").exits(0).out, "[]\n");
+    assert_eq!(home.step("rerun last").exits(0).out, "[]\n");
+    home.write("workflows/t/workflow.toml", &task("true"));
+    assert_eq!(home.piped("rerun last", b"the sea\n").exits(0).out, "[the sea]\n");
 }
 
 #[test]

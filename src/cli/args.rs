@@ -318,7 +318,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
     /// Share state and history with the other runs of this session
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = session)]
     pub session: Option<String>,
     #[command(flatten)]
     pub dir: DirArg,
@@ -339,7 +339,7 @@ pub struct AfterArgs {
     /// Start up to N workflows that follow
     #[arg(long, value_name = "N")]
     pub autoruns: Option<u32>,
-    /// Print what would follow
+    /// Print what would follow; with `--json` one object a line
     #[arg(long)]
     pub next: bool,
 }
@@ -413,6 +413,15 @@ fn usd(text: &str) -> Result<f64, String> {
     let number: f64 =
         text.trim_start_matches('$').parse().map_err(|_| "US dollars are wanted, such as 2.50".to_owned())?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("it is not below 0".to_owned()) }
+}
+
+/// A name that is nothing would share state with every other run that was given none by mistake.
+fn session(name: &str) -> Result<String, String> {
+    if name.trim().is_empty() {
+        Err("enter a name for the session, or leave the flag out".to_owned())
+    } else {
+        Ok(name.to_owned())
+    }
 }
 
 fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {

@@ -79,22 +79,27 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
     };
     let mut queue: VecDeque<(RunId, String, Value)> = after(run)?.into();
     let mut left = wanted.autoruns.unwrap_or_default();
+    let mut runs = 1;
     if wanted.next && queue.is_empty() && !how.json {
         out::line("nothing follows");
     }
     while let Some((before, task, inputs)) = queue.pop_front() {
         if left == 0 {
+            if wanted.next && how.json {
+                out::json(&journal::next(before, &task, &inputs));
+                continue;
+            }
             let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));
-            let told = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", dir.flag());
-            // Where a program reads stdout, only lines of JSON may stand there.
-            if wanted.next && !how.json {
-                out::page(&told);
+            let next = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", dir.flag());
+            if wanted.next {
+                out::page(&next);
             } else {
-                out::say(&told);
+                out::say(&next);
             }
             continue;
         }
         left -= 1;
+        runs += 1;
         let pinned = Arc::new(app.catalog(dir)?.pin(&task)?);
         consent::ensure(app, &pinned, None).await?;
         let old = engine.load(before)?;
@@ -109,8 +114,10 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
             origin: Some(Origin { run: before, how: OriginKind::Successor, at: None, handed_over: true }),
         };
         let run = engine.start(&start)?;
-        out::say(&format!("run {} follows: {task}", run.short()));
-        let exit = drive(app, run, 0, how.clone()).await?;
+        out::say(&format!("run {} follows: {task}{}", run.short(), in_session(old.session.as_deref())));
+        // Each run's files are its own: those of the first are where the person said.
+        let out = how.out.as_ref().map(|folder| folder.join(format!("{runs}-{task}")));
+        let exit = drive(app, run, 0, How { out, ..how.clone() }).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
@@ -147,7 +154,8 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
         }),
     };
     let run = engine.start(&start)?;
-    out::say(&format!("run {} starts again as {}", old.id.short(), run.short()));
+    let session = in_session(old.session.as_deref());
+    out::say(&format!("run {} starts again as {}{session}", old.id.short(), run.short()));
     drive(app, run, 0, how).await
 }
 
@@ -167,8 +175,9 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
         engine.set_budget(run, budget).await?;
     }
     let head = engine.load(run)?;
-    let taken = out::counted(head.calls.len(), "call");
-    out::say(&format!("run {} leaves {} at {at} and takes over {taken}", run.short(), old.id.short()));
+    let reused = out::counted(head.calls.len(), "call");
+    let session = in_session(head.session.as_deref());
+    out::say(&format!("forked run {} from {} at {at}, reusing {reused}{session}", run.short(), old.id.short()));
     // What was taken over is its start; only what is new is told.
     drive(app, run, head.seq, how).await
 }
@@ -199,10 +208,16 @@ pub fn today(app: &App, old: &Run, dir: &DirArg) -> Result<Arc<Pinned>, Problem>
     Ok(Arc::new(app.catalog(&place)?.pin(&old.task)?))
 }
 
-/// The inputs of the old run that the task still has.
+/// The inputs of the old run that the task still has; one that was left empty was not given.
 fn kept(old: &Run, task: &Task) -> Map<String, Value> {
     let inputs = old.inputs.as_object().cloned().unwrap_or_default();
-    inputs.into_iter().filter(|(name, _)| task.inputs.iter().any(|field| field.name == *name)).collect()
+    let known = |name: &String| task.inputs.iter().any(|field| field.name == *name);
+    inputs.into_iter().filter(|(name, value)| known(name) && !value.is_null()).collect()
+}
+
+/// The session that a run shares state and history in, as the end of what is said of the run.
+fn in_session(name: Option<&str>) -> String {
+    name.map(|name| format!(", in session {}", out::quoted(name))).unwrap_or_default()
 }
 
 /// Every mistake in the inputs, before anybody is asked about a model.

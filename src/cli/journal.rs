@@ -96,6 +96,12 @@ pub fn asked(run: &Run) -> String {
     line(&json!({"v": 1, "run": run.id, "seq": null, "at": now(), "type": "run_waiting", "waiting": waiting(run)}))
 }
 
+/// The line of a run that may follow a run that is done. `seq` is null: nothing of it is in the journal.
+#[must_use]
+pub fn next(run: RunId, task: &str, inputs: &Value) -> String {
+    line(&json!({"v": 1, "run": run, "seq": null, "at": now(), "type": "next", "task": task, "inputs": inputs}))
+}
+
 fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }

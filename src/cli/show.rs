@@ -52,8 +52,8 @@ fn render(run: &Run) -> String {
     for call in run.calls.values() {
         let attempts =
             if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
-        let model = call.newest().and_then(|attempt| attempt.measured.model.as_deref());
-        let model = model.map(|model| format!(" · {}", labelled(model))).unwrap_or_default();
+        let model = call.newest().and_then(|attempt| attempt.measured.model_in_full());
+        let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
         for attempt in &call.attempts {
             if let Some(instruction) = &attempt.instruction {

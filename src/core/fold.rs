@@ -12,7 +12,6 @@ use super::document::{Document, DocumentVersion, Said};
 use super::event::{Event, InstructionScope, Lesson};
 use super::gate::GateKind;
 use super::key::Key;
-use super::model::Role;
 use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
 use super::task::Kind;
 use super::text::Untrusted;
@@ -148,7 +147,7 @@ impl Run {
                 self.goes_on();
             }
             Event::MessageAdded { text, .. } => {
-                self.messages.push(ChatMessage { role: Role::User, text: Untrusted::new(text.clone()) });
+                self.messages.push(ChatMessage::by_person(Untrusted::new(text.clone())));
                 self.said.push(Said::Person(text.clone()));
                 self.close_inputs();
                 self.goes_on();
@@ -275,7 +274,7 @@ impl Run {
                     && self.kind == Kind::Instruct
                     && let Some(text) = turn_text(output)
                 {
-                    self.messages.push(ChatMessage { role: Role::Assistant, text });
+                    self.messages.push(ChatMessage::by_model(key, *attempt, text));
                 }
             }
             Event::AttemptFailed { attempt, error, partial, retry_at, measured, .. } => {
@@ -315,7 +314,7 @@ impl Run {
                     let version = u32::from(!partial.is_empty());
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version });
                     if !partial.is_empty() {
-                        self.messages.push(ChatMessage { role: Role::Assistant, text: partial.clone() });
+                        self.messages.push(ChatMessage::by_model(key, *attempt, partial.clone()));
                     }
                 }
             }
@@ -401,6 +400,9 @@ impl Run {
                 if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
                     let (attempt, version) = (standing.attempt, standing.version);
                     self.said.push(Said::Model { key: key.clone(), attempt, version });
+                    if let Some(text) = turn_text(output) {
+                        self.messages.push(ChatMessage::by_model(key, attempt, text));
+                    }
                 }
             }
             Event::CallReopened { .. } => {

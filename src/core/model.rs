@@ -142,8 +142,10 @@ pub struct Completion {
     pub text: Untrusted,
     /// What the server marked as the model's reasoning. A model may also write some of it into `text`.
     pub thinking: Untrusted,
-    /// The model that answered, `PROVIDER/MODEL`.
+    /// The model that was asked, `PROVIDER/MODEL`.
     pub model: String,
+    /// The model that answered, in the server's words, where that is another one.
+    pub answered_by: Option<String>,
     /// Tokens and cost. Zero tokens where the server does not say.
     pub usage: Usage,
     /// Why it stopped.
@@ -167,6 +169,8 @@ pub struct ModelFailure {
     pub thinking: Untrusted,
     /// The model that failed, `PROVIDER/MODEL`; empty when none was reached.
     pub model: String,
+    /// As on [`Completion::answered_by`].
+    pub answered_by: Option<String>,
     /// What was used before it failed: as the server reported it, else an estimate.
     pub usage: Usage,
     /// As on [`Completion::notes`].
@@ -181,7 +185,7 @@ impl ModelFailure {
     pub fn new(failure: Failure) -> Self {
         let (partial, thinking) = (Untrusted::default(), Untrusted::default());
         let (usage, notes, discarded) = (Usage::default(), Vec::new(), Vec::new());
-        Self { failure, partial, thinking, model: String::new(), usage, notes, discarded }
+        Self { failure, partial, thinking, model: String::new(), answered_by: None, usage, notes, discarded }
     }
 }
 

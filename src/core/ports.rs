@@ -430,6 +430,12 @@ pub trait Executor: Send + Sync {
     /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
     fn estimate(&self, work: &Work) -> Usage;
 
+    /// What an attempt at this work used whose outcome is lost, as far as can be told from what had arrived of it: an
+    /// estimate, marked as one.
+    fn spent(&self, _work: &Work, _partial: &Untrusted) -> Usage {
+        Usage::default()
+    }
+
     /// The provider whose limit of parallel requests this work counts against, and that limit.
     fn lane(&self, work: &Work) -> Option<(String, usize)>;
 
@@ -460,6 +466,11 @@ pub trait Models: Send + Sync {
 
     /// What a request is expected to use: for budgets.
     fn estimate(&self, models: &[String], prompt_tokens: u64, max_tokens: Option<u32>) -> Usage;
+
+    /// What a request used whose answer is lost, from estimates of what was sent and of what had arrived.
+    fn spent(&self, _models: &[String], prompt_tokens: u64, output_tokens: u64) -> Usage {
+        Usage { input_tokens: prompt_tokens, output_tokens, usd: 0.0, estimated: true }
+    }
 
     /// The provider that would answer, and how many requests it takes at the same time.
     fn lane(&self, models: &[String]) -> Option<(String, usize)>;

@@ -114,6 +114,22 @@ pub struct ChatMessage {
     pub role: Role,
     /// What is said.
     pub text: Untrusted,
+    /// The call and the attempt whose answer it is.
+    pub reply: Option<(Key, u32)>,
+}
+
+impl ChatMessage {
+    /// Something that the person says.
+    #[must_use]
+    pub fn by_person(text: Untrusted) -> Self {
+        Self { role: Role::User, text, reply: None }
+    }
+
+    /// What the model says in an attempt at a reply.
+    #[must_use]
+    pub fn by_model(key: &Key, attempt: u32, text: Untrusted) -> Self {
+        Self { role: Role::Assistant, text, reply: Some((key.clone(), attempt)) }
+    }
 }
 
 /// The result of a run.
@@ -488,7 +504,7 @@ impl Run {
 fn request(inputs: &Value) -> Option<ChatMessage> {
     let first = inputs.as_object()?.values().next()?;
     let text = first.as_str().or_else(|| first.get("name")?.as_str()).filter(|text| !text.trim().is_empty())?;
-    Some(ChatMessage { role: Role::User, text: Untrusted::from(text) })
+    Some(ChatMessage::by_person(Untrusted::from(text)))
 }
 
 /// Whether a dependency on `named` is one on `source`: a step's name without an item stands for all its calls.

@@ -10,6 +10,7 @@ use super::bytes::Bytes;
 use super::form::Field;
 use super::step::{OnCut, Retry, Step};
 use super::template::{self, TemplateError};
+use super::tuning::ModelSettings;
 use super::usage::Budget;
 
 /// The two kinds of task.
@@ -122,7 +123,7 @@ pub struct FollowUp {
 }
 
 /// A short conversation that ends in a document.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Instruct {
     /// What the model is told; a template over `inputs`.
     pub instruction: String,
@@ -135,6 +136,9 @@ pub struct Instruct {
     /// What comes of an answer that the limit of tokens cut; absent: the person is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_cut: Option<OnCut>,
+    /// How the model is asked to answer.
+    #[serde(default, skip_serializing_if = "ModelSettings::is_default")]
+    pub settings: Box<ModelSettings>,
 }
 
 impl Instruct {

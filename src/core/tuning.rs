@@ -90,6 +90,43 @@ impl Tuning {
     }
 }
 
+/// All that a step or an instruct task sets of how its model answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelSettings {
+    /// Sampling temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Sampling seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// The others.
+    #[serde(flatten)]
+    pub tuning: Tuning,
+}
+
+impl ModelSettings {
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Reads it from a table of a definition, whose mistakes it reports.
+    #[must_use]
+    pub fn read(table: &Table<'_>) -> Self {
+        Self {
+            temperature: table.get("temperature").and_then(|item| between(&item, 2.0)),
+            max_tokens: table.count("max_tokens", 1),
+            seed: table.get("seed").and_then(|item| item.integer()),
+            tuning: Tuning::read(table),
+        }
+    }
+}
+
 /// The same settings where a role or a provider has them, with those that a step has by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelDefaults {

@@ -166,13 +166,12 @@ impl RunLoop {
     /// A run that is stopped for good keeps what its attempts had written.
     pub(super) fn partial_texts(&self) -> Vec<Event> {
         let by = &self.engine.shared.ports.who;
-        let cancelled = self.under_way.iter().map(|(key, attempt)| Event::AttemptCancelled {
-            key: key.clone(),
-            attempt: attempt.attempt,
-            partial: attempt.partial.text(),
-            again: false,
-            by: by.clone(),
-            measured: Measured::default(),
+        let cancelled = self.under_way.iter().map(|(key, under_way)| {
+            let (key, attempt, partial) = (key.clone(), under_way.attempt, under_way.partial.text());
+            let made = self.run.call(&key).and_then(|call| call.attempt(attempt)?.work.clone());
+            let usage = made.map(|work| self.engine.shared.ports.executor.spent(&work, &partial)).unwrap_or_default();
+            let measured = Measured { usage, ..Measured::default() };
+            Event::AttemptCancelled { key, attempt, partial, again: false, by: by.clone(), measured }
         });
         cancelled.collect()
     }

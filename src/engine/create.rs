@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::core::call::Call;
+use crate::core::call::{AttemptStatus, Call};
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::document::Said;
-use crate::core::event::{Created, Event, Lesson, Origin, OriginKind};
+use crate::core::event::{Created, Event, Lesson, Measured, Origin, OriginKind, Started};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
@@ -220,21 +220,50 @@ fn standing_besides(old: &Run, fork: &Fork) -> Vec<Event> {
 fn said_before(old: &Run, at: &Key) -> Vec<Event> {
     let before = old.said.iter().take_while(|said| !matches!(said, Said::Model { key, .. } if key == at));
     before
-        .filter_map(|said| match said {
-            Said::Person(text) => Some(Event::MessageAdded { text: text.clone(), by: old.by.clone() }),
-            Said::Model { key, .. } => adopt(old, old.call(key)?),
-            Said::Written { name, version, .. } => {
-                let written = old.documents.get(name)?.versions.get(version.checked_sub(1)? as usize)?;
-                Some(Event::DocumentWritten {
-                    name: name.clone(),
-                    version: *version,
-                    title: written.title.clone(),
-                    body: written.body.clone(),
-                    by: written.by.clone(),
-                })
-            }
+        .flat_map(|said| match said {
+            Said::Person(text) => vec![Event::MessageAdded { text: text.clone(), by: old.by.clone() }],
+            Said::Model { key, attempt, version } => replied(old, key, *attempt, *version),
+            Said::Written { name, version, .. } => written(old, name, *version).into_iter().collect(),
         })
         .collect()
+}
+
+/// A reply of the old conversation: the one that was accepted is taken over. One that the person stopped was said as well,
+/// with as much of it as had arrived.
+fn replied(old: &Run, key: &Key, attempt: u32, version: u32) -> Vec<Event> {
+    let Some(call) = old.call(key) else { return Vec::new() };
+    if call.standing.as_ref().is_some_and(|stands| (stands.attempt, stands.version) == (attempt, version)) {
+        return adopt(old, call).into_iter().collect();
+    }
+    let Some(stopped) = call.attempt(attempt).filter(|attempt| attempt.status == AttemptStatus::Cancelled) else {
+        return Vec::new();
+    };
+    let started = Started {
+        key: key.clone(),
+        workflow: None,
+        step: call.step.clone(),
+        attempt,
+        fingerprint: stopped.fingerprint.clone(),
+        by: stopped.by.clone(),
+        work: None,
+        item: None,
+        depends: Vec::new(),
+        on_crash: stopped.on_crash,
+    };
+    let partial = stopped.partial.clone();
+    let (key, by, measured) = (key.clone(), old.by.clone(), Measured::default());
+    vec![Event::AttemptStarted(started), Event::AttemptCancelled { key, attempt, partial, again: false, by, measured }]
+}
+
+fn written(old: &Run, name: &str, version: u32) -> Option<Event> {
+    let written = old.documents.get(name)?.versions.get(version.checked_sub(1)? as usize)?;
+    Some(Event::DocumentWritten {
+        name: name.to_owned(),
+        version,
+        title: written.title.clone(),
+        body: written.body.clone(),
+        by: written.by.clone(),
+    })
 }
 
 fn adopt(old: &Run, call: &Call) -> Option<Event> {

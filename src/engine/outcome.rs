@@ -13,6 +13,7 @@ use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
 use crate::core::step_name::StepName;
 use crate::core::text::Untrusted;
+use crate::core::usage::Usage;
 
 /// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
 pub fn events(
@@ -57,14 +58,15 @@ fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
     Gate { call: None, key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
 }
 
-/// The event of an attempt that a process left without an outcome; `program` is its process, if that still runs.
-pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, program: Option<i32>) -> Event {
+/// The event of an attempt that a process left without an outcome, with what that used as far as can be told; `program` is
+/// its process, if that still runs.
+pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, usage: Usage, program: Option<i32>) -> Event {
     let (key, number) = (call.key.clone(), attempt.number);
     let still = program.map_or_else(String::new, |pid| {
         format!("; its program was still running then (process {pid}), and is ended before it runs again")
     });
     let why = format!("the process that performed it ended before its outcome was known{still}");
-    let measured = Measured::default();
+    let measured = Measured { usage, ..Measured::default() };
     match attempt.on_crash {
         OnCrash::Ask => Event::GateOpened(in_doubt(&key, number, &why, &partial)),
         OnCrash::Rerun => {

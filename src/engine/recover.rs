@@ -13,20 +13,21 @@ use crate::core::ports::StateFolder;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::engine::orphan::Program;
-use crate::engine::outcome;
+use crate::engine::{Ports, outcome};
 
 /// The outcomes of attempts that a process left without one, and the files that hold the partial texts of these.
 /// `left` are the programs that still run.
-pub fn abandoned(run: &Run, state: &StateFolder, left: &[Program]) -> (Vec<Event>, Vec<PathBuf>) {
+pub fn abandoned(run: &Run, ports: &Ports, left: &[Program]) -> (Vec<Event>, Vec<PathBuf>) {
     run.calls
         .values()
         .filter_map(|call| {
             let attempt = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running)?;
-            let path = spool_file(state, run.id, &call.key, attempt.number);
+            let path = spool_file(&ports.state, run.id, &call.key, attempt.number);
             let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let partial = Untrusted::from(text.unwrap_or_default());
             let program = left.iter().find(|program| program.key == call.key && program.attempt == attempt.number);
-            Some((outcome::abandoned(call, attempt, partial, program.map(|program| program.pid)), path))
+            let usage = attempt.work.as_deref().map(|work| ports.executor.spent(work, &partial)).unwrap_or_default();
+            Some((outcome::abandoned(call, attempt, partial, usage, program.map(|program| program.pid)), path))
         })
         .unzip()
 }

@@ -214,8 +214,7 @@ impl RunLoop {
                 let epoch = run_loop.epoch;
                 run_loop.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            let (events, spent) =
-                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports.state, &run_loop.left);
+            let (events, spent) = recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.left);
             for event in events {
                 run_loop.stage(event, true);
             }

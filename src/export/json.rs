@@ -17,7 +17,7 @@ use crate::core::text::Untrusted;
 /// The object of `show --json`.
 #[must_use]
 pub fn show(run: &Run) -> Value {
-    json!({
+    let mut shown = json!({
         "v": 1,
         "run": run.id,
         "task": run.task,
@@ -38,7 +38,17 @@ pub fn show(run: &Run) -> Value {
         "error": run.error.as_ref().map(run_failed),
         "usage": run.usage,
         "newer": run.newer,
-    })
+    });
+    // Added since the first release, and there only where there is something to tell.
+    for (name, value) in [
+        ("session", run.session.as_ref().map(|name| json!(name))),
+        ("origin", run.origin.as_ref().map(|origin| json!(origin))),
+    ] {
+        if let Some(value) = value {
+            shown[name] = value;
+        }
+    }
+    shown
 }
 
 /// What waits for a person, as in `show --json` and in the last line of `--json`.
@@ -69,8 +79,8 @@ pub(super) fn scoped(run: &Run, scope: ExportScope) -> Result<Value, ExportError
             "v": 1,
             "run": run.id,
             "attempts": super::markdown::in_order(run).into_iter().map(|(call, tried)| {
-                let Measured { model, usage, first_token_ms, ms, .. } = &tried.measured;
-                json!({
+                let Measured { model, answered_by, usage, first_token_ms, ms, .. } = &tried.measured;
+                let mut row = json!({
                     "started_at": tried.started_at,
                     "key": call.key,
                     "attempt": tried.number,
@@ -82,7 +92,11 @@ pub(super) fn scoped(run: &Run, scope: ExportScope) -> Result<Value, ExportError
                     "first_token_ms": first_token_ms,
                     "ms": ms,
                     "usage": usage,
-                })
+                });
+                if let Some(other) = answered_by {
+                    row["answered_by"] = json!(other);
+                }
+                row
             }).collect::<Vec<_>>(),
             "warnings": run.warnings,
             "log": run.log,
@@ -126,8 +140,9 @@ fn attempt(attempt: &Attempt) -> Value {
         "usage": usage,
     });
     // Added since the first release, and there only where there is something to tell.
-    let Measured { finish, thinking, discarded, .. } = &attempt.measured;
+    let Measured { answered_by, finish, thinking, discarded, .. } = &attempt.measured;
     for (name, value) in [
+        ("answered_by", answered_by.as_ref().map(|model| json!(model))),
         ("finish", finish.filter(|finish| *finish != Finish::Stop).map(|finish| json!(finish))),
         ("problem", attempt.problem.as_ref().map(|problem| json!(problem))),
         ("partial", text(&attempt.partial).filter(|_| attempt.versions.is_empty())),

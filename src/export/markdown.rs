@@ -195,9 +195,9 @@ impl MarkdownWriter {
     fn call(&mut self, call: &Call) {
         self.heading(3, &name(call));
         for attempt in &call.attempts {
-            let model = attempt.measured.model.as_deref().unwrap_or(attempt.by.as_str());
+            let model = attempt.measured.model_in_full().unwrap_or_else(|| attempt.by.to_string());
             let stands = call.standing.as_ref().filter(|standing| standing.attempt == attempt.number);
-            self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(model, false), how(attempt)));
+            self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(&model, false), how(attempt)));
             for (number, version) in (1u32..).zip(&attempt.versions) {
                 let mark = if stands.is_some_and(|standing| standing.version == number) { ", accepted" } else { "" };
                 if attempt.versions.len() > 1 {
@@ -259,7 +259,7 @@ impl MarkdownWriter {
                 attempt.started_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
                 call.key,
                 attempt.number,
-                cell(measured.model.as_deref().unwrap_or(attempt.by.as_str())),
+                cell(&measured.model_in_full().unwrap_or_else(|| attempt.by.to_string())),
                 cell(&how(attempt)),
                 measured.ms,
                 measured.usage.tokens(),

@@ -114,7 +114,7 @@ impl Now<'_> {
         match self.end() {
             Some(end) => Wants { end: Some(end), ..Wants::default() },
             // Only a reply that a person left out gets here: nothing to ask, nothing to show.
-            None => Wants { notes: vec![self.open_input(&reply(turn - 1), 0, 0, None)], ..Wants::default() },
+            None => Wants { notes: vec![self.open_input(&reply(turn - 1), 0, 0, After::Nothing)], ..Wants::default() },
         }
     }
 
@@ -157,7 +157,7 @@ impl Now<'_> {
         let stopped = matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again;
         if stopped && !self.person_spoke_after(self.newest_reply()) {
             let attempt = call.newest().map_or(0, |attempt| attempt.number);
-            let note = call.gates.own().is_none().then(|| self.open_input(&call.key, attempt, 0, None));
+            let note = call.gates.own().is_none().then(|| self.open_input(&call.key, attempt, 0, After::Nothing));
             return Wants { notes: note.into_iter().collect(), ..Wants::default() };
         }
         let wants = self.wanted(turn);
@@ -175,15 +175,16 @@ impl Now<'_> {
     fn consequence(&self, key: &Key, attempt: u32, version: u32, output: &Value) -> Option<Event> {
         let tried = self.run.call(key).and_then(|call| call.attempt(attempt));
         if tried.is_some_and(|tried| tried.is_cut() && self.instruct.on_cut != Some(OnCut::Accept)) {
-            return Some(Self::open_unfinished(key, attempt, version, CUT));
+            return Some(self.open_input(key, attempt, version, After::Unfinished(CUT)));
         }
-        if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref())
-        {
-            return Some(Self::open_unfinished(key, attempt, version, problem));
+        if let Some(problem) = tried.and_then(|tried| tried.unfit(version)) {
+            return Some(self.open_input(key, attempt, version, After::Unfinished(problem)));
         }
         match talk::turn_of(output, self.instruct.is_plain()) {
             Turn::Say { .. } => None,
-            Turn::Ask { text, missing } => Some(self.open_input(key, attempt, version, Some((text.data(), &missing)))),
+            Turn::Ask { text, missing } => {
+                Some(self.open_input(key, attempt, version, After::Question(text.data(), &missing)))
+            }
             Turn::Deliver { title, body, .. } => {
                 let versions = self.run.documents.get(DOCUMENT).map_or(0, |document| document.versions.len());
                 Some(Event::DocumentWritten {
@@ -214,38 +215,28 @@ impl Now<'_> {
         (!is_there).then_some(note)
     }
 
-    /// Waits for the person's next message after a reply that is none, or only its beginning; it may also be asked for
-    /// again as it was.
-    fn open_unfinished(key: &Key, attempt: u32, version: u32, why: &str) -> Event {
-        let (text, missing, known) = (format!("{why}. Say how to continue, or try again."), Vec::new(), Vec::new());
-        Event::GateOpened(Gate {
-            call: None,
-            key: key.clone(),
-            workflow: None,
-            attempt,
-            version,
-            body: GateBody::Input(InputBody::Message { text, missing, known }),
-            allowed: vec![Answer::Answer, Answer::Again],
-        })
-    }
-
-    /// Waits for the person's next message, with what the model asked, if it asked.
-    fn open_input(&self, key: &Key, attempt: u32, version: u32, asked: Option<(&str, &[String])>) -> Event {
-        let (text, missing) = asked.unwrap_or_default();
+    /// Waits for the person's next message.
+    fn open_input(&self, key: &Key, attempt: u32, version: u32, after: After<'_>) -> Event {
+        let (text, missing) = match after {
+            After::Question(text, missing) => (text.to_owned(), missing),
+            After::Nothing => (String::new(), &[][..]),
+            After::Unfinished(why) => (format!("{why}. Say how to continue, or try again."), &[][..]),
+        };
         let needs = self.instruct.needs.iter().map(|need| need.name.as_str());
+        let asks = matches!(after, After::Question(..));
         let known: Vec<String> = needs
-            .filter(|need| asked.is_some() && !missing.iter().any(|name| name.eq_ignore_ascii_case(need)))
+            .filter(|need| asks && !missing.iter().any(|name| name.eq_ignore_ascii_case(need)))
             .map(str::to_owned)
             .collect();
-        // A reply that was stopped may also be asked for again as it was.
-        let allowed = if asked.is_some() { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
+        // A reply that was stopped, or is none, may also be asked for again as it was.
+        let allowed = if asks { vec![Answer::Answer] } else { vec![Answer::Answer, Answer::Again] };
         Event::GateOpened(Gate {
             call: None,
             key: key.clone(),
             workflow: None,
             attempt,
             version,
-            body: GateBody::Input(InputBody::Message { text: text.to_owned(), missing: missing.to_vec(), known }),
+            body: GateBody::Input(InputBody::Message { text, missing: missing.to_vec(), known }),
             allowed,
         })
     }
@@ -313,15 +304,30 @@ impl Now<'_> {
 
     fn prompt(&self, key: &Key) -> Result<PromptWork, Failure> {
         let plain = self.instruct.is_plain();
+        let settings = &self.instruct.settings;
         Ok(PromptWork {
             models: self.run.model.as_ref().or(self.task.model.as_ref()).cloned().into_iter().collect(),
             messages: talk::messages(self.task, self.instruct, self.run, key)?,
             schema: (!plain).then(turn::schema),
             reply: Reply::Turn,
+            temperature: settings.temperature,
+            max_tokens: settings.max_tokens,
+            seed: settings.seed,
             continues: self.instruct.on_cut == Some(OnCut::Continue),
-            ..PromptWork::default()
+            tuning: settings.tuning.clone(),
         })
     }
+}
+
+/// What a person's message is waited for after.
+#[derive(Clone, Copy)]
+enum After<'a> {
+    /// A question of the model, and the needs that it still misses.
+    Question(&'a str, &'a [String]),
+    /// A reply that was stopped or left out.
+    Nothing,
+    /// A reply that is none, or only the beginning of one, and why.
+    Unfinished(&'a str),
 }
 
 /// Whether nothing more is to be done about a reply.

@@ -71,6 +71,8 @@ pub(super) struct Shared {
 pub(super) struct Answered {
     pub(super) text: String,
     pub(super) thinking: String,
+    /// The model, as the server calls it, where it is another one than was asked for.
+    pub(super) by: Option<String>,
     pub(super) usage: Usage,
     pub(super) finish: Finish,
     pub(super) first_token_ms: u64,
@@ -82,6 +84,8 @@ pub(super) struct Failed {
     pub(super) failure: Failure,
     pub(super) partial: String,
     pub(super) thinking: String,
+    /// As on [`Answered::by`].
+    pub(super) by: Option<String>,
     pub(super) usage: Usage,
     pub(super) notes: Vec<String>,
     /// Another model would not help: it was cancelled, or the machine slept.
@@ -91,7 +95,7 @@ pub(super) struct Failed {
 impl Failed {
     pub(super) fn new(failure: Failure) -> Self {
         let (partial, thinking) = (String::new(), String::new());
-        Self { failure, partial, thinking, usage: Usage::default(), notes: Vec::new(), last: false }
+        Self { failure, partial, thinking, by: None, usage: Usage::default(), notes: Vec::new(), last: false }
     }
 
     pub(super) fn cancelled(model: &str) -> Self {
@@ -473,8 +477,10 @@ impl Exchange<'_> {
 
     fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
         let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
-        if is_another_model(self.model, &answer.model) {
-            let (asked, other) = (self.model, visible(&answer.model, false));
+        let redactor = self.provider.redactor(key);
+        let by = self.another_model(&answer, &redactor);
+        if let Some(other) = &by {
+            let asked = self.model;
             notes.push(format!("{} was asked for {asked}, and says that {other} answered.", self.provider.name));
         }
         let (mut text, thinking) = answer.into_text();
@@ -484,10 +490,14 @@ impl Exchange<'_> {
         if text.trim().is_empty() && finish == Finish::Stop {
             notes.push("The model answered nothing.".to_owned());
         }
-        let redactor = self.provider.redactor(key);
         let [text, thinking] = [text, thinking].map(|text| redactor.redact(&text));
         let notes = notes.iter().map(|note| redactor.redact(note)).collect();
-        Answered { text, thinking, usage, finish, first_token_ms, notes }
+        Answered { text, thinking, by, usage, finish, first_token_ms, notes }
+    }
+
+    /// The model that answers, where the server calls it by the name of another one.
+    fn another_model(&self, answer: &PartialAnswer, redactor: &Redactor) -> Option<String> {
+        is_another_model(self.model, &answer.model).then(|| redactor.redact(&visible(&answer.model, false)))
     }
 
     /// An address that was not reached, with the proxy that it was asked through, if there is one.
@@ -525,11 +535,12 @@ impl Exchange<'_> {
         };
         let usage = self.usage_so_far(&mut answer);
         let notes = std::mem::take(&mut answer.notes);
-        let (partial, thinking) = answer.into_text();
         let redactor = self.provider.redactor(key);
+        let by = self.another_model(&answer, &redactor);
+        let (partial, thinking) = answer.into_text();
         let [partial, thinking] = [partial, thinking].map(|text| redactor.redact_cut(&text));
         let Some((error, last)) = error else {
-            return Failed { partial, thinking, usage, notes, ..Failed::cancelled(&self.provider.name) };
+            return Failed { partial, thinking, by, usage, notes, ..Failed::cancelled(&self.provider.name) };
         };
         let error = self.through_proxy(error);
         let mut failure = self.provider.failure(&error, self.model, key);
@@ -537,7 +548,7 @@ impl Exchange<'_> {
         if self.provider.is_stopped_by(&error, key) {
             self.provider.stop(&failure);
         }
-        Failed { failure, partial, thinking, usage, notes, last }
+        Failed { failure, partial, thinking, by, usage, notes, last }
     }
 }
 

@@ -135,6 +135,13 @@ impl Models for LanguageModels {
         Usage { input_tokens: prompt_tokens, output_tokens, usd, estimated: false }
     }
 
+    fn spent(&self, models: &[String], prompt_tokens: u64, output_tokens: u64) -> Usage {
+        let chain = self.0.roster.chain(models).unwrap_or_default();
+        let price = chain.first().and_then(|target| target.provider.settings.price_of(&target.model));
+        let usd = price.map(|price| price.usd(prompt_tokens, output_tokens)).unwrap_or_default();
+        Usage { input_tokens: prompt_tokens, output_tokens, usd, estimated: true }
+    }
+
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {
         let chain = self.0.roster.chain(models).ok()?;
         let target = chain.iter().find(|target| target.provider.stopped().is_none()).or(chain.first())?;
@@ -214,6 +221,7 @@ impl Inner {
                         text: Untrusted::from(answered.text),
                         thinking: Untrusted::from(answered.thinking),
                         model: target.to_string(),
+                        answered_by: answered.by,
                         usage,
                         finish: answered.finish,
                         first_token_ms: answered.first_token_ms,
@@ -242,6 +250,7 @@ impl Inner {
                         partial: Untrusted::from(stopped.partial),
                         thinking: Untrusted::from(stopped.thinking),
                         model: target.to_string(),
+                        answered_by: stopped.by,
                         usage,
                         notes,
                         discarded,

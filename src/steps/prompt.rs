@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::json_repair::JsonEnding;
 use super::thoughts::{self, AnswerForm, Piece, Split, ThoughtSplitter};
-use super::{Interruption, deadline, failed, interrupted, reading};
+use super::{Interruption, deadline, failed, interrupted, reading, spent};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Discarded, Finish, Message, ModelRequest, Role};
@@ -25,6 +25,7 @@ use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Models}
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
 use crate::core::turn::{self, StreamedReply};
+use crate::core::usage::Usage;
 use crate::core::work::{PromptWork, Reply};
 
 /// Models obey a cancel within 200 ms; what they then have is the partial text.
@@ -294,6 +295,7 @@ impl Asking<'_> {
     /// One request to its end.
     async fn request(&mut self, messages: Vec<Message>, schema: Option<Value>) -> Result<Answer, PromptError> {
         let form = self.form(schema.as_ref());
+        let (sent, asked_for) = (messages.clone(), schema.clone());
         let request = ModelRequest {
             models: self.work.models.clone(),
             messages,
@@ -327,7 +329,7 @@ impl Asking<'_> {
         let partial = |answer: String| if turn.is_some() { seen.shown.clone() } else { answer.into() };
         match answer {
             Some(Ok(answer)) => {
-                self.measure(answer.model.clone(), answer.usage, answer.notes);
+                self.measure(answer.model.clone(), answer.answered_by, answer.usage, answer.notes);
                 let split = thoughts::split(answer.text.data(), form);
                 self.keep(answer.thinking.data(), &split.thinking, answer.discarded);
                 self.measured.finish = Some(answer.finish);
@@ -347,7 +349,7 @@ impl Asking<'_> {
                 Ok(Answer { text: split.answer, finish: answer.finish })
             }
             Some(Err(stopped)) => {
-                self.measure(stopped.model, stopped.usage, stopped.notes);
+                self.measure(stopped.model, stopped.answered_by, stopped.usage, stopped.notes);
                 let split = thoughts::split(stopped.partial.data(), form);
                 self.keep(stopped.thinking.data(), &split.thinking, stopped.discarded);
                 let partial = partial(split.answer);
@@ -357,15 +359,18 @@ impl Asking<'_> {
                 })
             }
             None => {
+                let arrived = Untrusted::new(format!("{}{}", seen.split.thinking, seen.split.answer));
+                self.measured.usage += spent(self.models, &self.work.models, &sent, asked_for.as_ref(), &arrived);
                 self.keep("", &seen.split.thinking, Vec::new());
                 Err(PromptError::Interrupted(why.unwrap_or(Interruption::Cancelled), seen.shown))
             }
         }
     }
 
-    fn measure(&mut self, model: String, usage: crate::core::usage::Usage, notes: Vec<String>) {
+    fn measure(&mut self, model: String, answered_by: Option<String>, usage: Usage, notes: Vec<String>) {
         if !model.is_empty() {
             self.measured.model = Some(model);
+            self.measured.answered_by = answered_by;
         }
         self.measured.usage += usage;
         self.measured.notes.extend(notes);

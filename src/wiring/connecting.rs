@@ -51,6 +51,10 @@ impl Models for SwappableModels {
         self.now().estimate(models, prompt_tokens, max_tokens)
     }
 
+    fn spent(&self, models: &[String], prompt_tokens: u64, output_tokens: u64) -> Usage {
+        self.now().spent(models, prompt_tokens, output_tokens)
+    }
+
     fn lane(&self, models: &[String]) -> Option<(String, usize)> {
         self.now().lane(models)
     }

@@ -9,7 +9,7 @@ use crate::core::expect::Expect;
 use crate::core::host;
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Speaks, Transform};
 use crate::core::toml_reader::{Item, Table, TomlString};
-use crate::core::tuning::{self, Tuning};
+use crate::core::tuning::ModelSettings;
 
 const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
@@ -45,6 +45,7 @@ impl Context<'_> {
                 "`summarize_over` condenses a long history; add `history = [\"ID\"]`, \"all\" or `{ runs = 3 }`",
             );
         }
+        let settings = ModelSettings::read(table);
         Does::Prompt(Prompt {
             prompt: text
                 .map(|text| self.note(text, SnippetForm::Template, Some(step), TemplateScope::Work, false))
@@ -52,10 +53,10 @@ impl Context<'_> {
             system: table.get("system").and_then(|item| self.template(&item, Some(step), TemplateScope::Work, false)),
             model: table.text("model"),
             fallback: values(table.texts("fallback")),
-            temperature: table.get("temperature").and_then(|item| tuning::between(&item, 2.0)),
-            max_tokens: table.count("max_tokens", 1),
-            seed: table.get("seed").and_then(|item| item.integer()),
-            tuning: Box::new(Tuning::read(table)),
+            temperature: settings.temperature,
+            max_tokens: settings.max_tokens,
+            seed: settings.seed,
+            tuning: Box::new(settings.tuning),
             attach: {
                 let attached = table.texts("attach").into_iter().map(|text| (step.index, text));
                 self.notes.borrow_mut().attached.extend(attached);

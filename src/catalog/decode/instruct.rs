@@ -4,6 +4,7 @@ use super::rules::on_cut;
 use super::{Context, TemplateScope};
 use crate::core::task::{Delivery, Instruct, Need};
 use crate::core::toml_reader::{Item, Table};
+use crate::core::tuning::ModelSettings;
 
 impl Context<'_> {
     /// The keys of an instruct task that a workflow does not have.
@@ -34,6 +35,7 @@ impl Context<'_> {
                 delivery
             }),
             on_cut: on_cut(root),
+            settings: Box::new(ModelSettings::read(root)),
         }
     }
 }

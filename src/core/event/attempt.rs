@@ -46,9 +46,12 @@ pub struct Started {
 /// What a performed attempt came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// The model that answered, `PROVIDER/MODEL`.
+    /// The model that was asked, `PROVIDER/MODEL`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The model that answered, in the server's words, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// Tokens and cost.
     #[serde(default)]
     pub usage: Usage,
@@ -70,4 +73,16 @@ pub struct Measured {
     /// What models wrote in this attempt that is no part of its output, in the order in which it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub discarded: Vec<Discarded>,
+}
+
+impl Measured {
+    /// The model for a person: the one that was asked, with the one that answered where that is another.
+    #[must_use]
+    pub fn model_in_full(&self) -> Option<String> {
+        let model = self.model.as_ref()?;
+        Some(match &self.answered_by {
+            Some(other) => format!("{model} (answered by {other})"),
+            None => model.clone(),
+        })
+    }
 }

@@ -37,7 +37,7 @@ fn email() -> Task {
             instruction: "You write emails, {{ inputs.tone }} ones.".into(),
             needs: ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() }).into(),
             result: Some(Delivery { title: "the subject".into(), body: "the message".into(), kind: None }),
-            on_cut: None,
+            ..Instruct::default()
         }),
     }
 }

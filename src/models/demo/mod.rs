@@ -77,7 +77,15 @@ pub(super) async fn answer(
         usd: 0.0,
         estimated: false,
     };
-    Ok(Answered { text, thinking: String::new(), usage, finish: Finish::Stop, first_token_ms: 0, notes: Vec::new() })
+    Ok(Answered {
+        text,
+        thinking: String::new(),
+        by: None,
+        usage,
+        finish: Finish::Stop,
+        first_token_ms: 0,
+        notes: Vec::new(),
+    })
 }
 
 /// The length of the next piece: to the end of a word and the space after it.
