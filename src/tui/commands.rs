@@ -80,6 +80,7 @@ pub enum Id {
     Send,
     NewLine,
     Document,
+    Thoughts,
     WriteAnyway,
     Chips,
     Clear,
@@ -207,6 +208,18 @@ pub static TABLE: &[CommandEntry] = &[
     command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
         on(s, Screen::Run) && s.selected == Selected::Keyless
     }),
+    command!(Again, "Ask for the answer again", "try again", [Chord::ctrl('r')], |s| on(s, Screen::Chat)
+        && s.rests
+        && !answers(s)),
+    command!(GiveKey, "Give a key, for this session only", "key…", [Chord::alt(KeyCode::Char('k'))], |s| {
+        on(s, Screen::Chat) && s.selected == Selected::Keyless
+    }),
+    command!(OtherModel, "Another model for all that follows", "model…", [Chord::alt(KeyCode::Char('m'))], |s| {
+        on(s, Screen::Chat) && ended(s)
+    }),
+    command!(RaiseBudget, "Raise the budget", "raise", [Chord::ctrl('r')], |s| {
+        on(s, Screen::Chat) && !s.rests && s.selected == Selected::Gate(GateKind::Budget)
+    }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateKind::Stale)
@@ -230,20 +243,21 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::Run) && s.asks && takes
     }),
     command!(OtherModel, "Another model for all that follows", "", [Chord::alt(KeyCode::Char('m'))], |s| {
-        on(s, Screen::Chat)
+        on(s, Screen::Chat) && !ended(s)
     }),
     command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted
     }),
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
     command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('a')], |s| s.layer
-        == Layer::Document),
+        == Layer::Document
+        && s.output),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),
-    command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
+    command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document && s.output),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
-    command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
+    command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document && s.output),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
         on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
@@ -270,8 +284,11 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
     command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
-        on(s, Screen::Inbox)
-            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateKind::Input | GateKind::Secret))
+        let opens = match s.selected {
+            Selected::Gate(kind) => !matches!(kind, GateKind::Input | GateKind::Secret),
+            _ => ended(s),
+        };
+        on(s, Screen::Inbox) && opens
     }),
     // Editing.
     command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
@@ -338,7 +355,10 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
     command!(Back, "Stop the answer", "stop", [ESC], answers),
     command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
-    command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
+    command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.document),
+    command!(Thoughts, "Show the model's thoughts, or fold them", "thoughts", [Chord::alt(KeyCode::Char('t'))], |s| {
+        on(s, Screen::Chat) && s.several
+    }),
     command!(
         WriteAnyway,
         "Have it written with what is known",
@@ -347,7 +367,7 @@ pub static TABLE: &[CommandEntry] = &[
         |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) }
     ),
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
-        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
+        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form) || on(s, Screen::Chat)
     }),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
@@ -399,6 +419,13 @@ pub fn command(key: KeyEvent, situation: &Situation) -> Option<Id> {
 #[must_use]
 pub fn holds(id: Id, situation: &Situation) -> bool {
     TABLE.iter().any(|command| command.id == id && (command.when)(situation))
+}
+
+/// The key of a command in a situation, as a person reads it; `None` where it cannot be given.
+#[must_use]
+pub fn key_of(id: Id, situation: &Situation) -> Option<String> {
+    let found = TABLE.iter().find(|command| command.id == id && (command.when)(situation));
+    found?.keys.first().map(|key| key.shown())
 }
 
 /// What the footer shows in a situation, the most important first, without the help.
@@ -486,7 +513,7 @@ mod tests {
         for screen in screens {
             for layer in layers {
                 for selected in &selections {
-                    for bits in 0..1024u32 {
+                    for bits in 0..2048u32 {
                         let bit = |n: u32| bits & (1 << n) != 0;
                         all.push(Situation {
                             screen,
@@ -502,6 +529,7 @@ mod tests {
                             rests: bit(7),
                             asks: bit(8),
                             alike: bit(9),
+                            document: bit(10),
                         });
                     }
                 }

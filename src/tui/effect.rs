@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::core::decide::Decision;
-use crate::core::event::{InstructionScope, PauseReason};
+use crate::core::event::{InstructionScope, OriginKind, PauseReason};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::HistoryQuery;
@@ -154,6 +154,8 @@ pub enum Change {
     Message(RunId, String),
     /// Have a conversation's document written with what is known.
     WriteAnyway(RunId),
+    /// The first version of a conversation's document, by the person.
+    WriteDocument(RunId, Decision),
     /// A version of a document by the person, made from the version that was seen.
     EditDocument {
         /// The run.
@@ -229,6 +231,29 @@ pub struct Again {
     pub model: Option<String>,
 }
 
+/// The run that another one is started from, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// That run.
+    pub run: RunId,
+    /// How.
+    pub how: OriginKind,
+}
+
+impl Parent {
+    /// Its task is run again.
+    #[must_use]
+    pub fn of_rerun(run: RunId) -> Self {
+        Self { run, how: OriginKind::Rerun }
+    }
+
+    /// Its result is taken along.
+    #[must_use]
+    pub fn of_follow_up(run: RunId) -> Self {
+        Self { run, how: OriginKind::FollowUp }
+    }
+}
+
 /// What is made ready and then takes the screen: a run, a form, a choice, a comparison, a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opening {
@@ -236,8 +261,8 @@ pub enum Opening {
     Run(RunId),
     /// A task: its form, or its run straight away when it has no inputs.
     Task(String),
-    /// A task's form with this filled in, an object.
-    TaskWith(String, Value),
+    /// A task's form with this filled in, an object; what another run gave, if one did.
+    TaskWith(String, Value, Option<Parent>),
     /// A plain chat that begins with this.
     Chat(String),
     /// A task with a text in its first text input.
@@ -246,6 +271,8 @@ pub enum Opening {
         task: String,
         /// The text.
         text: Untrusted,
+        /// The conversation that it was said in.
+        from: RunId,
     },
     /// The run of a task that is started.
     Start {
@@ -255,6 +282,8 @@ pub enum Opening {
         inputs: Value,
         /// The secrets that were typed rather than referred to, by input.
         secrets: Vec<(String, Secret)>,
+        /// The run that it comes from.
+        from: Option<Parent>,
     },
     /// The form to run a run's task again, with its inputs filled in.
     RunAgain(RunId),
@@ -268,6 +297,8 @@ pub enum Opening {
         input: String,
         /// The result.
         text: Untrusted,
+        /// The run whose result it is.
+        from: RunId,
     },
     /// A comparison of the results of two runs, the earlier first.
     Compare(RunId, RunId),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseEvent};
 use serde_json::Value;
 
-use super::effect::{Opening, Purpose, Request, Ticket};
+use super::effect::{Opening, Parent, Purpose, Request, Ticket};
 use super::layers::Above;
 use super::screens::home::TaskRow;
 use crate::core::event::PauseReason;
@@ -162,6 +162,8 @@ pub struct FormOf {
     pub given: Value,
     /// The inputs of its last run.
     pub last: Option<Value>,
+    /// The run that the new one comes from.
+    pub from: Option<Parent>,
 }
 
 impl Message {

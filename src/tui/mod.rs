@@ -10,10 +10,12 @@
 //! and never prints while it runs.
 
 mod app;
+pub mod asides;
 pub mod canvas;
 pub mod commands;
 pub mod diff;
 pub mod effect;
+pub mod failure_panel;
 pub mod frame;
 pub mod keys;
 pub mod layers;

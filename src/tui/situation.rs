@@ -94,7 +94,7 @@ pub struct Situation {
     pub acceptable: bool,
     /// There is an output, or a document, to be copied.
     pub output: bool,
-    /// There are two attempts or versions to compare.
+    /// There are two attempts or versions to compare; where a message is typed, thoughts that can be unfolded.
     pub several: bool,
     /// The attempt was made from a prompt.
     pub prompt: bool,
@@ -108,8 +108,11 @@ pub struct Situation {
     pub going: bool,
     /// Something else waits.
     pub others: bool,
-    /// The run stands still and can be taken up: it is paused, or failed.
+    /// The run stands still and can be taken up: it is paused, or failed; of a conversation, the last answer can be asked
+    /// for again.
     pub rests: bool,
+    /// The conversation has a document, or may have one that is not written yet.
+    pub document: bool,
 }
 
 impl Situation {

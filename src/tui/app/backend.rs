@@ -22,7 +22,7 @@ use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Subscription};
-use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
+use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
 use crate::tui::message::{Message, Ready};
 
 /// What was made ready for the screen.
@@ -242,7 +242,9 @@ impl Backend {
     async fn change(&self, change: Change) -> Result<Option<Message>, String> {
         let engine = self.services().await?.engine.clone();
         match change {
-            Change::Decide(run, decision) => self.decide(&engine, run, decision).await?,
+            Change::Decide(run, decision) | Change::WriteDocument(run, decision) => {
+                self.decide(&engine, run, decision).await?;
+            }
             Change::Message(run, text) => {
                 engine.message(run, &text).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
@@ -309,17 +311,20 @@ impl Backend {
     async fn open(&self, opening: Opening) -> Result<Made, String> {
         match opening {
             Opening::Run(run) => self.open_run(run).await,
-            Opening::Task(task) => self.open_task(task, None).await,
-            Opening::TaskWith(task, given) => self.open_task(task, Some(given)).await,
-            Opening::Chat(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text).await,
-            Opening::RunWith { task, text } => self.run_with(task, text.data().to_owned()).await,
-            Opening::Start { task, inputs, secrets } => self.start(task, inputs, secrets).await,
+            Opening::Task(task) => self.open_task(task, None, None).await,
+            Opening::TaskWith(task, given, from) => self.open_task(task, Some(given), from).await,
+            Opening::Chat(text) => self.run_with(super::starting::PLAIN_CHAT.to_owned(), text, None).await,
+            Opening::RunWith { task, text, from } => {
+                self.run_with(task, text.data().to_owned(), Some(Parent::of_follow_up(from))).await
+            }
+            Opening::Start { task, inputs, secrets, from } => self.start(task, inputs, secrets, from).await,
             Opening::RunAgain(run) => {
                 let old = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
-                self.open_task(old.task.clone(), Some(Value::clone(&old.inputs))).await
+                let (task, given) = (old.task.clone(), Value::clone(&old.inputs));
+                self.open_task(task, Some(given), Some(Parent::of_rerun(run))).await
             }
             Opening::FollowUps(run) => self.follow_ups(run).await,
-            Opening::FollowUp { task, input, text } => self.follow_up(task, input, text).await,
+            Opening::FollowUp { task, input, text, from } => self.follow_up(task, input, text, from).await,
             Opening::Compare(old, new) => self.compare(old, new).await,
             Opening::Models(run, key) => self.list_models(run, &key).await,
             Opening::PickModel { run, key, model } => self.pick_model(run, key, model).await,

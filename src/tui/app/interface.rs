@@ -26,6 +26,7 @@ use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Te
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
 use crate::tui::runtime::UiModel;
+use crate::tui::screens::chat::document_draft;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
@@ -355,6 +356,11 @@ impl Interface {
 fn kept_text(change: Change) -> Option<(RunId, String, String)> {
     match change {
         Change::Message(run, text) => Some((run, "message".to_owned(), text)),
+        Change::EditDocument { run, version, body, .. } => Some((run, document_draft(version), body)),
+        Change::WriteDocument(run, decision) => match decision.kind {
+            DecisionKind::Edit { output: Value::String(text), .. } => Some((run, document_draft(0), text)),
+            _ => None,
+        },
         Change::Decide(run, decision) => {
             let Decision { key, attempt, kind: what, .. } = decision;
             let (name, text) = match what {
@@ -366,7 +372,6 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
             Some((run, name, text))
         }
         Change::WriteAnyway(_)
-        | Change::EditDocument { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

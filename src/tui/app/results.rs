@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::backend::{Backend, Made};
 use crate::core::call::Call;
+use crate::core::event::OriginKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -15,7 +16,7 @@ use crate::engine::Engine;
 use crate::export::file::Existing;
 use crate::export::{self, ExportScope, Format};
 use crate::tui::diff::printed;
-use crate::tui::effect::{Effect, Opening};
+use crate::tui::effect::{Effect, Opening, Parent};
 use crate::tui::layers::{Above, Compared, ComparedPart, Entry, Kind, Pick, picks};
 use crate::tui::message::{Message, Ready};
 
@@ -60,18 +61,16 @@ impl Backend {
             let (title, body) = result(&run)?;
             let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
             let successors = engine.successors(run.id).unwrap_or_default().into_iter().map(|(task, inputs)| {
-                Entry::new(
-                    &format!("Go on with {task}"),
-                    &task,
-                    Pick::Do(vec![Effect::Open(Opening::TaskWith(task.clone(), inputs))]),
-                )
+                let from = Parent { run: run.id, how: OriginKind::Successor };
+                let open = Effect::Open(Opening::TaskWith(task.clone(), inputs, Some(from)));
+                Entry::new(&format!("Go on with {task}"), &task, Pick::Do(vec![open]))
             });
             let mut more: Vec<Entry> = successors.collect();
             if run.kind == TaskKind::Workflow {
-                more.extend(actions(&task, &run.inputs, &body));
+                more.extend(actions(&task, &run, &body));
             }
-            more.push(talk(&body));
-            let choose = picks::follow_ups(&title.line(), &body, &task.follow_ups, more);
+            more.push(talk(run.id, &body));
+            let choose = picks::follow_ups(run.id, (&title.line(), &body), &task.follow_ups, more);
             let above: Above = Kind::Choose(choose).into();
             Ok(Ready::Above(Box::new(above)).into())
         })
@@ -79,8 +78,8 @@ impl Backend {
     }
 
     /// The form of a task with a result in one of its inputs; started at once when nothing else is asked for.
-    pub async fn follow_up(&self, task: String, input: String, text: Untrusted) -> Result<Made, String> {
-        self.open_task(task, Some(json!({ input: text.data() }))).await
+    pub async fn follow_up(&self, task: String, input: String, text: Untrusted, from: RunId) -> Result<Made, String> {
+        self.open_task(task, Some(json!({ input: text.data() })), Some(Parent::of_follow_up(from))).await
     }
 
     /// Writes a run to a file that does not exist yet, in the format that its name ends with.
@@ -103,20 +102,22 @@ impl Backend {
 const REWRITE: &str = "rewrite";
 
 /// What a workflow declares to be done with its result: a run of its own does it. (In a conversation it is a message.)
-fn actions(task: &Task, inputs: &serde_json::Value, body: &Untrusted) -> Vec<Entry> {
-    let instruction = |id: &str| task.action(id, inputs).ok().flatten();
+fn actions(task: &Task, run: &Run, body: &Untrusted) -> Vec<Entry> {
+    let instruction = |id: &str| task.action(id, &run.inputs).ok().flatten();
     let entry = |action: &Action| {
         let inputs = json!({ "text": body.data(), "goal": instruction(&action.id)? });
-        let start = Effect::Open(Opening::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new() });
+        let from = Some(Parent::of_follow_up(run.id));
+        let start = Effect::Open(Opening::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new(), from });
         Some(Entry::new(&action.name, REWRITE, Pick::Do(vec![start])))
     };
     task.actions.iter().filter_map(entry).collect()
 }
 
 /// A conversation about a result: what is asked comes above it.
-fn talk(body: &Untrusted) -> Entry {
+fn talk(run: RunId, body: &Untrusted) -> Entry {
     let given = json!({ "question": format!("\n\n---\n\n{}", body.data()) });
-    let open = Effect::Open(Opening::TaskWith(super::starting::PLAIN_CHAT.to_owned(), given));
+    let from = Some(Parent::of_follow_up(run));
+    let open = Effect::Open(Opening::TaskWith(super::starting::PLAIN_CHAT.to_owned(), given, from));
     Entry::new("Talk about it", super::starting::PLAIN_CHAT, Pick::Do(vec![open]))
 }
 

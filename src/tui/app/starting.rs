@@ -7,13 +7,15 @@ use serde_json::{Map, Value, json};
 use super::backend::{Backend, Made};
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
+use crate::core::event::{Origin, OriginKind};
 use crate::core::form::{Field, FieldType};
 use crate::core::pinned::Pinned;
 use crate::core::ports::HistoryQuery;
+use crate::core::run::Run;
 use crate::core::secret::Secret;
 use crate::core::task::Task;
 use crate::engine::Start;
-use crate::tui::effect::Opening;
+use crate::tui::effect::{Opening, Parent};
 use crate::tui::message::{FormOf, Ready};
 
 /// The task that is started with what was typed where no task was found.
@@ -21,10 +23,10 @@ pub const PLAIN_CHAT: &str = "ask";
 
 impl Backend {
     /// The form of a task; one without inputs is started at once.
-    pub async fn open_task(&self, id: String, given: Option<Value>) -> Result<Made, String> {
+    pub async fn open_task(&self, id: String, given: Option<Value>, from: Option<Parent>) -> Result<Made, String> {
         let task = self.task(id.clone()).await?;
         if task.inputs.is_empty() {
-            return self.start(id, json!({}), Vec::new()).await;
+            return self.start(id, json!({}), Vec::new(), from).await;
         }
         let last = self
             .blocking(move |engine| {
@@ -34,11 +36,11 @@ impl Backend {
             })
             .await?;
         let given = given.map_or(json!({}), |given| as_typed(&given));
-        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last })).into())
+        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, from })).into())
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.
-    pub async fn run_with(&self, id: String, text: String) -> Result<Made, String> {
+    pub async fn run_with(&self, id: String, text: String, from: Option<Parent>) -> Result<Made, String> {
         let task = self.task(id.clone()).await?;
         let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline);
         let mut texts = task.inputs.iter().filter(takes);
@@ -46,7 +48,11 @@ impl Backend {
         let Some(first) = first else { return Err(format!("`{id}` has no input that takes a text")) };
         let given = json!({ first.name.as_str(): text });
         let complete = task.inputs.iter().all(|field| field.name == first.name || !field.required);
-        if complete { self.start(id, given, Vec::new()).await } else { self.open_task(id, Some(given)).await }
+        if complete {
+            self.start(id, given, Vec::new(), from).await
+        } else {
+            self.open_task(id, Some(given), from).await
+        }
     }
 
     /// A task as it may be run, with the config's defaults.
@@ -61,12 +67,18 @@ impl Backend {
     }
 
     /// Starts a run and opens it.
-    pub async fn start(&self, task: String, inputs: Value, secrets: Vec<(String, Secret)>) -> Result<Made, String> {
+    pub async fn start(
+        &self,
+        task: String,
+        inputs: Value,
+        secrets: Vec<(String, Secret)>,
+        from: Option<Parent>,
+    ) -> Result<Made, String> {
         let (backend, id) = (self.clone(), task.clone());
         let pinned = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
         let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
         if let Some(choice) = self.to_be_agreed(&pinned).await? {
-            let then = Box::new(Opening::Start { task, inputs, secrets });
+            let then = Box::new(Opening::Start { task, inputs, secrets, from });
             return Ok(Ready::Consent { choice, then }.into());
         }
         let backend = self.clone();
@@ -83,14 +95,17 @@ impl Backend {
                     }
                 }
                 let inputs = read_all(&pinned.task.inputs, &given, &backend.cwd).map_err(|wrong| wrong.join("; "))?;
+                // It may have been deleted meanwhile: that the inputs came from it is known all the same.
+                let old = from.as_ref().and_then(|parent| engine.load(parent.run).ok());
+                let again = old.as_ref().filter(|_| from.as_ref().is_some_and(|from| from.how == OriginKind::Rerun));
                 let start = Start {
                     pinned: Arc::new(pinned),
                     inputs: Value::Object(inputs),
                     cwd: backend.cwd.clone(),
-                    session: None,
-                    model: None,
-                    budget: None,
-                    origin: None,
+                    session: old.as_ref().and_then(|old| old.session.clone()),
+                    model: again.and_then(|old| old.model.clone()),
+                    budget: again.and_then(|old| old.budget),
+                    origin: from.map(|parent| origin(parent, old.as_ref())),
                 };
                 let run = engine.start(&start).map_err(|error| error.to_string())?;
                 for (name, value) in secrets {
@@ -113,6 +128,16 @@ impl Backend {
         }
         Ok(None)
     }
+}
+
+/// Where a run comes from. What another run gave stays that, also when the person has edited it in a form; of a run that is
+/// started again only what it was given itself.
+fn origin(parent: Parent, old: Option<&Run>) -> Origin {
+    let handed_over = match parent.how {
+        OriginKind::Rerun => old.and_then(|old| old.origin.as_ref()).is_some_and(Origin::hands_over),
+        _ => true,
+    };
+    Origin { run: parent.run, how: parent.how, at: None, handed_over }
 }
 
 /// Inputs as a form takes them: a file that was read is its path again.

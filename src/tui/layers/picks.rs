@@ -133,11 +133,15 @@ pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
 ///
 /// `successors` are task ids with what the person reads; the engine has worked out which of them hold and their inputs.
 #[must_use]
-pub fn follow_ups(title: &str, body: &Untrusted, follow_ups: &[FollowUp], successors: Vec<Entry>) -> Choose {
+pub fn follow_ups(
+    run: RunId,
+    (title, body): (&str, &Untrusted),
+    follow_ups: &[FollowUp],
+    successors: Vec<Entry>,
+) -> Choose {
     let tasks = follow_ups.iter().map(|follow_up| {
-        let text = body.clone();
-        let effect =
-            Effect::Open(Opening::FollowUp { task: follow_up.task.clone(), input: follow_up.input.clone(), text });
+        let (task, input, text) = (follow_up.task.clone(), follow_up.input.clone(), body.clone());
+        let effect = Effect::Open(Opening::FollowUp { task, input, text, from: run });
         Entry::new(&follow_up.label, &follow_up.task, Pick::Do(vec![effect]))
     });
     Choose::new(title, tasks.chain(successors).collect())

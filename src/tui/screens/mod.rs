@@ -10,9 +10,12 @@ pub mod run;
 
 use ratatui::style::Style;
 
+use crate::core::event::{Measured, PauseReason};
 use crate::core::ports::RunRow;
-use crate::core::run::Status;
+use crate::core::run::{Run, Status};
+use crate::core::text::Untrusted;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::header::Fact;
 
 /// How a run in a list stands: a sign that works without colour, a word, and their style.
 pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, Style) {
@@ -26,4 +29,31 @@ pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, S
         Status::Completed => ("✓", "done".to_owned(), theme.accepted),
         Status::Cancelled => ("⊘", "cancelled".to_owned(), theme.muted),
     }
+}
+
+/// How an open run stands, in a few words, and their style: for its header.
+pub(crate) fn status_of(run: &Run, theme: &Theme) -> (&'static str, Style) {
+    match (run.status, run.paused) {
+        _ if run.newer => ("written by a newer version, or damaged", theme.unsettled),
+        (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
+        (Status::Paused, _) if run.seen_status() == Status::Waiting => ("waiting, paused", theme.unsettled),
+        (Status::Completed, _) => ("done ✓", theme.accepted),
+        (Status::Failed, _) => ("failed ✗", theme.failed),
+        (Status::Cancelled, _) => ("cancelled", theme.muted),
+        (Status::Paused, Some(PauseReason::ByYou)) => ("paused by you", theme.unsettled),
+        (Status::Paused, Some(PauseReason::Left)) => ("paused when you left", theme.unsettled),
+        (Status::Paused, Some(PauseReason::HungUp)) => ("paused: hung up", theme.unsettled),
+        (Status::Paused, Some(PauseReason::Crashed)) => ("paused: crashed", theme.unsettled),
+        (Status::Paused, None) => ("paused", theme.unsettled),
+    }
+}
+
+/// The model of an attempt for a header, the demo's in the colour of what is to be noticed.
+pub(crate) fn model_of(measured: &Measured, theme: &Theme) -> Option<Fact> {
+    let full = measured.model_in_full()?;
+    let model = measured.model.as_deref().unwrap_or_default();
+    let style = if model.starts_with("demo") { theme.waiting } else { theme.muted };
+    let line = |text: &str| Untrusted::from(text).line().into_owned();
+    let short = measured.answered_by.as_deref().unwrap_or_else(|| model.rsplit('/').next().unwrap_or(model));
+    Some(Fact::new(line(&full), style, 1).or(line(short), 3))
 }

@@ -6,7 +6,7 @@ use super::Interface;
 use super::opening::Wanted;
 use crate::core::id::RunId;
 use crate::tui::app::any_screen::AnyScreen;
-use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Order, Parent};
 use crate::tui::screens::connect::other_server;
 use crate::tui::screens::history::HistoryScreen;
 
@@ -45,7 +45,8 @@ impl Interface {
             Go::RunAgain => {
                 if let AnyScreen::Run(screen) = self.top() {
                     let (task, given) = (screen.run().task.clone(), Value::clone(&screen.run().inputs));
-                    self.open(Opening::TaskWith(task, given), out);
+                    let from = Parent::of_rerun(screen.run().id);
+                    self.open(Opening::TaskWith(task, given, Some(from)), out);
                 }
             }
             Go::FollowUp => {

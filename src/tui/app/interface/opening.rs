@@ -125,9 +125,9 @@ impl Interface {
     }
 
     fn show_form(&mut self, form: FormOf) {
-        let FormOf { task, given, last } = form;
+        let FormOf { task, given, last, from } = form;
         let intro = Untrusted::from(task.description.as_str());
-        let purpose = For::Start(task.id.clone());
+        let purpose = For::Start(task.id.clone(), from);
         let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
         if let Some(last) = last {
             screen.offer_last(last);

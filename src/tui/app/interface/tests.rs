@@ -303,7 +303,7 @@ fn inbox(story: Story) -> Interface {
 
 fn form() -> Interface {
     let mut interface = home();
-    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})) };
+    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})), from: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface

@@ -1,5 +1,8 @@
 //! A conversation of an instruct task: what was said on the left, the document with its versions on the right.
 
+mod notice;
+mod recall;
+mod transcript;
 mod view;
 
 use std::collections::HashMap;
@@ -9,23 +12,29 @@ use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use crate::core::call::AttemptStatus;
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::document::{Document as Written, DocumentVersion};
 use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
-use crate::core::model::{Delta, Role};
+use crate::core::model::Delta;
 use crate::core::run::Run;
-use crate::core::task::Task;
+use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
-use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
+use crate::tui::failure_panel;
+use crate::tui::layers::ask::{WHAT_BUDGET, decision};
+use crate::tui::layers::{Above, Ask, Choose, Compared, Entry, Kind, Pick, Then, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
-use crate::tui::shown::{ContentId, Subject};
+use crate::tui::shown::{ContentId, ShownGate, Subject};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::scroll::{By, Scroll};
+use notice::{About, Notice};
+use recall::Recall;
+use transcript::Said;
 
 /// The draft of a message.
 const MESSAGE: &str = "message";
@@ -36,7 +45,7 @@ enum Focus {
     #[default]
     Conversation,
     Document,
-    /// The document's body is edited; the version that it was made from.
+    /// The document's body is edited; the version that it was made from, 0 when there is none yet.
     Edit(u32, Box<Editor>),
 }
 
@@ -48,10 +57,15 @@ pub struct ChatScreen {
     task: Option<Arc<Task>>,
     drafts: HashMap<String, String>,
     /// What was said, laid out once.
-    said: Vec<(Role, Document)>,
+    said: Vec<Said>,
     /// What is being said: the call, the attempt, the text.
     live: Option<(Key, u32, Document)>,
+    /// What is to be known of an answer that is none.
+    notice: Option<Notice>,
+    /// The model's thoughts are unfolded.
+    unfolded: bool,
     input: Editor,
+    recall: Recall,
     focus: Focus,
     /// The version that is shown; `None`: the newest.
     version: Option<usize>,
@@ -73,7 +87,10 @@ impl ChatScreen {
             drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
+            notice: None,
+            unfolded: false,
             input: Editor::default(),
+            recall: Recall::default(),
             focus: Focus::Conversation,
             version: None,
             body: Document::default(),
@@ -105,21 +122,32 @@ impl ChatScreen {
             Focus::Document => Layer::Document,
             Focus::Edit(..) => Layer::Edit,
         };
-        let selected = match self.asked() {
-            Some(_) => Selected::Gate(GateKind::Input),
-            None if self.run.under_way() > 0 => Selected::Running,
-            None => Selected::None,
+        let about = self.notice.as_ref().map(|notice| notice.about);
+        let selected = match (self.asked(), about) {
+            (Some(_), _) => Selected::Gate(GateKind::Input),
+            (None, _) if self.run.under_way() > 0 => Selected::Running,
+            (None, Some(About::Failed)) => notice::newest(&self.run).map_or(Selected::Ended, failure_panel::selected),
+            (None, Some(About::Waits)) => Selected::Gate(GateKind::Budget),
+            (None, _) => Selected::None,
         };
         let versions = self.written().map_or(0, |written| written.versions.len());
+        let unfolds = self.said.iter().any(Said::has_more);
         Situation {
             screen: Screen::Chat,
             layer,
             selected,
             output: versions > 0,
-            several: versions > 1,
+            several: if layer == Layer::None { unfolds } else { versions > 1 },
             going: self.run.under_way() > 0,
+            rests: matches!(about, Some(About::Failed | About::Unfinished)),
+            document: versions > 0 || self.may_be_written(),
             ..Situation::default()
         }
+    }
+
+    /// Whether the conversation is one that ends in a document.
+    fn may_be_written(&self) -> bool {
+        self.task.as_deref().is_some_and(|task| matches!(&task.body, Body::Instruct(task) if !task.is_plain()))
     }
 
     /// What is missing and what is known, while the model asks for something.
@@ -151,8 +179,9 @@ impl ChatScreen {
 
     fn refresh(&mut self) {
         for message in self.run.messages.iter().skip(self.said.len()) {
-            self.said.push((message.role, Document::new(&message.text)));
+            self.said.push(Said::new(&self.run, message));
         }
+        self.notice = Notice::of(&self.run);
         let over = self.live.as_ref().is_some_and(|(key, attempt, _)| {
             let found = self.run.call(key).and_then(|call| call.attempt(*attempt));
             found.is_some_and(|found| found.status != AttemptStatus::Running)
@@ -224,6 +253,7 @@ impl ChatScreen {
                 self.drafts.insert(name, text);
                 (Vec::new(), false)
             }
+            Message::Model { run, key, model } if run == self.run.id => (self.by_model(key, model), true),
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
@@ -251,6 +281,7 @@ impl ChatScreen {
             return self.give(id);
         }
         match &mut self.focus {
+            Focus::Conversation if self.recall.key(key, &mut self.input, &self.run) => true,
             Focus::Conversation => self.input.key(key),
             Focus::Edit(_, editor) => editor.key(key),
             Focus::Document => false,
@@ -268,22 +299,23 @@ impl ChatScreen {
         }
         match id {
             Id::Send => return self.send(),
+            Id::Again => return self.again(None),
             Id::OtherModel => {
-                let key = self.run.calls.keys().next_back().cloned();
+                let key = notice::newest(&self.run).map(|call| call.key.clone());
                 return key.map(|key| Effect::Open(Opening::Models(self.run.id, key))).into_iter().collect();
             }
+            Id::GiveKey => {
+                let call = notice::newest(&self.run);
+                return call.map(|call| picks::give_key(self.run.id, &call.key)).into_iter().collect();
+            }
+            Id::RaiseBudget => return self.raise_budget().into_iter().collect(),
+            Id::Thoughts => self.unfolded = !self.unfolded,
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
             Id::Focus => self.focus = Focus::Conversation,
             Id::WriteAnyway => return vec![Effect::Change(Change::WriteAnyway(self.run.id))],
-            Id::Edit => {
-                if let Some((version, shown)) = self.shown() {
-                    let draft = self.drafts.get(&draft_name(version));
-                    let text = draft.map_or(shown.body.data(), String::as_str);
-                    self.focus = Focus::Edit(version, Box::new(Editor::new(text)));
-                }
-            }
-            Id::Save | Id::SaveAccept => return self.save(),
+            Id::Edit => self.edit(),
+            Id::Save | Id::SaveAccept => return self.save(id == Id::SaveAccept),
             Id::Restore => return self.restore(),
             Id::Copy => return vec![Effect::Terminal(Terminal::Copy(self.body.raw().block().into_owned()))],
             Id::Change => return self.change(),
@@ -333,10 +365,10 @@ impl ChatScreen {
         }
         if let Some(task) = text.trim().strip_prefix("/run ") {
             let task = task.trim().to_owned();
-            let last = self.said.last().map(|(_, said)| said.raw().clone()).unwrap_or_default();
+            let last = self.said.last().map(|said| said.text.raw().clone()).unwrap_or_default();
             let text = self.shown().map_or(last, |(_, version)| version.body.clone());
             self.input = Editor::default();
-            return vec![Effect::Open(Opening::RunWith { task, text })];
+            return vec![Effect::Open(Opening::RunWith { task, text, from: self.run.id })];
         }
         if self.run.under_way() > 0 {
             self.note = Some("still answering: Esc stops it; your text is kept".to_owned());
@@ -349,6 +381,39 @@ impl ChatScreen {
             Effect::Change(Change::Message(run, text)),
             Effect::Change(Change::KeepDraft { run, name: MESSAGE.to_owned(), text: None }),
         ]
+    }
+
+    /// Has the answer that failed, was stopped or is no whole one asked for again, by another model if one is named.
+    fn again(&mut self, model: Option<String>) -> Vec<Effect> {
+        let run = self.run.id;
+        let Some(call) = notice::newest(&self.run) else { return Vec::new() };
+        let effect = match (self.notice.as_ref().map(|notice| notice.about), call.gates.own(), model) {
+            (Some(About::Failed), _, None) => Effect::Change(Change::GoOn(run)),
+            (Some(About::Failed), _, model) => {
+                Effect::Change(Change::Decide(run, Decision::new(call.key.clone(), DecisionKind::Again { model })))
+            }
+            (Some(About::Unfinished), Some(gate), model) => {
+                decision(&ShownGate::of(&self.run, gate), DecisionKind::Again { model })
+            }
+            _ => return Vec::new(),
+        };
+        self.talk = Scroll::following();
+        vec![effect]
+    }
+
+    /// Another model was picked: the answer that is missing is asked of it at once, else it makes those that follow.
+    fn by_model(&mut self, key: Key, model: String) -> Vec<Effect> {
+        if self.situation().rests {
+            return self.again(Some(model));
+        }
+        self.note = Some(format!("{model} answers from now on"));
+        vec![Effect::Change(Change::ChooseModel { run: self.run.id, key, model })]
+    }
+
+    fn raise_budget(&self) -> Option<Effect> {
+        let gate = self.run.waiting().find(|gate| gate.kind() == GateKind::Budget)?;
+        let then = Then::Budget(ShownGate::of(&self.run, gate), self.run.budget.unwrap_or_default());
+        Some(Above::effect(Kind::Ask(Ask::new(WHAT_BUDGET, "", then))))
     }
 
     /// The choice of the task's actions.
@@ -380,15 +445,48 @@ impl ChatScreen {
         vec![Above::effect(Kind::Compare(compared))]
     }
 
-    fn save(&mut self) -> Vec<Effect> {
+    /// Edits the version that is shown; where nothing was delivered yet, the person writes the first, beginning with what
+    /// had arrived.
+    fn edit(&mut self) {
+        let (version, text) = match self.shown() {
+            Some((version, shown)) => (version, shown.body.data().to_owned()),
+            None if !self.may_be_written() => return,
+            None if self.run.under_way() > 0 => {
+                self.note = Some("still answering: Esc in the conversation stops it".to_owned());
+                return;
+            }
+            None => (0, notice::begun(&self.run).map(|begun| begun.data().to_owned()).unwrap_or_default()),
+        };
+        let text = self.drafts.get(&document_draft(version)).cloned().unwrap_or(text);
+        self.focus = Focus::Edit(version, Box::new(Editor::new(&text)));
+    }
+
+    /// Keeps what was typed as a version. With `accept` the first version answers what the model still asked for.
+    fn save(&mut self, accept: bool) -> Vec<Effect> {
         let Focus::Edit(version, editor) = std::mem::replace(&mut self.focus, Focus::Document) else {
             return Vec::new();
         };
-        let name = draft_name(version);
+        let name = document_draft(version);
         self.drafts.remove(&name);
-        let mut effects = self.write(version, editor.text());
+        let mut effects = match version {
+            0 => self.write_first(editor.text(), accept),
+            _ => self.write(version, editor.text()),
+        };
         effects.push(Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }));
         effects
+    }
+
+    /// The first version of the document by the person. An answer that failed is left out: this stands in for it.
+    fn write_first(&self, text: String, accept: bool) -> Vec<Effect> {
+        let Some(call) = notice::newest(&self.run) else { return Vec::new() };
+        let failed = self.notice.as_ref().is_some_and(|notice| notice.about == About::Failed);
+        let kind = DecisionKind::Edit { output: text.into(), accept: accept || failed };
+        let run = self.run.id;
+        let decision = match call.gates.own() {
+            Some(gate) => Decision::about_seen(&self.run, gate, kind),
+            None => Decision::new(call.key.clone(), kind),
+        };
+        vec![Effect::Change(Change::WriteDocument(run, decision))]
     }
 
     fn restore(&mut self) -> Vec<Effect> {
@@ -408,7 +506,7 @@ impl ChatScreen {
         match std::mem::take(&mut self.focus) {
             Focus::Edit(version, editor) => {
                 self.focus = Focus::Document;
-                let (name, text) = (draft_name(version), editor.text());
+                let (name, text) = (document_draft(version), editor.text());
                 self.note = Some("draft kept".to_owned());
                 self.drafts.insert(name.clone(), text.clone());
                 vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
@@ -429,8 +527,9 @@ impl ChatScreen {
     }
 }
 
-/// A draft belongs to the version that it was made from.
-fn draft_name(version: u32) -> String {
+/// The draft of a document's text: it belongs to the version that it was made from, 0 where there was none yet.
+#[must_use]
+pub fn document_draft(version: u32) -> String {
     format!("document {version}")
 }
 

@@ -3,11 +3,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::event::Event;
+use crate::core::event::{Event, Measured};
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
-use crate::core::task::Kind;
+use crate::core::task::{Delivery, Instruct, Kind};
 use crate::core::text::Untrusted;
-use crate::tui::testing::{SIZES, Story, frame, key};
+use crate::tui::commands;
+use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
 fn said(story: Story, text: &str) -> Story {
@@ -49,6 +51,38 @@ fn delivered() -> Story {
 
 fn open(story: Story) -> ChatScreen {
     let mut screen = ChatScreen::new(Arc::new(story.run), None);
+    look(&mut screen, (80, 24));
+    screen
+}
+
+/// A task that delivers a document.
+fn letter() -> Option<Arc<Task>> {
+    let result = Some(Delivery { title: "the subject".into(), body: "the letter".into(), kind: None });
+    ask().map(|task| {
+        let body = Body::Instruct(Instruct { result, ..Instruct::default() });
+        Arc::new(Task { body, ..Task::clone(&task) })
+    })
+}
+
+/// A plain chat.
+fn ask() -> Option<Arc<Task>> {
+    Some(Arc::new(Task {
+        id: "ask".into(),
+        name: "Ask".into(),
+        icon: None,
+        description: String::new(),
+        tags: Vec::new(),
+        model: None,
+        inputs: Vec::new(),
+        actions: Vec::new(),
+        follow_ups: Vec::new(),
+        meta: None,
+        body: Body::Instruct(Instruct::default()),
+    }))
+}
+
+fn open_with(story: &Story, task: Option<Arc<Task>>) -> ChatScreen {
+    let mut screen = ChatScreen::new(Arc::new(story.run.clone()), task);
     look(&mut screen, (80, 24));
     screen
 }
@@ -135,6 +169,200 @@ fn a_workflow_is_started_with_the_document() {
     screen.update(Message::Paste("/run translate".into()));
     let effects = press(&mut screen, &["Enter"]);
     assert!(
-        matches!(&effects[..], [Effect::Open(Opening::RunWith { task, text })] if task == "translate" && text.data().starts_with("Dear Ana"))
+        matches!(&effects[..], [Effect::Open(Opening::RunWith { task, text, .. })] if task == "translate" && text.data().starts_with("Dear Ana"))
     );
+}
+
+/// A reply that failed, with what had arrived of it, and the run with it.
+fn failed(class: FailureClass, message: &str, partial: &str) -> Story {
+    let error = Failure::new(class, message);
+    let story = said(delivered(), "shorter, please").start("reply#2", 1, None);
+    story.then(broken("reply#2", &error, partial, None)).then(Event::RunFailed { key: "reply#2".parse().ok(), error })
+}
+
+fn broken(key: &str, error: &Failure, partial: &str, retry_at: Option<i64>) -> Event {
+    Event::AttemptFailed {
+        key: key.parse().unwrap(),
+        attempt: 1,
+        error: error.clone(),
+        partial: partial.into(),
+        retry_at: retry_at.map(at),
+        measured: Measured::default(),
+    }
+}
+
+#[test]
+fn a_failed_answer_says_why_shows_what_had_arrived_and_what_can_be_done() {
+    let story = failed(FailureClass::Network, "box closed the connection unexpectedly", "Dear Ana, at *ten*");
+    for size in SIZES {
+        insta::assert_snapshot!(format!("failed_{}x{}", size.0, size.1), look(&mut open_with(&story, letter()), size));
+    }
+    // It is there again whenever the conversation is opened, and a message answers it as well.
+    let mut screen = open_with(&story, letter());
+    let run = screen.run.id;
+    assert_eq!(press(&mut screen, &["^r"]), [Effect::Change(Change::GoOn(run))]);
+    let text = look(&mut screen, (80, 24));
+    assert!(text.contains("failed ✗") && !text.contains("saved"), "{text}");
+    press(&mut screen, &["o", "k"]);
+    assert!(
+        matches!(&press(&mut screen, &["Enter"])[..], [Effect::Change(Change::Message(_, text)), _] if text == "ok")
+    );
+}
+
+#[test]
+fn what_is_offered_is_what_works() {
+    for class in FailureClass::ALL {
+        let screen = open_with(&failed(class, "no", ""), letter());
+        let panel = screen.notice.as_ref().unwrap().text.raw().data().to_owned();
+        let offered = |id: Id| commands::key_of(id, &screen.situation());
+        for id in [Id::Again, Id::OtherModel, Id::GiveKey] {
+            let key = offered(id).map(|key| format!("**{key}**"));
+            let named = key.is_some_and(|key| panel.contains(&key));
+            assert_eq!(named, id != Id::GiveKey || class == FailureClass::Auth, "{id:?} {class}: {panel}");
+        }
+    }
+    let mut screen = open_with(&failed(FailureClass::Auth, "401", ""), letter());
+    let asked = screen.give(Id::GiveKey);
+    assert!(matches!(&asked[..], [Effect::Go(Go::Above(_))]), "{asked:?}");
+}
+
+#[test]
+fn another_model_answers_what_failed_at_once_and_else_what_follows() {
+    let pick = |screen: &mut ChatScreen| {
+        let (run, key) = (screen.run.id, notice::newest(&screen.run).unwrap().key.clone());
+        screen.update(Message::Model { run, key, model: "big/m".into() }).0
+    };
+    let effects = pick(&mut open_with(&failed(FailureClass::Server, "500", ""), letter()));
+    let again = DecisionKind::Again { model: Some("big/m".into()) };
+    assert!(
+        matches!(&effects[..], [Effect::Change(Change::Decide(_, decision))] if decision.kind == again),
+        "{effects:?}"
+    );
+    let effects = pick(&mut open(delivered()));
+    assert!(
+        matches!(&effects[..], [Effect::Change(Change::ChooseModel { model, .. })] if model == "big/m"),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn an_answer_that_is_tried_again_by_itself_says_so() {
+    let error = Failure::new(FailureClass::Server, "box answered 500");
+    let story = said(delivered(), "shorter, please").start("reply#2", 1, None);
+    let mut screen = open(story.then(broken("reply#2", &error, "", Some(9_000))));
+    let text = look(&mut screen, (80, 24));
+    assert!(text.contains("failed, trying again") && text.contains("box answered 500"), "{text}");
+    assert!(!text.contains("Ctrl-R"), "it needs nobody: {text}");
+}
+
+/// A delivery that the limit of tokens cut: the conversation has its title, and the notice the rest.
+fn cut() -> Story {
+    let story = said(Story::new("email", "Write an email", Kind::Instruct), "tell Ana").start("reply#0", 1, None);
+    let reply = json!({"turn": "deliver", "title": "The meeting", "body": "Dear Ana,\n\nthe mee"});
+    let text = "the limit of tokens cut the answer, and its end is missing. Say how to continue, or try again.";
+    story.finish("reply#0", 1, reply).accept("reply#0", 1).then(Event::GateOpened(Gate {
+        call: None,
+        key: "reply#0".parse().unwrap(),
+        workflow: None,
+        attempt: 1,
+        version: 1,
+        body: GateBody::Input(InputBody::Message { text: text.into(), missing: vec![], known: vec![] }),
+        allowed: vec![Answer::Answer, Answer::Again],
+    }))
+}
+
+#[test]
+fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
+    let mut screen = open_with(&cut(), letter());
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let effects = press(&mut screen, &["^r"]);
+    let [Effect::Change(Change::Decide(_, decision))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((&decision.kind, decision.attempt), (&DecisionKind::Again { model: None }, Some(1)));
+}
+
+#[test]
+fn the_person_writes_the_document_before_there_is_one_from_what_had_arrived() {
+    let mut screen = open_with(&cut(), letter());
+    press(&mut screen, &["Tab"]);
+    assert!(look(&mut screen, (80, 24)).contains("e writes it yourself"));
+    press(&mut screen, &["e"]);
+    assert!(look(&mut screen, (80, 24)).contains("the mee"));
+    let effects = press(&mut screen, &["!", "Alt-Enter"]);
+    let [Effect::Change(Change::WriteDocument(_, decision)), Effect::Change(Change::KeepDraft { text: None, .. })] =
+        &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    let DecisionKind::Edit { output, accept } = &decision.kind else { panic!("{decision:?}") };
+    assert!(*accept && output.as_str().unwrap().starts_with("!Dear Ana"), "{output}");
+    // Ctrl-S keeps it and leaves the question open; what failed is left out by it in any case.
+    let accepts = |story: &Story| {
+        let mut screen = open_with(story, letter());
+        let effects = press(&mut screen, &["Tab", "e", "x", "^s"]);
+        match &effects[..] {
+            [Effect::Change(Change::WriteDocument(_, Decision { kind: DecisionKind::Edit { accept, .. }, .. })), _] => {
+                *accept
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!accepts(&asks()));
+    let error = Failure::new(FailureClass::Auth, "401");
+    let story = said(Story::new("email", "Write an email", Kind::Instruct), "tell Ana").start("reply#0", 1, None);
+    let story =
+        story.then(broken("reply#0", &error, "", None)).then(Event::RunFailed { key: "reply#0".parse().ok(), error });
+    assert!(accepts(&story));
+    // A plain chat has no document to write.
+    let mut plain = open_with(&story, ask());
+    press(&mut plain, &["Tab", "e"]);
+    assert_eq!(plain.input.text(), "e");
+}
+
+#[test]
+fn thoughts_are_folded_until_a_key_shows_them() {
+    let thinking = "Hm, **let** me see.";
+    let story = said(Story::new("ask", "Ask", Kind::Instruct), "why?").start("reply#0", 1, None);
+    let measured = Measured { thinking: thinking.into(), ..Measured::default() };
+    let output = Arc::new(json!({"turn": "say", "text": "Because."}));
+    let key: Key = "reply#0".parse().unwrap();
+    let story = story.then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured });
+    let mut screen = open_with(&story, ask());
+    let folded = look(&mut screen, (80, 24));
+    assert!(folded.contains("▸ its thoughts (4 words): Alt-T") && !folded.contains("let"), "{folded}");
+    screen.give(Id::Thoughts);
+    let shown = look(&mut screen, (80, 24));
+    assert!(
+        shown.contains("▾ its thoughts") && shown.contains("Hm, **let** me see.") && shown.contains("Because."),
+        "{shown}"
+    );
+    assert!(!holds(Id::Thoughts, &open(delivered()).situation()), "where there are none, no key shows them");
+}
+
+#[test]
+fn up_brings_back_what_was_said_and_down_leads_out_again() {
+    let mut screen = open(said(delivered(), "shorter, please"));
+    press(&mut screen, &["Up"]);
+    assert_eq!(screen.input.text(), "shorter, please");
+    press(&mut screen, &["Up", "Up", "Up"]);
+    assert_eq!(screen.input.text(), "the sea", "the first is what the conversation began with");
+    press(&mut screen, &["Down", "Down", "Down", "Down"]);
+    assert!(screen.input.is_empty());
+    // What was begun stays, and so does what was changed.
+    press(&mut screen, &["x", "Up"]);
+    assert_eq!(screen.input.text(), "x");
+    press(&mut screen, &["Backspace", "Up", "!", "Up"]);
+    assert_eq!(screen.input.text(), "shorter, please!");
+}
+
+#[test]
+fn the_message_is_taken_to_the_editor_and_comes_back() {
+    let mut screen = open(asks());
+    press(&mut screen, &["h", "i"]);
+    let effects = press(&mut screen, &["^g"]);
+    assert!(
+        matches!(&effects[..], [Effect::Terminal(Terminal::OpenEditor { purpose: Purpose::Layer, text, .. })] if text == "hi"),
+        "{effects:?}"
+    );
+    screen.update(Message::Edited(Purpose::Layer, Some("hi there\n".into())));
+    assert_eq!(screen.input.text(), "hi there\n");
 }

@@ -3,12 +3,15 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::notice::About;
+use super::transcript::Transcript;
 use super::{ChatScreen, Focus};
-use crate::core::model::Role;
+use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::commands;
-use crate::tui::markdown::Document;
+use crate::tui::commands::{self, Id};
+use crate::tui::screens::{model_of, status_of};
+use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{dollars, thousands};
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
@@ -29,7 +32,7 @@ impl ChatScreen {
         self.header(canvas, Rect { height: 1, ..area });
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
         let in_document = !matches!(self.focus, Focus::Conversation);
-        if self.shown().is_none() {
+        if self.shown().is_none() && !in_document {
             self.talk(canvas, body);
         } else if area.width < NARROW {
             if in_document {
@@ -51,22 +54,19 @@ impl ChatScreen {
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let mut facts = Vec::new();
-        if let Some(model) = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_ref()) {
-            let style = if model.starts_with("demo") { theme.waiting } else { theme.muted };
-            let model = Untrusted::from(model.as_str()).line().into_owned();
-            let short = model.rsplit('/').next().unwrap_or(&model).to_owned();
-            facts.push(Fact::new(model, style, 1).or(short, 3));
-        }
+        facts.extend(self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme)));
         if self.run.usage.tokens() > 0 {
             let about = if self.run.usage.estimated { "~" } else { "" };
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
-        facts.push(if self.run.newer {
-            Fact::new("written by a newer version, or damaged", theme.unsettled, 6).or("newer or damaged", 7)
-        } else {
-            Fact::new("saved ✓", theme.accepted, 5)
-        });
+        let (status, style) = match self.run.status {
+            // It goes on with the next message.
+            Status::Completed if !self.run.newer => ("saved ✓", theme.accepted),
+            _ => status_of(&self.run, theme),
+        };
+        let status = Fact::new(status, style, 6);
+        facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 
@@ -76,7 +76,7 @@ impl ChatScreen {
         let focused = matches!(self.focus, Focus::Conversation);
         let inner = canvas.pane(area, "Conversation", focused);
         let line = inner.bottom() - INPUT - 1;
-        canvas.divide(area, line, if self.run.under_way() > 0 { "answering…" } else { "You" });
+        canvas.divide(area, line, self.turn());
         let input = Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: INPUT };
         self.input.paint(canvas, input, focused);
         let mut said = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: line - inner.y, ..inner };
@@ -99,43 +99,36 @@ impl ChatScreen {
     }
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let theme = *canvas.theme;
         // A demo is no model, and is labelled where its text stands.
         let newest = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_deref());
-        let model = if newest.is_some_and(|model| model.starts_with("demo")) { "demo" } else { "model" };
-        let live = self.live.as_ref().map(|(_, _, text)| (Role::Assistant, text));
-        let all: Vec<(Role, &Document)> = self.said.iter().map(|(role, said)| (*role, said)).chain(live).collect();
-        // Each takes a line for who says it, and one to part it from the next.
-        let heights: Vec<usize> = all.iter().map(|(_, said)| said.height(area.width, &theme) + 2).collect();
-        let extent = Extent { lines: heights.iter().sum::<usize>().saturating_sub(1), height: area.height.into() };
-        canvas.frame.list = extent;
-        canvas.hit(area, Hit::List);
-        let (mut at, top) = (0, self.talk.top(extent));
-        for ((role, said), height) in all.into_iter().zip(heights) {
-            let end = at + height;
-            if end > top && at < top + extent.height {
-                let row = |line: usize| u16::try_from(line.saturating_sub(top)).unwrap_or(u16::MAX);
-                if at >= top {
-                    let (who, style) = if role == Role::User { ("you", theme.accent) } else { (model, theme.muted) };
-                    canvas.text(Rect { y: area.y + row(at), height: 1, ..area }, who, style);
-                }
-                let y = area.y + row(at + 1);
-                let place = Rect { y, height: area.bottom().saturating_sub(y).min(row(end - 1) + area.y - y), ..area };
-                said.paint(place, canvas.buf, top.saturating_sub(at + 1), &theme);
-            }
-            at = end;
+        let demo = newest.is_some_and(|model| model.starts_with("demo"));
+        let transcript = Transcript {
+            said: &self.said,
+            live: self.live.as_ref().map(|(.., text)| text),
+            notice: self.notice.as_ref(),
+            model: if demo { "demo" } else { "model" },
+            unfolded: self.unfolded,
+            key: commands::key_of(Id::Thoughts, &self.situation()),
+        };
+        transcript.paint(canvas, area, self.talk);
+    }
+
+    /// What is below the conversation: who speaks next.
+    fn turn(&self) -> &'static str {
+        let about = self.notice.as_ref().map(|notice| notice.about);
+        match about {
+            _ if self.run.under_way() > 0 => "answering…",
+            Some(About::Retrying) => "waiting to try again…",
+            _ => "You",
         }
     }
 
     fn document(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let Some((number, version)) = self.shown() else { return };
         let theme = *canvas.theme;
         let focused = !matches!(self.focus, Focus::Conversation);
-        let title = if let Focus::Edit(..) = self.focus {
-            format!("{} · editing", version.title.line())
-        } else {
-            version.title.line().into_owned()
-        };
+        let shown = self.shown();
+        let title = shown.map_or("Document".into(), |(_, version)| version.title.line());
+        let title = if let Focus::Edit(..) = self.focus { format!("{title} · editing") } else { title.into_owned() };
         let inner = canvas.pane(area, &title, focused);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
@@ -144,6 +137,12 @@ impl ChatScreen {
             editor.paint(canvas, inner, true);
             return;
         }
+        let Some((number, version)) = shown else {
+            let key = commands::key_of(Id::Edit, &self.situation()).unwrap_or_default();
+            let says = format!("It is not written yet. {key} writes it yourself.");
+            canvas.lines(inner, &wrap_text(&says, theme.muted, inner.width.into()));
+            return;
+        };
         let lines = self.body.height(inner.width, &theme);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
         self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), &theme);

@@ -17,7 +17,7 @@ use crate::core::secret::Secret;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Parent, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
 use crate::tui::screens::connect::described;
@@ -28,8 +28,8 @@ use crate::tui::widgets::field::{Asked, FormField};
 /// What becomes of a form that is filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum For {
-    /// A run of this task.
-    Start(String),
+    /// A run of this task, and the run that it comes from.
+    Start(String, Option<Parent>),
     /// The answer to a gate.
     Answer(ShownGate),
     /// A server that is to be connected.
@@ -112,14 +112,14 @@ impl FormScreen {
     pub fn answers(&self) -> Option<RunId> {
         match &self.purpose {
             For::Answer(gate) => Some(gate.run),
-            For::Start(_) | For::Connect => None,
+            For::Start(..) | For::Connect => None,
         }
     }
 
     /// Whether a task starts when it is filled in.
     #[must_use]
     pub fn starts(&self) -> bool {
-        matches!(self.purpose, For::Start(_))
+        matches!(self.purpose, For::Start(..))
     }
 
     /// What the last frame showed.
@@ -259,8 +259,9 @@ impl FormScreen {
         let secrets: Vec<(String, Secret)> =
             self.fields.iter().filter_map(|field| Some((field.field().name.clone(), field.secret()?))).collect();
         match &self.purpose {
-            For::Start(task) => {
-                vec![Effect::Open(Opening::Start { task: task.clone(), inputs: values, secrets })]
+            For::Start(task, from) => {
+                let (task, from) = (task.clone(), from.clone());
+                vec![Effect::Open(Opening::Start { task, inputs: values, secrets, from })]
             }
             For::Connect => vec![Effect::Go(Go::Back), Effect::Go(Go::Try(Arc::new(described(&values))))],
             For::Answer(_) if self.gone => {

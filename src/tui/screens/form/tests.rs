@@ -35,7 +35,7 @@ fn fields() -> Vec<Field> {
 
 fn form() -> FormScreen {
     let intro = Untrusted::from("A poem, stanza by stanza; you accept, edit or retry each.");
-    FormScreen::new("Write a poem", intro, &fields(), For::Start("poem".into()), &json!({}), at(0))
+    FormScreen::new("Write a poem", intro, &fields(), For::Start("poem".into(), None), &json!({}), at(0))
 }
 
 fn look(form: &mut FormScreen, size: (u16, u16)) -> String {
@@ -91,14 +91,20 @@ fn the_focused_field_is_always_in_view() {
 
 #[test]
 fn enter_walks_through_and_starts_on_the_last_field() {
-    let mut form =
-        FormScreen::new("Ask", Untrusted::default(), &fields()[..2], For::Start("poem".into()), &json!({}), at(0));
+    let mut form = FormScreen::new(
+        "Ask",
+        Untrusted::default(),
+        &fields()[..2],
+        For::Start("poem".into(), None),
+        &json!({}),
+        at(0),
+    );
     typed(&mut form, "the sea");
     assert_eq!(press(&mut form, &["Enter"]), []);
     let inputs = json!({"topic": "the sea", "stanzas": 3});
     assert_eq!(
         press(&mut form, &["Enter"]),
-        [Effect::Open(Opening::Start { task: "poem".into(), inputs, secrets: vec![] })]
+        [Effect::Open(Opening::Start { task: "poem".into(), inputs, secrets: vec![], from: None })]
     );
 }
 
@@ -119,6 +125,34 @@ fn the_values_of_the_last_run_come_on_a_key() {
     let effects = press(&mut form, &["^s"]);
     let [Effect::Open(Opening::Start { inputs, .. })] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(*inputs, json!({"topic": "the moor", "stanzas": 5, "themes": ["light"]}));
+}
+
+/// What was left empty is `null` in the inputs of a run: no form shows it as a word.
+#[test]
+fn what_was_empty_in_the_last_run_is_empty_again() {
+    use FieldType::{
+        Boolean, Choice, Choices, Date, File, Files, Image, Images, Integer, Json, Multiline, Number, Text,
+    };
+    let kinds = [Text, Multiline, Integer, Number, Boolean, Choice, Choices, Date, File, Files, Image, Images, Json];
+    let fields: Vec<Field> = kinds
+        .into_iter()
+        .map(|kind| {
+            let choices =
+                if matches!(kind, Choice | Choices) { vec!["null".to_owned(), "b".to_owned()] } else { vec![] };
+            Field { name: kind.name().to_owned(), kind, choices, ..Field::default() }
+        })
+        .collect();
+    let empty: Value = fields.iter().map(|field| (field.name.clone(), Value::Null)).collect();
+    let start = For::Start("poem".into(), None);
+    let mut again = FormScreen::new("Again", Untrusted::default(), &fields, start.clone(), &empty, at(0));
+    let mut last = FormScreen::new("Last values", Untrusted::default(), &fields, start, &json!({}), at(0));
+    last.offer_last(empty);
+    press(&mut last, &["^r"]);
+    for form in [&mut again, &mut last] {
+        let effects = press(form, &["^s"]);
+        let [Effect::Open(Opening::Start { inputs, .. })] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(*inputs, json!({}));
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The inbox: every gate that waits, across runs. Reviews first, then approvals, then questions and what went wrong.
+//! The inbox: every gate that waits, across runs. Reviews first, then approvals, then questions, what is to be settled, and
+//! the runs that failed.
 //!
 //! After a decision the selection goes to the next of the same sort. When there is none, it rests on a heading, where
 //! no key decides anything: whoever accepts one review after another never finds an approval under the next key. What
@@ -20,13 +21,15 @@ use super::run::rows;
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
 use crate::core::gate::{Answer, Gate, GateBody, GateKind};
+use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::run::Run;
+use crate::core::run::{Run, Status};
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
+use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision};
 use crate::tui::layers::{Above, Ask, Confirm, Kind, Reading, Then};
 use crate::tui::message::Message;
@@ -42,10 +45,12 @@ enum Sort {
     Approvals,
     Questions,
     Unsettled,
+    /// Runs, each with the failure that stopped it.
+    Failed,
 }
 
 impl Sort {
-    const ALL: [Self; 4] = [Self::Reviews, Self::Approvals, Self::Questions, Self::Unsettled];
+    const ALL: [Self; 5] = [Self::Reviews, Self::Approvals, Self::Questions, Self::Unsettled, Self::Failed];
 
     fn of(kind: GateKind) -> Self {
         match kind {
@@ -62,6 +67,7 @@ impl Sort {
             Self::Approvals => "Approvals",
             Self::Questions => "Questions",
             Self::Unsettled => "To be settled",
+            Self::Failed => "Failed",
         }
     }
 }
@@ -73,6 +79,32 @@ enum InboxRow {
     Heading(Sort, usize),
     /// A gate, as it would be decided.
     Gate(ShownGate),
+    /// A run that failed.
+    Failed(RunId),
+}
+
+impl InboxRow {
+    /// Its sort, and whether it is the heading of that.
+    fn sort(&self) -> (Sort, bool) {
+        match self {
+            Self::Heading(sort, _) => (*sort, true),
+            Self::Gate(gate) => (Sort::of(gate.kind), false),
+            Self::Failed(_) => (Sort::Failed, false),
+        }
+    }
+
+    fn is_heading(&self) -> bool {
+        matches!(self, Self::Heading(..))
+    }
+
+    /// Whether both are the same thing, however it has changed meanwhile.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Gate(a), Self::Gate(b)) => (a.run, &a.key, a.call, a.kind) == (b.run, &b.key, b.call, b.kind),
+            (Self::Failed(a), Self::Failed(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// The model; empty until [`Message::Waiting`] says what waits.
@@ -85,6 +117,8 @@ pub struct InboxScreen {
     list: List,
     /// Decided here; it counts no more even before the engine has said so.
     decided: Vec<ShownGate>,
+    /// Failed runs that are taken up again from here, each as it was then.
+    taken_up: Vec<(RunId, u64)>,
     /// A question about this gate is open above the screen: when the gate goes, it was decided here.
     asked: Option<ShownGate>,
     /// The output has the focus, or the whole screen where there is room for one pane.
@@ -116,17 +150,20 @@ impl InboxScreen {
         let on_screen = on_screen.is_some_and(|((gate, open), seen)| seen.is_of(gate.run, open));
         Situation {
             screen: Screen::Inbox,
-            selected: match gate {
-                None => Selected::None,
-                Some(gate) if on_screen => Selected::Gate(gate.kind),
-                Some(_) => Selected::Unread,
+            selected: match (gate, self.failed()) {
+                (Some(gate), _) if on_screen => Selected::Gate(gate.kind),
+                (None, Some(_)) if self.is_on_screen(frame) => {
+                    self.failed_call().map_or(Selected::Ended, failure_panel::selected)
+                }
+                (None, None) => Selected::None,
+                _ => Selected::Unread,
             },
             acceptable: self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
             output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
             several: call
                 .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
-            others: self.count() > usize::from(gate.is_some()),
+            others: self.count() > usize::from(gate.is_some() || self.failed().is_some()),
             ..Situation::default()
         }
     }
@@ -151,11 +188,15 @@ impl InboxScreen {
                 (Vec::new(), changed)
             }
             Message::NotDone { request, why } => {
-                if let Request::Change(Change::Decide(run, decision)) = *request {
+                match *request {
                     // It waits again.
-                    self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
-                    self.refresh();
+                    Request::Change(Change::Decide(run, decision)) => {
+                        self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
+                    }
+                    Request::Change(Change::GoOn(run)) => self.taken_up.retain(|(taken, _)| *taken != run),
+                    _ => {}
                 }
+                self.refresh();
                 self.note = Some(why);
                 (Vec::new(), true)
             }
@@ -179,6 +220,7 @@ impl InboxScreen {
             Id::Accept => return self.decide(GateKind::Review, DecisionKind::Accept),
             Id::Approve => return self.decide(GateKind::Approval, DecisionKind::Approve),
             Id::Keep => return self.decide(GateKind::Stale, DecisionKind::Keep),
+            Id::Again if self.failed().is_some() => return self.take_up(),
             Id::Again => {
                 let kind = self.gate().map_or(GateKind::Stale, |gate| gate.kind);
                 return self.decide(kind, DecisionKind::Again { model: None });
@@ -225,6 +267,9 @@ impl InboxScreen {
 
     /// Leads to where what waits is answered: the form that it asks for, else the run.
     fn open(&mut self, id: Id) -> Vec<Effect> {
+        if let Some(run) = self.failed() {
+            return vec![Effect::Go(Go::Run(run.id))];
+        }
         let seen = self.gate().and_then(|gate| self.seen_gate(gate.kind));
         let Some(gate) = seen else { return self.changed_meanwhile() };
         let has_form = id == Id::Answer && self.run().is_some_and(|run| run.kind == TaskKind::Workflow);
@@ -246,7 +291,7 @@ impl InboxScreen {
 
     /// Reads, compares or copies what is on screen.
     fn read(&mut self, id: Id) -> Vec<Effect> {
-        let on_screen = self.content.id.as_ref().is_some_and(|id| self.last_frame.shows(id));
+        let on_screen = self.is_on_screen(&self.last_frame);
         let (Some(run), Some(call), true) = (self.run(), self.call(), on_screen) else {
             return self.changed_meanwhile();
         };
@@ -326,7 +371,7 @@ impl InboxScreen {
     fn next(&mut self) {
         let count = self.rows.len();
         let from = self.list.selected;
-        let next = (1..=count).map(|step| (from + step) % count).find(|at| matches!(self.rows[*at], InboxRow::Gate(_)));
+        let next = (1..=count).map(|step| (from + step) % count).find(|at| !self.rows[*at].is_heading());
         if let Some(next) = next {
             self.select(next);
         }
@@ -336,80 +381,119 @@ impl InboxScreen {
     fn gate(&self) -> Option<&ShownGate> {
         match self.rows.get(self.list.selected)? {
             InboxRow::Gate(gate) => Some(gate),
-            InboxRow::Heading(..) => None,
+            InboxRow::Heading(..) | InboxRow::Failed(_) => None,
         }
     }
 
+    /// The selected run that failed.
+    fn failed(&self) -> Option<&Arc<Run>> {
+        match self.rows.get(self.list.selected)? {
+            InboxRow::Failed(run) => self.runs.iter().find(|known| known.id == *run),
+            InboxRow::Heading(..) | InboxRow::Gate(_) => None,
+        }
+    }
+
+    /// The call at which it failed, if it was one.
+    fn failed_call(&self) -> Option<&Call> {
+        let run = self.failed()?;
+        run.call(run.error.as_ref()?.0.as_ref()?)
+    }
+
     fn run(&self) -> Option<&Arc<Run>> {
-        let gate = self.gate()?;
+        let Some(gate) = self.gate() else { return self.failed() };
         self.runs.iter().find(|run| run.id == gate.run)
     }
 
     fn call(&self) -> Option<&Call> {
-        self.run()?.call(&self.gate()?.key)
+        let Some(gate) = self.gate() else { return self.failed_call() };
+        self.run()?.call(&gate.key)
+    }
+
+    /// Whether what is selected is what a frame showed.
+    fn is_on_screen(&self, frame: &FrameInfo) -> bool {
+        self.content.id.as_ref().is_some_and(|id| frame.shows(id))
     }
 
     fn open_gate(&self) -> Option<&Gate> {
         self.call()?.gates.of(self.gate()?.call)
     }
 
-    /// How many gates wait.
+    /// How much there is to be done.
     fn count(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row, InboxRow::Gate(_))).count()
+        self.rows.iter().filter(|row| !row.is_heading()).count()
+    }
+
+    /// Has the failed run that is on screen continue: what failed in it gets a fresh set of attempts.
+    fn take_up(&mut self) -> Vec<Effect> {
+        let on_screen = self.is_on_screen(&self.last_frame);
+        let Some((run, seq)) = self.failed().filter(|_| on_screen).map(|run| (run.id, run.seq)) else {
+            return self.changed_meanwhile();
+        };
+        self.taken_up.push((run, seq));
+        self.refresh();
+        vec![Effect::Change(Change::GoOn(run))]
     }
 
     /// Makes the rows anew. The selection stays on its gate; when that is gone, see the top of this module.
     fn refresh(&mut self) {
-        let before = self.gate().cloned();
+        let before = self.rows.get(self.list.selected).filter(|row| !row.is_heading()).cloned();
         let place = self.list.selected;
         let mut gates: Vec<ShownGate> =
             self.runs.iter().flat_map(|run| run.waiting().map(|gate| ShownGate::of(run, gate))).collect();
         self.decided.retain(|decided| gates.contains(decided));
         gates.retain(|gate| !self.decided.contains(gate));
+        let failed = |run: &&Arc<Run>| run.status == Status::Failed && !run.archived;
+        self.taken_up.retain(|(taken, seq)| self.runs.iter().any(|run| (run.id, run.seq) == (*taken, *seq)));
+        let taken_up = |run: RunId| self.taken_up.iter().any(|(taken, _)| *taken == run);
+        let failed = self.runs.iter().filter(failed).map(|run| run.id).filter(|run| !taken_up(*run));
+        let all: Vec<InboxRow> = gates.into_iter().map(InboxRow::Gate).chain(failed.map(InboxRow::Failed)).collect();
         self.rows.clear();
         for sort in Sort::ALL {
-            let of: Vec<&ShownGate> = gates.iter().filter(|gate| Sort::of(gate.kind) == sort).collect();
+            let of: Vec<&InboxRow> = all.iter().filter(|row| row.sort().0 == sort).collect();
             if !of.is_empty() {
                 self.rows.push(InboxRow::Heading(sort, of.len()));
-                self.rows.extend(of.into_iter().cloned().map(InboxRow::Gate));
+                self.rows.extend(of.into_iter().cloned());
             }
         }
         let row = match before {
             // Nothing was selected, or a heading: the first gate, when there was none before.
             None if self.content.is_empty() && place == 0 => 1,
             None => place.min(self.rows.len().saturating_sub(1)),
-            Some(gate) => self.place_after(&gate, place),
+            Some(row) => self.place_after(&row, place),
         };
         self.select(row);
     }
 
-    /// Where the selection goes that was on `gate`, in row `place`.
-    fn place_after(&mut self, gate: &ShownGate, place: usize) -> usize {
-        let same = |row: &InboxRow| matches!(row, InboxRow::Gate(g) if (g.run, &g.key, g.call, g.kind) == (gate.run, &gate.key, gate.call, gate.kind));
-        if let Some(at) = self.rows.iter().position(same) {
+    /// Where the selection goes that was on `gone`, in row `place`.
+    fn place_after(&mut self, gone: &InboxRow, place: usize) -> usize {
+        if let Some(at) = self.rows.iter().position(|row| row.is_same(gone)) {
             return at;
         }
-        let here = self.asked.as_ref() == Some(gate) || self.decided.contains(gate);
+        let here = match gone {
+            InboxRow::Gate(gate) => self.asked.as_ref() == Some(gate) || self.decided.contains(gate),
+            InboxRow::Failed(run) => self.taken_up.iter().any(|(taken, _)| taken == run),
+            InboxRow::Heading(..) => false,
+        };
         self.asked = None;
-        let sort = Sort::of(gate.kind);
-        let heading = self.rows.iter().position(|row| matches!(row, InboxRow::Heading(s, _) if *s == sort));
-        match heading {
+        let (sort, _) = gone.sort();
+        match self.rows.iter().position(|row| row.sort() == (sort, true)) {
             // The next of the sort has moved up to where this one was; after the last comes the first.
-            Some(heading) if here => match self.rows.get(place) {
-                Some(InboxRow::Gate(next)) if Sort::of(next.kind) == sort => place,
-                _ => heading + 1,
-            },
+            Some(heading) if here => {
+                let follows = self.rows.get(place).is_some_and(|next| next.sort() == (sort, false));
+                if follows { place } else { heading + 1 }
+            }
             Some(heading) => {
                 self.note = Some("it was decided elsewhere".to_owned());
                 heading
             }
-            None => self.rows.iter().position(|row| matches!(row, InboxRow::Heading(s, _) if *s > sort)).unwrap_or(0),
+            None => self.rows.iter().position(|row| row.is_heading() && row.sort().0 > sort).unwrap_or(0),
         }
     }
 
     /// Shows what the selected gate has to show, from its beginning.
     fn show(&mut self) {
         let content = match (self.run(), self.call()) {
+            (Some(run), _) if self.failed().is_some() => Content::of_failed(run, Screen::Inbox),
             (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate()),
             _ => Content::default(),
         };

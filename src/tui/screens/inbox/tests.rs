@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::core::decide::Decision;
-use crate::core::event::Event;
+use crate::core::event::{Event, Measured};
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::RunId;
 use crate::core::task::Kind as TaskKind;
 use crate::core::work::{CommandWork, Work};
@@ -196,4 +197,64 @@ fn each_tool_call_that_waits_is_a_row_of_its_own_with_its_own_work() {
         _ => None,
     };
     assert_eq!(effects.iter().find_map(called).as_deref(), Some("2.1"), "{effects:?}");
+}
+
+/// A poem that failed at its first step.
+fn failed() -> Arc<Run> {
+    let error = Failure::new(FailureClass::Server, "box answered 500");
+    let key: Key = "divide".parse().unwrap();
+    let story = Story::new("poem", "poem · the moor", TaskKind::Workflow).start("divide", 1, None);
+    let ended = Event::AttemptFailed {
+        key: key.clone(),
+        attempt: 1,
+        error: error.clone(),
+        partial: "Three stan".into(),
+        retry_at: None,
+        measured: Measured::default(),
+    };
+    let mut run = story.then(ended).then(Event::RunFailed { key: Some(key), error }).run;
+    run.id = RunId::new(3, [3; 10]);
+    Arc::new(run)
+}
+
+#[test]
+fn a_failed_run_is_listed_with_why_and_taken_up_from_here() {
+    let mut screen = inbox();
+    let mut all = runs();
+    all.push(failed());
+    screen.update(Message::Waiting(all));
+    assert!(look(&mut screen, (80, 24)).contains("4 waiting, 1 failed"));
+    press(&mut screen, &["]", "]", "]", "]"]);
+    insta::assert_snapshot!(look(&mut screen, (80, 24)));
+    let run = failed().id;
+    let again = command_key(&screen, Id::Again);
+    assert_eq!(press(&mut screen, &[&again]), [Effect::Change(Change::GoOn(run))]);
+    let text = look(&mut screen, (80, 24));
+    assert!(!text.contains("the moor"), "it is under way: {text}");
+    // It was not done: it is there again.
+    let request = Box::new(Request::Change(Change::GoOn(run)));
+    screen.update(Message::NotDone { request, why: "the disk is full".into() });
+    assert!(look(&mut screen, (80, 24)).contains("the moor"));
+    // It fails again: it is listed as it failed now.
+    let mut run = Run::clone(&failed());
+    run.seq += 9;
+    screen.update(Message::Run(Arc::new(run)));
+    assert!(look(&mut screen, (80, 24)).contains("the moor"));
+}
+
+#[test]
+fn a_failed_run_alone_is_no_reason_to_say_that_nothing_waits() {
+    let mut screen = InboxScreen::default();
+    look(&mut screen, (80, 24));
+    screen.update(Message::Waiting(vec![failed()]));
+    let text = look(&mut screen, (80, 24));
+    assert!(text.contains("1 failed") && text.contains("box answered 500") && text.contains("Three stan"), "{text}");
+    assert_eq!(press(&mut screen, &["Enter"]), [Effect::Go(Go::Run(failed().id))]);
+    // Where there is no room for the text, its row alone decides nothing.
+    look(&mut screen, (40, 12));
+    assert_eq!(screen.situation().selected, Selected::Unread);
+}
+
+fn command_key(screen: &InboxScreen, id: Id) -> String {
+    crate::tui::commands::key_of(id, &screen.situation()).unwrap()
 }

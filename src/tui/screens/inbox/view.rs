@@ -1,9 +1,14 @@
 //! The inbox as it is painted: what waits on the left, what the selected gate shows on the right.
 
+use std::sync::Arc;
+
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{InboxRow, InboxScreen, Sort, title_of};
+use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
@@ -14,6 +19,10 @@ use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
+
+fn talks(run: Option<&Arc<Run>>) -> bool {
+    run.is_some_and(|run| run.kind == Kind::Instruct)
+}
 
 /// Below this, one pane is shown at a time.
 const NARROW: u16 = 60;
@@ -28,8 +37,13 @@ impl InboxScreen {
         }
         let theme = *canvas.theme;
         let count = self.count();
-        let fact = if count == 0 { "nothing waits".to_owned() } else { format!("{count} waiting") };
-        let style = if count == 0 { theme.muted } else { theme.waiting };
+        let failed = self.rows.iter().filter(|row| matches!(row, InboxRow::Failed(_))).count();
+        let (fact, style) = match (count - failed, failed) {
+            (0, 0) => ("nothing waits".to_owned(), theme.muted),
+            (0, failed) => (format!("{failed} failed"), theme.failed),
+            (waiting, 0) => (format!("{waiting} waiting"), theme.waiting),
+            (waiting, failed) => (format!("{waiting} waiting, {failed} failed"), theme.waiting),
+        };
         header::paint(canvas, Rect { height: 1, ..area }, "Inbox", vec![Fact::new(fact, style, 1)]);
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
         let one = area.width < NARROW || area.height < LOW;
@@ -60,25 +74,35 @@ impl InboxScreen {
     }
 
     fn row(&self, row: &InboxRow, cells: u16, theme: &Theme) -> Line<'static> {
-        let gate = match row {
+        let of_run = |id: &RunId| self.runs.iter().find(|run| run.id == *id);
+        let named = |run: &Run| Untrusted::from(run.title.as_str()).line().into_owned();
+        let (sign, style, title, of) = match row {
             InboxRow::Heading(sort, count) => return Line::styled(format!(" {} · {count}", sort.name()), theme.muted),
-            InboxRow::Gate(gate) => gate,
+            InboxRow::Failed(run) => {
+                let run = of_run(run);
+                let at = run.and_then(|run| run.error.as_ref()?.0.as_ref()).filter(|_| !talks(run));
+                let of = at
+                    .map_or_else(|| if talks(run) { "conversation".to_owned() } else { String::new() }, Key::to_string);
+                ("✗", theme.failed, run.map(|run| named(run)).unwrap_or_default(), of)
+            }
+            InboxRow::Gate(gate) => {
+                let run = of_run(&gate.run);
+                let call = run.and_then(|run| run.call(&gate.key));
+                let title = call.map_or_else(|| gate.key.to_string(), title_of);
+                let title = gate.call.map_or_else(|| title.clone(), |call| format!("{title} · tool call {call}"));
+                let of = run.map(|run| named(run)).unwrap_or_default();
+                // What a conversation asks is its next message: its calls have no names that tell anything.
+                let (title, of) = if talks(run) { (of, "conversation".to_owned()) } else { (title, of) };
+                ("●", theme.waiting, title, of)
+            }
         };
-        let run = self.runs.iter().find(|run| run.id == gate.run);
-        let call = run.and_then(|run| run.call(&gate.key));
-        let title = call.map_or_else(|| gate.key.to_string(), title_of);
-        let title = gate.call.map_or_else(|| title.clone(), |call| format!("{title} · tool call {call}"));
-        let of = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
-        // What a conversation asks is its next message: its calls have no names that tell anything.
-        let talks = run.is_some_and(|run| run.kind == Kind::Instruct);
-        let (title, of) = if talks { (of, "conversation".to_owned()) } else { (title, of) };
         let room = usize::from(cells).saturating_sub(4);
         let title = fit(&title, room).into_owned();
         let left = room.saturating_sub(width(&title) + 2);
         let of = fit(&of, left).into_owned();
         let blank = " ".repeat(room.saturating_sub(width(&title) + width(&of)));
         Line::from(vec![
-            Span::styled(" ● ", theme.waiting),
+            Span::styled(format!(" {sign} "), style),
             Span::styled(title, theme.text),
             Span::raw(blank),
             Span::styled(of, theme.muted),

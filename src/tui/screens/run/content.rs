@@ -7,15 +7,15 @@ use ratatui::layout::Rect;
 use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::description::Description;
-use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
-use crate::core::work::Work;
 use crate::tui::canvas::Canvas;
+use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
 use crate::tui::shown::{ContentId, ShownGate, Subject};
+use crate::tui::situation::Screen;
 use crate::tui::text::{fit, width};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
@@ -92,13 +92,22 @@ impl Content {
         Self { id: Some(id), gate: seen, title, name, which, body: call_body(run, call, gate, (attempt, version)) }
     }
 
+    /// What a failed run has to show on another screen than its own: why it failed, and what can be done there.
+    pub fn of_failed(run: &Run, screen: Screen) -> Self {
+        let key = run.error.as_ref().and_then(|(key, _)| key.clone());
+        let title = key.as_ref().map_or_else(|| "Result".to_owned(), Key::to_string);
+        let subject = key.map_or(Subject::Result, Subject::Call);
+        let body = failure_panel::of_run(run, screen).map_or(Body::Empty, |panel| read(&panel));
+        Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
+    }
+
     fn of_result(run: &Run, row: &OutlineRow) -> Self {
         let (title, body) = match (&run.result, &run.error) {
             (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
             (None, Some((key, failure))) => {
                 let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
                 let what = format!("The run failed{place}.");
-                ("Result".to_owned(), failed(&what, failure, "", &Untrusted::default()))
+                ("Result".to_owned(), read(&failure_panel::panel(&what, failure, "", &Untrusted::default())))
             }
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
@@ -271,42 +280,11 @@ pub fn described(description: &Description) -> String {
 }
 
 fn ended(call: &Call) -> Body {
-    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
-    let error = match &call.ending {
-        Some(Ending::Failed { failure, .. }) => Some(failure.clone()),
-        _ => call.newest().and_then(|attempt| attempt.error.clone()),
-    };
-    match (error, call.status) {
-        (Some(failure), CallStatus::Pending) => failed("It will be tried again.", &failure, "", &partial),
-        (Some(failure), _) => failed("It failed.", &failure, &ways_on(call, &failure), &partial),
+    match (failure_panel::of_call(call, Screen::Run), call.status) {
+        (Some(panel), _) => read(&panel),
         (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
-}
-
-/// What can be done about a failed call.
-fn ways_on(call: &Call, failure: &Failure) -> String {
-    let mut ways = "\n- **g** runs it again".to_owned();
-    if call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_)))) {
-        ways.push_str("\n- **m** has another model do it");
-    }
-    if failure.class == FailureClass::Auth {
-        ways.push_str("\n- **i** takes a key, for this session only");
-    }
-    ways
-}
-
-fn failed(what: &str, failure: &Failure, ways: &str, partial: &Untrusted) -> Body {
-    let mut text = format!("**{what}** {}\n\nclass: `{}`\n{ways}\n", failure.message, failure.class);
-    if let Some(detail) = &failure.detail {
-        text.push_str("\n\n");
-        text.extend(detail.lines().map(|line| format!("    {line}\n")));
-    }
-    if !partial.is_empty() {
-        text.push_str("\n---\n\nWhat had arrived:\n\n");
-        text.push_str(partial.data());
-    }
-    read(&Untrusted::new(text))
 }
 
 fn read(text: &Untrusted) -> Body {

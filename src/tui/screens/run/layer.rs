@@ -14,6 +14,7 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
+use crate::tui::asides;
 use crate::tui::diff::{Comparison, printed};
 use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
@@ -220,9 +221,6 @@ pub fn prompt(run: &Run, attempt: &Attempt) -> Untrusted {
         Some(work) => described(&Description::of(work, run)),
         None => "A computed value: there is no prompt.".to_owned(),
     };
-    let beside = attempt.asides().into_iter().map(|aside| {
-        let lines = aside.text.data().lines().map(|line| format!("    {line}\n"));
-        format!("\n**{}**\n\n{}", aside.heading().data(), lines.collect::<String>())
-    });
-    Untrusted::new(text + &beside.collect::<String>())
+    let besides = attempt.asides().iter().map(asides::in_full).collect::<String>();
+    Untrusted::new(text + &besides)
 }

@@ -19,14 +19,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::failure::FailureClass;
+use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::FrameInfo;
+use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
 use crate::tui::shown::ShownGate;
@@ -208,8 +208,8 @@ impl RunScreen {
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
-                (None, CallStatus::Failed) if lacks_key(call) => Selected::Keyless,
-                (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
+                (None, CallStatus::Failed) => failure_panel::selected(call),
+                (None, CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
         };
@@ -232,6 +232,7 @@ impl RunScreen {
             going: self.run.status == Status::Running,
             others: self.run.gates() > here,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
+            ..Situation::default()
         }
     }
 
@@ -329,15 +330,6 @@ impl RunScreen {
         let attempt = self.call()?.newest()?.number;
         self.live.get(&self.call()?.key).filter(|live| live.attempt == attempt)
     }
-}
-
-/// Whether a call failed because the provider did not take the key, or had none.
-fn lacks_key(call: &Call) -> bool {
-    let failed = match &call.ending {
-        Some(Ending::Failed { failure, .. }) => Some(failure.class),
-        _ => call.newest().and_then(|attempt| attempt.error.as_ref()).map(|failure| failure.class),
-    };
-    failed == Some(FailureClass::Auth)
 }
 
 #[cfg(test)]

@@ -8,15 +8,14 @@ use super::content::{Body, problems};
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, RunScreen};
-use crate::core::aside::AsideKind;
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
-use crate::core::event::PauseReason;
 use crate::core::gate::GateKind;
-use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::export;
+use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint};
+use crate::tui::screens::{model_of, status_of};
 use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
@@ -70,20 +69,15 @@ impl RunScreen {
         let theme = canvas.theme;
         let mut facts = Vec::new();
         let call = self.call().and_then(Call::newest);
-        let newest = || self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_ref());
-        if let Some(model) = call.and_then(|attempt| attempt.measured.model.as_ref()).or_else(newest) {
-            let model = Untrusted::from(model.as_str()).line().into_owned();
-            let style = if model.starts_with("demo") { theme.waiting } else { theme.muted };
-            let short = model.rsplit('/').next().unwrap_or(&model).to_owned();
-            facts.push(Fact::new(model, style, 1).or(short, 3));
-        }
+        let newest = || self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme));
+        facts.extend(call.and_then(|attempt| model_of(&attempt.measured, theme)).or_else(newest));
         if self.run.usage.tokens() > 0 {
             let about = if self.run.usage.estimated { "~" } else { "" };
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
         facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
-        let (status, style) = self.status(theme);
+        let (status, style) = status_of(&self.run, theme);
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
@@ -92,22 +86,6 @@ impl RunScreen {
     fn elapsed(&self) -> u64 {
         let end = if self.ticks() { self.now.max(self.run.updated_at) } else { self.run.updated_at };
         u64::try_from((end - self.run.created_at).num_milliseconds()).unwrap_or(0)
-    }
-
-    fn status(&self, theme: &Theme) -> (&'static str, Style) {
-        match (self.run.status, self.run.paused) {
-            _ if self.run.newer => ("written by a newer version, or damaged", theme.unsettled),
-            (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
-            (Status::Paused, _) if self.run.seen_status() == Status::Waiting => ("waiting, paused", theme.unsettled),
-            (Status::Completed, _) => ("done ✓", theme.accepted),
-            (Status::Failed, _) => ("failed ✗", theme.failed),
-            (Status::Cancelled, _) => ("cancelled", theme.muted),
-            (Status::Paused, Some(PauseReason::ByYou)) => ("paused by you", theme.unsettled),
-            (Status::Paused, Some(PauseReason::Left)) => ("paused when you left", theme.unsettled),
-            (Status::Paused, Some(PauseReason::HungUp)) => ("paused: hung up", theme.unsettled),
-            (Status::Paused, Some(PauseReason::Crashed)) => ("paused: crashed", theme.unsettled),
-            (Status::Paused, None) => ("paused", theme.unsettled),
-        }
     }
 
     fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -369,17 +347,8 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     lines.extend(
         notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
     );
-    let beside = call.newest().map(Attempt::asides).unwrap_or_default();
-    // What had arrived is the content itself where there is no output.
-    let folded = beside.iter().filter(|aside| aside.kind != AsideKind::Partial);
-    let folded: Vec<String> = folded
-        .map(|aside| match aside.kind {
-            AsideKind::Thoughts => format!("its thoughts ({} words)", aside.words()),
-            _ => format!("an answer that was not used ({} words)", aside.words()),
-        })
-        .collect();
-    if !folded.is_empty() {
-        lines.push(Line::styled(format!(" ▸ {}: p shows it", folded.join(", ")), theme.muted));
+    if let Some(folded) = call.newest().and_then(asides::folded) {
+        lines.push(Line::styled(format!(" ▸ {folded}: p shows it"), theme.muted));
     }
     lines
 }

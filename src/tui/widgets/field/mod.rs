@@ -54,7 +54,8 @@ impl FormField {
     /// A field with its default, or with `value`, the one of an earlier run.
     #[must_use]
     pub fn new(field: Field, value: Option<&Value>) -> Self {
-        let value = value.or(field.default.as_ref()).cloned();
+        // An optional field that was left empty is `null` in the inputs of a run.
+        let value = value.filter(|value| !value.is_null()).or(field.default.as_ref()).cloned();
         let input = Input::of(&field, value.as_ref());
         let mut made = Self { field, input, visited: false, problem: None, completions: Vec::new() };
         made.judge();

@@ -1,0 +1,35 @@
+//! What an attempt has beside its output, on a screen: folded to a few words, and in full.
+
+use crate::core::aside::{Aside, AsideKind};
+use crate::core::call::Attempt;
+use crate::core::text::Untrusted;
+
+/// In a few words, such as `its thoughts (12 words)`; `None` when there is nothing. What had arrived is left out: where
+/// there is no output it is the content itself.
+#[must_use]
+pub fn folded(attempt: &Attempt) -> Option<String> {
+    let each: Vec<String> = besides(attempt)
+        .map(|aside| match aside.kind {
+            AsideKind::Thoughts => format!("its thoughts ({} words)", aside.words()),
+            _ => format!("an answer that was not used ({} words)", aside.words()),
+        })
+        .collect();
+    (!each.is_empty()).then(|| each.join(", "))
+}
+
+/// The same in full, each under its heading, as Markdown that nothing in it can leave.
+#[must_use]
+pub fn unfolded(attempt: &Attempt) -> Untrusted {
+    Untrusted::new(besides(attempt).map(|aside| in_full(&aside)).collect::<String>())
+}
+
+/// One of them, under its heading.
+#[must_use]
+pub fn in_full(aside: &Aside<'_>) -> String {
+    let lines = aside.text.data().lines().map(|line| format!("    {line}\n"));
+    format!("\n**{}**\n\n{}", aside.heading().data(), lines.collect::<String>())
+}
+
+fn besides(attempt: &Attempt) -> impl Iterator<Item = Aside<'_>> {
+    attempt.asides().into_iter().filter(|aside| aside.kind != AsideKind::Partial)
+}

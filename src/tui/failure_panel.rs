@@ -1,0 +1,100 @@
+//! What a person reads of a failure, on every screen: what failed and why, what can be done about it and with which keys,
+//! and what had arrived before it did.
+//!
+//! Runs, conversations, previews and the inbox show this one panel. Its keys come from the table of commands, as they are
+//! on the screen that shows it: it names none that does nothing there.
+
+use super::commands::{Id, key_of};
+use super::situation::{Screen, Selected, Situation};
+use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+use crate::core::text::Untrusted;
+use crate::core::work::Work;
+
+/// What can be done about a failed call, in the order in which it is offered.
+const REMEDIES: [(Id, &str); 6] = [
+    (Id::Again, "runs it again"),
+    (Id::Edit, "gives its output by hand"),
+    (Id::Skip, "skips it"),
+    (Id::OtherModel, "has another model do it"),
+    (Id::GiveKey, "takes a key, for this session only"),
+    (Id::Open, "opens the run"),
+];
+
+/// The failure of a call on that screen, as Markdown; `None` when it has not failed.
+#[must_use]
+pub fn of_call(call: &Call, screen: Screen) -> Option<Untrusted> {
+    let failure = failure_of(call)?;
+    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
+    Some(match call.status {
+        CallStatus::Pending => panel("It will be tried again.", failure, "", &partial),
+        _ => panel("It failed.", failure, &remedies(selected(call), asks_a_model(call), screen), &partial),
+    })
+}
+
+/// Why a run failed, as Markdown: with what can be done about the call that failed, where the screen can do it. `None`
+/// when it has not failed.
+#[must_use]
+pub fn of_run(run: &Run, screen: Screen) -> Option<Untrusted> {
+    if run.status != Status::Failed {
+        return None;
+    }
+    let (key, failure) = run.error.as_ref()?;
+    let call = key.as_ref().and_then(|key| run.call(key));
+    let what = match (run.kind, key) {
+        (Kind::Instruct, _) => "The answer failed.".to_owned(),
+        (Kind::Workflow, Some(key)) => format!("The run failed at `{key}`."),
+        (Kind::Workflow, None) => "The run failed.".to_owned(),
+    };
+    let Some(call) = call.filter(|call| call.status == CallStatus::Failed) else {
+        return Some(panel(&what, failure, &remedies(Selected::None, false, screen), &Untrusted::default()));
+    };
+    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
+    Some(panel(&what, failure, &remedies(selected(call), asks_a_model(call), screen), &partial))
+}
+
+/// How a call that ended badly counts for the commands.
+#[must_use]
+pub fn selected(call: &Call) -> Selected {
+    let lacks_key = failure_of(call).is_some_and(|failure| failure.class == FailureClass::Auth);
+    if lacks_key { Selected::Keyless } else { Selected::Ended }
+}
+
+/// A failure as Markdown, under what is to be said of it; `remedies` is a list in Markdown, or empty.
+#[must_use]
+pub fn panel(what: &str, failure: &Failure, remedies: &str, partial: &Untrusted) -> Untrusted {
+    let mut text = format!("**{what}** {}\n\nclass: `{}`\n{remedies}\n", failure.message, failure.class);
+    if let Some(detail) = &failure.detail {
+        text.push_str("\n\n");
+        text.extend(detail.lines().map(|line| format!("    {line}\n")));
+    }
+    text.push_str(&arrived(partial));
+    Untrusted::new(text)
+}
+
+/// What had arrived of an answer that is no output, as Markdown that goes below what is said of it; empty when nothing had.
+#[must_use]
+pub fn arrived(partial: &Untrusted) -> String {
+    if partial.is_empty() { String::new() } else { format!("\n---\n\nWhat had arrived:\n\n{}", partial.data()) }
+}
+
+/// What can be done on a screen, as a list in Markdown.
+fn remedies(selected: Selected, asks: bool, screen: Screen) -> String {
+    let situation = Situation { screen, selected, asks, rests: true, ..Situation::default() };
+    let offered = REMEDIES.iter().filter_map(|(id, does)| Some((key_of(*id, &situation)?, does)));
+    let lines = offered.map(|(key, does)| format!("\n- **{key}** {does}"));
+    lines.collect()
+}
+
+fn asks_a_model(call: &Call) -> bool {
+    call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_))))
+}
+
+fn failure_of(call: &Call) -> Option<&Failure> {
+    match &call.ending {
+        Some(Ending::Failed { failure, .. }) => Some(failure),
+        _ => call.newest().and_then(|attempt| attempt.error.as_ref()),
+    }
+}

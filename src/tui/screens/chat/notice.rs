@@ -1,0 +1,106 @@
+//! What stands at the end of a conversation that does not simply wait for the next message: why an answer failed, was
+//! stopped or is no whole one, what had arrived of it, and what can be done with which keys.
+//!
+//! It is read from the run alone, so it is there again whenever the conversation is opened.
+
+use serde_json::Value;
+
+use crate::core::call::{Call, CallStatus};
+use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
+use crate::core::run::{Run, Status};
+use crate::core::text::Untrusted;
+use crate::tui::commands::{Id, key_of};
+use crate::tui::failure_panel;
+use crate::tui::markdown::Document;
+use crate::tui::situation::{Screen, Selected, Situation};
+use crate::tui::text::{dollars, thousands};
+
+/// What it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// The conversation failed.
+    Failed,
+    /// An attempt failed, and another one follows by itself.
+    Retrying,
+    /// The answer was stopped by the person, or is only a part of one.
+    Unfinished,
+    /// Something else has to be settled before it can be answered.
+    Waits,
+}
+
+/// A notice.
+#[derive(Debug)]
+pub(super) struct Notice {
+    pub(super) about: About,
+    pub(super) text: Document,
+}
+
+impl Notice {
+    /// What is to be said of the conversation as it is now; `None` while it goes well.
+    pub(super) fn of(run: &Run) -> Option<Self> {
+        let (about, text) = notice(run)?;
+        Some(Self { about, text: Document::new(&text) })
+    }
+}
+
+fn notice(run: &Run) -> Option<(About, Untrusted)> {
+    if let Some(text) = failure_panel::of_run(run, Screen::Chat) {
+        return Some((About::Failed, text));
+    }
+    let call = newest(run)?;
+    if call.status == CallStatus::Pending && call.retry_at.is_some() {
+        return Some((About::Retrying, failure_panel::of_call(call, Screen::Chat)?));
+    }
+    let gate = call.gates.own()?;
+    let due = run.due(gate).map(|due| format!("\n\n{}", due.words(chrono::Utc::now(), &chrono::Local)));
+    let (about, text) = at_gate(run, call, gate)?;
+    Some((about, Untrusted::new(text + &due.unwrap_or_default())))
+}
+
+fn at_gate(run: &Run, call: &Call, gate: &Gate) -> Option<(About, String)> {
+    match &gate.body {
+        GateBody::Input(InputBody::Message { text, .. }) if gate.allows(Answer::Again) => {
+            let why = if text.is_empty() { "You stopped the answer." } else { text.as_str() };
+            let arrived = if text.is_empty() { String::new() } else { failure_panel::arrived(&unread(call, gate)) };
+            Some((About::Unfinished, format!("{why}\n{}{arrived}", with_key(Id::Again, "asks for it again"))))
+        }
+        GateBody::Budget(_) => {
+            let spent = format!("{} tokens, {}", thousands(run.usage.tokens()), dollars(run.usage.usd));
+            let raise = with_key(Id::RaiseBudget, "raises it");
+            Some((About::Waits, format!("The next answer may exceed the budget. So far: {spent}.\n{raise}")))
+        }
+        _ => None,
+    }
+}
+
+fn with_key(id: Id, does: &str) -> String {
+    let selected = if id == Id::RaiseBudget { Selected::Gate(GateKind::Budget) } else { Selected::None };
+    let situation = Situation { screen: Screen::Chat, selected, rests: id == Id::Again, ..Situation::default() };
+    key_of(id, &situation).map(|key| format!("\n- **{key}** {does}\n")).unwrap_or_default()
+}
+
+/// The document of an answer that is no whole one: of a delivery the conversation shows the remark alone.
+pub(super) fn unread(call: &Call, gate: &Gate) -> Untrusted {
+    let output = call.attempt(gate.attempt).and_then(|attempt| attempt.version(gate.version));
+    let body = output.and_then(|version| version.output.get("body")?.as_str().map(Untrusted::from));
+    body.unwrap_or_default()
+}
+
+/// The newest reply: the one that failed, if one did.
+pub(super) fn newest(run: &Run) -> Option<&Call> {
+    let failed = run.error.as_ref().filter(|_| run.status == Status::Failed).and_then(|(key, _)| key.as_ref());
+    failed.and_then(|key| run.call(key)).or_else(|| run.calls.values().next_back())
+}
+
+/// What had arrived of a document that was never delivered: where a person may take it up.
+pub(super) fn begun(run: &Run) -> Option<Untrusted> {
+    let call = newest(run)?;
+    let whole = call.gates.own().map(|gate| unread(call, gate)).filter(|text| !text.is_empty());
+    let text = whole.or_else(|| {
+        let attempt = call.newest()?;
+        let stopped = attempt.versions.first().map(|version| &*version.output);
+        let stopped = stopped.and_then(Value::as_str).map(Untrusted::from);
+        stopped.or_else(|| Some(attempt.partial.clone()))
+    })?;
+    Some(text).filter(|text| !text.is_empty())
+}

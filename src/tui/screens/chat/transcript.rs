@@ -1,0 +1,134 @@
+//! What was said in a conversation, laid out once, with the model's thoughts folded beneath the name of who speaks.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::notice::{About, Notice};
+use crate::core::model::Role;
+use crate::core::run::{ChatMessage, Run};
+use crate::tui::asides;
+use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::markdown::Document;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::scroll::Scroll;
+
+/// One message.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) role: Role,
+    pub(super) text: Document,
+    /// What the answer has besides: what it is in short, and all of it.
+    besides: Option<(String, Document)>,
+}
+
+impl Said {
+    pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
+        let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
+        let besides = attempt.and_then(|attempt| {
+            let short = asides::folded(attempt)?;
+            Some((short, Document::new(&asides::unfolded(attempt))))
+        });
+        Self { role: message.role, text: Document::new(&message.text), besides }
+    }
+
+    /// Whether there are thoughts to be unfolded.
+    pub(super) fn has_more(&self) -> bool {
+        self.besides.is_some()
+    }
+}
+
+/// A conversation as it is painted.
+pub(super) struct Transcript<'a> {
+    pub(super) said: &'a [Said],
+    /// What is being said.
+    pub(super) live: Option<&'a Document>,
+    pub(super) notice: Option<&'a Notice>,
+    /// What the model is called.
+    pub(super) model: &'static str,
+    /// The thoughts are unfolded.
+    pub(super) unfolded: bool,
+    /// The key that does that.
+    pub(super) key: Option<String>,
+}
+
+/// What is said at a time: who says it, and the texts beneath.
+struct Block<'a> {
+    who: Line<'static>,
+    texts: Vec<(&'a Document, Theme)>,
+}
+
+impl Block<'_> {
+    /// With a line for who says it, and one to part it from the next.
+    fn height(&self, width: u16) -> usize {
+        self.texts.iter().map(|(text, theme)| text.height(width, theme)).sum::<usize>() + 2
+    }
+}
+
+impl Transcript<'_> {
+    pub(super) fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, scroll: Scroll) {
+        let blocks = self.blocks(canvas.theme);
+        let heights: Vec<usize> = blocks.iter().map(|block| block.height(area.width)).collect();
+        let extent = Extent { lines: heights.iter().sum::<usize>().saturating_sub(1), height: area.height.into() };
+        canvas.frame.list = extent;
+        canvas.hit(area, Hit::List);
+        let (mut at, top) = (0, scroll.top(extent));
+        for (block, height) in blocks.iter().zip(heights) {
+            if at + height > top && at < top + extent.height {
+                paint(canvas, area, block, at, top);
+            }
+            at += height;
+        }
+    }
+
+    fn blocks(&self, theme: &Theme) -> Vec<Block<'_>> {
+        let muted = Theme { text: theme.muted, code: theme.muted, ..*theme };
+        let mut blocks: Vec<Block<'_>> = Vec::with_capacity(self.said.len() + 2);
+        for said in self.said {
+            let (who, style) = match said.role {
+                Role::User => ("you", theme.accent),
+                _ => (self.model, theme.muted),
+            };
+            let mut spans = vec![Span::styled(who, style)];
+            let mut texts = Vec::with_capacity(2);
+            if let Some((short, all)) = &said.besides {
+                let sign = if self.unfolded { "▾" } else { "▸" };
+                let key = self.key.as_deref().map(|key| format!(": {key}")).unwrap_or_default();
+                spans.push(Span::styled(format!("  {sign} {short}{key}"), theme.muted));
+                if self.unfolded {
+                    texts.push((all, muted));
+                }
+            }
+            texts.push((&said.text, *theme));
+            blocks.push(Block { who: Line::from(spans), texts });
+        }
+        if let Some(live) = self.live {
+            blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![(live, *theme)] });
+        }
+        if let Some(notice) = self.notice {
+            let (who, style) = match notice.about {
+                About::Failed => ("✗ failed", theme.failed),
+                About::Retrying => ("↻ failed, trying again", theme.unsettled),
+                About::Unfinished => ("⊘ unfinished", theme.unsettled),
+                About::Waits => ("● waiting", theme.waiting),
+            };
+            blocks.push(Block { who: Line::styled(who, style), texts: vec![(&notice.text, *theme)] });
+        }
+        blocks
+    }
+}
+
+/// Paints a block that begins `at` lines below the beginning, of which the pane shows those from `top` on.
+fn paint(canvas: &mut Canvas<'_>, area: Rect, block: &Block<'_>, at: usize, top: usize) {
+    let row = |line: usize| area.y.saturating_add(u16::try_from(line.saturating_sub(top)).unwrap_or(u16::MAX));
+    if at >= top {
+        canvas.line(Rect { y: row(at), height: 1, ..area }, &block.who);
+    }
+    let mut at = at + 1;
+    for (text, theme) in &block.texts {
+        let end = at + text.height(area.width, theme);
+        let y = row(at).min(area.bottom());
+        let place = Rect { y, height: row(end).min(area.bottom()).saturating_sub(y), ..area };
+        text.paint(place, canvas.buf, top.saturating_sub(at), theme);
+        at = end;
+    }
+}
