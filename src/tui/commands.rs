@@ -367,8 +367,9 @@ pub static TABLE: &[CommandEntry] = &[
         |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) }
     ),
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
-        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form) || on(s, Screen::Chat)
+        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
     }),
+    command!(External, "Take the message to $EDITOR", "", [Chord::ctrl('g')], |s| on(s, Screen::Chat)),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
     command!(Up, "Up", "", [c('k')], moves_by_letter),

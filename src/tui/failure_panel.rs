@@ -23,21 +23,41 @@ const REMEDIES: [(Id, &str); 6] = [
     (Id::Open, "opens the run"),
 ];
 
-/// The failure of a call on that screen, as Markdown; `None` when it has not failed.
-#[must_use]
-pub fn of_call(call: &Call, screen: Screen) -> Option<Untrusted> {
-    let failure = failure_of(call)?;
-    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
-    Some(match call.status {
-        CallStatus::Pending => panel("It will be tried again.", failure, "", &partial),
-        _ => panel("It failed.", failure, &remedies(selected(call), asks_a_model(call), screen), &partial),
-    })
+/// A failure, as Markdown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// What failed and why, and what can be done.
+    pub says: Untrusted,
+    /// What had arrived.
+    pub arrived: Untrusted,
 }
 
-/// Why a run failed, as Markdown: with what can be done about the call that failed, where the screen can do it. `None`
-/// when it has not failed.
+impl Panel {
+    /// Both, one below the other.
+    #[must_use]
+    pub fn whole(&self) -> Untrusted {
+        if self.arrived.is_empty() {
+            return self.says.clone();
+        }
+        Untrusted::new(format!("{}\n---\n\nWhat had arrived:\n\n{}", self.says.data(), self.arrived.data()))
+    }
+}
+
+/// The failure of a call on that screen; `None` when it has not failed.
 #[must_use]
-pub fn of_run(run: &Run, screen: Screen) -> Option<Untrusted> {
+pub fn of_call(call: &Call, screen: Screen) -> Option<Panel> {
+    let failure = failure_of(call)?;
+    let says = match call.status {
+        CallStatus::Pending => says("It will be tried again.", failure, ""),
+        _ => says("It failed.", failure, &remedies(selected(call), asks_a_model(call), screen)),
+    };
+    Some(Panel { says, arrived: arrived(call) })
+}
+
+/// Why a run failed: with what can be done about the call that failed, where the screen can do it. `None` when it has not
+/// failed.
+#[must_use]
+pub fn of_run(run: &Run, screen: Screen) -> Option<Panel> {
     if run.status != Status::Failed {
         return None;
     }
@@ -49,10 +69,11 @@ pub fn of_run(run: &Run, screen: Screen) -> Option<Untrusted> {
         (Kind::Workflow, None) => "The run failed.".to_owned(),
     };
     let Some(call) = call.filter(|call| call.status == CallStatus::Failed) else {
-        return Some(panel(&what, failure, &remedies(Selected::None, false, screen), &Untrusted::default()));
+        let says = says(&what, failure, &remedies(Selected::Ended, false, screen));
+        return Some(Panel { says, arrived: Untrusted::default() });
     };
-    let partial = call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default();
-    Some(panel(&what, failure, &remedies(selected(call), asks_a_model(call), screen), &partial))
+    let says = says(&what, failure, &remedies(selected(call), asks_a_model(call), screen));
+    Some(Panel { says, arrived: arrived(call) })
 }
 
 /// How a call that ended badly counts for the commands.
@@ -64,20 +85,17 @@ pub fn selected(call: &Call) -> Selected {
 
 /// A failure as Markdown, under what is to be said of it; `remedies` is a list in Markdown, or empty.
 #[must_use]
-pub fn panel(what: &str, failure: &Failure, remedies: &str, partial: &Untrusted) -> Untrusted {
+pub fn says(what: &str, failure: &Failure, remedies: &str) -> Untrusted {
     let mut text = format!("**{what}** {}\n\nclass: `{}`\n{remedies}\n", failure.message, failure.class);
     if let Some(detail) = &failure.detail {
         text.push_str("\n\n");
         text.extend(detail.lines().map(|line| format!("    {line}\n")));
     }
-    text.push_str(&arrived(partial));
     Untrusted::new(text)
 }
 
-/// What had arrived of an answer that is no output, as Markdown that goes below what is said of it; empty when nothing had.
-#[must_use]
-pub fn arrived(partial: &Untrusted) -> String {
-    if partial.is_empty() { String::new() } else { format!("\n---\n\nWhat had arrived:\n\n{}", partial.data()) }
+fn arrived(call: &Call) -> Untrusted {
+    call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default()
 }
 
 /// What can be done on a screen, as a list in Markdown.

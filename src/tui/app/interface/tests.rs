@@ -246,6 +246,31 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
+/// A conversation with a model that thinks, in which the second answer failed.
+fn failed_chat() -> Interface {
+    let key: Key = "reply#0".parse().unwrap();
+    let measured = Measured { thinking: "Hm.".into(), ..Measured::default() };
+    let output = Arc::new(json!({"turn": "say", "text": "Because."}));
+    let error = Failure::new(FailureClass::Auth, "box answered 401");
+    let failed = Event::AttemptFailed {
+        key: "reply#1".parse().unwrap(),
+        attempt: 1,
+        error: error.clone(),
+        partial: lines("As far as").into(),
+        retry_at: None,
+        measured: Measured::default(),
+    };
+    let story = Story::new("ask", "Ask", TaskKind::Instruct)
+        .start("reply#0", 1, None)
+        .then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured })
+        .accept("reply#0", 1)
+        .then(Event::MessageAdded { text: "and?".into(), by: "ana@host".into() })
+        .start("reply#1", 1, None)
+        .then(failed)
+        .then(Event::RunFailed { key: "reply#1".parse().ok(), error });
+    on(story)
+}
+
 fn chat(documents: u32) -> Interface {
     let mut story = Story::new("email", "Write an email", TaskKind::Instruct)
         .then(Event::MessageAdded { text: lines("hello"), by: "ana@host".into() })
@@ -383,6 +408,7 @@ fn worlds() -> Vec<World> {
         world("budget", || on(gate(GateKind::Budget, vec![Budget]))),
         world("confirm", || then(on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
         world("chat", || chat(0)),
+        world("chat that failed", failed_chat),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
         world("history", history),

@@ -1,5 +1,6 @@
-//! What stands at the end of a conversation that does not simply wait for the next message: why an answer failed, was
-//! stopped or is no whole one, what had arrived of it, and what can be done with which keys.
+//! What is at the end of a conversation that does not simply wait for the next message: what had arrived of an answer, why
+//! it failed, was stopped or is no whole one, and what can be done with which keys. That comes last, where it is seen
+//! however long the text above it is.
 //!
 //! It is read from the run alone, so it is there again whenever the conversation is opened.
 
@@ -10,7 +11,7 @@ use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, key_of};
-use crate::tui::failure_panel;
+use crate::tui::failure_panel::{self, Panel};
 use crate::tui::markdown::Document;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::{dollars, thousands};
@@ -32,20 +33,22 @@ pub(super) enum About {
 #[derive(Debug)]
 pub(super) struct Notice {
     pub(super) about: About,
+    /// What had arrived, as far as the conversation does not have it.
+    pub(super) arrived: Document,
     pub(super) text: Document,
 }
 
 impl Notice {
     /// What is to be said of the conversation as it is now; `None` while it goes well.
     pub(super) fn of(run: &Run) -> Option<Self> {
-        let (about, text) = notice(run)?;
-        Some(Self { about, text: Document::new(&text) })
+        let (about, Panel { says, arrived }) = notice(run)?;
+        Some(Self { about, arrived: Document::new(&arrived), text: Document::new(&says) })
     }
 }
 
-fn notice(run: &Run) -> Option<(About, Untrusted)> {
-    if let Some(text) = failure_panel::of_run(run, Screen::Chat) {
-        return Some((About::Failed, text));
+fn notice(run: &Run) -> Option<(About, Panel)> {
+    if let Some(panel) = failure_panel::of_run(run, Screen::Chat) {
+        return Some((About::Failed, panel));
     }
     let call = newest(run)?;
     if call.status == CallStatus::Pending && call.retry_at.is_some() {
@@ -53,16 +56,16 @@ fn notice(run: &Run) -> Option<(About, Untrusted)> {
     }
     let gate = call.gates.own()?;
     let due = run.due(gate).map(|due| format!("\n\n{}", due.words(chrono::Utc::now(), &chrono::Local)));
-    let (about, text) = at_gate(run, call, gate)?;
-    Some((about, Untrusted::new(text + &due.unwrap_or_default())))
+    let (about, says) = at_gate(run, gate)?;
+    let arrived = if about == About::Unfinished { unread(call, gate) } else { Untrusted::default() };
+    Some((about, Panel { says: Untrusted::new(says + &due.unwrap_or_default()), arrived }))
 }
 
-fn at_gate(run: &Run, call: &Call, gate: &Gate) -> Option<(About, String)> {
+fn at_gate(run: &Run, gate: &Gate) -> Option<(About, String)> {
     match &gate.body {
         GateBody::Input(InputBody::Message { text, .. }) if gate.allows(Answer::Again) => {
             let why = if text.is_empty() { "You stopped the answer." } else { text.as_str() };
-            let arrived = if text.is_empty() { String::new() } else { failure_panel::arrived(&unread(call, gate)) };
-            Some((About::Unfinished, format!("{why}\n{}{arrived}", with_key(Id::Again, "asks for it again"))))
+            Some((About::Unfinished, format!("{why}\n{}", with_key(Id::Again, "asks for it again"))))
         }
         GateBody::Budget(_) => {
             let spent = format!("{} tokens, {}", thousands(run.usage.tokens()), dollars(run.usage.usd));

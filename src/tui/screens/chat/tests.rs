@@ -250,7 +250,7 @@ fn an_answer_that_is_tried_again_by_itself_says_so() {
     let error = Failure::new(FailureClass::Server, "box answered 500");
     let story = said(delivered(), "shorter, please").start("reply#2", 1, None);
     let mut screen = open(story.then(broken("reply#2", &error, "", Some(9_000))));
-    let text = look(&mut screen, (80, 24));
+    let text = look(&mut screen, (120, 40));
     assert!(text.contains("failed, trying again") && text.contains("box answered 500"), "{text}");
     assert!(!text.contains("Ctrl-R"), "it needs nobody: {text}");
 }
@@ -284,7 +284,7 @@ fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
 fn the_person_writes_the_document_before_there_is_one_from_what_had_arrived() {
     let mut screen = open_with(&cut(), letter());
     press(&mut screen, &["Tab"]);
-    assert!(look(&mut screen, (80, 24)).contains("e writes it yourself"));
+    assert!(look(&mut screen, (120, 40)).contains("e writes it yourself"));
     press(&mut screen, &["e"]);
     assert!(look(&mut screen, (80, 24)).contains("the mee"));
     let effects = press(&mut screen, &["!", "Alt-Enter"]);

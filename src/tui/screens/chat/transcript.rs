@@ -105,6 +105,10 @@ impl Transcript<'_> {
             blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![(live, *theme)] });
         }
         if let Some(notice) = self.notice {
+            if !notice.arrived.is_empty() {
+                let who = Line::styled(format!("{}, as far as it came", self.model), theme.muted);
+                blocks.push(Block { who, texts: vec![(&notice.arrived, *theme)] });
+            }
             let (who, style) = match notice.about {
                 About::Failed => ("✗ failed", theme.failed),
                 About::Retrying => ("↻ failed, trying again", theme.unsettled),

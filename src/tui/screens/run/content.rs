@@ -97,7 +97,7 @@ impl Content {
         let key = run.error.as_ref().and_then(|(key, _)| key.clone());
         let title = key.as_ref().map_or_else(|| "Result".to_owned(), Key::to_string);
         let subject = key.map_or(Subject::Result, Subject::Call);
-        let body = failure_panel::of_run(run, screen).map_or(Body::Empty, |panel| read(&panel));
+        let body = failure_panel::of_run(run, screen).map_or(Body::Empty, |panel| read(&panel.whole()));
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
     }
 
@@ -107,7 +107,7 @@ impl Content {
             (None, Some((key, failure))) => {
                 let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
                 let what = format!("The run failed{place}.");
-                ("Result".to_owned(), read(&failure_panel::panel(&what, failure, "", &Untrusted::default())))
+                ("Result".to_owned(), read(&failure_panel::says(&what, failure, "")))
             }
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
@@ -281,7 +281,7 @@ pub fn described(description: &Description) -> String {
 
 fn ended(call: &Call) -> Body {
     match (failure_panel::of_call(call, Screen::Run), call.status) {
-        (Some(panel), _) => read(&panel),
+        (Some(panel), _) => read(&panel.whole()),
         (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
