@@ -10,7 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
 use super::*;
-use crate::core::event::Event;
+use crate::core::event::{Event, Measured};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::Field;
@@ -197,6 +197,7 @@ fn failed(class: FailureClass) -> Story {
             step: "write".into(),
             fingerprint: crate::tui::testing::fingerprint(),
             error: error.clone(),
+            failed: Vec::new(),
             by: "engine".into(),
         })
         .then(Event::RunFailed { key: Some(key), error })
