@@ -278,7 +278,7 @@ impl ThoughtSplitter {
             return Some(true);
         }
         let line = self.line.to_lowercase();
-        if self.has_thought || TAGS.iter().any(|(open, _)| line.contains(&open.to_lowercase())) {
+        if TAGS.iter().any(|(open, _)| line.contains(&open.to_lowercase())) {
             return Some(false);
         }
         let is_word = |c: char| !c.is_whitespace() && !matches!(c, '(' | '"' | '\'' | '“' | '‘' | '«');
