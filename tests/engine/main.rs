@@ -13,6 +13,7 @@ mod models;
 mod newer;
 mod records;
 mod sessions;
+mod taken_back;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
