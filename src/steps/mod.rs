@@ -9,16 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::Message;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use crate::core::text::Untrusted;
-use crate::core::usage::{Usage, estimate_tokens};
+use crate::core::usage::Usage;
 use crate::core::work::Work;
 
 mod command;
@@ -36,8 +34,6 @@ use self::markers::RedactedDeltas;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
-/// What an image counts for in an estimate, in tokens.
-const IMAGE_TOKENS: u64 = 1_000;
 
 /// Performs attempts of every kind.
 pub struct Steps {
@@ -104,14 +100,12 @@ impl Executor for Steps {
 
     fn estimate(&self, work: &Work) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        self.models.estimate(&work.models, tokens_sent(&work.messages, work.schema.as_ref()), work.max_tokens)
+        prompt::estimate(&*self.models, work, &work.messages, work.schema.as_ref())
     }
 
     fn spent(&self, work: &Work, partial: &Untrusted) -> Usage {
-        match work {
-            Work::Prompt(work) => spent(&*self.models, &work.models, &work.messages, work.schema.as_ref(), partial),
-            _ => Usage::default(),
-        }
+        let Work::Prompt(work) = work else { return Usage::default() };
+        prompt::spent(&*self.models, work, &work.messages, work.schema.as_ref(), partial.data())
     }
 
     fn lane(&self, work: &Work) -> Option<(String, usize)> {
@@ -124,29 +118,6 @@ impl Executor for Steps {
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         self.models.choice(Some(name)).map(|_| ())
     }
-}
-
-/// What a request used of which nothing is known but what had arrived. Where nothing had, it may never have reached the
-/// server.
-fn spent(
-    models: &dyn Models,
-    chain: &[String],
-    messages: &[Message],
-    schema: Option<&Value>,
-    partial: &Untrusted,
-) -> Usage {
-    if partial.is_empty() {
-        return Usage::default();
-    }
-    models.spent(chain, tokens_sent(messages, schema), estimate_tokens(partial.data()))
-}
-
-/// How many tokens a request has, roughly.
-fn tokens_sent(messages: &[Message], schema: Option<&Value>) -> u64 {
-    let said = messages.iter().map(|message| {
-        estimate_tokens(&message.text) + IMAGE_TOKENS * u64::try_from(message.images.len()).unwrap_or(u64::MAX)
-    });
-    said.sum::<u64>() + schema.map_or(0, |schema| estimate_tokens(&schema.to_string()))
 }
 
 /// Why an attempt was broken off.

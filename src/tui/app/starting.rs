@@ -137,7 +137,7 @@ fn origin(parent: Parent, old: Option<&Run>) -> Origin {
         OriginKind::Rerun => old.and_then(|old| old.origin.as_ref()).is_some_and(Origin::hands_over),
         _ => true,
     };
-    Origin { run: parent.run, how: parent.how, at: None, handed_over }
+    Origin { run: parent.run, how: parent.how, at: None, seq: old.map(|old| old.seq), handed_over }
 }
 
 /// Inputs as a form takes them: a file that was read is its path again.
