@@ -137,7 +137,8 @@ fn write_it_anyway_leaves_the_model_only_a_delivery() {
 
 #[test]
 fn the_person_writes_the_document_before_the_model_has_delivered_one() {
-    let home = home(&ModelServer::start([asks(&["recipient"])]));
+    let server = ModelServer::start([asks(&["recipient"])]);
+    let home = home(&server);
     home.run(["run", "letter", "--prompt", "we moved"]).exits(3);
     home.write("own.md", "# We moved\n\nDear all,\n\nwe moved.\n");
     home.step("review last --edit own.md").exits(3);
@@ -173,7 +174,8 @@ fn the_model_that_answered_is_told_where_it_is_another_one() {
             json!({"model": model, "choices": [{"index": 0, "delta": {"content": "Hi."}, "finish_reason": "stop"}]});
         Reply::raw("text/event-stream", format!("data: {chunk}\n\ndata: [DONE]\n\n"))
     };
-    let home = home(&ModelServer::start([frame("cheaper-model"), frame("m-2026-01-01")]));
+    let server = ModelServer::start([frame("cheaper-model"), frame("m-2026-01-01")]);
+    let home = home(&server);
     home.run(["run", "ask", "--prompt", "First?"]).exits(0);
     let attempt = home.call("reply#0")["attempts"][0].clone();
     assert_eq!((&attempt["model"], &attempt["answered_by"]), (&json!("local/m"), &json!("cheaper-model")));

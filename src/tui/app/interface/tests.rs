@@ -248,11 +248,19 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
     poem().start("push", 1, None).then(Event::GateOpened(gate))
 }
 
-/// A conversation with a model that thinks, in which the second answer failed.
-fn failed_chat() -> Interface {
+/// A conversation with a model that thinks.
+fn thoughts() -> Story {
     let key: Key = "reply#0".parse().unwrap();
     let measured = Measured { thinking: "Hm.".into(), ..Measured::default() };
     let output = Arc::new(json!({"turn": "say", "text": "Because."}));
+    Story::new("ask", "Ask", TaskKind::Instruct)
+        .start("reply#0", 1, None)
+        .then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured })
+        .accept("reply#0", 1)
+}
+
+/// The same, with a second answer that failed.
+fn failed_chat() -> Interface {
     let error = Failure::new(FailureClass::Auth, "box answered 401");
     let failed = Event::AttemptFailed {
         key: "reply#1".parse().unwrap(),
@@ -262,10 +270,7 @@ fn failed_chat() -> Interface {
         retry_at: None,
         measured: Measured::default(),
     };
-    let story = Story::new("ask", "Ask", TaskKind::Instruct)
-        .start("reply#0", 1, None)
-        .then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured })
-        .accept("reply#0", 1)
+    let story = thoughts()
         .then(Event::MessageAdded { text: "and?".into(), by: "ana@host".into() })
         .start("reply#1", 1, None)
         .then(failed)
@@ -422,6 +427,7 @@ fn worlds() -> Vec<World> {
         world("budget", || on(gate(GateKind::Budget, vec![Budget]))),
         world("confirm", || then(on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
         world("chat", || chat(0)),
+        world("chat with thoughts", || on(thoughts())),
         world("chat that failed", failed_chat),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
