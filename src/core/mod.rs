@@ -52,3 +52,4 @@ pub mod turn;
 pub mod undo;
 pub mod usage;
 pub mod work;
+mod worked;

@@ -20,6 +20,7 @@ pub mod layers;
 pub mod markdown;
 pub mod message;
 pub mod osc;
+pub mod quote;
 pub mod runtime;
 pub mod screens;
 pub mod shown;

@@ -6,6 +6,7 @@
 
 mod any_screen;
 mod backend;
+mod expense;
 mod interface;
 mod listing;
 mod models;
