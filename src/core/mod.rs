@@ -32,6 +32,7 @@ pub mod names;
 pub mod pieces;
 pub mod pinned;
 pub mod ports;
+pub mod revised;
 pub mod run;
 pub mod schema;
 pub mod secret;

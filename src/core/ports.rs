@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::code::ErrorCode;
@@ -49,6 +49,10 @@ pub enum JournalError {
         /// The sequence number that the journal is at.
         head: u64,
     },
+    /// Another run left something to the session meanwhile; nothing was written. Read what it has now, and make of that what
+    /// is left to it.
+    #[error("another run of the session left something to it meanwhile")]
+    SessionChanged,
     /// Another process drives the run; nothing was written.
     #[error("another process drives the run now")]
     Superseded,
@@ -74,7 +78,7 @@ impl JournalError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::Conflict { .. } | Self::SessionChanged => ErrorCode::Conflict,
             Self::Superseded => ErrorCode::DrivenElsewhere,
             Self::NoRun(_) => ErrorCode::NoRun,
             Self::NoLesson(_) => ErrorCode::Usage,
@@ -121,10 +125,28 @@ pub struct Append {
     pub events: Vec<Event>,
     /// Lessons to keep for later runs of the task, in the same transaction.
     pub learn: Vec<Lesson>,
-    /// Values to merge into the session's state, in the same transaction; `Null` for none.
-    pub state: Value,
+    /// What is left to the session, in the same transaction.
+    pub state: Option<SessionUpdate>,
     /// How the run stands after these events.
     pub stands: Stands,
+}
+
+/// What a run leaves to its session, made of what the session had then.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionUpdate {
+    /// The values, by name.
+    pub values: Map<String, Value>,
+    /// The names that it has no more.
+    pub removed: Vec<String>,
+    /// What the session had of all these names.
+    pub seen: Map<String, Value>,
+}
+
+impl SessionUpdate {
+    /// The names that it is about.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.values.keys().chain(&self.removed)
+    }
 }
 
 /// How a run stands, for lists: what its fold says, kept with each append so that nobody has to fold it to list it.
@@ -242,7 +264,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
-    /// epoch is not the newest.
+    /// epoch is not the newest, [`JournalError::SessionChanged`] when the session does not have what was seen of it.
     fn append(&self, batch: &Append) -> Result<u64, JournalError>;
 
     /// The events of a run after `after`, in order.

@@ -21,6 +21,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
 use super::pinned::Pinned;
+use super::revised::Revised;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
@@ -134,8 +135,6 @@ pub struct Decided {
     pub value: Value,
     /// The expression, and the values that it saw.
     pub why: Value,
-    /// The event that says so.
-    pub seq: u64,
 }
 
 /// A model that a person chose for the calls of a step.
@@ -190,8 +189,8 @@ pub struct Run {
     pub session: Option<String>,
     /// The session's state when it started.
     pub state: Value,
-    /// What calls of this run set, by name and call.
-    pub set_state: IndexMap<String, IndexMap<Key, Value>>,
+    /// What calls of this run set, by name and call; the calls of a name in the order in which they first set it.
+    pub set_state: IndexMap<String, IndexMap<Key, Revised<Value>>>,
     /// The session's earlier runs.
     pub earlier_runs: Vec<(String, Untrusted)>,
     /// What was learned when it started.
@@ -228,8 +227,8 @@ pub struct Run {
     pub warned: HashMap<Key, u64>,
     /// The lines of a script's or program's log.
     pub log: Vec<Untrusted>,
-    /// What the flow decided, the newest for each call and kind of decision.
-    pub decided: HashMap<Key, Vec<Decided>>,
+    /// What the flow decided, for each call and kind of decision.
+    pub decided: HashMap<Key, Vec<Revised<Decided>>>,
     /// The result.
     pub result: Option<RunResult>,
     /// Why it failed, and at which call.

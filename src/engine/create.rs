@@ -120,6 +120,7 @@ impl Engine {
                 run: old.id,
                 how: OriginKind::Fork,
                 at: Some(fork.at.clone()),
+                seq: Some(old.seq),
                 handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
             }),
         };

@@ -160,14 +160,15 @@ pub(super) fn is_archived(db: &Connection, n: i64) -> Result<bool, StoreError> {
 pub(super) fn made_from(db: &Connection, run: RunId) -> Result<Vec<Offspring>, StoreError> {
     let n = super::journal::known(db, run)?.n;
     let mut select = db.prepare_cached(
-        "SELECT id, at, json_extract(body, '$.origin.how') FROM runs JOIN events ON place = (n << 24) + 1
+        "SELECT id, at, json_extract(body, '$.origin.how'), json_extract(body, '$.origin.seq') FROM runs JOIN events ON place = (n << 24) + 1
          WHERE n > ?1 AND json_extract(body, '$.origin.run') = ?2 ORDER BY n",
     )?;
     let mut rows = select.query(params![n, run.to_string()])?;
     let mut made = Vec::new();
     while let Some(row) = rows.next()? {
         let how = serde_json::from_value(row.get::<_, String>(2)?.into())?;
-        made.push(Offspring { run: run_id(row, 0)?, at: chrono::DateTime::from_timestamp_nanos(row.get(1)?), how });
+        let at = chrono::DateTime::from_timestamp_nanos(row.get(1)?);
+        made.push(Offspring { run: run_id(row, 0)?, at, seq: row.get(3)?, how });
     }
     Ok(made)
 }

@@ -12,6 +12,7 @@ mod limits;
 mod models;
 mod newer;
 mod sessions;
+mod taken_back;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

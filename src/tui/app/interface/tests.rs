@@ -205,6 +205,7 @@ fn failed(class: FailureClass) -> Story {
             step: "write".into(),
             fingerprint: crate::tui::testing::fingerprint(),
             error: error.clone(),
+            failed: Vec::new(),
             by: "engine".into(),
         })
         .then(Event::RunFailed { key: Some(key), error })
