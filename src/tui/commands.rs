@@ -8,6 +8,8 @@
 
 mod moved;
 
+pub mod words;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 pub use self::moved::moved;
@@ -94,9 +96,11 @@ pub enum Id {
     Clear,
     CompareRuns,
     Rename,
-    Delete,
+    Archive,
+    EditDefinition,
     Inbox,
     History,
+    Models,
     SwitchRun,
     Palette,
     Help,
@@ -157,7 +161,7 @@ fn on(s: &Situation, screen: Screen) -> bool {
 }
 
 fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Help)
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
 }
 
 /// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
@@ -318,7 +322,7 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
-    command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
+    command!(GoOn, "Resume the run", "resume", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
     command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
         on(s, Screen::Run) && s.alike
@@ -328,7 +332,11 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Found),
     command!(FindPrevious, "The match before", "before", [c('N')], |s| s.layer == Layer::Found),
-    command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
+    command!(Open, "Choose it: its models are listed, or it is tried and used from now on", "choose", [ENTER], |s| on(
+        s,
+        Screen::Connect
+    )
+        && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
             && matches!(s.selected, Selected::Gate(GateKind::Review | GateKind::Approval | GateKind::Stale))
@@ -384,8 +392,27 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::History) && s.output
     }),
     command!(Rename, "Rename the run", "rename", [Chord::ctrl('r')], |s| on(s, Screen::History) && s.output),
-    command!(Delete, "Delete the run", "delete", [Chord::ctrl('x')], |s| on(s, Screen::History) && s.output),
-    command!(Chips, "Back to the search", "search", [TAB, ENTER], |s| s.layer == Layer::Chips),
+    command!(Archive, "Archive the run: it leaves the lists, and is kept", "archive", [Chord::ctrl('x')], |s| {
+        (on(s, Screen::Home) || on(s, Screen::History)) && s.selected == Selected::Listed
+    }),
+    command!(EditDefinition, "Edit the definition in $EDITOR", "", [Chord::alt(KeyCode::Char('e'))], |s| {
+        on(s, Screen::Home) && s.output && s.selected != Selected::Listed
+    }),
+    command!(UndoLast, "Take back the last archive or rename", "", [Chord::alt(KeyCode::Char('u'))], |s| {
+        on(s, Screen::Home) || on(s, Screen::History)
+    }),
+    command!(Chips, "Back to the search", "search", [ENTER], |s| s.layer == Layer::Chips),
+    command!(Focus, "To the preview", "preview", [TAB], |s| s.layer == Layer::Chips),
+    command!(Open, "Open the run", "open", [ENTER], |s| s.layer == Layer::Preview),
+    command!(Focus, "Back to the search", "search", [TAB], |s| s.layer == Layer::Preview),
+    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| s.layer == Layer::Preview && s.output),
+    command!(WriteFile, "Export the result to a file", "export", [c('w')], |s| s.layer == Layer::Preview && s.output),
+    command!(Zoom, "Give the preview the whole screen, or take it back", "zoom", [c('z')], |s| {
+        s.layer == Layer::Preview
+    }),
+    command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Preview && s.several),
+    command!(Filter, "To the search box", "", [c('/')], |s| s.layer == Layer::Preview),
+    command!(FindPrevious, "The match before", "", [c('N')], |s| s.layer == Layer::Preview && s.several),
     command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
     command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
     command!(Up, "The value before", "", [k(KeyCode::Up)], |s| s.layer == Layer::Chips),
@@ -439,6 +466,12 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
+    command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {
+        s.layer == Layer::None && s.screen == Screen::Home
+    }),
+    command!(Models, "Models: connect or switch", "", [k(KeyCode::F(3))], |s| {
+        s.layer == Layer::None && !matches!(s.screen, Screen::Home | Screen::Connect)
+    }),
     command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),

@@ -52,6 +52,8 @@ pub enum Layer {
     Found,
     /// The filters of a search have the focus.
     Chips,
+    /// What a list shows of its selected row has the focus.
+    Preview,
     /// The palette.
     Palette,
     /// The help.
@@ -84,6 +86,8 @@ pub enum Selected {
     Keyless,
     /// The result of the run.
     Result,
+    /// A whole run, in a list of runs.
+    Listed,
 }
 
 /// What an earlier attempt is shown instead of.
@@ -146,6 +150,7 @@ impl Situation {
             | Layer::Found
             | Layer::Confirm
             | Layer::Chips
+            | Layer::Preview
             | Layer::Help => false,
         }
     }

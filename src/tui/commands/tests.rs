@@ -23,6 +23,7 @@ fn all() -> Vec<Situation> {
         Layer::Confirm,
         Layer::Found,
         Layer::Chips,
+        Layer::Preview,
         Layer::Palette,
         Layer::Help,
     ];
@@ -40,6 +41,7 @@ fn all() -> Vec<Situation> {
         Selected::Earlier(Behind::Accepted),
         Selected::Earlier(Behind::Other),
         Selected::Result,
+        Selected::Listed,
     ];
     selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
     let mut all = Vec::new();
