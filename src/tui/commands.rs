@@ -259,7 +259,7 @@ pub static TABLE: &[CommandEntry] = &[
             || instead_of(s, Behind::Failed)
             || on_run(s) && s.selected == Selected::Result && s.output
     }),
-    command!(Retry, "Retry with an instruction", "retry…", [c('r')], |s| {
+    command!(Retry, "Try again with an instruction", "retry…", [c('r')], |s| {
         !s.marked && (gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Running)
     }),
     command!(Retry, "Retry, starting from this one", "retry from it…", [c('r')], |s| {
