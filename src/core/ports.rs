@@ -164,7 +164,7 @@ impl Stands {
     /// What the fold says.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates() }
+        Self { title: run.shown_title(), status: run.seen_status(), waiting: run.gates() }
     }
 }
 
@@ -197,6 +197,26 @@ pub struct RunRow {
     pub newer: bool,
 }
 
+impl RunRow {
+    /// A run as a list shows it, from its fold.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        Self {
+            run: run.id,
+            task: run.task.clone(),
+            kind: run.kind,
+            title: run.shown_title(),
+            status: run.status,
+            created_at: run.created_at,
+            updated_at: run.updated_at,
+            snippet: Untrusted::default(),
+            cwd: run.cwd.clone(),
+            waiting: u32::try_from(run.gates()).unwrap_or(u32::MAX),
+            newer: run.newer,
+        }
+    }
+}
+
 /// What to look for in the history. Empty fields do not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
@@ -208,15 +228,15 @@ pub struct HistoryQuery {
     pub kind: Option<Kind>,
     /// Any of these statuses.
     pub statuses: Vec<Status>,
-    /// Created at or after.
+    /// Changed at or after.
     pub since: Option<DateTime<Utc>>,
     /// Started in this folder.
     pub cwd: Option<PathBuf>,
     /// Those that were archived; else those that were not.
     pub archived: bool,
-    /// At most so many, newest first; 0: 50.
+    /// At most so many, the one that changed last first; 0: 50.
     pub limit: usize,
-    /// Leave out so many of the newest.
+    /// Leave out so many of the first.
     pub offset: usize,
 }
 
@@ -309,7 +329,7 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used.
     fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError>;
 
-    /// Runs, newest first.
+    /// Runs, the one that changed last first.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -397,6 +417,10 @@ pub struct AttemptRequest {
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
 pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
+/// Whether an attempt that has used so much may send another request that is expected to use so much; if so, both are
+/// reserved for it.
+pub type MaySpend = Arc<dyn Fn(Usage, Usage) -> bool + Send + Sync>;
+
 /// What an attempt is performed with.
 #[derive(Clone)]
 pub struct AttemptContext {
@@ -406,6 +430,8 @@ pub struct AttemptContext {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Asked before every request of a model but the first.
+    pub may_spend: MaySpend,
     /// Told the id of a process that leads a group of its own and has been started for the attempt.
     pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }

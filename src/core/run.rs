@@ -251,6 +251,12 @@ pub struct Run {
     pub(super) in_hand: bool,
 }
 
+/// Whether a title says what something is about: `v0.1.0` and `12` do not.
+#[must_use]
+pub fn is_telling(title: &str) -> bool {
+    title.chars().filter(|c| c.is_alphabetic()).count() > 1
+}
+
 /// What is said of a run that a later version wrote.
 pub const NEWER: &str =
     "it was written by a newer version, or is damaged: this version cannot read all of it; update stepwell";
@@ -322,6 +328,17 @@ impl Run {
             under_way: 0,
             in_hand: false,
         }
+    }
+
+    /// What lists call it: the title of its result, once there is one that says something, unless a person has renamed
+    /// the run.
+    #[must_use]
+    pub fn shown_title(&self) -> String {
+        let written = self.documents.get("result").and_then(|document| document.newest());
+        let title = written.map(|(_, version)| &version.title).or(self.result.as_ref().map(|result| &result.title));
+        let title = title.filter(|_| self.title == self.first_title);
+        let line = title.map(|title| title.line().trim().to_owned()).filter(|line| is_telling(line));
+        line.unwrap_or_else(|| self.title.clone())
     }
 
     /// Folds a whole journal.

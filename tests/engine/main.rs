@@ -11,6 +11,7 @@ mod harness;
 mod limits;
 mod models;
 mod newer;
+mod records;
 mod sessions;
 mod taken_back;
 mod unwanted;
