@@ -55,3 +55,4 @@ pub mod undo;
 pub mod usage;
 pub mod wait;
 pub mod work;
+mod worked;

@@ -80,7 +80,11 @@ pub fn of_run(run: &Run, screen: Screen) -> Option<Panel> {
 #[must_use]
 pub fn selected(call: &Call) -> Selected {
     let lacks_key = failure_of(call).is_some_and(|failure| failure.class == FailureClass::Auth);
-    if lacks_key { Selected::Keyless } else { Selected::Ended }
+    match call.failed_work() {
+        _ if lacks_key => Selected::Keyless,
+        Some(_) => Selected::Failed,
+        None => Selected::Ended,
+    }
 }
 
 /// A failure as Markdown, under what is to be said of it; `remedies` is a list in Markdown, or empty.
@@ -100,6 +104,8 @@ fn arrived(call: &Call) -> Untrusted {
 
 /// What can be done on a screen, as a list in Markdown.
 fn remedies(selected: Selected, asks: bool, screen: Screen) -> String {
+    // In a list of runs nothing can be done about a call but to run it again.
+    let selected = if screen == Screen::Inbox { Selected::Ended } else { selected };
     let situation = Situation { screen, selected, asks, rests: true, ..Situation::default() };
     let offered = REMEDIES.iter().filter_map(|(id, does)| Some((key_of(*id, &situation)?, does)));
     let lines = offered.map(|(key, does)| format!("\n- **{key}** {does}"));

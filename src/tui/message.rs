@@ -207,6 +207,8 @@ pub struct FormOf {
     pub last: Option<Value>,
     /// The run that the new one comes from.
     pub from: Option<Parent>,
+    /// What a run of it is expected to cost, where prices are known.
+    pub cost: Option<String>,
 }
 
 impl Message {
