@@ -136,7 +136,8 @@ fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
 #[test]
 fn a_key_that_moved_says_where_it_went_and_does_nothing() {
     let on_run = |selected| Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
-    let document = Situation { screen: Screen::Chat, layer: Layer::Document, several: true, ..Situation::default() };
+    let document =
+        Situation { screen: Screen::Chat, layer: Layer::Document, several: true, output: true, ..Situation::default() };
     let earlier = Situation { acceptable: true, ..document };
     let cases = [
         ('g', on_run(Selected::Failed), "r "),
