@@ -336,6 +336,18 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used.
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError>;
 
+    /// Keeps (`Some`) or forgets (`None`) what a person typed into the form of a task that was not started.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), JournalError>;
+
+    /// What was typed into the form of a task and kept.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn form(&self, task: &str) -> Result<Option<String>, JournalError>;
+
     /// An accepted output for the same fingerprint in another run, not older than `since`: for `cache`.
     ///
     /// # Errors

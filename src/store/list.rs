@@ -92,9 +92,8 @@ pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRo
     let mut values = filter.values;
     values.push(Sql::Integer(limit(query)));
     values.push(Sql::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
-    // Runs are numbered as they are created; by time there is an index that holds the bound and the order at once.
-    let order = if query.since.is_some() { "created_at DESC, n DESC" } else { "n DESC" };
-    let sql = format!("SELECT {COLUMNS} FROM runs WHERE {} ORDER BY {order} LIMIT ? OFFSET ?", filter.sql);
+    // Runs are numbered as they are created. A clock that was set back changes no order, whatever is filtered.
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE {} ORDER BY n DESC LIMIT ? OFFSET ?", filter.sql);
     let mut select = db.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(values))?;
     let mut found = Vec::new();

@@ -162,6 +162,8 @@ pub struct FormOf {
     pub given: Value,
     /// The inputs of its last run.
     pub last: Option<Value>,
+    /// What was typed into it before and not started.
+    pub draft: Option<String>,
 }
 
 impl Message {

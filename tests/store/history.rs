@@ -55,6 +55,22 @@ fn every_filter_holds() {
 }
 
 #[test]
+fn runs_are_in_one_order_whatever_is_filtered() {
+    let test = test_store();
+    let create = |number: u64, at| {
+        test.store.create(id(number), time(at), &created("poem", json!({})), &[], &pinned("poem")).unwrap();
+        id(number)
+    };
+    // The clock was set back between them.
+    let (first, second, third) = (create(1, 500), create(2, 100), create(3, 300));
+    let ask = |query: HistoryQuery| test.store.history(&query).unwrap().into_iter().map(|r| r.run).collect::<Vec<_>>();
+    let since = |at| HistoryQuery { since: Some(time(at)), ..HistoryQuery::default() };
+    assert_eq!(ask(HistoryQuery::default()), [third, second, first]);
+    assert_eq!(ask(since(0)), [third, second, first]);
+    assert_eq!(ask(since(200)), [third, first]);
+}
+
+#[test]
 fn a_run_is_found_by_what_any_part_of_it_said() {
     let test = test_store();
     let run = begin(&test.store, 1, json!({"topic": "inputword", "file": {"name": "n", "text": "filed"}}));

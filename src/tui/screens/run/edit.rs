@@ -1,8 +1,6 @@
 //! Editing the output of a call in place: as a text, as a tree of fields, or as raw JSON. What cannot be saved says why
 //! and is kept.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::layer::Over;
@@ -16,7 +14,6 @@ use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::shown::ShownGate;
 use crate::tui::widgets::editor::Editor;
-use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::tree_editor::{self, TreeEditor};
 
 impl RunScreen {
@@ -39,21 +36,28 @@ impl RunScreen {
 
     fn open_editor(&mut self, gate: ShownGate) {
         let Some(call) = self.run.call(&gate.key) else { return };
-        let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
-        let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
-        let output = seen.map(|version| Arc::clone(&version.output)).unwrap_or_default();
+        let output = self.output_seen(&gate);
         let schema = call.gates.of(gate.call).and_then(Gate::schema).cloned();
-        let draft = self.drafts.get(&draft_name(&gate)).cloned();
+        // The line interface keeps its draft under a name of its own.
+        let draft = self.drafts.get(&draft_name(&gate)).or_else(|| self.drafts.get(&line_draft(&gate))).cloned();
+        let fields = self.drafts.get(&fields_draft(&gate));
+        let tree = |value: Value| {
+            let mut tree = Box::new(TreeEditor::new(value, schema.clone()));
+            if let Some(fields) = fields {
+                tree.restore(fields);
+            }
+            tree
+        };
         self.over = match (&*output, draft) {
             (Value::String(_), draft) => {
                 let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
                 Over::Edit { gate, editor: Box::new(Editor::new(&text)), json: false, problem: None }
             }
             (_, Some(draft)) => match serde_json::from_str(&draft) {
-                Ok(value) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value, schema)) },
+                Ok(value) => Over::Fields { tree: tree(value), gate },
                 Err(_) => Over::Edit { gate, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
             },
-            (value, None) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value.clone(), schema)) },
+            (value, None) => Over::Fields { tree: tree(value.clone()), gate },
         };
     }
 
@@ -86,20 +90,22 @@ impl RunScreen {
             return Vec::new();
         }
         self.over = Over::None;
-        let name = draft_name(&gate);
-        self.drafts.remove(&name);
         self.following = accept;
-        vec![
-            decision(&gate, DecisionKind::Edit { output, accept }),
-            Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }),
-        ]
+        let mut effects = vec![decision(&gate, DecisionKind::Edit { output, accept })];
+        for name in [draft_name(&gate), fields_draft(&gate), line_draft(&gate)] {
+            // The first is forgotten in any case: it may be on its way to be kept.
+            if self.drafts.remove(&name).is_some() || effects.len() == 1 {
+                effects.push(Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }));
+            }
+        }
+        effects
     }
 
     pub(super) fn external(&mut self) -> Vec<Effect> {
         let (text, extension) = match &self.over {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
-            Over::Retry(retry) => (retry.input.value(), "md"),
+            Over::Retry(retry) => (retry.input.text(), "md"),
             Over::Result { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
@@ -127,7 +133,7 @@ impl RunScreen {
                 }
             }
             Over::Result { editor, .. } => **editor = Editor::new(text),
-            Over::Retry(retry) => retry.input = LineInput::new(text),
+            Over::Retry(retry) => retry.input = Editor::at_end(text),
             _ => {}
         }
     }
@@ -146,6 +152,16 @@ impl RunScreen {
             }
         }
     }
+}
+
+/// What was typed for fields of the tree and not put in.
+pub(super) fn fields_draft(gate: &ShownGate) -> String {
+    format!("fields {} {}", gate.key, gate.attempt)
+}
+
+/// The draft of the same edit in the line interface.
+pub(super) fn line_draft(gate: &ShownGate) -> String {
+    format!("edit:{}", gate.key)
 }
 
 /// A draft belongs to the attempt that it was made from.

@@ -4,6 +4,7 @@
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
 pub(super) mod content;
+mod drafts;
 mod edit;
 pub(super) mod layer;
 pub(super) mod reopen;

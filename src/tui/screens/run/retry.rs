@@ -22,7 +22,10 @@ use crate::tui::layers::ask::decision;
 use crate::tui::shown::ShownGate;
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::editor::Editor;
+
+/// As many lines of an instruction are shown at once.
+const MOST_LINES: usize = 6;
 
 /// An instruction for another attempt.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub struct Retry {
     /// What was seen; `None` for a call that is under way.
     gate: Option<ShownGate>,
     /// What is typed.
-    pub input: LineInput,
+    pub input: Editor,
     scope: InstructionScope,
     /// The model in the place of the one so far.
     model: Option<String>,
@@ -124,9 +127,19 @@ impl Retry {
         lines
     }
 
+    /// The name of its draft, and the instruction as far as it is typed.
+    pub fn unsaved(&self) -> (String, Option<String>) {
+        (draft_name(&self.key), (!self.input.is_empty()).then(|| self.input.text()))
+    }
+
     /// How many lines it would take.
-    pub fn height(&self) -> usize {
-        2 + self.others.len()
+    pub fn height(&self, cells: u16) -> usize {
+        1 + self.input_height(cells) + self.others.len()
+    }
+
+    /// How many lines what is typed takes.
+    pub fn input_height(&self, cells: u16) -> usize {
+        self.input.rows(cells.saturating_sub(2), MOST_LINES)
     }
 }
 
@@ -164,7 +177,7 @@ impl RunScreen {
         let draft = self.drafts.get(&draft_name(&key)).cloned().unwrap_or_default();
         let others = others(&self.run, &self.rows, &key);
         let retry =
-            Retry { key, gate, input: LineInput::new(&draft), scope: InstructionScope::This, model, others, at: None };
+            Retry { key, gate, input: Editor::at_end(&draft), scope: InstructionScope::This, model, others, at: None };
         self.over = Over::Retry(Box::new(retry));
         Vec::new()
     }
@@ -172,7 +185,7 @@ impl RunScreen {
     /// The instruction is given: to the call that was seen, and to what was ticked.
     pub(super) fn retried(&mut self, retry: Retry) -> Vec<Effect> {
         let Retry { key, gate, input, scope, model, others, .. } = retry;
-        let instruction = input.value();
+        let instruction = input.text();
         let name = draft_name(&key);
         self.drafts.remove(&name);
         let run = self.run.id;
@@ -191,11 +204,6 @@ impl RunScreen {
         }
         effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
         effects
-    }
-
-    /// A half-typed instruction, to be kept.
-    pub(super) fn instruction_draft(retry: &Retry) -> Option<(String, String)> {
-        (!retry.input.is_empty()).then(|| (draft_name(&retry.key), retry.input.value()))
     }
 
     /// Another model was picked: for another attempt of the selected call, or for those that it has not had yet.
@@ -255,6 +263,6 @@ impl RunScreen {
     }
 }
 
-fn draft_name(key: &Key) -> String {
+pub(super) fn draft_name(key: &Key) -> String {
     format!("retry {key}")
 }

@@ -169,7 +169,7 @@ impl RunScreen {
         let focused = self.pane == Pane::Output || !strip;
         let inner = canvas.pane(area, &title, focused);
         let most = match &self.over {
-            Over::Retry(retry) => retry.height().min(usize::from(inner.height / 2)),
+            Over::Retry(retry) => retry.height(inner.width).min(usize::from(inner.height / 2)),
             _ if area.height < 26 => 2,
             _ => 4,
         };
@@ -276,8 +276,10 @@ impl RunScreen {
     fn below(&self, theme: &Theme, cells: u16, most: usize) -> Vec<Line<'static>> {
         match &self.over {
             Over::Retry(retry) => {
-                let room = most.saturating_sub(1);
-                std::iter::once(Line::default()).chain(retry.lines(theme, cells, room)).collect()
+                let typed = retry.input_height(cells).min(most.saturating_sub(1));
+                let typed = std::iter::repeat_n(Line::default(), typed);
+                let room = most.saturating_sub(typed.len());
+                typed.chain(retry.lines(theme, cells, room)).collect()
             }
             Over::Ask { problem, .. } => {
                 let problem = problem.iter().map(|problem| Line::styled(format!(" {problem}"), theme.failed));
@@ -300,7 +302,11 @@ impl RunScreen {
     fn caret(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: 1, ..area };
         match &self.over {
-            Over::Retry(retry) => retry.input.paint(canvas, line, !retry.ticks(), false),
+            Over::Retry(retry) => {
+                let height = u16::try_from(retry.input_height(area.width)).unwrap_or(u16::MAX);
+                let height = height.min(area.height.saturating_sub(1)).max(1);
+                retry.input.paint(canvas, Rect { height, ..line }, !retry.ticks());
+            }
             Over::Ask { input, .. } => input.paint(canvas, line, true, false),
             _ => {}
         }
