@@ -1,5 +1,7 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+pub use self::history::{HistoryQuery, RunRow};
 use super::code::ErrorCode;
 use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
@@ -24,7 +27,6 @@ use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::step::Timespan;
-use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::Usage;
 use super::work::Work;
@@ -49,6 +51,10 @@ pub enum JournalError {
         /// The sequence number that the journal is at.
         head: u64,
     },
+    /// Another run left something to the session meanwhile; nothing was written. Read what it has now, and make of that what
+    /// is left to it.
+    #[error("another run of the session left something to it meanwhile")]
+    SessionChanged,
     /// Another process drives the run; nothing was written.
     #[error("another process drives the run now")]
     Superseded,
@@ -74,7 +80,7 @@ impl JournalError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::Conflict { .. } | Self::SessionChanged => ErrorCode::Conflict,
             Self::Superseded => ErrorCode::DrivenElsewhere,
             Self::NoRun(_) => ErrorCode::NoRun,
             Self::NoLesson(_) => ErrorCode::Usage,
@@ -121,10 +127,28 @@ pub struct Append {
     pub events: Vec<Event>,
     /// Lessons to keep for later runs of the task, in the same transaction.
     pub learn: Vec<Lesson>,
-    /// Values to merge into the session's state, in the same transaction; `Null` for none.
-    pub state: Value,
+    /// What is left to the session, in the same transaction.
+    pub state: Option<SessionUpdate>,
     /// How the run stands after these events.
     pub stands: Stands,
+}
+
+/// What a run leaves to its session, made of what the session had then.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionUpdate {
+    /// The values, by name.
+    pub values: Map<String, Value>,
+    /// The names that it has no more.
+    pub removed: Vec<String>,
+    /// What the session had of all these names.
+    pub seen: Map<String, Value>,
+}
+
+impl SessionUpdate {
+    /// The names that it is about.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.values.keys().chain(&self.removed)
+    }
 }
 
 /// How a run stands, for lists: what its fold says, kept with each append so that nobody has to fold it to list it.
@@ -142,60 +166,8 @@ impl Stands {
     /// What the fold says.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates() }
+        Self { title: run.shown_title(), status: run.seen_status(), waiting: run.gates() }
     }
-}
-
-/// A run in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRow {
-    /// The run.
-    pub run: RunId,
-    /// The task's id.
-    pub task: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// What the person reads.
-    pub title: String,
-    /// As the journal has it: a run whose process died still says `running` here, until [`Status::shown`] is asked.
-    pub status: Status,
-    /// When it was created.
-    pub created_at: DateTime<Utc>,
-    /// When its last event was written.
-    pub updated_at: DateTime<Utc>,
-    /// Around the match of a search, with the match between `\u{2}` and `\u{3}`; else the newest output's beginning.
-    pub snippet: Untrusted,
-    /// Where it was started.
-    pub cwd: PathBuf,
-    /// How many gates wait.
-    pub waiting: u32,
-    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
-    /// completed or cancelled.
-    #[serde(default)]
-    pub newer: bool,
-}
-
-/// What to look for in the history. Empty fields do not filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Words that inputs, outputs, instructions, messages or documents hold. Never query syntax.
-    pub text: String,
-    /// A task's id.
-    pub task: Option<String>,
-    /// A kind.
-    pub kind: Option<Kind>,
-    /// Any of these statuses.
-    pub statuses: Vec<Status>,
-    /// Created at or after.
-    pub since: Option<DateTime<Utc>>,
-    /// Started in this folder.
-    pub cwd: Option<PathBuf>,
-    /// Those that were archived; else those that were not.
-    pub archived: bool,
-    /// At most so many, newest first; 0: 50.
-    pub limit: usize,
-    /// Leave out so many of the newest.
-    pub offset: usize,
 }
 
 /// A lesson as it is kept.
@@ -242,7 +214,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
-    /// epoch is not the newest.
+    /// epoch is not the newest, [`JournalError::SessionChanged`] when the session does not have what was seen of it.
     fn append(&self, batch: &Append) -> Result<u64, JournalError>;
 
     /// The events of a run after `after`, in order.
@@ -287,7 +259,7 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used.
     fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError>;
 
-    /// Runs, newest first.
+    /// Runs, the one that changed last first.
     ///
     /// # Errors
     /// When the store cannot be used.

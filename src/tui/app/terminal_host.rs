@@ -194,7 +194,7 @@ impl runtime::Host<Interface> for TerminalHost {
             Terminal::ToggleMouse => {
                 let taken = self.screen.toggle_mouse()?;
                 let says =
-                    if taken { "the mouse is taken again" } else { "the mouse marks text now; F3 takes it back" };
+                    if taken { "the mouse is taken again" } else { "the mouse marks text now; F4 takes it back" };
                 vec![Message::Done(says.to_owned())]
             }
             Terminal::Notify(text) => {
