@@ -106,6 +106,8 @@ fn what_the_terminal_answers_late_is_typed_on_no_screen() {
     screen.press("softer");
     screen.press(ENTER);
     screen.wait_for("rejected \"softer\"");
+    screen.wait_for("2  waiting for you");
+    screen.wait_for("a accept");
     leave(screen);
 }
 
@@ -135,7 +137,8 @@ fn an_instruction_has_as_many_lines_as_it_takes() {
     screen.wait_for("and shorter");
     screen.wait_for("softer");
     screen.press(ENTER);
-    screen.wait_for("rejected");
+    screen.wait_for("2  waiting for you");
+    screen.wait_for("a accept");
     leave(screen);
     assert_eq!(home.show("last")["calls"][0]["attempts"][0]["instruction"], "softer\nand shorter");
 }
@@ -364,6 +367,7 @@ fn a_killed_program_has_kept_what_was_typed() {
     screen.wait_for("make it rhyme");
     screen.press(ENTER);
     screen.wait_for("rejected \"make it rhyme\"");
+    screen.wait_for("2  waiting for you");
     screen.wait_for("a accept");
     // An edit.
     screen.press("e");

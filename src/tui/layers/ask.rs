@@ -6,17 +6,18 @@ use ratatui::text::{Line, Span};
 use serde_json::Value;
 
 use super::{Outcome, middle};
-use crate::core::decide::{Decision, DecisionKind};
+use crate::core::decide::DecisionKind;
 use crate::core::event::InstructionScope;
-use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::secret::Secret;
+use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
 use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
+use crate::tui::quote::Quote;
 use crate::tui::shown::ShownGate;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -37,10 +38,12 @@ pub enum Then {
     Rename(RunId),
     /// The path to export a run to; its end says the format.
     Export(RunId),
+    /// The path to write this to, which was on screen.
+    WriteFile(Untrusted),
     /// The reason of a refusal.
     Deny(ShownGate),
-    /// The instruction for another attempt.
-    Retry(ShownGate),
+    /// The instruction for another attempt of each of these, and the earlier one that it starts from.
+    Retry(Vec<ShownGate>, Option<Quote>),
     /// The result that work in doubt had.
     Worked(ShownGate),
     /// What a run may spend in all, and what it might so far.
@@ -88,7 +91,7 @@ impl Ask {
     /// Asks, with a beginning of the answer.
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
-        let instructs = matches!(then, Then::Retry(_));
+        let instructs = matches!(then, Then::Retry(..));
         let scope = instructs.then_some(InstructionScope::This);
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
@@ -98,7 +101,8 @@ impl Ask {
     /// The draft of an instruction: of the same name as on the run's own screen.
     pub(super) fn unsaved(&self) -> Option<Unsaved> {
         match &self.then {
-            Then::Retry(gate) => {
+            Then::Retry(gates, _) => {
+                let gate = gates.first()?;
                 let text = Some(self.input.value()).filter(|text| !text.is_empty());
                 Some(Unsaved::of_run(gate.run, format!("retry {}", gate.key), text))
             }
@@ -161,7 +165,10 @@ impl Ask {
             Then::Model(run, key) if !trimmed.is_empty() => {
                 Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed })
             }
-            Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) => {
+            Then::WriteFile(text) if !trimmed.is_empty() => {
+                Effect::Errand(Errand::WriteFile { path: trimmed, text: text.clone() })
+            }
+            Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) | Then::WriteFile(_) => {
                 self.problem = Some("something has to stand here".to_owned());
                 return Outcome::stays();
             }
@@ -174,10 +181,12 @@ impl Ask {
                     return Outcome::stays();
                 }
             },
-            Then::Retry(gate) => decision(
-                gate,
-                DecisionKind::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None },
-            ),
+            Then::Retry(gates, quote) => {
+                let instruction = quote.as_ref().map_or_else(|| typed.clone(), |quote| quote.with(&typed));
+                let scope = self.scope.unwrap_or_default();
+                let retry = DecisionKind::Retry { instruction, scope, model: None };
+                return Outcome::does(gates.iter().map(|gate| decision(gate, retry.clone())).collect());
+            }
         };
         Outcome::does(vec![effect])
     }
@@ -231,11 +240,7 @@ fn reach(scope: InstructionScope) -> &'static str {
 
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
-    let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-    // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
-    let seq = (gate.kind != GateKind::Review).then_some(gate.seq);
-    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), kind) };
-    Effect::Change(Change::Decide(gate.run, decision))
+    Effect::Change(Change::Decide(gate.run, gate.decision(kind)))
 }
 
 /// What was typed as a result: JSON, else a text.

@@ -54,6 +54,8 @@ pub struct FormScreen {
     given: bool,
     /// The values of the last run of the task.
     last: Option<Value>,
+    /// What a run of the task is expected to cost.
+    cost: Option<String>,
     now: DateTime<Utc>,
     note: Option<String>,
     /// What it answers does not wait any more as it was shown.
@@ -83,6 +85,7 @@ impl FormScreen {
             purpose,
             given: false,
             last: None,
+            cost: None,
             now,
             note: None,
             gone: false,
@@ -110,6 +113,11 @@ impl FormScreen {
     /// The values of the last run of the task, for the key that takes them.
     pub fn offer_last(&mut self, inputs: Value) {
         self.last = Some(inputs);
+    }
+
+    /// What a run of the task is expected to cost, if that is known.
+    pub fn expect_cost(&mut self, cost: Option<String>) {
+        self.cost = cost;
     }
 
     /// What was typed and not given; `None` for what is kept nowhere: the description of a server, and a secret.

@@ -1,6 +1,6 @@
 //! What was typed over a run and not given: an edit, an instruction. It is kept, and said where it can be taken up again.
 
-use super::edit::{draft_name, fields_draft, line_draft};
+use super::edit::Edited;
 use super::layer::Over;
 use super::result::{DOCUMENT, result_draft};
 use super::retry;
@@ -10,7 +10,7 @@ use crate::tui::commands::Id;
 use crate::tui::diff::printed;
 use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::Effect;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::Target;
 
 impl RunScreen {
     /// What was typed and not given.
@@ -18,10 +18,10 @@ impl RunScreen {
     pub fn unsaved(&self) -> Vec<Unsaved> {
         let of = |name, text| Unsaved::of_run(self.run.id, name, text);
         match &self.over {
-            Over::Edit { gate, editor, json, .. } => {
-                let output = self.output_seen(gate);
-                let before = if *json { format!("{output:#}") } else { printed(&output).data().to_owned() };
-                vec![of(draft_name(gate), Some(editor.text()).filter(|text| *text != before))]
+            Over::Edit { edited, editor, json, .. } => {
+                let output = &*edited.before;
+                let before = if *json { format!("{output:#}") } else { printed(output).data().to_owned() };
+                vec![of(edited.draft.clone(), Some(editor.text()).filter(|text| *text != before))]
             }
             Over::Result { version, editor } => {
                 let document = self.run.documents.get(DOCUMENT);
@@ -29,11 +29,11 @@ impl RunScreen {
                 let text = Some(editor.text()).filter(|text| written.is_none_or(|seen| seen.body.data() != text));
                 vec![of(result_draft(*version), text)]
             }
-            Over::Fields { gate, tree } => {
-                let changed = *tree.value() != *self.output_seen(gate);
+            Over::Fields { edited, tree } => {
+                let changed = *tree.value() != *edited.before;
                 vec![
-                    of(draft_name(gate), changed.then(|| tree.value().to_string())),
-                    of(fields_draft(gate), tree.unfinished()),
+                    of(edited.draft.clone(), changed.then(|| tree.value().to_string())),
+                    of(edited.fields_draft(), tree.unfinished()),
                 ]
             }
             Over::Retry(retry) => {
@@ -73,7 +73,8 @@ impl RunScreen {
     pub(super) fn draft(&mut self, name: String, text: String) -> bool {
         self.drafts.insert(name.clone(), text);
         let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
-        let says = if name == draft_name(gate) || name == fields_draft(gate) || name == line_draft(gate) {
+        let edited = Edited::new(Target::Gate(gate.clone()), None);
+        let says = if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
             kept("edit", Id::Edit)
         } else if name == retry::draft_name(&gate.key) {
             kept("instruction", Id::Retry)
@@ -82,13 +83,6 @@ impl RunScreen {
         };
         self.note = Some(Note::Done(says));
         true
-    }
-
-    /// The output that was seen when an edit began.
-    pub(super) fn output_seen(&self, gate: &ShownGate) -> std::sync::Arc<serde_json::Value> {
-        let attempt = self.run.call(&gate.key).and_then(|call| call.attempt(gate.attempt));
-        let seen = attempt.and_then(|attempt| attempt.versions.get(gate.version.saturating_sub(1) as usize));
-        seen.map(|version| std::sync::Arc::clone(&version.output)).unwrap_or_default()
     }
 }
 

@@ -107,7 +107,7 @@ fn the_open_field_of_a_tree_is_kept_too_and_esc_does_not_lose_it() {
     typed(&mut interface, "The ebb");
     let open = tick(&mut interface);
     assert!(
-        matches!(&open[..], [(name, Some(text))] if name == "fields divide 1" && text.contains("The ebb")),
+        matches!(&open[..], [(name, Some(text))] if name == "fields of edit divide 1" && text.contains("The ebb")),
         "{open:?}"
     );
     press(&mut interface, &["Esc"]);
@@ -124,14 +124,14 @@ fn the_open_field_of_a_tree_is_kept_too_and_esc_does_not_lose_it() {
     let orders = tell(&mut interface, Message::Key(key("^s")));
     let names: Vec<String> =
         kept(&orders).into_iter().filter(|(_, text)| text.is_none()).map(|(name, _)| name).collect();
-    assert_eq!(names, ["edit divide 1", "fields divide 1"], "saved, both are done with");
+    assert_eq!(names, ["edit divide 1", "fields of edit divide 1"], "saved, both are done with");
 }
 
 #[test]
 fn a_form_that_was_left_is_filled_in_again_and_done_with_when_it_starts() {
     let mut interface = home();
     let draft = Some(r#"{"mood":"calm, with gulls"}"#.to_owned());
-    let form = FormOf { task: task(), given: json!({}), last: None, draft };
+    let form = FormOf { task: task(), given: json!({}), last: None, cost: None, draft };
     show(&mut interface, Ready::Form(Box::new(form)));
     let shown = look(&mut interface);
     assert!(shown.contains("calm, with gulls") && shown.contains("what you had typed is here again"), "{shown}");
@@ -187,7 +187,7 @@ fn a_secret_is_in_no_draft() {
         vec![field("token", crate::core::form::FieldType::Secret), field("topic", crate::core::form::FieldType::Text)];
     let task = Task { inputs, ..Task::clone(&task()) };
     let mut interface = home();
-    let form = FormOf { task: Arc::new(task), given: json!({}), last: None, draft: None };
+    let form = FormOf { task: Arc::new(task), given: json!({}), last: None, cost: None, draft: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     typed(&mut interface, "sk-of-today");
     press(&mut interface, &["Tab"]);
