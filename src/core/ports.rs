@@ -18,6 +18,7 @@ use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
 use super::form::WrittenForm;
 use super::id::RunId;
+use super::kept_files::KeptFiles;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
@@ -362,8 +363,8 @@ pub struct AttemptRequest {
     pub asker: Asker,
     /// The folder in which the run was started.
     pub cwd: PathBuf,
-    /// The definition's folder.
-    pub folder: Option<PathBuf>,
+    /// The files of the definition that declares the step, where the work names one of them.
+    pub files: KeptFiles,
     /// The run's nonce, which marks its secrets.
     pub nonce: String,
     /// The secret inputs of the run: name and reference.
