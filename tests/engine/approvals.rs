@@ -22,7 +22,7 @@ fn approval(run: &Run) -> &ApprovalBody {
 #[tokio::test]
 async fn an_approval_says_what_the_definition_says_and_exactly_what_runs() {
     let harness = Harness::new(shout);
-    let words = json!({ "approve_title": "Publish {{ steps.draft.output }}", "approve_message": "For {{ inputs.who }}:\nrun:" });
+    let words = json!({ "when": "steps.draft.output != ''", "approve_title": "Publish {{ steps.draft.output }}", "approve_message": "For {{ inputs.who }}:\nrun:" });
     let steps = json!([prompt("draft", "hello", json!({ "review": "never" })), command("push", words)]);
     let run = harness.start_with(&steps, &asks("who"), json!({ "who": "all" }));
     let waits = harness.drive(run).await;
@@ -36,7 +36,8 @@ async fn an_approval_says_what_the_definition_says_and_exactly_what_runs() {
         "what it says can not pass for what runs: {text}"
     );
     // What is approved is what runs, whatever is said of it.
-    let silent = json!([prompt("draft", "hello", json!({ "review": "never" })), command("push", json!({}))]);
+    let depends = json!({ "when": "steps.draft.output != ''" });
+    let silent = json!([prompt("draft", "hello", json!({ "review": "never" })), command("push", depends)]);
     let other = harness.start_with(&silent, &asks("who"), json!({ "who": "all" }));
     let other = harness.drive(other).await;
     let plain = approval(&other);
