@@ -14,7 +14,9 @@ mod limits;
 mod models;
 mod newer;
 mod own_files;
+mod records;
 mod sessions;
+mod taken_back;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -14,7 +14,7 @@ use stepwell::core::kept_files::KeptFiles;
 use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
 use stepwell::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
-use stepwell::core::usage::Usage;
+use stepwell::core::usage::{Budget, Usage};
 use stepwell::core::work::Work;
 use stepwell::steps::Steps;
 use tokio::time::Instant;
@@ -132,6 +132,8 @@ pub struct StepFixture {
     pub timeout: Option<Duration>,
     /// The files of the definition.
     pub files: KeptFiles,
+    /// The tokens that an attempt may use.
+    pub allowed: Option<u64>,
     /// Dropped, the secret `hangs` is there.
     _hanging: Sender<()>,
 }
@@ -154,6 +156,7 @@ impl StepFixture {
             forms: Arc::default(),
             timeout: None,
             files: KeptFiles::default(),
+            allowed: None,
             _hanging: keeps_hanging,
         }
     }
@@ -199,6 +202,10 @@ impl StepFixture {
                 forms.lock().unwrap().push(form.into());
                 Box::pin(async { json!({"answer": "Ana\nB"}) })
             }),
+            may_spend: {
+                let allowed = self.allowed;
+                Arc::new(move |used, next| Budget { tokens: allowed, usd: None }.allows(used, next))
+            },
             began: Arc::new(|_| {}),
         };
         self.steps.execute(request, context)
