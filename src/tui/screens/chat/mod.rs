@@ -22,6 +22,7 @@ use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
+use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, decision};
@@ -107,6 +108,21 @@ impl ChatScreen {
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// What was typed and not given: the message, and an edit of the document.
+    #[must_use]
+    pub fn unsaved(&self) -> Vec<Unsaved> {
+        let run = self.run.id;
+        let message = Some(self.input.text()).filter(|text| !text.trim().is_empty());
+        let mut unsaved = vec![Unsaved::of_run(run, MESSAGE.to_owned(), message)];
+        if let Focus::Edit(version, editor) = &self.focus {
+            let place = version.checked_sub(1);
+            let written = self.written().zip(place).and_then(|(written, at)| written.versions.get(at as usize));
+            let text = Some(editor.text()).filter(|text| written.is_none_or(|written| written.body.data() != text));
+            unsaved.push(Unsaved::of_run(run, document_draft(*version), text));
+        }
+        unsaved
     }
 
     /// What the last frame showed.
@@ -251,8 +267,12 @@ impl ChatScreen {
                     self.input = Editor::at_end(&text);
                     return (Vec::new(), true);
                 }
+                let edit = name == document_draft(self.shown().map_or(0, |(version, _)| version));
                 self.drafts.insert(name, text);
-                (Vec::new(), false)
+                if edit && !matches!(self.focus, Focus::Edit(..)) {
+                    self.note = Some("your unsaved edit of the document is here: Tab, then e".to_owned());
+                }
+                (Vec::new(), edit)
             }
             Message::Model { run, key, model } if run == self.run.id => (self.by_model(key, model), true),
             Message::Failed(text) | Message::Done(text) => {
@@ -506,11 +526,19 @@ impl ChatScreen {
     fn back(&mut self) -> Vec<Effect> {
         match std::mem::take(&mut self.focus) {
             Focus::Edit(version, editor) => {
+                self.focus = Focus::Edit(version, editor);
+                let unsaved = self.unsaved().pop();
                 self.focus = Focus::Document;
-                let (name, text) = (document_draft(version), editor.text());
-                self.note = Some("draft kept".to_owned());
-                self.drafts.insert(name.clone(), text.clone());
-                vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
+                let Some(Unsaved { slot, text }) = unsaved else { return Vec::new() };
+                let name = document_draft(version);
+                match &text {
+                    Some(text) => {
+                        self.note = Some("draft kept".to_owned());
+                        self.drafts.insert(name, text.clone());
+                    }
+                    None => drop(self.drafts.remove(&name)),
+                }
+                vec![Effect::Change(Unsaved { slot, text }.into())]
             }
             Focus::Document => Vec::new(),
             Focus::Conversation => {
