@@ -532,7 +532,7 @@ pub fn holds(id: Id, situation: &Situation) -> bool {
 
 /// The key of a command in a situation, as a person reads it; `None` where it cannot be given.
 #[must_use]
-pub fn key_of(id: Id, situation: &Situation) -> Option<String> {
+pub fn key_in(id: Id, situation: &Situation) -> Option<String> {
     let found = TABLE.iter().find(|command| command.id == id && (command.when)(situation));
     found?.keys.first().map(|key| key.shown())
 }

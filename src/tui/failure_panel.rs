@@ -4,7 +4,7 @@
 //! Runs, conversations, previews and the inbox show this one panel. Its keys come from the table of commands, as they are
 //! on the screen that shows it: it names none that does nothing there.
 
-use super::commands::{Id, key_of};
+use super::commands::{Id, key_in};
 use super::situation::{Screen, Selected, Situation};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::failure::{Failure, FailureClass};
@@ -107,7 +107,7 @@ fn remedies(selected: Selected, asks: bool, screen: Screen) -> String {
     // In a list of runs nothing can be done about a call but to run it again.
     let selected = if screen == Screen::Inbox { Selected::Ended } else { selected };
     let situation = Situation { screen, selected, asks, rests: true, ..Situation::default() };
-    let offered = REMEDIES.iter().filter_map(|(id, does)| Some((key_of(*id, &situation)?, does)));
+    let offered = REMEDIES.iter().filter_map(|(id, does)| Some((key_in(*id, &situation)?, does)));
     let lines = offered.map(|(key, does)| format!("\n- **{key}** {does}"));
     lines.collect()
 }

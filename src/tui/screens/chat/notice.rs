@@ -10,7 +10,7 @@ use crate::core::call::{Call, CallStatus};
 use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
-use crate::tui::commands::{Id, key_of};
+use crate::tui::commands::{Id, key_in};
 use crate::tui::failure_panel::{self, Panel};
 use crate::tui::markdown::Document;
 use crate::tui::situation::{Screen, Selected, Situation};
@@ -79,7 +79,7 @@ fn at_gate(run: &Run, gate: &Gate) -> Option<(About, String)> {
 fn with_key(id: Id, does: &str) -> String {
     let selected = if id == Id::RaiseBudget { Selected::Gate(GateKind::Budget) } else { Selected::None };
     let situation = Situation { screen: Screen::Chat, selected, rests: id == Id::Again, ..Situation::default() };
-    key_of(id, &situation).map(|key| format!("\n- **{key}** {does}\n")).unwrap_or_default()
+    key_in(id, &situation).map(|key| format!("\n- **{key}** {does}\n")).unwrap_or_default()
 }
 
 /// The document of an answer that is no whole one: of a delivery the conversation shows the remark alone.

@@ -214,7 +214,7 @@ fn what_is_offered_is_what_works() {
     for class in FailureClass::ALL {
         let screen = open_with(&failed(class, "no", ""), letter());
         let panel = screen.notice.as_ref().unwrap().text.raw().data().to_owned();
-        let offered = |id: Id| commands::key_of(id, &screen.situation());
+        let offered = |id: Id| commands::key_in(id, &screen.situation());
         for id in [Id::Again, Id::OtherModel, Id::GiveKey] {
             let key = offered(id).map(|key| format!("**{key}**"));
             let named = key.is_some_and(|key| panel.contains(&key));

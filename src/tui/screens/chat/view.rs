@@ -108,7 +108,7 @@ impl ChatScreen {
             notice: self.notice.as_ref(),
             model: if demo { "demo" } else { "model" },
             unfolded: self.unfolded,
-            key: commands::key_of(Id::Thoughts, &self.situation()),
+            key: commands::key_in(Id::Thoughts, &self.situation()),
         };
         transcript.paint(canvas, area, self.talk);
     }
@@ -138,7 +138,7 @@ impl ChatScreen {
             return;
         }
         let Some((number, version)) = shown else {
-            let key = commands::key_of(Id::Edit, &self.situation()).unwrap_or_default();
+            let key = commands::key_in(Id::Edit, &self.situation()).unwrap_or_default();
             let says = format!("It is not written yet. {key} writes it yourself.");
             canvas.lines(inner, &wrap_text(&says, theme.muted, inner.width.into()));
             return;

@@ -321,5 +321,5 @@ fn a_failed_run_alone_is_no_reason_to_say_that_nothing_waits() {
 }
 
 fn command_key(screen: &InboxScreen, id: Id) -> String {
-    crate::tui::commands::key_of(id, &screen.situation()).unwrap()
+    crate::tui::commands::key_in(id, &screen.situation()).unwrap()
 }
