@@ -519,6 +519,7 @@ impl ChatScreen {
     fn write(&mut self, version: u32, body: String) -> Vec<Effect> {
         let title = self.shown().map(|(_, shown)| shown.title.data().to_owned()).unwrap_or_default();
         self.version = None;
+        self.show();
         vec![Effect::Change(Change::EditDocument { run: self.run.id, name: "result".to_owned(), version, title, body })]
     }
 
