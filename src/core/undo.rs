@@ -14,12 +14,11 @@ use chrono::{DateTime, Utc};
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Stale, Standing};
-use super::document::Said;
 use super::event::{Event, FlowDecision};
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, OpenGates};
 use super::key::Key;
-use super::run::{Run, RunResult, Status};
+use super::run::Run;
 use super::task::Kind;
 
 /// A decision of a person, with what it takes to undo it.
@@ -62,6 +61,21 @@ pub enum Change {
     Document {
         /// Its name.
         name: String,
+        /// The version that the edit made.
+        version: u32,
+        /// The version that counted before.
+        before: u32,
+    },
+    /// It was said which version of an edited document counts.
+    Choice {
+        /// Its name.
+        name: String,
+        /// What was done, for messages: `keep` or `rebuild`.
+        what: &'static str,
+        /// The version that counted before, and the one from the steps that it was made from.
+        before: (u32, u32),
+        /// The question.
+        gate: Arc<Gate>,
     },
     /// The run was renamed.
     Title {
@@ -98,6 +112,8 @@ pub struct CallBefore {
     attempt: Option<(u32, AttemptStatus)>,
     /// The version that the decision itself made, of that attempt.
     made: Option<u32>,
+    /// The attempts after it that nobody had judged.
+    open: Vec<u32>,
 }
 
 impl CallBefore {
@@ -116,6 +132,12 @@ impl CallBefore {
             retry_at: call.retry_at,
             attempts: call.newest().map_or(0, |attempt| attempt.number),
             attempt: about.map(|attempt| (attempt.number, attempt.status)),
+            open: call
+                .attempts
+                .iter()
+                .filter(|later| later.status == AttemptStatus::Review && Some(later.number) > attempt)
+                .map(|later| later.number)
+                .collect(),
             made: about.filter(|_| makes_version).map(|attempt| next(attempt.versions.len())),
         }
     }
@@ -157,7 +179,16 @@ impl Run {
                 (by, Change::Edit { key: key.clone(), attempt: *attempt, version: *version, gate })
             }
             Event::DocumentWritten { name, by, .. } if self.documents.contains_key(name) => {
-                (by, Change::Document { name: name.clone() })
+                let document = self.documents.get(name)?;
+                let (version, before) = (document.next_version(), document.current);
+                (by, Change::Document { name: name.clone(), version, before })
+            }
+            Event::DocumentChosen { name, version, by } => {
+                let document = self.documents.get(name)?;
+                let gate = Arc::new(document.gate.clone()?);
+                let what = if *version == gate.version { "rebuild" } else { "keep" };
+                let before = (document.current, document.made);
+                (by, Change::Choice { name: name.clone(), what, before, gate })
             }
             Event::RunRenamed { by, .. } => (by, Change::Title { before: self.title.clone() }),
             Event::RunArchived { undo: false, by } if !self.archived => (by, Change::Archive),
@@ -214,7 +245,8 @@ impl Run {
                     now.clone_from(&before);
                 }
             }
-            Change::Document { name } => self.write_again(&name),
+            Change::Document { name, version, before } => self.take_edit_back(&name, version, before),
+            Change::Choice { name, before: (current, made), .. } => self.take_choice_back(&name, current, made),
             Change::Title { before } => self.title = before,
             // It was brought back by this event, as by any other.
             Change::Archive | Change::Final { .. } => {}
@@ -238,24 +270,6 @@ impl Run {
             if let Some(call) = self.calls.get_mut(withdrawn) {
                 call.withdraw();
             }
-        }
-    }
-
-    /// The version before the newest is written once more: versions are numbered, and none is taken away.
-    fn write_again(&mut self, name: &str) {
-        let Some(document) = self.documents.get_mut(name) else { return };
-        let Some(before) = document.versions.len().checked_sub(2).and_then(|at| document.versions.get(at)).cloned()
-        else {
-            return;
-        };
-        let (title, body, by_model) = (before.title.clone(), before.body.clone(), before.by == Actor::Model);
-        document.versions.push(before);
-        if self.kind == Kind::Instruct {
-            let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
-            self.said.push(Said::Written { name: name.to_owned(), version, by_model });
-        }
-        if name == "result" && self.status == Status::Completed {
-            self.result = Some(RunResult { title, body });
         }
     }
 }
@@ -282,6 +296,11 @@ impl Call {
         self.redone = before.redone;
         self.approved.clone_from(&before.approved);
         self.retry_at = before.retry_at;
+        for number in &before.open {
+            if let Some(attempt) = self.attempt_mut(*number) {
+                attempt.status = AttemptStatus::Review;
+            }
+        }
         if let Some((number, status)) = before.attempt {
             if let Some(made) = before.made {
                 self.withdraw_version(number, made);

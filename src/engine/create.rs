@@ -231,6 +231,7 @@ fn said_before(old: &Run, at: &Key) -> Vec<Event> {
                     title: written.title.clone(),
                     body: written.body.clone(),
                     by: written.by.clone(),
+                    proposed: false,
                 })
             }
         })
