@@ -24,7 +24,7 @@ use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{AttemptOutcome, JournalError, Writer};
+use crate::core::ports::{AttemptOutcome, JournalError, SessionUpdate, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
@@ -71,6 +71,8 @@ pub struct RunLoop {
     pub(super) staged: Vec<Event>,
     /// For each of them, whether it is a fact that must outlive a conflict.
     pub(super) facts: Vec<bool>,
+    /// What the run leaves to its session when its end is committed.
+    pub(super) leaves: Option<SessionUpdate>,
     /// So many of them are fed.
     pub(super) fed: usize,
     /// Committed, not fed.
@@ -194,6 +196,7 @@ impl RunLoop {
             taken_back: HashMap::new(),
             staged: Vec::new(),
             facts: Vec::new(),
+            leaves: None,
             fed: 0,
             unfed: Vec::new(),
             rebased: 0,
@@ -323,7 +326,9 @@ impl RunLoop {
 
     /// When something is due by itself: a retry, or the deadline of a gate.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
-        let due = self.run.next_due().map(|due| due.at);
+        // One that is given up here leaves its gates to whoever drives it next.
+        let pausing = self.control.pausing().is_some();
+        let due = self.run.next_due().filter(|_| !pausing).map(|due| due.at);
         self.retry_at.into_iter().chain(due).min()
     }
 
@@ -398,7 +403,7 @@ impl RunLoop {
         }
         let known = self.run.result.as_ref().is_some_and(|result| result.title == title && result.body == body);
         if self.run.status != Status::Completed || !known {
-            self.warn_of_refused_state()?;
+            self.settle_state()?;
             self.stage(Event::RunCompleted { title, body }, false);
         }
         Ok(true)

@@ -13,6 +13,7 @@ use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::failure::Failure;
 use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, GateKind, InputBody};
 use crate::core::id::RunId;
+use crate::core::model::Finish;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
@@ -31,6 +32,8 @@ pub struct Sim {
     pub journal: Vec<Event>,
     pub perform: Box<Perform>,
     pub performed: Vec<String>,
+    /// Whose answers the limit of tokens cuts.
+    pub cuts: fn(&Want) -> bool,
     pub end: Option<End>,
     /// Forms and approvals are asked of the person, as the engine does; else they are performed as anything else.
     pub asks: bool,
@@ -144,6 +147,7 @@ impl Sim {
             journal,
             perform: Box::new(perform),
             performed: Vec::new(),
+            cuts: |_| false,
             end: None,
             asks: false,
         }
@@ -246,7 +250,8 @@ impl Sim {
         let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
         self.performed.push(want.key.to_string());
         let started = Self::started(want, attempt, Actor::Model);
-        let (key, measured) = (want.key.clone(), Measured::default());
+        let finish = (self.cuts)(want).then_some(Finish::Length);
+        let (key, measured) = (want.key.clone(), Measured { finish, ..Measured::default() });
         let ended = match (self.perform)(want, attempt) {
             Ok(output) => Event::AttemptFinished { key, attempt, output: Arc::new(output), problem: None, measured },
             Err(error) => {

@@ -13,7 +13,9 @@ mod limits;
 mod locked;
 mod models;
 mod newer;
+mod records;
 mod sessions;
+mod taken_back;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

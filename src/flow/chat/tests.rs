@@ -220,7 +220,7 @@ fn the_model_is_told_nothing_of_an_edit_that_was_taken_back() {
     world.answers(&deliver("See you Friday."));
     world.completes();
     world.edits("Not on Friday");
-    for event in decide::undo(&world.run, None, &[], &"ana@host".into()).unwrap() {
+    for event in decide::undo(&world.run, None, &[], |_| None, &"ana@host".into()).unwrap() {
         world.add(event);
     }
     assert_eq!(world.run.result.as_ref().unwrap().body.data(), "See you Friday.");

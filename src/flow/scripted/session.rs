@@ -73,6 +73,9 @@ impl Ground {
     }
 }
 
+/// What sets the state where code does: its end.
+const STATE: &str = "state";
+
 /// A live cache of what code makes of a run.
 pub struct ScriptedSession {
     ground: Ground,
@@ -157,8 +160,8 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
         CodeState::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
         CodeState::Done { value, state } => {
             pass.leave(ground, &mut evaluation);
-            for (name, value) in changed(&ground.run.state, state.as_ref()) {
-                evaluation.set_state(&Key::plain("state"), &name, value);
+            for (name, value) in left(&ground.run, state.as_ref()) {
+                evaluation.set_state(&Key::plain(STATE), &name, value);
             }
             pass.wants(&mut wants.calls);
             // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
@@ -184,9 +187,18 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
     wants
 }
 
-/// The names of the state that the code has left with another value; those that it removed are `null`.
-fn changed(before: &Value, after: Option<&Map<String, Value>>) -> Vec<(String, Value)> {
+/// What the code leaves: what it has changed, and what it had changed at an earlier end and does not any more.
+fn left(run: &Run, after: Option<&Map<String, Value>>) -> Vec<(String, Value)> {
     let Some(after) = after else { return Vec::new() };
+    let mut left = changed(&run.state, after);
+    let set = run.set_state.iter().filter(|(_, set)| set.contains_key(&Key::plain(STATE))).map(|(name, _)| name);
+    let dropped: Vec<&String> = set.filter(|name| !left.iter().any(|(changed, _)| changed == *name)).collect();
+    left.extend(dropped.into_iter().map(|name| (name.clone(), run.state.get(name).cloned().unwrap_or_default())));
+    left
+}
+
+/// The names of the state that the code has left with another value; those that it removed are `null`.
+fn changed(before: &Value, after: &Map<String, Value>) -> Vec<(String, Value)> {
     let was = |name: &str| before.get(name).unwrap_or(&Value::Null);
     let mut changed: Vec<(String, Value)> = after
         .iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
+use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo};
 use crate::tui::commands::Id;
@@ -107,6 +108,22 @@ impl AnyScreen {
         }
     }
 
+    /// The run that commands about a run as a whole are for: the one that it shows, or that is selected.
+    pub fn listed(&self) -> Option<RunRow> {
+        match self {
+            Self::Run(screen) => Some(RunRow::of(screen.run())),
+            Self::Chat(screen) => Some(RunRow::of(screen.run())),
+            Self::Home(screen) => screen.listed(),
+            Self::History(screen) => screen.listed(),
+            Self::Form(_) | Self::Inbox(_) | Self::Connect(_) => None,
+        }
+    }
+
+    /// Whether it is a form that describes a model.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self, Self::Form(form) if form.connects())
+    }
+
     /// Whether it shows something of that run, or may.
     pub fn hears_of(&self, run: RunId) -> bool {
         match self {
@@ -134,10 +151,10 @@ impl AnyScreen {
             Self::Home(_) => Untrusted::from("stepwell"),
             Self::History(_) => of("history"),
             Self::Inbox(_) => of("inbox"),
-            Self::Connect(_) => of("connect a model"),
+            Self::Connect(_) => of("models"),
             Self::Form(screen) => of(screen.title()),
-            Self::Run(screen) => of(&screen.run().title),
-            Self::Chat(screen) => of(&screen.run().title),
+            Self::Run(screen) => of(&screen.run().shown_title()),
+            Self::Chat(screen) => of(&screen.run().shown_title()),
         }
     }
 }

@@ -11,16 +11,17 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{SetOnce, mpsc, watch};
 
+use super::managing::Glances;
 use super::waiting::Waited;
 use super::watching::Watched;
-use super::{Connect, Find, Open, Parts};
+use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
 use crate::core::decide::Decision;
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
-use crate::core::settings::Settings;
+use crate::core::settings::{Connection, Settings};
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
 use crate::tui::message::{Message, Ready};
@@ -55,6 +56,8 @@ pub struct Inner {
     post: mpsc::Sender<Message>,
     agree: Box<dyn Fn(&str) + Send + Sync>,
     find: Find,
+    list: ListServer,
+    roles: Box<dyn Fn() -> Vec<(String, Connection)> + Send + Sync>,
     connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
     open: Mutex<Option<Open>>,
@@ -65,9 +68,13 @@ pub struct Inner {
     /// When the journal was written last as it was looked at for Home, and for the inbox.
     stamps: Mutex<[Option<Stamp>; 2]>,
     pub waited: Mutex<Waited>,
+    /// What the files of the definitions were like when they were looked at last.
+    pub defined: Mutex<Option<u64>>,
     changes: mpsc::UnboundedSender<Change>,
-    /// The newest search.
+    /// The newest search, and the newest run that is to be shown beside a list.
     searches: watch::Sender<Option<Errand>>,
+    previews: watch::Sender<Option<Errand>>,
+    pub glances: Mutex<Glances>,
     /// Where all this is done.
     threads: Handle,
 }
@@ -84,7 +91,8 @@ impl Backend {
     /// A backend that opens nothing before [`Backend::begin`].
     pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
         let (changes, mut inbox) = mpsc::unbounded_channel();
-        let (searches, mut newest) = watch::channel(None);
+        let (searches, newest_search) = watch::channel(None);
+        let (previews, newest_preview) = watch::channel(None);
         let backend = Self(Arc::new(Inner {
             search_paths: parts.search_paths,
             settings: parts.settings,
@@ -92,6 +100,8 @@ impl Backend {
             post,
             agree: parts.agree,
             find: parts.find,
+            list: parts.list,
+            roles: parts.roles,
             connect: parts.connect,
             go_on: parts.go_on,
             open: Mutex::new(Some(parts.open)),
@@ -100,8 +110,11 @@ impl Backend {
             listed: Mutex::default(),
             stamps: Mutex::default(),
             waited: Mutex::default(),
+            defined: Mutex::default(),
             changes,
             searches,
+            previews,
+            glances: Mutex::default(),
             threads,
         }));
         let worker = backend.clone();
@@ -110,16 +123,20 @@ impl Backend {
                 worker.done(Request::Change(change.clone()), worker.change(change).await).await;
             }
         });
-        let searcher = backend.clone();
-        backend.threads.spawn(async move {
-            while newest.changed().await.is_ok() {
-                let search = newest.borrow_and_update().clone();
-                if let Some(search) = search {
-                    searcher.done(Request::Errand(search.clone()), searcher.run(search).await).await;
-                }
-            }
-        });
+        for newest in [newest_search, newest_preview] {
+            backend.threads.spawn(backend.clone().only_the_newest(newest));
+        }
         backend
+    }
+
+    /// Does one errand of a kind at a time, and then the newest.
+    async fn only_the_newest(self, mut newest: watch::Receiver<Option<Errand>>) {
+        while newest.changed().await.is_ok() {
+            let errand = newest.borrow_and_update().clone();
+            if let Some(errand) = errand {
+                self.done(Request::Errand(errand.clone()), self.run(errand).await).await;
+            }
+        }
     }
 
     /// Opens the engine and lists what there is.
@@ -199,6 +216,9 @@ impl Backend {
             Request::Errand(search @ Errand::Search { .. }) => {
                 self.searches.send_replace(Some(search));
             }
+            Request::Errand(preview @ Errand::Preview(_)) => {
+                self.previews.send_replace(Some(preview));
+            }
             Request::Errand(errand) if self.is_known(&errand) => {}
             Request::Errand(errand) => {
                 self.beside(Request::Errand(errand.clone()), |desk| async move { desk.run(errand).await });
@@ -277,14 +297,7 @@ impl Backend {
                 engine.retry_failed(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Change::Rename { run, title } => {
-                engine.rename(run, &title).await.map_err(|error| error.to_string())?;
-                return Ok(Some(Message::RunsChanged));
-            }
-            Change::Delete(run) => {
-                self.blocking(move |engine| engine.delete(run).map_err(|error| error.to_string())).await?;
-                return Ok(Some(Message::RunsChanged));
-            }
+            Change::Manage(run, manage) => return self.manage(&engine, run, manage).await.map(Some),
             Change::KeepDraft { run, name, text } => {
                 self.blocking(move |engine| {
                     engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
@@ -351,19 +364,37 @@ impl Backend {
         match errand {
             Errand::ListRuns => self.list_runs().await,
             Errand::ListTasks => self.list_tasks().await,
+            Errand::ListChangedTasks => self.list_changed_tasks().await,
+            Errand::OpenDefinition(id) => self.read_definition(id).await,
+            Errand::CopyDefinition { id, edit } => self.copy_definition(id, edit).await,
+            Errand::SaveDefinition { before, text } => self.save_definition(before, text).await,
             Errand::ListWaiting { anew } => self.list_waiting(anew).await,
             Errand::Search { ticket, query } => {
                 let offset = query.offset;
                 let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
                 Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
             }
+            Errand::Glance(runs) => self.look_at(runs).await.map(Some),
+            Errand::Preview(run) => {
+                let run = self.blocking(move |engine| Ok(engine.load(run).ok())).await?;
+                Ok(run.map(|run| Message::Preview(Arc::new(run))))
+            }
             Errand::Complete { field, typed } => {
                 let paths = super::listing::paths(&self.cwd, &typed);
                 Ok(Some(Message::Completions { field, typed, paths }))
             }
             Errand::FindModels => Ok(Some(Message::Found((self.find)().await))),
-            Errand::Connect(connection) => {
-                let said = (self.connect)(connection.as_ref().clone()).await?;
+            Errand::ListRoles => {
+                let backend = self.clone();
+                let roles = tokio::task::spawn_blocking(move || (backend.roles)()).await;
+                Ok(Some(Message::Roles(roles.map_err(|error| error.to_string())?)))
+            }
+            Errand::ListServer(connection) => {
+                let models = (self.list)(connection.as_ref().clone(), None).await;
+                Ok(Some(Message::Served { connection, models }))
+            }
+            Errand::Connect(trial) => {
+                let said = (self.connect)(trial.as_ref().clone()).await?;
                 self.post(Message::Connected(said)).await;
                 let choice = self.services().await?.models.choice(None).map_err(|failure| failure.message)?;
                 Ok(Some(Message::Answers(choice)))

@@ -128,6 +128,14 @@ pub fn of_document(id: RowId, title: String, written: bool, waits: bool) -> Outl
     OutlineRow { id, depth: 0, title, status, waits, count: None, folded: false, alike: Vec::new() }
 }
 
+/// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
+#[must_use]
+pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
+    let mut rows = rows(run, task, &HashSet::new());
+    rows.retain(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)));
+    rows
+}
+
 /// A part of a key: a step, an item of it, an iteration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum KeyPart {
