@@ -53,4 +53,6 @@ pub mod tuning;
 pub mod turn;
 pub mod undo;
 pub mod usage;
+pub mod wait;
 pub mod work;
+mod worked;

@@ -422,6 +422,10 @@ pub struct AttemptRequest {
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
 pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
+/// Whether an attempt that has used so much may send another request that is expected to use so much; if so, both are
+/// reserved for it.
+pub type MaySpend = Arc<dyn Fn(Usage, Usage) -> bool + Send + Sync>;
+
 /// What an attempt is performed with.
 #[derive(Clone)]
 pub struct AttemptContext {
@@ -431,6 +435,8 @@ pub struct AttemptContext {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Asked before every request of a model but the first.
+    pub may_spend: MaySpend,
     /// Told the id of a process that leads a group of its own and has been started for the attempt.
     pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }

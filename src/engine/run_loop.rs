@@ -37,6 +37,7 @@ use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
 use crate::engine::lease::Lease;
 use crate::engine::orphan::{self, Program};
+use crate::engine::spending::Spending;
 use crate::engine::time::SteadyClock;
 use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
@@ -90,6 +91,9 @@ pub struct RunLoop {
     /// Those of them that are being ended.
     pub(super) ending: JoinSet<()>,
     pub(super) wants: Wants,
+    /// The event at which it was last said that a person is waited for: said again once something has happened.
+    pub(super) announced: u64,
+    pub(super) spending: Arc<Spending>,
     /// When the next failed attempt is tried again.
     pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) clock: SteadyClock,
@@ -202,6 +206,8 @@ impl RunLoop {
             rebased: 0,
             committed,
             starting: Vec::new(),
+            announced: 0,
+            spending: Arc::default(),
             spent: Vec::new(),
             left,
             ending: JoinSet::new(),
@@ -257,8 +263,6 @@ impl RunLoop {
     }
 
     async fn turn(&mut self) -> Result<StopReason, JournalLost> {
-        // The event at which it was last said that a person is waited for: said again once something has happened.
-        let mut announced = 0;
         let shared = Arc::clone(&self.engine.shared);
         loop {
             // From before it is looked who may start, so that no place that comes free is missed.
@@ -291,8 +295,8 @@ impl RunLoop {
                 continue;
             }
             self.end_what_was_left();
-            if self.is_idle() && announced != self.committed {
-                announced = self.committed;
+            if self.is_idle() && self.announced != self.committed {
+                self.announced = self.committed;
                 self.feed.publish(&[Update::Stopped(StopReason::Waiting)]);
             }
             let (wake, now) = (self.next_wake(), self.now());

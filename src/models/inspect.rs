@@ -7,6 +7,7 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::core::failure::FailureClass;
 use crate::core::model::Inspected;
 use crate::core::secret::Secret;
 use crate::core::settings::ProviderKind;
@@ -19,6 +20,8 @@ use super::{Inner, LanguageModels, dialect};
 
 /// As long as a person waits for a server that may have to wake up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest list that is read, in bytes.
+const LONGEST_LIST: usize = 4_000_000;
 
 /// The models that a server has, as Ollama or a server of chat completions lists them; some list them in both ways.
 #[derive(Default, Deserialize)]
@@ -158,9 +161,17 @@ async fn listed(
     let Some(dialect) = dialect(kind) else { return Ok(None) };
     let url: Url = provider.url(list_path(kind))?;
     let (client, _) = clients.client(&url)?;
-    let response = client.get(url).headers(provider.headers(dialect, key)?).send().await.map_err(http::client_error)?;
+    let mut response =
+        client.get(url).headers(provider.headers(dialect, key)?).send().await.map_err(http::client_error)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.text().await.map_err(http::client_error)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(http::client_error)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_LIST {
+            return Err(ProviderError::new(FailureClass::Server, "sends a list of models without end"));
+        }
+    }
+    let body = String::from_utf8_lossy(&body);
     // Only the models are missing where only the list is: a wrong address says so on the list of a local server, too.
     if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && kind == ProviderKind::OpenAi {
         return Ok(None);

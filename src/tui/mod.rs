@@ -22,6 +22,7 @@ pub mod looks;
 pub mod markdown;
 pub mod message;
 pub mod osc;
+pub mod quote;
 pub mod runtime;
 pub mod screens;
 pub mod shown;

@@ -1,5 +1,6 @@
 //! The session of code: fed events, it runs the code as far as the journal allows and says what it asks for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ use crate::core::text::Untrusted;
 use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
 use crate::flow::names::Names;
 use crate::flow::plan::Plan;
+use crate::flow::work::hosts::written_in;
 use crate::flow::{End, Session, Wants, limit};
 
 /// What a pass stands on: the definition and the journal.
@@ -94,7 +96,7 @@ impl ScriptedSession {
         let inputs = pinned.task.inputs.clone();
         let ground = Ground {
             plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
-            names: Names::of(run, &inputs).of_code(code_texts(pinned)),
+            names: Names::of(run, &inputs).of_code(code_hosts(pinned)),
             inputs,
             run: run.clone(),
             standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
@@ -244,8 +246,8 @@ pub fn is_open(status: CallStatus) -> bool {
     )
 }
 
-/// What the files of a definition that is code say.
-fn code_texts(pinned: &Pinned) -> Arc<str> {
+/// The hosts that the files of a definition that is code write.
+fn code_hosts(pinned: &Pinned) -> Arc<[String]> {
     let sources = match &pinned.task.body {
         Body::Workflow(workflow) => match &workflow.flow {
             FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } => Some(sources),
@@ -253,6 +255,6 @@ fn code_texts(pinned: &Pinned) -> Arc<str> {
         },
         Body::Instruct(_) => None,
     };
-    let texts: Vec<&str> = sources.into_iter().flatten().map(|(_, text)| text.as_str()).collect();
-    texts.join("\n").into()
+    let hosts = sources.into_iter().flatten().flat_map(|(_, text)| written_in(text));
+    hosts.collect::<BTreeSet<String>>().into_iter().collect()
 }

@@ -7,6 +7,7 @@
 mod any_screen;
 mod backend;
 mod definitions;
+mod expense;
 mod interface;
 mod listing;
 mod managing;
