@@ -9,6 +9,9 @@ use crate::core::run::Run;
 use crate::tui::effect::{Change, Effect};
 use crate::tui::widgets::editor::Editor;
 
+/// The document that a run's result is.
+pub(super) const DOCUMENT: &str = "result";
+
 impl RunScreen {
     /// What waits with the result, if that is selected.
     pub(super) fn gate_of_result(&self) -> Option<&Gate> {
