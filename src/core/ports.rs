@@ -1,8 +1,7 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+mod folders;
+
+pub use self::folders::{Folders, StateFolder};
 use super::code::ErrorCode;
 use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
@@ -18,6 +20,7 @@ use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
 use super::form::WrittenForm;
 use super::id::RunId;
+use super::kept_files::KeptFiles;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
@@ -404,8 +407,8 @@ pub struct AttemptRequest {
     pub asker: Asker,
     /// The folder in which the run was started.
     pub cwd: PathBuf,
-    /// The definition's folder.
-    pub folder: Option<PathBuf>,
+    /// The files of the definition that declares the step, where the work names one of them.
+    pub files: KeptFiles,
     /// The run's nonce, which marks its secrets.
     pub nonce: String,
     /// The secret inputs of the run: name and reference.
@@ -557,44 +560,4 @@ pub trait Secrets: Send + Sync {
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;
-}
-
-/// The folders of definitions: the `catalog` module.
-pub trait Folders: Send + Sync {
-    /// The files in a definition's folder, as they are now, that are not among those that a run keeps. None when the
-    /// folder is not there any more.
-    ///
-    /// # Errors
-    /// When there are some, and nobody trusts the definition as it is now: why.
-    fn others(&self, folder: &Path, kept: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>, String>;
-}
-
-/// Where a process keeps what is not in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateFolder(pub PathBuf);
-
-impl StateFolder {
-    /// The lock file of a run.
-    #[must_use]
-    pub fn lock(&self, run: RunId) -> PathBuf {
-        self.0.join("locks").join(format!("{run}.lock"))
-    }
-
-    /// The folder for a run's partial texts and large outputs.
-    #[must_use]
-    pub fn spool(&self, run: RunId) -> PathBuf {
-        self.0.join("spool").join(run.to_string())
-    }
-
-    /// The folder of logs.
-    #[must_use]
-    pub fn logs(&self) -> PathBuf {
-        self.0.join("logs")
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
 }

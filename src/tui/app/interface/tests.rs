@@ -235,7 +235,14 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
         GateKind::Approval => {
             let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
             let (step, work) = ("push".to_owned(), Work::Command(command).into());
-            GateBody::Approval(ApprovalBody { step, work, bytes: fingerprint.clone(), fingerprint })
+            GateBody::Approval(ApprovalBody {
+                step,
+                work,
+                bytes: fingerprint.clone(),
+                fingerprint,
+                title: None,
+                message: None,
+            })
         }
         GateKind::Input => {
             let room = Field { name: "room".to_owned(), label: "Room".to_owned(), ..Field::default() };
