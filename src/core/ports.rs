@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 mod folders;
+mod history;
 
 pub use self::folders::{Folders, StateFolder};
+pub use self::history::{HistoryQuery, RunRow};
 use super::code::ErrorCode;
 use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
@@ -27,7 +29,6 @@ use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::step::Timespan;
-use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::Usage;
 use super::work::Work;
@@ -171,78 +172,6 @@ impl Stands {
     }
 }
 
-/// A run in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRow {
-    /// The run.
-    pub run: RunId,
-    /// The task's id.
-    pub task: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// What the person reads.
-    pub title: String,
-    /// As the journal has it: a run whose process died still says `running` here, until [`Status::shown`] is asked.
-    pub status: Status,
-    /// When it was created.
-    pub created_at: DateTime<Utc>,
-    /// When its last event was written.
-    pub updated_at: DateTime<Utc>,
-    /// Around the match of a search, with the match between `\u{2}` and `\u{3}`; else the newest output's beginning.
-    pub snippet: Untrusted,
-    /// Where it was started.
-    pub cwd: PathBuf,
-    /// How many gates wait.
-    pub waiting: u32,
-    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
-    /// completed or cancelled.
-    #[serde(default)]
-    pub newer: bool,
-}
-
-impl RunRow {
-    /// A run as a list shows it, from its fold.
-    #[must_use]
-    pub fn of(run: &Run) -> Self {
-        Self {
-            run: run.id,
-            task: run.task.clone(),
-            kind: run.kind,
-            title: run.shown_title(),
-            status: run.status,
-            created_at: run.created_at,
-            updated_at: run.updated_at,
-            snippet: Untrusted::default(),
-            cwd: run.cwd.clone(),
-            waiting: u32::try_from(run.gates()).unwrap_or(u32::MAX),
-            newer: run.newer,
-        }
-    }
-}
-
-/// What to look for in the history. Empty fields do not filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Words that inputs, outputs, instructions, messages or documents hold. Never query syntax.
-    pub text: String,
-    /// A task's id.
-    pub task: Option<String>,
-    /// A kind.
-    pub kind: Option<Kind>,
-    /// Any of these statuses.
-    pub statuses: Vec<Status>,
-    /// Changed at or after.
-    pub since: Option<DateTime<Utc>>,
-    /// Started in this folder.
-    pub cwd: Option<PathBuf>,
-    /// Those that were archived; else those that were not.
-    pub archived: bool,
-    /// At most so many, the one that changed last first; 0: 50.
-    pub limit: usize,
-    /// Leave out so many of the first.
-    pub offset: usize,
-}
-
 /// A lesson as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
@@ -380,6 +309,18 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be used.
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError>;
+
+    /// Keeps (`Some`) or forgets (`None`) what a person typed into the form of a task that was not started.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), JournalError>;
+
+    /// What was typed into the form of a task and kept.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn form(&self, task: &str) -> Result<Option<String>, JournalError>;
 
     /// An accepted output for the same fingerprint in another run, not older than `since`: for `cache`.
     ///

@@ -164,6 +164,10 @@ async fn edit(
                 return Ok(None);
             }
         };
+        if let Some(remark) = &edited.remark {
+            out::say(&format!("({remark})"));
+        }
+        let Some(edited) = edited.text else { return Ok(None) };
         if edited == before || edited.trim().is_empty() {
             let _ = context.engine.keep_draft(run.id, &draft, None);
             let why = if edited == before { "" } else { "It was saved empty, so the edit is dropped. " };

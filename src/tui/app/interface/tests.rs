@@ -1,6 +1,7 @@
 //! What the table of commands says can be done is done: each key that it shows changes what is on screen or has an
 //! effect, on every screen and layer.
 
+mod drafts;
 mod opening;
 mod shown;
 
@@ -332,7 +333,8 @@ fn inbox(story: Story) -> Interface {
 
 fn form() -> Interface {
     let mut interface = home();
-    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})), cost: None };
+    let last = Some(json!({"topic": "the sea"}));
+    let form = FormOf { task: task(), given: json!({}), last, cost: None, draft: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface
@@ -500,6 +502,7 @@ fn sent(name: &str) -> KeyEvent {
         (Some(rest), _) => (rest.to_lowercase(), KeyModifiers::CONTROL),
         (_, Some(rest)) if rest.chars().count() == 1 => (rest.to_lowercase(), KeyModifiers::ALT),
         (_, Some(rest)) => (rest.to_owned(), KeyModifiers::ALT),
+        _ if name == "Shift-Enter" => ("Enter".to_owned(), KeyModifiers::SHIFT),
         _ => (name.to_owned(), KeyModifiers::NONE),
     };
     let code = match rest.as_str() {
@@ -521,6 +524,7 @@ fn sent(name: &str) -> KeyEvent {
         "F1" => KeyCode::F(1),
         "F2" => KeyCode::F(2),
         "F3" => KeyCode::F(3),
+        "F4" => KeyCode::F(4),
         one if one.chars().count() == 1 => KeyCode::Char(one.chars().next().unwrap()),
         other => panic!("no key is called {other}"),
     };

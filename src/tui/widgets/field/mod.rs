@@ -105,6 +105,40 @@ impl FormField {
         Ok(Some(value))
     }
 
+    /// What was put in as it was typed, valid or not, to be kept; nothing of a secret but a reference to it.
+    #[must_use]
+    pub fn typed(&self) -> Option<Value> {
+        match &self.input {
+            Input::Line(line) if self.field.kind == FieldType::Secret => {
+                let reference = line.value().trim().parse::<SecretRef>().ok();
+                reference
+                    .filter(|reference| *reference != SecretRef::Typed)
+                    .map(|reference| json!(reference.to_string()))
+            }
+            Input::Line(line) => (!line.is_empty()).then(|| json!(line.value())),
+            Input::Text(editor) => (!editor.is_empty()).then(|| json!(editor.text())),
+            Input::Switch(_) | Input::Choice(_) | Input::Choices { .. } => self.value().ok()?,
+        }
+    }
+
+    /// Puts back what [`Self::typed`] gave; `None` leaves it empty.
+    pub fn restore(&mut self, typed: Option<&Value>) {
+        self.input = match (&self.input, typed) {
+            (Input::Line(_), typed) => Input::Line(LineInput::new(typed.and_then(Value::as_str).unwrap_or_default())),
+            (Input::Text(_), typed) => {
+                Input::Text(Box::new(Editor::at_end(typed.and_then(Value::as_str).unwrap_or_default())))
+            }
+            (_, typed) => Input::of(&self.field, typed),
+        };
+        self.judge();
+    }
+
+    /// Whether its text may be taken to an editor: a secret is written into no file.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        self.is_text() && self.field.kind != FieldType::Secret
+    }
+
     /// The value of a secret that was typed rather than referred to.
     #[must_use]
     pub fn secret(&self) -> Option<Secret> {
