@@ -171,7 +171,7 @@ impl Stands {
     /// What the fold says.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        Self { title: run.shown_title(), status: run.seen_status(), waiting: run.gates() }
+        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates() }
     }
 }
 

@@ -177,7 +177,7 @@ impl RunScreen {
         let newest = newest_decision(&self.run);
         if self.reports && newest.is_some_and(|newest| Some(newest.seq) > before) {
             self.reports = false;
-            self.note = newest.and_then(said_of).map(Note::Done);
+            self.note = newest.and_then(said_of).map(Note::Decided);
         }
         let open = |key: &Key| self.run.call(key).is_some_and(|call| !call.gates.is_empty());
         if let Some(key) = self.returns.take_if(|key| open(key)) {

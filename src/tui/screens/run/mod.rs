@@ -88,6 +88,8 @@ impl PartialOutput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Note {
     Done(String),
+    /// A decision was kept, and can be taken back.
+    Decided(String),
     Failed(String),
 }
 

@@ -357,7 +357,8 @@ impl RunScreen {
         let here = usize::from(self.call().is_some_and(|call| !call.gates.is_empty()));
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
-            Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
+            Some(Note::Decided(text)) if others > 0 => Some(format!("{others} waiting · {text}")),
+            Some(Note::Done(text) | Note::Decided(text) | Note::Failed(text)) => Some(text.clone()),
             None if self.search.is_some() => self.search.as_ref().map(Find::says),
             None if self.scrolled_away() => Some("End follows".to_owned()),
             None => (others > 0).then(|| format!("{others} waiting")),

@@ -202,7 +202,7 @@ impl World {
         if run == CHAT {
             let version = run_is.documents.get("result").map_or(0, |written| written.versions.len()) + 1;
             let body = Untrusted::new(format!("r{run}.doc.v{version}."));
-            let (version, title) = (u32::try_from(version).unwrap(), Untrusted::from("A tale"));
+            let (version, title) = (u32::try_from(version).unwrap(), Untrusted::new(format!("tale {run}")));
             let (name, by) = ("result".to_owned(), Actor::Model);
             return self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false });
         }
