@@ -235,6 +235,8 @@ pub struct Run {
     pub remaining: Vec<(Key, Lesson)>,
     /// The models that a person chose for the calls of a step.
     pub models: Vec<ChosenModel>,
+    /// The model that a person chose for all that was left, whatever its step is.
+    pub model_for_the_rest: Option<String>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
@@ -328,6 +330,7 @@ impl Run {
             documents: IndexMap::new(),
             remaining: Vec::new(),
             models: Vec::new(),
+            model_for_the_rest: None,
             approved: HashSet::new(),
             warnings: Vec::new(),
             warned: HashMap::new(),
@@ -350,7 +353,7 @@ impl Run {
     /// the run.
     #[must_use]
     pub fn shown_title(&self) -> String {
-        let written = self.documents.get("result").and_then(|document| document.newest());
+        let written = self.documents.get("result").and_then(Document::current);
         let title = written.map(|(_, version)| &version.title).or(self.result.as_ref().map(|result| &result.title));
         let title = title.filter(|_| self.title == self.first_title);
         let line = title.map(|title| title.line().trim().to_owned()).filter(|line| is_telling(line));
@@ -385,7 +388,7 @@ impl Run {
     pub fn chosen_model(&self, key: &Key, of: StepName<'_>) -> Option<&str> {
         let own = self.call(key).and_then(|call| call.model.as_deref());
         let of_step = || self.models.iter().rev().find(|chosen| chosen.of() == of).map(|chosen| chosen.model.as_str());
-        own.or_else(of_step)
+        own.or_else(of_step).or(self.model_for_the_rest.as_deref())
     }
 
     /// Whether something that may belong to a child workflow does not say so: it may be from version 0.1.0, whatever
@@ -424,9 +427,10 @@ impl Run {
         }
     }
 
-    /// What waits for a person, in the order in which the calls were first heard of.
+    /// What waits for a person: calls in the order in which they were first heard of, then documents.
     pub fn waiting(&self) -> impl Iterator<Item = &Gate> {
-        self.calls.values().flat_map(|call| call.gates.iter())
+        let of_documents = self.documents.values().filter_map(|document| document.gate.as_ref());
+        self.calls.values().flat_map(|call| call.gates.iter()).chain(of_documents)
     }
 
     /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.

@@ -264,6 +264,7 @@ fn written(old: &Run, name: &str, version: u32) -> Option<Event> {
         title: written.title.clone(),
         body: written.body.clone(),
         by: written.by.clone(),
+        proposed: false,
     })
 }
 

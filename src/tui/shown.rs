@@ -88,6 +88,8 @@ pub struct ShownGate {
     pub key: Key,
     /// The tool call of its attempt.
     pub call: Option<ToolCallId>,
+    /// The document, where it is of none of the calls.
+    pub document: Option<String>,
     /// What it waits for.
     pub kind: GateKind,
     /// The attempt.
@@ -102,7 +104,8 @@ impl ShownGate {
     /// Whether it is that gate of that run, however it has changed meanwhile.
     #[must_use]
     pub fn is_of(&self, run: RunId, gate: &Gate) -> bool {
-        (self.run, &self.key, self.call, self.kind) == (run, &gate.key, gate.call, gate.kind())
+        (self.run, &self.key, self.call, self.document.as_deref(), self.kind)
+            == (run, &gate.key, gate.call, gate.document(), gate.kind())
     }
 
     /// A decision about what was seen.
@@ -111,7 +114,8 @@ impl ShownGate {
         // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
         let seq = (self.kind != GateKind::Review).then_some(self.seq);
         let (attempt, version) = (Some(self.attempt), Some(self.version));
-        Decision { call: self.call, attempt, version, seq, ..Decision::new(self.key.clone(), kind) }
+        let (call, document) = (self.call, self.document.clone());
+        Decision { call, document, attempt, version, seq, ..Decision::new(self.key.clone(), kind) }
     }
 
     /// A gate of a run, as it waits now.
@@ -121,10 +125,11 @@ impl ShownGate {
             run: run.id,
             key: gate.key.clone(),
             call: gate.call,
+            document: gate.document().map(str::to_owned),
             kind: gate.kind(),
             attempt: gate.attempt,
             version: gate.version,
-            seq: run.call(&gate.key).map_or(0, |call| call.seq),
+            seq: run.newest_about(gate),
         }
     }
 }

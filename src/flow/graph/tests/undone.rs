@@ -261,6 +261,7 @@ fn a_model_that_was_chosen_is_not_passed_over_and_who_brings_a_run_back_has_undo
         step: "a".into(),
         model: "big".into(),
         scope: InstructionScope::This,
+        rest: false,
         by: ANA.into(),
     }]);
     let (code, why) = sim.refused_undo(ANA, &[]);
@@ -321,7 +322,7 @@ impl Seen {
             decided.insert(key.to_string(), made);
         }
         let newest = |written: &crate::core::document::Document| {
-            Some((written.name.clone(), written.newest()?.1.body.data().to_owned()))
+            Some((written.name.clone(), written.current()?.1.body.data().to_owned()))
         };
         Self {
             waiting,

@@ -99,7 +99,9 @@ impl InboxRow {
     /// Whether both are the same thing, however it has changed meanwhile.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Gate(a), Self::Gate(b)) => (a.run, &a.key, a.call, a.kind) == (b.run, &b.key, b.call, b.kind),
+            (Self::Gate(a), Self::Gate(b)) => {
+                (a.run, &a.key, a.call, &a.document, a.kind) == (b.run, &b.key, b.call, &b.document, b.kind)
+            }
             (Self::Failed(a), Self::Failed(b)) => a == b,
             _ => false,
         }
@@ -391,7 +393,7 @@ impl InboxScreen {
 
     fn call(&self) -> Option<&Call> {
         let Some(gate) = self.gate() else { return self.failed_call() };
-        self.run()?.call(&gate.key)
+        self.run()?.call(&Some(gate).filter(|gate| gate.document.is_none())?.key)
     }
 
     /// Whether what is selected is what a frame showed.
@@ -400,6 +402,9 @@ impl InboxScreen {
     }
 
     fn open_gate(&self) -> Option<&Gate> {
+        if let Some(name) = &self.gate()?.document {
+            return self.run()?.documents.get(name)?.gate.as_ref();
+        }
         self.call()?.gates.of(self.gate()?.call)
     }
 
@@ -481,6 +486,9 @@ impl InboxScreen {
     fn show(&mut self) {
         let content = match (self.run(), self.call()) {
             (Some(run), _) if self.failed().is_some() => Content::of_failed(run, Screen::Inbox),
+            (Some(run), None) => self
+                .open_gate()
+                .map_or_else(Content::default, |gate| Content::of_stale_document(run, &rows::result(run), gate)),
             (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate(), self.paged),
             _ => Content::default(),
         };

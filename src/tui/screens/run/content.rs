@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 
 use super::pages;
+use super::result::stale;
 use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::description::Description;
+use crate::core::document::RESULT;
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -124,7 +126,18 @@ impl Content {
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
     }
 
+    /// A document that waits, because the person has edited it and its steps give another text.
+    pub fn of_stale_document(run: &Run, row: &OutlineRow, gate: &Gate) -> Self {
+        let body = read(&Untrusted::new(stale(run, gate)));
+        let mut content = Self::made(run, row, gate.name(), body);
+        content.gate = Some(ShownGate::of(run, gate));
+        content
+    }
+
     fn of_result(run: &Run, row: &OutlineRow) -> Self {
+        if let Some(gate) = run.documents.get(RESULT).and_then(|document| document.gate.as_ref()) {
+            return Self::of_stale_document(run, row, gate);
+        }
         let (title, body) = match (&run.result, &run.error) {
             (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
             (None, Some((key, failure))) => {

@@ -130,6 +130,9 @@ impl RunScreen {
     }
 
     pub(super) fn again(&mut self) -> Vec<Effect> {
+        if self.gate_of_result().is_some() {
+            return self.decide(GateKind::Stale, DecisionKind::Again { model: None });
+        }
         let Some(call) = self.call() else { return Vec::new() };
         let key = call.key.clone();
         match call.gate().map(Gate::kind) {
@@ -174,7 +177,7 @@ impl RunScreen {
         let newest = newest_decision(&self.run);
         if self.reports && newest.is_some_and(|newest| Some(newest.seq) > before) {
             self.reports = false;
-            self.note = newest.and_then(said_of).map(Note::Done);
+            self.note = newest.and_then(said_of).map(Note::Decided);
         }
         let open = |key: &Key| self.run.call(key).is_some_and(|call| !call.gates.is_empty());
         if let Some(key) = self.returns.take_if(|key| open(key)) {
@@ -204,6 +207,8 @@ pub fn said_of(decision: &PastDecision) -> Option<String> {
         },
         Undoable::Edit { version, .. } => format!("version {version} saved"),
         Undoable::Document { .. } => "saved".to_owned(),
+        Undoable::Choice { what: "keep", .. } => "result kept".to_owned(),
+        Undoable::Choice { .. } => "result rebuilt".to_owned(),
         Undoable::Title { .. } => "renamed".to_owned(),
         Undoable::Archive => "archived".to_owned(),
         Undoable::Final { .. } => return None,

@@ -11,6 +11,7 @@ use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
+use crate::core::document::Document as Written;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
@@ -157,6 +158,19 @@ impl Compare {
         Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
+    /// Compares a person's edit of a document with the version that is proposed. `None` where none is.
+    pub fn of_document(document: &Written) -> Option<Self> {
+        let versions = (1..).zip(&document.versions);
+        let versions: Vec<_> = versions
+            .map(|(number, v)| (0, number, v.by.clone(), Arc::new(Value::String(v.body.data().to_owned()))))
+            .collect();
+        let (mine, _) = document.current()?;
+        let (with, at) = ((mine as usize).checked_sub(1)?, (document.gate.as_ref()?.version as usize).checked_sub(1)?);
+        let (with, at) = (with.min(at), with.max(at));
+        let comparison = Comparison::of_values(&versions.get(with)?.3, &versions.get(at)?.3);
+        (with < at).then_some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
+    }
+
     /// The version before or after, each with the one before it.
     pub fn step(&mut self, by: isize) {
         let at = self.at.saturating_add_signed(by).clamp(1, self.versions.len() - 1);
@@ -188,7 +202,9 @@ impl Compare {
         let name = |at: usize| {
             let (attempt, version, by, _) = &self.versions[at];
             let by = if by.is_person() { "mine" } else { by.as_str() };
-            if *version > 1 {
+            if *attempt == 0 {
+                format!("version {version} ({by})")
+            } else if *version > 1 {
                 format!("attempt {attempt}, version {version} ({by})")
             } else {
                 format!("attempt {attempt} ({by})")

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, Call, CallStatus};
+use crate::core::document::{RESULT, key_of};
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -87,6 +88,8 @@ impl PartialOutput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Note {
     Done(String),
+    /// A decision was kept, and can be taken back.
+    Decided(String),
     Failed(String),
 }
 
@@ -185,7 +188,12 @@ impl RunScreen {
 
     /// Selects a call, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let of = |row: &OutlineRow| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
+        let result = self.run.call(key).is_none() && *key == key_of(RESULT);
+        let of = |row: &OutlineRow| match &row.id {
+            RowId::Call(call) => call == key || row.alike.contains(key),
+            RowId::Result => result,
+            RowId::Group(_) | RowId::Step(_) => false,
+        };
         self.filter = None;
         self.folded.clear();
         self.refresh();
@@ -224,7 +232,13 @@ impl RunScreen {
     fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let call = self.call();
         let selected = match (self.selected_row().map(|row| &row.id), call) {
-            (Some(RowId::Result), _) => Selected::Result,
+            (Some(RowId::Result), _) => match self.gate_of_result() {
+                Some(gate) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
+                    Selected::Gate(gate.kind())
+                }
+                Some(_) => Selected::Unread,
+                None => Selected::Result,
+            },
             (_, None) => Selected::None,
             (_, Some(call)) if self.content.earlier.is_some() => match self.content.earlier {
                 Some(earlier) if frame.content == self.content.id => Selected::Earlier(earlier.behind),
@@ -244,7 +258,7 @@ impl RunScreen {
                 (None, _) => Selected::Pending,
             },
         };
-        let here = usize::from(call.is_some_and(|call| !call.gates.is_empty()));
+        let here = usize::from(call.is_some_and(|call| !call.gates.is_empty()) || self.gate_of_result().is_some());
         Situation {
             screen: Screen::Run,
             layer: self.search.as_ref().map_or_else(|| self.over.layer(), Find::layer),
@@ -256,6 +270,7 @@ impl RunScreen {
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
+                _ if self.gate_of_result().is_some() => true,
                 _ => call.is_some_and(|call| pages::pages(call, call.gate()).len() > 1),
             },
             asks: self.asks().is_some(),
@@ -309,7 +324,8 @@ impl RunScreen {
         self.list.select(keep, self.rows.len(), self.last_frame.list);
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
-            let gate = run.call(key).and_then(Call::gate);
+            let document = seen.document.as_ref().and_then(|name| run.documents.get(name)?.gate.as_ref());
+            let gate = document.or_else(|| run.call(key).and_then(Call::gate));
             gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
         self.marked.retain(|key, seq| run.call(key).is_some_and(|call| call.seq == *seq));
@@ -332,7 +348,12 @@ impl RunScreen {
             (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
         };
         let call = |row: &OutlineRow| matches!(row.id, RowId::Call(_));
-        let waits = ahead(&|row| row.waits && matches!(&row.id, RowId::Call(key) if !self.decided.contains_key(key)));
+        let open = |row: &OutlineRow| match &row.id {
+            RowId::Call(key) => !self.decided.contains_key(key),
+            RowId::Result => !self.decided.contains_key(&key_of(RESULT)),
+            RowId::Group(_) | RowId::Step(_) => false,
+        };
+        let waits = ahead(&|row| row.waits && open(row));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
         let pending = || ahead(&|row| matches!(row.status, None | Some(CallStatus::Pending)) && row.count.is_none());
         let target = if self.run.status.is_over() {

@@ -1,8 +1,11 @@
 //! The result of a run, edited by the person: a version of its document, made from the one that was seen.
 
-use super::layer::Over;
+use super::layer::{Compare, Over};
 use super::rows::RowId;
 use super::{Note, RunScreen};
+use crate::core::document::{Document, RESULT};
+use crate::core::gate::{Gate, GateBody};
+use crate::core::run::Run;
 use crate::tui::effect::{Change, Effect};
 use crate::tui::widgets::editor::Editor;
 
@@ -10,13 +13,25 @@ use crate::tui::widgets::editor::Editor;
 pub(super) const DOCUMENT: &str = "result";
 
 impl RunScreen {
+    /// What waits with the result, if that is selected.
+    pub(super) fn gate_of_result(&self) -> Option<&Gate> {
+        self.run.documents.get(RESULT).filter(|_| self.is_on_result())?.gate.as_ref()
+    }
+
+    pub(super) fn compare_result(&mut self) {
+        let document = self.run.documents.get(RESULT);
+        if let Some(compare) = document.and_then(Compare::of_document) {
+            self.over = Over::Compare(Box::new(compare));
+        }
+    }
+
     pub(super) fn is_on_result(&self) -> bool {
         self.selected_row().is_some_and(|row| row.id == RowId::Result)
     }
 
     pub(super) fn edit_result(&mut self) -> Vec<Effect> {
-        let newest = self.run.documents.get(DOCUMENT).and_then(|document| document.newest());
-        let Some((version, written)) = newest else {
+        let current = self.run.documents.get(RESULT).and_then(|document| document.current());
+        let Some((version, written)) = current else {
             self.note = Some(Note::Failed("there is no result to edit yet".to_owned()));
             return Vec::new();
         };
@@ -28,16 +43,45 @@ impl RunScreen {
 
     pub(super) fn save_result(&mut self) -> Vec<Effect> {
         let Over::Result { version, editor } = std::mem::take(&mut self.over) else { return Vec::new() };
-        let newest = self.run.documents.get(DOCUMENT).and_then(|document| document.newest());
-        let title = newest.map(|(_, written)| written.title.data().to_owned()).unwrap_or_default();
+        let current = self.run.documents.get(RESULT).and_then(|document| document.current());
+        let title = current.map(|(_, written)| written.title.data().to_owned()).unwrap_or_default();
         let name = result_draft(version);
         self.drafts.remove(&name);
         let (run, body) = (self.run.id, editor.text());
         vec![
-            Effect::Change(Change::EditDocument { run, name: DOCUMENT.to_owned(), version, title, body }),
+            Effect::Change(Change::EditDocument { run, name: RESULT.to_owned(), version, title, body }),
             Effect::Change(Change::KeepDraft { run, name, text: None }),
         ]
     }
+}
+
+/// What is said before an accepted call is reopened: of each document that the person has edited.
+pub(super) fn edited(run: &Run) -> Vec<String> {
+    let edited = run.documents.values().filter(|document| document.is_edited());
+    edited
+        .map(|document| {
+            let what = if document.name == RESULT { "the Result" } else { document.name.as_str() };
+            format!("You edited {what}. Your version stays; if its steps give another text, you choose: keep yours, or rebuild.")
+        })
+        .collect()
+}
+
+/// What is shown of a document that the person has edited when its steps give another text.
+pub(super) fn stale(run: &Run, gate: &Gate) -> String {
+    let document = gate.document().and_then(|name| run.documents.get(name));
+    let (mine, text) =
+        document.and_then(Document::current).map_or((0, ""), |(number, mine)| (number, mine.body.data()));
+    let because: Vec<String> = match &gate.body {
+        GateBody::Stale(stale) => stale.because.iter().map(|key| format!("`{key}`")).collect(),
+        _ => Vec::new(),
+    };
+    let changed = if because.is_empty() { String::new() } else { format!(" ({} changed)", because.join(", ")) };
+    format!(
+        "Its steps give another text now{changed}, and you have edited this one.\n\n\
+         - **K** keeps yours, version {mine}\n- **r** takes what the steps give, version {}\n- **d** compares the two\n\n\
+         Yours:\n\n---\n\n{text}",
+        gate.version
+    )
 }
 
 /// A draft belongs to the version that it was made from.

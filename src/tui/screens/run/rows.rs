@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
+use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
@@ -134,14 +135,18 @@ pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
     rows
 }
 
-fn result(run: &Run) -> OutlineRow {
-    let status = run.result.as_ref().map(|_| CallStatus::Accepted);
+/// The row of the result.
+#[must_use]
+pub fn result(run: &Run) -> OutlineRow {
+    let waits = run.documents.get(RESULT).is_some_and(|document| document.gate.is_some());
+    let ended = if waits { CallStatus::Stale } else { CallStatus::Accepted };
+    let status = run.result.as_ref().map(|_| ended);
     OutlineRow {
         id: RowId::Result,
         depth: 0,
         title: "Result".to_owned(),
         status,
-        waits: false,
+        waits,
         count: None,
         folded: false,
         alike: Vec::new(),

@@ -342,6 +342,10 @@ impl RunScreen {
 
     /// Compares what is shown with what is shown without paging, else with what came before it.
     fn compare(&mut self) -> Vec<Effect> {
+        if self.gate_of_result().is_some() {
+            self.compare_result();
+            return Vec::new();
+        }
         let shown = self.content.earlier.map(|earlier| earlier.page);
         match self.call().and_then(|call| Compare::of(call, shown, pages::current(call, call.gate()))) {
             Some(compare) => self.over = Over::Compare(Box::new(compare)),

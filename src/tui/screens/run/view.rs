@@ -335,7 +335,8 @@ impl RunScreen {
         let here = usize::from(self.call().is_some_and(|call| !call.gates.is_empty()));
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
-            Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
+            Some(Note::Decided(text)) if others > 0 => Some(format!("{others} waiting · {text}")),
+            Some(Note::Done(text) | Note::Decided(text) | Note::Failed(text)) => Some(text.clone()),
             None if self.search.is_some() => self.search.as_ref().map(Find::says),
             None if self.scrolled_away() => Some("End follows".to_owned()),
             None => (others > 0).then(|| format!("{others} waiting")),
@@ -421,6 +422,7 @@ fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<
         (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),
         (AttemptStatus::Accepted, _) => ("accepted", theme.accepted),
         (AttemptStatus::Rejected, _) => ("rejected", theme.muted),
+        (AttemptStatus::PassedOver, _) => ("passed over", theme.muted),
         (AttemptStatus::Failed, _) => ("failed", theme.failed),
         (AttemptStatus::Cancelled, _) => ("broken off", theme.muted),
         (AttemptStatus::InDoubt, _) => ("in doubt", theme.unsettled),

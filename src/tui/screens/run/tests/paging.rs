@@ -137,7 +137,7 @@ fn an_attempt_without_output_is_a_page_that_cannot_be_taken() {
 fn an_earlier_attempt_answers_what_is_stale_and_what_failed() {
     let key = || "write[1]".parse().unwrap();
     let fingerprint = crate::tui::testing::fingerprint();
-    let body = StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint.clone() };
+    let body = StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint.clone(), document: None };
     let allowed = vec![crate::core::gate::Answer::Again, crate::core::gate::Answer::Keep];
     let body = GateBody::Stale(body);
     let gate = Gate { key: key(), workflow: None, call: None, attempt: 2, version: 1, body, allowed };
