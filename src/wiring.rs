@@ -107,13 +107,17 @@ impl Dependencies for Wiring {
 }
 
 impl Wiring {
-    /// Opens the store. That it was copied because it is of a newer schema now is in the log, and told to `say`.
+    /// Opens the store. That it was copied because it is of a newer schema now, or that something in it is lost, is in the
+    /// log, and told to `say` at once.
     fn store(&self, say: impl Fn(&str)) -> Result<Store, JournalError> {
         let store = Store::open(&self.0.store, Mode::Write)?;
-        if let Some(copy) = store.copy() {
+        let copied = store.copy().map(|copy| {
             let path = self.0.store.display();
-            let told =
-                format!("the store {path} was updated for this version; a copy from before is {}", copy.display());
+            format!("the store {path} was updated for this version; a copy from before is {}", copy.display())
+        });
+        let told: Vec<String> = store.damage().map(str::to_owned).into_iter().chain(copied).collect();
+        if !told.is_empty() {
+            let told = told.join("\n");
             cli::log::write(&self.0, &told);
             say(&told);
         }

@@ -129,7 +129,7 @@ impl Machine {
                     Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                     Update::Stopped(_) => true,
                     Update::Event(recorded) => matches!(recorded.event, Event::RunWaiting {}),
-                    Update::Delta { .. } => false,
+                    Update::Delta { .. } | Update::Locked(_) => false,
                 };
                 if new.iter().any(rests) {
                     break;

@@ -9,5 +9,6 @@ mod store {
     mod history;
     mod journal;
     mod kept;
+    mod log;
     mod projections;
 }

@@ -8,9 +8,11 @@ use crate::core::event::InstructionScope;
 use crate::core::run::Status;
 use crate::export;
 
+mod document;
 mod history;
 mod review;
 
+pub use document::DocumentArgs;
 pub use history::{HistoryArgs, Since};
 pub use review::ReviewArgs;
 
@@ -86,7 +88,9 @@ pub enum CliCommand {
     },
     /// List runs, or search everything that runs ever held
     History(HistoryArgs),
-    /// Compare two runs, calls or attempts word by word: `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT`
+    /// Read a document of a run, edit it, or restore a version of it
+    Document(DocumentArgs),
+    /// Compare two runs, calls, attempts or documents word by word: `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT`, `RUN:NAME#VERSION`
     Diff {
         /// The older one
         a: String,
@@ -201,6 +205,7 @@ impl CliCommand {
             | Self::DriveDetached { drive, .. } => drive.json,
             Self::Review(ReviewArgs { json, .. })
             | Self::History(HistoryArgs { json, .. })
+            | Self::Document(DocumentArgs { json, .. })
             | Self::Show { json, .. }
             | Self::Tasks { json, .. }
             | Self::Cancel { json: JsonArg { json }, .. }

@@ -59,7 +59,7 @@ fn closing(tag: ChangeTag) -> &'static str {
     }
 }
 
-/// The text that `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT` or `RUN:KEY#ATTEMPT.VERSION` names.
+/// The text that `RUN`, `RUN:KEY`, `RUN:KEY#ATTEMPT`, `RUN:KEY#ATTEMPT.VERSION` or, of a document, `RUN:NAME#VERSION` names.
 fn text_of(app: &App, name: &str) -> Result<(String, Run), Problem> {
     let engine = app.records()?;
     let (run, call) = name.split_once(':').map_or((name, None), |(run, call)| (run, Some(call)));
@@ -84,6 +84,15 @@ fn whole(run: &Run) -> Result<String, Problem> {
     Ok(outputs.join("\n\n"))
 }
 
+/// A document that `NAME` or `NAME#VERSION` names. No call is called so.
+fn of_document(run: &Run, name: &str) -> Option<String> {
+    if let Some(document) = run.documents.get(name) {
+        return Some(document.current()?.1.body.data().to_owned());
+    }
+    let (name, version) = name.rsplit_once('#')?;
+    Some(run.documents.get(name)?.version(version.parse().ok()?)?.body.data().to_owned())
+}
+
 fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
     // `draft#2` may be a call of a repeat, or the second attempt of `draft`: calls come first.
     let whole_name = name.parse::<Key>().ok().and_then(|key| run.call(&key));
@@ -93,8 +102,12 @@ fn of_call(run: &Run, name: &str) -> Result<String, Problem> {
         (None, None) => (None, None),
     };
     let Some(call) = call else {
-        let keys: Vec<String> = run.calls.keys().map(ToString::to_string).collect();
-        let text = format!("run {} has no call `{name}`; it has {}", run.id.short(), keys.join(", "));
+        if let Some(text) = of_document(run, name) {
+            return Ok(text);
+        }
+        let mut keys: Vec<String> = run.calls.keys().map(ToString::to_string).collect();
+        keys.extend(run.documents.keys().cloned());
+        let text = format!("run {} has no call or document `{name}`; it has {}", run.id.short(), keys.join(", "));
         return Err(Problem::refused(ErrorCode::NoCall, text));
     };
     let output = match place {

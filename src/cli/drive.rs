@@ -283,6 +283,10 @@ impl Drive<'_> {
                     lines.push_str(&journal::delta(self.run.id, chrono::Utc::now(), &key, attempt, &delta));
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
+                Update::Locked(true) => out::say(
+                    "another process holds the store locked: what comes is kept, and saved as soon as the lock is free",
+                ),
+                Update::Locked(false) => out::say("the store is free again: all of it is saved"),
                 // Told already; or what a fold of the events says as well.
                 Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
                 Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
@@ -318,7 +322,7 @@ impl Drive<'_> {
 
     /// Whether nothing was decided here about a gate that the mailbox has not caught up with.
     fn is_open(&self, gate: &Gate) -> bool {
-        let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
+        let seq = self.run.newest_about(gate);
         self.answered.get(&(gate.key.clone(), gate.call)).is_none_or(|answered| *answered < seq)
     }
 
@@ -345,15 +349,25 @@ impl Drive<'_> {
     /// True when it was recorded. What is refused is told, and left to whoever was faster.
     async fn record(&mut self, gate: &Gate, decision: Decision) -> Result<bool, Problem> {
         let typed = typed(&decision.kind);
-        let seq = self.run.call(&gate.key).map_or(0, |call| call.seq);
+        let seq = self.run.newest_about(gate);
         self.answered.insert((gate.key.clone(), gate.call), seq);
-        match self.engine.decide(self.run.id, decision).await {
+        let decided = self.engine.decide(self.run.id, decision);
+        tokio::pin!(decided);
+        // That the store is locked, say, is said while it is waited for.
+        let decided = loop {
+            tokio::select! {
+                biased;
+                decided = &mut decided => break decided,
+                news = self.mail.next() => self.take(news)?,
+            }
+        };
+        match decided {
             Ok(()) => Ok(true),
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
                 // Whoever was faster is seen at once; what still stands as it was shown is asked again.
                 self.take_new()?;
-                if self.run.call(&gate.key).map_or(0, |call| call.seq) == seq && self.how.asks {
+                if self.run.newest_about(gate) == seq && self.how.asks {
                     self.answered.remove(&(gate.key.clone(), gate.call));
                 }
                 Ok(false)
@@ -408,7 +422,7 @@ impl Drive<'_> {
     /// One answer for every stale call that was shown, each as it was shown. What is not stale any more because of the
     /// answer to another one of them needs none.
     async fn decide_stale(&mut self, what: &DecisionKind) -> Result<(), Problem> {
-        let stale = self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale);
+        let stale = self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale && gate.document().is_none());
         let shown: Vec<(Gate, Decision)> =
             stale.map(|gate| (gate.clone(), Decision::about_seen(&self.run, gate, what.clone()))).collect();
         for (gate, decision) in shown {

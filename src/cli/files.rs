@@ -99,9 +99,9 @@ pub fn write_results(folder: &Path, run: &Run) -> Result<Vec<PathBuf>, Problem> 
         written.push(path);
     }
     for document in run.documents.values().filter(|document| document.name != "result" || run.result.is_none()) {
-        if let Some((_, newest)) = document.newest() {
+        if let Some((_, current)) = document.current() {
             let path = folder.join(format!("{}.md", file_name(&document.name)));
-            write(&path, with_break(newest.body.data()).as_bytes())?;
+            write(&path, with_break(current.body.data()).as_bytes())?;
             written.push(path);
         }
     }

@@ -41,10 +41,17 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     if args.json {
         out::json(&text);
     } else if rows.is_empty() {
-        out::say(if query == (HistoryQuery { limit: query.limit, ..HistoryQuery::default() }) {
-            "no runs yet; `stepwell tasks` lists what can be started"
-        } else {
-            "no run fits that"
+        let all = query == (HistoryQuery { limit: query.limit, archived: query.archived, ..HistoryQuery::default() });
+        let put_away = || {
+            let archived = HistoryQuery { limit: 1, archived: true, ..query.clone() };
+            records.history(&archived).is_ok_and(|rows| !rows.is_empty())
+        };
+        out::say(match (all, query.archived) {
+            (true, true) => "no run is archived",
+            (true, false) if put_away() => "every run is archived; `stepwell history --archived` lists them",
+            (true, false) => "no runs yet; `stepwell tasks` lists what can be started",
+            (false, false) if put_away() => "no run fits that, but archived ones do; --archived lists them",
+            (false, _) => "no run fits that",
         });
     } else {
         out::page(&text);

@@ -11,6 +11,7 @@ mod definitions;
 mod detach;
 mod diff;
 mod doctor;
+mod document;
 mod drive;
 mod files;
 mod history;
@@ -173,6 +174,9 @@ pub fn main(app: &App) -> u8 {
         None if !cli.plain && out::is_full_screen() => full_screen(app),
         None => Ok(alone(cli.plain)),
     };
+    if let Some(engine) = app.engine.get() {
+        engine.close();
+    }
     match done {
         Ok(exit) => exit as u8,
         Err(problem) => {
@@ -244,6 +248,7 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
         CliCommand::Reopen { run, key, json } => wait_for(runs::reopen(app, &run, &key, json.json)),
         CliCommand::Show { run, json, events } => show::show(app, &run, json, events),
         CliCommand::History(query) => history::history(app, query),
+        CliCommand::Document(args) => wait_for(document::document(app, args)),
         CliCommand::Diff { a, b } => diff::diff(app, &a, &b),
         CliCommand::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
         CliCommand::Export { run, format, scope, out, json } => {

@@ -89,7 +89,12 @@ pub(super) mod tests {
         let hash = Fingerprint::of_bytes(b"x");
         let bodies = [
             GateBody::InDoubt(InDoubtBody { why: "no answer".to_owned(), partial: "".into() }),
-            GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint: hash.clone() }),
+            GateBody::Stale(StaleBody {
+                because: Vec::new(),
+                had_effect: false,
+                fingerprint: hash.clone(),
+                document: None,
+            }),
             GateBody::Budget(BudgetBody {
                 spent: Usage::default(),
                 budget: Budget::default(),

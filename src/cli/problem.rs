@@ -203,6 +203,7 @@ mod tests {
             JournalError::NoLesson(why()),
             JournalError::TooLarge(why()),
             JournalError::Newer(why()),
+            JournalError::Busy(why()),
             JournalError::Store(why()),
         ] {
             let code = error.code();

@@ -13,6 +13,7 @@ use crate::core::call::Call;
 use crate::core::code::ErrorCode;
 use crate::core::deadline;
 use crate::core::decide::{Decision, DecisionKind, Refusal, decide, gate_of, message, what_waits};
+use crate::core::document::key_of;
 use crate::core::gate::{Gate, GateKind};
 use crate::core::given::takes;
 use crate::core::key::Key;
@@ -228,16 +229,21 @@ fn decisions(app: &App, run: &Run, args: &ReviewArgs, approve: Option<DecisionKi
     if args.all {
         let step = args.step.as_deref().map(|step| of_step(app, run, step)).transpose()?;
         let of_step = |call: &Call| step.as_ref().is_none_or(|(child, step)| call.is_of(child.as_deref(), step));
-        let waits =
-            |gate: &&Gate| run.call(&gate.key).is_some_and(|call| takes_with_all(call, gate, &kind) && of_step(call));
+        let waits = |gate: &&Gate| match run.call(&gate.key).filter(|_| gate.document().is_none()) {
+            Some(call) => takes_with_all(call, gate, &kind) && of_step(call),
+            None => step.is_none() && kind.answer().is_some_and(|answer| gate.allows(answer)),
+        };
         return Ok(run.waiting().filter(waits).map(|gate| Decision::about(gate, kind.clone())).collect());
+    }
+    if let Some(name) = &args.document {
+        return Ok(vec![Decision { document: Some(name.clone()), ..Decision::new(key_of(name), kind) }]);
     }
     let key = match &args.key {
         Some(key) => key.parse::<Key>()?,
         None => match without_key(run, args.call, &kind)? {
             Chosen::One(key) => key,
-            Chosen::Stale(keys) => {
-                return Ok(keys.into_iter().map(|key| Decision::new(key, kind.clone())).collect());
+            Chosen::Stale(gates) => {
+                return Ok(gates.into_iter().map(|gate| Decision::of(gate, kind.clone())).collect());
             }
         },
     };
@@ -258,14 +264,14 @@ fn failed_alone<'a>(run: &'a Run, kind: &DecisionKind) -> Option<&'a Key> {
     failed.next().is_none().then_some(&only.key)
 }
 
-enum Chosen {
+enum Chosen<'a> {
     One(Key),
     /// All that are stale, at once.
-    Stale(Vec<Key>),
+    Stale(Vec<&'a Gate>),
 }
 
 /// The call that is meant when none is named.
-fn without_key(run: &Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) -> Result<Chosen, Problem> {
+fn without_key<'a>(run: &'a Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) -> Result<Chosen<'a>, Problem> {
     let to_conversation = matches!(kind, DecisionKind::Answer { .. } | DecisionKind::Edit { .. });
     let reviews = run.waiting().any(|gate| gate.kind() == GateKind::Review);
     if to_conversation && run.kind == Kind::Instruct && !reviews {
@@ -274,8 +280,7 @@ fn without_key(run: &Run, tool_call: Option<ToolCallId>, kind: &DecisionKind) ->
         let none = || Problem::refused(ErrorCode::NotWaiting, "the conversation has not begun yet");
         return last.map(Chosen::One).ok_or_else(none);
     }
-    let stale: Vec<Key> =
-        run.waiting().filter(|gate| gate.kind() == GateKind::Stale).map(|gate| gate.key.clone()).collect();
+    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind() == GateKind::Stale).collect();
     if matches!(kind, DecisionKind::Again { .. } | DecisionKind::Keep) && !stale.is_empty() {
         return Ok(Chosen::Stale(stale));
     }

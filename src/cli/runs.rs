@@ -8,8 +8,10 @@ use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::{App, consent, journal, out};
 use crate::core::decide::{Decision, DecisionKind, Refusal};
+use crate::core::document::RESULT;
 use crate::core::key::Key;
 use crate::core::run::Status;
+use crate::core::task::Kind;
 
 /// `resume`.
 ///
@@ -96,6 +98,12 @@ pub async fn reopen(app: &App, name: &str, key: &str, json: bool) -> Result<Exit
     let effects: Vec<&Key> = effects.collect();
     if !effects.is_empty() {
         said.put(format_args!("had an effect outside already, which is not undone: {}\n", told(&effects)));
+    }
+    for document in run.documents.values().filter(|document| run.kind == Kind::Workflow && document.is_edited()) {
+        let what = if document.name == RESULT { "the result" } else { document.name.as_str() };
+        said.put(format_args!(
+            "you edited {what}: your version stays, and you are asked if its steps give another text\n"
+        ));
     }
     if json {
         out::say(&said);

@@ -18,7 +18,9 @@ pub async fn undo(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
     engine.undo(before.id, newest.map(|newest| newest.seq)).await?;
     let Some(undone) = newest else { return Ok(Exit::Done) };
     out::say(&format!("taken back: {}", undone.name()));
-    if undone.key().is_none() {
+    // The question about a document waits again; a name, say, moves nothing.
+    let moved = engine.load(before.id)?.status != before.status;
+    if undone.key().is_none() && !moved {
         if json {
             out::json(&journal::since(engine, before.id, before.seq)?);
         }

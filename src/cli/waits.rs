@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::out::quoted;
 use crate::core::description::Description;
+use crate::core::document::Document;
 use crate::core::failure::FailureClass;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
@@ -19,6 +20,9 @@ pub fn render(run: &Run) -> String {
     let mut text = format!("run {} waits: {}\n", run.id.short(), visible(&run.title, false));
     for gate in run.waiting() {
         text.put(format_args!("\n  {}: {}\n", gate.name(), visible(&about(run, gate), true).replace('\n', "\n  ")));
+        if gate.document().is_some() {
+            text.put(format_args!("    {}\n", compared(run, gate)));
+        }
         if let Some(due) = due(run, gate) {
             text.put(format_args!("    {due}\n"));
         }
@@ -82,6 +86,12 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             }
             text
         }
+        GateBody::Stale(stale) if gate.document().is_some() => {
+            let changed: Vec<String> = stale.because.iter().map(ToString::to_string).collect();
+            let changed = if changed.is_empty() { String::new() } else { format!(" ({} changed)", changed.join(", ")) };
+            let (mine, theirs) = (mine(run, gate), gate.version);
+            format!("you edited it (version {mine}), and its steps give another text now{changed}: version {theirs}")
+        }
         GateBody::Stale(_) => {
             let because = run.call(&gate.key).and_then(|call| call.stale.as_ref());
             let because =
@@ -93,6 +103,20 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             format!("the secret `{}` has to be typed; it is kept in this process only", secret.name)
         }
     }
+}
+
+/// The version of a document that a person has edited and that counts while another is proposed.
+fn mine(run: &Run, gate: &Gate) -> u32 {
+    let document = gate.document().and_then(|name| run.documents.get(name));
+    document.and_then(Document::current).map_or(0, |(number, _)| number)
+}
+
+/// The command that compares a person's edit of a document with what is proposed.
+#[must_use]
+pub fn compared(run: &Run, gate: &Gate) -> String {
+    let (short, name) = (run.id.short(), gate.document().unwrap_or_default());
+    let named = |version: u32| quoted(&format!("{short}:{name}#{version}"));
+    format!("(to compare them: stepwell diff {} {})", named(mine(run, gate)), named(gate.version))
 }
 
 /// Which limit the next call could pass, and what has been used of it.
@@ -148,7 +172,13 @@ fn indented(text: &str) -> String {
 /// The command that answers a gate, and the flags of the other answers.
 fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
     let call = gate.call.map(|call| format!(" --call {call}")).unwrap_or_default();
-    let review = format!("stepwell review {} {}{call}", run.id.short(), quoted(&gate.key.to_string()));
+    let what = match gate.document() {
+        Some(name) if gate.key.to_string() != name || run.call(&gate.key).is_some() => {
+            format!("--document={}", quoted(name))
+        }
+        _ => quoted(&gate.key.to_string()),
+    };
+    let review = format!("stepwell review {} {what}{call}", run.id.short());
     let flag = |answer: Answer| match answer {
         Answer::Accept | Answer::Skip | Answer::Approve | Answer::Again | Answer::Keep => {
             format!("--{}", answer.name())

@@ -83,6 +83,8 @@ pub enum AttemptStatus {
     Accepted,
     /// A person wanted another.
     Rejected,
+    /// Has an output that nobody has judged: a person has taken an earlier attempt instead.
+    PassedOver,
     /// It has no output.
     Failed,
     /// It was broken off.
@@ -155,6 +157,26 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// One that begins now, and of which nothing else is known yet.
+    pub(super) fn begun(number: u32, seq: u64, at: DateTime<Utc>, by: Actor, fingerprint: Fingerprint) -> Self {
+        Self {
+            number,
+            seq,
+            status: AttemptStatus::Running,
+            by,
+            fingerprint,
+            work: None,
+            versions: Vec::new(),
+            instruction: None,
+            error: None,
+            problem: None,
+            partial: Untrusted::default(),
+            started_at: at,
+            measured: Measured::default(),
+            on_crash: OnCrash::Rerun,
+        }
+    }
+
     /// Whether a version is a model's answer that the limit of tokens cut, and not a person's edit of it: its end is missing.
     /// Of an output with a schema only where that has to do with it: a value that is there whole lacks nothing.
     #[must_use]

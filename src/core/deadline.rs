@@ -96,7 +96,7 @@ impl Run {
     /// When a gate's time is up, and what answers it then; `None` where only a person can.
     #[must_use]
     pub fn due(&self, gate: &Gate) -> Option<Due> {
-        let call = self.call(&gate.key)?;
+        let call = self.call(&gate.key).filter(|_| gate.document().is_none())?;
         self.timed(call).find(|(timed, _)| timed.gate.call == gate.call).map(|(_, due)| due)
     }
 

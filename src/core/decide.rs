@@ -22,16 +22,18 @@ use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
 
+mod document;
 mod read;
 mod refusal;
 mod take;
 mod undo;
 mod whole;
 
+pub use document::edit_document;
 pub use refusal::{Refusal, what_waits};
 pub use take::Taken;
 pub use undo::{Following, Offspring, newest_decision, undo};
-pub use whole::{choose_model, choose_model_for_the_rest, edit_document, message, set_budget, write_document};
+pub use whole::{choose_model, choose_model_for_the_rest, message, set_budget, write_document};
 
 use refusal::{not_allowed, not_waiting, stands};
 use whole::raised;
@@ -45,6 +47,9 @@ pub struct Decision {
     /// The tool call of its attempt; `None`: the call as a whole, or the only tool call of it that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<ToolCallId>,
+    /// The document, where it is about none of the calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// The attempt that was seen; `None`: whichever waits now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -64,14 +69,19 @@ impl Decision {
     /// About a call, whatever waits there now.
     #[must_use]
     pub fn new(key: Key, kind: DecisionKind) -> Self {
-        Self { key, call: None, attempt: None, version: None, seq: None, kind }
+        Self { key, call: None, document: None, attempt: None, version: None, seq: None, kind }
     }
 
     /// About a gate as it was seen.
     #[must_use]
     pub fn about(gate: &Gate, kind: DecisionKind) -> Self {
-        let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-        Self { call: gate.call, attempt, version, ..Self::new(gate.key.clone(), kind) }
+        Self { attempt: Some(gate.attempt), version: Some(gate.version), ..Self::of(gate, kind) }
+    }
+
+    /// About what waits there, in whichever attempt and version it does.
+    #[must_use]
+    pub fn of(gate: &Gate, kind: DecisionKind) -> Self {
+        Self { call: gate.call, document: gate.document().map(str::to_owned), ..Self::new(gate.key.clone(), kind) }
     }
 
     /// About a gate of a run as both were seen. What waits for a review is told by its attempt and version; anything
@@ -79,8 +89,7 @@ impl Decision {
     /// call.
     #[must_use]
     pub fn about_seen(run: &Run, gate: &Gate, kind: DecisionKind) -> Self {
-        let seq = || run.call(&gate.key).map(|call| call.seq);
-        let seq = if gate.kind() == GateKind::Review { None } else { seq() };
+        let seq = (gate.kind() != GateKind::Review).then(|| run.newest_about(gate));
         Self { seq, ..Self::about(gate, kind) }
     }
 }
@@ -194,6 +203,9 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());
     }
+    if let Some(name) = decision.of_document(run) {
+        return document::choose(run, name, decision, by);
+    }
     let key = &decision.key;
     let Some(call) = run.call(key) else {
         return Refusal::because(
@@ -223,14 +235,14 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             if run.kind == Kind::Instruct && decision.call.is_none() && call.gates.own().is_none_or(is_message) =>
         {
             if let Some(gate) = call.gates.own() {
-                check_current(call, gate, decision)?;
+                check_current(gate, call.seq, decision)?;
             }
             return write_document(run, output, *accept, by);
         }
         _ => {}
     }
     let gate = gate_of(run, call, decision.call)?;
-    check_current(call, gate, decision)?;
+    check_current(gate, call.seq, decision)?;
     let answer = decision.kind.answer();
     let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
     if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
@@ -338,7 +350,8 @@ fn is_message(gate: &Gate) -> bool {
     gate.call.is_none() && gate.kind() == GateKind::Input
 }
 
-fn check_current(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
+/// Whether what was seen is what waits; `newest` is the newest event about it.
+fn check_current(gate: &Gate, newest: u64, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
     {
@@ -355,7 +368,7 @@ fn check_current(call: &Call, gate: &Gate, decision: &Decision) -> Result<(), Re
             format!("version {version} of `{}` was seen, but version {} waits now", gate.key, gate.version),
         );
     }
-    if decision.seq.is_some_and(|seq| seq != call.seq) {
+    if decision.seq.is_some_and(|seq| seq != newest) {
         let message = format!("`{}` has changed since it was seen: look again", gate.key);
         return Refusal::because(ErrorCode::StaleView, message);
     }

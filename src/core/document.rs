@@ -1,31 +1,90 @@
 //! Documents: named results with versions; and the two ways in which a conversation's turn may end.
+//!
+//! A version that a person has edited is never replaced silently: when the steps come to give another text, that is kept
+//! as a version too, *proposed*, and the person says which of the two counts from then on. Until then the document
+//! reads as the person left it.
 
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
-use super::key::Key;
+use super::call::CallStatus;
+use super::event::Event;
+use super::fingerprint::Fingerprint;
+use super::gate::{Answer, Gate, GateBody, StaleBody};
+use super::key::{Key, is_id};
+use super::run::Run;
 use super::text::Untrusted;
 
+mod fold;
+
+/// The name of the document that a run's result is.
+pub const RESULT: &str = "result";
+
 /// A named result and all its versions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// `result`, or the name that a step gave it.
     pub name: String,
     /// Oldest first; the number of each is its place, from 1.
     pub versions: Vec<DocumentVersion>,
+    /// The number of the version that counts.
+    pub(super) current: u32,
+    /// The number of the version from the steps that this one is, or was made from; 0 when there is none.
+    pub(super) made: u32,
+    /// The person has edited it, and the steps give another text now.
+    pub gate: Option<Gate>,
+    /// The newest event about it.
+    pub seq: u64,
 }
 
 impl Document {
-    /// The newest version and its number; every document has at least one.
+    pub(super) fn new(name: String) -> Self {
+        Self { name, versions: Vec::new(), current: 0, made: 0, gate: None, seq: 0 }
+    }
+
+    /// The version that counts, and its number; every document that has been written has one. It is the newest unless a
+    /// newer one is only proposed, or was not taken.
     #[must_use]
-    pub fn newest(&self) -> Option<(u32, &DocumentVersion)> {
-        let version = self.versions.last()?;
-        Some((u32::try_from(self.versions.len()).unwrap_or(u32::MAX), version))
+    pub fn current(&self) -> Option<(u32, &DocumentVersion)> {
+        Some((self.current, self.version(self.current)?))
+    }
+
+    /// A version by its number, from 1.
+    #[must_use]
+    pub fn version(&self, number: u32) -> Option<&DocumentVersion> {
+        self.versions.get(number.checked_sub(1)? as usize)
+    }
+
+    /// How many versions there are: the number of the newest.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.versions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the version that would come next.
+    #[must_use]
+    pub fn next_version(&self) -> u32 {
+        self.count().saturating_add(1)
+    }
+
+    /// Whether it reads otherwise than the steps made it.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        match (self.version(self.current), self.version(self.made)) {
+            (Some(current), Some(made)) => !current.says(&made.title, &made.body),
+            _ => false,
+        }
+    }
+
+    /// Whether a version says this.
+    #[must_use]
+    pub fn has(&self, title: &Untrusted, body: &Untrusted) -> bool {
+        self.versions.iter().any(|version| version.says(title, body))
     }
 }
 
 /// One version of a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentVersion {
     /// The title, one line.
     pub title: Untrusted,
@@ -33,6 +92,70 @@ pub struct DocumentVersion {
     pub body: Untrusted,
     /// `model`, or the person who edited it.
     pub by: Actor,
+    /// The event that wrote it.
+    pub seq: u64,
+}
+
+impl DocumentVersion {
+    fn says(&self, title: &Untrusted, body: &Untrusted) -> bool {
+        self.title == *title && self.body == *body
+    }
+}
+
+/// The events by which a run's result comes to be what its steps give now. None when it is that already, when a person's
+/// edit of just that text counts, or when that text is proposed and the person has not answered.
+#[must_use]
+pub fn result_given(run: &Run, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
+    let Some(document) = run.documents.get(RESULT) else {
+        return vec![written(RESULT, 1, title, body, false)];
+    };
+    let same = |number| document.version(number).is_some_and(|version| version.says(title, body));
+    let chosen = |version| vec![Event::DocumentChosen { name: RESULT.to_owned(), version, by: Actor::Flow }];
+    match &document.gate {
+        // It is as it was when the person edited it: there is nothing to ask.
+        Some(_) if same(document.made) => chosen(document.current),
+        // The edit was undone meanwhile.
+        Some(gate) if same(gate.version) && !document.is_edited() => chosen(gate.version),
+        Some(gate) if same(gate.version) => Vec::new(),
+        None if same(document.made) => Vec::new(),
+        _ => given_anew(run, document, document.next_version(), title, body),
+    }
+}
+
+/// The events of a text that is new to a document, as its version of that number: a person's edit is not replaced by it.
+#[must_use]
+pub fn given_anew(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
+    let name = &document.name;
+    if !document.is_edited() {
+        return vec![written(name, version, title, body, false)];
+    }
+    vec![written(name, version, title, body, true), Event::GateOpened(gate(run, document, version, title, body))]
+}
+
+/// The event of a version from the steps.
+#[must_use]
+pub fn written(name: &str, version: u32, title: &Untrusted, body: &Untrusted, proposed: bool) -> Event {
+    let (name, title, body) = (name.to_owned(), title.clone(), body.clone());
+    Event::DocumentWritten { name, version, title, body, by: Actor::Model, proposed }
+}
+
+fn gate(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Gate {
+    let edited = document.version(document.current).map_or(0, |current| current.seq);
+    let since = |call: &&super::call::Call| match &call.standing {
+        Some(standing) => standing.seq > edited,
+        None => call.status == CallStatus::Skipped && call.seq > edited,
+    };
+    let because = run.calls.values().filter(since).map(|call| call.key.clone()).collect();
+    let fingerprint = Fingerprint::of_bytes(format!("{}\n{}", title.data(), body.data()).as_bytes());
+    let stale = StaleBody { because, had_effect: false, fingerprint, document: Some(document.name.clone()) };
+    let (body, allowed) = (GateBody::Stale(stale), vec![Answer::Keep, Answer::Again]);
+    Gate { key: key_of(&document.name), workflow: None, call: None, attempt: 0, version, body, allowed }
+}
+
+/// The key under which a document waits. It names the document as far as it can: names are any text, keys are not.
+#[must_use]
+pub fn key_of(name: &str) -> Key {
+    Key::plain(if is_id(name) { name } else { "document" })
 }
 
 /// What a turn of an instruct task's conversation says, as the model's reply was read.

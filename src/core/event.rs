@@ -444,6 +444,10 @@ pub enum Event {
         /// `this`: the call. Else also the calls of its step that nobody chose another one for.
         #[serde(default)]
         scope: InstructionScope,
+        /// It is for all that is left: for every call of which nobody chose another one, whatever its step is. `key` and
+        /// `step` name none then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rest: bool,
         /// Who.
         by: Actor,
     },
@@ -494,6 +498,18 @@ pub enum Event {
         /// The body.
         body: Untrusted,
         /// `model`, or who edited it.
+        by: Actor,
+        /// A person's edit of it counts until they have said which of the two does: a gate asks them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        proposed: bool,
+    },
+    /// Of a document that a person has edited, and for which another text was proposed since, this version counts.
+    DocumentChosen {
+        /// The document.
+        name: String,
+        /// The version: the one that was proposed, or the one that counted before.
+        version: u32,
+        /// Who; `flow` when there is nothing to choose any more.
         by: Actor,
     },
     /// Something that the person should know.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
-use super::document::{Document, DocumentVersion, Said};
+use super::document::{DocumentVersion, Said};
 use super::event::{Event, InstructionScope, Lesson};
 use super::gate::GateKind;
 use super::key::Key;
@@ -75,9 +75,10 @@ impl Run {
         }
         (self.open_gates, self.under_way) =
             self.calls.values().map(weight).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.open_gates += self.documents.values().filter(|document| document.gate.is_some()).count();
     }
 
-    fn goes_on(&mut self) {
+    pub(super) fn goes_on(&mut self) {
         if self.status != Status::Running && self.status != Status::Cancelled {
             self.status = Status::Running;
             self.paused = None;
@@ -138,6 +139,7 @@ impl Run {
                         call.status = CallStatus::Cancelled;
                     }
                 }
+                self.documents.values_mut().for_each(|document| document.gate = None);
                 self.open_gates = 0;
                 self.under_way = 0;
             }
@@ -158,20 +160,13 @@ impl Run {
                 self.close_inputs();
                 self.goes_on();
             }
-            Event::DocumentWritten { name, title, body, by, .. } => {
-                let document = self
-                    .documents
-                    .entry(name.clone())
-                    .or_insert_with(|| Document { name: name.clone(), versions: Vec::new() });
-                document.versions.push(DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone() });
-                if self.kind == Kind::Instruct {
-                    let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
-                    self.said.push(Said::Written { name: name.clone(), version, by_model: *by == Actor::Model });
-                }
-                if name == "result" && self.status == Status::Completed {
-                    self.result = Some(RunResult { title: title.clone(), body: body.clone() });
-                }
+            Event::DocumentWritten { name, title, body, by, proposed, .. } => {
+                let written =
+                    DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone(), seq: self.seq };
+                self.write(name, written, *proposed);
             }
+            Event::DocumentChosen { name, version, by } => self.choose_version(name, *version, by),
+            Event::GateOpened(gate) => self.open_document_gate(gate),
             Event::Warned { key, message } => {
                 if let Some(key) = key {
                     self.warned.insert(key.clone(), self.seq);
@@ -223,6 +218,10 @@ impl Run {
                 Some(known) => known.revise(seq, value.clone()),
                 None => drop(set.insert(key.clone(), Revised::new(seq, value.clone()))),
             }
+            return;
+        }
+        if let Event::ModelChosen { model, rest: true, .. } = event {
+            self.model_for_the_rest = Some(model.clone());
             return;
         }
         if let Event::ModelChosen { workflow, step, model, scope, .. } = event {
@@ -363,6 +362,7 @@ impl Run {
             }
             Event::CallAccepted { attempt, version, .. } => {
                 call.accept(seq, *attempt, *version);
+                call.pass_over(*attempt);
                 if self.kind == Kind::Instruct {
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version: *version });
                 }

@@ -14,6 +14,7 @@ mod open;
 pub use body::{ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody};
 pub use open::OpenGates;
 
+use super::document::RESULT;
 use super::form::Field;
 use super::key::Key;
 use super::tool_call::ToolCallId;
@@ -146,9 +147,21 @@ impl Gate {
         }
     }
 
-    /// The call that waits, and the tool call if it is one: `write`, `write, tool call 2.0`.
+    /// The document that waits, where it is none of a call.
+    #[must_use]
+    pub fn document(&self) -> Option<&str> {
+        match &self.body {
+            GateBody::Stale(stale) => stale.document.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The call that waits, and the tool call if it is one: `write`, `write, tool call 2.0`; or the document.
     #[must_use]
     pub fn name(&self) -> String {
+        if let Some(document) = self.document() {
+            return if document == RESULT { document.to_owned() } else { format!("document {document}") };
+        }
         self.call.map_or_else(|| self.key.to_string(), |call| format!("{}, tool call {call}", self.key))
     }
 

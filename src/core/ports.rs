@@ -68,6 +68,9 @@ pub enum JournalError {
     /// A newer version of the program wrote it.
     #[error("{0}")]
     Newer(String),
+    /// Another process holds it locked; nothing was written, and the same may succeed later.
+    #[error("{0}")]
+    Busy(String),
     /// The store cannot be used: what happened, where, what to do.
     #[error("{0}")]
     Store(String),
@@ -84,7 +87,7 @@ impl JournalError {
             Self::NoLesson(_) => ErrorCode::Usage,
             Self::TooLarge(_) => ErrorCode::TooLarge,
             Self::Newer(_) => ErrorCode::Newer,
-            Self::Store(_) => ErrorCode::Store,
+            Self::Busy(_) | Self::Store(_) => ErrorCode::Store,
         }
     }
 }
@@ -292,6 +295,9 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the store cannot be used or there is no such run.
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError>;
+
+    /// Closes it in good order, whoever else holds it: the process ends. What is asked of it later is refused.
+    fn close(&self);
 
     /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
     /// process, it is another then. `None` when that cannot be told now.

@@ -219,6 +219,8 @@ pub struct Run {
     pub remaining: Vec<(Key, Lesson)>,
     /// The models that a person chose for the calls of a step.
     pub models: Vec<ChosenModel>,
+    /// The model that a person chose for all that was left, whatever its step is.
+    pub model_for_the_rest: Option<String>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
     /// What the person should know.
@@ -312,6 +314,7 @@ impl Run {
             documents: IndexMap::new(),
             remaining: Vec::new(),
             models: Vec::new(),
+            model_for_the_rest: None,
             approved: HashSet::new(),
             warnings: Vec::new(),
             warned: HashMap::new(),
@@ -369,7 +372,7 @@ impl Run {
     pub fn chosen_model(&self, key: &Key, of: StepName<'_>) -> Option<&str> {
         let own = self.call(key).and_then(|call| call.model.as_deref());
         let of_step = || self.models.iter().rev().find(|chosen| chosen.of() == of).map(|chosen| chosen.model.as_str());
-        own.or_else(of_step)
+        own.or_else(of_step).or(self.model_for_the_rest.as_deref())
     }
 
     /// Whether something that may belong to a child workflow does not say so: it may be from version 0.1.0, whatever
@@ -408,9 +411,19 @@ impl Run {
         }
     }
 
-    /// What waits for a person, in the order in which the calls were first heard of.
+    /// What waits for a person: calls in the order in which they were first heard of, then documents.
     pub fn waiting(&self) -> impl Iterator<Item = &Gate> {
-        self.calls.values().flat_map(|call| call.gates.iter())
+        let of_documents = self.documents.values().filter_map(|document| document.gate.as_ref());
+        self.calls.values().flat_map(|call| call.gates.iter()).chain(of_documents)
+    }
+
+    /// The newest event about what a gate is of: the call, or the document.
+    #[must_use]
+    pub fn newest_about(&self, gate: &Gate) -> u64 {
+        match gate.document() {
+            Some(name) => self.documents.get(name).map_or(0, |document| document.seq),
+            None => self.call(&gate.key).map_or(0, |call| call.seq),
+        }
     }
 
     /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.
@@ -470,6 +483,12 @@ impl Run {
     #[must_use]
     pub fn gates(&self) -> usize {
         self.open_gates
+    }
+
+    /// How many of them are gates of calls: a document that waits keeps no call from being performed.
+    #[must_use]
+    pub fn gates_of_calls(&self) -> usize {
+        self.open_gates - self.documents.values().filter(|document| document.gate.is_some()).count()
     }
 
     /// Whether a process was in the middle of driving it: if none does now, that one crashed.

@@ -19,12 +19,11 @@ use chrono::{DateTime, Utc};
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Stale, Standing};
-use super::document::Said;
 use super::event::{Event, FlowDecision};
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, OpenGates};
 use super::key::Key;
-use super::run::{Decided, Run, RunResult, Status};
+use super::run::{Decided, Run};
 use super::task::Kind;
 
 /// So many decisions can be undone at most: each keeps what it takes.
@@ -72,6 +71,21 @@ pub enum Change {
     Document {
         /// Its name.
         name: String,
+        /// The version that the edit made.
+        version: u32,
+        /// The version that counted before.
+        before: u32,
+    },
+    /// It was said which version of an edited document counts.
+    Choice {
+        /// Its name.
+        name: String,
+        /// What was done, for messages: `keep` or `rebuild`.
+        what: &'static str,
+        /// The version that counted before, and the one from the steps that it was made from.
+        before: (u32, u32),
+        /// The question.
+        gate: Arc<Gate>,
     },
     /// The run was renamed.
     Title {
@@ -176,7 +190,16 @@ impl Run {
                 Change::Edit { key: key.clone(), attempt: *attempt, version: *version, gate }
             }
             Event::DocumentWritten { name, .. } if self.documents.contains_key(name) => {
-                Change::Document { name: name.clone() }
+                let document = self.documents.get(name)?;
+                let (version, before) = (document.next_version(), document.current);
+                Change::Document { name: name.clone(), version, before }
+            }
+            Event::DocumentChosen { name, version, .. } => {
+                let document = self.documents.get(name)?;
+                let gate = Arc::new(document.gate.clone()?);
+                let what = if *version == gate.version { "rebuild" } else { "keep" };
+                let before = (document.current, document.made);
+                Change::Choice { name: name.clone(), what, before, gate }
             }
             Event::DocumentWritten { .. } => for_good("document", None),
             Event::RunRenamed { .. } => Change::Title { before: self.title.clone() },
@@ -262,7 +285,8 @@ impl Run {
                     now.clone_from(&before);
                 }
             }
-            Change::Document { name } => self.write_again(&name),
+            Change::Document { name, version, before } => self.take_edit_back(&name, version, before),
+            Change::Choice { name, before: (current, made), .. } => self.take_choice_back(&name, current, made),
             Change::Title { before } => self.title = before,
             // It was brought back by this event, as by any other.
             Change::Archive | Change::Final { .. } => {}
@@ -286,24 +310,6 @@ impl Run {
             set.retain(|_, value| value.go_back_to(decided));
         }
         self.set_state.retain(|_, set| !set.is_empty());
-    }
-
-    /// The version before the newest is written once more: versions are numbered, and none is taken away.
-    fn write_again(&mut self, name: &str) {
-        let Some(document) = self.documents.get_mut(name) else { return };
-        let Some(before) = document.versions.len().checked_sub(2).and_then(|at| document.versions.get(at)).cloned()
-        else {
-            return;
-        };
-        let (title, body, by_model) = (before.title.clone(), before.body.clone(), before.by == Actor::Model);
-        document.versions.push(before);
-        if self.kind == Kind::Instruct {
-            let version = u32::try_from(document.versions.len()).unwrap_or(u32::MAX);
-            self.said.push(Said::Written { name: name.to_owned(), version, by_model });
-        }
-        if name == "result" && self.status == Status::Completed {
-            self.result = Some(RunResult { title, body });
-        }
     }
 }
 

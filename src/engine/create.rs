@@ -232,6 +232,7 @@ fn said_before(old: &Run, at: &Key) -> Vec<Event> {
                     title: written.title.clone(),
                     body: written.body.clone(),
                     by: written.by.clone(),
+                    proposed: false,
                 })
             }
         })

@@ -340,27 +340,36 @@ impl RunLoop {
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
         // What is on the disk is removed once the outcome is committed.
-        self.spent.extend(under_way.partial.spent().into_iter().chain([under_way.program]));
-        let Some(call) = self.run.call(&ended.key) else { return };
+        self.spent.extend(under_way.partial.spent().into_iter().chain([under_way.program.clone()]));
+        let attempt = self.run.call(&ended.key).and_then(|call| call.attempt(ended.attempt));
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
-        if under_way.attempt != ended.attempt
-            || call.attempt(ended.attempt).is_none_or(|attempt| attempt.status != AttemptStatus::Running)
+        if under_way.attempt != ended.attempt || attempt.is_none_or(|attempt| attempt.status != AttemptStatus::Running)
         {
             return;
         }
+        for event in self.end_of(&under_way, &ended.key, ended.outcome) {
+            self.stage(event, true);
+        }
+        self.taken_back.remove(&ended.key);
+    }
+
+    /// The events of an attempt's end.
+    pub(super) fn end_of(&self, under_way: &UnderWay, key: &Key, outcome: AttemptOutcome) -> Vec<Event> {
+        let Some(call) = self.run.call(key) else { return Vec::new() };
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let pausing = self.control.pausing().is_some();
-        let outcome = if pausing { resumable(ended.outcome) } else { ended.outcome };
-        let undone = self.taken_back.remove(&ended.key).is_some();
-        for mut event in outcome::events(call, ended.attempt, outcome, ms, &under_way.retry, now, random) {
-            if let Event::AttemptCancelled { again, by, .. } = &mut event {
+        let outcome = if pausing { resumable(outcome) } else { outcome };
+        let undone = self.taken_back.contains_key(key);
+        let mut events = outcome::events(call, under_way.attempt, outcome, ms, &under_way.retry, now, random);
+        for event in &mut events {
+            if let Event::AttemptCancelled { again, by, .. } = event {
                 *again |= pausing || undone;
                 by.clone_from(&under_way.broken_off_by);
             }
-            self.stage(event, true);
         }
+        events
     }
 }
 

@@ -44,6 +44,7 @@ impl From<JournalError> for EngineError {
             | JournalError::Superseded
             | JournalError::TooLarge(_)
             | JournalError::Newer(_)
+            | JournalError::Busy(_)
             | JournalError::Store(_) => Self::Store(error),
         }
     }

@@ -26,6 +26,8 @@ pub enum Update {
         /// What came.
         delta: Delta,
     },
+    /// Another process holds the store locked: what came is kept and waits to be written; or, with `false`, waits no more.
+    Locked(bool),
     /// Nothing more comes from this process's drive of the run: it waits, has ended, or was given up.
     Stopped(StopReason),
 }

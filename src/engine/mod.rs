@@ -18,6 +18,7 @@ mod failpoint;
 mod feed;
 mod folder;
 mod lease;
+mod locked;
 mod orphan;
 mod outcome;
 mod poll;

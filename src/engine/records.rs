@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
-use crate::core::ports::Learned;
-use crate::engine::{Engine, EngineError};
+use crate::core::ports::{JournalError, Learned};
+use crate::engine::{Engine, EngineError, locked};
 
 /// So long what is under way of a run that was cancelled may take to end.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,12 +62,21 @@ impl Engine {
         Ok(self.shared.ports.journal.update_lesson(id, text)?)
     }
 
-    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run.
+    /// Keeps (`Some`) or forgets (`None`) unsaved text under a run: beside the store while it cannot take it.
     ///
     /// # Errors
-    /// When the store cannot be used.
+    /// When neither can be written.
     pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.keep_draft(run, name, text)?)
+        let state = &self.shared.ports.state;
+        match self.shared.ports.journal.keep_draft(run, name, text) {
+            Err(error @ (JournalError::Busy(_) | JournalError::Store(_))) => {
+                locked::keep_draft(state, run, name, text).map_err(|_| error.into())
+            }
+            kept => {
+                locked::forget_draft(state, run, name);
+                Ok(kept?)
+            }
+        }
     }
 
     /// The unsaved texts of a run: name and text.
@@ -75,6 +84,16 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
-        Ok(self.shared.ports.journal.drafts(run)?)
+        let mut drafts = self.shared.ports.journal.drafts(run)?;
+        for (name, text) in locked::drafts(&self.shared.ports.state, run) {
+            drafts.retain(|(known, _)| *known != name);
+            drafts.extend(text.map(|text| (name, text)));
+        }
+        Ok(drafts)
+    }
+
+    /// Closes the journal, because the process ends: what still runs in it may be its last holder, and is not waited for.
+    pub fn close(&self) {
+        self.shared.ports.journal.close();
     }
 }

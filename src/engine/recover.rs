@@ -13,22 +13,26 @@ use crate::core::ports::StateFolder;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::engine::orphan::Program;
-use crate::engine::outcome;
+use crate::engine::{locked, outcome};
 
-/// The outcomes of attempts that a process left without one, and the files that hold the partial texts of these.
-/// `left` are the programs that still run.
+/// The outcomes of attempts that a process left without one in the journal, and the files that hold them or the partial
+/// texts of these. `left` are the programs that still run.
 pub fn abandoned(run: &Run, state: &StateFolder, left: &[Program]) -> (Vec<Event>, Vec<PathBuf>) {
-    run.calls
-        .values()
-        .filter_map(|call| {
-            let attempt = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running)?;
-            let path = spool_file(state, run.id, &call.key, attempt.number);
+    let (mut events, mut files) = (Vec::new(), Vec::new());
+    for call in run.calls.values() {
+        let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running) else { continue };
+        let kept = locked::outcome_file(state, run.id, &call.key, attempt.number);
+        let path = spool_file(state, run.id, &call.key, attempt.number);
+        // It came to its end, and the store could not take it then.
+        events.push(locked::kept_outcome(&kept, &call.key, attempt.number).unwrap_or_else(|| {
             let text = std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let partial = Untrusted::from(text.unwrap_or_default());
             let program = left.iter().find(|program| program.key == call.key && program.attempt == attempt.number);
-            Some((outcome::abandoned(call, attempt, partial, program.map(|program| program.pid)), path))
-        })
-        .unzip()
+            outcome::abandoned(call, attempt, partial, program.map(|program| program.pid))
+        }));
+        files.extend([path, kept]);
+    }
+    (events, files)
 }
 
 /// A fresh set of attempts for every call that failed.

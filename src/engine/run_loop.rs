@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::actor::Actor;
 use crate::core::decide::Refusal;
+use crate::core::document::{self, Document, RESULT};
 use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
@@ -61,6 +62,8 @@ pub struct RunLoop {
     pub(super) inbox: mpsc::UnboundedReceiver<EngineCommand>,
     pub(super) ended: mpsc::UnboundedSender<FinishedAttempt>,
     pub(super) endings: mpsc::UnboundedReceiver<FinishedAttempt>,
+    /// Ended while the store was locked: taken in once it is free.
+    pub(super) late: Vec<FinishedAttempt>,
     pub(super) under_way: HashMap<Key, UnderWay>,
     pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
     /// What is under way because of a decision that was undone, and who undid it: broken off unless it is wanted all the same.
@@ -191,6 +194,7 @@ impl RunLoop {
             inbox,
             ended,
             endings,
+            late: Vec::new(),
             under_way: HashMap::new(),
             answers: HashMap::new(),
             taken_back: HashMap::new(),
@@ -286,6 +290,10 @@ impl RunLoop {
                 return Ok(reason);
             }
             self.commit()?;
+            if !self.late.is_empty() {
+                std::mem::take(&mut self.late).into_iter().for_each(|ended| self.take_end(ended));
+                continue;
+            }
             self.end_what_was_left();
             if self.is_idle() && self.announced != self.committed {
                 self.announced = self.committed;
@@ -352,21 +360,18 @@ impl RunLoop {
         }
         match self.wants.end.take() {
             Some(End::Completed { title, body }) => {
-                self.complete(title, body)?;
-                self.over(Status::Completed)
+                if self.complete(title, body)? {
+                    self.over(Status::Completed)
+                } else {
+                    self.wait()
+                }
             }
             Some(End::Failed { key, failure }) => {
                 self.stage(Event::RunFailed { key, error: failure }, false);
                 self.over(Status::Failed)
             }
             None if self.retry_at.is_some() => Ok(None),
-            None if self.run.gates() > 0 => {
-                if self.run.status != Status::Waiting {
-                    self.stage(Event::RunWaiting {}, false);
-                    self.commit()?;
-                }
-                Ok(None)
-            }
+            None if self.run.gates() > 0 => self.wait(),
             // Other runs take all places at a provider.
             None if !self.wants.calls.is_empty() => Ok(None),
             None => {
@@ -378,20 +383,26 @@ impl RunLoop {
         }
     }
 
-    /// A workflow's result is a document; as long as the flow gives the same, a person's edit of it stands.
-    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<(), JournalLost> {
+    fn wait(&mut self) -> Result<Option<StopReason>, JournalLost> {
+        if self.run.status != Status::Waiting {
+            self.stage(Event::RunWaiting {}, false);
+            self.commit()?;
+        }
+        Ok(None)
+    }
+
+    /// Completes the run, unless a person is to say first whether their own text of a document counts. A workflow's
+    /// result is a document; as long as the flow gives the same, a person's edit of it stays.
+    fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<bool, JournalLost> {
         if self.run.kind == Kind::Workflow {
-            let versions = self.run.documents.get("result").map_or(&[][..], |document| &document.versions);
-            let by_model = versions.iter().rev().find(|version| version.by == Actor::Model);
-            if by_model.is_some_and(|version| version.title == title && version.body == body) {
-                if let Some(newest) = versions.last() {
-                    (title, body) = (newest.title.clone(), newest.body.clone());
-                }
-            } else {
-                let version = u32::try_from(versions.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let (name, by) = ("result".to_owned(), Actor::Model);
-                let (title, body) = (title.clone(), body.clone());
-                self.stage(Event::DocumentWritten { name, version, title, body, by }, false);
+            for event in document::result_given(&self.run, &title, &body) {
+                self.stage(event, false);
+            }
+            if self.run.gates() > 0 {
+                return Ok(false);
+            }
+            if let Some((_, current)) = self.run.documents.get(RESULT).and_then(Document::current) {
+                (title, body) = (current.title.clone(), current.body.clone());
             }
         }
         let known = self.run.result.as_ref().is_some_and(|result| result.title == title && result.body == body);
@@ -399,7 +410,7 @@ impl RunLoop {
             self.settle_state()?;
             self.stage(Event::RunCompleted { title, body }, false);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Commits the end of the run. What others wrote meanwhile may make it go on instead.

@@ -55,7 +55,7 @@ impl RunLoop {
             let mut batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
             self.leave_state(&mut batch);
             failpoint("commit.before");
-            match self.engine.shared.ports.journal.append(&batch) {
+            match self.patiently(Some(&batch.events), |journal| journal.append(&batch)) {
                 Ok(_) => {
                     failpoint("commit.after");
                     self.writer = Writer::Owner(self.epoch);
@@ -75,7 +75,10 @@ impl RunLoop {
                     self.staged = batch.events;
                     self.rebase()?;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.keep_outcomes(Some(&batch.events));
+                    return Err(error.into());
+                }
             }
         }
         Ok(())
@@ -111,10 +114,9 @@ impl RunLoop {
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
     pub(super) fn rebase(&mut self) -> Result<(), JournalLost> {
         self.rebased += 1;
-        let journal = &self.engine.shared.ports.journal;
         let after = if self.staged.is_empty() { self.committed } else { 0 };
-        let (definition, status) = (self.run.definition.clone(), self.run.status);
-        let events = journal.read(self.run.id, after)?;
+        let (run, definition, status) = (self.run.id, self.run.definition.clone(), self.run.status);
+        let events = self.patiently(None, |journal| journal.read(run, after))?;
         let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
         for recorded in &new {
             self.note_undo(&recorded.event);
@@ -164,7 +166,8 @@ impl RunLoop {
 
     /// Takes in what others wrote, if anything.
     pub(super) fn catch_up(&mut self) -> Result<bool, JournalLost> {
-        let behind = self.engine.shared.ports.journal.head(self.run.id)? != self.committed;
+        let run = self.run.id;
+        let behind = self.patiently(None, |journal| journal.head(run))? != self.committed;
         if behind {
             self.rebase()?;
         }
@@ -173,7 +176,8 @@ impl RunLoop {
 
     /// The run goes by another definition from now on.
     fn take_definition(&mut self) -> Result<(), JournalLost> {
-        let pinned = Arc::new(self.engine.shared.ports.journal.definition(&self.run.definition)?);
+        let definition = self.run.definition.clone();
+        let pinned = Arc::new(self.patiently(None, |journal| journal.definition(&definition))?);
         let environment = &self.engine.shared.ports.environment;
         self.flow = crate::flow::interruptible(&pinned, environment, &self.control.interrupt);
         self.run.learn(&pinned);

@@ -38,6 +38,7 @@ pub fn show(run: &Run) -> Value {
         "error": run.error.as_ref().map(run_failed),
         "usage": run.usage,
         "newer": run.newer,
+        "archived": run.archived,
     })
 }
 
@@ -91,15 +92,22 @@ pub(super) fn scoped(run: &Run, scope: ExportScope) -> Result<Value, ExportError
 }
 
 fn call(call: &Call) -> Value {
-    json!({
+    let output = call.output();
+    let newest = call.newest().map_or(0, |attempt| attempt.number);
+    let mut shown = json!({
         "key": call.key,
         "step": call.step,
         "status": call.status,
-        "attempt": call.newest().map_or(0, |attempt| attempt.number),
-        "output": call.output().map(|(_, _, output)| &**output),
+        "attempt": newest,
+        "output": output.map(|(_, _, output)| &**output),
         "standing": standing(call),
         "attempts": call.attempts.iter().map(attempt).collect::<Vec<_>>(),
-    })
+    });
+    // Where the two could be taken for one another.
+    if let Some((attempt, version, _)) = output.filter(|(attempt, ..)| *attempt != newest) {
+        shown["output_of"] = json!({"attempt": attempt, "version": version});
+    }
+    shown
 }
 
 fn standing(call: &Call) -> Value {
@@ -150,7 +158,11 @@ fn instruction(attempt: &Attempt) -> Option<&str> {
 }
 
 fn version((number, version): (u32, &Version)) -> Value {
-    json!({"version": number, "by": version.by, "output": *version.output})
+    let mut shown = json!({"version": number, "by": version.by, "output": *version.output});
+    if version.withdrawn {
+        shown["withdrawn"] = json!(true);
+    }
+    shown
 }
 
 fn failed(error: &Failure) -> Value {
@@ -173,6 +185,9 @@ fn gate(run: &Run, gate: &Gate) -> Value {
     if let Some(call) = gate.call {
         waits["call"] = json!(call);
     }
+    if let Some(document) = gate.document() {
+        waits["document"] = json!(document);
+    }
     if let Some(due) = run.due(gate) {
         waits["deadline"] = deadline(due);
     }
@@ -189,18 +204,23 @@ fn message(message: &ChatMessage) -> Value {
     json!({"role": message.role, "text": message.text})
 }
 
-/// Every version of a document, oldest first.
+/// Every version of a document, oldest first. Which of them counts is said where it is not the newest.
 fn document(document: &Document) -> Vec<Value> {
     let versions = (1u32..).zip(&document.versions);
+    let current = document.current().map(|(number, _)| number);
     versions
         .map(|(number, version)| {
-            json!({
+            let mut shown = json!({
                 "name": document.name,
                 "version": number,
                 "title": version.title,
                 "body": version.body,
                 "by": version.by,
-            })
+            });
+            if current != Some(document.count()) {
+                shown["current"] = json!(current == Some(number));
+            }
+            shown
         })
         .collect()
 }

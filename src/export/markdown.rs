@@ -284,6 +284,7 @@ fn how(attempt: &Attempt) -> String {
         (AttemptStatus::Input, _) => "waits for an answer".to_owned(),
         (AttemptStatus::Accepted, _) => "accepted".to_owned(),
         (AttemptStatus::Rejected, _) => "rejected".to_owned(),
+        (AttemptStatus::PassedOver, _) => "passed over".to_owned(),
         (AttemptStatus::Failed, Some(error)) => format!("failed ({})", error.class),
         (AttemptStatus::Failed, None) => "failed".to_owned(),
         (AttemptStatus::Cancelled, _) => "cancelled".to_owned(),

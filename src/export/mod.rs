@@ -12,6 +12,7 @@ mod markdown;
 mod pdf;
 
 use crate::core::code::ErrorCode;
+use crate::core::document::RESULT;
 use crate::core::run::Run;
 use crate::core::text::{self, visible};
 
@@ -146,13 +147,13 @@ pub fn export(run: &Run, format: Format, scope: ExportScope) -> Result<Vec<u8>, 
     })
 }
 
-/// The result of a run: what it was completed with, else the newest version of the document `result`.
+/// The result of a run: what it was completed with, else what the document `result` says.
 fn result(run: &Run) -> Result<crate::core::run::RunResult, ExportError> {
     run.result
         .clone()
         .or_else(|| {
-            let (_, newest) = run.documents.get("result")?.newest()?;
-            Some(crate::core::run::RunResult { title: newest.title.clone(), body: newest.body.clone() })
+            let (_, current) = run.documents.get(RESULT)?.current()?;
+            Some(crate::core::run::RunResult { title: current.title.clone(), body: current.body.clone() })
         })
         .ok_or_else(|| ExportError::NoResult { run: run.id.short(), status: run.seen_status().name() })
 }

@@ -119,6 +119,7 @@ fn poem() -> Run {
             title: "Sea".into(),
             body: "Draft.".into(),
             by: "model".into(),
+            proposed: false,
         },
         Event::RunWaiting {},
     ])
@@ -171,6 +172,7 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
         "error": null,
         "usage": usage(3),
         "newer": false,
+        "archived": false,
     });
     // As text, because the order counts too.
     assert_eq!(format!("{:#}", json::show(&poem())), format!("{expected:#}"));
@@ -275,7 +277,14 @@ fn what_could_act_on_a_reader_is_visible_in_every_text_format() {
         Event::Warned { key: None, message: sly.into() },
         Event::Logged { text: sly.into() },
         Event::MessageAdded { text: sly.into(), by: sly.into() },
-        Event::DocumentWritten { name: sly.into(), version: 1, title: sly.into(), body: sly.into(), by: sly.into() },
+        Event::DocumentWritten {
+            name: sly.into(),
+            version: 1,
+            title: sly.into(),
+            body: sly.into(),
+            by: sly.into(),
+            proposed: false,
+        },
         Event::RunRenamed { title: sly.into(), by: sly.into() },
         done(sly, sly),
     ]);

@@ -192,6 +192,7 @@ impl Now<'_> {
                     title: if title.is_empty() { self.run.title.as_str().into() } else { title },
                     body,
                     by: Actor::Model,
+                    proposed: false,
                 })
             }
         }
@@ -259,7 +260,7 @@ impl Now<'_> {
             let Turn::Say { text } = talk::turn_of(output, true) else { return None };
             (self.run.title.as_str().into(), text)
         } else {
-            let (_, newest) = self.run.documents.get(DOCUMENT)?.newest()?;
+            let (_, newest) = self.run.documents.get(DOCUMENT)?.current()?;
             (newest.title.clone(), newest.body.clone())
         };
         Some(End::Completed { title, body })

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::document::{self, Document};
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
@@ -236,22 +237,23 @@ impl<'a> Evaluation<'a> {
 
     /// Writes a document beside the result, unless one of its versions says the same.
     pub fn write(&mut self, name: &str, title: &str, body: &str) {
-        let versions = self.run.documents.get(name).map(|document| document.versions.as_slice()).unwrap_or_default();
+        let (title, body) = (Untrusted::from(title), Untrusted::from(body));
+        let document = self.run.documents.get(name);
         let noted = self.notes.iter().filter_map(|note| match note {
             Event::DocumentWritten { name: noted, title, body, .. } if noted == name => Some((title, body)),
             _ => None,
         });
-        let written: Vec<_> = versions.iter().map(|version| (&version.title, &version.body)).chain(noted).collect();
-        if !written.iter().any(|(t, b)| t.data() == title && b.data() == body) {
-            let count = written.len();
-            self.note(Event::DocumentWritten {
-                name: name.to_owned(),
-                version: u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1),
-                title: Untrusted::from(title),
-                body: Untrusted::from(body),
-                by: Actor::Model,
-            });
+        let noted: Vec<_> = noted.collect();
+        if noted.contains(&(&title, &body)) || document.is_some_and(|document| document.has(&title, &body)) {
+            return;
         }
+        let count = document.map_or(0, Document::count);
+        let version = u32::try_from(noted.len()).unwrap_or(u32::MAX).saturating_add(count).saturating_add(1);
+        let events = match document {
+            Some(document) => document::given_anew(self.run, document, version, &title, &body),
+            None => vec![document::written(name, version, &title, &body, false)],
+        };
+        events.into_iter().for_each(|event| self.note(event));
     }
 
     /// Takes back the iterations of the repeat `key` that come after the one with number `last`.

@@ -413,6 +413,7 @@ fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: 
             because,
             had_effect: call.had_effect(),
             fingerprint: want.fingerprint.clone(),
+            document: None,
         }),
         allowed: vec![Answer::Again, Answer::Keep],
     }));

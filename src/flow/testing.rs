@@ -6,11 +6,12 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
+use crate::core::actor::Actor;
 use crate::core::call::CallStatus;
 use crate::core::decide::{Decision, DecisionKind, decide};
 use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::failure::Failure;
-use crate::core::gate::GateKind;
+use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, GateKind, InputBody};
 use crate::core::id::RunId;
 use crate::core::model::Finish;
 use crate::core::pinned::Pinned;
@@ -18,7 +19,7 @@ use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::flow::{End, Flow, Session, Want};
+use crate::flow::{Approval, End, Flow, Session, Want};
 
 type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
 
@@ -34,6 +35,8 @@ pub struct Sim {
     /// Whose answers the limit of tokens cuts.
     pub cuts: fn(&Want) -> bool,
     pub end: Option<End>,
+    /// Forms and approvals are asked of the person, as the engine does; else they are performed as anything else.
+    pub asks: bool,
 }
 
 pub fn workflow(steps: &Value) -> Task {
@@ -97,6 +100,17 @@ impl Sim {
         sim
     }
 
+    /// A run in which a person fills in the forms and allows the effects.
+    pub fn asking(
+        pinned: &Arc<Pinned>,
+        inputs: Value,
+        perform: impl Fn(&Want, u32) -> Result<Value, Failure> + 'static,
+    ) -> Self {
+        let mut sim = Self { asks: true, ..Self::unsettled(pinned, inputs, perform) };
+        sim.settle(&[]);
+        sim
+    }
+
     /// A run of which nothing has been asked yet.
     pub fn unsettled(
         pinned: &Arc<Pinned>,
@@ -135,6 +149,7 @@ impl Sim {
             performed: Vec::new(),
             cuts: |_| false,
             end: None,
+            asks: false,
         }
     }
 
@@ -176,25 +191,65 @@ impl Sim {
         panic!("the graph does not come to rest");
     }
 
+    /// What the person is asked for before a call is performed, or to perform it; `None` when they are asked for nothing.
+    fn asked(&self, want: &Want) -> Option<Vec<Event>> {
+        let call = self.run.call(&want.key);
+        let gate = call.and_then(|call| call.gates.own());
+        let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
+        let open = |attempt, body, allowed| {
+            let gate = Gate {
+                call: None,
+                key: want.key.clone(),
+                workflow: want.workflow.clone(),
+                attempt,
+                version: 0,
+                body,
+                allowed,
+            };
+            Event::GateOpened(gate)
+        };
+        if want.approval != Approval::None && call.and_then(|call| call.approved.as_ref()) != Some(&want.fingerprint) {
+            let fingerprint = want.fingerprint.clone();
+            let (step, work, bytes) = (want.step.clone(), Arc::clone(&want.work), fingerprint.clone());
+            let body = GateBody::Approval(ApprovalBody { step, work, bytes, fingerprint });
+            let same = gate.is_some_and(|gate| gate.body == body);
+            let allowed = vec![Answer::Approve, Answer::Deny, Answer::Skip];
+            return Some(if same { Vec::new() } else { vec![open(attempt, body, allowed)] });
+        }
+        let Work::Ask { text, fields } = &*want.work else { return None };
+        if call.is_some_and(|call| call.status == CallStatus::Input) {
+            return Some(Vec::new());
+        }
+        let body = GateBody::Input(InputBody::Form { text: text.clone(), fields: fields.clone() });
+        Some(vec![Self::started(want, attempt, Actor::Person), open(attempt, body, vec![Answer::Answer, Answer::Skip])])
+    }
+
+    fn started(want: &Want, attempt: u32, by: Actor) -> Event {
+        Event::AttemptStarted(Started {
+            key: want.key.clone(),
+            workflow: want.workflow.clone(),
+            step: want.step.clone(),
+            attempt,
+            fingerprint: want.fingerprint.clone(),
+            by,
+            work: Some(Arc::clone(&want.work)),
+            item: want.item.clone(),
+            depends: want.depends.clone(),
+            on_crash: want.on_crash,
+        })
+    }
+
     pub fn perform(&mut self, want: &Want) -> Vec<Event> {
+        if let Some(asked) = self.asks.then(|| self.asked(want)).flatten() {
+            return asked;
+        }
         let call = self.run.call(&want.key);
         if call.is_some_and(|call| matches!(call.status, CallStatus::Input | CallStatus::Approval)) {
             return Vec::new();
         }
         let attempt = call.map_or(1, crate::core::call::Call::next_attempt);
         self.performed.push(want.key.to_string());
-        let started = Event::AttemptStarted(Started {
-            key: want.key.clone(),
-            workflow: None,
-            step: want.step.clone(),
-            attempt,
-            fingerprint: want.fingerprint.clone(),
-            by: "model".into(),
-            work: Some(Arc::clone(&want.work)),
-            item: want.item.clone(),
-            depends: want.depends.clone(),
-            on_crash: want.on_crash,
-        });
+        let started = Self::started(want, attempt, Actor::Model);
         let finish = (self.cuts)(want).then_some(Finish::Length);
         let (key, measured) = (want.key.clone(), Measured { finish, ..Measured::default() });
         let ended = match (self.perform)(want, attempt) {

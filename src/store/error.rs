@@ -77,6 +77,12 @@ impl StoreError {
     /// As the port tells it, for the store at `path`.
     pub(super) fn at(self, path: &Path) -> JournalError {
         let place = path.display();
+        if self.is_busy() {
+            return JournalError::Busy(format!(
+                "another process holds the store {place} locked for too long: nothing was written. \
+                 Try again; if it stays so, end the process that has the file open"
+            ));
+        }
         let text = match self {
             Self::Journal(error) => return error,
             Self::Failed(text) => format!("the store {place}: {text}"),
@@ -111,10 +117,6 @@ fn explain(place: &str, error: &rusqlite::Error) -> String {
         Some(ErrorCode::ReadOnly) => {
             format!("the store {place} cannot be written: the file or its folder is read-only. Make both writable")
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-            "another process holds the store {place} locked for too long: nothing was written. \
-             Try again; if it stays so, end the process that has the file open"
-        ),
         Some(ErrorCode::NotADatabase) => format!(
             "{place} is not a store (file is not a database). It was left as it is: \
              move it away, or set STEPWELL_HOME to another folder"

@@ -13,6 +13,7 @@ mod error;
 mod event_codec;
 mod journal;
 mod list;
+mod log_check;
 mod memory;
 mod open;
 mod rebuild;
@@ -60,10 +61,11 @@ pub enum Mode {
 /// The journal in a SQLite file.
 pub struct Store {
     path: PathBuf,
-    reader: Mutex<Connection>,
-    writer: Option<Mutex<Connection>>,
+    reader: Mutex<Option<Connection>>,
+    writer: Option<Mutex<Option<Connection>>>,
     read_only: Option<String>,
     copy: Option<PathBuf>,
+    damage: Option<String>,
 }
 
 impl Store {
@@ -91,10 +93,11 @@ impl Store {
         .map_err(|fault| fault.at(path))?;
         Ok(Self {
             path: path.to_owned(),
-            reader: Mutex::new(opened.reader),
-            writer: opened.writer.map(Mutex::new),
+            reader: Mutex::new(Some(opened.reader)),
+            writer: opened.writer.map(|writer| Mutex::new(Some(writer))),
             read_only: opened.read_only,
             copy: opened.copy,
+            damage: opened.damage,
         })
     }
 
@@ -116,12 +119,20 @@ impl Store {
         self.copy.as_deref()
     }
 
+    /// What of that which was committed is lost, because the log beside the file is damaged; `None` when nothing is, as far
+    /// as can be told.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
     /// A number that changes with every commit by any process: what a watcher polls, for some microseconds.
     ///
     /// # Errors
     /// When the store cannot be used.
     pub fn data_version(&self) -> Result<i64, JournalError> {
         let db = lock(&self.reader);
+        let db = db.as_ref().ok_or_else(|| self.is_closed())?;
         db.prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)))
             .map_err(|error| StoreError::from(error).at(&self.path))
@@ -161,6 +172,7 @@ impl Store {
     /// Reads one state of the file, whatever is committed meanwhile.
     fn reading<T>(&self, f: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, JournalError> {
         let db = lock(&self.reader);
+        let db = db.as_ref().ok_or_else(|| self.is_closed())?;
         db.unchecked_transaction().map_err(StoreError::from).and_then(|tx| f(&tx)).map_err(|fault| fault.at(&self.path))
     }
 
@@ -171,6 +183,7 @@ impl Store {
             return Err(JournalError::Store(format!("nothing was written: {why}")));
         };
         let mut db = lock(writer);
+        let db = db.as_mut().ok_or_else(|| self.is_closed())?;
         let done =
             db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from).and_then(|tx| {
                 let done = f(&tx)?;
@@ -178,6 +191,10 @@ impl Store {
                 Ok(done)
             });
         done.map_err(|fault| fault.at(&self.path))
+    }
+
+    fn is_closed(&self) -> JournalError {
+        StoreError::Failed("it was closed, because the program ends".to_owned()).at(&self.path)
     }
 
     /// Indexes what no run that stands still has indexed yet. What cannot be written now is indexed later.
@@ -215,6 +232,13 @@ impl Journal for Store {
 
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError> {
         self.reading(|db| journal::read(db, run, after))
+    }
+
+    fn close(&self) {
+        // Who closes the file last brings what is in the log into it, which one that only reads cannot.
+        for connection in std::iter::once(&self.reader).chain(&self.writer) {
+            drop(lock(connection).take());
+        }
     }
 
     fn stamp(&self) -> Option<Stamp> {

@@ -12,6 +12,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::error::StoreError;
+use super::log_check::{self, Index};
 
 /// Schemas, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
 pub(super) type Migrations = &'static [&'static str];
@@ -37,14 +38,16 @@ pub(super) struct Opened {
     pub(super) read_only: Option<String>,
     /// Where the file was copied before it was migrated.
     pub(super) copy: Option<PathBuf>,
+    /// What is lost of what was committed, in words for a person.
+    pub(super) damage: Option<String>,
 }
 
 /// Opens the store to read and write, or to read alone when it cannot be written; creates file and folder.
 pub(super) fn to_write(path: &Path, patience: Duration, migrations: Migrations) -> Result<Opened, StoreError> {
     match writable(path, patience, migrations) {
-        Ok((writer, copy)) => {
+        Ok(Writable { writer, copy, damage }) => {
             let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
-            Ok(Opened { writer: Some(writer), reader, read_only: None, copy })
+            Ok(Opened { writer: Some(writer), reader, read_only: None, copy, damage })
         }
         Err(fault) if fault.is_read_only() && path.exists() => {
             let why = format!("the store {} is read-only, the file or its folder. Make both writable", path.display());
@@ -64,6 +67,7 @@ pub(super) fn to_read(
     if !path.exists() {
         return Err(StoreError::Failed("there is none yet; the first run creates it".to_owned()));
     }
+    let index = Index::read(path);
     let plain = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)
         .and_then(|c| check_version(&c, migrations).map(|v| (c, v)));
     let (reader, version) = match plain {
@@ -88,15 +92,21 @@ pub(super) fn to_read(
             "it has the schema of an older version ({version}) and cannot be brought up to date: {why}"
         )));
     }
-    Ok(Opened { writer: None, reader, read_only: Some(why), copy: None })
+    // It can only be said here: what cannot be written cannot be kept apart either.
+    let damage = log_check::has_lost(path, index, None).unwrap_or(false).then(|| lost(path, None));
+    Ok(Opened { writer: None, reader, read_only: Some(why), copy: None, damage })
 }
 
-/// A connection that writes, and the copy that was made of the file before it was migrated.
-fn writable(
-    path: &Path,
-    patience: Duration,
-    migrations: Migrations,
-) -> Result<(Connection, Option<PathBuf>), StoreError> {
+/// A connection that writes.
+struct Writable {
+    writer: Connection,
+    /// The copy that was made of the file before it was migrated.
+    copy: Option<PathBuf>,
+    /// What is lost of what was committed.
+    damage: Option<String>,
+}
+
+fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<Writable, StoreError> {
     if !path.exists() {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -108,6 +118,7 @@ fn writable(
             Err(error) => return Err(error.into()),
         }
     }
+    let index = Index::read(path);
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, patience)?;
     let version = check_version(&connection, migrations)?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {
@@ -115,10 +126,28 @@ fn writable(
     }
     use_wal(&connection, patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    let damage = if log_check::has_lost(path, index, Some(&mut connection))? {
+        let kept = log_check::keep(path)?;
+        // What can be read of it goes into the file, and the next one begins empty: it is said once.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        Some(lost(path, Some(&kept)))
+    } else {
+        None
+    };
     let copy = if version < migrations.len() { migrate(&mut connection, path, patience, migrations)? } else { None };
     // Without them, as on a full disk, the lists are slower and the same.
     let _ = connection.execute_batch(INDEXES);
-    Ok((connection, copy))
+    Ok(Writable { writer: connection, copy, damage })
+}
+
+/// What is said of a log that lost what was committed.
+fn lost(path: &Path, kept: Option<&Path>) -> String {
+    let kept = kept.map(|kept| format!(" The damaged log was kept as {}", kept.display())).unwrap_or_default();
+    format!(
+        "the log of the store {} is damaged: the newest changes that were saved in it are lost, and the runs stand as \
+         before these.{kept}",
+        path.display()
+    )
 }
 
 fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, StoreError> {
@@ -241,7 +270,7 @@ impl ToSql for FileName<'_> {
 }
 
 /// The file beside `path` whose name goes on with `ending`.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
     path.with_file_name(name)

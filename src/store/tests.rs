@@ -57,7 +57,7 @@ fn created() -> Created {
 /// Lets the file grow to so many pages and no further, as a full disk would.
 fn limit_pages(store: &Store, pages: u32) {
     let writer = lock(store.writer.as_ref().unwrap());
-    writer.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    writer.as_ref().unwrap().query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
 }
 
 #[test]
@@ -87,6 +87,22 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
     assert_eq!(store.read(run, 0).unwrap().len() as u64, head, "reading goes on");
     limit_pages(&store, 100_000);
     assert_eq!(say(head).unwrap(), head + 1);
+}
+
+#[test]
+fn a_store_that_is_closed_leaves_no_log_beside_it_whoever_still_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stepwell.db");
+    let store = Arc::new(Store::open(&path, Mode::Write).unwrap());
+    let (run, held) = (RunId::new(1, [1; 10]), Arc::clone(&store));
+    store.create(run, DateTime::UNIX_EPOCH, &created(), &[], &pinned()).unwrap();
+    let log = folder.path().join("stepwell.db-wal");
+    assert!(log.exists());
+    store.close();
+    assert!(!log.exists(), "all of it is in the file");
+    assert_eq!(held.head(run).unwrap_err().code(), ErrorCode::Store);
+    assert_eq!(held.update_lesson(1, None).unwrap_err().code(), ErrorCode::Store);
+    assert_eq!(Store::open(&path, Mode::Write).unwrap().head(run).unwrap(), 1);
 }
 
 /// Every released schema, and one more.

@@ -183,6 +183,11 @@ fn moves(s: &Situation) -> bool {
     }
 }
 
+/// The arrows page through versions.
+fn versions(s: &Situation) -> bool {
+    s.several && (matches!(s.layer, Layer::Compare | Layer::Document) || on_run(s) && s.selected == Selected::Result)
+}
+
 /// There is more than a screen of it: pages, the beginning and the end are ways to go.
 fn pages(s: &Situation) -> bool {
     moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
@@ -250,6 +255,9 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
     command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
+    command!(Restore, "Make the version that is shown the newest", "take this", [c('a')], |s| {
+        on_run(s) && s.selected == Selected::Result && s.acceptable
+    }),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
@@ -388,12 +396,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| pages(s) && !s.takes_text()),
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
-    command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
-        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
-    }),
-    command!(Right, "The next version", "version", [k(KeyCode::Right)], |s| {
-        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
-    }),
+    command!(Left, "The version before", "", [k(KeyCode::Left)], |s| { versions(s) }),
+    command!(Right, "The next version", "version", [k(KeyCode::Right)], versions),
     command!(AgainstEarlier, "Compare it with an earlier one", "", [c('[')], |s| {
         s.layer == Layer::Compare && s.several && s.screen == Screen::Run
     }),

@@ -77,13 +77,15 @@ pub struct ShownGate {
     pub key: Key,
     /// The tool call of its attempt.
     pub call: Option<ToolCallId>,
+    /// The document, where it is of none of the calls.
+    pub document: Option<String>,
     /// What it waits for.
     pub kind: GateKind,
     /// The attempt.
     pub attempt: u32,
     /// The version.
     pub version: u32,
-    /// The newest event about the call: a gate that opened again may ask for something else under the same numbers.
+    /// The newest event about the call, or document: a gate that opened again may ask for something else under the same numbers.
     pub seq: u64,
 }
 
@@ -91,7 +93,8 @@ impl ShownGate {
     /// Whether it is that gate of that run, however it has changed meanwhile.
     #[must_use]
     pub fn is_of(&self, run: RunId, gate: &Gate) -> bool {
-        (self.run, &self.key, self.call, self.kind) == (run, &gate.key, gate.call, gate.kind())
+        (self.run, &self.key, self.call, self.document.as_deref(), self.kind)
+            == (run, &gate.key, gate.call, gate.document(), gate.kind())
     }
 
     /// A gate of a run, as it waits now.
@@ -101,10 +104,11 @@ impl ShownGate {
             run: run.id,
             key: gate.key.clone(),
             call: gate.call,
+            document: gate.document().map(str::to_owned),
             kind: gate.kind(),
             attempt: gate.attempt,
             version: gate.version,
-            seq: run.call(&gate.key).map_or(0, |call| call.seq),
+            seq: run.newest_about(gate),
         }
     }
 }

@@ -14,7 +14,7 @@ use stepwell::core::run::Run;
 use stepwell::store::{Mode, Store};
 
 use crate::harness::body;
-use crate::person::{FORK_AT, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
+use crate::person::{FORK_AT, OTHERWISE, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
 use crate::sandbox::Sandbox;
 
 struct Kept {
@@ -139,6 +139,24 @@ fn every_effect_happened_once(sandbox: &Sandbox, first: RunId, fork: RunId) {
     wanted.push(format!("{fork} send"));
     wanted.sort_unstable();
     assert_eq!(effects, wanted);
+}
+
+/// The decision was taken back once, what it had begun is kept, and the run ended with what was decided instead.
+pub fn undone(sandbox: &Sandbox) {
+    let kept = kept(sandbox);
+    let [Kept { run, journal }] = kept.as_slice() else { panic!("one run") };
+    assert_eq!(body(run), OTHERWISE);
+    nothing_runs_after_a_recovery(run.id, journal);
+    what_was_shown_as_saved_is_there(sandbox, std::slice::from_ref(&kept[0]));
+    let undone = journal.iter().filter(|recorded| matches!(recorded.event, Event::DecisionUndone { .. })).count();
+    assert_eq!(undone, 1, "what was taken back is taken back once");
+    let outputs = |key: &str| {
+        let call = run.call(&key.parse().unwrap()).unwrap();
+        let versions = call.attempts.iter().flat_map(|attempt| &attempt.versions);
+        versions.map(|version| version.output.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outputs("a"), ["one", PLAN]);
+    assert_eq!(outputs("b"), ["two one", "two my plan"], "neither is made twice, unless its process was killed");
 }
 
 /// The text of the attempt that the crash ended is kept, and the attempt after it stands.

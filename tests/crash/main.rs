@@ -37,11 +37,31 @@ fn a_person_at_work() {
     }
 }
 
+/// What a person does, and what must hold when they are done.
+#[derive(Clone, Copy)]
+struct Story {
+    env: &'static [(&'static str, &'static str)],
+    check: fn(&Sandbox),
+}
+
+/// Everything that can be decided of a run and its fork.
+const WHOLE: Story = Story { env: &[], check: check::check };
+
+/// A decision is taken back, and made otherwise.
+const UNDO: Story = Story { env: &[("CRASH_UNDO", "1")], check: check::undone };
+
+impl Story {
+    fn work(self, sandbox: &Sandbox, more: &[(&str, &str)]) -> End {
+        sandbox.work(&[self.env, more].concat())
+    }
+}
+
 /// How often each point is reached by a person whom nothing kills.
-fn points() -> BTreeMap<String, u32> {
+fn points(story: Story) -> BTreeMap<String, u32> {
     let sandbox = Sandbox::new();
-    assert!(matches!(sandbox.work(&[("STEPWELL_FAILPOINT_LOG", sandbox.file("points").to_str().unwrap())]), End::Done));
-    check::check(&sandbox);
+    let log = sandbox.file("points");
+    assert!(matches!(story.work(&sandbox, &[("STEPWELL_FAILPOINT_LOG", log.to_str().unwrap())]), End::Done));
+    (story.check)(&sandbox);
     let mut points = BTreeMap::new();
     for line in std::fs::read_to_string(sandbox.file("points")).unwrap().lines() {
         *points.entry(line.to_owned()).or_default() += 1;
@@ -67,25 +87,39 @@ fn on_two_threads<T: Send>(list: Vec<T>, each: impl Fn(T) + Sync) {
 
 #[test]
 fn a_run_killed_at_any_write_point_goes_on_to_the_same_result() {
-    let points = points();
+    let points = points(WHOLE);
     for name in ["create.before", "commit.after", "begin.before", "outcome.received", "decision.after", "append.before"]
     {
         assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
     }
+    kill_everywhere(WHOLE, &points);
+}
+
+#[test]
+fn a_decision_that_is_taken_back_is_so_or_is_not_wherever_the_process_is_killed() {
+    let points = points(UNDO);
+    for name in ["decision.before", "decision.after", "commit.before", "commit.after"] {
+        assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
+    }
+    kill_everywhere(UNDO, &points);
+}
+
+/// Kills a person at each point, and has another one do what is left.
+fn kill_everywhere(story: Story, points: &BTreeMap<String, u32>) {
     let mut kills = Vec::new();
-    for (name, count) in &points {
+    for (name, count) in points {
         let step = count.div_ceil(MOST);
         kills.extend((1..=*count).step_by(step as usize).map(|at| format!("{name}:{at}")));
     }
     let killed = Mutex::new(BTreeMap::<String, u32>::new());
     on_two_threads(kills.clone(), |at| {
         let sandbox = Sandbox::new();
-        if matches!(sandbox.work(&[("STEPWELL_FAILPOINT", &at)]), End::Killed) {
+        if matches!(story.work(&sandbox, &[("STEPWELL_FAILPOINT", &at)]), End::Killed) {
             let name = at.split(':').next().unwrap().to_owned();
             *killed.lock().unwrap().entry(name).or_default() += 1;
-            assert!(matches!(sandbox.work(&[]), End::Done), "the run that was killed at {at} goes on");
+            assert!(matches!(story.work(&sandbox, &[]), End::Done), "the run that was killed at {at} goes on");
         }
-        check::check(&sandbox);
+        (story.check)(&sandbox);
     });
     let killed = killed.into_inner().unwrap();
     let count: u32 = killed.values().sum();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use stepwell::core::decide::{Decision, DecisionKind};
-use stepwell::core::event::InstructionScope;
+use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
@@ -79,6 +79,9 @@ fn lines(file: &Path) -> Vec<String> {
 pub fn work(sandbox: &Sandbox) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
+        if std::env::var_os("CRASH_UNDO").is_some() {
+            return decide_otherwise(sandbox).await;
+        }
         if let Ok(stream) = std::env::var("CRASH_STREAM") {
             return stream_to_the_end(sandbox, stream == "1").await;
         }
@@ -96,6 +99,55 @@ pub fn work(sandbox: &Sandbox) {
             finish(sandbox, &harness, fork).await;
         }
     });
+}
+
+/// What comes of the decision that was made otherwise.
+pub const OTHERWISE: &str = "three two my plan";
+
+/// Accepts the first step, takes that back when the last one waits, and accepts a text of their own instead.
+async fn decide_otherwise(sandbox: &Sandbox) {
+    let say = |request: &AttemptRequest| match &*request.work {
+        Work::Prompt(prompt) => Act::Say(json!(prompt.messages[0].text)),
+        other => panic!("nobody asks for {}", other.kind()),
+    };
+    let harness = Harness::within(sandbox.path(), say);
+    let steps = json!([
+        prompt("a", "one", json!({})),
+        prompt("b", "two {{ steps.a.output }}", json!({ "review": "never" })),
+        prompt("c", "three {{ steps.b.output }}", json!({})),
+    ]);
+    let run = match harness.engine.find("last") {
+        Ok(run) => run,
+        Err(_) => harness.start(&steps, json!({})),
+    };
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
+    loop {
+        for update in updates.next().await {
+            match update {
+                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
+                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+                Update::Stopped(StopReason::Over) => return,
+                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
+            }
+        }
+        let undone = harness.events(run).iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
+        let state = harness.engine.load(run).unwrap();
+        let Some(gate) = state.waiting().find(|gate| gate.kind() == GateKind::Review) else { continue };
+        let kind = match (gate.key.step(), undone) {
+            ("c", false) => match harness.engine.undo(run, None).await {
+                Ok(()) | Err(EngineError::Refused(_)) => continue,
+                Err(error) => panic!("{error}"),
+            },
+            ("a", true) => DecisionKind::Edit { output: json!(PLAN), accept: true },
+            _ => DecisionKind::Accept,
+        };
+        match harness.engine.decide(run, Decision::about(gate, kind)).await {
+            // What was looked at may have been decided meanwhile.
+            Ok(()) | Err(EngineError::Refused(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// A single prompt that streams and, at first, never ends.
@@ -124,7 +176,7 @@ async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
                 Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(StopReason::Over) => return harness.engine.load(run).unwrap(),
-                Update::Stopped(_) | Update::Delta { .. } => {}
+                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
             }
         }
         state = harness.engine.load(run).unwrap();

@@ -195,13 +195,27 @@ impl Harness {
         Self::at(path, Some(folder), FakeExecutor { script: Arc::new(script), requests: Arc::default() })
     }
 
+    /// A harness whose writes wait for another process only for a moment.
+    pub fn hasty(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let path = folder.path().to_owned();
+        let executor = FakeExecutor { script: Arc::new(script), requests: Arc::default() };
+        let store = Store::open_patiently(&path.join("stepwell.db"), Mode::Write, Duration::from_millis(50)).unwrap();
+        Self::over(store, path, Some(folder), executor)
+    }
+
     /// A harness in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         Self::at(path, None, FakeExecutor { script: Arc::new(script), requests: Arc::default() })
     }
 
     fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
-        let store = Arc::new(Store::open(&path.join("stepwell.db"), Mode::Write).unwrap());
+        let store = Store::open(&path.join("stepwell.db"), Mode::Write).unwrap();
+        Self::over(store, path, folder, executor)
+    }
+
+    fn over(store: Store, path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
+        let store = Arc::new(store);
         let clock = Arc::new(TestClock::default());
         let engine = Engine::new(Ports {
             journal: store.clone(),

@@ -82,6 +82,7 @@ fn a_run_is_found_by_what_any_part_of_it_said() {
             title: "titleword".into(),
             body: "bodyword".into(),
             by: "model".into(),
+            proposed: false,
         },
     ];
     append(&test.store, run, 1, events).unwrap();

@@ -21,6 +21,9 @@ pub struct ReviewArgs {
     /// The tool call; needed when several of one call wait
     #[arg(long, value_name = "TURN.INDEX", conflicts_with_all = ["all", "decisions"])]
     pub call: Option<ToolCallId>,
+    /// The document, where none of the calls waits but a text that you edited
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["key", "call", "all", "decisions", "attempt"])]
+    pub document: Option<String>,
     /// The attempt that you saw
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,

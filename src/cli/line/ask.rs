@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::keyboard::{Asker, forget_typed};
 use super::signals::Away;
 use super::{Teller, form, pager, review};
-use crate::cli::{out, waits};
+use crate::cli::{diff, out, waits};
 use crate::core::decide::DecisionKind;
+use crate::core::document::Document;
 use crate::core::gate::{Gate, GateBody, GateKind, InputBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
@@ -73,6 +74,7 @@ pub async fn ask(
             Ok(Answered::Decide(DecisionKind::Answer { value }))
         }
         GateBody::InDoubt(_) => in_doubt(asker).await,
+        GateBody::Stale(_) if gate.document().is_some() => stale_document(asker, run, gate).await,
         GateBody::Stale(_) => stale(asker, run).await,
         GateBody::Budget(_) => budget(asker).await,
         GateBody::Secret(_) => {
@@ -132,7 +134,8 @@ async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {
 
 /// One question for all stale calls.
 async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
-    let stale: Vec<&Gate> = run.waiting().filter(|gate| gate.kind() == GateKind::Stale).collect();
+    let of_call = |gate: &&Gate| gate.kind() == GateKind::Stale && gate.document().is_none();
+    let stale: Vec<&Gate> = run.waiting().filter(of_call).collect();
     let keys: Vec<String> = stale.iter().map(|gate| gate.key.to_string()).collect();
     if stale.len() > 1 {
         out::say(&format!("The same holds for all of: {}", keys.join(", ")));
@@ -144,6 +147,25 @@ async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
         match not_empty(asker, "run them [a]gain  [k]eep them as they are  [q]uit > ").await?.as_str() {
             "a" | "again" => return Ok(Answered::DecideStale(DecisionKind::Again { model: None })),
             "k" | "keep" => return Ok(Answered::DecideStale(DecisionKind::Keep)),
+            "q" | "quit" => return Err(Away::Quit),
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    }
+}
+
+/// Whether a person's own text of a document counts, or the one that the steps give now.
+async fn stale_document(asker: &mut Asker<'_>, run: &Run, gate: &Gate) -> Result<Answered, Away> {
+    loop {
+        match not_empty(asker, "[k]eep yours  [r]ebuild it  [d]iff  [q]uit > ").await?.as_str() {
+            "k" | "keep" => return Ok(Answered::Decide(DecisionKind::Keep)),
+            "r" | "rebuild" | "a" | "again" => return Ok(Answered::Decide(DecisionKind::Again { model: None })),
+            "d" | "diff" => {
+                let document = gate.document().and_then(|name| run.documents.get(name));
+                let mine = document.and_then(Document::current).map(|(_, version)| version.body.data());
+                let new = document.and_then(|document| document.version(gate.version));
+                let new = new.map(|version| version.body.data());
+                asker.signals.lend(pager::show(&diff::words(mine.unwrap_or_default(), new.unwrap_or_default()))).await;
+            }
             "q" | "quit" => return Err(Away::Quit),
             other => out::say(&format!("`{other}` is none of these.")),
         }

@@ -11,7 +11,6 @@ use crate::core::event::{Measured, Started};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Gate, GateBody, GateKind};
-use crate::core::step::OnCrash;
 use crate::core::text::Untrusted;
 use crate::core::tool_call::ToolCallId;
 
@@ -36,21 +35,11 @@ impl Call {
                 earlier.status = AttemptStatus::Cancelled;
             }
         }
+        let (by, fingerprint) = (started.by.clone(), started.fingerprint.clone());
         self.attempts.push(Attempt {
-            number: started.attempt,
-            seq,
-            status: AttemptStatus::Running,
-            by: started.by.clone(),
-            fingerprint: started.fingerprint.clone(),
             work: started.work.clone(),
-            versions: Vec::new(),
-            instruction: None,
-            error: None,
-            problem: None,
-            partial: Untrusted::default(),
-            started_at: at,
-            measured: Measured::default(),
             on_crash: started.on_crash,
+            ..Attempt::begun(started.attempt, seq, at, by, fingerprint)
         });
     }
 
@@ -149,6 +138,15 @@ impl Call {
         self.stand(Standing { attempt: number, version, fingerprint, output, seq, redone: self.redone });
     }
 
+    /// An earlier attempt than the newest was taken: nobody judges the later ones any more.
+    pub(in crate::core) fn pass_over(&mut self, taken: u32) {
+        for later in self.attempts.iter_mut().filter(|attempt| attempt.number > taken) {
+            if later.status == AttemptStatus::Review {
+                later.status = AttemptStatus::PassedOver;
+            }
+        }
+    }
+
     pub(in crate::core) fn stand(&mut self, standing: Standing) {
         self.status = CallStatus::Accepted;
         self.gates.clear();
@@ -172,20 +170,8 @@ impl Call {
     ) {
         let number = self.next_attempt();
         self.attempts.push(Attempt {
-            number,
-            seq,
-            status: AttemptStatus::Accepted,
-            by: by.clone(),
-            fingerprint: fingerprint.clone(),
-            work: None,
-            versions: vec![Version::new(by, Arc::clone(output))],
-            instruction: None,
-            error: None,
-            problem: None,
-            partial: Untrusted::default(),
-            started_at: at,
-            measured: Measured::default(),
-            on_crash: OnCrash::Rerun,
+            versions: vec![Version::new(by.clone(), Arc::clone(output))],
+            ..Attempt::begun(number, seq, at, by, fingerprint.clone())
         });
         self.accept(seq, number, 1);
     }
@@ -224,20 +210,9 @@ impl Call {
     pub(in crate::core) fn fill(&mut self, seq: u64, at: DateTime<Utc>, by: &Actor) {
         let Some(Ending::Failed { fingerprint, work, .. }) = self.ending.clone() else { return };
         self.attempts.push(Attempt {
-            number: self.next_attempt(),
-            seq,
             status: AttemptStatus::Review,
-            by: by.clone(),
-            fingerprint,
             work,
-            versions: Vec::new(),
-            instruction: None,
-            error: None,
-            problem: None,
-            partial: Untrusted::default(),
-            started_at: at,
-            measured: Measured::default(),
-            on_crash: OnCrash::Rerun,
+            ..Attempt::begun(self.next_attempt(), seq, at, by.clone(), fingerprint)
         });
     }
 

@@ -72,7 +72,12 @@ fn every_gate() -> Vec<(Gate, &'static str)> {
         (gate(GateBody::InDoubt(InDoubtBody { why: String::new(), partial: "".into() }), vec![Answer::Again]), "old"),
         (
             gate(
-                GateBody::Stale(StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint("new") }),
+                GateBody::Stale(StaleBody {
+                    because: vec![],
+                    had_effect: false,
+                    fingerprint: fingerprint("new"),
+                    document: None,
+                }),
                 vec![Answer::Again],
             ),
             "new",

@@ -89,7 +89,7 @@ pub(super) fn stands(call: &Call) -> String {
 pub fn what_waits(run: &Run) -> String {
     let one = |gate: &Gate| match gate.call {
         Some(call) => format!("`{}` --call {call} ({})", gate.key, gate.kind()),
-        None => format!("`{}` ({})", gate.key, gate.kind()),
+        None => format!("`{}` ({})", gate.name(), gate.kind()),
     };
     let keys: Vec<String> = run.waiting().map(one).take(5).collect();
     match (keys.len(), run.gates()) {

@@ -42,7 +42,8 @@ impl PastDecision {
         match &self.change {
             Change::Call { key, what, .. } | Change::Final { what, key: Some(key) } => format!("{what} of `{key}`"),
             Change::Edit { key, .. } => format!("edit of `{key}`"),
-            Change::Document { name } => format!("edit of the document `{name}`"),
+            Change::Document { name, .. } => format!("edit of the document `{name}`"),
+            Change::Choice { name, what, .. } => format!("{what} of the document `{name}`"),
             Change::Title { .. } => "rename of the run".to_owned(),
             Change::Archive => "archive of the run".to_owned(),
             Change::Final { what, key: None } => (*what).to_owned(),
@@ -54,7 +55,11 @@ impl PastDecision {
     pub fn key(&self) -> Option<&Key> {
         match &self.change {
             Change::Call { key, .. } | Change::Edit { key, .. } | Change::Final { key: Some(key), .. } => Some(key),
-            Change::Document { .. } | Change::Title { .. } | Change::Archive | Change::Final { key: None, .. } => None,
+            Change::Document { .. }
+            | Change::Choice { .. }
+            | Change::Title { .. }
+            | Change::Archive
+            | Change::Final { key: None, .. } => None,
         }
     }
 }
@@ -90,6 +95,13 @@ pub fn undo(
         Change::Title { .. } | Change::Archive => {}
         _ if run.status == Status::Cancelled => return Err(Refusal::cancelled()),
         Change::Document { .. } => {}
+        Change::Choice { name, gate, .. } => {
+            came_of_it(run.calls.values(), newest, offspring).map_or(Ok(()), |why| Err(not(why)))?;
+            if run.documents.get(name).is_none_or(|document| document.gate.is_some()) {
+                return Err(not("it has changed since".to_owned()));
+            }
+            gates.push((**gate).clone());
+        }
         Change::Edit { key, attempt, version, gate } => {
             let call = run.call(key);
             let open = call.and_then(|call| call.gates.own());

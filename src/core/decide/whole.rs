@@ -9,6 +9,7 @@ use super::Refusal;
 use crate::core::actor::Actor;
 use crate::core::call::{Call, CallStatus};
 use crate::core::code::ErrorCode;
+use crate::core::document::{Document, RESULT};
 use crate::core::event::{Event, InstructionScope};
 use crate::core::gate::{BudgetBody, GateBody};
 use crate::core::key::Key;
@@ -16,7 +17,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::Does;
 use crate::core::step_name::StepName;
-use crate::core::task::{Body, Kind};
+use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::core::work::Work;
@@ -55,7 +56,7 @@ pub fn choose_model(
     let of = call.map_or(StepName { workflow, step: key.step() }, |call| call.of());
     let (workflow, step) = (of.workflow.or(workflow).map(str::to_owned), of.step.to_owned());
     let (key, model, by) = (key.clone(), model.to_owned(), by.clone());
-    Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, by }])
+    Ok(vec![Event::ModelChosen { key, workflow, step, model, scope, rest: false, by }])
 }
 
 /// The events of a person's choice of a model for all that is left to do: for the calls that have not ended well, and for
@@ -103,12 +104,30 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
                     step: step.id.clone(),
                     model: model.to_owned(),
                     scope: all,
+                    rest: false,
                     by: by.clone(),
                 });
             }
         }
+        // Code may come to ask a model in steps that it makes up.
+        if !matches!(flow.flow, FlowKind::Graph) && !chosen.iter().any(is_for_the_rest) {
+            let none = Key::plain("_");
+            chosen.push(Event::ModelChosen {
+                step: none.step().to_owned(),
+                key: none,
+                workflow: None,
+                model: model.to_owned(),
+                scope: InstructionScope::This,
+                rest: true,
+                by: by.clone(),
+            });
+        }
     }
     Ok(chosen)
+}
+
+fn is_for_the_rest(event: &Event) -> bool {
+    matches!(event, Event::ModelChosen { rest: true, .. })
 }
 
 /// The events of a person's message in a conversation.
@@ -134,36 +153,6 @@ pub fn message(run: &Run, text: &str, by: &Actor) -> Result<Vec<Event>, Refusal>
     Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.clone() }])
 }
 
-/// The events of a person's edit of a document; `version` is the one that was seen.
-///
-/// # Errors
-/// When there is no such document, or it has a newer version.
-pub fn edit_document(
-    run: &Run,
-    name: &str,
-    version: u32,
-    title: &str,
-    body: &str,
-    by: &Actor,
-) -> Result<Vec<Event>, Refusal> {
-    let Some((newest, _)) = run.documents.get(name).and_then(|document| document.newest()) else {
-        return Refusal::because(ErrorCode::Usage, format!("the run has no document `{name}`"));
-    };
-    if newest != version {
-        return Refusal::because(
-            ErrorCode::StaleView,
-            format!("version {version} of `{name}` was seen, but version {newest} is there now"),
-        );
-    }
-    Ok(vec![Event::DocumentWritten {
-        name: name.to_owned(),
-        version: newest + 1,
-        title: Untrusted::from(title),
-        body: Untrusted::from(body),
-        by: by.clone(),
-    }])
-}
-
 /// The events of a person's own text of a conversation's document: its first version, before the model has delivered any, or
 /// the next. It is Markdown, whose first line is the title if it is a heading, or an object with `title` and `body`. With
 /// `accept` the conversation is done with it, whatever the model asked for.
@@ -171,7 +160,6 @@ pub fn edit_document(
 /// # Errors
 /// When the run has no such document, the model is answering, or the text is empty.
 pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Result<Vec<Event>, Refusal> {
-    const NAME: &str = "result";
     if run.kind != Kind::Instruct || run.calls.values().any(is_plain) {
         let text = "only a conversation with a document takes one; a plain chat and a workflow have none";
         return Refusal::because(ErrorCode::NotAllowed, text);
@@ -195,14 +183,16 @@ pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Resu
         let text = "the document is empty: a text is wanted, or an object with `title` and `body`";
         return Refusal::because(ErrorCode::InvalidInput, text);
     }
-    let newest = run.documents.get(NAME).and_then(|document| document.newest());
-    let before = newest.map_or(run.title.as_str(), |(_, version)| version.title.data());
+    let document = run.documents.get(RESULT);
+    let current = document.and_then(Document::current);
+    let before = current.map_or(run.title.as_str(), |(_, version)| version.title.data());
     let written = Event::DocumentWritten {
-        name: NAME.to_owned(),
-        version: newest.map_or(0, |(number, _)| number).saturating_add(1),
+        name: RESULT.to_owned(),
+        version: document.map_or(1, Document::next_version),
         title: Untrusted::from(if title.is_empty() { before } else { title }),
         body: Untrusted::from(body),
         by: by.clone(),
+        proposed: false,
     };
     // The reply that waits, or came to nothing, is left out: the person wrote what it was for.
     let open =

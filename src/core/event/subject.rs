@@ -14,7 +14,7 @@ impl Event {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Self::AttemptStarted(started) => Some(&started.key),
-            Self::GateOpened(gate) => Some(&gate.key),
+            Self::GateOpened(gate) => gate.document().is_none().then_some(&gate.key),
             Self::AttemptFinished { key, .. }
             | Self::AttemptFailed { key, .. }
             | Self::AttemptCancelled { key, .. }
@@ -51,6 +51,7 @@ impl Event {
             | Self::BudgetRaised { .. }
             | Self::MessageAdded { .. }
             | Self::DocumentWritten { .. }
+            | Self::DocumentChosen { .. }
             | Self::Logged { .. }
             | Self::Unknown(_) => None,
         }

@@ -211,15 +211,18 @@ pub struct InDoubtBody {
     pub partial: Untrusted,
 }
 
-/// A result made from something that changed.
+/// A result made from something that changed: a call's, or a document as a person edited it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaleBody {
     /// The calls that changed.
     pub because: Vec<Key>,
     /// An outside effect of the call has, or may have, happened.
     pub had_effect: bool,
-    /// What the call would be asked to do now.
+    /// What the call would be asked to do now; of a document, its text as the steps give it now.
     pub fingerprint: Fingerprint,
+    /// The document; the gate's version is the one that is proposed. Absent: a call's result is stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
 }
 
 /// A budget that the next call could pass.

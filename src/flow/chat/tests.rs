@@ -141,7 +141,7 @@ impl World {
     }
 
     fn edits(&mut self, body: &str) {
-        let (version, title) = self.run.documents[DOCUMENT].newest().map(|(n, v)| (n, v.title.clone())).unwrap();
+        let (version, title) = self.run.documents[DOCUMENT].current().map(|(n, v)| (n, v.title.clone())).unwrap();
         for event in
             decide::edit_document(&self.run, DOCUMENT, version, title.data(), body, &"ana@host".into()).unwrap()
         {
@@ -212,6 +212,21 @@ fn it_asks_for_what_is_missing_then_delivers_and_then_takes_further_turns() {
     let bodies: Vec<_> =
         world.run.documents[DOCUMENT].versions.iter().map(|v| (v.by.as_str(), v.body.data())).collect();
     assert_eq!(bodies, [("model", "See you Friday."), ("ana@host", "See you on Friday!"), ("model", "Friday.")]);
+}
+
+#[test]
+fn the_model_is_told_nothing_of_an_edit_that_was_taken_back() {
+    let mut world = World::start(email(), json!({ "about": "The meeting moved.", "tone": "kind" }));
+    world.answers(&deliver("See you Friday."));
+    world.completes();
+    world.edits("Not on Friday");
+    for event in decide::undo(&world.run, None, &[], |_| None, &"ana@host".into()).unwrap() {
+        world.add(event);
+    }
+    assert_eq!(world.run.result.as_ref().unwrap().body.data(), "See you Friday.");
+    world.says("shorter");
+    let said: String = world.messages().into_iter().map(|message| message.text).collect();
+    assert!(said.contains("See you Friday.") && !said.contains("Not on Friday"), "{said}");
 }
 
 #[test]
@@ -545,7 +560,7 @@ fn a_cut_or_empty_answer_is_no_finished_document_and_the_person_says_how_to_cont
         assert!(gate.allows(Answer::Again) && gate.allows(Answer::Answer));
         world.says("go on");
         world.answers(&delivered("Dear Ana, all of it"));
-        assert_eq!(world.run.documents["result"].newest().unwrap().1.body.data(), "Dear Ana, all of it");
+        assert_eq!(world.run.documents["result"].current().unwrap().1.body.data(), "Dear Ana, all of it");
         assert!(world.wants.end.is_some());
     }
 }

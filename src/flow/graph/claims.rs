@@ -23,7 +23,7 @@ pub enum Open {
 /// The call that a note asks a person about, or whose question it answers for them.
 pub fn asked_about(note: &Event) -> Option<&Key> {
     match note {
-        Event::GateOpened(gate) => Some(&gate.key),
+        Event::GateOpened(_) => note.key(),
         Event::CallStaled { key, .. } | Event::CallRequested { key, .. } => Some(key),
         _ => None,
     }
@@ -33,7 +33,7 @@ pub fn asked_about(note: &Event) -> Option<&Key> {
 /// settle. `stopped`: the run ends early, and only what was taken up again is waited for.
 #[must_use]
 pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[Event]) -> Vec<Event> {
-    if run.gates() == 0 {
+    if run.gates_of_calls() == 0 {
         return Vec::new();
     }
     let settled = |call: &&Call| !call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt);

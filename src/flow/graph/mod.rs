@@ -146,7 +146,7 @@ impl Session for GraphSession {
             wants.cancel.retain(|key| !wants.calls.iter().any(|want| want.key == *key));
         }
         // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
-        let open = self.run.gates() > 0 || !wants.calls.is_empty() || !wants.notes.is_empty();
+        let open = self.run.gates_of_calls() > 0 || !wants.calls.is_empty() || !wants.notes.is_empty();
         if (stops || self.root.ended()) && !open {
             wants.end = Some(self.end());
             return wants;

@@ -326,6 +326,10 @@ impl Turn<'_> {
             let notes = evaluation.notes.split_off(noted);
             evaluation.notes.extend(notes.into_iter().filter(|note| asked_about(note).is_none()));
         }
+        if had_failed && !fails {
+            // All of it is noted by the next look.
+            evaluation.notes.truncate(noted);
+        }
         fails || !had_failed
     }
 

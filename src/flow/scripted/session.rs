@@ -167,7 +167,7 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
             }
             pass.wants(&mut wants.calls);
             // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
-            if evaluation.notes.is_empty() && ground.run.gates() == 0 && wants.calls.is_empty() {
+            if evaluation.notes.is_empty() && ground.run.gates_of_calls() == 0 && wants.calls.is_empty() {
                 let (title, body) = result(value, &ground.pinned.task.name);
                 wants.end = Some(End::Completed { title, body });
                 wants.cancel = prompts_under_way(&ground.run);

@@ -133,6 +133,9 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
             String::new()
         }
     };
+    if let Some(engine) = backend.engine() {
+        engine.close();
+    }
     ended?;
     Ok(said)
 }

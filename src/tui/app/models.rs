@@ -72,7 +72,7 @@ impl Backend {
                         Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
                         // Nothing more comes; it may have come to its end with that.
                         Update::Stopped(_) => return,
-                        Update::Delta { .. } => {}
+                        Update::Delta { .. } | Update::Locked(_) => {}
                     }
                 }
             }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::backend::{Backend, Made};
 use crate::core::call::Call;
+use crate::core::document::{Document, RESULT};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -25,8 +26,8 @@ fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
 
 /// The title and the body of a run's result.
 fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
-    let newest = run.documents.get("result").and_then(|document| document.newest());
-    let document = newest.map(|(_, version)| (version.title.clone(), version.body.clone()));
+    let current = run.documents.get(RESULT).and_then(Document::current);
+    let document = current.map(|(_, version)| (version.title.clone(), version.body.clone()));
     let result = document.or_else(|| run.result.as_ref().map(|result| (result.title.clone(), result.body.clone())));
     result.ok_or_else(|| format!("\"{}\" has no result yet", run.title))
 }

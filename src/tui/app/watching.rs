@@ -157,6 +157,11 @@ impl Watcher {
                 let run = self.run.id;
                 self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
+            Update::Locked(locked) => {
+                let (done, waits) = ("all of it is saved", "the store is locked by another process: not saved yet");
+                let message = if locked { Message::Failed(waits.to_owned()) } else { Message::Done(done.to_owned()) };
+                self.backend.post(message).await;
+            }
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {
                     self.backend.post(Message::Failed(why.to_string())).await;

@@ -168,7 +168,8 @@ pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
     let (attempt, version) = (Some(gate.attempt), Some(gate.version));
     // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
     let seq = (gate.kind != GateKind::Review).then_some(gate.seq);
-    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), kind) };
+    let (call, document) = (gate.call, gate.document.clone());
+    let decision = Decision { call, document, attempt, version, seq, ..Decision::new(gate.key.clone(), kind) };
     Effect::Change(Change::Decide(gate.run, decision))
 }
 

@@ -136,6 +136,7 @@ fn a_run_is_renamed_and_never_to_nothing() {
 #[test]
 fn an_instruction_says_how_far_it_reaches() {
     let gate = crate::tui::shown::ShownGate {
+        document: None,
         run: RunId::new(1, [1; 10]),
         key: "write[1]".parse().unwrap(),
         call: None,

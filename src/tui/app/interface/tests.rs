@@ -237,7 +237,9 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
             let why = "It began, and its end is not known.".to_owned();
             GateBody::InDoubt(InDoubtBody { why, partial: "".into() })
         }
-        GateKind::Stale => GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint }),
+        GateKind::Stale => {
+            GateBody::Stale(StaleBody { because: Vec::new(), had_effect: false, fingerprint, document: None })
+        }
         GateKind::Budget => {
             let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
             GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None })
@@ -274,6 +276,7 @@ fn chat(documents: u32) -> Interface {
             title: "T".into(),
             body: lines(&format!("version {version}")).into(),
             by: "model".into(),
+            proposed: false,
         });
     }
     on(story)

@@ -393,8 +393,8 @@ impl ChatScreen {
 
     fn restore(&mut self) -> Vec<Effect> {
         let Some(body) = self.shown().map(|(_, shown)| shown.body.data().to_owned()) else { return Vec::new() };
-        let newest = self.written().and_then(Written::newest).map_or(0, |(number, _)| number);
-        self.write(newest, body)
+        let current = self.written().and_then(Written::current).map_or(0, |(number, _)| number);
+        self.write(current, body)
     }
 
     fn write(&mut self, version: u32, body: String) -> Vec<Effect> {

@@ -16,7 +16,7 @@ fn said(story: Story, text: &str) -> Story {
 
 fn written(story: Story, version: u32, body: &str, by: &str) -> Story {
     let (name, title) = ("result".into(), "The meeting moved".into());
-    story.then(Event::DocumentWritten { name, version, title, body: body.into(), by: by.into() })
+    story.then(Event::DocumentWritten { name, version, title, body: body.into(), by: by.into(), proposed: false })
 }
 
 fn asks() -> Story {

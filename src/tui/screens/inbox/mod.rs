@@ -19,6 +19,7 @@ use super::run::reopen::skipping;
 use super::run::rows;
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
+use crate::core::document::Document;
 use crate::core::gate::{Answer, Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -123,8 +124,9 @@ impl InboxScreen {
             },
             acceptable: self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
             output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
-            several: call
-                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            several: self.document().is_some()
+                || call
+                    .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             others: self.count() > usize::from(gate.is_some()),
             ..Situation::default()
@@ -247,6 +249,15 @@ impl InboxScreen {
     /// Reads, compares or copies what is on screen.
     fn read(&mut self, id: Id) -> Vec<Effect> {
         let on_screen = self.content.id.as_ref().is_some_and(|id| self.last_frame.shows(id));
+        if let (Some(run), Some(document), Id::Compare, true) = (self.run(), self.document(), id, on_screen) {
+            let pair = document.gate.as_ref().zip(document.current()).map(|(gate, (mine, _))| (mine, gate.version));
+            let title = format!("{} · {}", document.name, run.title);
+            let compared = Compare::of_document(document, pair).map(|compare| compare.over_the_screen(&title));
+            return compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect();
+        }
+        if let (Body::Text(text), Some(_), Id::Copy, true) = (&self.content.body, self.document(), id, on_screen) {
+            return vec![Effect::Terminal(Terminal::Copy(text.raw().block().into_owned()))];
+        }
         let (Some(run), Some(call), true) = (self.run(), self.call(), on_screen) else {
             return self.changed_meanwhile();
         };
@@ -346,10 +357,19 @@ impl InboxScreen {
     }
 
     fn call(&self) -> Option<&Call> {
-        self.run()?.call(&self.gate()?.key)
+        let gate = self.gate().filter(|gate| gate.document.is_none())?;
+        self.run()?.call(&gate.key)
+    }
+
+    /// The document that the selected gate is of.
+    fn document(&self) -> Option<&Document> {
+        self.run()?.documents.get(self.gate()?.document.as_ref()?)
     }
 
     fn open_gate(&self) -> Option<&Gate> {
+        if let Some(document) = self.document() {
+            return document.gate.as_ref();
+        }
         self.call()?.gates.of(self.gate()?.call)
     }
 
@@ -385,7 +405,10 @@ impl InboxScreen {
 
     /// Where the selection goes that was on `gate`, in row `place`.
     fn place_after(&mut self, gate: &ShownGate, place: usize) -> usize {
-        let same = |row: &InboxRow| matches!(row, InboxRow::Gate(g) if (g.run, &g.key, g.call, g.kind) == (gate.run, &gate.key, gate.call, gate.kind));
+        let same = |row: &InboxRow| {
+            matches!(row, InboxRow::Gate(g)
+            if (g.run, &g.key, g.call, &g.document, g.kind) == (gate.run, &gate.key, gate.call, &gate.document, gate.kind))
+        };
         if let Some(at) = self.rows.iter().position(same) {
             return at;
         }
@@ -409,7 +432,11 @@ impl InboxScreen {
 
     /// Shows what the selected gate has to show, from its beginning.
     fn show(&mut self) {
+        let document = self.document().and_then(|document| Some((document, document.current()?.0)));
         let content = match (self.run(), self.call()) {
+            (Some(run), None) if document.is_some() => document
+                .map(|(document, current)| Content::of_document(run, &document_row(document), current))
+                .unwrap_or_default(),
             (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate()),
             _ => Content::default(),
         };
@@ -439,6 +466,11 @@ impl InboxScreen {
         }
         (Vec::new(), true)
     }
+}
+
+/// The document as a row of its run's screen.
+fn document_row(document: &Document) -> rows::OutlineRow {
+    rows::of_document(rows::RowId::named(&document.name), document.name.clone(), true, true)
 }
 
 /// What a call is called: its item, else its key.

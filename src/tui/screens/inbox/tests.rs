@@ -65,6 +65,35 @@ fn decided(effects: &[Effect]) -> Vec<(String, DecisionKind)> {
     effects.iter().filter_map(of).collect()
 }
 
+/// A run that waits because of a result that was edited.
+fn edited() -> Arc<Run> {
+    let written = |version, body: &str, by: &str| Event::DocumentWritten {
+        name: "result".to_owned(),
+        version,
+        title: "The sea".into(),
+        body: body.into(),
+        by: by.into(),
+        proposed: false,
+    };
+    let story = Story::new("poem", "poem · the sea", TaskKind::Workflow)
+        .then(written(1, "Old lamps", "model"))
+        .then(written(2, "My lamps", "ana@host"));
+    let given = crate::core::document::result_given(&story.run, &"The sea".into(), &"New lamps".into());
+    Arc::new(given.into_iter().fold(story, Story::then).run)
+}
+
+#[test]
+fn an_edited_result_is_compared_and_chosen_in_the_inbox() {
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![edited()]));
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("result") && picture.contains("My lamps"), "{picture}");
+    let compare = press(&mut screen, &["d"]);
+    assert_eq!(compare.len(), 1, "{compare:?}");
+    assert_eq!(decided(&press(&mut screen, &["K"])), [("result".to_owned(), DecisionKind::Keep)]);
+    assert_eq!(decided(&press(&mut screen, &["K"])), [], "it is decided");
+}
+
 #[test]
 fn reviews_come_first_and_approvals_after() {
     for size in SIZES {

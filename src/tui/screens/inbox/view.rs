@@ -68,7 +68,8 @@ impl InboxScreen {
         };
         let run = self.runs.iter().find(|run| run.id == gate.run);
         let call = run.and_then(|run| run.call(&gate.key));
-        let title = call.map_or_else(|| gate.key.to_string(), title_of);
+        let document = gate.document.as_ref().map(|name| Untrusted::from(name.as_str()).line().into_owned());
+        let title = document.or_else(|| call.map(title_of)).unwrap_or_else(|| gate.key.to_string());
         let title = gate.call.map_or_else(|| title.clone(), |call| format!("{title} · tool call {call}"));
         let of = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
         // What a conversation asks is its next message: its calls have no names that tell anything.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
+use super::result;
 use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Call, CallStatus, Ending};
 use crate::core::description::Description;
@@ -50,14 +51,15 @@ pub enum Body {
 }
 
 impl Content {
-    /// What `row` has to show.
-    pub fn of(run: &Run, row: &OutlineRow) -> Self {
+    /// What `row` has to show; of a document, this version.
+    pub fn of(run: &Run, row: &OutlineRow, version: Option<u32>) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
                 Some(call) => Self::of_call(run, row, call, call.gate()),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
-            RowId::Result => Self::of_result(run, row),
+            RowId::Result if version.is_none() => Self::of_result(run, row),
+            RowId::Document(_) | RowId::Result => Self::of_document(run, row, version.unwrap_or_default()),
             RowId::Group(key) => Self::of_group(run, row, key),
             RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run).to_owned())),
         }
@@ -68,6 +70,7 @@ impl Content {
             RowId::Call(key) => Subject::Call(key.clone()),
             RowId::Group(key) => Subject::Group(key.clone()),
             RowId::Step(step) => Subject::Step(step.clone()),
+            RowId::Document(name) => Subject::Document(name.clone()),
             RowId::Result => Subject::Result,
         };
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
@@ -90,6 +93,36 @@ impl Content {
         let id = ContentId { tool_call, attempt, version, ..ContentId::of_run(run.id, subject, call.seq) };
         let seen = gate.map(|gate| ShownGate::of(run, gate));
         Self { id: Some(id), gate: seen, title, name, which, body: call_body(run, call, gate, (attempt, version)) }
+    }
+
+    /// A version of a document, and what waits with the one that counts.
+    pub fn of_document(run: &Run, row: &OutlineRow, number: u32) -> Self {
+        let document = row.id.document().and_then(|name| run.documents.get(name));
+        let found = document.and_then(|document| Some((document, document.version(number)?)));
+        let Some((document, version)) = found else {
+            return Self::made(run, row, row.title.clone(), Body::Says("It has not been written yet.".to_owned()));
+        };
+        let body = match &document.gate {
+            Some(gate) => {
+                let because = match &gate.body {
+                    GateBody::Stale(stale) => stale.because.iter().map(|key| format!("`{key}`")).collect(),
+                    _ => Vec::new(),
+                };
+                read(&Untrusted::new(result::stale(document, gate, &because)))
+            }
+            None => read(&version.body),
+        };
+        let mut content = Self::made(run, row, version.title.line().into_owned(), body);
+        let all = document.count();
+        if all > 1 {
+            let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
+            content.which = format!("version {number} of {all} ({by})");
+        }
+        if let Some(id) = &mut content.id {
+            id.version = number;
+        }
+        content.gate = document.gate.as_ref().map(|gate| ShownGate::of(run, gate));
+        content
     }
 
     fn of_result(run: &Run, row: &OutlineRow) -> Self {

@@ -74,7 +74,7 @@ impl RunScreen {
                 }
             }
             Over::Fields { gate, tree } => (gate.clone(), tree.value().clone()),
-            Over::Result { .. } => return self.save_result(),
+            Over::Document { .. } => return self.save_document(),
             _ => return Vec::new(),
         };
         let wanted = self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema());
@@ -100,7 +100,7 @@ impl RunScreen {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
             Over::Retry(retry) => (retry.input.value(), "md"),
-            Over::Result { editor, .. } => (editor.text(), "md"),
+            Over::Document { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
         vec![Effect::Terminal(Terminal::OpenEditor { purpose: Purpose::Layer, text, extension })]
@@ -126,7 +126,7 @@ impl RunScreen {
                     }
                 }
             }
-            Over::Result { editor, .. } => **editor = Editor::new(text),
+            Over::Document { editor, .. } => **editor = Editor::new(text),
             Over::Retry(retry) => retry.input = LineInput::new(text),
             _ => {}
         }

@@ -10,6 +10,7 @@ use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
+use crate::core::document::Document as Written;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
@@ -43,10 +44,14 @@ pub enum Over {
         /// Why it cannot be saved.
         problem: Option<String>,
     },
-    /// The result is edited as a text.
-    Result {
-        /// The version that was seen when it began.
+    /// A document, such as the result, is edited as a text.
+    Document {
+        /// Its name.
+        name: String,
+        /// The version that counted when it began.
         version: u32,
+        /// The title of the version that the text is of.
+        title: String,
         /// The text.
         editor: Box<Editor>,
     },
@@ -110,7 +115,7 @@ impl Over {
     pub fn layer(&self) -> Layer {
         match self {
             Self::None => Layer::None,
-            Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
+            Self::Edit { .. } | Self::Document { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
             Self::Retry(retry) if retry.ticks() => Layer::Others,
@@ -123,10 +128,10 @@ impl Over {
     }
 }
 
-/// A comparison of two versions of a call.
+/// A comparison of two versions of a call, or of a document.
 #[derive(Debug)]
 pub struct Compare {
-    /// Every version: attempt, version, by whom.
+    /// Every version: attempt, version, by whom. A document has no attempts: theirs is 0.
     versions: Vec<(u32, u32, Actor, Arc<Value>)>,
     /// The later one.
     at: usize,
@@ -149,9 +154,27 @@ impl Compare {
                 (1..).zip(&attempt.versions).map(|(n, v)| (attempt.number, n, v.by.clone(), v.output.clone()))
             })
             .collect();
-        let at = versions.len().checked_sub(1).filter(|at| *at > 0)?;
-        let comparison = Comparison::of_values(&versions[at - 1].3, &versions[at].3);
-        Some(Self { versions, at, with: at - 1, comparison, scroll: Scroll::at_start() })
+        let newest = versions.len().checked_sub(1)?;
+        Self::between(versions, newest.checked_sub(1)?, newest)
+    }
+
+    /// Compares two versions of a document; without a pair its newest with the one before. `None` with fewer than two.
+    pub fn of_document(document: &Written, pair: Option<(u32, u32)>) -> Option<Self> {
+        let versions = (1..).zip(&document.versions);
+        let versions: Vec<_> = versions
+            .map(|(number, v)| (0, number, v.by.clone(), Arc::new(Value::String(v.body.data().to_owned()))))
+            .collect();
+        let (with, at) = pair.unwrap_or((document.count().saturating_sub(1), document.count()));
+        let place = |number: u32| (number as usize).checked_sub(1);
+        Self::between(versions, place(with)?, place(at)?)
+    }
+
+    fn between(versions: Vec<(u32, u32, Actor, Arc<Value>)>, with: usize, at: usize) -> Option<Self> {
+        if with >= at || at >= versions.len() {
+            return None;
+        }
+        let comparison = Comparison::of_values(&versions[with].3, &versions[at].3);
+        Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
     /// The version before or after, each with the one before it.
@@ -185,7 +208,9 @@ impl Compare {
         let name = |at: usize| {
             let (attempt, version, by, _) = &self.versions[at];
             let by = if by.is_person() { "mine" } else { by.as_str() };
-            if *version > 1 {
+            if *attempt == 0 {
+                format!("version {version} ({by})")
+            } else if *version > 1 {
                 format!("attempt {attempt}, version {version} ({by})")
             } else {
                 format!("attempt {attempt} ({by})")

@@ -8,7 +8,7 @@ mod edit;
 pub(super) mod layer;
 pub(in crate::tui) mod marks_of_call;
 pub(super) mod reopen;
-mod result;
+pub(super) mod result;
 mod retry;
 pub(in crate::tui) mod rows;
 mod update;
@@ -21,8 +21,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
+use crate::core::document::key_of;
 use crate::core::failure::FailureClass;
-use crate::core::gate::{Answer, GateBody};
+use crate::core::gate::{Answer, Gate, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
@@ -98,6 +99,8 @@ pub struct RunScreen {
     filter: Option<LineInput>,
     pane: Pane,
     zoom: bool,
+    /// The document that the person pages through, and the version that is shown of it.
+    paged: Option<(String, u32)>,
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
     /// What was decided here and is not yet seen to be: it waits no more.
@@ -127,6 +130,7 @@ impl RunScreen {
             filter: None,
             pane: Pane::List,
             zoom: false,
+            paged: None,
             following: true,
             decided: HashMap::new(),
             live: HashMap::new(),
@@ -160,7 +164,12 @@ impl RunScreen {
 
     /// Selects a call, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let of = |row: &OutlineRow| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
+        let waits = |row: &OutlineRow| row.waits && row.id.document().is_some_and(|name| key_of(name) == *key);
+        let is_call = self.run.call(key).is_some();
+        let of = |row: &OutlineRow| match &row.id {
+            RowId::Call(call) => call == key || row.alike.contains(key),
+            _ => !is_call && waits(row),
+        };
         self.filter = None;
         self.folded.clear();
         self.refresh();
@@ -198,14 +207,19 @@ impl RunScreen {
 
     fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let call = self.call();
+        let document = self.document();
+        let is_seen = |gate: &Gate| frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate));
         let selected = match (self.selected_row().map(|row| &row.id), call) {
-            (Some(RowId::Result), _) => Selected::Result,
+            (Some(RowId::Result | RowId::Document(_)), _) => match document.and_then(|document| document.gate.as_ref())
+            {
+                Some(gate) if is_seen(gate) => Selected::Gate(gate.kind()),
+                Some(_) => Selected::Unread,
+                None => Selected::Result,
+            },
             (_, None) => Selected::None,
             (_, Some(call)) => match (call.gate(), call.status) {
                 // Whether it still waits as it was shown is looked at when it is decided, and said.
-                (Some(gate), _) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
-                    Selected::Gate(gate.kind())
-                }
+                (Some(gate), _) if is_seen(gate) => Selected::Gate(gate.kind()),
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
@@ -219,10 +233,11 @@ impl RunScreen {
             screen: Screen::Run,
             layer: self.over.layer(),
             selected,
-            acceptable: call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
+            acceptable: call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)) || self.is_paged(),
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
+                _ if document.is_some() => document.is_some_and(|document| document.versions.len() > 1),
                 _ => call
                     .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
             },
@@ -275,8 +290,12 @@ impl RunScreen {
         self.list.select(keep, self.rows.len(), self.last_frame.list);
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
-            let gate = run.call(key).and_then(Call::gate);
-            gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
+            let of_call = |key| run.call(key).and_then(Call::gate);
+            let open = match &seen.document {
+                Some(name) => run.documents.get(name).and_then(|document| document.gate.as_ref()),
+                None => of_call(key),
+            };
+            open.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
         // What lies over the run belongs to the call that it was opened on.
         if self.following && matches!(self.over, Over::None | Over::Filter) {
@@ -297,7 +316,11 @@ impl RunScreen {
             (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
         };
         let call = |row: &OutlineRow| matches!(row.id, RowId::Call(_));
-        let waits = ahead(&|row| row.waits && matches!(&row.id, RowId::Call(key) if !self.decided.contains_key(key)));
+        let open = |row: &OutlineRow| match &row.id {
+            RowId::Call(key) => !self.decided.contains_key(key),
+            id => id.document().is_some_and(|name| !self.decided.contains_key(&key_of(name))),
+        };
+        let waits = ahead(&|row| row.waits && open(row));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
         let pending = || ahead(&|row| matches!(row.status, None | Some(CallStatus::Pending)) && row.count.is_none());
         let target = if self.run.status.is_over() {
@@ -318,7 +341,7 @@ impl RunScreen {
     fn show(&mut self) {
         let content = match self.selected_row() {
             None => Content::default(),
-            Some(row) => Content::of(&self.run, row),
+            Some(row) => Content::of(&self.run, row, self.shown_version()),
         };
         if content.is_same(&self.content) {
             return;

@@ -2,6 +2,7 @@
 
 use super::RunScreen;
 use super::layer::Over;
+use super::result::edited;
 use crate::core::decide::DecisionKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
@@ -44,8 +45,10 @@ impl RunScreen {
         let stood = |key: &&Key| self.run.call(key).is_some_and(|call| call.standing.is_some());
         let dependents = self.run.dependents(key);
         let dependents: Vec<&Key> = dependents.iter().filter(stood).collect();
+        let edited = edited(&self.run);
         if dependents.is_empty() {
-            return Vec::new();
+            let ask = (!edited.is_empty()).then(|| format!("Take up `{key}` again?"));
+            return ask.into_iter().chain(edited).collect();
         }
         let calls = || dependents.iter().filter_map(|key| self.run.call(key));
         let cost: f64 = calls().filter_map(|call| call.newest()).map(|attempt| attempt.measured.usage.usd).sum();
@@ -63,6 +66,7 @@ impl RunScreen {
         if !effects.is_empty() {
             lines.push(format!("Had an effect outside, which stays: {}.", named(&effects)));
         }
+        lines.extend(edited);
         lines
     }
 }

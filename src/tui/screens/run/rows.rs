@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
+use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
@@ -25,6 +26,8 @@ pub enum RowId {
     Call(Key),
     /// A declared step of which nothing has been heard yet.
     Step(String),
+    /// A document besides the result.
+    Document(String),
     /// The result.
     Result,
 }
@@ -108,8 +111,21 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     }
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
     maker.children(&root, None, 0);
-    rows.push(result(run));
+    let others = run.documents.values().filter(|document| document.name != RESULT);
+    rows.extend(others.map(|document| {
+        let title = Untrusted::from(document.name.as_str()).line().into_owned();
+        of_document(RowId::Document(document.name.clone()), title, true, document.gate.is_some())
+    }));
+    let waits = run.documents.get(RESULT).is_some_and(|document| document.gate.is_some());
+    rows.push(of_document(RowId::Result, "Result".to_owned(), run.result.is_some(), waits));
     rows
+}
+
+/// The row of a document.
+#[must_use]
+pub fn of_document(id: RowId, title: String, written: bool, waits: bool) -> OutlineRow {
+    let status = written.then_some(if waits { CallStatus::Stale } else { CallStatus::Accepted });
+    OutlineRow { id, depth: 0, title, status, waits, count: None, folded: false, alike: Vec::new() }
 }
 
 /// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
@@ -118,20 +134,6 @@ pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
     let mut rows = rows(run, task, &HashSet::new());
     rows.retain(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)));
     rows
-}
-
-fn result(run: &Run) -> OutlineRow {
-    let status = run.result.as_ref().map(|_| CallStatus::Accepted);
-    OutlineRow {
-        id: RowId::Result,
-        depth: 0,
-        title: "Result".to_owned(),
-        status,
-        waits: false,
-        count: None,
-        folded: false,
-        alike: Vec::new(),
-    }
 }
 
 /// A part of a key: a step, an item of it, an iteration.

@@ -14,6 +14,8 @@ use crate::tui::message::Message;
 use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
+mod documents;
+
 const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
 the *harbour* keeps its ledger wide\nfor every name, for every weight.";
 

@@ -9,7 +9,7 @@ use super::content::Body;
 use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
 use super::reopen::skipping;
-use super::result::result_draft;
+use super::result::document_draft;
 use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, PartialOutput, RunScreen};
 use crate::core::decide::{Decision, DecisionKind};
@@ -106,7 +106,7 @@ impl RunScreen {
     /// A key that is no command is text, where text is typed.
     fn type_in(&mut self, key: KeyEvent) {
         match &mut self.over {
-            Over::Result { editor, .. } => {
+            Over::Document { editor, .. } => {
                 editor.key(key);
             }
             Over::Edit { editor, problem, .. } => {
@@ -133,7 +133,7 @@ impl RunScreen {
 
     fn paste(&mut self, text: &str) {
         match &mut self.over {
-            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
+            Over::Edit { editor, .. } | Over::Document { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
             Over::Retry(retry) => retry.input.paste(text),
             Over::Ask { input, .. } => input.paste(text),
@@ -168,7 +168,8 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Mark => self.mark(),
-            Id::Edit if self.is_on_result() => self.edit_result(),
+            Id::Edit if self.is_on_document() => self.edit_document(),
+            Id::Restore => self.restore(),
             Id::Edit => self.edit(),
             Id::Retry => self.retry(None),
             Id::OtherModel => match self.asks() {
@@ -179,6 +180,14 @@ impl RunScreen {
                 Some(call) => vec![picks::give_key(self.run.id, &call.key)],
                 None => Vec::new(),
             },
+            Id::Compare if self.is_on_document() => {
+                self.compare_document();
+                Vec::new()
+            }
+            Id::Left | Id::Right if matches!(self.over, Over::None) => {
+                self.page(if id == Id::Left { -1 } else { 1 });
+                Vec::new()
+            }
             Id::Compare => {
                 if let Some(compare) = self.call().and_then(Compare::of) {
                     self.over = Over::Compare(Box::new(compare));
@@ -253,7 +262,7 @@ impl RunScreen {
     fn is_seen(&self, id: Id) -> bool {
         let Some(content) = &self.content.id else { return true };
         match id {
-            Id::Edit | Id::Retry | Id::Compare | Id::Prompt => self.last_frame.shows(content),
+            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Restore => self.last_frame.shows(content),
             // What is taken elsewhere as it is has to be seen itself: its row says too little.
             Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
             Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
@@ -352,6 +361,9 @@ impl RunScreen {
     }
 
     fn again(&mut self) -> Vec<Effect> {
+        if self.is_on_document() {
+            return self.decide(GateKind::Stale, DecisionKind::Again { model: None });
+        }
         let Some(call) = self.call() else { return Vec::new() };
         let key = call.key.clone();
         match call.gate().map(Gate::kind) {
@@ -511,7 +523,7 @@ impl RunScreen {
             }
             Over::None => return vec![Effect::Go(Go::Back)],
             Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
-            Over::Result { version, editor } => Some((result_draft(version), editor.text())),
+            Over::Document { name, version, editor, .. } => Some((document_draft(&name, version), editor.text())),
             Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
             Over::Retry(retry) => Self::instruction_draft(&retry),
             _ => None,

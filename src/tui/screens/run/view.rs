@@ -169,7 +169,7 @@ impl RunScreen {
             Over::Edit { gate, json, .. } => {
                 (format!("{} · editing{}", gate.key, if *json { " JSON" } else { "" }), false)
             }
-            Over::Result { .. } => ("Result · editing".to_owned(), false),
+            Over::Document { .. } => (format!("{} · editing", self.document_title()), false),
             Over::Fields { gate, .. } => (format!("{} · editing", gate.key), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
@@ -202,7 +202,7 @@ impl RunScreen {
     fn title(&self, cells: u16) -> String {
         let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
         let of_demo = model.is_some_and(|model| model.starts_with("demo"));
-        let result_of_demo = self.run.result.is_some() && self.is_on_result() && export::is_demo(&self.run);
+        let result_of_demo = self.run.result.is_some() && self.is_on_document() && export::is_demo(&self.run);
         let cells = usize::from(cells).saturating_sub(5);
         if !of_demo && !result_of_demo {
             return self.content.heading("", cells);
@@ -227,7 +227,7 @@ impl RunScreen {
         let theme = *canvas.theme;
         let height = usize::from(area.height);
         match &self.over {
-            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paint(canvas, area, true),
+            Over::Edit { editor, .. } | Over::Document { editor, .. } => editor.paint(canvas, area, true),
             Over::Fields { tree, .. } => tree.paint(canvas, area, true),
             Over::Compare(compare) => {
                 let (lines, _) = compare.comparison.lines(area.width, &theme);
@@ -254,6 +254,10 @@ impl RunScreen {
                 }
             },
         }
+    }
+
+    fn document_title(&self) -> String {
+        self.selected_row().map(|row| row.title.clone()).unwrap_or_default()
     }
 
     fn streaming(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -298,7 +302,7 @@ impl RunScreen {
                 let (added, removed) = compare.comparison.counts();
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
-            Over::Prompt { .. } | Over::Result { .. } => Vec::new(),
+            Over::Prompt { .. } | Over::Document { .. } => Vec::new(),
             Over::None | Over::Filter | Over::Confirm { .. } => {
                 self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
             }
@@ -316,7 +320,7 @@ impl RunScreen {
     }
 
     fn footer(&self, canvas: &mut Canvas<'_>, area: Rect, situation: &Situation) {
-        let here = usize::from(self.call().is_some_and(|call| !call.gates.is_empty()));
+        let here = usize::from(self.selected_row().is_some_and(|row| row.waits && row.count.is_none()));
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
             Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
@@ -407,6 +411,7 @@ fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<
         (AttemptStatus::Review | AttemptStatus::Input, _) => ("done", theme.text),
         (AttemptStatus::Accepted, _) => ("accepted", theme.accepted),
         (AttemptStatus::Rejected, _) => ("rejected", theme.muted),
+        (AttemptStatus::PassedOver, _) => ("passed over", theme.muted),
         (AttemptStatus::Failed, _) => ("failed", theme.failed),
         (AttemptStatus::Cancelled, _) => ("broken off", theme.muted),
         (AttemptStatus::InDoubt, _) => ("in doubt", theme.unsettled),

@@ -141,7 +141,7 @@ impl World {
             let body = Untrusted::new(format!("r{run}.doc.v{version}."));
             let (version, title) = (u32::try_from(version).unwrap(), Untrusted::from("A tale"));
             let (name, by) = ("result".to_owned(), Actor::Model);
-            return self.then(run, Event::DocumentWritten { name, version, title, body, by });
+            return self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false });
         }
         let key: Key = CALLS[call].parse().unwrap();
         let (known, by) = (run_is.call(&key), Actor::named("bea@host"));
@@ -424,7 +424,8 @@ fn approval(key: &Key, argv: Vec<String>) -> Gate {
 }
 
 fn stale(key: &Key, attempt: u32) -> Gate {
-    let body = GateBody::Stale(StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint() });
+    let body =
+        GateBody::Stale(StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint(), document: None });
     Gate {
         workflow: None,
         call: None,

@@ -1,0 +1,24 @@
+//! `document` as it is typed.
+
+use clap::Args;
+
+/// `document`.
+#[derive(Debug, Args)]
+pub struct DocumentArgs {
+    /// A piece of the run's id, or `last`
+    pub run: String,
+    /// The document; else the result
+    pub name: Option<String>,
+    /// List its versions
+    #[arg(long, conflicts_with_all = ["edit", "restore"])]
+    pub versions: bool,
+    /// Write a version of your own
+    #[arg(long, value_name = "FILE|-", conflicts_with = "restore")]
+    pub edit: Option<String>,
+    /// Make the text of a version the newest
+    #[arg(long, value_name = "N")]
+    pub restore: Option<u32>,
+    /// JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}

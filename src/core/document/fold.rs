@@ -1,0 +1,80 @@
+//! The fold of what happens to documents.
+
+use super::{DocumentVersion, RESULT};
+use crate::core::actor::Actor;
+use crate::core::document::{Document, Said};
+use crate::core::gate::Gate;
+use crate::core::run::{Run, RunResult, Status};
+use crate::core::task::Kind;
+
+impl Run {
+    /// A document has one more version.
+    pub(in crate::core) fn write(&mut self, name: &str, written: DocumentVersion, proposed: bool) {
+        let document = self.documents.entry(name.to_owned()).or_insert_with(|| Document::new(name.to_owned()));
+        let by_model = written.by == Actor::Model;
+        if self.kind == Kind::Instruct {
+            let version = document.next_version();
+            self.said.push(Said::Written { name: name.to_owned(), version, by_model });
+        }
+        if name == RESULT && self.status == Status::Completed && !proposed {
+            self.result = Some(RunResult { title: written.title.clone(), body: written.body.clone() });
+        }
+        document.versions.push(written);
+        document.seq = self.seq;
+        if proposed {
+            return;
+        }
+        document.current = document.count();
+        if by_model {
+            document.made = document.current;
+            if document.gate.take().is_some() {
+                self.open_gates -= 1;
+                self.goes_on();
+            }
+        }
+    }
+
+    /// The person is asked which version of a document counts.
+    pub(in crate::core) fn open_document_gate(&mut self, gate: &Gate) {
+        let Some(document) = gate.document().and_then(|name| self.documents.get_mut(name)) else { return };
+        document.seq = self.seq;
+        if document.gate.replace(gate.clone()).is_none() {
+            self.open_gates += 1;
+        }
+        self.goes_on();
+    }
+
+    /// A version of a document counts from now on.
+    pub(in crate::core) fn choose_version(&mut self, name: &str, version: u32, by: &Actor) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        document.seq = self.seq;
+        if document.version(version).is_some() {
+            document.current = version;
+        }
+        let Some(gate) = document.gate.take() else { return };
+        // Whichever the person chose, it is their answer to that text.
+        if *by != Actor::Flow || version == gate.version {
+            document.made = gate.version;
+        }
+        self.open_gates -= 1;
+        self.goes_on();
+    }
+
+    /// An edit was undone: what counted before it is written once more, because none is taken away. In a conversation nothing
+    /// is said of either.
+    pub(in crate::core) fn take_edit_back(&mut self, name: &str, version: u32, before: u32) {
+        let before = self.documents.get(name).and_then(|document| document.version(before)).cloned();
+        let Some(before) = before else { return };
+        self.write(name, DocumentVersion { seq: self.seq, ..before }, false);
+        let again = self.documents.get(name).map_or(0, Document::count);
+        let of_it = |number: u32| number == version || number == again;
+        self.said
+            .retain(|said| !matches!(said, Said::Written { name: of, version, .. } if of == name && of_it(*version)));
+    }
+
+    /// A choice was undone. The question is asked again by an event that follows.
+    pub(in crate::core) fn take_choice_back(&mut self, name: &str, current: u32, made: u32) {
+        let Some(document) = self.documents.get_mut(name) else { return };
+        (document.current, document.made, document.seq) = (current, made, self.seq);
+    }
+}
