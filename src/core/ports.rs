@@ -296,9 +296,8 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used or there is no such run.
     fn read(&self, run: RunId, after: u64) -> Result<Vec<Recorded>, JournalError>;
 
-    /// Closes it in good order, whoever else holds it: the process ends. What is asked of it later is refused.
+    /// Closes it in good order, whoever else holds it: what is asked of it later is refused.
     fn close(&self);
-
     /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
     /// process, it is another then. `None` when that cannot be told now.
     fn stamp(&self) -> Option<Stamp>;

@@ -337,7 +337,7 @@ impl Run {
     /// the run.
     #[must_use]
     pub fn shown_title(&self) -> String {
-        let written = self.documents.get("result").and_then(|document| document.newest());
+        let written = self.documents.get("result").and_then(Document::current);
         let title = written.map(|(_, version)| &version.title).or(self.result.as_ref().map(|result| &result.title));
         let title = title.filter(|_| self.title == self.first_title);
         let line = title.map(|title| title.line().trim().to_owned()).filter(|line| is_telling(line));
@@ -417,15 +417,6 @@ impl Run {
         self.calls.values().flat_map(|call| call.gates.iter()).chain(of_documents)
     }
 
-    /// The newest event about what a gate is of: the call, or the document.
-    #[must_use]
-    pub fn newest_about(&self, gate: &Gate) -> u64 {
-        match gate.document() {
-            Some(name) => self.documents.get(name).map_or(0, |document| document.seq),
-            None => self.call(&gate.key).map_or(0, |call| call.seq),
-        }
-    }
-
     /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.
     #[must_use]
     pub fn dependents(&self, key: &Key) -> Vec<Key> {
@@ -483,12 +474,6 @@ impl Run {
     #[must_use]
     pub fn gates(&self) -> usize {
         self.open_gates
-    }
-
-    /// How many of them are gates of calls: a document that waits keeps no call from being performed.
-    #[must_use]
-    pub fn gates_of_calls(&self) -> usize {
-        self.open_gates - self.documents.values().filter(|document| document.gate.is_some()).count()
     }
 
     /// Whether a process was in the middle of driving it: if none does now, that one crashed.

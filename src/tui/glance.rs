@@ -57,5 +57,5 @@ impl Glance {
 }
 
 fn is_by_hand(document: &Document) -> bool {
-    document.versions.len() > 1 && document.newest().is_some_and(|(_, written)| written.by.is_person())
+    document.versions.len() > 1 && document.current().is_some_and(|(_, written)| written.by.is_person())
 }

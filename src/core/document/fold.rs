@@ -1,4 +1,4 @@
-//! The fold of what happens to documents.
+//! The fold of what happens to documents, and what a run knows of those that wait.
 
 use super::{DocumentVersion, RESULT};
 use crate::core::actor::Actor;
@@ -8,6 +8,21 @@ use crate::core::run::{Run, RunResult, Status};
 use crate::core::task::Kind;
 
 impl Run {
+    /// The newest event about what a gate is of: the call, or the document.
+    #[must_use]
+    pub fn newest_about(&self, gate: &Gate) -> u64 {
+        match gate.document() {
+            Some(name) => self.documents.get(name).map_or(0, |document| document.seq),
+            None => self.call(&gate.key).map_or(0, |call| call.seq),
+        }
+    }
+
+    /// How many open gates are gates of calls: a document that waits keeps no call from being performed.
+    #[must_use]
+    pub fn gates_of_calls(&self) -> usize {
+        self.open_gates - self.documents.values().filter(|document| document.gate.is_some()).count()
+    }
+
     /// A document has one more version.
     pub(in crate::core) fn write(&mut self, name: &str, written: DocumentVersion, proposed: bool) {
         let document = self.documents.entry(name.to_owned()).or_insert_with(|| Document::new(name.to_owned()));

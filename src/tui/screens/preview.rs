@@ -145,7 +145,7 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, document: &Document, scroll: S
 /// What a run has to show, and what that is.
 fn shows(run: &Run) -> (String, Document) {
     let text = |what: &str, text: &Untrusted| (what.to_owned(), Document::new(text));
-    let written = run.documents.get("result").and_then(|document| document.newest()).map(|(_, version)| &version.body);
+    let written = run.documents.get("result").and_then(|document| document.current()).map(|(_, version)| &version.body);
     let result = written.or(run.result.as_ref().map(|result| &result.body));
     if let Some(body) = result.filter(|body| !body.is_empty() && run.error.is_none()) {
         return text("Result", body);
