@@ -27,7 +27,7 @@ use crate::core::settings::{Connection, Trial};
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
 use crate::tui::message::Definition;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate};
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,8 +85,8 @@ pub enum Go {
     Run(RunId),
     /// A run, at a call.
     Call(RunId, Key),
-    /// A run, at what waits there: its output is edited, as it was on screen.
-    Edit(ShownGate),
+    /// A run, at what waits there: its output is edited, as it was on screen, or the page that was shown instead.
+    Edit(ShownGate, Option<Page>),
     /// The next open run.
     NextRun,
     /// The form to start this run's task again.
@@ -136,6 +136,8 @@ pub enum Terminal {
     Notify(Untrusted),
     /// Set the window's title.
     Title(Untrusted),
+    /// Leave the mouse to the terminal, which marks text with it; or take it back.
+    ToggleMouse,
     /// Stop the process as Ctrl-Z does.
     Suspend,
 }
@@ -200,6 +202,13 @@ pub enum Change {
         /// The provider's key.
         secret: Secret,
     },
+    /// Take back the newest decision of a person, if it is the one with that event.
+    Undo {
+        /// The run.
+        run: RunId,
+        /// The event.
+        seq: u64,
+    },
     /// Pause a run.
     Pause(RunId),
     /// Have a run that is paused or failed go on.
@@ -213,6 +222,13 @@ pub enum Change {
         /// Names the draft.
         name: String,
         /// The text.
+        text: Option<String>,
+    },
+    /// Keep what was typed into the form of a task that was not started; `None` forgets it.
+    KeepForm {
+        /// The task's id.
+        task: String,
+        /// The fields, as [`crate::tui::screens::form::FormScreen`] writes them.
         text: Option<String>,
     },
 }
@@ -375,6 +391,8 @@ pub enum Errand {
         /// The path, as typed.
         path: String,
     },
+    /// Look for the unsaved texts of a run; each comes as a message.
+    FindDrafts(RunId),
     /// Watch a run no more; it goes on.
     Unsubscribe(RunId),
 }

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{Attempt, CallStatus};
+use crate::core::call::CallStatus;
 use crate::core::document::Document;
 use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
@@ -18,6 +18,8 @@ use crate::tui::screens::run::rows::leaves;
 pub struct Glance {
     /// When the run changed last: what was made from an older one does not count any more.
     pub updated_at: DateTime<Utc>,
+    /// What the run is called: by the title of its result, once that says something.
+    pub title: String,
     /// Of a workflow: how many of its steps are done, and how many there are as far as is known.
     pub steps: Option<(usize, usize)>,
     /// Of a workflow: what it is at, or what waits; one line, safe to show.
@@ -28,7 +30,7 @@ pub struct Glance {
     pub edited: bool,
     /// A text that a person has not saved is kept with it.
     pub draft: bool,
-    /// How long its attempts took in all, in milliseconds: work, not waiting.
+    /// How long it worked, in milliseconds; waiting and reading do not count.
     pub worked_ms: u64,
 }
 
@@ -41,6 +43,7 @@ impl Glance {
         let done = |status: Option<CallStatus>| matches!(status, Some(CallStatus::Accepted | CallStatus::Skipped));
         Self {
             updated_at: run.updated_at,
+            title: run.shown_title(),
             steps: leaves.as_ref().map(|leaves| (leaves.iter().filter(|leaf| done(leaf.status)).count(), leaves.len())),
             at: leaves.as_ref().and_then(|leaves| {
                 let under_way = |status| matches!(status, Some(CallStatus::Running | CallStatus::Failed));
@@ -51,7 +54,7 @@ impl Glance {
             failed_check: calls().any(fails_a_check),
             edited: calls().any(is_edited) || run.documents.values().any(is_by_hand),
             draft: drafts > 0,
-            worked_ms: calls().flat_map(|call| &call.attempts).map(|attempt: &Attempt| attempt.measured.ms).sum(),
+            worked_ms: run.worked(run.updated_at),
         }
     }
 }

@@ -33,6 +33,12 @@ impl Looks {
         self.glances.get(&run)
     }
 
+    /// What a run in a list is called, as far as is known of it.
+    #[must_use]
+    pub fn title<'a>(&'a self, row: &'a RunRow) -> &'a str {
+        self.of(row.run).map_or(&row.title, |glance| &glance.title)
+    }
+
     /// Takes what was looked at.
     pub fn take(&mut self, glances: Vec<(RunId, Glance)>) {
         self.glances.extend(glances);

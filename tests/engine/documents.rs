@@ -1,6 +1,6 @@
 //! What a person has edited of a result or another document is never replaced silently.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::Event;

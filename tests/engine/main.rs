@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod approvals;
 mod children;
 mod control;
 mod cut;
 mod deadlines;
+mod documented;
 mod documents;
 mod elsewhere;
 mod harness;
@@ -13,6 +15,7 @@ mod limits;
 mod locked;
 mod models;
 mod newer;
+mod own_files;
 mod records;
 mod sessions;
 mod taken_back;

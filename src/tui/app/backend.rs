@@ -9,19 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::{SetOnce, mpsc, watch};
+use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 
 use super::managing::Glances;
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
-use crate::core::decide::Decision;
+use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
+use crate::core::undo::PastDecision;
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
 use crate::tui::message::{Message, Ready};
@@ -43,6 +44,13 @@ impl From<Ready> for Made {
 pub struct Services {
     pub engine: Engine,
     pub models: Arc<dyn Models>,
+}
+
+/// What is done one after the other.
+enum Asked {
+    Change(Change),
+    /// Said when all before it is done.
+    Fence(oneshot::Sender<()>),
 }
 
 /// The backend. Cheap to clone.
@@ -70,7 +78,7 @@ pub struct Inner {
     pub waited: Mutex<Waited>,
     /// What the files of the definitions were like when they were looked at last.
     pub defined: Mutex<Option<u64>>,
-    changes: mpsc::UnboundedSender<Change>,
+    changes: mpsc::UnboundedSender<Asked>,
     /// The newest search, and the newest run that is to be shown beside a list.
     searches: watch::Sender<Option<Errand>>,
     previews: watch::Sender<Option<Errand>>,
@@ -119,8 +127,13 @@ impl Backend {
         }));
         let worker = backend.clone();
         backend.threads.spawn(async move {
-            while let Some(change) = inbox.recv().await {
-                worker.done(Request::Change(change.clone()), worker.change(change).await).await;
+            while let Some(asked) = inbox.recv().await {
+                match asked {
+                    Asked::Change(change) => {
+                        worker.done(Request::Change(change.clone()), worker.change(change).await).await;
+                    }
+                    Asked::Fence(passed) => drop(passed.send(())),
+                }
             }
         });
         for newest in [newest_search, newest_preview] {
@@ -205,7 +218,7 @@ impl Backend {
         match request {
             // The worker ends only with the process.
             Request::Change(change) => {
-                let _ = self.changes.send(change);
+                let _ = self.changes.send(Asked::Change(change));
             }
             Request::Open(ticket, opening) => {
                 self.beside(Request::Open(ticket, opening.clone()), |desk| async move {
@@ -224,6 +237,13 @@ impl Backend {
                 self.beside(Request::Errand(errand.clone()), |desk| async move { desk.run(errand).await });
             }
         }
+    }
+
+    /// Waits until every change that was asked for is done.
+    pub async fn settle(&self) {
+        let (passed, all) = oneshot::channel();
+        let _ = self.changes.send(Asked::Fence(passed));
+        let _ = all.await;
     }
 
     /// Does something beside all else.
@@ -292,6 +312,7 @@ impl Backend {
                 self.attend(run, false).await?;
             }
             Change::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
+            Change::Undo { run, seq } => return self.undo(&engine, run, seq).await.map(Some),
             Change::Pause(run) => engine.pause(run, PauseReason::ByYou),
             Change::GoOn(run) => {
                 engine.retry_failed(run).await.map_err(|error| error.to_string())?;
@@ -304,6 +325,12 @@ impl Backend {
                 })
                 .await?;
             }
+            Change::KeepForm { task, text } => {
+                self.blocking(move |engine| {
+                    engine.keep_form(&task, text.as_deref()).map_err(|error| error.to_string())
+                })
+                .await?;
+            }
         }
         Ok(None)
     }
@@ -311,6 +338,15 @@ impl Backend {
     pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
         engine.decide(run, decision).await.map_err(|error| error.to_string())?;
         self.go_on(run).await
+    }
+
+    /// Takes a decision back, and has the run go on from where it was. Gives what is said of it.
+    async fn undo(&self, engine: &Engine, run: RunId, seq: u64) -> Result<Message, String> {
+        let before = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+        engine.undo(run, Some(seq)).await.map_err(|error| error.to_string())?;
+        self.go_on(run).await?;
+        let undone = newest_decision(&before).map(PastDecision::name).unwrap_or_default();
+        Ok(Message::Done(format!("taken back: {undone}")))
     }
 
     /// Has a run go on here, unless another process drives it.
@@ -407,6 +443,13 @@ impl Backend {
                 Ok(Some(Message::Done(format!("written to {path}"))))
             }
             Errand::Export { run, path } => self.export(run, path).await.map(Some),
+            Errand::FindDrafts(run) => {
+                let kept = move |engine: &Engine| engine.drafts(run).map_err(|error| error.to_string());
+                for (name, text) in self.blocking(kept).await? {
+                    self.post(Message::Draft { run, name, text }).await;
+                }
+                Ok(None)
+            }
             Errand::Unsubscribe(run) => {
                 self.leave_alone(run);
                 Ok(None)

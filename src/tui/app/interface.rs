@@ -21,7 +21,8 @@ use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
-use crate::tui::commands::{Id, command, holds};
+use crate::tui::commands::{Id, command, holds, moved};
+use crate::tui::drafts::{self, Drafts, Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
@@ -45,6 +46,8 @@ pub struct Interface {
     ahead: VecDeque<Message>,
     /// Where a run is to be opened, once it is there.
     wanted: Option<Wanted>,
+    /// What was typed and not given, as far as it is kept.
+    drafts: Drafts,
     /// The folder that Stepwell was started in.
     here: PathBuf,
     zone: FixedOffset,
@@ -73,6 +76,7 @@ impl Interface {
             ticket: Ticket::default(),
             ahead: VecDeque::new(),
             wanted: None,
+            drafts: Drafts::default(),
             here,
             zone,
             armed: false,
@@ -89,6 +93,20 @@ impl Interface {
     #[must_use]
     pub fn leaving(&self) -> Option<Leaving> {
         self.leaving
+    }
+
+    /// What has to be done so that everything is kept that was typed and not given.
+    pub fn unsaved(&mut self) -> Vec<Change> {
+        let above = self.above.as_ref().and_then(Above::unsaved);
+        self.drafts.catch_up(self.stack.iter().flat_map(AnyScreen::unsaved).chain(above))
+    }
+
+    /// Whether what is typed here is kept.
+    fn keeps(&self) -> bool {
+        match &self.above {
+            Some(above) => above.unsaved().is_some(),
+            None => matches!(self.top(), AnyScreen::Form(_) | AnyScreen::Run(_) | AnyScreen::Chat(_)),
+        }
     }
 
     /// Paints what is visible.
@@ -137,6 +155,10 @@ impl Interface {
             Message::Key(_) | Message::Paste(_) | Message::Mouse(_) if self.awaited.is_some() => self.keep(message),
             Message::Key(key) => (self.key(key), true),
             Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
+            // Who drags wants to mark text, which only the terminal can.
+            Message::Mouse(mouse) if matches!(mouse.kind, MouseEventKind::Drag(_)) => {
+                self.top_mut().update(Message::Done(MARKING.to_owned()))
+            }
             Message::Mouse(mouse) => {
                 let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
@@ -156,6 +178,9 @@ impl Interface {
                     }
                     AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
                     _ => {}
+                }
+                if self.drafts.is_behind() {
+                    effects.extend(self.unsaved().into_iter().map(Effect::Change));
                 }
                 (effects, changed)
             }
@@ -206,7 +231,19 @@ impl Interface {
             }
             Message::NotDone { request, why } => self.not_done(*request, why),
             Message::Ending(reason) => (vec![Effect::Go(Go::Leave(Leaving::Pause(reason)))], false),
-            Message::Delta { run, .. } | Message::Draft { run, .. } => {
+            Message::Draft { run, name, text } => {
+                self.drafts.found(Slot::Run(run, name.clone()), &text);
+                if let Some(above) = &mut self.above {
+                    above.offer(run, &name, &text);
+                }
+                let concerned = |page: &AnyScreen| page.hears_of(run);
+                let mut changed = self.above.is_some();
+                for page in self.stack.iter_mut().filter(|page| concerned(page)) {
+                    changed |= page.update(Message::Draft { run, name: name.clone(), text: text.clone() }).1;
+                }
+                (Vec::new(), changed)
+            }
+            Message::Delta { run, .. } => {
                 let mut shown = (Vec::new(), false);
                 let last = self.stack.len() - 1;
                 for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run)) {
@@ -227,12 +264,17 @@ impl Interface {
     /// Hands a message to the layer above, and does what comes of it.
     fn above(&mut self, message: Message) -> Vec<Effect> {
         let Some(above) = &mut self.above else { return Vec::new() };
+        let typed = above.unsaved();
         let outcome = above.update(message);
+        let mut effects = outcome.effects;
         if outcome.closes {
             self.above = None;
             self.asks_to_leave = false;
+            // Given, it is done with; left, it is kept.
+            let left = effects.iter().any(|effect| matches!(effect, Effect::Change(Change::KeepDraft { .. })));
+            let given = typed.filter(|_| !left).map(|typed| Unsaved { text: None, ..typed });
+            effects.extend(self.drafts.keep(given).into_iter().map(Effect::Change));
         }
-        let mut effects = outcome.effects;
         if let Some(id) = outcome.give {
             effects.extend(self.own(id).unwrap_or_else(|| self.top_mut().give(id)));
         }
@@ -246,11 +288,17 @@ impl Interface {
             self.armed = !armed;
             return if armed { self.quit() } else { Vec::new() };
         }
+        if id == Some(Id::Mouse) {
+            return self.own(Id::Mouse).unwrap_or_default();
+        }
         if self.above.is_some() {
             return self.above(Message::Key(key));
         }
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
+        }
+        if let Some(says) = moved(key, &self.situation()).filter(|_| id.is_none()) {
+            return self.top_mut().update(Message::Done(says.to_owned())).0;
         }
         self.top_mut().update(Message::Key(key)).0
     }
@@ -259,6 +307,7 @@ impl Interface {
     fn own(&mut self, id: Id) -> Option<Vec<Effect>> {
         match id {
             Id::Quit => Some(self.quit()),
+            Id::Mouse => Some(vec![Effect::Terminal(Terminal::ToggleMouse)]),
             Id::Models => Some(vec![Effect::Go(Go::Connect)]),
             Id::Help => {
                 self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
@@ -342,12 +391,16 @@ impl Interface {
                 }
             }
         }
+        let mut effects = Vec::new();
         if let Some((run, name, text)) = change.and_then(kept_text) {
             for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
                 screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
             }
+            // It was forgotten when it was given.
+            effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
         }
-        self.top_mut().update(Message::Failed(why))
+        effects.extend(self.top_mut().update(Message::Failed(why)).0);
+        (effects, true)
     }
 
     /// Selects the call that the visible run was opened for, and begins the edit that it was opened for.
@@ -357,12 +410,15 @@ impl Interface {
         if let (Some(Wanted { key, edit, .. }), AnyScreen::Run(screen)) = (wanted, self.top_mut()) {
             screen.go_to(&key);
             // What was typed belongs to the editor: where it does not open, it is no command.
-            if edit.is_some_and(|gate| !screen.edit_seen(gate)) {
+            if edit.is_some_and(|(gate, page)| !screen.edit_seen(gate, page)) {
                 self.ahead.clear();
             }
         }
     }
 }
+
+/// Said to who drags the mouse.
+const MARKING: &str = "F4 lets go of the mouse, to mark text with it; in many terminals Shift does, too";
 
 /// The text in what was not done, with its run and under the name of its draft.
 fn kept_text(change: Change) -> Option<(RunId, String, String)> {
@@ -374,6 +430,10 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
                 DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
                 DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
                 DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
+                // An object is a form that was filled in; the answer to anything else is no text, or a secret.
+                DecisionKind::Answer { value: value @ Value::Object(_) } => {
+                    (crate::tui::screens::form::answer_draft(&key), value.to_string())
+                }
                 _ => return None,
             };
             Some((run, name, text))
@@ -383,10 +443,12 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }
+        | Change::Undo { .. }
         | Change::Pause(_)
         | Change::GoOn(_)
         | Change::Manage(..)
-        | Change::KeepDraft { .. } => None,
+        | Change::KeepDraft { .. }
+        | Change::KeepForm { .. } => None,
     }
 }
 
@@ -405,7 +467,11 @@ fn news(before: &Run, now: &Run) -> Option<&'static str> {
 
 impl Interface {
     fn step(&mut self, message: Message, out: &mut Vec<Order>) -> bool {
+        let types = matches!(message, Message::Key(_) | Message::Paste(_) | Message::Edited(..)) && self.keeps();
         let (effects, changed) = self.take(message);
+        if types {
+            self.drafts.touch();
+        }
         for effect in effects {
             self.follow(effect, out);
         }
@@ -440,7 +506,8 @@ impl UiModel for Interface {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks()
+        let keeps = self.drafts.is_behind().then_some(drafts::EVERY);
+        self.top().ticks().into_iter().chain(keeps).min()
     }
 }
 

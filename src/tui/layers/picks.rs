@@ -223,8 +223,10 @@ pub fn delete(run: &RunRow) -> Effect {
         "Its outputs, versions, messages, documents and drafts go, and the search finds them no more.".to_owned(),
         "What was learned stays, and so do files that it wrote elsewhere.".to_owned(),
     ];
-    if run.waiting > 0 {
-        lines.insert(1, format!("{} of its calls wait for you.", run.waiting));
+    match run.waiting {
+        0 => {}
+        1 => lines.insert(1, "One of its calls waits for you.".to_owned()),
+        many => lines.insert(1, format!("{many} of its calls wait for you.")),
     }
     if run.status == Status::Running {
         lines.insert(1, "It is at work: it is stopped first.".to_owned());

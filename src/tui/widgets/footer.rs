@@ -12,7 +12,7 @@ use crate::tui::text::wrap::wrap_text;
 const MOST: usize = 6;
 
 /// Paints `hints` from the left, and `right` (what waits elsewhere) with the help key at the right end. A note that the
-/// line has no room for lies above it: what went wrong is said in full.
+/// line has no room for beside the first hint lies above it: what went wrong is said in full, and what can be done is too.
 pub fn paint(canvas: &mut Canvas<'_>, area: Rect, hints: &[Hint], right: &[Hint], note: Option<&str>) {
     let theme = canvas.theme;
     let mut x = area.x + 1;
@@ -28,7 +28,8 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, hints: &[Hint], right: &[Hint]
     }
     if let Some(note) = note {
         let cells = u16::try_from(width(note)).unwrap_or(u16::MAX);
-        if end >= x.saturating_add(cells) {
+        let first = hints.first().map_or(0, |hint| hint_width(hint) + 2);
+        if end >= x.saturating_add(cells).saturating_add(first) {
             end -= cells;
             canvas.text(Rect { x: end, width: cells, height: 1, ..area }, note, theme.waiting);
             end = end.saturating_sub(2);
@@ -83,6 +84,21 @@ mod tests {
         paint(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info }, foot, &[], &[], Some(note));
         let row = |y| (0..area.width).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
         (0..area.height).map(row).collect()
+    }
+
+    #[test]
+    fn a_note_leaves_room_for_what_can_be_done_first() {
+        let area = Rect::new(0, 0, 40, 3);
+        let mut buf = Buffer::empty(area);
+        let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
+        let hint = |key: &str, short| Hint { id: crate::tui::commands::Id::Accept, key: key.to_owned(), short };
+        let foot = Rect { y: 2, height: 1, ..area };
+        let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut info };
+        let note = Some("divide accepted · u undoes");
+        paint(&mut canvas, foot, &[hint("a", "accept")], &[hint("?", "help")], note);
+        let row = |y| (0..40).map(|x| buf[(x, y)].symbol()).collect::<String>().trim().to_owned();
+        assert!(row(2).starts_with("a accept") && row(2).ends_with("? help"), "{}", row(2));
+        assert_eq!(row(1), "divide accepted · u undoes");
     }
 
     #[test]

@@ -16,13 +16,14 @@ use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::commands::{Id, command};
+use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Effect, Errand, Opening, Order, Request, Ticket};
 use crate::tui::layers::{Confirm, Kind};
 use crate::tui::message::{FormOf, Message, Opened, Ready};
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::screens::run::RunScreen;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate};
 
 /// As many keys as are kept for what is awaited. Who types more than that does not wait.
 const MOST_KEYS: usize = 1_000;
@@ -31,8 +32,8 @@ const MOST_KEYS: usize = 1_000;
 pub(super) struct Wanted {
     pub(super) run: RunId,
     pub(super) key: Key,
-    /// What waits there is edited, as it was on screen.
-    pub(super) edit: Option<ShownGate>,
+    /// What waits there is edited, as it was on screen, or the page that was shown instead.
+    pub(super) edit: Option<(ShownGate, Option<Page>)>,
 }
 
 /// What is to take the screen.
@@ -87,7 +88,7 @@ impl Interface {
         };
         self.ahead = awaited.ahead.into();
         match ready {
-            Ready::Run(opened) => self.show_run(*opened),
+            Ready::Run(opened) => return (self.show_run(*opened), true),
             Ready::Form(form) => self.show_form(*form),
             Ready::Above(above) => self.above = Some(*above),
             Ready::Consent { choice, then } => {
@@ -99,11 +100,16 @@ impl Interface {
         (Vec::new(), true)
     }
 
-    fn show_run(&mut self, opened: Opened) {
+    fn show_run(&mut self, opened: Opened) -> Vec<Effect> {
         let Opened { run, task, drafts } = opened;
+        let mut effects = Vec::new();
         // The form that it was started from is done with.
-        if matches!(self.top(), AnyScreen::Form(form) if form.starts()) {
+        if let AnyScreen::Form(form) = self.top()
+            && let Some(task) = form.starts().map(str::to_owned)
+        {
             self.stack.pop();
+            let done = Unsaved { slot: Slot::Form(task), text: None };
+            effects.extend(self.drafts.keep([done]).into_iter().map(Effect::Change));
         }
         let id = run.id;
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
@@ -119,18 +125,25 @@ impl Interface {
             home.was_found();
         }
         for (name, text) in drafts {
+            self.drafts.found(Slot::Run(id, name.clone()), &text);
             self.top_mut().update(Message::Draft { run: id, name, text });
         }
         self.go_to_wanted();
+        effects
     }
 
     fn show_form(&mut self, form: FormOf) {
-        let FormOf { task, given, last } = form;
+        let FormOf { task, given, last, cost, draft } = form;
         let intro = Untrusted::from(task.description.as_str());
         let purpose = For::Start(task.id.clone());
         let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
         if let Some(last) = last {
             screen.offer_last(last);
+        }
+        screen.expect_cost(cost);
+        if let Some(draft) = draft {
+            self.drafts.found(Slot::Form(task.id.clone()), &draft);
+            screen.restore(&draft);
         }
         self.stack.push(AnyScreen::Form(Box::new(screen)));
     }

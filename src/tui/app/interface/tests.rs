@@ -1,6 +1,7 @@
 //! What the table of commands says can be done is done: each key that it shows changes what is on screen or has an
 //! effect, on every screen and layer.
 
+mod drafts;
 mod opening;
 mod shown;
 
@@ -154,6 +155,14 @@ fn review() -> Story {
         .review("write[1]", 1, None)
 }
 
+/// A review of an output that fails a check.
+fn failing() -> Story {
+    let review = ReviewBody { failed: vec!["there are three".to_owned()], ..ReviewBody::default() };
+    let story = Story::new("poem", "poem", TaskKind::Workflow).start("divide", 1, None);
+    let story = story.finish("divide", 1, json!("Two stanzas."));
+    story.then(Event::GateOpened(Gate::of_review("divide".parse().unwrap(), 1, 1, review)))
+}
+
 /// A review in its third attempt, made from a long prompt.
 fn many() -> Story {
     let mut story = Story::new("poem", "poem", TaskKind::Workflow);
@@ -227,7 +236,14 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
         GateKind::Approval => {
             let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
             let (step, work) = ("push".to_owned(), Work::Command(command).into());
-            GateBody::Approval(ApprovalBody { step, work, bytes: fingerprint.clone(), fingerprint })
+            GateBody::Approval(ApprovalBody {
+                step,
+                work,
+                bytes: fingerprint.clone(),
+                fingerprint,
+                title: None,
+                message: None,
+            })
         }
         GateKind::Input => {
             let room = Field { name: "room".to_owned(), label: "Room".to_owned(), ..Field::default() };
@@ -320,7 +336,8 @@ fn inbox(story: Story) -> Interface {
 
 fn form() -> Interface {
     let mut interface = home();
-    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})) };
+    let last = Some(json!({"topic": "the sea"}));
+    let form = FormOf { task: task(), given: json!({}), last, cost: None, draft: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface
@@ -398,7 +415,9 @@ fn worlds() -> Vec<World> {
         world("in doubt", || on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
         world("stale", || on(gate(GateKind::Stale, vec![Again, Keep]))),
         world("budget", || on(gate(GateKind::Budget, vec![Budget]))),
-        world("confirm", || then(on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
+        world("confirm", || then(on(failing()), &["a"])),
+        world("matches", || then(on(review()), &["Tab", "/", "l", "a", "m", "p", "s", "Enter", "PgDn", "PgDn"])),
+        world("an earlier attempt", || then(on(review()), &["Left"])),
         world("chat", || chat(0)),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
@@ -422,7 +441,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// The worlds that are worth a look at every size: each screen and each layer.
-const LOOKED_AT: [&str; 37] = [
+const LOOKED_AT: [&str; 39] = [
     "home in the middle",
     "home that searches",
     "form",
@@ -447,6 +466,8 @@ const LOOKED_AT: [&str; 37] = [
     "stale",
     "budget",
     "confirm",
+    "matches",
+    "an earlier attempt",
     "failed for lack of a key",
     "a key is asked for",
     "another model",
@@ -484,6 +505,7 @@ fn sent(name: &str) -> KeyEvent {
         (Some(rest), _) => (rest.to_lowercase(), KeyModifiers::CONTROL),
         (_, Some(rest)) if rest.chars().count() == 1 => (rest.to_lowercase(), KeyModifiers::ALT),
         (_, Some(rest)) => (rest.to_owned(), KeyModifiers::ALT),
+        _ if name == "Shift-Enter" => ("Enter".to_owned(), KeyModifiers::SHIFT),
         _ => (name.to_owned(), KeyModifiers::NONE),
     };
     let code = match rest.as_str() {
@@ -505,6 +527,7 @@ fn sent(name: &str) -> KeyEvent {
         "F1" => KeyCode::F(1),
         "F2" => KeyCode::F(2),
         "F3" => KeyCode::F(3),
+        "F4" => KeyCode::F(4),
         one if one.chars().count() == 1 => KeyCode::Char(one.chars().next().unwrap()),
         other => panic!("no key is called {other}"),
     };

@@ -214,7 +214,7 @@ fn the_preview_is_the_whole_result_and_goes_from_match_to_match() {
     // It begins with the first match.
     let picture = look(&mut screen, (80, 24));
     assert!(picture.contains("The Lamps of line 25.") && !picture.contains("Line 1."), "{picture}");
-    assert!(picture.contains("3 matching lines"), "{picture}");
+    assert!(picture.contains("3 lines match"), "{picture}");
     press(&mut screen, &["Tab", "Tab", "n"]);
     assert!(look(&mut screen, (80, 24)).contains("The Lamps of line 50."));
     press(&mut screen, &["N", "N"]);

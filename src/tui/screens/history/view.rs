@@ -131,7 +131,7 @@ impl HistoryScreen {
         let time = run.updated_at.with_timezone(&self.zone).format("%H:%M").to_string();
         let mark = if self.marked.contains(&run.run) { "+" } else { " " };
         let room = usize::from(cells).saturating_sub(4 + width(&time) + 2);
-        let title = fit(&Untrusted::from(run.title.as_str()).line(), room).into_owned();
+        let title = fit(&Untrusted::from(self.looks.title(run)).line(), room).into_owned();
         let mut left = room.saturating_sub(width(&title));
         let mut spans = vec![
             Span::styled(mark, theme.accent),
@@ -165,7 +165,7 @@ impl HistoryScreen {
 
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let run = self.selected();
-        let title = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
+        let title = run.map(|run| Untrusted::from(self.looks.title(run)).line().into_owned()).unwrap_or_default();
         let inner = canvas.pane(area, &title, self.focus == Focus::Preview);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
@@ -193,11 +193,15 @@ impl HistoryScreen {
         hits::mark(canvas.buf, text, &words, theme.hit);
         let below = self.scroll.below(canvas.frame.output);
         let matches = self.matched(text.width).len();
-        let found = if matches > 0 { format!("{matches} matching lines · ") } else { String::new() };
-        if below > 0 {
-            canvas.marker(area, &format!(" {found}{below} more ↓ "), theme.muted);
-        } else if matches > 0 {
-            canvas.marker(area, &format!(" {} ", found.trim_end_matches(" · ")), theme.muted);
+        let found = match matches {
+            0 => None,
+            1 => Some("1 line matches".to_owned()),
+            many => Some(format!("{many} lines match")),
+        };
+        let more = (below > 0).then(|| format!("{below} more ↓"));
+        let says: Vec<String> = found.into_iter().chain(more).collect();
+        if !says.is_empty() {
+            canvas.marker(area, &format!(" {} ", says.join(" · ")), theme.muted);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a task is, for the preview: what it makes, an example of that, how it goes about it, what it asks for, what was
 //! learned, what it made last. As Markdown.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 
 use super::TaskRow;
@@ -14,7 +16,13 @@ const EXAMPLE: usize = 8;
 pub fn about(row: &TaskRow, variants: &[&TaskRow], now: DateTime<Utc>) -> String {
     let mut parts = Vec::new();
     if !row.errors.is_empty() {
-        let errors: Vec<String> = row.errors.iter().map(|error| format!("- {error}")).collect();
+        // Which file it is, is known: its place in that counts.
+        let folder = row.file.as_deref().and_then(Path::parent).map(|folder| format!("{}/", folder.display()));
+        let short = |error: &String| match &folder {
+            Some(folder) => error.replace(folder.as_str(), ""),
+            None => error.clone(),
+        };
+        let errors: Vec<String> = row.errors.iter().map(|error| format!("- {}", short(error))).collect();
         parts.push(format!("**It has errors and cannot be started:**\n{}", errors.join("\n")));
     }
     parts.push(format!("*{} · {} · {}*", row.kind.name(), row.source, row.id.replace('_', "\\_")));

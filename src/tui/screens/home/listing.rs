@@ -72,10 +72,10 @@ impl HomeScreen {
         };
         let mut found: Vec<(u32, HomeRow)> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
-            found.extend(score(&run.title).map(|score| (score, HomeRow::Run(at))));
+            found.extend(score(self.looks.title(run)).map(|score| (score, HomeRow::Run(at))));
         }
         for (at, run) in self.results.iter().enumerate() {
-            found.extend(score(&run.title).map(|score| (score, HomeRow::Result(at))));
+            found.extend(score(self.looks.title(run)).map(|score| (score, HomeRow::Result(at))));
         }
         let mut tasks = vec![None; self.tasks.len()];
         for (at, row) in self.tasks.iter().enumerate() {

@@ -124,7 +124,7 @@ impl HomeScreen {
             None => word,
         };
         let aside = if said.is_empty() { when } else { format!("{said} · {when}") };
-        let title = Untrusted::from(run.title.as_str()).line().into_owned();
+        let title = Untrusted::from(self.looks.title(run)).line().into_owned();
         let mut line = spread(sign, style, &title, theme.text, &aside, style, cells);
         if let Some(blank) = line.spans.get_mut(2) {
             let room = width(&blank.content).saturating_sub(4);
@@ -142,7 +142,9 @@ impl HomeScreen {
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let run = self.rows.get(self.list.selected).and_then(|row| self.run_of(*row));
         let title = match self.rows.get(self.list.selected) {
-            Some(HomeRow::Run(_) | HomeRow::Result(_)) => run.map(|run| run.title.clone()).unwrap_or_default(),
+            Some(HomeRow::Run(_) | HomeRow::Result(_)) => {
+                run.map(|run| self.looks.title(run).to_owned()).unwrap_or_default()
+            }
             Some(HomeRow::Task(at)) => self.tasks[*at].name.clone(),
             Some(HomeRow::Ask) => "Ask".to_owned(),
             Some(HomeRow::Connect) => "Connect a model".to_owned(),

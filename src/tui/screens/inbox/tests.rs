@@ -65,35 +65,6 @@ fn decided(effects: &[Effect]) -> Vec<(String, DecisionKind)> {
     effects.iter().filter_map(of).collect()
 }
 
-/// A run that waits because of a result that was edited.
-fn edited() -> Arc<Run> {
-    let written = |version, body: &str, by: &str| Event::DocumentWritten {
-        name: "result".to_owned(),
-        version,
-        title: "The sea".into(),
-        body: body.into(),
-        by: by.into(),
-        proposed: false,
-    };
-    let story = Story::new("poem", "poem · the sea", TaskKind::Workflow)
-        .then(written(1, "Old lamps", "model"))
-        .then(written(2, "My lamps", "ana@host"));
-    let given = crate::core::document::result_given(&story.run, &"The sea".into(), &"New lamps".into());
-    Arc::new(given.into_iter().fold(story, Story::then).run)
-}
-
-#[test]
-fn an_edited_result_is_compared_and_chosen_in_the_inbox() {
-    let mut screen = InboxScreen::default();
-    screen.update(Message::Waiting(vec![edited()]));
-    let picture = look(&mut screen, (120, 40));
-    assert!(picture.contains("result") && picture.contains("My lamps"), "{picture}");
-    let compare = press(&mut screen, &["d"]);
-    assert_eq!(compare.len(), 1, "{compare:?}");
-    assert_eq!(decided(&press(&mut screen, &["K"])), [("result".to_owned(), DecisionKind::Keep)]);
-    assert_eq!(decided(&press(&mut screen, &["K"])), [], "it is decided");
-}
-
 #[test]
 fn reviews_come_first_and_approvals_after() {
     for size in SIZES {
@@ -193,11 +164,76 @@ fn enter_opens_the_run_at_the_call() {
 }
 
 #[test]
-fn skipping_asks_first() {
-    let effects = press(&mut inbox(), &["s"]);
+fn what_can_be_taken_back_is_done_at_once() {
+    let mut screen = inbox();
+    let effects = press(&mut screen, &["s"]);
+    assert_eq!(decided(&effects), [("write[0]".to_owned(), DecisionKind::Skip)]);
+    let skip = Decision::new("write[0]".parse().unwrap(), DecisionKind::Skip);
+    let run = Story { run: (*runs()[0]).clone() }.decide(&skip).run;
+    screen.update(Message::Run(Arc::new(run.clone())));
+    assert!(look(&mut screen, (80, 24)).contains("write[0] skipped · u undoes"));
+    let undo = Effect::Change(Change::Undo { run: run.id, seq: run.seq });
+    assert_eq!(press(&mut screen, &["u"]), [undo]);
+    press(&mut screen, &["u"]);
+    assert!(look(&mut screen, (80, 24)).contains("nothing has been decided here"));
+}
+
+#[test]
+fn a_skipped_tool_call_does_not_come_back_so_that_is_asked_about() {
+    let tool = Work::Tool { tool: "files/read".to_owned(), args: json!({}) };
+    let run = Story::new("notes", "notes", TaskKind::Workflow).start("write", 1, None);
+    let run = run.approval_of("write", Some("2.0"), tool).run;
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(run)]));
+    look(&mut screen, (80, 24));
+    let effects = press(&mut screen, &["s"]);
     let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     let outcome = above.clone().give(Id::Yes);
-    assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), DecisionKind::Skip)]);
+    assert_eq!(decided(&outcome.effects), [("write".to_owned(), DecisionKind::Skip)]);
+}
+
+#[test]
+fn the_marked_of_several_runs_are_accepted_together() {
+    let mut screen = inbox();
+    press(&mut screen, &["Space", "Down", "Space"]);
+    assert!(look(&mut screen, (80, 24)).contains("a accept marked"));
+    let effects = press(&mut screen, &["a"]);
+    let keys: Vec<String> = decided(&effects).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["write[0]", "notes"]);
+    let mut screen = inbox();
+    press(&mut screen, &["Space", "Space"]);
+    let effects = press(&mut screen, &["r"]);
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let outcome = above.clone().give(Id::Submit);
+    let keys: Vec<String> = decided(&outcome.effects).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["write[0]", "write[1]"]);
+}
+
+#[test]
+fn an_output_that_fails_a_check_is_accepted_after_it_was_said_once() {
+    let review = crate::core::gate::ReviewBody { failed: vec!["there are three".to_owned()], ..Default::default() };
+    let run = Story::new("poem", "poem", TaskKind::Workflow).start("divide", 1, None).finish("divide", 1, json!("x"));
+    let run = run.then(Event::GateOpened(Gate::of_review("divide".parse().unwrap(), 1, 1, review)));
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(run.run)]));
+    look(&mut screen, (80, 24));
+    let effects = press(&mut screen, &["a"]);
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let picture = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area)).0;
+    assert!(picture.contains("It fails a check: there are three."), "{picture}");
+    assert_eq!(decided(&above.clone().give(Id::Yes).effects), [("divide".to_owned(), DecisionKind::Accept)]);
+}
+
+#[test]
+fn the_text_of_what_waits_is_searched() {
+    let mut screen = inbox();
+    press(&mut screen, &["/"]);
+    for c in "AGAIN".chars() {
+        screen.update(Message::Key(crossterm::event::KeyCode::Char(c).into()));
+    }
+    assert!(look(&mut screen, (80, 24)).contains("1 of 1"));
+    assert_eq!(press(&mut screen, &["Enter", "a", "n"]), []);
+    assert_eq!(decided(&press(&mut screen, &["Esc", "a"])).len(), 1);
 }
 
 #[test]

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::described;
+use super::edit::Edited;
 use super::retry::Retry;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
 use crate::core::document::Document as Written;
-use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::diff::{Comparison, printed};
 use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::situation::Layer;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -35,8 +35,8 @@ pub enum Over {
     Filter,
     /// The output is edited as a text; `json` when it is a value.
     Edit {
-        /// What was seen when it began.
-        gate: ShownGate,
+        /// What.
+        edited: Edited,
         /// The text.
         editor: Box<Editor>,
         /// Whether the text is to be read as JSON.
@@ -44,21 +44,17 @@ pub enum Over {
         /// Why it cannot be saved.
         problem: Option<String>,
     },
-    /// A document, such as the result, is edited as a text.
-    Document {
-        /// Its name.
-        name: String,
-        /// The version that counted when it began.
+    /// The result is edited as a text.
+    Result {
+        /// The version that was seen when it began.
         version: u32,
-        /// The title of the version that the text is of.
-        title: String,
         /// The text.
         editor: Box<Editor>,
     },
     /// The output is edited as a tree of fields.
     Fields {
-        /// What was seen when it began.
-        gate: ShownGate,
+        /// What.
+        edited: Edited,
         /// The tree.
         tree: Box<TreeEditor>,
     },
@@ -86,14 +82,10 @@ pub enum Over {
     },
     /// Something is to be confirmed.
     Confirm {
-        /// The question, a line each.
+        /// What to know before, and the question; a paragraph each.
         lines: Vec<String>,
-        /// The call that is decided about on yes.
-        key: Key,
-        /// What waits of it; `None` when nothing does.
-        gate: Option<ShownGate>,
-        /// That.
-        kind: DecisionKind,
+        /// What is decided on yes.
+        yes: Vec<(Target, DecisionKind)>,
     },
 }
 
@@ -115,7 +107,7 @@ impl Over {
     pub fn layer(&self) -> Layer {
         match self {
             Self::None => Layer::None,
-            Self::Edit { .. } | Self::Document { .. } => Layer::Edit,
+            Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
             Self::Retry(retry) if retry.ticks() => Layer::Others,
@@ -128,10 +120,10 @@ impl Over {
     }
 }
 
-/// A comparison of two versions of a call, or of a document.
+/// A comparison of two versions of a call.
 #[derive(Debug)]
 pub struct Compare {
-    /// Every version: attempt, version, by whom. A document has no attempts: theirs is 0.
+    /// Every version: attempt, version, by whom.
     versions: Vec<(u32, u32, Actor, Arc<Value>)>,
     /// The later one.
     at: usize,
@@ -144,9 +136,9 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// Compares the newest version with the one before: the model's with the person's, when the person edited it.
-    /// `None` with fewer than two versions.
-    pub fn of(call: &Call) -> Option<Self> {
+    /// Compares what is on screen. Without paging that is `now`, with the output before it: the model's with the person's,
+    /// when the person edited it. An earlier page, `shown`, is compared with `now`. `None` with fewer than two outputs.
+    pub fn of(call: &Call, shown: Option<Page>, now: Page) -> Option<Self> {
         let versions: Vec<_> = call
             .attempts
             .iter()
@@ -154,27 +146,28 @@ impl Compare {
                 (1..).zip(&attempt.versions).map(|(n, v)| (attempt.number, n, v.by.clone(), v.output.clone()))
             })
             .collect();
-        let newest = versions.len().checked_sub(1)?;
-        Self::between(versions, newest.checked_sub(1)?, newest)
+        let place = |page: Page| versions.iter().position(|(a, v, ..)| (*a, *v) == (page.attempt, page.version));
+        let last = versions.len().checked_sub(1).filter(|last| *last > 0)?;
+        let now = place(now).unwrap_or(last);
+        let (with, at) = match shown.and_then(place).filter(|shown| *shown != now) {
+            Some(shown) => (shown.min(now), shown.max(now)),
+            None => (now.saturating_sub(1), now.max(1)),
+        };
+        let comparison = Comparison::of_values(&versions[with].3, &versions[at].3);
+        Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
-    /// Compares two versions of a document; without a pair its newest with the one before. `None` with fewer than two.
-    pub fn of_document(document: &Written, pair: Option<(u32, u32)>) -> Option<Self> {
+    /// Compares a person's edit of a document with the version that is proposed. `None` where none is.
+    pub fn of_document(document: &Written) -> Option<Self> {
         let versions = (1..).zip(&document.versions);
         let versions: Vec<_> = versions
             .map(|(number, v)| (0, number, v.by.clone(), Arc::new(Value::String(v.body.data().to_owned()))))
             .collect();
-        let (with, at) = pair.unwrap_or((document.count().saturating_sub(1), document.count()));
-        let place = |number: u32| (number as usize).checked_sub(1);
-        Self::between(versions, place(with)?, place(at)?)
-    }
-
-    fn between(versions: Vec<(u32, u32, Actor, Arc<Value>)>, with: usize, at: usize) -> Option<Self> {
-        if with >= at || at >= versions.len() {
-            return None;
-        }
-        let comparison = Comparison::of_values(&versions[with].3, &versions[at].3);
-        Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
+        let (mine, _) = document.current()?;
+        let (with, at) = ((mine as usize).checked_sub(1)?, (document.gate.as_ref()?.version as usize).checked_sub(1)?);
+        let (with, at) = (with.min(at), with.max(at));
+        let comparison = Comparison::of_values(&versions.get(with)?.3, &versions.get(at)?.3);
+        (with < at).then_some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
     /// The version before or after, each with the one before it.

@@ -4,13 +4,18 @@
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
 pub(super) mod content;
+pub(super) mod decide;
+mod drafts;
 mod edit;
 pub(super) mod layer;
+mod marks;
 pub(in crate::tui) mod marks_of_call;
+pub(super) mod pages;
 pub(super) mod reopen;
-pub(super) mod result;
+mod result;
 mod retry;
 pub(in crate::tui) mod rows;
+mod search;
 mod update;
 mod view;
 
@@ -21,9 +26,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::document::key_of;
+use crate::core::document::{RESULT, key_of};
 use crate::core::failure::FailureClass;
-use crate::core::gate::{Answer, Gate, GateBody};
+use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
@@ -34,11 +39,13 @@ use crate::tui::screens::form::FormScreen;
 use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::partial_json::so_far;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::Scroll;
 use content::Content;
 use layer::Over;
+use pages::Paged;
 use rows::{OutlineRow, RowId};
 
 /// Which pane the arrows move in.
@@ -81,6 +88,8 @@ impl PartialOutput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Note {
     Done(String),
+    /// A decision was kept, and can be taken back.
+    Decided(String),
     Failed(String),
 }
 
@@ -91,16 +100,22 @@ pub struct RunScreen {
     task: Option<Arc<Task>>,
     now: DateTime<Utc>,
     rows: Vec<OutlineRow>,
+    /// Which step it is at, of how many.
+    progress: Option<(usize, usize)>,
     list: List,
     folded: HashSet<Key>,
-    marked: HashSet<Key>,
+    /// The calls that are marked, each with the newest event about it when it was: one that has changed since is not meant
+    /// any more.
+    marked: HashMap<Key, u64>,
+    /// The attempt and version that the person has paged to.
+    paged: Option<Paged>,
+    /// The text on screen is searched.
+    search: Option<Find>,
     /// Calls that wait with the same output have each a row of their own.
     apart: bool,
     filter: Option<LineInput>,
     pane: Pane,
     zoom: bool,
-    /// The document that the person pages through, and the version that is shown of it.
-    paged: Option<(String, u32)>,
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
     /// What was decided here and is not yet seen to be: it waits no more.
@@ -110,6 +125,10 @@ pub struct RunScreen {
     scroll: Scroll,
     over: Over,
     drafts: HashMap<String, String>,
+    /// Something was decided here, and it has not been said yet that it was kept.
+    reports: bool,
+    /// The call that a decision was taken back about: it is looked at once it waits again.
+    returns: Option<Key>,
     note: Option<Note>,
     last_frame: FrameInfo,
 }
@@ -123,14 +142,16 @@ impl RunScreen {
             task,
             now,
             rows: Vec::new(),
+            progress: None,
             list: List::default(),
             folded: HashSet::new(),
-            marked: HashSet::new(),
+            marked: HashMap::new(),
+            paged: None,
+            search: None,
             apart: false,
             filter: None,
             pane: Pane::List,
             zoom: false,
-            paged: None,
             following: true,
             decided: HashMap::new(),
             live: HashMap::new(),
@@ -138,6 +159,8 @@ impl RunScreen {
             scroll: Scroll::following(),
             over: Over::None,
             drafts: HashMap::new(),
+            reports: false,
+            returns: None,
             note: None,
             last_frame: FrameInfo::default(),
         };
@@ -159,16 +182,17 @@ impl RunScreen {
     /// Whether the time on screen grows by itself.
     #[must_use]
     pub fn ticks(&self) -> bool {
-        self.run.status == Status::Running && self.run.under_way() > 0
+        let due = || self.run.next_due().is_some_and(|due| !due.has_passed(self.now));
+        self.run.status == Status::Running && self.run.under_way() > 0 || due()
     }
 
     /// Selects a call, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let waits = |row: &OutlineRow| row.waits && row.id.document().is_some_and(|name| key_of(name) == *key);
-        let is_call = self.run.call(key).is_some();
+        let result = self.run.call(key).is_none() && *key == key_of(RESULT);
         let of = |row: &OutlineRow| match &row.id {
             RowId::Call(call) => call == key || row.alike.contains(key),
-            _ => !is_call && waits(row),
+            RowId::Result => result,
+            RowId::Group(_) | RowId::Step(_) => false,
         };
         self.filter = None;
         self.folded.clear();
@@ -207,39 +231,48 @@ impl RunScreen {
 
     fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let call = self.call();
-        let document = self.document();
-        let is_seen = |gate: &Gate| frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate));
         let selected = match (self.selected_row().map(|row| &row.id), call) {
-            (Some(RowId::Result | RowId::Document(_)), _) => match document.and_then(|document| document.gate.as_ref())
-            {
-                Some(gate) if is_seen(gate) => Selected::Gate(gate.kind()),
+            (Some(RowId::Result), _) => match self.gate_of_result() {
+                Some(gate) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
+                    Selected::Gate(gate.kind())
+                }
                 Some(_) => Selected::Unread,
                 None => Selected::Result,
             },
             (_, None) => Selected::None,
+            (_, Some(call)) if self.content.earlier.is_some() => match self.content.earlier {
+                Some(earlier) if frame.content == self.content.id => Selected::Earlier(earlier.behind),
+                _ if call.gates.is_empty() => Selected::Pending,
+                _ => Selected::Unread,
+            },
             (_, Some(call)) => match (call.gate(), call.status) {
                 // Whether it still waits as it was shown is looked at when it is decided, and said.
-                (Some(gate), _) if is_seen(gate) => Selected::Gate(gate.kind()),
+                (Some(gate), _) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
+                    Selected::Gate(gate.kind())
+                }
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
                 (None, CallStatus::Failed) if lacks_key(call) => Selected::Keyless,
+                (None, CallStatus::Failed) if call.failed_work().is_some() => Selected::Failed,
                 (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
         };
-        let here = usize::from(matches!(selected, Selected::Gate(_) | Selected::Unread));
+        let here = usize::from(call.is_some_and(|call| !call.gates.is_empty()) || self.gate_of_result().is_some());
         Situation {
             screen: Screen::Run,
-            layer: self.over.layer(),
+            layer: self.search.as_ref().map_or_else(|| self.over.layer(), Find::layer),
             selected,
-            acceptable: call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)) || self.is_paged(),
+            acceptable: match self.content.earlier {
+                Some(earlier) => earlier.takeable,
+                None => call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
+            },
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
-                _ if document.is_some() => document.is_some_and(|document| document.versions.len() > 1),
-                _ => call
-                    .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+                _ if self.gate_of_result().is_some() => true,
+                _ => call.is_some_and(|call| pages::pages(call, call.gate()).len() > 1),
             },
             asks: self.asks().is_some(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
@@ -273,6 +306,7 @@ impl RunScreen {
     fn refresh(&mut self) {
         let before = self.selected_row().map(|row| row.id.clone());
         let mut rows = rows::rows(&self.run, self.task.as_deref(), &self.folded);
+        self.progress = rows::progress(&rows, self.task.as_deref());
         if let Some(filter) = &self.filter {
             let wanted = filter.value().to_lowercase();
             rows.retain(|row| {
@@ -290,13 +324,11 @@ impl RunScreen {
         self.list.select(keep, self.rows.len(), self.last_frame.list);
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
-            let of_call = |key| run.call(key).and_then(Call::gate);
-            let open = match &seen.document {
-                Some(name) => run.documents.get(name).and_then(|document| document.gate.as_ref()),
-                None => of_call(key),
-            };
-            open.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
+            let document = seen.document.as_ref().and_then(|name| run.documents.get(name)?.gate.as_ref());
+            let gate = document.or_else(|| run.call(key).and_then(Call::gate));
+            gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
+        self.marked.retain(|key, seq| run.call(key).is_some_and(|call| call.seq == *seq));
         // What lies over the run belongs to the call that it was opened on.
         if self.following && matches!(self.over, Over::None | Over::Filter) {
             self.follow();
@@ -318,7 +350,8 @@ impl RunScreen {
         let call = |row: &OutlineRow| matches!(row.id, RowId::Call(_));
         let open = |row: &OutlineRow| match &row.id {
             RowId::Call(key) => !self.decided.contains_key(key),
-            id => id.document().is_some_and(|name| !self.decided.contains_key(&key_of(name))),
+            RowId::Result => !self.decided.contains_key(&key_of(RESULT)),
+            RowId::Group(_) | RowId::Step(_) => false,
         };
         let waits = ahead(&|row| row.waits && open(row));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
@@ -339,9 +372,13 @@ impl RunScreen {
 
     /// Shows what the selected row has to show, from its beginning or, while it streams, following its end.
     fn show(&mut self) {
+        let call = self.call().map(|call| &call.key);
+        if self.paged.as_ref().is_some_and(|paged| Some(&paged.key) != call) {
+            self.paged = None;
+        }
         let content = match self.selected_row() {
             None => Content::default(),
-            Some(row) => Content::of(&self.run, row, self.shown_version()),
+            Some(row) => Content::of(&self.run, row, self.paged.as_ref().map(|paged| paged.page)),
         };
         if content.is_same(&self.content) {
             return;
@@ -352,6 +389,12 @@ impl RunScreen {
             self.scroll = if content.streams() { Scroll::following() } else { Scroll::at_start() };
         }
         self.content = content;
+        if let (Some(search), Over::None) = (&mut self.search, &self.over) {
+            search.forget();
+        }
+        if self.content.earlier.is_none() {
+            self.paged = None;
+        }
     }
 
     /// The partial text of the attempt that is shown.

@@ -26,8 +26,6 @@ pub enum RowId {
     Call(Key),
     /// A declared step of which nothing has been heard yet.
     Step(String),
-    /// A document besides the result.
-    Document(String),
     /// The result.
     Result,
 }
@@ -111,21 +109,22 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     }
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
     maker.children(&root, None, 0);
-    let others = run.documents.values().filter(|document| document.name != RESULT);
-    rows.extend(others.map(|document| {
-        let title = Untrusted::from(document.name.as_str()).line().into_owned();
-        of_document(RowId::Document(document.name.clone()), title, true, document.gate.is_some())
-    }));
-    let waits = run.documents.get(RESULT).is_some_and(|document| document.gate.is_some());
-    rows.push(of_document(RowId::Result, "Result".to_owned(), run.result.is_some(), waits));
+    rows.push(result(run));
     rows
 }
 
-/// The row of a document.
+/// Which of its steps a run is at, and how many it has: those at the top that have a row. `None` where they are not known
+/// beforehand, or there is only one.
 #[must_use]
-pub fn of_document(id: RowId, title: String, written: bool, waits: bool) -> OutlineRow {
-    let status = written.then_some(if waits { CallStatus::Stale } else { CallStatus::Accepted });
-    OutlineRow { id, depth: 0, title, status, waits, count: None, folded: false, alike: Vec::new() }
+pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<(usize, usize)> {
+    let declared = Titles::of(task).top.len();
+    let is_done = |row: &&OutlineRow| match row.count {
+        Some((done, all)) => done == all,
+        None => matches!(row.status, Some(CallStatus::Accepted | CallStatus::Skipped)),
+    };
+    let top: Vec<&OutlineRow> = rows.iter().filter(|row| row.depth == 0 && row.id != RowId::Result).collect();
+    let done = top.iter().copied().filter(is_done).count();
+    (declared > 1 && top.len() == declared).then(|| ((done + 1).min(declared), declared))
 }
 
 /// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
@@ -134,6 +133,24 @@ pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
     let mut rows = rows(run, task, &HashSet::new());
     rows.retain(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)));
     rows
+}
+
+/// The row of the result.
+#[must_use]
+pub fn result(run: &Run) -> OutlineRow {
+    let waits = run.documents.get(RESULT).is_some_and(|document| document.gate.is_some());
+    let ended = if waits { CallStatus::Stale } else { CallStatus::Accepted };
+    let status = run.result.as_ref().map(|_| ended);
+    OutlineRow {
+        id: RowId::Result,
+        depth: 0,
+        title: "Result".to_owned(),
+        status,
+        waits,
+        count: None,
+        folded: false,
+        alike: Vec::new(),
+    }
 }
 
 /// A part of a key: a step, an item of it, an iteration.
