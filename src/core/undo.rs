@@ -201,7 +201,7 @@ impl Run {
                 let before = (document.current, document.made);
                 Change::Choice { name: name.clone(), what, before, gate }
             }
-            Event::DocumentWritten { .. } => for_good("document", None),
+            Event::DocumentWritten { .. } => for_good("first version of a document", None),
             Event::RunRenamed { .. } => Change::Title { before: self.title.clone() },
             Event::RunArchived { undo: false, .. } if !self.archived => Change::Archive,
             Event::CallSkipped { key, .. } => for_good("skip", Some(key)),

@@ -187,8 +187,8 @@ impl Cell {
             CallStatus::InDoubt => CallView::waiting(),
             CallStatus::Input if newest_is_of_this => CallView::waiting(),
             // One that was not wanted for a while waits for the same judgement as before.
-            CallStatus::Pending | CallStatus::Cancelled | CallStatus::Skipped
-                if newest_is_of_this && awaits_judgement(call) =>
+            CallStatus::Pending | CallStatus::Cancelled | CallStatus::Skipped | CallStatus::Failed
+                if newest_is_of_this && (awaits_judgement(call) || was_given_up(call)) =>
             {
                 judge_attempt(asked, call, evaluation)
             }
@@ -482,6 +482,13 @@ fn awaits_judgement(call: &Call) -> bool {
             AttemptStatus::Cancelled => call.status == CallStatus::Cancelled,
             _ => false,
         })
+}
+
+/// Whether its newest attempt was given up although it did not fail itself: the call was asked for something else then, and
+/// failed at that.
+fn was_given_up(call: &Call) -> bool {
+    !call.again
+        && call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Failed && !attempt.versions.is_empty())
 }
 
 /// Whether there is something that a person would not want to lose without being asked.

@@ -7,6 +7,7 @@ use super::Refusal;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call, CallStatus};
 use crate::core::code::ErrorCode;
+use crate::core::document::Document;
 use crate::core::event::{Event, OriginKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -94,9 +95,18 @@ pub fn undo(
         Change::Final { .. } => return Err(not("this cannot be undone".to_owned())),
         Change::Title { .. } | Change::Archive => {}
         _ if run.status == Status::Cancelled => return Err(Refusal::cancelled()),
-        Change::Document { .. } => {}
+        Change::Document { name, version, .. } => {
+            // An edit before it counts again as a copy, once a later one was undone.
+            let document = run.documents.get(name);
+            let counts = document.and_then(Document::current).map(|(_, counts)| (&counts.title, &counts.body));
+            let edit = document.and_then(|document| document.version(*version)).map(|edit| (&edit.title, &edit.body));
+            if counts != edit {
+                return Err(not("the document has been written again since".to_owned()));
+            }
+        }
         Change::Choice { name, gate, .. } => {
-            came_of_it(run.calls.values(), newest, offspring).map_or(Ok(()), |why| Err(not(why)))?;
+            // Which text counts decides about no call.
+            came_of_it(std::iter::empty(), newest, offspring).map_or(Ok(()), |why| Err(not(why)))?;
             if run.documents.get(name).is_none_or(|document| document.gate.is_some()) {
                 return Err(not("it has changed since".to_owned()));
             }

@@ -68,6 +68,7 @@ impl Event {
             | Self::BudgetRaised { by, .. }
             | Self::MessageAdded { by, .. }
             | Self::DocumentWritten { by, .. }
+            | Self::DocumentChosen { by, .. }
             | Self::AttemptRejected { by, .. }
             | Self::VersionEdited { by, .. }
             | Self::CallAccepted { by, .. }

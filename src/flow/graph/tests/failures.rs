@@ -290,3 +290,23 @@ fn what_an_older_rule_decided_of_the_same_values_stays_decided_and_of_others_is_
     assert_eq!(opened("false").body(), "x");
     assert!(opened("no").failure().1.message.contains("| bool"));
 }
+
+#[test]
+fn what_failed_at_something_else_is_judged_when_it_is_asked_for_the_same_again() {
+    let steps = json!([
+        prompt("a", "one", &json!({})),
+        prompt("b", "for {{ steps.a.output }} {{ 1 / (steps.a.output | length) }}", &json!({ "join": "ended" })),
+    ]);
+    let mut sim = Sim::new(workflow(&steps), json!({}));
+    sim.decide("a", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["b"]);
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", DecisionKind::Skip);
+    assert_eq!(sim.failure().0, "b", "it does not work out without `a`");
+    sim.decide("a", DecisionKind::Again { model: None });
+    sim.decide("a", DecisionKind::Accept);
+    assert_eq!(sim.waiting(GateKind::Review), ["b"], "the same as before waits for the same judgement");
+    assert_eq!(sim.waiting(GateKind::Stale), Vec::<String>::new());
+    sim.decide("b", DecisionKind::Accept);
+    assert_eq!(sim.status("b"), CallStatus::Accepted);
+}

@@ -9,7 +9,7 @@ use super::*;
 use crate::core::actor::Actor;
 use crate::core::call::Ending;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, Offspring, decide, newest_decision};
+use crate::core::decide::{Decision, Offspring, decide, edit_document, newest_decision};
 use crate::core::event::OriginKind;
 use crate::core::id::RunId;
 use crate::core::undo::Change;
@@ -354,7 +354,7 @@ fn all_sorts(shape: u8) -> Sim {
                             step("x", "'x'", &json!({ "review": if shape % 7 < 3 { "always" } else { "never" } })) ] },
                         "rules": { "after": ["a"], "set_state": { "m": "(state.n or 0) + 1" } } });
     let act = json!({ "id": "act", "does": { "kind": "command", "argv": ["x", "{{ steps.c.output }}"] },
-                      "rules": { "approve": "never", "review": "always" } });
+                      "rules": { "approve": if shape % 11 < 5 { "always" } else { "never" }, "review": "always" } });
     let steps = json!([
         prompt("z", "zero", &sets("1")),
         { "id": "a", "does": { "kind": "prompt", "prompt": "{{ item }}" },
@@ -376,8 +376,20 @@ fn all_sorts(shape: u8) -> Sim {
     let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
     let mut sim = Sim::unsettled(&pinned, json!({}), perform);
     sim.cuts = |want| want.step == "a" && want.key.last().item == Some(0);
+    sim.asks = true;
     sim.settle(&[]);
     sim
+}
+
+/// Another text for the document, or another title where there is none.
+fn edit_or_rename(sim: &mut Sim, choice: u16) {
+    let current = sim.run.documents.get("notes").and_then(|notes| notes.current()).map(|(number, _)| number);
+    let by = Actor::from(ANA);
+    let events = match current {
+        Some(number) => edit_document(&sim.run, "notes", number, "t", &format!("Text {choice}"), &by).unwrap(),
+        None => vec![Event::RunRenamed { title: format!("Title {choice}"), by }],
+    };
+    sim.happens(&events);
 }
 
 /// What a person does next: of `choice`, what can be done now.
@@ -385,7 +397,11 @@ fn act(sim: &mut Sim, choice: u16) {
     let calls: Vec<Key> = sim.run.calls.keys().cloned().collect();
     let gates: Vec<Key> = sim.run.waiting().map(|gate| gate.key.clone()).collect();
     let pick = |of: &[Key]| of.get(usize::from(choice / 32) % of.len().max(1)).cloned();
+    let asks = |key: &Key| sim.run.call(key).and_then(|call| call.gates.own()).map(Gate::kind);
     let (key, kind) = match (choice / 2) % 16 {
+        0..=4 if pick(&gates).and_then(|key| asks(&key)) == Some(GateKind::Approval) => {
+            (pick(&gates), DecisionKind::Approve)
+        }
         0..=4 => (pick(&gates), accept()),
         5 => (pick(&gates), edit("mine")),
         6 => (pick(&gates), DecisionKind::Edit { output: json!("own"), accept: true }),
@@ -396,9 +412,7 @@ fn act(sim: &mut Sim, choice: u16) {
         11 | 12 => (pick(&calls), DecisionKind::Reopen),
         13 => (pick(&calls), take(1 + u32::from(choice / 32) % 3, None)),
         14 => (pick(&calls), DecisionKind::Skip),
-        _ => {
-            return sim.happens(&[Event::RunRenamed { title: format!("Title {choice}"), by: ANA.into() }]);
-        }
+        _ => return edit_or_rename(sim, choice),
     };
     let Some(key) = key else { return };
     if let Ok(events) = decide(&sim.run, &Decision::new(key, kind), &ANA.into()) {
@@ -447,4 +461,39 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_edit_of_a_document_is_undone_to_the_text_before_it_and_not_over_a_newer_one() {
+    let task = workflow_with(
+        &json!([prompt("a", "one", &json!({ "document": { "name": "notes", "title": "t", "body": "{{ output }}" } }))]),
+        &json!({ "result": { "title": "t", "body": "done" } }),
+    );
+    let mut sim = Sim::performing(task, json!({}), counting);
+    sim.decide("a", accept());
+    let text = |sim: &Sim| sim.run.documents["notes"].current().unwrap().1.body.data().to_owned();
+    let edit = |sim: &mut Sim, body: &str| {
+        let number = sim.run.documents["notes"].current().unwrap().0;
+        let events = edit_document(&sim.run, "notes", number, "t", body, &ANA.into()).unwrap();
+        sim.happens(&events);
+    };
+    edit(&mut sim, "mine");
+    edit(&mut sim, "mine, again");
+    for before in ["mine", "a1"] {
+        sim.undo();
+        assert_eq!(text(&sim), before);
+    }
+    edit(&mut sim, "mine");
+    let newer = Event::DocumentWritten {
+        name: "notes".into(),
+        version: sim.run.documents["notes"].next_version(),
+        title: "t".into(),
+        body: "newer".into(),
+        by: Actor::Model,
+        proposed: false,
+    };
+    sim.happens(&[newer]);
+    let (code, why) = sim.refused_undo(ANA, &[]);
+    assert!(code == ErrorCode::NotAllowed && why.contains("written again"), "{why}");
+    sim.assert_replayed();
 }
