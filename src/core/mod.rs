@@ -27,6 +27,7 @@ pub mod host;
 pub mod id;
 pub mod json;
 pub mod key;
+pub mod markdown;
 pub mod model;
 pub mod names;
 pub mod pieces;

@@ -221,6 +221,13 @@ pub struct Stamp {
     pub bytes: u64,
 }
 
+/// Waits for what is written to the journal, by whichever process.
+pub trait Watch: Send {
+    /// Blocks until something was written, which may not be readable yet: a commit is seen once its bytes are on the disk.
+    /// Gives whether there will be more.
+    fn wait(&mut self) -> bool;
+}
+
 /// Durability: it takes data and gives data, so that another journal can stand in SQLite's place.
 ///
 /// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
@@ -254,6 +261,11 @@ pub trait Journal: Send + Sync {
     /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
     /// process, it is another then. `None` when that cannot be told now.
     fn stamp(&self) -> Option<Stamp>;
+
+    /// What waits until a process has written something; `None` where that cannot be waited for.
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        None
+    }
 
     /// The sequence number that a run's journal is at.
     ///

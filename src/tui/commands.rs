@@ -45,6 +45,7 @@ pub enum Id {
     Change,
     NextWaiting,
     Zoom,
+    AsWritten,
     Filter,
     Alike,
     Up,
@@ -349,6 +350,13 @@ pub static TABLE: &[CommandEntry] = &[
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
         matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
     }),
+    command!(
+        AsWritten,
+        "Show texts as they are written, or laid out",
+        "",
+        [Chord::alt(KeyCode::Char('r'))],
+        |s| on_run(s) || on(s, Screen::Chat) || matches!(s.layer, Layer::Document | Layer::Prompt)
+    ),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
     command!(Up, "Up", "", [c('k')], moves_by_letter),

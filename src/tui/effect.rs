@@ -12,6 +12,7 @@
 //! Screens and layers give [`Effect`]s. The app performs its own and hands the others on as [`Order`]s; what comes of
 //! those, if anything, comes back as a message.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -321,6 +322,8 @@ pub enum Errand {
     FindModels,
     /// Try a model; when it answers, write the config, and have it answer from then on.
     Connect(Arc<Connection>),
+    /// Keep for which tasks texts are shown as they are written.
+    KeepAsWritten(BTreeSet<String>),
     /// Write a text to a file that does not exist yet.
     WriteFile {
         /// The path, as typed.

@@ -20,6 +20,8 @@ pub mod layers;
 pub mod markdown;
 pub mod message;
 pub mod osc;
+#[cfg(test)]
+mod pictures;
 pub mod runtime;
 pub mod screens;
 pub mod shown;

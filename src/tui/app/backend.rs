@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -24,6 +25,9 @@ use crate::core::settings::Settings;
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
 use crate::tui::message::{Message, Ready};
+
+/// At most so often it is told that the journal was written.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What was made ready for the screen.
 pub struct Made {
@@ -68,6 +72,10 @@ pub struct Inner {
     changes: mpsc::UnboundedSender<Change>,
     /// The newest search.
     searches: watch::Sender<Option<Errand>>,
+    /// The newest list of tasks whose texts are shown as they are written.
+    written: watch::Sender<Option<Errand>>,
+    /// The folder for what is kept beside the journal.
+    state: PathBuf,
     /// Where all this is done.
     threads: Handle,
 }
@@ -84,7 +92,7 @@ impl Backend {
     /// A backend that opens nothing before [`Backend::begin`].
     pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
         let (changes, mut inbox) = mpsc::unbounded_channel();
-        let (searches, mut newest) = watch::channel(None);
+        let (searches, written) = (watch::channel(None).0, watch::channel(None).0);
         let backend = Self(Arc::new(Inner {
             search_paths: parts.search_paths,
             settings: parts.settings,
@@ -102,6 +110,8 @@ impl Backend {
             waited: Mutex::default(),
             changes,
             searches,
+            written,
+            state: parts.state,
             threads,
         }));
         let worker = backend.clone();
@@ -110,16 +120,22 @@ impl Backend {
                 worker.done(Request::Change(change.clone()), worker.change(change).await).await;
             }
         });
-        let searcher = backend.clone();
-        backend.threads.spawn(async move {
+        backend.run_newest(&backend.searches);
+        backend.run_newest(&backend.written);
+        backend
+    }
+
+    /// Runs the errands that are sent there one after the other, each time the newest.
+    fn run_newest(&self, sender: &watch::Sender<Option<Errand>>) {
+        let (backend, mut newest) = (self.clone(), sender.subscribe());
+        self.threads.spawn(async move {
             while newest.changed().await.is_ok() {
-                let search = newest.borrow_and_update().clone();
-                if let Some(search) = search {
-                    searcher.done(Request::Errand(search.clone()), searcher.run(search).await).await;
+                let errand = newest.borrow_and_update().clone();
+                if let Some(errand) = errand {
+                    backend.done(Request::Errand(errand.clone()), backend.run(errand).await).await;
                 }
             }
         });
-        backend
     }
 
     /// Opens the engine and lists what there is.
@@ -129,12 +145,37 @@ impl Backend {
         self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
             let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
+            backend.watch_journal();
             backend.look_for_models().await;
+        });
+        let backend = self.clone();
+        self.threads.spawn(async move {
+            let state = backend.state.clone();
+            let kept = tokio::task::spawn_blocking(move || super::as_written::kept(&state)).await.unwrap_or_default();
+            if !kept.is_empty() {
+                backend.post(Message::AsWritten(kept)).await;
+            }
         });
         // They wait for the engine where they need it.
         for errand in [Errand::ListTasks, Errand::ListRuns] {
             self.perform(Request::Errand(errand));
         }
+    }
+
+    /// Has it told when the journal was written, on a thread that sleeps until then.
+    fn watch_journal(&self) {
+        let Some(mut written) = self.engine().and_then(|engine| engine.written()) else { return };
+        let post = self.post.clone();
+        let watching = move || {
+            let tell = |message| post.blocking_send(message).is_ok();
+            while tell(Message::Written(chrono::Utc::now())) && written.wait() {
+                // Who writes much is told of no more often than lists are looked at.
+                std::thread::sleep(TOLD_AGAIN);
+            }
+            tell(Message::Unwatched);
+        };
+        // Without a thread lists are looked at every now and then, as where nothing is told.
+        let _ = std::thread::Builder::new().name("journal".to_owned()).spawn(watching);
     }
 
     /// Which model answers is said at once, and again when it was looked whether a local server does.
@@ -198,6 +239,9 @@ impl Backend {
             }
             Request::Errand(search @ Errand::Search { .. }) => {
                 self.searches.send_replace(Some(search));
+            }
+            Request::Errand(keep @ Errand::KeepAsWritten(_)) => {
+                self.written.send_replace(Some(keep));
             }
             Request::Errand(errand) if self.is_known(&errand) => {}
             Request::Errand(errand) => {
@@ -374,6 +418,12 @@ impl Backend {
                 let write = move || super::results::write_new(&file, text.data().as_bytes());
                 tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
                 Ok(Some(Message::Done(format!("written to {path}"))))
+            }
+            Errand::KeepAsWritten(tasks) => {
+                let state = self.state.clone();
+                let keep = move || super::as_written::keep(&state, &tasks).map_err(|error| error.to_string());
+                tokio::task::spawn_blocking(keep).await.map_err(|error| error.to_string())??;
+                Ok(None)
             }
             Errand::Export { run, path } => self.export(run, path).await.map(Some),
             Errand::Unsubscribe(run) => {

@@ -3,12 +3,12 @@
 mod going;
 mod opening;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use serde_json::Value;
@@ -29,6 +29,9 @@ use crate::tui::runtime::UiModel;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
+/// After so long what was written to the journal is on the disk, and was read.
+const SETTLED: TimeDelta = TimeDelta::seconds(10);
+
 /// The model.
 pub struct Interface {
     /// The screens, the visible one last. The first is Home and stays.
@@ -43,6 +46,8 @@ pub struct Interface {
     ticket: Ticket,
     /// Keys that were pressed while something was awaited, for what has taken the screen.
     ahead: VecDeque<Message>,
+    /// Tasks whose texts are shown as they are written.
+    as_written: BTreeSet<String>,
     /// Where a run is to be opened, once it is there.
     wanted: Option<Wanted>,
     /// The folder that Stepwell was started in.
@@ -58,6 +63,8 @@ pub struct Interface {
     /// The window's title as it was set last.
     title: Untrusted,
     now: DateTime<Utc>,
+    /// When the journal was written last, once that is told by itself.
+    written: Option<DateTime<Utc>>,
     last_frame: FrameInfo,
 }
 
@@ -72,6 +79,7 @@ impl Interface {
             awaited: None,
             ticket: Ticket::default(),
             ahead: VecDeque::new(),
+            as_written: BTreeSet::new(),
             wanted: None,
             here,
             zone,
@@ -81,6 +89,7 @@ impl Interface {
             asks_to_leave: false,
             title: Untrusted::default(),
             now,
+            written: None,
             last_frame: FrameInfo::default(),
         }
     }
@@ -93,6 +102,7 @@ impl Interface {
 
     /// Paints what is visible.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        canvas.as_written = self.top().task().is_some_and(|task| self.as_written.contains(task));
         self.top().view(canvas, area);
         if let Some(above) = &self.above {
             above.view(canvas, area);
@@ -147,15 +157,14 @@ impl Interface {
                 }
                 self.top_mut().update(Message::Mouse(mouse))
             }
-            Message::Tick(now) => {
-                self.now = now;
-                let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
-                match self.top() {
-                    AnyScreen::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
-                    AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
-                    _ => {}
-                }
-                (effects, changed)
+            Message::Tick(now) => self.tick(now),
+            Message::Written(now) => {
+                self.written = Some(now);
+                self.tick(now)
+            }
+            Message::Unwatched => {
+                self.written = None;
+                (Vec::new(), false)
             }
             Message::Focus(looked_at) => {
                 self.looked_at = looked_at;
@@ -186,6 +195,10 @@ impl Interface {
                 self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)));
                 self.top_mut().update(Message::Done(said))
             }
+            Message::AsWritten(tasks) => {
+                self.as_written.extend(tasks);
+                (Vec::new(), true)
+            }
             Message::Ready(ticket, ready) => self.ready(ticket, ready),
             Message::RunsChanged => {
                 let (mut effects, changed) = self.top_mut().update(Message::RunsChanged);
@@ -206,6 +219,23 @@ impl Interface {
             }
             other => self.top_mut().update(other),
         }
+    }
+
+    /// The time goes on: lists that others may change are asked for again.
+    fn tick(&mut self, now: DateTime<Utc>) -> (Vec<Effect>, bool) {
+        self.now = now;
+        let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
+        match self.top() {
+            AnyScreen::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
+            AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
+            _ => {}
+        }
+        (effects, changed)
+    }
+
+    /// Whether the journal has not been written for so long that what was written is read.
+    fn is_quiet(&self) -> bool {
+        self.written.is_some_and(|at| self.now - at >= SETTLED)
     }
 
     fn situation(&self) -> Situation {
@@ -235,7 +265,10 @@ impl Interface {
             return if armed { self.quit() } else { Vec::new() };
         }
         if self.above.is_some() {
-            return self.above(Message::Key(key));
+            return match id {
+                Some(Id::AsWritten) => self.own(Id::AsWritten).unwrap_or_default(),
+                _ => self.above(Message::Key(key)),
+            };
         }
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
@@ -247,6 +280,13 @@ impl Interface {
     fn own(&mut self, id: Id) -> Option<Vec<Effect>> {
         match id {
             Id::Quit => Some(self.quit()),
+            Id::AsWritten => {
+                let task = self.top().task()?.to_owned();
+                if !self.as_written.remove(&task) {
+                    self.as_written.insert(task);
+                }
+                Some(vec![Effect::Errand(Errand::KeepAsWritten(self.as_written.clone()))])
+            }
             Id::Help => {
                 self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
                 Some(Vec::new())
@@ -428,7 +468,7 @@ impl UiModel for Interface {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks()
+        self.top().ticks(self.is_quiet())
     }
 }
 

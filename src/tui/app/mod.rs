@@ -5,6 +5,7 @@
 //! backend, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
 
 mod any_screen;
+mod as_written;
 mod backend;
 mod interface;
 mod listing;

@@ -357,7 +357,7 @@ mod tests {
     fn painted(editor: &Editor) -> (Vec<String>, usize) {
         let mut buffer = Buffer::empty(PLACE);
         let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
-        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info }, PLACE, true);
+        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info, as_written: false }, PLACE, true);
         let row = |y| (0..PLACE.width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
         ((0..PLACE.height).map(row).collect(), info.caret.unwrap().y.into())
     }

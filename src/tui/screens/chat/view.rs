@@ -74,7 +74,8 @@ impl ChatScreen {
     fn talk(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
         let focused = matches!(self.focus, Focus::Conversation);
-        let inner = canvas.pane(area, "Conversation", focused);
+        let title = if canvas.as_written { "Conversation · as written" } else { "Conversation" };
+        let inner = canvas.pane(area, title, focused);
         let line = inner.bottom() - INPUT - 1;
         canvas.divide(area, line, if self.run.under_way() > 0 { "answering…" } else { "You" });
         let input = Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: INPUT };
@@ -99,14 +100,14 @@ impl ChatScreen {
     }
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let theme = *canvas.theme;
+        let (theme, look) = (*canvas.theme, canvas.look());
         // A demo is no model, and is labelled where its text stands.
         let newest = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_deref());
         let model = if newest.is_some_and(|model| model.starts_with("demo")) { "demo" } else { "model" };
         let live = self.live.as_ref().map(|(_, _, text)| (Role::Assistant, text));
         let all: Vec<(Role, &Document)> = self.said.iter().map(|(role, said)| (*role, said)).chain(live).collect();
         // Each takes a line for who says it, and one to part it from the next.
-        let heights: Vec<usize> = all.iter().map(|(_, said)| said.height(area.width, &theme) + 2).collect();
+        let heights: Vec<usize> = all.iter().map(|(_, said)| said.height(area.width, look) + 2).collect();
         let extent = Extent { lines: heights.iter().sum::<usize>().saturating_sub(1), height: area.height.into() };
         canvas.frame.list = extent;
         canvas.hit(area, Hit::List);
@@ -121,7 +122,7 @@ impl ChatScreen {
                 }
                 let y = area.y + row(at + 1);
                 let place = Rect { y, height: area.bottom().saturating_sub(y).min(row(end - 1) + area.y - y), ..area };
-                said.paint(place, canvas.buf, top.saturating_sub(at + 1), &theme);
+                said.paint(place, canvas.buf, top.saturating_sub(at + 1), look);
             }
             at = end;
         }
@@ -144,11 +145,13 @@ impl ChatScreen {
             editor.paint(canvas, inner, true);
             return;
         }
-        let lines = self.body.height(inner.width, &theme);
+        let look = canvas.look();
+        let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
-        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), &theme);
+        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), look);
         let all = self.written().map_or(0, |written| written.versions.len());
         let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
-        canvas.marker(area, &format!(" version {number} of {all} ({by}) "), theme.muted);
+        let written = if look.as_written { "as written · " } else { "" };
+        canvas.marker(area, &format!(" {written}version {number} of {all} ({by}) "), theme.muted);
     }
 }

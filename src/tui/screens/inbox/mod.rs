@@ -340,7 +340,7 @@ impl InboxScreen {
         }
     }
 
-    fn run(&self) -> Option<&Arc<Run>> {
+    pub(in crate::tui) fn run(&self) -> Option<&Arc<Run>> {
         let gate = self.gate()?;
         self.runs.iter().find(|run| run.id == gate.run)
     }

@@ -90,7 +90,8 @@ impl InboxScreen {
         let run = self.run().map(|run| Untrusted::from(run.title.as_str()).line().into_owned());
         let due = self.run().zip(self.open_gate()).and_then(|(run, gate)| run.due(gate));
         let due = due.map(|due| format!(" · {}", due.words(chrono::Utc::now(), &chrono::Local))).unwrap_or_default();
-        let title = run.map(|run| format!("{}{due} · {run}", self.content.title)).unwrap_or_default();
+        let written = if canvas.as_written { " · as written" } else { "" };
+        let title = run.map(|run| format!("{}{due}{written} · {run}", self.content.title)).unwrap_or_default();
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         let problems = self.call().map(problems).unwrap_or_default();
@@ -107,9 +108,10 @@ impl InboxScreen {
         self.content.is_painted(canvas, inner);
         match &self.content.body {
             Body::Text(document) => {
-                let lines = document.height(inner.width, &theme);
+                let look = canvas.look();
+                let lines = document.height(inner.width, look);
                 canvas.frame.output = Extent { lines, height: inner.height.into() };
-                document.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+                document.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), look);
                 let below = self.scroll.below(canvas.frame.output);
                 if below > 0 && room == 0 {
                     canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
