@@ -45,7 +45,8 @@ impl Dependencies for Wiring {
     }
 
     fn full_screen(&self, settings: &Settings, search_paths: SearchPaths) -> Result<String, String> {
-        let (wiring, opened, own, connects) = (self.clone(), settings.clone(), self.clone(), self.clone());
+        let (wiring, opened, own, connects, knows) =
+            (self.clone(), settings.clone(), self.clone(), self.clone(), self.clone());
         let live = Arc::new(SwappableModels::new(self.models(settings)));
         let answers = Arc::clone(&live);
         // Nothing is printed over a screen.
@@ -54,6 +55,7 @@ impl Dependencies for Wiring {
         let state = self.0.state.clone();
         let parts = tui::Parts {
             search_paths,
+            journal: self.0.store.clone(),
             state: self.0.state.clone(),
             settings: settings.clone(),
             open: Box::new(move || {
@@ -67,9 +69,9 @@ impl Dependencies for Wiring {
                 let models = LanguageModels::new(Settings::default(), Surroundings::real(Pace::Natural));
                 Box::pin(async move { models.discover().await })
             }),
-            connect: Box::new(move |connection| {
-                Box::pin(connecting::connect(connects.clone(), Arc::clone(&live), connection))
-            }),
+            list: Box::new(|connection, key| Box::pin(connecting::list(connection, key))),
+            roles: Box::new(move || connecting::roles(&knows)),
+            connect: Box::new(move |trial| Box::pin(connecting::connect(connects.clone(), Arc::clone(&live), trial))),
             go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
         };
         let last = tui::run(parts).map_err(|error| error.to_string())?;

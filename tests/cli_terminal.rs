@@ -269,6 +269,28 @@ fn an_editor_that_leaves_nothing_changes_nothing() {
 }
 
 #[test]
+fn the_editor_opens_the_version_that_is_asked_about() {
+    let home = Home::new();
+    home.step("run poem -i topic=sea -i stanzas=1 --review stop").exits(3);
+    home.step("review last --accept --review stop").exits(3);
+    home.write("mine.md", "A stanza of mine.");
+    home.step("review last write[0] --edit mine.md").exits(3);
+    home.step("review last write[0] --take 1.1 --review stop").exits(0);
+    home.step("reopen last write[0]").exits(3);
+    let path = home.write("look", "#!/bin/sh\ncp \"$1\" opened\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+
+    let mut terminal = Terminal::start(&home, &["resume", "last"], &[("EDITOR", path.to_str().unwrap())]);
+    terminal.wait_for(ASKS);
+    terminal.type_in("e\n");
+    terminal.wait_for("Nothing was changed.");
+    terminal.wait_for(ASKS);
+    let opened = std::fs::read_to_string(home.path().join("opened")).unwrap();
+    let model = home.call("write[0]")["attempts"][0]["versions"][0]["output"].clone();
+    assert_eq!(opened.trim(), model.as_str().unwrap().trim());
+}
+
+#[test]
 fn what_is_typed_before_an_answer_is_there_does_not_accept_it() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["run", "poem", "-i", "stanzas=1"], &[]);

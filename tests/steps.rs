@@ -4,6 +4,8 @@
 
 #[path = "steps/commands.rs"]
 mod commands;
+#[path = "steps/continued.rs"]
+mod continued;
 #[path = "steps/fixture.rs"]
 mod fixture;
 #[path = "steps/prompts.rs"]

@@ -106,7 +106,13 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
             session: old.session.clone(),
             model: None,
             budget: None,
-            origin: Some(Origin { run: before, how: OriginKind::Successor, at: None, handed_over: true }),
+            origin: Some(Origin {
+                run: before,
+                how: OriginKind::Successor,
+                at: None,
+                seq: Some(old.seq),
+                handed_over: true,
+            }),
         };
         let run = engine.start(&start)?;
         out::say(&format!("run {} follows: {task}", run.short()));
@@ -143,6 +149,7 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
             run: old.id,
             how: OriginKind::Rerun,
             at: None,
+            seq: Some(old.seq),
             handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
         }),
     };

@@ -17,6 +17,7 @@ use crate::core::gate::{Gate, GateKind};
 use crate::core::given::takes;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
+use crate::core::schema;
 use crate::core::task::{Body, Kind, Task};
 use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
@@ -373,7 +374,7 @@ fn edited(app: &App, run: &Run, key: &Key, name: Option<&str>) -> Result<Value, 
     let failed = call.and_then(Call::failed_work);
     let declared = || {
         let pinned = app.engine().ok()?.definition(run).ok()?;
-        pinned.step(call?.of())?.rules.output.clone()
+        pinned.step(call?.of())?.rules.output.as_ref().map(schema::without_templates)
     };
     let wanted = match failed {
         Some(Some(work)) => work.schema().cloned(),

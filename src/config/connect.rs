@@ -1,4 +1,4 @@
-//! Connects a model: the change of a config's text that makes one answer for the role `default`.
+//! Connects a model: the change of a config's text that makes one answer for a role.
 //!
 //! Every byte that need not change stays: comments, order, blank lines, line ends. A key is never written, only the
 //! name of the variable that holds it. What comes out is read again before it is given back; when it does not say what
@@ -45,8 +45,8 @@ impl ConnectError {
 
 /// The lines that say it, in a config of their own.
 #[must_use]
-pub fn connection_lines(connection: &Connection) -> String {
-    format!("[models]\ndefault = {}\n\n{}", quoted(&connection.name()), section(connection, "\n"))
+pub fn connection_lines(role: &str, connection: &Connection) -> String {
+    format!("[models]\n{role} = {}\n\n{}", quoted(&connection.name()), section(connection, "\n"))
 }
 
 fn fields(connection: &Connection) -> [(&'static str, Option<&str>); 3] {
@@ -67,12 +67,15 @@ fn section(connection: &Connection, end: &str) -> String {
     lines
 }
 
-fn check(connection: &Connection) -> Result<(), ConnectError> {
+fn check(role: &str, connection: &Connection) -> Result<(), ConnectError> {
     let bare = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let variable = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     if connection.provider.is_empty() || !bare(&connection.provider) {
         return Err(ConnectError::Wrong("a provider's name is made of letters, digits, _ and -"));
+    }
+    if role.is_empty() || !bare(role) {
+        return Err(ConnectError::Wrong("a role's name is made of letters, digits, _ and -"));
     }
     if connection.model.trim().is_empty() {
         return Err(ConnectError::Wrong("the model's name is missing"));
@@ -86,12 +89,12 @@ fn check(connection: &Connection) -> Result<(), ConnectError> {
     Ok(())
 }
 
-/// The text of a config in which `connection` answers for the role `default`.
+/// The text of a config in which `connection` answers for a role.
 ///
 /// # Errors
 /// When `connection` cannot be written, or the config does not allow it: what is wrong, and what to do.
-pub fn connect(text: &str, connection: &Connection) -> Result<String, ConnectError> {
-    check(connection)?;
+pub fn connect(text: &str, role: &str, connection: &Connection) -> Result<String, ConnectError> {
+    check(role, connection)?;
     let before = parse("config.toml", text)
         .map_err(|mistakes| ConnectError::Broken(mistakes.first().map(ToString::to_string).unwrap_or_default()))?;
     if let Some(known) = before.providers.get(&connection.provider) {
@@ -99,26 +102,26 @@ pub fn connect(text: &str, connection: &Connection) -> Result<String, ConnectErr
         if known.kind != connection.kind
             || other(&known.base_url, &connection.base_url)
             || other(&known.api_key_env, &connection.api_key_env)
-            || known.api_key_command.is_some()
+            || known.api_key_command.is_some() && connection.api_key_env.is_some()
         {
             return Err(ConnectError::Taken(connection.provider.clone()));
         }
     }
-    let changed = changed(text, connection);
+    let changed = changed(text, role, connection);
     let says = changed.as_ref().and_then(|changed| parse("config.toml", changed).ok()).is_some_and(|after| {
-        let default = after.models.get("default").map(|role| role.model.as_str());
+        let answers = after.models.get(role).map(|role| role.model.as_str());
         let provider = after.providers.get(&connection.provider);
-        default == Some(&connection.name())
+        answers == Some(&connection.name())
             && provider.is_some_and(|p| {
                 (p.kind, &p.base_url, &p.api_key_env)
                     == (connection.kind, &connection.base_url, &connection.api_key_env)
             })
     });
-    changed.filter(|_| says).ok_or_else(|| ConnectError::ByHand(connection_lines(connection)))
+    changed.filter(|_| says).ok_or_else(|| ConnectError::ByHand(connection_lines(role, connection)))
 }
 
 /// The text with the change, as far as it can be made.
-fn changed(text: &str, connection: &Connection) -> Option<String> {
+fn changed(text: &str, role: &str, connection: &Connection) -> Option<String> {
     let root = DeTable::parse(text).ok()?;
     let root = root.get_ref();
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -126,14 +129,14 @@ fn changed(text: &str, connection: &Connection) -> Option<String> {
     let mut appended: Vec<String> = Vec::new();
     let name = quoted(&connection.name());
     match table(root, "models") {
-        None => appended.push(format!("[models]{end}default = {name}{end}")),
-        Some((span, models)) => match models.iter().find(|(key, _)| key.get_ref() == "default") {
+        None => appended.push(format!("[models]{end}{role} = {name}{end}")),
+        Some((span, models)) => match models.iter().find(|(key, _)| key.get_ref() == role) {
             Some((_, value)) => {
                 let inner =
                     value.get_ref().as_table().and_then(|role| role.iter().find(|(key, _)| key.get_ref() == "model"));
                 edits.push((inner.map_or(value.span(), |(_, model)| model.span()), name));
             }
-            None => edits.push(after_header(text, &span, format!("default = {name}"), end)?),
+            None => edits.push(after_header(text, &span, format!("{role} = {name}"), end)?),
         },
     }
     let provider = table(root, "providers").and_then(|(_, providers)| table(providers, &connection.provider));
@@ -204,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_empty_config_gets_only_what_is_needed() {
-        let text = connect("", &gpt()).unwrap();
+        let text = connect("", "default", &gpt()).unwrap();
         assert_eq!(
             text,
             "[models]\ndefault = \"openai/gpt-5-mini\"\n\n\
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn only_the_lines_that_change_change() {
         let text = "# mine\r\n[ui]\r\nmouse = false   # no mouse\r\n\r\n[models]\r\n# what answers\r\ndefault = 'local/x' # for now\r\n[providers.local]\r\nkind = \"ollama\"\r\n";
-        let changed = connect(text, &gpt()).unwrap();
+        let changed = connect(text, "default", &gpt()).unwrap();
         let kept = text.replace("'local/x'", "\"openai/gpt-5-mini\"");
         assert!(changed.starts_with(&kept), "{changed}");
         assert_eq!(
@@ -223,13 +226,30 @@ mod tests {
             "\r\n[providers.openai]\r\nkind = \"openai\"\r\napi_key_env = \"OPENAI_API_KEY\"\r\n"
         );
         // What says it already is not touched at all.
-        assert_eq!(connect(&changed, &gpt()).unwrap(), changed);
+        assert_eq!(connect(&changed, "default", &gpt()).unwrap(), changed);
+    }
+
+    #[test]
+    fn another_role_is_switched_and_the_default_stays() {
+        let text = "[models]\ndefault = \"local/x\"\n[providers.local]\nkind = \"ollama\"\n";
+        let changed = connect(text, "careful", &gpt()).unwrap();
+        assert!(changed.contains("careful = \"openai/gpt-5-mini\"\ndefault = \"local/x\"\n"), "{changed}");
+        assert!(changed.contains("[providers.openai]"), "{changed}");
+        let local = Connection {
+            provider: "local".into(),
+            kind: ProviderKind::Ollama,
+            model: "y".into(),
+            ..Connection::default()
+        };
+        let changed = connect(&changed, "careful", &local).unwrap();
+        assert!(changed.contains("careful = \"local/y\"\ndefault = \"local/x\"\n"), "{changed}");
+        assert!(matches!(connect("", "my role", &gpt()), Err(ConnectError::Wrong(_))));
     }
 
     #[test]
     fn a_fallback_stays() {
         let text = "[models]\ndefault = { model = \"openai/old\", fallback = [\"demo/demo\"] }\n[providers.openai]\nkind = \"openai\"\nprice = { input = 1, output = 2 }";
-        let changed = connect(text, &gpt()).unwrap();
+        let changed = connect(text, "default", &gpt()).unwrap();
         assert!(
             changed.contains("default = { model = \"openai/gpt-5-mini\", fallback = [\"demo/demo\"] }"),
             "{changed}"
@@ -243,46 +263,46 @@ mod tests {
     #[test]
     fn a_role_is_added_beneath_its_header() {
         let text = "[models]  # roles\ncareful = \"demo/demo\"\n";
-        let changed = connect(text, &gpt()).unwrap();
+        let changed = connect(text, "default", &gpt()).unwrap();
         assert!(changed.starts_with("[models]  # roles\ndefault = \"openai/gpt-5-mini\"\ncareful"), "{changed}");
-        let changed = connect("[models]", &gpt()).unwrap();
+        let changed = connect("[models]", "default", &gpt()).unwrap();
         assert!(changed.starts_with("[models]\ndefault = "), "{changed}");
     }
 
     #[test]
     fn dotted_keys_are_replaced_and_what_cannot_be_is_told() {
-        let changed = connect("models.default = \"demo/demo\"\n", &gpt()).unwrap();
+        let changed = connect("models.default = \"demo/demo\"\n", "default", &gpt()).unwrap();
         assert!(changed.starts_with("models.default = \"openai/gpt-5-mini\"\n"), "{changed}");
-        let told = connect("models = { careful = \"demo/demo\" }\n", &gpt()).unwrap_err();
-        assert_eq!(told, ConnectError::ByHand(connection_lines(&gpt())));
+        let told = connect("models = { careful = \"demo/demo\" }\n", "default", &gpt()).unwrap_err();
+        assert_eq!(told, ConnectError::ByHand(connection_lines("default", &gpt())));
     }
 
     #[test]
     fn another_provider_of_that_name_is_left_alone() {
         let text = "[providers.openai]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n";
-        assert_eq!(connect(text, &gpt()), Err(ConnectError::Taken("openai".into())));
+        assert_eq!(connect(text, "default", &gpt()), Err(ConnectError::Taken("openai".into())));
     }
 
     #[test]
     fn a_broken_config_is_not_touched() {
-        assert!(matches!(connect("[models\n", &gpt()), Err(ConnectError::Broken(_))));
-        assert!(matches!(connect("[model]\n", &gpt()), Err(ConnectError::Broken(_))));
+        assert!(matches!(connect("[models\n", "default", &gpt()), Err(ConnectError::Broken(_))));
+        assert!(matches!(connect("[model]\n", "default", &gpt()), Err(ConnectError::Broken(_))));
     }
 
     #[test]
     fn a_key_is_never_written() {
         for wrong in ["sk-proj-123", "$KEY", "KEY VALUE"] {
             let connection = Connection { api_key_env: Some(wrong.into()), ..gpt() };
-            assert!(matches!(connect("", &connection), Err(ConnectError::Wrong(_))), "{wrong}");
+            assert!(matches!(connect("", "default", &connection), Err(ConnectError::Wrong(_))), "{wrong}");
         }
         for (provider, model, url) in
             [("", "m", None), ("a/b", "m", None), ("a", " ", None), ("a", "m", Some("ftp://x"))]
         {
             let connection =
                 Connection { provider: provider.into(), model: model.into(), base_url: url.map(Into::into), ..gpt() };
-            assert!(matches!(connect("", &connection), Err(ConnectError::Wrong(_))), "{connection:?}");
+            assert!(matches!(connect("", "default", &connection), Err(ConnectError::Wrong(_))), "{connection:?}");
         }
         let odd = Connection { model: "a\"b\n[x]".into(), ..gpt() };
-        assert!(connect("", &odd).is_ok_and(|text| parse("c", &text).is_ok()));
+        assert!(connect("", "default", &odd).is_ok_and(|text| parse("c", &text).is_ok()));
     }
 }

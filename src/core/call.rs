@@ -155,12 +155,18 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether the limit of tokens cut the model's answer, and nobody has edited it since: its end is missing. Of an output
-    /// with a schema only where that has to do with it: a value that is there whole lacks nothing.
+    /// Whether a version is a model's answer that the limit of tokens cut, and not a person's edit of it: its end is missing.
+    /// Of an output with a schema only where that has to do with it: a value that is there whole lacks nothing.
     #[must_use]
-    pub fn is_cut(&self) -> bool {
+    pub fn is_cut(&self, version: u32) -> bool {
         let matters = || self.problem.is_some() || self.work.as_deref().and_then(Work::schema).is_none();
-        self.measured.finish == Some(Finish::Length) && self.versions.len() < 2 && matters()
+        version <= 1 && self.measured.finish == Some(Finish::Length) && matters()
+    }
+
+    /// Whether a version is what had arrived when the attempt was stopped.
+    #[must_use]
+    pub fn is_broken_off(&self, version: u32) -> bool {
+        version <= 1 && self.status == AttemptStatus::Cancelled
     }
 
     /// The newest version and its number; one whose edit was undone does not count.

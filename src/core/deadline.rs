@@ -150,7 +150,8 @@ impl Timed<'_> {
             OnTimeout::Fail => {
                 let fingerprint = self.asked()?.clone();
                 let error = Failure::new(FailureClass::Timeout, because);
-                Some(Event::CallFailed { key, call: gate.call, step, fingerprint, error, by })
+                let failed = gate.failed_checks().to_vec();
+                Some(Event::CallFailed { key, call: gate.call, step, fingerprint, error, failed, by })
             }
         }
     }

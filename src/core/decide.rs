@@ -30,7 +30,7 @@ mod whole;
 
 pub use refusal::{Refusal, what_waits};
 pub use take::Taken;
-pub use undo::{Offspring, newest_decision, undo};
+pub use undo::{Following, Offspring, newest_decision, undo};
 pub use whole::{choose_model, choose_model_for_the_rest, edit_document, message, set_budget, write_document};
 
 use refusal::{not_allowed, not_waiting, stands};
@@ -264,7 +264,8 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
             let error = Failure::new(FailureClass::Denied, reason);
             let fingerprint = approval.fingerprint.clone();
-            vec![Event::CallFailed { call: tool_call, key, step: call.step.clone(), fingerprint, error, by }]
+            let (step, failed) = (call.step.clone(), Vec::new());
+            vec![Event::CallFailed { call: tool_call, key, step, fingerprint, error, failed, by }]
         }
         DecisionKind::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {
             let Some(text) = value.as_str() else {
@@ -433,7 +434,8 @@ fn reopen(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
         Some(Work::Ask { fields, .. }) => Some(fields.clone()),
         _ => None,
     };
-    let review = ReviewBody { schema, fields, ..ReviewBody::default() };
+    let cut = call.attempt(standing.attempt).is_some_and(|attempt| attempt.is_cut(standing.version));
+    let review = ReviewBody { schema, fields, cut, ..ReviewBody::default() };
     let gate = Gate::of_review(key.clone(), standing.attempt, standing.version, review);
     Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
 }

@@ -349,6 +349,9 @@ pub enum Event {
         fingerprint: Fingerprint,
         /// Why.
         error: Failure,
+        /// The checks that its output fails.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<String>,
         /// Who; `flow` when the definition does not work out.
         by: Actor,
     },

@@ -13,6 +13,7 @@ use super::event::{Event, InstructionScope, Lesson};
 use super::gate::GateKind;
 use super::key::Key;
 use super::model::Role;
+use super::revised::Revised;
 use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
 use super::task::Kind;
 use super::text::Untrusted;
@@ -30,9 +31,13 @@ impl Run {
         if let Some(decision) = self.decision(seq, event) {
             self.remember_decision(seq, at, decision);
         }
+        if self.archived && matches!(event, Event::RunArchived { undo: true, .. }) {
+            self.brought_back();
+        }
         // Any event but that one brings it back.
         self.archived = matches!(event, Event::RunArchived { undo: false, .. });
         if let Some(key) = event.key() {
+            self.remember_call(key);
             let before = self.calls.get(key).map_or((0, 0), weight);
             self.apply_to_call(seq, at, key, event);
             if let Some(call) = self.calls.get_mut(key) {
@@ -205,12 +210,19 @@ impl Run {
     fn apply_to_call(&mut self, seq: u64, at: DateTime<Utc>, key: &Key, event: &Event) {
         if let Event::FlowDecided { key, what, value, why } = event {
             let decided = self.decided.entry(key.clone()).or_default();
-            decided.retain(|d| d.what != *what);
-            decided.push(Decided { what: what.clone(), value: value.clone(), why: why.clone(), seq });
+            let new = Decided { what: what.clone(), value: value.clone(), why: why.clone() };
+            match decided.iter_mut().find(|decided| decided.what == *what) {
+                Some(known) => known.revise(seq, new),
+                None => decided.push(Revised::new(seq, new)),
+            }
             return;
         }
         if let Event::StateSet { name, value, .. } = event {
-            self.set_state.entry(name.clone()).or_default().insert(key.clone(), value.clone());
+            let set = self.set_state.entry(name.clone()).or_default();
+            match set.get_mut(key) {
+                Some(known) => known.revise(seq, value.clone()),
+                None => drop(set.insert(key.clone(), Revised::new(seq, value.clone()))),
+            }
             return;
         }
         if let Event::ModelChosen { workflow, step, model, scope, .. } = event {
@@ -376,13 +388,13 @@ impl Run {
                 let (because, cause) = (because.clone(), cause.clone());
                 call.ending = Some(Ending::Skipped { because, cause, by_person });
             }
-            Event::CallFailed { fingerprint, error, .. } => {
+            Event::CallFailed { fingerprint, error, failed, .. } => {
                 let work = call.work_of(fingerprint);
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Failed;
-                call.give_up_attempt(error);
+                call.give_up_attempt(error, failed);
                 let (fingerprint, failure) = (fingerprint.clone(), error.clone());
                 call.ending = Some(Ending::Failed { fingerprint, failure, work });
             }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Attempt, Call};
 use super::gate::{Answer, Gate, GateKind};
 use super::work::Work;
 use super::{form, schema};
@@ -50,17 +50,34 @@ fn form_of<'a>(call: &'a Call, gate: &Gate) -> Option<&'a Work> {
     call.attempt(gate.attempt)?.work.as_deref().filter(|work| matches!(work, Work::Ask { .. }))
 }
 
-/// Whether what waits for a review may stand as it is. Of an answer to a form that is not known before: version 0.1.0 took
-/// any edit of one.
+/// Whether what waits for a review may be accepted as it is. Of an answer to a form that is not known before: version 0.1.0
+/// took any edit of one.
 ///
 /// # Errors
 /// Why it may not.
 pub fn acceptable(call: &Call, gate: &Gate) -> Result<(), String> {
-    let versions = call.attempt(gate.attempt).map(|attempt| attempt.versions.as_slice()).unwrap_or_default();
-    match (form_of(call, gate), versions.get(gate.version.saturating_sub(1) as usize)) {
-        (Some(form), Some(version)) => form.take(&version.output).map(|_| ()),
+    match call.attempt(gate.attempt) {
+        // What its attempt says of it, the gate does.
+        Some(attempt) if form_of(call, gate).is_some() => acceptable_version(attempt, gate.version),
         _ => Ok(()),
     }
+}
+
+/// Whether a version of an attempt may be accepted as it is: one rule for what waits and for what is taken instead.
+///
+/// # Errors
+/// Why it may not.
+pub(super) fn acceptable_version(attempt: &Attempt, version: u32) -> Result<(), String> {
+    let work = attempt.work.as_deref();
+    if let Some(problem) = attempt.unfit(version) {
+        return Err(format!("cannot be accepted as it is: {problem}"));
+    }
+    if attempt.is_broken_off(version) && work.and_then(Work::schema).is_some() {
+        return Err(
+            "cannot be accepted as it is: the attempt was stopped, and this is only what had arrived".to_owned()
+        );
+    }
+    attempt.version(version).map_or(Ok(()), |made| fits_work(work, &made.output).map(|_| ()))
 }
 
 /// The output that a person gives for the attempt that a gate is about, in its proper form.

@@ -110,6 +110,15 @@ impl Key {
         Self(segments)
     }
 
+    /// The step of that id in the same scope.
+    #[must_use]
+    pub fn beside(&self, id: &str) -> Self {
+        let mut segments = self.0.clone();
+        segments.pop();
+        segments.push(Segment::plain(id));
+        Self(segments)
+    }
+
     /// The group, item or child run whose name this key has up to and including its segment number `at`.
     #[must_use]
     pub fn up_to(&self, at: usize) -> Self {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::code::ErrorCode;
@@ -49,6 +49,10 @@ pub enum JournalError {
         /// The sequence number that the journal is at.
         head: u64,
     },
+    /// Another run left something to the session meanwhile; nothing was written. Read what it has now, and make of that what
+    /// is left to it.
+    #[error("another run of the session left something to it meanwhile")]
+    SessionChanged,
     /// Another process drives the run; nothing was written.
     #[error("another process drives the run now")]
     Superseded,
@@ -74,7 +78,7 @@ impl JournalError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Conflict { .. } => ErrorCode::Conflict,
+            Self::Conflict { .. } | Self::SessionChanged => ErrorCode::Conflict,
             Self::Superseded => ErrorCode::DrivenElsewhere,
             Self::NoRun(_) => ErrorCode::NoRun,
             Self::NoLesson(_) => ErrorCode::Usage,
@@ -121,10 +125,28 @@ pub struct Append {
     pub events: Vec<Event>,
     /// Lessons to keep for later runs of the task, in the same transaction.
     pub learn: Vec<Lesson>,
-    /// Values to merge into the session's state, in the same transaction; `Null` for none.
-    pub state: Value,
+    /// What is left to the session, in the same transaction.
+    pub state: Option<SessionUpdate>,
     /// How the run stands after these events.
     pub stands: Stands,
+}
+
+/// What a run leaves to its session, made of what the session had then.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionUpdate {
+    /// The values, by name.
+    pub values: Map<String, Value>,
+    /// The names that it has no more.
+    pub removed: Vec<String>,
+    /// What the session had of all these names.
+    pub seen: Map<String, Value>,
+}
+
+impl SessionUpdate {
+    /// The names that it is about.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.values.keys().chain(&self.removed)
+    }
 }
 
 /// How a run stands, for lists: what its fold says, kept with each append so that nobody has to fold it to list it.
@@ -142,7 +164,7 @@ impl Stands {
     /// What the fold says.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates() }
+        Self { title: run.shown_title(), status: run.seen_status(), waiting: run.gates() }
     }
 }
 
@@ -175,6 +197,26 @@ pub struct RunRow {
     pub newer: bool,
 }
 
+impl RunRow {
+    /// A run as a list shows it, from its fold.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        Self {
+            run: run.id,
+            task: run.task.clone(),
+            kind: run.kind,
+            title: run.shown_title(),
+            status: run.status,
+            created_at: run.created_at,
+            updated_at: run.updated_at,
+            snippet: Untrusted::default(),
+            cwd: run.cwd.clone(),
+            waiting: u32::try_from(run.gates()).unwrap_or(u32::MAX),
+            newer: run.newer,
+        }
+    }
+}
+
 /// What to look for in the history. Empty fields do not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
@@ -186,15 +228,15 @@ pub struct HistoryQuery {
     pub kind: Option<Kind>,
     /// Any of these statuses.
     pub statuses: Vec<Status>,
-    /// Created at or after.
+    /// Changed at or after.
     pub since: Option<DateTime<Utc>>,
     /// Started in this folder.
     pub cwd: Option<PathBuf>,
     /// Those that were archived; else those that were not.
     pub archived: bool,
-    /// At most so many, newest first; 0: 50.
+    /// At most so many, the one that changed last first; 0: 50.
     pub limit: usize,
-    /// Leave out so many of the newest.
+    /// Leave out so many of the first.
     pub offset: usize,
 }
 
@@ -221,13 +263,6 @@ pub struct Stamp {
     pub bytes: u64,
 }
 
-/// Waits for what is written to the journal, by whichever process.
-pub trait Watch: Send {
-    /// Blocks until something was written, which may not be readable yet: a commit is seen once its bytes are on the disk.
-    /// Gives whether there will be more.
-    fn wait(&mut self) -> bool;
-}
-
 /// Durability: it takes data and gives data, so that another journal can stand in SQLite's place.
 ///
 /// Every call blocks until the disk has it, which takes from 0.2 to some 10 milliseconds.
@@ -249,7 +284,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Conflict`] when the journal is not at `after`, [`JournalError::Superseded`] when an owner's
-    /// epoch is not the newest.
+    /// epoch is not the newest, [`JournalError::SessionChanged`] when the session does not have what was seen of it.
     fn append(&self, batch: &Append) -> Result<u64, JournalError>;
 
     /// The events of a run after `after`, in order.
@@ -261,11 +296,6 @@ pub trait Journal: Send + Sync {
     /// What tells, for the price of looking at a file's date, whether anything may have been written since: by whichever
     /// process, it is another then. `None` when that cannot be told now.
     fn stamp(&self) -> Option<Stamp>;
-
-    /// What waits until a process has written something; `None` where that cannot be waited for.
-    fn watch(&self) -> Option<Box<dyn Watch>> {
-        None
-    }
 
     /// The sequence number that a run's journal is at.
     ///
@@ -299,7 +329,7 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used.
     fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError>;
 
-    /// Runs, newest first.
+    /// Runs, the one that changed last first.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -387,6 +417,10 @@ pub struct AttemptRequest {
 /// A form that a command asks for in the middle of its work: the fields as [`super::form::Field`]s in JSON.
 pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
+/// Whether an attempt that has used so much may send another request that is expected to use so much; if so, both are
+/// reserved for it.
+pub type MaySpend = Arc<dyn Fn(Usage, Usage) -> bool + Send + Sync>;
+
 /// What an attempt is performed with.
 #[derive(Clone)]
 pub struct AttemptContext {
@@ -396,6 +430,8 @@ pub struct AttemptContext {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Asked before every request of a model but the first.
+    pub may_spend: MaySpend,
     /// Told the id of a process that leads a group of its own and has been started for the attempt.
     pub began: Arc<dyn Fn(u32) + Send + Sync>,
 }

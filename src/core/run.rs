@@ -21,6 +21,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::model::Role;
 use super::pinned::Pinned;
+use super::revised::Revised;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
@@ -134,8 +135,6 @@ pub struct Decided {
     pub value: Value,
     /// The expression, and the values that it saw.
     pub why: Value,
-    /// The event that says so.
-    pub seq: u64,
 }
 
 /// A model that a person chose for the calls of a step.
@@ -190,8 +189,8 @@ pub struct Run {
     pub session: Option<String>,
     /// The session's state when it started.
     pub state: Value,
-    /// What calls of this run set, by name and call.
-    pub set_state: IndexMap<String, IndexMap<Key, Value>>,
+    /// What calls of this run set, by name and call; the calls of a name in the order in which they first set it.
+    pub set_state: IndexMap<String, IndexMap<Key, Revised<Value>>>,
     /// The session's earlier runs.
     pub earlier_runs: Vec<(String, Untrusted)>,
     /// What was learned when it started.
@@ -228,8 +227,8 @@ pub struct Run {
     pub warned: HashMap<Key, u64>,
     /// The lines of a script's or program's log.
     pub log: Vec<Untrusted>,
-    /// What the flow decided, the newest for each call and kind of decision.
-    pub decided: HashMap<Key, Vec<Decided>>,
+    /// What the flow decided, for each call and kind of decision.
+    pub decided: HashMap<Key, Vec<Revised<Decided>>>,
     /// The result.
     pub result: Option<RunResult>,
     /// Why it failed, and at which call.
@@ -250,6 +249,12 @@ pub struct Run {
     pub(super) under_way: usize,
     /// A process took it and has not said that it came to rest.
     pub(super) in_hand: bool,
+}
+
+/// Whether a title says what something is about: `v0.1.0` and `12` do not.
+#[must_use]
+pub fn is_telling(title: &str) -> bool {
+    title.chars().filter(|c| c.is_alphabetic()).count() > 1
 }
 
 /// What is said of a run that a later version wrote.
@@ -323,6 +328,17 @@ impl Run {
             under_way: 0,
             in_hand: false,
         }
+    }
+
+    /// What lists call it: the title of its result, once there is one that says something, unless a person has renamed
+    /// the run.
+    #[must_use]
+    pub fn shown_title(&self) -> String {
+        let written = self.documents.get("result").and_then(|document| document.newest());
+        let title = written.map(|(_, version)| &version.title).or(self.result.as_ref().map(|result| &result.title));
+        let title = title.filter(|_| self.title == self.first_title);
+        let line = title.map(|title| title.line().trim().to_owned()).filter(|line| is_telling(line));
+        line.unwrap_or_else(|| self.title.clone())
     }
 
     /// Folds a whole journal.

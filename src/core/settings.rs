@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::form::Field;
+use super::secret::Secret;
 use super::step::Timespan;
 use super::tuning::ModelDefaults;
 use super::usage::Price;
@@ -211,6 +212,20 @@ impl Connection {
         }
     }
 }
+
+/// A model that is to answer for a role from now on, once it has answered a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// How it is reached.
+    pub connection: Connection,
+    /// The role.
+    pub role: String,
+    /// Its key, for this session only.
+    pub key: Option<Secret>,
+}
+
+/// The role of a step that names none.
+pub const DEFAULT_ROLE: &str = "default";
 
 /// A model that could be connected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use super::run::Run;
 pub struct StateLeft {
     /// The names that it sets, with what others made of them put in.
     pub values: Map<String, Value>,
+    /// The names that it set once, does not set any more, and that the session did not have before.
+    pub removed: Vec<String>,
     /// The names that others set meanwhile to something that does not go together with what this run set.
     pub refused: Vec<String>,
 }
@@ -47,25 +49,31 @@ fn merged(before: &Value, theirs: &Value, ours: &Value) -> Option<Value> {
 }
 
 impl Run {
-    /// The newest value of each name that a call set for which `counts` holds. What a call set that is left out does not
-    /// count.
+    /// The value of each name by the last of its writers for which `counts` holds: writers come one after another, whatever
+    /// one of them has revised since. What a call set that is left out does not count.
     #[must_use]
     pub fn state_set(&self, counts: impl Fn(&Key) -> bool) -> Map<String, Value> {
         let newest = self.set_state.iter().filter_map(|(name, set)| {
             let (_, value) = set.iter().rev().find(|(key, _)| counts(key) && !self.is_left_out(key))?;
-            Some((name.clone(), value.clone()))
+            Some((name.clone(), value.value().clone()))
         });
         newest.collect()
     }
 
     /// What this run leaves to its session, which has `theirs` by now; `before` is what it had when this run last looked.
-    /// What others have changed since then is kept.
+    /// What others have changed since then is kept. What this run left then and does not set any more is as it was when it
+    /// started.
     #[must_use]
     pub fn state_left(&self, before: &Value, theirs: &Value) -> StateLeft {
         let mut left = StateLeft::default();
         let of = |state: &Value, name: &str| state.get(name).cloned().unwrap_or_default();
-        for (name, ours) in self.state_set(|_| true) {
+        let set = self.state_set(|_| true);
+        let earlier = before.as_object().into_iter().flatten();
+        let dropped = earlier.filter(|(name, value)| !set.contains_key(*name) && self.state.get(*name) != Some(value));
+        let dropped: Vec<(String, Value)> = dropped.map(|(name, _)| (name.clone(), of(&self.state, name))).collect();
+        for (name, ours) in set.into_iter().chain(dropped) {
             match merged(&of(before, &name), &of(theirs, &name), &ours) {
+                Some(Value::Null) if ours.is_null() && self.state.get(&name).is_none() => left.removed.push(name),
                 Some(value) => {
                     left.values.insert(name, value);
                 }

@@ -246,8 +246,9 @@ pub enum FlowKind {
 pub struct ResultSpec {
     /// Its title.
     pub title: String,
-    /// Its body.
-    pub body: String,
+    /// Its body; absent: the output of the last declared step, of a child workflow what that reads as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     /// EXPR: what a parent sees as the output of the step that runs this; absent: `{title, body}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,

@@ -4,10 +4,15 @@
 //! it out of reach, because only the newest is ever undone. Whether it may be is [`crate::core::decide::undo`]'s to say:
 //! the fold only puts back what was.
 //!
-//! Nothing is lost: an attempt, a version and an output that stood stay in the run, and what has begun because of the
-//! decision is used again if it is asked for again. The gates themselves are opened again by events that follow, so that
-//! their time begins again.
+//! What follows from what is accepted, and is not a fact of its own, is what it was when the decision came: the state that
+//! calls set and what the flow decided keep what they were before ([`super::revised::Revised`]). The flow says it again as far as it is still
+//! so.
+//!
+//! Nothing is lost: an attempt, a version and an output that was accepted stay in the run, and what has begun because of
+//! the decision is used again if it is asked for again. The gates themselves are opened again by events that follow, so
+//! that their time begins again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -19,8 +24,11 @@ use super::event::{Event, FlowDecision};
 use super::fingerprint::Fingerprint;
 use super::gate::{Gate, OpenGates};
 use super::key::Key;
-use super::run::{Run, RunResult, Status};
+use super::run::{Decided, Run, RunResult, Status};
 use super::task::Kind;
+
+/// So many decisions can be undone at most: each keeps what it takes.
+const MOST_KEPT: usize = 200;
 
 /// A decision of a person, with what it takes to undo it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +41,8 @@ pub struct PastDecision {
     pub by: Actor,
     /// What it changed.
     pub change: Change,
+    /// The calls that have changed since, as they were; `None`: it had not been heard of.
+    touched: HashMap<Key, Option<Arc<CallBefore>>>,
 }
 
 /// What a decision changed.
@@ -92,18 +102,28 @@ pub struct CallBefore {
     redone: Option<u64>,
     approved: Option<Fingerprint>,
     retry_at: Option<DateTime<Utc>>,
-    /// The newest attempt.
-    attempts: u32,
-    /// The attempt that was decided about, and how it had ended.
-    attempt: Option<(u32, AttemptStatus)>,
-    /// The version that the decision itself made, of that attempt.
-    made: Option<u32>,
+    tries: u32,
+    depends: Vec<Key>,
+    withdrawn: bool,
+    attempts: Vec<Judged>,
+}
+
+/// What decisions have made of an attempt.
+#[derive(Clone, Debug, PartialEq)]
+struct Judged {
+    number: u32,
+    status: AttemptStatus,
+    /// Of each version, whether its edit was undone.
+    withdrawn: Vec<bool>,
 }
 
 impl CallBefore {
-    fn of(call: &Call, attempt: Option<u32>, makes_version: bool) -> Self {
-        let about = attempt.and_then(|number| call.attempt(number));
-        let next = |versions: usize| u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1);
+    fn of(call: &Call) -> Self {
+        let judged = call.attempts.iter().map(|attempt| Judged {
+            number: attempt.number,
+            status: attempt.status,
+            withdrawn: attempt.versions.iter().map(|version| version.withdrawn).collect(),
+        });
         Self {
             gates: call.gates.clone(),
             status: call.status,
@@ -114,24 +134,26 @@ impl CallBefore {
             redone: call.redone,
             approved: call.approved.clone(),
             retry_at: call.retry_at,
-            attempts: call.newest().map_or(0, |attempt| attempt.number),
-            attempt: about.map(|attempt| (attempt.number, attempt.status)),
-            made: about.filter(|_| makes_version).map(|attempt| next(attempt.versions.len())),
+            tries: call.tries,
+            depends: call.depends.clone(),
+            withdrawn: call.withdrawn,
+            attempts: judged.collect(),
         }
     }
 
     /// The number of its newest attempt.
     #[must_use]
     pub fn attempts(&self) -> u32 {
-        self.attempts
+        self.attempts.last().map_or(0, |newest| newest.number)
     }
 }
 
 impl Run {
     /// What an event changes, if it is a person's decision; asked before the event is folded in.
     pub(super) fn decision(&self, seq: u64, event: &Event) -> Option<(Actor, Change)> {
-        let call = |key: &Key, what, attempt, makes_version| {
-            let before = self.call(key).map(|call| Arc::new(CallBefore::of(call, attempt, makes_version)));
+        let by = event.decided_by().filter(|by| by.is_person())?;
+        let call = |key: &Key, what| {
+            let before = self.call(key).map(|call| Arc::new(CallBefore::of(call)));
             match before {
                 // What is said in a conversation was heard by the model.
                 Some(before) if self.kind == Kind::Workflow => Change::Call { key: key.clone(), what, before },
@@ -139,41 +161,40 @@ impl Run {
             }
         };
         let for_good = |what, key: Option<&Key>| Change::Final { what, key: key.cloned() };
-        let (by, change) = match event {
-            Event::CallAccepted { key, attempt, by, .. } => (by, call(key, "accept", Some(*attempt), false)),
-            Event::CallSkipped { key, call: None, by, .. } => {
-                let about = self.call(key).and_then(Call::newest).map(|attempt| attempt.number);
-                (by, call(key, "skip", about, false))
-            }
+        let change = match event {
+            Event::CallAccepted { key, .. } => call(key, "accept"),
+            Event::CallSkipped { key, call: None, .. } => call(key, "skip"),
             // Accepting what was made for something else keeps it for what is asked now: one decision.
-            Event::CallKept { key, by, .. } if self.accepted_just_before(seq, key, by) => return None,
-            Event::CallKept { key, by, .. } => (by, call(key, "keep", None, false)),
-            Event::CallReopened { key, by } => (by, call(key, "reopen", None, false)),
-            Event::CallAnswered { key, call: None, attempt, by, .. } if !self.answers_a_program(key, *attempt) => {
-                (by, call(key, "answer", Some(*attempt), true))
+            Event::CallKept { key, .. } if self.accepted_just_before(seq, key, by) => return None,
+            Event::CallKept { key, .. } => call(key, "keep"),
+            Event::CallReopened { key, .. } => call(key, "reopen"),
+            Event::CallAnswered { key, call: None, attempt, .. } if !self.answers_a_program(key, *attempt) => {
+                call(key, "answer")
             }
-            Event::VersionEdited { key, attempt, version, by, .. } => {
+            Event::VersionEdited { key, attempt, version, .. } => {
                 let gate = self.call(key).and_then(|call| call.gates.own()).cloned().map(Arc::new);
-                (by, Change::Edit { key: key.clone(), attempt: *attempt, version: *version, gate })
+                Change::Edit { key: key.clone(), attempt: *attempt, version: *version, gate }
             }
-            Event::DocumentWritten { name, by, .. } if self.documents.contains_key(name) => {
-                (by, Change::Document { name: name.clone() })
+            Event::DocumentWritten { name, .. } if self.documents.contains_key(name) => {
+                Change::Document { name: name.clone() }
             }
-            Event::RunRenamed { by, .. } => (by, Change::Title { before: self.title.clone() }),
-            Event::RunArchived { undo: false, by } if !self.archived => (by, Change::Archive),
-            Event::CallSkipped { key, by, .. } => (by, for_good("skip", Some(key))),
-            Event::CallAnswered { key, by, .. } => (by, for_good("answer", Some(key))),
-            Event::AttemptRejected { key, by, .. } => (by, for_good("retry", Some(key))),
-            Event::CallApproved { key, by, .. } => (by, for_good("approve", Some(key))),
-            Event::CallFailed { key, by, .. } => (by, for_good("deny", Some(key))),
-            Event::CallRequested { key, by, .. } => (by, for_good("again", Some(key))),
-            Event::BudgetRaised { by, .. } => (by, for_good("budget", None)),
-            Event::MessageAdded { by, .. } => (by, for_good("message", None)),
-            Event::RunUpdated { by, .. } => (by, for_good("update", None)),
-            Event::RunCancelled { by } => (by, for_good("cancel", None)),
+            Event::DocumentWritten { .. } => for_good("document", None),
+            Event::RunRenamed { .. } => Change::Title { before: self.title.clone() },
+            Event::RunArchived { undo: false, .. } if !self.archived => Change::Archive,
+            Event::CallSkipped { key, .. } => for_good("skip", Some(key)),
+            Event::CallAnswered { key, .. } => for_good("answer", Some(key)),
+            Event::AttemptRejected { key, .. } => for_good("retry", Some(key)),
+            Event::CallApproved { key, .. } => for_good("approve", Some(key)),
+            Event::CallFailed { key, .. } => for_good("deny", Some(key)),
+            Event::CallRequested { key, .. } => for_good("again", Some(key)),
+            Event::ModelChosen { key, .. } => for_good("model", Some(key)),
+            Event::BudgetRaised { .. } => for_good("budget", None),
+            Event::MessageAdded { .. } => for_good("message", None),
+            Event::RunUpdated { .. } => for_good("update", None),
+            Event::RunCancelled { .. } => for_good("cancel", None),
             _ => return None,
         };
-        by.is_person().then(|| (by.clone(), change))
+        Some((by.clone(), change))
     }
 
     fn accepted_just_before(&self, seq: u64, key: &Key, by: &Actor) -> bool {
@@ -194,18 +215,44 @@ impl Run {
         if matches!(change, Change::Final { .. }) {
             self.decisions.clear();
         }
-        self.decisions.push(PastDecision { seq, at, by, change });
+        if self.decisions.len() >= MOST_KEPT {
+            self.decisions.remove(0);
+        }
+        self.decisions.push(PastDecision { seq, at, by, change, touched: HashMap::new() });
+    }
+
+    /// Keeps a call as it is, before an event changes it, for the undo of the newest decision.
+    pub(super) fn remember_call(&mut self, key: &Key) {
+        let Some(newest) = self.decisions.last_mut().filter(|_| self.kind == Kind::Workflow) else { return };
+        if !matches!(newest.change, Change::Final { .. }) && !newest.touched.contains_key(key) {
+            let before = self.calls.get(key).map(|call| Arc::new(CallBefore::of(call)));
+            newest.touched.insert(key.clone(), before);
+        }
+    }
+
+    /// Who brings a run back that was put away has taken that decision back.
+    pub(super) fn brought_back(&mut self) {
+        self.decisions.pop_if(|newest| newest.change == Change::Archive);
     }
 
     /// Takes the newest decision back, if it is the one with that number.
     pub(super) fn undone(&mut self, seq: u64, decided: u64, withdraws: &[Key]) {
-        let Some(PastDecision { change, .. }) = self.decisions.pop_if(|newest| newest.seq == decided) else { return };
+        let undone = self.decisions.pop_if(|newest| newest.seq == decided);
+        let Some(PastDecision { change, touched, .. }) = undone else { return };
         match change {
             Change::Call { key, before, .. } => {
                 if let Some(call) = self.calls.get_mut(&key) {
                     call.go_back(seq, &before);
+                    // They are opened by the events that follow.
+                    call.gates.clear();
                 }
-                self.forget_what_followed(decided, &key, withdraws);
+                self.take_back_what_followed(decided, &key, withdraws);
+                for withdrawn in withdraws {
+                    let before = touched.get(withdrawn).cloned().flatten();
+                    if let Some(call) = self.calls.get_mut(withdrawn) {
+                        call.withdraw(seq, before.as_deref());
+                    }
+                }
             }
             Change::Edit { key, attempt, version, gate } => {
                 let Some(call) = self.calls.get_mut(&key) else { return };
@@ -219,26 +266,25 @@ impl Run {
             // It was brought back by this event, as by any other.
             Change::Archive | Change::Final { .. } => {}
         }
-    }
-
-    /// The flow's own decisions that followed, and what has begun, do not count for now.
-    fn forget_what_followed(&mut self, decided: u64, key: &Key, withdraws: &[Key]) {
-        for of_call in self.decided.values_mut() {
-            // What code was told, and when, stays: it would not be the same code otherwise.
-            let told = |what: &FlowDecision| matches!(what, FlowDecision::Now | FlowDecision::Settled);
-            of_call.retain(|decision| decision.seq < decided || told(&decision.what));
-        }
-        self.decided.retain(|_, of_call| !of_call.is_empty());
-        let at_the_end = Key::plain("state");
-        for set in self.set_state.values_mut() {
-            set.retain(|by, _| !key.is_within(by) && !withdraws.contains(by) && *by != at_the_end);
-        }
-        self.set_state.retain(|_, set| !set.is_empty());
-        for withdrawn in withdraws {
-            if let Some(call) = self.calls.get_mut(withdrawn) {
-                call.withdraw();
+        // What has changed since this one has changed since the one before it, too.
+        if let Some(newest) = self.decisions.last_mut().filter(|newest| !matches!(newest.change, Change::Final { .. }))
+        {
+            for (key, before) in touched {
+                newest.touched.entry(key).or_insert(before);
             }
         }
+    }
+
+    /// What calls set and what the flow decided since is as it was.
+    fn take_back_what_followed(&mut self, decided: u64, key: &Key, withdraws: &[Key]) {
+        for (of, decisions) in &mut self.decided {
+            decisions.retain_mut(|made| stays(of, made, key, withdraws) || made.go_back_to(decided));
+        }
+        self.decided.retain(|_, decisions| !decisions.is_empty());
+        for set in self.set_state.values_mut() {
+            set.retain(|_, value| value.go_back_to(decided));
+        }
+        self.set_state.retain(|_, set| !set.is_empty());
     }
 
     /// The version before the newest is written once more: versions are numbered, and none is taken away.
@@ -260,6 +306,20 @@ impl Run {
     }
 }
 
+/// Whether a decision of the flow stays although a person's before it was taken back: it cannot be made again as it was.
+fn stays(of: &Key, made: &Decided, key: &Key, withdraws: &[Key]) -> bool {
+    match made.what {
+        // What code was told, and when: it would not be the same code otherwise.
+        FlowDecision::Now | FlowDecision::Settled => true,
+        // Who came first did so, unless that is what was taken back.
+        FlowDecision::First => made.value.as_str().is_some_and(|first| {
+            let first = of.beside(first);
+            !std::iter::once(key).chain(withdraws).any(|taken_back| taken_back.is_of(&first))
+        }),
+        _ => false,
+    }
+}
+
 impl Call {
     fn go_back(&mut self, seq: u64, before: &CallBefore) {
         let same = |a: &Standing, b: &Standing| a.seq == b.seq;
@@ -273,8 +333,7 @@ impl Call {
             self.stood.extend(self.standing.take());
             self.standing = before.standing.clone().map(|standing| Standing { seq, ..standing });
         }
-        // They are opened by the events that follow.
-        self.gates.clear();
+        self.gates.clone_from(&before.gates);
         self.status = before.status;
         self.ending.clone_from(&before.ending);
         self.stale.clone_from(&before.stale);
@@ -282,21 +341,45 @@ impl Call {
         self.redone = before.redone;
         self.approved.clone_from(&before.approved);
         self.retry_at = before.retry_at;
-        if let Some((number, status)) = before.attempt {
-            if let Some(made) = before.made {
-                self.withdraw_version(number, made);
-            }
-            if let Some(attempt) = self.attempt_mut(number) {
-                attempt.status = status;
+        self.tries = before.tries;
+        self.depends.clone_from(&before.depends);
+        self.withdrawn = before.withdrawn;
+        for judged in &before.attempts {
+            // The end of an attempt is a fact.
+            let ended = judged.status != AttemptStatus::Running;
+            let Some(attempt) = self.attempt_mut(judged.number).filter(|_| ended) else { continue };
+            attempt.status = judged.status;
+            for (at, version) in attempt.versions.iter_mut().enumerate() {
+                // One that was not there was made by the decision itself.
+                version.withdrawn = judged.withdrawn.get(at).copied().unwrap_or(true);
             }
         }
     }
 
-    /// It has begun because of a decision that was taken back.
-    fn withdraw(&mut self) {
+    /// It has moved because of a decision that was taken back: it is as it was before; what it has made since is used again
+    /// if it is asked for again.
+    fn withdraw(&mut self, seq: u64, before: Option<&CallBefore>) {
+        let newest = self.newest().map(|attempt| (attempt.number, attempt.status));
+        let Some(before) = before else { return self.begun_in_vain() };
+        let failed = self.ending.take_if(|ending| matches!(ending, Ending::Failed { .. }));
+        self.go_back(seq, before);
+        let Some((_, status)) = newest.filter(|(number, _)| *number > before.attempts()) else { return };
+        self.withdrawn = true;
+        if self.ending.is_none() {
+            self.ending = failed;
+        }
+        if status == AttemptStatus::Running {
+            self.gates.clear();
+            self.status = CallStatus::Running;
+        }
+    }
+
+    /// It was not heard of before the decision that was taken back. That it failed at what it was asked to do stays so: it is
+    /// not tried again unless a person asks for that, or it is asked to do something else.
+    fn begun_in_vain(&mut self) {
         self.gates.clear();
         self.stale = None;
-        self.ending = None;
+        self.ending.take_if(|ending| matches!(ending, Ending::Skipped { .. }));
         self.retry_at = None;
         self.again = false;
         self.tries = 0;
@@ -305,6 +388,7 @@ impl Call {
         self.status = match newest {
             // Whoever performs it breaks it off, and says so.
             Some(AttemptStatus::Running) => CallStatus::Running,
+            _ if self.ending.is_some() => CallStatus::Failed,
             Some(AttemptStatus::Cancelled) | None => CallStatus::Pending,
             // What it has is looked at again once it is asked for.
             Some(_) => CallStatus::Cancelled,

@@ -69,7 +69,8 @@ impl Engine {
                 self.remember(folded);
                 return Err(Refusal::newer().into());
             }
-            let (after, at) = (folded.seq, self.shared.ports.clock.now());
+            // As for whoever drives it, time does not run backwards.
+            let (after, at) = (folded.seq, self.shared.ports.clock.now().max(folded.updated_at));
             let late = if overdue { folded.overdue(at) } else { Vec::new() };
             fold_in(&mut folded, at, &late);
             let (events, refused) = match make(&folded) {
@@ -110,5 +111,5 @@ fn fold_in(run: &mut Run, at: DateTime<Utc>, events: &[Event]) {
 /// Events to be appended after event `after`; `run` has them folded in already.
 pub(super) fn batch(run: &Run, after: u64, writer: Writer, at: DateTime<Utc>, events: Vec<Event>) -> Append {
     let learn = outcome::lessons(run, &events);
-    Append { run: run.id, after, writer, at, events, learn, state: serde_json::Value::Null, stands: Stands::of(run) }
+    Append { run: run.id, after, writer, at, events, learn, state: None, stands: Stands::of(run) }
 }

@@ -43,6 +43,10 @@ impl RunLoop {
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
+            EngineCommand::Announce => {
+                self.announced = 0;
+                Ok(())
+            }
             EngineCommand::Pause => {
                 self.cancel_attempts();
                 Ok(())

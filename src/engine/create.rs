@@ -15,7 +15,7 @@ use crate::core::form::{self, FieldType};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::run::{Run, Status};
+use crate::core::run::{Run, Status, is_telling};
 use crate::core::task::{Body, FlowKind, Kind, Workflow};
 use crate::core::text::{Untrusted, visible};
 use crate::core::usage::Budget;
@@ -120,6 +120,7 @@ impl Engine {
                 run: old.id,
                 how: OriginKind::Fork,
                 at: Some(fork.at.clone()),
+                seq: Some(old.seq),
                 handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
             }),
         };
@@ -251,7 +252,8 @@ fn adopt(old: &Run, call: &Call) -> Option<Event> {
     })
 }
 
-/// What a run is called: the first line of its first text, else the task's name.
+/// What a run is called: the first line of its first text, else the task's name; with the task's name before it where
+/// the line alone says nothing, such as a version.
 fn title(pinned: &Pinned, inputs: &Value) -> String {
     const LONGEST: usize = 60;
     let texts = pinned.task.inputs.iter().filter_map(|field| match field.kind {
@@ -262,6 +264,7 @@ fn title(pinned: &Pinned, inputs: &Value) -> String {
     let line = texts.flat_map(str::lines).map(str::trim).find(|line| !line.is_empty());
     let Some(line) = line else { return pinned.task.name.clone() };
     let shown = visible(line, false);
+    let shown = if is_telling(&shown) { shown } else { format!("{} · {shown}", pinned.task.name).into() };
     if shown.chars().count() <= LONGEST {
         return shown.into_owned();
     }

@@ -1,11 +1,15 @@
 //! Decisions of persons beyond the answer to a gate: undo, archive, another model for all that is left.
 
+use std::sync::Arc;
+
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::Event;
 use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::schema;
 use crate::engine::{Engine, EngineError};
+use crate::flow::Environment;
 
 impl Engine {
     /// Takes back the newest decision of a person in a run; see [`decide::newest_decision`]. `seq` is the decision that was
@@ -15,8 +19,13 @@ impl Engine {
     /// When it may not be undone, there is no such run, or the store cannot be used.
     pub async fn undo(&self, run: RunId, seq: Option<u64>) -> Result<(), EngineError> {
         let offspring = self.shared.ports.journal.made_from(run)?;
-        let who = self.shared.ports.who.clone();
-        self.append(run, move |run| decide::undo(run, seq, &offspring, &who)).await
+        let (who, engine) = (self.shared.ports.who.clone(), self.clone());
+        self.append_decision(run, move |run| {
+            let flow = engine.definition(run).map(|pinned| crate::flow::of(&Arc::new(pinned), &Environment::new()));
+            let following = |key: &Key| flow.as_ref().ok()?.following(key);
+            decide::undo(run, seq, &offspring, following, &who)
+        })
+        .await
     }
 
     /// Puts a run away, out of every list; `undo` brings it back, as any other event in it does. A run that is where it is to
@@ -41,7 +50,7 @@ impl Engine {
         self.knows_model(model)?;
         let pinned = self.definition(&self.load(run)?)?;
         let (model, who) = (model.to_owned(), self.shared.ports.who.clone());
-        self.append(run, move |run| decide::choose_model_for_the_rest(run, &pinned, &model, &who)).await
+        self.append_decision(run, move |run| decide::choose_model_for_the_rest(run, &pinned, &model, &who)).await
     }
 
     /// Holds an output that a person gives for a call that failed before it had any work to what its step declares: only the
@@ -63,7 +72,9 @@ impl Engine {
                 let text = format!("`{key}` makes a list and has no output of its own; leave it out (--skip)");
                 return Err(Refusal::new(ErrorCode::NotAllowed, text));
             }
-            let fits = step.rules.output.as_ref().map_or(Ok(()), |schema| schema::validate(schema, output));
+            // Of a schema that holds templates, what does not depend on them: they are what may have failed.
+            let declared = step.rules.output.as_ref().map(schema::without_templates);
+            let fits = declared.map_or(Ok(()), |schema| schema::validate(&schema, output));
             fits.map_err(|problem| {
                 let text = format!("the output for `{key}` does not fit its schema: {problem}");
                 Refusal::new(ErrorCode::InvalidInput, text)

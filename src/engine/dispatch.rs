@@ -20,6 +20,7 @@ use crate::core::secret::SecretRef;
 use crate::core::step::Timespan;
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
+use crate::core::usage::Budget;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
 use crate::engine::control::DriveControl;
@@ -39,11 +40,23 @@ impl RunLoop {
         let (calls, before) = (self.wants.calls.clone(), self.staged.len());
         // What takes no time goes first, alone: it may decide that the rest is not wanted.
         let (at_once, rest): (Vec<_>, Vec<_>) = calls.into_iter().partition(|want| takes_no_time(want));
+        self.update_spending();
         self.start_these(at_once);
         if self.staged.len() == before {
             self.start_these(rest);
         }
+        self.update_spending();
         self.staged.len() > before
+    }
+
+    fn budget(&self) -> Budget {
+        self.run.budget.unwrap_or(self.config.budget)
+    }
+
+    fn update_spending(&self) {
+        let begun = self.under_way.iter().map(|(key, attempt)| (key, attempt.estimate));
+        let begun = begun.chain(self.starting.iter().map(|starting| (&starting.want.key, starting.estimate)));
+        self.spending.update(self.budget(), self.run.usage, begun);
     }
 
     fn start_these(&mut self, calls: Vec<Arc<Want>>) {
@@ -55,7 +68,7 @@ impl RunLoop {
             }
             let limits = Limits {
                 concurrency: self.config.concurrency,
-                budget: self.run.budget.unwrap_or(self.config.budget),
+                budget: self.budget(),
                 taken: &taken,
                 hosts: &self.engine.shared.ports.hosts,
             };
@@ -110,8 +123,8 @@ impl RunLoop {
     /// What the calls have that are under way, and those that begin with the next commit.
     fn taken(&self) -> Taken {
         let mut taken = Taken::default();
-        for attempt in self.under_way.values() {
-            taken.add(&attempt.lanes, attempt.estimate);
+        for (key, attempt) in &self.under_way {
+            taken.add(&attempt.lanes, self.spending.reserved(key).unwrap_or(attempt.estimate));
         }
         for Starting { want, estimate, .. } in &self.starting {
             taken.add(&want.lanes, *estimate);
@@ -268,6 +281,7 @@ impl RunLoop {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
             ask: ask_sink(self.control.clone(), want.key.clone(), attempt),
+            may_spend: self.spending.asks(want.key.clone()),
             began: program_sink(program.clone(), want.key.clone(), attempt),
         };
         let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();

@@ -40,6 +40,7 @@ impl From<JournalError> for EngineError {
             JournalError::NoRun(message) => Self::NoRun(message),
             JournalError::NoLesson(message) => Self::Refused(Refusal::new(ErrorCode::Usage, message)),
             JournalError::Conflict { .. }
+            | JournalError::SessionChanged
             | JournalError::Superseded
             | JournalError::TooLarge(_)
             | JournalError::Newer(_)

@@ -26,6 +26,7 @@ mod records;
 mod recover;
 mod run_loop;
 mod session_state;
+mod spending;
 mod stage;
 mod time;
 mod update;
@@ -138,6 +139,8 @@ enum EngineCommand {
     /// The run is given up here: [`DriveControl::pausing`] says why.
     Pause,
     Cancel(Reply),
+    /// Somebody new follows the run: where it rests is to be said again.
+    Announce,
 }
 
 impl Engine {
@@ -316,7 +319,8 @@ impl Engine {
     }
 
     /// Takes a run up, or says that another process drives it. It goes on by itself until it waits or is over; a run
-    /// that waits stays in hand, so that the next decision goes on at once.
+    /// that waits stays in hand, so that the next decision goes on at once. Who has subscribed before hears of its next
+    /// rest, be it the one in which it is found.
     ///
     /// # Errors
     /// When there is no such run, a later version wrote it, or the store cannot be used.
@@ -329,7 +333,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::drive`].
     pub fn drive_with_policy(&self, run: RunId, policy: DecisionPolicy) -> Result<Driver, EngineError> {
-        if self.drive_of(run).is_some() {
+        if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce)) {
             return Ok(Driver::Local);
         }
         let ports = &self.shared.ports;

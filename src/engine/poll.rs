@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Engine, Feed, StopReason, Update, is_driven};
 use crate::core::id::RunId;
-use crate::core::ports::{Stamp, Watch};
+use crate::core::ports::Stamp;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
@@ -18,12 +18,6 @@ impl Engine {
     #[must_use]
     pub fn stamp(&self) -> Option<Stamp> {
         self.shared.ports.journal.stamp()
-    }
-
-    /// What waits until a process has written something; `None` where that cannot be waited for.
-    #[must_use]
-    pub fn written(&self) -> Option<Box<dyn Watch>> {
-        self.shared.ports.journal.watch()
     }
 
     /// Publishes what another process writes, as long as anybody reads and nobody drives here.

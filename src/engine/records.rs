@@ -1,10 +1,15 @@
 //! What is kept beside the course of runs: lessons, unsaved texts; and runs that are removed.
 
+use std::time::{Duration, Instant};
+
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
 use crate::core::ports::Learned;
 use crate::engine::{Engine, EngineError};
+
+/// So long what is under way of a run that was cancelled may take to end.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Removes a run and all that only it holds.
@@ -13,12 +18,32 @@ impl Engine {
     /// When it is driven, there is no such run, or the store cannot be used.
     pub fn delete(&self, run: RunId) -> Result<(), EngineError> {
         if self.is_driven(run) {
-            return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is being driven; pause it first").into());
+            return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is active; cancel it first").into());
         }
         self.shared.ports.journal.delete(run)?;
         let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
         let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
         Ok(())
+    }
+
+    /// Removes a run, whatever it is doing. One that is driven, here or by another process, is cancelled first, and what
+    /// is under way of it ends.
+    ///
+    /// # Errors
+    /// When it does not end, there is no such run, or the store cannot be used.
+    pub async fn stop_and_delete(&self, run: RunId) -> Result<(), EngineError> {
+        if self.is_driven(run) {
+            match self.cancel(run).await {
+                // Over already: whoever drove it is about to let go of it.
+                Ok(()) | Err(EngineError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+            let patience = Instant::now() + RELEASE_TIMEOUT;
+            while self.is_driven(run) && Instant::now() < patience {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        self.delete(run)
     }
 
     /// What was learned, for one task or all.

@@ -23,7 +23,7 @@ use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{AttemptOutcome, JournalError, Writer};
+use crate::core::ports::{AttemptOutcome, JournalError, SessionUpdate, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
@@ -36,6 +36,7 @@ use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
 use crate::engine::lease::Lease;
 use crate::engine::orphan::{self, Program};
+use crate::engine::spending::Spending;
 use crate::engine::time::SteadyClock;
 use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
@@ -68,6 +69,8 @@ pub struct RunLoop {
     pub(super) staged: Vec<Event>,
     /// For each of them, whether it is a fact that must outlive a conflict.
     pub(super) facts: Vec<bool>,
+    /// What the run leaves to its session when its end is committed.
+    pub(super) leaves: Option<SessionUpdate>,
     /// So many of them are fed.
     pub(super) fed: usize,
     /// Committed, not fed.
@@ -85,6 +88,9 @@ pub struct RunLoop {
     /// Those of them that are being ended.
     pub(super) ending: JoinSet<()>,
     pub(super) wants: Wants,
+    /// The event at which it was last said that a person is waited for: said again once something has happened.
+    pub(super) announced: u64,
+    pub(super) spending: Arc<Spending>,
     /// When the next failed attempt is tried again.
     pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) clock: SteadyClock,
@@ -190,11 +196,14 @@ impl RunLoop {
             taken_back: HashMap::new(),
             staged: Vec::new(),
             facts: Vec::new(),
+            leaves: None,
             fed: 0,
             unfed: Vec::new(),
             rebased: 0,
             committed,
             starting: Vec::new(),
+            announced: 0,
+            spending: Arc::default(),
             spent: Vec::new(),
             left,
             ending: JoinSet::new(),
@@ -250,8 +259,6 @@ impl RunLoop {
     }
 
     async fn turn(&mut self) -> Result<StopReason, JournalLost> {
-        // The event at which it was last said that a person is waited for: said again once something has happened.
-        let mut announced = 0;
         let shared = Arc::clone(&self.engine.shared);
         loop {
             // From before it is looked who may start, so that no place that comes free is missed.
@@ -280,8 +287,8 @@ impl RunLoop {
             }
             self.commit()?;
             self.end_what_was_left();
-            if self.is_idle() && announced != self.committed {
-                announced = self.committed;
+            if self.is_idle() && self.announced != self.committed {
+                self.announced = self.committed;
                 self.feed.publish(&[Update::Stopped(StopReason::Waiting)]);
             }
             let (wake, now) = (self.next_wake(), self.now());
@@ -315,7 +322,9 @@ impl RunLoop {
 
     /// When something is due by itself: a retry, or the deadline of a gate.
     fn next_wake(&self) -> Option<DateTime<Utc>> {
-        let due = self.run.next_due().map(|due| due.at);
+        // One that is given up here leaves its gates to whoever drives it next.
+        let pausing = self.control.pausing().is_some();
+        let due = self.run.next_due().filter(|_| !pausing).map(|due| due.at);
         self.retry_at.into_iter().chain(due).min()
     }
 
@@ -387,7 +396,7 @@ impl RunLoop {
         }
         let known = self.run.result.as_ref().is_some_and(|result| result.title == title && result.body == body);
         if self.run.status != Status::Completed || !known {
-            self.warn_of_refused_state()?;
+            self.settle_state()?;
             self.stage(Event::RunCompleted { title, body }, false);
         }
         Ok(())

@@ -53,7 +53,7 @@ impl RunLoop {
             self.fed = self.staged.len();
             let at = self.now();
             let mut batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
-            self.leave_state(&mut batch)?;
+            self.leave_state(&mut batch);
             failpoint("commit.before");
             match self.engine.shared.ports.journal.append(&batch) {
                 Ok(_) => {
@@ -70,7 +70,8 @@ impl RunLoop {
                     }
                     self.give_answers();
                 }
-                Err(JournalError::Conflict { .. }) => {
+                // What was left to the session is made again of what it has now, as is all that is derived.
+                Err(JournalError::Conflict { .. } | JournalError::SessionChanged) => {
                     self.staged = batch.events;
                     self.rebase()?;
                 }

@@ -143,11 +143,12 @@ impl Now<'_> {
             && let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Review)
             && let Some((version, made)) = attempt.newest()
         {
-            if attempt.is_cut() && self.instruct.on_cut == Some(OnCut::Fail) {
+            if attempt.is_cut(version) && self.instruct.on_cut == Some(OnCut::Fail) {
                 let error = Failure::new(FailureClass::TooLong, CUT);
                 let (key, step, fingerprint) = (call.key.clone(), call.step.clone(), attempt.fingerprint.clone());
-                let failed = Event::CallFailed { key, call: None, step, fingerprint, error, by: Actor::Flow };
-                return Wants { notes: vec![failed], ..Wants::default() };
+                let (failed, by) = (Vec::new(), Actor::Flow);
+                let note = Event::CallFailed { key, call: None, step, fingerprint, error, failed, by };
+                return Wants { notes: vec![note], ..Wants::default() };
             }
             let (key, attempt) = (call.key.clone(), attempt.number);
             let after = self.consequence(&key, attempt, version, &made.output);
@@ -174,11 +175,10 @@ impl Now<'_> {
     /// was cut is no finished document, and ends no chat.
     fn consequence(&self, key: &Key, attempt: u32, version: u32, output: &Value) -> Option<Event> {
         let tried = self.run.call(key).and_then(|call| call.attempt(attempt));
-        if tried.is_some_and(|tried| tried.is_cut() && self.instruct.on_cut != Some(OnCut::Accept)) {
+        if tried.is_some_and(|tried| tried.is_cut(version) && self.instruct.on_cut != Some(OnCut::Accept)) {
             return Some(Self::open_unfinished(key, attempt, version, CUT));
         }
-        if let Some(problem) = tried.filter(|tried| tried.versions.len() < 2).and_then(|tried| tried.problem.as_deref())
-        {
+        if let Some(problem) = tried.and_then(|tried| tried.unfit(version)) {
             return Some(Self::open_unfinished(key, attempt, version, problem));
         }
         match talk::turn_of(output, self.instruct.is_plain()) {

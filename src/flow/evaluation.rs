@@ -11,6 +11,7 @@ use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, FieldType};
 use crate::core::key::{Key, Segment};
+use crate::core::revised::Revised;
 use crate::core::run::Run;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
@@ -119,7 +120,7 @@ impl<'a> Evaluation<'a> {
     #[must_use]
     pub fn decided(&self, key: &Key, what: &FlowDecision) -> Option<&'a Value> {
         let decided = self.run.decided.get(key)?;
-        decided.iter().find(|decided| decided.what == *what).map(|decided| &decided.value)
+        decided.iter().find(|decided| decided.what == *what).map(|decided| &decided.value().value)
     }
 
     /// Whether a condition holds. Where it cannot be said, what the journal decided of the same values counts: a run keeps
@@ -150,7 +151,7 @@ impl<'a> Evaluation<'a> {
     ) -> Option<&'a Value> {
         let expr = source.as_ref().ok()?;
         let decided = self.run.decided.get(key)?.iter().find(|decided| decided.what == *decision)?;
-        (decided.why == values_used(expr, context)).then_some(&decided.value)
+        (decided.why == values_used(expr, context)).then_some(&decided.value().value)
     }
 
     /// Whether the journal has any call of a step.
@@ -202,7 +203,7 @@ impl<'a> Evaluation<'a> {
         {
             let (key, step, fingerprint) = (key.clone(), step.to_owned(), mistake.identity());
             let (error, by) = (mistake.failure().clone(), Actor::Flow);
-            self.note(Event::CallFailed { call: None, key, step, fingerprint, error, by });
+            self.note(Event::CallFailed { call: None, key, step, fingerprint, error, failed: Vec::new(), by });
         }
     }
 
@@ -228,7 +229,7 @@ impl<'a> Evaluation<'a> {
 
     /// Notes a value of the state, unless the journal has it.
     pub fn set_state(&mut self, key: &Key, name: &str, value: Value) {
-        if self.run.set_state.get(name).and_then(|set| set.get(key)) != Some(&value) {
+        if self.run.set_state.get(name).and_then(|set| set.get(key)).map(Revised::value) != Some(&value) {
             self.note(Event::StateSet { key: key.clone(), name: name.to_owned(), value });
         }
     }

@@ -16,8 +16,20 @@ pub enum Verdict {
     Accept,
     /// A person judges it.
     Gate(Gate),
-    /// It fails.
-    Fail(Failure),
+    /// It fails; and the checks that its output fails.
+    Fail(Failure, Vec<String>),
+}
+
+impl Verdict {
+    fn fail(failure: Failure) -> Self {
+        Self::Fail(failure, Vec::new())
+    }
+}
+
+/// The failure of an output that fails checks and is nobody's to judge.
+#[must_use]
+pub fn fails_checks(failed: &[String]) -> Failure {
+    Failure::new(FailureClass::BadOutput, format!("the output fails what must hold: {}", failed.join("; ")))
 }
 
 /// The rules that a step is judged by.
@@ -52,21 +64,21 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
     if attempt.status == AttemptStatus::Cancelled {
         return gate(ReviewBody { schema, cancelled: true, ..ReviewBody::default() });
     }
-    let cut = attempt.is_cut() && rules.on_cut != Some(OnCut::Accept);
+    let cut = attempt.is_cut(version) && rules.on_cut != Some(OnCut::Accept);
     if cut && rules.fails_when_cut() {
         let message = attempt.newest_unfit().unwrap_or("the limit of tokens cut the answer, and its end is missing");
-        return Verdict::Fail(Failure::new(FailureClass::TooLong, message));
+        return Verdict::fail(Failure::new(FailureClass::TooLong, message));
     }
     if let Some(problem) = attempt.newest_unfit() {
         // Nobody is asked where the definition says so; a person may still fill the failed call in.
         if rules.review == Review::Never && !cut {
-            return Verdict::Fail(Failure::new(FailureClass::BadOutput, problem));
+            return Verdict::fail(Failure::new(FailureClass::BadOutput, problem));
         }
         return gate(ReviewBody { schema, problem: Some(problem.to_owned()), cut, ..ReviewBody::default() });
     }
     let failed = match failed_checks(rules, names) {
         Ok(failed) => failed,
-        Err(failure) => return Verdict::Fail(failure),
+        Err(failure) => return Verdict::fail(failure),
     };
     let wanted = match &rules.review {
         // What was cut waits, whatever else is wrong with it.
@@ -75,13 +87,10 @@ pub fn judge(key: &Key, attempt: &Attempt, rules: &Rules<'_>, names: &Value) -> 
         Review::Failed => !failed.is_empty(),
         Review::When(source) => match holds(rules.when, names) {
             Ok(holds) => holds,
-            Err(error) => return Verdict::Fail(definition("review", source, &error)),
+            Err(error) => return Verdict::fail(definition("review", source, &error)),
         },
         Review::Never if failed.is_empty() => false,
-        Review::Never => {
-            let message = format!("the output fails what must hold: {}", failed.join("; "));
-            return Verdict::Fail(Failure::new(FailureClass::BadOutput, message));
-        }
+        Review::Never => return Verdict::Fail(fails_checks(&failed), failed),
     };
     // What fails a check is never accepted by itself.
     if wanted || !failed.is_empty() {

@@ -295,6 +295,7 @@ impl Cell {
             step: asked.node.step.id.clone(),
             fingerprint: mistake.identity(),
             error: mistake.failure().clone(),
+            failed: Vec::new(),
             by: Actor::Flow,
         });
         CallView::waiting()
@@ -366,12 +367,13 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
                 overridden: Vec::new(),
             });
         }
-        Verdict::Fail(error) => evaluation.note(Event::CallFailed {
+        Verdict::Fail(error, failed) => evaluation.note(Event::CallFailed {
             call: None,
             key,
             step: node.step.id.clone(),
             fingerprint: attempt.fingerprint.clone(),
             error,
+            failed,
             by: Actor::Flow,
         }),
     }

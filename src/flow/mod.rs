@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::core::decide::Following;
 use crate::core::event::Event;
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
@@ -45,6 +46,11 @@ pub use self::interrupt::Interrupt;
 pub trait Flow: Send + Sync {
     /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
     fn open(&self, run: &Run) -> Box<dyn Session>;
+
+    /// Which calls come after a call; `None`: nothing but code says so.
+    fn following(&self, _key: &Key) -> Option<Following> {
+        None
+    }
 }
 
 /// Variables that a person has configured for what is started: they go into its clean environment.

@@ -46,8 +46,8 @@ pub struct Names {
     of_code: bool,
     /// The inputs that a person gave as they are, whose hosts count as named.
     given: Arc<[String]>,
-    /// The texts of the code that decides, in which a host counts as named.
-    code: Arc<str>,
+    /// The hosts that the code writes which decides.
+    code_hosts: Arc<[String]>,
     run: Value,
     /// The state as far as the step depends on its writers.
     pub state: Value,
@@ -85,7 +85,7 @@ impl Names {
             mark: secret_name_mark(&run.nonce).into(),
             of_code: false,
             given: given(run, fields),
-            code: "".into(),
+            code_hosts: Arc::from([]),
             run: about(run),
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
@@ -102,10 +102,10 @@ impl Names {
         names.looked_through()
     }
 
-    /// The names of code, which puts secrets where it wants to.
+    /// The names of code, which puts secrets where it wants to, and which writes these hosts.
     #[must_use]
-    pub fn of_code(self, texts: Arc<str>) -> Self {
-        Self { of_code: true, code: texts, ..self }
+    pub fn of_code(self, code_hosts: Arc<[String]>) -> Self {
+        Self { of_code: true, code_hosts, ..self }
     }
 
     /// Whether everything that is named comes from inputs as a person gave them.
@@ -117,10 +117,15 @@ impl Names {
         })
     }
 
-    /// Texts in which a host counts as named where code decides.
-    pub fn naming_texts(&self) -> impl Iterator<Item = String> {
-        let given = self.given.iter().filter_map(|name| self.open.get_attr(name).ok()).map(|value| value.to_string());
-        given.chain(std::iter::once(self.code.to_string())).filter(|_| self.of_code)
+    /// Whether code writes this host, given as `host:port`.
+    pub fn is_in_code(&self, authority: &str) -> bool {
+        self.code_hosts.iter().any(|host| host == authority)
+    }
+
+    /// What a person gave to code: a host in it counts as named.
+    pub fn given_to_code(&self) -> impl Iterator<Item = String> {
+        let given = self.given.iter().filter(|_| self.of_code).filter_map(|name| self.open.get_attr(name).ok());
+        given.map(|value| value.to_string())
     }
 
     /// With what of the inputs is a secret.
@@ -145,9 +150,10 @@ impl Names {
     /// The same run seen by a child workflow: its own inputs, no steps yet.
     #[must_use]
     pub fn for_child(&self, inputs: Value) -> Self {
-        let (given, code) = (Arc::from([]), Arc::from(""));
-        let mut names =
-            Self { inputs, of_code: false, given, code, ..self.clone() }.with_steps(IndexMap::new()).looked_through();
+        let (given, code_hosts) = (Arc::from([]), Arc::from([]));
+        let mut names = Self { inputs, of_code: false, given, code_hosts, ..self.clone() }
+            .with_steps(IndexMap::new())
+            .looked_through();
         (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
         (names.iteration, names.failure, names.output, names.vars) = (None, None, None, None);
         names

@@ -20,6 +20,7 @@ use crate::core::template::{Expr, References, Template, TemplateError};
 pub use self::links::ancestors;
 pub use self::value::ValuePlan;
 
+mod follows;
 mod links;
 mod value;
 
@@ -228,7 +229,7 @@ impl Plan {
                 Some(ResultSpec { title, .. }) => Template::parse(title),
                 None => Ok(Template::Plain(task.name.as_str().into())),
             },
-            body: workflow.result.as_ref().map(|result| Template::parse(&result.body)),
+            body: workflow.result.as_ref().and_then(|result| result.body.as_deref()).map(Template::parse),
             output: workflow.result.as_ref().and_then(|result| result.output.as_deref()).map(Expr::parse),
         };
         let mut named = References::default();

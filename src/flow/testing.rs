@@ -12,6 +12,7 @@ use crate::core::event::{Created, Event, Measured, Started};
 use crate::core::failure::Failure;
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
+use crate::core::model::Finish;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
@@ -30,6 +31,8 @@ pub struct Sim {
     pub journal: Vec<Event>,
     pub perform: Box<Perform>,
     pub performed: Vec<String>,
+    /// Whose answers the limit of tokens cuts.
+    pub cuts: fn(&Want) -> bool,
     pub end: Option<End>,
 }
 
@@ -130,6 +133,7 @@ impl Sim {
             journal,
             perform: Box::new(perform),
             performed: Vec::new(),
+            cuts: |_| false,
             end: None,
         }
     }
@@ -191,7 +195,8 @@ impl Sim {
             depends: want.depends.clone(),
             on_crash: want.on_crash,
         });
-        let (key, measured) = (want.key.clone(), Measured::default());
+        let finish = (self.cuts)(want).then_some(Finish::Length);
+        let (key, measured) = (want.key.clone(), Measured { finish, ..Measured::default() });
         let ended = match (self.perform)(want, attempt) {
             Ok(output) => Event::AttemptFinished { key, attempt, output: Arc::new(output), problem: None, measured },
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::flow::names::Names;
 use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
 
 mod command;
-mod hosts;
+pub(super) mod hosts;
 
 /// What a call is to do.
 pub struct Resolved {

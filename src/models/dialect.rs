@@ -84,7 +84,7 @@ impl ProviderError {
         Self { cause: Some(cause), ..self }
     }
 
-    /// A frame that is not what the protocol says.
+    /// A frame that is not what the protocol says. Its beginning ends the text: what is cut off there may be a part of a key.
     pub(super) fn unreadable(frame: &str, error: &serde_json::Error) -> Self {
         let start: String = frame.chars().take(80).collect();
         let text = format!("sent a frame that cannot be read ({error}): {start}");

@@ -6,29 +6,11 @@ use futures_util::future::join_all;
 
 use super::LanguageModels;
 use super::inspect::{Listed, list_path};
-use super::roster::{ANTHROPIC_MODEL, OPENAI_MODEL};
+use crate::core::known_providers::KNOWN;
 use crate::core::settings::{Connection, Found, ProviderKind};
 
 /// As many models of one server as are offered.
 const MODELS: usize = 12;
-
-/// Services: name, variable with the key, address (`None`: the kind's own), a model to begin with.
-const SERVICES: [(&str, ProviderKind, &str, Option<&str>, &str); 6] = [
-    ("anthropic", ProviderKind::Anthropic, "ANTHROPIC_API_KEY", None, ANTHROPIC_MODEL),
-    ("openai", ProviderKind::OpenAi, "OPENAI_API_KEY", None, OPENAI_MODEL),
-    ("openrouter", ProviderKind::OpenAi, "OPENROUTER_API_KEY", Some("https://openrouter.ai/api/v1"), "openrouter/auto"),
-    ("groq", ProviderKind::OpenAi, "GROQ_API_KEY", Some("https://api.groq.com/openai/v1"), "llama-3.3-70b-versatile"),
-    ("mistral", ProviderKind::OpenAi, "MISTRAL_API_KEY", Some("https://api.mistral.ai/v1"), "mistral-small-latest"),
-    ("deepseek", ProviderKind::OpenAi, "DEEPSEEK_API_KEY", Some("https://api.deepseek.com/v1"), "deepseek-chat"),
-];
-
-/// Servers that are usual on a person's own machine: name, kind, address.
-const LOCAL: [(&str, ProviderKind, &str); 4] = [
-    ("ollama", ProviderKind::Ollama, "http://127.0.0.1:11434"),
-    ("lmstudio", ProviderKind::OpenAi, "http://127.0.0.1:1234/v1"),
-    ("llamacpp", ProviderKind::OpenAi, "http://127.0.0.1:8080/v1"),
-    ("vllm", ProviderKind::OpenAi, "http://127.0.0.1:8000/v1"),
-];
 
 impl LanguageModels {
     /// What could be connected here. It takes at most half a second.
@@ -38,21 +20,19 @@ impl LanguageModels {
             Some(ollama) if kind == ProviderKind::Ollama => ollama.base_url(),
             _ => usual,
         };
-        self.discover_at(&LOCAL.map(|(name, kind, usual)| (name, kind, place(kind, usual)))).await
+        let local: Vec<_> = KNOWN.iter().filter(|known| known.is_local()).collect();
+        let local: Vec<_> =
+            local.iter().map(|known| (known.name, known.kind, place(known.kind, known.base_url))).collect();
+        self.discover_at(&local).await
     }
 
     async fn discover_at(&self, local: &[(&str, ProviderKind, &str)]) -> Vec<Found> {
         let mut found = Vec::new();
-        for (provider, kind, variable, base_url, model) in SERVICES {
+        // One whose address is not complete cannot be asked as it is.
+        for known in KNOWN.iter().filter(|known| known.has_address()) {
+            let Some(variable) = known.key_env else { continue };
             if (self.0.shared.lookup)(variable).is_some_and(|key| !key.trim().is_empty()) {
-                let connection = Connection {
-                    provider: provider.to_owned(),
-                    kind,
-                    base_url: base_url.map(str::to_owned),
-                    api_key_env: Some(variable.to_owned()),
-                    model: model.to_owned(),
-                };
-                found.push(Found { connection, why: format!("{variable} is set") });
+                found.push(Found { connection: known.connection(known.model), why: format!("{variable} is set") });
             }
         }
         let asked = local.iter().map(|(provider, kind, base_url)| async move {

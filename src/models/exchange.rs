@@ -190,10 +190,13 @@ impl Exchange<'_> {
                 // What was kept open may be closed by now, which is seen only when something is sent.
                 let reset = matches!(&error, AttemptError::Provider(error) if error.cause == Some(Cause::Reset));
                 if reset && !std::mem::replace(&mut sent_again, true) {
+                    self.provider.limits.settle(ticket, 0);
                     continue;
                 }
                 return Err(error);
             };
+            // What is refused is counted as a request; it takes no tokens.
+            self.provider.limits.settle(ticket, 0);
             let strict = schema.is_some_and(|schema| self.dialect.is_strict(schema));
             let lesson = Lesson { status: *status, error: refusal, body, request: self.request, strict };
             if let Some(note) = unsupported.learn(&lesson) {

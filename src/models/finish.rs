@@ -81,7 +81,7 @@ pub(super) fn finish(reason: &str) -> Result<Finish, ProviderError> {
         "load" | "unload" => "loaded or unloaded the model instead of answering".to_owned(),
         _ => {
             let shown: String = reason.chars().take(80).collect();
-            format!("ended the answer before it was complete (reason: {shown})")
+            format!("ended the answer before it was complete, and gives as its reason: {shown}")
         }
     };
     Err(ProviderError::new(FailureClass::Server, text))

@@ -7,6 +7,7 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::core::failure::FailureClass;
 use crate::core::model::Inspected;
 use crate::core::secret::Secret;
 use crate::core::settings::ProviderKind;
@@ -15,10 +16,12 @@ use super::dialect::ProviderError;
 use super::http::{self, Clients};
 use super::provider::{Lookup, Origin, Provider};
 use super::refusal::{self, Asked};
-use super::{Inner, dialect};
+use super::{Inner, LanguageModels, dialect};
 
 /// As long as a person waits for a server that may have to wake up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest list that is read, in bytes.
+const LONGEST_LIST: usize = 4_000_000;
 
 /// The models that a server has, as Ollama or a server of chat completions lists them; some list them in both ways.
 #[derive(Default, Deserialize)]
@@ -78,14 +81,28 @@ impl Inner {
     }
 }
 
-/// What one provider says, in words for a person; what is wrong as an error.
-async fn inspected(
+impl LanguageModels {
+    /// The models that a provider's server has; empty when it answers and keeps no such list.
+    ///
+    /// # Errors
+    /// Why there are none, in words for a person: what is wrong, and what to do.
+    pub async fn models_of(&self, name: &str) -> Result<Vec<String>, String> {
+        let inner = &self.0;
+        let provider = inner.roster.provider(name).ok_or_else(|| format!("there is no provider `{name}`"))?;
+        let names = names(provider, &inner.shared.clients, &inner.shared.lookup, "").await?.unwrap_or_default();
+        // A model for embeddings cannot talk.
+        Ok(names.into_iter().filter(|name| !name.contains("embed")).collect())
+    }
+}
+
+/// The models of a server, asked as a person waits for it; `None` when it keeps no such list. What is wrong, and that there
+/// are none, as an error in words for a person; `model` is the one that is missing then.
+async fn names(
     provider: &Provider,
     clients: &Clients,
     lookup: &Lookup,
-    wanted: &[String],
-) -> Result<String, String> {
-    let model = wanted.first().map_or("", String::as_str);
+    model: &str,
+) -> Result<Option<Vec<String>>, String> {
     let mut key = None;
     let asked = async {
         key = provider.key(lookup).await?;
@@ -97,15 +114,28 @@ async fn inspected(
         Ok(Err(error)) => return Err(provider.failure(&error, model, key.as_ref()).message),
         Err(_) => return Err(format!("{} ({}) said nothing for ten seconds.", provider.name, provider.host())),
     };
-    let Some(names) = listed else {
+    match listed {
+        Some(names) if names.is_empty() => {
+            let get = if model.is_empty() { "qwen3:8b" } else { model };
+            let pull = provider.settings.kind == ProviderKind::Ollama;
+            let todo = if pull { format!(": ollama pull {get}") } else { String::new() };
+            Err(format!("{} answers, and has no model yet{todo}", provider.host()))
+        }
+        listed => Ok(listed),
+    }
+}
+
+/// What one provider says, in words for a person; what is wrong as an error.
+async fn inspected(
+    provider: &Provider,
+    clients: &Clients,
+    lookup: &Lookup,
+    wanted: &[String],
+) -> Result<String, String> {
+    let model = wanted.first().map_or("", String::as_str);
+    let Some(names) = names(provider, clients, lookup, model).await? else {
         return Ok(format!("{} answers, and lists no models", provider.host()));
     };
-    if names.is_empty() {
-        let get = if model.is_empty() { "qwen3:8b" } else { model };
-        let todo =
-            if provider.settings.kind == ProviderKind::Ollama { format!(": ollama pull {get}") } else { String::new() };
-        return Err(format!("{} answers, and has no model yet{todo}", provider.host()));
-    }
     let has = |model: &String| names.iter().any(|name| name == model || name.strip_suffix(":latest") == Some(model));
     let missing: Vec<&str> = wanted.iter().filter(|model| !has(model)).map(String::as_str).collect();
     let count = if names.len() == 1 { "1 model".to_owned() } else { format!("{} models", names.len()) };
@@ -131,9 +161,17 @@ async fn listed(
     let Some(dialect) = dialect(kind) else { return Ok(None) };
     let url: Url = provider.url(list_path(kind))?;
     let (client, _) = clients.client(&url)?;
-    let response = client.get(url).headers(provider.headers(dialect, key)?).send().await.map_err(http::client_error)?;
+    let mut response =
+        client.get(url).headers(provider.headers(dialect, key)?).send().await.map_err(http::client_error)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.text().await.map_err(http::client_error)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(http::client_error)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_LIST {
+            return Err(ProviderError::new(FailureClass::Server, "sends a list of models without end"));
+        }
+    }
+    let body = String::from_utf8_lossy(&body);
     // Only the models are missing where only the list is: a wrong address says so on the list of a local server, too.
     if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && kind == ProviderKind::OpenAi {
         return Ok(None);

@@ -309,7 +309,8 @@ impl Provider {
         for (_, value) in self.header_values() {
             redactor.learn(&value);
         }
-        let text = redactor.redact(&error.text);
+        // The words may be the beginning of longer ones.
+        let text = redactor.redact_cut(&error.text);
         let line = visible(&text, false);
         let mut cut: String = line.chars().take(LONGEST_MESSAGE).collect();
         let longer = line.chars().nth(LONGEST_MESSAGE).is_some();

@@ -1,13 +1,13 @@
 //! `http`: sends a request and reads the answer as JSON, as text, or as the readable text of a page.
 //!
-//! GET and HEAD promise to change nothing. Any other request whose answer did not come (its time ran out, its
-//! connection broke, it was cancelled) is in doubt once it began. At most [`MAX_REDIRECTS`] redirects are followed, and
+//! GET and HEAD promise to change nothing. Any other request is in doubt once it began and its answer did not come (its
+//! time ran out, its connection broke, it was cancelled), or was a redirect to what then fails. At most [`MAX_REDIRECTS`] redirects are followed, and
 //! what the step sends stays with the host that it names. A host that neither the definition nor the person has named, and
 //! one that a server redirects to, is reached only at public addresses. The clients are made when first needed.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 use encoding_rs::Encoding;
@@ -27,6 +27,7 @@ use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets
 use crate::core::schema::Schema;
 use crate::core::secret::Redactor;
 use crate::core::text::Untrusted;
+use crate::core::wait::moment;
 use crate::core::work::HttpWork;
 
 mod reach;
@@ -92,8 +93,9 @@ pub async fn perform(
         Ok(prepared) => prepared,
         Err(outcome) => return outcome,
     };
+    let mut acted = false;
     let exchange = async {
-        let (url, response) = request.send(client).await?;
+        let (url, response) = request.send(client, &mut acted).await?;
         HttpAnswer::receive(&url, response, &secrets.redactor()).await
     };
     let answer = tokio::select! {
@@ -108,7 +110,7 @@ pub async fn perform(
         Err(RequestError { failure, may_have_acted }) => AttemptOutcome::Failed {
             failure,
             partial: Untrusted::default(),
-            in_doubt: may_have_acted && !work.is_safe(),
+            in_doubt: (may_have_acted || acted) && !work.is_safe(),
             measured: Measured::default(),
         },
     }
@@ -229,8 +231,8 @@ impl Request {
         Ok(Self { method, url, headers, body, hosts })
     }
 
-    /// Sends it, and again where the server points to.
-    async fn send(mut self, clients: &Clients) -> Result<(Url, Response), RequestError> {
+    /// Sends it, and again where the server points to. `acted`: a server took it and points to where its result is.
+    async fn send(mut self, clients: &Clients, acted: &mut bool) -> Result<(Url, Response), RequestError> {
         for redirects in 0..=MAX_REDIRECTS {
             let named = host::of_url(&self.url).is_some_and(|authority| host::allows(&self.hosts, &authority));
             let client = if named { &clients.any } else { &clients.public };
@@ -241,20 +243,25 @@ impl Request {
             if let Some(body) = &self.body {
                 request = request.body(body.clone());
             }
-            let response = request.send().await.map_err(|error| request_error(&self.url, error, redirects > 0))?;
+            let response = request.send().await.map_err(|error| request_error(&self.url, error))?;
             let Some(next) = next(&self.url, &response) else { return Ok((self.url, response)) };
+            *acted |= self.turns_to_get(response.status());
             self.follow(next?, response.status())?;
         }
         Err(refused(format!("{} redirects more than {MAX_REDIRECTS} times", shown(&self.url))))
     }
 
-    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), RequestError> {
-        let as_get = match status {
+    /// Whether a redirect with this status is to the result of the request, and not to where it is to be sent.
+    fn turns_to_get(&self, status: StatusCode) -> bool {
+        match status {
             StatusCode::SEE_OTHER => self.method != Method::HEAD,
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
             _ => false,
-        };
-        if as_get {
+        }
+    }
+
+    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), RequestError> {
+        if self.turns_to_get(status) {
             self.method = Method::GET;
             self.body = None;
             self.headers.remove(CONTENT_TYPE);
@@ -310,7 +317,7 @@ impl HttpAnswer {
             Ok(piece) => piece,
             // The status of an error says enough without its text.
             Err(_) if !status.is_success() => None,
-            Err(error) => return Err(request_error(url, error, true)),
+            Err(error) => return Err(request_error(url, error)),
         } {
             let room = most - bytes.len();
             bytes.extend_from_slice(&piece[..room.min(piece.len())]);
@@ -358,16 +365,12 @@ impl HttpAnswer {
     }
 }
 
+/// How long the server asks to wait, in milliseconds; a date counts by the server's own clock.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let wanted = text(RETRY_AFTER)?;
-    if let Ok(seconds) = wanted.parse::<u64>() {
-        return seconds.checked_mul(1_000);
-    }
-    let time = |text: &str| DateTime::parse_from_rfc2822(text).ok();
-    // By the server's own clock.
-    let wait = time(wanted)? - time(text(DATE)?)?;
-    u64::try_from(wait.num_milliseconds()).ok()
+    let date = text(DATE).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    let now = date.map_or_else(|| SystemTime::now().into(), |date| date.to_utc());
+    u64::try_from(moment(text(RETRY_AFTER)?, now)?.as_millis()).ok()
 }
 
 /// The text of `bytes`: by its byte order mark, as UTF-8, or in the encoding that the server or the page names.
@@ -386,7 +389,7 @@ fn decoded(bytes: &[u8], content_type: &str) -> String {
     named.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
 }
 
-fn request_error(url: &Url, error: reqwest::Error, acted_before: bool) -> RequestError {
+fn request_error(url: &Url, error: reqwest::Error) -> RequestError {
     let error = error.without_url();
     let (class, what) = match (error.is_timeout(), error.is_connect()) {
         (true, _) => (FailureClass::Timeout, "did not answer in time"),
@@ -394,7 +397,7 @@ fn request_error(url: &Url, error: reqwest::Error, acted_before: bool) -> Reques
         _ => (FailureClass::Network, "broke the connection"),
     };
     let failure = Failure::new(class, format!("{} {what}: {}", shown(url), cause(&error)));
-    RequestError { failure, may_have_acted: acted_before || !error.is_connect() }
+    RequestError { failure, may_have_acted: !error.is_connect() }
 }
 
 fn refused(message: String) -> RequestError {

@@ -16,7 +16,7 @@ use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use crate::core::text::Untrusted;
-use crate::core::usage::{Usage, estimate_tokens};
+use crate::core::usage::Usage;
 use crate::core::work::Work;
 
 mod command;
@@ -34,8 +34,6 @@ use self::markers::RedactedDeltas;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
-/// What an image counts for in an estimate, in tokens.
-const IMAGE_TOKENS: u64 = 1_000;
 
 /// Performs attempts of every kind.
 pub struct Steps {
@@ -102,11 +100,7 @@ impl Executor for Steps {
 
     fn estimate(&self, work: &Work) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        let said = work.messages.iter().map(|message| {
-            estimate_tokens(&message.text) + IMAGE_TOKENS * u64::try_from(message.images.len()).unwrap_or(u64::MAX)
-        });
-        let schema = work.schema.as_ref().map_or(0, |schema| estimate_tokens(&schema.to_string()));
-        self.models.estimate(&work.models, said.sum::<u64>() + schema, work.max_tokens)
+        prompt::estimate(&*self.models, work, &work.messages, work.schema.as_ref())
     }
 
     fn lane(&self, work: &Work) -> Option<(String, usize)> {

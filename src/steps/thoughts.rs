@@ -2,8 +2,9 @@
 //!
 //! Many models write their reasoning into the answer: in `<think>…</think>` and tags like it, before a closing tag whose
 //! opening one was a part of the prompt, or in the `analysis` channel of the Harmony format. What is inside goes apart.
-//! A tag counts where a model would mean it: never inside a JSON string; in prose never in code, and only where a line
-//! begins, because a text may speak of such tags. Thoughts that begin the text and do not end are all of it.
+//! A tag counts where a model would mean it, because a text may speak of such tags: never inside a JSON string; in prose
+//! never in code, an opening one only where a line begins, and a closing one without it not among the words of a line.
+//! Thoughts that begin the text and do not end are all of it.
 //!
 //! One reader serves the finished text ([`split`]) and the stream ([`ThoughtSplitter`]). Pure; the work for each
 //! character is bounded.
@@ -99,6 +100,8 @@ pub struct ThoughtSplitter {
     begun: bool,
     /// Only white space was said since the line began.
     line_start: bool,
+    /// What was said since the line began.
+    line: String,
     /// The text is in the Harmony format.
     is_harmony: bool,
     /// A thought has been given out.
@@ -130,7 +133,7 @@ enum State {
 enum Held {
     Undecided,
     Opens(&'static str, &'static str),
-    Closes,
+    Closes(&'static str),
     Harmony(&'static str),
     Text,
 }
@@ -145,6 +148,7 @@ impl ThoughtSplitter {
             held: String::new(),
             begun: false,
             line_start: true,
+            line: String::new(),
             is_harmony: false,
             has_thought: false,
             json: JsonStrings::default(),
@@ -190,9 +194,10 @@ impl ThoughtSplitter {
                 let is_aside = self.form == AnswerForm::Prose && self.begun;
                 self.begin_thought(open, close, is_aside);
             }
-            Held::Closes => {
-                self.held.clear();
+            Held::Closes(close) => {
+                let held = std::mem::take(&mut self.held);
                 self.closed();
+                held[close.len()..].chars().for_each(|c| self.take(c));
             }
             Held::Harmony(token) => {
                 self.held.clear();
@@ -237,7 +242,7 @@ impl ThoughtSplitter {
             State::Channel(_) => harmony(&[MESSAGE]),
             State::Thought { close, .. } => {
                 return match () {
-                    () if is_whole(close) => Held::Closes,
+                    () if is_whole(close) => Held::Closes(close),
                     () if is_begun(close) => Held::Undecided,
                     () => Held::Text,
                 };
@@ -253,13 +258,37 @@ impl ThoughtSplitter {
                 if opens && is_whole(open) {
                     return Held::Opens(open, close);
                 }
-                if is_whole(close) {
-                    return Held::Closes;
+                let follows =
+                    if close.starts_with('[') { self.held.strip_prefix(close) } else { held.strip_prefix(close) };
+                match follows.map(|follows| self.counts_alone(follows.chars().next())) {
+                    Some(Some(true)) => return Held::Closes(close),
+                    Some(Some(false)) => return Held::Text,
+                    Some(None) => return Held::Undecided,
+                    None => {}
                 }
                 undecided |= (opens && is_begun(open)) || is_begun(close);
             }
         }
         if undecided { Held::Undecided } else { Held::Text }
+    }
+
+    /// Whether a closing tag counts that nothing has opened and that `next` follows. `None`: what follows decides.
+    fn counts_alone(&self, next: Option<char>) -> Option<bool> {
+        if self.form == AnswerForm::Json || !self.begun || self.line_start {
+            return Some(true);
+        }
+        let line = self.line.to_lowercase();
+        if TAGS.iter().any(|(open, _)| line.contains(&open.to_lowercase())) {
+            return Some(false);
+        }
+        let is_word = |c: char| !c.is_whitespace() && !matches!(c, '(' | '"' | '\'' | '“' | '‘' | '«');
+        if self.line.ends_with(is_word) {
+            return Some(true);
+        }
+        match next? {
+            '\n' | '\r' => Some(true),
+            c => Some(!c.is_whitespace() && !c.is_ascii_punctuation() && !matches!(c, '”' | '’' | '»' | '…')),
+        }
     }
 
     fn begin_thought(&mut self, open: &'static str, close: &'static str, is_aside: bool) {
@@ -291,6 +320,7 @@ impl ThoughtSplitter {
     /// The answer begins here.
     fn restart(&mut self) {
         (self.begun, self.line_start) = (false, true);
+        self.line.clear();
         (self.json, self.code) = (JsonStrings::default(), CodeSpans::default());
     }
 
@@ -340,6 +370,11 @@ impl ThoughtSplitter {
         }
         self.begun |= !c.is_whitespace();
         self.line_start = c == '\n' || (self.line_start && c.is_whitespace());
+        if c == '\n' {
+            self.line.clear()
+        } else {
+            self.line.push(c)
+        }
         match self.out.last_mut() {
             Some(Piece::Answer(text)) => text.push(c),
             _ => self.out.push(Piece::Answer(c.into())),

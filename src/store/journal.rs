@@ -93,7 +93,9 @@ pub(super) fn append(tx: &Transaction, batch: &Append) -> Result<u64, StoreError
         search::keep_up(tx, n, seq, batch.stands.status)?;
     }
     memory::learn(tx, n, at, &batch.learn)?;
-    memory::merge_state(tx, n, &batch.state)?;
+    if let Some(left) = &batch.state {
+        memory::leave_state(tx, n, left)?;
+    }
     Ok(seq)
 }
 

@@ -86,14 +86,15 @@ pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> R
     update(tx, n, run.updated_at, &Stands::of(run), events)
 }
 
-/// Runs by what is known of them, newest first.
+/// Runs by what is known of them, the one that changed last first.
 pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, StoreError> {
     let filter = Filter::of(query);
     let mut values = filter.values;
     values.push(Sql::Integer(limit(query)));
     values.push(Sql::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
-    // Runs are numbered as they are created; by time there is an index that holds the bound and the order at once.
-    let order = if query.since.is_some() { "created_at DESC, n DESC" } else { "n DESC" };
+    // Few runs are open: they are sorted. Of all others the index has the order.
+    let few = !query.statuses.is_empty() && !query.statuses.contains(&Status::Completed);
+    let order = if few { "+updated_at DESC, n DESC" } else { "updated_at DESC, n DESC" };
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE {} ORDER BY {order} LIMIT ? OFFSET ?", filter.sql);
     let mut select = db.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(values))?;
@@ -130,14 +131,14 @@ impl Filter {
             values.push(Sql::Text(kind.name().to_owned()));
         }
         if !query.statuses.is_empty() {
-            // Most runs are completed: among those, going through all from the newest is faster than the index.
+            // Most runs are completed: among those, going through all from the last that changed is faster than the index.
             let column = if query.statuses.contains(&Status::Completed) { "+status" } else { "status" };
             let marks = vec!["?"; query.statuses.len()].join(", ");
             sql.extend([" AND ", column, " IN (", &marks, ")"]);
             values.extend(query.statuses.iter().map(|status| Sql::Text(status.name().to_owned())));
         }
         if let Some(since) = query.since {
-            sql.push_str(" AND created_at >= ?");
+            sql.push_str(" AND updated_at >= ?");
             values.push(Sql::Integer(nanos(since)));
         }
         if let Some(cwd) = &query.cwd {
@@ -150,6 +151,11 @@ impl Filter {
     }
 }
 
+/// When run `n` changed last.
+pub(super) fn changed(db: &Connection, n: i64) -> Result<i64, StoreError> {
+    Ok(db.prepare_cached("SELECT updated_at FROM runs WHERE n = ?1")?.query_row([n], |row| row.get(0))?)
+}
+
 /// Whether run `n` is archived.
 pub(super) fn is_archived(db: &Connection, n: i64) -> Result<bool, StoreError> {
     let sql = format!("SELECT {ARCHIVED} FROM runs WHERE n = ?1");
@@ -160,14 +166,15 @@ pub(super) fn is_archived(db: &Connection, n: i64) -> Result<bool, StoreError> {
 pub(super) fn made_from(db: &Connection, run: RunId) -> Result<Vec<Offspring>, StoreError> {
     let n = super::journal::known(db, run)?.n;
     let mut select = db.prepare_cached(
-        "SELECT id, at, json_extract(body, '$.origin.how') FROM runs JOIN events ON place = (n << 24) + 1
+        "SELECT id, at, json_extract(body, '$.origin.how'), json_extract(body, '$.origin.seq') FROM runs JOIN events ON place = (n << 24) + 1
          WHERE n > ?1 AND json_extract(body, '$.origin.run') = ?2 ORDER BY n",
     )?;
     let mut rows = select.query(params![n, run.to_string()])?;
     let mut made = Vec::new();
     while let Some(row) = rows.next()? {
         let how = serde_json::from_value(row.get::<_, String>(2)?.into())?;
-        made.push(Offspring { run: run_id(row, 0)?, at: chrono::DateTime::from_timestamp_nanos(row.get(1)?), how });
+        let at = chrono::DateTime::from_timestamp_nanos(row.get(1)?);
+        made.push(Offspring { run: run_id(row, 0)?, at, seq: row.get(3)?, how });
     }
     Ok(made)
 }

@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::journal::known;
 use crate::core::event::Lesson;
 use crate::core::id::RunId;
-use crate::core::ports::{JournalError, Learned};
+use crate::core::ports::{JournalError, Learned, SessionUpdate};
 
 /// Keeps lessons of run `n`, each once, with the definition that declares the step: its task, or a child of it.
 pub(super) fn learn(tx: &Connection, n: i64, at: i64, lessons: &[Lesson]) -> Result<(), StoreError> {
@@ -48,13 +48,16 @@ pub(super) fn teach(tx: &Connection, id: i64, text: Option<&str>) -> Result<(), 
     Ok(())
 }
 
-/// Merges values into the state of the session of run `n`, name by name.
-pub(super) fn merge_state(tx: &Connection, n: i64, values: &Value) -> Result<(), StoreError> {
-    let Value::Object(values) = values else { return Ok(()) };
+/// Puts what is left to the session of run `n` into its state, name by name, if that has of these names what was seen.
+pub(super) fn leave_state(tx: &Connection, n: i64, left: &SessionUpdate) -> Result<(), StoreError> {
     let mut select = tx.prepare_cached("SELECT session FROM runs WHERE n = ?1")?;
     let Some(name) = select.query_row([n], |row| row.get::<_, Option<String>>(0))? else { return Ok(()) };
     let mut state = state(tx, &name)?;
-    state.extend(values.clone());
+    if left.names().any(|name| state.get(name) != left.seen.get(name)) {
+        return Err(JournalError::SessionChanged.into());
+    }
+    state.extend(left.values.clone());
+    state.retain(|name, _| !left.removed.contains(name));
     tx.prepare_cached(
         "INSERT INTO sessions (name, state) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
     )?

@@ -22,7 +22,6 @@ mod searchable;
 mod snippet;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +37,7 @@ use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, HistoryQuery, Journal, JournalError, Learned, RunRow, Stamp, Watch};
+use crate::core::ports::{Append, HistoryQuery, Journal, JournalError, Learned, RunRow, Stamp};
 
 pub use self::rebuild::Rebuilt;
 
@@ -226,10 +225,6 @@ impl Journal for Store {
         // The clock of files ticks in milliseconds: a write that comes in the same tick would not show.
         newest.elapsed().ok().filter(|age| *age >= TICK)?;
         Some(Stamp { written: newest, bytes: file.len() + log.map_or(0, |log| log.len()) })
-    }
-
-    fn watch(&self) -> Option<Box<dyn Watch>> {
-        watch::watch(&self.path)
     }
 
     fn head(&self, run: RunId) -> Result<u64, JournalError> {

@@ -1,8 +1,8 @@
 //! Full-text search over what the events say, and the index of the cache.
 //!
 //! Words are looked for first, the last one as a beginning. When no text has them so, and for scripts without spaces,
-//! they are looked for inside of words, by trigrams. Results come newest run first, so that a common word costs no more
-//! than a rare one. What a person types is never query syntax.
+//! they are looked for inside of words, by trigrams; so is a word whose signs mean something, such as `C++`. The run that
+//! changed last comes first. What a person types is never query syntax.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::journal::{fold, nanos};
 use super::list::{self, Filter};
 use super::rowid::{RowidRange, rowid, run_of};
-use super::snippet::{snippet, without_spaces};
+use super::snippet::{is_exact, snippet, without_spaces};
 use super::{event_codec, searchable};
 use crate::core::event::{Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
@@ -47,6 +47,12 @@ const MISLEADING: usize = 2_000;
 
 /// A word that more texts hold is common.
 const COMMON: i64 = 1_000;
+
+/// So many matching runs are put into order by their last change at once: of more, those that were started last come first.
+const ORDERED: usize = 5_000;
+
+/// The same where the text of each is read.
+const VERIFIED: usize = 500;
 
 /// Earlier attempts at the same work that are looked at for the cache.
 const TRIED: i64 = 8;
@@ -112,7 +118,7 @@ fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError>
         tx.prepare_cached("INSERT OR IGNORE INTO tried (fingerprint, place) VALUES (?1, ?2)")?
             .execute(params![short(&started.fingerprint), rowid])?;
     }
-    let mut text = searchable::searched(&recorded.event);
+    let mut text = said(tx, &recorded.event)?;
     if !text.is_empty() {
         tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![rowid, text])?;
         // So that the last two characters begin a trigram too.
@@ -120,6 +126,20 @@ fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError>
         tx.prepare_cached("INSERT INTO trigrams (rowid, text) VALUES (?1, ?2)")?.execute(params![rowid, text])?;
     }
     Ok(())
+}
+
+/// What an event says, as far as it is searched: a run is found by its task, too.
+fn said(db: &Connection, event: &Event) -> Result<String, StoreError> {
+    let mut text = searchable::searched(event);
+    if let Event::RunCreated(created) = event {
+        let mut name =
+            db.prepare_cached("SELECT json_extract(body, '$.task.name') FROM definitions WHERE hash = ?1")?;
+        let name: Option<Option<String>> =
+            name.query_row([created.definition.as_str()], |row| row.get(0)).optional()?;
+        searchable::add(&mut text, &created.task);
+        searchable::add(&mut text, &name.flatten().unwrap_or_default());
+    }
+    Ok(text)
 }
 
 /// Takes a run out of every index.
@@ -136,11 +156,11 @@ pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Runs whose texts hold what the query looks for, newest first.
+/// Runs whose texts hold what the query looks for, the one that changed last first.
 pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, StoreError> {
     let text = query.text[..query.text.floor_char_boundary(LONGEST)].replace('\0', " ");
     let wanted: Vec<&str> = text.split_whitespace().take(PIECES).collect();
-    if !wanted.iter().any(|piece| without_spaces(piece))
+    if !wanted.iter().any(|piece| without_spaces(piece) || is_exact(piece))
         && let Some(expression) = words(db, &wanted)?
     {
         let rowids = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;
@@ -151,7 +171,11 @@ pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRo
     collect(db, query, rowids, &expression, &wanted, true)
 }
 
-/// Goes through the places of matches from the newest until there are rows enough.
+/// A run that matches: when it changed last, its number, the newest place of a match.
+type Match = (i64, i64, i64);
+
+/// Goes through the places of matches until there are rows enough. Places come by the creation of their runs: they are put
+/// into order by pieces, so that a common word costs no more than a piece.
 ///
 /// With `verify`, a place counts only if its text holds every piece: trigrams alone do not say so.
 fn collect(
@@ -165,28 +189,21 @@ fn collect(
     let passing = passing(db, query)?;
     let oldest = passing.as_ref().map_or(Some(0), |runs| runs.iter().min().copied());
     let Some(oldest) = oldest else { return Ok(Vec::new()) };
-    let sql = format!("SELECT {} FROM runs WHERE n = ?1", list::COLUMNS);
-    let mut select = db.prepare_cached(&sql)?;
-    let limit = usize::try_from(list::limit(query)).unwrap_or(usize::MAX);
-    let mut offset = query.offset;
-    let mut found = Vec::new();
+    let mut rows = Page::of(db, query, wanted, passing.is_none());
+    let most = if verify { VERIFIED } else { ORDERED };
+    let mut piece: Vec<Match> = Vec::new();
     let (mut seen, mut misled) = (0, 0);
-    let mut rows = rowids.query([expression])?;
-    while let Some(matched) = rows.next()? {
+    let mut matches = rowids.query([expression])?;
+    while let Some(matched) = matches.next()? {
         let rowid: i64 = matched.get(0)?;
         let n = run_of(rowid);
-        if n < oldest || found.len() == limit {
+        if n < oldest {
             break;
         }
         if n == seen || passing.as_ref().is_some_and(|runs| !runs.contains(&n)) {
             continue;
         }
-        if passing.is_none() && list::is_archived(db, n)? {
-            seen = n;
-            continue;
-        }
-        let (snippet, holds_all) = marked(db, rowid, wanted)?;
-        if verify && !holds_all {
+        if verify && !marked(db, rowid, wanted)?.1 {
             misled += 1;
             if misled == MISLEADING {
                 break;
@@ -194,16 +211,56 @@ fn collect(
             continue;
         }
         seen = n;
-        if offset > 0 {
-            offset -= 1;
-            continue;
-        }
-        let mut row = select.query([n])?;
-        if let Some(row) = row.next()? {
-            found.push(RunRow { snippet: Untrusted::new(snippet), ..list::row(db, row)? });
+        piece.push((list::changed(db, n)?, n, rowid));
+        if piece.len() == most && rows.take(std::mem::take(&mut piece))? {
+            return Ok(rows.found);
         }
     }
-    Ok(found)
+    rows.take(piece)?;
+    Ok(rows.found)
+}
+
+/// The page of a search that is asked for.
+struct Page<'a> {
+    db: &'a Connection,
+    wanted: &'a [&'a str],
+    /// Archived runs are still to be left out.
+    sorts_out: bool,
+    offset: usize,
+    limit: usize,
+    found: Vec<RunRow>,
+}
+
+impl<'a> Page<'a> {
+    fn of(db: &'a Connection, query: &HistoryQuery, wanted: &'a [&'a str], sorts_out: bool) -> Self {
+        let limit = usize::try_from(list::limit(query)).unwrap_or(usize::MAX);
+        Self { db, wanted, sorts_out, offset: query.offset, limit, found: Vec::new() }
+    }
+
+    /// Takes a piece of the matches, in its order; whether the page is full.
+    fn take(&mut self, mut piece: Vec<Match>) -> Result<bool, StoreError> {
+        piece.sort_unstable_by_key(|found| std::cmp::Reverse(*found));
+        let sql = format!("SELECT {} FROM runs WHERE n = ?1", list::COLUMNS);
+        let mut select = self.db.prepare_cached(&sql)?;
+        for (_, n, rowid) in piece {
+            if self.found.len() == self.limit {
+                return Ok(true);
+            }
+            if self.sorts_out && list::is_archived(self.db, n)? {
+                continue;
+            }
+            if self.offset > 0 {
+                self.offset -= 1;
+                continue;
+            }
+            let mut row = select.query([n])?;
+            if let Some(row) = row.next()? {
+                let (snippet, _) = marked(self.db, rowid, self.wanted)?;
+                self.found.push(RunRow { snippet: Untrusted::new(snippet), ..list::row(self.db, row)? });
+            }
+        }
+        Ok(self.found.len() == self.limit)
+    }
 }
 
 /// The runs that pass the query's filters; `None` when there are none to pass but that a run was not archived.
@@ -220,7 +277,8 @@ fn passing(db: &Connection, query: &HistoryQuery) -> Result<Option<HashSet<i64>>
 /// The text at a place around what is looked for, and whether all of it is there.
 fn marked(db: &Connection, rowid: i64, wanted: &[&str]) -> Result<(String, bool), StoreError> {
     let events = event_codec::read(db, RunId::new(0, [0; 10]), RowidRange::at(rowid))?;
-    Ok(events.first().map(|recorded| snippet(&searchable::searched(&recorded.event), wanted)).unwrap_or_default())
+    let text = events.first().map(|recorded| said(db, &recorded.event)).transpose()?;
+    Ok(text.map(|text| snippet(&text, wanted)).unwrap_or_default())
 }
 
 /// The pieces as an FTS5 expression over words that some text matches. The last one is taken as a beginning too, unless

@@ -70,7 +70,8 @@ pub(super) fn snippet(event: &Event) -> Option<String> {
     Some(line.chars().take(SNIPPET).collect())
 }
 
-fn add(into: &mut String, text: &str) {
+/// Adds a text, a line of its own.
+pub(super) fn add(into: &mut String, text: &str) {
     let room = SEARCHED.saturating_sub(into.len());
     if text.is_empty() || room == 0 || is_data(text) {
         return;

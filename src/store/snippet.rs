@@ -38,6 +38,15 @@ pub(super) fn without_spaces(text: &str) -> bool {
     })
 }
 
+/// Whether a piece is looked for sign by sign: it begins or ends with a sign that is part of a name, as in `C++`, `C#`,
+/// `@ana`, `$HOME`. In the middle of a word, as in `multi-agent`, a sign only divides words.
+pub(super) fn is_exact(piece: &str) -> bool {
+    let sign = |c: Option<char>| c.is_some_and(|c| "+#@$%&*=~^|<>\\/".contains(c));
+    let mut chars = piece.chars();
+    let (first, last) = (chars.next(), chars.next_back());
+    piece.chars().any(char::is_alphanumeric) && (sign(first) || sign(last))
+}
+
 /// Where `piece` is in `folded`: at the beginning of a word if it is there at all.
 fn find(folded: &[char], piece: &str) -> Option<(usize, usize)> {
     let whole: Vec<char> = piece.chars().map(fold).collect();
@@ -57,7 +66,8 @@ fn find(folded: &[char], piece: &str) -> Option<(usize, usize)> {
         }
         inside
     };
-    all(&whole).or_else(|| if first.is_empty() || first == whole { None } else { all(&first) })
+    let divided = !first.is_empty() && first != whole && !is_exact(piece);
+    all(&whole).or_else(|| if divided { all(&first) } else { None })
 }
 
 /// The characters on one line, none of which can be taken for a mark.

@@ -71,7 +71,7 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
         let events = vec![Event::MessageAdded { text: "m ".repeat(1_900), by: "ana".into() }];
         let (at, writer) = (DateTime::UNIX_EPOCH, Writer::Decider);
         let stands = Stands { title: String::new(), status: Status::Running, waiting: 0 };
-        store.append(&Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands })
+        store.append(&Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands })
     };
     limit_pages(&store, 80);
     let mut head = 1;

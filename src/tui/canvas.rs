@@ -12,6 +12,7 @@ use super::markdown::Look;
 use super::shown::{ContentId, ShownGate};
 use super::text::{fit, width};
 use super::theme::Theme;
+use super::widgets::list::Hidden;
 
 /// Something that a click or the wheel can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct FrameInfo {
     pub hits: Vec<(Rect, Hit)>,
     /// The pane with the output, the preview or the conversation.
     pub output: Extent,
+    /// How wide that is, where its text is searched.
+    pub preview_width: u16,
     /// The list.
     pub list: Extent,
     /// What the text in that pane is of.
@@ -167,9 +170,27 @@ impl Canvas<'_> {
 
     /// Paints a text at the right end of the last line of a frame, over the frame: a marker.
     pub fn marker(&mut self, area: Rect, text: &str, style: Style) {
+        if area.height > 1 {
+            self.marker_at(Rect { y: area.bottom() - 1, ..area }, text, style);
+        }
+    }
+
+    fn marker_at(&mut self, line: Rect, text: &str, style: Style) {
         let cells = u16::try_from(width(text)).unwrap_or(u16::MAX);
-        if area.height > 1 && area.width > cells.saturating_add(4) {
-            self.buf.set_string(area.right() - 2 - cells, area.bottom() - 1, text, style);
+        if line.width > cells.saturating_add(4) {
+            self.buf.set_string(line.right() - 2 - cells, line.y, text, style);
+        }
+    }
+
+    /// Says on a frame what of its list there is no room for: on its first line what lies above, on its last what lies
+    /// below.
+    pub fn overflow(&mut self, area: Rect, hidden: Hidden) {
+        let style = self.theme.muted;
+        if hidden.above > 0 && area.height > 1 {
+            self.marker_at(area, &format!(" {} more ↑ ", hidden.above), style);
+        }
+        if hidden.below > 0 {
+            self.marker(area, &format!(" {} more ↓ ", hidden.below), style);
         }
     }
 

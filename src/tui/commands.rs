@@ -5,6 +5,8 @@
 //! [`Situation`] alone. Rows stand in the order of their weight: the footer shows them in this order as far as they
 //! fit. Where two conditions hold, no key belongs to both; a test goes through all situations and holds that.
 
+pub mod words;
+
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::keys::Chord;
@@ -47,6 +49,8 @@ pub enum Id {
     Zoom,
     AsWritten,
     Filter,
+    FindNext,
+    FindPrevious,
     Alike,
     Up,
     Down,
@@ -86,9 +90,12 @@ pub enum Id {
     Clear,
     CompareRuns,
     Rename,
-    Delete,
+    Archive,
+    EditDefinition,
+    UndoLast,
     Inbox,
     History,
+    Models,
     SwitchRun,
     Palette,
     Help,
@@ -149,7 +156,7 @@ fn on(s: &Situation, screen: Screen) -> bool {
 }
 
 fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Help)
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Preview | Layer::Help)
 }
 
 /// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
@@ -263,13 +270,17 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
-    command!(GoOn, "Have the run go on", "go on", [c('X')], |s| on_run(s) && s.rests && !s.going),
+    command!(GoOn, "Resume the run", "resume", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
     command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
         on(s, Screen::Run) && s.alike
     }),
     command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
-    command!(Open, "Try it, and use it from now on", "use it", [ENTER], |s| on(s, Screen::Connect) && !s.going),
+    command!(Open, "Choose it: its models are listed, or it is tried and used from now on", "choose", [ENTER], |s| on(
+        s,
+        Screen::Connect
+    )
+        && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
             && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateKind::Input | GateKind::Secret))
@@ -322,8 +333,27 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::History) && s.output
     }),
     command!(Rename, "Rename the run", "rename", [Chord::ctrl('r')], |s| on(s, Screen::History) && s.output),
-    command!(Delete, "Delete the run", "delete", [Chord::ctrl('x')], |s| on(s, Screen::History) && s.output),
-    command!(Chips, "Back to the search", "search", [TAB, ENTER], |s| s.layer == Layer::Chips),
+    command!(Archive, "Archive the run: it leaves the lists, and is kept", "archive", [Chord::ctrl('x')], |s| {
+        (on(s, Screen::Home) || on(s, Screen::History)) && s.selected == Selected::Listed
+    }),
+    command!(EditDefinition, "Edit the definition in $EDITOR", "", [Chord::alt(KeyCode::Char('e'))], |s| {
+        on(s, Screen::Home) && s.output && s.selected != Selected::Listed
+    }),
+    command!(UndoLast, "Take back the last archive or rename", "", [Chord::alt(KeyCode::Char('u'))], |s| {
+        on(s, Screen::Home) || on(s, Screen::History)
+    }),
+    command!(Chips, "Back to the search", "search", [ENTER], |s| s.layer == Layer::Chips),
+    command!(Focus, "To the preview", "preview", [TAB], |s| s.layer == Layer::Chips),
+    command!(Open, "Open the run", "open", [ENTER], |s| s.layer == Layer::Preview),
+    command!(Focus, "Back to the search", "search", [TAB], |s| s.layer == Layer::Preview),
+    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| s.layer == Layer::Preview && s.output),
+    command!(WriteFile, "Export the result to a file", "export", [c('w')], |s| s.layer == Layer::Preview && s.output),
+    command!(Zoom, "Give the preview the whole screen, or take it back", "zoom", [c('z')], |s| {
+        s.layer == Layer::Preview
+    }),
+    command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Preview && s.several),
+    command!(Filter, "To the search box", "", [c('/')], |s| s.layer == Layer::Preview),
+    command!(FindPrevious, "The match before", "", [c('N')], |s| s.layer == Layer::Preview && s.several),
     command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
     command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
     command!(Up, "The value before", "", [k(KeyCode::Up)], |s| s.layer == Layer::Chips),
@@ -383,6 +413,12 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
+    command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {
+        s.layer == Layer::None && s.screen == Screen::Home
+    }),
+    command!(Models, "Models: connect or switch", "", [k(KeyCode::F(3))], |s| {
+        s.layer == Layer::None && !matches!(s.screen, Screen::Home | Screen::Connect)
+    }),
     command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),
@@ -453,125 +489,4 @@ fn hint(command: &CommandEntry) -> Hint {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    /// Every situation that there can be, and some that there cannot.
-    fn all() -> Vec<Situation> {
-        use GateKind::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
-        let screens =
-            [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
-        let layers = [
-            Layer::None,
-            Layer::Edit,
-            Layer::Fields,
-            Layer::FieldValue,
-            Layer::Retry,
-            Layer::Others,
-            Layer::Compare,
-            Layer::Prompt,
-            Layer::Document,
-            Layer::Ask,
-            Layer::Confirm,
-            Layer::Chips,
-            Layer::Palette,
-            Layer::Help,
-        ];
-        let mut selections = vec![
-            Selected::None,
-            Selected::Unread,
-            Selected::Pending,
-            Selected::Running,
-            Selected::Accepted,
-            Selected::Ended,
-            Selected::Keyless,
-            Selected::Result,
-        ];
-        selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
-        let mut all = Vec::new();
-        for screen in screens {
-            for layer in layers {
-                for selected in &selections {
-                    for bits in 0..1024u32 {
-                        let bit = |n: u32| bits & (1 << n) != 0;
-                        all.push(Situation {
-                            screen,
-                            layer,
-                            selected: *selected,
-                            acceptable: bit(0),
-                            output: bit(1),
-                            several: bit(2),
-                            prompt: bit(3),
-                            marked: bit(4),
-                            going: bit(5),
-                            others: bit(6),
-                            rests: bit(7),
-                            asks: bit(8),
-                            alike: bit(9),
-                        });
-                    }
-                }
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn no_key_means_two_things_at_once() {
-        for situation in all() {
-            let mut taken = HashSet::new();
-            for command in TABLE.iter().filter(|command| (command.when)(&situation)) {
-                for key in command.keys {
-                    assert!(taken.insert(*key), "{} is doubled ({:?}) in {situation:?}", key.shown(), command.id);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_command_can_be_given_somewhere() {
-        let situations = all();
-        for command in TABLE {
-            assert!(!command.keys.is_empty(), "{:?} has no key", command.id);
-            assert!(situations.iter().any(|situation| (command.when)(situation)), "{:?}", command.id);
-        }
-    }
-
-    #[test]
-    fn letters_are_text_where_text_is_typed() {
-        for situation in all().iter().filter(|situation| situation.takes_text()) {
-            for command in TABLE.iter().filter(|command| (command.when)(situation)) {
-                assert!(!command.keys.iter().any(|key| key.is_text()), "{:?} in {situation:?}", command.id);
-            }
-        }
-    }
-
-    #[test]
-    fn an_approval_is_never_given_by_a_key_that_accepts() {
-        let situation = Situation {
-            screen: Screen::Run,
-            selected: Selected::Gate(GateKind::Approval),
-            acceptable: true,
-            ..Situation::default()
-        };
-        let press = |c| command(KeyEvent::from(KeyCode::Char(c)), &situation);
-        assert_eq!((press('a'), press('A'), press('y')), (None, None, None));
-        assert_eq!((press('Y'), press('n')), (Some(Id::Approve), Some(Id::Deny)));
-    }
-
-    #[test]
-    fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
-        let situation = Situation {
-            screen: Screen::Run,
-            selected: Selected::Gate(GateKind::Review),
-            acceptable: true,
-            others: true,
-            output: true,
-            ..Situation::default()
-        };
-        let keys: Vec<String> = hints(&situation).into_iter().take(4).map(|hint| hint.key).collect();
-        assert_eq!(keys, ["a", "e", "r", "]"]);
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::core::decide::Decision;
@@ -23,9 +24,10 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::HistoryQuery;
 use crate::core::secret::Secret;
-use crate::core::settings::Connection;
+use crate::core::settings::{Connection, Trial};
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
+use crate::tui::message::Definition;
 use crate::tui::shown::ShownGate;
 
 /// Something to be done.
@@ -96,8 +98,10 @@ pub enum Go {
     Connect,
     /// The form for a server that was not found.
     OtherServer,
+    /// The form for a model, with what is known of how it is reached; for a role, and with what is wrong.
+    Describe(Arc<Connection>, String, String),
     /// A model is tried, and its screen says so; when it answers, the config is written, and it answers from then on.
-    Try(Arc<Connection>),
+    Try(Arc<Trial>),
     /// The form that the selected call asks for.
     Answer,
     /// A layer above the screen.
@@ -144,6 +148,8 @@ pub enum Purpose {
     Layer,
     /// A field of the form, by its place.
     Field(usize),
+    /// The definition that Home asked for.
+    Definition,
 }
 
 /// What changes a run.
@@ -199,15 +205,8 @@ pub enum Change {
     Pause(RunId),
     /// Have a run that is paused or failed go on.
     GoOn(RunId),
-    /// Give a run another title.
-    Rename {
-        /// The run.
-        run: RunId,
-        /// The title.
-        title: String,
-    },
-    /// Delete a run for good.
-    Delete(RunId),
+    /// Change a run as a whole.
+    Manage(RunId, Manage),
     /// Keep unsaved text with the run; `None` forgets it.
     KeepDraft {
         /// The run.
@@ -217,6 +216,21 @@ pub enum Change {
         /// The text.
         text: Option<String>,
     },
+}
+
+/// A change of a run as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manage {
+    /// Give it another title.
+    Rename(String),
+    /// Put it away, out of every list.
+    Archive,
+    /// Take one of these back: the decision, by its event.
+    TakeBack(u64),
+    /// Stop it for good.
+    Cancel,
+    /// Delete it for good, whatever it is doing.
+    Delete,
 }
 
 /// How a call that is broken off is tried again.
@@ -299,6 +313,24 @@ pub enum Errand {
     ListRuns,
     /// Ask for the tasks again.
     ListTasks,
+    /// The same, if any file of a definition has changed.
+    ListChangedTasks,
+    /// Ask for a definition that is to be edited.
+    OpenDefinition(String),
+    /// Copy a definition to the person's own folder, and perhaps edit it there.
+    CopyDefinition {
+        /// Its id.
+        id: String,
+        /// It is edited then.
+        edit: bool,
+    },
+    /// Write a definition that was edited, and check it.
+    SaveDefinition {
+        /// As it was before.
+        before: Definition,
+        /// Its text now.
+        text: String,
+    },
     /// Ask for what waits; the answer comes when it is new, with `anew` in any case.
     ListWaiting {
         /// Whether nothing is known yet.
@@ -311,6 +343,10 @@ pub enum Errand {
         /// What to look for.
         query: HistoryQuery,
     },
+    /// Look at runs, each as of when it changed last; what is known already is not looked at again.
+    Glance(Vec<(RunId, DateTime<Utc>)>),
+    /// Ask for a run whose text is shown beside a list. Only the newest question counts.
+    Preview(RunId),
     /// Ask for the paths that begin like this.
     Complete {
         /// The field, by its place.
@@ -321,7 +357,11 @@ pub enum Errand {
     /// Look for models that could be connected.
     FindModels,
     /// Try a model; when it answers, write the config, and have it answer from then on.
-    Connect(Arc<Connection>),
+    Connect(Arc<Trial>),
+    /// Ask for what each role stands for.
+    ListRoles,
+    /// Ask a server which models it has.
+    ListServer(Arc<Connection>),
     /// Keep for which tasks texts are shown as they are written.
     KeepAsWritten(BTreeSet<String>),
     /// Write a text to a file that does not exist yet.

@@ -1,5 +1,6 @@
 //! Messages: what `update` is told. From the terminal, the engine and the clock, all through one mailbox.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +8,7 @@ use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseEven
 use serde_json::Value;
 
 use super::effect::{Opening, Purpose, Request, Ticket};
+use super::glance::Glance;
 use super::layers::Above;
 use super::screens::home::TaskRow;
 use crate::core::event::PauseReason;
@@ -15,7 +17,7 @@ use crate::core::key::Key;
 use crate::core::model::{Delta, ModelChoice};
 use crate::core::ports::RunRow;
 use crate::core::run::Run;
-use crate::core::settings::Found;
+use crate::core::settings::{Connection, Found};
 use crate::core::task::Task;
 
 /// Something that happened.
@@ -33,8 +35,8 @@ pub enum Message {
     Focus(bool),
     /// The time, at most once a second and only while something on screen depends on it.
     Tick(DateTime<Utc>),
-    /// A process may have written to the journal: what it wrote can be read soon, if not now. From the first of these on
-    /// such news come by themselves.
+    /// A process may have written to the journal, or changed a definition: what it wrote can be read soon, if not now. From
+    /// the first of these on such news come by themselves.
     Written(DateTime<Utc>),
     /// They come no more.
     Unwatched,
@@ -64,8 +66,12 @@ pub enum Message {
         /// They.
         rows: Vec<RunRow>,
     },
-    /// A run was renamed or deleted: lists of runs are asked for again.
-    RunsChanged,
+    /// A run was renamed, archived, cancelled, deleted or brought back: lists of runs are asked for again.
+    RunsChanged(RunChange),
+    /// Runs at a glance.
+    Glances(Vec<(RunId, Glance)>),
+    /// A run whose text is to be shown beside a list.
+    Preview(Arc<Run>),
     /// Every run in which something waits, as it stands.
     Waiting(Vec<Arc<Run>>),
     /// Paths that begin like what was typed.
@@ -92,10 +98,23 @@ pub enum Message {
     OpenRuns(Vec<RunRow>),
     /// What can be started.
     Tasks(Vec<TaskRow>),
+    /// A definition that is to be edited.
+    Definition(Definition),
+    /// A definition was edited and written; the tasks were listed before this came.
+    DefinitionSaved(PathBuf),
     /// Which model answers, and why.
     Answers(ModelChoice),
     /// Models that could be connected.
     Found(Vec<Found>),
+    /// What each role stands for, the default first.
+    Roles(Vec<(String, Connection)>),
+    /// The models that a server has, or why it has none.
+    Served {
+        /// The server.
+        connection: Arc<Connection>,
+        /// Its models, by name.
+        models: Result<Vec<String>, String>,
+    },
     /// A model was connected; what is to be said.
     Connected(String),
     /// Tasks whose texts are shown as they are written, as they were kept.
@@ -120,6 +139,30 @@ pub enum Message {
     },
     /// The process is to end: a signal, or the terminal went away.
     Ending(PauseReason),
+}
+
+/// A definition as its file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its id.
+    pub id: String,
+    /// The file.
+    pub file: PathBuf,
+    /// What the file says.
+    pub text: String,
+}
+
+/// A change of a run as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunChange {
+    /// The run.
+    pub run: RunId,
+    /// What is to be said.
+    pub said: String,
+    /// The decision that Alt-U takes back.
+    pub undo: Option<u64>,
+    /// It is there no more.
+    pub gone: bool,
 }
 
 /// What takes the screen.

@@ -50,6 +50,8 @@ pub enum Layer {
     Confirm,
     /// The filters of a search have the focus.
     Chips,
+    /// What a list shows of its selected row has the focus.
+    Preview,
     /// The palette.
     Palette,
     /// The help.
@@ -78,6 +80,8 @@ pub enum Selected {
     Keyless,
     /// The result of the run.
     Result,
+    /// A whole run, in a list of runs.
+    Listed,
 }
 
 /// The situation.
@@ -126,6 +130,7 @@ impl Situation {
             | Layer::Document
             | Layer::Confirm
             | Layer::Chips
+            | Layer::Preview
             | Layer::Help => false,
         }
     }

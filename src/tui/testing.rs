@@ -184,8 +184,13 @@ pub fn key(name: &str) -> KeyEvent {
         (_, _, "Right") => KeyCode::Right.into(),
         (_, _, "PgUp") => KeyCode::PageUp.into(),
         (_, _, "PgDn") => KeyCode::PageDown.into(),
+        (_, _, "Home") => KeyCode::Home.into(),
+        (_, _, "End") => KeyCode::End.into(),
         (_, _, "F2") => KeyCode::F(2).into(),
         (_, _, "Backspace") => KeyCode::Backspace.into(),
+        (Some('A'), Some('l'), name) if name.len() == 5 => {
+            KeyEvent::new(KeyCode::Char(name.chars().last().unwrap()), KeyModifiers::ALT)
+        }
         (_, _, "Alt-Enter") => KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
         _ => panic!("no key is called {name}"),
     }

@@ -12,9 +12,10 @@ use crate::core::failure::Failure;
 use crate::core::model::{Completion, DeltaSink, ModelChoice, ModelFailure, ModelRequest};
 use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
-use crate::core::settings::Connection;
+use crate::core::settings::{Connection, DEFAULT_ROLE, Settings, Trial};
 use crate::core::usage::Usage;
 use crate::export::{self, file::Existing};
+use crate::models::{LanguageModels, Pace, Surroundings};
 
 /// The models that answer now; others may take their place.
 pub struct SwappableModels(RwLock<Arc<dyn Models>>);
@@ -76,29 +77,76 @@ impl Models for SwappableModels {
     }
 }
 
-/// Asks a model for a token; when it answers, changes the config so that it is the default, and has it answer in `live`.
-/// Gives what is to be said.
+/// Asks a model for a token; when it answers, changes the config so that it answers for its role, and has it answer in
+/// `live`. Gives what is to be said. A key that was typed is used in this process and written nowhere.
 ///
 /// # Errors
 /// What went wrong; the config is as it was.
-pub async fn connect(wiring: Wiring, live: Arc<SwappableModels>, connection: Connection) -> Result<String, String> {
+pub async fn connect(wiring: Wiring, live: Arc<SwappableModels>, trial: Trial) -> Result<String, String> {
+    let Trial { connection, role, key } = trial;
     let file = wiring.0.config_file.clone();
     let before = match std::fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(format!("the config {} cannot be read: {error}", file.display())),
     };
-    let changed = config::connect(&before, &connection).map_err(|error| error.to_string())?;
+    let changed = config::connect(&before, &role, &connection).map_err(|error| error.to_string())?;
     let settings = config::parse("config.toml", &changed)
         .map_err(|mistakes| mistakes.first().map(ToString::to_string).unwrap_or_default())?;
-    answers(&*wiring.models(&settings), &connection.name()).await?;
+    let give = |models: &dyn Models| match &key {
+        Some(key) => models.give_key(&connection.provider, key.clone()).map_err(|failure| failure.message),
+        None => Ok(()),
+    };
+    let models = wiring.models(&settings);
+    give(&*models)?;
+    answers(&*models, &connection.name()).await?;
     if changed != before {
         write(&file, &changed)
             .map_err(|error| format!("it answers, but {} was not written: {error}", file.display()))?;
     }
     let settings = config::load(&wiring.0).map_err(|error| error.to_string())?;
-    live.replace(wiring.models(&settings));
-    Ok(format!("{} answered; {} says so now", connection.name(), file.display()))
+    let models = wiring.models(&settings);
+    give(&*models)?;
+    live.replace(models);
+    let kept = match (&key, &connection.api_key_env) {
+        (Some(_), Some(name)) => format!(". Its key is known until you leave: put it into {name} to keep it"),
+        _ => String::new(),
+    };
+    Ok(format!("{} answered: it is `{role}` now, in {}{kept}", connection.name(), file.display()))
+}
+
+/// The models that a server has, asked as the config would have it asked.
+///
+/// # Errors
+/// Why there are none, and what to do.
+pub async fn list(connection: Connection, key: Option<Secret>) -> Result<Vec<String>, String> {
+    let name = connection.provider.clone();
+    let settings = Settings { providers: [(name.clone(), connection.settings())].into(), ..Settings::default() };
+    let models = LanguageModels::new(settings, Surroundings::real(Pace::Natural));
+    if let Some(key) = key {
+        models.give_key(&name, key).map_err(|failure| failure.message)?;
+    }
+    models.models_of(&name).await
+}
+
+/// What each role stands for, as the config says now: the default first.
+pub fn roles(wiring: &Wiring) -> Vec<(String, Connection)> {
+    let Ok(settings) = config::load(&wiring.0) else { return Vec::new() };
+    let connection = |name: &str| {
+        let (provider, model) = name.split_once('/')?;
+        let known = settings.providers.get(provider)?;
+        Some(Connection {
+            provider: provider.to_owned(),
+            kind: known.kind,
+            base_url: known.base_url.clone(),
+            api_key_env: known.api_key_env.clone(),
+            model: model.to_owned(),
+        })
+    };
+    let mut roles: Vec<(String, Connection)> =
+        settings.models.iter().filter_map(|(role, set)| Some((role.clone(), connection(&set.model)?))).collect();
+    roles.sort_by_key(|(role, _)| role != DEFAULT_ROLE);
+    roles
 }
 
 /// Writes the config, where a link leads to; its folder is made when it is not there.
@@ -121,6 +169,10 @@ mod tests {
         Connection { provider: "demo".into(), kind: ProviderKind::Demo, model: "demo".into(), ..Connection::default() }
     }
 
+    fn as_default(connection: Connection) -> Trial {
+        Trial { connection, role: DEFAULT_ROLE.to_owned(), key: None }
+    }
+
     fn wiring(folder: &Path) -> Wiring {
         Wiring(Paths {
             config_file: folder.join("config.toml"),
@@ -137,11 +189,12 @@ mod tests {
         let wiring = wiring(folder.path());
         std::fs::write(&wiring.0.config_file, "# mine\n[ui]\nmouse = false\n").unwrap();
         let live = Arc::new(SwappableModels::new(wiring.models(&crate::core::settings::Settings::default())));
-        let said = connect(wiring.clone(), Arc::clone(&live), demo()).await.unwrap();
+        let said = connect(wiring.clone(), Arc::clone(&live), as_default(demo())).await.unwrap();
         assert!(said.starts_with("demo/demo answered"), "{said}");
         let text = std::fs::read_to_string(&wiring.0.config_file).unwrap();
         assert!(text.starts_with("# mine\n[ui]\nmouse = false\n\n[models]\ndefault = \"demo/demo\"\n"), "{text}");
         assert!(live.choice(None).unwrap().why.contains("config"));
+        assert_eq!(roles(&wiring), [(DEFAULT_ROLE.to_owned(), demo())]);
     }
 
     /// Refuses a short answer, then speaks without end until it is stopped.
@@ -197,7 +250,7 @@ mod tests {
             base_url: Some("http://127.0.0.1:9".into()),
             ..demo()
         };
-        connect(wiring.clone(), live, nobody).await.unwrap_err();
+        connect(wiring.clone(), live, as_default(nobody)).await.unwrap_err();
         assert!(!wiring.0.config_file.exists());
     }
 }

@@ -182,3 +182,13 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     let state = harness.decide(run, "same", DecisionKind::Accept).await;
     assert_eq!((state.status, body(&state)), (Status::Completed, "THREE"));
 }
+
+/// The run is in hand and rests: what was decided may have been settled before anybody follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_takes_up_a_run_that_rests_in_hand_hears_that_it_rests() {
+    let harness = Harness::new(shout);
+    let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
+    for _ in 0..3 {
+        assert_eq!(harness.drive(run).await.status, Status::Waiting);
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct TestClock {
     ahead: AtomicI64,
     count: AtomicU8,
+    looks: AtomicUsize,
 }
 
 impl TestClock {
@@ -44,10 +45,20 @@ impl TestClock {
     pub fn advance(&self, by: Duration) {
         self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
+
+    pub fn set_back(&self, by: Duration) {
+        self.ahead.fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// How often it was looked at.
+    pub fn looks(&self) -> usize {
+        self.looks.load(Ordering::SeqCst)
+    }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         Utc::now() + chrono::TimeDelta::milliseconds(self.ahead.load(Ordering::SeqCst))
     }
     fn random(&self) -> [u8; 10] {
@@ -87,6 +98,8 @@ pub enum Act {
     Doubt,
     /// Streams this and hangs until it is cancelled.
     Hang(&'static str),
+    /// The same, and takes its time to end.
+    Linger(&'static str, Duration),
     /// Asks the person and gives the answer as its output.
     Ask(Value),
 }
@@ -126,6 +139,11 @@ impl Executor for FakeExecutor {
                     in_doubt: true,
                     measured,
                 },
+                Act::Linger(text, time) => {
+                    context.cancel.cancelled().await;
+                    tokio::time::sleep(time).await;
+                    AttemptOutcome::Cancelled { partial: text.into(), in_doubt: false, measured }
+                }
                 Act::Hang(text) => {
                     (context.deltas)(Delta::Text(text.into()));
                     context.cancel.cancelled().await;

@@ -11,7 +11,9 @@ mod harness;
 mod limits;
 mod models;
 mod newer;
+mod records;
 mod sessions;
+mod taken_back;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

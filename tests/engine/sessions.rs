@@ -1,17 +1,21 @@
 //! Runs of one session at the same time: what they leave goes together, or what another run set is kept and said.
 
 use serde_json::{Value, json};
+use stepwell::core::decide::DecisionKind;
 use stepwell::core::id::RunId;
 use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::Start;
 
-use super::harness::{Harness, expr, pinned, shout};
+use super::harness::{Harness, expr, pinned, prompt, shout, until_stopped};
 
 fn start(harness: &Harness, sets: &Value) -> RunId {
-    let steps = json!([expr("count", "1", json!({ "set_state": sets }))]);
+    start_steps(harness, &json!([expr("count", "1", json!({ "set_state": sets }))]))
+}
+
+fn start_steps(harness: &Harness, steps: &Value) -> RunId {
     let start = Start {
-        pinned: std::sync::Arc::new(pinned(&steps, &json!({}))),
+        pinned: std::sync::Arc::new(pinned(steps, &json!({}))),
         inputs: json!({}),
         cwd: "/".into(),
         session: Some("desk".into()),
@@ -59,4 +63,53 @@ async fn other_names_fields_and_what_is_added_to_lists_go_together() {
     let later = done(&harness, b).await;
     assert_eq!(later.warnings, Vec::<String>::new());
     assert_eq!(kept(&harness), json!({ "a": 1, "b": 1, "seen": ["a", "b"], "by": { "a": 1, "b": 1 } }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runs_that_end_at_the_same_time_lose_nothing() {
+    let harness = Harness::new(shout);
+    let other = harness.neighbour();
+    let names: Vec<String> = (10..34).map(|at| at.to_string()).collect();
+    let adds = |name: &String| json!({ "seen": format!("(state.seen | default([])) + ['{name}']") });
+    let runs: Vec<RunId> = names.iter().map(|name| start(&harness, &adds(name))).collect();
+    let mut all = Vec::new();
+    for (at, run) in runs.iter().enumerate() {
+        let engine = if at % 2 == 0 { &harness.engine } else { &other.engine };
+        let (_, updates) = engine.subscribe(*run).unwrap();
+        engine.drive(*run).unwrap();
+        all.push(updates);
+    }
+    for updates in &mut all {
+        until_stopped(updates).await;
+    }
+    for run in runs {
+        let run = harness.engine.load(run).unwrap();
+        assert_eq!((run.status, run.warnings), (Status::Completed, Vec::new()));
+    }
+    let mut seen: Vec<String> = serde_json::from_value(kept(&harness)["seen"].clone()).unwrap();
+    seen.sort();
+    assert_eq!(seen, names);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_left_because_of_a_decision_that_was_undone_goes_back_to_what_it_was() {
+    let harness = Harness::new(shout);
+    done(&harness, start(&harness, &json!({ "n": "1" }))).await;
+    let steps = json!([prompt("x", "hello", json!({ "set_state": { "n": "5", "own": "output" } }))]);
+    for meanwhile in [false, true] {
+        let run = start_steps(&harness, &steps);
+        harness.drive(run).await;
+        assert_eq!(harness.decide(run, "x", DecisionKind::Accept).await.status, Status::Completed);
+        assert_eq!(kept(&harness), json!({ "n": 5, "own": "HELLO" }));
+        if meanwhile {
+            done(&harness, start(&harness, &json!({ "n": "7" }))).await;
+        }
+        harness.engine.undo(run, None).await.unwrap();
+        harness.drive(run).await;
+        let state = harness.decide(run, "x", DecisionKind::Skip).await;
+        assert_eq!(state.status, Status::Completed);
+        let n = if meanwhile { 7 } else { 1 };
+        assert_eq!(kept(&harness), json!({ "n": n }), "meanwhile {meanwhile}");
+        assert_eq!(state.warnings.len(), usize::from(meanwhile), "{:?}", state.warnings);
+    }
 }

@@ -400,6 +400,28 @@ async fn a_key_that_the_server_repeats_in_its_answer_is_not_shown_in_any_form() 
 }
 
 #[tokio::test]
+async fn a_key_at_the_place_where_odd_words_are_cut_is_not_shown_in_part() {
+    for before in 0..90 {
+        let filled = "x".repeat(before);
+        for words in [
+            format!("data: {{'error': '{filled}sk-very-secret is wrong'}}\n\n"),
+            format!("{}{filled}sk-very-secret is wrong\n", "y".repeat(1_950)),
+            format!(
+                "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"{filled}sk-very-secret is wrong\"}}]}}\n\n"
+            ),
+        ] {
+            let server = ModelServer::start([Reply::raw("text/event-stream", words.clone())]);
+            let settings = ProviderSettings {
+                api_key_env: Some("TEST_KEY".to_owned()),
+                ..provider(ProviderKind::OpenAi, &server)
+            };
+            let failed = ask(&models(config(vec![("p", settings)])), request("x")).await.unwrap_err();
+            assert!(!format!("{failed:?}").contains("sk-very"), "{words}: {failed:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_at_the_place_where_a_long_refusal_is_cut_is_not_shown_in_part() {
     for before in 64 * 1024 - 15..64 * 1024 {
         let server = ModelServer::start([Reply::status(400).body(&format!(

@@ -242,6 +242,7 @@ async fn each_configured_server_says_what_it_has() {
             "has 1 model",
         ),
         (ProviderKind::OpenAi, list(r#"{"data":[{"id":"x"},{"id":"y"}]}"#), false, "does not list m; it has x, y"),
+        (ProviderKind::OpenAi, list(&"x".repeat(4_000_001)), false, "without end"),
         (ProviderKind::OpenAi, Reply::status(404), true, "lists no models"),
         (ProviderKind::OpenAi, Reply::status(401), false, "answered 401"),
         (ProviderKind::Anthropic, list(r#"{"data":[{"id":"m"}]}"#), true, "has 1 model"),

@@ -13,7 +13,7 @@ use stepwell::core::id::RunId;
 use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
 use stepwell::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
-use stepwell::core::usage::Usage;
+use stepwell::core::usage::{Budget, Usage};
 use stepwell::core::work::Work;
 use stepwell::steps::Steps;
 use tokio::time::Instant;
@@ -129,6 +129,8 @@ pub struct StepFixture {
     pub cancel: CancellationToken,
     pub forms: Arc<Mutex<Vec<Value>>>,
     pub timeout: Option<Duration>,
+    /// The tokens that an attempt may use.
+    pub allowed: Option<u64>,
     /// Dropped, the secret `hangs` is there.
     _hanging: Sender<()>,
 }
@@ -150,6 +152,7 @@ impl StepFixture {
             cancel: CancellationToken::new(),
             forms: Arc::default(),
             timeout: None,
+            allowed: None,
             _hanging: keeps_hanging,
         }
     }
@@ -195,6 +198,10 @@ impl StepFixture {
                 forms.lock().unwrap().push(form.into());
                 Box::pin(async { json!({"answer": "Ana\nB"}) })
             }),
+            may_spend: {
+                let allowed = self.allowed;
+                Arc::new(move |used, next| Budget { tokens: allowed, usd: None }.allows(used, next))
+            },
             began: Arc::new(|_| {}),
         };
         self.steps.execute(request, context)

@@ -170,6 +170,8 @@ async fn a_status_is_a_failure_of_its_class_with_what_the_server_said() {
             FailureClass::RateLimit,
             Some(30_000),
         ),
+        ("429 Too Many", vec!["retry-after: 2s"], FailureClass::RateLimit, Some(2_000)),
+        ("503 Later", vec![date, "retry-after: 2015-10-21T07:29:00Z"], FailureClass::Server, Some(60_000)),
         ("500 Oh", vec!["retry-after: soon"], FailureClass::Server, None),
         ("304 Not Modified", vec![], FailureClass::BadRequest, None),
     ];
@@ -227,6 +229,27 @@ async fn a_cancel_is_heard_at_once() {
     fixture.cancel.cancel();
     let performed = performing.await.unwrap();
     assert!(matches!(performed, AttemptOutcome::Cancelled { in_doubt: true, .. }), "{performed:?}");
+}
+
+#[tokio::test]
+async fn what_a_server_has_taken_is_in_doubt_when_its_redirect_leads_nowhere() {
+    let to = |status: &str, place: &str| answer(status, &[&format!("location: {place}")], "");
+    for (first, then, doubted) in [
+        ("303 See Other", "/order/1", true),
+        ("302 Found", "/order/1", true),
+        ("303 See Other", "http://10.0.0.5/order/1", true),
+        ("303 See Other", "file:///order/1", true),
+        // Nothing is taken yet: it is to be sent elsewhere.
+        ("307 Temporary Redirect", "http://10.0.0.5/order/1", false),
+        ("308 Permanent Redirect", "/order/1", false),
+    ] {
+        let answers = [to(first, then), answer("404 Not Found", &[], "")];
+        for (work, in_doubt) in [(post as fn(&str, &str) -> HttpWork, doubted), (|base, _| get(base), false)] {
+            let server = Server::answering(answers.clone()).await;
+            let performed = StepFixture::new().perform(Work::Http(work(&server.base, "x"))).await;
+            assert_eq!(failure(performed).2, in_doubt, "{first} to {then}");
+        }
+    }
 }
 
 #[tokio::test]

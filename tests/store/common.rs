@@ -111,7 +111,7 @@ pub fn batch(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> Appen
         folded.apply(folded.seq + 1, at, event);
     }
     let (writer, stands) = (Writer::Decider, Stands::of(&folded));
-    Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands }
+    Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands }
 }
 
 pub fn key(text: &str) -> Key {

@@ -229,3 +229,74 @@ fn a_run_is_named_by_either_end_of_its_id() {
     assert_eq!(test.store.find(Some(&whole[..4])).unwrap(), [runs[2], runs[1]], "not unique: two are enough to say so");
     assert!(test.store.find(Some("abcdefabcdef")).unwrap().is_empty());
 }
+
+#[test]
+fn a_name_with_signs_means_what_it_says() {
+    let test = test_store();
+    let plus = write(&test.store, 1, "a guide to C++ for people who know C");
+    let sharp = write(&test.store, 2, "C# and F# are languages; c is a letter");
+    let plain = write(&test.store, 3, "C is a language, and a grade");
+    let home = write(&test.store, 4, "put it into $HOME, ask @ana, read --help");
+    for (text, runs) in [
+        ("C++", vec![plus]),
+        ("c++", vec![plus]),
+        ("c++ guide", vec![plus]),
+        ("C#", vec![sharp]),
+        ("f#", vec![sharp]),
+        ("language C#", vec![sharp]),
+        ("$HOME", vec![home]),
+        ("@ana", vec![home]),
+        ("C%", vec![]),
+    ] {
+        assert_eq!(found(&test.store, text), runs, "{text}");
+    }
+    assert!(found(&test.store, "C").contains(&plain), "a plain letter is a word");
+    // The snippet marks all of it.
+    let rows = test.store.history(&looking_for("C++")).unwrap();
+    assert!(rows[0].snippet.data().contains("\u{2}C++\u{3}"), "{:?}", rows[0].snippet);
+}
+
+#[test]
+fn a_run_is_found_by_its_task_and_by_its_title_too() {
+    let test = test_store();
+    let mut created = created("release_notes", json!({"version": "2.4.0"}));
+    created.title = "Tidewater".to_owned();
+    let mut pinned = pinned("release_notes");
+    pinned.task.name = "Write what is new".to_owned();
+    created.definition = pinned.hash().unwrap();
+    let run = id(1);
+    test.store.create(run, time(0), &created, &[], &pinned).unwrap();
+    let other = write(&test.store, 2, "nothing of the kind");
+    for text in ["release", "release_notes", "what is new", "tidewater", "tidewater new 2.4.0"] {
+        assert_eq!(found(&test.store, text), [run], "{text}");
+    }
+    append(&test.store, run, 1, vec![Event::RunRenamed { title: "Ebb".into(), by: "ana".into() }]).unwrap();
+    assert_eq!(found(&test.store, "ebb"), [run]);
+    // What is made anew from the journal finds it as well.
+    test.store.rebuild().unwrap();
+    assert_eq!(found(&test.store, "what is new"), [run]);
+    assert_eq!(found(&test.store, "kind"), [other]);
+}
+
+#[test]
+fn what_changed_last_comes_first_in_the_list_and_in_the_search_page_by_page() {
+    let test = test_store();
+    let runs: Vec<_> = (1..=5).map(|number| write(&test.store, number, "the same words")).collect();
+    // The second is renamed long after all others were done.
+    let renamed = Event::RunRenamed { title: "again".into(), by: "ana".into() };
+    let batch = stepwell::core::ports::Append { at: time(500), ..batch(&test.store, runs[1], 5, vec![renamed]) };
+    test.store.append(&batch).unwrap();
+    let order = [runs[1], runs[4], runs[3], runs[2], runs[0]];
+    for text in ["", "same", "ame"] {
+        let all: Vec<_> = found(&test.store, text);
+        assert_eq!(all, order, "{text:?}");
+        for offset in 0..5 {
+            let page = HistoryQuery { limit: 2, offset, ..looking_for(text) };
+            let page: Vec<_> = test.store.history(&page).unwrap().into_iter().map(|row| row.run).collect();
+            assert_eq!(page, order[offset..(offset + 2).min(5)], "{text:?} from {offset}");
+        }
+    }
+    let since = HistoryQuery { since: Some(time(400)), ..HistoryQuery::default() };
+    let late: Vec<_> = test.store.history(&since).unwrap().into_iter().map(|row| row.run).collect();
+    assert_eq!(late, [runs[1]], "it was started before, and changed since");
+}

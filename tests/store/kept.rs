@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stepwell::core::code::ErrorCode;
 use stepwell::core::event::{Event, Lesson};
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Append, Journal as _};
+use stepwell::core::ports::{Append, Journal as _, JournalError, SessionUpdate};
 use stepwell::store::Store;
 
 use super::common::*;
@@ -36,22 +36,40 @@ fn a_lesson_is_listed_once_changed_and_removed() {
 #[test]
 fn a_session_remembers_its_state_and_its_completed_runs() {
     let test = test_store();
-    let in_session = |number: u64, state: Value, done: bool| {
+    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let left = |seen: Value, values: Value| {
+        let update = SessionUpdate { seen: object(&seen), values: object(&values), ..SessionUpdate::default() };
+        Some(update)
+    };
+    let in_session = |number: u64, state: Option<SessionUpdate>, done: bool| {
         let mut created = created("chat", json!({}));
         created.session = Some("work".into());
         test.store.create(id(number), time(0), &created, &[], &pinned("chat")).unwrap();
         let events = if done { vec![Event::RunCompleted { title: "t".into(), body: "b".into() }] } else { Vec::new() };
-        test.store.append(&Append { state, ..batch(&test.store, id(number), 1, events) }).unwrap();
+        test.store.append(&Append { state, ..batch(&test.store, id(number), 1, events) })
     };
     assert_eq!(test.store.session("work", 5).unwrap(), (json!({}), Vec::new()));
-    in_session(1, json!({"tone": "dry", "count": 1}), true);
-    in_session(2, Value::Null, true);
-    in_session(3, json!({"count": 2}), false);
-    in_session(4, json!({"count": 3}), true);
+    in_session(1, left(json!({}), json!({"tone": "dry", "count": 1})), true).unwrap();
+    in_session(2, None, true).unwrap();
+    in_session(3, left(json!({"count": 1}), json!({"count": 2})), false).unwrap();
+    in_session(4, left(json!({"count": 2}), json!({"count": 3})), true).unwrap();
     let (state, runs) = test.again().session("work", 2).unwrap();
     assert_eq!(state, json!({"tone": "dry", "count": 3}));
     assert_eq!(runs, [id(2), id(4)], "the last two that are done, oldest first");
     assert_eq!(test.store.session("other", 2).unwrap().0, json!({}));
+    // What was made of a value that another run has replaced meanwhile is not written, nor the end that it came with.
+    let late = in_session(5, left(json!({"count": 2}), json!({"count": 9, "more": 1})), true);
+    assert_eq!(late, Err(JournalError::SessionChanged));
+    assert_eq!(test.store.head(id(5)).unwrap(), 1);
+    assert_eq!(test.store.session("work", 2).unwrap().0, json!({"tone": "dry", "count": 3}));
+    let removes = SessionUpdate {
+        removed: vec!["tone".into()],
+        seen: object(&json!({"tone": "dry"})),
+        ..SessionUpdate::default()
+    };
+    in_session(6, Some(removes.clone()), true).unwrap();
+    assert_eq!(test.store.session("work", 2).unwrap().0, json!({"count": 3}));
+    assert_eq!(in_session(7, Some(removes), true), Err(JournalError::SessionChanged));
 }
 
 #[test]

@@ -22,7 +22,7 @@ async def main(run, inputs):
         except stepwell.CallFailed as error:
             # The notes are there, whether they were saved or not.
             print("not saved:", error)
-    return {"title": inputs["version"], "body": text}
+    return {"title": f"Release notes {inputs['version']}", "body": text}
 
 
 if __name__ == "__main__":

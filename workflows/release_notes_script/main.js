@@ -18,5 +18,5 @@ export default async function (run, inputs) {
       console.log("not saved:", error.message);
     }
   }
-  return { title: inputs.version, body: text };
+  return { title: `Release notes ${inputs.version}`, body: text };
 }

@@ -17,6 +17,15 @@ use crate::core::usage::Budget;
 /// Endings of files that a program's argv may name in the definition's folder.
 const PROGRAM_FILES: [&str; 8] = ["py", "js", "mjs", "ts", "rb", "sh", "pl", "lua"];
 
+/// Whether what a step gives is what a child workflow does.
+fn ends_in_child(step: &Step) -> bool {
+    match &step.does {
+        Does::Workflow { .. } => true,
+        Does::Group { steps, output: None } => steps.last().is_some_and(ends_in_child),
+        _ => false,
+    }
+}
+
 impl Context<'_> {
     /// The keys of a workflow that an instruct task does not have.
     pub(super) fn workflow(&self, root: &Table<'_>, name: &str) -> Workflow {
@@ -91,15 +100,14 @@ impl Context<'_> {
             |key| table.get(key).and_then(|item: Item<'_>| self.template(&item, None, TemplateScope::Result, false));
         let result = ResultSpec {
             title: text("title").unwrap_or_else(|| name.to_owned()),
-            body: text("body").unwrap_or_else(|| match steps.last() {
-                Some(Step { id, does: Does::Workflow { .. }, rules, .. }) if rules.for_each.is_none() => {
-                    format!("{{{{ steps['{id}'].output.body }}}}")
-                }
+            body: text("body").or_else(|| match steps.last() {
+                // What a child workflow gives is known only then.
+                Some(step) if ends_in_child(step) => None,
                 Some(step) if step.rules.for_each.is_some() => {
-                    format!("{{{{ steps['{}'].outputs | join('\n\n') }}}}", step.id)
+                    Some(format!("{{{{ steps['{}'].outputs | join('\n\n') }}}}", step.id))
                 }
-                Some(step) => format!("{{{{ steps['{}'].output }}}}", step.id),
-                None => String::new(),
+                Some(step) => Some(format!("{{{{ steps['{}'].output }}}}", step.id)),
+                None => Some(String::new()),
             }),
             output: table
                 .get("output")

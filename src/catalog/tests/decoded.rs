@@ -152,3 +152,22 @@ fn a_script_and_a_program_are_flows() {
         assert_ne!(workflow.flow, FlowKind::Graph);
     }
 }
+
+#[test]
+fn a_result_without_a_body_leaves_that_to_the_run_where_the_last_step_is_a_child() {
+    let body = |steps: &str| {
+        let text = format!("id = \"w\"\nname = \"W\"\n{steps}[result]\ntitle = \"t\"\n");
+        let (draft, mistakes) = read(Kind::Workflow, &text, &[]);
+        assert_eq!(mistakes, Vec::<String>::new(), "{steps}");
+        let Body::Workflow(workflow) = draft.unwrap().task.body else { panic!("a workflow") };
+        workflow.result.unwrap().body
+    };
+    let child = "kind = \"workflow\"\nworkflow = \"poem\"\n";
+    assert_eq!(body(&format!("[[steps]]\nid = \"k\"\n{child}")), None);
+    assert_eq!(body(&format!("[[steps]]\nid = \"k\"\nfor_each = \"[1]\"\n{child}")), None);
+    assert_eq!(body(&format!("[[steps]]\nid = \"g\"\nkind = \"group\"\n[[steps.steps]]\nid = \"k\"\n{child}")), None);
+    // As the first release kept it.
+    assert_eq!(body("[[steps]]\nid = \"a\"\nprompt = \"x\"\n").unwrap(), "{{ steps['a'].output }}");
+    let list = body("[[steps]]\nid = \"a\"\nprompt = \"x\"\nfor_each = \"[1]\"\n");
+    assert_eq!(list.unwrap(), "{{ steps['a'].outputs | join('\n\n') }}");
+}

@@ -17,7 +17,7 @@ pub struct HistoryArgs {
     /// running, waiting, paused, completed, failed or cancelled
     #[arg(long, value_name = "S", value_parser = status)]
     pub status: Vec<Status>,
-    /// Started within this time (2d, 12h) or since this day (2026-11-20)
+    /// Changed within this time (2d, 12h) or since this day (2026-11-20)
     #[arg(long, value_name = "D", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many

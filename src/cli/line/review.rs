@@ -142,7 +142,7 @@ async fn edit(
 ) -> Result<Option<Value>, Away> {
     let attempt = call.attempt(gate.attempt);
     let wanted = gate.schema();
-    let output = attempt.and_then(|attempt| attempt.newest()).map(|(_, version)| &*version.output);
+    let output = attempt.and_then(|attempt| attempt.version(gate.version)).map(|version| &*version.output);
     let before = match (output, attempt) {
         (Some(output), _) => output_text(output).data().to_owned(),
         (None, Some(attempt)) => attempt.partial.data().to_owned(),
@@ -219,8 +219,8 @@ fn earlier(call: &Call, gate: &Gate) -> Option<String> {
 }
 
 fn compare(call: &Call, gate: &Gate) {
-    let now = call.attempt(gate.attempt).and_then(|attempt| attempt.newest());
-    if let (Some(before), Some((_, now))) = (earlier(call, gate), now) {
+    let now = call.attempt(gate.attempt).and_then(|attempt| attempt.version(gate.version));
+    if let (Some(before), Some(now)) = (earlier(call, gate), now) {
         out::say(&diff::words(&before, output_text(&now.output).data()));
     }
 }

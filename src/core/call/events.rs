@@ -73,13 +73,17 @@ impl Call {
         Some(attempt.fingerprint.clone())
     }
 
-    /// The call has failed because of what its newest attempt gave: so has that attempt.
-    pub(in crate::core) fn give_up_attempt(&mut self, error: &Failure) {
+    /// The call has failed because of what its newest attempt gave: so has that attempt. `failed` are the checks that it fails.
+    pub(in crate::core) fn give_up_attempt(&mut self, error: &Failure, failed: &[String]) {
         if let Some(attempt) = self.attempts.last_mut()
             && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
         {
             attempt.status = AttemptStatus::Failed;
             attempt.error = Some(error.clone());
+            let newest = attempt.versions.iter_mut().rev().find(|version| !version.withdrawn);
+            if let Some(newest) = newest.filter(|_| !failed.is_empty()) {
+                newest.failed = failed.to_vec();
+            }
         }
     }
 

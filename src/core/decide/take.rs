@@ -13,7 +13,7 @@ use crate::core::code::ErrorCode;
 use crate::core::event::Event;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Gate, GateBody, GateKind};
-use crate::core::given::{fits_work, given};
+use crate::core::given::{acceptable_version, fits_work, given};
 use crate::core::run::Run;
 use crate::core::work::Work;
 
@@ -70,10 +70,8 @@ pub(super) fn take(
         let text = format!("attempt {}, version {number} of `{key}` {problem}", attempt.number);
         Refusal::new(ErrorCode::InvalidInput, text)
     };
-    if let Some(problem) = attempt.unfit(number) {
-        return Err(refused(&format!("cannot be accepted as it is: {problem}")));
-    }
-    fits(call, gate, attempt, &version.output).map_err(|problem| refused(&problem))?;
+    acceptable_version(attempt, number).map_err(|problem| refused(&problem))?;
+    fits(call, gate, &version.output).map_err(|problem| refused(&problem))?;
     let taken_now = gate.is_some_and(|gate| (gate.attempt, gate.version) == (attempt.number, number));
     let overridden = gate.filter(|_| taken_now).map_or(&*version.failed, Gate::failed_checks).to_vec();
     let kept = (attempt.fingerprint != *asked).then(|| Event::CallKept {
@@ -141,9 +139,8 @@ fn found(call: &Call, taken: Taken) -> Result<(&Attempt, u32, &Version), Refusal
     Ok((attempt, number, version))
 }
 
-/// The schema of what is asked now and of what the attempt was asked.
-fn fits(call: &Call, gate: Option<&Gate>, attempt: &Attempt, output: &Value) -> Result<(), String> {
-    fits_work(attempt.work.as_deref(), output)?;
+/// Whether an output fits what is asked now.
+fn fits(call: &Call, gate: Option<&Gate>, output: &Value) -> Result<(), String> {
     match gate {
         Some(gate) => given(call, gate, output)?,
         None => fits_work(work_of_failure(call), output)?,

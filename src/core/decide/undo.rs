@@ -1,17 +1,20 @@
 //! Undo: the newest decision of a person is taken back, by the same person and as long as nothing outside the run has come
-//! of it.
+//! of it. What goes on besides, whenever it began, has nothing to do with that.
 
 use chrono::{DateTime, Utc};
 
 use super::Refusal;
 use crate::core::actor::Actor;
-use crate::core::call::{Call, CallStatus};
+use crate::core::call::{Attempt, Call, CallStatus};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Event, OriginKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::undo::{CallBefore, Change, PastDecision};
+
+/// Whether a call comes after the one that this was asked of, as the steps are declared.
+pub type Following = Box<dyn Fn(&Key) -> bool>;
 
 /// A run that was made from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Offspring {
     pub run: RunId,
     /// When.
     pub at: DateTime<Utc>,
+    /// The newest event of the other then; `None`: version 0.1.0 made it and did not say.
+    pub seq: Option<u64>,
     /// How.
     pub how: OriginKind,
 }
@@ -55,11 +60,17 @@ impl PastDecision {
 }
 
 /// The events that take back the newest decision. `seq` is the one that was seen to be that; `None`: whichever is. `offspring`
-/// are the runs that were made from this one.
+/// are the runs that were made from this one; `following` says which calls come after one, where that is known.
 ///
 /// # Errors
 /// When there is none, it cannot be undone, somebody else made it, or something has come of it that cannot be taken back.
-pub fn undo(run: &Run, seq: Option<u64>, offspring: &[Offspring], by: &Actor) -> Result<Vec<Event>, Refusal> {
+pub fn undo(
+    run: &Run,
+    seq: Option<u64>,
+    offspring: &[Offspring],
+    following: impl Fn(&Key) -> Option<Following>,
+    by: &Actor,
+) -> Result<Vec<Event>, Refusal> {
     let Some(newest) = newest_decision(run) else {
         return Refusal::because(ErrorCode::NotAllowed, "there is no decision in this run that could be undone");
     };
@@ -90,12 +101,14 @@ pub fn undo(run: &Run, seq: Option<u64>, offspring: &[Offspring], by: &Actor) ->
             gates.extend(gate.iter().map(|gate| (**gate).clone()));
         }
         Change::Call { key, before, .. } => {
-            came_of_it(run, newest, offspring).map_or(Ok(()), |why| Err(not(why)))?;
             let call = run.call(key);
+            let because = because_of(run, key, newest.seq, following(key));
+            came_of_it(call.into_iter().chain(because.iter().copied()), newest, offspring)
+                .map_or(Ok(()), |why| Err(not(why)))?;
             if call.is_none_or(|call| has_moved_on(call, newest, before)) {
                 return Err(not(format!("`{key}` has changed since")));
             }
-            withdraws = begun_since(run, key, newest.seq);
+            withdraws = because.iter().map(|call| call.key.clone()).collect();
             gates.extend(before.gates.iter().cloned());
         }
     }
@@ -103,16 +116,26 @@ pub fn undo(run: &Run, seq: Option<u64>, offspring: &[Offspring], by: &Actor) ->
     Ok(std::iter::once(undone).chain(gates.into_iter().map(Event::GateOpened)).collect())
 }
 
-/// What has come of a decision outside the run's own journal.
-fn came_of_it(run: &Run, decision: &PastDecision, offspring: &[Offspring]) -> Option<String> {
-    let effects = run.calls.values().flat_map(|call| call.attempts.iter().map(move |attempt| (call, attempt)));
-    let mut effects = effects.filter(|(_, attempt)| attempt.seq > decision.seq);
-    let effect = effects.find(|(_, attempt)| attempt.work.as_ref().is_some_and(|work| work.has_effect()));
-    if let Some((call, _)) = effect {
+/// What has come of a decision outside the run's own journal; `calls` are those that it is about and those that have moved
+/// because of it.
+fn came_of_it<'a>(
+    calls: impl Iterator<Item = &'a Call>,
+    decision: &PastDecision,
+    offspring: &[Offspring],
+) -> Option<String> {
+    // A result that was made before, and moved or came from another run or a person, is no effect.
+    let performed = |by: &Actor| !by.is_person() && !matches!(by, Actor::Moved | Actor::Adopted | Actor::Cache);
+    let acted = |attempt: &&Attempt| attempt.seq > decision.seq && performed(&attempt.by);
+    let has_effect = |attempt: &Attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect());
+    let mut calls = calls;
+    if let Some(call) = calls.find(|call| call.attempts.iter().filter(acted).any(has_effect)) {
         return Some(format!("`{}` has begun since, and what it does outside is not undone", call.key));
     }
-    let takes_over = |how: &OriginKind| *how != OriginKind::Rerun;
-    let made = offspring.iter().find(|made| made.at >= decision.at && takes_over(&made.how))?;
+    let since = |made: &&Offspring| match made.seq {
+        Some(seq) => seq >= decision.seq,
+        None => made.at >= decision.at,
+    };
+    let made = offspring.iter().filter(since).find(|made| made.how != OriginKind::Rerun)?;
     Some(format!("run {} was made from it since", made.run.short()))
 }
 
@@ -124,10 +147,15 @@ fn has_moved_on(call: &Call, decision: &PastDecision, before: &CallBefore) -> bo
     tried || !as_left
 }
 
-/// The calls that have moved because of a decision about `key`: those that were made from it, and those that were not heard
-/// of before.
-fn begun_since(run: &Run, key: &Key, decided: u64) -> Vec<Key> {
-    let dependents = run.dependents(key);
+/// The calls that have moved because of a decision about `key`: those that come after it. Where that is not declared, those
+/// that were made from it, and those that were not heard of before.
+fn because_of<'a>(run: &'a Run, key: &Key, decided: u64, following: Option<Following>) -> Vec<&'a Call> {
     let moved = run.calls.values().filter(|call| call.key != *key && call.seq > decided);
-    moved.filter(|call| call.heard > decided || dependents.contains(&call.key)).map(|call| call.key.clone()).collect()
+    match following {
+        Some(follows) => moved.filter(|call| follows(&call.key)).collect(),
+        None => {
+            let dependents = run.dependents(key);
+            moved.filter(|call| call.heard > decided || dependents.contains(&call.key)).collect()
+        }
+    }
 }

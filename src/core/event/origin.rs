@@ -32,6 +32,9 @@ pub struct Origin {
     /// The key at which it was forked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Key>,
+    /// The newest event of that run then; absent in what version 0.1.0 wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// Its inputs are what another run gave, here or further back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handed_over: bool,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Event;
+use crate::core::actor::Actor;
 use crate::core::key::Key;
 use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
@@ -52,6 +53,32 @@ impl Event {
             | Self::DocumentWritten { .. }
             | Self::Logged { .. }
             | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Who decided, where a person may have.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<&Actor> {
+        match self {
+            Self::RunRenamed { by, .. }
+            | Self::RunArchived { by, .. }
+            | Self::RunUpdated { by, .. }
+            | Self::RunCancelled { by }
+            | Self::BudgetRaised { by, .. }
+            | Self::MessageAdded { by, .. }
+            | Self::DocumentWritten { by, .. }
+            | Self::AttemptRejected { by, .. }
+            | Self::VersionEdited { by, .. }
+            | Self::CallAccepted { by, .. }
+            | Self::CallApproved { by, .. }
+            | Self::CallAnswered { by, .. }
+            | Self::CallSkipped { by, .. }
+            | Self::CallFailed { by, .. }
+            | Self::CallKept { by, .. }
+            | Self::CallReopened { by, .. }
+            | Self::CallRequested { by, .. }
+            | Self::ModelChosen { by, .. } => Some(by),
+            _ => None,
         }
     }
 

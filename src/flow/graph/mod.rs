@@ -16,11 +16,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::scope::{Around, Scope};
+use crate::core::decide::Following;
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::form::Field;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
+use crate::core::revised::Revised;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
 use crate::core::template::Expr;
@@ -48,6 +50,12 @@ impl Graph {
 impl Flow for Graph {
     fn open(&self, run: &Run) -> Box<dyn Session> {
         Box::new(self.session(run))
+    }
+
+    fn following(&self, key: &Key) -> Option<Following> {
+        let plan = Plan::of(&self.pinned, None)?;
+        let key = key.clone();
+        Some(Box::new(move |other| plan.follows(&key, other)))
     }
 }
 
@@ -162,7 +170,8 @@ impl GraphSession {
         self.root.evaluate(&self.plan, &mut evaluation);
         let (mut notes, stops) = (evaluation.notes, evaluation.stops);
         in_order_of_ends(&self.run, &mut notes);
-        let holds = |decided: &Decided| decided.what == FlowDecision::StopWhen && decided.value == Value::Bool(true);
+        let holds =
+            |decided: &Revised<Decided>| decided.what == FlowDecision::StopWhen && decided.value == Value::Bool(true);
         let mut stopping = self.run.decided.iter().filter(|(_, decided)| decided.iter().any(holds));
         let stops = stops || stopping.any(|(key, _)| !self.run.is_left_out(key));
         if stops {

@@ -22,6 +22,7 @@ mod decided;
 mod ends;
 mod failures;
 mod secrets;
+mod undone;
 
 fn poem() -> Sim {
     let task = workflow_with(

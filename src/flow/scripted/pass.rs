@@ -17,10 +17,12 @@ use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::gate::Gate;
 use crate::core::key::{Key, Segment};
 use crate::core::text::Untrusted;
 use crate::flow::Want;
 use crate::flow::evaluation::Evaluation;
+use crate::flow::judge::fails_checks;
 use crate::flow::memo::Dependency;
 use crate::flow::skip::Skip;
 
@@ -61,6 +63,8 @@ pub struct Pass {
     documents: Vec<[String; 3]>,
     lines: Vec<String>,
     recorded: Recorded,
+    /// What nobody is asked about, because the code has ended and did not wait for it.
+    unasked: HashMap<Key, Gate>,
     unhandled: Option<String>,
     origin: String,
 }
@@ -95,6 +99,7 @@ impl Pass {
             documents: Vec::new(),
             lines: Vec::new(),
             recorded: Recorded::default(),
+            unasked: HashMap::new(),
             unhandled: None,
             origin: transport.origin(),
         };
@@ -298,7 +303,13 @@ impl Pass {
             let notes = std::mem::take(&mut made.notes);
             // What the code did not wait for does not go on once it has ended; what it came to by then is kept.
             let goes_on = !done || made.told.is_some();
-            evaluation.notes.extend(notes.into_iter().filter(|note| goes_on || is_verdict(note)));
+            for note in notes {
+                match note {
+                    note if goes_on || is_verdict(&note) => evaluation.notes.push(note),
+                    Event::GateOpened(gate) => drop(self.unasked.insert(gate.key.clone(), gate)),
+                    _ => {}
+                }
+            }
         }
         let before = evaluation.notes.len();
         for [name, title, body] in &self.documents[self.recorded.documents..] {
@@ -336,7 +347,8 @@ impl Pass {
             evaluation.notes.iter().filter(|note| is_verdict(note)).filter_map(Event::key).cloned().collect();
         for (at, call) in ground.run.calls.values().enumerate().filter(|(_, call)| !judged.contains(&call.key)) {
             let asked = self.outermost(&call.key, at);
-            if let (Some(Made { told: None, .. }), Some(kept)) = (asked, performed(call)) {
+            let gate = call.gates.own().or_else(|| self.unasked.get(&call.key));
+            if let (Some(Made { told: None, .. }), Some(kept)) = (asked, performed(call, gate)) {
                 evaluation.note(kept);
                 continue;
             }
@@ -379,21 +391,23 @@ fn is_verdict(note: &Event) -> bool {
     matches!(note, Event::CallAccepted { .. } | Event::CallFailed { .. })
 }
 
-/// An effect that has happened is not left out, although nobody waits for the judgement of its output.
-fn performed(call: &Call) -> Option<Event> {
+/// An effect that has happened is not left out, although nobody waits for the judgement of its output: it is judged as where
+/// no person is asked. `gate` is what a person would have been shown.
+fn performed(call: &Call, gate: Option<&Gate>) -> Option<Event> {
     let attempt = call.newest().filter(|attempt| is_open(call.status) && attempt.status == AttemptStatus::Review)?;
     let (key, by) = (call.key.clone(), Actor::Flow);
     if !attempt.work.as_ref().is_some_and(|work| work.has_effect()) {
         return None;
     }
-    if let Some(problem) = &attempt.problem {
+    let failed = gate.map(|gate| gate.failed_checks().to_vec()).unwrap_or_default();
+    let unfit = attempt.newest_unfit().map(|problem| Failure::new(FailureClass::BadOutput, problem));
+    let fails = || (!failed.is_empty()).then(|| fails_checks(&failed));
+    if let Some(error) = unfit.or_else(fails) {
         let (step, fingerprint) = (call.step.clone(), attempt.fingerprint.clone());
-        let error = Failure::new(FailureClass::BadOutput, problem.clone());
-        return Some(Event::CallFailed { call: None, key, step, fingerprint, error, by });
+        return Some(Event::CallFailed { call: None, key, step, fingerprint, error, failed, by });
     }
     let (attempt, version) = (attempt.number, attempt.newest().map_or(1, |(version, _)| version));
-    let overridden = call.gates.own().map(|gate| gate.failed_checks().to_vec()).unwrap_or_default();
-    Some(Event::CallAccepted { key, attempt, version, by, overridden })
+    Some(Event::CallAccepted { key, attempt, version, by, overridden: Vec::new() })
 }
 
 const MOST_LINES_BUT_ONE: usize = MOST_LINES - 1;

@@ -1,5 +1,6 @@
 //! The session of code: fed events, it runs the code as far as the journal allows and says what it asks for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ use crate::core::text::Untrusted;
 use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
 use crate::flow::names::Names;
 use crate::flow::plan::Plan;
+use crate::flow::work::hosts::written_in;
 use crate::flow::{End, Session, Wants, limit};
 
 /// What a pass stands on: the definition and the journal.
@@ -73,6 +75,9 @@ impl Ground {
     }
 }
 
+/// What sets the state where code does: its end.
+const STATE: &str = "state";
+
 /// A live cache of what code makes of a run.
 pub struct ScriptedSession {
     ground: Ground,
@@ -91,7 +96,7 @@ impl ScriptedSession {
         let inputs = pinned.task.inputs.clone();
         let ground = Ground {
             plan: Plan::of(pinned, run.model.as_deref()).unwrap_or_else(Plan::empty),
-            names: Names::of(run, &inputs).of_code(code_texts(pinned)),
+            names: Names::of(run, &inputs).of_code(code_hosts(pinned)),
             inputs,
             run: run.clone(),
             standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
@@ -157,8 +162,8 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
         CodeState::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
         CodeState::Done { value, state } => {
             pass.leave(ground, &mut evaluation);
-            for (name, value) in changed(&ground.run.state, state.as_ref()) {
-                evaluation.set_state(&Key::plain("state"), &name, value);
+            for (name, value) in left(&ground.run, state.as_ref()) {
+                evaluation.set_state(&Key::plain(STATE), &name, value);
             }
             pass.wants(&mut wants.calls);
             // A reopened call leaves its output standing, and yet a person or another attempt is waited for.
@@ -184,9 +189,18 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
     wants
 }
 
-/// The names of the state that the code has left with another value; those that it removed are `null`.
-fn changed(before: &Value, after: Option<&Map<String, Value>>) -> Vec<(String, Value)> {
+/// What the code leaves: what it has changed, and what it had changed at an earlier end and does not any more.
+fn left(run: &Run, after: Option<&Map<String, Value>>) -> Vec<(String, Value)> {
     let Some(after) = after else { return Vec::new() };
+    let mut left = changed(&run.state, after);
+    let set = run.set_state.iter().filter(|(_, set)| set.contains_key(&Key::plain(STATE))).map(|(name, _)| name);
+    let dropped: Vec<&String> = set.filter(|name| !left.iter().any(|(changed, _)| changed == *name)).collect();
+    left.extend(dropped.into_iter().map(|name| (name.clone(), run.state.get(name).cloned().unwrap_or_default())));
+    left
+}
+
+/// The names of the state that the code has left with another value; those that it removed are `null`.
+fn changed(before: &Value, after: &Map<String, Value>) -> Vec<(String, Value)> {
     let was = |name: &str| before.get(name).unwrap_or(&Value::Null);
     let mut changed: Vec<(String, Value)> = after
         .iter()
@@ -232,8 +246,8 @@ pub fn is_open(status: CallStatus) -> bool {
     )
 }
 
-/// What the files of a definition that is code say.
-fn code_texts(pinned: &Pinned) -> Arc<str> {
+/// The hosts that the files of a definition that is code write.
+fn code_hosts(pinned: &Pinned) -> Arc<[String]> {
     let sources = match &pinned.task.body {
         Body::Workflow(workflow) => match &workflow.flow {
             FlowKind::Script { sources, .. } | FlowKind::Process { sources, .. } => Some(sources),
@@ -241,6 +255,6 @@ fn code_texts(pinned: &Pinned) -> Arc<str> {
         },
         Body::Instruct(_) => None,
     };
-    let texts: Vec<&str> = sources.into_iter().flatten().map(|(_, text)| text.as_str()).collect();
-    texts.join("\n").into()
+    let hosts = sources.into_iter().flatten().flat_map(|(_, text)| written_in(text));
+    hosts.collect::<BTreeSet<String>>().into_iter().collect()
 }

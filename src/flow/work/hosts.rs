@@ -70,15 +70,18 @@ fn given(value: &Template, names: &Names, text: &mut String) -> bool {
 
 /// Whether code, or an input that it got from a person, writes this host.
 fn is_in_code(authority: &str, names: &Names) -> bool {
-    names.naming_texts().any(|text| {
-        text.match_indices("://").any(|(at, _)| {
-            let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-            let rest = &text[at + 3..];
-            let part_of_it = |c: char| c.is_alphanumeric() || "-._:@[]%".contains(c);
-            let end = rest.find(|c: char| !part_of_it(c)).unwrap_or(rest.len());
-            // `https://${host}` and `"https://" + host` name none.
-            let goes_on = rest[end..].starts_with(['$', '{', '+']);
-            !goes_on && host::authority(&format!("{scheme}://{}", &rest[..end])).as_deref() == Some(authority)
-        })
+    names.is_in_code(authority) || names.given_to_code().any(|text| written_in(&text).any(|host| host == authority))
+}
+
+/// The hosts, as `host:port`, of the URLs in a text.
+pub fn written_in(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices("://").filter_map(|(at, _)| {
+        let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let rest = &text[at + 3..];
+        let part_of_it = |c: char| c.is_alphanumeric() || "-._:@[]%".contains(c);
+        let end = rest.find(|c: char| !part_of_it(c)).unwrap_or(rest.len());
+        // `https://${host}` and `"https://" + host` name none.
+        let is_open = rest[end..].starts_with(['$', '{', '+']);
+        if is_open { None } else { host::authority(&format!("{scheme}://{}", &rest[..end])) }
     })
 }

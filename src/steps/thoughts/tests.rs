@@ -86,6 +86,11 @@ fn text_that_speaks_of_such_tags_is_left_alone() {
         "Use `<think>` and `</think>` around it.",
         "Models write <think> before they answer.",
         "Models write <think> and more.\nThen they answer.",
+        "They write <think>…</think> before they answer. Then they do.",
+        "The tag </think> ends it.",
+        "It ends with </think>, and \"</think>\" is (</thought>) a tag.",
+        "Close it with </think>",
+        "Close it with [/THINK].",
         "```xml\n<think>\nhm\n</think>\n```",
         "The tags:\n<think> begins it.",
         "A list [THINKING] and < b, a <thin line, ◁ and <|channel|>.",
@@ -93,6 +98,25 @@ fn text_that_speaks_of_such_tags_is_left_alone() {
         "``a ` <think>`` b </b>",
     ] {
         assert_eq!(parts(text, AnswerForm::Prose), of(text, ""), "{text}");
+    }
+}
+
+#[test]
+fn a_closing_tag_in_prose_ends_thoughts_where_it_is_no_word_of_a_line() {
+    for (text, answer, thinking) in [
+        ("hm</think>The sea.", "The sea.", "hm"),
+        ("hm.\n</think>\n\nThe sea.", "The sea.", "hm."),
+        ("hm. </think>\nThe sea.", "The sea.", "hm."),
+        ("hm. </think>The sea.", "The sea.", "hm."),
+        ("hm</think> The sea.", "The sea.", "hm"),
+        ("<think>x</think>The tag </think> ends it.", "The tag </think> ends it.", "x"),
+        ("<think>x</think>\n</think>\nThe sea.", "The sea.", "x"),
+    ] {
+        assert_eq!(parts(text, AnswerForm::Prose), of(answer, thinking), "{text}");
+        for size in 1..4 {
+            let split = in_pieces(text, AnswerForm::Prose, size);
+            assert_eq!((split.answer.as_str(), split.thinking.as_str()), (answer, thinking), "{text} by {size}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use crate::core::id::RunId;
+use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo};
 use crate::tui::commands::Id;
@@ -25,7 +26,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// The same of lists in which nothing goes on: what another process begins is seen soon enough.
 const CALM: Duration = Duration::from_secs(2);
 
-/// The same while nobody writes to the journal, and who does would be noticed: how long ago something was is told in minutes.
+/// The same while nobody writes anything, and who does would be noticed: how long ago something was is told in minutes.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// A screen.
@@ -120,6 +121,22 @@ impl AnyScreen {
         }
     }
 
+    /// The run that commands about a run as a whole are for: the one that it shows, or that is selected.
+    pub fn listed(&self) -> Option<RunRow> {
+        match self {
+            Self::Run(screen) => Some(RunRow::of(screen.run())),
+            Self::Chat(screen) => Some(RunRow::of(screen.run())),
+            Self::Home(screen) => screen.listed(),
+            Self::History(screen) => screen.listed(),
+            Self::Form(_) | Self::Inbox(_) | Self::Connect(_) => None,
+        }
+    }
+
+    /// Whether it is a form that describes a model.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self, Self::Form(form) if form.connects())
+    }
+
     /// Whether it shows something of that run, or may.
     pub fn hears_of(&self, run: RunId) -> bool {
         match self {
@@ -129,8 +146,8 @@ impl AnyScreen {
         }
     }
 
-    /// How often it looks at the clock, when time alone changes what it shows. `quiet` says that nobody writes to the
-    /// journal.
+    /// How often it looks at the clock, when time alone changes what it shows. `quiet` says that nobody
+    /// writes anything.
     pub fn ticks(&self, quiet: bool) -> Option<Duration> {
         let calm = if quiet { QUIET } else { CALM };
         match self {
@@ -149,10 +166,10 @@ impl AnyScreen {
             Self::Home(_) => Untrusted::from("stepwell"),
             Self::History(_) => of("history"),
             Self::Inbox(_) => of("inbox"),
-            Self::Connect(_) => of("connect a model"),
+            Self::Connect(_) => of("models"),
             Self::Form(screen) => of(screen.title()),
-            Self::Run(screen) => of(&screen.run().title),
-            Self::Chat(screen) => of(&screen.run().title),
+            Self::Run(screen) => of(&screen.run().shown_title()),
+            Self::Chat(screen) => of(&screen.run().shown_title()),
         }
     }
 }

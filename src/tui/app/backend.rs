@@ -12,21 +12,23 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{SetOnce, mpsc, watch};
 
+use super::managing::Glances;
+use super::notices::Notices;
 use super::waiting::Waited;
 use super::watching::Watched;
-use super::{Connect, Find, Open, Parts};
+use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
 use crate::core::decide::Decision;
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
-use crate::core::settings::Settings;
+use crate::core::settings::{Connection, Settings};
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
 use crate::tui::message::{Message, Ready};
 
-/// At most so often it is told that the journal was written.
+/// At most so often it is told that files have changed.
 const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What was made ready for the screen.
@@ -59,6 +61,8 @@ pub struct Inner {
     post: mpsc::Sender<Message>,
     agree: Box<dyn Fn(&str) + Send + Sync>,
     find: Find,
+    list: ListServer,
+    roles: Box<dyn Fn() -> Vec<(String, Connection)> + Send + Sync>,
     connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
     open: Mutex<Option<Open>>,
@@ -69,11 +73,16 @@ pub struct Inner {
     /// When the journal was written last as it was looked at for Home, and for the inbox.
     stamps: Mutex<[Option<Stamp>; 2]>,
     pub waited: Mutex<Waited>,
+    /// What the files of the definitions were like when they were looked at last.
+    pub defined: Mutex<Option<u64>>,
     changes: mpsc::UnboundedSender<Change>,
-    /// The newest search.
+    /// The newest search, and the newest run that is to be shown beside a list.
     searches: watch::Sender<Option<Errand>>,
+    previews: watch::Sender<Option<Errand>>,
+    pub glances: Mutex<Glances>,
     /// The newest list of tasks whose texts are shown as they are written.
     written: watch::Sender<Option<Errand>>,
+    journal: PathBuf,
     /// The folder for what is kept beside the journal.
     state: PathBuf,
     /// Where all this is done.
@@ -92,7 +101,9 @@ impl Backend {
     /// A backend that opens nothing before [`Backend::begin`].
     pub fn new(parts: Parts, post: mpsc::Sender<Message>, threads: Handle) -> Self {
         let (changes, mut inbox) = mpsc::unbounded_channel();
-        let (searches, written) = (watch::channel(None).0, watch::channel(None).0);
+        let (searches, newest_search) = watch::channel(None);
+        let (previews, newest_preview) = watch::channel(None);
+        let (written, newest_written) = watch::channel(None);
         let backend = Self(Arc::new(Inner {
             search_paths: parts.search_paths,
             settings: parts.settings,
@@ -100,6 +111,8 @@ impl Backend {
             post,
             agree: parts.agree,
             find: parts.find,
+            list: parts.list,
+            roles: parts.roles,
             connect: parts.connect,
             go_on: parts.go_on,
             open: Mutex::new(Some(parts.open)),
@@ -108,9 +121,13 @@ impl Backend {
             listed: Mutex::default(),
             stamps: Mutex::default(),
             waited: Mutex::default(),
+            defined: Mutex::default(),
             changes,
             searches,
+            previews,
+            glances: Mutex::default(),
             written,
+            journal: parts.journal,
             state: parts.state,
             threads,
         }));
@@ -120,22 +137,20 @@ impl Backend {
                 worker.done(Request::Change(change.clone()), worker.change(change).await).await;
             }
         });
-        backend.run_newest(&backend.searches);
-        backend.run_newest(&backend.written);
+        for newest in [newest_search, newest_preview, newest_written] {
+            backend.threads.spawn(backend.clone().only_the_newest(newest));
+        }
         backend
     }
 
-    /// Runs the errands that are sent there one after the other, each time the newest.
-    fn run_newest(&self, sender: &watch::Sender<Option<Errand>>) {
-        let (backend, mut newest) = (self.clone(), sender.subscribe());
-        self.threads.spawn(async move {
-            while newest.changed().await.is_ok() {
-                let errand = newest.borrow_and_update().clone();
-                if let Some(errand) = errand {
-                    backend.done(Request::Errand(errand.clone()), backend.run(errand).await).await;
-                }
+    /// Does one errand of a kind at a time, and then the newest.
+    async fn only_the_newest(self, mut newest: watch::Receiver<Option<Errand>>) {
+        while newest.changed().await.is_ok() {
+            let errand = newest.borrow_and_update().clone();
+            if let Some(errand) = errand {
+                self.done(Request::Errand(errand.clone()), self.run(errand).await).await;
             }
-        });
+        }
     }
 
     /// Opens the engine and lists what there is.
@@ -145,7 +160,7 @@ impl Backend {
         self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
             let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
-            backend.watch_journal();
+            backend.watch_files();
             backend.look_for_models().await;
         });
         let backend = self.clone();
@@ -162,20 +177,20 @@ impl Backend {
         }
     }
 
-    /// Has it told when the journal was written, on a thread that sleeps until then.
-    fn watch_journal(&self) {
-        let Some(mut written) = self.engine().and_then(|engine| engine.written()) else { return };
+    /// Has it told when the journal was written or a definition changed, on a thread that sleeps until then.
+    fn watch_files(&self) {
+        let Some(mut notices) = Notices::of(&self.journal, &self.search_paths) else { return };
         let post = self.post.clone();
         let watching = move || {
             let tell = |message| post.blocking_send(message).is_ok();
-            while tell(Message::Written(chrono::Utc::now())) && written.wait() {
+            while tell(Message::Written(chrono::Utc::now())) && notices.wait() {
                 // Who writes much is told of no more often than lists are looked at.
                 std::thread::sleep(TOLD_AGAIN);
             }
             tell(Message::Unwatched);
         };
         // Without a thread lists are looked at every now and then, as where nothing is told.
-        let _ = std::thread::Builder::new().name("journal".to_owned()).spawn(watching);
+        let _ = std::thread::Builder::new().name("notices".to_owned()).spawn(watching);
     }
 
     /// Which model answers is said at once, and again when it was looked whether a local server does.
@@ -242,6 +257,9 @@ impl Backend {
             }
             Request::Errand(keep @ Errand::KeepAsWritten(_)) => {
                 self.written.send_replace(Some(keep));
+            }
+            Request::Errand(preview @ Errand::Preview(_)) => {
+                self.previews.send_replace(Some(preview));
             }
             Request::Errand(errand) if self.is_known(&errand) => {}
             Request::Errand(errand) => {
@@ -321,14 +339,7 @@ impl Backend {
                 engine.retry_failed(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Change::Rename { run, title } => {
-                engine.rename(run, &title).await.map_err(|error| error.to_string())?;
-                return Ok(Some(Message::RunsChanged));
-            }
-            Change::Delete(run) => {
-                self.blocking(move |engine| engine.delete(run).map_err(|error| error.to_string())).await?;
-                return Ok(Some(Message::RunsChanged));
-            }
+            Change::Manage(run, manage) => return self.manage(&engine, run, manage).await.map(Some),
             Change::KeepDraft { run, name, text } => {
                 self.blocking(move |engine| {
                     engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
@@ -395,19 +406,37 @@ impl Backend {
         match errand {
             Errand::ListRuns => self.list_runs().await,
             Errand::ListTasks => self.list_tasks().await,
+            Errand::ListChangedTasks => self.list_changed_tasks().await,
+            Errand::OpenDefinition(id) => self.read_definition(id).await,
+            Errand::CopyDefinition { id, edit } => self.copy_definition(id, edit).await,
+            Errand::SaveDefinition { before, text } => self.save_definition(before, text).await,
             Errand::ListWaiting { anew } => self.list_waiting(anew).await,
             Errand::Search { ticket, query } => {
                 let offset = query.offset;
                 let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
                 Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
             }
+            Errand::Glance(runs) => self.look_at(runs).await.map(Some),
+            Errand::Preview(run) => {
+                let run = self.blocking(move |engine| Ok(engine.load(run).ok())).await?;
+                Ok(run.map(|run| Message::Preview(Arc::new(run))))
+            }
             Errand::Complete { field, typed } => {
                 let paths = super::listing::paths(&self.cwd, &typed);
                 Ok(Some(Message::Completions { field, typed, paths }))
             }
             Errand::FindModels => Ok(Some(Message::Found((self.find)().await))),
-            Errand::Connect(connection) => {
-                let said = (self.connect)(connection.as_ref().clone()).await?;
+            Errand::ListRoles => {
+                let backend = self.clone();
+                let roles = tokio::task::spawn_blocking(move || (backend.roles)()).await;
+                Ok(Some(Message::Roles(roles.map_err(|error| error.to_string())?)))
+            }
+            Errand::ListServer(connection) => {
+                let models = (self.list)(connection.as_ref().clone(), None).await;
+                Ok(Some(Message::Served { connection, models }))
+            }
+            Errand::Connect(trial) => {
+                let said = (self.connect)(trial.as_ref().clone()).await?;
                 self.post(Message::Connected(said)).await;
                 let choice = self.services().await?.models.choice(None).map_err(|failure| failure.message)?;
                 Ok(Some(Message::Answers(choice)))

@@ -29,7 +29,7 @@ use crate::tui::runtime::UiModel;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
-/// After so long what was written to the journal is on the disk, and was read.
+/// After so long what was written is on the disk, and was read.
 const SETTLED: TimeDelta = TimeDelta::seconds(10);
 
 /// The model.
@@ -63,7 +63,7 @@ pub struct Interface {
     /// The window's title as it was set last.
     title: Untrusted,
     now: DateTime<Utc>,
-    /// When the journal was written last, once that is told by itself.
+    /// When the journal was written or a definition changed last, once that is told by itself.
     written: Option<DateTime<Utc>>,
     last_frame: FrameInfo,
 }
@@ -173,10 +173,8 @@ impl Interface {
             Message::Run(run) => self.run(&run),
             Message::OpenRuns(runs) => {
                 let now = self.now;
-                if let Some(home) = self.home() {
-                    home.fill_runs(runs, now);
-                }
-                (Vec::new(), self.on_home())
+                let asks = self.home().map(|home| home.fill_runs(runs, now)).unwrap_or_default();
+                (asks, self.on_home())
             }
             Message::Tasks(tasks) => {
                 let now = self.now;
@@ -192,7 +190,7 @@ impl Interface {
                 (Vec::new(), self.on_home())
             }
             Message::Connected(said) => {
-                self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)));
+                self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)) && !screen.is_connecting());
                 self.top_mut().update(Message::Done(said))
             }
             Message::AsWritten(tasks) => {
@@ -200,10 +198,22 @@ impl Interface {
                 (Vec::new(), true)
             }
             Message::Ready(ticket, ready) => self.ready(ticket, ready),
-            Message::RunsChanged => {
-                let (mut effects, changed) = self.top_mut().update(Message::RunsChanged);
+            Message::RunsChanged(change) => {
+                if change.gone {
+                    self.stack.retain(|screen| screen.run() != Some(change.run));
+                    self.runs.remove(&change.run);
+                }
+                let (mut effects, _) = self.top_mut().update(Message::RunsChanged(change));
                 effects.push(Effect::Errand(Errand::ListRuns));
-                (effects, changed)
+                (effects, true)
+            }
+            // Home keeps its own, whatever lies over it.
+            Message::Glances(glances) => {
+                let over = !self.on_home();
+                if let Some(home) = self.home().filter(|_| over) {
+                    home.update(Message::Glances(glances.clone()));
+                }
+                self.top_mut().update(Message::Glances(glances))
             }
             Message::NotDone { request, why } => self.not_done(*request, why),
             Message::Ending(reason) => (vec![Effect::Go(Go::Leave(Leaving::Pause(reason)))], false),
@@ -226,14 +236,14 @@ impl Interface {
         self.now = now;
         let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
         match self.top() {
-            AnyScreen::Home(_) => effects.push(Effect::Errand(Errand::ListRuns)),
+            AnyScreen::Home(_) => effects.extend([Errand::ListRuns, Errand::ListChangedTasks].map(Effect::Errand)),
             AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
             _ => {}
         }
         (effects, changed)
     }
 
-    /// Whether the journal has not been written for so long that what was written is read.
+    /// Whether nothing was written for so long that all of it is read.
     fn is_quiet(&self) -> bool {
         self.written.is_some_and(|at| self.now - at >= SETTLED)
     }
@@ -287,14 +297,15 @@ impl Interface {
                 }
                 Some(vec![Effect::Errand(Errand::KeepAsWritten(self.as_written.clone()))])
             }
+            Id::Models => Some(vec![Effect::Go(Go::Connect)]),
             Id::Help => {
                 self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
                 Some(Vec::new())
             }
             Id::Palette => {
-                let situation = self.top().situation();
+                let (situation, run) = (self.top().situation(), self.top().listed());
                 let tasks = self.home().map(|home| home.tasks()).unwrap_or_default();
-                self.above = Some(Kind::Choose(picks::palette(&situation, tasks)).into());
+                self.above = Some(Kind::Choose(picks::palette(&situation, run.as_ref(), tasks)).into());
                 Some(Vec::new())
             }
             _ => None,
@@ -412,8 +423,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         | Change::GiveKey { .. }
         | Change::Pause(_)
         | Change::GoOn(_)
-        | Change::Rename { .. }
-        | Change::Delete(_)
+        | Change::Manage(..)
         | Change::KeepDraft { .. } => None,
     }
 }

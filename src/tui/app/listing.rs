@@ -1,4 +1,4 @@
-//! What Home lists: the open runs, the tasks with what is known of each; and the paths that a form completes.
+//! What Home lists: the open runs and the last results, the tasks with what is known of each; and the paths that a form completes.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -9,10 +9,13 @@ use crate::core::ports::{HistoryQuery, Learned};
 use crate::core::run::Status;
 use crate::engine::Engine;
 use crate::tui::message::Message;
-use crate::tui::screens::home::TaskRow;
+use crate::tui::screens::home::{MINE, TaskRow};
 
 /// As many open runs as Home lists.
 const OPEN_RUNS: usize = 50;
+
+/// As many runs that are done are looked at for the last results: one that was started long ago may have ended last.
+const RESULTS: usize = 20;
 
 /// As many last runs of a task as the preview shows.
 const LAST_RUNS: usize = 5;
@@ -21,13 +24,17 @@ const LAST_RUNS: usize = 5;
 const PATHS: usize = 50;
 
 impl Backend {
-    /// The open runs, when they are others than were listed last.
+    /// The open runs and the newest that are done, when they are others than were listed last.
     pub async fn list_runs(&self) -> Result<Option<Message>, String> {
         let rows = self
             .blocking(|engine| {
                 let statuses = vec![Status::Waiting, Status::Running, Status::Paused, Status::Failed];
                 let query = HistoryQuery { statuses, limit: OPEN_RUNS, ..HistoryQuery::default() };
-                engine.history(&query).map_err(|error| error.to_string())
+                let mut rows = engine.history(&query).map_err(|error| error.to_string())?;
+                let done = vec![Status::Completed];
+                let query = HistoryQuery { statuses: done, limit: RESULTS, ..HistoryQuery::default() };
+                rows.extend(engine.history(&query).map_err(|error| error.to_string())?);
+                Ok(rows)
             })
             .await?;
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,6 +76,7 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
         errors: mistakes.iter().map(ToString::to_string).collect(),
         learned: learned(catalog, entry, engine),
         runs: runs.into_iter().map(|run| (run.title, run.created_at)).collect(),
+        file: (entry.source != DefinitionSource::Builtin).then(|| entry.path.clone()),
     }
 }
 
@@ -87,7 +95,7 @@ fn learned(catalog: &Catalog, entry: &Entry, engine: &Engine) -> Vec<String> {
 fn source(entry: &Entry) -> String {
     match entry.source {
         DefinitionSource::Builtin => "shipped".to_owned(),
-        DefinitionSource::User => "mine".to_owned(),
+        DefinitionSource::User => MINE.to_owned(),
         DefinitionSource::Project => "this project".to_owned(),
         DefinitionSource::Dir => entry.path.display().to_string(),
     }

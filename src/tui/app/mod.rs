@@ -7,9 +7,12 @@
 mod any_screen;
 mod as_written;
 mod backend;
+mod definitions;
 mod interface;
 mod listing;
+mod managing;
 mod models;
+mod notices;
 mod results;
 mod starting;
 mod terminal_host;
@@ -34,7 +37,8 @@ use crate::catalog::SearchPaths;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::ports::{BoxFuture, Models};
-use crate::core::settings::{self, Connection, Found, Settings};
+use crate::core::secret::Secret;
+use crate::core::settings::{self, Connection, Found, Settings, Trial};
 use crate::engine::Engine;
 
 /// So many messages may wait before those who post them wait.
@@ -49,13 +53,19 @@ pub type Open = Box<dyn FnOnce() -> Result<(Engine, Arc<dyn Models>), String> + 
 /// Looks for models that could be connected.
 pub type Find = Box<dyn Fn() -> BoxFuture<'static, Vec<Found>> + Send + Sync>;
 
+/// Asks a server which models it has; with its key, when one was typed.
+pub type ListServer =
+    Box<dyn Fn(Connection, Option<Secret>) -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
+
 /// Connects a model.
-pub type Connect = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+pub type Connect = Box<dyn Fn(Trial) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
 /// What the interface is made of.
 pub struct Parts {
     /// Where definitions are looked for.
     pub search_paths: SearchPaths,
+    /// The file of the journal, of which only changes are looked at here.
+    pub journal: std::path::PathBuf,
     /// The folder for drafts that go to `$EDITOR`.
     pub state: std::path::PathBuf,
     /// The settings.
@@ -66,6 +76,10 @@ pub struct Parts {
     pub agree: Box<dyn Fn(&str) + Send + Sync>,
     /// Looks for models that could be connected.
     pub find: Find,
+    /// Asks a server which models it has.
+    pub list: ListServer,
+    /// What each role stands for, as the config says now: the default first.
+    pub roles: Box<dyn Fn() -> Vec<(String, Connection)> + Send + Sync>,
     /// Tries a model, writes the config, and has the model answer from then on; gives what is to be said.
     pub connect: Connect,
     /// Has a process of its own go on with a run.

@@ -15,7 +15,7 @@ use crate::core::secret::Secret;
 use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
-use crate::tui::effect::{Change, Effect, Errand, Opening};
+use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
 use crate::tui::shown::ShownGate;
 use crate::tui::widgets::line::LineInput;
 
@@ -95,7 +95,7 @@ impl Ask {
         let typed = self.input.value();
         let trimmed = typed.trim().to_owned();
         let effect = match &self.then {
-            Then::Rename(run) if !trimmed.is_empty() => Effect::Change(Change::Rename { run: *run, title: trimmed }),
+            Then::Rename(run) if !trimmed.is_empty() => Effect::Change(Change::Manage(*run, Manage::Rename(trimmed))),
             Then::Export(run) if !trimmed.is_empty() => Effect::Errand(Errand::Export { run: *run, path: trimmed }),
             Then::Key(run, key) if !trimmed.is_empty() => {
                 Effect::Change(Change::GiveKey { run: *run, key: key.clone(), secret: Secret::new(trimmed) })

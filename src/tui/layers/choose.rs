@@ -28,6 +28,8 @@ pub enum Pick {
     Give(Id),
     /// This.
     Do(Vec<Effect>),
+    /// Nothing: it is done elsewhere, and the word beside it says so. Shown only to who looks for it.
+    Elsewhere,
 }
 
 /// One of several.
@@ -37,15 +39,74 @@ pub struct Entry {
     label: String,
     /// Its keys, or a word about it.
     aside: String,
+    /// Its word in the footer, as it is typed; empty for none.
+    word: String,
+    /// What else it is called, in lower case.
+    synonyms: Vec<String>,
     pick: Pick,
 }
+
+/// How well an entry matches what was typed: by its word in the footer, a synonym, the beginning of a word, or some letters
+/// of its label; then by how well those do. What can be done here comes before what cannot, unless letters alone speak for
+/// it.
+type Rank = (u8, u32);
 
 impl Entry {
     /// An entry. The label and the word beside it may come from outside.
     #[must_use]
     pub fn new(label: &str, aside: &str, pick: Pick) -> Self {
         let safe = |text: &str| Untrusted::from(text).line().into_owned();
-        Self { label: safe(label), aside: safe(aside), pick }
+        Self { label: safe(label), aside: safe(aside), word: String::new(), synonyms: Vec::new(), pick }
+    }
+
+    /// This entry, found by its word in the footer and by synonyms too.
+    #[must_use]
+    pub fn found_by<'a>(mut self, word: &str, synonyms: impl IntoIterator<Item = &'a str>) -> Self {
+        self.word = word.to_lowercase();
+        self.synonyms = synonyms.into_iter().map(str::to_lowercase).collect();
+        self
+    }
+
+    /// What comes of picking it.
+    #[must_use]
+    pub fn picks(&self) -> &Pick {
+        &self.pick
+    }
+
+    /// Its word in the footer.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// How well it matches `typed`, which is in lower case and not empty.
+    fn rank(&self, typed: &str, fuzzy: &mut Fuzzy) -> Option<Rank> {
+        let begins = |text: &str| text.split_whitespace().any(|word| word.starts_with(typed));
+        let tier = if self.word == typed {
+            4
+        } else if self.synonyms.iter().any(|synonym| synonym == typed) {
+            3
+        } else if begins(&self.word) || begins(&self.label.to_lowercase()) || self.synonyms.iter().any(|s| begins(s)) {
+            2
+        } else {
+            1
+        };
+        let here = self.pick != Pick::Elsewhere;
+        let score = fuzzy.score(&self.label).unwrap_or(0);
+        let rank = match (here, tier) {
+            (true, 1) => 3,
+            (true, tier) => tier + 4,
+            (false, 1) => return None,
+            // Below the letters of what is here stands only what merely begins so.
+            (false, tier) => {
+                if tier == 2 {
+                    1
+                } else {
+                    tier + 1
+                }
+            }
+        };
+        (tier > 1 || score > 0).then_some((rank, score))
     }
 
     /// What it is.
@@ -70,9 +131,16 @@ impl Choose {
     /// A choice among `entries`.
     #[must_use]
     pub fn new(title: &str, entries: Vec<Entry>) -> Self {
-        let found = (0..entries.len()).collect();
         let title = Untrusted::from(title).line().into_owned();
-        Self { title, input: LineInput::default(), entries, found, list: List::default() }
+        let mut choose = Self { title, input: LineInput::default(), entries, found: Vec::new(), list: List::default() };
+        choose.search();
+        choose
+    }
+
+    /// What there is to choose from.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
     }
 
     /// Whether there is nothing to choose.
@@ -95,14 +163,24 @@ impl Choose {
     }
 
     fn search(&mut self) {
-        let mut fuzzy = Fuzzy::new(self.input.value().trim());
-        let mut found: Vec<(u32, usize)> = Vec::new();
-        for (at, entry) in self.entries.iter().enumerate() {
-            found.extend(fuzzy.score(&entry.label).map(|score| (score, at)));
-        }
-        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        self.found = found.into_iter().map(|(_, at)| at).collect();
         self.list = List::default();
+        let typed = self.input.value().trim().to_lowercase();
+        let entries = self.entries.iter().enumerate();
+        if typed.is_empty() {
+            self.found = entries.filter(|(_, entry)| entry.pick != Pick::Elsewhere).map(|(at, _)| at).collect();
+            return;
+        }
+        let mut fuzzy = Fuzzy::new(&typed);
+        let mut found: Vec<(Rank, usize)> =
+            entries.filter_map(|(at, entry)| Some((entry.rank(&typed, &mut fuzzy)?, at))).collect();
+        found.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        self.found = found.into_iter().map(|(_, at)| at).collect();
+    }
+
+    /// The entry that Enter picks.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Entry> {
+        self.found.get(self.list.selected).and_then(|at| self.entries.get(*at))
     }
 
     /// Gives a command; `extent` is the list's.
@@ -124,7 +202,7 @@ impl Choose {
     #[must_use]
     pub fn pick(&self, row: usize) -> Outcome {
         match self.found.get(row).and_then(|at| self.entries.get(*at)).map(|entry| &entry.pick) {
-            None => Outcome::stays(),
+            None | Some(Pick::Elsewhere) => Outcome::stays(),
             Some(Pick::Give(id)) => Outcome { closes: true, give: Some(*id), effects: Vec::new() },
             Some(Pick::Do(effects)) => Outcome::does(effects.clone()),
         }
@@ -133,7 +211,8 @@ impl Choose {
     /// Paints it in the middle of `area`.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         // The frame stays where it is while the typing narrows what is in it.
-        let place = middle(area, WIDEST, self.entries.len().min(HIGHEST) + 2);
+        let listed = self.entries.iter().filter(|entry| entry.pick != Pick::Elsewhere).count();
+        let place = middle(area, WIDEST, listed.min(HIGHEST) + 2);
         canvas.clear(place);
         let inner = canvas.pane(place, &self.title, true);
         let field = Rect { x: inner.x + 3, width: inner.width.saturating_sub(4), height: 1, ..inner };
@@ -149,19 +228,21 @@ impl Choose {
             );
         }
         let theme = *canvas.theme;
-        self.list.paint(canvas, list, self.found.len(), true, |row, cells| {
+        let hidden = self.list.paint(canvas, list, self.found.len(), true, |row, cells| {
             let entry = &self.entries[self.found[row]];
             let cells = usize::from(cells).saturating_sub(3);
             let aside = fit(&entry.aside, cells / 2).into_owned();
             let room = cells.saturating_sub(width(&aside));
             let label = fit(&entry.label, room).into_owned();
             let blank = " ".repeat(room.saturating_sub(width(&label)) + 1);
+            let style = if entry.pick == Pick::Elsewhere { theme.muted } else { theme.text };
             Line::from(vec![
                 Span::raw(" "),
-                Span::styled(label, theme.text),
+                Span::styled(label, style),
                 Span::raw(blank),
                 Span::styled(aside, theme.muted),
             ])
         });
+        canvas.overflow(Rect { y: inner.y + 1, height: place.bottom().saturating_sub(inner.y + 1), ..place }, hidden);
     }
 }

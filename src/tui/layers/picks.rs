@@ -7,9 +7,9 @@ use crate::core::ports::RunRow;
 use crate::core::run::Status;
 use crate::core::task::FollowUp;
 use crate::core::text::Untrusted;
-use crate::tui::commands::{Id, possible};
-use crate::tui::effect::{Change, Effect, Go, Opening, Terminal};
-use crate::tui::screens::home::TaskRow;
+use crate::tui::commands::{Id, TABLE, hints, possible, words};
+use crate::tui::effect::{Change, Effect, Errand, Go, Manage, Opening, Terminal};
+use crate::tui::screens::home::{MINE, TaskRow};
 use crate::tui::situation::Situation;
 
 /// Commands that only their keys give: nobody looks for them by name.
@@ -27,57 +27,178 @@ const MOVES: [Id; 11] = [
     Id::Back,
 ];
 
-/// The palette: what can be done in a situation, then the tasks that can be started.
+/// Whether a command is a way to move, which only its keys give.
 #[must_use]
-pub fn palette(situation: &Situation, tasks: &[TaskRow]) -> Choose {
-    let commands = possible(situation)
-        .into_iter()
-        .filter(|(id, ..)| !MOVES.contains(id))
-        .map(|(id, title, keys)| Entry::new(title, &keys, Pick::Give(id)));
-    let startable = tasks.iter().filter(|task| task.trusted && task.errors.is_empty());
-    let tasks = startable.map(|task| {
-        let start = Pick::Do(vec![Effect::Open(Opening::Task(task.id.clone()))]);
-        Entry::new(&format!("Start: {}", task.name), &task.id, start)
-    });
-    Choose::new("All commands", commands.chain(tasks).collect())
+pub fn is_a_move(id: Id) -> bool {
+    MOVES.contains(&id)
 }
 
-/// What can be done with a run in a list.
+/// Commands that belong to a box that is open: nobody looks for them where it is not.
+const IN_A_BOX: [Id; 16] = [
+    Id::Save,
+    Id::SaveAccept,
+    Id::FieldEdit,
+    Id::FieldAdd,
+    Id::FieldRemove,
+    Id::FieldUp,
+    Id::FieldDown,
+    Id::FieldRaw,
+    Id::Scope,
+    Id::Submit,
+    Id::Others,
+    Id::Yes,
+    Id::No,
+    Id::AgainstEarlier,
+    Id::AgainstLater,
+    Id::Clear,
+];
+
+/// The palette: what can be done in a situation, with the run at hand, and from anywhere; then the tasks that can be
+/// started. What can be done elsewhere is shown to who looks for it.
+#[must_use]
+pub fn palette(situation: &Situation, run: Option<&RunRow>, tasks: &[TaskRow]) -> Choose {
+    let hints = hints(situation);
+    let mut entries: Vec<Entry> = possible(situation)
+        .into_iter()
+        .filter(|(id, ..)| !MOVES.contains(id))
+        .map(|(id, title, keys)| {
+            let here = hints.iter().find(|hint| hint.id == id).map(|hint| words::plain(hint.short));
+            let word = here.or_else(|| words::footer_words(id).next()).unwrap_or_default();
+            Entry::new(title, &keys, Pick::Give(id)).found_by(&word, words::synonyms(id).iter().copied())
+        })
+        .collect();
+    let add = |entries: &mut Vec<Entry>, entry: Entry| {
+        if entries.iter().all(|known| known.word() != entry.word()) {
+            entries.push(entry);
+        }
+    };
+    // Keys and footers have the first word; what they do not offer is here all the same.
+    for entry in run.map(of_run).into_iter().flat_map(Choose::into_entries).chain(anywhere()) {
+        add(&mut entries, entry);
+    }
+    let startable = tasks.iter().filter(|task| task.trusted && task.errors.is_empty());
+    entries.extend(startable.map(|task| {
+        let start = Pick::Do(vec![Effect::Open(Opening::Task(task.id.clone()))]);
+        Entry::new(&format!("Start: {}", task.name), &task.id, start)
+    }));
+    for command in TABLE.iter().filter(|command| !MOVES.contains(&command.id) && !IN_A_BOX.contains(&command.id)) {
+        let word = words::footer_words(command.id).next().unwrap_or_default();
+        let elsewhere = Entry::new(command.title, "not here", Pick::Elsewhere);
+        add(&mut entries, elsewhere.found_by(&word, words::synonyms(command.id).iter().copied()));
+    }
+    Choose::new("All commands", entries)
+}
+
+/// What can be done on every screen.
+fn anywhere() -> Vec<Entry> {
+    let go = |title: &str, id: Id, go: Go| {
+        let word = words::footer_words(id).next().unwrap_or_default();
+        Entry::new(title, "", Pick::Do(vec![Effect::Go(go)])).found_by(&word, words::synonyms(id).iter().copied())
+    };
+    vec![
+        go("All that waits", Id::Inbox, Go::Inbox),
+        go("Everything ever produced", Id::History, Go::History),
+        go("Models: connect or switch", Id::Models, Go::Connect),
+        Entry::new("Leave Stepwell", "Ctrl-C Ctrl-C", Pick::Give(Id::Quit))
+            .found_by("quit", words::synonyms(Id::Quit).iter().copied()),
+    ]
+}
+
+/// What can be done with a run as a whole.
 #[must_use]
 pub fn of_run(run: &RunRow) -> Choose {
-    let does = |effect| Pick::Do(vec![effect]);
-    let mut entries = vec![Entry::new("Open", "", does(Effect::Go(Go::Run(run.run))))];
+    let does = |title: &str, word: &str, synonyms: &[&'static str], effect: Effect| {
+        Entry::new(title, "", Pick::Do(vec![effect])).found_by(word, synonyms.iter().copied())
+    };
+    let of = words::synonyms;
+    let manage = |what| Effect::Change(Change::Manage(run.run, what));
+    let mut entries = vec![does("Open", "open", of(Id::Open), Effect::Go(Go::Run(run.run)))];
     if run.status == Status::Completed {
-        entries.push(Entry::new("Go on with the result", "", does(Effect::Open(Opening::FollowUps(run.run)))));
+        let follow_ups = Effect::Open(Opening::FollowUps(run.run));
+        entries.push(does("Use the result in another task", "use in", of(Id::FollowUp), follow_ups));
     }
-    entries.push(Entry::new(
-        "Run the task again, with these or other inputs",
-        "",
-        does(Effect::Open(Opening::RunAgain(run.run))),
-    ));
-    if matches!(run.status, Status::Completed) {
-        entries.push(Entry::new("Export the result to a file", "", does(export(run))));
+    let again = Effect::Open(Opening::RunAgain(run.run));
+    entries.push(does("Run the task again, with these or other inputs", "run again", of(Id::RunAgain), again));
+    if run.status == Status::Completed {
+        entries.push(does("Export the result to a file", "export", of(Id::WriteFile), export(run)));
     }
     if run.status == Status::Running {
-        entries.push(Entry::new("Pause it", "", does(Effect::Change(Change::Pause(run.run)))));
+        entries.push(does("Pause it", "pause", of(Id::Pause), Effect::Change(Change::Pause(run.run))));
     }
-    entries.push(Entry::new("Rename it", "", does(rename(run))));
-    entries.push(Entry::new("All runs of this task", "", does(Effect::Go(Go::HistoryOf(run.task.clone())))));
-    entries.push(Entry::new("Delete it", "", does(delete(run))));
+    entries.push(does("Rename it", "rename", of(Id::Rename), rename(run)));
+    entries.push(does("All runs of this task", "runs", &["history"], Effect::Go(Go::HistoryOf(run.task.clone()))));
+    if run.status != Status::Running {
+        let title = "Archive it: it leaves the lists, and is kept";
+        entries.push(does(title, "archive", of(Id::Archive), manage(Manage::Archive)));
+    }
+    if !matches!(run.status, Status::Completed | Status::Cancelled) {
+        entries.push(does("Cancel it", "cancel", of(Id::Stop), cancel(run)));
+    }
+    entries.push(does("Delete it", "delete", &["remove", "erase", "destroy"], delete(run)));
     Choose::new(&run.title, entries)
 }
 
-/// What can be done with a task in a list.
+/// What archives a run; why not, when it is at work: whatever happens in it brings it back.
+///
+/// # Errors
+/// When it is at work.
+pub fn archive(run: &RunRow) -> Result<Effect, String> {
+    if run.status == Status::Running {
+        return Err("it is running: Tab has Pause and Cancel".to_owned());
+    }
+    Ok(Effect::Change(Change::Manage(run.run, Manage::Archive)))
+}
+
+/// What can be done with a task in a list. `variants` are other ways to do the same.
 #[must_use]
-pub fn of_task(task: &TaskRow) -> Choose {
+pub fn of_task(task: &TaskRow, variants: &[&TaskRow]) -> Choose {
     let does = |effect| Pick::Do(vec![effect]);
     let mut entries = Vec::new();
-    if task.trusted && task.errors.is_empty() {
+    let may_start = |task: &TaskRow| task.trusted && task.errors.is_empty();
+    if may_start(task) {
         entries.push(Entry::new("Start", "", does(Effect::Open(Opening::Task(task.id.clone())))));
+    }
+    for variant in variants.iter().filter(|variant| may_start(variant)) {
+        let start = does(Effect::Open(Opening::Task(variant.id.clone())));
+        entries.push(Entry::new(&format!("Start: {}", variant.name), &variant.id, start));
+    }
+    if task.file.is_some() {
+        entries.push(Entry::new("Edit its definition", "Alt-E", does(edit_definition(task))));
+    }
+    if task.source != MINE {
+        let copy = Effect::Errand(Errand::CopyDefinition { id: task.id.clone(), edit: false });
+        entries.push(Entry::new("Copy to mine: yours is used from then on", "", does(copy)));
     }
     entries.push(Entry::new("All its runs", "", does(Effect::Go(Go::HistoryOf(task.id.clone())))));
     entries.push(Entry::new("Copy its id", &task.id, does(Effect::Terminal(Terminal::Copy(task.id.clone())))));
     Choose::new(&task.name, entries)
+}
+
+/// What edits the definition of a task: a shipped one is copied to the person's own folder first, once they agree.
+#[must_use]
+pub fn edit_definition(task: &TaskRow) -> Effect {
+    let id = task.id.clone();
+    if task.file.is_some() {
+        return Effect::Errand(Errand::OpenDefinition(id));
+    }
+    let lines = vec![
+        format!("\"{}\" is shipped with Stepwell.", task.name),
+        "Copy it to your own folder and edit it there? Yours is used from then on; without it the shipped one is back."
+            .to_owned(),
+    ];
+    let copy = Effect::Errand(Errand::CopyDefinition { id, edit: true });
+    Above::effect(Kind::Confirm(Confirm::new(lines, vec![copy])))
+}
+
+/// Asks before a run is stopped for good.
+#[must_use]
+pub fn cancel(run: &RunRow) -> Effect {
+    let lines = vec![
+        format!("Cancel \"{}\"?", run.title),
+        "It stops for good and cannot be resumed. What it has is kept and can be read, exported and run again."
+            .to_owned(),
+    ];
+    Above::effect(Kind::Confirm(Confirm::new(lines, vec![Effect::Change(Change::Manage(run.run, Manage::Cancel))])))
 }
 
 /// Asks for the title of a run.
@@ -105,7 +226,11 @@ pub fn delete(run: &RunRow) -> Effect {
     if run.waiting > 0 {
         lines.insert(1, format!("{} of its calls wait for you.", run.waiting));
     }
-    Above::effect(Kind::Confirm(Confirm::new(lines, vec![Effect::Change(Change::Delete(run.run))])))
+    if run.status == Status::Running {
+        lines.insert(1, "It is at work: it is stopped first.".to_owned());
+    }
+    let delete = Effect::Change(Change::Manage(run.run, Manage::Delete));
+    Above::effect(Kind::Confirm(Confirm::new(lines, vec![delete])))
 }
 
 /// Asks for the key of the provider that a call asks.

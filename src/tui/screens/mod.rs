@@ -6,6 +6,7 @@ pub mod form;
 pub mod history;
 pub mod home;
 pub mod inbox;
+pub mod preview;
 pub mod run;
 
 use ratatui::style::Style;

@@ -2,6 +2,7 @@
 
 pub mod code;
 pub mod fuzzy;
+pub mod hits;
 pub mod partial_json;
 pub mod wrap;
 

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Hit};
+use crate::tui::commands::Id;
 use crate::tui::text::{fit, width};
 
 /// A fact on the right of the header.
@@ -15,13 +16,22 @@ pub struct Fact {
     /// nothing.
     forms: Vec<(String, u8)>,
     style: Style,
+    /// What a click on it does.
+    command: Option<Id>,
 }
 
 impl Fact {
     /// A fact with one form.
     #[must_use]
     pub fn new(text: impl Into<String>, style: Style, weight: u8) -> Self {
-        Self { forms: vec![(text.into(), weight)], style }
+        Self { forms: vec![(text.into(), weight)], style, command: None }
+    }
+
+    /// This fact, which leads somewhere when it is clicked.
+    #[must_use]
+    pub fn leads_to(mut self, command: Id) -> Self {
+        self.command = Some(command);
+        self
     }
 
     /// This fact with a shorter form to fall back to.
@@ -36,7 +46,7 @@ impl Fact {
     }
 }
 
-const GAP: usize = 3;
+const GAP: u16 = 3;
 
 /// Paints the header.
 pub fn paint(canvas: &mut Canvas<'_>, area: Rect, title: &str, mut facts: Vec<Fact>) {
@@ -52,14 +62,21 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, title: &str, mut facts: Vec<Fa
     let taken = facts_width(&facts);
     let title = fit(title, room.saturating_sub(taken)).into_owned();
     let blank = room.saturating_sub(taken + width(&title));
+    let mut x = area.x + 1 + u16::try_from(width(&title) + blank).unwrap_or(u16::MAX);
     let mut spans = vec![Span::raw(" "), Span::styled(title, canvas.theme.title), Span::raw(" ".repeat(blank))];
     for fact in &facts {
-        spans.push(Span::raw(" ".repeat(GAP)));
+        let cells = u16::try_from(width(fact.text())).unwrap_or(u16::MAX);
+        x = x.saturating_add(GAP);
+        if let Some(command) = fact.command {
+            canvas.hit(Rect { x, width: cells, height: 1, ..area }, Hit::Command(command));
+        }
+        x = x.saturating_add(cells);
+        spans.push(Span::raw(" ".repeat(GAP.into())));
         spans.push(Span::styled(fact.text().to_owned(), fact.style));
     }
     canvas.line(area, &Line::from(spans));
 }
 
 fn facts_width(facts: &[Fact]) -> usize {
-    facts.iter().map(|fact| width(fact.text()) + GAP).sum()
+    facts.iter().map(|fact| width(fact.text()) + usize::from(GAP)).sum()
 }

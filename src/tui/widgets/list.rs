@@ -14,6 +14,15 @@ pub struct List {
     scroll: Scroll,
 }
 
+/// How much of a list or a text there was no room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// Lines above what is shown.
+    pub above: usize,
+    /// Lines below it.
+    pub below: usize,
+}
+
 impl List {
     /// Moves the selection by `rows` within `count` rows.
     pub fn step(&mut self, rows: isize, count: usize, extent: Extent) {
@@ -26,7 +35,7 @@ impl List {
         self.scroll.show(self.selected, Extent { lines: count, height: extent.height });
     }
 
-    /// Paints the rows that fit. `row` gives one, for a width.
+    /// Paints the rows that fit, and gives how many lie above and below them. `row` gives one, for a width.
     pub fn paint(
         &self,
         canvas: &mut Canvas<'_>,
@@ -34,7 +43,7 @@ impl List {
         count: usize,
         focused: bool,
         mut row: impl FnMut(usize, u16) -> Line<'static>,
-    ) {
+    ) -> Hidden {
         let extent = Extent { lines: count, height: area.height.into() };
         canvas.frame.list = extent;
         canvas.hit(area, Hit::List);
@@ -50,5 +59,6 @@ impl List {
             }
             canvas.hit(place, Hit::Row(at));
         }
+        Hidden { above: scroll.top(extent), below: scroll.below(extent) }
     }
 }

@@ -52,6 +52,12 @@ impl Scroll {
         Self { top: Some(0) }
     }
 
+    /// From that line; the last screenful when there is no more.
+    #[must_use]
+    pub fn at(line: usize) -> Self {
+        Self { top: Some(line) }
+    }
+
     /// Following the end.
     #[must_use]
     pub fn following() -> Self {

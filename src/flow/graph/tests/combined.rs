@@ -412,3 +412,29 @@ fn a_child_gives_what_its_result_says_and_a_list_works_through_it() {
     let sim = with_children(&steps, &json!({}), &[("c", child)], shout);
     assert_eq!(sim.body(), "A+B");
 }
+
+#[test]
+fn a_result_without_a_body_is_what_the_last_child_gives_whatever_that_is() {
+    let text = workflow_with(
+        &json!([step("p", "'one'", &json!({}))]),
+        &json!({ "result": { "title": "T", "body": "{{ steps.p.output }}" } }),
+    );
+    let data = workflow_with(
+        &json!([step("words", "['a', 'b']", &json!({}))]),
+        &json!({ "result": { "title": "T", "output": "steps.words.output" } }),
+    );
+    let child = |id: &str, workflow: &str, rules: Value| json!({ "id": id, "does": { "kind": "workflow", "workflow": workflow, "inputs": {} }, "rules": rules });
+    let list = json!({ "for_each": { "list": "[1, 2]" } });
+    for (last, body) in [
+        (child("k", "text", json!({})), "one"),
+        (child("k", "data", json!({})), "a\n\nb"),
+        (child("k", "text", list), "one\n\none"),
+        (group("g", &json!([child("k", "text", json!({}))]), &json!({})), "one"),
+    ] {
+        for own in [json!({}), json!({ "result": { "title": "mine" } })] {
+            let children = [("text", text.clone()), ("data", data.clone())];
+            let sim = with_children(&json!([last.clone()]), &own, &children, shout);
+            assert_eq!(sim.body(), body, "{last} {own}");
+        }
+    }
+}

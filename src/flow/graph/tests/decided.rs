@@ -5,32 +5,37 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::call::AttemptStatus;
 use crate::core::code::ErrorCode;
-use crate::core::decide::{Decision, Offspring, Taken, decide, undo};
+use crate::core::decide::{Decision, Offspring, Refusal, Taken, decide, undo};
 use crate::core::event::{OriginKind, Recorded};
 use crate::core::id::RunId;
 
-const ANA: &str = "ana@here";
+pub const ANA: &str = "ana@here";
 
 impl Sim {
-    fn undo(&mut self) {
-        let events = undo(&self.run, None, &[], &ANA.into()).unwrap();
+    /// What would take the newest decision back.
+    pub fn undoing(&self, seq: Option<u64>, offspring: &[Offspring], by: &str) -> Result<Vec<Event>, Refusal> {
+        undo(&self.run, seq, offspring, |key| self.flow.following(key), &by.into())
+    }
+
+    pub fn undo(&mut self) {
+        let events = self.undoing(None, &[], ANA).unwrap();
         for event in &events {
             self.apply(event.clone());
         }
         self.settle(&events);
     }
 
-    fn refused_undo(&self, by: &str, offspring: &[Offspring]) -> (ErrorCode, String) {
-        let refusal = undo(&self.run, None, offspring, &by.into()).unwrap_err();
+    pub fn refused_undo(&self, by: &str, offspring: &[Offspring]) -> (ErrorCode, String) {
+        let refusal = self.undoing(None, offspring, by).unwrap_err();
         (refusal.code, refusal.message)
     }
 
-    fn refused(&self, key: &str, kind: DecisionKind) -> ErrorCode {
+    pub fn refused(&self, key: &str, kind: DecisionKind) -> ErrorCode {
         decide(&self.run, &Decision::new(key.parse().unwrap(), kind), &ANA.into()).unwrap_err().code
     }
 
     /// The journal read again is the run as it is.
-    fn assert_replayed(&self) {
+    pub fn assert_replayed(&self) {
         let recorded = |(at, event): (usize, &Event)| Recorded {
             run: self.run.id,
             seq: at as u64 + 1,
@@ -48,24 +53,24 @@ impl Sim {
     }
 }
 
-fn accept() -> DecisionKind {
+pub fn accept() -> DecisionKind {
     DecisionKind::Accept
 }
 
-fn edit(output: &str) -> DecisionKind {
+pub fn edit(output: &str) -> DecisionKind {
     DecisionKind::Edit { output: json!(output), accept: false }
 }
 
-fn take(attempt: u32, version: Option<u32>) -> DecisionKind {
+pub fn take(attempt: u32, version: Option<u32>) -> DecisionKind {
     DecisionKind::Take { take: Taken { attempt, version } }
 }
 
-fn retry() -> DecisionKind {
+pub fn retry() -> DecisionKind {
     DecisionKind::Retry { instruction: "again".into(), scope: InstructionScope::This, model: None }
 }
 
 /// Two prompts, one from the other, and a pure step from both.
-fn chain() -> Task {
+pub fn chain() -> Task {
     workflow_with(
         &json!([
             prompt("a", "one", &json!({})),
@@ -77,7 +82,7 @@ fn chain() -> Task {
 }
 
 /// A model that says which attempt it is.
-fn counting(want: &Want, attempt: u32) -> Result<Value, Failure> {
+pub fn counting(want: &Want, attempt: u32) -> Result<Value, Failure> {
     match &*want.work {
         Work::Prompt(_) => Ok(json!(format!("{}{attempt}", want.key))),
         _ => shout(want, attempt),
@@ -116,10 +121,13 @@ fn an_attempt_that_was_made_for_something_else_is_taken_and_kept_at_once() {
     assert_eq!(decision.takes_from_elsewhere(&sim.run), Some(Taken { attempt: 1, version: None }), "said before");
     sim.decide("b", take(1, None));
     assert_eq!((sim.output("b"), sim.status("b")), (json!("b1"), CallStatus::Accepted));
+    let stale = sim.waiting(GateKind::Stale);
     // It was one decision, and is undone as one.
     sim.undo();
     assert_eq!((sim.waiting(GateKind::Review), sim.status("b")), (vec!["b".to_owned()], CallStatus::Review));
     sim.decide("b", take(1, None));
+    assert_eq!(sim.waiting(GateKind::Stale), stale, "the same is asked as when it was first taken");
+    sim.decide("c", DecisionKind::Again { model: None });
     assert_eq!(sim.body(), "otherb1");
     sim.assert_replayed();
 }
@@ -306,12 +314,12 @@ fn what_cannot_be_taken_back_is_refused_and_says_why() {
     let (code, why) = sim.refused_undo("ben@there", &[]);
     assert!(code == ErrorCode::NotAllowed && why.contains(ANA), "{why}");
     let at = chrono::DateTime::UNIX_EPOCH;
-    let made = |how| Offspring { run: RunId::new(9, [9; 10]), at, how };
+    let made = |how| Offspring { run: RunId::new(9, [9; 10]), at, seq: None, how };
     for how in [OriginKind::Fork, OriginKind::Successor, OriginKind::FollowUp] {
         assert_eq!(sim.refused_undo(ANA, &[made(how)]).0, ErrorCode::NotAllowed);
     }
-    assert!(undo(&sim.run, None, &[made(OriginKind::Rerun)], &ANA.into()).is_ok(), "it took nothing over");
-    assert_eq!(undo(&sim.run, Some(1), &[], &ANA.into()).unwrap_err().code, ErrorCode::StaleView);
+    assert!(sim.undoing(None, &[made(OriginKind::Rerun)], ANA).is_ok(), "it took nothing over");
+    assert_eq!(sim.undoing(Some(1), &[], ANA).unwrap_err().code, ErrorCode::StaleView);
     sim.decide("b", retry());
     assert_eq!(sim.refused_undo(ANA, &[]).0, ErrorCode::NotAllowed, "another attempt was asked for since");
     // Somebody else decided later.
@@ -408,7 +416,7 @@ fn act(sim: &mut Sim, choice: u16) -> bool {
             return false;
         }
         _ => {
-            if let Ok(events) = undo(&sim.run, None, &[], &ANA.into()) {
+            if let Ok(events) = sim.undoing(None, &[], ANA) {
                 for event in &events {
                     sim.apply(event.clone());
                 }

@@ -351,6 +351,21 @@ fn modules_beside_the_script_are_imported_and_nothing_else() {
 }
 
 #[test]
+fn what_code_does_not_set_any_more_is_as_it_was() {
+    let mut sim = run(r#"
+        const a = await run.step("draft", { text: "a" });
+        if (a === "A") run.state.seen = a;
+        run.state.last = a;
+        return a;"#);
+    let state = |sim: &Sim| Value::Object(sim.run.state_set(|_| true));
+    sim.accept_all();
+    assert_eq!(state(&sim), json!({ "seen": "A", "last": "A" }));
+    sim.decide("draft[0]", DecisionKind::Reopen);
+    sim.decide("draft[0]", DecisionKind::Edit { output: json!("b"), accept: true });
+    assert_eq!(state(&sim), json!({ "seen": null, "last": "b" }));
+}
+
+#[test]
 fn logs_documents_state_and_the_clock_are_journaled_once() {
     let mut sim = run(r#"
         console.log("begun", { at: run.now() });
@@ -365,7 +380,7 @@ fn logs_documents_state_and_the_clock_are_journaled_once() {
     let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
     assert_eq!(log, ["begun {\"at\":0}", "got A 0"]);
     assert_eq!(sim.run.documents["plan"].versions.len(), 2);
-    assert_eq!(sim.run.set_state["count"].values().next(), Some(&json!(1)));
+    assert_eq!(sim.run.set_state["count"].values().next().map(|set| set.value()), Some(&json!(1)));
     sim.decide("draft[0]", DecisionKind::Reopen);
     sim.decide("draft[0]", DecisionKind::Edit { output: json!("z"), accept: true });
     assert_eq!(sim.run.log.len(), 3, "only what is new is logged: {:?}", sim.run.log);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{anew, cpu_time, run, script, why};
-use crate::core::call::CallStatus;
+use crate::core::call::{CallStatus, Ending};
 use crate::core::decide::DecisionKind;
 use crate::core::event::{Event, InstructionScope, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
@@ -224,8 +224,15 @@ fn an_effect_that_was_performed_and_that_nobody_waited_for_is_not_left_out() {
         let sim = act(options);
         assert_eq!(sim.status("command[0]"), CallStatus::Accepted, "{options}");
     }
-    let sim = act(r#"{ approve: "never", checks: [{ expr: "false", says: "never" }] }"#);
-    assert_eq!(sim.status("command[0]"), CallStatus::Failed);
+    // What nobody judges is held to its checks, whoever would have been asked.
+    for review in ["", r#", review: "always""#, r#", review: "failed""#] {
+        let sim = act(&format!(r#"{{ approve: "never", checks: [{{ expr: "false", says: "never" }}]{review} }}"#));
+        assert_eq!(sim.status("command[0]"), CallStatus::Failed, "{review}");
+        let call = sim.run.call(&"command[0]".parse().unwrap()).unwrap();
+        let Some(Ending::Failed { failure, .. }) = &call.ending else { panic!("{:?}", call.ending) };
+        assert_eq!(failure.class, FailureClass::BadOutput, "{review}");
+        assert_eq!(call.attempts[0].versions[0].failed, ["never"], "{review}");
+    }
     let sim = run(r#"run.command(["touch", "it"]).catch(() => null); return "done";"#);
     assert!(sim.run.call(&"command[0]".parse().unwrap()).is_none(), "what had not begun does not begin");
 }

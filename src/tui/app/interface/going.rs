@@ -7,7 +7,7 @@ use super::opening::Wanted;
 use crate::core::id::RunId;
 use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
-use crate::tui::screens::connect::other_server;
+use crate::tui::screens::connect::{ConnectScreen, form as connect_form, other_server};
 use crate::tui::screens::history::HistoryScreen;
 
 impl Interface {
@@ -54,15 +54,23 @@ impl Interface {
                 }
             }
             Go::Connect => {
-                out.push(Errand::FindModels.into());
-                self.stack.push(AnyScreen::Connect(Box::default()));
+                out.extend([Errand::FindModels.into(), Errand::ListRoles.into()]);
+                self.stack.retain(|page| !matches!(page, AnyScreen::Connect(_)) && !page.is_connecting());
+                self.stack.push(AnyScreen::Connect(Box::new(ConnectScreen::new())));
             }
             Go::OtherServer => self.stack.push(AnyScreen::Form(Box::new(other_server(self.now)))),
-            Go::Try(connection) => {
-                if let AnyScreen::Connect(screen) = self.top_mut() {
-                    screen.tries(&connection);
+            Go::Describe(connection, role, problem) => {
+                let title = format!("Connect {}", connection.provider);
+                let form = connect_form(&title, &connection, &role, &problem, self.now);
+                self.stack.push(AnyScreen::Form(Box::new(form)));
+            }
+            Go::Try(trial) => {
+                match self.top_mut() {
+                    AnyScreen::Connect(screen) => screen.tries(&trial),
+                    AnyScreen::Form(form) => form.tries(&trial),
+                    _ => {}
                 }
-                out.push(Errand::Connect(connection).into());
+                out.push(Errand::Connect(trial).into());
             }
             Go::Answer => {
                 let form = match self.top() {

@@ -92,6 +92,7 @@ fn home() -> Interface {
         errors: vec![],
         learned: vec![],
         runs: vec![],
+        file: None,
     };
     tell(&mut interface, Message::Tasks(vec![row]));
     tell(&mut interface, Message::OpenRuns(rows(2)));
@@ -199,6 +200,7 @@ fn failed(class: FailureClass) -> Story {
             step: "write".into(),
             fingerprint: crate::tui::testing::fingerprint(),
             error: error.clone(),
+            failed: Vec::new(),
             by: "engine".into(),
         })
         .then(Event::RunFailed { key: Some(key), error })
@@ -296,6 +298,18 @@ fn history() -> Interface {
     interface
 }
 
+/// The preview of the history, in the middle of what it shows.
+fn preview_of_the_history() -> Interface {
+    let mut interface = history();
+    press(&mut interface, &["l"]);
+    let selected = interface.top().listed().unwrap().run;
+    let mut shown = done().run;
+    shown.id = selected;
+    tell(&mut interface, Message::Preview(Arc::new(shown)));
+    press(&mut interface, &["Tab", "Tab", "n", "n", "PgDn"]);
+    interface
+}
+
 fn inbox(story: Story) -> Interface {
     let mut interface = home();
     press(&mut interface, &["^n"]);
@@ -390,6 +404,8 @@ fn worlds() -> Vec<World> {
         world("history", history),
         world("filters of the history", || then(history(), &["Tab", "Right", "Down"])),
         world("filters of the history, the first turned", || then(history(), &["Tab", "Right", "Down", "Right"])),
+        world("preview of the history", preview_of_the_history),
+        world("home on a run", || then(home(), &["Up"])),
         world("inbox", || inbox(review())),
         world("inbox, approval", || inbox(gate(GateKind::Approval, vec![Approve, Deny]))),
         world("inbox, in doubt", || inbox(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
@@ -405,7 +421,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// The worlds that are worth a look at every size: each screen and each layer.
-const LOOKED_AT: [&str; 36] = [
+const LOOKED_AT: [&str; 37] = [
     "home in the middle",
     "home that searches",
     "form",
@@ -437,6 +453,7 @@ const LOOKED_AT: [&str; 36] = [
     "document",
     "history",
     "filters of the history",
+    "preview of the history",
     "inbox",
     "connect",
     "palette",
@@ -486,6 +503,7 @@ fn sent(name: &str) -> KeyEvent {
         "Del" | "Delete" => KeyCode::Delete,
         "F1" => KeyCode::F(1),
         "F2" => KeyCode::F(2),
+        "F3" => KeyCode::F(3),
         one if one.chars().count() == 1 => KeyCode::Char(one.chars().next().unwrap()),
         other => panic!("no key is called {other}"),
     };

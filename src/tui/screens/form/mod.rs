@@ -14,6 +14,7 @@ use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::id::RunId;
 use crate::core::secret::Secret;
+use crate::core::settings::Trial;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
@@ -120,6 +121,17 @@ impl FormScreen {
     #[must_use]
     pub fn starts(&self) -> bool {
         matches!(self.purpose, For::Start(_))
+    }
+
+    /// Whether it describes a model that is to be connected.
+    #[must_use]
+    pub fn connects(&self) -> bool {
+        self.purpose == For::Connect
+    }
+
+    /// What it describes is being tried; the form stays until it has answered.
+    pub fn tries(&mut self, trial: &Trial) {
+        self.note = Some(format!("Asking {} for one token…", trial.connection.name()));
     }
 
     /// What the last frame showed.
@@ -262,7 +274,10 @@ impl FormScreen {
             For::Start(task) => {
                 vec![Effect::Open(Opening::Start { task: task.clone(), inputs: values, secrets })]
             }
-            For::Connect => vec![Effect::Go(Go::Back), Effect::Go(Go::Try(Arc::new(described(&values))))],
+            For::Connect => {
+                let key = secrets.into_iter().next().map(|(_, key)| key);
+                vec![Effect::Go(Go::Try(Arc::new(described(&values, key))))]
+            }
             For::Answer(_) if self.gone => {
                 self.note = Some("what was asked has changed meanwhile: Esc leads back to what waits".to_owned());
                 Vec::new()

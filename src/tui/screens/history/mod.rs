@@ -1,4 +1,5 @@
-//! History: everything ever produced, found by typing. Filters narrow it, days divide it, the preview marks the match.
+//! History: everything ever produced, found by typing. Filters narrow it, days divide it, the preview is all that the
+//! selected run has to show, with the matches marked: Tab leads to it by way of the filters.
 //!
 //! The screen asks for a page of rows with [`Errand::Search`] and for the next one when the selection comes near the
 //! end of what it has; an answer counts only if it names the newest question. Until that answer is there, the rows of
@@ -7,6 +8,7 @@
 mod chips;
 mod view;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -21,9 +23,13 @@ use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
+use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
 use crate::tui::message::Message;
+use crate::tui::screens::preview::Preview;
 use crate::tui::shown::{ContentId, Subject};
-use crate::tui::situation::{Layer, Screen, Situation};
+use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::text::hits;
+use crate::tui::theme::{Depth, Ground, Theme};
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -41,22 +47,45 @@ enum HistoryRow {
     Run(usize),
 }
 
+/// What has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Focus {
+    #[default]
+    Search,
+    Filters,
+    Preview,
+}
+
+/// The lines of the preview that have a match, for the text, the width and the words that they were looked up for.
+#[derive(Debug, Default)]
+struct Matches {
+    of: Option<(ContentId, u16, Vec<String>)>,
+    lines: Vec<usize>,
+}
+
 /// The model.
 #[derive(Debug)]
 pub struct HistoryScreen {
     search: LineInput,
     chips: Chips,
-    /// The filters have the focus.
-    filtering: bool,
+    focus: Focus,
+    /// The preview has the whole screen.
+    zoom: bool,
     /// The newest question.
     ticket: u64,
     /// While a question is open: how many rows it asks for at most.
     asked: Option<usize>,
+    /// The open question is the last one again.
+    again: bool,
     /// The last page was full: there may be more.
     more: bool,
     runs: Vec<RunRow>,
     rows: Vec<HistoryRow>,
     list: List,
+    looks: Looks,
+    /// What the selected run has to show, once it is there.
+    preview: Option<Preview>,
+    matches: RefCell<Matches>,
     scroll: Scroll,
     /// The first marked and the second; a third takes the first's place.
     marked: Vec<RunId>,
@@ -76,13 +105,18 @@ impl HistoryScreen {
         let mut screen = Self {
             search: LineInput::default(),
             chips: Chips::new(tasks, here),
-            filtering: false,
+            focus: Focus::Search,
+            zoom: false,
             ticket: 0,
             asked: None,
+            again: false,
             more: false,
             runs: Vec::new(),
             rows: Vec::new(),
             list: List::default(),
+            looks: Looks::default(),
+            preview: None,
+            matches: RefCell::default(),
             scroll: Scroll::at_start(),
             marked: Vec::new(),
             now,
@@ -125,14 +159,29 @@ impl HistoryScreen {
         self.runs.iter().find(|run| id_of(run) == *seen)
     }
 
+    /// The run that commands about a run as a whole are for.
+    #[must_use]
+    pub fn listed(&self) -> Option<RunRow> {
+        self.target().cloned()
+    }
+
     /// The situation that a key meets.
     #[must_use]
     pub fn situation(&self) -> Situation {
+        let run = self.selected().is_some();
         Situation {
             screen: Screen::History,
-            layer: if self.filtering { Layer::Chips } else { Layer::None },
-            output: self.selected().is_some(),
-            several: self.pair().is_some(),
+            layer: match self.focus {
+                Focus::Search => Layer::None,
+                Focus::Filters => Layer::Chips,
+                Focus::Preview => Layer::Preview,
+            },
+            selected: if run { Selected::Listed } else { Selected::None },
+            output: run,
+            several: match self.focus {
+                Focus::Preview => !self.search.is_empty(),
+                Focus::Search | Focus::Filters => self.pair().is_some(),
+            },
             marked: !self.marked.is_empty(),
             ..Situation::default()
         }
@@ -140,19 +189,41 @@ impl HistoryScreen {
 
     /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
     pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        let (mut effects, changed) = self.take(message);
+        let selected = self.selected().cloned();
+        effects.extend(self.looks.asks(self.runs.iter(), selected.as_ref()));
+        (effects, changed)
+    }
+
+    fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(text) => {
-                self.filtering = false;
+                self.focus = Focus::Search;
                 self.search.paste(&text);
                 (vec![self.ask()], true)
             }
             Message::Mouse(mouse) => self.mouse(mouse),
             Message::Rows { ticket, offset, rows } if ticket == self.ticket => {
-                self.take(offset, rows);
+                self.fill(offset, rows);
                 (self.ask_more(), true)
             }
-            Message::RunsChanged => (vec![self.ask_as_many()], false),
+            Message::RunsChanged(change) => {
+                self.note = Some(self.looks.changed(&change));
+                (vec![self.ask_as_many()], true)
+            }
+            Message::Glances(glances) => {
+                self.looks.take(glances);
+                (Vec::new(), true)
+            }
+            Message::Preview(run) => {
+                if self.selected().is_some_and(|selected| selected.run == run.id) {
+                    self.preview = Some(Preview::of(&run));
+                    self.matches.take();
+                    self.to_match(0, 1);
+                }
+                (Vec::new(), true)
+            }
             Message::Tick(now) => {
                 self.now = now;
                 (Vec::new(), false)
@@ -172,17 +243,19 @@ impl HistoryScreen {
             return self.give(id);
         }
         let before = self.search.value();
-        // Whoever types on the filters goes on with the search.
-        if self.search.key(key) {
-            self.filtering = false;
+        // Whoever types on the filters goes on with the search. In the preview letters are commands.
+        if self.focus != Focus::Preview && self.search.key(key) {
+            self.focus = Focus::Search;
         }
         if self.search.value() == before { Vec::new() } else { vec![self.ask()] }
     }
 
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
-        if self.filtering {
-            return self.filter(id);
+        match self.focus {
+            Focus::Filters => return self.filter(id),
+            Focus::Preview => return self.read(id),
+            Focus::Search => {}
         }
         let run = self.target();
         match id {
@@ -192,7 +265,8 @@ impl HistoryScreen {
             }
             Id::WriteFile => return run.map(picks::export).into_iter().collect(),
             Id::Rename => return run.map(picks::rename).into_iter().collect(),
-            Id::Delete => return run.map(picks::delete).into_iter().collect(),
+            Id::Archive => return self.archive(),
+            Id::UndoLast => return self.undo(),
             Id::Actions => {
                 return run.map(|run| Above::effect(Kind::Choose(picks::of_run(run)))).into_iter().collect();
             }
@@ -200,7 +274,7 @@ impl HistoryScreen {
                 return self.pair().map(|(old, new)| Effect::Open(Opening::Compare(old, new))).into_iter().collect();
             }
             Id::Mark => self.mark(),
-            Id::Chips => self.filtering = true,
+            Id::Chips => self.focus = Focus::Filters,
             Id::Up => return self.step(-1),
             Id::Down => return self.step(1),
             Id::PageUp => return self.step(-self.page()),
@@ -223,7 +297,8 @@ impl HistoryScreen {
         match id {
             Id::Left => self.chips.go(-1),
             Id::Right => self.chips.go(1),
-            Id::Chips | Id::Back => self.filtering = false,
+            Id::Chips | Id::Back => self.focus = Focus::Search,
+            Id::Focus => self.focus = Focus::Preview,
             Id::Up | Id::Down => {
                 self.chips.turn(if id == Id::Up { -1 } else { 1 });
                 return vec![self.ask()];
@@ -238,6 +313,85 @@ impl HistoryScreen {
         Vec::new()
     }
 
+    /// Gives a command while the preview has the focus.
+    fn read(&mut self, id: Id) -> Vec<Effect> {
+        let run = self.target();
+        match id {
+            Id::Open => return run.map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect(),
+            Id::WriteFile => return run.map(picks::export).into_iter().collect(),
+            Id::Copy => {
+                let seen = self.preview.as_ref().filter(|preview| self.last_frame.content == Some(preview.id()));
+                let text = seen.map(|preview| preview.text().block().into_owned());
+                return text.map(|text| Effect::Terminal(Terminal::Copy(text))).into_iter().collect();
+            }
+            Id::FindNext => self.to_match(self.top() + 1, 1),
+            Id::FindPrevious => self.to_match(self.top(), -1),
+            Id::Zoom => self.zoom = !self.zoom,
+            Id::Back if self.zoom => self.zoom = false,
+            Id::Back | Id::Focus | Id::Filter => (self.focus, self.zoom) = (Focus::Search, false),
+            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
+            other => {
+                if let Some(by) = By::of(other) {
+                    self.scroll.by(by, self.last_frame.output);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// The line of the preview at the top.
+    fn top(&self) -> usize {
+        self.scroll.top(self.last_frame.output)
+    }
+
+    /// Scrolls the preview so that the first match at or after `line` is at the top, or the last one before it.
+    fn to_match(&mut self, line: usize, way: isize) {
+        let lines = self.matched(self.last_frame.preview_width);
+        let found = if way > 0 {
+            lines.iter().find(|at| **at >= line).or(lines.first())
+        } else {
+            lines.iter().rev().find(|at| **at < line).or(lines.last())
+        };
+        if let Some(found) = found.copied() {
+            self.scroll = Scroll::at(found);
+        }
+    }
+
+    /// The lines of the preview that have a match, laid out for so many cells.
+    fn matched(&self, cells: u16) -> Vec<usize> {
+        let Some(preview) = &self.preview else { return Vec::new() };
+        let of = Some((preview.id(), cells, hits::words(&self.search.value())));
+        let mut matches = self.matches.borrow_mut();
+        if matches.of != of {
+            let words = of.as_ref().map(|(.., words)| words.as_slice()).unwrap_or_default();
+            // Only where the words are does not depend on the colours.
+            let theme = Theme::new(Ground::Dark, Depth::None);
+            *matches = Matches { lines: hits::lines(preview.document(), cells, &theme, words), of };
+        }
+        matches.lines.clone()
+    }
+
+    /// Puts the selected run away.
+    fn archive(&mut self) -> Vec<Effect> {
+        let Some(run) = self.listed() else { return Vec::new() };
+        match picks::archive(&run) {
+            Ok(effect) => vec![effect],
+            Err(why) => {
+                self.note = Some(why);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes back the last change of a run that was made in a list.
+    fn undo(&mut self) -> Vec<Effect> {
+        let undo = self.looks.undo();
+        if undo.is_none() {
+            self.note = Some(NOTHING_TO_UNDO.to_owned());
+        }
+        undo.into_iter().collect()
+    }
+
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
         let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         let lines = match (mouse.kind, hit) {
@@ -247,7 +401,7 @@ impl HistoryScreen {
                 return (self.give(id), true);
             }
             (MouseEventKind::Down(_), Some(Hit::Chip(at))) => {
-                (self.filtering, self.chips.at) = (true, at);
+                (self.focus, self.chips.at) = (Focus::Filters, at);
                 self.chips.turn(1);
                 return (vec![self.ask()], true);
             }
@@ -275,11 +429,13 @@ impl HistoryScreen {
 
     /// Asks for the first page of what is looked for now.
     fn ask(&mut self) -> Effect {
+        self.again = false;
         self.question(HistoryQuery { limit: PAGE, ..self.query() })
     }
 
     /// Asks again for all that is there, so that the selection keeps its place.
     fn ask_as_many(&mut self) -> Effect {
+        self.again = true;
         self.question(HistoryQuery { limit: self.runs.len().max(PAGE), ..self.query() })
     }
 
@@ -298,7 +454,7 @@ impl HistoryScreen {
     }
 
     /// Takes rows: in the place of what was there, or after it.
-    fn take(&mut self, offset: usize, rows: Vec<RunRow>) {
+    fn fill(&mut self, offset: usize, rows: Vec<RunRow>) {
         self.more = self.asked.take().is_some_and(|limit| rows.len() >= limit);
         if offset > 0 {
             // Runs that were started since have moved the pages: what is there already does not come twice.
@@ -308,7 +464,7 @@ impl HistoryScreen {
             self.divide(from);
             return;
         }
-        let before = self.selected().map(|run| run.run);
+        let (before, again) = (self.selected().map(|run| run.run), std::mem::take(&mut self.again));
         self.runs = rows;
         self.rows.clear();
         self.divide(0);
@@ -316,15 +472,17 @@ impl HistoryScreen {
             HistoryRow::Run(at) => Some(self.runs[*at].run) == before,
             HistoryRow::Day(_) => false,
         });
-        // What is typed may find the selected run again, but what is wanted is the newest that matches.
+        // What is typed may find the selected run again, but what is wanted is the newest that matches. The same question
+        // asked again, because a run was renamed, leaves the selection on its run.
         let searches = !self.search.is_empty() || !self.chips.are_open();
-        let at = same.filter(|_| !searches || self.list.selected > 1).unwrap_or(1);
-        self.select(at);
+        let at = same.filter(|_| again || !searches || self.list.selected > 1);
+        let near = self.list.selected.min(self.rows.len().saturating_sub(1));
+        self.select(at.unwrap_or(if again { near.max(1) } else { 1 }));
     }
 
     /// Makes the rows of the runs from `from` on, a heading before each day.
     fn divide(&mut self, from: usize) {
-        let day = |run: &RunRow| run.created_at.with_timezone(&self.zone).date_naive();
+        let day = |run: &RunRow| run.updated_at.with_timezone(&self.zone).date_naive();
         let mut last = from.checked_sub(1).and_then(|at| self.runs.get(at)).map(day);
         for (at, run) in self.runs.iter().enumerate().skip(from) {
             let this = day(run);
@@ -366,7 +524,11 @@ impl HistoryScreen {
             self.list.select(0, self.rows.len(), self.last_frame.list);
         }
         self.list.select(at, self.rows.len(), self.last_frame.list);
-        self.scroll = Scroll::at_start();
+        let selected = self.selected().map(|run| run.run);
+        if self.preview.as_ref().map(Preview::run) != selected {
+            self.preview = None;
+            self.scroll = Scroll::at_start();
+        }
     }
 
     fn mark(&mut self) {

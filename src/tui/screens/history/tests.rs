@@ -3,6 +3,8 @@
 use super::*;
 use crate::core::run::Status;
 use crate::core::task::Kind as TaskKind;
+use crate::tui::effect::{Change, Manage};
+use crate::tui::message::RunChange;
 use crate::tui::testing::{SIZES, at, frame, key, listed};
 use crate::tui::theme::Depth;
 
@@ -32,9 +34,15 @@ fn history() -> HistoryScreen {
     screen
 }
 
+/// Whether an effect only asks to see more of what is listed.
+fn looks(effect: &Effect) -> bool {
+    matches!(effect, Effect::Errand(Errand::Glance(_) | Errand::Preview(_)))
+}
+
 fn answer(screen: &mut HistoryScreen, ask: &Effect, rows: Vec<RunRow>) -> Vec<Effect> {
     let Effect::Errand(Errand::Search { ticket, query }) = ask else { panic!("{ask:?} is no search") };
-    screen.update(Message::Rows { ticket: *ticket, offset: query.offset, rows }).0
+    let effects = screen.update(Message::Rows { ticket: *ticket, offset: query.offset, rows }).0;
+    effects.into_iter().filter(|effect| !looks(effect)).collect()
 }
 
 fn look(screen: &mut HistoryScreen, size: (u16, u16)) -> String {
@@ -46,10 +54,14 @@ fn look(screen: &mut HistoryScreen, size: (u16, u16)) -> String {
 fn press(screen: &mut HistoryScreen, keys: &[&str]) -> Vec<Effect> {
     let mut effects = Vec::new();
     for name in keys {
-        effects.extend(screen.update(Message::Key(key(name))).0);
+        effects.extend(screen.update(Message::Key(key(name))).0.into_iter().filter(|effect| !looks(effect)));
         look(screen, (80, 24));
     }
     effects
+}
+
+fn changed(said: &str, undo: Option<u64>) -> RunChange {
+    RunChange { run: rows()[0].run, said: said.to_owned(), undo, gone: undo.is_none() }
 }
 
 fn searched(effects: &[Effect]) -> Vec<&HistoryQuery> {
@@ -142,7 +154,7 @@ fn filters_narrow_the_search() {
     assert_eq!(searched(&asked)[0].cwd, None);
     // Typing goes on with the search.
     let asked = press(&mut screen, &["x"]);
-    assert_eq!((searched(&asked)[0].text.as_str(), screen.filtering), ("x", false));
+    assert_eq!((searched(&asked)[0].text.as_str(), screen.focus), ("x", Focus::Search));
 }
 
 #[test]
@@ -175,9 +187,96 @@ fn esc_takes_back_the_search_then_goes_back() {
 fn a_deleted_run_leaves_the_selection_where_it_was() {
     let mut screen = history();
     press(&mut screen, &["Down", "Down"]);
-    let ask = screen.update(Message::RunsChanged).0;
+    let ask = screen.update(Message::RunsChanged(changed("deleted", None))).0;
     let mut left = rows();
     left.remove(0);
     answer(&mut screen, &ask[0], left);
     assert_eq!(screen.selected().map(|run| run.run), Some(rows()[2].run));
+}
+
+/// What a run has to show: a result of sixty lines, in three of which it speaks of lamps.
+fn a_long_result(row: &RunRow) -> Message {
+    let line = |n: u32| {
+        if n.is_multiple_of(25) { format!("The **Lamps** of line {n}.\n\n") } else { format!("Line {n}.\n\n") }
+    };
+    let body: String = (1..=75).map(line).collect();
+    let completed = crate::core::event::Event::RunCompleted { title: "t".into(), body: body.as_str().into() };
+    let mut run = crate::tui::testing::Story::new("poem", "poem", TaskKind::Workflow).then(completed).run;
+    run.id = row.run;
+    Message::Preview(std::sync::Arc::new(run))
+}
+
+#[test]
+fn the_preview_is_the_whole_result_and_goes_from_match_to_match() {
+    let mut screen = history();
+    press(&mut screen, &["l", "a", "m", "p", "s"]);
+    screen.update(a_long_result(&rows()[0]));
+    // It begins with the first match.
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("The Lamps of line 25.") && !picture.contains("Line 1."), "{picture}");
+    assert!(picture.contains("3 matching lines"), "{picture}");
+    press(&mut screen, &["Tab", "Tab", "n"]);
+    assert!(look(&mut screen, (80, 24)).contains("The Lamps of line 50."));
+    press(&mut screen, &["N", "N"]);
+    assert!(look(&mut screen, (80, 24)).contains("The Lamps of line 75."), "before the first comes the last");
+    press(&mut screen, &["Home"]);
+    assert!(look(&mut screen, (80, 24)).contains("Line 1."));
+    press(&mut screen, &["End"]);
+    assert!(look(&mut screen, (80, 24)).contains("The Lamps of line 75."));
+    let copied = press(&mut screen, &["y"]);
+    let [Effect::Terminal(Terminal::Copy(text))] = copied.as_slice() else { panic!("{copied:?}") };
+    assert!(text.contains("**Lamps** of line 25") && text.contains("Line 1."), "the whole text is copied");
+    press(&mut screen, &["z"]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(!picture.contains("poem · the moor"), "the list is still there: {picture}");
+    assert_eq!(press(&mut screen, &["Esc", "Esc", "Enter"]), [Effect::Go(Go::Run(rows()[0].run))]);
+    for size in SIZES {
+        look(&mut screen, size);
+    }
+}
+
+#[test]
+fn a_match_is_marked_wherever_it_stands_in_the_result() {
+    let mut screen = history();
+    press(&mut screen, &["l", "a", "m", "p", "s"]);
+    screen.update(a_long_result(&rows()[0]));
+    let (picture, _) = frame((100, 24), Depth::Sixteen, |canvas, area| screen.view(canvas, area));
+    let marked = picture.lines().filter(|line| line.ends_with(" Lamps")).count();
+    assert!(marked > 0, "{picture}");
+}
+
+#[test]
+fn a_renamed_run_keeps_the_cursor_also_while_a_search_is_open() {
+    let mut screen = history();
+    let asked = press(&mut screen, &["p"]);
+    answer(&mut screen, asked.last().unwrap(), rows());
+    press(&mut screen, &["Down"]);
+    for from_the_top in [true, false] {
+        let before = screen.selected().unwrap().run;
+        let ask = screen.update(Message::RunsChanged(changed("renamed", Some(9)))).0.remove(0);
+        let mut found = rows();
+        // It has moved to the top, because it changed last.
+        found.rotate_right(1);
+        answer(&mut screen, &ask, found);
+        assert_eq!(screen.selected().unwrap().run, before);
+        if from_the_top {
+            press(&mut screen, &["Up"]);
+        }
+    }
+    assert!(look(&mut screen, (120, 40)).contains("renamed · Alt-U takes it back"));
+}
+
+#[test]
+fn a_run_is_archived_with_one_key_and_deleted_only_from_its_actions() {
+    let mut screen = history();
+    press(&mut screen, &["Down"]);
+    let run = rows()[1].run;
+    assert_eq!(press(&mut screen, &["^x"]), [Effect::Change(Change::Manage(run, Manage::Archive))]);
+    screen.update(Message::RunsChanged(changed("archived", Some(9))));
+    let back = press(&mut screen, &["Alt-u"]);
+    assert_eq!(back, [Effect::Change(Change::Manage(rows()[0].run, Manage::TakeBack(9)))]);
+    let effects = press(&mut screen, &["Alt-Enter"]);
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area));
+    assert!(picture.contains("Delete it") && picture.contains("Archive it"), "{picture}");
 }

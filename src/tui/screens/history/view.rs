@@ -2,18 +2,18 @@
 
 use chrono::NaiveDate;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::chips::COUNT;
-use super::{HistoryRow, HistoryScreen, id_of};
+use super::{Focus, HistoryRow, HistoryScreen, id_of};
 use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
+use crate::tui::screens::preview::{self, marks};
 use crate::tui::screens::run_state;
-use crate::tui::text::wrap::{Piece, wrap};
-use crate::tui::text::{fit, thousands, width};
+use crate::tui::text::wrap::wrap;
+use crate::tui::text::{PROSE, fit, hits, thousands, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
@@ -32,12 +32,20 @@ impl HistoryScreen {
         let count = thousands(self.runs.len() as u64);
         let found = if self.more { format!("{count} and more") } else { count };
         let runs = if found == "1" { "run" } else { "runs" };
-        let facts = vec![Fact::new(format!("{found} {runs}"), theme.muted, 1)];
+        let count = format!("{found} {runs}");
+        let facts = vec![Fact::new(format!("{count}, last changed first"), theme.muted, 1).or(count, 2)];
         header::paint(canvas, Rect { height: 1, ..area }, "History", facts);
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+        let reads = self.focus == Focus::Preview;
+        // Where there is no room for both, the one with the focus is there.
+        if reads && (self.zoom || area.width < NARROW) {
+            self.preview(canvas, body);
+            self.foot(canvas, area);
+            return;
+        }
         let wide = if area.width < NARROW { area.width } else { area.width * 11 / 20 };
         let left = Rect { width: wide, ..body };
-        let inner = canvas.pane(left, "", true);
+        let inner = canvas.pane(left, "", !reads);
         self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
         self.chips(canvas, Rect { y: inner.y + 1, height: 1, ..inner });
         canvas.divide(left, inner.y + 2, "");
@@ -53,13 +61,19 @@ impl HistoryScreen {
             canvas.lines(place, &wrap(&[(says, theme.muted)], place.width.into()));
         }
         canvas.frame.row = self.selected().map(id_of);
-        self.list.paint(canvas, list, self.rows.len(), !self.filtering, |at, cells| match self.rows[at] {
+        let focused = self.focus == Focus::Search;
+        let hidden = self.list.paint(canvas, list, self.rows.len(), focused, |at, cells| match self.rows[at] {
             HistoryRow::Day(day) => Line::styled(format!(" {}", self.day(day)), theme.muted),
             HistoryRow::Run(at) => self.row(&self.runs[at], cells, &theme),
         });
+        canvas.overflow(Rect { y: inner.y + 2, height: left.bottom() - inner.y - 2, ..left }, hidden);
         if wide < area.width {
             self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
         }
+        self.foot(canvas, area);
+    }
+
+    fn foot(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
@@ -73,23 +87,23 @@ impl HistoryScreen {
         if self.search.is_empty() {
             canvas.text(field, "type to search all that was ever produced", theme.muted);
         }
-        self.search.paint(canvas, field, !self.filtering, false);
+        self.search.paint(canvas, field, self.focus == Focus::Search, false);
     }
 
     fn chips(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let theme = *canvas.theme;
+        let (theme, filtering) = (*canvas.theme, self.focus == Focus::Filters);
         let shown: Vec<(String, bool)> = (0..COUNT).map(|at| self.chips.shown(at)).collect();
         let total = |from: usize, to: usize| shown[from..=to].iter().map(|(text, _)| width(text) + 3).sum::<usize>();
         // Where they do not fit, the one with the focus does.
         let first = (0..=self.chips.at).find(|from| total(*from, self.chips.at) < usize::from(area.width)).unwrap_or(0);
         let mut x = area.x + 1;
-        for (at, (text, narrows)) in shown.iter().enumerate().skip(if self.filtering { first } else { 0 }) {
+        for (at, (text, narrows)) in shown.iter().enumerate().skip(if filtering { first } else { 0 }) {
             let room = area.right().saturating_sub(x);
             let cells = u16::try_from(width(text)).unwrap_or(u16::MAX);
             if room < 3 || room < cells && at != self.chips.at {
                 break;
             }
-            let style = match (self.filtering && at == self.chips.at, *narrows) {
+            let style = match (filtering && at == self.chips.at, *narrows) {
                 (true, _) => theme.selection,
                 (false, true) => theme.accent,
                 (false, false) => theme.muted,
@@ -114,7 +128,7 @@ impl HistoryScreen {
 
     fn row(&self, run: &RunRow, cells: u16, theme: &Theme) -> Line<'static> {
         let (sign, _, style) = run_state(run, theme);
-        let time = run.created_at.with_timezone(&self.zone).format("%H:%M").to_string();
+        let time = run.updated_at.with_timezone(&self.zone).format("%H:%M").to_string();
         let mark = if self.marked.contains(&run.run) { "+" } else { " " };
         let room = usize::from(cells).saturating_sub(4 + width(&time) + 2);
         let title = fit(&Untrusted::from(run.title.as_str()).line(), room).into_owned();
@@ -137,6 +151,13 @@ impl HistoryScreen {
                 }
             }
         }
+        let known =
+            self.looks.of(run.run).filter(|_| self.search.is_empty()).map(marks).unwrap_or_default().join(" · ");
+        if !known.is_empty() && left > 12 {
+            let known = fit(&known, left - 2).into_owned();
+            left -= width(&known) + 2;
+            spans.extend([Span::raw("  "), Span::styled(known, theme.muted)]);
+        }
         spans.push(Span::raw(" ".repeat(left + 1)));
         spans.push(Span::styled(time, theme.muted));
         Line::from(spans)
@@ -145,39 +166,55 @@ impl HistoryScreen {
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let run = self.selected();
         let title = run.map(|run| Untrusted::from(run.title.as_str()).line().into_owned()).unwrap_or_default();
-        let inner = canvas.pane(area, &title, false);
+        let inner = canvas.pane(area, &title, self.focus == Focus::Preview);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
         let Some(run) = run else { return };
+        let theme = *canvas.theme;
         canvas.frame.content = Some(id_of(run));
-        let lines = self.about(run, inner.width, canvas.theme);
-        canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
-        canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
+        canvas.frame.row = canvas.frame.row.take().or_else(|| Some(id_of(run)));
+        let about = self.about(run, inner.width, &theme);
+        canvas.lines(inner, &about);
+        let taken = u16::try_from(about.len()).unwrap_or(inner.height).min(inner.height);
+        let text = Rect { y: inner.y + taken, height: inner.height - taken, ..inner };
+        canvas.frame.preview_width = text.width;
+        let words = hits::words(&self.search.value());
+        match &self.preview {
+            Some(shown) => {
+                canvas.frame.content = Some(shown.id());
+                preview::paint(canvas, text, shown.document(), self.scroll);
+            }
+            None => {
+                let newest = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
+                canvas.lines(text, &wrap(&[(&newest.line(), theme.text)], text.width.min(PROSE).into()));
+                canvas.frame.output = Extent { lines: 0, height: text.height.into() };
+            }
+        }
+        hits::mark(canvas.buf, text, &words, theme.hit);
         let below = self.scroll.below(canvas.frame.output);
+        let matches = self.matched(text.width).len();
+        let found = if matches > 0 { format!("{matches} matching lines · ") } else { String::new() };
         if below > 0 {
-            canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.muted);
+            canvas.marker(area, &format!(" {found}{below} more ↓ "), theme.muted);
+        } else if matches > 0 {
+            canvas.marker(area, &format!(" {} ", found.trim_end_matches(" · ")), theme.muted);
         }
     }
 
-    /// What is known of a run, then what it says where the search matched.
+    /// What is known of a run, above what it has to show.
     fn about(&self, run: &RunRow, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let (sign, word, style) = run_state(run, theme);
+        let mut lines = preview::heading(run, self.looks.of(run.run), cells, theme);
         let task = Untrusted::from(run.task.as_str()).line().into_owned();
-        let at = run.created_at.with_timezone(&self.zone).format("%-d %B %Y, %H:%M").to_string();
+        let at =
+            |time: chrono::DateTime<chrono::Utc>| time.with_timezone(&self.zone).format("%-d %B %Y, %H:%M").to_string();
+        let mut when = format!("{} · started {}", task, at(run.created_at));
+        if (run.updated_at - run.created_at).num_minutes() > 0 {
+            when.push_str(&format!(", changed {}", at(run.updated_at)));
+        }
+        lines.extend(wrap(&[(&when, theme.muted)], cells.into()));
         let folder = Untrusted::new(run.cwd.to_string_lossy()).line().into_owned();
-        let mut lines = vec![
-            Line::from(vec![
-                Span::styled(format!("{sign} {word}"), style),
-                Span::styled(format!(" · {task} · {}", run.kind.name()), theme.muted),
-            ]),
-            Line::styled(at, theme.muted),
-        ];
         lines.extend(wrap(&[(&format!("in {folder} · {}", run.run.short()), theme.muted)], cells.into()));
-        lines.push(Line::default());
-        let pieces = marked(&run.snippet);
-        let styled = |hit: bool| -> Style { if hit { theme.hit } else { theme.text } };
-        let pieces: Vec<Piece<'_>> = pieces.iter().map(|(text, hit)| (text.as_str(), styled(*hit))).collect();
-        lines.extend(wrap(&pieces, cells.min(crate::tui::text::PROSE).into()));
+        lines.push(Line::styled("─".repeat(cells.into()), theme.border));
         lines
     }
 }

@@ -1,7 +1,14 @@
-//! Home: the open runs, then what can be started. Letters search; the preview shows what the selected row is.
+//! Home is a desk: the open runs, the last results, then what can be started. Letters search; the preview shows what the
+//! selected row is, of a run all that it has to show.
+//!
+//! Rows come from the journal's list. How far a run is and what it has to show takes its fold: both are asked for
+//! ([`Errand::Glance`], [`Errand::Preview`]) when a row is there or selected, and shown when they come.
 
+mod about;
+mod listing;
 mod view;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,17 +19,18 @@ use crate::core::id::RunId;
 use crate::core::model::ModelChoice;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
-use crate::core::task::{Body, Kind, Task};
+use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::effect::{Effect, Go, Opening, Terminal};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Kind as Layered, picks};
+use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
 use crate::tui::markdown::Document;
-use crate::tui::message::Message;
+use crate::tui::message::{Definition, Message};
+use crate::tui::screens::preview::Preview;
 use crate::tui::shown::{ContentId, Subject};
-use crate::tui::situation::{Screen, Situation};
-use crate::tui::text::fuzzy::Fuzzy;
+use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -30,6 +38,9 @@ use crate::tui::widgets::scroll::{By, Scroll};
 const CONNECT: &str = "The demo replays recorded answers; it needs no network and knows only the shipped tasks.\n\n\
     **Enter** looks for keys in your environment and for servers on this machine, or takes the address of another. \
     The model is asked for one token before the config is changed. A key is never written down.";
+
+/// Where a task comes from that is the person's own.
+pub const MINE: &str = "mine";
 
 /// Something that can be started, as home shows it.
 #[derive(Clone, Debug)]
@@ -52,6 +63,8 @@ pub struct TaskRow {
     pub learned: Vec<String>,
     /// Its last runs, newest first: title and when.
     pub runs: Vec<(String, DateTime<Utc>)>,
+    /// Its file; `None` for what is in the binary.
+    pub file: Option<PathBuf>,
 }
 
 /// A row of the list.
@@ -59,6 +72,8 @@ pub struct TaskRow {
 enum HomeRow {
     Heading(&'static str),
     Run(usize),
+    /// A run that is done.
+    Result(usize),
     Task(usize),
     /// There is only the demo: the way to a model.
     Connect,
@@ -69,6 +84,8 @@ enum HomeRow {
 #[derive(Debug)]
 pub struct HomeScreen {
     runs: Vec<RunRow>,
+    results: Vec<RunRow>,
+    looks: Looks,
     tasks: Vec<TaskRow>,
     model: Option<ModelChoice>,
     search: LineInput,
@@ -77,9 +94,13 @@ pub struct HomeScreen {
     /// The person has moved the selection, or typed: it stays on what it is on.
     moved: bool,
     preview: Document,
+    /// What the selected run has to show, once it is there.
+    shown_run: Option<Preview>,
     scroll: Scroll,
     now: DateTime<Utc>,
     note: Option<String>,
+    /// The definition that is in the editor.
+    edits: Option<Definition>,
     /// The person pressed a key here: from then on the selection stays on what it is on.
     touched: bool,
     /// The person moved the selection, or searched, since the last frame.
@@ -93,6 +114,8 @@ impl HomeScreen {
     pub fn new(now: DateTime<Utc>) -> Self {
         let mut home = Self {
             runs: Vec::new(),
+            results: Vec::new(),
+            looks: Looks::default(),
             tasks: Vec::new(),
             model: None,
             search: LineInput::default(),
@@ -100,9 +123,11 @@ impl HomeScreen {
             list: List::default(),
             moved: false,
             preview: Document::default(),
+            shown_run: None,
             scroll: Scroll::at_start(),
             now,
             note: None,
+            edits: None,
             touched: false,
             steered: false,
             last_frame: FrameInfo::default(),
@@ -111,11 +136,11 @@ impl HomeScreen {
         home
     }
 
-    /// Takes the open runs. The selection stays on what it was on.
-    pub fn fill_runs(&mut self, mut runs: Vec<RunRow>, now: DateTime<Utc>) {
-        runs.retain(|run| open_order(run).is_some());
-        runs.sort_by_key(open_order);
-        self.refill(|home| (home.runs, home.now) = (runs, now));
+    /// Takes the open runs and the results. The selection stays on what it was on. Gives what is to be asked for.
+    pub fn fill_runs(&mut self, runs: Vec<RunRow>, now: DateTime<Utc>) -> Vec<Effect> {
+        let (open, results) = listing::on_the_desk(runs);
+        self.refill(|home| (home.runs, home.results, home.now) = (open, results, now));
+        self.asks()
     }
 
     /// Takes the tasks, the most recently used first. The selection stays on what it was on.
@@ -124,15 +149,45 @@ impl HomeScreen {
     }
 
     fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
-        let before = self.selected().filter(|_| self.moved).and_then(|row| self.id_of(row));
+        let stays = self.moved && self.touched;
+        let (before, row) = (self.selected().and_then(|row| self.id_of(row)), self.list.selected);
+        let scroll = self.scroll;
         fill(self);
         self.refresh();
-        if let Some(at) = self.rows.iter().position(|row| before.is_some() && self.id_of(*row) == before)
-            && self.touched
-        {
+        if !stays || before.is_none() {
+            return;
+        }
+        let same = self.rows.iter().position(|row| self.id_of(*row) == before);
+        // What was there is gone: the selection stays where it was, on the next that is no heading.
+        let near = || (row..self.rows.len()).chain((0..row).rev()).find(|at| !self.is_heading(*at));
+        if let Some(at) = same.or_else(near) {
             self.list.select(at, self.rows.len(), self.last_frame.list);
             self.show();
         }
+        if same.is_some() {
+            self.scroll = scroll;
+        }
+    }
+
+    /// What is to be asked for, so that rows and preview can show all that they have to.
+    fn asks(&mut self) -> Vec<Effect> {
+        let selected = self.selected().and_then(|row| self.run_of(row)).cloned();
+        self.looks.asks(self.runs.iter().chain(&self.results), selected.as_ref())
+    }
+
+    /// The run of a row.
+    fn run_of(&self, row: HomeRow) -> Option<&RunRow> {
+        match row {
+            HomeRow::Run(at) => self.runs.get(at),
+            HomeRow::Result(at) => self.results.get(at),
+            HomeRow::Heading(_) | HomeRow::Task(_) | HomeRow::Connect | HomeRow::Ask => None,
+        }
+    }
+
+    /// The run that is selected.
+    #[must_use]
+    pub fn listed(&self) -> Option<RunRow> {
+        self.run_of(self.target()?).cloned()
     }
 
     /// Whether a run is listed that goes on by itself.
@@ -175,12 +230,20 @@ impl HomeScreen {
     #[must_use]
     pub fn situation(&self) -> Situation {
         let others = self.runs.iter().any(|run| run.waiting > 0);
-        let output = matches!(self.selected(), Some(HomeRow::Run(_) | HomeRow::Task(_)));
-        Situation { screen: Screen::Home, others, output, ..Situation::default() }
+        let run = self.selected().is_some_and(|row| self.run_of(row).is_some());
+        let output = run || matches!(self.selected(), Some(HomeRow::Task(_)));
+        let selected = if run { Selected::Listed } else { Selected::None };
+        Situation { screen: Screen::Home, selected, others, output, ..Situation::default() }
     }
 
     /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
     pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        let (mut effects, changed) = self.take(message);
+        effects.extend(self.asks());
+        (effects, changed)
+    }
+
+    fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(text) => {
@@ -218,6 +281,32 @@ impl HomeScreen {
             }
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
+                (Vec::new(), true)
+            }
+            Message::RunsChanged(change) => {
+                self.note = Some(self.looks.changed(&change));
+                (Vec::new(), true)
+            }
+            Message::Definition(definition) => {
+                let text = definition.text.clone();
+                self.edits = Some(definition);
+                let purpose = Purpose::Definition;
+                (vec![Effect::Terminal(Terminal::OpenEditor { purpose, text, extension: "toml" })], false)
+            }
+            Message::Edited(Purpose::Definition, text) => (self.edited(text), true),
+            Message::DefinitionSaved(file) => {
+                self.definition_saved(&file);
+                (Vec::new(), true)
+            }
+            Message::Glances(glances) => {
+                self.looks.take(glances);
+                (Vec::new(), true)
+            }
+            Message::Preview(run) => {
+                let selected = self.selected().and_then(|row| self.run_of(row)).map(|row| row.run);
+                if selected == Some(run.id) {
+                    self.shown_run = Some(Preview::of(&run));
+                }
                 (Vec::new(), true)
             }
             Message::Tick(now) => {
@@ -258,6 +347,13 @@ impl HomeScreen {
                 self.refresh();
             }
             Id::Actions => return self.actions().into_iter().collect(),
+            Id::Archive => return self.archive(),
+            Id::UndoLast => return self.undo(),
+            Id::EditDefinition => {
+                if let Some(HomeRow::Task(at)) = self.target() {
+                    return vec![picks::edit_definition(&self.tasks[at])];
+                }
+            }
             Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::History => return vec![Effect::Go(Go::History)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
@@ -269,13 +365,15 @@ impl HomeScreen {
 
     fn open(&mut self) -> Vec<Effect> {
         match self.target() {
-            Some(HomeRow::Run(at)) => vec![Effect::Go(Go::Run(self.runs[at].run))],
+            Some(row @ (HomeRow::Run(_) | HomeRow::Result(_))) => {
+                self.run_of(row).map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect()
+            }
             Some(HomeRow::Ask) => vec![Effect::Open(Opening::Chat(self.search.value()))],
             Some(HomeRow::Connect) => vec![Effect::Go(Go::Connect)],
             Some(HomeRow::Task(at)) => {
                 let task = &self.tasks[at];
                 if let Some(error) = task.errors.first() {
-                    self.note = Some(format!("it has errors: {error}"));
+                    self.note = Some(format!("it has errors: {error} · Alt-E edits it"));
                 } else if task.trusted {
                     return vec![Effect::Open(Opening::Task(task.id.clone()))];
                 } else {
@@ -290,11 +388,65 @@ impl HomeScreen {
     /// What else can be done with the selected row.
     fn actions(&self) -> Option<Effect> {
         let choose = match self.target()? {
-            HomeRow::Run(at) => picks::of_run(&self.runs[at]),
-            HomeRow::Task(at) => picks::of_task(&self.tasks[at]),
+            row @ (HomeRow::Run(_) | HomeRow::Result(_)) => picks::of_run(self.run_of(row)?),
+            HomeRow::Task(at) => picks::of_task(&self.tasks[at], &self.variants(at)),
             HomeRow::Heading(_) | HomeRow::Ask | HomeRow::Connect => return None,
         };
         Some(Above::effect(Layered::Choose(choose)))
+    }
+
+    /// Puts the selected run away.
+    fn archive(&mut self) -> Vec<Effect> {
+        let Some(run) = self.listed() else { return Vec::new() };
+        match picks::archive(&run) {
+            Ok(effect) => vec![effect],
+            Err(why) => {
+                self.note = Some(why);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A definition came back from the editor.
+    fn edited(&mut self, text: Option<String>) -> Vec<Effect> {
+        let before = self.edits.take();
+        match (before, text) {
+            (Some(before), Some(text)) if before.text != text => {
+                vec![Effect::Errand(Errand::SaveDefinition { before, text })]
+            }
+            _ => {
+                self.note = Some("the definition is as it was".to_owned());
+                Vec::new()
+            }
+        }
+    }
+
+    /// A definition was written: the selection goes to it, with its mistakes beside it.
+    fn definition_saved(&mut self, file: &Path) {
+        let Some(at) = self.tasks.iter().position(|task| task.file.as_deref() == Some(file)) else { return };
+        self.note = Some(match self.tasks[at].errors.len() {
+            0 => format!("saved; `{}` has no mistakes", self.tasks[at].id),
+            1 => "saved, with a mistake: it is shown beside the list · Alt-E edits it again".to_owned(),
+            many => format!("saved, with {many} mistakes: they are shown beside the list · Alt-E edits it again"),
+        });
+        if !self.rows.contains(&HomeRow::Task(at)) {
+            self.search = LineInput::default();
+            self.refresh();
+        }
+        if let Some(row) = self.rows.iter().position(|row| *row == HomeRow::Task(at)) {
+            (self.moved, self.touched, self.steered) = (true, true, true);
+            self.list.select(row, self.rows.len(), self.last_frame.list);
+            self.show();
+        }
+    }
+
+    /// Takes back the last change of a run that was made in a list.
+    fn undo(&mut self) -> Vec<Effect> {
+        let undo = self.looks.undo();
+        if undo.is_none() {
+            self.note = Some(NOTHING_TO_UNDO.to_owned());
+        }
+        undo.into_iter().collect()
     }
 
     fn selected(&self) -> Option<HomeRow> {
@@ -333,69 +485,10 @@ impl HomeScreen {
         self.show();
     }
 
-    fn all(&self) -> Vec<HomeRow> {
-        let of = |kind: Kind| (0..self.tasks.len()).filter(move |at| self.tasks[*at].kind == kind).map(HomeRow::Task);
-        let mut rows = Vec::new();
-        let mut section = |heading, found: Vec<HomeRow>| {
-            if !found.is_empty() {
-                rows.push(HomeRow::Heading(heading));
-                rows.extend(found);
-            }
-        };
-        section("Open runs", (0..self.runs.len()).map(HomeRow::Run).collect());
-        if self.model.as_ref().is_some_and(|model| model.demo) {
-            section("Only the demo answers", vec![HomeRow::Connect]);
-        }
-        section("Instruct", of(Kind::Instruct).collect());
-        section("Workflows", of(Kind::Workflow).collect());
-        rows
-    }
-
-    fn found(&self, wanted: &str) -> Vec<HomeRow> {
-        let mut fuzzy = Fuzzy::new(wanted);
-        let mut score = |text: &str| fuzzy.score(text);
-        // In a sentence almost any letters stand in their order: there the words themselves are looked for.
-        let words: Vec<String> = wanted.to_lowercase().split_whitespace().map(str::to_owned).collect();
-        let says = |text: &str| {
-            let text = text.to_lowercase();
-            words.iter().all(|word| text.contains(word.as_str())).then_some(1)
-        };
-        let mut found: Vec<(u32, HomeRow)> = Vec::new();
-        for (at, run) in self.runs.iter().enumerate() {
-            found.extend(score(&run.title).map(|score| (score, HomeRow::Run(at))));
-        }
-        for (at, row) in self.tasks.iter().enumerate() {
-            // A match in the name is worth more than one in what is said about it.
-            let name = score(&row.name).map(|score| score * 2);
-            let about =
-                row.task.as_ref().and_then(|task| says(&format!("{} {}", task.description, task.tags.join(" "))));
-            found.extend(name.max(about).map(|score| (score, HomeRow::Task(at))));
-        }
-        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        let mut rows: Vec<HomeRow> = found.into_iter().map(|(_, row)| row).collect();
-        rows.push(HomeRow::Ask);
-        rows
-    }
-
-    /// What an open run is, and what it said last, as Markdown.
-    fn about_run(&self, run: &RunRow) -> String {
-        let stands = match (run.status, run.waiting) {
-            _ if run.newer => "written by a newer version, or damaged: it can be read".to_owned(),
-            (Status::Waiting, 1) => "waits for you".to_owned(),
-            (Status::Waiting, count @ 2..) => format!("{count} of its steps wait for you"),
-            (status, _) => status.name().to_owned(),
-        };
-        let task = self.tasks.iter().find(|task| task.id == run.task).map_or(&run.task, |task| &task.name);
-        let begun = crate::tui::text::ago((self.now - run.created_at).num_seconds());
-        let begun = if begun == "now" { "just now".to_owned() } else { format!("{begun} ago") };
-        let said = run.snippet.data().replace(['\u{2}', '\u{3}'], "");
-        format!("**{stands}**\n\n{task}, begun {begun}\n\n---\n\n{said}")
-    }
-
     /// What a row is, wherever it is in the list.
     fn id_of(&self, row: HomeRow) -> Option<ContentId> {
         Some(match row {
-            HomeRow::Run(at) => ContentId::of_run(self.runs.get(at)?.run, Subject::Run, 0),
+            HomeRow::Run(_) | HomeRow::Result(_) => ContentId::of_run(self.run_of(row)?.run, Subject::Run, 0),
             HomeRow::Task(at) => ContentId::apart(Subject::Task(self.tasks.get(at)?.id.clone())),
             HomeRow::Connect => ContentId::apart(Subject::Entry("connect")),
             HomeRow::Ask => ContentId::apart(Subject::Entry("ask")),
@@ -412,69 +505,28 @@ impl HomeScreen {
         self.rows.iter().copied().find(|row| self.id_of(*row).as_ref() == Some(seen))
     }
 
-    /// Makes the preview of the selected row.
+    /// Makes the preview of the selected row. Of a run it is what the list knows, until the run itself is there.
     fn show(&mut self) {
         self.scroll = Scroll::at_start();
-        let text = match self.selected() {
-            Some(HomeRow::Run(at)) => self.about_run(&self.runs[at]),
-            Some(HomeRow::Task(at)) => about(&self.tasks[at], self.now),
+        let row = self.selected();
+        let run = row.and_then(|row| self.run_of(row));
+        if let Some(run) = run {
+            if self.shown_run.as_ref().is_some_and(|shown| shown.run() == run.run) {
+                return;
+            }
+            let said = run.snippet.data().replace(['\u{2}', '\u{3}'], "");
+            (self.shown_run, self.preview) = (None, Document::new(&Untrusted::new(said)));
+            return;
+        }
+        self.shown_run = None;
+        let text = match row {
+            Some(HomeRow::Task(at)) => about::about(&self.tasks[at], &self.variants(at), self.now),
             Some(HomeRow::Connect) => CONNECT.to_owned(),
             Some(HomeRow::Ask) => "Enter starts a plain chat with what you typed.".to_owned(),
-            Some(HomeRow::Heading(_)) | None => "Nothing here yet.".to_owned(),
+            _ => "Nothing here yet.".to_owned(),
         };
         self.preview = Document::new(&Untrusted::new(text));
     }
-}
-
-/// The open runs' order: what waits, what failed, what runs, what is paused; newest first within each.
-fn open_order(run: &RunRow) -> Option<(u8, std::cmp::Reverse<DateTime<Utc>>)> {
-    let rank = match run.status {
-        Status::Waiting => 0,
-        Status::Failed => 1,
-        Status::Running => 2,
-        Status::Paused => 3,
-        Status::Completed | Status::Cancelled => return None,
-    };
-    Some((rank, std::cmp::Reverse(run.updated_at)))
-}
-
-/// What a task is, as Markdown.
-fn about(row: &TaskRow, now: DateTime<Utc>) -> String {
-    let mut parts = Vec::new();
-    if !row.errors.is_empty() {
-        let errors: Vec<String> = row.errors.iter().map(|error| format!("- {error}")).collect();
-        parts.push(format!("**It has errors and cannot be started:**\n{}", errors.join("\n")));
-    }
-    if let Some(task) = &row.task {
-        parts.push(format!("*{} · {} · {}*", row.kind.name(), row.source, row.id.replace('_', "\\_")));
-        parts.push(task.description.clone());
-        let inputs: Vec<String> = task
-            .inputs
-            .iter()
-            .map(|field| format!("{}{}", field.question(), if field.required { "\\*" } else { "" }))
-            .collect();
-        if !inputs.is_empty() {
-            parts.push(format!("**Inputs** {}", inputs.join(" · ")));
-        }
-        if let Body::Workflow(workflow) = &task.body {
-            let steps: Vec<String> =
-                (1..).zip(&workflow.steps).map(|(n, step)| format!("{n}. {}", step.title())).collect();
-            parts.push(format!("**Steps**\n{}", steps.join("\n")));
-        }
-    }
-    if !row.learned.is_empty() {
-        let learned: Vec<String> = row.learned.iter().map(|lesson| format!("- {lesson}")).collect();
-        parts.push(format!("**Learned**\n{}", learned.join("\n")));
-    }
-    if !row.runs.is_empty() {
-        let runs = row.runs.iter().take(5);
-        let runs: Vec<String> = runs
-            .map(|(title, at)| format!("- {title} · {}", crate::tui::text::ago((now - *at).num_seconds())))
-            .collect();
-        parts.push(format!("**Last runs**\n{}", runs.join("\n")));
-    }
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n\n")
 }
 
 #[cfg(test)]

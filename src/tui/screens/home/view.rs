@@ -5,10 +5,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{HomeRow, HomeScreen, TaskRow};
+use crate::core::ports::RunRow;
+use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::commands;
+use crate::tui::canvas::Canvas;
+use crate::tui::commands::{self, Id};
+use crate::tui::screens::preview::{self, marks};
 use crate::tui::screens::run_state;
+use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{ago, fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
@@ -19,6 +23,9 @@ const SHIPPED: &str = "shipped";
 
 /// Below this there is no preview.
 const NARROW: u16 = 70;
+
+/// A list of so many cells has room for the word that its signs stand for.
+const ROOMY: u16 = 56;
 
 impl HomeScreen {
     /// Paints the screen.
@@ -37,7 +44,9 @@ impl HomeScreen {
         canvas.divide(left, inner.y + 1, "");
         let list = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
         canvas.frame.row = self.rows.get(self.list.selected).and_then(|row| self.id_of(*row));
-        self.list.paint(canvas, list, self.rows.len(), true, |at, cells| self.row(self.rows[at], cells, &theme));
+        let hidden =
+            self.list.paint(canvas, list, self.rows.len(), true, |at, cells| self.row(self.rows[at], cells, &theme));
+        canvas.overflow(Rect { y: inner.y + 1, height: left.bottom() - inner.y - 1, ..left }, hidden);
         if wide < area.width {
             self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
         }
@@ -50,13 +59,13 @@ impl HomeScreen {
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let facts = match &self.model {
-            None => vec![Fact::new("looking for a model…", theme.muted, 1)],
+            None => vec![Fact::new("looking for a model…", theme.muted, 1).leads_to(Id::Models)],
             Some(choice) => {
                 let style = if choice.demo { theme.waiting } else { theme.accepted };
                 let model = Untrusted::from(choice.model.as_str()).line().into_owned();
                 let short = model.rsplit('/').next().unwrap_or(&model).to_owned();
                 vec![
-                    Fact::new(model, style, 2).or(short, 3),
+                    Fact::new(model, style, 2).or(short, 3).leads_to(Id::Models),
                     Fact::new(Untrusted::from(choice.why.as_str()).line(), theme.muted, 1),
                 ]
             }
@@ -77,26 +86,16 @@ impl HomeScreen {
     fn row(&self, row: HomeRow, cells: u16, theme: &Theme) -> Line<'static> {
         match row {
             HomeRow::Heading(text) => Line::styled(format!(" {text}"), theme.muted),
-            HomeRow::Run(at) => {
-                let run = &self.runs[at];
-                let (sign, word, style) = run_state(run, theme);
-                let when = ago((self.now - run.updated_at).num_seconds());
-                let title = Untrusted::from(run.title.as_str()).line().into_owned();
-                let mut line = spread(sign, style, &title, theme.text, &format!("{word} · {when}"), style, cells);
-                // Its last line, as far as there is room for something of it.
-                if let Some(blank) = line.spans.get_mut(2) {
-                    let room = width(&blank.content).saturating_sub(4);
-                    let last = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
-                    if room >= 12 {
-                        let text = format!("  {}", fit(&last.line(), room));
-                        *blank = Span::styled(crate::tui::text::pad(&text, room + 4), theme.muted);
-                    }
-                }
-                line
+            HomeRow::Run(_) | HomeRow::Result(_) => {
+                self.run_of(row).map(|run| self.run_row(run, cells, theme)).unwrap_or_default()
             }
             HomeRow::Task(at) => {
                 let task = &self.tasks[at];
-                let (aside, style) = task_state(task, theme);
+                let (mut aside, style) = task_state(task, theme);
+                let ways = self.variants(at).len() + 1;
+                if aside.is_empty() && ways > 1 {
+                    aside = format!("{ways} ways");
+                }
                 let icon = task.task.as_ref().and_then(|task| task.icon.clone());
                 let icon = icon.map_or(" ".to_owned(), |icon| Untrusted::new(icon).line().into_owned());
                 let name = Untrusted::from(task.name.as_str()).line().into_owned();
@@ -110,9 +109,40 @@ impl HomeScreen {
         }
     }
 
+    /// A run: how far it is and when, and between title and that what there is room for: what a person should know of it,
+    /// or its newest words.
+    fn run_row(&self, run: &RunRow, cells: u16, theme: &Theme) -> Line<'static> {
+        let (sign, word, style) = run_state(run, theme);
+        let glance = self.looks.of(run.run);
+        let steps = glance.and_then(|glance| glance.steps).filter(|_| run.status != Status::Completed);
+        let when = ago((self.now - run.updated_at).num_seconds());
+        let said = match steps {
+            // The sign says the rest.
+            Some((done, of)) if cells < ROOMY && !run.newer => format!("{done} of {of}"),
+            Some((done, of)) => format!("{done} of {of} · {word}"),
+            None if run.status == Status::Completed => String::new(),
+            None => word,
+        };
+        let aside = if said.is_empty() { when } else { format!("{said} · {when}") };
+        let title = Untrusted::from(run.title.as_str()).line().into_owned();
+        let mut line = spread(sign, style, &title, theme.text, &aside, style, cells);
+        if let Some(blank) = line.spans.get_mut(2) {
+            let room = width(&blank.content).saturating_sub(4);
+            let marks = glance.map(marks).unwrap_or_default().join(" · ");
+            let last = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
+            let text = if marks.is_empty() { last.line().into_owned() } else { marks };
+            if room >= 12 {
+                let text = format!("  {}", fit(&text, room));
+                *blank = Span::styled(crate::tui::text::pad(&text, room + 4), theme.muted);
+            }
+        }
+        line
+    }
+
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let run = self.rows.get(self.list.selected).and_then(|row| self.run_of(*row));
         let title = match self.rows.get(self.list.selected) {
-            Some(HomeRow::Run(at)) => self.runs[*at].title.clone(),
+            Some(HomeRow::Run(_) | HomeRow::Result(_)) => run.map(|run| run.title.clone()).unwrap_or_default(),
             Some(HomeRow::Task(at)) => self.tasks[*at].name.clone(),
             Some(HomeRow::Ask) => "Ask".to_owned(),
             Some(HomeRow::Connect) => "Connect a model".to_owned(),
@@ -120,16 +150,35 @@ impl HomeScreen {
         };
         let inner = canvas.pane(area, &Untrusted::new(title).line(), false);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-        canvas.hit(inner, Hit::Output);
         canvas.frame.content.clone_from(&canvas.frame.row);
         let theme = *canvas.theme;
-        let lines = self.preview.height(inner.width, &theme);
-        canvas.frame.output = Extent { lines, height: inner.height.into() };
-        self.preview.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+        let text = run.map_or(inner, |run| self.about_run(canvas, inner, run, &theme));
+        let document = match &self.shown_run {
+            Some(shown) if run.is_some() => shown.document(),
+            _ => &self.preview,
+        };
+        preview::paint(canvas, text, document, self.scroll);
         let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.muted);
         }
+    }
+
+    /// What is known of a run, over what it has to show. Gives where that goes.
+    fn about_run(&self, canvas: &mut Canvas<'_>, area: Rect, run: &RunRow, theme: &Theme) -> Rect {
+        let mut lines = preview::heading(run, self.looks.of(run.run), area.width, theme);
+        let task = self.tasks.iter().find(|task| task.id == run.task).map_or(&run.task, |task| &task.name);
+        let begun = ago((self.now - run.created_at).num_seconds());
+        let begun = if begun == "now" { "just now".to_owned() } else { format!("{begun} ago") };
+        let about = Untrusted::new(format!("{task}, started {begun}"));
+        lines.extend(wrap_text(&about.line(), theme.muted, area.width.into()));
+        if run.newer {
+            lines.push(Line::styled("written by a newer version, or damaged: it can be read", theme.unsettled));
+        }
+        lines.push(Line::styled("─".repeat(area.width.into()), theme.border));
+        canvas.lines(area, &lines);
+        let taken = u16::try_from(lines.len()).unwrap_or(area.height).min(area.height);
+        Rect { y: area.y + taken, height: area.height - taken, ..area }
     }
 }
 

@@ -55,8 +55,10 @@ impl InboxScreen {
             let says = if self.known { "Nothing waits for you." } else { "looking…" };
             canvas.text(Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner }, says, theme.muted);
         }
-        self.list
+        let hidden = self
+            .list
             .paint(canvas, inner, self.rows.len(), !self.reading, |at, cells| self.row(&self.rows[at], cells, &theme));
+        canvas.overflow(area, hidden);
     }
 
     fn row(&self, row: &InboxRow, cells: u16, theme: &Theme) -> Line<'static> {

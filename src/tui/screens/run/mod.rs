@@ -6,10 +6,11 @@
 pub(super) mod content;
 mod edit;
 pub(super) mod layer;
+pub(in crate::tui) mod marks_of_call;
 pub(super) mod reopen;
 mod result;
 mod retry;
-pub(super) mod rows;
+pub(in crate::tui) mod rows;
 mod update;
 mod view;
 
@@ -233,6 +234,12 @@ impl RunScreen {
             others: self.run.gates() > here,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
         }
+    }
+
+    /// Whether a text about a call was begun and not saved.
+    fn has_draft(&self, key: &Key) -> bool {
+        let about = [format!("edit {key} "), format!("retry {key}")];
+        self.drafts.iter().any(|(name, text)| !text.is_empty() && about.iter().any(|about| name.starts_with(about)))
     }
 
     fn selected_row(&self) -> Option<&OutlineRow> {

@@ -112,6 +112,14 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     rows
 }
 
+/// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
+#[must_use]
+pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
+    let mut rows = rows(run, task, &HashSet::new());
+    rows.retain(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)));
+    rows
+}
+
 fn result(run: &Run) -> OutlineRow {
     let status = run.result.as_ref().map(|_| CallStatus::Accepted);
     OutlineRow {

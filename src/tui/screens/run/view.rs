@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::content::{Body, problems};
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
-use super::{Note, Pane, RunScreen};
+use super::{Note, Pane, RunScreen, marks_of_call};
 use crate::core::aside::AsideKind;
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::event::PauseReason;
@@ -124,7 +124,10 @@ impl RunScreen {
             }
         }
         canvas.frame.row.clone_from(&self.content.id);
-        self.list.paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
+        let hidden = self
+            .list
+            .paint(canvas, inner, self.rows.len(), focused, |at, cells| self.row(&self.rows[at], cells, &theme));
+        canvas.overflow(area, hidden);
     }
 
     fn row(&self, row: &OutlineRow, cells: u16, theme: &Theme) -> Line<'static> {
@@ -136,6 +139,12 @@ impl RunScreen {
             (None, 0) => String::new(),
             (None, others) => format!(" ×{}", others + 1),
         };
+        let call = match &row.id {
+            RowId::Call(key) if count.is_empty() => self.run.call(key),
+            _ => None,
+        };
+        let told = call.map(|call| marks_of_call::marks(call, self.has_draft(&call.key), usize::from(cells) / 2));
+        let count = told.unwrap_or(count);
         let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
         let title = fit(&row.title, room).into_owned();
         let blank = room.saturating_sub(width(&title));

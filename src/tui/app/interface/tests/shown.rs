@@ -13,7 +13,8 @@ use super::*;
 use crate::core::actor::Actor;
 use crate::core::decide::{DecisionKind, decide};
 use crate::core::text::Untrusted;
-use crate::tui::effect::{Change, Errand, Opening, Order, Request, Terminal};
+use crate::tui::effect::{Change, Errand, Manage, Opening, Order, Request, Terminal};
+use crate::tui::glance::Glance;
 use crate::tui::message::Ready;
 use crate::tui::shown::Subject;
 use crate::tui::situation::Layer;
@@ -28,9 +29,9 @@ const CALLS: [&str; 3] = ["write[0]", "write[1]", "push"];
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
 
 /// The keys that decide, open, copy and edit, and those that move.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 36] = [
     "j", "j", "k", "Down", "Down", "Up", "]", "Tab", "Enter", "Enter", "Esc", "Esc", "^n", "^n", "^o", "^f", "z", "a",
-    "a", "Y", "Y", "n", "r", "e", "s", "y", "d", "p", "g", "K", "b", "Space", "A", "F2",
+    "a", "Y", "Y", "n", "r", "e", "s", "y", "d", "p", "g", "K", "b", "Space", "A", "F2", "^x", "Alt-u",
 ];
 
 /// A moment of a person's day.
@@ -249,6 +250,14 @@ impl World {
                 let rows = if query.offset == 0 { self.rows(0) } else { Vec::new() };
                 self.on_its_way.push_back(Message::Rows { ticket, offset: query.offset, rows });
             }
+            Request::Errand(Errand::Preview(run)) => {
+                let run = Arc::new(self.runs[self.at(run)].run.clone());
+                self.on_its_way.push_back(Message::Preview(run));
+            }
+            Request::Errand(Errand::Glance(asked)) => {
+                let glance = |(run, _): &(RunId, _)| (*run, Glance::of(&self.runs[self.at(*run)].run, None, 0));
+                self.on_its_way.push_back(Message::Glances(asked.iter().map(glance).collect()));
+            }
             Request::Change(Change::Decide(run, decision)) => {
                 let run = self.at(run);
                 match decide(&self.runs[run].run, &decision, &"ana@host".into()) {
@@ -309,8 +318,11 @@ impl World {
             Subject::Run => {
                 let title = format!("┌ tale {run} ");
                 assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
-                let snippet = format!("r{run}.run.");
-                assert!(all.iter().any(|mark| mark.starts_with(&snippet)), "{snippet} is not shown:\n{}", self.frame);
+                // The pane under that title speaks of nothing else.
+                let (own, pane) = (format!("r{run}."), under(&self.frame, &title));
+                let all = marks(&pane);
+                assert!(!all.is_empty(), "nothing of {own} is shown:\n{}", self.frame);
+                assert!(all.iter().all(|mark| mark.starts_with(&own)), "{all:?} is shown as {own}:\n{}", self.frame);
             }
             _ => {}
         }
@@ -363,6 +375,10 @@ impl World {
                 let shown = before.content.as_ref().or(before.row.as_ref()).and_then(|shown| shown.run);
                 assert_eq!(shown, Some(*run), "another run is opened than was on screen:\n{bare}");
             }
+            Order::Backend(Request::Change(Change::Manage(run, Manage::Archive))) if !layered => {
+                let shown = before.row.as_ref().and_then(|row| row.run);
+                assert_eq!(shown, Some(*run), "another run is archived than was on screen:\n{bare}");
+            }
             Order::Backend(Request::Change(Change::Stop { run, key, .. })) => {
                 let shown = before.content.as_ref().or(before.row.as_ref());
                 let is = shown.map(|shown| (shown.run, shown.subject.clone()));
@@ -371,6 +387,17 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// The text of the pane with that title: everything to the right of where its frame begins, from there down.
+fn under(frame: &str, title: &str) -> String {
+    let Some((row, before)) = frame.lines().enumerate().find_map(|(at, line)| Some((at, line.split_once(title)?.0)))
+    else {
+        return String::new();
+    };
+    let cells = crate::tui::text::width(before);
+    let right = |line: &str| line[crate::tui::text::take(line, cells).len()..].to_owned() + "\n";
+    frame.lines().skip(row).map(right).collect()
 }
 
 fn at_seconds(seconds: u64) -> chrono::DateTime<chrono::Utc> {

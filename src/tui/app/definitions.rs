@@ -1,0 +1,171 @@
+//! Definitions as files: read for the editor, written back and checked, copied to the person's own folder, and listed again
+//! when their files have changed.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use super::backend::Backend;
+use crate::catalog::scaffold::{self, Origin};
+use crate::catalog::{Catalog, DefinitionSource, SearchPaths};
+use crate::export::file::{self, Existing};
+use crate::tui::message::{Definition, Message};
+
+/// Files that are looked at for changes; whoever has more of them asks again by coming back to Home.
+const LOOKED_AT: usize = 4_096;
+
+/// Folders within folders that are looked into.
+const DEEP: usize = 4;
+
+impl Backend {
+    /// The tasks, if any file of a definition has changed since they were listed last.
+    pub async fn list_changed_tasks(&self) -> Result<Option<Message>, String> {
+        let backend = self.clone();
+        let now = tokio::task::spawn_blocking(move || stamp(&backend.search_paths));
+        let now = now.await.map_err(|error| error.to_string())?;
+        let before = std::mem::replace(&mut *self.defined.lock().unwrap_or_else(PoisonError::into_inner), Some(now));
+        // The first look only tells how things are: they have just been listed.
+        if before.is_none_or(|before| before == now) { Ok(None) } else { self.list_tasks().await }
+    }
+
+    /// A definition, for the editor.
+    pub async fn read_definition(&self, id: String) -> Result<Option<Message>, String> {
+        self.of_catalog(move |catalog, _| {
+            let entry = catalog.get(&id).map_err(|error| error.to_string())?;
+            if entry.source == DefinitionSource::Builtin {
+                return Err(format!("`{id}` is shipped with the program; copy it to your own first"));
+            }
+            read(id, entry.path.clone()).map(|definition| Some(Message::Definition(definition)))
+        })
+        .await
+    }
+
+    /// Copies a definition to the person's own folder, where it takes the place of the other; with `edit` it goes to the
+    /// editor.
+    pub async fn copy_definition(&self, id: String, edit: bool) -> Result<Option<Message>, String> {
+        let copied = self
+            .of_catalog(move |catalog, paths| {
+                let root = paths.own.clone().ok_or("there is no folder of your own to copy it to")?;
+                let kind = catalog.get(&id).map_err(|error| error.to_string())?.kind;
+                let from = Origin::Task(id.clone());
+                let file =
+                    scaffold::create(&root, kind, &id, Some(&from), catalog).map_err(|error| error.to_string())?;
+                read(id, file)
+            })
+            .await?;
+        if let Some(tasks) = self.list_tasks().await? {
+            self.post(tasks).await;
+        }
+        Ok(Some(if edit {
+            Message::Definition(copied)
+        } else {
+            Message::Done(format!("copied to {}: yours is used from now on", copied.file.display()))
+        }))
+    }
+
+    /// Writes a definition that was edited, unless its file was changed by somebody else meanwhile, and checks it.
+    pub async fn save_definition(&self, before: Definition, text: String) -> Result<Option<Message>, String> {
+        let file = before.file.clone();
+        let write = move || -> Result<(), String> {
+            let now = std::fs::read_to_string(&before.file).unwrap_or_default();
+            if now != before.text {
+                let aside = before.file.with_extension("edited.toml");
+                file::write(&aside, text.as_bytes(), Existing::Replace).map_err(|error| error.to_string())?;
+                return Err(format!(
+                    "{} was changed meanwhile and is left as it is; your text is in {}",
+                    before.file.display(),
+                    aside.display()
+                ));
+            }
+            file::write(&before.file, text.as_bytes(), Existing::Replace)
+                .map_err(|error| format!("{} was not written: {error}", before.file.display()))
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
+        if let Some(tasks) = self.list_tasks().await? {
+            self.post(tasks).await;
+        }
+        Ok(Some(Message::DefinitionSaved(file)))
+    }
+
+    /// Does something with the definitions as they are now.
+    async fn of_catalog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Catalog, &SearchPaths) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let backend = self.clone();
+        let done =
+            tokio::task::spawn_blocking(move || work(&Catalog::load(&backend.search_paths), &backend.search_paths));
+        done.await.map_err(|error| error.to_string())?
+    }
+}
+
+fn read(id: String, file: PathBuf) -> Result<Definition, String> {
+    let text = std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    Ok(Definition { id, file, text })
+}
+
+/// What the files of all definitions are like: their names, sizes and dates, and what is trusted.
+fn stamp(search_paths: &SearchPaths) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut left = LOOKED_AT;
+    for root in [&search_paths.own, &search_paths.project, &search_paths.dir].into_iter().flatten() {
+        for kind in ["tasks", "workflows"] {
+            look_through(&root.join(kind), DEEP, &mut left, &mut hasher);
+        }
+    }
+    look_through(&search_paths.state.join("trust"), 1, &mut left, &mut hasher);
+    hasher.finish()
+}
+
+fn look_through(folder: &Path, deep: usize, left: &mut usize, hasher: &mut DefaultHasher) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    for path in entries {
+        let Ok(facts) = std::fs::metadata(&path) else { continue };
+        let Some(fewer) = left.checked_sub(1) else { return };
+        *left = fewer;
+        if facts.is_dir() {
+            if deep > 0 && !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                look_through(&path, deep - 1, left, hasher);
+            }
+        } else {
+            (path, facts.len(), facts.modified().ok()).hash(hasher);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_added_or_removed_file_of_a_definition_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        let prompts = own.join("workflows/poem/prompts");
+        std::fs::create_dir_all(&prompts).unwrap();
+        std::fs::create_dir_all(own.join("tasks")).unwrap();
+        let paths =
+            SearchPaths { own: Some(own.clone()), state: folder.path().join("state"), ..SearchPaths::default() };
+        let mut seen = vec![stamp(&paths)];
+        let mut differs = |what: &str| {
+            let now = stamp(&paths);
+            assert!(!seen.contains(&now), "{what} was not noticed");
+            assert_eq!(stamp(&paths), now, "nothing has changed since");
+            seen.push(now);
+        };
+        std::fs::write(own.join("tasks/mine.toml"), "id = \"mine\"").unwrap();
+        differs("a new task");
+        std::fs::write(own.join("tasks/mine.toml"), "id = \"mine\"\nname = \"Mine\"").unwrap();
+        differs("a changed task");
+        std::fs::write(prompts.join("write.md"), "Write.").unwrap();
+        differs("a new prompt");
+        std::fs::create_dir_all(paths.state.join("trust")).unwrap();
+        std::fs::write(paths.state.join("trust/x.json"), "{}").unwrap();
+        differs("what was trusted elsewhere");
+        std::fs::remove_file(own.join("tasks/mine.toml")).unwrap();
+        differs("a removed task");
+    }
+}

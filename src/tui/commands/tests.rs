@@ -1,0 +1,124 @@
+//! The table of commands as a whole: no key is ambiguous, and what is shown is what works.
+
+use std::collections::HashSet;
+
+use super::*;
+
+/// Every situation that there can be, and some that there cannot.
+fn all() -> Vec<Situation> {
+    use GateKind::{Approval, Budget, InDoubt, Input, Review, Secret, Stale};
+    let screens =
+        [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
+    let layers = [
+        Layer::None,
+        Layer::Edit,
+        Layer::Fields,
+        Layer::FieldValue,
+        Layer::Retry,
+        Layer::Others,
+        Layer::Compare,
+        Layer::Prompt,
+        Layer::Document,
+        Layer::Ask,
+        Layer::Confirm,
+        Layer::Chips,
+        Layer::Preview,
+        Layer::Palette,
+        Layer::Help,
+    ];
+    let mut selections = vec![
+        Selected::None,
+        Selected::Unread,
+        Selected::Pending,
+        Selected::Running,
+        Selected::Accepted,
+        Selected::Ended,
+        Selected::Keyless,
+        Selected::Result,
+        Selected::Listed,
+    ];
+    selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
+    let mut all = Vec::new();
+    for screen in screens {
+        for layer in layers {
+            for selected in &selections {
+                for bits in 0..1024u32 {
+                    let bit = |n: u32| bits & (1 << n) != 0;
+                    all.push(Situation {
+                        screen,
+                        layer,
+                        selected: *selected,
+                        acceptable: bit(0),
+                        output: bit(1),
+                        several: bit(2),
+                        prompt: bit(3),
+                        marked: bit(4),
+                        going: bit(5),
+                        others: bit(6),
+                        rests: bit(7),
+                        asks: bit(8),
+                        alike: bit(9),
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn no_key_means_two_things_at_once() {
+    for situation in all() {
+        let mut taken = HashSet::new();
+        for command in TABLE.iter().filter(|command| (command.when)(&situation)) {
+            for key in command.keys {
+                assert!(taken.insert(*key), "{} is doubled ({:?}) in {situation:?}", key.shown(), command.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_can_be_given_somewhere() {
+    let situations = all();
+    for command in TABLE {
+        assert!(!command.keys.is_empty(), "{:?} has no key", command.id);
+        assert!(situations.iter().any(|situation| (command.when)(situation)), "{:?}", command.id);
+    }
+}
+
+#[test]
+fn letters_are_text_where_text_is_typed() {
+    for situation in all().iter().filter(|situation| situation.takes_text()) {
+        for command in TABLE.iter().filter(|command| (command.when)(situation)) {
+            assert!(!command.keys.iter().any(|key| key.is_text()), "{:?} in {situation:?}", command.id);
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_never_given_by_a_key_that_accepts() {
+    let situation = Situation {
+        screen: Screen::Run,
+        selected: Selected::Gate(GateKind::Approval),
+        acceptable: true,
+        ..Situation::default()
+    };
+    let press = |c| command(KeyEvent::from(KeyCode::Char(c)), &situation);
+    assert_eq!((press('a'), press('A'), press('y')), (None, None, None));
+    assert_eq!((press('Y'), press('n')), (Some(Id::Approve), Some(Id::Deny)));
+}
+
+#[test]
+fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
+    let situation = Situation {
+        screen: Screen::Run,
+        selected: Selected::Gate(GateKind::Review),
+        acceptable: true,
+        others: true,
+        output: true,
+        ..Situation::default()
+    };
+    let keys: Vec<String> = hints(&situation).into_iter().take(4).map(|hint| hint.key).collect();
+    assert_eq!(keys, ["a", "e", "r", "]"]);
+}

@@ -1,0 +1,228 @@
+//! What a list shows of a run beside it: where it is, then all that it has to show, laid out: its result, what failed,
+//! what waits, or the newest that it made.
+//!
+//! It says nothing of keys: what decides about a run is on the run's own screen.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::description::Description;
+use crate::core::failure::Failure;
+use crate::core::gate::{Gate, GateBody};
+use crate::core::id::RunId;
+use crate::core::model::Role;
+use crate::core::ports::RunRow;
+use crate::core::run::{Run, Status};
+use crate::core::task::Kind;
+use crate::core::text::Untrusted;
+use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::glance::Glance;
+use crate::tui::markdown::Document;
+use crate::tui::screens::run::content::described;
+use crate::tui::screens::run_state;
+use crate::tui::shown::{ContentId, Subject};
+use crate::tui::text::fit;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::scroll::Scroll;
+
+/// What a run has to show, laid out for reading.
+#[derive(Debug)]
+pub struct Preview {
+    run: RunId,
+    /// The newest event that it was made from.
+    seq: u64,
+    /// What the text is: `Result`, `It failed at …`; empty where there is none.
+    what: String,
+    document: Document,
+}
+
+impl Preview {
+    /// What `run` has to show.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        let (what, document) = shows(run);
+        Self { run: run.id, seq: run.seq, what, document }
+    }
+
+    /// The run that it is of.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// What the text is of.
+    #[must_use]
+    pub fn id(&self) -> ContentId {
+        ContentId::of_run(self.run, Subject::Run, self.seq)
+    }
+
+    /// The text, as it is copied and written.
+    #[must_use]
+    pub fn text(&self) -> &Untrusted {
+        self.document.raw()
+    }
+
+    /// The text laid out.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// What the text is, in a few words.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+/// What stands above the text of a run: its state, how far it is, what it is at, what a person should know of it.
+#[must_use]
+pub fn heading(row: &RunRow, glance: Option<&Glance>, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let (sign, word, style) = run_state(row, theme);
+    let mut first = vec![Span::styled(format!("{sign} {word}"), style)];
+    if let Some(steps) = glance.and_then(|glance| glance.steps).filter(|_| row.status != Status::Completed) {
+        first.push(Span::raw("  "));
+        first.extend(bar(steps, style, theme));
+    }
+    let mut lines = vec![Line::from(first)];
+    let cells = usize::from(cells);
+    if let Some(at) = glance.and_then(|glance| glance.at.as_deref()).filter(|_| !row.status.is_over()) {
+        lines.push(Line::styled(fit(&format!("at: {at}"), cells).into_owned(), theme.text));
+    }
+    let told = glance.map(|glance| marks(glance)).unwrap_or_default();
+    if !told.is_empty() {
+        lines.push(Line::styled(fit(&told.join(" · "), cells).into_owned(), theme.muted));
+    }
+    lines
+}
+
+/// How far a run is: `2 of 4`, with a bar of as many cells as there are steps where they are few.
+#[must_use]
+pub fn bar((done, of): (usize, usize), style: Style, theme: &Theme) -> Vec<Span<'static>> {
+    const FEW: usize = 12;
+    let mut spans = Vec::new();
+    if (1..=FEW).contains(&of) {
+        spans.push(Span::styled("▰".repeat(done), style));
+        spans.push(Span::styled("▱".repeat(of - done), theme.muted));
+        spans.push(Span::raw(" "));
+    }
+    spans.push(Span::styled(format!("{done} of {of}"), theme.muted));
+    spans
+}
+
+/// What a person should know of a run before they read it, a word or two each.
+#[must_use]
+pub fn marks(glance: &Glance) -> Vec<String> {
+    let mut marks = Vec::new();
+    marks.extend(glance.failed_check.then(|| "a check failed".to_owned()));
+    marks.extend(glance.edited.then(|| "edited by hand".to_owned()));
+    marks.extend(glance.draft.then(|| "draft".to_owned()));
+    marks.extend((glance.worked_ms > 0).then(|| format!("{} of work", worked(glance.worked_ms))));
+    marks
+}
+
+/// A time of work: `0.4 s`, `12 s`, `3 min`.
+#[must_use]
+pub fn worked(millis: u64) -> String {
+    match millis {
+        ..10_000 => format!("{}.{} s", millis / 1_000, millis / 100 % 10),
+        10_000..60_000 => format!("{} s", millis / 1_000),
+        60_000..3_600_000 => format!("{} min", millis / 60_000),
+        _ => format!("{} h {} min", millis / 3_600_000, millis / 60_000 % 60),
+    }
+}
+
+/// Paints the text in `area`, and says in `frame` how far it goes.
+pub fn paint(canvas: &mut Canvas<'_>, area: Rect, document: &Document, scroll: Scroll) {
+    let theme = *canvas.theme;
+    canvas.hit(area, Hit::Output);
+    canvas.frame.output = Extent { lines: document.height(area.width, &theme), height: area.height.into() };
+    document.paint(area, canvas.buf, scroll.top(canvas.frame.output), &theme);
+}
+
+/// What a run has to show, and what that is.
+fn shows(run: &Run) -> (String, Document) {
+    let text = |what: &str, text: &Untrusted| (what.to_owned(), Document::new(text));
+    let written = run.documents.get("result").and_then(|document| document.newest()).map(|(_, version)| &version.body);
+    let result = written.or(run.result.as_ref().map(|result| &result.body));
+    if let Some(body) = result.filter(|body| !body.is_empty() && run.error.is_none()) {
+        return text("Result", body);
+    }
+    if let Some((key, failure)) = &run.error {
+        let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
+        let partial = key.as_ref().and_then(|key| run.call(key)).map(partial).unwrap_or_default();
+        return (String::new(), failed(&format!("It failed{place}."), failure, &partial));
+    }
+    if run.kind == Kind::Instruct {
+        return conversation(run);
+    }
+    if let Some((call, gate)) = run.calls.values().find_map(|call| Some((call, call.gate()?))) {
+        return (format!("{} waits", call.key), waits(run, call, gate));
+    }
+    let failure = run.calls.values().rev().find_map(|call| match (&call.ending, call.status) {
+        (Some(Ending::Failed { failure, .. }), CallStatus::Failed) => Some((call, failure)),
+        _ => None,
+    });
+    if let Some((call, failure)) = failure {
+        return (String::new(), failed(&format!("`{}` failed.", call.key), failure, &partial(call)));
+    }
+    match run.calls.values().rev().find_map(|call| Some((call, call.output()?))) {
+        Some((call, (.., output))) => (call.key.to_string(), Document::of_value(output)),
+        None => text("", &Untrusted::from("*It has made nothing yet.*")),
+    }
+}
+
+fn conversation(run: &Run) -> (String, Document) {
+    let failure = run.calls.values().next_back().and_then(|call| {
+        let error = call.newest().and_then(|attempt| attempt.error.as_ref());
+        error.filter(|_| call.status == CallStatus::Failed).map(|failure| (call, failure))
+    });
+    if let Some((call, failure)) = failure {
+        return (String::new(), failed("The answer failed.", failure, &partial(call)));
+    }
+    let newest = run.messages.last();
+    let who = match newest.map(|message| message.role) {
+        Some(Role::User) => "You said",
+        Some(_) => "It says",
+        None => "",
+    };
+    (who.to_owned(), Document::new(&newest.map(|message| message.text.clone()).unwrap_or_default()))
+}
+
+/// What waits, as it is to be read.
+fn waits(run: &Run, call: &Call, gate: &Gate) -> Document {
+    let says = |text: String| Document::new(&Untrusted::new(text));
+    match &gate.body {
+        GateBody::Approval(approval) => {
+            says(format!("It asks to run this:\n\n{}", described(&Description::of(&approval.work, run))))
+        }
+        GateBody::Input(input) => {
+            let text = if input.text().is_empty() { "It asks you:" } else { input.text() };
+            let fields = input.fields().unwrap_or_default();
+            let fields: Vec<String> = fields.iter().map(|field| format!("- {}", field.question())).collect();
+            says(format!("{text}\n\n{}", fields.join("\n")))
+        }
+        GateBody::InDoubt(doubt) => says(format!("{}\n\nIt may have had its effect.", doubt.why)),
+        GateBody::Budget(_) => says("The next call may exceed the budget.".to_owned()),
+        GateBody::Secret(_) => says("It needs a secret that is not known in this session.".to_owned()),
+        GateBody::Review(_) | GateBody::Stale(_) => match call.output() {
+            Some((.., output)) => Document::of_value(output),
+            None => Document::new(&partial(call)),
+        },
+    }
+}
+
+fn partial(call: &Call) -> Untrusted {
+    call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default()
+}
+
+fn failed(what: &str, failure: &Failure, partial: &Untrusted) -> Document {
+    let mut text = format!("**{what}** {}\n", failure.message);
+    if !partial.is_empty() {
+        text.push_str("\n---\n\nWhat had arrived:\n\n");
+        text.push_str(partial.data());
+    }
+    Document::new(&Untrusted::new(text))
+}
