@@ -403,6 +403,8 @@ fn panics() {
         open: Box::new(|| panic!("a mistake of the program")),
         agree: Box::new(|_| {}),
         find: Box::new(|| Box::pin(std::future::ready(Vec::new()))),
+        list: Box::new(|_, _| Box::pin(std::future::ready(Err("nothing is listed here".to_owned())))),
+        roles: Box::new(Vec::new),
         connect: Box::new(|_| Box::pin(std::future::ready(Err("nothing is connected here".to_owned())))),
         go_on: Box::new(|_| Ok(())),
     };

@@ -103,7 +103,7 @@ pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> u64 
     let status = if done { Status::Completed } else { Status::Running };
     let stands = Stands { title: "A run".to_owned(), status, waiting: 0 };
     let (writer, at) = (Writer::Owner(0), time());
-    let batch = Append { run, after, writer, at, events, learn: Vec::new(), state: Value::Null, stands };
+    let batch = Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands };
     store.append(&batch).unwrap()
 }
 

@@ -166,7 +166,9 @@ impl Attempt {
     /// Whether a version is what had arrived when the attempt was stopped.
     #[must_use]
     pub fn is_broken_off(&self, version: u32) -> bool {
-        version <= 1 && self.status == AttemptStatus::Cancelled
+        // Whatever was decided of the attempt since.
+        let arrived = |made: &Version| made.by == self.by && made.output.as_str() == Some(self.partial.data());
+        !self.partial.is_empty() && self.version(version).is_some_and(arrived)
     }
 
     /// The newest version and its number; one whose edit was undone does not count.

@@ -56,3 +56,4 @@ pub mod undo;
 pub mod usage;
 pub mod wait;
 pub mod work;
+mod worked;

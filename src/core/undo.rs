@@ -224,10 +224,11 @@ impl Run {
     /// Keeps a call as it is, before an event changes it, for the undo of the newest decision.
     pub(super) fn remember_call(&mut self, key: &Key) {
         let Some(newest) = self.decisions.last_mut().filter(|_| self.kind == Kind::Workflow) else { return };
-        if !matches!(newest.change, Change::Final { .. }) && !newest.touched.contains_key(key) {
-            let before = self.calls.get(key).map(|call| Arc::new(CallBefore::of(call)));
-            newest.touched.insert(key.clone(), before);
+        if matches!(newest.change, Change::Final { .. }) || newest.touched.contains_key(key) {
+            return;
         }
+        let before = self.calls.get(key).map(|call| Arc::new(CallBefore::of(call)));
+        newest.touched.insert(key.clone(), before);
     }
 
     /// Who brings a run back that was put away has taken that decision back.

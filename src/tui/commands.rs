@@ -3,14 +3,18 @@
 //!
 //! A row says what a command is called, which keys it has, and the condition under which it can be given, read from a
 //! [`Situation`] alone. Rows stand in the order of their weight: the footer shows them in this order as far as they
-//! fit. Where two conditions hold, no key belongs to both; a test goes through all situations and holds that.
+//! fit. Where two conditions hold, no key belongs to both; a test goes through all situations and holds that. A key has
+//! one meaning on every text; one that had another in the release before says where that went ([`moved()`]).
+
+mod moved;
 
 pub mod words;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+pub use self::moved::moved;
 use super::keys::Chord;
-use super::situation::{Layer, Screen, Selected, Situation};
+use super::situation::{Behind, Layer, Screen, Selected, Situation};
 use crate::core::gate::GateKind;
 
 /// Names a command.
@@ -41,6 +45,9 @@ pub enum Id {
     RunAgain,
     Mark,
     AcceptMarked,
+    RetryMarked,
+    SkipMarked,
+    UndoLast,
     Stop,
     Pause,
     GoOn,
@@ -92,7 +99,6 @@ pub enum Id {
     Rename,
     Archive,
     EditDefinition,
-    UndoLast,
     Inbox,
     History,
     Models,
@@ -156,7 +162,7 @@ fn on(s: &Situation, screen: Screen) -> bool {
 }
 
 fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Preview | Layer::Help)
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
 }
 
 /// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
@@ -170,9 +176,29 @@ fn answers(s: &Situation) -> bool {
     on(s, Screen::Chat) && s.selected == Selected::Running
 }
 
+/// The call failed: it waits for nothing, and yet a person may say how the run continues from it.
+fn failed(s: &Situation) -> bool {
+    on_run(s) && matches!(s.selected, Selected::Failed | Selected::Keyless)
+}
+
 /// The call ended, and did not do well.
 fn ended(s: &Situation) -> bool {
-    matches!(s.selected, Selected::Ended | Selected::Keyless)
+    failed(s) || on_run(s) && s.selected == Selected::Ended
+}
+
+/// It runs again without a question: no model is there that could be told what to do differently.
+fn runs_again(s: &Situation) -> bool {
+    gate(s, GateKind::InDoubt) || gate(s, GateKind::Stale) || ended(s)
+}
+
+/// An earlier attempt or another version is shown instead of that.
+fn instead_of(s: &Situation, behind: Behind) -> bool {
+    on_run(s) && s.selected == Selected::Earlier(behind)
+}
+
+/// There is a text that may leave the screen. What an approval shows is answered by other keys only.
+fn takes_along(s: &Situation) -> bool {
+    on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
 }
 
 /// The arrows move in a list: everywhere but in a text of several lines.
@@ -203,33 +229,51 @@ macro_rules! command {
 /// Every command.
 pub static TABLE: &[CommandEntry] = &[
     // What waits is answered first.
-    command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateKind::Review) && s.acceptable),
+    command!(AcceptMarked, "Accept the marked", "accept marked", [c('a'), c('A')], |s| on_run(s) && s.marked),
+    command!(RetryMarked, "Retry the marked", "retry marked", [c('r')], |s| on_run(s) && s.marked),
+    command!(SkipMarked, "Skip the marked", "skip marked", [c('s')], |s| on_run(s) && s.marked),
+    command!(Accept, "Accept what is shown", "accept", [c('a')], |s| gate(s, GateKind::Review)
+        && s.acceptable
+        && !s.marked),
+    command!(Accept, "Take this one instead", "take this", [c('a')], |s| {
+        on_run(s) && matches!(s.selected, Selected::Earlier(_)) && s.acceptable && !s.marked
+    }),
     command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateKind::Approval)),
     command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], |s| gate(s, GateKind::Approval)),
     command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateKind::Input) || gate(s, GateKind::Secret)),
-    command!(Worked, "It worked: give the result that it had", "it worked", [c('w')], |s| gate(s, GateKind::InDoubt)),
-    command!(RaiseBudget, "Raise the budget", "raise", [c('u')], |s| gate(s, GateKind::Budget)),
-    command!(Again, "Run it again", "again", [c('g')], |s| {
-        gate(s, GateKind::InDoubt) || gate(s, GateKind::Stale) || on_run(s) && ended(s)
-    }),
+    command!(Worked, "Mark as succeeded and enter its result", "it worked", [ENTER], |s| gate(s, GateKind::InDoubt)),
+    command!(RaiseBudget, "Raise the budget", "raise", [ENTER], |s| gate(s, GateKind::Budget)),
+    command!(Again, "Run it again", "try again", [c('r')], |s| runs_again(s) && !s.marked),
     command!(GiveKey, "Give a key, for this session only", "key…", [c('i')], |s| {
         on(s, Screen::Run) && s.selected == Selected::Keyless
     }),
+    command!(Edit, "Give its output by hand", "fill in", [c('e')], failed),
+    command!(Skip, "Skip it: the run continues without it", "skip", [c('s')], |s| failed(s) && !s.marked),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| on(s, Screen::Run) && s.asks && ended(s)),
     command!(Keep, "Keep the result although what it was made from changed", "keep", [c('K')], |s| {
         gate(s, GateKind::Stale)
     }),
     command!(Focus, "Read what waits", "read", [TAB, ENTER], |s| on_run(s) && s.selected == Selected::Unread),
     command!(Edit, "Edit what is shown", "edit", [c('e')], |s| {
-        gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Result && s.output
+        gate(s, GateKind::Review)
+            || instead_of(s, Behind::Review)
+            || instead_of(s, Behind::Failed)
+            || on_run(s) && s.selected == Selected::Result && s.output
     }),
-    command!(Retry, "Have it tried again, with an instruction", "retry…", [c('r')], |s| {
-        gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Running
+    command!(Retry, "Try again with an instruction", "retry…", [c('r')], |s| {
+        !s.marked && (gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Running)
     }),
-    command!(AcceptMarked, "Accept the marked", "accept marked", [c('A')], |s| on(s, Screen::Run) && s.marked),
+    command!(Retry, "Retry, starting from this one", "retry from it…", [c('r')], |s| {
+        !s.marked && instead_of(s, Behind::Review)
+    }),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
-    command!(Skip, "Go on without it", "skip", [c('s')], |s| gate(s, GateKind::Review) || gate(s, GateKind::InDoubt)),
+    command!(Right, "The next attempt or version", "version", [k(KeyCode::Right)], |s| on_run(s) && s.several),
+    command!(Left, "The attempt or version before", "", [k(KeyCode::Left)], |s| on_run(s) && s.several),
+    command!(Skip, "Skip it: the run continues without it", "skip", [c('s')], |s| {
+        let takes = |kind| gate(s, kind);
+        !s.marked && (takes(GateKind::Review) || takes(GateKind::InDoubt) || takes(GateKind::Approval))
+    }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| {
         let takes = match s.selected {
             Selected::Gate(kind) => matches!(kind, GateKind::Review | GateKind::InDoubt | GateKind::Stale),
@@ -240,25 +284,25 @@ pub static TABLE: &[CommandEntry] = &[
     command!(OtherModel, "Another model for all that follows", "", [Chord::alt(KeyCode::Char('m'))], |s| {
         on(s, Screen::Chat)
     }),
-    command!(Reopen, "Take up an accepted call again", "reopen", [c('b')], |s| {
-        on_run(s) && s.selected == Selected::Accepted
+    command!(Reopen, "Reopen an accepted call", "reopen", [c('b')], |s| {
+        on_run(s) && s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)
     }),
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
-    command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('a')], |s| s.layer
+    command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('c')], |s| s.layer
         == Layer::Document),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document),
-    command!(Restore, "Make this version the newest", "restore", [c('b')], |s| s.layer == Layer::Document && s.several),
+    command!(Restore, "Take this version: it becomes the newest", "take this", [c('a')], |s| {
+        s.layer == Layer::Document && s.several && s.acceptable
+    }),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
-    command!(Copy, "Copy what is shown", "copy", [c('y')], |s| {
-        on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
-    }),
+    command!(Copy, "Copy what is shown", "copy", [c('y')], takes_along),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
-    command!(WriteFile, "Write the result to a file", "write", [c('w')], |s| {
-        on_run(s) && s.selected == Selected::Result && s.output
+    command!(WriteFile, "Write what is shown to a file", "write", [c('w')], |s| {
+        takes_along(s) && s.selected != Selected::Gate(GateKind::InDoubt)
     }),
     command!(FollowUp, "Go on with the result", "go on…", [c('f')], |s| {
         on_run(s) && s.selected == Selected::Result && s.output
@@ -267,7 +311,16 @@ pub static TABLE: &[CommandEntry] = &[
     command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
         on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateKind::Review)
     }),
-    command!(Mark, "Mark the call", "", [c(' ')], |s| on(s, Screen::Run)),
+    command!(
+        Mark,
+        "Mark the call: accept, retry and skip are then for the marked",
+        "",
+        [c(' '), Chord::ctrl('t')],
+        on_run
+    ),
+    command!(UndoLast, "Take back the last decision", "", [c('u')], |s| {
+        on_run(s) && s.selected != Selected::Gate(GateKind::Budget)
+    }),
     command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(GoOn, "Resume the run", "resume", [c('X')], |s| on_run(s) && s.rests && !s.going),
@@ -275,7 +328,11 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Alike, "Fold calls that wait with the same output, or take them apart", "alike", [c('=')], |s| {
         on(s, Screen::Run) && s.alike
     }),
-    command!(Filter, "Filter the list", "", [c('/')], |s| on(s, Screen::Run)),
+    command!(Filter, "Filter the list or, where the text has the focus, search it", "", [c('/')], |s| {
+        on_run(s) || s.layer == Layer::Found || s.layer == Layer::Prompt && s.screen == Screen::Run
+    }),
+    command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Found),
+    command!(FindPrevious, "The match before", "before", [c('N')], |s| s.layer == Layer::Found),
     command!(Open, "Choose it: its models are listed, or it is tried and used from now on", "choose", [ENTER], |s| on(
         s,
         Screen::Connect
@@ -283,7 +340,10 @@ pub static TABLE: &[CommandEntry] = &[
         && !s.going),
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
-            && matches!(s.selected, Selected::Gate(kind) if !matches!(kind, GateKind::Input | GateKind::Secret))
+            && matches!(s.selected, Selected::Gate(GateKind::Review | GateKind::Approval | GateKind::Stale))
+    }),
+    command!(Open, "Open the run there", "", [c('o')], |s| {
+        on(s, Screen::Inbox) && matches!(s.selected, Selected::Gate(_) | Selected::Earlier(_))
     }),
     // Editing.
     command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
@@ -393,7 +453,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Down, "Down", "", [k(KeyCode::Down)], moves),
     command!(Down, "Down", "", [c('j')], moves_by_letter),
     command!(First, "To the beginning", "", [k(KeyCode::Home)], |s| pages(s) && !s.takes_text()),
-    command!(Last, "To the end, and follow it", "", [k(KeyCode::End)], |s| pages(s) && !s.takes_text()),
+    command!(First, "To the beginning", "", [c('g')], |s| pages(s) && !s.takes_text() && !runs_again(s)),
+    command!(Last, "To the end, and follow it", "", [k(KeyCode::End), c('G')], |s| pages(s) && !s.takes_text()),
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
     command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {

@@ -28,7 +28,7 @@ use crate::core::settings::{Connection, Trial};
 use crate::core::text::Untrusted;
 use crate::tui::layers::Above;
 use crate::tui::message::Definition;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate};
 
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +86,8 @@ pub enum Go {
     Run(RunId),
     /// A run, at a call.
     Call(RunId, Key),
-    /// A run, at what waits there: its output is edited, as it was on screen.
-    Edit(ShownGate),
+    /// A run, at what waits there: its output is edited, as it was on screen, or the page that was shown instead.
+    Edit(ShownGate, Option<Page>),
     /// The next open run.
     NextRun,
     /// The form to start this run's task again.
@@ -200,6 +200,13 @@ pub enum Change {
         key: Key,
         /// The provider's key.
         secret: Secret,
+    },
+    /// Take back the newest decision of a person, if it is the one with that event.
+    Undo {
+        /// The run.
+        run: RunId,
+        /// The event.
+        seq: u64,
     },
     /// Pause a run.
     Pause(RunId),

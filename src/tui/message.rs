@@ -212,6 +212,8 @@ pub struct FormOf {
     pub given: Value,
     /// The inputs of its last run.
     pub last: Option<Value>,
+    /// What a run of it is expected to cost, where prices are known.
+    pub cost: Option<String>,
 }
 
 impl Message {

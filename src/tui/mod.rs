@@ -24,6 +24,7 @@ pub mod message;
 pub mod osc;
 #[cfg(test)]
 mod pictures;
+pub mod quote;
 pub mod runtime;
 pub mod screens;
 pub mod shown;

@@ -22,7 +22,7 @@ use crate::core::event::{Event, InstructionScope};
 use crate::core::task::Kind;
 
 /// Cells across and down.
-const SIZE: (u16, u16) = (96, 18);
+const SIZE: (u16, u16) = (110, 18);
 
 /// A cell, and what lies around all of them, in the units of the picture.
 const CELL: (u16, u16) = (8, 17);

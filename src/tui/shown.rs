@@ -4,6 +4,8 @@
 //! reports the one that it painted. So no content can be shown under another's title, and a key that acts on content
 //! acts on what the last frame showed, or on nothing. What two texts may differ in belongs in here.
 
+use crate::core::call::Call;
+use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::{Gate, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -68,6 +70,15 @@ impl ContentId {
     }
 }
 
+/// An attempt and a version of it; version 0 where the attempt has no output, or that is not what is shown of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The attempt; 0 when there is none.
+    pub attempt: u32,
+    /// The version.
+    pub version: u32,
+}
+
 /// A gate as it was on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownGate {
@@ -94,6 +105,15 @@ impl ShownGate {
         (self.run, &self.key, self.call, self.kind) == (run, &gate.key, gate.call, gate.kind())
     }
 
+    /// A decision about what was seen.
+    #[must_use]
+    pub fn decision(&self, kind: DecisionKind) -> Decision {
+        // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
+        let seq = (self.kind != GateKind::Review).then_some(self.seq);
+        let (attempt, version) = (Some(self.attempt), Some(self.version));
+        Decision { call: self.call, attempt, version, seq, ..Decision::new(self.key.clone(), kind) }
+    }
+
     /// A gate of a run, as it waits now.
     #[must_use]
     pub fn of(run: &Run, gate: &Gate) -> Self {
@@ -105,6 +125,85 @@ impl ShownGate {
             attempt: gate.attempt,
             version: gate.version,
             seq: run.call(&gate.key).map_or(0, |call| call.seq),
+        }
+    }
+}
+
+/// A call that waits for nothing, as it was on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownCall {
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub key: Key,
+    /// Its newest attempt; 0 when there is none.
+    pub attempt: u32,
+    /// The newest event about it.
+    pub seq: u64,
+}
+
+impl ShownCall {
+    /// A call of a run, as it is now.
+    #[must_use]
+    pub fn of(run: &Run, call: &Call) -> Self {
+        let attempt = call.newest().map_or(0, |attempt| attempt.number);
+        Self { run: run.id, key: call.key.clone(), attempt, seq: call.seq }
+    }
+}
+
+/// What a person decides about, as it was on screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// What waits.
+    Gate(ShownGate),
+    /// A call that waits for nothing: it failed, or ended otherwise.
+    Call(ShownCall),
+}
+
+impl Target {
+    /// A call as it is now: its gate, if it has one.
+    #[must_use]
+    pub fn of(run: &Run, call: &Call) -> Self {
+        let gate = call.gate().map(|gate| Self::Gate(ShownGate::of(run, gate)));
+        gate.unwrap_or_else(|| Self::Call(ShownCall::of(run, call)))
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::Gate(gate) => gate.run,
+            Self::Call(call) => call.run,
+        }
+    }
+
+    /// The call.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Gate(gate) => &gate.key,
+            Self::Call(call) => &call.key,
+        }
+    }
+
+    /// The attempt.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        match self {
+            Self::Gate(gate) => gate.attempt,
+            Self::Call(call) => call.attempt,
+        }
+    }
+
+    /// A decision about it: it counts only if it is still as it was seen.
+    #[must_use]
+    pub fn decision(&self, kind: DecisionKind) -> Decision {
+        match self {
+            Self::Gate(gate) => gate.decision(kind),
+            Self::Call(call) => {
+                let attempt = Some(call.attempt);
+                Decision { attempt, seq: Some(call.seq), ..Decision::new(call.key.clone(), kind) }
+            }
         }
     }
 }

@@ -48,6 +48,8 @@ pub enum Layer {
     Ask,
     /// Something is to be confirmed.
     Confirm,
+    /// A text is searched: the matches have the keys.
+    Found,
     /// The filters of a search have the focus.
     Chips,
     /// What a list shows of its selected row has the focus.
@@ -72,9 +74,13 @@ pub enum Selected {
     Gate(GateKind),
     /// Waits for the person, but there is no room for it on screen before they go to it.
     Unread,
-    /// Stands.
+    /// An earlier attempt or another version of it is on screen, instead of what waits or was accepted.
+    Earlier(Behind),
+    /// Accepted.
     Accepted,
-    /// Failed, skipped or cancelled.
+    /// Failed: a person may skip it, or give its output.
+    Failed,
+    /// Skipped or cancelled.
     Ended,
     /// Failed, because the provider did not take the key or had none.
     Keyless,
@@ -82,6 +88,19 @@ pub enum Selected {
     Result,
     /// A whole run, in a list of runs.
     Listed,
+}
+
+/// What an earlier attempt is shown instead of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Behind {
+    /// An attempt that waits for a review.
+    Review,
+    /// A failure.
+    Failed,
+    /// What was accepted.
+    Accepted,
+    /// Anything else.
+    Other,
 }
 
 /// The situation.
@@ -94,7 +113,7 @@ pub struct Situation {
     pub layer: Layer,
     /// The selected call.
     pub selected: Selected,
-    /// What waits may be accepted as it is.
+    /// What is shown may be accepted as it is; of a document: it is not the newest version.
     pub acceptable: bool,
     /// There is an output, or a document, to be copied.
     pub output: bool,
@@ -128,6 +147,7 @@ impl Situation {
             | Layer::Compare
             | Layer::Prompt
             | Layer::Document
+            | Layer::Found
             | Layer::Confirm
             | Layer::Chips
             | Layer::Preview

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::canvas::{Canvas, FrameInfo};
 use super::theme::{Depth, Ground, Theme};
+use crate::core::decide::{self, Decision};
 use crate::core::event::{Created, Event, Measured, Started};
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, ReviewBody};
 use crate::core::id::RunId;
@@ -19,7 +21,8 @@ use crate::core::model::{Message, Role};
 use crate::core::ports::RunRow;
 use crate::core::run::{Run, Status};
 use crate::core::step::OnCrash;
-use crate::core::task::Kind;
+use crate::core::task::{Kind, Task};
+use crate::core::text::Untrusted;
 use crate::core::usage::Usage;
 use crate::core::work::{PromptWork, Work};
 
@@ -135,6 +138,25 @@ impl Story {
         self.then(Event::GateOpened(Gate { key, workflow: None, call, attempt: 1, version: 0, body, allowed }))
     }
 
+    /// It has no output, and is not tried again.
+    pub fn fail(self, key: &str, attempt: u32, why: &str) -> Self {
+        let error = Failure::new(FailureClass::Server, why.to_owned());
+        let (partial, measured) = (Untrusted::default(), Measured::default());
+        self.then(Event::AttemptFailed { key: key.parse().unwrap(), attempt, error, partial, measured, retry_at: None })
+    }
+
+    /// Somebody decides: `ana@host`.
+    pub fn decide(self, decision: &Decision) -> Self {
+        let events = decide::decide(&self.run, decision, &"ana@host".into()).unwrap();
+        events.into_iter().fold(self, Self::then)
+    }
+
+    /// The newest decision is taken back.
+    pub fn undo(self) -> Self {
+        let events = decide::undo(&self.run, None, &[], |_| None, &"ana@host".into()).unwrap();
+        events.into_iter().fold(self, Self::then)
+    }
+
     /// The person accepts it.
     pub fn accept(self, key: &str, attempt: u32) -> Self {
         self.then(Event::CallAccepted {
@@ -145,6 +167,14 @@ impl Story {
             overridden: Vec::new(),
         })
     }
+}
+
+/// A workflow with these steps.
+pub fn workflow(steps: &Value) -> Task {
+    let retry = json!({"attempts": 1, "delay": 0, "backoff": 1.0, "max_delay": 0, "on": []});
+    let workflow = json!({"version": 1, "flow": "graph", "max_concurrency": 4, "max_calls": 500, "retry": retry,
+        "steps": steps});
+    serde_json::from_value(json!({"id": "poem", "name": "Poem", "body": {"workflow": workflow}})).unwrap()
 }
 
 /// A run of the poem in a list, created `seconds` after noon.

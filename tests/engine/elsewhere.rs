@@ -81,7 +81,7 @@ fn append(harness: &Harness, run: &stepwell::core::run::Run, event: Event) {
         at,
         events: vec![event],
         learn: Vec::new(),
-        state: json!(null),
+        state: None,
         stands: Stands::of(run),
     };
     harness.store.append(&batch).unwrap();

@@ -21,7 +21,7 @@ fn write(harness: &Harness, run: RunId) {
         at: state.updated_at,
         events: vec![Event::from_json(body).unwrap()],
         learn: Vec::new(),
-        state: serde_json::Value::Null,
+        state: None,
         stands: Stands::of(&state),
     };
     harness.store.append(&append).unwrap();

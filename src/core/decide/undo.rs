@@ -119,7 +119,7 @@ pub fn undo(
 /// What has come of a decision outside the run's own journal; `calls` are those that it is about and those that have moved
 /// because of it.
 fn came_of_it<'a>(
-    calls: impl Iterator<Item = &'a Call>,
+    mut calls: impl Iterator<Item = &'a Call>,
     decision: &PastDecision,
     offspring: &[Offspring],
 ) -> Option<String> {
@@ -127,7 +127,6 @@ fn came_of_it<'a>(
     let performed = |by: &Actor| !by.is_person() && !matches!(by, Actor::Moved | Actor::Adopted | Actor::Cache);
     let acted = |attempt: &&Attempt| attempt.seq > decision.seq && performed(&attempt.by);
     let has_effect = |attempt: &Attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect());
-    let mut calls = calls;
     if let Some(call) = calls.find(|call| call.attempts.iter().filter(acted).any(has_effect)) {
         return Some(format!("`{}` has begun since, and what it does outside is not undone", call.key));
     }

@@ -18,12 +18,13 @@ use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
-use crate::core::decide::Decision;
+use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
+use crate::core::undo::PastDecision;
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Request, Ticket};
 use crate::tui::message::{Message, Ready};
@@ -334,6 +335,7 @@ impl Backend {
                 self.attend(run, false).await?;
             }
             Change::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
+            Change::Undo { run, seq } => return self.undo(&engine, run, seq).await.map(Some),
             Change::Pause(run) => engine.pause(run, PauseReason::ByYou),
             Change::GoOn(run) => {
                 engine.retry_failed(run).await.map_err(|error| error.to_string())?;
@@ -353,6 +355,15 @@ impl Backend {
     pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
         engine.decide(run, decision).await.map_err(|error| error.to_string())?;
         self.go_on(run).await
+    }
+
+    /// Takes a decision back, and has the run go on from where it was. Gives what is said of it.
+    async fn undo(&self, engine: &Engine, run: RunId, seq: u64) -> Result<Message, String> {
+        let before = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+        engine.undo(run, Some(seq)).await.map_err(|error| error.to_string())?;
+        self.go_on(run).await?;
+        let undone = newest_decision(&before).map(PastDecision::name).unwrap_or_default();
+        Ok(Message::Done(format!("taken back: {undone}")))
     }
 
     /// Has a run go on here, unless another process drives it.

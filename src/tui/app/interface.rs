@@ -21,7 +21,7 @@ use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
-use crate::tui::commands::{Id, command, holds};
+use crate::tui::commands::{Id, command, holds, moved};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
@@ -283,6 +283,9 @@ impl Interface {
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
         }
+        if let Some(says) = moved(key, &self.situation()).filter(|_| id.is_none()) {
+            return self.top_mut().update(Message::Done(says.to_owned())).0;
+        }
         self.top_mut().update(Message::Key(key)).0
     }
 
@@ -395,7 +398,7 @@ impl Interface {
         if let (Some(Wanted { key, edit, .. }), AnyScreen::Run(screen)) = (wanted, self.top_mut()) {
             screen.go_to(&key);
             // What was typed belongs to the editor: where it does not open, it is no command.
-            if edit.is_some_and(|gate| !screen.edit_seen(gate)) {
+            if edit.is_some_and(|(gate, page)| !screen.edit_seen(gate, page)) {
                 self.ahead.clear();
             }
         }
@@ -421,6 +424,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }
+        | Change::Undo { .. }
         | Change::Pause(_)
         | Change::GoOn(_)
         | Change::Manage(..)

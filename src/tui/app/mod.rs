@@ -8,6 +8,7 @@ mod any_screen;
 mod as_written;
 mod backend;
 mod definitions;
+mod expense;
 mod interface;
 mod listing;
 mod managing;

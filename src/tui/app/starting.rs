@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::backend::{Backend, Made};
+use super::expense::expected;
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::form::{Field, FieldType};
@@ -30,11 +31,14 @@ impl Backend {
             .blocking(move |engine| {
                 let query = HistoryQuery { task: Some(id), limit: 1, ..HistoryQuery::default() };
                 let newest = engine.history(&query).map_err(|error| error.to_string())?.into_iter().next();
-                Ok(newest.and_then(|row| engine.load(row.run).ok()).map(|run| as_typed(&run.inputs)))
+                let run = newest.and_then(|row| engine.load(row.run).ok());
+                Ok(run.map(|run| (as_typed(&run.inputs), run.usage.usd)))
             })
             .await?;
+        let (last, usd) = last.unzip();
+        let cost = expected(&task, usd, &*self.services().await?.models);
         let given = given.map_or(json!({}), |given| as_typed(&given));
-        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last })).into())
+        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, cost })).into())
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.

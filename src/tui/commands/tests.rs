@@ -21,6 +21,7 @@ fn all() -> Vec<Situation> {
         Layer::Document,
         Layer::Ask,
         Layer::Confirm,
+        Layer::Found,
         Layer::Chips,
         Layer::Preview,
         Layer::Palette,
@@ -33,7 +34,12 @@ fn all() -> Vec<Situation> {
         Selected::Running,
         Selected::Accepted,
         Selected::Ended,
+        Selected::Failed,
         Selected::Keyless,
+        Selected::Earlier(Behind::Review),
+        Selected::Earlier(Behind::Failed),
+        Selected::Earlier(Behind::Accepted),
+        Selected::Earlier(Behind::Other),
         Selected::Result,
         Selected::Listed,
     ];
@@ -74,6 +80,9 @@ fn no_key_means_two_things_at_once() {
             for key in command.keys {
                 assert!(taken.insert(*key), "{} is doubled ({:?}) in {situation:?}", key.shown(), command.id);
             }
+        }
+        for moved in moved::MOVED.iter().filter(|moved| (moved.when)(&situation)) {
+            assert!(taken.insert(c(moved.key)), "{} moved, and yet it acts in {situation:?}", moved.key);
         }
     }
 }
@@ -121,4 +130,53 @@ fn the_footer_of_a_review_begins_with_what_is_wanted_most() {
     };
     let keys: Vec<String> = hints(&situation).into_iter().take(4).map(|hint| hint.key).collect();
     assert_eq!(keys, ["a", "e", "r", "]"]);
+}
+
+#[test]
+fn a_key_that_moved_says_where_it_went_and_does_nothing() {
+    let on_run = |selected| Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
+    let document = Situation { screen: Screen::Chat, layer: Layer::Document, several: true, ..Situation::default() };
+    let earlier = Situation { acceptable: true, ..document };
+    let cases = [
+        ('g', on_run(Selected::Failed), "r "),
+        ('g', on_run(Selected::Gate(GateKind::InDoubt)), "r "),
+        ('g', on_run(Selected::Gate(GateKind::Stale)), "r "),
+        ('w', on_run(Selected::Gate(GateKind::InDoubt)), "Enter "),
+        ('u', on_run(Selected::Gate(GateKind::Budget)), "Enter "),
+        ('a', document, "c "),
+        ('b', earlier, "a "),
+    ];
+    for (key, situation, says) in cases {
+        let event = KeyEvent::from(KeyCode::Char(key));
+        assert_eq!(command(event, &situation), None, "{key} in {situation:?}");
+        let said = moved(event, &situation).unwrap_or_default();
+        assert!(said.starts_with(says), "{key}: {said}");
+        // What it points at is there.
+        let there = says.trim();
+        let there = if there == "Enter" { KeyCode::Enter } else { KeyCode::Char(there.chars().next().unwrap()) };
+        let situation = if key == 'a' { earlier } else { situation };
+        assert!(command(KeyEvent::from(there), &situation).is_some(), "{key}: {says} in {situation:?}");
+    }
+}
+
+#[test]
+fn a_key_has_one_meaning_on_every_text() {
+    let texts = [
+        Situation { screen: Screen::Run, selected: Selected::Accepted, ..Situation::default() },
+        Situation { screen: Screen::Run, selected: Selected::Result, ..Situation::default() },
+        Situation { screen: Screen::Run, selected: Selected::Gate(GateKind::Review), ..Situation::default() },
+        Situation { screen: Screen::Inbox, selected: Selected::Gate(GateKind::Review), ..Situation::default() },
+        Situation { screen: Screen::Run, selected: Selected::Earlier(Behind::Review), ..Situation::default() },
+        Situation { screen: Screen::Chat, layer: Layer::Document, ..Situation::default() },
+    ];
+    let same = [('y', Id::Copy), ('d', Id::Compare), ('g', Id::First), ('G', Id::Last)];
+    for text in texts {
+        let situation = Situation { output: true, several: true, ..text };
+        for (key, id) in same {
+            assert_eq!(command(KeyEvent::from(KeyCode::Char(key)), &situation), Some(id), "{key} in {situation:?}");
+        }
+        for (code, id) in [(KeyCode::Left, Id::Left), (KeyCode::Right, Id::Right)] {
+            assert_eq!(command(KeyEvent::from(code), &situation), Some(id), "{situation:?}");
+        }
+    }
 }

@@ -6,16 +6,17 @@ use ratatui::text::{Line, Span};
 use serde_json::Value;
 
 use super::{Outcome, middle};
-use crate::core::decide::{Decision, DecisionKind};
+use crate::core::decide::DecisionKind;
 use crate::core::event::InstructionScope;
-use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::secret::Secret;
+use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
+use crate::tui::quote::Quote;
 use crate::tui::shown::ShownGate;
 use crate::tui::widgets::line::LineInput;
 
@@ -35,10 +36,12 @@ pub enum Then {
     Rename(RunId),
     /// The path to export a run to; its end says the format.
     Export(RunId),
+    /// The path to write this to, which was on screen.
+    WriteFile(Untrusted),
     /// The reason of a refusal.
     Deny(ShownGate),
-    /// The instruction for another attempt.
-    Retry(ShownGate),
+    /// The instruction for another attempt of each of these, and the earlier one that it starts from.
+    Retry(Vec<ShownGate>, Option<Quote>),
     /// The result that work in doubt had.
     Worked(ShownGate),
     /// What a run may spend in all, and what it might so far.
@@ -64,7 +67,7 @@ impl Ask {
     /// Asks, with a beginning of the answer.
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
-        let scope = matches!(then, Then::Retry(_)).then_some(InstructionScope::This);
+        let scope = matches!(then, Then::Retry(..)).then_some(InstructionScope::This);
         Self { question, input: LineInput::new(answer), then, scope, problem: None }
     }
 
@@ -103,7 +106,10 @@ impl Ask {
             Then::Model(run, key) if !trimmed.is_empty() => {
                 Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed })
             }
-            Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) => {
+            Then::WriteFile(text) if !trimmed.is_empty() => {
+                Effect::Errand(Errand::WriteFile { path: trimmed, text: text.clone() })
+            }
+            Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) | Then::WriteFile(_) => {
                 self.problem = Some("something has to stand here".to_owned());
                 return Outcome::stays();
             }
@@ -116,10 +122,12 @@ impl Ask {
                     return Outcome::stays();
                 }
             },
-            Then::Retry(gate) => decision(
-                gate,
-                DecisionKind::Retry { instruction: typed, scope: self.scope.unwrap_or_default(), model: None },
-            ),
+            Then::Retry(gates, quote) => {
+                let instruction = quote.as_ref().map_or_else(|| typed.clone(), |quote| quote.with(&typed));
+                let scope = self.scope.unwrap_or_default();
+                let retry = DecisionKind::Retry { instruction, scope, model: None };
+                return Outcome::does(gates.iter().map(|gate| decision(gate, retry.clone())).collect());
+            }
         };
         Outcome::does(vec![effect])
     }
@@ -165,11 +173,7 @@ fn reach(scope: InstructionScope) -> &'static str {
 
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
-    let (attempt, version) = (Some(gate.attempt), Some(gate.version));
-    // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
-    let seq = (gate.kind != GateKind::Review).then_some(gate.seq);
-    let decision = Decision { call: gate.call, attempt, version, seq, ..Decision::new(gate.key.clone(), kind) };
-    Effect::Change(Change::Decide(gate.run, decision))
+    Effect::Change(Change::Decide(gate.run, gate.decision(kind)))
 }
 
 /// What was typed as a result: JSON, else a text.

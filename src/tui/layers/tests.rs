@@ -144,7 +144,7 @@ fn an_instruction_says_how_far_it_reaches() {
         version: 1,
         seq: 9,
     };
-    let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate))));
+    let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(vec![gate], None))));
     let outcome = press(&mut above, &["x", "Tab", "Enter"]);
     let [Effect::Change(Change::Decide(_, decision))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));

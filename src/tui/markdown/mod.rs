@@ -118,6 +118,25 @@ impl Document {
         });
     }
 
+    /// How it was laid out last: tells one layout from another by its width, whether it is as written, and how much text
+    /// it is of.
+    #[must_use]
+    pub fn laid_as(&self) -> Option<(u16, bool, usize)> {
+        self.laid.borrow().as_ref().map(|laid| (laid.width, laid.as_written, self.source.raw.data().len()))
+    }
+
+    /// Its lines as they were laid out last; none before it was painted.
+    #[must_use]
+    pub fn laid_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(laid) = &*self.laid.borrow() {
+            for part in [&laid.stable, &laid.tail] {
+                lines.extend((0..part.len()).map(|at| part.line(at).to_string()));
+            }
+        }
+        lines
+    }
+
     fn with_lines<T>(&self, width: u16, look: Look<'_>, f: impl FnOnce(&Packed, &Packed) -> T) -> T {
         let mut laid = self.laid.borrow_mut();
         let laid = match &mut *laid {

@@ -2,6 +2,7 @@
 
 pub mod editor;
 pub mod field;
+pub mod find;
 pub mod footer;
 pub mod header;
 pub mod line;

@@ -314,7 +314,7 @@ fn sub_schema<'s>(schema: Option<&'s Value>, path: &[At]) -> Option<&'s Value> {
 }
 
 /// An empty value of the shape that a schema asks for, or of the shape of `like`.
-fn blank(schema: Option<&Value>, like: Option<&Value>) -> Value {
+pub fn blank(schema: Option<&Value>, like: Option<&Value>) -> Value {
     if let Some(schema) = schema {
         if let Some(default) = schema.get("default") {
             return default.clone();

@@ -20,14 +20,14 @@ fn call(key: &str) -> Key {
 
 impl Sim {
     /// What nobody here decides.
-    fn happens(&mut self, events: Vec<Event>) {
+    fn happens(&mut self, events: &[Event]) {
         events.iter().for_each(|event| self.apply(event.clone()));
-        self.settle(&events);
+        self.settle(events);
     }
 
     fn accepted(&mut self, key: &str, by: Actor) {
         let accepted = Event::CallAccepted { key: call(key), attempt: 1, version: 1, by, overridden: Vec::new() };
-        self.happens(vec![accepted]);
+        self.happens(&[accepted]);
     }
 }
 
@@ -186,7 +186,7 @@ fn who_came_first_stays_who_came_first() {
     sim.accepted("a", Actor::Deadline);
     assert_eq!(sim.output("first"), json!([null, "b1"]));
     // The winner is accepted once more.
-    sim.happens(vec![Event::CallReopened { key: call("b"), by: Actor::Flow }]);
+    sim.happens(&[Event::CallReopened { key: call("b"), by: Actor::Flow }]);
     sim.accepted("b", Actor::Deadline);
     sim.undo();
     assert_eq!(sim.waiting(GateKind::Review), ["x"]);
@@ -242,20 +242,20 @@ fn what_failed_its_checks_without_a_review_is_taken_over_them() {
     let events = decide(&sim.run, &decision, &ANA.into()).unwrap();
     let Event::CallAccepted { overridden, .. } = &events[0] else { panic!("{events:?}") };
     assert_eq!(overridden, &["it is x"]);
-    sim.happens(events);
+    sim.happens(&events);
     sim.assert_replayed();
 }
 
 #[test]
 fn a_model_that_was_chosen_is_not_passed_over_and_who_brings_a_run_back_has_undone_its_archive() {
     let mut sim = Sim::performing(chain(), json!({}), counting);
-    sim.happens(vec![Event::RunRenamed { title: "Other".into(), by: ANA.into() }]);
-    sim.happens(vec![Event::RunArchived { undo: false, by: ANA.into() }]);
-    sim.happens(vec![Event::RunArchived { undo: true, by: ANA.into() }]);
+    sim.happens(&[Event::RunRenamed { title: "Other".into(), by: ANA.into() }]);
+    sim.happens(&[Event::RunArchived { undo: false, by: ANA.into() }]);
+    sim.happens(&[Event::RunArchived { undo: true, by: ANA.into() }]);
     sim.undo();
     assert_eq!(sim.run.title, "Test", "the archive has been taken back already");
-    sim.happens(vec![Event::RunRenamed { title: "Other".into(), by: ANA.into() }]);
-    sim.happens(vec![Event::ModelChosen {
+    sim.happens(&[Event::RunRenamed { title: "Other".into(), by: ANA.into() }]);
+    sim.happens(&[Event::ModelChosen {
         key: call("a"),
         workflow: None,
         step: "a".into(),
@@ -396,12 +396,12 @@ fn act(sim: &mut Sim, choice: u16) {
         13 => (pick(&calls), take(1 + u32::from(choice / 32) % 3, None)),
         14 => (pick(&calls), DecisionKind::Skip),
         _ => {
-            return sim.happens(vec![Event::RunRenamed { title: format!("Title {choice}"), by: ANA.into() }]);
+            return sim.happens(&[Event::RunRenamed { title: format!("Title {choice}"), by: ANA.into() }]);
         }
     };
     let Some(key) = key else { return };
     if let Ok(events) = decide(&sim.run, &Decision::new(key, kind), &ANA.into()) {
-        sim.happens(events);
+        sim.happens(&events);
     }
 }
 
@@ -430,7 +430,7 @@ proptest! {
                 match sim.undoing(None, &[], ANA) {
                     Ok(events) => {
                         prop_assert!(!acted, "an effect has come of it: {}", newest.name());
-                        sim.happens(events);
+                        sim.happens(&events);
                     }
                     Err(refusal) => {
                         prop_assert!(acted, "{}", refusal.message);

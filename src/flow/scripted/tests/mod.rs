@@ -380,7 +380,7 @@ fn logs_documents_state_and_the_clock_are_journaled_once() {
     let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
     assert_eq!(log, ["begun {\"at\":0}", "got A 0"]);
     assert_eq!(sim.run.documents["plan"].versions.len(), 2);
-    assert_eq!(sim.run.set_state["count"].values().next().map(|set| set.value()), Some(&json!(1)));
+    assert_eq!(sim.run.set_state["count"].values().next().map(crate::core::revised::Revised::value), Some(&json!(1)));
     sim.decide("draft[0]", DecisionKind::Reopen);
     sim.decide("draft[0]", DecisionKind::Edit { output: json!("z"), accept: true });
     assert_eq!(sim.run.log.len(), 3, "only what is new is logged: {:?}", sim.run.log);

@@ -105,7 +105,7 @@ fn a_python_program_has_the_same_calls_as_a_script() {
     let log: Vec<&str> = sim.run.log.iter().map(crate::core::text::Untrusted::data).collect();
     assert!(log.contains(&"printed") && log.contains(&"begun True") && log.contains(&"definition write[0]"), "{log:?}");
     assert_eq!(sim.run.documents["side"].versions.len(), 1, "the same whenever it is started");
-    assert_eq!(sim.run.set_state["seen"].values().next().map(|set| set.value()), Some(&json!(2)));
+    assert_eq!(sim.run.set_state["seen"].values().next().map(crate::core::revised::Revised::value), Some(&json!(2)));
 }
 
 #[test]

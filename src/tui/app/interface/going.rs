@@ -36,7 +36,9 @@ impl Interface {
             Go::Call(run, key) => {
                 self.run_at(Wanted { run, key, edit: None }, out);
             }
-            Go::Edit(gate) => self.run_at(Wanted { run: gate.run, key: gate.key.clone(), edit: Some(gate) }, out),
+            Go::Edit(gate, page) => {
+                self.run_at(Wanted { run: gate.run, key: gate.key.clone(), edit: Some((gate, page)) }, out);
+            }
             Go::NextRun => {
                 if let Some(next) = self.next_run() {
                     self.run_screen(next, out);

@@ -22,7 +22,7 @@ use crate::tui::message::{FormOf, Message, Opened, Ready};
 use crate::tui::screens::chat::ChatScreen;
 use crate::tui::screens::form::{For, FormScreen};
 use crate::tui::screens::run::RunScreen;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate};
 
 /// As many keys as are kept for what is awaited. Who types more than that does not wait.
 const MOST_KEYS: usize = 1_000;
@@ -31,8 +31,8 @@ const MOST_KEYS: usize = 1_000;
 pub(super) struct Wanted {
     pub(super) run: RunId,
     pub(super) key: Key,
-    /// What waits there is edited, as it was on screen.
-    pub(super) edit: Option<ShownGate>,
+    /// What waits there is edited, as it was on screen, or the page that was shown instead.
+    pub(super) edit: Option<(ShownGate, Option<Page>)>,
 }
 
 /// What is to take the screen.
@@ -125,13 +125,14 @@ impl Interface {
     }
 
     fn show_form(&mut self, form: FormOf) {
-        let FormOf { task, given, last } = form;
+        let FormOf { task, given, last, cost } = form;
         let intro = Untrusted::from(task.description.as_str());
         let purpose = For::Start(task.id.clone());
         let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
         if let Some(last) = last {
             screen.offer_last(last);
         }
+        screen.expect_cost(cost);
         self.stack.push(AnyScreen::Form(Box::new(screen)));
     }
 }

@@ -156,6 +156,14 @@ fn review() -> Story {
         .review("write[1]", 1, None)
 }
 
+/// A review of an output that fails a check.
+fn failing() -> Story {
+    let review = ReviewBody { failed: vec!["there are three".to_owned()], ..ReviewBody::default() };
+    let story = Story::new("poem", "poem", TaskKind::Workflow).start("divide", 1, None);
+    let story = story.finish("divide", 1, json!("Two stanzas."));
+    story.then(Event::GateOpened(Gate::of_review("divide".parse().unwrap(), 1, 1, review)))
+}
+
 /// A review in its third attempt, made from a long prompt.
 fn many() -> Story {
     let mut story = Story::new("poem", "poem", TaskKind::Workflow);
@@ -319,7 +327,7 @@ fn inbox(story: Story) -> Interface {
 
 fn form() -> Interface {
     let mut interface = home();
-    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})) };
+    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})), cost: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface
@@ -397,7 +405,9 @@ fn worlds() -> Vec<World> {
         world("in doubt", || on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
         world("stale", || on(gate(GateKind::Stale, vec![Again, Keep]))),
         world("budget", || on(gate(GateKind::Budget, vec![Budget]))),
-        world("confirm", || then(on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip])), &["s"])),
+        world("confirm", || then(on(failing()), &["a"])),
+        world("matches", || then(on(review()), &["Tab", "/", "l", "a", "m", "p", "s", "Enter", "PgDn", "PgDn"])),
+        world("an earlier attempt", || then(on(review()), &["Left"])),
         world("chat", || chat(0)),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
@@ -421,7 +431,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// The worlds that are worth a look at every size: each screen and each layer.
-const LOOKED_AT: [&str; 37] = [
+const LOOKED_AT: [&str; 39] = [
     "home in the middle",
     "home that searches",
     "form",
@@ -446,6 +456,8 @@ const LOOKED_AT: [&str; 37] = [
     "stale",
     "budget",
     "confirm",
+    "matches",
+    "an earlier attempt",
     "failed for lack of a key",
     "a key is asked for",
     "another model",

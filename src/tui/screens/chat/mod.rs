@@ -115,6 +115,7 @@ impl ChatScreen {
             screen: Screen::Chat,
             layer,
             selected,
+            acceptable: self.shown().is_some_and(|(number, _)| (number as usize) < versions),
             output: versions > 0,
             several: versions > 1,
             going: self.run.under_way() > 0,

@@ -99,7 +99,7 @@ fn versions_are_browsed_and_restored() {
     let mut screen = open(delivered());
     press(&mut screen, &["Tab", "Left"]);
     assert!(look(&mut screen, (80, 24)).contains("version 1 of 2 (model)"));
-    let effects = press(&mut screen, &["b"]);
+    let effects = press(&mut screen, &["a"]);
     assert!(
         matches!(&effects[..], [Effect::Change(Change::EditDocument { version: 2, body, .. })] if body.contains("ten o'clock")),
         "{effects:?}"

@@ -48,6 +48,8 @@ pub struct FormScreen {
     purpose: For,
     /// The values of the last run of the task.
     last: Option<Value>,
+    /// What a run of the task is expected to cost.
+    cost: Option<String>,
     now: DateTime<Utc>,
     note: Option<String>,
     /// What it answers does not wait any more as it was shown.
@@ -73,6 +75,7 @@ impl FormScreen {
             at: 0,
             purpose,
             last: None,
+            cost: None,
             now,
             note: None,
             gone: false,
@@ -100,6 +103,11 @@ impl FormScreen {
     /// The values of the last run of the task, for the key that takes them.
     pub fn offer_last(&mut self, inputs: Value) {
         self.last = Some(inputs);
+    }
+
+    /// What a run of the task is expected to cost, if that is known.
+    pub fn expect_cost(&mut self, cost: Option<String>) {
+        self.cost = cost;
     }
 
     /// What it is called.

@@ -25,7 +25,8 @@ impl FormScreen {
             (0, For::Answer(_)) => Fact::new("ready to answer", theme.accepted, 1),
             (_, _) => Fact::new(format!("{missing} to fill in"), theme.muted, 1),
         };
-        header::paint(canvas, Rect { height: 1, ..area }, &self.title, vec![state]);
+        let cost = self.cost.iter().map(|cost| Fact::new(cost.as_str(), theme.muted, 0));
+        header::paint(canvas, Rect { height: 1, ..area }, &self.title, cost.chain([state]).collect());
         let body = Rect { x: area.x + 1, y: area.y + 2, width: (area.width - 2).min(PROSE), height: area.height - 3 };
         self.fields(canvas, body);
         let situation = self.situation();

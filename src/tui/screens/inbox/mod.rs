@@ -4,6 +4,7 @@
 //! no key decides anything: whoever accepts one review after another never finds an approval under the next key. What
 //! is decided elsewhere leaves the selection on a heading too. A decision names what was on screen.
 
+mod answers;
 mod view;
 
 use std::sync::Arc;
@@ -15,11 +16,11 @@ use ratatui::layout::Position;
 use super::form::FormScreen;
 use super::run::content::{Body, Content};
 use super::run::layer::{Compare, prompt};
-use super::run::reopen::skipping;
-use super::run::rows;
+use super::run::{pages, rows};
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
 use crate::core::gate::{Answer, Gate, GateBody, GateKind};
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::task::Kind as TaskKind;
@@ -27,11 +28,11 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
-use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision};
-use crate::tui::layers::{Above, Ask, Confirm, Kind, Reading, Then};
+use crate::tui::layers::{Above, Kind, Reading};
 use crate::tui::message::Message;
-use crate::tui::shown::ShownGate;
-use crate::tui::situation::{Screen, Selected, Situation};
+use crate::tui::shown::{Page, ShownGate};
+use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -92,6 +93,16 @@ pub struct InboxScreen {
     zoom: bool,
     content: Content,
     scroll: Scroll,
+    /// The attempt and version that the person has paged to, of the selected gate.
+    paged: Option<Page>,
+    /// What accept, retry and skip are for while there is any.
+    marked: Vec<ShownGate>,
+    /// The text on screen is searched.
+    search: Option<Find>,
+    /// The newest decision that was made here and can be taken back: the run, and its event.
+    undoable: Option<(RunId, u64)>,
+    /// The runs in which something was decided here, and it has not been said yet that it was kept.
+    reports: Vec<RunId>,
     note: Option<String>,
     last_frame: FrameInfo,
 }
@@ -114,17 +125,23 @@ impl InboxScreen {
         // Whether it still waits as it was shown is looked at when it is decided, and said.
         let on_screen = gate.zip(self.open_gate()).zip(frame.gate.as_ref());
         let on_screen = on_screen.is_some_and(|((gate, open), seen)| seen.is_of(gate.run, open));
+        let earlier = self.content.earlier.filter(|_| frame.content.is_some() && frame.content == self.content.id);
         Situation {
             screen: Screen::Inbox,
-            selected: match gate {
-                None => Selected::None,
-                Some(gate) if on_screen => Selected::Gate(gate.kind),
-                Some(_) => Selected::Unread,
+            layer: self.search.as_ref().map_or(Layer::None, Find::layer),
+            selected: match (gate, earlier) {
+                (None, _) => Selected::None,
+                (Some(_), Some(earlier)) => Selected::Earlier(earlier.behind),
+                (Some(gate), None) if on_screen => Selected::Gate(gate.kind),
+                (Some(_), None) => Selected::Unread,
             },
-            acceptable: self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
+            acceptable: match earlier {
+                Some(earlier) => earlier.takeable,
+                None => self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
+            },
             output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
-            several: call
-                .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+            several: call.is_some_and(|call| pages::pages(call, self.open_gate()).len() > 1),
+            marked: !self.marked.is_empty(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             others: self.count() > usize::from(gate.is_some()),
             ..Situation::default()
@@ -143,6 +160,7 @@ impl InboxScreen {
                 (Vec::new(), true)
             }
             Message::Run(run) => {
+                self.report(&run);
                 let known = self.runs.iter_mut().find(|known| known.id == run.id);
                 let changed = known.map(|known| *known = run).is_some();
                 if changed {
@@ -163,6 +181,7 @@ impl InboxScreen {
                 self.note = Some(text);
                 (Vec::new(), true)
             }
+            Message::Paste(text) => (Vec::new(), self.types_search(|search| search.paste(&text))),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
         }
@@ -170,42 +189,41 @@ impl InboxScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
-        command(key, &self.situation()).map(|id| self.give(id)).unwrap_or_default()
+        match command(key, &self.situation()) {
+            Some(id) => self.give(id),
+            None => {
+                self.types_search(|search| search.key(key));
+                Vec::new()
+            }
+        }
     }
 
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        if self.gives_to_search(id) {
+            return Vec::new();
+        }
         match id {
-            Id::Accept => return self.decide(GateKind::Review, DecisionKind::Accept),
+            Id::Accept => return self.accept(),
             Id::Approve => return self.decide(GateKind::Approval, DecisionKind::Approve),
             Id::Keep => return self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => {
                 let kind = self.gate().map_or(GateKind::Stale, |gate| gate.kind);
                 return self.decide(kind, DecisionKind::Again { model: None });
             }
-            Id::Deny => {
-                return self.ask(GateKind::Approval, |gate| Kind::Ask(Ask::new(WHY_NOT, "", Then::Deny(gate))));
-            }
-            Id::Worked => {
-                return self.ask(GateKind::InDoubt, |gate| Kind::Ask(Ask::new(WHAT_RESULT, "", Then::Worked(gate))));
-            }
-            Id::RaiseBudget => {
-                let before = self.run().and_then(|run| run.budget).unwrap_or_default();
-                return self
-                    .ask(GateKind::Budget, |gate| Kind::Ask(Ask::new(WHAT_BUDGET, "", Then::Budget(gate, before))));
-            }
-            Id::Retry => {
-                return self.ask(GateKind::Review, |gate| {
-                    Kind::Ask(Ask::new("What should be different?", "", Then::Retry(gate)))
-                });
-            }
+            Id::Deny | Id::Worked | Id::RaiseBudget => return self.ask_for(id),
+            Id::Retry => return self.retry(),
             Id::Skip => return self.skip(),
+            Id::AcceptMarked => return self.accept_marked(),
+            Id::RetryMarked => return self.retry_marked(),
+            Id::SkipMarked => return self.skip_marked(),
+            Id::Mark => self.mark(),
+            Id::UndoLast => return self.undo(),
             Id::Open | Id::Answer => return self.open(id),
-            // What takes more space than there is here is edited on the run's own screen.
-            Id::Edit => {
-                let Some(gate) = self.seen_gate(GateKind::Review) else { return self.changed_meanwhile() };
-                return vec![Effect::Go(Go::Edit(gate))];
-            }
+            Id::Edit => return self.edit(),
+            Id::WriteFile => return self.write_file(),
+            Id::Filter => self.search = matches!(self.content.body, Body::Text(_)).then(Find::default),
+            Id::Left | Id::Right => self.turn(if id == Id::Left { -1 } else { 1 }),
             Id::Prompt | Id::Compare | Id::Copy => return self.read(id),
             Id::NextWaiting => self.next(),
             Id::Focus => self.reading = !self.reading,
@@ -225,8 +243,7 @@ impl InboxScreen {
 
     /// Leads to where what waits is answered: the form that it asks for, else the run.
     fn open(&mut self, id: Id) -> Vec<Effect> {
-        let seen = self.gate().and_then(|gate| self.seen_gate(gate.kind));
-        let Some(gate) = seen else { return self.changed_meanwhile() };
+        let Some(gate) = self.seen() else { return self.changed_meanwhile() };
         let has_form = id == Id::Answer && self.run().is_some_and(|run| run.kind == TaskKind::Workflow);
         self.asked = Some(gate.clone());
         vec![if has_form { Effect::Go(Go::Answer) } else { Effect::Go(Go::Call(gate.run, gate.key)) }]
@@ -253,14 +270,18 @@ impl InboxScreen {
         let title = format!("{} · {}", call.key, run.title);
         match id {
             Id::Prompt => {
-                let text = call.newest().map(|attempt| prompt(run, attempt));
+                let shown = self.content.earlier.map(|earlier| earlier.page.attempt);
+                let attempt = shown.map_or_else(|| call.newest(), |shown| call.attempt(shown));
+                let text = attempt.map(|attempt| prompt(run, attempt));
                 let reading = |text| {
                     Above::effect(Kind::Read(Box::new(Reading::new(&format!("The exact prompt · {title}"), text))))
                 };
                 text.map(reading).into_iter().collect()
             }
             Id::Compare => {
-                let compared = Compare::of(call).map(|compare| compare.over_the_screen(&title));
+                let shown = self.content.earlier.map(|earlier| earlier.page);
+                let compare = Compare::of(call, shown, pages::current(call, self.open_gate()));
+                let compared = compare.map(|compare| compare.over_the_screen(&title));
                 compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
             }
             _ => match &self.content.body {
@@ -282,44 +303,12 @@ impl InboxScreen {
     }
 
     fn select(&mut self, row: usize) {
+        let before = self.gate().map(|gate| (gate.run, gate.key.clone(), gate.call));
         self.list.select(row, self.rows.len(), self.last_frame.list);
+        if self.gate().map(|gate| (gate.run, gate.key.clone(), gate.call)) != before {
+            (self.paged, self.search) = (None, None);
+        }
         self.show();
-    }
-
-    /// A decision about the gate that was on screen when the key was pressed.
-    fn decide(&mut self, kind: GateKind, what: DecisionKind) -> Vec<Effect> {
-        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
-        let effect = decision(&gate, what);
-        self.decided.push(gate);
-        self.refresh();
-        vec![effect]
-    }
-
-    /// The gate that is on screen, if it is of that kind and still the one that is selected.
-    fn seen_gate(&self, kind: GateKind) -> Option<ShownGate> {
-        self.last_frame
-            .gate
-            .clone()
-            .filter(|seen| seen.kind == kind && self.gate() == Some(seen) && self.content.gate.as_ref() == Some(seen))
-    }
-
-    /// Opens a question about the gate that was on screen.
-    fn ask(&mut self, kind: GateKind, question: impl FnOnce(ShownGate) -> Kind) -> Vec<Effect> {
-        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
-        self.asked = Some(gate.clone());
-        vec![Above::effect(question(gate))]
-    }
-
-    /// Skipping takes along what depends on the call: that is said first.
-    fn skip(&mut self) -> Vec<Effect> {
-        let kind = self.gate().map_or(GateKind::Review, |gate| gate.kind);
-        let lines = self.run().zip(self.gate()).map(|(run, gate)| skipping(run, &gate.key)).unwrap_or_default();
-        self.ask(kind, |gate| Kind::Confirm(Confirm::new(lines, vec![decision(&gate, DecisionKind::Skip)])))
-    }
-
-    fn changed_meanwhile(&mut self) -> Vec<Effect> {
-        self.note = Some("what waits has changed meanwhile: look again".to_owned());
-        Vec::new()
     }
 
     /// The next gate, whatever its sort: the person asks for it.
@@ -362,9 +351,11 @@ impl InboxScreen {
     fn refresh(&mut self) {
         let before = self.gate().cloned();
         let place = self.list.selected;
+        let knew_none = self.rows.is_empty();
         let mut gates: Vec<ShownGate> =
             self.runs.iter().flat_map(|run| run.waiting().map(|gate| ShownGate::of(run, gate))).collect();
         self.decided.retain(|decided| gates.contains(decided));
+        self.marked.retain(|marked| gates.contains(marked));
         gates.retain(|gate| !self.decided.contains(gate));
         self.rows.clear();
         for sort in Sort::ALL {
@@ -376,7 +367,7 @@ impl InboxScreen {
         }
         let row = match before {
             // Nothing was selected, or a heading: the first gate, when there was none before.
-            None if self.content.is_empty() && place == 0 => 1,
+            None if knew_none => 1,
             None => place.min(self.rows.len().saturating_sub(1)),
             Some(gate) => self.place_after(&gate, place),
         };
@@ -410,12 +401,18 @@ impl InboxScreen {
     /// Shows what the selected gate has to show, from its beginning.
     fn show(&mut self) {
         let content = match (self.run(), self.call()) {
-            (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate()),
+            (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate(), self.paged),
             _ => Content::default(),
         };
         if !content.is_same(&self.content) || content.is_empty() {
             self.scroll = Scroll::at_start();
             self.content = content;
+            if let Some(search) = &mut self.search {
+                search.forget();
+            }
+        }
+        if self.content.earlier.is_none() {
+            self.paged = None;
         }
     }
 

@@ -164,11 +164,76 @@ fn enter_opens_the_run_at_the_call() {
 }
 
 #[test]
-fn skipping_asks_first() {
-    let effects = press(&mut inbox(), &["s"]);
+fn what_can_be_taken_back_is_done_at_once() {
+    let mut screen = inbox();
+    let effects = press(&mut screen, &["s"]);
+    assert_eq!(decided(&effects), [("write[0]".to_owned(), DecisionKind::Skip)]);
+    let skip = Decision::new("write[0]".parse().unwrap(), DecisionKind::Skip);
+    let run = Story { run: (*runs()[0]).clone() }.decide(&skip).run;
+    screen.update(Message::Run(Arc::new(run.clone())));
+    assert!(look(&mut screen, (80, 24)).contains("write[0] skipped · u undoes"));
+    let undo = Effect::Change(Change::Undo { run: run.id, seq: run.seq });
+    assert_eq!(press(&mut screen, &["u"]), [undo]);
+    press(&mut screen, &["u"]);
+    assert!(look(&mut screen, (80, 24)).contains("nothing has been decided here"));
+}
+
+#[test]
+fn a_skipped_tool_call_does_not_come_back_so_that_is_asked_about() {
+    let tool = Work::Tool { tool: "files/read".to_owned(), args: json!({}) };
+    let run = Story::new("notes", "notes", TaskKind::Workflow).start("write", 1, None);
+    let run = run.approval_of("write", Some("2.0"), tool).run;
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(run)]));
+    look(&mut screen, (80, 24));
+    let effects = press(&mut screen, &["s"]);
     let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     let outcome = above.clone().give(Id::Yes);
-    assert_eq!(decided(&outcome.effects), [("write[0]".to_owned(), DecisionKind::Skip)]);
+    assert_eq!(decided(&outcome.effects), [("write".to_owned(), DecisionKind::Skip)]);
+}
+
+#[test]
+fn the_marked_of_several_runs_are_accepted_together() {
+    let mut screen = inbox();
+    press(&mut screen, &["Space", "Down", "Space"]);
+    assert!(look(&mut screen, (80, 24)).contains("a accept marked"));
+    let effects = press(&mut screen, &["a"]);
+    let keys: Vec<String> = decided(&effects).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["write[0]", "notes"]);
+    let mut screen = inbox();
+    press(&mut screen, &["Space", "Space"]);
+    let effects = press(&mut screen, &["r"]);
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let outcome = above.clone().give(Id::Submit);
+    let keys: Vec<String> = decided(&outcome.effects).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["write[0]", "write[1]"]);
+}
+
+#[test]
+fn an_output_that_fails_a_check_is_accepted_after_it_was_said_once() {
+    let review = crate::core::gate::ReviewBody { failed: vec!["there are three".to_owned()], ..Default::default() };
+    let run = Story::new("poem", "poem", TaskKind::Workflow).start("divide", 1, None).finish("divide", 1, json!("x"));
+    let run = run.then(Event::GateOpened(Gate::of_review("divide".parse().unwrap(), 1, 1, review)));
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(run.run)]));
+    look(&mut screen, (80, 24));
+    let effects = press(&mut screen, &["a"]);
+    let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let picture = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area)).0;
+    assert!(picture.contains("It fails a check: there are three."), "{picture}");
+    assert_eq!(decided(&above.clone().give(Id::Yes).effects), [("divide".to_owned(), DecisionKind::Accept)]);
+}
+
+#[test]
+fn the_text_of_what_waits_is_searched() {
+    let mut screen = inbox();
+    press(&mut screen, &["/"]);
+    for c in "AGAIN".chars() {
+        screen.update(Message::Key(crossterm::event::KeyCode::Char(c).into()));
+    }
+    assert!(look(&mut screen, (80, 24)).contains("1 of 1"));
+    assert_eq!(press(&mut screen, &["Enter", "a", "n"]), []);
+    assert_eq!(decided(&press(&mut screen, &["Esc", "a"])).len(), 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::tui::screens::run::content::{Body, problems};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
 
@@ -45,7 +46,9 @@ impl InboxScreen {
         let situation = self.situation_with(canvas.frame);
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
-        footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
+        let found = self.search.as_ref().map(Find::says);
+        let note = self.note.as_deref().or(found.as_deref());
+        footer::paint(canvas, foot, &commands::hints(&situation), &help, note);
     }
 
     fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -80,7 +83,8 @@ impl InboxScreen {
         let of = fit(&of, left).into_owned();
         let blank = " ".repeat(room.saturating_sub(width(&title) + width(&of)));
         Line::from(vec![
-            Span::styled(" ● ", theme.waiting),
+            Span::styled(if self.marked.contains(gate) { "+" } else { " " }, theme.accent),
+            Span::styled("● ", theme.waiting),
             Span::styled(title, theme.text),
             Span::raw(blank),
             Span::styled(of, theme.muted),
@@ -92,18 +96,22 @@ impl InboxScreen {
         let run = self.run().map(|run| Untrusted::from(run.title.as_str()).line().into_owned());
         let due = self.run().zip(self.open_gate()).and_then(|(run, gate)| run.due(gate));
         let due = due.map(|due| format!(" · {}", due.words(chrono::Utc::now(), &chrono::Local))).unwrap_or_default();
+        let which = if self.content.which.is_empty() { String::new() } else { format!(" · {}", self.content.which) };
         let written = if canvas.as_written { " · as written" } else { "" };
-        let title = run.map(|run| format!("{}{due}{written} · {run}", self.content.title)).unwrap_or_default();
+        let title = run.map(|run| format!("{}{due}{written} · {run}{which}", self.content.title)).unwrap_or_default();
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
-        let problems = self.call().map(problems).unwrap_or_default();
-        let room = u16::try_from(problems.len()).unwrap_or(u16::MAX).min(inner.height / 3);
+        let typing = self.search.as_ref().filter(|find| find.is_typing());
+        let (title, lines) = self.below(typing.is_some(), &theme);
+        let room = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(inner.height / 3);
         if room > 0 {
             let line = inner.bottom() - room - 1;
-            canvas.divide(area, line, "What is wrong with it");
-            let lines: Vec<Line<'_>> =
-                problems.into_iter().map(|problem| Line::styled(format!("✗ {problem}"), theme.failed)).collect();
-            canvas.lines(Rect { y: line + 1, height: room, ..inner }, &lines);
+            canvas.divide(area, line, title);
+            let strip = Rect { y: line + 1, height: room, ..inner };
+            canvas.lines(strip, &lines);
+            if let Some(find) = typing {
+                find.paint_line(canvas, Rect { height: 1, ..strip });
+            }
             inner.height = line - inner.y;
         }
         canvas.hit(inner, Hit::Output);
@@ -113,7 +121,11 @@ impl InboxScreen {
                 let look = canvas.look();
                 let lines = document.height(inner.width, look);
                 canvas.frame.output = Extent { lines, height: inner.height.into() };
-                document.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), look);
+                let top = self.scroll.top(canvas.frame.output);
+                document.paint(inner, canvas.buf, top, look);
+                if let Some(find) = &self.search {
+                    find.mark(document, canvas, inner, top);
+                }
                 let below = self.scroll.below(canvas.frame.output);
                 if below > 0 && room == 0 {
                     canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
@@ -122,6 +134,19 @@ impl InboxScreen {
             Body::Says(text) => canvas.lines(inner, &wrap_text(text, theme.muted, inner.width.min(80).into())),
             Body::Live | Body::Empty => self.rest(canvas, inner),
         }
+    }
+
+    /// What stands beneath the output: the line that is typed, else what there is to know of what is shown.
+    fn below(&self, typing: bool, theme: &Theme) -> (&'static str, Vec<Line<'static>>) {
+        if typing {
+            return ("Search the text", vec![Line::default()]);
+        }
+        let Some(call) = self.call() else { return ("", Vec::new()) };
+        if let Some(says) = self.content.says_earlier(call, self.open_gate()) {
+            return ("Attempts", vec![Line::styled(says, theme.waiting)]);
+        }
+        let wrong = |problem| Line::styled(format!("✗ {problem}"), theme.failed);
+        ("What is wrong with it", problems(call).into_iter().map(wrong).collect())
     }
 
     /// What is said while the selection rests on a heading.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
+use super::pages;
 use super::rows::{OutlineRow, RowId};
-use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::description::Description;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Gate, GateBody, GateKind};
@@ -15,7 +16,8 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::canvas::Canvas;
 use crate::tui::markdown::Document;
-use crate::tui::shown::{ContentId, ShownGate, Subject};
+use crate::tui::shown::{ContentId, Page, ShownGate, Subject};
+use crate::tui::situation::Behind;
 use crate::tui::text::{fit, width};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
@@ -25,14 +27,29 @@ pub struct Content {
     pub id: Option<ContentId>,
     /// What waits with it: while this is on screen, keys decide that.
     pub gate: Option<ShownGate>,
+    /// Set while an earlier attempt or another version is shown: what it is instead of, and whether it may be taken.
+    pub earlier: Option<Earlier>,
     /// Above the text: what it is, in short.
     pub title: String,
     /// What that is called.
     name: String,
-    /// Which attempt it is, when there are several.
-    which: String,
+    /// Which attempt and version of how many it is, when there are several.
+    pub which: String,
+    /// The same where there is little room.
+    which_short: String,
     /// What there is to read.
     pub body: Body,
+}
+
+/// A page that is not the one that waits, was accepted or is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// What is shown.
+    pub page: Page,
+    /// What it is shown instead of.
+    pub behind: Behind,
+    /// Whether it may be taken.
+    pub takeable: bool,
 }
 
 /// What there is to read.
@@ -50,11 +67,11 @@ pub enum Body {
 }
 
 impl Content {
-    /// What `row` has to show.
-    pub fn of(run: &Run, row: &OutlineRow) -> Self {
+    /// What `row` has to show; of a call the page that the person has gone to, if they have.
+    pub fn of(run: &Run, row: &OutlineRow, page: Option<Page>) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
-                Some(call) => Self::of_call(run, row, call, call.gate()),
+                Some(call) => Self::of_call(run, row, call, call.gate(), page),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
             RowId::Result => Self::of_result(run, row),
@@ -73,23 +90,30 @@ impl Content {
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
     }
 
-    /// What a call has to show while it waits at `gate`, or at none.
-    pub fn of_call(run: &Run, row: &OutlineRow, call: &Call, gate: Option<&Gate>) -> Self {
-        let (attempt, version) = which(call, gate);
-        let attempts = call.attempts.len();
+    /// What a call has to show while it waits at `gate`, or at none: the page that the person has gone to, else what waits.
+    pub fn of_call(run: &Run, row: &OutlineRow, call: &Call, gate: Option<&Gate>, page: Option<Page>) -> Self {
+        let now = pages::current(call, gate);
+        let page = page.filter(|page| *page != now && call.attempt(page.attempt).is_some());
+        let earlier = page.map(|page| Earlier {
+            page,
+            behind: pages::behind(call, gate),
+            takeable: pages::may_take(run, call, gate, page),
+        });
         let title = call.key.to_string();
         let name = if call.item.is_some() { format!("\"{}\"", row.title) } else { row.title.clone() };
         let name = if name == title { String::new() } else { name };
-        let mut which = if attempts > 1 { format!("attempt {} of {attempts}", attempt.max(1)) } else { String::new() };
-        if let Some(due) = gate.and_then(|gate| run.due(gate)) {
-            let due = due.words(chrono::Utc::now(), &chrono::Local);
-            which = if which.is_empty() { due } else { format!("{which} · {due}") };
-        }
         let subject = Subject::Call(call.key.clone());
         let tool_call = gate.and_then(|gate| gate.call);
+        let Page { attempt, version } = page.unwrap_or(now);
         let id = ContentId { tool_call, attempt, version, ..ContentId::of_run(run.id, subject, call.seq) };
-        let seen = gate.map(|gate| ShownGate::of(run, gate));
-        Self { id: Some(id), gate: seen, title, name, which, body: call_body(run, call, gate, (attempt, version)) }
+        let seen = gate.filter(|_| page.is_none()).map(|gate| ShownGate::of(run, gate));
+        let body = match page {
+            Some(page) => page_body(call, page),
+            None => call_body(run, call, gate, now),
+        };
+        let shown = page.unwrap_or(now);
+        let (which, which_short) = (pages::name(call, shown), pages::short_name(call, shown));
+        Self { id: Some(id), gate: seen, earlier, title, name, which, which_short, body }
     }
 
     fn of_result(run: &Run, row: &OutlineRow) -> Self {
@@ -116,10 +140,31 @@ impl Content {
         Self::made(run, row, row.title.clone(), read(&Untrusted::new(text)))
     }
 
+    /// What is said while an earlier attempt or another version is shown, in the place of what waits, was accepted or runs.
+    pub fn says_earlier(&self, call: &Call, gate: Option<&Gate>) -> Option<String> {
+        let earlier = self.earlier?;
+        let now = pages::current(call, gate);
+        let is = match (earlier.behind, call.status) {
+            (Behind::Review, _) => "waits",
+            (Behind::Failed, _) => "failed",
+            (Behind::Accepted, _) => "is accepted; b reopens it, then a takes this one",
+            (Behind::Other, CallStatus::Running) => "is running",
+            (Behind::Other, _) => "is the newest",
+        };
+        let what = if now.attempt == earlier.page.attempt && now.version > 0 {
+            format!("version {} {is}", now.version)
+        } else {
+            format!("attempt {} {is}", now.attempt)
+        };
+        Some(if earlier.takeable { format!("a takes this one; {what}") } else { what })
+    }
+
     /// The line above the text, with something to be said in any case at its end; the name is what gives way.
     pub fn heading(&self, last: &str, cells: usize) -> String {
         let short = |text: &str| if text.is_empty() { String::new() } else { format!(" · {text}") };
-        let end = format!("{}{}", short(&self.which), short(last));
+        let end = |which: &str| format!("{}{}", short(which), short(last));
+        let whole = end(&self.which);
+        let end = if width(&self.title) + width(&whole) > cells { end(&self.which_short) } else { whole };
         let room = cells.saturating_sub(width(&self.title) + width(&end) + 3);
         let name = if room < 6 { String::new() } else { short(&fit(&self.name, room)) };
         format!("{}{name}{end}", self.title)
@@ -164,13 +209,22 @@ impl Content {
 /// What the schema and the checks have against what waits; each a line, safe to show.
 pub fn problems(call: &Call) -> Vec<String> {
     let problem = call.newest().and_then(|attempt| attempt.newest_unfit().map(str::to_owned));
+    let newest_output = call.newest().and_then(Attempt::newest);
+    // What came of a call that failed is shown as its output: why it failed goes with it.
+    let failure = match &call.ending {
+        Some(Ending::Failed { failure, .. }) if problem.is_none() && newest_output.is_some() => {
+            Some(failure.message.clone())
+        }
+        _ => None,
+    };
     let failed = call.gate().map(Gate::failed_checks).unwrap_or_default();
     let cut = call.gate().and_then(Gate::review).is_some_and(|review| review.cut);
-    let cut = cut.then(|| "the limit of tokens cut it: its end is missing".to_owned());
+    let cut = cut.then(|| "the limit of tokens cut it, its end is missing: e completes it, r tries again".to_owned());
     problem
         .into_iter()
+        .chain(failure)
         .chain(cut)
-        .chain(failed.iter().cloned())
+        .chain(failed.iter().map(|check| format!("fails a check: {check}")))
         .map(|text| Untrusted::new(text).line().into_owned())
         .collect()
 }
@@ -186,22 +240,25 @@ fn under(key: &Key, group: &Key) -> bool {
         && (last.iteration.is_none() || here.iteration == last.iteration)
 }
 
-/// The attempt and version of a call that are shown: those that wait, those that stand, else the newest. An attempt that
-/// has no output yet, or came to none, is version 0.
-fn which(call: &Call, gate: Option<&Gate>) -> (u32, u32) {
-    let newest = || call.newest().map(|attempt| (attempt.number, attempt.newest().map_or(0, |(version, _)| version)));
-    let output = || call.output().map(|(attempt, version, _)| (attempt, version));
-    let shown = match (gate, call.status) {
-        (Some(gate), _) => Some((gate.attempt, gate.version)),
-        // Of what was left out, only that is shown.
-        (None, CallStatus::Running | CallStatus::Skipped) => call.newest().map(|attempt| (attempt.number, 0)),
-        (None, CallStatus::Failed | CallStatus::Cancelled | CallStatus::Pending) => newest().or_else(output),
-        (None, _) => call.standing.as_ref().map(|stands| (stands.attempt, stands.version)).or_else(output),
-    };
-    shown.unwrap_or_default()
+/// An attempt and version that the person has gone to.
+fn page_body(call: &Call, page: Page) -> Body {
+    let Some(attempt) = call.attempt(page.attempt) else { return Body::Empty };
+    match attempt.version(page.version) {
+        Some(version) => Body::Text(Box::new(Document::of_value(&version.output))),
+        None => without_output(attempt),
+    }
 }
 
-fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, (attempt, version): (u32, u32)) -> Body {
+/// What came of an attempt that has no output.
+fn without_output(attempt: &Attempt) -> Body {
+    match &attempt.error {
+        Some(failure) => failed("It failed.", failure, "", &attempt.partial),
+        None if attempt.partial.is_empty() => Body::Says("It was stopped before it produced any output.".to_owned()),
+        None => read(&attempt.partial),
+    }
+}
+
+fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, Page { attempt, version }: Page) -> Body {
     if let Some(gate) = gate
         && let Some(body) = gate_body(run, call, gate)
     {
@@ -215,7 +272,7 @@ fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, (attempt, version): (u
             _ => Body::Says("Left out.".to_owned()),
         },
         _ => {
-            let seen = call.attempt(attempt).and_then(|found| found.versions.get(version.saturating_sub(1) as usize));
+            let seen = call.attempt(attempt).and_then(|found| found.version(version));
             let output = seen.map(|seen| &seen.output).or_else(|| call.standing.as_ref().map(|s| &s.output));
             output.map_or_else(|| ended(call), |output| Body::Text(Box::new(Document::of_value(output))))
         }
@@ -230,7 +287,9 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
             let text = described(&Description::of(&approval.work, run));
-            says(&format!("This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it."))
+            says(&format!(
+                "This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it, **s** skips it."
+            ))
         }
         GateBody::Input(input) => {
             let text = if input.text().is_empty() { "This step asks you." } else { input.text() };
@@ -242,7 +301,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             let why = &doubt.why;
             says(&format!(
                 "{why}\n\nIt may have had its effect.\n\n\
-                 - **g** runs it again\n- **w** says that it worked, with its result\n- **s** goes on without it",
+                 - **r** runs it again\n- **Enter** marks it as succeeded: you give its result\n- **s** skips it",
             ))
         }
         GateBody::Stale(_) => {
@@ -250,13 +309,13 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
                 call.stale.iter().flat_map(|stale| &stale.because).map(|key| format!("`{key}`")).collect();
             let standing = call.standing.as_ref().map(|s| crate::tui::diff::printed(&s.output).data().to_owned());
             says(&format!(
-                "What this was made from has changed: {}.\n\n**g** runs it again, **K** keeps this:\n\n{}",
+                "What this was made from has changed: {}.\n\n**r** runs it again, **K** keeps this:\n\n{}",
                 because.join(", "),
                 standing.unwrap_or_default()
             ))
         }
         GateBody::Budget(_) => says(&format!(
-            "The next call could pass the budget. So far: {} tokens, {}.\n\n**u** raises it.",
+            "The next call could pass the budget. So far: {} tokens, {}.\n\n**Enter** raises it.",
             crate::tui::text::thousands(run.usage.tokens()),
             crate::tui::text::dollars(run.usage.usd)
         )),
@@ -286,7 +345,7 @@ fn ended(call: &Call) -> Body {
 
 /// What can be done about a failed call.
 fn ways_on(call: &Call, failure: &Failure) -> String {
-    let mut ways = "\n- **g** runs it again".to_owned();
+    let mut ways = "\n- **r** runs it again\n- **e** gives its output by hand\n- **s** skips it".to_owned();
     if call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_)))) {
         ways.push_str("\n- **m** has another model do it");
     }

@@ -1,84 +1,135 @@
 //! Editing the output of a call in place: as a text, as a tree of fields, or as raw JSON. What cannot be saved says why
 //! and is kept.
+//!
+//! What is edited is the version that is shown, and what is saved is a version of what waits. The output of a failed call
+//! is given by hand in the same way; there is nothing to review then, so saving accepts it.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::layer::Over;
+use super::pages;
 use super::{Note, RunScreen};
 use crate::core::decide::DecisionKind;
 use crate::core::gate::{Gate, GateKind};
+use crate::core::run::Run;
 use crate::core::schema;
+use crate::core::work::Work;
 use crate::tui::commands::Id;
 use crate::tui::diff::printed;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
-use crate::tui::layers::ask::decision;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
-use crate::tui::widgets::tree_editor::{self, TreeEditor};
+use crate::tui::widgets::tree_editor::{self, TreeEditor, blank};
+
+/// What is edited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// What was seen when it began.
+    pub target: Target,
+    /// The name of its draft.
+    pub draft: String,
+}
+
+impl Edited {
+    /// A draft belongs to the attempt that waits, and to the version that it was made from if that is another.
+    fn new(target: Target, from: Option<Page>) -> Self {
+        let from = from.map(|page| format!(" from {}.{}", page.attempt, page.version)).unwrap_or_default();
+        let draft = format!("edit {} {}{from}", target.key(), target.attempt());
+        Self { target, draft }
+    }
+
+    /// The schema that the output must fit.
+    fn schema<'a>(&self, run: &'a Run) -> Option<&'a Value> {
+        let call = run.call(self.target.key())?;
+        match &self.target {
+            Target::Gate(gate) => call.gates.of(gate.call).and_then(Gate::schema),
+            Target::Call(_) => call.failed_work().flatten().and_then(Work::schema),
+        }
+    }
+
+    /// Whether there is nothing to review: what is saved is accepted.
+    pub fn fills(&self) -> bool {
+        matches!(self.target, Target::Call(_))
+    }
+}
 
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
-        let Some(gate) = self.seen_gate(GateKind::Review) else { return self.changed_meanwhile() };
-        self.open_editor(gate);
+        let takes = |target: &Target| match target {
+            Target::Gate(gate) => gate.kind == GateKind::Review,
+            Target::Call(_) => true,
+        };
+        match self.seen_target().filter(takes) {
+            Some(target) => self.open_editor(target, self.content.earlier.map(|earlier| earlier.page)),
+            None => return self.changed_meanwhile(),
+        }
         Vec::new()
     }
 
-    /// Edits what was on screen elsewhere. False when something else waits now.
-    pub fn edit_seen(&mut self, gate: ShownGate) -> bool {
+    /// Edits what was on screen elsewhere: what waits there, or the page that was shown instead. False when something else
+    /// waits now.
+    pub fn edit_seen(&mut self, gate: ShownGate, from: Option<Page>) -> bool {
         let waits = self.content.gate.as_ref() == Some(&gate);
         if waits {
-            self.open_editor(gate);
+            self.open_editor(Target::Gate(gate), from);
         } else {
             self.changed_meanwhile();
         }
         waits
     }
 
-    fn open_editor(&mut self, gate: ShownGate) {
-        let Some(call) = self.run.call(&gate.key) else { return };
-        let versions = call.attempt(gate.attempt).map(|attempt| &attempt.versions);
-        let seen = versions.and_then(|versions| versions.get(gate.version.saturating_sub(1) as usize));
-        let output = seen.map(|version| Arc::clone(&version.output)).unwrap_or_default();
-        let schema = call.gates.of(gate.call).and_then(Gate::schema).cloned();
-        let draft = self.drafts.get(&draft_name(&gate)).cloned();
+    fn open_editor(&mut self, target: Target, from: Option<Page>) {
+        let Some(call) = self.run.call(target.key()) else { return };
+        let shown = match (&target, from) {
+            (_, Some(page)) => page,
+            (Target::Gate(gate), None) => Page { attempt: gate.attempt, version: gate.version },
+            (Target::Call(_), None) => pages::current(call, None),
+        };
+        let attempt = call.attempt(shown.attempt);
+        let output = attempt.and_then(|attempt| attempt.version(shown.version)).map(|seen| Arc::clone(&seen.output));
+        let arrived = attempt.map(|attempt| attempt.partial.data().to_owned()).unwrap_or_default();
+        let edited = Edited::new(target, from);
+        let schema = edited.schema(&self.run).cloned();
+        let output = output.unwrap_or_else(|| Arc::new(begun(&arrived, schema.as_ref())));
+        let draft = self.drafts.get(&edited.draft).cloned();
         self.over = match (&*output, draft) {
             (Value::String(_), draft) => {
                 let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
-                Over::Edit { gate, editor: Box::new(Editor::new(&text)), json: false, problem: None }
+                Over::Edit { edited, editor: Box::new(Editor::new(&text)), json: false, problem: None }
             }
             (_, Some(draft)) => match serde_json::from_str(&draft) {
-                Ok(value) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value, schema)) },
-                Err(_) => Over::Edit { gate, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
+                Ok(value) => Over::Fields { edited, tree: Box::new(TreeEditor::new(value, schema)) },
+                Err(_) => Over::Edit { edited, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
             },
-            (value, None) => Over::Fields { gate, tree: Box::new(TreeEditor::new(value.clone(), schema)) },
+            (value, None) => Over::Fields { edited, tree: Box::new(TreeEditor::new(value.clone(), schema)) },
         };
     }
 
     pub(super) fn save(&mut self, accept: bool) -> Vec<Effect> {
-        let (gate, output) = match &mut self.over {
-            Over::Edit { gate, editor, json, problem } => {
+        let (edited, output) = match &mut self.over {
+            Over::Edit { edited, editor, json, problem } => {
                 let text = editor.text();
                 if *json {
                     match crate::core::json::parse(&text) {
-                        Ok(value) => (gate.clone(), value),
+                        Ok(value) => (edited.clone(), value),
                         Err(error) => {
                             *problem = Some(format!("not JSON: {error}"));
                             return Vec::new();
                         }
                     }
                 } else {
-                    (gate.clone(), Value::String(text))
+                    (edited.clone(), Value::String(text))
                 }
             }
-            Over::Fields { gate, tree } => (gate.clone(), tree.value().clone()),
+            Over::Fields { edited, tree } => (edited.clone(), tree.value().clone()),
             Over::Result { .. } => return self.save_result(),
             _ => return Vec::new(),
         };
-        let wanted = self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema());
-        if let Some(why) = wanted.and_then(|wanted| schema::validate(wanted, &output).err()) {
+        let fits = edited.schema(&self.run).map_or(Ok(()), |schema| schema::validate(schema, &output));
+        if let Err(why) = fits {
             match &mut self.over {
                 Over::Edit { problem, .. } => *problem = Some(why),
                 _ => self.note = Some(Note::Failed(why)),
@@ -86,12 +137,13 @@ impl RunScreen {
             return Vec::new();
         }
         self.over = Over::None;
-        let name = draft_name(&gate);
-        self.drafts.remove(&name);
-        self.following = accept;
+        self.drafts.remove(&edited.draft);
+        let accept = accept || edited.fills();
+        (self.following, self.reports, self.paged) = (accept, true, None);
+        let run = self.run.id;
         vec![
-            decision(&gate, DecisionKind::Edit { output, accept }),
-            Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }),
+            Effect::Change(Change::Decide(run, edited.target.decision(DecisionKind::Edit { output, accept }))),
+            Effect::Change(Change::KeepDraft { run, name: edited.draft, text: None }),
         ]
     }
 
@@ -108,24 +160,19 @@ impl RunScreen {
 
     /// A text came back from `$EDITOR`.
     pub(super) fn edited(&mut self, text: &str) {
-        let schema =
-            |gate: &ShownGate| self.run.call(&gate.key).and_then(|call| call.gates.of(gate.call)?.schema().cloned());
         match &mut self.over {
             Over::Edit { editor, problem, .. } => {
                 **editor = Editor::new(text);
                 *problem = None;
             }
-            Over::Fields { gate, tree } => {
-                let schema = schema(gate);
-                match crate::core::json::parse(text) {
-                    Ok(value) => **tree = TreeEditor::new(value, schema),
-                    Err(error) => {
-                        let problem = Some(format!("not JSON: {error}"));
-                        let editor = Box::new(Editor::new(text));
-                        self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem };
-                    }
+            Over::Fields { edited, tree } => match crate::core::json::parse(text) {
+                Ok(value) => **tree = TreeEditor::new(value, edited.schema(&self.run).cloned()),
+                Err(error) => {
+                    let problem = Some(format!("not JSON: {error}"));
+                    let editor = Box::new(Editor::new(text));
+                    self.over = Over::Edit { edited: edited.clone(), editor, json: true, problem };
                 }
-            }
+            },
             Over::Result { editor, .. } => **editor = Editor::new(text),
             Over::Retry(retry) => retry.input = LineInput::new(text),
             _ => {}
@@ -133,7 +180,7 @@ impl RunScreen {
     }
 
     pub(super) fn change_field(&mut self, id: Id) {
-        let Over::Fields { gate, tree } = &mut self.over else { return };
+        let Over::Fields { edited, tree } = &mut self.over else { return };
         match id {
             Id::FieldEdit => tree.change(tree_editor::Change::Edit),
             Id::FieldAdd => tree.change(tree_editor::Change::Add),
@@ -142,13 +189,16 @@ impl RunScreen {
             Id::FieldDown => tree.change(tree_editor::Change::Move(1)),
             _ => {
                 let editor = Box::new(Editor::new(&format!("{:#}", tree.value())));
-                self.over = Over::Edit { gate: gate.clone(), editor, json: true, problem: None };
+                self.over = Over::Edit { edited: edited.clone(), editor, json: true, problem: None };
             }
         }
     }
 }
 
-/// A draft belongs to the attempt that it was made from.
-pub(super) fn draft_name(gate: &ShownGate) -> String {
-    format!("edit {} {}", gate.key, gate.attempt)
+/// What an output begins with that nobody has produced: what had arrived, or the fields that its schema asks for.
+fn begun(arrived: &str, schema: Option<&Value>) -> Value {
+    match schema {
+        Some(schema) => crate::core::json::parse(arrived).unwrap_or_else(|_| blank(Some(schema), None)),
+        None => Value::String(arrived.to_owned()),
+    }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::described;
+use super::edit::Edited;
 use super::retry::Retry;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
-use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::diff::{Comparison, printed};
 use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::situation::Layer;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -34,8 +34,8 @@ pub enum Over {
     Filter,
     /// The output is edited as a text; `json` when it is a value.
     Edit {
-        /// What was seen when it began.
-        gate: ShownGate,
+        /// What.
+        edited: Edited,
         /// The text.
         editor: Box<Editor>,
         /// Whether the text is to be read as JSON.
@@ -52,8 +52,8 @@ pub enum Over {
     },
     /// The output is edited as a tree of fields.
     Fields {
-        /// What was seen when it began.
-        gate: ShownGate,
+        /// What.
+        edited: Edited,
         /// The tree.
         tree: Box<TreeEditor>,
     },
@@ -81,14 +81,10 @@ pub enum Over {
     },
     /// Something is to be confirmed.
     Confirm {
-        /// The question, a line each.
+        /// What to know before, and the question; a paragraph each.
         lines: Vec<String>,
-        /// The call that is decided about on yes.
-        key: Key,
-        /// What waits of it; `None` when nothing does.
-        gate: Option<ShownGate>,
-        /// That.
-        kind: DecisionKind,
+        /// What is decided on yes.
+        yes: Vec<(Target, DecisionKind)>,
     },
 }
 
@@ -139,9 +135,9 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// Compares the newest version with the one before: the model's with the person's, when the person edited it.
-    /// `None` with fewer than two versions.
-    pub fn of(call: &Call) -> Option<Self> {
+    /// Compares what is on screen. Without paging that is `now`, with the output before it: the model's with the person's,
+    /// when the person edited it. An earlier page, `shown`, is compared with `now`. `None` with fewer than two outputs.
+    pub fn of(call: &Call, shown: Option<Page>, now: Page) -> Option<Self> {
         let versions: Vec<_> = call
             .attempts
             .iter()
@@ -149,9 +145,15 @@ impl Compare {
                 (1..).zip(&attempt.versions).map(|(n, v)| (attempt.number, n, v.by.clone(), v.output.clone()))
             })
             .collect();
-        let at = versions.len().checked_sub(1).filter(|at| *at > 0)?;
-        let comparison = Comparison::of_values(&versions[at - 1].3, &versions[at].3);
-        Some(Self { versions, at, with: at - 1, comparison, scroll: Scroll::at_start() })
+        let place = |page: Page| versions.iter().position(|(a, v, ..)| (*a, *v) == (page.attempt, page.version));
+        let last = versions.len().checked_sub(1).filter(|last| *last > 0)?;
+        let now = place(now).unwrap_or(last);
+        let (with, at) = match shown.and_then(place).filter(|shown| *shown != now) {
+            Some(shown) => (shown.min(now), shown.max(now)),
+            None => (now.saturating_sub(1), now.max(1)),
+        };
+        let comparison = Comparison::of_values(&versions[with].3, &versions[at].3);
+        Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
     /// The version before or after, each with the one before it.

@@ -4,13 +4,17 @@
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
 pub(super) mod content;
+pub(super) mod decide;
 mod edit;
 pub(super) mod layer;
+mod marks;
 pub(in crate::tui) mod marks_of_call;
+pub(super) mod pages;
 pub(super) mod reopen;
 mod result;
 mod retry;
 pub(in crate::tui) mod rows;
+mod search;
 mod update;
 mod view;
 
@@ -33,11 +37,13 @@ use crate::tui::screens::form::FormScreen;
 use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::partial_json::so_far;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::Scroll;
 use content::Content;
 use layer::Over;
+use pages::Paged;
 use rows::{OutlineRow, RowId};
 
 /// Which pane the arrows move in.
@@ -90,9 +96,17 @@ pub struct RunScreen {
     task: Option<Arc<Task>>,
     now: DateTime<Utc>,
     rows: Vec<OutlineRow>,
+    /// Which step it is at, of how many.
+    progress: Option<(usize, usize)>,
     list: List,
     folded: HashSet<Key>,
-    marked: HashSet<Key>,
+    /// The calls that are marked, each with the newest event about it when it was: one that has changed since is not meant
+    /// any more.
+    marked: HashMap<Key, u64>,
+    /// The attempt and version that the person has paged to.
+    paged: Option<Paged>,
+    /// The text on screen is searched.
+    search: Option<Find>,
     /// Calls that wait with the same output have each a row of their own.
     apart: bool,
     filter: Option<LineInput>,
@@ -107,6 +121,10 @@ pub struct RunScreen {
     scroll: Scroll,
     over: Over,
     drafts: HashMap<String, String>,
+    /// Something was decided here, and it has not been said yet that it was kept.
+    reports: bool,
+    /// The call that a decision was taken back about: it is looked at once it waits again.
+    returns: Option<Key>,
     note: Option<Note>,
     last_frame: FrameInfo,
 }
@@ -120,9 +138,12 @@ impl RunScreen {
             task,
             now,
             rows: Vec::new(),
+            progress: None,
             list: List::default(),
             folded: HashSet::new(),
-            marked: HashSet::new(),
+            marked: HashMap::new(),
+            paged: None,
+            search: None,
             apart: false,
             filter: None,
             pane: Pane::List,
@@ -134,6 +155,8 @@ impl RunScreen {
             scroll: Scroll::following(),
             over: Over::None,
             drafts: HashMap::new(),
+            reports: false,
+            returns: None,
             note: None,
             last_frame: FrameInfo::default(),
         };
@@ -155,7 +178,8 @@ impl RunScreen {
     /// Whether the time on screen grows by itself.
     #[must_use]
     pub fn ticks(&self) -> bool {
-        self.run.status == Status::Running && self.run.under_way() > 0
+        let due = || self.run.next_due().is_some_and(|due| !due.has_passed(self.now));
+        self.run.status == Status::Running && self.run.under_way() > 0 || due()
     }
 
     /// Selects a call, for the person to see what waits there.
@@ -201,6 +225,11 @@ impl RunScreen {
         let selected = match (self.selected_row().map(|row| &row.id), call) {
             (Some(RowId::Result), _) => Selected::Result,
             (_, None) => Selected::None,
+            (_, Some(call)) if self.content.earlier.is_some() => match self.content.earlier {
+                Some(earlier) if frame.content == self.content.id => Selected::Earlier(earlier.behind),
+                _ if call.gates.is_empty() => Selected::Pending,
+                _ => Selected::Unread,
+            },
             (_, Some(call)) => match (call.gate(), call.status) {
                 // Whether it still waits as it was shown is looked at when it is decided, and said.
                 (Some(gate), _) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
@@ -210,21 +239,24 @@ impl RunScreen {
                 (None, CallStatus::Running) => Selected::Running,
                 (None, CallStatus::Accepted) => Selected::Accepted,
                 (None, CallStatus::Failed) if lacks_key(call) => Selected::Keyless,
+                (None, CallStatus::Failed) if call.failed_work().is_some() => Selected::Failed,
                 (None, CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,
                 (None, _) => Selected::Pending,
             },
         };
-        let here = usize::from(matches!(selected, Selected::Gate(_) | Selected::Unread));
+        let here = usize::from(call.is_some_and(|call| !call.gates.is_empty()));
         Situation {
             screen: Screen::Run,
-            layer: self.over.layer(),
+            layer: self.search.as_ref().map_or_else(|| self.over.layer(), Find::layer),
             selected,
-            acceptable: call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
+            acceptable: match self.content.earlier {
+                Some(earlier) => earlier.takeable,
+                None => call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
+            },
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
-                _ => call
-                    .is_some_and(|call| call.attempts.iter().map(|attempt| attempt.versions.len()).sum::<usize>() > 1),
+                _ => call.is_some_and(|call| pages::pages(call, call.gate()).len() > 1),
             },
             asks: self.asks().is_some(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
@@ -258,6 +290,7 @@ impl RunScreen {
     fn refresh(&mut self) {
         let before = self.selected_row().map(|row| row.id.clone());
         let mut rows = rows::rows(&self.run, self.task.as_deref(), &self.folded);
+        self.progress = rows::progress(&rows, self.task.as_deref());
         if let Some(filter) = &self.filter {
             let wanted = filter.value().to_lowercase();
             rows.retain(|row| {
@@ -278,6 +311,7 @@ impl RunScreen {
             let gate = run.call(key).and_then(Call::gate);
             gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
+        self.marked.retain(|key, seq| run.call(key).is_some_and(|call| call.seq == *seq));
         // What lies over the run belongs to the call that it was opened on.
         if self.following && matches!(self.over, Over::None | Over::Filter) {
             self.follow();
@@ -316,9 +350,13 @@ impl RunScreen {
 
     /// Shows what the selected row has to show, from its beginning or, while it streams, following its end.
     fn show(&mut self) {
+        let call = self.call().map(|call| &call.key);
+        if self.paged.as_ref().is_some_and(|paged| Some(&paged.key) != call) {
+            self.paged = None;
+        }
         let content = match self.selected_row() {
             None => Content::default(),
-            Some(row) => Content::of(&self.run, row),
+            Some(row) => Content::of(&self.run, row, self.paged.as_ref().map(|paged| paged.page)),
         };
         if content.is_same(&self.content) {
             return;
@@ -329,6 +367,12 @@ impl RunScreen {
             self.scroll = if content.streams() { Scroll::following() } else { Scroll::at_start() };
         }
         self.content = content;
+        if let (Some(search), Over::None) = (&mut self.search, &self.over) {
+            search.forget();
+        }
+        if self.content.earlier.is_none() {
+            self.paged = None;
+        }
     }
 
     /// The partial text of the attempt that is shown.

@@ -35,7 +35,8 @@ impl RunScreen {
         if lines.is_empty() {
             return self.on_call(&key, DecisionKind::Reopen);
         }
-        self.over = Over::Confirm { lines, key, gate: None, kind: DecisionKind::Reopen };
+        let Some(target) = self.seen_target() else { return self.changed_meanwhile() };
+        self.over = Over::Confirm { lines, yes: vec![(target, DecisionKind::Reopen)] };
         Vec::new()
     }
 

@@ -19,7 +19,8 @@ use crate::core::work::Work;
 use crate::tui::commands::Id;
 use crate::tui::effect::{Again, Change, Effect};
 use crate::tui::layers::ask::decision;
-use crate::tui::shown::ShownGate;
+use crate::tui::quote::Quote;
+use crate::tui::shown::{ShownGate, Target};
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::line::LineInput;
@@ -38,6 +39,10 @@ pub struct Retry {
     others: Vec<Other>,
     /// The one of the others that the keys are for; `None`: the text has them.
     at: Option<usize>,
+    /// The earlier attempt that the next one is to start from.
+    quote: Option<Quote>,
+    /// What was marked along with it and takes no instruction: it just runs again.
+    also: Vec<Target>,
 }
 
 /// Another call that the instruction may be meant for.
@@ -50,6 +55,11 @@ struct Other {
 }
 
 impl Retry {
+    fn of(key: Key, gate: Option<ShownGate>) -> Self {
+        let (input, scope) = (LineInput::default(), InstructionScope::This);
+        Self { key, gate, input, scope, model: None, others: Vec::new(), at: None, quote: None, also: Vec::new() }
+    }
+
     /// Whether the others have the keys.
     pub fn ticks(&self) -> bool {
         self.at.is_some()
@@ -105,8 +115,10 @@ impl Retry {
             spans.extend(each(InstructionScope::Always, "and later runs"));
             vec![Line::from(spans)]
         };
-        if let (Some(model), Some(line)) = (&self.model, lines.first_mut()) {
-            line.spans.push(Span::styled(format!("  by {model}"), theme.accent));
+        if let Some(line) = lines.first_mut() {
+            let quote = self.quote.as_ref().map(|quote| format!("  from attempt {}", quote.page.attempt));
+            let model = self.model.as_ref().map(|model| format!("  by {model}"));
+            line.spans.extend(quote.into_iter().chain(model).map(|says| Span::styled(says, theme.accent)));
         }
         let room = room.saturating_sub(lines.len());
         let top = (self.at.unwrap_or(0) + 1).saturating_sub(room);
@@ -134,45 +146,71 @@ impl Retry {
 fn others(run: &Run, rows: &[OutlineRow], key: &Key) -> Vec<Other> {
     let Some(of) = run.call(key).map(Call::of) else { return Vec::new() };
     let calls = run.calls.values().filter(|call| call.key != *key && call.of() == of);
-    calls
-        .filter_map(|call| {
-            let review = call.gate().filter(|gate| gate.kind() == GateKind::Review);
-            let gate = match (review, call.status) {
-                (Some(gate), _) if gate.allows(Answer::Retry) => Some(ShownGate::of(run, gate)),
-                (None, CallStatus::Running) => None,
-                _ => return None,
-            };
-            let row = rows.iter().find(|row| row.id == RowId::Call(call.key.clone()));
-            let title = row.map_or_else(|| call.key.to_string(), |row| row.title.clone());
-            Some(Other { key: call.key.clone(), title, gate, ticked: false })
-        })
-        .collect()
+    calls.filter_map(|call| other(run, rows, call)).collect()
+}
+
+/// A call as one that an instruction may be meant for.
+fn other(run: &Run, rows: &[OutlineRow], call: &Call) -> Option<Other> {
+    let review = call.gate().filter(|gate| gate.kind() == GateKind::Review);
+    let gate = match (review, call.status) {
+        (Some(gate), _) if gate.allows(Answer::Retry) => Some(ShownGate::of(run, gate)),
+        (None, CallStatus::Running) => None,
+        _ => return None,
+    };
+    let row = rows.iter().find(|row| row.id == RowId::Call(call.key.clone()));
+    let title = row.map_or_else(|| call.key.to_string(), |row| row.title.clone());
+    Some(Other { key: call.key.clone(), title, gate, ticked: false })
 }
 
 impl RunScreen {
-    /// Asks for an instruction for the selected call.
+    /// Asks for an instruction for the selected call; where an earlier attempt is shown, the next one starts from that.
     pub(super) fn retry(&mut self, model: Option<String>) -> Vec<Effect> {
         let Some(call) = self.call() else { return Vec::new() };
-        let key = call.key.clone();
-        let gate = match call.gate() {
-            Some(_) => match self.seen_gate(GateKind::Review) {
-                Some(gate) => Some(gate),
-                None => return self.changed_meanwhile(),
-            },
-            None => None,
+        let gate = match (call.gate(), self.seen_target()) {
+            (None, _) => None,
+            (Some(_), Some(Target::Gate(gate))) if gate.kind == GateKind::Review => Some(gate),
+            (Some(_), _) => return self.changed_meanwhile(),
         };
-        let draft = self.drafts.get(&draft_name(&key)).cloned().unwrap_or_default();
+        let quote = self.content.earlier.and_then(|earlier| Quote::of(call, earlier.page));
+        let key = call.key.clone();
         let others = others(&self.run, &self.rows, &key);
-        let retry =
-            Retry { key, gate, input: LineInput::new(&draft), scope: InstructionScope::This, model, others, at: None };
-        self.over = Over::Retry(Box::new(retry));
+        self.open_retry(Retry { model, quote, others, ..Retry::of(key, gate) });
         Vec::new()
+    }
+
+    /// Asks for an instruction for calls that were marked; `again` just run again with them.
+    pub(super) fn instruct(&mut self, first: &Target, marked: &[Target], again: Vec<Target>) {
+        let key = first.key().clone();
+        let mut others = others(&self.run, &self.rows, &key);
+        for target in marked {
+            match others.iter_mut().find(|other| other.key == *target.key()) {
+                Some(other) => other.ticked = true,
+                None => {
+                    let call = self.run.call(target.key());
+                    let other = call.and_then(|call| other(&self.run, &self.rows, call));
+                    others.extend(other.map(|other| Other { ticked: true, ..other }));
+                }
+            }
+        }
+        others.sort_by_key(|other| !other.ticked);
+        let gate = match first {
+            Target::Gate(gate) => Some(gate.clone()),
+            Target::Call(_) => None,
+        };
+        self.open_retry(Retry { others, also: again, ..Retry::of(key, gate) });
+    }
+
+    fn open_retry(&mut self, mut retry: Retry) {
+        let draft = self.drafts.get(&draft_name(&retry.key)).cloned().unwrap_or_default();
+        retry.input = LineInput::new(&draft);
+        self.over = Over::Retry(Box::new(retry));
     }
 
     /// The instruction is given: to the call that was seen, and to what was ticked.
     pub(super) fn retried(&mut self, retry: Retry) -> Vec<Effect> {
-        let Retry { key, gate, input, scope, model, others, .. } = retry;
-        let instruction = input.value();
+        let Retry { key, gate, input, scope, model, others, quote, also, .. } = retry;
+        let typed = input.value();
+        let instruction = quote.map_or_else(|| typed.clone(), |quote| quote.with(&typed));
         let name = draft_name(&key);
         self.drafts.remove(&name);
         let run = self.run.id;
@@ -189,6 +227,7 @@ impl RunScreen {
         for other in others.into_iter().filter(|other| other.ticked) {
             effects.extend(again(other.key, other.gate, InstructionScope::This));
         }
+        effects.extend(self.decide_each(&also, &DecisionKind::Again { model: None }));
         effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
         effects
     }

@@ -112,6 +112,20 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     rows
 }
 
+/// Which of its steps a run is at, and how many it has: those at the top that have a row. `None` where they are not known
+/// beforehand, or there is only one.
+#[must_use]
+pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<(usize, usize)> {
+    let declared = Titles::of(task).top.len();
+    let is_done = |row: &&OutlineRow| match row.count {
+        Some((done, all)) => done == all,
+        None => matches!(row.status, Some(CallStatus::Accepted | CallStatus::Skipped)),
+    };
+    let top: Vec<&OutlineRow> = rows.iter().filter(|row| row.depth == 0 && row.id != RowId::Result).collect();
+    let done = top.iter().copied().filter(is_done).count();
+    (declared > 1 && top.len() == declared).then(|| ((done + 1).min(declared), declared))
+}
+
 /// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
 #[must_use]
 pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {

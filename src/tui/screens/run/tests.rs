@@ -14,6 +14,11 @@ use crate::tui::message::Message;
 use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
+mod failed;
+mod header;
+mod marks;
+mod paging;
+
 const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
 the *harbour* keeps its ledger wide\nfor every name, for every weight.";
 
@@ -44,6 +49,14 @@ fn poem() -> Story {
 
 fn open(story: Story) -> RunScreen {
     let mut screen = RunScreen::new(Arc::new(story.run), None, at(134));
+    look(&mut screen, (80, 24));
+    screen
+}
+
+/// Opened at a call.
+fn open_at(story: Story, key: &str) -> RunScreen {
+    let mut screen = open(story);
+    screen.go_to(&key.parse().unwrap());
     look(&mut screen, (80, 24));
     screen
 }
@@ -300,11 +313,30 @@ fn after_a_decision_the_selection_goes_to_what_waits_next_unless_moved() {
 }
 
 #[test]
-fn skipping_asks_first() {
+fn what_can_be_taken_back_is_done_at_once_and_says_so() {
     let mut screen = open(poem());
-    assert_eq!(press(&mut screen, &["s"]), []);
-    insta::assert_snapshot!(look(&mut screen, (80, 24)));
-    assert_eq!(decided(&press(&mut screen, &["y"]))[0].kind, DecisionKind::Skip);
+    let effects = press(&mut screen, &["s"]);
+    assert_eq!(decided(&effects)[0].kind, DecisionKind::Skip);
+    let skipped = poem().decide(decided(&effects)[0]);
+    screen.update(Message::Run(Arc::new(skipped.run.clone())));
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("write[1] skipped · u undoes"), "{picture}");
+    // It is taken back as it was seen, and what waits again is looked at.
+    let seq = skipped.run.seq;
+    assert_eq!(press(&mut screen, &["u"]), [Effect::Change(Change::Undo { run: skipped.run.id, seq })]);
+    let back = skipped.undo();
+    screen.update(Message::Run(Arc::new(back.run)));
+    look(&mut screen, (80, 24));
+    assert_eq!(screen.situation().selected, Selected::Gate(crate::core::gate::GateKind::Review));
+    assert_eq!(screen.call().unwrap().key.to_string(), "write[1]");
+}
+
+#[test]
+fn where_nothing_was_decided_undo_says_so() {
+    let story = Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);
+    let mut screen = open(story.finish("divide", 1, json!("x")).review("divide", 1, None));
+    screen.update(Message::Key(key("u")));
+    assert!(look(&mut screen, (80, 24)).contains("nothing has been decided"));
 }
 
 #[test]

@@ -6,14 +6,12 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::content::Body;
-use super::edit::draft_name;
 use super::layer::{Compare, Over, Then, prompt};
-use super::reopen::skipping;
+use super::pages::{self, Paged};
 use super::result::result_draft;
-use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, PartialOutput, RunScreen};
-use crate::core::decide::{Decision, DecisionKind};
-use crate::core::gate::{Gate, GateKind};
+use crate::core::decide::{DecisionKind, newest_decision};
+use crate::core::gate::GateKind;
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
@@ -21,11 +19,10 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::Hit;
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Errand, Go, Opening, Purpose, Terminal};
-use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision, raised, worked};
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, raised, worked};
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
-use crate::tui::shown::ShownGate;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -44,10 +41,12 @@ impl RunScreen {
                 (Vec::new(), self.delta(key, attempt, delta))
             }
             Message::Tick(now) => {
+                let shows_time = self.ticks();
                 self.now = now;
-                (Vec::new(), self.ticks())
+                (Vec::new(), shows_time)
             }
             Message::Failed(text) => {
+                (self.reports, self.returns) = (false, None);
                 self.note = Some(Note::Failed(text));
                 (Vec::new(), true)
             }
@@ -72,8 +71,10 @@ impl RunScreen {
     }
 
     fn snapshot(&mut self, run: Arc<Run>) -> Vec<Effect> {
+        let before = newest_decision(&self.run).map(|newest| newest.seq);
         self.run = run;
         self.refresh();
+        self.report(before);
         Vec::new()
     }
 
@@ -105,6 +106,9 @@ impl RunScreen {
 
     /// A key that is no command is text, where text is typed.
     fn type_in(&mut self, key: KeyEvent) {
+        if self.types_search(|search| search.key(key)) {
+            return;
+        }
         match &mut self.over {
             Over::Result { editor, .. } => {
                 editor.key(key);
@@ -132,6 +136,9 @@ impl RunScreen {
     }
 
     fn paste(&mut self, text: &str) {
+        if self.types_search(|search| search.paste(text)) {
+            return;
+        }
         match &mut self.over {
             Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
@@ -147,11 +154,14 @@ impl RunScreen {
 
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
+        if self.gives_to_search(id) {
+            return Vec::new();
+        }
         if matches!(self.over, Over::None) && !self.is_seen(id) {
             return self.changed_meanwhile();
         }
         match id {
-            Id::Accept => self.decide(GateKind::Review, DecisionKind::Accept),
+            Id::Accept => self.accept(),
             Id::Approve => self.decide(GateKind::Approval, DecisionKind::Approve),
             Id::Keep => self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => self.again(),
@@ -161,6 +171,9 @@ impl RunScreen {
             Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
             Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
             Id::AcceptMarked => self.accept_marked(),
+            Id::RetryMarked => self.retry_marked(),
+            Id::SkipMarked => self.skip_marked(),
+            Id::UndoLast => self.undo(),
             Id::Up | Id::Down | Id::Mark if matches!(self.over, Over::Retry(_)) => {
                 if let Over::Retry(retry) = &mut self.over {
                     retry.give(id);
@@ -179,20 +192,15 @@ impl RunScreen {
                 Some(call) => vec![picks::give_key(self.run.id, &call.key)],
                 None => Vec::new(),
             },
-            Id::Compare => {
-                if let Some(compare) = self.call().and_then(Compare::of) {
-                    self.over = Over::Compare(Box::new(compare));
-                }
-                Vec::new()
-            }
+            Id::Compare => self.compare(),
             Id::Prompt => self.open_prompt(),
             Id::Stop => self.stop(),
             Id::Copy => self.copy(),
             Id::WriteFile => {
                 if let Body::Text(document) = &self.content.body {
-                    let (input, text) = (LineInput::new(&format!("{}.md", self.run.task)), document.raw().clone());
-                    let then = Then::WriteFile(text);
-                    self.over = Over::Ask { question: "Write the result to", input, then, problem: None };
+                    let input = LineInput::new(&self.file_name());
+                    let then = Then::WriteFile(document.raw().clone());
+                    self.over = Over::Ask { question: "Write it to", input, then, problem: None };
                 }
                 Vec::new()
             }
@@ -230,9 +238,7 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Filter => {
-                self.filter.get_or_insert_default();
-                self.pane = Pane::List;
-                self.over = Over::Filter;
+                self.filter_or_search();
                 Vec::new()
             }
             Id::Focus => {
@@ -253,7 +259,7 @@ impl RunScreen {
     fn is_seen(&self, id: Id) -> bool {
         let Some(content) = &self.content.id else { return true };
         match id {
-            Id::Edit | Id::Retry | Id::Compare | Id::Prompt => self.last_frame.shows(content),
+            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Skip => self.last_frame.shows(content),
             // What is taken elsewhere as it is has to be seen itself: its row says too little.
             Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
             Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
@@ -281,25 +287,16 @@ impl RunScreen {
 
     /// The commands that move something.
     fn walk(&mut self, id: Id) {
-        let by = match id {
-            Id::Up => By::Lines(-1),
-            Id::Down => By::Lines(1),
-            Id::PageUp => By::Pages(-1),
-            Id::PageDown => By::Pages(1),
-            Id::First => By::Start,
-            Id::Last => By::End,
-            Id::Left | Id::Right | Id::AgainstEarlier | Id::AgainstLater => {
-                let Over::Compare(compare) = &mut self.over else { return };
-                match id {
-                    Id::Left => compare.step(-1),
-                    Id::Right => compare.step(1),
-                    Id::AgainstEarlier => compare.against(-1),
-                    _ => compare.against(1),
-                }
-                return;
-            }
-            _ => return,
-        };
+        match (id, &mut self.over) {
+            (Id::Left, Over::Compare(compare)) => compare.step(-1),
+            (Id::Right, Over::Compare(compare)) => compare.step(1),
+            (Id::AgainstEarlier, Over::Compare(compare)) => compare.against(-1),
+            (Id::AgainstLater, Over::Compare(compare)) => compare.against(1),
+            (Id::Left, Over::None) => self.turn(-1),
+            (Id::Right, Over::None) => self.turn(1),
+            _ => {}
+        }
+        let Some(by) = By::of(id) else { return };
         let extent = self.last_frame.output;
         match (&mut self.over, by) {
             (Over::Compare(compare), by) => compare.scroll.by(by, extent),
@@ -312,118 +309,60 @@ impl RunScreen {
         }
     }
 
-    /// The person moves the selection.
-    fn select(&mut self, rows: isize) {
+    /// Turns to an earlier or a later attempt or version of the selected call.
+    fn turn(&mut self, by: isize) {
+        if self.last_frame.content.is_none() {
+            // There is no room for it beside the list.
+            self.pane = Pane::Output;
+            return;
+        }
+        let Some(call) = self.call() else { return };
+        let from = self.paged.as_ref().map_or_else(|| pages::current(call, call.gate()), |paged| paged.page);
+        let page = pages::step(call, call.gate(), from, by);
+        if page == from {
+            self.note = Some(Note::Done(pages::end(by).to_owned()));
+            return;
+        }
+        self.paged = Some(Paged { key: call.key.clone(), page });
         self.following = false;
+        self.show();
+        self.scroll = if self.content.streams() { Scroll::following() } else { Scroll::at_start() };
+    }
+
+    /// The person moves the selection.
+    pub(super) fn select(&mut self, rows: isize) {
+        self.following = false;
+        self.search = None;
         self.list.step(rows, self.rows.len(), self.last_frame.list);
         self.show();
     }
 
-    /// A decision about the gate that was on screen when the key was pressed. What waits in truth is the engine's to
-    /// compare: the decision names what was seen.
-    fn decide(&mut self, kind: GateKind, what: DecisionKind) -> Vec<Effect> {
-        match self.seen_gate(kind) {
-            Some(gate) => self.decided(&gate, what),
-            None => self.changed_meanwhile(),
+    /// Compares what is shown with what is shown without paging, else with what came before it.
+    fn compare(&mut self) -> Vec<Effect> {
+        let shown = self.content.earlier.map(|earlier| earlier.page);
+        match self.call().and_then(|call| Compare::of(call, shown, pages::current(call, call.gate()))) {
+            Some(compare) => self.over = Over::Compare(Box::new(compare)),
+            None => self.note = Some(Note::Failed("there is no other output to compare it with".to_owned())),
         }
-    }
-
-    /// The gate that is on screen, if it is of that kind and waits as it was shown.
-    pub(super) fn seen_gate(&self, kind: GateKind) -> Option<ShownGate> {
-        self.last_frame.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))
-    }
-
-    pub(super) fn decided(&mut self, gate: &ShownGate, kind: DecisionKind) -> Vec<Effect> {
-        self.following = true;
-        self.marked.remove(&gate.key);
-        self.decided.insert(gate.key.clone(), gate.clone());
-        vec![decision(gate, kind)]
-    }
-
-    pub(super) fn changed_meanwhile(&mut self) -> Vec<Effect> {
-        self.note = Some(Note::Failed("what waits has changed meanwhile: look again".to_owned()));
         Vec::new()
     }
 
-    /// A decision about a call that does not wait.
-    pub(super) fn on_call(&mut self, key: &Key, kind: DecisionKind) -> Vec<Effect> {
-        self.following = true;
-        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), kind)))]
-    }
-
-    fn again(&mut self) -> Vec<Effect> {
-        let Some(call) = self.call() else { return Vec::new() };
-        let key = call.key.clone();
-        match call.gate().map(Gate::kind) {
-            Some(kind) => self.decide(kind, DecisionKind::Again { model: None }),
-            None => self.on_call(&key, DecisionKind::Again { model: None }),
-        }
-    }
-
-    /// Skipping takes along what depends on the call: that is said first.
-    fn skip(&mut self) -> Vec<Effect> {
-        let seen = self.content.gate.as_ref().and_then(|gate| self.seen_gate(gate.kind));
-        let Some(gate) = seen else { return self.changed_meanwhile() };
-        let lines = skipping(&self.run, &gate.key);
-        self.over = Over::Confirm { lines, key: gate.key.clone(), gate: Some(gate), kind: DecisionKind::Skip };
-        Vec::new()
-    }
-
-    fn confirmed(&mut self, yes: bool) -> Vec<Effect> {
-        match std::mem::take(&mut self.over) {
-            Over::Confirm { gate: Some(gate), kind: what, .. } if yes => self.decided(&gate, what),
-            Over::Confirm { key, gate: None, kind: what, .. } if yes => self.on_call(&key, what),
-            _ => Vec::new(),
-        }
-    }
-
-    fn ask(&mut self, question: &'static str, then: fn(ShownGate) -> Then, kind: GateKind) -> Vec<Effect> {
-        let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
-        self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
-        Vec::new()
-    }
-
-    fn mark(&mut self) -> Vec<Effect> {
-        if let Some(key) = self.call().map(|call| call.key.clone()) {
-            let alike = self.selected_row().map(|row| row.alike.clone()).unwrap_or_default();
-            if self.marked.remove(&key) {
-                self.marked.retain(|key| !alike.contains(key));
-            } else {
-                self.marked.insert(key);
-                self.marked.extend(alike);
+    /// The file that a text is offered to be written to.
+    fn file_name(&self) -> String {
+        match self.call() {
+            Some(call) => {
+                let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+                let key: String = call.key.to_string().chars().map(plain).collect();
+                format!("{}-{}.md", self.run.task, key.trim_matches('-'))
             }
-            self.select(1);
-        } else if let Some(RowId::Group(key)) = self.selected_row().map(|row| row.id.clone()) {
-            // A group folds instead.
-            if !self.folded.remove(&key) {
-                self.folded.insert(key);
-            }
-            self.refresh();
+            None => format!("{}.md", self.run.task),
         }
-        Vec::new()
     }
 
-    /// Accepts the marked reviews; with none marked, all in the list as it is filtered that pass their checks.
-    fn accept_marked(&mut self) -> Vec<Effect> {
-        let run = Arc::clone(&self.run);
-        let row_of = |row: &OutlineRow, key: &Key| row.id == RowId::Call(key.clone()) || row.alike.contains(key);
-        let listed = |key: &Key| self.filter.is_none() || self.rows.iter().any(|row| row_of(row, key));
-        let takes = |gate: &&crate::core::gate::Gate| {
-            gate.kind() == GateKind::Review
-                && gate.allows(crate::core::gate::Answer::Accept)
-                && if self.marked.is_empty() {
-                    gate.failed_checks().is_empty() && listed(&gate.key)
-                } else {
-                    self.marked.contains(&gate.key)
-                }
-        };
-        let gates: Vec<ShownGate> = run.waiting().filter(takes).map(|gate| ShownGate::of(&run, gate)).collect();
-        self.marked.clear();
-        gates.iter().flat_map(|gate| self.decided(gate, DecisionKind::Accept)).collect()
-    }
-
+    /// The exact prompt of the attempt that is shown.
     fn open_prompt(&mut self) -> Vec<Effect> {
-        let attempt = self.call().and_then(|call| call.newest());
+        let shown = self.content.earlier.map(|earlier| earlier.page.attempt);
+        let attempt = self.call().and_then(|call| shown.map_or_else(|| call.newest(), |shown| call.attempt(shown)));
         if let Some(attempt) = attempt {
             let text = Box::new(Document::new(&prompt(&self.run, attempt)));
             self.over = Over::Prompt { text, scroll: Scroll::at_start() };
@@ -433,6 +372,7 @@ impl RunScreen {
 
     fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
+        self.note = Some(Note::Done("stopping it: then r tries again, s skips it, m picks another model".to_owned()));
         vec![Effect::Change(Change::Stop { run: self.run.id, key, again: None })]
     }
 
@@ -510,9 +450,9 @@ impl RunScreen {
                 return Vec::new();
             }
             Over::None => return vec![Effect::Go(Go::Back)],
-            Over::Edit { gate, editor, .. } => Some((draft_name(&gate), editor.text())),
+            Over::Edit { edited, editor, .. } => Some((edited.draft, editor.text())),
             Over::Result { version, editor } => Some((result_draft(version), editor.text())),
-            Over::Fields { gate, tree } => Some((draft_name(&gate), tree.value().to_string())),
+            Over::Fields { edited, tree } => Some((edited.draft, tree.value().to_string())),
             Over::Retry(retry) => Self::instruction_draft(&retry),
             _ => None,
         };

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::content::{Body, problems};
+use super::edit::Edited;
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
 use super::{Note, Pane, RunScreen, marks_of_call};
@@ -17,10 +18,12 @@ use crate::core::text::Untrusted;
 use crate::export;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint};
+use crate::tui::markdown::Document;
 use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
 
@@ -38,8 +41,10 @@ impl RunScreen {
         let head = Rect { height: 1, ..area };
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
-        if self.zoom {
-            self.output(canvas, Rect { y: area.y, height: area.height - 1, ..area });
+        if self.zoom && (self.types_below() || self.content.earlier.is_some()) {
+            self.right(canvas, Rect { height: area.height - 1, ..area });
+        } else if self.zoom {
+            self.output(canvas, Rect { height: area.height - 1, ..area });
         } else {
             self.header(canvas, head);
             self.panes(canvas, body);
@@ -49,6 +54,11 @@ impl RunScreen {
         if let Over::Confirm { lines, .. } = &self.over {
             confirm(canvas, body, lines);
         }
+    }
+
+    /// Whether a line is typed beneath the output.
+    fn types_below(&self) -> bool {
+        matches!(self.over, Over::Retry(_) | Over::Ask { .. }) || self.search.as_ref().is_some_and(Find::is_typing)
     }
 
     fn panes(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -82,16 +92,14 @@ impl RunScreen {
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
-        facts.push(Fact::new(clock(self.elapsed()), theme.muted, 5));
+        if let Some((at, of)) = self.progress {
+            facts.push(Fact::new(format!("step {at} of {of}"), theme.muted, 4).or(format!("{at}/{of}"), 5));
+        }
+        facts.push(Fact::new(clock(self.run.worked(self.now)), theme.muted, 5));
         let (status, style) = self.status(theme);
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
-    }
-
-    fn elapsed(&self) -> u64 {
-        let end = if self.ticks() { self.now.max(self.run.updated_at) } else { self.run.updated_at };
-        u64::try_from((end - self.run.created_at).num_milliseconds()).unwrap_or(0)
     }
 
     fn status(&self, theme: &Theme) -> (&'static str, Style) {
@@ -132,7 +140,7 @@ impl RunScreen {
 
     fn row(&self, row: &OutlineRow, cells: u16, theme: &Theme) -> Line<'static> {
         let (sign, style) = sign(row, theme);
-        let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains(key));
+        let marked = matches!(&row.id, RowId::Call(key) if self.marked.contains_key(key));
         let indent = "  ".repeat(row.depth.min(6));
         let count = match (row.count, row.alike.len()) {
             (Some((done, all)), _) => format!(" {done}/{all}"),
@@ -166,11 +174,9 @@ impl RunScreen {
     /// The right side: the output with its attempts, or the layer in its place.
     fn right(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (title, strip) = match &self.over {
-            Over::Edit { gate, json, .. } => {
-                (format!("{} · editing{}", gate.key, if *json { " JSON" } else { "" }), false)
-            }
+            Over::Edit { edited, json, .. } => (editing(edited, *json), false),
             Over::Result { .. } => ("Result · editing".to_owned(), false),
-            Over::Fields { gate, .. } => (format!("{} · editing", gate.key), false),
+            Over::Fields { edited, .. } => (editing(edited, false), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
             _ => (self.title(area.width, canvas.as_written), true),
@@ -179,8 +185,9 @@ impl RunScreen {
         let inner = canvas.pane(area, &title, focused);
         let most = match &self.over {
             Over::Retry(retry) => retry.height().min(usize::from(inner.height / 2)),
-            _ if area.height < 26 => 2,
-            _ => 4,
+            _ if area.height < 16 => 2,
+            _ if area.height < 26 => 3,
+            _ => 5,
         };
         let below = self.below(canvas.theme, inner.width, most);
         let room = u16::try_from(below.len().min(most)).unwrap_or(u16::MAX);
@@ -204,13 +211,18 @@ impl RunScreen {
         let of_demo = model.is_some_and(|model| model.starts_with("demo"));
         let result_of_demo = self.run.result.is_some() && self.is_on_result() && export::is_demo(&self.run);
         let cells = usize::from(cells).saturating_sub(5);
-        let written = if as_written { "as written" } else { "" };
+        let gate = self.call().and_then(Call::gate);
+        let due = gate.and_then(|gate| self.run.due(gate)).map(|due| due.words(self.now, &chrono::Local));
+        let written = as_written.then(|| "as written".to_owned());
+        let with = |demo: Option<&str>| {
+            let last = [due.clone(), demo.map(str::to_owned), written.clone()];
+            last.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        };
         if !of_demo && !result_of_demo {
-            return self.content.heading(written, cells);
+            return self.content.heading(&with(None), cells);
         }
-        let with = |demo: &str| if as_written { format!("{demo} · {written}") } else { demo.to_owned() };
-        let long = self.content.heading(&with("demo, not a model's answer"), usize::MAX);
-        if width(&long) <= cells { long } else { self.content.heading(&with("demo"), cells) }
+        let long = self.content.heading(&with(Some("demo, not a model's answer")), usize::MAX);
+        if width(&long) <= cells { long } else { self.content.heading(&with(Some("demo")), cells) }
     }
 
     /// The marker of a text that is not followed.
@@ -245,6 +257,7 @@ impl RunScreen {
             Over::Prompt { text, scroll } => {
                 canvas.frame.output = Extent { lines: text.height(area.width, look), height };
                 text.paint(area, canvas.buf, scroll.top(canvas.frame.output), look);
+                self.mark_matches(canvas, area, text, scroll.top(canvas.frame.output));
             }
             _ => match &self.content.body {
                 Body::Empty => {}
@@ -253,8 +266,15 @@ impl RunScreen {
                 Body::Text(document) => {
                     canvas.frame.output = Extent { lines: document.height(area.width, look), height };
                     document.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), look);
+                    self.mark_matches(canvas, area, document, self.scroll.top(canvas.frame.output));
                 }
             },
+        }
+    }
+
+    fn mark_matches(&self, canvas: &mut Canvas<'_>, area: Rect, text: &Document, top: usize) {
+        if let Some(find) = &self.search {
+            find.mark(text, canvas, area, top);
         }
     }
 
@@ -276,6 +296,7 @@ impl RunScreen {
 
     fn below_title(&self) -> &'static str {
         match &self.over {
+            _ if self.search.as_ref().is_some_and(Find::is_typing) => "Search the text",
             Over::Retry(_) => "What should be different?",
             Over::Ask { question, .. } => question,
             Over::Edit { .. } | Over::Fields { .. } => "Problem",
@@ -287,6 +308,7 @@ impl RunScreen {
     /// The lines beneath the output: attempts and what is wrong with them, or the line that is typed.
     fn below(&self, theme: &Theme, cells: u16, most: usize) -> Vec<Line<'static>> {
         match &self.over {
+            _ if self.search.as_ref().is_some_and(Find::is_typing) => vec![Line::default()],
             Over::Retry(retry) => {
                 let room = most.saturating_sub(1);
                 std::iter::once(Line::default()).chain(retry.lines(theme, cells, room)).collect()
@@ -303,7 +325,11 @@ impl RunScreen {
             }
             Over::Prompt { .. } | Over::Result { .. } => Vec::new(),
             Over::None | Over::Filter | Over::Confirm { .. } => {
-                self.call().map(|call| attempts(call, theme, cells)).unwrap_or_default()
+                let Some(call) = self.call() else { return Vec::new() };
+                let earlier = self.content.says_earlier(call, call.gate());
+                let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
+                let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
+                earlier.into_iter().chain(attempts(call, shown, theme, cells)).collect()
             }
         }
     }
@@ -311,6 +337,10 @@ impl RunScreen {
     /// The line that is typed beneath the output, over its place.
     fn caret(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), height: 1, ..area };
+        if let Some(find) = self.search.as_ref().filter(|find| find.is_typing()) {
+            find.paint_line(canvas, line);
+            return;
+        }
         match &self.over {
             Over::Retry(retry) => retry.input.paint(canvas, line, !retry.ticks(), false),
             Over::Ask { input, .. } => input.paint(canvas, line, true, false),
@@ -323,6 +353,7 @@ impl RunScreen {
         let others = self.run.gates().saturating_sub(here);
         let note = match &self.note {
             Some(Note::Done(text) | Note::Failed(text)) => Some(text.clone()),
+            None if self.search.is_some() => self.search.as_ref().map(Find::says),
             None if self.scrolled_away() => Some("End follows".to_owned()),
             None => (others > 0).then(|| format!("{others} waiting")),
         };
@@ -353,12 +384,17 @@ fn middle(area: Rect, cells: usize, lines: usize) -> Rect {
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
+fn editing(edited: &Edited, json: bool) -> String {
+    let what = if edited.fills() { "its output by hand" } else { "editing" };
+    format!("{} · {what}{}", edited.target.key(), if json { " JSON" } else { "" })
+}
+
 fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {
     problem.map(|problem| Line::styled(format!(" {problem}"), theme.failed)).into_iter().collect()
 }
 
-/// What is wrong with what waits, then the attempts in a line, then what is to be known of the newest.
-fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+/// What is wrong with what waits, then the attempts in a line, then what is to be known of the one that is shown.
+fn attempts(call: &Call, shown: u32, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     lines.extend(problems(call).into_iter().map(|problem| Line::styled(format!(" ✗ {problem}"), theme.failed)));
     if !call.attempts.is_empty() {
@@ -377,11 +413,8 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
         let before = Span::styled(if each.len() < count { " … " } else { " " }, theme.muted);
         lines.push(Line::from([vec![before], each.concat()].concat()));
     }
-    let notes = call.newest().map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
-    lines.extend(
-        notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
-    );
-    let beside = call.newest().map(Attempt::asides).unwrap_or_default();
+    let shown = call.attempt(shown).or_else(|| call.newest());
+    let beside = shown.map(Attempt::asides).unwrap_or_default();
     // What had arrived is the content itself where there is no output.
     let folded = beside.iter().filter(|aside| aside.kind != AsideKind::Partial);
     let folded: Vec<String> = folded
@@ -393,6 +426,10 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     if !folded.is_empty() {
         lines.push(Line::styled(format!(" ▸ {}: p shows it", folded.join(", ")), theme.muted));
     }
+    let notes = shown.map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
+    lines.extend(
+        notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
+    );
     lines
 }
 

@@ -11,13 +11,15 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::actor::Actor;
-use crate::core::decide::{DecisionKind, decide};
+use crate::core::decide::{DecisionKind, decide, undo};
 use crate::core::text::Untrusted;
 use crate::tui::effect::{Change, Errand, Manage, Opening, Order, Request, Terminal};
 use crate::tui::glance::Glance;
 use crate::tui::message::Ready;
 use crate::tui::shown::Subject;
 use crate::tui::situation::Layer;
+
+mod cases;
 
 /// The runs: the last one is a conversation.
 const RUNS: usize = 4;
@@ -29,9 +31,54 @@ const CALLS: [&str; 3] = ["write[0]", "write[1]", "push"];
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 12)];
 
 /// The keys that decide, open, copy and edit, and those that move.
-const KEYS: [&str; 36] = [
-    "j", "j", "k", "Down", "Down", "Up", "]", "Tab", "Enter", "Enter", "Esc", "Esc", "^n", "^n", "^o", "^f", "z", "a",
-    "a", "Y", "Y", "n", "r", "e", "s", "y", "d", "p", "g", "K", "b", "Space", "A", "F2", "^x", "Alt-u",
+const KEYS: [&str; 47] = [
+    "j",
+    "j",
+    "k",
+    "Down",
+    "Down",
+    "Up",
+    "]",
+    "Tab",
+    "Enter",
+    "Enter",
+    "Esc",
+    "Esc",
+    "^n",
+    "^n",
+    "^o",
+    "^f",
+    "z",
+    "a",
+    "a",
+    "Y",
+    "Y",
+    "n",
+    "r",
+    "e",
+    "s",
+    "y",
+    "d",
+    "p",
+    "g",
+    "K",
+    "b",
+    "Space",
+    "A",
+    "F2",
+    "^x",
+    "Alt-u",
+    "Left",
+    "Left",
+    "Left",
+    "Right",
+    "Left",
+    "a",
+    "^s",
+    "Alt-Enter",
+    "w",
+    "/",
+    "u",
 ];
 
 /// A moment of a person's day.
@@ -72,11 +119,19 @@ struct World {
     seen: FrameInfo,
     /// How often an approval was asked for, in all.
     asked: u32,
+    /// Calls were marked when nothing lay over the screen last: what is pressed then is for those.
+    had_marks: bool,
 }
 
 /// What a text of a call says that it is of.
 fn mark(run: usize, key: &str, attempt: u32, version: u32) -> String {
     format!("r{run}.{}.a{attempt}v{version}.", key.replace(['[', ']'], ""))
+}
+
+/// An output of a call: a text, of the second call a structure.
+fn output_of(run: usize, key: &str, attempt: u32, version: u32) -> Arc<Value> {
+    let text = mark(run, key, attempt, version);
+    Arc::new(if key == CALLS[1] { json!({ "text": text }) } else { Value::String(text) })
 }
 
 /// What an approval shows: which of all it is.
@@ -108,6 +163,7 @@ impl World {
             bare: String::new(),
             seen: FrameInfo::default(),
             asked: 0,
+            had_marks: false,
         };
         // In every run something waits from the beginning, under the same numbers.
         for run in 0..CHAT {
@@ -132,6 +188,13 @@ impl World {
         let story = Story { run: self.runs[run].run.clone() }.then(event);
         self.on_its_way.push_back(Message::Run(Arc::new(story.run.clone())));
         self.runs[run] = story;
+    }
+
+    /// An event of a decision. What a person typed says what it is of as everything does.
+    fn kept(&mut self, run: usize, event: Event) {
+        let Event::VersionEdited { key, attempt, version, by, .. } = event else { return self.then(run, event) };
+        let output = output_of(run, &key.to_string(), attempt, version);
+        self.then(run, Event::VersionEdited { key, attempt, version, output, by });
     }
 
     fn happens(&mut self, run: usize, call: usize, what: u8) {
@@ -160,10 +223,7 @@ impl World {
             };
             return self.then(run, event);
         }
-        let output = |attempt, version| {
-            let text = mark(run, CALLS[call], attempt, version);
-            Arc::new(if call == 1 { json!({ "text": text }) } else { Value::String(text) })
-        };
+        let output = |attempt, version| output_of(run, CALLS[call], attempt, version);
         let story = Story { run: (*run_is).clone() };
         let gate = known.and_then(|known| known.gate().cloned());
         match (known.map(|known| known.status), gate) {
@@ -261,10 +321,20 @@ impl World {
             Request::Change(Change::Decide(run, decision)) => {
                 let run = self.at(run);
                 match decide(&self.runs[run].run, &decision, &"ana@host".into()) {
-                    Ok(events) => events.into_iter().for_each(|event| self.then(run, event)),
+                    Ok(events) => events.into_iter().for_each(|event| self.kept(run, event)),
                     Err(why) => {
                         let request = Change::Decide(self.runs[run].run.id, decision);
                         let request = Box::new(Request::Change(request));
+                        self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
+                    }
+                }
+            }
+            Request::Change(Change::Undo { run, seq }) => {
+                let at = self.at(run);
+                match undo(&self.runs[at].run, Some(seq), &[], |_| None, &"ana@host".into()) {
+                    Ok(events) => events.into_iter().for_each(|event| self.then(at, event)),
+                    Err(why) => {
+                        let request = Box::new(Request::Change(Change::Undo { run, seq }));
                         self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
                     }
                 }
@@ -281,6 +351,7 @@ impl World {
         // The document of a conversation is no box over it.
         if matches!(self.interface.situation().layer, Layer::None | Layer::Document) {
             self.bare = self.frame.clone();
+            self.had_marks = self.interface.situation().marked;
             self.agrees();
         }
     }
@@ -302,6 +373,7 @@ impl World {
                 assert!(!head.contains("tale ") || head.contains(&titled), "{}", self.frame);
                 let beside = format!("· {titled}");
                 assert!(!head.contains("Inbox") || self.frame.contains(&beside), "{}", self.frame);
+                // Where keys answer what waits, it is what is shown.
                 if let Some(gate) = &self.seen.gate {
                     assert_eq!((gate.run, &gate.key), (self.runs[run].run.id, key), "{}", self.frame);
                     assert_eq!((gate.attempt, gate.version), (content.attempt, content.version), "{}", self.frame);
@@ -350,19 +422,33 @@ impl World {
                 let now = &self.runs[at].run;
                 let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
                 let Some(gate) = now.call(&decision.key).and_then(|call| call.gate()) else { return };
-                // Several are accepted at once only when they are marked or that is asked for.
-                if name == "A" {
+                // Several are decided at once only when they are marked or that is asked for.
+                if name == "A" || self.had_marks {
                     return;
                 }
-                let wanted = match gate.kind() {
-                    GateKind::Approval => asked(at, number(gate)),
-                    _ => mark(at, &decision.key.to_string(), gate.attempt, gate.version),
+                let key = decision.key.to_string();
+                let wanted = match &decision.kind {
+                    // An earlier one is taken, and a text is edited or quoted, only as it was on screen.
+                    DecisionKind::Take { take } => vec![mark(at, &key, take.attempt, take.version.unwrap())],
+                    // A draft may be older than what is under it: it is what the editor shows.
+                    DecisionKind::Edit { output, .. } => {
+                        let typed = marks(&output.to_string());
+                        // The caret may lie on the first letter of a mark.
+                        let shown = marks(&self.frame.replace('▮', "r"));
+                        assert!(typed.iter().all(|mark| shown.contains(mark)), "{typed:?} in:\n{}", self.frame);
+                        return;
+                    }
+                    DecisionKind::Retry { instruction, .. } if !marks(instruction).is_empty() => marks(instruction),
+                    _ if gate.kind() == GateKind::Approval => vec![asked(at, number(gate))],
+                    _ => vec![mark(at, &key, gate.attempt, gate.version)],
                 };
-                assert!(
-                    marks(bare).contains(&wanted),
-                    "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
-                    decision.kind
-                );
+                for wanted in wanted {
+                    assert!(
+                        marks(bare).contains(&wanted),
+                        "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
+                        decision.kind
+                    );
+                }
             }
             Order::Terminal(Terminal::Copy(text)) => {
                 // A box may show more than what is under it.
@@ -463,105 +549,4 @@ proptest! {
             }
         }
     }
-}
-
-/// Three poems wait with the same call in the same attempt.
-fn three_poems() -> World {
-    let mut world = World::new((80, 24));
-    world.press("^n");
-    world.answered();
-    world.draw();
-    world
-}
-
-#[test]
-fn the_next_poem_is_read_before_it_is_accepted() {
-    let mut world = three_poems();
-    assert!(marks(&world.frame).contains(&mark(0, "write[0]", 1, 1)), "{}", world.frame);
-    world.press("j");
-    world.press("j");
-    assert!(marks(&world.frame).contains(&mark(1, "write[0]", 1, 1)), "{}", world.frame);
-    world.press("a");
-    world.answered();
-    assert_eq!(world.runs[1].run.call(&"write[0]".parse().unwrap()).unwrap().gate(), None);
-}
-
-#[test]
-fn a_question_is_about_the_run_that_stands_beneath_it() {
-    for (asks, down) in [("r", 2), ("s", 2), ("n", 8)] {
-        let mut world = three_poems();
-        for _ in 0..down {
-            world.press("j");
-        }
-        let shown = world.seen.gate.clone().unwrap();
-        world.press(asks);
-        let (effects, _) =
-            UiModel::update(&mut world.interface, Message::Key(key(if asks == "s" { "y" } else { "Enter" })));
-        let [Order::Backend(Request::Change(Change::Decide(run, decision)))] = effects.as_slice() else {
-            panic!("{asks}: {effects:?}")
-        };
-        assert_eq!((*run, &decision.key), (shown.run, &shown.key));
-    }
-}
-
-#[test]
-fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
-    let mut world = three_poems();
-    // Down to the approval of the second run, which is then asked for with other bytes.
-    for _ in 0..8 {
-        world.press("j");
-    }
-    assert!(world.frame.contains(".push.g"), "{}", world.frame);
-    world.happens(1, 2, 1);
-    world.answered();
-    let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
-    assert_eq!(effects, [], "it would run what was never shown");
-    world.draw();
-    let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
-    assert!(
-        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::Approve),
-        "{effects:?}"
-    );
-}
-
-#[test]
-fn what_is_typed_while_an_editor_opens_belongs_to_the_editor() {
-    let mut world = three_poems();
-    for name in ["e", "a", "x", "s", "Y"] {
-        world.press(name);
-    }
-    world.answered();
-    world.draw();
-    assert!(world.frame.contains("axsY"), "{}", world.frame);
-    assert!(world.runs.iter().take(CHAT).all(|story| story.run.gates() == 3), "something was decided");
-    // What the editor was opened for has changed: nothing is edited, and nothing that was typed is a command.
-    let mut world = three_poems();
-    world.happens(0, 0, 2);
-    world.press("e");
-    world.press("a");
-    world.answered();
-    world.draw();
-    assert!(!world.frame.contains("editing"), "{}", world.frame);
-    assert!(world.runs.iter().skip(1).take(CHAT - 1).all(|story| story.run.gates() == 3), "something was decided");
-    // Whoever thinks better of it is where they were.
-    let mut world = three_poems();
-    world.press("e");
-    world.press("Esc");
-    world.press("j");
-    assert!(world.frame.contains("Inbox"), "{}", world.frame);
-}
-
-#[test]
-fn what_the_inbox_offers_it_does() {
-    let mut world = three_poems();
-    world.happens(0, 0, 0);
-    world.answered();
-    world.draw();
-    world.press("p");
-    assert!(world.frame.contains("Write write[0]."), "{}", world.frame);
-    world.press("Esc");
-    world.press("d");
-    assert!(world.frame.contains("attempt 1, version 2"), "{}", world.frame);
-    world.press("Esc");
-    assert!(world.frame.contains("Inbox"), "{}", world.frame);
 }

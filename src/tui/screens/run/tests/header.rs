@@ -1,0 +1,66 @@
+//! What the line at the top and the title say of time and progress.
+
+use super::*;
+use crate::core::pinned::Pinned;
+use crate::tui::testing::workflow;
+
+fn steps() -> serde_json::Value {
+    let prompt = |id: &str, rules: serde_json::Value| json!({"id": id, "does": {"kind": "prompt", "prompt": "x"}, "rules": rules});
+    json!([
+        prompt("divide", json!({"decide_within": 120_000, "on_timeout": "skip"})),
+        prompt("write", json!({"for_each": {"list": "steps.divide.output"}})),
+        {"id": "count", "does": {"kind": "transform", "expr": "1"}, "rules": {}},
+        prompt("title", json!({})),
+        prompt("check", json!({})),
+    ])
+}
+
+fn on(story: Story) -> RunScreen {
+    let mut screen = RunScreen::new(Arc::new(story.run), Some(Arc::new(workflow(&steps()))), at(134));
+    look(&mut screen, (80, 24));
+    screen
+}
+
+#[test]
+fn the_header_says_which_step_of_how_many_the_run_is_at() {
+    let begun = || Story::new("poem", "poem · the sea", Kind::Workflow).start("divide", 1, None);
+    let planned = || begun().finish("divide", 1, json!(["a", "b"])).review("divide", 1, None).accept("divide", 1);
+    let written =
+        |story: Story, key: &str| story.start(key, 1, Some(json!("a"))).finish(key, 1, json!("x")).accept(key, 1);
+    let head = |story: Story| look(&mut on(story), (80, 24)).lines().next().unwrap_or_default().to_owned();
+    assert!(head(begun()).contains("step 1 of 4"), "what is computed is no step that a person waits for");
+    assert!(head(planned()).contains("step 2 of 4"));
+    assert!(head(written(planned(), "write[0]")).contains("step 2 of 4"), "one of two items");
+    let all = written(written(planned(), "write[0]"), "write[1]");
+    assert!(head(all).contains("step 3 of 4"));
+    // Where the steps are not known beforehand nothing is said.
+    let mut screen = open(begun());
+    assert!(!look(&mut screen, (80, 24)).contains("step 1"));
+}
+
+#[test]
+fn the_clock_of_the_header_counts_work_and_not_reading() {
+    // One attempt of three seconds, accepted long after.
+    let story = Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);
+    let story = story.finish("divide", 1, json!("x")).review("divide", 1, None);
+    let mut screen = RunScreen::new(Arc::new(story.run), None, at(5_000));
+    let head = look(&mut screen, (80, 24)).lines().next().unwrap_or_default().to_owned();
+    assert!(head.contains("0:03"), "{head}");
+}
+
+#[test]
+fn a_deadline_that_passes_while_it_is_looked_at_says_so_and_what_will_be_done() {
+    let story = Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);
+    let mut run = story.finish("divide", 1, json!("x")).review("divide", 1, None).run;
+    let pinned: Pinned = serde_json::from_value(json!({"task": workflow(&steps())})).unwrap();
+    run.learn(&pinned);
+    let mut screen = RunScreen::new(Arc::new(run), None, at(60));
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("deadline 20") && picture.contains("will skip"), "{picture}");
+    assert!(screen.ticks(), "the clock is looked at while one may pass");
+    let (_, changed) = screen.update(Message::Tick(at(600)));
+    assert!(changed);
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("deadline passed: will skip"), "{picture}");
+    assert!(!screen.ticks());
+}
