@@ -73,15 +73,28 @@ fn an_earlier_attempt_is_taken_and_the_run_continues_with_it() {
 #[test]
 fn one_failed_item_is_filled_in_by_hand_and_a_waiting_approval_left_out() {
     let home = failed();
-    home.write("long.txt", "\"much too long\"");
+    home.write("long.txt", "much too long");
     home.step("review last list[1] --edit long.txt --accept --json").refused(2, "invalid_input");
-    home.write("own.txt", "\"by hand\"");
+    home.write("own.txt", "by hand\n");
     home.step("review last list[1] --edit own.txt --accept").exits(3);
     assert_eq!(home.show("last")["waiting"][0]["key"], "gate");
     home.step("review last gate --skip").exits(0);
     let run = home.show("last");
     assert_eq!((&run["status"], &run["result"]["body"]), (&"completed".into(), &",by hand,".into()));
     assert!(!home.path().join("begun").exists(), "what was left out has not run");
+}
+
+#[test]
+fn a_text_by_hand_is_a_text_whatever_it_looks_like() {
+    for (file, output, read_as_json) in
+        [("42\n", "42", false), ("{\"a\": 1", "{\"a\": 1", false), ("\"quoted\"\n", "quoted", true)]
+    {
+        let home = failed();
+        home.write("own.txt", file);
+        let done = home.step("review last list[1] --edit own.txt --accept").exits(3);
+        assert_eq!(home.call("list[1]")["output"], output, "{file}");
+        assert_eq!(done.err.contains("JSON string"), read_as_json, "{file}: {}", done.err);
+    }
 }
 
 #[test]

@@ -329,3 +329,70 @@ fn what_is_typed_before_an_effect_was_shown_does_not_allow_it() {
     assert!(home.path().join("made-3").exists());
     assert_eq!(home.call("ask")["standing"]["output"]["mood"], "calm");
 }
+
+#[test]
+fn keys_that_move_the_cursor_are_no_part_of_what_is_typed() {
+    let home = Home::new();
+    home.write(
+        "workflows/go/workflow.toml",
+        "id = \"go\"\nname = \"Go\"\n\n[[steps]]\nid = \"who\"\nkind = \"ask\"\n[[steps.fields]]\nname = \"place\"\n\
+         type = \"text\"\n\n[[steps.fields]]\nname = \"notes\"\ntype = \"multiline\"\n",
+    );
+    let mut terminal = Terminal::start(&home, &["run", "go"], &[]);
+    terminal.wait_for("\n> ");
+    terminal.type_in("the se\u{1b}[D\u{1b}[D\u{1b}OCa\u{1b}[1;5C\u{1b}[3~\n");
+    terminal.wait_for("\n> ");
+    terminal.type_in("\u{1b}[Aone\u{1b}[H\n");
+    terminal.wait_for("> ");
+    terminal.type_in("\u{1b}[200~two\u{1b}[201~\n");
+    terminal.wait_for("> ");
+    terminal.type_in(".\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert_eq!(home.call("who")["output"], serde_json::json!({ "place": "the sea", "notes": "one\ntwo" }));
+}
+
+#[test]
+fn what_an_editor_saved_is_kept_however_it_ended() {
+    let home = Home::new();
+    let path = home.write("editor", "#!/bin/sh\nprintf 'Mine \\351' > \"$1\"\nexit 1\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut terminal = Terminal::start(&home, &POEM, &[("EDITOR", path.to_str().unwrap())]);
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    terminal.wait_for("(write[0])");
+    terminal.wait_for(ASKS);
+    terminal.type_in("e\n");
+    terminal.wait_for("what it saved is kept");
+    terminal.wait_for("Latin-1");
+    terminal.wait_for("Mine é");
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+    assert_eq!(home.call("write[0]")["standing"]["output"], "Mine é");
+}
+
+#[test]
+fn ctrl_c_in_a_pager_is_the_pagers() {
+    let home = Home::new();
+    let path = home.write(
+        "pager",
+        "#!/bin/sh\ntrap 'echo caught' INT\ncat\necho in-the-pager\nread line < /dev/tty\nread line < /dev/tty\n",
+    );
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let prompt: String = (0..60).map(|line| format!("line {line}\\n")).collect();
+    home.write(
+        "workflows/tell/workflow.toml",
+        &format!("id = \"tell\"\nname = \"Tell\"\n\n[[steps]]\nid = \"tale\"\nprompt = \"{prompt}\"\n"),
+    );
+    let pager = [("PAGER", path.to_str().unwrap()), ("TERM", "xterm")];
+    let mut terminal = Terminal::start(&home, &["run", "tell"], &pager);
+    terminal.wait_for(ASKS);
+    terminal.type_in("p\n");
+    terminal.wait_for("in-the-pager");
+    terminal.type_in("\u{3}");
+    terminal.wait_for("caught");
+    terminal.type_in("\n\n");
+    terminal.wait_for(ASKS);
+    terminal.type_in("a\n");
+    assert_eq!(terminal.exit(), 0, "{}", terminal.shown());
+}

@@ -161,6 +161,7 @@ impl Machine {
                 DecisionKind::Answer { value: json!("for Ana, by Friday") }
             }
             GateKind::Input => DecisionKind::Answer { value: json!({}) },
+            GateKind::Stale => DecisionKind::Again { model: None },
             other => panic!("{other:?}"),
         };
         let decision = Decision::about(&gate, what);
@@ -459,4 +460,52 @@ async fn research_goes_on_when_the_search_service_does_not_answer() {
     assert!(!run.warnings.is_empty());
     let asked = run.calls.values().any(|call| call.step == "by_hand" && call.standing.is_some());
     assert!(asked, "{:?}", run.calls.keys().collect::<Vec<_>>());
+}
+
+/// A search service on this machine that finds the same two pages, whatever is searched.
+fn search_service() -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let found = r#"{"results":[{"url":"http://10.0.0.1/one"},{"url":"http://10.0.0.2/two"}]}"#;
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{found}", found.len());
+        }
+    });
+    format!("http://{address}/search?q=")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn research_asks_once_before_it_reads_what_was_found() {
+    let machine = Machine::new();
+    let inputs = json!({ "topic": "x", "search": search_service(), "rounds": 2 });
+    let id = machine.start("web_research", inputs);
+    let first = machine.finish(id, Person::Easy).await;
+    assert_eq!(first.status, Status::Completed, "{:?}", first.error);
+    // The recorded judge has enough after one round; a person has not.
+    let judged = first.call(&"rounds#0.so_far".parse().unwrap()).unwrap();
+    let mut so_far = output(judged);
+    so_far["enough"] = json!(false);
+    for kind in [DecisionKind::Reopen, DecisionKind::Edit { output: so_far, accept: true }] {
+        machine.engine.decide(id, Decision::new(judged.key.clone(), kind)).await.unwrap();
+    }
+    let run = machine.finish(id, Person::Easy).await;
+    assert_eq!(run.status, Status::Completed, "{:?}", run.error);
+    let searched = run.calls.values().filter(|call| call.step == "look_up" && call.standing.is_some()).count();
+    assert_eq!(searched, 2, "{:?}", run.calls.keys().collect::<Vec<_>>());
+    let events = machine.engine.events(id, 0).unwrap();
+    let asked = events.iter().filter_map(|recorded| match &recorded.event {
+        Event::GateOpened(gate) if gate.kind() == GateKind::Approval => Some(gate.key.to_string()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["rounds#0.allowed"], "one question for two hosts and two rounds");
+    let read = run.calls.values().filter(|call| call.step == "page" && !call.attempts.is_empty()).count();
+    assert_eq!(read, 4);
+    let refused = |call: &Call| format!("{:?}", call.ending).contains("not public");
+    assert!(run.calls.values().filter(|call| call.step == "page").all(refused), "no private address is reached");
 }

@@ -257,7 +257,7 @@ pub(super) fn ends_as(name: &str, endings: &[&str]) -> bool {
 }
 
 /// `name` with `/` between plain parts.
-fn plain_name(name: &str) -> Result<String, FileProblem> {
+pub(super) fn plain_name(name: &str) -> Result<String, FileProblem> {
     let mut parts = Vec::new();
     for component in Path::new(name).components() {
         match component {

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod folders;
 pub mod inputs;
 pub mod library;
+mod own_files;
 mod pin;
 pub mod scaffold;
 pub mod trust;

@@ -9,14 +9,16 @@ use super::check::check;
 use super::decode::Draft;
 use super::discover::{Catalog, DefinitionSource, Entry, SearchPaths, Unknown, definitions_at, on_disk};
 use super::folder::{FileProblem, Folder, SCRIPT_FILES, ends_as, read_bounded};
+use super::own_files;
 use super::trust::{Trust, TrustStore};
-use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, did_you_mean};
+use crate::core::kept_files::KeptFiles;
 use crate::core::pinned::Pinned;
-use crate::core::step::{Does, Speaks, Step};
+use crate::core::step::{Command, Does, Speaks, Step};
 use crate::core::task::{Body, FlowKind, Kind, Task};
 use crate::core::toml_reader::TomlString;
+use crate::flow::scripted::syntax;
 
 /// Workflows start workflows so deep at most.
 const DEEPEST: usize = 10;
@@ -115,6 +117,9 @@ fn check_lines(draft: &Draft, entry: &Entry, report: &Report) {
 
 /// The text of a program that an argument names, in the definition's folder or where the run is started.
 fn program_text(name: &str, folder: &Folder) -> Option<String> {
+    if let Some(own) = Command::file(name) {
+        return folder.read(own).ok();
+    }
     folder.read(name).ok().or_else(|| {
         let bytes = read_bounded(Path::new(name), name).ok()?;
         String::from_utf8(bytes).ok()
@@ -210,21 +215,14 @@ impl Catalog {
             match &mut workflow.flow {
                 FlowKind::Graph => {}
                 FlowKind::Script { sources, .. } => {
-                    let files = entry.folder.all().map_err(wrong)?;
-                    let modules = files.into_iter().filter(|(name, _)| ends_as(name, &SCRIPT_FILES));
-                    *sources =
-                        modules.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?))).collect();
+                    *sources = modules(entry.folder.all().map_err(wrong)?);
                 }
                 FlowKind::Process { sources, binary, whole, .. } => {
-                    for (name, bytes) in entry.folder.whole().map_err(wrong)? {
-                        match String::from_utf8(bytes) {
-                            Ok(text) => drop(sources.insert(name, text)),
-                            Err(bytes) => drop(binary.insert(name, Bytes(bytes.into_bytes()))),
-                        }
-                    }
-                    *whole = true;
+                    let kept: KeptFiles = entry.folder.whole().map_err(wrong)?.into_iter().collect();
+                    (*sources, *binary, *whole) = (kept.texts, kept.binary, true);
                 }
             }
+            own_files::keep(workflow, &entry.folder).map_err(wrong)?;
         }
         Ok(task)
     }
@@ -233,10 +231,11 @@ impl Catalog {
         let report = Report::default();
         let draft = entry.decode(&report);
         if let Some(draft) = &draft {
-            check(draft, &report);
+            check(draft, &|id| self.workflow(id), &report);
             self.check_named(draft, &report);
             check_folder(draft, entry, &report);
             check_lines(draft, entry, &report);
+            check_script(draft, entry, &report);
         }
         match draft {
             // A twin's id is taken, which only the catalog as a whole can tell.
@@ -252,6 +251,12 @@ impl Catalog {
                 Err(mistakes)
             }
         }
+    }
+
+    /// The workflow of that id, where it has no mistakes of its own.
+    fn workflow(&self, id: &str) -> Option<Arc<Task>> {
+        let of_that_id = |entry: &&Entry| entry.kind == Kind::Workflow && entry.id == id;
+        self.entries.iter().find(of_that_id)?.task.as_ref().ok().cloned()
     }
 
     /// The other definitions that one names.
@@ -324,14 +329,31 @@ impl Catalog {
     }
 }
 
-/// A program runs in a copy of its folder, so all of that has to be kept with each run.
+/// A program, or a file that a command names, runs in a copy of its folder, so all of that has to be kept with each run.
 fn check_folder(draft: &Draft, entry: &Entry, report: &Report) {
     if let Body::Workflow(workflow) = &draft.task.body
-        && matches!(workflow.flow, FlowKind::Process { .. })
+        && (matches!(workflow.flow, FlowKind::Process { .. }) || own_files::are_named(workflow))
         && let Err(problem) = entry.folder.measure()
     {
         report.push(Diagnostic::of_file(entry.path.display().to_string(), problem.to_string()));
     }
+}
+
+/// A script is JavaScript, with everything that it imports.
+fn check_script(draft: &Draft, entry: &Entry, report: &Report) {
+    let Body::Workflow(workflow) = &draft.task.body else { return };
+    let FlowKind::Script { entry: script, .. } = &workflow.flow else { return };
+    // What cannot be read at all is said where it is.
+    let Ok(files) = entry.folder.all() else { return };
+    let Some(mistake) = syntax::mistake(script, &modules(files)) else { return };
+    let file = entry.path.with_file_name(&mistake.file).display().to_string();
+    report.push(Diagnostic { file, line: mistake.line, column: mistake.column, message: mistake.message });
+}
+
+/// The modules among the files of a script.
+fn modules(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, String> {
+    let modules = files.into_iter().filter(|(name, _)| ends_as(name, &SCRIPT_FILES));
+    modules.filter_map(|(name, bytes)| Some((name, String::from_utf8(bytes).ok()?))).collect()
 }
 
 /// The ids of the workflows that a task starts as children, each once.

@@ -108,9 +108,9 @@ pub enum CliCommand {
     Export {
         /// A piece of its id, or `last`
         run: String,
-        /// md, json, html, pdf or csv
-        #[arg(long, value_parser = format)]
-        format: export::Format,
+        /// md, json, html, pdf or csv; else what the file's name ends with
+        #[arg(long, value_parser = format, required_unless_present = "out")]
+        format: Option<export::Format>,
         /// result, full, steps or log
         #[arg(long, default_value = "result", value_parser = scope_of_export)]
         scope: export::ExportScope,
@@ -130,7 +130,7 @@ pub enum CliCommand {
     },
     /// Find every mistake in definitions
     Check {
-        /// Files or folders; else all that `tasks` lists
+        /// Files, folders, or ids as `run` takes them; else all that `tasks` lists
         paths: Vec<PathBuf>,
         #[command(flatten)]
         dir: DirArg,
@@ -404,6 +404,7 @@ pub struct ForkArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NewKind {
     /// A short conversation that ends in a document
+    #[value(alias = "task")]
     Instruct,
     /// Step after step
     Workflow,

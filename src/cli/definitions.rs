@@ -79,7 +79,15 @@ pub fn check(app: &App, paths: &[PathBuf], dir: &DirArg) -> Result<Exit, Problem
         config = app.settings().err();
     } else {
         let search_paths = app.search_paths(dir);
+        let catalog = app.catalog(dir)?;
         for path in paths {
+            // What is there as a file is meant as one; else it is an id, as `run` takes it.
+            let named = catalog.entries.iter().find(|entry| Path::new(&entry.id) == path);
+            if let Some(entry) = named.filter(|_| !path.exists()) {
+                count += 1;
+                mistakes.extend(catalog.check(entry));
+                continue;
+            }
             let checked = Catalog::check_path(&search_paths, path)?;
             count += checked.len();
             mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
@@ -161,5 +169,11 @@ pub fn begin(app: &App, kind: NewKind, id: &str, from: Option<&str>, dir: &DirAr
     if let Some(earlier) = catalog.entries.iter().find(|entry| entry.id == id) {
         out::say(&format!("it takes the place of {}", earlier.path.display()));
     }
+    let dir = dir.dir.as_deref().map(|dir| dir.display().to_string());
+    let dir = dir.map(|dir| shlex::try_quote(&dir).map_or_else(|_| dir.clone(), String::from));
+    let dir = dir.map(|dir| format!(" --dir {dir}")).unwrap_or_default();
+    out::say(&format!(
+        "write in it what it does; `stepwell check {id}{dir}` finds mistakes, `stepwell run {id}{dir}` starts it"
+    ));
     Ok(Exit::Done)
 }

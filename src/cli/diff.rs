@@ -34,28 +34,34 @@ pub fn words(before: &str, after: &str) -> String {
     let (before, after) = (exact(before), exact(after));
     let diff = TextDiff::from_words(before.as_ref(), after.as_ref());
     let mut text = String::new();
-    let mut open = ChangeTag::Equal;
+    let mut run = (ChangeTag::Equal, String::new());
     for change in diff.iter_all_changes() {
-        if change.tag() != open {
-            text.push_str(closing(open));
-            text.push_str(match change.tag() {
-                ChangeTag::Equal => "",
-                ChangeTag::Delete => "[-",
-                ChangeTag::Insert => "{+",
-            });
-            open = change.tag();
+        if change.tag() != run.0 {
+            mark(&mut text, run.0, &run.1);
+            run = (change.tag(), String::new());
         }
-        text.push_str(change.value());
+        run.1.push_str(change.value());
     }
-    text.push_str(closing(open));
+    mark(&mut text, run.0, &run.1);
     text
 }
 
-fn closing(tag: ChangeTag) -> &'static str {
-    match tag {
-        ChangeTag::Equal => "",
-        ChangeTag::Delete => "-]",
-        ChangeTag::Insert => "+}",
+/// Adds words that belong together. Each line has marks of its own, so that none is glued to the next; where nothing but
+/// blanks changed, the marks show where.
+fn mark(text: &mut String, tag: ChangeTag, words: &str) {
+    let (open, close) = match tag {
+        ChangeTag::Equal => ("", ""),
+        ChangeTag::Delete => ("[-", "-]"),
+        ChangeTag::Insert => ("{+", "+}"),
+    };
+    let blank = words.trim().is_empty();
+    for (at, line) in words.split('\n').enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        if !line.is_empty() || blank && at == 0 && tag != ChangeTag::Equal {
+            text.extend([open, line, close]);
+        }
     }
 }
 
@@ -126,5 +132,13 @@ mod tests {
     fn what_changed_is_marked_and_the_rest_stays() {
         assert_eq!(words("the sea sleeps", "the sky sleeps"), "the [-sea-]{+sky+} sleeps");
         assert_eq!(words("a", "a"), "a");
+    }
+
+    #[test]
+    fn no_mark_reaches_into_the_next_line() {
+        assert_eq!(words("a\nb\nc", "c"), "[-a-]\n[-b-]\nc");
+        assert_eq!(words("a", "a\nb\nc"), "a\n{+b+}\n{+c+}");
+        assert_eq!(words("one", "two\nthree"), "[-one-]{+two+}\n{+three+}");
+        assert_eq!(words("a\nb", "a b"), "a[--]\n{+ +}b", "a line break that is gone shows where it was");
     }
 }

@@ -102,6 +102,8 @@ pub(super) mod tests {
                 work: Work::Command(CommandWork::default()).into(),
                 bytes: hash.clone(),
                 fingerprint: hash,
+                title: None,
+                message: None,
             }),
         ];
         for body in bodies {

@@ -384,8 +384,12 @@ fn edited(app: &App, run: &Run, key: &Key, name: Option<&str>) -> Result<Value, 
     let form = matches!(failed, Some(Some(Work::Ask { .. })));
     let output = call.and_then(Call::output);
     let structured = form || wanted.is_some() || output.is_some_and(|(_, _, output)| !output.is_string());
-    super::line::read_edit(&text, structured, wanted.as_ref())
-        .map_err(|why| Problem::refused(ErrorCode::InvalidInput, format!("the edit of `{key}` cannot be taken: {why}")))
+    let read = super::line::read_edit(&text, structured, wanted.as_ref());
+    let (output, note) = read.map_err(|why| {
+        Problem::refused(ErrorCode::InvalidInput, format!("the edit of `{key}` cannot be taken: {why}"))
+    })?;
+    note.into_iter().for_each(out::say);
+    Ok(output)
 }
 
 fn read_decisions(text: &str) -> Result<Vec<Decision>, Problem> {

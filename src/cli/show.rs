@@ -104,6 +104,21 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
     format!("attempt {attempt}: {heading}\n{}", lines.join("\n"))
 }
 
+/// The format that a file's name ends with.
+fn named_format(out: Option<&Path>) -> Result<Format, Problem> {
+    let ending = out.and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
+    let format = ending.as_deref().and_then(|ending| match ending {
+        "markdown" => Some(Format::Md),
+        "htm" => Some(Format::Html),
+        name => Format::from_name(name),
+    });
+    format.ok_or_else(|| {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        let file = out.map(|out| out.display().to_string()).unwrap_or_default();
+        Problem::usage(format!("`{file}` does not name a format by its ending: add --format {}", names.join("|")))
+    })
+}
+
 /// `export`.
 ///
 /// # Errors
@@ -111,10 +126,11 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
 pub fn export(
     app: &App,
     name: &str,
-    (format, scope): (Format, ExportScope),
+    (format, scope): (Option<Format>, ExportScope),
     out: Option<&Path>,
     json: bool,
 ) -> Result<Exit, Problem> {
+    let format = format.map_or_else(|| named_format(out), Ok)?;
     let engine = app.records()?;
     let run = engine.load(engine.find(name)?)?;
     let bytes = export::export(&run, format, scope)?;

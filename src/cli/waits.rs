@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::out::quoted;
 use crate::core::description::Description;
 use crate::core::failure::FailureClass;
-use crate::core::form::{Field, FieldType};
+use crate::core::form::{Bound, Field, FieldType};
 use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
@@ -62,7 +62,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             text
         }
         GateBody::Approval(approval) => {
-            format!("may it do this?\n{}", indented(Description::of(&approval.work, run).text().data()))
+            format!("may it do this?\n{}", indented(Description::of_approval(approval, run).text().data()))
         }
         GateBody::Input(input) if run.kind == Kind::Instruct => {
             let asked = input.text();
@@ -193,9 +193,7 @@ fn value_for(field: &Field) -> Value {
         return Value::Null;
     }
     match field.kind {
-        FieldType::Integer | FieldType::Number => field.min.map_or(json!(1), |min| {
-            if min.fract() == 0.0 { serde_json::from_str(&format!("{min:.0}")).unwrap_or(json!(1)) } else { json!(min) }
-        }),
+        FieldType::Integer | FieldType::Number => field.min.map_or(json!(1), Bound::value),
         FieldType::Boolean => json!(true),
         FieldType::Choice => json!(field.choices.first()),
         FieldType::Choices => json!([field.choices.first()]),

@@ -36,6 +36,9 @@ pub enum ConfigError {
     /// It is there and cannot be read.
     #[error("the config {0} cannot be read: {1}")]
     Unreadable(String, std::io::Error),
+    /// It is a link to nothing.
+    #[error("the config {0} is a link to {1}, which is not there: make that file, or remove the link")]
+    Dangling(String, String),
     /// Anybody could have written it, and it names programs to run.
     #[error("{0} can be written by everybody on this machine, and the config names programs to run: `chmod o-w {1}`")]
     Writable(String, String),
@@ -46,7 +49,7 @@ impl ConfigError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Wrong(_) | Self::Unreadable(..) => ErrorCode::InvalidDefinition,
+            Self::Wrong(_) | Self::Unreadable(..) | Self::Dangling(..) => ErrorCode::InvalidDefinition,
             Self::Writable(..) => ErrorCode::PathRefused,
         }
     }
@@ -63,7 +66,11 @@ pub fn load(paths: &Paths) -> Result<Settings, ConfigError> {
             private(&paths.config_file)?;
             text
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match std::fs::read_link(&paths.config_file) {
+            // Whoever made the link means to have a config.
+            Ok(target) => return Err(ConfigError::Dangling(name, target.display().to_string())),
+            Err(_) => String::new(),
+        },
         Err(error) => return Err(ConfigError::Unreadable(name, error)),
     };
     let mut settings = parse(&name, &text).map_err(ConfigError::Wrong)?;

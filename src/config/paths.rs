@@ -1,6 +1,6 @@
 //! Where things lie: the XDG folders on every system, or all under `STEPWELL_HOME`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
@@ -47,7 +47,7 @@ impl Paths {
     pub fn find() -> Result<Self, NoHome> {
         let home = std::env::var_os("STEPWELL_HOME");
         match home.filter(|home| !home.is_empty()) {
-            Some(home) => Ok(Self::under(&absolute(home))),
+            Some(home) => Ok(Self::under(&absolute(expanded(home, std::env::var_os("HOME").as_deref())))),
             None => Xdg::new().map(|xdg| Self::xdg(&xdg)).map_err(|_| NoHome),
         }
     }
@@ -83,6 +83,14 @@ impl Paths {
     }
 }
 
+/// A path with `~` for the home folder, which a shell leaves alone in quotes and in files of settings.
+fn expanded(path: OsString, home: Option<&OsStr>) -> OsString {
+    match (Path::new(&path).strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) if !home.is_empty() => Path::new(home).join(rest).into_os_string(),
+        _ => path,
+    }
+}
+
 /// A run may be taken up from another folder, so a relative path must not move with it.
 fn absolute(path: OsString) -> PathBuf {
     std::path::absolute(&path).unwrap_or_else(|_| path.into())
@@ -101,6 +109,17 @@ mod tests {
         assert_eq!(paths.store, Path::new("/h/stepwell.db"));
         assert_eq!(paths.state, Path::new("/h/state"));
         assert_eq!(paths.own(), Path::new("/h"));
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_and_no_folder_of_that_name() {
+        let under = |path: &str, home: Option<&str>| expanded(path.into(), home.map(OsStr::new));
+        assert_eq!(under("~/x", Some("/home/ana")), "/home/ana/x");
+        assert_eq!(under("~", Some("/home/ana")), "/home/ana/");
+        for path in ["~ana/x", "/a/~/x", "x~", "./~/x"] {
+            assert_eq!(under(path, Some("/home/ana")), path);
+        }
+        assert_eq!(under("~/x", None), "~/x");
     }
 
     #[test]

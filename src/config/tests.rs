@@ -95,8 +95,13 @@ fn the_environment_is_laid_over_the_file() {
 #[test]
 fn a_default_of_the_config_takes_the_place_of_the_definition_s() {
     let settings = parse("c", "[defaults.t]\nn = 5\ngone = 1\n").unwrap();
-    let field =
-        Field { name: "n".into(), kind: FieldType::Integer, required: true, max: Some(9.0), ..Field::default() };
+    let field = Field {
+        name: "n".into(),
+        kind: FieldType::Integer,
+        required: true,
+        max: Some(crate::core::form::Bound::Float(9.0)),
+        ..Field::default()
+    };
     let laid = settings.overlay("t", std::slice::from_ref(&field)).unwrap();
     assert_eq!((laid[0].default.clone(), laid[0].required), (Some(5.into()), false));
     assert_eq!(settings.overlay("other", std::slice::from_ref(&field)).unwrap()[0], field);

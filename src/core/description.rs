@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::form::Field;
+use super::gate::ApprovalBody;
 use super::run::Run;
 use super::text::{self, Untrusted, output_text};
 use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
@@ -62,6 +63,23 @@ impl Description {
             Work::Transform { value, .. } => sections.text("take", output_text(value).data()),
         }
         Self(sections.made)
+    }
+
+    /// What is approved: what the definition says of it, then what its work would do.
+    #[must_use]
+    pub fn of_approval(approval: &ApprovalBody, run: &Run) -> Self {
+        let secrets = References(run);
+        let mut sections = Sections { secrets: &secrets, made: Vec::new() };
+        let says = "the definition says";
+        if let Some(title) = approval.title.as_ref().filter(|title| !title.is_empty()) {
+            sections.line(says, title.data());
+        }
+        if let Some(message) = approval.message.as_ref().filter(|message| !message.is_empty()) {
+            let name = if sections.made.is_empty() { says } else { "and" };
+            sections.text(name, message.data());
+        }
+        let work = Self::of(&approval.work, run);
+        Self(sections.made.into_iter().chain(work.0).collect())
     }
 
     /// As plain lines, each section under its name. They may hold words from outside.
@@ -201,6 +219,15 @@ impl Sections<'_> {
         if let Some(why) = &command.misplaced {
             self.line("it is refused", why);
         }
+        let options = command.options.iter().map(String::as_str);
+        self.elements("values that begin with a dash, which the program may read as options", options);
+        let files = command.files.iter().map(|file| {
+            // An element that merely looks like one is a text.
+            let place = if command.shell { String::new() } else { format!(" (element {})", file.element + 1) };
+            (format!("@/{}{place}", file.name), format!("SHA-256 {}", file.hash))
+        });
+        let files: Vec<(String, String)> = files.collect();
+        self.pairs("with files of its definition", files.iter().map(|(name, hash)| (name, hash)));
         // As a person names it: `.` would not tell where that is.
         let folder: PathBuf = run.cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
         self.line("in", &folder.to_string_lossy());

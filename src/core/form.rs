@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod bound;
 mod typed;
 mod validate;
 
+pub use bound::Bound;
 pub use typed::as_typed;
 pub use validate::{FieldError, FormError, check, fill};
 
@@ -107,13 +109,16 @@ pub struct Field {
     pub choices: Vec<String>,
     /// The least number, length of text (in characters) or count of items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
+    pub min: Option<Bound>,
     /// The greatest number, length of text (in characters) or count of items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
+    pub max: Option<Bound>,
     /// A regular expression that the whole text must match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// The JSON Schema that a value of [`FieldType::Json`] must fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
 }
 
 /// A form that a program asks with: read as fields, and kept as the program wrote it.

@@ -26,6 +26,7 @@ pub mod given;
 pub mod host;
 pub mod id;
 pub mod json;
+pub mod kept_files;
 pub mod key;
 pub mod known_providers;
 pub mod markdown;

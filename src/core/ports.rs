@@ -1,8 +1,7 @@
 //! Ports: what the engine and the steps need from modules that they may not import.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,6 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+mod folders;
+mod history;
+
+pub use self::folders::{Folders, StateFolder};
+pub use self::history::{HistoryQuery, RunRow};
 use super::code::ErrorCode;
 use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
@@ -18,13 +22,13 @@ use super::failure::{Failure, FailureClass};
 use super::fingerprint::Fingerprint;
 use super::form::WrittenForm;
 use super::id::RunId;
+use super::kept_files::KeptFiles;
 use super::key::Key;
 use super::model::{Asker, Completion, DeltaSink, Inspected, ModelChoice, ModelFailure, ModelRequest};
 use super::pinned::Pinned;
 use super::run::{NotARun, Run, Status};
 use super::secret::{Redactor, Secret, SecretRef};
 use super::step::Timespan;
-use super::task::Kind;
 use super::text::Untrusted;
 use super::usage::Usage;
 use super::work::Work;
@@ -168,78 +172,6 @@ impl Stands {
     }
 }
 
-/// A run in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRow {
-    /// The run.
-    pub run: RunId,
-    /// The task's id.
-    pub task: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// What the person reads.
-    pub title: String,
-    /// As the journal has it: a run whose process died still says `running` here, until [`Status::shown`] is asked.
-    pub status: Status,
-    /// When it was created.
-    pub created_at: DateTime<Utc>,
-    /// When its last event was written.
-    pub updated_at: DateTime<Utc>,
-    /// Around the match of a search, with the match between `\u{2}` and `\u{3}`; else the newest output's beginning.
-    pub snippet: Untrusted,
-    /// Where it was started.
-    pub cwd: PathBuf,
-    /// How many gates wait.
-    pub waiting: u32,
-    /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
-    /// completed or cancelled.
-    #[serde(default)]
-    pub newer: bool,
-}
-
-impl RunRow {
-    /// A run as a list shows it, from its fold.
-    #[must_use]
-    pub fn of(run: &Run) -> Self {
-        Self {
-            run: run.id,
-            task: run.task.clone(),
-            kind: run.kind,
-            title: run.shown_title(),
-            status: run.status,
-            created_at: run.created_at,
-            updated_at: run.updated_at,
-            snippet: Untrusted::default(),
-            cwd: run.cwd.clone(),
-            waiting: u32::try_from(run.gates()).unwrap_or(u32::MAX),
-            newer: run.newer,
-        }
-    }
-}
-
-/// What to look for in the history. Empty fields do not filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Words that inputs, outputs, instructions, messages or documents hold. Never query syntax.
-    pub text: String,
-    /// A task's id.
-    pub task: Option<String>,
-    /// A kind.
-    pub kind: Option<Kind>,
-    /// Any of these statuses.
-    pub statuses: Vec<Status>,
-    /// Changed at or after.
-    pub since: Option<DateTime<Utc>>,
-    /// Started in this folder.
-    pub cwd: Option<PathBuf>,
-    /// Those that were archived; else those that were not.
-    pub archived: bool,
-    /// At most so many, the one that changed last first; 0: 50.
-    pub limit: usize,
-    /// Leave out so many of the first.
-    pub offset: usize,
-}
-
 /// A lesson as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learned {
@@ -378,6 +310,18 @@ pub trait Journal: Send + Sync {
     /// When the store cannot be used.
     fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, JournalError>;
 
+    /// Keeps (`Some`) or forgets (`None`) what a person typed into the form of a task that was not started.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), JournalError>;
+
+    /// What was typed into the form of a task and kept.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn form(&self, task: &str) -> Result<Option<String>, JournalError>;
+
     /// An accepted output for the same fingerprint in another run, not older than `since`: for `cache`.
     ///
     /// # Errors
@@ -404,8 +348,8 @@ pub struct AttemptRequest {
     pub asker: Asker,
     /// The folder in which the run was started.
     pub cwd: PathBuf,
-    /// The definition's folder.
-    pub folder: Option<PathBuf>,
+    /// The files of the definition that declares the step, where the work names one of them.
+    pub files: KeptFiles,
     /// The run's nonce, which marks its secrets.
     pub nonce: String,
     /// The secret inputs of the run: name and reference.
@@ -557,44 +501,4 @@ pub trait Secrets: Send + Sync {
 
     /// A redactor that knows every value resolved so far.
     fn redactor(&self) -> Redactor;
-}
-
-/// The folders of definitions: the `catalog` module.
-pub trait Folders: Send + Sync {
-    /// The files in a definition's folder, as they are now, that are not among those that a run keeps. None when the
-    /// folder is not there any more.
-    ///
-    /// # Errors
-    /// When there are some, and nobody trusts the definition as it is now: why.
-    fn others(&self, folder: &Path, kept: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>, String>;
-}
-
-/// Where a process keeps what is not in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateFolder(pub PathBuf);
-
-impl StateFolder {
-    /// The lock file of a run.
-    #[must_use]
-    pub fn lock(&self, run: RunId) -> PathBuf {
-        self.0.join("locks").join(format!("{run}.lock"))
-    }
-
-    /// The folder for a run's partial texts and large outputs.
-    #[must_use]
-    pub fn spool(&self, run: RunId) -> PathBuf {
-        self.0.join("spool").join(run.to_string())
-    }
-
-    /// The folder of logs.
-    #[must_use]
-    pub fn logs(&self) -> PathBuf {
-        self.0.join("logs")
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
 }

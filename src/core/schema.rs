@@ -133,6 +133,20 @@ pub fn without_templates(schema: &Value) -> Value {
     }
 }
 
+/// Whether everything that `schema` allows is a text (or null), as far as it says so itself.
+#[must_use]
+pub fn is_of_text(schema: &Value) -> bool {
+    let named = |kind: &Value| kind == "string" || kind == "null";
+    let texts = |values: &[Value]| values.iter().any(Value::is_string) && values.iter().all(Value::is_string);
+    match (schema.get("type"), schema.get("enum"), schema.get("const")) {
+        (Some(Value::Array(kinds)), ..) => kinds.iter().any(|kind| kind == "string") && kinds.iter().all(named),
+        (Some(kind), ..) => kind == "string",
+        (None, Some(Value::Array(values)), _) => texts(values),
+        (None, None, Some(value)) => value.is_string(),
+        _ => false,
+    }
+}
+
 /// Judges `value` by `schema`.
 ///
 /// # Errors
@@ -294,6 +308,31 @@ mod tests {
         assert!(check(&json!({"type": "string", "pattern": "("})).is_err());
         assert_eq!(check(&json!({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}})), Ok(()));
         assert_eq!(check(&json!(true)), Ok(()));
+    }
+
+    #[test]
+    fn what_allows_nothing_but_texts_is_known() {
+        for schema in [
+            json!({"type": "string", "maxLength": 3}),
+            json!({"type": ["string", "null"]}),
+            json!({"enum": ["a", "b"]}),
+            json!({"const": "a"}),
+        ] {
+            assert!(is_of_text(&schema), "{schema}");
+        }
+        for schema in [
+            json!({"type": "object"}),
+            json!({"type": ["string", "number"]}),
+            json!({"type": "null"}),
+            json!({"type": ["null"]}),
+            json!({"enum": ["a", 1]}),
+            json!({"const": 1}),
+            json!({"anyOf": [{"type": "string"}]}),
+            json!({}),
+            json!(true),
+        ] {
+            assert!(!is_of_text(&schema), "{schema}");
+        }
     }
 
     #[test]

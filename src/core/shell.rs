@@ -14,7 +14,7 @@ mod line;
 mod misplaced;
 mod programs;
 
-pub use self::line::Line;
+pub use self::line::{Line, LinePart, file_word};
 pub use self::misplaced::{Misplaced, Quotes};
 
 use self::command::{Command, Unfollowable};
@@ -187,6 +187,13 @@ impl Shell {
                 Ok(quotes)
             }
         }
+    }
+
+    /// Whether what comes next is a word, or a part of one, with no quotes around it.
+    #[must_use]
+    pub fn reads_words(&self) -> bool {
+        let begun = matches!(self.begun, Begun::Nothing | Begun::DollarParen | Begun::Paren | Begun::And | Begun::Bar);
+        begun && self.lost.is_none() && matches!(self.open.last(), Some(Open::Code(_)))
     }
 
     /// Gives a value of which what was read since says that it is read as code.

@@ -470,6 +470,12 @@ pub struct Rules {
     /// When it is approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approve: Option<Approve>,
+    /// What an approval is headed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve_title: Option<String>,
+    /// What an approval says before what runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve_message: Option<String>,
     /// What a crash does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_crash: Option<OnCrash>,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bytes::Bytes;
 use super::form::Field;
+use super::kept_files::KeptFiles;
 use super::step::{OnCut, Retry, Step};
 use super::template::{self, TemplateError};
 use super::usage::Budget;
@@ -194,6 +195,10 @@ pub struct Workflow {
     /// What may follow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then: Vec<Successor>,
+    /// The files of its folder, where a command names one of them: it is started with a copy of them all. Those of a program
+    /// are with its flow.
+    #[serde(default, skip_serializing_if = "KeptFiles::is_empty")]
+    pub files: KeptFiles,
 }
 
 impl Workflow {
@@ -209,6 +214,15 @@ impl Workflow {
         let mut all = Vec::new();
         walk(&self.steps, &mut all);
         all
+    }
+
+    /// Every file that a run keeps of its folder for what is started.
+    #[must_use]
+    pub fn kept_files(&self) -> KeptFiles {
+        match &self.flow {
+            FlowKind::Process { sources, binary, .. } => KeptFiles { texts: sources.clone(), binary: binary.clone() },
+            FlowKind::Graph | FlowKind::Script { .. } => self.files.clone(),
+        }
     }
 }
 

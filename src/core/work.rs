@@ -169,9 +169,30 @@ pub struct CommandWork {
     /// The JSON Schema of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+    /// The elements of `argv` that are files of the definition's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<OwnFile>,
+    /// Values that begin with a dash, and stand where the program may read them as options. They are shown, and no part of
+    /// what the work is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+/// An element of an `argv` that is a file of the definition's folder. What runs has its path in a private copy there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnFile {
+    /// Which element, from 0, as the definition has them.
+    pub element: usize,
+    /// The file, by its path in the folder.
+    pub name: String,
+    /// The hash of its bytes.
+    pub hash: Fingerprint,
 }
 
 impl CommandWork {
+    /// The variable in which a shell finds the folder of those files.
+    pub const FILES: &'static str = "STEPWELL_FILES";
+
     /// The variable in which the shell finds the value of that index.
     #[must_use]
     pub fn parameter(index: usize) -> String {

@@ -253,6 +253,7 @@ impl RunLoop {
         let ports = &self.engine.shared.ports;
         let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
         let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
+        let files = self.config.files(&want, &work);
         let cancel = CancellationToken::new();
         self.control.begins(&want.key, &cancel);
         let request = AttemptRequest {
@@ -272,7 +273,7 @@ impl RunLoop {
                 index: want.key.last().item.or(want.key.last().iteration),
             },
             cwd: self.run.cwd.clone(),
-            folder: self.config.folder.clone(),
+            files,
             nonce: self.run.nonce.clone(),
             secrets: self.config.secrets.clone(),
             spool: ports.state.spool(self.run.id),

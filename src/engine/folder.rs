@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::bytes::Bytes;
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
+use crate::core::kept_files::KeptFiles;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Folders;
 use crate::core::task::{Body, FlowKind};
@@ -31,12 +31,9 @@ pub fn completed(mut pinned: Pinned, run: RunId, folders: &dyn Folders) -> Resul
             );
             EngineError::from(Refusal::new(ErrorCode::Untrusted, text))
         })?;
-        for (name, bytes) in others {
-            match String::from_utf8(bytes) {
-                Ok(text) => drop(sources.insert(name, text)),
-                Err(bytes) => drop(binary.insert(name, Bytes(bytes.into_bytes()))),
-            }
-        }
+        let others: KeptFiles = others.into_iter().collect();
+        sources.extend(others.texts);
+        binary.extend(others.binary);
         *whole = true;
     }
     Ok(pinned)
@@ -50,6 +47,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::core::bytes::Bytes;
 
     /// A folder with one more file, trusted or not.
     struct OneMore(bool);

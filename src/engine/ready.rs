@@ -12,7 +12,7 @@ use crate::core::host::{self, NamedHosts};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::usage::{Budget, Usage};
-use crate::core::work::{HttpWork, Work, secret_mark, secret_name_mark};
+use crate::core::work::{CommandWork, HttpWork, Work, secret_mark, secret_name_mark};
 use crate::flow::{Approval, Want};
 
 /// What is to be done about a wanted call.
@@ -140,13 +140,17 @@ pub fn ready(
     Readiness::Start(estimate)
 }
 
-/// What a person approves of work: all of it but the hosts that need no approval. Secrets are in it by their names, as
+/// What a person approves of work: all of it but the hosts that need no approval, and what is said of its values. Secrets are in it by their names, as
 /// version 0.1.0 had them, so that what was asked and approved then is not asked again.
 fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
     let text = match work {
         Work::Http(request) => {
             let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
             serde_json::to_string(&Work::Http(request)).ok()?
+        }
+        Work::Command(command) if !command.options.is_empty() => {
+            let command = CommandWork { options: Vec::new(), ..command.clone() };
+            serde_json::to_string(&Work::Command(command)).ok()?
         }
         work => serde_json::to_string(work).ok()?,
     };
@@ -194,6 +198,8 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
             work: Arc::clone(&want.work),
             bytes,
             fingerprint: want.fingerprint.clone(),
+            title: want.approval_text.title.clone(),
+            message: want.approval_text.message.clone(),
         }),
         allowed: vec![Answer::Approve, Answer::Deny, Answer::Skip],
     })

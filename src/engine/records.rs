@@ -77,4 +77,20 @@ impl Engine {
     pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
         Ok(self.shared.ports.journal.drafts(run)?)
     }
+
+    /// Keeps (`Some`) or forgets (`None`) what was typed into the form of a task that was not started.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), EngineError> {
+        Ok(self.shared.ports.journal.keep_form(task, text)?)
+    }
+
+    /// What was typed into the form of a task and kept.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn form(&self, task: &str) -> Result<Option<String>, EngineError> {
+        Ok(self.shared.ports.journal.form(task)?)
+    }
 }

@@ -21,6 +21,7 @@ use crate::core::event::{Event, PauseReason};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
 use crate::core::id::RunId;
+use crate::core::kept_files::KeptFiles;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{AttemptOutcome, JournalError, SessionUpdate, Writer};
@@ -30,6 +31,7 @@ use crate::core::step::Retry;
 use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Budget, Usage};
+use crate::core::work::Work;
 use crate::engine::attempt::Partial;
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
@@ -100,7 +102,6 @@ pub struct RunLoop {
 pub(super) struct RunConfig {
     pub(super) concurrency: usize,
     pub(super) budget: Budget,
-    pub(super) folder: Option<PathBuf>,
     pub(super) secrets: Vec<(String, SecretRef)>,
     pub(super) pinned: Arc<Pinned>,
     pub(super) task: String,
@@ -442,7 +443,6 @@ impl RunConfig {
         Self {
             concurrency,
             budget: pinned.budget(),
-            folder: pinned.folder.clone(),
             secrets: secrets
                 .filter_map(|field| {
                     let reference = run.inputs.get(&field.name)?.as_str()?.parse().ok()?;
@@ -454,6 +454,19 @@ impl RunConfig {
             runs_code: std::iter::once(&pinned.task).chain(pinned.children.values()).any(
                 |task| matches!(&task.body, Body::Workflow(workflow) if !matches!(workflow.flow, FlowKind::Graph)),
             ),
+        }
+    }
+
+    /// What an attempt gets a copy of: the files of the definition that declares its step, where its work names one.
+    pub(super) fn files(&self, want: &Want, work: &Work) -> KeptFiles {
+        let names_one = matches!(work, Work::Command(command) if !command.files.is_empty());
+        let task = match &want.workflow {
+            Some(id) => self.pinned.children.get(id),
+            None => Some(&self.pinned.task),
+        };
+        match task.map(|task| &task.body) {
+            Some(Body::Workflow(workflow)) if names_one => workflow.kept_files(),
+            _ => KeptFiles::default(),
         }
     }
 }

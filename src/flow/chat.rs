@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Approval, End, Flow, Session, Want, Wants};
+use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{Said, Turn};
@@ -302,6 +302,7 @@ impl Now<'_> {
             vars: None,
             depends: turn.checked_sub(1).map(reply).into_iter().collect(),
             approval: Approval::None,
+            approval_text: ApprovalText::default(),
             retry: Retry::default(),
             timeout: None,
             on_crash: OnCrash::Rerun,

@@ -17,6 +17,7 @@ use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::step::{Approve, Does, History, OnCrash, Prompt, Retry, Review, Rules, Step};
 use crate::core::template::{Template, from_json};
+use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::feedback;
@@ -24,10 +25,10 @@ use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
-use crate::flow::plan::{Doing, Node, PromptPlan};
+use crate::flow::plan::{Doing, Node, Parsed, PromptPlan};
 use crate::flow::skip::Skip;
-use crate::flow::work::{Resolved, condition, resolve};
-use crate::flow::{Approval, Want};
+use crate::flow::work::{Resolved, condition, resolve, text};
+use crate::flow::{Approval, ApprovalText, Want};
 
 /// Something that a call depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,7 +254,10 @@ impl Cell {
                 CallStatus::Pending if awaits_judgement(call) => {
                     judge_attempt(asked, call, evaluation);
                 }
-                CallStatus::Review if call.newest().is_some_and(|a| a.status == AttemptStatus::Review) => {
+                CallStatus::Review
+                    if call.newest().is_some_and(|a| a.status == AttemptStatus::Review)
+                        || is_edited(asked.node, call) =>
+                {
                     judge_attempt(asked, call, evaluation);
                 }
                 _ => {}
@@ -342,12 +346,13 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
     let node = asked.node;
     let asks_model = matches!(node.does, Doing::Prompt(_));
     let default = if asks_model { Review::Always } else { Review::Never };
-    let rules = judge::Rules {
-        checks: &node.checks,
-        review: node.step.rules.review.clone().unwrap_or(default),
-        on_cut: node.step.rules.on_cut,
-        when: node.review.as_ref(),
+    // A person is at it, whatever the step says of that.
+    let review = match call.status {
+        CallStatus::Review => Review::Always,
+        _ => node.step.rules.review.clone().unwrap_or(default),
     };
+    let rules =
+        judge::Rules { checks: &node.checks, review, on_cut: node.step.rules.on_cut, when: node.review.as_ref() };
     let key = asked.key.clone();
     match judge::judge(asked.key, attempt, &rules, &names) {
         Verdict::Gate(gate) => {
@@ -461,6 +466,12 @@ fn has_left(call: &Call, asked: &Asked<'_>) -> bool {
     same_step && at.is_none_or(|now| call.item.as_ref() != Some(now))
 }
 
+/// Whether what a person judges of a call that was taken up again is a version of their own. A form judges by its fields.
+fn is_edited(node: &Node, call: &Call) -> bool {
+    let (Some(gate), Some(standing)) = (call.gates.own(), &call.standing) else { return false };
+    (gate.attempt, gate.version) != (standing.attempt, standing.version) && !matches!(node.does, Doing::Ask(_))
+}
+
 /// Whether its newest attempt has come to an end that nobody has judged.
 fn awaits_judgement(call: &Call) -> bool {
     !call.again
@@ -518,6 +529,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         }
     };
     let safe = !work.has_effect() || rules.idempotent;
+    let approval_text = if approval == Approval::None { ApprovalText::default() } else { approval_text(asked)? };
     Ok(Want {
         key: asked.key.clone(),
         workflow: asked.workflow.map(str::to_owned),
@@ -528,12 +540,26 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         vars: asked.names.vars.clone(),
         depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,
+        approval_text,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),
         timeout: rules.timeout,
         on_crash: rules.on_crash.unwrap_or(if safe { OnCrash::Rerun } else { OnCrash::Ask }),
         priority: rules.priority,
         lanes: asked.lanes.to_vec(),
         cache: rules.cache,
+    })
+}
+
+/// What the definition says to the person who is asked.
+fn approval_text(asked: &Asked<'_>) -> Result<ApprovalText, Mistake> {
+    let [title, message] = &asked.node.approve_texts;
+    let names = asked.names.value();
+    let said = |key, template: Option<&Parsed<Template>>| {
+        template.map(|template| text(key, template, &names).map(Untrusted::from)).transpose()
+    };
+    Ok(ApprovalText {
+        title: said("approve_title", title.as_ref())?,
+        message: said("approve_message", message.as_ref())?,
     })
 }
 

@@ -145,6 +145,8 @@ pub struct Want {
     pub depends: Vec<Key>,
     /// Whether a person has to allow it first.
     pub approval: Approval,
+    /// What the definition says to that person.
+    pub approval_text: ApprovalText,
     /// How it is tried again.
     pub retry: Retry,
     /// The time for one attempt.
@@ -166,6 +168,15 @@ impl Want {
     pub fn of(&self) -> StepName<'_> {
         StepName { workflow: self.workflow.as_deref(), step: &self.step }
     }
+}
+
+/// What a definition says to the person who allows a call: `approve_title` and `approve_message`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApprovalText {
+    /// One line.
+    pub title: Option<Untrusted>,
+    /// More.
+    pub message: Option<Untrusted>,
 }
 
 /// Whether a person has to allow a call.

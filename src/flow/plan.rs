@@ -102,6 +102,8 @@ pub struct Node {
     pub review: Option<Parsed<Expr>>,
     /// The expression of `approve`.
     pub approve: Option<Parsed<Expr>>,
+    /// `approve_title` and `approve_message`.
+    pub approve_texts: [Option<Parsed<Template>>; 2],
     /// `set_state`.
     pub set_state: Vec<(String, Parsed<Expr>)>,
     /// `document`: name, title, body.
@@ -332,6 +334,8 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
             Some(Approve::When(source)) => Some(Expr::condition(source)),
             _ => None,
         },
+        approve_texts: [&rules.approve_title, &rules.approve_message]
+            .map(|source| source.as_ref().map(|source| Template::parse(source))),
         set_state: rules.set_state.iter().map(|(name, source)| (name.clone(), Expr::parse(source))).collect(),
         document: rules
             .document
@@ -460,6 +464,7 @@ fn references(node: &Node) -> References {
     node.checks.iter().for_each(|(expr, _)| merge_expr(&mut used, expr));
     node.set_state.iter().for_each(|(_, expr)| merge_expr(&mut used, expr));
     node.document.iter().flatten().for_each(|text| merge_text(&mut used, text));
+    node.approve_texts.iter().flatten().for_each(|text| merge_text(&mut used, text));
     match &node.does {
         Doing::Prompt(prompt) => {
             merge_text(&mut used, &prompt.prompt);
@@ -524,6 +529,7 @@ impl Node {
             checks,
             review: None,
             approve: None,
+            approve_texts: [None, None],
             set_state: Vec::new(),
             document: None,
             does,

@@ -8,7 +8,7 @@ use crate::core::host::NamedHosts;
 use crate::core::model::{Image, Message, Role};
 use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, References, Template, TemplateError};
-use crate::core::work::{HttpWork, PromptWork, Reply, Work};
+use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
@@ -25,12 +25,6 @@ pub struct Resolved {
     pub identity: Option<Work>,
 }
 
-impl From<Work> for Resolved {
-    fn from(work: Work) -> Self {
-        Self { work, identity: None }
-    }
-}
-
 /// Renders the work of a call; `turns` is the conversation before a prompt.
 ///
 /// # Errors
@@ -42,7 +36,14 @@ pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Messa
         _ => true,
     };
     if same && !names.have_secrets() {
-        return work(node, &Sight::now(names), model, turns).map(Resolved::from);
+        let work = work(node, &Sight::now(names), model, turns)?;
+        let identity = match &work {
+            Work::Command(command) if !command.options.is_empty() => {
+                Some(Work::Command(CommandWork { options: Vec::new(), ..command.clone() }))
+            }
+            _ => None,
+        };
+        return Ok(Resolved { work, identity });
     }
     let identity = work(node, &Sight::before(names), model, turns.clone())?;
     let work = work(node, &Sight::now(names), model, turns)?;

@@ -24,12 +24,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler};
 use super::output::{Collected, Collector, Utf8};
-use super::{Interruption, deadline, interrupted, prepared, program};
+use super::{Interruption, deadline, interrupted, own_files, prepared, program};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
@@ -38,6 +38,7 @@ use crate::core::schema::Schema;
 use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
 use crate::core::work::CommandWork;
+use crate::flow::scripted::copy::{BUSY, BUSY_TRIES, PrivateCopy, is_busy};
 
 /// Reads a script that names no other program for that.
 const SHELL: &str = "/bin/sh";
@@ -59,7 +60,12 @@ pub async fn perform(
     context: &AttemptContext,
 ) -> AttemptOutcome {
     let deadline = deadline(attempt.timeout);
-    let started = match prepared(attempt, context, deadline, start(secrets, environment, work, attempt)).await {
+    let copy = match prepared(attempt, context, deadline, own_files::copy(work, &attempt.files)).await {
+        Ok(copy) => copy,
+        Err(outcome) => return outcome,
+    };
+    let place = copy.as_ref().map(PrivateCopy::path);
+    let started = match prepared(attempt, context, deadline, start(secrets, environment, work, attempt, place)).await {
         Ok(started) => started,
         Err(outcome) => return outcome,
     };
@@ -83,7 +89,10 @@ pub async fn perform(
         ProcessEnd::Exited(status) if !status.success() => {
             let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", exit_text(status)));
             if !stderr.trim().is_empty() {
-                failure = failure.with_detail(stderr.trim());
+                // Where the copy was says nothing to the reader.
+                let place = place.map(|place| format!("{}/", place.display()));
+                let detail = place.map_or_else(|| stderr.clone(), |place| stderr.replace(&place, "@/"));
+                failure = failure.with_detail(detail.trim());
             }
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
@@ -165,6 +174,7 @@ async fn start(
     environment: &BTreeMap<String, String>,
     work: &CommandWork,
     attempt: &AttemptRequest,
+    copy: Option<&Path>,
 ) -> Result<Started, Failure> {
     let command_failure = |message: String| Failure::new(FailureClass::Command, message);
     if let Some(why) = &work.misplaced {
@@ -181,7 +191,8 @@ async fn start(
         return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
     }
     let folder = std::path::absolute(&folder).unwrap_or(folder);
-    let Some((program, arguments)) = work.argv.split_first() else {
+    let argv = copy.map_or_else(|| work.argv.clone(), |copy| own_files::placed(work, copy));
+    let Some((program, arguments)) = argv.split_first() else {
         return Err(Failure::new(FailureClass::Definition, "the step's `argv` is empty: it names the program to run"));
     };
     let hidden: Vec<&str> = work.env.values().chain([&work.stdin]).map(String::as_str).collect();
@@ -189,6 +200,7 @@ async fn start(
 
     let mut variables = environment.clone();
     variables.extend(work.env.iter().map(|(name, value)| (name.clone(), filler.fill(value))));
+    variables.extend(copy.map(|copy| (CommandWork::FILES.to_owned(), copy.to_string_lossy().into_owned())));
     let (name, arguments) = if work.shell {
         ("sh", vec!["-c".to_owned(), work.argv.join(" ")])
     } else {
@@ -211,13 +223,24 @@ async fn start(
         command.spawn()
     };
     let found = program::find(name, variables.get("PATH").map(String::as_str), &folder);
-    let child = found.and_then(|file| match spawn(&file, name, None) {
-        // A script that does not say by its first line what reads it is the shell's.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            spawn(Path::new(SHELL), SHELL, Some(&file))
+    let start = || {
+        let file = found.as_ref().map_err(|error| io::Error::from(error.kind()))?;
+        match spawn(file, name, None) {
+            // A script that does not say by its first line what reads it is the shell's.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+                spawn(Path::new(SHELL), SHELL, Some(file))
+            }
+            spawned => spawned,
         }
-        spawned => spawned,
-    });
+    };
+    let mut child = start();
+    for _ in 0..BUSY_TRIES {
+        if !child.as_ref().is_err_and(is_busy) {
+            break;
+        }
+        sleep(BUSY).await;
+        child = start();
+    }
     let child = child.map_err(|error| {
         let program = name;
         command_failure(match error.kind() {
@@ -384,7 +407,10 @@ fn fields(form: Value) -> Result<WrittenForm, String> {
         field.entry("required").or_insert(required.into());
     }
     match WrittenForm::try_from(fields) {
-        Ok(form) if !form.fields().is_empty() => Ok(form),
+        Ok(form) if !form.fields().is_empty() => match form.fields().iter().find_map(|field| field.usable().err()) {
+            None => Ok(form),
+            Some(why) => Err(format!("the program asked with a form that nobody could answer: {why}")),
+        },
         Ok(_) => Err("the program asked with a form that has no fields".to_owned()),
         Err(error) => Err(format!(
             "what the program asked is not a form ({error}); it takes a text, a field such as {{\"name\": \"x\", \"type\": \"text\"}}, or a list of fields"

@@ -24,6 +24,7 @@ mod http;
 mod json_repair;
 mod markers;
 mod output;
+mod own_files;
 mod page;
 mod program;
 mod prompt;

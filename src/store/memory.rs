@@ -87,7 +87,22 @@ pub(super) fn session(db: &Connection, name: &str, runs: usize) -> Result<(Value
 }
 
 pub(super) fn keep_draft(tx: &Connection, run: RunId, name: &str, text: Option<&str>) -> Result<(), StoreError> {
-    let n = known(tx, run)?.n;
+    put_draft(tx, known(tx, run)?.n, name, text)
+}
+
+/// Of no run: their numbers begin with 1.
+const NO_RUN: i64 = 0;
+
+pub(super) fn keep_form(tx: &Connection, task: &str, text: Option<&str>) -> Result<(), StoreError> {
+    put_draft(tx, NO_RUN, task, text)
+}
+
+pub(super) fn form(db: &Connection, task: &str) -> Result<Option<String>, StoreError> {
+    let mut select = db.prepare_cached("SELECT text FROM drafts WHERE run = ?1 AND name = ?2")?;
+    Ok(select.query_row(params![NO_RUN, task], |row| row.get(0)).optional()?)
+}
+
+fn put_draft(tx: &Connection, n: i64, name: &str, text: Option<&str>) -> Result<(), StoreError> {
     match text {
         Some(text) => tx
             .prepare_cached(

@@ -283,6 +283,14 @@ impl Journal for Store {
         self.reading(|db| memory::drafts(db, run))
     }
 
+    fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), JournalError> {
+        self.writing(|tx| memory::keep_form(tx, task, text))
+    }
+
+    fn form(&self, task: &str) -> Result<Option<String>, JournalError> {
+        self.reading(|db| memory::form(db, task))
+    }
+
     fn cached(&self, fingerprint: &Fingerprint, since: DateTime<Utc>) -> Result<Option<(RunId, Value)>, JournalError> {
         self.catch_up();
         self.reading(|db| search::cached(db, fingerprint, since))

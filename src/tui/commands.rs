@@ -108,6 +108,7 @@ pub enum Id {
     Back,
     Quit,
     Leave,
+    Mouse,
     Suspend,
 }
 
@@ -428,7 +429,13 @@ pub static TABLE: &[CommandEntry] = &[
         && s.output),
     command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
     command!(Back, "Stop the answer", "stop", [ESC], answers),
-    command!(NewLine, "A new line", "", [Chord::ctrl('j')], |s| on(s, Screen::Chat)),
+    command!(
+        NewLine,
+        "A new line",
+        "",
+        [Chord::shift(KeyCode::Enter), Chord::alt(KeyCode::Enter), Chord::ctrl('j')],
+        |s| { on(s, Screen::Chat) || s.layer == Layer::Retry }
+    ),
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.output),
     command!(
         WriteAnyway,
@@ -490,6 +497,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Back, "Back", "", [ESC], |s| s.layer == Layer::None && !on_run(s) && !on(s, Screen::Chat)),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Leave, "Leave; the second press does it", "", [Chord::ctrl('c')], |_| true),
+    command!(Mouse, "Leave the mouse to the terminal", "", [k(KeyCode::F(4))], |_| true),
     command!(Suspend, "Suspend", "", [Chord::ctrl('z')], |_| true),
 ];
 
@@ -512,6 +520,12 @@ pub fn hints(situation: &Situation) -> Vec<Hint> {
     let shown =
         |command: &&CommandEntry| !command.short.is_empty() && command.id != Id::Help && (command.when)(situation);
     TABLE.iter().filter(shown).map(hint).collect()
+}
+
+/// The key that a command has.
+#[must_use]
+pub fn key_of(id: Id) -> String {
+    TABLE.iter().find(|command| command.id == id).map(|command| hint(command).key).unwrap_or_default()
 }
 
 /// The help's own hint.

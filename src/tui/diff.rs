@@ -137,6 +137,10 @@ impl Pieces {
         let words = TextDiff::configure().deadline(until).diff_words(before, after);
         if words.ratio() < ALIKE {
             self.push(ChangeTag::Delete, before);
+            if !before.ends_with('\n') && !after.is_empty() {
+                // The last line of a text has no end of its own.
+                self.push(ChangeTag::Delete, "\n");
+            }
             self.push(ChangeTag::Insert, after);
             return;
         }
@@ -207,6 +211,14 @@ mod tests {
         let new = Untrusted::from("One\nThe calendar said nothing\nEnd");
         let shown = shown(&Comparison::of_texts(&old, &new));
         assert_eq!(shown, ["One", "[-I had not thought of the sea for days-]", "{+The calendar said nothing+}", "End"]);
+    }
+
+    #[test]
+    fn the_last_line_that_was_written_anew_stands_below_the_one_before() {
+        let old = Untrusted::from("One\nI had not thought of the sea for days");
+        let new = Untrusted::from("One\nThe calendar said nothing");
+        let shown = shown(&Comparison::of_texts(&old, &new));
+        assert_eq!(shown, ["One", "[-I had not thought of the sea for days-]", "{+The calendar said nothing+}"]);
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub enum Terminal {
     Notify(Untrusted),
     /// Set the window's title.
     Title(Untrusted),
+    /// Leave the mouse to the terminal, which marks text with it; or take it back.
+    ToggleMouse,
     /// Stop the process as Ctrl-Z does.
     Suspend,
 }
@@ -221,6 +223,13 @@ pub enum Change {
         /// Names the draft.
         name: String,
         /// The text.
+        text: Option<String>,
+    },
+    /// Keep what was typed into the form of a task that was not started; `None` forgets it.
+    KeepForm {
+        /// The task's id.
+        task: String,
+        /// The fields, as [`crate::tui::screens::form::FormScreen`] writes them.
         text: Option<String>,
     },
 }
@@ -385,6 +394,8 @@ pub enum Errand {
         /// The path, as typed.
         path: String,
     },
+    /// Look for the unsaved texts of a run; each comes as a message.
+    FindDrafts(RunId),
     /// Watch a run no more; it goes on.
     Unsubscribe(RunId),
 }

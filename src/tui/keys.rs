@@ -34,6 +34,12 @@ impl Chord {
         Self { code, modifiers: KeyModifiers::ALT }
     }
 
+    /// A key with Shift. Only of Enter is it another key.
+    #[must_use]
+    pub const fn shift(code: KeyCode) -> Self {
+        Self { code, modifiers: KeyModifiers::SHIFT }
+    }
+
     /// What the terminal sent.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
@@ -45,6 +51,10 @@ impl Chord {
             KeyCode::Tab if event.modifiers.contains(shift) => {
                 Self { code: KeyCode::BackTab, modifiers: event.modifiers - shift }
             }
+            // Where Enter sends, Shift makes it a new line.
+            KeyCode::Enter if event.modifiers & (shift | KeyModifiers::CONTROL | KeyModifiers::ALT) == shift => {
+                Self::shift(KeyCode::Enter)
+            }
             code => Self { code, modifiers: event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT) },
         }
     }
@@ -55,7 +65,7 @@ impl Chord {
         matches!(self.code, KeyCode::Char(_)) && self.modifiers.is_empty()
     }
 
-    /// As a person reads it: `a`, `Ctrl-S`, `Alt-Enter`, `F1`, `Esc`.
+    /// As a person reads it: `a`, `Ctrl-S`, `Alt-Enter`, `Shift-Enter`, `F1`, `Esc`.
     #[must_use]
     pub fn shown(self) -> String {
         let mut shown = String::new();
@@ -64,6 +74,9 @@ impl Chord {
         }
         if self.modifiers.contains(KeyModifiers::ALT) {
             shown.push_str("Alt-");
+        }
+        if self.modifiers.contains(KeyModifiers::SHIFT) {
+            shown.push_str("Shift-");
         }
         match self.code {
             KeyCode::Char(' ') => shown.push_str("Space"),

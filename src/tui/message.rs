@@ -214,6 +214,8 @@ pub struct FormOf {
     pub last: Option<Value>,
     /// What a run of it is expected to cost, where prices are known.
     pub cost: Option<String>,
+    /// What was typed into it before and not started.
+    pub draft: Option<String>,
 }
 
 impl Message {

@@ -13,6 +13,7 @@ mod app;
 pub mod canvas;
 pub mod commands;
 pub mod diff;
+pub mod drafts;
 pub mod effect;
 pub mod frame;
 pub mod glance;

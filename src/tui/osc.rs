@@ -17,7 +17,7 @@ const CLIPBOARD_LIMIT: usize = 74_994;
 pub struct TooLong(pub usize);
 
 /// Asks the terminal to put `text` into the clipboard (OSC 52), which works over ssh too. Inside tmux it is asked past
-/// tmux as well. The text goes as base64, so it arrives as it is.
+/// tmux as well, which does not let it through unless it is set to. The text goes as base64, so it arrives as it is.
 ///
 /// # Errors
 /// When the text is longer than terminals take.

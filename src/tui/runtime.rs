@@ -41,11 +41,11 @@ pub trait Host<A> {
     /// When the terminal went away.
     fn draw(&mut self, model: &A) -> Result<FrameInfo, Self::Error>;
 
-    /// Does what concerns the terminal; a message may be the outcome.
+    /// Does what concerns the terminal; messages may be the outcome.
     ///
     /// # Errors
     /// When the terminal went away. What a person can put right comes as a message.
-    fn perform(&mut self, terminal: Terminal) -> Result<Option<Message>, Self::Error>;
+    fn perform(&mut self, terminal: Terminal) -> Result<Vec<Message>, Self::Error>;
 
     /// Asks for what is done elsewhere; the outcome comes through the mailbox.
     fn ask(&mut self, request: Request);
@@ -164,9 +164,9 @@ mod tests {
             self.draws += 1;
             Ok(FrameInfo::default())
         }
-        fn perform(&mut self, _: Terminal) -> Result<Option<Message>, Self::Error> {
+        fn perform(&mut self, _: Terminal) -> Result<Vec<Message>, Self::Error> {
             self.performed += 1;
-            Ok(Some(Message::Resize(1, 1)))
+            Ok(vec![Message::Resize(1, 1)])
         }
         fn ask(&mut self, _: Request) {}
         fn tick(&self) -> Message {

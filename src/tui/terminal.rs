@@ -4,11 +4,16 @@
 //! (the panic hook, a drop) restores the terminal and the others pass.
 
 mod bounded;
+pub mod clipboard;
+mod editor;
+mod input;
+mod layout;
+mod parser;
+mod sequences;
 mod whole;
 
 use std::io::{self, Stdout, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
@@ -27,6 +32,11 @@ use ratatui::Terminal;
 use ratatui::layout::Rect;
 
 use self::bounded::Bounded;
+pub use self::editor::{Edited, edit, editor, wait};
+pub use self::input::Input;
+pub use self::parser::InputParser;
+pub use self::sequences::text as typed;
+use self::whole::{Drawing, Whole};
 use self::whole::{Drawing, Whole};
 use super::canvas::{Canvas, FrameInfo};
 use super::osc::{TITLE_ASIDE, TITLE_BACK};
@@ -143,8 +153,23 @@ impl Screen {
         Ok(Write::flush(self.terminal.backend_mut())?)
     }
 
-    /// Lends the terminal to `user` in its ordinary modes, takes it back, and forgets what was on it. The caller must
-    /// have dropped the stream of events, or it takes the keys that are meant for the user.
+    /// Takes the mouse, or leaves it to the terminal, which then marks text with it. Gives whether it is taken.
+    ///
+    /// # Errors
+    /// When the terminal went away.
+    pub fn toggle_mouse(&mut self) -> Result<bool, TerminalError> {
+        self.mouse = !self.mouse;
+        if self.mouse {
+            queue!(self.terminal.backend_mut(), EnableMouseCapture)?;
+        } else {
+            queue!(self.terminal.backend_mut(), DisableMouseCapture)?;
+        }
+        Write::flush(self.terminal.backend_mut())?;
+        Ok(self.mouse)
+    }
+
+    /// Lends the terminal to `user` in its ordinary modes, takes it back, and forgets what was on it. Nobody may read
+    /// what is typed there meanwhile: it is meant for the user.
     ///
     /// # Errors
     /// When the modes cannot be set again.
@@ -158,15 +183,12 @@ impl Screen {
         Ok(given)
     }
 
-    /// Stops this process as Ctrl-Z does, and takes the terminal again when it goes on.
+    /// Stops the processes in front as Ctrl-Z does, and takes the terminal again when they are continued.
     ///
     /// # Errors
     /// When the modes cannot be set again.
     pub fn suspend(&mut self) -> Result<(), TerminalError> {
-        self.lend(|| {
-            // SIGSTOP cannot be caught, so this works while our own handler listens for SIGTSTP.
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        })
+        self.lend(editor::stop_all)
     }
 }
 
@@ -224,8 +246,10 @@ fn write_enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
         EnterAlternateScreen,
         EnableBracketedPaste,
         EnableFocusChange,
-        // Only this flag: more of them change what ordinary keys send. Terminals without it pass it over.
-        PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES),
+        // Only these: more of them change what ordinary keys send. Terminals without them pass them over.
+        PushKeyboardEnhancementFlags(
+            KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS
+        ),
         cursor::Hide,
     )?;
     if mouse {
@@ -249,43 +273,6 @@ fn write_leave(out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// The person's editor: `$VISUAL`, `$EDITOR`, else `vi`.
-#[must_use]
-pub fn editor(var: impl Fn(&str) -> Option<String>) -> String {
-    let set = ["VISUAL", "EDITOR"].into_iter().filter_map(var).find(|value| !value.trim().is_empty());
-    set.unwrap_or_else(|| "vi".to_owned())
-}
-
-/// Has `text` edited by `editor` in a file of `folder` that only the person can read, and gives what became of it;
-/// `None` when the editor ended with a failure, which in editors means: leave it as it was.
-///
-/// Blocks until the editor has ended; the terminal must have been lent.
-///
-/// # Errors
-/// When the editor cannot be started, or the file not be written or read. The file stays when its text cannot be read.
-pub fn edit(editor: &str, folder: &Path, name: &str, text: &str) -> Result<Option<String>, TerminalError> {
-    let path = folder.join(format!("{}-{name}", std::process::id()));
-    let draft = |error| TerminalError::Draft { path: path.clone(), error };
-    write_private(&path, text).map_err(draft)?;
-    let failed = |error| TerminalError::Editor { editor: editor.to_owned(), error };
-    let words = shlex::split(editor).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| failed(io::Error::other("it is not a command")))?;
-    let status = Command::new(&words[0]).args(&words[1..]).arg(&path).status().map_err(failed)?;
-    let edited = if status.success() { Some(std::fs::read_to_string(&path).map_err(draft)?) } else { None };
-    std::fs::remove_file(&path).map_err(draft)?;
-    // Editors end a file with a line break; the text had none of its own there.
-    Ok(edited.map(|edited| match edited.strip_suffix('\n') {
-        Some(shorter) if !text.ends_with('\n') => shorter.to_owned(),
-        _ => edited,
-    }))
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,30 +288,7 @@ mod tests {
         for mode in set {
             assert!(leave.contains(&format!("\x1b{mode}l")), "{mode} stays set");
         }
-        assert!(enter.contains("\x1b[>1u") && leave.contains("\x1b[<1u"));
+        assert!(enter.contains("\x1b[>5u") && leave.contains("\x1b[<1u"));
         assert!(enter.contains("\x1b[?25l") && leave.contains("\x1b[?25h"));
-    }
-
-    #[test]
-    fn the_editor_is_the_one_the_person_chose() {
-        assert_eq!(editor(|name| (name == "EDITOR").then(|| "hx".to_owned())), "hx");
-        assert_eq!(editor(|_| Some(" ".to_owned())), "vi");
-    }
-
-    #[test]
-    fn a_text_comes_back_from_the_editor_changed_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let shout = folder.path().join("shout");
-        std::fs::write(
-            &shout,
-            "#!/bin/sh\nprintf '%s LOUD\\n' \"$(cat \"$1\")\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n",
-        )
-        .unwrap();
-        let command = format!("sh '{}'", shout.display());
-        assert_eq!(edit(&command, folder.path(), "a.md", "sea").unwrap().as_deref(), Some("sea LOUD"));
-        assert_eq!(edit("false", folder.path(), "a.md", "sea").unwrap(), None);
-        let error = edit("no-such-editor-here", folder.path(), "b.md", "sea").unwrap_err();
-        assert!(error.to_string().contains("no-such-editor-here"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the script, and the text that was not taken");
     }
 }

@@ -132,6 +132,8 @@ impl Story {
             work: Arc::new(work),
             bytes: fingerprint(),
             fingerprint: fingerprint(),
+            title: None,
+            message: None,
         };
         let (body, allowed) = (GateBody::Approval(body), vec![Answer::Approve, Answer::Deny]);
         let call = call.map(|call| call.parse().unwrap());

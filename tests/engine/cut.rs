@@ -9,6 +9,7 @@ use stepwell::core::event::{Event, Origin};
 use stepwell::core::failure::FailureClass;
 use stepwell::core::gate::GateKind;
 use stepwell::core::run::Status;
+use stepwell::core::work::Work;
 use stepwell::engine::Fork;
 
 use crate::harness::{Act, Harness, body, command, decision, pinned, prompt, refused, shout, step, waiting};
@@ -111,4 +112,40 @@ async fn what_a_fork_adopts_is_held_to_the_form_and_schema_that_it_was_made_for(
         act.newest().map(|attempt| (attempt.status, attempt.by.clone())),
         Some((AttemptStatus::Accepted, Actor::Adopted))
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_says_what_comes_of_a_cut_answer() {
+    let table = [
+        ("{}", "asked"),
+        ("{ review: 'never' }", "too_long"),
+        ("{ review: 'never', on_cut: 'accept' }", "Once upon a"),
+        ("{ review: 'never', on_cut: 'ask' }", "asked"),
+        ("{ on_cut: 'fail' }", "too_long"),
+        ("{ review: 'never', on_cut: 'perhaps' }", "definition"),
+    ];
+    for (options, outcome) in table {
+        let harness = Harness::new(|_| Act::Cut("Once upon a"));
+        let script = format!(
+            "export default async function (run) {{\n  try {{\n    return await run.prompt('tell', {options});\n  }} catch (error) {{\n    return error.class ?? 'no class';\n  }}\n}}"
+        );
+        let flow = json!({ "flow": { "script": { "entry": "main.js", "sources": { "main.js": script } } } });
+        let run = harness.start_with(&json!([]), &flow, json!({}));
+        let state = harness.drive(run).await;
+        if outcome == "asked" {
+            assert!(state.waiting().next().unwrap().review().unwrap().cut, "{options}");
+        } else if outcome == "definition" {
+            let why = state.error.unwrap().1.message;
+            assert!(why.contains("`on_cut` must be `ask`, `continue`, `accept` or `fail`, not \"perhaps\""), "{why}");
+        } else {
+            assert_eq!(body(&state), outcome, "{options}");
+        }
+    }
+    let harness = Harness::new(shout);
+    let script = "export default async (run) => run.prompt('tell', { review: 'never', on_cut: 'continue' });";
+    let flow = json!({ "flow": { "script": { "entry": "main.js", "sources": { "main.js": script } } } });
+    let run = harness.start_with(&json!([]), &flow, json!({}));
+    harness.drive(run).await;
+    let requests = harness.executor.requests.lock().unwrap();
+    assert!(matches!(&*requests[0].work, Work::Prompt(prompt) if prompt.continues));
 }

@@ -102,6 +102,8 @@ pub enum Act {
     Linger(&'static str, Duration),
     /// Asks the person and gives the answer as its output.
     Ask(Value),
+    /// Says this once it is let go, whoever cancels it.
+    Finish(Arc<tokio::sync::Notify>, Value),
 }
 
 /// Steps that answer as told; every request is kept.
@@ -148,6 +150,10 @@ impl Executor for FakeExecutor {
                     (context.deltas)(Delta::Text(text.into()));
                     context.cancel.cancelled().await;
                     AttemptOutcome::Cancelled { partial: text.into(), in_doubt: false, measured }
+                }
+                Act::Finish(let_go, output) => {
+                    let_go.notified().await;
+                    AttemptOutcome::Done { output, problem: None, measured }
                 }
                 Act::Ask(fields) => AttemptOutcome::Done {
                     output: (context.ask)(fields.try_into().unwrap()).await,
@@ -306,7 +312,8 @@ pub fn pinned(steps: &Value, more: &Value) -> Pinned {
     for (name, value) in more.as_object().unwrap() {
         workflow[name] = value.clone();
     }
-    let task = json!({ "id": "test", "name": "Test", "body": { "workflow": workflow } });
+    let inputs = workflow.as_object_mut().unwrap().shift_remove("inputs").unwrap_or(json!([]));
+    let task = json!({ "id": "test", "name": "Test", "inputs": inputs, "body": { "workflow": workflow } });
     Pinned { task: serde_json::from_value(task).unwrap(), children: BTreeMap::default(), folder: None }
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stepwell::core::event::Event;
+use stepwell::core::failure::FailureClass;
 use stepwell::core::gate::GateKind;
+use stepwell::core::run::Status;
 use stepwell::core::usage::Budget;
 use stepwell::engine::Start;
 
-use crate::harness::{Act, Harness, body, pinned, prompt, waiting};
+use crate::harness::{Act, Harness, body, expr, pinned, prompt, shout, waiting};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_keeps_to_its_own_limit_from_the_first_call_on() {
@@ -62,4 +64,26 @@ async fn a_budget_of_money_leaves_the_limit_of_tokens() {
     };
     let other = harness.engine.start(&start).unwrap();
     assert_eq!(harness.engine.load(other).unwrap().budget, Some(Budget { usd: Some(5.0), tokens: Some(1000) }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn iterations_without_end_are_stopped_by_the_number_of_calls() {
+    let endless = |more: Value| {
+        let mut rules = json!({ "repeat": { "until": "false", "max": 1_000_000_000 } });
+        rules.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rules
+    };
+    for (step, made) in [
+        (expr("again", "iteration", endless(json!({}))), 40),
+        (expr("again", "iteration", endless(json!({ "set_state": { "n": "output" } }))), 40),
+        (prompt("again", "{{ iteration }}", endless(json!({ "review": "never" }))), 40),
+    ] {
+        let harness = Harness::new(shout);
+        let run = harness.start_with(&json!([step]), &json!({ "max_calls": made }), json!({}));
+        let state = harness.drive(run).await;
+        let (key, failure) = state.error.clone().expect("it fails");
+        assert_eq!((state.status, failure.class), (Status::Failed, FailureClass::Definition));
+        assert_eq!(failure.message, format!("the run has made {made} calls, as many as `max_calls` allows"));
+        assert_eq!((state.calls.len(), key.unwrap().to_string()), (made, format!("again#{made}")));
+    }
 }

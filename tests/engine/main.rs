@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod approvals;
 mod children;
 mod control;
 mod cut;
 mod deadlines;
+mod documented;
 mod elsewhere;
 mod harness;
 mod limits;
 mod models;
 mod newer;
+mod own_files;
 mod records;
 mod sessions;
 mod taken_back;

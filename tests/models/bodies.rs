@@ -163,3 +163,27 @@ async fn a_connection_that_was_closed_meanwhile_is_made_again_at_once() {
     assert_eq!(ask(&fresh, request("x")).await.unwrap_err().failure.class, FailureClass::Network);
     assert_eq!(server.join().unwrap(), (true, true));
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up_at_4_mb_and_what_came_is_kept() {
+    let text = "x".repeat(64 * 1024);
+    for (kind, piece) in [
+        (ProviderKind::OpenAi, format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")),
+        (
+            ProviderKind::Anthropic,
+            format!(
+                "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+            ),
+        ),
+        (ProviderKind::Ollama, format!("{{\"message\":{{\"content\":\"{text}\"}},\"done\":false}}\n")),
+    ] {
+        let content_type = if kind == ProviderKind::Ollama { "application/x-ndjson" } else { SSE };
+        let server = ModelServer::start([Reply::raw(content_type, piece.repeat(80))]);
+        let failed = ask(&models(config_of(kind, &server.url())), request("x")).await.unwrap_err();
+        assert_eq!(failed.failure.class, FailureClass::TooLong, "{kind:?}: {failed:?}");
+        assert!(failed.failure.message.contains("an answer without end"), "{kind:?}: {}", failed.failure.message);
+        let kept = failed.partial.data().len();
+        assert!((4 << 20..5 << 20).contains(&kept), "{kind:?}: {kept} bytes of {}", 80 * text.len());
+        assert_eq!(server.requests().len(), 1, "{kind:?}: it is not asked for, and paid, again");
+    }
+}

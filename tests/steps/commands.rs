@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
+use stepwell::core::fingerprint::Fingerprint;
 use stepwell::core::ports::AttemptOutcome;
 use stepwell::core::step::Parse;
-use stepwell::core::work::{CommandWork, Work, secret_marker};
+use stepwell::core::work::{CommandWork, OwnFile, Work, secret_marker};
 use tokio::time::Instant;
 
 use crate::fixture::{NONCE, PATIENCE, StepFixture, done, failure, output, until};
@@ -326,4 +327,58 @@ async fn a_secret_is_taken_out_however_a_program_writes_it() {
         output(fixture.perform(Work::Command(work)).await),
         json!("[redacted]\n [redacted]\n[redacted] [redacted]")
     );
+}
+
+#[tokio::test]
+async fn a_file_of_the_definition_is_started_from_a_copy_that_is_gone_afterwards() {
+    let mut fixture = StepFixture::new();
+    let tool = "#!/bin/sh\n. \"$(dirname \"$0\")/lib/words.sh\"\necho \"$WORD $1 $0\"\necho left > \"$(dirname \"$0\")/left\"\n";
+    let files = [("tool.sh", tool), ("lib/words.sh", "WORD=beside\n")];
+    fixture.files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect();
+    let own = |element, name: &str, text: &str| OwnFile {
+        element,
+        name: name.to_owned(),
+        hash: Fingerprint::of_bytes(text.as_bytes()),
+    };
+    // The second element is a text that a value put in.
+    let work = CommandWork { files: vec![own(0, "tool.sh", tool)], ..command(&["@/tool.sh", "@/tool.sh"]) };
+    let said = output(fixture.perform(Work::Command(work.clone())).await);
+    let said = said.as_str().unwrap().to_owned();
+    let path = said.strip_prefix("beside @/tool.sh ").unwrap_or_else(|| panic!("{said}"));
+    assert!(path.starts_with('/') && path.ends_with("/tool.sh"), "{path}");
+    assert!(!Path::new(path).parent().unwrap().exists(), "with what the program wrote beside it");
+    assert!(!fixture.folder.path().join("left").exists());
+
+    let text = format!("sh \"${}\"/tool.sh x", CommandWork::FILES);
+    let in_shell = CommandWork { shell: true, argv: vec![text], ..work.clone() };
+    assert!(output(fixture.perform(Work::Command(in_shell)).await).as_str().unwrap().starts_with("beside x /"));
+
+    let fails =
+        CommandWork { files: vec![own(1, "lib/words.sh", "WORD=beside\n")], ..command(&["sh", "@/lib/words.sh"]) };
+    let fails = CommandWork { argv: vec!["cat".into(), "@/lib/words.sh".into(), "absent".into()], ..fails };
+    let (failed, _, _) = failure(fixture.perform(Work::Command(fails)).await);
+    assert_eq!(failed.class, FailureClass::Command);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_the_one_that_was_shown_is_not_started() {
+    let mut fixture = StepFixture::new();
+    fixture.files = [("tool.sh".to_owned(), b"touch ran".to_vec())].into_iter().collect();
+    let file = OwnFile { element: 1, name: "tool.sh".into(), hash: Fingerprint::of_bytes(b"touch shown") };
+    let work = CommandWork { files: vec![file], ..command(&["sh", "@/tool.sh"]) };
+    let (failed, _, _) = failure(fixture.perform(Work::Command(work)).await);
+    assert_eq!(failed.class, FailureClass::Definition, "{failed:?}");
+    assert!(failed.message.contains("`@/tool.sh` is not the file that was pinned and shown"), "{failed:?}");
+    assert!(!fixture.folder.path().join("ran").exists());
+}
+
+#[tokio::test]
+async fn more_lines_than_a_list_may_have_are_a_text_for_a_person_to_decide_about() {
+    let lines = |count: usize| CommandWork { parse: Parse::Lines, ..script(&format!("yes | head -n {count}")) };
+    let fixture = StepFixture::new();
+    let (output, problem, _) = done(fixture.perform(Work::Command(lines(100_000))).await);
+    assert_eq!((output.as_array().map(Vec::len), problem), (Some(100_000), None));
+    let (output, problem, _) = done(fixture.perform(Work::Command(lines(100_001))).await);
+    assert_eq!(output.as_str().map(|text| text.lines().count()), Some(100_001), "nothing of it is lost");
+    assert_eq!(problem.as_deref(), Some("stdout has more than 100000 lines, too many for a list"));
 }

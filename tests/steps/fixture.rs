@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use stepwell::core::event::Measured;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
+use stepwell::core::kept_files::KeptFiles;
 use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
 use stepwell::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
@@ -129,6 +130,8 @@ pub struct StepFixture {
     pub cancel: CancellationToken,
     pub forms: Arc<Mutex<Vec<Value>>>,
     pub timeout: Option<Duration>,
+    /// The files of the definition.
+    pub files: KeptFiles,
     /// The tokens that an attempt may use.
     pub allowed: Option<u64>,
     /// Dropped, the secret `hangs` is there.
@@ -152,6 +155,7 @@ impl StepFixture {
             cancel: CancellationToken::new(),
             forms: Arc::default(),
             timeout: None,
+            files: KeptFiles::default(),
             allowed: None,
             _hanging: keeps_hanging,
         }
@@ -182,7 +186,7 @@ impl StepFixture {
             longest_wait: None,
             asker: Asker::default(),
             cwd: self.folder.path().to_owned(),
-            folder: None,
+            files: self.files.clone(),
             nonce: NONCE.into(),
             secrets: [("token", "env:TOKEN"), ("hangs", "cmd:hangs"), ("typed", "typed")]
                 .map(|(name, reference)| (name.to_owned(), reference.parse().unwrap()))

@@ -4,8 +4,9 @@ use super::super::decode::Draft;
 use super::tree::Tree;
 use crate::core::diagnostic::Report;
 use crate::core::step::{Approve, Does, OnTimeout, Review, Step};
+use crate::core::toml_reader::TomlString;
 
-/// Notes where `on_timeout = "accept"` answers nothing.
+/// Notes where `on_timeout = "accept"` answers nothing, and where an approval has words and is never asked for.
 pub fn check(draft: &Draft, tree: &Tree<'_>, report: &Report) {
     for (node, keys) in tree.nodes.iter().zip(&draft.notes.keys) {
         let Some(key) = keys.iter().find(|key| key.value == "on_timeout") else { continue };
@@ -14,6 +15,32 @@ pub fn check(draft: &Draft, tree: &Tree<'_>, report: &Report) {
         {
             report.error(&key.span, why);
         }
+    }
+    for (node, keys) in tree.nodes.iter().zip(&draft.notes.keys) {
+        let says = |key: &&TomlString| matches!(key.value.as_str(), "approve_title" | "approve_message");
+        if never_approved(node.step)
+            && let Some(key) = keys.iter().find(says)
+        {
+            let message = format!(
+                "`{}` is for the person who allows the step, and nobody is asked; add `approve = \"always\"` if somebody is to be",
+                key.value
+            );
+            report.error(&key.span, message);
+        }
+    }
+}
+
+/// Whether nobody ever allows a call of a step. Those that have no call are said elsewhere.
+fn never_approved(step: &Step) -> bool {
+    let asks = match &step.does {
+        Does::Http(_) | Does::Command(_) | Does::Tool { .. } => true,
+        Does::Prompt(_) | Does::Ask { .. } | Does::Transform(_) => false,
+        Does::Workflow { .. } | Does::Switch { .. } | Does::Group { .. } => return false,
+    };
+    match &step.rules.approve {
+        Some(Approve::Never) => true,
+        Some(_) => false,
+        None => !asks,
     }
 }
 

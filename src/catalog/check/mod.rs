@@ -4,12 +4,14 @@
 //! declared, anything may be in it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::decode::Draft;
 use crate::core::diagnostic::{Report, SourceSpan, did_you_mean};
 use crate::core::step::Does;
-use crate::core::task::{Body, FlowKind};
+use crate::core::task::{Body, FlowKind, Task};
 
+mod child;
 mod code;
 mod gates;
 mod operations;
@@ -21,8 +23,11 @@ mod tree;
 
 use tree::Tree;
 
-/// Notes every mistake in how the parts of a definition fit each other.
-pub fn check(draft: &Draft, report: &Report) {
+/// The workflow of an id, where there is one without mistakes.
+pub type Workflows<'w> = dyn Fn(&str) -> Option<Arc<Task>> + 'w;
+
+/// Notes every mistake in how the parts of a definition fit each other, and the workflows that it starts as steps.
+pub fn check(draft: &Draft, workflows: &Workflows<'_>, report: &Report) {
     let (steps, flow) = match &draft.task.body {
         Body::Workflow(workflow) => (workflow.steps.as_slice(), workflow.flow.clone()),
         Body::Instruct(_) => (&[][..], FlowKind::Graph),
@@ -34,10 +39,10 @@ pub fn check(draft: &Draft, report: &Report) {
     idle_keys(draft, &tree, report);
     gates::check(draft, &tree, report);
     let mentions = mentions(draft, &tree, report);
-    let named = snippets::check(draft, &tree, graph, report);
+    let named = snippets::check(draft, &tree, graph, workflows, report);
     shell::check(draft, report);
     if graph {
-        order::check(draft, &tree, &mentions, &named, report);
+        order::check(draft, &tree, &mentions, &named, workflows, report);
     } else {
         code::check(draft, &tree, &flow, report);
     }
@@ -91,11 +96,13 @@ fn schemas(draft: &Draft, report: &Report) {
 }
 
 /// Keys that go with a call, and so do nothing in a step that has none of its own.
-const OF_CALLS: [&str; 11] = [
+const OF_CALLS: [&str; 13] = [
     "output",
     "checks",
     "review",
     "approve",
+    "approve_title",
+    "approve_message",
     "on_crash",
     "timeout",
     "retry",

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::snippets::has_handler;
 use super::tree::Tree;
+use super::{Workflows, child};
 use crate::catalog::decode::Draft;
-use crate::core::diagnostic::Report;
+use crate::core::diagnostic::{Report, SourceSpan};
 use crate::core::step::{Does, Join};
 
 /// Who waits for whom: for each step, the steps beside it.
@@ -17,6 +18,7 @@ pub(super) fn check(
     tree: &Tree<'_>,
     mentions: &[(usize, &'static str, usize)],
     named: &[(usize, usize)],
+    workflows: &Workflows<'_>,
     report: &Report,
 ) {
     let mut waits: Waits = vec![BTreeSet::new(); tree.nodes.len()];
@@ -41,7 +43,7 @@ pub(super) fn check(
     }
     let allowed = Allowed::new(tree, &waits);
     unreachable(tree, &waits, &allowed, report);
-    writers(draft, tree, &waits, &allowed, report);
+    writers(draft, tree, &waits, &allowed, workflows, report);
     documents(draft, tree, &allowed, report);
 }
 
@@ -281,8 +283,16 @@ fn parallel(tree: &Tree<'_>, step: usize, name: &str) -> Option<String> {
     ))
 }
 
-/// Notes names of the state that two steps write in no order.
-fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, report: &Report) {
+/// Notes names of the state that two steps write in no order. What the steps of a child workflow write, the step writes that
+/// runs it.
+fn writers(
+    draft: &Draft,
+    tree: &Tree<'_>,
+    waits: &Waits,
+    allowed: &Allowed,
+    workflows: &Workflows<'_>,
+    report: &Report,
+) {
     // Only few steps write, so who comes before each is found when it is asked.
     let waits_for = |later: usize, earlier: usize| {
         let (mut seen, mut queue) = (BTreeSet::new(), vec![later]);
@@ -297,27 +307,37 @@ fn writers(draft: &Draft, tree: &Tree<'_>, waits: &Waits, allowed: &Allowed, rep
     let comes_after = |later: usize, earlier: usize| {
         tree.upwards(later).any(|step| tree.upwards(earlier).any(|other| waits_for(step, other)))
     };
-    let writes = &draft.notes.writes;
-    for (step, name) in writes {
-        if let Some(message) = parallel(tree, *step, &name.value) {
-            report.error(&name.span, message);
+    let own = draft.notes.writes.iter().map(|(step, name)| (*step, name.value.clone(), &name.span));
+    let by_children = tree.nodes.iter().enumerate().flat_map(|(step, node)| {
+        let Does::Workflow { workflow, .. } = &node.step.does else { return Vec::new() };
+        child::writes(workflow, workflows).into_iter().map(|name| (step, name, node.span)).collect()
+    });
+    let writes: Vec<(usize, String, &SourceSpan)> = own.chain(by_children).collect();
+    for (step, name, span) in &writes {
+        if let Some(message) = parallel(tree, *step, name) {
+            report.error(span, message);
         }
     }
-    for (at, (step, name)) in writes.iter().enumerate() {
-        let rival = writes[..at].iter().find(|(other, earlier)| {
-            earlier.value == name.value
+    let through = |step: usize| match &tree.nodes[step].step.does {
+        Does::Workflow { workflow, .. } => format!(" (in its workflow `{workflow}`)"),
+        _ => String::new(),
+    };
+    for (at, (step, name, span)) in writes.iter().enumerate() {
+        let rival = writes[..at].iter().find(|(other, earlier, _)| {
+            earlier == name
                 && other != step
                 && !comes_after(*step, *other)
                 && !comes_after(*other, *step)
                 && allowed.together(&[*step, *other])
         });
-        if let Some((other, _)) = rival {
+        if let Some((other, ..)) = rival {
+            let (theirs, ours) = (through(*other), through(*step));
             let (own, other) = (&tree.nodes[*step].step.id, &tree.nodes[*other].step.id);
+            let also = if ours.is_empty() { String::new() } else { format!(", as `{own}` does{ours}") };
             let message = format!(
-                "`{other}` writes `state.{}` too, and neither waits for the other; add `after = [\"{other}\"]` to `{own}`",
-                name.value
+                "`{other}`{theirs} writes `state.{name}` too{also}, and neither waits for the other; add `after = [\"{other}\"]` to `{own}`"
             );
-            report.error(&name.span, message);
+            report.error(span, message);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Shape {
             Self::Object(names.iter().map(|name| ((*name).to_owned(), Self::text())).collect())
         };
         match field.kind {
-            FieldType::Json => Self::Any,
+            FieldType::Json => field.schema.as_ref().map_or(Self::Any, Self::of_schema),
             FieldType::Integer | FieldType::Number => Self::Plain("a number"),
             FieldType::Boolean => Self::Plain("true or false"),
             FieldType::Choices => Self::list(Self::text()),

@@ -10,7 +10,8 @@ use crate::core::diagnostic::Report;
 use crate::core::names::ChainPart as Name;
 use crate::core::names::in_text;
 use crate::core::pieces::{Part, parts};
-use crate::core::shell::{Misplaced, Quotes, Shell};
+use crate::core::shell::{Misplaced, Quotes, Shell, file_word};
+use crate::core::step::Command;
 use crate::core::template::Template;
 
 /// So many states of the shell are followed at one place.
@@ -24,11 +25,22 @@ pub(super) fn check(draft: &Draft, report: &Report) {
         let mut walk = Walk { states: BTreeSet::from([Shell::default()]), ..Walk::default() };
         for (at, text) in argv.iter().enumerate() {
             walk.at = at;
-            walk.element(&text.value);
+            match Command::file(&text.value) {
+                Some(name) => walk.file(&text.value, name),
+                None => walk.element(&text.value),
+            }
             walk.text(" ");
         }
         walk.each(Shell::end);
         walk.caught();
+        if let Some((element, source)) = walk.misplaced_file
+            && let Some(text) = argv.get(element)
+        {
+            let message = format!(
+                "`{source}` is inside quotes, a here document or a comment of a shell command: leave them out, as its path is one word whatever it holds"
+            );
+            report.error(&text.span, message);
+        }
         for ((element, offset), (value, why)) in walk.found {
             if let Some(text) = argv.get(element) {
                 report.error_at(&text.span.source, text.offset_in_file(offset), said(why, &value));
@@ -50,6 +62,8 @@ struct Walk {
     values: Vec<((usize, usize), String)>,
     /// The values that may not be where they are, by the element and where they begin.
     found: BTreeMap<(usize, usize), (String, Misplaced)>,
+    /// The first file of the definition's folder that is where the shell reads no words, by its element.
+    misplaced_file: Option<(usize, String)>,
 }
 
 impl Walk {
@@ -68,6 +82,14 @@ impl Walk {
             // It is a mistake of its own.
             Err(_) => self.lose("a template that does not parse"),
         }
+    }
+
+    /// A file of the definition's folder.
+    fn file(&mut self, source: &str, name: &str) {
+        if !self.states.iter().all(Shell::reads_words) {
+            self.misplaced_file = self.misplaced_file.take().or(Some((self.at, source.to_owned())));
+        }
+        self.text(&file_word(name));
     }
 
     fn parts(&mut self, parts: &[Part<'_>]) {

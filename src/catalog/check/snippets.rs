@@ -1,13 +1,13 @@
 //! Templates and expressions: whether they parse, and whether what they name exists.
 
-use super::operations;
 use super::shape::{Shape, spelled};
 use super::tree::Tree;
+use super::{Workflows, child, operations};
 use crate::catalog::decode::{Draft, Snippet, SnippetForm, TemplateScope};
 use crate::core::diagnostic::{Report, did_you_mean, nearest};
 use crate::core::form::FieldType;
 use crate::core::names::{Chain, ChainPart, in_expr, in_text};
-use crate::core::step::{Does, OnFailure, Parse, Transform};
+use crate::core::step::{Does, OnFailure};
 use crate::core::template::{References, TemplateError, check_expr, check_text};
 
 /// Every name that there may be, in the order of the reference.
@@ -21,8 +21,14 @@ const RUN: [&str; 6] = ["id", "title", "task", "by", "cwd", "date"];
 const DEEPEST: usize = 16;
 
 /// Checks every snippet. Gives who names whom: the numbers of both steps.
-pub(super) fn check(draft: &Draft, tree: &Tree<'_>, graph: bool, report: &Report) -> Vec<(usize, usize)> {
-    let names = Names { draft, tree, graph };
+pub(super) fn check(
+    draft: &Draft,
+    tree: &Tree<'_>,
+    graph: bool,
+    workflows: &Workflows<'_>,
+    report: &Report,
+) -> Vec<(usize, usize)> {
+    let names = Names { draft, tree, graph, workflows };
     let mut named = Vec::new();
     for snippet in &draft.notes.snippets {
         let source = snippet.text.value.as_str();
@@ -74,6 +80,8 @@ pub(super) struct Names<'c> {
     pub draft: &'c Draft,
     pub tree: &'c Tree<'c>,
     pub graph: bool,
+    /// The workflows that it may start.
+    pub workflows: &'c Workflows<'c>,
 }
 
 /// The number of a chain's name (0: its root) and what is wrong with it.
@@ -85,6 +93,14 @@ impl Names<'_> {
             return Ok(());
         }
         self.secret(snippet, chain)?;
+        if snippet.scope == TemplateScope::Schema && chain.root != "inputs" {
+            let why = format!(
+                "`{}` is not known here: the schema of an output is made before the step runs, of `inputs` alone; what an \
+                 output has to do with other steps is said by `checks`",
+                chain.root
+            );
+            return Err((0, why));
+        }
         if let ("steps", Some(step)) = (chain.root.as_str(), snippet.step)
             && let Some(other) = self.step_of(snippet, chain)?
             && snippet.scope != TemplateScope::Inside
@@ -219,24 +235,17 @@ impl Names<'_> {
         if depth == 0 {
             return Shape::Any;
         }
-        if let Some(schema) = &step.rules.output {
-            return Shape::of_schema(schema);
-        }
         match &step.does {
-            Does::Prompt(_) => Shape::Plain("a text (it declares no `output` schema)"),
-            Does::Command(command) if command.parse == Parse::Lines => Shape::list(Shape::text()),
-            Does::Ask { fields, .. } => Shape::of_form(fields),
-            Does::Transform(Transform::Set(set)) => {
-                Shape::Object(set.keys().map(|name| (name.clone(), Shape::Any)).collect())
-            }
-            Does::Switch { .. } => Shape::list(Shape::text()),
+            _ if step.rules.output.is_some() => child::of_step(step),
             Does::Group { output: None, .. } => match self.tree.inside(index).last() {
                 Some(last) if self.fans_out(last) => Shape::list(self.output(last, depth - 1)),
                 Some(last) => self.output(last, depth - 1),
                 None => Shape::Any,
             },
-            // A child workflow says what it gives, if not title and body.
-            _ => Shape::Any,
+            Does::Workflow { workflow, .. } => {
+                (self.workflows)(workflow).map_or(Shape::Any, |task| child::output(&task))
+            }
+            _ => child::of_step(step),
         }
     }
 
@@ -244,7 +253,7 @@ impl Names<'_> {
     fn root(&self, snippet: &Snippet, chain: &Chain, depth: usize) -> Result<Shape, Wrong> {
         let name = chain.root.as_str();
         // In a script's steps, the names that the script hands over cannot be known.
-        let open = !self.graph && snippet.scope != TemplateScope::Inputs;
+        let open = !self.graph && !matches!(snippet.scope, TemplateScope::Inputs | TemplateScope::Schema);
         if name == "inputs" {
             return Ok(Shape::of_form(&self.draft.task.inputs));
         }

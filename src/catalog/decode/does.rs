@@ -115,6 +115,7 @@ impl Context<'_> {
             Some(argv)
         });
         let argv = argv.unwrap_or_default();
+        argv.iter().for_each(|element| self.own_file(element));
         let shell = table.flag("shell");
         if shell {
             self.notes.borrow_mut().shells.push(argv.clone());
@@ -135,7 +136,26 @@ impl Context<'_> {
             speaks: table.get("speaks").and_then(|item| item.one_of(&SPEAKS)),
             // As `speaks` and `env` say, once a run needs it.
             asks: false,
+            // As the folder has them, once a run keeps them.
+            files: BTreeMap::new(),
         })
+    }
+
+    /// An element of `argv` that names a file of the definition's folder names one that is there.
+    fn own_file(&self, element: &TomlString) {
+        let Some(name) = Command::file(&element.value) else { return };
+        let text = format!("`{{{{ '@/' }}}}{name}` is a text that begins with `@/`");
+        if ["{{", "{%", "{#"].iter().any(|mark| name.contains(mark)) {
+            let message = format!(
+                "an element of `argv` that begins with `@/` names a file of the definition's folder, and its name is written out, so that it is known what runs; {text}"
+            );
+            self.report.error(&element.span, message);
+            return;
+        }
+        self.must_hold(name, |why| {
+            let message = format!("`@/{name}` is a file of the definition's folder: {why}; {text}");
+            self.report.error(&element.span, message);
+        });
     }
 
     /// A table of templates that may hold secrets: an environment, headers.

@@ -1,7 +1,10 @@
 //! `[[inputs]]` and `[[steps.fields]]`.
 
-use super::{Context, values};
-use crate::core::form::{Field, FieldType};
+use serde_json::Value;
+
+use super::{Context, Schema, values};
+use crate::core::form::{Bound, Field, FieldType};
+use crate::core::schema;
 use crate::core::toml_reader::{Item, Table};
 
 const TYPES: [(&str, FieldType); 14] = [
@@ -45,6 +48,7 @@ impl Context<'_> {
         let required = table.get("required").and_then(|item| item.boolean());
         let pattern = table.get("pattern");
         let choices = table.get("choices");
+        let schema = table.get("schema");
         let mut field = Field {
             name: name.map(|text| text.value).unwrap_or_default(),
             label: table.text("label").unwrap_or_default(),
@@ -54,9 +58,10 @@ impl Context<'_> {
             placeholder: table.text("placeholder"),
             help: table.text("help"),
             choices: values(table.texts("choices")),
-            min: table.number("min"),
-            max: table.number("max"),
+            min: bound(table, "min"),
+            max: bound(table, "max"),
             pattern: pattern.as_ref().and_then(Item::text).map(|text| text.value),
+            schema: schema.as_ref().and_then(|item| self.schema_of_values(item)),
         };
         table.done();
         if kind == Some(None) {
@@ -70,6 +75,9 @@ impl Context<'_> {
         } else if let Some(choices) = choices.filter(|_| !chooses) {
             choices.error("`choices` belongs to a field of type \"choice\" or \"choices\"");
         }
+        if let Some(schema) = schema.filter(|_| field.kind != FieldType::Json) {
+            schema.error("`schema` belongs to a field of type \"json\"");
+        }
         if let Some(item) = &pattern
             && let Some(Err(why)) = field.regex()
         {
@@ -82,6 +90,8 @@ impl Context<'_> {
         }
         if let Some(item) = default
             && let Some(value) = item.json()
+            // A mistake in the schema is said by itself.
+            && field.schema.as_ref().is_none_or(|schema| schema::check(schema).is_ok())
         {
             match field.validate(&value) {
                 Ok(value) => field.default = Some(value),
@@ -96,5 +106,31 @@ impl Context<'_> {
             }
         }
         field
+    }
+
+    /// The schema of a JSON value that a person gives.
+    fn schema_of_values(&self, item: &Item<'_>) -> Option<Value> {
+        if !item.is_table() && item.as_boolean().is_none() {
+            item.error("`schema` is a JSON Schema, such as `schema = { type = \"array\" }`");
+            return None;
+        }
+        let value = item.json()?;
+        if schema::has_templates(&value) {
+            item.error("the schema of an input is known before there are inputs, so it has no templates");
+            return None;
+        }
+        self.notes.borrow_mut().schemas.push(Schema { value: value.clone(), parts: item.parts() });
+        Some(value)
+    }
+}
+
+/// A number, exactly as it is written.
+fn bound(table: &Table<'_>, key: &str) -> Option<Bound> {
+    let item = table.get(key)?;
+    // What is no number is said there.
+    item.number()?;
+    match item.json()? {
+        Value::Number(number) => Bound::of(&number),
+        _ => None,
     }
 }

@@ -112,8 +112,10 @@ pub enum TemplateScope {
     Inside,
     /// The result and what follows it.
     Result,
-    /// What an instruct task tells the model: `inputs` alone.
+    /// What an instruct task tells the model: `inputs` and `run`.
     Inputs,
+    /// The schema of an output: `inputs` alone.
+    Schema,
 }
 
 /// An id that names another step.

@@ -30,6 +30,9 @@ const ITERATIONS: u32 = 5;
 impl Context<'_> {
     pub(super) fn rules(&self, table: &Table<'_>, step: At<'_>, kind: KindName, retry: &Retry) -> Rules {
         let condition = |key, scope| table.get(key).and_then(|item: Item<'_>| self.condition(&item, step, scope));
+        let text = |key| {
+            table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Work, false))
+        };
         Rules {
             // A group's `output` is an expression, read with the group.
             output: if kind == KindName::Group { None } else { self.schema(table, step) },
@@ -42,6 +45,8 @@ impl Context<'_> {
                 let words = [("always", Approve::Always), ("once", Approve::Once), ("never", Approve::Never)];
                 self.word_or_expr(&item, &words, step, TemplateScope::Work, Approve::When)
             }),
+            approve_title: text("approve_title"),
+            approve_message: text("approve_message"),
             on_crash: table.get("on_crash").and_then(|item| item.one_of(&ON_CRASH)),
             timeout: table.time("timeout"),
             retry: table.get("retry").and_then(Item::table).map(|table| overlay(&table, retry, kind == KindName::Http)),
@@ -104,7 +109,7 @@ impl Context<'_> {
             if let Some(text) = value.pointer(pointer).and_then(Value::as_str).filter(|text| schema::is_template(text))
             {
                 let text = TomlString { value: text.to_owned(), span: span.clone(), quoted: true };
-                self.note(text, SnippetForm::Template, Some(step), TemplateScope::Inputs, false);
+                self.note(text, SnippetForm::Template, Some(step), TemplateScope::Schema, false);
             }
         }
         let known = schema::without_templates(&value);

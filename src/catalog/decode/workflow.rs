@@ -9,6 +9,7 @@ use super::does::hosts;
 use super::{At, Context, SnippetForm, TemplateScope, filled, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
+use crate::core::kept_files::KeptFiles;
 use crate::core::step::{Does, Retry, Step};
 use crate::core::task::{FlowKind, ResultSpec, Successor, Workflow};
 use crate::core::toml_reader::{Item, Table, TomlString};
@@ -48,6 +49,8 @@ impl Context<'_> {
             retry,
             steps,
             then: root.tables("then").iter().filter_map(|table| self.successor(table)).collect(),
+            // As the folder has them, once a run keeps them.
+            files: KeptFiles::default(),
         }
     }
 
@@ -86,7 +89,7 @@ impl Context<'_> {
         }
     }
 
-    fn must_hold(&self, name: &str, complain: impl Fn(String)) {
+    pub(super) fn must_hold(&self, name: &str, complain: impl Fn(String)) {
         match self.folder.holds(name) {
             Ok(true) => {}
             Ok(false) => complain(format!("there is no file `{name}` in the definition's folder")),

@@ -42,7 +42,8 @@ fn the_keys_of_a_workflow_are_read() {
             (FieldType::Integer, false),
             (FieldType::Image, false),
             (FieldType::Choice, false),
-            (FieldType::Secret, false)
+            (FieldType::Secret, false),
+            (FieldType::Json, false)
         ]
     );
 }

@@ -67,3 +67,20 @@ fn templates_of_a_schema_see_the_inputs_and_are_checked() {
     assert_eq!(said(&step(fine)), Vec::<String>::new());
     one(&step("output = { minItems = \"{{ inputs.m }}\" }"), "w.toml:7:34", &["inputs"]);
 }
+
+#[test]
+fn a_schema_that_names_anything_but_inputs_is_a_mistake() {
+    let step = |schema: &str| {
+        format!("[[steps]]\nid = \"b\"\nprompt = \"x\"\n[[steps]]\nid = \"a\"\nprompt = \"x\"\noutput = {schema}\n")
+    };
+    one(
+        &step("{ minItems = \"{{ steps.b.output | length }}\" }"),
+        "w.toml:10:27",
+        &["`steps` is not known here", "`checks`"],
+    );
+    one(&step("{ title = \"{{ run.title }}\" }"), "w.toml:10", &["`run` is not known here"]);
+    one(&step("{ title = \"{{ item }}\" }"), "w.toml:10", &["`item` is not known here"]);
+    let script = "id = \"w\"\nname = \"W\"\nflow = \"main.js\"\n[[steps]]\nid = \"a\"\nprompt = \"x\"\noutput = { minItems = \"{{ n }}\" }\n";
+    let said = mistakes(Kind::Workflow, script, &[("main.js", "")]);
+    assert!(said[0].contains("`n` is not known here"), "what a script hands over is not there yet: {said:?}");
+}

@@ -9,11 +9,14 @@ use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::task::Kind;
 
+mod asked;
+mod children;
 mod decoded;
 mod flows;
 mod found;
 mod mistakes;
 mod operations;
+mod own_files;
 mod scaffolded;
 
 /// Decodes a definition and gives it with its mistakes, one a line.
@@ -33,7 +36,7 @@ fn mistakes(kind: Kind, text: &str, files: &[(&str, &str)]) -> Vec<String> {
         files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
     let report = Report::default();
     if let Some(draft) = decode(&source, kind, &Folder::Snapshot(files), &report) {
-        check(&draft, &report);
+        check(&draft, &|_| None, &report);
     }
     report.into_sorted().iter().map(ToString::to_string).collect()
 }

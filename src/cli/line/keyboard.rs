@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::signals::{Away, Signals};
 use crate::cli::out;
+use crate::tui::terminal::{InputParser, typed};
 
 /// What was read beyond the line that was asked for.
 static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -27,7 +28,21 @@ fn next_line() -> Option<String> {
             Ok(_) | Err(_) => break std::mem::take(&mut *typed),
         }
     };
-    Some(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // What comes through a pipe is what its sender meant.
+    Some(if io::stdin().is_terminal() { letters(line) } else { String::from_utf8_lossy(line).into_owned() })
+}
+
+/// What was typed, without the keys that type nothing: a terminal that gives whole lines sends their sequences along, and
+/// the answers that another program has asked it for.
+fn letters(line: &[u8]) -> String {
+    let mut parser = InputParser::default();
+    let mut events = parser.feed(line);
+    while parser.unfinished().is_some() {
+        events.extend(parser.give_up());
+    }
+    events.iter().filter_map(typed).collect()
 }
 
 /// Forgets what was typed at a terminal before now: a question that decides something is answered by who has seen it.
@@ -130,5 +145,25 @@ impl Drop for Silence {
 pub fn show_again() {
     if let Some(before) = SHOWING.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_type_nothing_are_no_part_of_a_line() {
+        for (line, typed) in [
+            ("the sea\u{1b}[D\u{1b}[Ds", "the seas"),
+            ("\u{1b}[A\u{1b}OA\u{1b}[1;5C\u{1b}[3~\u{1b}[H7", "7"),
+            ("\u{1b}]11;rgb:1e1e/1e1e/2e2e\u{1b}\\a", "a"),
+            ("\u{1b}[200~two words\u{1b}[201~", "two words"),
+            ("a\tb é 海 👩‍🚀", "a\tb é 海 👩‍🚀"),
+            ("\u{1b}", ""),
+            ("ab\u{1b}[", "ab"),
+        ] {
+            assert_eq!(letters(line.as_bytes()), typed, "{line:?}");
+        }
     }
 }

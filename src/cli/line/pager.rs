@@ -1,15 +1,15 @@
 //! A text that a person has to read before a question: at once where it fits, else through their pager, whole in any
 //! case. The question comes after it.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use tokio::io::AsyncWriteExt as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::out;
 use crate::core::text::visible;
+use crate::tui::terminal::wait;
 
 /// Lines that the question takes itself.
 const QUESTION: usize = 4;
@@ -38,21 +38,32 @@ fn height(text: &str, columns: usize) -> usize {
 async fn page(text: &str) -> bool {
     let dumb = std::env::var("TERM").map_or(true, |term| term.is_empty() || term == "dumb");
     let Some(argv) = program(std::env::var("PAGER").ok(), dumb) else { return false };
+    let text = text.to_owned();
+    // It may be stopped and continued, and then so is this process: nothing else waits on this thread.
+    tokio::task::spawn_blocking(move || read_in(&argv, &text)).await.unwrap_or(false)
+}
+
+fn read_in(argv: &[String], text: &str) -> bool {
     // Where questions are asked, also when results go elsewhere.
     let Ok(terminal) = io::stderr().as_fd().try_clone_to_owned() else { return false };
-    let mut command = tokio::process::Command::new(&argv[0]);
+    let mut command = Command::new(&argv[0]);
     command.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::from(terminal)).env("LESSSECURE", "1");
     if std::env::var_os("LESS").is_none() {
         // What was read stays on the screen above the question.
         command.env("LESS", "FX");
     }
     let Ok(mut pager) = command.spawn() else { return false };
-    if let Some(mut stdin) = pager.stdin.take() {
-        // Who has read enough closes it before its end.
-        let _ = stdin.write_all(text.as_bytes()).await;
-        let _ = stdin.write_all(b"\n").await;
-    }
-    pager.wait().await.is_ok_and(|status| status.success())
+    // Written on a thread of its own: a pager may be stopped before it has read all of it.
+    std::thread::scope(|scope| {
+        let stdin = pager.stdin.take();
+        scope.spawn(move || {
+            if let Some(mut stdin) = stdin {
+                // Who has read enough closes it before its end.
+                let _ = stdin.write_all(text.as_bytes()).and_then(|()| stdin.write_all(b"\n"));
+            }
+        });
+        wait(&mut pager).is_ok_and(|status| status.success())
+    })
 }
 
 /// The person's pager; `less` where they named none and the terminal can do more than print.

@@ -148,7 +148,8 @@ async fn edit(
         (None, Some(attempt)) => attempt.partial.data().to_owned(),
         (None, None) => String::new(),
     };
-    let structured = wanted.is_some() || output.is_some_and(|output| !output.is_string());
+    let of_text = wanted.is_some_and(schema::is_of_text);
+    let structured = (wanted.is_some() && !of_text) || output.is_some_and(|output| !output.is_string());
     let draft = format!("edit:{}", gate.key);
     let kept = context.engine.drafts(run.id).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
     let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
@@ -163,6 +164,10 @@ async fn edit(
                 return Ok(None);
             }
         };
+        if let Some(remark) = &edited.remark {
+            out::say(&format!("({remark})"));
+        }
+        let Some(edited) = edited.text else { return Ok(None) };
         if edited == before || edited.trim().is_empty() {
             let _ = context.engine.keep_draft(run.id, &draft, None);
             let why = if edited == before { "" } else { "It was saved empty, so the edit is dropped. " };
@@ -170,8 +175,9 @@ async fn edit(
             return Ok(None);
         }
         match read(&edited, structured, wanted) {
-            Ok(value) => {
+            Ok((value, note)) => {
                 let _ = context.engine.keep_draft(run.id, &draft, None);
+                note.into_iter().for_each(out::say);
                 return Ok(Some(value));
             }
             Err(why) => {
@@ -188,19 +194,28 @@ async fn edit(
     }
 }
 
-/// An edited text as an output.
+/// An edited text as an output: JSON where the output is structured, else the text as it is. What is to be said of how it was
+/// read comes with it.
 ///
 /// # Errors
 /// Why it is not valid.
-pub fn read(text: &str, structured: bool, wanted: Option<&Value>) -> Result<Value, String> {
+pub fn read(text: &str, structured: bool, wanted: Option<&Value>) -> Result<(Value, Option<&'static str>), String> {
+    let as_text = || Value::from(text.strip_suffix('\n').unwrap_or(text));
+    let fits = |value: &Value| wanted.map_or(Ok(()), |wanted| schema::validate(wanted, value));
+    if wanted.is_some_and(schema::is_of_text) {
+        if let Ok(quoted @ Value::String(_)) = crate::core::json::parse(text)
+            && fits(&quoted).is_ok()
+        {
+            return Ok((quoted, Some("The edit is a JSON string, and was read as the text that it holds.")));
+        }
+        let value = as_text();
+        return fits(&value).map(|()| (value, None));
+    }
     if !structured {
-        return Ok(Value::from(text.strip_suffix('\n').unwrap_or(text)));
+        return Ok((as_text(), None));
     }
     let value: Value = crate::core::json::parse(text).map_err(|error| format!("it is not JSON: {error}"))?;
-    if let Some(wanted) = wanted {
-        schema::validate(wanted, &value)?;
-    }
-    Ok(value)
+    fits(&value).map(|()| (value, None))
 }
 
 /// The version before the one that waits.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::keyboard;
@@ -52,10 +53,13 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    quit: Signal,
+    /// Sent by this process alone, and of no consequence: once it has come, so has every signal before it.
+    fence: Signal,
 }
 
 impl Signals {
-    /// Takes Ctrl-C, SIGTERM and SIGHUP from the system's own hands.
+    /// Takes Ctrl-C, SIGTERM, SIGHUP and SIGQUIT from the system's own hands.
     ///
     /// # Errors
     /// When the system does not give them.
@@ -67,6 +71,8 @@ impl Signals {
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,
             hang_up: take(SignalKind::hangup())?,
+            quit: take(SignalKind::quit())?,
+            fence: take(SignalKind::from_raw(rustix::process::Signal::URG.as_raw()))?,
         };
         // From here on the system does not end the process at a Ctrl-C any more.
         WATCHED.get_or_init(|| std::thread::Builder::new().name("interrupt".to_owned()).spawn(watch).is_ok());
@@ -86,6 +92,8 @@ impl Signals {
             _ = self.interrupt.recv() => Away::Interrupt,
             _ = self.terminate.recv() => Away::HungUp,
             _ = self.hang_up.recv() => Away::HungUp,
+            // The terminal may show nothing of what is typed: it is to show it again.
+            _ = self.quit.recv() => Away::HungUp,
         }
     }
 
@@ -98,7 +106,12 @@ impl Signals {
     pub async fn lend<T>(&mut self, program: impl Future<Output = T>) -> T {
         LENT.fetch_add(1, Ordering::AcqRel);
         let ended = program.await;
-        while tokio::time::timeout(Duration::ZERO, self.interrupt.recv()).await.is_ok() {}
+        if rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::URG).is_ok() {
+            self.fence.recv().await;
+        }
+        for signal in [&mut self.interrupt, &mut self.quit] {
+            while signal.recv().now_or_never().flatten().is_some() {}
+        }
         UNANSWERED.store(0, Ordering::Release);
         LENT.fetch_sub(1, Ordering::AcqRel);
         ended

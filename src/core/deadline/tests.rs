@@ -62,7 +62,14 @@ fn form(default: Option<Value>) -> Gate {
 /// A gate of each kind, with what its call is asked to do while it is open.
 fn every_gate() -> Vec<(Gate, &'static str)> {
     let (step, work) = ("write".to_owned(), Arc::new(Work::Command(CommandWork::default())));
-    let approval = ApprovalBody { step, work, bytes: fingerprint("bytes"), fingerprint: fingerprint("new") };
+    let approval = ApprovalBody {
+        step,
+        work,
+        bytes: fingerprint("bytes"),
+        fingerprint: fingerprint("new"),
+        title: None,
+        message: None,
+    };
     let (spent, next, budget) = (Usage::default(), Usage::default(), Budget::default());
     let new = || Some(fingerprint("new"));
     vec![

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::{Field, FieldType, check, fill};
+use super::super::{Bound, Field, FieldType, check, fill};
 
 fn field(kind: FieldType) -> Field {
     Field {
@@ -44,7 +44,16 @@ fn what_does_not_fit_is_told_in_words() {
         (FieldType::Text, "a\nb", "one line is wanted, this is several"),
         (FieldType::Integer, "three", "a whole number is wanted, not `three`"),
         (FieldType::Integer, "2.5", "a whole number is wanted, not `2.5`"),
-        (FieldType::Integer, "99999999999999999999", "a whole number is wanted, not `99999999999999999999`"),
+        (
+            FieldType::Integer,
+            "99999999999999999999",
+            "the integer 99999999999999999999 does not fit 64 bits, and would lose digits",
+        ),
+        (
+            FieldType::Number,
+            "-9223372036854775809",
+            "the integer -9223372036854775809 does not fit 64 bits, and would lose digits",
+        ),
         (FieldType::Number, "nan", "a number is wanted, not `nan`"),
         (FieldType::Boolean, "maybe", "yes or no (true or false) is wanted, not `maybe`"),
         (FieldType::Choice, "gren", "`gren` is not a choice; did you mean `green`?"),
@@ -63,7 +72,8 @@ fn what_does_not_fit_is_told_in_words() {
 
 #[test]
 fn limits_count_what_the_type_holds() {
-    let with = |kind, min: f64, max: f64| Field { min: Some(min), max: Some(max), ..field(kind) };
+    let with =
+        |kind, min: f64, max: f64| Field { min: Some(Bound::Float(min)), max: Some(Bound::Float(max)), ..field(kind) };
     for (field, value, wanted) in [
         (with(FieldType::Integer, 1.0, 12.0), json!(13), "a number from 1 to 12 is wanted, not 13"),
         (with(FieldType::Text, 2.0, 3.0), json!("ä"), "at least 2 characters are wanted, these are 1"),
@@ -111,4 +121,47 @@ proptest! {
             prop_assert_eq!(field.validate(&value), Ok(value));
         }
     }
+}
+
+#[test]
+fn integers_beyond_2_to_53_are_kept_and_compared_exactly() {
+    let bound = |text: &str| serde_json::from_str::<Bound>(text).unwrap();
+    let odd = Field {
+        min: Some(bound("9007199254740993")),
+        max: Some(bound("9007199254740995")),
+        ..field(FieldType::Integer)
+    };
+    for (typed, fits) in [
+        ("9007199254740992", false),
+        ("9007199254740993", true),
+        ("9007199254740995", true),
+        ("9007199254740996", false),
+    ] {
+        let value = odd.parse_text(typed);
+        assert_eq!(value.is_ok(), fits, "{value:?}");
+        assert!(!fits || value.unwrap().to_string() == typed);
+    }
+    let said = odd.parse_text("9007199254740992").unwrap_err();
+    assert_eq!(said, "a number from 9007199254740993 to 9007199254740995 is wanted, not 9007199254740992");
+    // A bound that a float does not hold bounds floats, too, and what is between 2^63 and 2^64 is an integer like others.
+    let number = Field { kind: FieldType::Number, ..odd };
+    assert!(number.validate(&json!(9_007_199_254_740_992.0)).is_err());
+    assert_eq!(number.parse_text("9007199254740994"), Ok(json!(9_007_199_254_740_994_i64)));
+    assert_eq!(field(FieldType::Integer).parse_text("18446744073709551615"), Ok(json!(u64::MAX)));
+    assert_eq!(field(FieldType::Number).parse_text("18446744073709551615"), Ok(json!(u64::MAX)));
+}
+
+#[test]
+fn a_json_value_fits_its_schema_whichever_way_it_comes() {
+    let schema = json!({ "type": "array", "items": { "type": "integer" }, "minItems": 1 });
+    let plan = Field { name: "plan".into(), schema: Some(schema), ..field(FieldType::Json) };
+    assert_eq!(plan.parse_text("[1, 2]"), Ok(json!([1, 2])));
+    let wrong = "it does not fit its schema: `[0]`: integer is wanted, this is a string";
+    assert_eq!(plan.parse_text("[\"a\"]"), Err(wrong.to_owned()));
+    assert_eq!(plan.validate(&json!(["a"])), Err(wrong.to_owned()));
+    assert_eq!(fill(std::slice::from_ref(&plan), &json!({ "plan": [] })).unwrap_err().len(), 1);
+    assert_eq!(Field { required: false, ..plan.clone() }.validate(&json!(null)), Ok(json!(null)), "nothing is nothing");
+    let broken = Field { schema: Some(json!({ "type": "lst" })), ..plan.clone() };
+    assert!(broken.usable().is_err() && plan.usable().is_ok());
+    assert!(Field { pattern: Some("(".into()), ..field(FieldType::Text) }.usable().is_err());
 }

@@ -3,6 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::{Field, FieldType};
+use crate::core::json;
 
 impl Field {
     /// What was typed, on a command line or into a form, as a valid value.
@@ -28,7 +29,10 @@ impl Field {
             | FieldType::Images => Value::from(typed),
             FieldType::Choice => Value::from(trimmed),
             FieldType::Choices => self.typed_choices(trimmed),
-            FieldType::Integer => trimmed.parse::<i64>().map_or_else(|_| Value::from(typed), Value::from),
+            FieldType::Integer | FieldType::Number if is_integer(trimmed) && !json::fits(trimmed) => {
+                return Err(format!("the integer {trimmed} does not fit 64 bits, and would lose digits"));
+            }
+            FieldType::Integer => whole(trimmed).unwrap_or_else(|| Value::from(typed)),
             FieldType::Number => typed_number(trimmed).unwrap_or_else(|| Value::from(typed)),
             FieldType::Boolean => match trimmed.to_lowercase().as_str() {
                 "yes" | "y" | "true" | "on" | "1" => Value::from(true),
@@ -36,7 +40,7 @@ impl Field {
                 _ => Value::from(typed),
             },
             FieldType::Json if trimmed.is_empty() => Value::Null,
-            FieldType::Json => crate::core::json::parse(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
+            FieldType::Json => json::parse(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
         };
         self.validate(&raw)
     }
@@ -65,7 +69,7 @@ impl Field {
             return Value::from(vec![typed]);
         }
         if typed.starts_with('[')
-            && let Ok(list @ Value::Array(_)) = crate::core::json::parse(typed)
+            && let Ok(list @ Value::Array(_)) = json::parse(typed)
         {
             return list;
         }
@@ -85,11 +89,18 @@ pub fn as_typed(fields: &[Field], given: &Value) -> Value {
 }
 
 fn typed_number(typed: &str) -> Option<Value> {
-    if let Ok(whole) = typed.parse::<i64>() {
-        return Some(Value::from(whole));
-    }
     // `inf` and `nan` are no JSON numbers and give `None` here.
-    Number::from_f64(typed.parse().ok()?).map(Value::Number)
+    whole(typed).or_else(|| Number::from_f64(typed.parse().ok()?).map(Value::Number))
+}
+
+/// An integer of 64 bits, exactly.
+fn whole(typed: &str) -> Option<Value> {
+    typed.parse::<i64>().map(Value::from).or_else(|_| typed.parse::<u64>().map(Value::from)).ok()
+}
+
+fn is_integer(typed: &str) -> bool {
+    let digits = typed.strip_prefix(['-', '+']).unwrap_or(typed);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

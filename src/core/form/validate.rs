@@ -4,10 +4,11 @@ use std::fmt;
 
 use chrono::NaiveDate;
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-use super::{Field, FieldType};
+use super::{Bound, Field, FieldType};
 use crate::core::diagnostic::did_you_mean;
+use crate::core::schema;
 use crate::core::secret::SecretRef;
 
 /// What is wrong with the value of one field.
@@ -88,7 +89,7 @@ impl Field {
             FieldType::Text | FieldType::Multiline => self.text(raw),
             FieldType::Integer => self.integer(raw),
             FieldType::Number => {
-                let number = raw.as_f64().ok_or_else(|| wanted("a number", raw))?;
+                let Value::Number(number) = raw else { return Err(wanted("a number", raw)) };
                 self.within(number)?;
                 Ok(raw.clone())
             }
@@ -117,7 +118,11 @@ impl Field {
                 // What was given may be the value itself, so no message repeats it.
                 text.parse::<SecretRef>().map(|reference| Value::from(reference.to_string())).map_err(|e| e.to_string())
             }
-            FieldType::Json => Ok(raw.clone()),
+            FieldType::Json => {
+                let fits = self.schema.as_ref().map_or(Ok(()), |schema| schema::validate(schema, raw));
+                fits.map_err(|why| format!("it does not fit its schema: {why}"))?;
+                Ok(raw.clone())
+            }
         }
     }
 
@@ -154,18 +159,18 @@ impl Field {
 
     fn integer(&self, raw: &Value) -> Result<Value, String> {
         let number = match raw {
-            Value::Number(number) if number.is_i64() => number.as_i64(),
+            Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.clone()),
             // `3.0` is a whole number, too.
             #[expect(clippy::cast_possible_truncation, reason = "below 2^53 it has no fraction to lose")]
             Value::Number(number) => {
-                number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0).map(|n| n as i64)
+                let float = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0);
+                float.map(|n| Number::from(n as i64))
             }
             _ => None,
         };
         let number = number.ok_or_else(|| wanted("a whole number", raw))?;
-        #[expect(clippy::cast_precision_loss, reason = "compared with limits that are far below 2^52")]
-        self.within(number as f64)?;
-        Ok(Value::from(number))
+        self.within(&number)?;
+        Ok(Value::Number(number))
     }
 
     fn choice(&self, text: &str) -> Result<(), String> {
@@ -185,7 +190,8 @@ impl Field {
         items.iter().map(|item| file(item, keys)).collect()
     }
 
-    fn within(&self, number: f64) -> Result<(), String> {
+    fn within(&self, number: &Number) -> Result<(), String> {
+        let Some(number) = Bound::of(number) else { return Ok(()) };
         match (self.min, self.max) {
             (Some(min), Some(max)) if number < min || number > max => {
                 Err(format!("a number from {min} to {max} is wanted, not {number}"))
@@ -196,13 +202,11 @@ impl Field {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count, far below 2^52")]
     fn counted(&self, count: usize, what: &str) -> Result<(), String> {
+        let Some(counted) = Bound::of(&Number::from(count)) else { return Ok(()) };
         match (self.min, self.max) {
-            (Some(min), _) if (count as f64) < min => {
-                Err(format!("at least {min} {what} are wanted, these are {count}"))
-            }
-            (_, Some(max)) if count as f64 > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
+            (Some(min), _) if counted < min => Err(format!("at least {min} {what} are wanted, these are {count}")),
+            (_, Some(max)) if counted > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
             _ => Ok(()),
         }
     }
@@ -220,6 +224,17 @@ impl Field {
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             format!("the pattern `{pattern}` is not a regular expression: {why}")
         }))
+    }
+}
+
+impl Field {
+    /// What of the field itself is wrong, so that no value could ever fit: its pattern, its schema.
+    ///
+    /// # Errors
+    /// What it is.
+    pub fn usable(&self) -> Result<(), String> {
+        self.regex().transpose()?;
+        self.schema.as_ref().map_or(Ok(()), schema::check)
     }
 }
 

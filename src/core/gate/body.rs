@@ -114,6 +114,12 @@ pub struct ApprovalBody {
     pub bytes: Fingerprint,
     /// What the call is asked to do.
     pub fingerprint: Fingerprint,
+    /// What the definition says of it in one line: shown with exactly what runs, and no part of what is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Untrusted>,
+    /// And what more it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Untrusted>,
 }
 
 /// What the person is asked for.

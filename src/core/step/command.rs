@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::fingerprint::Fingerprint;
+
 /// How a command's stdout becomes an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +45,10 @@ pub struct Command {
     /// Whether it speaks the contract of lines; absent in what version 0.1.0 pinned, where every command did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaks: Option<Speaks>,
+    /// The files of the definition's folder that `argv` names ([`Command::file`]), with their hashes, once they are pinned.
+    /// In what version 0.1.0 pinned there are none: such an element is a text there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Fingerprint>,
 }
 
 /// Whether a command speaks the contract of lines: `{"progress": …}` and `{"ask": …}` on its stdout.
@@ -60,6 +66,13 @@ pub enum Speaks {
 impl Command {
     /// What says in a command's `env` that it asks (or, as `0`, that it does not), where its text does not tell.
     pub const ASKS: &'static str = "STEPWELL_ASKS";
+
+    /// The file of the definition's folder that an element of `argv` names, as it is written: `@/FILE`. What a value puts in
+    /// names none.
+    #[must_use]
+    pub fn file(arg: &str) -> Option<&str> {
+        arg.strip_prefix("@/")
+    }
 
     /// What its definition says of the contract of lines: `speaks`, or its `env`.
     #[must_use]

@@ -23,8 +23,8 @@ use super::session::broken;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::fingerprint::Fingerprint;
 
-const MOST_MEMORY: usize = 64 << 20;
-const MOST_STACK: usize = 256 << 10;
+pub const MOST_MEMORY: usize = 64 << 20;
+pub const MOST_STACK: usize = 256 << 10;
 /// Circles among values are first looked for when so much is in use: most scripts never get there.
 const UNSEARCHED: usize = 16 << 20;
 /// Computing between two results, in milliseconds of processor time.
@@ -151,7 +151,7 @@ fn cpu_time() -> u64 {
     u64::try_from(time.tv_sec * 1_000 + time.tv_nsec / 1_000_000).unwrap_or_default()
 }
 
-type BuiltIns = (Date, Eval, RegExpCompiler, RegExp, Json, Proxy, MapSet, TypedArrays, Promises);
+pub type BuiltIns = (Date, Eval, RegExpCompiler, RegExp, Json, Proxy, MapSet, TypedArrays, Promises);
 
 impl JavaScript {
     /// The script `entry` among `sources`.
@@ -350,7 +350,8 @@ impl Drop for Machine {
     }
 }
 
-fn stack(value: &Js<'_>) -> String {
+/// Where an error was thrown.
+pub fn stack(value: &Js<'_>) -> String {
     value.as_exception().and_then(Exception::stack).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@
 //! call, and a script reaches no file, network, clock or randomness of its own.
 
 mod convert;
-mod copy;
+pub mod copy;
 mod javascript;
 mod made;
 mod modules;
@@ -15,6 +15,7 @@ mod pass;
 mod process;
 mod request;
 mod session;
+pub mod syntax;
 mod transport;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use self::javascript::{JavaScript, Watch};
 use self::own_thread::OwnThread;
-use self::process::{Files, Process};
+use self::process::Process;
 use self::session::ScriptedSession;
 use self::transport::Transport;
 use crate::core::pinned::Pinned;
@@ -86,9 +87,8 @@ impl Flow for Scripted {
                 let session = ScriptedSession::new(&self.pinned, run, Box::new(script));
                 return Box::new(OwnThread::new(session, watch, self.interrupt.clone(), origin));
             }
-            FlowKind::Process { argv, sources, binary, .. } => {
-                let files = Files { texts: sources.clone(), binary: binary.clone() };
-                let process = Process::new(argv, files, &self.environment, self.deadline);
+            FlowKind::Process { argv, .. } => {
+                let process = Process::new(argv, workflow.kept_files(), &self.environment, self.deadline);
                 Box::new(process.with_interrupt(&self.interrupt))
             }
             FlowKind::Graph => return Graph::new(Arc::clone(&self.pinned)).open(run),

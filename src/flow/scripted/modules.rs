@@ -12,7 +12,7 @@ use rquickjs::{Ctx, Error, Module, Result};
 pub struct Sources {
     files: Arc<BTreeMap<String, String>>,
     /// Where an import failed, and why.
-    refused: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<Option<(String, String)>>>,
 }
 
 impl Sources {
@@ -28,10 +28,16 @@ impl Sources {
         self.files.get(name)
     }
 
-    /// Why an import was refused, with its place.
+    /// Where an import was refused, and why.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(String, String)> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same in one line.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusal().map(|(place, why)| self.say(&place, &why))
     }
 
     /// The first place of a stack that lies in one of the files, as `main.js:3:20`.
@@ -108,7 +114,7 @@ impl Sources {
             .iter()
             .find_map(|quoted| self.find(base, quoted))
             .unwrap_or_else(|| format!("{base}:1:1"));
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.say(&place, why));
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((place, why.to_owned()));
         Error::new_resolving_message(base, name, why)
     }
 }

@@ -4,7 +4,7 @@
 //! all its children when it is not needed: what it was told is in the journal, so nothing is lost. Whatever it does,
 //! the session gets a turn within the deadline.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -19,10 +19,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
-use super::copy::PrivateCopy;
+use super::copy::{PrivateCopy, spawn};
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
-use crate::core::bytes::Bytes;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::kept_files::KeptFiles;
 use crate::flow::{Environment, Interrupt};
 
 /// A line of the contract is no longer than this, in bytes.
@@ -45,20 +45,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs a program.
 pub struct Process {
     argv: Vec<String>,
-    files: Files,
+    files: KeptFiles,
     environment: Environment,
     deadline: Duration,
     interrupt: Interrupt,
     running: Option<Running>,
-}
-
-/// The files of a definition, by their paths.
-#[derive(Clone, Debug, Default)]
-pub struct Files {
-    /// Those that are text.
-    pub texts: BTreeMap<String, String>,
-    /// The others.
-    pub binary: BTreeMap<String, Bytes>,
 }
 
 /// A program under way.
@@ -124,7 +115,7 @@ fn failed(message: impl Into<String>) -> Failure {
 impl Process {
     /// The program `argv` with the files that the run keeps; `environment` is what is configured besides a clean one.
     #[must_use]
-    pub fn new(argv: &[String], files: Files, environment: &Environment, deadline: Duration) -> Self {
+    pub fn new(argv: &[String], files: KeptFiles, environment: &Environment, deadline: Duration) -> Self {
         let (argv, environment, interrupt) = (argv.to_vec(), environment.clone(), Interrupt::default());
         Self { argv, files, environment, deadline, interrupt, running: None }
     }
@@ -137,9 +128,7 @@ impl Process {
     }
 
     fn copy(&self) -> std::io::Result<PrivateCopy> {
-        let texts = self.files.texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
-        let binary = self.files.binary.iter().map(|(name, bytes)| (name.as_str(), bytes.0.as_slice()));
-        let mut files: BTreeMap<&str, &[u8]> = texts.chain(binary).collect();
+        let mut files = self.files.bytes();
         files.entry("stepwell.py").or_insert(PYTHON.as_bytes());
         PrivateCopy::of(&files)
     }
@@ -158,7 +147,7 @@ impl Process {
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs([NO_CACHES]).envs(&self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| {
+        let mut child = spawn(&mut command).map_err(|error| {
             failed(format!("`{program}` cannot be started: {error}; is it installed, and in PATH?"))
         })?;
         let (sender, lines) = sync_channel(64);

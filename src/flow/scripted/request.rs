@@ -12,6 +12,7 @@ use super::transport::Request;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::Field;
 use crate::core::key::is_id;
+use crate::core::schema;
 use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Speaks, Step, Timespan, Transform};
 use crate::core::template::Template;
 use crate::core::tuning::Tuning;
@@ -44,7 +45,10 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
     options.left.shift_remove("key");
     let mut rules = Rules::default();
     let (does, doing) = match request.kind.as_str() {
-        "prompt" => prompt(request, &mut options)?,
+        "prompt" => {
+            rules.on_cut = options.take("on_cut", "`ask`, `continue`, `accept` or `fail`")?;
+            prompt(request, &mut options)?
+        }
         "command" => command(request, &mut options)?,
         "http" => http(request)?,
         "tool" => {
@@ -62,7 +66,9 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
     };
     options.rules(&mut rules)?;
     options.none_left()?;
-    Ok(Node::made_up(Step { id: id(request)?.to_owned(), title: None, does, rules }, doing))
+    let said = [&rules.approve_title, &rules.approve_message].map(|text| text.as_deref().map(plain).map(Ok));
+    let step = Step { id: id(request)?.to_owned(), title: None, does, rules };
+    Ok(Node { approve_texts: said, ..Node::made_up(step, doing) })
 }
 
 fn plain(text: &str) -> Template {
@@ -107,6 +113,7 @@ fn command(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing)
         shell: false,
         asks: false,
         speaks: None,
+        files: BTreeMap::new(),
     };
     let speaks = options.take::<Speaks>("speaks", "`stepwell`")?;
     // Scripts of version 0.1.0 had no way to say it.
@@ -154,6 +161,10 @@ fn http(request: &Request) -> Result<(Does, Doing), Wrong> {
 fn ask(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing), Wrong> {
     let fields: Vec<Field> = serde_json::from_value(request.with.clone())
         .map_err(|error| format!("run.ask: the fields are a list like `[[steps.fields]]`: {error}"))?;
+    let schemas = fields.iter().filter_map(|field| field.schema.as_ref());
+    if let Some(why) = schemas.map(schema::check).find_map(Result::err) {
+        return Err(format!("run.ask: {why}"));
+    }
     let text: Option<String> = options.take("text", "text")?;
     let doing = Doing::Ask(text.as_deref().map(plain).map(Ok));
     Ok((Does::Ask { text, fields }, doing))
@@ -203,6 +214,8 @@ impl Options<'_> {
             rules.review = Some(review);
         }
         rules.approve = self.take("approve", "`always`, `once` or `never`")?;
+        rules.approve_title = self.take("approve_title", "text")?;
+        rules.approve_message = self.take("approve_message", "text")?;
         rules.on_crash = self.take("on_crash", "`rerun`, `ask` or `fail`")?;
         rules.idempotent = self.take("idempotent", "true or false")?.unwrap_or(false);
         rules.priority = self.take("priority", "a whole number")?.unwrap_or(0);

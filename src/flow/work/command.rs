@@ -6,9 +6,10 @@
 use serde_json::Value;
 
 use super::{Sight, shorten, text};
-use crate::core::shell::Line;
+use crate::core::shell::{Line, LinePart};
+use crate::core::step::Command;
 use crate::core::template::{Piece, Template, TemplateError, to_json};
-use crate::core::work::CommandWork;
+use crate::core::work::{CommandWork, OwnFile};
 use crate::flow::mistake::Mistake;
 use crate::flow::plan::{CommandPlan, Node};
 
@@ -32,10 +33,15 @@ pub(super) fn work(
         (true, false) => line(plan, context)?,
         (false, _) => Line::default(),
     };
-    let argv = if plan.spec.shell {
+    let argv: Vec<String> = if plan.spec.shell {
         vec![line.text]
     } else {
         plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
+    };
+    let options = match (sight.before, plan.spec.shell) {
+        (true, _) => Vec::new(),
+        (false, true) => line.parameters.iter().filter(|value| value.starts_with('-')).cloned().collect(),
+        (false, false) => options(plan, &argv, context),
     };
     Ok(CommandWork {
         argv,
@@ -50,7 +56,40 @@ pub(super) fn work(
         // It is in no fingerprint.
         speaks: plan.spec.speaks.filter(|_| !sight.before),
         schema,
+        files: files(plan),
+        options,
     })
+}
+
+/// What ends the options of a program: what comes after it is none.
+const ENDS_OPTIONS: [&str; 2] = ["--", "--end-of-options"];
+
+/// The elements of `argv` that are options only because of the value that they begin with.
+fn options(plan: &CommandPlan, argv: &[String], context: &minijinja::Value) -> Vec<String> {
+    let arguments = argv.iter().zip(&plan.argv).skip(1);
+    let before = arguments
+        .take_while(|(_, template)| !matches!(template, Ok(Template::Plain(text)) if ENDS_OPTIONS.contains(&&**text)));
+    let by_a_value = |template: &Template| {
+        let pieces = template.render_pieces(context).ok().flatten().unwrap_or_default();
+        let first = pieces.iter().find(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+        !matches!(template, Template::Plain(_)) && !matches!(first, Some(Piece::Text(_)))
+    };
+    let dashed = before.filter(|(argument, _)| argument.starts_with('-'));
+    dashed
+        .filter(|(_, template)| template.as_ref().is_ok_and(by_a_value))
+        .map(|(argument, _)| argument.clone())
+        .collect()
+}
+
+/// The elements of `argv` that are files of the definition's folder. In what version 0.1.0 pinned there are none.
+fn files(plan: &CommandPlan) -> Vec<OwnFile> {
+    let elements = plan.spec.argv.iter().enumerate();
+    let own = |(element, arg): (usize, &String)| {
+        let name = Command::file(arg)?;
+        let hash = plan.spec.files.get(name)?.clone();
+        Some(OwnFile { element, name: name.to_owned(), hash })
+    };
+    elements.filter_map(own).collect()
 }
 
 /// What a command reads where its definition does not say. Version 0.1.0 put secrets into it.
@@ -84,7 +123,14 @@ fn line(plan: &CommandPlan, context: &minijinja::Value) -> Result<Line, Mistake>
         let misplaced = Some("a value is in a text that a filter of the template changes".to_owned());
         return Ok(Line { misplaced, ..Line::default() });
     };
-    let words = words.into_iter().enumerate();
-    let pieces = words.flat_map(|(at, word)| (at > 0).then(|| Piece::Text(" ".to_owned())).into_iter().chain(word));
-    Ok(Line::of(pieces))
+    let files = files(plan);
+    let parts = words.into_iter().enumerate().flat_map(|(at, word)| {
+        let space = (at > 0).then(|| Piece::Text(" ".to_owned()).into());
+        let word = match files.iter().find(|file| file.element == at) {
+            Some(file) => vec![LinePart::File(file.name.clone())],
+            None => word.into_iter().map(LinePart::from).collect(),
+        };
+        space.into_iter().chain(word)
+    });
+    Ok(Line::of(parts))
 }

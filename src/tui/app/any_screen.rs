@@ -9,6 +9,7 @@ use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo};
 use crate::tui::commands::Id;
+use crate::tui::drafts::Unsaved;
 use crate::tui::effect::Effect;
 use crate::tui::message::Message;
 use crate::tui::screens::chat::ChatScreen;
@@ -99,6 +100,16 @@ impl AnyScreen {
             Self::History(screen) => screen.situation(),
             Self::Inbox(screen) => screen.situation(),
             Self::Connect(screen) => screen.situation(),
+        }
+    }
+
+    /// What was typed on it and not given.
+    pub fn unsaved(&self) -> Vec<Unsaved> {
+        match self {
+            Self::Form(screen) => screen.unsaved().into_iter().collect(),
+            Self::Run(screen) => screen.unsaved(),
+            Self::Chat(screen) => screen.unsaved(),
+            Self::Home(_) | Self::History(_) | Self::Inbox(_) | Self::Connect(_) => Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::{SetOnce, mpsc, watch};
+use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 
 use super::managing::Glances;
 use super::notices::Notices;
@@ -51,6 +51,13 @@ pub struct Services {
     pub models: Arc<dyn Models>,
 }
 
+/// What is done one after the other.
+enum Asked {
+    Change(Change),
+    /// Said when all before it is done.
+    Fence(oneshot::Sender<()>),
+}
+
 /// The backend. Cheap to clone.
 #[derive(Clone)]
 pub struct Backend(Arc<Inner>);
@@ -76,7 +83,7 @@ pub struct Inner {
     pub waited: Mutex<Waited>,
     /// What the files of the definitions were like when they were looked at last.
     pub defined: Mutex<Option<u64>>,
-    changes: mpsc::UnboundedSender<Change>,
+    changes: mpsc::UnboundedSender<Asked>,
     /// The newest search, and the newest run that is to be shown beside a list.
     searches: watch::Sender<Option<Errand>>,
     previews: watch::Sender<Option<Errand>>,
@@ -134,8 +141,13 @@ impl Backend {
         }));
         let worker = backend.clone();
         backend.threads.spawn(async move {
-            while let Some(change) = inbox.recv().await {
-                worker.done(Request::Change(change.clone()), worker.change(change).await).await;
+            while let Some(asked) = inbox.recv().await {
+                match asked {
+                    Asked::Change(change) => {
+                        worker.done(Request::Change(change.clone()), worker.change(change).await).await;
+                    }
+                    Asked::Fence(passed) => drop(passed.send(())),
+                }
             }
         });
         for newest in [newest_search, newest_preview, newest_written] {
@@ -245,7 +257,7 @@ impl Backend {
         match request {
             // The worker ends only with the process.
             Request::Change(change) => {
-                let _ = self.changes.send(change);
+                let _ = self.changes.send(Asked::Change(change));
             }
             Request::Open(ticket, opening) => {
                 self.beside(Request::Open(ticket, opening.clone()), |desk| async move {
@@ -267,6 +279,13 @@ impl Backend {
                 self.beside(Request::Errand(errand.clone()), |desk| async move { desk.run(errand).await });
             }
         }
+    }
+
+    /// Waits until every change that was asked for is done.
+    pub async fn settle(&self) {
+        let (passed, all) = oneshot::channel();
+        let _ = self.changes.send(Asked::Fence(passed));
+        let _ = all.await;
     }
 
     /// Does something beside all else.
@@ -345,6 +364,12 @@ impl Backend {
             Change::KeepDraft { run, name, text } => {
                 self.blocking(move |engine| {
                     engine.keep_draft(run, &name, text.as_deref()).map_err(|error| error.to_string())
+                })
+                .await?;
+            }
+            Change::KeepForm { task, text } => {
+                self.blocking(move |engine| {
+                    engine.keep_form(&task, text.as_deref()).map_err(|error| error.to_string())
                 })
                 .await?;
             }
@@ -466,6 +491,13 @@ impl Backend {
                 Ok(None)
             }
             Errand::Export { run, path } => self.export(run, path).await.map(Some),
+            Errand::FindDrafts(run) => {
+                let kept = move |engine: &Engine| engine.drafts(run).map_err(|error| error.to_string());
+                for (name, text) in self.blocking(kept).await? {
+                    self.post(Message::Draft { run, name, text }).await;
+                }
+                Ok(None)
+            }
             Errand::Unsubscribe(run) => {
                 self.leave_alone(run);
                 Ok(None)

@@ -22,6 +22,7 @@ use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
+use crate::tui::drafts::{self, Drafts, Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
@@ -50,6 +51,8 @@ pub struct Interface {
     as_written: BTreeSet<String>,
     /// Where a run is to be opened, once it is there.
     wanted: Option<Wanted>,
+    /// What was typed and not given, as far as it is kept.
+    drafts: Drafts,
     /// The folder that Stepwell was started in.
     here: PathBuf,
     zone: FixedOffset,
@@ -81,6 +84,7 @@ impl Interface {
             ahead: VecDeque::new(),
             as_written: BTreeSet::new(),
             wanted: None,
+            drafts: Drafts::default(),
             here,
             zone,
             armed: false,
@@ -98,6 +102,20 @@ impl Interface {
     #[must_use]
     pub fn leaving(&self) -> Option<Leaving> {
         self.leaving
+    }
+
+    /// What has to be done so that everything is kept that was typed and not given.
+    pub fn unsaved(&mut self) -> Vec<Change> {
+        let above = self.above.as_ref().and_then(Above::unsaved);
+        self.drafts.catch_up(self.stack.iter().flat_map(AnyScreen::unsaved).chain(above))
+    }
+
+    /// Whether what is typed here is kept.
+    fn keeps(&self) -> bool {
+        match &self.above {
+            Some(above) => above.unsaved().is_some(),
+            None => matches!(self.top(), AnyScreen::Form(_) | AnyScreen::Run(_) | AnyScreen::Chat(_)),
+        }
     }
 
     /// Paints what is visible.
@@ -147,6 +165,10 @@ impl Interface {
             Message::Key(_) | Message::Paste(_) | Message::Mouse(_) if self.awaited.is_some() => self.keep(message),
             Message::Key(key) => (self.key(key), true),
             Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
+            // Who drags wants to mark text, which only the terminal can.
+            Message::Mouse(mouse) if matches!(mouse.kind, MouseEventKind::Drag(_)) => {
+                self.top_mut().update(Message::Done(MARKING.to_owned()))
+            }
             Message::Mouse(mouse) => {
                 let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
@@ -217,7 +239,19 @@ impl Interface {
             }
             Message::NotDone { request, why } => self.not_done(*request, why),
             Message::Ending(reason) => (vec![Effect::Go(Go::Leave(Leaving::Pause(reason)))], false),
-            Message::Delta { run, .. } | Message::Draft { run, .. } => {
+            Message::Draft { run, name, text } => {
+                self.drafts.found(Slot::Run(run, name.clone()), &text);
+                if let Some(above) = &mut self.above {
+                    above.offer(run, &name, &text);
+                }
+                let concerned = |page: &AnyScreen| page.hears_of(run);
+                let mut changed = self.above.is_some();
+                for page in self.stack.iter_mut().filter(|page| concerned(page)) {
+                    changed |= page.update(Message::Draft { run, name: name.clone(), text: text.clone() }).1;
+                }
+                (Vec::new(), changed)
+            }
+            Message::Delta { run, .. } => {
                 let mut shown = (Vec::new(), false);
                 let last = self.stack.len() - 1;
                 for (at, page) in self.stack.iter_mut().enumerate().filter(|(_, page)| page.run() == Some(run)) {
@@ -240,6 +274,9 @@ impl Interface {
             AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
             _ => {}
         }
+        if self.drafts.is_behind() {
+            effects.extend(self.unsaved().into_iter().map(Effect::Change));
+        }
         (effects, changed)
     }
 
@@ -255,12 +292,17 @@ impl Interface {
     /// Hands a message to the layer above, and does what comes of it.
     fn above(&mut self, message: Message) -> Vec<Effect> {
         let Some(above) = &mut self.above else { return Vec::new() };
+        let typed = above.unsaved();
         let outcome = above.update(message);
+        let mut effects = outcome.effects;
         if outcome.closes {
             self.above = None;
             self.asks_to_leave = false;
+            // Given, it is done with; left, it is kept.
+            let left = effects.iter().any(|effect| matches!(effect, Effect::Change(Change::KeepDraft { .. })));
+            let given = typed.filter(|_| !left).map(|typed| Unsaved { text: None, ..typed });
+            effects.extend(self.drafts.keep(given).into_iter().map(Effect::Change));
         }
-        let mut effects = outcome.effects;
         if let Some(id) = outcome.give {
             effects.extend(self.own(id).unwrap_or_else(|| self.top_mut().give(id)));
         }
@@ -273,6 +315,9 @@ impl Interface {
         if id == Some(Id::Leave) {
             self.armed = !armed;
             return if armed { self.quit() } else { Vec::new() };
+        }
+        if id == Some(Id::Mouse) {
+            return self.own(Id::Mouse).unwrap_or_default();
         }
         if self.above.is_some() {
             return match id {
@@ -300,6 +345,7 @@ impl Interface {
                 }
                 Some(vec![Effect::Errand(Errand::KeepAsWritten(self.as_written.clone()))])
             }
+            Id::Mouse => Some(vec![Effect::Terminal(Terminal::ToggleMouse)]),
             Id::Models => Some(vec![Effect::Go(Go::Connect)]),
             Id::Help => {
                 self.above = Some(Kind::Help(Help::of(&self.top().situation())).into());
@@ -383,12 +429,16 @@ impl Interface {
                 }
             }
         }
+        let mut effects = Vec::new();
         if let Some((run, name, text)) = change.and_then(kept_text) {
             for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
                 screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
             }
+            // It was forgotten when it was given.
+            effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
         }
-        self.top_mut().update(Message::Failed(why))
+        effects.extend(self.top_mut().update(Message::Failed(why)).0);
+        (effects, true)
     }
 
     /// Selects the call that the visible run was opened for, and begins the edit that it was opened for.
@@ -405,6 +455,9 @@ impl Interface {
     }
 }
 
+/// Said to who drags the mouse.
+const MARKING: &str = "F4 lets go of the mouse, to mark text with it; in many terminals Shift does, too";
+
 /// The text in what was not done, with its run and under the name of its draft.
 fn kept_text(change: Change) -> Option<(RunId, String, String)> {
     match change {
@@ -415,6 +468,10 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
                 DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
                 DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
                 DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
+                // An object is a form that was filled in; the answer to anything else is no text, or a secret.
+                DecisionKind::Answer { value: value @ Value::Object(_) } => {
+                    (crate::tui::screens::form::answer_draft(&key), value.to_string())
+                }
                 _ => return None,
             };
             Some((run, name, text))
@@ -428,7 +485,8 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         | Change::Pause(_)
         | Change::GoOn(_)
         | Change::Manage(..)
-        | Change::KeepDraft { .. } => None,
+        | Change::KeepDraft { .. }
+        | Change::KeepForm { .. } => None,
     }
 }
 
@@ -447,7 +505,11 @@ fn news(before: &Run, now: &Run) -> Option<&'static str> {
 
 impl Interface {
     fn step(&mut self, message: Message, out: &mut Vec<Order>) -> bool {
+        let types = matches!(message, Message::Key(_) | Message::Paste(_) | Message::Edited(..)) && self.keeps();
         let (effects, changed) = self.take(message);
+        if types {
+            self.drafts.touch();
+        }
         for effect in effects {
             self.follow(effect, out);
         }
@@ -482,7 +544,8 @@ impl UiModel for Interface {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.top().ticks(self.is_quiet())
+        let keeps = self.drafts.is_behind().then_some(drafts::EVERY);
+        self.top().ticks(self.is_quiet()).into_iter().chain(keeps).min()
     }
 }
 

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use self::backend::Backend;
 use self::interface::Interface;
 use self::terminal_host::TerminalHost;
-use super::effect::Leaving;
+use super::effect::{Leaving, Request};
 use super::runtime;
 use super::terminal::{self, TerminalError};
 use super::theme::{Depth, Ground, Theme};
@@ -126,6 +126,9 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     backend.begin();
     let ended = runtime::run(&mut interface, &mut host, mailbox).await;
     let leaving = interface.leaving().filter(|_| ended.is_ok());
+    for change in interface.unsaved() {
+        backend.perform(Request::Change(change));
+    }
     // The terminal is the person's again before anything is waited for, and Ctrl-C ends the wait.
     drop(host);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(TerminalError::from)?;
@@ -145,6 +148,8 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
 /// Gives up the runs that are driven here, and says how to come back to them.
 async fn leave(backend: &Backend, leaving: Leaving) -> String {
     let Some(engine) = backend.engine() else { return String::new() };
+    // What was decided or typed last is kept before anything else.
+    let _ = tokio::time::timeout(PAUSE_TIMEOUT, backend.settle()).await;
     let driven = engine.driven();
     let going: Vec<RunId> = driven.iter().copied().filter(|run| backend.is_under_way(*run)).collect();
     let reason = match leaving {

@@ -27,18 +27,21 @@ impl Backend {
         if task.inputs.is_empty() {
             return self.start(id, json!({}), Vec::new()).await;
         }
-        let last = self
+        // What was typed and not started is for who comes back to it, not for who brings something else along.
+        let comes_back = given.is_none();
+        let (last, draft) = self
             .blocking(move |engine| {
+                let draft = if comes_back { engine.form(&id).map_err(|error| error.to_string())? } else { None };
                 let query = HistoryQuery { task: Some(id), limit: 1, ..HistoryQuery::default() };
                 let newest = engine.history(&query).map_err(|error| error.to_string())?.into_iter().next();
                 let run = newest.and_then(|row| engine.load(row.run).ok());
-                Ok(run.map(|run| (as_typed(&run.inputs), run.usage.usd)))
+                Ok((run.map(|run| (as_typed(&run.inputs), run.usage.usd)), draft))
             })
             .await?;
         let (last, usd) = last.unzip();
         let cost = expected(&task, usd, &*self.services().await?.models);
         let given = given.map_or(json!({}), |given| as_typed(&given));
-        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, cost })).into())
+        Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, cost, draft })).into())
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.

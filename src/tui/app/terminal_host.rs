@@ -4,8 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
+use futures_util::FutureExt as _;
 use ratatui::layout::Rect;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -18,7 +17,7 @@ use crate::tui::effect::{Request, Terminal};
 use crate::tui::message::Message;
 use crate::tui::osc;
 use crate::tui::runtime;
-use crate::tui::terminal::{self, Screen, TerminalError};
+use crate::tui::terminal::{self, Edited, Input, Screen, TerminalError, clipboard};
 use crate::tui::theme::Theme;
 
 /// How long the signal that ended a stop of our own is waited for.
@@ -27,8 +26,7 @@ const WOKEN: Duration = Duration::from_millis(100);
 /// The terminal as the host of the interface.
 pub struct TerminalHost {
     screen: Screen,
-    /// What the terminal sends; nobody reads it while an editor has the terminal.
-    events: Option<EventStream>,
+    input: Input,
     signals: Signals,
     backend: Backend,
     theme: Theme,
@@ -38,25 +36,41 @@ pub struct TerminalHost {
     /// After a stop of our own: how long the signal that ended it may still come. It tells nothing new then, and to take
     /// the terminal once more could lose a key.
     woken: Option<Instant>,
+    /// Another program had the terminal: what the terminal sent to every process in front was meant for that.
+    lent: bool,
 }
 
 struct Signals {
     terminate: Signal,
+    quit: Signal,
     interrupt: Signal,
     hang_up: Signal,
     stop: Signal,
     go_on: Signal,
+    resize: Signal,
+    /// Sent by this process alone, and of no consequence: once it has come, so has every signal before it.
+    fence: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            resize: signal(SignalKind::window_change())?,
+            fence: signal(SignalKind::from_raw(rustix::process::Signal::URG.as_raw()))?,
         })
+    }
+
+    /// Forgets what Ctrl-C, Ctrl-\ and Ctrl-Z sent before the fence.
+    fn forget(&mut self) {
+        for signal in [&mut self.interrupt, &mut self.quit, &mut self.stop, &mut self.go_on] {
+            while signal.recv().now_or_never().flatten().is_some() {}
+        }
     }
 }
 
@@ -67,16 +81,18 @@ impl TerminalHost {
     /// When it does not take a mode.
     pub fn enter(backend: Backend, theme: &Theme, mouse: bool, state: PathBuf) -> Result<Self, TerminalError> {
         let signals = Signals::listen()?;
+        let input = Input::open()?;
         let screen = Screen::enter(mouse)?;
         let tmux = std::env::var_os("TMUX").is_some();
-        Ok(Self { screen, events: None, signals, backend, theme: *theme, state, tmux, woken: None })
+        Ok(Self { screen, input, signals, backend, theme: *theme, state, tmux, woken: None, lent: false })
     }
 
-    /// Lends the terminal. Nobody reads its keys meanwhile; who does so next is for [`runtime::Host::input`] to make,
-    /// because on a terminal that is gone that would wait for ever.
+    /// Lends the terminal. Nobody reads its keys meanwhile, and what the terminal sends to every process in front is not
+    /// for this one.
     fn lend<T>(&mut self, user: impl FnOnce(&mut Screen) -> Result<T, TerminalError>) -> Result<T, TerminalError> {
-        self.events = None;
-        user(&mut self.screen)
+        let given = user(&mut self.screen);
+        self.lent = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::URG).is_ok();
+        given
     }
 
     /// Stops this process until it is told to go on.
@@ -86,7 +102,7 @@ impl TerminalHost {
         Ok(Self::again())
     }
 
-    fn edit(&mut self, text: &str, extension: &str) -> Result<Result<Option<String>, TerminalError>, TerminalError> {
+    fn edit(&mut self, text: &str, extension: &str) -> Result<Result<Edited, TerminalError>, TerminalError> {
         let editor = terminal::editor(|name| std::env::var(name).ok());
         let folder = self.state.clone();
         let name = format!("text.{extension}");
@@ -95,6 +111,22 @@ impl TerminalHost {
                 crate::engine::private_folder(&folder)?;
                 terminal::edit(&editor, &folder, &name, text)
             })
+        })
+    }
+
+    /// Copies a text, and says where to.
+    fn copy(&mut self, text: &str) -> Result<Message, TerminalError> {
+        if self.tmux
+            && let Some(done) = clipboard::through_tmux(text)
+        {
+            return Ok(Message::Done(done.to_owned()));
+        }
+        Ok(match osc::copy(text, self.tmux) {
+            Ok(sequence) => {
+                self.screen.say(&sequence)?;
+                Message::Done("copied: sent to the terminal for its clipboard (OSC 52)".to_owned())
+            }
+            Err(error) => Message::Failed(error.to_string()),
         })
     }
 
@@ -114,13 +146,18 @@ impl runtime::Host<Interface> for TerminalHost {
             let _ = tokio::time::timeout_at(end, self.signals.go_on.recv()).await;
             self.woken = None;
         }
+        if self.lent {
+            self.signals.fence.recv().await;
+            self.signals.forget();
+            self.lent = false;
+        }
         loop {
-            let events = self.events.get_or_insert_with(EventStream::new);
             tokio::select! {
                 // A terminal that goes away sends more than one signal: the one that says so counts.
                 biased;
                 _ = self.signals.terminate.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.hang_up.recv() => return Some(Message::Ending(PauseReason::HungUp)),
+                _ = self.signals.quit.recv() => return Some(Message::Ending(PauseReason::HungUp)),
                 _ = self.signals.interrupt.recv() => return Some(Message::Ending(PauseReason::Left)),
                 _ = self.signals.stop.recv() => return self.suspend().ok(),
                 _ = self.signals.go_on.recv() => {
@@ -128,13 +165,14 @@ impl runtime::Host<Interface> for TerminalHost {
                     self.lend(|screen| screen.lend(|| ())).ok()?;
                     return Some(Self::again());
                 }
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
+                _ = self.signals.resize.recv() => return Some(Self::again()),
+                event = self.input.next() => match event {
+                    Some(event) => {
                         if let Some(message) = Message::of_terminal(event) {
                             return Some(message);
                         }
                     }
-                    Some(Err(_)) | None => return Some(Message::Ending(PauseReason::HungUp)),
+                    None => return Some(Message::Ending(PauseReason::HungUp)),
                 },
             }
         }
@@ -144,29 +182,32 @@ impl runtime::Host<Interface> for TerminalHost {
         self.screen.draw(&self.theme, |canvas, area: Rect| interface.view(canvas, area))
     }
 
-    fn perform(&mut self, terminal: Terminal) -> Result<Option<Message>, TerminalError> {
-        match terminal {
-            Terminal::OpenEditor { purpose, text, extension } => Ok(Some(match self.edit(&text, extension)? {
-                Ok(edited) => Message::Edited(purpose, edited),
-                Err(error) => Message::Failed(error.to_string()),
-            })),
-            Terminal::Copy(text) => match osc::copy(&text, self.tmux) {
-                Ok(sequence) => {
-                    self.screen.say(&sequence)?;
-                    Ok(Some(Message::Done("copied".to_owned())))
+    fn perform(&mut self, terminal: Terminal) -> Result<Vec<Message>, TerminalError> {
+        let messages = match terminal {
+            Terminal::OpenEditor { purpose, text, extension } => match self.edit(&text, extension)? {
+                Ok(Edited { text, remark }) => {
+                    std::iter::once(Message::Edited(purpose, text)).chain(remark.map(Message::Failed)).collect()
                 }
-                Err(error) => Ok(Some(Message::Failed(error.to_string()))),
+                Err(error) => vec![Message::Failed(error.to_string())],
             },
+            Terminal::Copy(text) => vec![self.copy(&text)?],
+            Terminal::ToggleMouse => {
+                let taken = self.screen.toggle_mouse()?;
+                let says =
+                    if taken { "the mouse is taken again" } else { "the mouse marks text now; F4 takes it back" };
+                vec![Message::Done(says.to_owned())]
+            }
             Terminal::Notify(text) => {
                 self.screen.say(&osc::notify(&text, self.tmux))?;
-                Ok(None)
+                Vec::new()
             }
             Terminal::Title(text) => {
                 self.screen.say(&osc::title(&text))?;
-                Ok(None)
+                Vec::new()
             }
-            Terminal::Suspend => self.suspend().map(Some),
-        }
+            Terminal::Suspend => vec![self.suspend()?],
+        };
+        Ok(messages)
     }
 
     fn ask(&mut self, request: Request) {

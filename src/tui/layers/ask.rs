@@ -1,4 +1,4 @@
-//! A question of one line: a new title, a path, a reason, an instruction.
+//! A question: a new title, a path, a reason, in one line; an instruction, in as many as it takes.
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -15,9 +15,11 @@ use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
+use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
 use crate::tui::quote::Quote;
 use crate::tui::shown::ShownGate;
+use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
 
 /// Asks for the reason of a refusal.
@@ -52,11 +54,33 @@ pub enum Then {
     Model(RunId, Key),
 }
 
+/// What is typed.
+#[derive(Clone, Debug, PartialEq)]
+enum Typed {
+    Line(LineInput),
+    Text(Box<Editor>),
+}
+
+impl Typed {
+    fn value(&self) -> String {
+        match self {
+            Self::Line(line) => line.value(),
+            Self::Text(editor) => editor.text(),
+        }
+    }
+}
+
+/// As many lines of an instruction are shown at once.
+const MOST_LINES: usize = 6;
+
+/// The cells of the box.
+const CELLS: u16 = 76;
+
 /// The model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
     question: &'static str,
-    input: LineInput,
+    input: Typed,
     then: Then,
     /// How far an instruction reaches.
     pub(super) scope: Option<InstructionScope>,
@@ -67,18 +91,49 @@ impl Ask {
     /// Asks, with a beginning of the answer.
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
-        let scope = matches!(then, Then::Retry(..)).then_some(InstructionScope::This);
-        Self { question, input: LineInput::new(answer), then, scope, problem: None }
+        let instructs = matches!(then, Then::Retry(..));
+        let scope = instructs.then_some(InstructionScope::This);
+        let input =
+            if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
+        Self { question, input, then, scope, problem: None }
+    }
+
+    /// The draft of an instruction: of the same name as on the run's own screen.
+    pub(super) fn unsaved(&self) -> Option<Unsaved> {
+        match &self.then {
+            Then::Retry(gates, _) => {
+                let gate = gates.first()?;
+                let text = Some(self.input.value()).filter(|text| !text.is_empty());
+                Some(Unsaved::of_run(gate.run, format!("retry {}", gate.key), text))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a draft of this instruction, if nothing was typed.
+    pub(super) fn offer(&mut self, run: RunId, name: &str, text: &str) {
+        let mine = self
+            .unsaved()
+            .is_some_and(|unsaved| unsaved.text.is_none() && unsaved.slot == Slot::Run(run, name.to_owned()));
+        if mine {
+            self.input = Typed::Text(Box::new(Editor::at_end(text)));
+        }
     }
 
     /// Takes a paste.
     pub fn paste(&mut self, text: &str) {
-        self.input.paste(text);
+        match &mut self.input {
+            Typed::Line(line) => line.paste(text),
+            Typed::Text(editor) => editor.paste(text),
+        }
     }
 
     /// Takes a key that is no command.
     pub fn key(&mut self, key: KeyEvent) {
-        self.input.key(key);
+        match &mut self.input {
+            Typed::Line(line) => line.key(key),
+            Typed::Text(editor) => editor.key(key),
+        };
         self.problem = None;
     }
 
@@ -86,6 +141,10 @@ impl Ask {
     pub fn give(&mut self, id: Id) -> Outcome {
         match id {
             Id::Submit => self.submit(),
+            Id::NewLine => {
+                self.paste("\n");
+                Outcome::stays()
+            }
             Id::Scope => {
                 self.scope = self.scope.map(next);
                 Outcome::stays()
@@ -135,13 +194,21 @@ impl Ask {
     /// Paints it in the middle of `area`.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
-        let place = middle(area, 76, 2);
+        let lines = match &self.input {
+            Typed::Line(_) => 1,
+            Typed::Text(editor) => editor.rows(CELLS.min(area.width).saturating_sub(4), MOST_LINES),
+        };
+        let place = middle(area, CELLS.into(), lines + 1);
         canvas.clear(place);
         let inner = canvas.pane(place, self.question, true);
-        let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner };
-        self.input.paint(canvas, line, true, matches!(self.then, Then::Key(..)));
-        let below = Rect { y: inner.y + 1, ..line };
-        if inner.height < 2 {
+        let height = u16::try_from(lines).unwrap_or(u16::MAX).min(inner.height.saturating_sub(1)).max(1);
+        let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height, ..inner };
+        match &self.input {
+            Typed::Line(input) => input.paint(canvas, line, true, matches!(self.then, Then::Key(..))),
+            Typed::Text(editor) => editor.paint(canvas, line, true),
+        }
+        let below = Rect { y: inner.y + height, height: 1, ..line };
+        if inner.height < height + 1 {
             return;
         }
         match (self.problem.as_deref(), self.scope) {

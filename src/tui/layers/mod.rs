@@ -24,10 +24,12 @@ pub use self::help::Help;
 pub use self::read::Reading;
 use super::canvas::{Canvas, FrameInfo, Hit};
 use super::commands::{Id, command, hints, holds};
+use super::drafts::{Slot, Unsaved};
 use super::effect::{Effect, Go, Terminal};
 use super::message::Message;
 use super::situation::{Layer, Situation};
 use super::widgets::footer;
+use crate::core::id::RunId;
 
 /// What lies above the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +93,31 @@ impl From<Kind> for Above {
 }
 
 impl Above {
+    /// An instruction that was typed in it and not given.
+    #[must_use]
+    pub fn unsaved(&self) -> Option<Unsaved> {
+        match &self.kind {
+            Kind::Ask(ask) => ask.unsaved(),
+            _ => None,
+        }
+    }
+
+    /// The run that it asks for an instruction about.
+    #[must_use]
+    pub fn asks_for_instruction(&self) -> Option<RunId> {
+        match self.unsaved()?.slot {
+            Slot::Run(run, _) => Some(run),
+            Slot::Form(_) => None,
+        }
+    }
+
+    /// A draft was found; it is taken where it belongs here and nothing else was typed.
+    pub fn offer(&mut self, run: RunId, name: &str, text: &str) {
+        if let Kind::Ask(ask) = &mut self.kind {
+            ask.offer(run, name, text);
+        }
+    }
+
     /// The effect that opens this layer.
     #[must_use]
     pub fn effect(kind: Kind) -> Effect {
@@ -150,7 +177,11 @@ impl Above {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Outcome {
         match id {
-            Id::Back => return Outcome::closes(),
+            Id::Back => {
+                // A half-typed instruction is kept.
+                let kept = self.unsaved().filter(|unsaved| unsaved.text.is_some());
+                return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).into_iter().collect());
+            }
             Id::Suspend => return Outcome { effects: vec![Effect::Terminal(Terminal::Suspend)], ..Outcome::default() },
             _ => {}
         }

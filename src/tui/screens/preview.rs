@@ -196,7 +196,7 @@ fn waits(run: &Run, call: &Call, gate: &Gate) -> Document {
     let says = |text: String| Document::new(&Untrusted::new(text));
     match &gate.body {
         GateBody::Approval(approval) => {
-            says(format!("It asks to run this:\n\n{}", described(&Description::of(&approval.work, run))))
+            says(format!("It asks to run this:\n\n{}", described(&Description::of_approval(approval, run))))
         }
         GateBody::Input(input) => {
             let text = if input.text().is_empty() { "It asks you:" } else { input.text() };

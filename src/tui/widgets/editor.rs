@@ -1,5 +1,5 @@
 //! A text editor of several lines. Ctrl-S, Alt-Enter, Esc and Ctrl-G are the screen's and never arrive here; the keys
-//! of a shell (Ctrl-A E K U W N P) belong to the text.
+//! of a shell (Ctrl-A E K U W Y N P, Alt-B F D) belong to the text. What a person sees as one character is one to the keys.
 
 use std::cell::Cell;
 
@@ -9,12 +9,15 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::core::text::Untrusted;
 use crate::tui::canvas::Canvas;
+use crate::tui::text::width;
 
-/// As many bytes as lie in the widget above or below the caret's line at most: it lays all that it has out anew at each
-/// key, and counts rows in sixteen bits.
+/// As many bytes as lie in the widget before or after the caret at most: it lays all that it has out again at each key,
+/// and counts rows in sixteen bits.
 const MOST: usize = 32 * 1024;
 
 /// As many as are put there when a long text is parted.
@@ -23,17 +26,18 @@ const HALF: usize = 16 * 1024;
 /// As many as must be there while there are more.
 const LEAST: usize = 4 * 1024;
 
-/// What is in the widget and longer, in one line that is, is not wrapped but scrolled sideways.
-const LONGEST_WRAPPED: usize = 256 * 1024;
-
 /// A text that is being edited.
 ///
-/// Of a long one only the lines around the caret are in the widget; the others wait above and below, and move in as the
-/// caret moves. What can be undone ends where they last did.
+/// Of a long one only what is around the caret is in the widget; the rest waits above and below, and moves in as the caret
+/// moves. A long line is cut like a long text. What can be undone ends where they last did.
 #[derive(Clone, Debug)]
 pub struct Editor {
     above: Vec<String>,
+    /// The beginning of the widget's first line.
+    left: String,
     area: TextArea<'static>,
+    /// The end of the widget's last line.
+    right: String,
     /// The nearest last.
     below: Vec<String>,
     /// Where it was painted last.
@@ -46,6 +50,12 @@ impl Default for Editor {
     }
 }
 
+impl PartialEq for Editor {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
 impl Editor {
     /// An editor that holds `text`, with the caret at its beginning.
     #[must_use]
@@ -53,8 +63,15 @@ impl Editor {
         let mut below: Vec<String> = plain(text).split('\n').map(str::to_owned).collect();
         below.reverse();
         let first = below.pop().unwrap_or_default();
-        let mut editor = Self { above: Vec::new(), area: widget(vec![first]), below, place: Cell::default() };
-        editor.part();
+        let mut editor = Self {
+            above: Vec::new(),
+            left: String::new(),
+            area: widget(Vec::new()),
+            right: String::new(),
+            below,
+            place: Cell::default(),
+        };
+        editor.put_around(&first, 0);
         editor
     }
 
@@ -69,24 +86,43 @@ impl Editor {
     /// The text.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(self.lines().map(|line| line.len() + 1).sum());
-        for (at, line) in self.lines().enumerate() {
+        let lines = || self.above.iter().chain(self.area.lines()).chain(self.below.iter().rev());
+        let cut = self.left.len() + self.right.len();
+        let mut text = String::with_capacity(cut + lines().map(|line| line.len() + 1).sum::<usize>());
+        let (first, last) = (self.above.len(), self.above.len() + self.area.lines().len() - 1);
+        for (at, line) in lines().enumerate() {
             if at > 0 {
                 text.push('\n');
             }
+            if at == first {
+                text.push_str(&self.left);
+            }
             text.push_str(line);
+            if at == last {
+                text.push_str(&self.right);
+            }
         }
         text
-    }
-
-    fn lines(&self) -> impl Iterator<Item = &String> {
-        self.above.iter().chain(self.area.lines()).chain(self.below.iter().rev())
     }
 
     /// Whether there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.above.is_empty() && self.area.is_empty() && self.below.is_empty()
+        let beyond = self.above.is_empty() && self.left.is_empty() && self.right.is_empty() && self.below.is_empty();
+        beyond && self.area.is_empty()
+    }
+
+    /// How many rows of so many cells the text takes, at least one and at most `most`.
+    #[must_use]
+    pub fn rows(&self, cells: u16, most: usize) -> usize {
+        let beyond = self.above.len() + self.below.len() + self.area.lines().len();
+        if beyond >= most || !self.left.is_empty() || !self.right.is_empty() {
+            return most;
+        }
+        let cells = usize::from(cells).max(1);
+        let rows = |line: &String| if line.len() > cells * most * 4 { most } else { width(line) / cells + 1 };
+        let lines = self.above.iter().chain(self.area.lines()).chain(&self.below);
+        lines.map(rows).sum::<usize>().clamp(1, most.max(1))
     }
 
     /// Takes a paste of any size; it never submits anything.
@@ -105,12 +141,7 @@ impl Editor {
         if self.area.selection_range().is_some() {
             self.area.cut();
         }
-        let (row, column) = caret(&self.area);
-        let mut lines = std::mem::take(&mut self.area).into_lines();
-        self.below.extend(lines.drain(row + 1..).rev());
-        let mut line = lines.pop().unwrap_or_default();
-        self.above.append(&mut lines);
-        let at = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+        let (mut line, at) = self.gather();
         let rest = line.split_off(at);
         for piece in text.split_inclusive('\n') {
             line.push_str(piece.strip_suffix('\n').unwrap_or(piece));
@@ -118,43 +149,36 @@ impl Editor {
                 self.above.push(std::mem::take(&mut line));
             }
         }
-        let column = line.chars().count();
+        let at = line.len();
         line.push_str(&rest);
-        self.area = widget(vec![line]);
-        jump(&mut self.area, 0, column);
-        self.part();
+        self.put_around(&line, at);
     }
 
-    /// Sees to it that there are lines around the caret, and not too many.
+    /// Sees to it that there is text around the caret, and not too much. The caret is between two characters as a person
+    /// sees them.
     fn settle(&mut self) {
-        let (row, _) = caret(&self.area);
+        let (row, at) = self.caret();
         let lines = self.area.lines();
-        let (over, under) = (bytes(&lines[..row]), bytes(&lines[row + 1..]));
-        let lacks = over < LEAST && !self.above.is_empty() || under < LEAST && !self.below.is_empty();
+        let over = bytes(&lines[..row]) + at;
+        let under = bytes(&lines[row + 1..]) + lines[row].len() - at;
+        let (more_over, more_under) =
+            (!self.above.is_empty() || !self.left.is_empty(), !self.below.is_empty() || !self.right.is_empty());
+        let lacks = over < LEAST && more_over || under < LEAST && more_under;
         if lacks || over > MOST || under > MOST {
             self.part();
         }
+        self.snap();
     }
 
-    /// Puts as many lines into the widget as there should be around the caret. What is on screen stays where it is.
+    /// Puts as much into the widget as there should be around the caret. What is on screen stays where it is.
     fn part(&mut self) {
-        let (row, column) = caret(&self.area);
         let (top, _) = self.area.scroll_offset();
         let last = usize::from(self.place.get().height).saturating_sub(1);
         let shown = self.area.screen_cursor().row.saturating_sub(top.into()).min(last);
-        let mut lines = std::mem::take(&mut self.area).into_lines();
-        let mut under = lines.split_off(row + 1);
-        let line = lines.pop().unwrap_or_default();
-        self.above.append(&mut lines);
-        under.reverse();
-        self.below.append(&mut under);
-        let over = nearest(&mut self.above);
-        let row = over.len();
-        let mut lines: Vec<String> = over.into_iter().rev().collect();
-        lines.push(line);
-        lines.append(&mut nearest(&mut self.below));
-        self.area = widget(lines);
-        jump(&mut self.area, row, column);
+        let yanked = self.area.yank_text();
+        let (line, at) = self.gather();
+        self.put_around(&line, at);
+        self.area.set_yank_text(yanked);
         let place = self.place.get();
         if !place.is_empty() {
             // Where the widget scrolls to is known once it was painted.
@@ -166,28 +190,91 @@ impl Editor {
         }
     }
 
-    fn go_to_start(&mut self) {
-        self.area.move_cursor(CursorMove::Top);
-        if !self.above.is_empty() {
-            let text = self.text();
-            *self = Self { place: self.place.clone(), ..Self::new(&text) };
+    /// The line that the caret is in, whole, and where in it the caret is. All others are above and below then, and
+    /// nothing is in the widget.
+    fn gather(&mut self) -> (String, usize) {
+        let (row, at) = self.caret();
+        let mut lines = std::mem::take(&mut self.area).into_lines();
+        let at = if row == 0 { at + self.left.len() } else { at };
+        if let Some(last) = lines.last_mut() {
+            last.push_str(&std::mem::take(&mut self.right));
+        }
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, &std::mem::take(&mut self.left));
+        }
+        self.below.extend(lines.drain(row + 1..).rev());
+        let line = lines.pop().unwrap_or_default();
+        self.above.append(&mut lines);
+        (line, at)
+    }
+
+    /// Fills the widget with what is around the caret, which is in this line.
+    fn put_around(&mut self, line: &str, at: usize) {
+        let from = if at > HALF + LEAST { self.cut(line, at - HALF) } else { 0 };
+        let to = if line.len() - at > HALF + LEAST { self.cut(line, at + HALF) } else { line.len() };
+        let mut lines = Vec::new();
+        self.left = line[..from].to_owned();
+        if from == 0 {
+            let mut space = HALF.saturating_sub(at);
+            while space > 0
+                && self.left.is_empty()
+                && let Some(mut line) = self.above.pop()
+            {
+                if line.len() > space + LEAST {
+                    let tail = line.split_off(self.cut(&line, line.len() - space));
+                    self.left = std::mem::replace(&mut line, tail);
+                }
+                space = space.saturating_sub(line.len() + 1);
+                lines.push(line);
+            }
+            lines.reverse();
+        }
+        let (row, column) = (lines.len(), line[from..at].chars().count());
+        lines.push(line[from..to].to_owned());
+        self.right = line[to..].to_owned();
+        if to == line.len() {
+            let mut space = HALF.saturating_sub(line.len() - at);
+            while space > 0
+                && self.right.is_empty()
+                && let Some(mut line) = self.below.pop()
+            {
+                if line.len() > space + LEAST {
+                    self.right = line.split_off(self.cut(&line, space));
+                }
+                space = space.saturating_sub(line.len() + 1);
+                lines.push(line);
+            }
+        }
+        self.area = widget(lines);
+        jump(&mut self.area, row, column);
+    }
+
+    /// Where to cut a line, near that byte: between two characters, and where a row of the screen is full if they are all
+    /// of one cell.
+    fn cut(&self, line: &str, near: usize) -> usize {
+        let columns = usize::from(self.place.get().width).max(1);
+        let near = line.floor_char_boundary(near - near % columns);
+        let mut cursor = GraphemeCursor::new(near, line.len(), true);
+        match cursor.is_boundary(line, 0) {
+            Ok(false) => cursor.prev_boundary(line, 0).ok().flatten().unwrap_or(near),
+            _ => near,
         }
     }
 
+    fn go_to_start(&mut self) {
+        let (line, _) = self.gather();
+        self.above.push(line);
+        self.below.extend(self.above.drain(..).rev());
+        let first = self.below.pop().unwrap_or_default();
+        self.put_around(&first, 0);
+    }
+
     fn go_to_end(&mut self) {
-        self.area.move_cursor(CursorMove::Bottom);
-        self.area.move_cursor(CursorMove::End);
-        if !self.below.is_empty() {
-            let mut lines = std::mem::take(&mut self.area).into_lines();
-            self.above.append(&mut lines);
-            self.below.reverse();
-            self.above.append(&mut self.below);
-            let last = self.above.pop().unwrap_or_default();
-            let column = last.chars().count();
-            self.area = widget(vec![last]);
-            jump(&mut self.area, 0, column);
-            self.part();
-        }
+        let (line, _) = self.gather();
+        self.above.push(line);
+        self.above.extend(self.below.drain(..).rev());
+        let last = self.above.pop().unwrap_or_default();
+        self.put_around(&last, last.len());
     }
 
     /// Takes a key. Gives whether the text changed.
@@ -202,25 +289,123 @@ impl Editor {
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
             // The widget knows only what is in it.
-            KeyCode::Char('<') if alt => {
-                self.go_to_start();
-                false
-            }
-            KeyCode::Char('>') if alt => {
-                self.go_to_end();
-                false
-            }
+            KeyCode::Char('<') if alt => self.moves(Self::go_to_start),
+            KeyCode::Char('>') if alt => self.moves(Self::go_to_end),
+            KeyCode::Home if control => self.moves(Self::go_to_start),
+            KeyCode::End if control => self.moves(Self::go_to_end),
+            KeyCode::Char('a') if control && self.is_cut_before() => self.moves(|editor| editor.go_within(false)),
+            KeyCode::Home if self.is_cut_before() => self.moves(|editor| editor.go_within(false)),
+            KeyCode::Char('e') if control && self.is_cut_after() => self.moves(|editor| editor.go_within(true)),
+            KeyCode::End if self.is_cut_after() => self.moves(|editor| editor.go_within(true)),
             // In a shell Ctrl-U erases to the beginning of the line; undo is Ctrl-_ as in emacs, or Alt-U.
+            KeyCode::Char('u') if control && self.is_cut_before() => self.erase_within(false),
+            KeyCode::Char('k') if control && self.is_cut_after() => self.erase_within(true),
             KeyCode::Char('u') if control => self.area.delete_line_by_head(),
             KeyCode::Char('_' | '7' | '/') if control => self.area.undo(),
             KeyCode::Char('u') if alt => self.area.undo(),
             KeyCode::Char('r') if alt => self.area.redo(),
-            // Shift-Enter and Ctrl-J are new lines wherever Enter means something else.
+            // A new line wherever Enter means something else.
             KeyCode::Char('j') if control => {
                 self.area.insert_newline();
                 true
             }
+            KeyCode::Backspace if control || alt => self.area.delete_word(),
+            KeyCode::Delete if control || alt => self.area.delete_next_word(),
+            KeyCode::Left | KeyCode::Right if alt => {
+                let code = if key.code == KeyCode::Left { KeyCode::Left } else { KeyCode::Right };
+                self.area.input(KeyEvent::new(code, (key.modifiers - KeyModifiers::ALT) | KeyModifiers::CONTROL))
+            }
+            KeyCode::Left | KeyCode::Char('b') if control == (key.code != KeyCode::Left) && !alt => {
+                self.again(key, self.before())
+            }
+            KeyCode::Right | KeyCode::Char('f') if control == (key.code != KeyCode::Right) && !alt => {
+                self.again(key, self.after())
+            }
+            KeyCode::Backspace => self.erase(true),
+            KeyCode::Char('h') if control && !alt => self.erase(true),
+            KeyCode::Delete => self.erase(false),
+            KeyCode::Char('d') if control && !alt => self.erase(false),
             _ => self.area.input(key),
+        }
+    }
+
+    fn moves(&mut self, to: impl FnOnce(&mut Self)) -> bool {
+        to(self);
+        false
+    }
+
+    /// As many times as one character has code points.
+    fn again(&mut self, key: KeyEvent, times: usize) -> bool {
+        (0..times).fold(false, |changed, _| self.area.input(key) || changed)
+    }
+
+    /// Erases one character.
+    fn erase(&mut self, before: bool) -> bool {
+        let length = if before { self.before() } else { self.after() };
+        if length < 2 || self.area.selection_range().is_some() {
+            return if before { self.area.delete_char() } else { self.area.delete_next_char() };
+        }
+        if before {
+            (0..length).for_each(|_| self.area.move_cursor(CursorMove::Back));
+        }
+        self.area.delete_str(length)
+    }
+
+    fn is_cut_before(&self) -> bool {
+        !self.left.is_empty() && self.area.cursor().0 == 0
+    }
+
+    fn is_cut_after(&self) -> bool {
+        !self.right.is_empty() && self.area.cursor().0 + 1 == self.area.lines().len()
+    }
+
+    /// To the beginning or the end of a line that is cut.
+    fn go_within(&mut self, end: bool) {
+        let (line, _) = self.gather();
+        self.put_around(&line, if end { line.len() } else { 0 });
+    }
+
+    /// Erases a line that is cut, from the caret to its beginning or end. It can be put back as any other.
+    fn erase_within(&mut self, end: bool) -> bool {
+        let (mut line, at) = self.gather();
+        let rest = line.split_off(at);
+        let (kept, erased, at) = if end { (line, rest, at) } else { (rest, line, 0) };
+        self.put_around(&kept, at);
+        self.area.set_yank_text(erased);
+        true
+    }
+
+    /// The line of the widget that the caret is in, and the byte in it.
+    fn caret(&self) -> (usize, usize) {
+        let place = self.area.cursor();
+        let line = &self.area.lines()[place.0];
+        (place.0, line.char_indices().nth(place.1).map_or(line.len(), |(at, _)| at))
+    }
+
+    /// How many code points the character before the caret has; 1 at the beginning of a line.
+    fn before(&self) -> usize {
+        let (row, at) = self.caret();
+        self.area.lines()[row][..at].graphemes(true).next_back().map_or(1, |before| before.chars().count())
+    }
+
+    fn after(&self) -> usize {
+        let (row, at) = self.caret();
+        self.area.lines()[row][at..].graphemes(true).next().map_or(1, |after| after.chars().count())
+    }
+
+    /// Leads the caret out of the middle of a character.
+    fn snap(&mut self) {
+        let (row, at) = self.caret();
+        let line = &self.area.lines()[row];
+        if line.is_ascii() || self.area.selection_range().is_some() {
+            return;
+        }
+        let mut cursor = GraphemeCursor::new(at, line.len(), true);
+        if cursor.is_boundary(line, 0) == Ok(false)
+            && let Ok(Some(boundary)) = cursor.prev_boundary(line, 0)
+        {
+            let back = line[boundary..at].chars().count();
+            (0..back).for_each(|_| self.area.move_cursor(CursorMove::Back));
         }
     }
 
@@ -238,7 +423,13 @@ impl Editor {
     /// Whether the caret is in the first line.
     #[must_use]
     pub fn is_at_top(&self) -> bool {
-        self.above.is_empty() && self.area.cursor().0 == 0
+        self.above.is_empty() && self.left.is_empty() && self.area.cursor().0 == 0
+    }
+
+    /// Whether the caret is in the last line.
+    #[must_use]
+    pub fn is_at_bottom(&self) -> bool {
+        self.below.is_empty() && self.right.is_empty() && self.area.cursor().0 + 1 == self.area.lines().len()
     }
 
     /// Paints the text, with the caret when `focused`.
@@ -252,47 +443,46 @@ impl Editor {
         if focused {
             let cursor = self.area.screen_cursor();
             let (top, left) = self.area.scroll_offset();
-            let x = u16::try_from(cursor.col).unwrap_or(u16::MAX).saturating_sub(left).min(area.width - 1);
+            let column = cursor.col.saturating_sub(self.joined(cursor.col));
+            let x = u16::try_from(column).unwrap_or(u16::MAX).saturating_sub(left).min(area.width - 1);
             let y = u16::try_from(cursor.row).unwrap_or(u16::MAX).saturating_sub(top).min(area.height - 1);
             canvas.frame.caret = Some(Position { x: area.x + x, y: area.y + y });
         }
+    }
+
+    /// By how many cells what is before the caret in its row, of so many cells by its code points, is narrower because
+    /// some of them are one character.
+    fn joined(&self, cells: usize) -> usize {
+        let (row, at) = self.caret();
+        let before = &self.area.lines()[row][..at];
+        let mut counted = 0;
+        let begin = before.char_indices().rev().find(|(_, c)| {
+            counted += c.width().unwrap_or(0);
+            counted >= cells
+        });
+        let in_row = begin.map_or(before, |(begin, _)| &before[begin..]);
+        if in_row.is_ascii() {
+            return 0;
+        }
+        let parts: usize = in_row.chars().map(|c| c.width().unwrap_or(0)).sum();
+        parts.saturating_sub(width(in_row))
     }
 }
 
 /// A widget with these lines.
 fn widget(lines: Vec<String>) -> TextArea<'static> {
-    let long = bytes(&lines) > LONGEST_WRAPPED;
     let mut area = TextArea::new(lines);
     area.set_cursor_line_style(Style::default());
     // The terminal's own cursor stands at the caret, where input methods look for it.
     area.set_cursor_style(Style::default());
     area.set_max_histories(1_000);
-    area.set_wrap_mode(if long { WrapMode::None } else { WrapMode::WordOrGlyph });
+    area.set_wrap_mode(WrapMode::WordOrGlyph);
     area
-}
-
-/// The caret's line and character in the widget.
-fn caret(area: &TextArea<'_>) -> (usize, usize) {
-    let place = area.cursor();
-    (place.0, place.1)
 }
 
 fn jump(area: &mut TextArea<'_>, row: usize, column: usize) {
     let short = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
     area.move_cursor(CursorMove::Jump(short(row), short(column)));
-}
-
-/// Takes the last lines off, the last first, as many as are to lie on one side of the caret.
-fn nearest(lines: &mut Vec<String>) -> Vec<String> {
-    let mut taken = Vec::new();
-    let mut room = HALF;
-    while room > 0
-        && let Some(line) = lines.pop()
-    {
-        room = room.saturating_sub(line.len() + 1);
-        taken.push(line);
-    }
-    taken
 }
 
 fn bytes(lines: &[String]) -> usize {
@@ -316,100 +506,4 @@ fn make_safe(canvas: &mut Canvas<'_>, area: Rect) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::canvas::FrameInfo;
-    use crate::tui::theme::{Depth, Ground, Theme};
-
-    fn key(editor: &mut Editor, code: KeyCode, modifiers: KeyModifiers) {
-        editor.key(KeyEvent::new(code, modifiers));
-    }
-
-    #[test]
-    fn the_keys_of_a_shell_belong_to_the_text() {
-        let mut editor = Editor::at_end("one two");
-        key(&mut editor, KeyCode::Char('w'), KeyModifiers::CONTROL);
-        assert_eq!(editor.text(), "one ");
-        key(&mut editor, KeyCode::Char('u'), KeyModifiers::CONTROL);
-        assert!(editor.is_empty());
-        key(&mut editor, KeyCode::Char('_'), KeyModifiers::CONTROL);
-        assert_eq!(editor.text(), "one ");
-    }
-
-    #[test]
-    fn a_paste_with_line_breaks_is_text_and_nothing_else() {
-        let mut editor = Editor::default();
-        editor.paste("a\r\nb\rc");
-        assert_eq!(editor.text(), "a\nb\nc");
-    }
-
-    #[test]
-    fn a_new_line_can_be_typed_where_enter_means_something_else() {
-        let mut editor = Editor::at_end("a");
-        key(&mut editor, KeyCode::Char('j'), KeyModifiers::CONTROL);
-        key(&mut editor, KeyCode::Char('b'), KeyModifiers::NONE);
-        assert_eq!(editor.text(), "a\nb");
-    }
-
-    const PLACE: Rect = Rect { x: 0, y: 0, width: 60, height: 10 };
-
-    /// What is on screen, and the line that the caret is in.
-    fn painted(editor: &Editor) -> (Vec<String>, usize) {
-        let mut buffer = Buffer::empty(PLACE);
-        let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
-        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info, as_written: false }, PLACE, true);
-        let row = |y| (0..PLACE.width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
-        ((0..PLACE.height).map(row).collect(), info.caret.unwrap().y.into())
-    }
-
-    fn numbered(lines: usize) -> String {
-        (0..lines).map(|line| format!("line {line} of a text that is long")).collect::<Vec<_>>().join("\n")
-    }
-
-    #[test]
-    fn a_long_text_is_walked_through_line_by_line_as_a_short_one() {
-        let text = numbered(5_000);
-        let mut editor = Editor::new(&text);
-        for line in 0..5_000_usize {
-            let (shown, caret) = painted(&editor);
-            assert_eq!(shown[caret], format!("line {line} of a text that is long"));
-            // It scrolls by one line at a time, whatever moves in and out of the widget.
-            assert_eq!(caret, line.min(9), "line {line}");
-            key(&mut editor, KeyCode::Down, KeyModifiers::NONE);
-        }
-        for line in (0..5_000_usize).rev() {
-            let (shown, caret) = painted(&editor);
-            assert_eq!(shown[caret], format!("line {line} of a text that is long"));
-            assert_eq!(caret, line.saturating_sub(4_990), "line {line}");
-            key(&mut editor, KeyCode::Up, KeyModifiers::NONE);
-        }
-        assert!(editor.is_at_top());
-        assert_eq!(editor.text(), text);
-    }
-
-    #[test]
-    fn what_is_typed_and_pasted_into_a_long_text_is_where_it_was_typed() {
-        let mut editor = Editor::at_end(&numbered(5_000));
-        editor.paste("\nlast");
-        key(&mut editor, KeyCode::Char('<'), KeyModifiers::ALT);
-        assert!(editor.is_at_top());
-        let long = "x\n".repeat(3 << 20);
-        editor.paste(&long);
-        key(&mut editor, KeyCode::Char('y'), KeyModifiers::NONE);
-        let text = editor.text();
-        assert!(text == format!("{long}y{}\nlast", numbered(5_000)), "{} bytes", text.len());
-        key(&mut editor, KeyCode::Char('>'), KeyModifiers::ALT);
-        key(&mut editor, KeyCode::Char('!'), KeyModifiers::NONE);
-        assert!(editor.text().ends_with("\nlast!"));
-        assert_eq!(painted(&editor).0.last().unwrap(), "last!");
-    }
-
-    #[test]
-    fn a_selection_is_replaced_by_a_long_paste() {
-        let mut editor = Editor::new("one two");
-        key(&mut editor, KeyCode::End, KeyModifiers::SHIFT);
-        let long = "z".repeat(100_000);
-        editor.paste(&long);
-        assert!(editor.text() == long);
-    }
-}
+mod tests;

@@ -1,4 +1,5 @@
-//! A text field of one line. A paste that is long or has line breaks is shown as a chip and stays whole.
+//! A text field of one line, with the keys of a shell. A paste that is long or has line breaks is shown as a chip and stays
+//! whole; the line break at its end, which comes along when a line is copied, is none of it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
@@ -25,7 +26,18 @@ pub struct LineInput {
     chips: Vec<String>,
     /// Nobody touched the text yet: what is typed or pasted takes its place.
     offered: bool,
+    /// What was erased last, for Ctrl-Y.
+    erased: String,
+    /// The text and the caret before each change, the newest last.
+    before: Vec<(String, usize)>,
+    /// The same of what was undone.
+    after: Vec<(String, usize)>,
+    /// The last change typed a character: those of one word are undone together.
+    typing: bool,
 }
+
+/// As many changes can be undone.
+const MOST_CHANGES: usize = 200;
 
 impl LineInput {
     /// A field that holds `text`, with the caret at its end.
@@ -33,6 +45,7 @@ impl LineInput {
     pub fn new(text: &str) -> Self {
         let mut input = Self::default();
         input.paste(text);
+        input.before.clear();
         input
     }
 
@@ -70,7 +83,10 @@ impl LineInput {
     /// Takes a paste; it never submits anything.
     pub fn paste(&mut self, text: &str) {
         self.give_way();
+        let before = (self.text.clone(), self.caret);
         let text: String = text.replace("\r\n", "\n").replace('\r', "\n");
+        let line = text.trim_end_matches('\n');
+        let text = if line.contains('\n') || line.is_empty() { text } else { line.to_owned() };
         if text.contains('\n') || text.len() > LONG_PASTE {
             let mark = u32::try_from(self.chips.len()).ok().and_then(|n| char::from_u32(CHIP + n));
             if let Some(mark) = mark {
@@ -80,6 +96,8 @@ impl LineInput {
         } else {
             text.chars().for_each(|c| self.insert(c));
         }
+        self.typing = false;
+        self.changed(before, false);
     }
 
     /// Takes a key. Gives whether it meant something here.
@@ -91,12 +109,37 @@ impl LineInput {
             self.give_way();
         }
         match key.code {
+            KeyCode::Char('_' | '7' | '/') if control => return self.undo(),
+            KeyCode::Char('u') if alt => return self.undo(),
+            KeyCode::Char('r') if alt => return self.redo(),
+            _ => {}
+        }
+        let before = (self.text.clone(), self.caret);
+        let typing = std::mem::replace(&mut self.typing, types);
+        let taken = self.take(key, control, alt, types);
+        self.offered &= !taken;
+        if self.text != before.0 {
+            self.changed(before, typing && types && key.code != KeyCode::Char(' '));
+        }
+        taken
+    }
+
+    fn take(&mut self, key: KeyEvent, control: bool, alt: bool, types: bool) -> bool {
+        match key.code {
             KeyCode::Char('a') if control => self.caret = 0,
             KeyCode::Char('e') if control => self.caret = self.text.len(),
-            KeyCode::Char('k') if control => self.text.truncate(self.caret),
-            KeyCode::Char('u') if control => self.remove(0, self.caret),
-            KeyCode::Char('w') if control => self.remove(self.word_start(), self.caret),
-            KeyCode::Backspace if alt || control => self.remove(self.word_start(), self.caret),
+            KeyCode::Char('k') if control => self.erase(self.caret, self.text.len()),
+            KeyCode::Char('u') if control => self.erase(0, self.caret),
+            KeyCode::Char('w') if control => self.erase(self.word_start(), self.caret),
+            KeyCode::Backspace if alt || control => self.erase(self.word_start(), self.caret),
+            KeyCode::Delete if alt || control => self.erase(self.caret, self.word_end()),
+            KeyCode::Char('d') if alt => self.erase(self.caret, self.word_end()),
+            KeyCode::Char('y') if control => {
+                self.text.insert_str(self.caret, &self.erased);
+                self.caret += self.erased.len();
+            }
+            KeyCode::Char('b') if alt => self.caret = self.word_start(),
+            KeyCode::Char('f') if alt => self.caret = self.word_end(),
             KeyCode::Char('b') if control => self.caret = self.before(),
             KeyCode::Char('f') if control => self.caret = self.after(),
             KeyCode::Char('d') if control => self.remove(self.caret, self.after()),
@@ -112,7 +155,32 @@ impl LineInput {
             KeyCode::End => self.caret = self.text.len(),
             _ => return false,
         }
-        self.offered = false;
+        true
+    }
+
+    /// It was otherwise before; a change that continues the last one is undone with it.
+    fn changed(&mut self, before: (String, usize), continues: bool) {
+        if !continues {
+            if self.before.len() == MOST_CHANGES {
+                self.before.remove(0);
+            }
+            self.before.push(before);
+        }
+        self.after.clear();
+    }
+
+    fn undo(&mut self) -> bool {
+        if let Some((text, caret)) = self.before.pop() {
+            self.after.push((std::mem::replace(&mut self.text, text), std::mem::replace(&mut self.caret, caret)));
+        }
+        self.typing = false;
+        true
+    }
+
+    fn redo(&mut self) -> bool {
+        if let Some((text, caret)) = self.after.pop() {
+            self.before.push((std::mem::replace(&mut self.text, text), std::mem::replace(&mut self.caret, caret)));
+        }
         true
     }
 
@@ -136,6 +204,14 @@ impl LineInput {
     fn put(&mut self, c: char) {
         self.text.insert(self.caret, c);
         self.caret += c.len_utf8();
+    }
+
+    /// Removes what can be put in again.
+    fn erase(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.text[from..to].clone_into(&mut self.erased);
+        }
+        self.remove(from, to);
     }
 
     fn remove(&mut self, from: usize, to: usize) {
@@ -272,5 +348,72 @@ mod tests {
         input.key(KeyEvent::new(KeyCode::Left, KeyModifiers::NONE));
         input.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE));
         assert_eq!(input.value(), "日");
+    }
+
+    fn press(input: &mut LineInput, code: KeyCode, modifiers: KeyModifiers) {
+        assert!(input.key(KeyEvent::new(code, modifiers)), "{code:?}");
+    }
+
+    #[test]
+    fn what_was_changed_can_be_undone_and_what_was_erased_put_in_again() {
+        let mut input = LineInput::new("the dark sea");
+        control(&mut input, 'w');
+        control(&mut input, 'a');
+        control(&mut input, 'y');
+        assert_eq!(input.value(), "seathe dark ");
+        control(&mut input, '_');
+        control(&mut input, '7');
+        assert_eq!(input.value(), "the dark sea");
+        typed(&mut input, " at night");
+        press(&mut input, KeyCode::Char('u'), KeyModifiers::ALT);
+        assert_eq!(input.value(), "the dark sea at", "a word at a time");
+        press(&mut input, KeyCode::Char('u'), KeyModifiers::ALT);
+        press(&mut input, KeyCode::Char('r'), KeyModifiers::ALT);
+        assert_eq!(input.value(), "the dark sea at");
+        input.paste("loud");
+        for _ in 0..9 {
+            control(&mut input, '_');
+        }
+        assert_eq!(input.value(), "the dark sea", "not further than it was given");
+    }
+
+    #[test]
+    fn words_are_walked_and_erased() {
+        let mut input = LineInput::new("one two three");
+        press(&mut input, KeyCode::Char('b'), KeyModifiers::ALT);
+        press(&mut input, KeyCode::Left, KeyModifiers::ALT);
+        press(&mut input, KeyCode::Char('d'), KeyModifiers::ALT);
+        assert_eq!(input.value(), "one  three");
+        press(&mut input, KeyCode::Delete, KeyModifiers::CONTROL);
+        assert_eq!(input.value(), "one ");
+        press(&mut input, KeyCode::Backspace, KeyModifiers::CONTROL);
+        assert_eq!(input.value(), "");
+        input.paste("one two");
+        press(&mut input, KeyCode::Home, KeyModifiers::NONE);
+        press(&mut input, KeyCode::Char('f'), KeyModifiers::ALT);
+        typed(&mut input, "!");
+        assert_eq!(input.value(), "one! two");
+    }
+
+    #[test]
+    fn a_picture_of_several_code_points_is_one_character() {
+        for one in ["👩\u{200d}🚀", "🇩🇪", "👍🏽"] {
+            let mut input = LineInput::new(&format!("a{one}b"));
+            press(&mut input, KeyCode::Left, KeyModifiers::NONE);
+            press(&mut input, KeyCode::Backspace, KeyModifiers::NONE);
+            assert_eq!(input.value(), "ab", "{one}");
+        }
+    }
+
+    #[test]
+    fn a_paste_that_ends_in_a_line_break_shows_its_text() {
+        for paste in ["the sea\n", "the sea\r\n", "the sea\r"] {
+            let mut input = LineInput::default();
+            input.paste(paste);
+            assert_eq!((input.value().as_str(), input.chips.len()), ("the sea", 0), "{paste:?}");
+        }
+        let mut input = LineInput::default();
+        input.paste("the sea\nthe tide\n");
+        assert_eq!((input.value().as_str(), input.chips.len()), ("the sea\nthe tide\n", 1), "of several it is a part");
     }
 }

@@ -1,9 +1,11 @@
 //! A structured value as a tree of fields: edit a value, add, remove, move items. A schema, where there is one, says
-//! what a new item looks like and what is wrong; what is wrong is said and kept, never thrown away.
+//! what a new item looks like and what is wrong; what is wrong is said and kept, never thrown away. A value that is left
+//! while it is typed is kept beside the one that it was to replace: its row says so, and the field opens with it again.
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::line::LineInput;
@@ -14,10 +16,18 @@ use crate::tui::canvas::Canvas;
 use crate::tui::text::fit;
 
 /// One step of a path into a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 enum At {
     Name(String),
     Index(usize),
+}
+
+/// A text that was typed for a value and not put in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Unfinished {
+    at: Vec<At>,
+    typed: String,
 }
 
 /// A row: where it leads, and how it is called.
@@ -36,6 +46,7 @@ pub struct TreeEditor {
     list: List,
     /// The value that is being typed, and why it does not parse.
     typing: Option<(LineInput, Option<String>)>,
+    unfinished: Vec<Unfinished>,
 }
 
 /// What a person can do with the selected row.
@@ -55,7 +66,8 @@ impl TreeEditor {
     /// A tree of `value`.
     #[must_use]
     pub fn new(value: Value, schema: Option<Value>) -> Self {
-        let mut tree = Self { value, schema, rows: Vec::new(), list: List::default(), typing: None };
+        let mut tree =
+            Self { value, schema, rows: Vec::new(), list: List::default(), typing: None, unfinished: Vec::new() };
         tree.refresh();
         tree
     }
@@ -64,6 +76,39 @@ impl TreeEditor {
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// What was typed for values and not put in, to be kept; `None` when there is nothing of the kind.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        let mut unfinished = self.unfinished.clone();
+        unfinished.extend(self.typed());
+        if unfinished.is_empty() { None } else { serde_json::to_string(&unfinished).ok() }
+    }
+
+    /// Puts back what [`Self::unfinished`] gave, as far as there are such values, and selects the first of them.
+    pub fn restore(&mut self, unfinished: &str) {
+        let Ok(mut unfinished) = serde_json::from_str::<Vec<Unfinished>>(unfinished) else { return };
+        unfinished.retain(|unfinished| self.rows.iter().any(|row| row.path == unfinished.at));
+        if let Some(first) = unfinished.first()
+            && let Some(row) = self.rows.iter().position(|row| row.path == first.at)
+        {
+            self.list.selected = row;
+        }
+        self.unfinished = unfinished;
+    }
+
+    /// What is being typed, if it is something else than what is there.
+    fn typed(&self) -> Option<Unfinished> {
+        let ((input, _), row) = (self.typing.as_ref()?, self.rows.get(self.list.selected)?);
+        let typed = input.value();
+        let there = self.get(&row.path).and_then(scalar);
+        (there.as_deref() != Some(&typed)).then(|| Unfinished { at: row.path.clone(), typed })
+    }
+
+    /// What was typed for the value at `path`.
+    fn left(&self, path: &[At]) -> Option<&str> {
+        self.unfinished.iter().find(|unfinished| unfinished.at == path).map(|unfinished| unfinished.typed.as_str())
     }
 
     /// Whether a value is being typed.
@@ -117,6 +162,7 @@ impl TreeEditor {
                 if let Some(place) = self.get_mut(&path) {
                     *place = value;
                 }
+                self.unfinished.retain(|unfinished| unfinished.at != path);
                 self.typing = None;
                 self.refresh();
             }
@@ -128,8 +174,13 @@ impl TreeEditor {
         }
     }
 
-    /// Leaves the value as it was.
+    /// Leaves the value as it was, and keeps what was typed for it.
     pub fn cancel(&mut self) {
+        let typed = self.typed();
+        if let Some(row) = self.rows.get(self.list.selected) {
+            self.unfinished.retain(|unfinished| unfinished.at != row.path);
+        }
+        self.unfinished.extend(typed);
         self.typing = None;
     }
 
@@ -138,12 +189,9 @@ impl TreeEditor {
         let Some(row) = self.rows.get(self.list.selected).cloned() else { return };
         match change {
             Change::Edit => {
-                let text = match self.get(&row.path) {
-                    Some(Value::String(text)) => text.clone(),
-                    Some(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) => value.to_string(),
-                    // A list or an object is edited through its rows, or as raw JSON.
-                    _ => return,
-                };
+                // A list or an object is edited through its rows, or as raw JSON.
+                let Some(there) = self.get(&row.path).and_then(scalar) else { return };
+                let text = self.left(&row.path).map_or(there, str::to_owned);
                 self.typing = Some((LineInput::new(&text), None));
             }
             Change::Add => self.add(&row.path),
@@ -180,7 +228,20 @@ impl TreeEditor {
         if let Some(Value::Array(items)) = self.get_mut(outer) {
             let new = blank(item_schema, items.get(index));
             items.insert(index + 1, new);
+            self.renumber(outer, |at| Some(if at > index { at + 1 } else { at }));
         }
+    }
+
+    /// The items of a list have other numbers, or are gone: what was typed for them goes along.
+    fn renumber(&mut self, outer: &[At], number: impl Fn(usize) -> Option<usize>) {
+        let within = |unfinished: &Unfinished| unfinished.at.starts_with(outer);
+        self.unfinished.retain_mut(|unfinished| match (within(unfinished), unfinished.at.get_mut(outer.len())) {
+            (true, Some(At::Index(at))) => number(*at).is_some_and(|new| {
+                *at = new;
+                true
+            }),
+            _ => true,
+        });
     }
 
     fn remove(&mut self, path: &[At]) {
@@ -188,9 +249,12 @@ impl TreeEditor {
         match (self.get_mut(outer), last) {
             (Some(Value::Array(items)), At::Index(index)) if *index < items.len() => {
                 items.remove(*index);
+                let gone = *index;
+                self.renumber(outer, |at| if at == gone { None } else { Some(if at > gone { at - 1 } else { at }) });
             }
             (Some(Value::Object(fields)), At::Name(name)) => {
                 fields.shift_remove(name);
+                self.unfinished.retain(|unfinished| !unfinished.at.starts_with(path));
             }
             _ => {}
         }
@@ -204,6 +268,14 @@ impl TreeEditor {
         let to = index.saturating_add_signed(by).min(items.len().saturating_sub(1));
         let item = items.remove(index);
         items.insert(to, item);
+        self.renumber(outer, |at| {
+            Some(match at {
+                _ if at == index => to,
+                _ if index < at && at <= to => at - 1,
+                _ if to <= at && at < index => at + 1,
+                _ => at,
+            })
+        });
         self.refresh();
         let mut target = outer.to_vec();
         target.push(At::Index(to));
@@ -270,13 +342,16 @@ impl TreeEditor {
                 None => ("  ", String::new()),
             };
             let nested = sign == "▾ ";
-            let value = Untrusted::new(value).line().into_owned();
-            let used = indent.len() + 4 + label.chars().count();
+            let left = self.left(&row.path);
+            let note = if left.is_some() { "not put in: " } else { "" };
+            let value = Untrusted::new(left.map_or(value, str::to_owned)).line().into_owned();
+            let used = indent.len() + 4 + label.chars().count() + note.len();
             let value = fit(&value, usize::from(cells).saturating_sub(used)).into_owned();
             Line::from(vec![
                 Span::styled(format!("{indent}{sign}"), theme.muted),
                 Span::styled(label, if nested { theme.title } else { theme.accent }),
                 Span::raw("  "),
+                Span::styled(note, theme.waiting),
                 Span::styled(value, if nested { theme.muted } else { theme.text }),
             ])
         });
@@ -292,6 +367,15 @@ impl TreeEditor {
                 input.paint(canvas, field, focused, false);
             }
         }
+    }
+}
+
+/// A value as it is typed; `None` for what has rows of its own.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -405,5 +489,49 @@ mod tests {
         tree.change(Change::Edit);
         typed(&mut tree, "42");
         assert_eq!(tree.value()[0]["subject"], "42");
+    }
+
+    /// Types into the selected field, and leaves it with Esc.
+    fn left(tree: &mut TreeEditor, text: &str) {
+        tree.change(Change::Edit);
+        tree.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        text.chars().for_each(|c| tree.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        tree.cancel();
+    }
+
+    #[test]
+    fn a_value_that_is_left_while_it_is_typed_is_kept_and_opens_again() {
+        let mut tree = stanzas();
+        assert_eq!(tree.unfinished(), None);
+        tree.step(1, SEEN);
+        left(&mut tree, "The ebb");
+        assert_eq!(tree.value()[0]["subject"], "The tide", "it was not put in");
+        // It is there after a restart, and goes along with its item.
+        let kept = tree.unfinished().unwrap();
+        let mut tree = stanzas();
+        tree.restore(&kept);
+        tree.change(Change::Move(1));
+        assert_eq!(tree.value()[1]["subject"], "The tide");
+        tree.change(Change::Edit);
+        tree.commit();
+        assert_eq!(tree.value()[1]["subject"], "The ebb");
+        assert_eq!(tree.unfinished(), None);
+    }
+
+    #[test]
+    fn what_is_typed_is_kept_before_it_is_left_and_what_was_not_changed_is_not() {
+        let mut tree = stanzas();
+        tree.step(2, SEEN);
+        tree.change(Change::Edit);
+        assert_eq!(tree.unfinished(), None);
+        tree.key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE));
+        assert!(tree.unfinished().unwrap().contains("4x"), "also what cannot be put in");
+        tree.cancel();
+        tree.step(-1, SEEN);
+        tree.change(Change::Remove);
+        assert!(tree.unfinished().is_some(), "another field is gone");
+        tree.step(-1, SEEN);
+        tree.change(Change::Remove);
+        assert_eq!(tree.unfinished(), None, "it went with its item");
     }
 }

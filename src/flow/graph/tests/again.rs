@@ -327,3 +327,48 @@ fn a_template_that_does_not_work_out_fails_once_and_again_when_what_it_is_made_f
     let then = failed(&sim, "b");
     assert!(then.len() == 2 && then[1].contains("steps.a.output.y"), "{then:?}");
 }
+
+/// The checks that what waits fails.
+fn fails(sim: &Sim, key: &str) -> Vec<String> {
+    sim.run.call(&key.parse().unwrap()).unwrap().gate().expect("it waits").failed_checks().to_vec()
+}
+
+#[test]
+fn an_edit_of_an_accepted_call_that_was_reopened_is_judged_by_its_checks() {
+    let checks = json!([{ "expr": "output | length > 2", "says": "more than two letters" }]);
+    for rules in [
+        json!({ "checks": checks }),
+        json!({ "checks": checks, "review": "never" }),
+        json!({ "checks": checks, "review": "failed" }),
+    ] {
+        let mut sim = Sim::new(workflow(&json!([prompt("a", "hello", &rules)])), json!({}));
+        if !sim.waiting(GateKind::Review).is_empty() {
+            sim.decide("a", DecisionKind::Accept);
+        }
+        sim.decide("a", DecisionKind::Reopen);
+        assert_eq!(fails(&sim, "a"), Vec::<String>::new());
+        sim.decide("a", DecisionKind::Edit { output: json!("ab"), accept: false });
+        assert_eq!(fails(&sim, "a"), ["more than two letters"], "{rules}");
+        sim.decide("a", DecisionKind::Edit { output: json!("abc"), accept: false });
+        assert_eq!(fails(&sim, "a"), Vec::<String>::new(), "{rules}");
+        sim.decide("a", DecisionKind::Edit { output: json!("x"), accept: false });
+        sim.decide("a", DecisionKind::Accept);
+        assert_eq!(sim.body(), "x", "a person may take it all the same");
+        let accepted = sim.journal.iter().rev().find_map(|event| match event {
+            Event::CallAccepted { overridden, .. } => Some(overridden.clone()),
+            _ => None,
+        });
+        assert_eq!(accepted.unwrap(), ["more than two letters"], "and that is recorded");
+    }
+}
+
+#[test]
+fn an_edit_of_a_form_that_was_reopened_stays_a_form() {
+    let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
+    let ask = json!({ "id": "q", "does": { "kind": "ask", "text": null, "fields": fields }, "rules": {} });
+    let mut sim = Sim::performing(workflow(&json!([ask])), json!({}), |_, _| Ok(json!({ "n": 1 })));
+    sim.decide("q", DecisionKind::Reopen);
+    sim.decide("q", DecisionKind::Edit { output: json!({ "n": 2 }), accept: false });
+    let gate = sim.run.call(&"q".parse().unwrap()).unwrap().gate().unwrap();
+    assert!(gate.fields().is_some(), "{gate:?}");
+}

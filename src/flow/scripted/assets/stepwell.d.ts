@@ -23,6 +23,10 @@ export interface Governed extends Named {
   review?: "always" | "failed" | "never";
   /** When a person is asked before an effect. Commands, tools and requests that change something: `always`. */
   approve?: "always" | "once" | "never";
+  /** What that person reads above what runs, in one line. */
+  approve_title?: string;
+  /** And what more. */
+  approve_message?: string;
   /** What becomes of an attempt whose end nobody saw. */
   on_crash?: "rerun" | "ask" | "fail";
   /** Doing it twice is as doing it once. */
@@ -47,6 +51,9 @@ export interface PromptOptions extends Governed {
   temperature?: number;
   /** The longest answer, in tokens. */
   max_tokens?: number;
+  /** What comes of an answer that the limit of tokens cut: a person judges it, the model continues it, it counts as whole, or it
+   * fails (class `too_long`). Absent: `ask` where the answer is reviewed, else `fail`. */
+  on_cut?: "ask" | "continue" | "accept" | "fail";
   top_p?: number;
   stop?: string[];
   reasoning_effort?: string;
@@ -110,6 +117,8 @@ export interface Field {
   max?: number;
   /** A regular expression that must match all of a text. */
   pattern?: string;
+  /** The JSON Schema of a `json` value. */
+  schema?: object;
 }
 
 /** A result or a document. */

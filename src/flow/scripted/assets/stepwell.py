@@ -129,7 +129,7 @@ class Run:
         return self._ask("step", id, dict(vars or {}), options)
 
     def prompt(self, text: str, options: Optional[Mapping[str, Any]] = None) -> Awaitable[Any]:
-        """Asks a model. Options: system, model, fallback, output, review, checks, temperature, max_tokens, seed, …"""
+        """Asks a model. Options: system, model, fallback, output, review, checks, temperature, max_tokens, on_cut, seed, …"""
         return self._ask("prompt", "", text, options)
 
     def command(self, argv: Sequence[str], options: Optional[Mapping[str, Any]] = None) -> Awaitable[Any]:

@@ -6,7 +6,7 @@ use super::Interface;
 use super::opening::Wanted;
 use crate::core::id::RunId;
 use crate::tui::app::any_screen::AnyScreen;
-use crate::tui::effect::{Effect, Errand, Go, Opening, Order};
+use crate::tui::effect::{Effect, Errand, Go, Opening, Order, Terminal};
 use crate::tui::screens::connect::{ConnectScreen, form as connect_form, other_server};
 use crate::tui::screens::history::HistoryScreen;
 
@@ -15,8 +15,17 @@ impl Interface {
     pub(super) fn follow(&mut self, effect: Effect, out: &mut Vec<Order>) {
         match effect {
             Effect::Go(go) => self.go(go, out),
-            Effect::Terminal(terminal) => out.push(Order::Terminal(terminal)),
-            Effect::Change(change) => out.push(change.into()),
+            Effect::Terminal(terminal) => {
+                // While another program has the terminal nothing is looked at here, and it may take long.
+                if matches!(terminal, Terminal::OpenEditor { .. } | Terminal::Suspend) {
+                    out.extend(self.unsaved().into_iter().map(Order::from));
+                }
+                out.push(Order::Terminal(terminal));
+            }
+            Effect::Change(change) => {
+                self.drafts.note(&change);
+                out.push(change.into());
+            }
             Effect::Open(opening) => self.open(opening, out),
             Effect::Errand(errand) => out.push(errand.into()),
         }
@@ -80,9 +89,16 @@ impl Interface {
                     AnyScreen::Inbox(screen) => screen.answer_form(self.now),
                     _ => None,
                 };
-                self.stack.extend(form.map(|form| AnyScreen::Form(Box::new(form))));
+                if let Some(form) = form {
+                    // What was typed into it before comes when it is found.
+                    out.extend(form.answers().map(|run| Errand::FindDrafts(run).into()));
+                    self.stack.push(AnyScreen::Form(Box::new(form)));
+                }
             }
-            Go::Above(above) => self.above = Some(*above),
+            Go::Above(above) => {
+                out.extend(above.asks_for_instruction().map(|run| Errand::FindDrafts(run).into()));
+                self.above = Some(*above);
+            }
             Go::Leave(leaving) => {
                 self.leaving = Some(leaving);
                 out.push(Order::Quit);
@@ -121,6 +137,8 @@ impl Interface {
         if self.on_home() {
             return;
         }
+        // What goes with the screen is kept.
+        out.extend(self.unsaved().into_iter().map(Order::from));
         if let Some(run) = self.stack.pop().and_then(|page| page.run()) {
             if self.runs.get(&run).is_some_and(|run| run.status.is_over()) {
                 self.runs.remove(&run);

@@ -16,6 +16,7 @@ use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::commands::{Id, command};
+use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Effect, Errand, Opening, Order, Request, Ticket};
 use crate::tui::layers::{Confirm, Kind};
 use crate::tui::message::{FormOf, Message, Opened, Ready};
@@ -87,7 +88,7 @@ impl Interface {
         };
         self.ahead = awaited.ahead.into();
         match ready {
-            Ready::Run(opened) => self.show_run(*opened),
+            Ready::Run(opened) => return (self.show_run(*opened), true),
             Ready::Form(form) => self.show_form(*form),
             Ready::Above(above) => self.above = Some(*above),
             Ready::Consent { choice, then } => {
@@ -99,11 +100,16 @@ impl Interface {
         (Vec::new(), true)
     }
 
-    fn show_run(&mut self, opened: Opened) {
+    fn show_run(&mut self, opened: Opened) -> Vec<Effect> {
         let Opened { run, task, drafts } = opened;
+        let mut effects = Vec::new();
         // The form that it was started from is done with.
-        if matches!(self.top(), AnyScreen::Form(form) if form.starts()) {
+        if let AnyScreen::Form(form) = self.top()
+            && let Some(task) = form.starts().map(str::to_owned)
+        {
             self.stack.pop();
+            let done = Unsaved { slot: Slot::Form(task), text: None };
+            effects.extend(self.drafts.keep([done]).into_iter().map(Effect::Change));
         }
         let id = run.id;
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
@@ -119,13 +125,15 @@ impl Interface {
             home.was_found();
         }
         for (name, text) in drafts {
+            self.drafts.found(Slot::Run(id, name.clone()), &text);
             self.top_mut().update(Message::Draft { run: id, name, text });
         }
         self.go_to_wanted();
+        effects
     }
 
     fn show_form(&mut self, form: FormOf) {
-        let FormOf { task, given, last, cost } = form;
+        let FormOf { task, given, last, cost, draft } = form;
         let intro = Untrusted::from(task.description.as_str());
         let purpose = For::Start(task.id.clone());
         let mut screen = FormScreen::new(&task.name, intro, &task.inputs, purpose, &given, self.now);
@@ -133,6 +141,10 @@ impl Interface {
             screen.offer_last(last);
         }
         screen.expect_cost(cost);
+        if let Some(draft) = draft {
+            self.drafts.found(Slot::Form(task.id.clone()), &draft);
+            screen.restore(&draft);
+        }
         self.stack.push(AnyScreen::Form(Box::new(screen)));
     }
 }

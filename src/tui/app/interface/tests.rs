@@ -2,6 +2,7 @@
 //! effect, on every screen and layer.
 
 mod as_written;
+mod drafts;
 mod opening;
 mod quiet;
 mod shown;
@@ -237,7 +238,14 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
         GateKind::Approval => {
             let command = CommandWork { argv: vec!["git".into(), "push".into()], ..CommandWork::default() };
             let (step, work) = ("push".to_owned(), Work::Command(command).into());
-            GateBody::Approval(ApprovalBody { step, work, bytes: fingerprint.clone(), fingerprint })
+            GateBody::Approval(ApprovalBody {
+                step,
+                work,
+                bytes: fingerprint.clone(),
+                fingerprint,
+                title: None,
+                message: None,
+            })
         }
         GateKind::Input => {
             let room = Field { name: "room".to_owned(), label: "Room".to_owned(), ..Field::default() };
@@ -327,7 +335,8 @@ fn inbox(story: Story) -> Interface {
 
 fn form() -> Interface {
     let mut interface = home();
-    let form = FormOf { task: task(), given: json!({}), last: Some(json!({"topic": "the sea"})), cost: None };
+    let last = Some(json!({"topic": "the sea"}));
+    let form = FormOf { task: task(), given: json!({}), last, cost: None, draft: None };
     show(&mut interface, Ready::Form(Box::new(form)));
     press(&mut interface, &["x", "Tab", "y"]);
     interface
@@ -495,6 +504,7 @@ fn sent(name: &str) -> KeyEvent {
         (Some(rest), _) => (rest.to_lowercase(), KeyModifiers::CONTROL),
         (_, Some(rest)) if rest.chars().count() == 1 => (rest.to_lowercase(), KeyModifiers::ALT),
         (_, Some(rest)) => (rest.to_owned(), KeyModifiers::ALT),
+        _ if name == "Shift-Enter" => ("Enter".to_owned(), KeyModifiers::SHIFT),
         _ => (name.to_owned(), KeyModifiers::NONE),
     };
     let code = match rest.as_str() {
@@ -516,6 +526,7 @@ fn sent(name: &str) -> KeyEvent {
         "F1" => KeyCode::F(1),
         "F2" => KeyCode::F(2),
         "F3" => KeyCode::F(3),
+        "F4" => KeyCode::F(4),
         one if one.chars().count() == 1 => KeyCode::Char(one.chars().next().unwrap()),
         other => panic!("no key is called {other}"),
     };

@@ -18,6 +18,7 @@ use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
+use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Choose, Compared, Entry, Kind, Pick};
 use crate::tui::markdown::Document;
@@ -90,6 +91,20 @@ impl ChatScreen {
     #[must_use]
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// What was typed and not given: the message, and an edit of the document.
+    #[must_use]
+    pub fn unsaved(&self) -> Vec<Unsaved> {
+        let run = self.run.id;
+        let message = Some(self.input.text()).filter(|text| !text.trim().is_empty());
+        let mut unsaved = vec![Unsaved::of_run(run, MESSAGE.to_owned(), message)];
+        if let Focus::Edit(version, editor) = &self.focus {
+            let written = self.written().and_then(|written| written.versions.get(*version as usize - 1));
+            let text = Some(editor.text()).filter(|text| written.is_none_or(|written| written.body.data() != text));
+            unsaved.push(Unsaved::of_run(run, draft_name(*version), text));
+        }
+        unsaved
     }
 
     /// What the last frame showed.
@@ -222,8 +237,12 @@ impl ChatScreen {
                     self.input = Editor::at_end(&text);
                     return (Vec::new(), true);
                 }
+                let edit = self.shown().is_some_and(|(version, _)| name == draft_name(version));
                 self.drafts.insert(name, text);
-                (Vec::new(), false)
+                if edit && !matches!(self.focus, Focus::Edit(..)) {
+                    self.note = Some("your unsaved edit of the document is here: Tab, then e".to_owned());
+                }
+                (Vec::new(), edit)
             }
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
@@ -408,11 +427,19 @@ impl ChatScreen {
     fn back(&mut self) -> Vec<Effect> {
         match std::mem::take(&mut self.focus) {
             Focus::Edit(version, editor) => {
+                self.focus = Focus::Edit(version, editor);
+                let unsaved = self.unsaved().pop();
                 self.focus = Focus::Document;
-                let (name, text) = (draft_name(version), editor.text());
-                self.note = Some("draft kept".to_owned());
-                self.drafts.insert(name.clone(), text.clone());
-                vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
+                let Some(Unsaved { slot, text }) = unsaved else { return Vec::new() };
+                let name = draft_name(version);
+                match &text {
+                    Some(text) => {
+                        self.note = Some("draft kept".to_owned());
+                        self.drafts.insert(name, text.clone());
+                    }
+                    None => drop(self.drafts.remove(&name)),
+                }
+                vec![Effect::Change(Unsaved { slot, text }.into())]
             }
             Focus::Document => Vec::new(),
             Focus::Conversation => {

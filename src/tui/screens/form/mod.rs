@@ -13,11 +13,13 @@ use crate::core::decide::DecisionKind;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::id::RunId;
+use crate::core::key::Key;
 use crate::core::secret::Secret;
 use crate::core::settings::Trial;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
+use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
@@ -46,6 +48,10 @@ pub struct FormScreen {
     fields: Vec<FormField>,
     at: usize,
     purpose: For,
+    /// What the fields offered, as it would have been typed.
+    offered: Vec<Option<Value>>,
+    /// It was given: nothing on it is unsaved any more.
+    given: bool,
     /// The values of the last run of the task.
     last: Option<Value>,
     /// What a run of the task is expected to cost.
@@ -68,12 +74,16 @@ impl FormScreen {
         given: &Value,
         now: DateTime<Utc>,
     ) -> Self {
+        let fields: Vec<FormField> =
+            fields.iter().map(|field| FormField::new(field.clone(), given.get(&field.name))).collect();
         Self {
             title: Untrusted::from(title).line().into_owned(),
             intro,
-            fields: fields.iter().map(|field| FormField::new(field.clone(), given.get(&field.name))).collect(),
+            offered: fields.iter().map(FormField::typed).collect(),
+            fields,
             at: 0,
             purpose,
+            given: false,
             last: None,
             cost: None,
             now,
@@ -110,6 +120,33 @@ impl FormScreen {
         self.cost = cost;
     }
 
+    /// What was typed and not given; `None` for what is kept nowhere: the description of a server, and a secret.
+    #[must_use]
+    pub fn unsaved(&self) -> Option<Unsaved> {
+        let slot = match &self.purpose {
+            For::Start(task) => Slot::Form(task.clone()),
+            For::Answer(gate) if gate.kind != GateKind::Secret => Slot::Run(gate.run, answer_draft(&gate.key)),
+            For::Answer(_) | For::Connect => return None,
+        };
+        let now: Vec<Option<Value>> = self.fields.iter().map(FormField::typed).collect();
+        let changed = !self.given && now != self.offered;
+        // A field that was emptied is there as nothing.
+        let differing = self.fields.iter().zip(now).zip(&self.offered).filter(|((_, now), offered)| now != *offered);
+        let typed = differing.map(|((field, now), _)| (field.field().name.clone(), now.unwrap_or_default()));
+        Some(Unsaved { slot, text: changed.then(|| Value::Object(typed.collect()).to_string()) })
+    }
+
+    /// Puts back what was typed before, as [`Self::unsaved`] gave it.
+    pub fn restore(&mut self, draft: &str) {
+        let Ok(Value::Object(typed)) = serde_json::from_str(draft) else { return };
+        for field in &mut self.fields {
+            if let Some(value) = typed.get(&field.field().name) {
+                field.restore(Some(value).filter(|value| !value.is_null()));
+            }
+        }
+        self.note = Some("what you had typed is here again".to_owned());
+    }
+
     /// What it is called.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -125,10 +162,13 @@ impl FormScreen {
         }
     }
 
-    /// Whether a task starts when it is filled in.
+    /// The task that starts when it is filled in.
     #[must_use]
-    pub fn starts(&self) -> bool {
-        matches!(self.purpose, For::Start(_))
+    pub fn starts(&self) -> Option<&str> {
+        match &self.purpose {
+            For::Start(task) => Some(task),
+            For::Answer(_) | For::Connect => None,
+        }
     }
 
     /// Whether it describes a model that is to be connected.
@@ -184,7 +224,7 @@ impl FormScreen {
             }
             Message::Edited(Purpose::Field(at), Some(text)) => {
                 if let Some(field) = self.fields.get_mut(at) {
-                    *field = FormField::new(field.field().clone(), Some(&Value::String(text)));
+                    field.restore(Some(&Value::String(text)));
                 }
                 (Vec::new(), true)
             }
@@ -195,7 +235,16 @@ impl FormScreen {
                 }
                 (Vec::new(), false)
             }
-            Message::Failed(text) => {
+            Message::Draft { run, name, text } => {
+                let mine = self.unsaved().is_some_and(|unsaved| {
+                    unsaved.text.is_none() && unsaved.slot == Slot::Run(run, name) && !self.given
+                });
+                if mine {
+                    self.restore(&text);
+                }
+                (Vec::new(), mine)
+            }
+            Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
             }
@@ -244,9 +293,11 @@ impl FormScreen {
                 }
             }
             Id::External => {
-                let text =
-                    self.fields.get(self.at).filter(|field| field.is_text()).and_then(|field| field.value().ok()?);
-                let text = text.map(|value| crate::tui::diff::printed(&value).data().to_owned()).unwrap_or_default();
+                let Some(field) = self.fields.get(self.at).filter(|field| field.may_leave()) else {
+                    self.note = Some("only a text can be taken to the editor, and no secret".to_owned());
+                    return Vec::new();
+                };
+                let text = field.typed().as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
                 return vec![Effect::Terminal(Terminal::OpenEditor {
                     purpose: Purpose::Field(self.at),
                     text,
@@ -294,10 +345,17 @@ impl FormScreen {
                 // A secret is asked for alone, and goes as it was typed.
                 let typed = secrets.into_iter().next().filter(|_| gate.kind == GateKind::Secret);
                 let value = typed.map_or(values, |(_, secret)| Value::from(secret.reveal()));
+                self.given = true;
                 vec![decision(gate, DecisionKind::Answer { value }), Effect::Go(Go::Back)]
             }
         }
     }
+}
+
+/// The draft of an answer to what a call asks.
+#[must_use]
+pub fn answer_draft(key: &Key) -> String {
+    format!("answer {key}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::form::FieldType;
+use crate::core::form::{Bound, FieldType};
 use crate::tui::testing::{SIZES, at, frame, key};
 use crate::tui::theme::Depth;
 
@@ -18,8 +18,8 @@ fn fields() -> Vec<Field> {
             ..field("topic", "What is it about?", FieldType::Text)
         },
         Field {
-            min: Some(1.0),
-            max: Some(12.0),
+            min: Some(Bound::Float(1.0)),
+            max: Some(Bound::Float(12.0)),
             default: Some(json!(3)),
             ..field("stanzas", "How many stanzas?", FieldType::Integer)
         },

@@ -59,6 +59,7 @@ fn workflow() -> Body {
         steps: vec![step("divide", "Divide into stanzas"), step("write", "Write a stanza")],
         result: None,
         then: vec![],
+        files: crate::core::kept_files::KeptFiles::default(),
     })
 }
 

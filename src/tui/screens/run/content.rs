@@ -286,7 +286,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
     match &gate.body {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
-            let text = described(&Description::of(&approval.work, run));
+            let text = described(&Description::of_approval(approval, run));
             says(&format!(
                 "This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it, **s** skips it."
             ))

@@ -21,7 +21,6 @@ use crate::tui::diff::printed;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::widgets::editor::Editor;
-use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::tree_editor::{self, TreeEditor, blank};
 
 /// What is edited.
@@ -31,14 +30,16 @@ pub struct Edited {
     pub target: Target,
     /// The name of its draft.
     pub draft: String,
+    /// The output that it began with.
+    pub before: Arc<Value>,
 }
 
 impl Edited {
     /// A draft belongs to the attempt that waits, and to the version that it was made from if that is another.
-    fn new(target: Target, from: Option<Page>) -> Self {
+    pub(super) fn new(target: Target, from: Option<Page>) -> Self {
         let from = from.map(|page| format!(" from {}.{}", page.attempt, page.version)).unwrap_or_default();
         let draft = format!("edit {} {}{from}", target.key(), target.attempt());
-        Self { target, draft }
+        Self { target, draft, before: Arc::default() }
     }
 
     /// The schema that the output must fit.
@@ -48,6 +49,16 @@ impl Edited {
             Target::Gate(gate) => call.gates.of(gate.call).and_then(Gate::schema),
             Target::Call(_) => call.failed_work().flatten().and_then(Work::schema),
         }
+    }
+
+    /// The name of what was typed for fields of the tree and not put in.
+    pub(super) fn fields_draft(&self) -> String {
+        format!("fields of {}", self.draft)
+    }
+
+    /// The name under which the line interface keeps the same edit.
+    pub(super) fn line_draft(&self) -> String {
+        format!("edit:{}", self.target.key())
     }
 
     /// Whether there is nothing to review: what is saved is accepted.
@@ -91,20 +102,29 @@ impl RunScreen {
         let attempt = call.attempt(shown.attempt);
         let output = attempt.and_then(|attempt| attempt.version(shown.version)).map(|seen| Arc::clone(&seen.output));
         let arrived = attempt.map(|attempt| attempt.partial.data().to_owned()).unwrap_or_default();
-        let edited = Edited::new(target, from);
+        let mut edited = Edited::new(target, from);
         let schema = edited.schema(&self.run).cloned();
         let output = output.unwrap_or_else(|| Arc::new(begun(&arrived, schema.as_ref())));
-        let draft = self.drafts.get(&edited.draft).cloned();
+        edited.before = Arc::clone(&output);
+        let draft = self.drafts.get(&edited.draft).or_else(|| self.drafts.get(&edited.line_draft())).cloned();
+        let fields = self.drafts.get(&edited.fields_draft());
+        let tree = |value: Value| {
+            let mut tree = Box::new(TreeEditor::new(value, schema.clone()));
+            if let Some(fields) = fields {
+                tree.restore(fields);
+            }
+            tree
+        };
         self.over = match (&*output, draft) {
             (Value::String(_), draft) => {
                 let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
                 Over::Edit { edited, editor: Box::new(Editor::new(&text)), json: false, problem: None }
             }
             (_, Some(draft)) => match serde_json::from_str(&draft) {
-                Ok(value) => Over::Fields { edited, tree: Box::new(TreeEditor::new(value, schema)) },
+                Ok(value) => Over::Fields { edited, tree: tree(value) },
                 Err(_) => Over::Edit { edited, editor: Box::new(Editor::new(&draft)), json: true, problem: None },
             },
-            (value, None) => Over::Fields { edited, tree: Box::new(TreeEditor::new(value.clone(), schema)) },
+            (value, None) => Over::Fields { edited, tree: tree(value.clone()) },
         };
     }
 
@@ -137,21 +157,25 @@ impl RunScreen {
             return Vec::new();
         }
         self.over = Over::None;
-        self.drafts.remove(&edited.draft);
         let accept = accept || edited.fills();
         (self.following, self.reports, self.paged) = (accept, true, None);
         let run = self.run.id;
-        vec![
-            Effect::Change(Change::Decide(run, edited.target.decision(DecisionKind::Edit { output, accept }))),
-            Effect::Change(Change::KeepDraft { run, name: edited.draft, text: None }),
-        ]
+        let decision = edited.target.decision(DecisionKind::Edit { output, accept });
+        let mut effects = vec![Effect::Change(Change::Decide(run, decision))];
+        for name in [edited.draft.clone(), edited.fields_draft(), edited.line_draft()] {
+            // The first is forgotten in any case: it may be on its way to be kept.
+            if self.drafts.remove(&name).is_some() || effects.len() == 1 {
+                effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
+            }
+        }
+        effects
     }
 
     pub(super) fn external(&mut self) -> Vec<Effect> {
         let (text, extension) = match &self.over {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
-            Over::Retry(retry) => (retry.input.value(), "md"),
+            Over::Retry(retry) => (retry.input.text(), "md"),
             Over::Result { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
@@ -174,7 +198,7 @@ impl RunScreen {
                 }
             },
             Over::Result { editor, .. } => **editor = Editor::new(text),
-            Over::Retry(retry) => retry.input = LineInput::new(text),
+            Over::Retry(retry) => retry.input = Editor::at_end(text),
             _ => {}
         }
     }

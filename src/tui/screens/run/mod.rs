@@ -5,6 +5,7 @@
 
 pub(super) mod content;
 pub(super) mod decide;
+mod drafts;
 mod edit;
 pub(super) mod layer;
 mod marks;

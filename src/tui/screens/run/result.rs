@@ -7,7 +7,7 @@ use crate::tui::effect::{Change, Effect};
 use crate::tui::widgets::editor::Editor;
 
 /// The document that a run's result is.
-const DOCUMENT: &str = "result";
+pub(super) const DOCUMENT: &str = "result";
 
 impl RunScreen {
     pub(super) fn is_on_result(&self) -> bool {

@@ -23,7 +23,10 @@ use crate::tui::quote::Quote;
 use crate::tui::shown::{ShownGate, Target};
 use crate::tui::text::fit;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::editor::Editor;
+
+/// As many lines of an instruction are shown at once.
+const MOST_LINES: usize = 6;
 
 /// An instruction for another attempt.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub struct Retry {
     /// What was seen; `None` for a call that is under way.
     gate: Option<ShownGate>,
     /// What is typed.
-    pub input: LineInput,
+    pub input: Editor,
     scope: InstructionScope,
     /// The model in the place of the one so far.
     model: Option<String>,
@@ -56,7 +59,7 @@ struct Other {
 
 impl Retry {
     fn of(key: Key, gate: Option<ShownGate>) -> Self {
-        let (input, scope) = (LineInput::default(), InstructionScope::This);
+        let (input, scope) = (Editor::default(), InstructionScope::This);
         Self { key, gate, input, scope, model: None, others: Vec::new(), at: None, quote: None, also: Vec::new() }
     }
 
@@ -136,9 +139,19 @@ impl Retry {
         lines
     }
 
+    /// The name of its draft, and the instruction as far as it is typed.
+    pub fn unsaved(&self) -> (String, Option<String>) {
+        (draft_name(&self.key), (!self.input.is_empty()).then(|| self.input.text()))
+    }
+
     /// How many lines it would take.
-    pub fn height(&self) -> usize {
-        2 + self.others.len()
+    pub fn height(&self, cells: u16) -> usize {
+        1 + self.input_height(cells) + self.others.len()
+    }
+
+    /// How many lines what is typed takes.
+    pub fn input_height(&self, cells: u16) -> usize {
+        self.input.rows(cells.saturating_sub(2), MOST_LINES)
     }
 }
 
@@ -202,14 +215,14 @@ impl RunScreen {
 
     fn open_retry(&mut self, mut retry: Retry) {
         let draft = self.drafts.get(&draft_name(&retry.key)).cloned().unwrap_or_default();
-        retry.input = LineInput::new(&draft);
+        retry.input = Editor::at_end(&draft);
         self.over = Over::Retry(Box::new(retry));
     }
 
     /// The instruction is given: to the call that was seen, and to what was ticked.
     pub(super) fn retried(&mut self, retry: Retry) -> Vec<Effect> {
         let Retry { key, gate, input, scope, model, others, quote, also, .. } = retry;
-        let typed = input.value();
+        let typed = input.text();
         let instruction = quote.map_or_else(|| typed.clone(), |quote| quote.with(&typed));
         let name = draft_name(&key);
         self.drafts.remove(&name);
@@ -230,11 +243,6 @@ impl RunScreen {
         effects.extend(self.decide_each(&also, &DecisionKind::Again { model: None }));
         effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
         effects
-    }
-
-    /// A half-typed instruction, to be kept.
-    pub(super) fn instruction_draft(retry: &Retry) -> Option<(String, String)> {
-        (!retry.input.is_empty()).then(|| (draft_name(&retry.key), retry.input.value()))
     }
 
     /// Another model was picked: for another attempt of the selected call, or for those that it has not had yet.
@@ -294,6 +302,6 @@ impl RunScreen {
     }
 }
 
-fn draft_name(key: &Key) -> String {
+pub(super) fn draft_name(key: &Key) -> String {
     format!("retry {key}")
 }

@@ -8,7 +8,6 @@ use ratatui::layout::Position;
 use super::content::Body;
 use super::layer::{Compare, Over, Then, prompt};
 use super::pages::{self, Paged};
-use super::result::result_draft;
 use super::{Note, Pane, PartialOutput, RunScreen};
 use crate::core::decide::{DecisionKind, newest_decision};
 use crate::core::gate::GateKind;
@@ -60,10 +59,7 @@ impl RunScreen {
                 }
                 (Vec::new(), true)
             }
-            Message::Draft { run, name, text } if run == self.run.id => {
-                self.drafts.insert(name, text);
-                (Vec::new(), false)
-            }
+            Message::Draft { run, name, text } if run == self.run.id => (Vec::new(), self.draft(name, text)),
             Message::Model { run, key, model } if run == self.run.id => (self.by_model(&key, model), true),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
@@ -97,7 +93,10 @@ impl RunScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
-        if let Some(id) = command(key, &self.situation()) {
+        // Within an instruction of several lines the arrows move in it.
+        let within = matches!(&self.over, Over::Retry(retry) if !retry.ticks() && !retry.input.is_at_bottom());
+        let id = command(key, &self.situation()).filter(|id| !(within && *id == Id::Others));
+        if let Some(id) = id {
             return self.give(id);
         }
         self.type_in(key);
@@ -208,6 +207,10 @@ impl RunScreen {
             Id::SaveAccept => self.save(true),
             Id::External => self.external(),
             Id::Submit => self.submit(),
+            Id::NewLine => {
+                self.paste("\n");
+                Vec::new()
+            }
             Id::Scope | Id::Others => {
                 if let Over::Retry(retry) = &mut self.over {
                     retry.give(id);
@@ -435,7 +438,8 @@ impl RunScreen {
             tree.cancel();
             return Vec::new();
         }
-        let draft = match std::mem::take(&mut self.over) {
+        let unsaved = self.unsaved();
+        match std::mem::take(&mut self.over) {
             Over::Filter => {
                 self.clear_filter();
                 return Vec::new();
@@ -450,16 +454,9 @@ impl RunScreen {
                 return Vec::new();
             }
             Over::None => return vec![Effect::Go(Go::Back)],
-            Over::Edit { edited, editor, .. } => Some((edited.draft, editor.text())),
-            Over::Result { version, editor } => Some((result_draft(version), editor.text())),
-            Over::Fields { edited, tree } => Some((edited.draft, tree.value().to_string())),
-            Over::Retry(retry) => Self::instruction_draft(&retry),
-            _ => None,
-        };
-        let Some((name, text)) = draft else { return Vec::new() };
-        self.note = Some(Note::Done("draft kept".to_owned()));
-        self.drafts.insert(name.clone(), text.clone());
-        vec![Effect::Change(Change::KeepDraft { run: self.run.id, name, text: Some(text) })]
+            _ => {}
+        }
+        self.keep(unsaved)
     }
 
     fn clear_filter(&mut self) {

@@ -184,7 +184,7 @@ impl RunScreen {
         let focused = self.pane == Pane::Output || !strip;
         let inner = canvas.pane(area, &title, focused);
         let most = match &self.over {
-            Over::Retry(retry) => retry.height().min(usize::from(inner.height / 2)),
+            Over::Retry(retry) => retry.height(inner.width).min(usize::from(inner.height / 2)),
             _ if area.height < 16 => 2,
             _ if area.height < 26 => 3,
             _ => 5,
@@ -310,8 +310,10 @@ impl RunScreen {
         match &self.over {
             _ if self.search.as_ref().is_some_and(Find::is_typing) => vec![Line::default()],
             Over::Retry(retry) => {
-                let room = most.saturating_sub(1);
-                std::iter::once(Line::default()).chain(retry.lines(theme, cells, room)).collect()
+                let typed = retry.input_height(cells).min(most.saturating_sub(1));
+                let typed = std::iter::repeat_n(Line::default(), typed);
+                let room = most.saturating_sub(typed.len());
+                typed.chain(retry.lines(theme, cells, room)).collect()
             }
             Over::Ask { problem, .. } => {
                 let problem = problem.iter().map(|problem| Line::styled(format!(" {problem}"), theme.failed));
@@ -342,7 +344,11 @@ impl RunScreen {
             return;
         }
         match &self.over {
-            Over::Retry(retry) => retry.input.paint(canvas, line, !retry.ticks(), false),
+            Over::Retry(retry) => {
+                let height = u16::try_from(retry.input_height(area.width)).unwrap_or(u16::MAX);
+                let height = height.min(area.height.saturating_sub(1)).max(1);
+                retry.input.paint(canvas, Rect { height, ..line }, !retry.ticks());
+            }
             Over::Ask { input, .. } => input.paint(canvas, line, true, false),
             _ => {}
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::editor::Editor;
 use super::line::LineInput;
-use crate::core::form::{Field, FieldType};
+use crate::core::form::{Bound, Field, FieldType};
 use crate::core::secret::{Secret, SecretRef};
 
 /// A field and what was put in.
@@ -103,6 +103,40 @@ impl FormField {
             _ => json!(line),
         };
         Ok(Some(value))
+    }
+
+    /// What was put in as it was typed, valid or not, to be kept; nothing of a secret but a reference to it.
+    #[must_use]
+    pub fn typed(&self) -> Option<Value> {
+        match &self.input {
+            Input::Line(line) if self.field.kind == FieldType::Secret => {
+                let reference = line.value().trim().parse::<SecretRef>().ok();
+                reference
+                    .filter(|reference| *reference != SecretRef::Typed)
+                    .map(|reference| json!(reference.to_string()))
+            }
+            Input::Line(line) => (!line.is_empty()).then(|| json!(line.value())),
+            Input::Text(editor) => (!editor.is_empty()).then(|| json!(editor.text())),
+            Input::Switch(_) | Input::Choice(_) | Input::Choices { .. } => self.value().ok()?,
+        }
+    }
+
+    /// Puts back what [`Self::typed`] gave; `None` leaves it empty.
+    pub fn restore(&mut self, typed: Option<&Value>) {
+        self.input = match (&self.input, typed) {
+            (Input::Line(_), typed) => Input::Line(LineInput::new(typed.and_then(Value::as_str).unwrap_or_default())),
+            (Input::Text(_), typed) => {
+                Input::Text(Box::new(Editor::at_end(typed.and_then(Value::as_str).unwrap_or_default())))
+            }
+            (_, typed) => Input::of(&self.field, typed),
+        };
+        self.judge();
+    }
+
+    /// Whether its text may be taken to an editor: a secret is written into no file.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        self.is_text() && self.field.kind != FieldType::Secret
     }
 
     /// The value of a secret that was typed rather than referred to.
@@ -264,16 +298,21 @@ impl FormField {
             .unwrap_or(today)
             .to_string()
         } else {
-            #[expect(clippy::cast_precision_loss, reason = "`up` is 1 or -1")]
-            let number = match typed.trim().parse::<f64>() {
-                Ok(number) => number + up as f64,
-                Err(_) => self.field.min.unwrap_or(0.0),
-            };
-            let number = self.field.min.map_or(number, |min| number.max(min));
-            let number = self.field.max.map_or(number, |max| number.min(max));
-            number.to_string()
+            self.neighbour(typed.trim(), up).to_string()
         };
         self.input = Input::Line(LineInput::offering(&text));
+    }
+
+    /// The number that far from the one that is typed, exactly; where none is typed, the least.
+    fn neighbour(&self, typed: &str, up: i64) -> Bound {
+        let least = || self.field.min.unwrap_or(Bound::Float(0.0));
+        #[expect(clippy::cast_precision_loss, reason = "`up` is 1 or -1")]
+        let number = match typed.parse::<i64>() {
+            Ok(whole) => Bound::of(&whole.saturating_add(up).into()).unwrap_or_else(least),
+            Err(_) => typed.parse::<f64>().map_or_else(|_| least(), |number| Bound::Float(number + up as f64)),
+        };
+        let number = self.field.min.filter(|min| number < *min).unwrap_or(number);
+        self.field.max.filter(|max| number > *max).unwrap_or(number)
     }
 
     /// Says what is wrong with what is there.
@@ -340,7 +379,10 @@ mod tests {
 
     #[test]
     fn a_number_stays_within_its_bounds_and_says_when_it_is_none() {
-        let mut stanzas = FormField::new(Field { min: Some(1.0), max: Some(3.0), ..field(FieldType::Integer) }, None);
+        let mut stanzas = FormField::new(
+            Field { min: Some(Bound::Float(1.0)), max: Some(Bound::Float(3.0)), ..field(FieldType::Integer) },
+            None,
+        );
         for _ in 0..5 {
             press(&mut stanzas, KeyCode::Up);
         }

@@ -25,7 +25,7 @@ fn answer(interface: &mut Interface, ready: Ready) -> Vec<Order> {
 }
 
 fn poem_form() -> Ready {
-    Ready::Form(Box::new(FormOf { task: task(), given: json!({}), last: None, cost: None }))
+    Ready::Form(Box::new(FormOf { task: task(), given: json!({}), last: None, cost: None, draft: None }))
 }
 
 fn poem_run() -> Ready {

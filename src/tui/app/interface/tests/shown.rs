@@ -497,7 +497,14 @@ fn fingerprint() -> crate::core::fingerprint::Fingerprint {
 fn approval(key: &Key, argv: Vec<String>) -> Gate {
     let work = Arc::new(Work::Command(CommandWork { argv, ..CommandWork::default() }));
     let (bytes, fingerprint) = (fingerprint(), fingerprint());
-    let body = GateBody::Approval(ApprovalBody { step: "push".to_owned(), work, bytes, fingerprint });
+    let body = GateBody::Approval(ApprovalBody {
+        step: "push".to_owned(),
+        work,
+        bytes,
+        fingerprint,
+        title: None,
+        message: None,
+    });
     Gate {
         workflow: None,
         call: None,

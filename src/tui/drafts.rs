@@ -1,0 +1,131 @@
+//! Unsaved text: what a person has typed and not yet given. It is kept while they type, at most half a second behind, and
+//! on every way out, so that however Stepwell ends it is there when they are back.
+//!
+//! Screens say what is unsaved on them; [`Drafts`] knows what was kept of it, and asks for the difference. Secrets are
+//! never among it: a field that takes one says nothing.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use super::effect::Change;
+use crate::core::id::RunId;
+
+/// How often what is typed is kept.
+pub const EVERY: Duration = Duration::from_millis(500);
+
+/// Names a draft.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// A text that belongs to a run: a message, an edit, an instruction, an answer.
+    Run(RunId, String),
+    /// The form that starts a task.
+    Form(String),
+}
+
+/// A text as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsaved {
+    /// Its name.
+    pub slot: Slot,
+    /// The text; `None` when it is as it was offered, or empty.
+    pub text: Option<String>,
+}
+
+impl Unsaved {
+    /// A text of a run.
+    #[must_use]
+    pub fn of_run(run: RunId, name: String, text: Option<String>) -> Self {
+        Self { slot: Slot::Run(run, name), text }
+    }
+}
+
+impl From<Unsaved> for Change {
+    fn from(unsaved: Unsaved) -> Self {
+        let text = unsaved.text;
+        match unsaved.slot {
+            Slot::Run(run, name) => Self::KeepDraft { run, name, text },
+            Slot::Form(task) => Self::KeepForm { task, text },
+        }
+    }
+}
+
+/// What was kept.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    kept: HashMap<Slot, u64>,
+    /// Something was typed since.
+    behind: bool,
+}
+
+impl Drafts {
+    /// Something was typed.
+    pub fn touch(&mut self) {
+        self.behind = true;
+    }
+
+    /// Whether something was typed that may not be kept yet.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// A draft was read from where it is kept.
+    pub fn found(&mut self, slot: Slot, text: &str) {
+        self.kept.insert(slot, digest(text));
+    }
+
+    /// A change is on its way: it may be one of a draft.
+    pub fn note(&mut self, change: &Change) {
+        let (slot, text) = match change {
+            Change::KeepDraft { run, name, text } => (Slot::Run(*run, name.clone()), text),
+            Change::KeepForm { task, text } => (Slot::Form(task.clone()), text),
+            _ => return,
+        };
+        match text {
+            Some(text) => drop(self.kept.insert(slot, digest(text))),
+            None => drop(self.kept.remove(&slot)),
+        }
+    }
+
+    /// What has to be done so that all that is unsaved is kept as it is now.
+    pub fn catch_up(&mut self, unsaved: impl IntoIterator<Item = Unsaved>) -> Vec<Change> {
+        self.behind = false;
+        self.keep(unsaved)
+    }
+
+    /// What has to be done so that these are kept as they are now.
+    pub fn keep(&mut self, unsaved: impl IntoIterator<Item = Unsaved>) -> Vec<Change> {
+        let differs = |unsaved: &Unsaved| self.kept.get(&unsaved.slot).copied() != unsaved.text.as_deref().map(digest);
+        let changes: Vec<Change> = unsaved.into_iter().filter(differs).map(Change::from).collect();
+        changes.iter().for_each(|change| self.note(change));
+        changes
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_once_as_it_is_and_forgotten_once() {
+        let form =
+            |text: Option<&str>| vec![Unsaved { slot: Slot::Form("poem".into()), text: text.map(str::to_owned) }];
+        let mut drafts = Drafts::default();
+        assert_eq!(drafts.catch_up(form(None)), [], "nothing was ever kept");
+        let keeps = Change::KeepForm { task: "poem".into(), text: Some("the sea".into()) };
+        assert_eq!(drafts.catch_up(form(Some("the sea"))), [keeps]);
+        assert_eq!(drafts.catch_up(form(Some("the sea"))), []);
+        let forgets = Change::KeepForm { task: "poem".into(), text: None };
+        assert_eq!(drafts.catch_up(form(None)), [forgets]);
+        assert_eq!(drafts.catch_up(form(None)), []);
+        drafts.found(Slot::Form("poem".into()), "the tide");
+        assert_eq!(drafts.catch_up(form(Some("the tide"))), []);
+    }
+}
