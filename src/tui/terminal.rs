@@ -37,7 +37,6 @@ pub use self::input::Input;
 pub use self::parser::InputParser;
 pub use self::sequences::text as typed;
 use self::whole::{Drawing, Whole};
-use self::whole::{Drawing, Whole};
 use super::canvas::{Canvas, FrameInfo};
 use super::osc::{TITLE_ASIDE, TITLE_BACK};
 use super::theme::Theme;
