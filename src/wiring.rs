@@ -55,6 +55,7 @@ impl Dependencies for Wiring {
         let state = self.0.state.clone();
         let parts = tui::Parts {
             search_paths,
+            journal: self.0.store.clone(),
             state: self.0.state.clone(),
             settings: settings.clone(),
             open: Box::new(move || {

@@ -397,6 +397,7 @@ fn panics() {
     let path = folder.path().to_owned();
     let parts = stepwell::tui::Parts {
         search_paths: stepwell::catalog::SearchPaths { own: None, project: None, dir: None, state: path.clone() },
+        journal: path.join("stepwell.db"),
         state: path.clone(),
         settings: stepwell::core::settings::Settings::default(),
         open: Box::new(|| panic!("a mistake of the program")),

@@ -1,6 +1,7 @@
 //! Homes to measure in: a model that streams from loopback, tasks with large outputs.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -19,8 +20,17 @@ pub struct Home {
 impl Home {
     /// An empty one.
     pub fn new() -> Self {
+        Self::answered(ModelServer::answering(|nth, _| Reply::raw("text/event-stream", stream(nth))))
+    }
+
+    /// One in which so many tokens come one after another, with this time between two of them.
+    pub fn paced(tokens: usize, between: Duration) -> Self {
+        let reply = move |nth: usize| Reply::chunks((0..tokens).map(move |at| token(at, tokens, nth))).drip(between);
+        Self::answered(ModelServer::answering(move |nth, _| reply(nth)))
+    }
+
+    fn answered(server: ModelServer) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = ModelServer::answering(|nth, _| Reply::raw("text/event-stream", stream(nth)));
         let home = Self { folder, server };
         home.write(
             "config.toml",
@@ -73,19 +83,24 @@ fn last_word(nth: usize) -> String {
     format!("finis{nth}.")
 }
 
-/// A stream of chat completions: prose with headings, lists and code, one frame a token.
+/// A token of the answer to a request: of prose with headings, lists and code.
+fn token(at: usize, tokens: usize, nth: usize) -> String {
+    match at {
+        _ if at + 1 == tokens => format!(" {}", last_word(nth)),
+        _ if at % 1000 == 0 => format!("\n\n## Part {}\n\n", at / 1000),
+        _ if at % 500 == 0 => "\n\n```rust\nlet lamp = harbour.light(3);\n```\n\n".to_owned(),
+        _ if at % 100 == 0 => "\n\n".to_owned(),
+        _ if at % 300 > 270 && at % 10 == 0 => "\n- ".to_owned(),
+        _ if at % 17 == 0 => " **lamps**".to_owned(),
+        _ => [" the", " boats", " lean", " out,", " across", " tides", " and"][at % 7].to_owned(),
+    }
+}
+
+/// A stream of chat completions, one frame a token.
 fn stream(nth: usize) -> Vec<u8> {
     let mut body = Vec::new();
     for at in 0..TOKENS {
-        let text = match at {
-            _ if at + 1 == TOKENS => format!(" {}", last_word(nth)),
-            _ if at % 1000 == 0 => format!("\n\n## Part {}\n\n", at / 1000),
-            _ if at % 500 == 0 => "\n\n```rust\nlet lamp = harbour.light(3);\n```\n\n".to_owned(),
-            _ if at % 100 == 0 => "\n\n".to_owned(),
-            _ if at % 300 > 270 && at % 10 == 0 => "\n- ".to_owned(),
-            _ if at % 17 == 0 => " **lamps**".to_owned(),
-            _ => [" the", " boats", " lean", " out,", " across", " tides", " and"][at % 7].to_owned(),
-        };
+        let text = token(at, TOKENS, nth);
         let data = json!({"id": "c", "object": "chat.completion.chunk", "model": "fast",
             "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
         body.extend_from_slice(format!("data: {data}\n\n").as_bytes());

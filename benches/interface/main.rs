@@ -45,6 +45,7 @@ const PARTS: &[Measurement] = &[
     ("idle", idle),
     ("keys", keys),
     ("stream", stream),
+    ("pace", pace),
     ("scroll", scroll),
     ("search", search),
     ("hour", hour),
@@ -280,6 +281,27 @@ fn stream() {
     }
     say_times(&format!("{TOKENS} tokens in a run, shown to the end"), shown, "300 ms");
     say_times("  CPU", cpu, "250 ms");
+}
+
+/// As a model writes that is asked from afar: a hundred tokens a second, for twelve seconds.
+fn pace() {
+    const TOKENS: usize = 1_200;
+    for (what, task) in [("chat", "why is the sky blue"), ("run", "told")] {
+        let home = Home::paced(TOKENS, Duration::from_millis(10));
+        let mut program = open(&home);
+        let last = home.next_last_word();
+        program.press(task);
+        program.wait_for(&format!("Ask: {task}"));
+        program.settle(REST * 8);
+        let (cpu, frames, wakes, bytes) = (program.cpu(), program.frames, program.wake_ups(), program.written);
+        program.press(ENTER);
+        program.until(&last, |shown| shown.contains(&last));
+        program.settle(REST * 4);
+        let spent = program.cpu().saturating_sub(cpu);
+        say(&format!("{TOKENS} tokens at 100 a second in a {what}: CPU"), &format!("{} ms", ms(spent)), "300 ms");
+        let (frames, wakes) = (program.frames - frames, program.wake_ups().saturating_sub(wakes));
+        say("  frames, wake-ups, bytes written", &format!("{frames} {wakes} {}", program.written - bytes), "");
+    }
 }
 
 /// Sends a message in a chat; gives the CPU time until then, when it was sent, and the last word of its answer.

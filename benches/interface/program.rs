@@ -30,6 +30,8 @@ pub struct Program {
     pub begun: Instant,
     /// Bytes that were written to the terminal.
     pub written: usize,
+    /// Frames that were drawn whole.
+    pub frames: usize,
     _master: Box<dyn MasterPty + Send>,
 }
 
@@ -66,7 +68,7 @@ impl Program {
         let begun = Instant::now();
         let child = pair.slave.spawn_command(command).unwrap();
         let parser = vt100::Parser::new(NonZero::new(ROWS).unwrap(), NonZero::new(COLS).unwrap(), 0);
-        Self { child, keys, output, parser, tail: Vec::new(), begun, written: 0, _master: pair.master }
+        Self { child, keys, output, parser, tail: Vec::new(), begun, written: 0, frames: 0, _master: pair.master }
     }
 
     /// What stands on the screen.
@@ -102,10 +104,11 @@ impl Program {
         self.written += piece.len();
         self.parser.process(piece);
         self.tail.extend_from_slice(piece);
-        let ends = self.tail.windows(FRAME_END.len()).any(|bytes| bytes == FRAME_END);
+        let ended = self.tail.windows(FRAME_END.len()).filter(|bytes| *bytes == FRAME_END).count();
+        self.frames += ended;
         let keep = self.tail.len().min(FRAME_END.len() - 1);
         self.tail.drain(..self.tail.len() - keep);
-        ends
+        ended > 0
     }
 
     /// Takes in what comes until nothing has come for so long.

@@ -29,6 +29,7 @@ pub mod json;
 pub mod kept_files;
 pub mod key;
 pub mod known_providers;
+pub mod markdown;
 pub mod model;
 pub mod names;
 pub mod pieces;

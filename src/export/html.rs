@@ -1,6 +1,10 @@
 //! Markdown as one self-contained page: no scripts, nothing loaded from anywhere, no HTML but what is made here.
 
-use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
+use std::ops::Range;
+
+use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd, html};
+
+use crate::core::markdown;
 
 /// What the page may do, should anything slip through: nothing.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -14,8 +18,8 @@ table{border-collapse:collapse}th,td{padding:.3rem .6rem;border:1px solid #8886;
 blockquote{margin-left:0;padding-left:1rem;border-left:3px solid #8886}\
 @media print{body{margin:0;max-width:none}}";
 
-/// A page of `markdown`, whose text has been made visible already.
-pub(super) fn page(title: &str, markdown: &str) -> String {
+/// A page of a text in Markdown that has been made visible already.
+pub(super) fn page(title: &str, text: &str) -> String {
     let mut heading = String::new();
     html::push_html(&mut heading, std::iter::once(Event::Text(crate::core::text::visible(title, false).into())));
     let mut page = format!(
@@ -25,32 +29,90 @@ pub(super) fn page(title: &str, markdown: &str) -> String {
          <meta name=\"referrer\" content=\"no-referrer\">\n\
          <title>{heading}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
     );
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut links = Vec::new();
-    let events = Parser::new_ext(markdown, options).filter_map(|event| harmless(event, &mut links));
-    html::push_html(&mut page, events);
+    let mut writer = PageWriter { text, ..PageWriter::default() };
+    for (event, range) in markdown::events(text) {
+        writer.take(event, range);
+    }
+    html::push_html(&mut page, writer.events.into_iter());
     page.push_str("</body>\n</html>\n");
     page
 }
 
 /// Turns HTML into the text that it is, images into their description, and links to anywhere but the web and mail into
-/// plain text. `links` holds for each open link whether it is kept.
-fn harmless<'a>(event: Event<'a>, links: &mut Vec<bool>) -> Option<Event<'a>> {
-    match event {
-        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
-        // The lines of a poem are no less lines than in Markdown.
-        Event::SoftBreak => Some(Event::HardBreak),
-        Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
-        Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),
-        Event::Start(Tag::Image { .. }) => Some(Event::Text("🖼 ".into())),
-        Event::End(TagEnd::Image) => None,
-        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            let kept = link_type == LinkType::Email || leads_outside(&dest_url);
-            links.push(kept);
-            kept.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
+/// plain text with the address after it.
+#[derive(Default)]
+struct PageWriter<'t> {
+    text: &'t str,
+    events: Vec<Event<'t>>,
+    /// Of each link and image that is open: the address that follows its text, unless it is kept as a link.
+    addresses: Vec<Option<CowStr<'t>>>,
+    in_code: bool,
+}
+
+impl<'t> PageWriter<'t> {
+    fn take(&mut self, event: Event<'t>, range: Range<usize>) {
+        let event = match event {
+            Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+            // A browser makes one space of many.
+            Event::Text(text) if !self.in_code && text.contains("  ") => {
+                Event::Text(text.replace("  ", "\u{a0} ").into())
+            }
+            // The lines of a poem are no less lines than in Markdown.
+            Event::SoftBreak => Event::HardBreak,
+            Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
+            Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
+            Event::Start(Tag::CodeBlock(kind)) => {
+                self.in_code = true;
+                Event::Start(Tag::CodeBlock(kind))
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                self.in_code = false;
+                Event::End(TagEnd::CodeBlock)
+            }
+            Event::Start(Tag::Item) => self.item(range),
+            Event::Start(Tag::Image { dest_url, .. }) => {
+                self.addresses.push(Some(dest_url));
+                Event::Text("🖼 ".into())
+            }
+            Event::End(TagEnd::Image) => return self.address(),
+            Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+                let kept = link_type == LinkType::Email || leads_outside(&dest_url);
+                self.addresses.push((!kept).then(|| dest_url.clone()));
+                if !kept {
+                    return;
+                }
+                Event::Start(Tag::Link { link_type, dest_url, title, id })
+            }
+            Event::End(TagEnd::Link) => match self.addresses.last() {
+                Some(None) => {
+                    self.addresses.pop();
+                    Event::End(TagEnd::Link)
+                }
+                _ => return self.address(),
+            },
+            other => other,
+        };
+        self.events.push(event);
+    }
+
+    /// An item has the number that it is written with, and its own sign after it.
+    fn item(&self, range: Range<usize>) -> Event<'t> {
+        let sign = self.text.get(range).and_then(markdown::number);
+        let number = sign.and_then(|sign| sign.trim_end_matches(['.', ')']).parse::<u32>().ok());
+        match (sign, number) {
+            (Some(sign), Some(number)) if sign == format!("{number}.") => {
+                Event::Html(format!("<li value=\"{number}\">").into())
+            }
+            // Digits and one sign, as `number` gives them: nothing to be escaped.
+            (Some(sign), _) => Event::Html(format!("<li style=\"list-style-type:'{sign} '\">").into()),
+            (None, _) => Event::Start(Tag::Item),
         }
-        Event::End(TagEnd::Link) => links.pop().unwrap_or(false).then_some(Event::End(TagEnd::Link)),
-        other => Some(other),
+    }
+
+    fn address(&mut self) {
+        if let Some(address) = self.addresses.pop().flatten().filter(|address| !address.is_empty()) {
+            self.events.push(Event::Text(format!(" ({address})").into()));
+        }
     }
 }
 

@@ -389,6 +389,31 @@ fn the_lines_of_a_stanza_are_lines_of_the_page() {
 }
 
 #[test]
+fn a_page_and_a_pdf_show_no_less_than_is_written() {
+    let body = "1912. One\n1969. Two\n\n7) three\n\nC:\\new_dir\\*.txt \\(a\\) __init__ <bob@x.org> [here](/there)\n  set in\n--\n\
+        Anna\n\n[Anna]: Hello\n";
+    let written = run([done("t", body)]);
+    let page = export(&written, Format::Html, ExportScope::Result).unwrap();
+    for piece in [
+        "<li value=\"1912\">One",
+        "<li value=\"1969\">Two",
+        "<li style=\"list-style-type:'7) '\">three",
+        "C:\\new_dir\\*.txt \\(a\\) __init__ &lt;<a href=\"mailto:bob@x.org\">bob@x.org</a>&gt; here (/there)",
+        "<br />\n\u{a0} set in<br />\n--<br />\nAnna",
+        "[Anna]: Hello",
+    ] {
+        assert!(page.contains(piece), "{piece}: {page}");
+    }
+    let pdf = super::export(&written, Format::Pdf, ExportScope::Result).unwrap();
+    let text = String::from_utf8_lossy(&pdf);
+    for piece in
+        ["(1912.)", "(1969.)", "(7\\))", "(C:\\\\new_dir\\\\*.txt ", "/there", "(  set in)", "(--)", "([Anna]: Hello)"]
+    {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+}
+
+#[test]
 fn a_pdf_has_the_text_line_by_line_in_the_letters_that_its_fonts_have() {
     let body = "Ein *schöner* Tag — „ja“,\n**und** `x` → 5 €.\n\n- one\n- two\n\n```\nfn  a() {}\n```\n";
     let pdf = super::export(&run([done("Größe", body)]), Format::Pdf, ExportScope::Result).unwrap();

@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::commands::Id;
+use super::markdown::Look;
 use super::shown::{ContentId, ShownGate};
 use super::text::{fit, width};
 use super::theme::Theme;
@@ -97,6 +98,16 @@ pub struct Canvas<'a> {
     pub theme: &'a Theme,
     /// What the frame shows, to be filled in.
     pub frame: &'a mut FrameInfo,
+    /// Texts are shown as they are written, with all their signs.
+    pub as_written: bool,
+}
+
+impl<'a> Canvas<'a> {
+    /// How texts are shown.
+    #[must_use]
+    pub fn look(&self) -> Look<'a> {
+        Look { theme: self.theme, as_written: self.as_written }
+    }
 }
 
 impl Canvas<'_> {

@@ -54,6 +54,7 @@ pub enum Id {
     Change,
     NextWaiting,
     Zoom,
+    AsWritten,
     Filter,
     FindNext,
     FindPrevious,
@@ -470,6 +471,13 @@ pub static TABLE: &[CommandEntry] = &[
         matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
     }),
     command!(External, "Take the message to $EDITOR", "", [Chord::ctrl('g')], |s| on(s, Screen::Chat)),
+    command!(
+        AsWritten,
+        "Show texts as they are written, or laid out",
+        "",
+        [Chord::alt(KeyCode::Char('r'))],
+        |s| on_run(s) || on(s, Screen::Chat) || matches!(s.layer, Layer::Document | Layer::Prompt)
+    ),
     // Getting around.
     command!(Up, "Up", "", [k(KeyCode::Up)], moves),
     command!(Up, "Up", "", [c('k')], moves_by_letter),

@@ -12,6 +12,7 @@
 //! Screens and layers give [`Effect`]s. The app performs its own and hands the others on as [`Order`]s; what comes of
 //! those, if anything, comes back as a message.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -408,6 +409,8 @@ pub enum Errand {
     ListRoles,
     /// Ask a server which models it has.
     ListServer(Arc<Connection>),
+    /// Keep for which tasks texts are shown as they are written.
+    KeepAsWritten(BTreeSet<String>),
     /// Write a text to a file that does not exist yet.
     WriteFile {
         /// The path, as typed.

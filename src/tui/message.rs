@@ -35,6 +35,11 @@ pub enum Message {
     Focus(bool),
     /// The time, at most once a second and only while something on screen depends on it.
     Tick(DateTime<Utc>),
+    /// A process may have written to the journal, or changed a definition: what it wrote can be read soon, if not now. From
+    /// the first of these on such news come by themselves.
+    Written(DateTime<Utc>),
+    /// They come no more.
+    Unwatched,
     /// A watched run as it stands now.
     Run(Arc<Run>),
     /// Partial text or progress of an attempt.
@@ -112,6 +117,8 @@ pub enum Message {
     },
     /// A model was connected; what is to be said.
     Connected(String),
+    /// Tasks whose texts are shown as they are written, as they were kept.
+    AsWritten(Vec<String>),
     /// What was asked for with that ticket is ready, and takes the screen.
     Ready(Ticket, Ready),
     /// Something was not done: what, and why.

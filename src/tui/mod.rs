@@ -25,6 +25,8 @@ pub mod looks;
 pub mod markdown;
 pub mod message;
 pub mod osc;
+#[cfg(test)]
+mod pictures;
 pub mod quote;
 pub mod runtime;
 pub mod screens;

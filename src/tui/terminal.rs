@@ -10,8 +10,9 @@ mod input;
 mod layout;
 mod parser;
 mod sequences;
+mod whole;
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, Stdout, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -35,6 +36,7 @@ pub use self::editor::{Edited, edit, editor, wait};
 pub use self::input::Input;
 pub use self::parser::InputParser;
 pub use self::sequences::text as typed;
+use self::whole::{Drawing, Whole};
 use super::canvas::{Canvas, FrameInfo};
 use super::osc::{TITLE_ASIDE, TITLE_BACK};
 use super::theme::Theme;
@@ -72,7 +74,8 @@ pub enum TerminalError {
 /// The screen: a terminal in the interface's modes, which it leaves when dropped.
 pub struct Screen {
     mouse: bool,
-    terminal: Terminal<Bounded<BufWriter<Painted>>>,
+    drawing: Drawing,
+    terminal: Terminal<Bounded<Whole<Painted>>>,
 }
 
 /// stdout, while this process has the terminal in its modes: nothing of a frame comes after the terminal was restored,
@@ -110,7 +113,8 @@ impl Screen {
     /// When it does not take a mode.
     pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
         set_modes(mouse)?;
-        Ok(Self { mouse, terminal: blank()? })
+        let drawing = Drawing::default();
+        Ok(Self { mouse, terminal: blank(&drawing)?, drawing })
     }
 
     /// Draws a frame and gives what it showed.
@@ -124,13 +128,16 @@ impl Screen {
     ) -> Result<FrameInfo, TerminalError> {
         let mut info = FrameInfo::default();
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| {
+        self.drawing.set(true);
+        let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
-            view(&mut Canvas { buf: frame.buffer_mut(), theme, frame: &mut info }, area);
+            view(&mut Canvas { buf: frame.buffer_mut(), theme, frame: &mut info, as_written: false }, area);
             if let Some(caret) = info.caret {
                 frame.set_cursor_position(caret);
             }
-        })?;
+        });
+        self.drawing.set(false);
+        drawn?;
         queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         Write::flush(self.terminal.backend_mut())?;
         Ok(info)
@@ -170,7 +177,7 @@ impl Screen {
         let given = user();
         set_modes(self.mouse)?;
         // Not `Terminal::clear`: it asks the terminal where the cursor is, and waits for the answer.
-        self.terminal = blank()?;
+        self.terminal = blank(&self.drawing)?;
         queue!(self.terminal.backend_mut(), Clear(ClearType::All))?;
         Ok(given)
     }
@@ -221,8 +228,8 @@ pub fn restore_on_panic() {
 const PANICKED: i32 = 101;
 
 /// A terminal of which nothing is known.
-fn blank() -> io::Result<Terminal<Bounded<BufWriter<Painted>>>> {
-    Terminal::new(Bounded::new(BufWriter::with_capacity(64 * 1024, Painted(io::stdout()))))
+fn blank(drawing: &Drawing) -> io::Result<Terminal<Bounded<Whole<Painted>>>> {
+    Terminal::new(Bounded::new(Whole::new(Painted(io::stdout()), drawing)))
 }
 
 fn set_modes(mouse: bool) -> Result<(), TerminalError> {

@@ -234,7 +234,7 @@ pub fn frame(size: (u16, u16), depth: Depth, view: impl FnOnce(&mut Canvas<'_>, 
     let mut buf = Buffer::empty(area);
     let mut info = FrameInfo::default();
     let theme = Theme::new(Ground::Dark, depth);
-    view(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info }, area);
+    view(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info, as_written: false }, area);
     if let Some(cell) = info.caret.and_then(|caret| buf.cell_mut(caret)) {
         cell.set_symbol("▮");
     }

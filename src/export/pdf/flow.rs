@@ -1,8 +1,11 @@
 //! Markdown as blocks of letters: what stands on a page, before it is laid out.
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use std::ops::Range;
+
+use pulldown_cmark::{Event, HeadingLevel, Tag, TagEnd};
 
 use super::letters::{Font, Glyph, glyph};
+use crate::core::markdown;
 
 /// How far a list or a quotation is set in, in points.
 const STEP: f32 = 16.0;
@@ -33,11 +36,10 @@ pub(super) enum Piece {
 ///
 /// # Errors
 /// The first letter that no font here has.
-pub(super) fn read(markdown: &str) -> Result<Vec<Piece>, char> {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut flow = Flow::new();
-    for event in Parser::new_ext(markdown, options) {
-        flow.take(event)?;
+pub(super) fn read(text: &str) -> Result<Vec<Piece>, char> {
+    let mut flow = Flow::new(text);
+    for (event, range) in markdown::events(text) {
+        flow.take(event, range)?;
     }
     flow.end_block();
     Ok(flow.pieces)
@@ -45,7 +47,8 @@ pub(super) fn read(markdown: &str) -> Result<Vec<Piece>, char> {
 
 const TEXT: f32 = 10.5;
 
-struct Flow {
+struct Flow<'t> {
+    text: &'t str,
     pieces: Vec<Piece>,
     lines: Vec<Vec<Glyph>>,
     marker: Vec<Glyph>,
@@ -54,16 +57,15 @@ struct Flow {
     is_code: bool,
     bold: u32,
     italic: u32,
-    /// The number of the next item of each list; none where it has bullets.
-    lists: Vec<Option<u64>>,
     /// Where links lead to.
     links: Vec<String>,
     is_first_cell: bool,
 }
 
-impl Flow {
-    fn new() -> Self {
+impl<'t> Flow<'t> {
+    fn new(text: &'t str) -> Self {
         Self {
+            text,
             pieces: Vec::new(),
             lines: vec![Vec::new()],
             marker: Vec::new(),
@@ -72,15 +74,14 @@ impl Flow {
             is_code: false,
             bold: 0,
             italic: 0,
-            lists: Vec::new(),
             links: Vec::new(),
             is_first_cell: true,
         }
     }
 
-    fn take(&mut self, event: Event<'_>) -> Result<(), char> {
+    fn take(&mut self, event: Event<'_>, range: Range<usize>) -> Result<(), char> {
         match event {
-            Event::Start(tag) => return self.start(tag),
+            Event::Start(tag) => return self.start(tag, range),
             Event::End(tag) => return self.end(tag),
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => return self.text(&text, self.font()),
             Event::Code(text) => return self.text(&text, Font::Mono),
@@ -95,7 +96,7 @@ impl Flow {
         Ok(())
     }
 
-    fn start(&mut self, tag: Tag<'_>) -> Result<(), char> {
+    fn start(&mut self, tag: Tag<'_>, range: Range<usize>) -> Result<(), char> {
         match tag {
             Tag::Heading { level, .. } => {
                 self.end_block();
@@ -116,20 +117,13 @@ impl Flow {
                 self.is_code = true;
                 self.size = TEXT - 1.5;
             }
-            Tag::List(first) => {
+            Tag::List(_) => {
                 self.end_block();
-                self.lists.push(first);
                 self.indent += STEP;
             }
             Tag::Item => {
-                let marker = match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        *number += 1;
-                        format!("{}.", *number - 1)
-                    }
-                    _ => "•".to_owned(),
-                };
-                self.marker = letters(&marker, Font::Regular)?;
+                let number = self.text.get(range).and_then(markdown::number);
+                self.marker = letters(number.unwrap_or("•"), Font::Regular)?;
             }
             Tag::Emphasis => self.italic += 1,
             Tag::Strong => self.bold += 1,
@@ -140,7 +134,10 @@ impl Flow {
             Tag::TableRow => self.is_first_cell = true,
             Tag::TableCell if !std::mem::take(&mut self.is_first_cell) => return self.text("  |  ", self.font()),
             Tag::Link { dest_url, .. } => self.links.push(dest_url.into_string()),
-            Tag::Image { .. } => return self.text("[image] ", self.font()),
+            Tag::Image { dest_url, .. } => {
+                self.links.push(dest_url.into_string());
+                return self.text("[image] ", self.font());
+            }
             _ => {}
         }
         Ok(())
@@ -165,16 +162,16 @@ impl Flow {
             }
             TagEnd::List(_) => {
                 self.end_block();
-                self.lists.pop();
                 self.indent -= STEP;
             }
             TagEnd::Emphasis => self.italic -= 1,
             TagEnd::Strong => self.bold -= 1,
             // On paper nobody clicks.
-            TagEnd::Link => {
+            TagEnd::Link | TagEnd::Image => {
                 let address = self.links.pop().unwrap_or_default();
                 let stands = |line: &[Glyph]| line.iter().map(|glyph| char::from(glyph.code)).collect::<String>();
-                if address.contains("://") && !self.lines.last().is_some_and(|line| stands(line).ends_with(&address)) {
+                let shown = address.trim_start_matches("mailto:");
+                if !shown.is_empty() && !self.lines.last().is_some_and(|line| stands(line).ends_with(shown)) {
                     return self.text(&format!(" ({address})"), self.font());
                 }
             }

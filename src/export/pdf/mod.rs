@@ -72,7 +72,8 @@ impl Pages {
             self.room(block.size * LEADING);
             let left = MARGIN + block.indent;
             if at == 0 {
-                self.row(&block.marker, left - 14.0, block.size);
+                let marker = measured(&block.marker) * block.size / 1000.0;
+                self.row(&block.marker, left - marker - 5.0, block.size);
             }
             self.row(line, left, block.size);
         }

@@ -27,6 +27,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// The same of lists in which nothing goes on: what another process begins is seen soon enough.
 const CALM: Duration = Duration::from_secs(2);
 
+/// The same while nobody writes anything, and who does would be noticed: how long ago something was is told in minutes.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// A screen.
 #[derive(Debug)]
 pub enum AnyScreen {
@@ -119,6 +122,16 @@ impl AnyScreen {
         }
     }
 
+    /// The task of the text that it shows.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::Run(screen) => Some(&screen.run().task),
+            Self::Chat(screen) => Some(&screen.run().task),
+            Self::Inbox(screen) => screen.run().map(|run| run.task.as_str()),
+            Self::Home(_) | Self::Form(_) | Self::History(_) | Self::Connect(_) => None,
+        }
+    }
+
     /// The run that commands about a run as a whole are for: the one that it shows, or that is selected.
     pub fn listed(&self) -> Option<RunRow> {
         match self {
@@ -144,11 +157,13 @@ impl AnyScreen {
         }
     }
 
-    /// How often it looks at the clock, when time alone changes what it shows.
-    pub fn ticks(&self) -> Option<Duration> {
+    /// How often it looks at the clock, when time alone changes what it shows. `quiet` says that nobody
+    /// writes anything.
+    pub fn ticks(&self, quiet: bool) -> Option<Duration> {
+        let calm = if quiet { QUIET } else { CALM };
         match self {
-            Self::Home(screen) if !screen.is_live() => Some(CALM),
-            Self::Inbox(_) => Some(CALM),
+            Self::Home(screen) if !screen.is_live() => Some(calm),
+            Self::Inbox(_) => Some(calm),
             Self::Home(_) => Some(TICK),
             Self::Run(screen) => screen.ticks().then_some(TICK),
             Self::Form(_) | Self::Chat(_) | Self::History(_) | Self::Connect(_) => None,

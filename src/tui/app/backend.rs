@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 
 use super::managing::Glances;
+use super::notices::Notices;
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
@@ -26,6 +28,9 @@ use crate::core::undo::PastDecision;
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
 use crate::tui::message::{Message, Ready};
+
+/// At most so often it is told that files have changed.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What was made ready for the screen.
 pub struct Made {
@@ -83,6 +88,11 @@ pub struct Inner {
     searches: watch::Sender<Option<Errand>>,
     previews: watch::Sender<Option<Errand>>,
     pub glances: Mutex<Glances>,
+    /// The newest list of tasks whose texts are shown as they are written.
+    written: watch::Sender<Option<Errand>>,
+    journal: PathBuf,
+    /// The folder for what is kept beside the journal.
+    state: PathBuf,
     /// Where all this is done.
     threads: Handle,
 }
@@ -101,6 +111,7 @@ impl Backend {
         let (changes, mut inbox) = mpsc::unbounded_channel();
         let (searches, newest_search) = watch::channel(None);
         let (previews, newest_preview) = watch::channel(None);
+        let (written, newest_written) = watch::channel(None);
         let backend = Self(Arc::new(Inner {
             search_paths: parts.search_paths,
             settings: parts.settings,
@@ -123,6 +134,9 @@ impl Backend {
             searches,
             previews,
             glances: Mutex::default(),
+            written,
+            journal: parts.journal,
+            state: parts.state,
             threads,
         }));
         let worker = backend.clone();
@@ -136,7 +150,7 @@ impl Backend {
                 }
             }
         });
-        for newest in [newest_search, newest_preview] {
+        for newest in [newest_search, newest_preview, newest_written] {
             backend.threads.spawn(backend.clone().only_the_newest(newest));
         }
         backend
@@ -159,12 +173,37 @@ impl Backend {
         self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
             let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
+            backend.watch_files();
             backend.look_for_models().await;
+        });
+        let backend = self.clone();
+        self.threads.spawn(async move {
+            let state = backend.state.clone();
+            let kept = tokio::task::spawn_blocking(move || super::as_written::kept(&state)).await.unwrap_or_default();
+            if !kept.is_empty() {
+                backend.post(Message::AsWritten(kept)).await;
+            }
         });
         // They wait for the engine where they need it.
         for errand in [Errand::ListTasks, Errand::ListRuns] {
             self.perform(Request::Errand(errand));
         }
+    }
+
+    /// Has it told when the journal was written or a definition changed, on a thread that sleeps until then.
+    fn watch_files(&self) {
+        let Some(mut notices) = Notices::of(&self.journal, &self.search_paths) else { return };
+        let post = self.post.clone();
+        let watching = move || {
+            let tell = |message| post.blocking_send(message).is_ok();
+            while tell(Message::Written(chrono::Utc::now())) && notices.wait() {
+                // Who writes much is told of no more often than lists are looked at.
+                std::thread::sleep(TOLD_AGAIN);
+            }
+            tell(Message::Unwatched);
+        };
+        // Without a thread lists are looked at every now and then, as where nothing is told.
+        let _ = std::thread::Builder::new().name("notices".to_owned()).spawn(watching);
     }
 
     /// Which model answers is said at once, and again when it was looked whether a local server does.
@@ -228,6 +267,9 @@ impl Backend {
             }
             Request::Errand(search @ Errand::Search { .. }) => {
                 self.searches.send_replace(Some(search));
+            }
+            Request::Errand(keep @ Errand::KeepAsWritten(_)) => {
+                self.written.send_replace(Some(keep));
             }
             Request::Errand(preview @ Errand::Preview(_)) => {
                 self.previews.send_replace(Some(preview));
@@ -446,6 +488,12 @@ impl Backend {
                 let write = move || super::results::write_new(&file, text.data().as_bytes());
                 tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())??;
                 Ok(Some(Message::Done(format!("written to {path}"))))
+            }
+            Errand::KeepAsWritten(tasks) => {
+                let state = self.state.clone();
+                let keep = move || super::as_written::keep(&state, &tasks).map_err(|error| error.to_string());
+                tokio::task::spawn_blocking(keep).await.map_err(|error| error.to_string())??;
+                Ok(None)
             }
             Errand::Export { run, path } => self.export(run, path).await.map(Some),
             Errand::FindDrafts(run) => {

@@ -3,12 +3,12 @@
 mod going;
 mod opening;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use serde_json::Value;
@@ -31,6 +31,9 @@ use crate::tui::screens::chat::document_draft;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
+/// After so long what was written is on the disk, and was read.
+const SETTLED: TimeDelta = TimeDelta::seconds(10);
+
 /// The model.
 pub struct Interface {
     /// The screens, the visible one last. The first is Home and stays.
@@ -45,6 +48,8 @@ pub struct Interface {
     ticket: Ticket,
     /// Keys that were pressed while something was awaited, for what has taken the screen.
     ahead: VecDeque<Message>,
+    /// Tasks whose texts are shown as they are written.
+    as_written: BTreeSet<String>,
     /// Where a run is to be opened, once it is there.
     wanted: Option<Wanted>,
     /// What was typed and not given, as far as it is kept.
@@ -62,6 +67,8 @@ pub struct Interface {
     /// The window's title as it was set last.
     title: Untrusted,
     now: DateTime<Utc>,
+    /// When the journal was written or a definition changed last, once that is told by itself.
+    written: Option<DateTime<Utc>>,
     last_frame: FrameInfo,
 }
 
@@ -76,6 +83,7 @@ impl Interface {
             awaited: None,
             ticket: Ticket::default(),
             ahead: VecDeque::new(),
+            as_written: BTreeSet::new(),
             wanted: None,
             drafts: Drafts::default(),
             here,
@@ -86,6 +94,7 @@ impl Interface {
             asks_to_leave: false,
             title: Untrusted::default(),
             now,
+            written: None,
             last_frame: FrameInfo::default(),
         }
     }
@@ -112,6 +121,7 @@ impl Interface {
 
     /// Paints what is visible.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        canvas.as_written = self.top().task().is_some_and(|task| self.as_written.contains(task));
         self.top().view(canvas, area);
         if let Some(above) = &self.above {
             above.view(canvas, area);
@@ -170,20 +180,14 @@ impl Interface {
                 }
                 self.top_mut().update(Message::Mouse(mouse))
             }
-            Message::Tick(now) => {
-                self.now = now;
-                let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
-                match self.top() {
-                    AnyScreen::Home(_) => {
-                        effects.extend([Errand::ListRuns, Errand::ListChangedTasks].map(Effect::Errand));
-                    }
-                    AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
-                    _ => {}
-                }
-                if self.drafts.is_behind() {
-                    effects.extend(self.unsaved().into_iter().map(Effect::Change));
-                }
-                (effects, changed)
+            Message::Tick(now) => self.tick(now),
+            Message::Written(now) => {
+                self.written = Some(now);
+                self.tick(now)
+            }
+            Message::Unwatched => {
+                self.written = None;
+                (Vec::new(), false)
             }
             Message::Focus(looked_at) => {
                 self.looked_at = looked_at;
@@ -211,6 +215,10 @@ impl Interface {
             Message::Connected(said) => {
                 self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)) && !screen.is_connecting());
                 self.top_mut().update(Message::Done(said))
+            }
+            Message::AsWritten(tasks) => {
+                self.as_written.extend(tasks);
+                (Vec::new(), true)
             }
             Message::Ready(ticket, ready) => self.ready(ticket, ready),
             Message::RunsChanged(change) => {
@@ -258,6 +266,26 @@ impl Interface {
         }
     }
 
+    /// The time goes on: lists that others may change are asked for again.
+    fn tick(&mut self, now: DateTime<Utc>) -> (Vec<Effect>, bool) {
+        self.now = now;
+        let (mut effects, changed) = self.top_mut().update(Message::Tick(now));
+        match self.top() {
+            AnyScreen::Home(_) => effects.extend([Errand::ListRuns, Errand::ListChangedTasks].map(Effect::Errand)),
+            AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
+            _ => {}
+        }
+        if self.drafts.is_behind() {
+            effects.extend(self.unsaved().into_iter().map(Effect::Change));
+        }
+        (effects, changed)
+    }
+
+    /// Whether nothing was written for so long that all of it is read.
+    fn is_quiet(&self) -> bool {
+        self.written.is_some_and(|at| self.now - at >= SETTLED)
+    }
+
     fn situation(&self) -> Situation {
         self.above.as_ref().map_or_else(|| self.top().situation(), Above::situation)
     }
@@ -293,7 +321,10 @@ impl Interface {
             return self.own(Id::Mouse).unwrap_or_default();
         }
         if self.above.is_some() {
-            return self.above(Message::Key(key));
+            return match id {
+                Some(Id::AsWritten) => self.own(Id::AsWritten).unwrap_or_default(),
+                _ => self.above(Message::Key(key)),
+            };
         }
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
@@ -308,6 +339,13 @@ impl Interface {
     fn own(&mut self, id: Id) -> Option<Vec<Effect>> {
         match id {
             Id::Quit => Some(self.quit()),
+            Id::AsWritten => {
+                let task = self.top().task()?.to_owned();
+                if !self.as_written.remove(&task) {
+                    self.as_written.insert(task);
+                }
+                Some(vec![Effect::Errand(Errand::KeepAsWritten(self.as_written.clone()))])
+            }
             Id::Mouse => Some(vec![Effect::Terminal(Terminal::ToggleMouse)]),
             Id::Models => Some(vec![Effect::Go(Go::Connect)]),
             Id::Help => {
@@ -512,7 +550,7 @@ impl UiModel for Interface {
 
     fn next_tick(&self) -> Option<Duration> {
         let keeps = self.drafts.is_behind().then_some(drafts::EVERY);
-        self.top().ticks().into_iter().chain(keeps).min()
+        self.top().ticks(self.is_quiet()).into_iter().chain(keeps).min()
     }
 }
 

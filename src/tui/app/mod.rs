@@ -5,6 +5,7 @@
 //! backend, on threads of its own, so that no key waits for it; the screens have this thread for themselves.
 
 mod any_screen;
+mod as_written;
 mod backend;
 mod definitions;
 mod expense;
@@ -12,6 +13,7 @@ mod interface;
 mod listing;
 mod managing;
 mod models;
+mod notices;
 mod results;
 mod starting;
 mod terminal_host;
@@ -63,6 +65,8 @@ pub type Connect = Box<dyn Fn(Trial) -> BoxFuture<'static, Result<String, String
 pub struct Parts {
     /// Where definitions are looked for.
     pub search_paths: SearchPaths,
+    /// The file of the journal, of which only changes are looked at here.
+    pub journal: std::path::PathBuf,
     /// The folder for drafts that go to `$EDITOR`.
     pub state: std::path::PathBuf,
     /// The settings.

@@ -53,6 +53,7 @@ pub fn synonyms(id: Id) -> &'static [&'static str] {
         Id::Change => &["change", "rewrite", "shorter", "action"],
         Id::NextWaiting => &["next", "waiting", "pending"],
         Id::Zoom => &["zoom", "fullscreen", "maximize", "bigger"],
+        Id::AsWritten => &["raw", "source", "markdown", "signs", "as written"],
         Id::Filter => &["filter", "find", "search"],
         Id::Alike => &["alike", "same", "fold", "group"],
         Id::Focus => &["focus", "pane", "read", "switch"],

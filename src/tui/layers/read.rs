@@ -50,13 +50,13 @@ impl Reading {
     /// Paints it over `area`.
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
-        let theme = *canvas.theme;
+        let (theme, look) = (*canvas.theme, canvas.look());
         let inner = canvas.pane(area, &self.title, true);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         canvas.hit(inner, Hit::Output);
         let text = self.laid_out.lock().unwrap_or_else(PoisonError::into_inner);
-        canvas.frame.output = Extent { lines: text.height(inner.width, &theme), height: inner.height.into() };
-        text.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+        canvas.frame.output = Extent { lines: text.height(inner.width, look), height: inner.height.into() };
+        text.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), look);
         let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);

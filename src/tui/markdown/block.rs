@@ -1,6 +1,11 @@
-//! Markdown as blocks: pulldown-cmark's events gathered into a tree that can be laid out for any width.
+//! Markdown as blocks: the events of [`core::markdown`](crate::core::markdown) gathered into a tree that can be laid out
+//! for any width.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
+use std::ops::Range;
+
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Tag, TagEnd};
+
+use crate::core::markdown::{Definition, Reading, number, read};
 
 /// Containers deeper than this are taken as if they were not nested, so that a flood of `>` cannot exhaust the stack.
 const MAX_DEPTH: usize = 24;
@@ -35,6 +40,8 @@ pub struct Inline {
 /// An item of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
+    /// What it is marked with, as it is written: `1912.`, `+`. A bullet when there is nothing.
+    pub sign: Option<String>,
     /// Of a task list: whether it is ticked.
     pub task: Option<bool>,
     /// What it holds.
@@ -59,13 +66,8 @@ pub enum Block {
     Quote(Vec<Block>),
     /// Blocks that belong to the paragraph above them.
     Indent(Vec<Block>),
-    /// A list; `start` is the first number of a numbered one.
-    List {
-        /// The first number.
-        start: Option<u64>,
-        /// The items.
-        items: Vec<Item>,
-    },
+    /// A list.
+    List(Vec<Item>),
     /// A table.
     Table(Table),
     /// A line across.
@@ -81,17 +83,6 @@ pub struct Table {
     pub rows: Vec<Vec<Vec<Inline>>>,
 }
 
-/// A definition of a link: `[label]: url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// The label, as [`label`] makes it.
-    pub label: String,
-    /// The address.
-    pub url: String,
-    /// Where in the text it stands.
-    pub start: usize,
-}
-
 /// What a text parses to.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
@@ -103,47 +94,26 @@ pub struct Parsed {
     pub unresolved: Vec<(usize, String)>,
 }
 
-/// A link's label as labels are compared.
-#[must_use]
-pub fn label(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
 /// Parses `text`. `known` gives the address of a label that is defined outside of it.
 pub fn parse(text: &str, known: impl Fn(&str) -> Option<String>) -> Parsed {
-    let mut unresolved = Vec::new();
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let on_broken = |link: pulldown_cmark::BrokenLink<'_>| {
-        let label = label(&link.reference);
-        let url = known(&label);
-        if url.is_none() {
-            unresolved.push((link.span.start, label));
-        }
-        url.map(|url| (CowStr::from(url), CowStr::from("")))
-    };
-    let events = Parser::new_with_broken_link_callback(text, options, Some(on_broken)).into_offset_iter();
-    let definitions = events
-        .reference_definitions()
-        .iter()
-        .map(|(name, def)| Definition { label: label(name), url: def.dest.to_string(), start: def.span.start })
-        .collect();
-    let mut builder = Builder::default();
+    let Reading { events, definitions, undefined } = read(text, known);
+    let mut builder = Builder { text, ..Builder::default() };
     for (event, range) in events {
-        builder.take(event, range.start);
+        builder.take(event, range);
     }
-    let blocks = builder.finish();
-    Parsed { blocks, definitions, unresolved }
+    Parsed { blocks: builder.finish(), definitions, unresolved: undefined }
 }
 
 /// A container that is open.
 enum Open {
     Quote(Vec<Block>),
-    List { start: Option<u64>, items: Vec<Item> },
+    List(Vec<Item>),
     Item(Item),
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
     top: Vec<(usize, Block)>,
     open: Vec<Open>,
     /// Containers that are not taken as such, because they lie too deep.
@@ -152,22 +122,22 @@ struct Builder {
     depth: usize,
     inlines: Vec<Inline>,
     marks: Marks,
-    /// The address of each open link or image, and its text so far begins there.
-    links: Vec<(String, usize)>,
+    /// The address of each open link or image, its title, and where its text begins.
+    links: Vec<(String, String, usize)>,
     /// The language and the text of the code that is open.
     code: Option<(String, String)>,
     table: Option<Table>,
 }
 
-impl Builder {
-    fn take(&mut self, event: Event<'_>, start: usize) {
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, range: Range<usize>) {
         if self.depth == 0 {
-            self.block_start = start;
+            self.block_start = range.start;
         }
         match event {
             Event::Start(tag) => {
                 self.depth += 1;
-                self.start(tag);
+                self.start(tag, range);
             }
             Event::End(end) => {
                 self.depth -= 1;
@@ -200,14 +170,19 @@ impl Builder {
         }
     }
 
-    fn start(&mut self, tag: Tag<'_>) {
+    fn start(&mut self, tag: Tag<'_>, range: Range<usize>) {
         match tag {
             Tag::BlockQuote(_) => self.enter(Open::Quote(Vec::new())),
-            Tag::List(start) => {
+            Tag::List(_) => {
                 self.close_loose();
-                self.enter(Open::List { start, items: Vec::new() });
+                self.enter(Open::List(Vec::new()));
             }
-            Tag::Item => self.enter(Open::Item(Item::default())),
+            Tag::Item => {
+                let item = self.text.get(range).unwrap_or_default();
+                let plus = item.trim_start().starts_with('+').then_some("+");
+                let sign = number(item).or(plus).map(str::to_owned);
+                self.enter(Open::Item(Item { sign, ..Item::default() }));
+            }
             Tag::CodeBlock(CodeBlockKind::Fenced(language)) => {
                 self.close_loose();
                 self.code = Some((language.into_string(), String::new()));
@@ -225,14 +200,14 @@ impl Builder {
             Tag::Emphasis => self.marks.emphasis = true,
             Tag::Strong => self.marks.strong = true,
             Tag::Strikethrough => self.marks.strike = true,
-            Tag::Link { dest_url, link_type, .. } => {
+            Tag::Link { dest_url, link_type, title, .. } => {
                 let url = if matches!(link_type, LinkType::Email) { String::new() } else { dest_url.into_string() };
-                self.links.push((url, self.inlines.len()));
+                self.links.push((url, title.into_string(), self.inlines.len()));
                 self.marks.link = true;
             }
-            Tag::Image { dest_url, .. } => {
+            Tag::Image { dest_url, title, .. } => {
                 self.text("image: ", Marks { aside: true, ..Marks::default() });
-                self.links.push((dest_url.into_string(), self.inlines.len()));
+                self.links.push((dest_url.into_string(), title.into_string(), self.inlines.len()));
             }
             _ => {}
         }
@@ -276,10 +251,13 @@ impl Builder {
     /// The address follows the text, unless the text is the address.
     fn end_link(&mut self) {
         self.marks.link = false;
-        let Some((url, from)) = self.links.pop() else { return };
+        let Some((url, title, from)) = self.links.pop() else { return };
         let shown: String = self.inlines.iter().skip(from).map(|inline| inline.text.as_str()).collect();
+        let title = if title.is_empty() { title } else { format!(" \"{title}\"") };
         if !url.is_empty() && url != shown && url.trim_start_matches("mailto:") != shown {
-            self.text(&format!(" ({url})"), Marks { aside: true, ..Marks::default() });
+            self.text(&format!(" ({url}{title})"), Marks { aside: true, ..Marks::default() });
+        } else if !title.is_empty() {
+            self.text(&title, Marks { aside: true, ..Marks::default() });
         }
     }
 
@@ -306,9 +284,9 @@ impl Builder {
         }
         match self.open.pop() {
             Some(Open::Quote(blocks)) => self.add(Block::Quote(blocks)),
-            Some(Open::List { start, items }) => self.add(Block::List { start, items }),
+            Some(Open::List(items)) => self.add(Block::List(items)),
             Some(Open::Item(item)) => {
-                if let Some(Open::List { items, .. }) = self.open.last_mut() {
+                if let Some(Open::List(items)) = self.open.last_mut() {
                     items.push(item);
                 }
             }
@@ -328,7 +306,7 @@ impl Builder {
         match self.open.last_mut() {
             Some(Open::Quote(blocks)) => blocks.push(block),
             Some(Open::Item(item)) => item.blocks.push(block),
-            Some(Open::List { items, .. }) => items.push(Item { task: None, blocks: vec![block] }),
+            Some(Open::List(items)) => items.push(Item { blocks: vec![block], ..Item::default() }),
             None => self.top.push((self.block_start, block)),
         }
     }

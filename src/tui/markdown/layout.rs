@@ -53,7 +53,7 @@ fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
             let inner = lay_out(blocks, narrower(frame, 2), false);
             prefixed(inner, &Span::raw("  "), &Span::raw("  "))
         }
-        Block::List { start, items } => list_lines(*start, items, frame),
+        Block::List(items) => list_lines(items, frame),
         Block::Table(table) => table::lines(table, frame),
         Block::Rule => vec![Line::styled("─".repeat(usize::from(prose(frame))), theme.border)],
     }
@@ -122,22 +122,21 @@ fn code_lines(language: &str, text: &str, frame: Frame<'_>) -> Vec<Line<'static>
     prefixed(wrapped, &Span::raw("  "), &Span::raw("  "))
 }
 
-fn list_lines(start: Option<u64>, items: &[Item], frame: Frame<'_>) -> Vec<Line<'static>> {
+fn list_lines(items: &[Item], frame: Frame<'_>) -> Vec<Line<'static>> {
     let theme = frame.theme;
-    let last = start.map(|start| start.saturating_add(items.len() as u64).saturating_sub(1));
-    let indent = last.map_or(2, |last| width(&last.to_string()) + 2);
+    let indent = items.iter().filter_map(|item| item.sign.as_deref()).map(width).max().unwrap_or(1);
     let mut lines = Vec::new();
-    for (number, item) in (start.unwrap_or_default()..).zip(items) {
-        let bullet = match (item.task, start) {
+    for item in items {
+        let bullet = match (item.task, &item.sign) {
             (Some(true), _) => Span::styled("☑ ", theme.accepted),
             (Some(false), _) => Span::styled("☐ ", theme.muted),
-            (None, Some(_)) => Span::styled(format!("{:>indent$}", format!("{number}. ")), theme.muted),
+            (None, Some(sign)) => Span::styled(format!("{sign:>indent$} "), theme.muted),
             (None, None) => Span::styled("• ", theme.muted),
         };
         let room = width(&bullet.content);
         let mut inner = Vec::new();
         for (at, block) in item.blocks.iter().enumerate() {
-            if at > 0 && !matches!(block, Block::List { .. } | Block::Indent(_)) {
+            if at > 0 && !matches!(block, Block::List(_) | Block::Indent(_)) {
                 inner.push(Line::default());
             }
             inner.extend(block_lines(block, narrower(frame, room)));

@@ -12,6 +12,9 @@
 //!    becomes stable. Definitions before the tail are fixed and known to it.
 //! 3. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
 //!
+//! The same text can be shown as it is written ([`Look::as_written`]): each of its lines wrapped, and nothing else done to
+//! it.
+//!
 //! One exception, for the sake of the keys: while a text grows, a block longer than `LONGEST_TAIL` is laid out in
 //! pieces. Once complete it is a document of its own and has one layout.
 
@@ -24,6 +27,7 @@ mod value;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use super::text::wrap::wrap_text;
 use crate::core::text::Untrusted;
 use crate::tui::theme::Theme;
 use block::{Parsed, parse};
@@ -34,6 +38,21 @@ use ratatui::layout::Rect;
 
 /// So many bytes are laid out again with each piece that arrives, at most.
 const LONGEST_TAIL: usize = 64 * 1024;
+
+/// How a text is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'t> {
+    /// The palette.
+    pub theme: &'t Theme,
+    /// As it is written, with all its signs, rather than laid out.
+    pub as_written: bool,
+}
+
+impl<'t> From<&'t Theme> for Look<'t> {
+    fn from(theme: &'t Theme) -> Self {
+        Self { theme, as_written: false }
+    }
+}
 
 /// A text in Markdown that may still grow.
 #[derive(Debug, Default)]
@@ -85,13 +104,13 @@ impl Document {
 
     /// How many lines it has at that width.
     #[must_use]
-    pub fn height(&self, width: u16, theme: &Theme) -> usize {
-        self.with_lines(width, theme, |stable, tail| stable.len() + tail.len())
+    pub fn height<'t>(&self, width: u16, look: impl Into<Look<'t>>) -> usize {
+        self.with_lines(width, look.into(), |stable, tail| stable.len() + tail.len())
     }
 
     /// Paints the lines from `top` on into `area`.
-    pub fn paint(&self, area: Rect, buf: &mut Buffer, top: usize, theme: &Theme) {
-        self.with_lines(area.width, theme, |stable, tail| {
+    pub fn paint<'t>(&self, area: Rect, buf: &mut Buffer, top: usize, look: impl Into<Look<'t>>) {
+        self.with_lines(area.width, look.into(), |stable, tail| {
             for (y, at) in (area.y..area.bottom()).zip(top..stable.len() + tail.len()) {
                 let line = at.checked_sub(stable.len()).map_or_else(|| stable.line(at), |at| tail.line(at));
                 buf.set_line(area.x, y, &line, area.width);
@@ -99,10 +118,11 @@ impl Document {
         });
     }
 
-    /// How it was laid out last: tells one layout from another by its width and how much text it is of.
+    /// How it was laid out last: tells one layout from another by its width, whether it is as written, and how much text
+    /// it is of.
     #[must_use]
-    pub fn laid_as(&self) -> Option<(u16, usize)> {
-        self.laid.borrow().as_ref().map(|laid| (laid.width, self.source.raw.data().len()))
+    pub fn laid_as(&self) -> Option<(u16, bool, usize)> {
+        self.laid.borrow().as_ref().map(|laid| (laid.width, laid.as_written, self.source.raw.data().len()))
     }
 
     /// Its lines as they were laid out last; none before it was painted.
@@ -117,14 +137,15 @@ impl Document {
         lines
     }
 
-    fn with_lines<T>(&self, width: u16, theme: &Theme, f: impl FnOnce(&Packed, &Packed) -> T) -> T {
+    fn with_lines<T>(&self, width: u16, look: Look<'_>, f: impl FnOnce(&Packed, &Packed) -> T) -> T {
         let mut laid = self.laid.borrow_mut();
         let laid = match &mut *laid {
-            Some(laid) if laid.width == width && laid.theme == *theme => laid,
-            other => other.insert(Laid::new(width, theme)),
+            Some(laid) if laid.is_for(width, look) => laid,
+            other => other.insert(Laid::new(width, look)),
         };
         if !laid.fresh {
             match &self.value {
+                _ if laid.as_written => laid.wrap(&self.source.shown),
                 Some(blocks) => laid.fix(blocks),
                 None => laid.refresh(&self.source.shown),
             }
@@ -135,7 +156,7 @@ impl Document {
     #[cfg(test)]
     fn lines(&self, width: u16, theme: &Theme) -> Vec<ratatui::text::Line<'static>> {
         use ratatui::text::Span;
-        self.with_lines(width, theme, |stable, tail| {
+        self.with_lines(width, theme.into(), |stable, tail| {
             let lines = [stable, tail].into_iter().flat_map(|part| (0..part.len()).map(|at| part.line(at)));
             let owned = |span: Span<'_>| Span::styled(span.content.into_owned(), span.style);
             lines.map(|line| line.spans.into_iter().map(owned).collect()).collect()
@@ -175,6 +196,7 @@ impl StreamedText {
 struct Laid {
     width: u16,
     theme: Theme,
+    as_written: bool,
     fresh: bool,
     /// It was laid out before: the text grows.
     grows: bool,
@@ -192,10 +214,11 @@ struct Laid {
 }
 
 impl Laid {
-    fn new(width: u16, theme: &Theme) -> Self {
+    fn new(width: u16, look: Look<'_>) -> Self {
         Self {
             width,
-            theme: *theme,
+            theme: *look.theme,
+            as_written: look.as_written,
             fresh: false,
             grows: false,
             stable: Packed::default(),
@@ -207,13 +230,18 @@ impl Laid {
         }
     }
 
+    fn is_for(&self, width: u16, look: Look<'_>) -> bool {
+        self.width == width && self.theme == *look.theme && self.as_written == look.as_written
+    }
+
     fn refresh(&mut self, text: &str) {
         if std::mem::replace(&mut self.grows, true) {
             self.shorten(text);
         }
         let mut parsed = self.parse_rest(text);
         if parsed.definitions.iter().any(|definition| self.unresolved.contains(&definition.label)) {
-            *self = Self::new(self.width, &self.theme);
+            let theme = self.theme;
+            *self = Self::new(self.width, (&theme).into());
             parsed = self.parse_rest(text);
         }
         let rest = &text[self.offset..];
@@ -263,6 +291,17 @@ impl Laid {
         self.unresolved.extend(undefined.map(|(_, label)| label.clone()));
     }
 
+    /// Wraps the text as it is written. Only its last line may still grow.
+    fn wrap(&mut self, text: &str) {
+        let cells = self.width.max(1).into();
+        let whole = text.rfind('\n').map_or(0, |at| at + 1).max(self.offset);
+        self.stable.extend(wrap_text(&text[self.offset..whole], self.theme.text, cells));
+        self.offset = whole;
+        self.tail = Packed::default();
+        self.tail.extend(wrap_text(&text[whole..], self.theme.text, cells));
+        self.fresh = true;
+    }
+
     /// Lays out what does not grow.
     fn fix(&mut self, blocks: &[block::Block]) {
         let lines = lay_out(blocks, self.frame(), false);
@@ -281,7 +320,7 @@ fn cut(rest: &str, parsed: &Parsed) -> usize {
     let Some((last, block)) = parsed.blocks.last() else { return 0 };
     // What stands after a list may turn out to be a part of it, with what its line has yet to say: `* **` is a rule so far.
     let before = parsed.blocks.iter().rev().nth(1).map(|(_, block)| block);
-    if matches!((before, block), (Some(block::Block::List { .. }), block::Block::List { .. } | block::Block::Rule)) {
+    if matches!((before, block), (Some(block::Block::List(_)), block::Block::List(_) | block::Block::Rule)) {
         return 0;
     }
     let line = rest[..*last].rfind('\n').map_or(0, |at| at + 1);

@@ -154,6 +154,77 @@ fn twenty_thousand_tokens_lay_out_only_their_tail() {
     assert!(laid_again <= 3_000, "{laid_again} lines were laid out again");
 }
 
+#[test]
+fn a_list_has_the_numbers_that_it_is_written_with() {
+    assert_eq!(shown("1912. One\n1969. Two", 40), "1912. One\n1969. Two");
+    assert_eq!(shown("5. a\n3. b\n1. c", 40), "5. a\n3. b\n1. c");
+    assert_eq!(shown("9) a\n10) b\n007) c", 40), "  9) a\n 10) b\n007) c");
+    assert_eq!(shown("+ fast", 40), "+ fast");
+}
+
+#[test]
+fn a_letter_and_a_verse_look_as_they_are_written() {
+    let letter =
+        "Dear Anna,\n\n    The file is C:\\new_dir\\*.txt\n  in \\\\server.\n\nBest,\nBob\n--\nBob Smith <bob@x.org>";
+    assert_eq!(shown(letter, 60), letter);
+    assert_eq!(shown("[Anna]: Hello\n[Ben]: Hi", 60), "[Anna]: Hello\n[Ben]: Hi");
+}
+
+#[test]
+fn a_text_is_shown_as_it_is_written_on_demand() {
+    let text = "# Head\n\n1. *a*\n1. b\n\n\n[x](y)  \nend";
+    let theme = theme();
+    let look = Look { theme: &theme, as_written: true };
+    let mut streamed = Document::default();
+    for c in text.chars() {
+        streamed.push(&Untrusted::new(c.to_string()));
+        let _ = streamed.height(40, look);
+    }
+    for document in [streamed, Document::new(&Untrusted::from(text))] {
+        let lines = document.with_lines(40, look, |stable, tail| {
+            [stable, tail].map(|part| (0..part.len()).map(|at| part.line(at).to_string()).collect::<Vec<_>>()).concat()
+        });
+        assert_eq!(lines.join("\n").replace(" \n", "\n"), text.replace("  \n", "\n"));
+        assert!(document.lines(40, &theme)[0].to_string() == "Head", "and laid out again");
+    }
+}
+
+/// What may not be lost: letters, digits, and every backslash that is not before a sign of Markdown.
+fn marks_of(text: &str) -> Vec<char> {
+    let mut marks = Vec::new();
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        let escapes = c == '\\' && letters.peek().is_none_or(|next| "*_`<>~#|.)-+!\n".contains(*next));
+        if (c.is_alphanumeric() || c == '\\') && !escapes {
+            marks.push(c);
+        }
+    }
+    marks
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #[test]
+    fn every_sign_that_is_no_markup_is_in_what_is_shown(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "b c", "1912. ", "3) ", "7", "\n", "\n", "\n\n", "- ", "+ ", "  ", "    ", "> ", "```\n", "# ", " ##", "--", "---",
+            "===", "|", "|-|-|\n", "*", "**", "_", "__", "`", "~", "~~", "[d] ", "[e]: u\n", "[f]: http://x\n", "](g)", "<h@i.j>",
+            "<div>", "&amp;", "\\", "\\(k\\)", "C:\\l", "（m）", "日", "é", "\t", "/", ".", ")", "![n](o \"p\")",
+        ]), 0..30),
+    ) {
+        let text = parts.concat();
+        // The name of a language is markup.
+        let named = |after: &str| !after.trim_start_matches(['`', '~']).trim_start_matches(' ').starts_with('\n');
+        let fences = ["```", "~~~"].map(|fence| text.split(fence).skip(1).any(named));
+        prop_assume!(fences == [false, false]);
+        let shown = shown(&text, 4_000);
+        let mut found = shown.chars();
+        for mark in marks_of(&text) {
+            prop_assert!(found.any(|c| c == mark), "{mark:?} of {text:?} is not in {shown:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
@@ -161,7 +232,7 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(vec![
             "a", "b c", "\n", "\n\n", "\n\n", "- ", "  ", "    ", "1. ", "> ", "```", "~~~", "# ", "---", "===", "|", "|-|-|",
             "*", "**", "_", "`", "[a]", "[b]: u", "[a]: http://x", "]", "(", ")", "<div>", "<!--", "-->", "'t", "\t", "\r",
-            "é", "\u{301}", "\u{200d}", "日本", "\\", "- [ ] ", "+ ", "* ", "2) ",
+            "é", "\u{301}", "\u{200d}", "日本", "\\", "- [ ] ", "+ ", "* ", "2) ", "--", "\\(a\\)", "__a__", "）", "=", "[c]: d",
         ]), 0..40),
         width in 10u16..60,
     ) {

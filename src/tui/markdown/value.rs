@@ -15,8 +15,12 @@ pub(super) fn blocks(value: &Value) -> Vec<Block> {
 fn nested(value: &Value, depth: usize) -> Vec<Block> {
     match value {
         Value::Array(items) if depth < MAX_DEPTH && !items.is_empty() => {
-            let items = items.iter().map(|item| Item { task: None, blocks: nested(item, depth + 1) }).collect();
-            vec![Block::List { start: Some(1), items }]
+            let item = |(at, item): (usize, &Value)| Item {
+                sign: Some(format!("{}.", at + 1)),
+                task: None,
+                blocks: nested(item, depth + 1),
+            };
+            vec![Block::List(items.iter().enumerate().map(item).collect())]
         }
         Value::Object(fields) if depth < MAX_DEPTH && !fields.is_empty() => {
             let mut blocks = Vec::new();

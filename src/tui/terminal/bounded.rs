@@ -70,7 +70,11 @@ impl<W: Write> Backend for Bounded<W> {
     }
 
     fn size(&self) -> io::Result<Size> {
-        self.0.size().map(bounded)
+        // It is asked for before every frame: crossterm opens the terminal each time.
+        match rustix::termios::tcgetwinsize(io::stdout()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Ok(bounded(Size::new(size.ws_col, size.ws_row))),
+            _ => self.0.size().map(bounded),
+        }
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {

@@ -30,7 +30,7 @@ pub struct Find {
 /// What was found in which layout.
 #[derive(Debug, Default)]
 struct Found {
-    of: Option<(String, u16, usize)>,
+    of: Option<(String, (u16, bool, usize))>,
     lines: Vec<String>,
     matches: Vec<Vec<Piece>>,
 }
@@ -142,8 +142,8 @@ impl Find {
 
     /// Looks again, if the text is laid out otherwise or something else is looked for.
     fn look(&self, text: &Document) {
-        let Some((width, length)) = text.laid_as() else { return };
-        let wanted = (self.input.value(), width, length);
+        let Some(laid) = text.laid_as() else { return };
+        let wanted = (self.input.value(), laid);
         let mut found = self.found.borrow_mut();
         if found.of.as_ref() == Some(&wanted) {
             return;

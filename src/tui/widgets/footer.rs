@@ -81,7 +81,13 @@ mod tests {
         let mut buf = Buffer::empty(area);
         let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
-        paint(&mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info }, foot, &[], &[], Some(note));
+        paint(
+            &mut Canvas { buf: &mut buf, theme: &theme, frame: &mut info, as_written: false },
+            foot,
+            &[],
+            &[],
+            Some(note),
+        );
         let row = |y| (0..area.width).map(|x| buf[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
         (0..area.height).map(row).collect()
     }

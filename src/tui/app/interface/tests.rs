@@ -1,8 +1,10 @@
 //! What the table of commands says can be done is done: each key that it shows changes what is on screen or has an
 //! effect, on every screen and layer.
 
+mod as_written;
 mod drafts;
 mod opening;
+mod quiet;
 mod shown;
 
 use std::collections::BTreeMap;

@@ -74,7 +74,8 @@ impl ChatScreen {
     fn talk(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
         let focused = matches!(self.focus, Focus::Conversation);
-        let inner = canvas.pane(area, "Conversation", focused);
+        let title = if canvas.as_written { "Conversation · as written" } else { "Conversation" };
+        let inner = canvas.pane(area, title, focused);
         let line = inner.bottom() - INPUT - 1;
         canvas.divide(area, line, self.turn());
         let input = Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: INPUT };
@@ -143,11 +144,13 @@ impl ChatScreen {
             canvas.lines(inner, &wrap_text(&says, theme.muted, inner.width.into()));
             return;
         };
-        let lines = self.body.height(inner.width, &theme);
+        let look = canvas.look();
+        let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
-        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), &theme);
+        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), look);
         let all = self.written().map_or(0, |written| written.versions.len());
         let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
-        canvas.marker(area, &format!(" version {number} of {all} ({by}) "), theme.muted);
+        let written = if look.as_written { "as written · " } else { "" };
+        canvas.marker(area, &format!(" {written}version {number} of {all} ({by}) "), theme.muted);
     }
 }

@@ -386,7 +386,7 @@ impl InboxScreen {
         run.call(run.error.as_ref()?.0.as_ref()?)
     }
 
-    fn run(&self) -> Option<&Arc<Run>> {
+    pub(in crate::tui) fn run(&self) -> Option<&Arc<Run>> {
         let Some(gate) = self.gate() else { return self.failed() };
         self.runs.iter().find(|run| run.id == gate.run)
     }

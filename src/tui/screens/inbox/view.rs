@@ -122,7 +122,8 @@ impl InboxScreen {
         let due = self.run().zip(self.open_gate()).and_then(|(run, gate)| run.due(gate));
         let due = due.map(|due| format!(" · {}", due.words(chrono::Utc::now(), &chrono::Local))).unwrap_or_default();
         let which = if self.content.which.is_empty() { String::new() } else { format!(" · {}", self.content.which) };
-        let title = run.map(|run| format!("{}{due} · {run}{which}", self.content.title)).unwrap_or_default();
+        let written = if canvas.as_written { " · as written" } else { "" };
+        let title = run.map(|run| format!("{}{due}{written} · {run}{which}", self.content.title)).unwrap_or_default();
         let pane = canvas.pane(area, &title, self.reading);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         let typing = self.search.as_ref().filter(|find| find.is_typing());
@@ -142,10 +143,11 @@ impl InboxScreen {
         self.content.is_painted(canvas, inner);
         match &self.content.body {
             Body::Text(document) => {
-                let lines = document.height(inner.width, &theme);
+                let look = canvas.look();
+                let lines = document.height(inner.width, look);
                 canvas.frame.output = Extent { lines, height: inner.height.into() };
                 let top = self.scroll.top(canvas.frame.output);
-                document.paint(inner, canvas.buf, top, &theme);
+                document.paint(inner, canvas.buf, top, look);
                 if let Some(find) = &self.search {
                     find.mark(document, canvas, inner, top);
                 }

@@ -157,7 +157,7 @@ impl RunScreen {
             Over::Fields { edited, .. } => (editing(edited, false), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
-            _ => (self.title(area.width), true),
+            _ => (self.title(area.width, canvas.as_written), true),
         };
         let focused = self.pane == Pane::Output || !strip;
         let inner = canvas.pane(area, &title, focused);
@@ -184,23 +184,23 @@ impl RunScreen {
     }
 
     /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
-    fn title(&self, cells: u16) -> String {
+    fn title(&self, cells: u16, as_written: bool) -> String {
         let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
         let of_demo = model.is_some_and(|model| model.starts_with("demo"));
         let result_of_demo = self.run.result.is_some() && self.is_on_result() && export::is_demo(&self.run);
         let cells = usize::from(cells).saturating_sub(5);
         let gate = self.call().and_then(Call::gate);
         let due = gate.and_then(|gate| self.run.due(gate)).map(|due| due.words(self.now, &chrono::Local));
-        let with_due = |last: &str| match &due {
-            Some(due) if last.is_empty() => due.clone(),
-            Some(due) => format!("{due} · {last}"),
-            None => last.to_owned(),
+        let written = as_written.then(|| "as written".to_owned());
+        let with = |demo: Option<&str>| {
+            let last = [due.clone(), demo.map(str::to_owned), written.clone()];
+            last.into_iter().flatten().collect::<Vec<_>>().join(" · ")
         };
         if !of_demo && !result_of_demo {
-            return self.content.heading(&with_due(""), cells);
+            return self.content.heading(&with(None), cells);
         }
-        let long = self.content.heading(&with_due("demo, not a model's answer"), usize::MAX);
-        if width(&long) <= cells { long } else { self.content.heading(&with_due("demo"), cells) }
+        let long = self.content.heading(&with(Some("demo, not a model's answer")), usize::MAX);
+        if width(&long) <= cells { long } else { self.content.heading(&with(Some("demo")), cells) }
     }
 
     /// The marker of a text that is not followed.
@@ -216,7 +216,7 @@ impl RunScreen {
         let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         canvas.hit(area, Hit::Output);
         self.content.is_painted(canvas, area);
-        let theme = *canvas.theme;
+        let (theme, look) = (*canvas.theme, canvas.look());
         let height = usize::from(area.height);
         match &self.over {
             Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paint(canvas, area, true),
@@ -233,8 +233,8 @@ impl RunScreen {
                 canvas.lines(area, &lines[top..]);
             }
             Over::Prompt { text, scroll } => {
-                canvas.frame.output = Extent { lines: text.height(area.width, &theme), height };
-                text.paint(area, canvas.buf, scroll.top(canvas.frame.output), &theme);
+                canvas.frame.output = Extent { lines: text.height(area.width, look), height };
+                text.paint(area, canvas.buf, scroll.top(canvas.frame.output), look);
                 self.mark_matches(canvas, area, text, scroll.top(canvas.frame.output));
             }
             _ => match &self.content.body {
@@ -242,8 +242,8 @@ impl RunScreen {
                 Body::Says(text) => canvas.lines(area, &wrap_text(text, theme.muted, area.width.min(80).into())),
                 Body::Live => self.streaming(canvas, area),
                 Body::Text(document) => {
-                    canvas.frame.output = Extent { lines: document.height(area.width, &theme), height };
-                    document.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+                    canvas.frame.output = Extent { lines: document.height(area.width, look), height };
+                    document.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), look);
                     self.mark_matches(canvas, area, document, self.scroll.top(canvas.frame.output));
                 }
             },
@@ -257,13 +257,14 @@ impl RunScreen {
     }
 
     fn streaming(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let theme = *canvas.theme;
+        let (theme, look) = (*canvas.theme, canvas.look());
         match self.live() {
             Some(live) if !live.text.is_empty() => {
                 let work = self.call().and_then(|call| call.newest()?.work.as_deref());
-                live.with_shown(work.is_some_and(|work| work.schema().is_some()), |text| {
-                    canvas.frame.output = Extent { lines: text.height(area.width, &theme), height: area.height.into() };
-                    text.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), &theme);
+                let structured = !look.as_written && work.is_some_and(|work| work.schema().is_some());
+                live.with_shown(structured, |text| {
+                    canvas.frame.output = Extent { lines: text.height(area.width, look), height: area.height.into() };
+                    text.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), look);
                 });
             }
             Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),

@@ -40,7 +40,7 @@ const PLACE: Rect = Rect { x: 0, y: 0, width: 60, height: 10 };
 fn painted(editor: &Editor) -> (Vec<String>, usize) {
     let mut buffer = Buffer::empty(PLACE);
     let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
-    editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info }, PLACE, true);
+    editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info, as_written: false }, PLACE, true);
     let row = |y| (0..PLACE.width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
     ((0..PLACE.height).map(row).collect(), info.caret.unwrap().y.into())
 }
@@ -124,7 +124,7 @@ fn the_caret_is_behind_a_character_that_is_made_of_several() {
         let editor = Editor::at_end(text);
         let mut buffer = Buffer::empty(PLACE);
         let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
-        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info }, PLACE, true);
+        editor.paint(&mut Canvas { buf: &mut buffer, theme: &theme, frame: &mut info, as_written: false }, PLACE, true);
         assert_eq!(info.caret.unwrap().x, column, "{text}");
     }
 }
