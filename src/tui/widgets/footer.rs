@@ -99,7 +99,7 @@ mod tests {
         let (mut info, theme) = (FrameInfo::default(), Theme::new(Ground::Dark, Depth::None));
         let hint = |key: &str, short| Hint { id: crate::tui::commands::Id::Accept, key: key.to_owned(), short };
         let foot = Rect { y: 2, height: 1, ..area };
-        let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut info };
+        let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut info, as_written: false };
         let note = Some("divide accepted · u undoes");
         paint(&mut canvas, foot, &[hint("a", "accept")], &[hint("?", "help")], note);
         let row = |y| (0..40).map(|x| buf[(x, y)].symbol()).collect::<String>().trim().to_owned();
