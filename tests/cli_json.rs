@@ -115,6 +115,7 @@ fn a_run_as_one_object_has_every_field_of_the_contract() {
         "error",
         "usage",
         "newer",
+        "archived",
     ];
     assert_eq!(names, wanted);
     assert!(run["by"].as_str().unwrap().starts_with("ana@"));

@@ -379,7 +379,7 @@ fn ctrl_c_in_a_pager_is_the_pagers() {
         "#!/bin/sh\ntrap 'echo caught' INT\ncat\necho in-the-pager\nread line < /dev/tty\nread line < /dev/tty\n",
     );
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let prompt: String = (0..60).map(|line| format!("line {line}\\n")).collect();
+    let prompt: String = (0..60).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\\n");
     home.write(
         "workflows/tell/workflow.toml",
         &format!("id = \"tell\"\nname = \"Tell\"\n\n[[steps]]\nid = \"tale\"\nprompt = \"{prompt}\"\n"),

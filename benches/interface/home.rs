@@ -87,11 +87,11 @@ fn last_word(nth: usize) -> String {
 fn token(at: usize, tokens: usize, nth: usize) -> String {
     match at {
         _ if at + 1 == tokens => format!(" {}", last_word(nth)),
-        _ if at % 1000 == 0 => format!("\n\n## Part {}\n\n", at / 1000),
-        _ if at % 500 == 0 => "\n\n```rust\nlet lamp = harbour.light(3);\n```\n\n".to_owned(),
-        _ if at % 100 == 0 => "\n\n".to_owned(),
-        _ if at % 300 > 270 && at % 10 == 0 => "\n- ".to_owned(),
-        _ if at % 17 == 0 => " **lamps**".to_owned(),
+        _ if at.is_multiple_of(1000) => format!("\n\n## Part {}\n\n", at / 1000),
+        _ if at.is_multiple_of(500) => "\n\n```rust\nlet lamp = harbour.light(3);\n```\n\n".to_owned(),
+        _ if at.is_multiple_of(100) => "\n\n".to_owned(),
+        _ if at % 300 > 270 && at.is_multiple_of(10) => "\n- ".to_owned(),
+        _ if at.is_multiple_of(17) => " **lamps**".to_owned(),
         _ => [" the", " boats", " lean", " out,", " across", " tides", " and"][at % 7].to_owned(),
     }
 }

@@ -78,7 +78,9 @@ fn show(run: &Run, document: &Document, args: &DocumentArgs, (current, counts): 
     };
     match (args.json, args.versions) {
         (true, true) => {
-            out::json(&numbered().map(|(n, version)| format!("{}\n", object(n, version))).collect::<String>())
+            for (number, version) in numbered() {
+                out::json(&format!("{}\n", object(number, version)));
+            }
         }
         (true, false) => out::json(&format!("{}\n", object(current, counts))),
         (false, true) => {

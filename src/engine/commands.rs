@@ -9,6 +9,7 @@ use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::engine::failpoint::failpoint;
+use crate::engine::feed::StopReason;
 use crate::engine::run_loop::{JournalLost, RunLoop};
 use crate::engine::{EngineCommand, EngineError, recover};
 
@@ -43,8 +44,10 @@ impl RunLoop {
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
-            EngineCommand::Announce => {
-                self.announced = 0;
+            EngineCommand::Announce(newest) => {
+                if self.is_idle() && self.announced == self.committed {
+                    self.feed.tell_rest(StopReason::Waiting, newest);
+                }
                 Ok(())
             }
             EngineCommand::Pause => {

@@ -2,7 +2,7 @@
 //!
 //! A slow reader never holds up a run, and its mailbox stays small: text of the same attempt is joined as it comes.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
@@ -47,13 +47,28 @@ pub enum StopReason {
 
 #[derive(Default)]
 struct Mailbox {
-    updates: Mutex<Vec<Update>>,
+    /// The mailboxes of the run are numbered as they are opened.
+    number: u64,
+    kept: Mutex<Kept>,
     arrived: Notify,
+}
+
+#[derive(Default)]
+struct Kept {
+    updates: Vec<Update>,
+    /// It has been told of a rest.
+    rested: bool,
 }
 
 /// The mailboxes of one run.
 #[derive(Clone, Default)]
-pub struct Feed(Arc<Mutex<Vec<Weak<Mailbox>>>>);
+pub struct Feed(Arc<Mutex<Readers>>);
+
+#[derive(Default)]
+struct Readers {
+    newest: u64,
+    mailboxes: Vec<Weak<Mailbox>>,
+}
 
 /// One reader's mailbox.
 pub struct Subscription {
@@ -64,9 +79,17 @@ impl Feed {
     /// Opens a mailbox. It holds what is published from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        let mailbox = Arc::new(Mailbox::default());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&mailbox));
+        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.newest += 1;
+        let mailbox = Arc::new(Mailbox { number: readers.newest, ..Mailbox::default() });
+        readers.mailboxes.push(Arc::downgrade(&mailbox));
         Subscription { mailbox }
+    }
+
+    /// The number of the mailbox that was opened last.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).newest
     }
 
     /// Puts something new into every mailbox. What is published together is taken together, so that nobody sees half of
@@ -75,12 +98,22 @@ impl Feed {
         if updates.is_empty() {
             return;
         }
+        self.publish_to(updates, |_| true);
+    }
+
+    /// Tells that the run rests to the readers up to this number that were told of no rest yet: they came while it rested.
+    pub fn tell_rest(&self, reason: StopReason, newest: u64) {
+        self.publish_to(&[Update::Stopped(reason)], |mailbox| mailbox.number <= newest && !mailbox.kept().rested);
+    }
+
+    fn publish_to(&self, updates: &[Update], reads: impl Fn(&Mailbox) -> bool) {
         let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.retain(|reader| {
-            reader.upgrade().is_some_and(|mailbox| {
+        readers.mailboxes.retain(|reader| {
+            let Some(mailbox) = reader.upgrade() else { return false };
+            if reads(&mailbox) {
                 mailbox.put(updates);
-                true
-            })
+            }
+            true
         });
     }
 
@@ -88,24 +121,29 @@ impl Feed {
     #[must_use]
     pub fn is_read(&self) -> bool {
         let readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.iter().any(|reader| reader.strong_count() > 0)
+        readers.mailboxes.iter().any(|reader| reader.strong_count() > 0)
     }
 }
 
 impl Mailbox {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, updates: &[Update]) {
-        let mut kept = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         for update in updates {
+            kept.rested |= matches!(update, Update::Stopped(_));
             if let (
                 Update::Delta { key, attempt, delta: Delta::Text(more) },
                 Some(Update::Delta { key: last_key, attempt: last_attempt, delta: Delta::Text(text) }),
-            ) = (update, kept.last_mut())
+            ) = (update, kept.updates.last_mut())
                 && key == last_key
                 && attempt == last_attempt
             {
                 text.push(more);
             } else {
-                kept.push(update.clone());
+                kept.updates.push(update.clone());
             }
         }
         drop(kept);
@@ -130,6 +168,6 @@ impl Subscription {
     /// Takes what is new without waiting.
     #[must_use]
     pub fn take(&mut self) -> Vec<Update> {
-        std::mem::take(&mut *self.mailbox.updates.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.mailbox.kept().updates)
     }
 }

@@ -140,8 +140,8 @@ enum EngineCommand {
     /// The run is given up here: [`DriveControl::pausing`] says why.
     Pause,
     Cancel(Reply),
-    /// Somebody new follows the run: where it rests is to be said again.
-    Announce,
+    /// The readers up to this number follow the run: if it rests, those hear of it that came meanwhile.
+    Announce(u64),
 }
 
 impl Engine {
@@ -334,7 +334,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::drive`].
     pub fn drive_with_policy(&self, run: RunId, policy: DecisionPolicy) -> Result<Driver, EngineError> {
-        if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce)) {
+        if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce(self.feed(run).newest()))) {
             return Ok(Driver::Local);
         }
         let ports = &self.shared.ports;

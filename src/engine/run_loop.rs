@@ -291,7 +291,9 @@ impl RunLoop {
             }
             self.commit()?;
             if !self.late.is_empty() {
-                std::mem::take(&mut self.late).into_iter().for_each(|ended| self.take_end(ended));
+                for ended in std::mem::take(&mut self.late) {
+                    self.take_end(ended);
+                }
                 continue;
             }
             self.end_what_was_left();
@@ -324,7 +326,7 @@ impl RunLoop {
         self.config.runs_code && self.run.status != Status::Cancelled && self.control.interrupt.is_raised()
     }
 
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.under_way.is_empty() && self.retry_at.is_none() && self.run.status == Status::Waiting
     }
 

@@ -253,7 +253,9 @@ impl<'a> Evaluation<'a> {
             Some(document) => document::given_anew(self.run, document, version, &title, &body),
             None => vec![document::written(name, version, &title, &body, false)],
         };
-        events.into_iter().for_each(|event| self.note(event));
+        for event in events {
+            self.note(event);
+        }
     }
 
     /// Takes back the iterations of the repeat `key` that come after the one with number `last`.

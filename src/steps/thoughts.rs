@@ -371,9 +371,9 @@ impl ThoughtSplitter {
         self.begun |= !c.is_whitespace();
         self.line_start = c == '\n' || (self.line_start && c.is_whitespace());
         if c == '\n' {
-            self.line.clear()
+            self.line.clear();
         } else {
-            self.line.push(c)
+            self.line.push(c);
         }
         match self.out.last_mut() {
             Some(Piece::Answer(text)) => text.push(c),

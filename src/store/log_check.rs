@@ -64,10 +64,8 @@ pub(super) fn has_lost(
     let begins_well = log.as_ref().is_some_and(is_header_sound);
     if let Some(before) = before.filter(|before| before.copied < before.pages) {
         match now {
-            Some(now) if now.salts == before.salts => {
-                if now.pages < before.pages {
-                    return Ok(true);
-                }
+            Some(now) if now.salts == before.salts && now.pages < before.pages => {
+                return Ok(true);
             }
             // Whoever began it again had copied all of it, and has written a header.
             _ if !begins_well => return Ok(true),

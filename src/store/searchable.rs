@@ -45,7 +45,7 @@ pub(super) fn searched(event: &Event) -> String {
     text
 }
 
-/// The beginning of the output that `event` brings, or why the run failed, on one line.
+/// The beginning of the output that `event` brings, on one line.
 pub(super) fn snippet(event: &Event) -> Option<String> {
     let mut text = String::new();
     match event {
@@ -56,7 +56,6 @@ pub(super) fn snippet(event: &Event) -> Option<String> {
                 text = output.to_string();
             }
         }
-        Event::RunFailed { error, .. } => add(&mut text, &error.message),
         _ => {}
     }
     let mut words = text.split_whitespace();

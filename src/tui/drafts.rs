@@ -98,7 +98,9 @@ impl Drafts {
     pub fn keep(&mut self, unsaved: impl IntoIterator<Item = Unsaved>) -> Vec<Change> {
         let differs = |unsaved: &Unsaved| self.kept.get(&unsaved.slot).copied() != unsaved.text.as_deref().map(digest);
         let changes: Vec<Change> = unsaved.into_iter().filter(differs).map(Change::from).collect();
-        changes.iter().for_each(|change| self.note(change));
+        for change in &changes {
+            self.note(change);
+        }
         changes
     }
 }

@@ -69,7 +69,7 @@ mod tests {
         frames.drawn(start, start + MS);
         assert_eq!(frames.due_in(start + MS), None);
         frames.request();
-        assert_eq!(frames.due_in(start + 2 * MS), Some(GAP - MS));
+        assert_eq!(frames.due_in(start + 2 * MS), Some(GAP.checked_sub(MS).unwrap()));
         assert_eq!(frames.due_in(start + 100 * MS), Some(Duration::ZERO));
     }
 
@@ -83,7 +83,7 @@ mod tests {
             // What was due since the piece before.
             while let Some(wait) = frames.due_in(free).filter(|wait| free + *wait < now) {
                 free = free + wait + MS / 2;
-                frames.drawn(free - MS / 2, free);
+                frames.drawn(free.checked_sub(MS / 2).unwrap(), free);
                 drawn += 1;
             }
             frames.request();

@@ -25,8 +25,6 @@ pub mod looks;
 pub mod markdown;
 pub mod message;
 pub mod osc;
-#[cfg(test)]
-mod pictures;
 pub mod quote;
 pub mod runtime;
 pub mod screens;
@@ -35,6 +33,8 @@ pub mod situation;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod widgets;

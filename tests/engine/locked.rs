@@ -149,7 +149,7 @@ async fn so_is_what_comes_to_its_end_while_the_store_is_locked_already() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), spooled_are(2)).await.expect("both are kept");
+    tokio::time::timeout(std::time::Duration::from_mins(1), spooled_are(2)).await.expect("both are kept");
     release(&holder);
     let kept = |update: &Update| match update {
         Update::Event(recorded) => match &recorded.event {
@@ -159,5 +159,5 @@ async fn so_is_what_comes_to_its_end_while_the_store_is_locked_already() {
         _ => None,
     };
     assert_eq!(until(&mut updates, kept).await, "half of it");
-    tokio::time::timeout(std::time::Duration::from_secs(60), spooled_are(0)).await.expect("both are written");
+    tokio::time::timeout(std::time::Duration::from_mins(1), spooled_are(0)).await.expect("both are written");
 }

@@ -57,8 +57,8 @@ fn a_log_that_was_left_and_is_sound_is_read_and_nothing_is_said() {
 
 #[test]
 fn that_the_newest_changes_are_lost_is_said_and_the_log_is_kept() {
-    let middle = |log: &Vec<u8>| log.len() / PAGE / 2 * PAGE + 32;
     type Damage = fn(&mut Vec<u8>, usize);
+    let middle = |log: &Vec<u8>| log.len() / PAGE / 2 * PAGE + 32;
     let damages: [(&str, bool, Damage); 5] = [
         ("a page in the middle", true, |log, at| log[at + 100..at + 300].fill(0xa5)),
         ("the head of a page", true, |log, at| log[at..at + 24].fill(0xa5)),

@@ -116,7 +116,9 @@ impl Context<'_> {
             Some(argv)
         });
         let argv = argv.unwrap_or_default();
-        argv.iter().for_each(|element| self.own_file(element));
+        for element in &argv {
+            self.own_file(element);
+        }
         let shell = table.flag("shell");
         if shell {
             self.notes.borrow_mut().shells.push(argv.clone());

@@ -172,11 +172,9 @@ fn has_moved_on(call: &Call, decision: &PastDecision, before: &CallBefore) -> bo
 /// that were made from it, and those that were not heard of before.
 fn because_of<'a>(run: &'a Run, key: &Key, decided: u64, following: Option<Following>) -> Vec<&'a Call> {
     let moved = run.calls.values().filter(|call| call.key != *key && call.seq > decided);
-    match following {
-        Some(follows) => moved.filter(|call| follows(&call.key)).collect(),
-        None => {
-            let dependents = run.dependents(key);
-            moved.filter(|call| call.heard > decided || dependents.contains(&call.key)).collect()
-        }
+    if let Some(follows) = following {
+        return moved.filter(|call| follows(&call.key)).collect();
     }
+    let dependents = run.dependents(key);
+    moved.filter(|call| call.heard > decided || dependents.contains(&call.key)).collect()
 }

@@ -8,13 +8,12 @@ fn shown(text: &str) -> String {
     for (event, _) in events(text) {
         match event {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => shown.push_str(&text),
-            Event::Code(code) => shown.push_str(&format!("<{code}>")),
+            Event::Code(code) => shown.extend(["<", &code, ">"]),
             Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough) => shown.push('{'),
             Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough) => shown.push('}'),
-            Event::SoftBreak | Event::HardBreak => shown.push('\n'),
+            Event::SoftBreak | Event::HardBreak | Event::Start(Tag::Paragraph) => shown.push('\n'),
             Event::Rule => shown.push_str("\n───"),
             Event::Start(Tag::Heading { .. }) => shown.push_str("\n# "),
-            Event::Start(Tag::Paragraph) => shown.push('\n'),
             _ => {}
         }
     }

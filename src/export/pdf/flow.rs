@@ -108,16 +108,12 @@ impl<'t> Flow<'t> {
                     _ => 11.0,
                 };
             }
-            Tag::BlockQuote(_) => {
-                self.end_block();
-                self.indent += STEP;
-            }
             Tag::CodeBlock(_) => {
                 self.end_block();
                 self.is_code = true;
                 self.size = TEXT - 1.5;
             }
-            Tag::List(_) => {
+            Tag::BlockQuote(_) | Tag::List(_) => {
                 self.end_block();
                 self.indent += STEP;
             }
@@ -156,11 +152,7 @@ impl<'t> Flow<'t> {
                 self.bold -= 1;
                 self.end_block();
             }
-            TagEnd::BlockQuote(_) => {
-                self.end_block();
-                self.indent -= STEP;
-            }
-            TagEnd::List(_) => {
+            TagEnd::BlockQuote(_) | TagEnd::List(_) => {
                 self.end_block();
                 self.indent -= STEP;
             }

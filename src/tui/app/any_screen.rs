@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(2);
 
 /// The same while nobody writes anything, and who does would be noticed: how long ago something was is told in minutes.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 /// A screen.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ impl Backend {
         let backend = self.clone();
         let now = tokio::task::spawn_blocking(move || stamp(&backend.search_paths));
         let now = now.await.map_err(|error| error.to_string())?;
-        let before = std::mem::replace(&mut *self.defined.lock().unwrap_or_else(PoisonError::into_inner), Some(now));
+        let before = self.defined.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
         // The first look only tells how things are: they have just been listed.
         if before.is_none_or(|before| before == now) { Ok(None) } else { self.list_tasks().await }
     }

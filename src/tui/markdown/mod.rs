@@ -193,6 +193,7 @@ impl StreamedText {
 
 /// A layout for one width and theme.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of how it was laid out")]
 struct Laid {
     width: u16,
     theme: Theme,

@@ -92,7 +92,7 @@ pub fn heading(row: &RunRow, glance: Option<&Glance>, cells: u16, theme: &Theme)
     if let Some(at) = glance.and_then(|glance| glance.at.as_deref()).filter(|_| !row.status.is_over()) {
         lines.push(Line::styled(fit(&format!("at: {at}"), cells).into_owned(), theme.text));
     }
-    let told = glance.map(|glance| marks(glance)).unwrap_or_default();
+    let told = glance.map(marks).unwrap_or_default();
     if !told.is_empty() {
         lines.push(Line::styled(fit(&told.join(" · "), cells).into_owned(), theme.muted));
     }

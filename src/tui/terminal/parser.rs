@@ -193,10 +193,9 @@ impl InputParser {
 
 fn front(bytes: &[u8]) -> Front {
     match bytes {
-        [ESC] => Front::Waits(Unfinished::Key),
+        [ESC] | [ESC, b'O' | b']' | b'P' | b'_'] => Front::Waits(Unfinished::Key),
         [ESC, ESC, ..] => Front::Takes(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
         [ESC, b'[', rest @ ..] => csi(bytes, rest),
-        [ESC, b'O' | b']' | b'P' | b'_'] => Front::Waits(Unfinished::Key),
         [ESC, b'O', letter, ..] if ss3(*letter).is_some() => Front::Takes(3, ss3(*letter)),
         [ESC, opening @ (b']' | b'P' | b'_'), first, ..] if begins_answer(*opening, *first) => Front::Answer(2),
         [ESC, rest @ ..] => match character(rest, KeyModifiers::ALT) {
@@ -231,13 +230,12 @@ fn begins_headless_answer(bytes: &[u8]) -> bool {
 
 fn csi(bytes: &[u8], rest: &[u8]) -> Front {
     match rest {
-        [] | [b'['] => Front::Waits(Unfinished::Key),
         // The console of Linux.
         [b'[', letter @ b'A'..=b'E', ..] => {
             Front::Takes(4, Some(key(KeyCode::F(letter - b'A' + 1), KeyModifiers::NONE)))
         }
         [b'M', button, column, row, ..] => Front::Takes(6, mouse_of_old(*button, *column, *row)),
-        [b'M', ..] => Front::Waits(Unfinished::Key),
+        [] | [b'['] | [b'M', ..] => Front::Waits(Unfinished::Key),
         _ => {
             let end = rest.iter().position(|byte| !matches!(byte, 0x20..=0x3f));
             let Some(end) = end else {
@@ -276,10 +274,9 @@ fn character(bytes: &[u8], modifiers: KeyModifiers) -> Front {
             let whole = bytes.get(..length);
             return match whole.map(std::str::from_utf8) {
                 Some(Ok(text)) => Front::Takes(length, text.chars().next().map(|c| typed(c, modifiers))),
-                Some(Err(_)) => Front::Takes(1, None),
                 // As far as it has come it may be a character.
                 None if bytes[1..].iter().all(|byte| matches!(byte, 0x80..=0xbf)) => Front::Waits(Unfinished::Key),
-                None => Front::Takes(1, None),
+                Some(Err(_)) | None => Front::Takes(1, None),
             };
         }
     };

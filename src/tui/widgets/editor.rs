@@ -213,7 +213,7 @@ impl Editor {
         let from = if at > HALF + LEAST { self.cut(line, at - HALF) } else { 0 };
         let to = if line.len() - at > HALF + LEAST { self.cut(line, at + HALF) } else { line.len() };
         let mut lines = Vec::new();
-        self.left = line[..from].to_owned();
+        line[..from].clone_into(&mut self.left);
         if from == 0 {
             let mut space = HALF.saturating_sub(at);
             while space > 0
@@ -231,7 +231,7 @@ impl Editor {
         }
         let (row, column) = (lines.len(), line[from..at].chars().count());
         lines.push(line[from..to].to_owned());
-        self.right = line[to..].to_owned();
+        line[to..].clone_into(&mut self.right);
         if to == line.len() {
             let mut space = HALF.saturating_sub(line.len() - at);
             while space > 0

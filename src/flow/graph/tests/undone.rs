@@ -21,7 +21,9 @@ fn call(key: &str) -> Key {
 impl Sim {
     /// What nobody here decides.
     fn happens(&mut self, events: &[Event]) {
-        events.iter().for_each(|event| self.apply(event.clone()));
+        for event in events {
+            self.apply(event.clone());
+        }
         self.settle(events);
     }
 
@@ -289,7 +291,9 @@ fn some_hundred_decisions_can_be_undone() {
     }
     let mut undone = 0;
     while let Ok(events) = sim.undoing(None, &[], ANA) {
-        events.into_iter().for_each(|event| sim.apply(event));
+        for event in events {
+            sim.apply(event);
+        }
         undone += 1;
     }
     assert_eq!((undone, sim.run.title.as_str()), (200, "Title 99"));

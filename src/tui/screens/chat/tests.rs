@@ -56,17 +56,15 @@ fn open(story: Story) -> ChatScreen {
 }
 
 /// A task that delivers a document.
-fn letter() -> Option<Arc<Task>> {
+fn letter() -> Arc<Task> {
     let result = Some(Delivery { title: "the subject".into(), body: "the letter".into(), kind: None });
-    ask().map(|task| {
-        let body = Body::Instruct(Instruct { result, ..Instruct::default() });
-        Arc::new(Task { body, ..Task::clone(&task) })
-    })
+    let body = Body::Instruct(Instruct { result, ..Instruct::default() });
+    Arc::new(Task { body, ..Task::clone(&ask()) })
 }
 
 /// A plain chat.
-fn ask() -> Option<Arc<Task>> {
-    Some(Arc::new(Task {
+fn ask() -> Arc<Task> {
+    Arc::new(Task {
         id: "ask".into(),
         name: "Ask".into(),
         icon: None,
@@ -78,7 +76,7 @@ fn ask() -> Option<Arc<Task>> {
         follow_ups: Vec::new(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
-    }))
+    })
 }
 
 fn open_with(story: &Story, task: Option<Arc<Task>>) -> ChatScreen {
@@ -195,10 +193,13 @@ fn broken(key: &str, error: &Failure, partial: &str, retry_at: Option<i64>) -> E
 fn a_failed_answer_says_why_shows_what_had_arrived_and_what_can_be_done() {
     let story = failed(FailureClass::Network, "box closed the connection unexpectedly", "Dear Ana, at *ten*");
     for size in SIZES {
-        insta::assert_snapshot!(format!("failed_{}x{}", size.0, size.1), look(&mut open_with(&story, letter()), size));
+        insta::assert_snapshot!(
+            format!("failed_{}x{}", size.0, size.1),
+            look(&mut open_with(&story, Some(letter())), size)
+        );
     }
     // It is there again whenever the conversation is opened, and a message answers it as well.
-    let mut screen = open_with(&story, letter());
+    let mut screen = open_with(&story, Some(letter()));
     let run = screen.run.id;
     assert_eq!(press(&mut screen, &["^r"]), [Effect::Change(Change::GoOn(run))]);
     let text = look(&mut screen, (80, 24));
@@ -212,7 +213,7 @@ fn a_failed_answer_says_why_shows_what_had_arrived_and_what_can_be_done() {
 #[test]
 fn what_is_offered_is_what_works() {
     for class in FailureClass::ALL {
-        let screen = open_with(&failed(class, "no", ""), letter());
+        let screen = open_with(&failed(class, "no", ""), Some(letter()));
         let panel = screen.notice.as_ref().unwrap().text.raw().data().to_owned();
         let offered = |id: Id| commands::key_in(id, &screen.situation());
         for id in [Id::Again, Id::OtherModel, Id::GiveKey] {
@@ -221,7 +222,7 @@ fn what_is_offered_is_what_works() {
             assert_eq!(named, id != Id::GiveKey || class == FailureClass::Auth, "{id:?} {class}: {panel}");
         }
     }
-    let mut screen = open_with(&failed(FailureClass::Auth, "401", ""), letter());
+    let mut screen = open_with(&failed(FailureClass::Auth, "401", ""), Some(letter()));
     let asked = screen.give(Id::GiveKey);
     assert!(matches!(&asked[..], [Effect::Go(Go::Above(_))]), "{asked:?}");
 }
@@ -232,7 +233,7 @@ fn another_model_answers_what_failed_at_once_and_else_what_follows() {
         let (run, key) = (screen.run.id, notice::newest(&screen.run).unwrap().key.clone());
         screen.update(Message::Model { run, key, model: "big/m".into() }).0
     };
-    let effects = pick(&mut open_with(&failed(FailureClass::Server, "500", ""), letter()));
+    let effects = pick(&mut open_with(&failed(FailureClass::Server, "500", ""), Some(letter())));
     let again = DecisionKind::Again { model: Some("big/m".into()) };
     assert!(
         matches!(&effects[..], [Effect::Change(Change::Decide(_, decision))] if decision.kind == again),
@@ -273,7 +274,7 @@ fn cut() -> Story {
 
 #[test]
 fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
-    let mut screen = open_with(&cut(), letter());
+    let mut screen = open_with(&cut(), Some(letter()));
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["^r"]);
     let [Effect::Change(Change::Decide(_, decision))] = &effects[..] else { panic!("{effects:?}") };
@@ -282,7 +283,7 @@ fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
 
 #[test]
 fn the_person_writes_the_document_before_there_is_one_from_what_had_arrived() {
-    let mut screen = open_with(&cut(), letter());
+    let mut screen = open_with(&cut(), Some(letter()));
     press(&mut screen, &["Tab"]);
     assert!(look(&mut screen, (120, 40)).contains("e writes it yourself"));
     press(&mut screen, &["e"]);
@@ -297,7 +298,7 @@ fn the_person_writes_the_document_before_there_is_one_from_what_had_arrived() {
     assert!(*accept && output.as_str().unwrap().starts_with("!Dear Ana"), "{output}");
     // Ctrl-S keeps it and leaves the question open; what failed is left out by it in any case.
     let accepts = |story: &Story| {
-        let mut screen = open_with(story, letter());
+        let mut screen = open_with(story, Some(letter()));
         let effects = press(&mut screen, &["Tab", "e", "x", "^s"]);
         match &effects[..] {
             [Effect::Change(Change::WriteDocument(_, Decision { kind: DecisionKind::Edit { accept, .. }, .. })), _] => {
@@ -313,7 +314,7 @@ fn the_person_writes_the_document_before_there_is_one_from_what_had_arrived() {
         story.then(broken("reply#0", &error, "", None)).then(Event::RunFailed { key: "reply#0".parse().ok(), error });
     assert!(accepts(&story));
     // A plain chat has no document to write.
-    let mut plain = open_with(&story, ask());
+    let mut plain = open_with(&story, Some(ask()));
     press(&mut plain, &["Tab", "e"]);
     assert_eq!(plain.input.text().trim(), "e");
 }
@@ -326,7 +327,7 @@ fn thoughts_are_folded_until_a_key_shows_them() {
     let output = Arc::new(json!({"turn": "say", "text": "Because."}));
     let key: Key = "reply#0".parse().unwrap();
     let story = story.then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured });
-    let mut screen = open_with(&story, ask());
+    let mut screen = open_with(&story, Some(ask()));
     let folded = look(&mut screen, (80, 24));
     assert!(folded.contains("▸ its thoughts (4 words): Alt-T") && !folded.contains("let"), "{folded}");
     screen.give(Id::Thoughts);

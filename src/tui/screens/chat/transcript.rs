@@ -8,7 +8,7 @@ use crate::core::model::Role;
 use crate::core::run::{ChatMessage, Run};
 use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::markdown::Document;
+use crate::tui::markdown::{Document, Look};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::scroll::Scroll;
 
@@ -59,15 +59,15 @@ struct Block<'a> {
 
 impl Block<'_> {
     /// With a line for who says it, and one to part it from the next.
-    fn height(&self, width: u16) -> usize {
-        self.texts.iter().map(|(text, theme)| text.height(width, theme)).sum::<usize>() + 2
+    fn height(&self, width: u16, as_written: bool) -> usize {
+        self.texts.iter().map(|(text, theme)| text.height(width, Look { theme, as_written })).sum::<usize>() + 2
     }
 }
 
 impl Transcript<'_> {
     pub(super) fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, scroll: Scroll) {
         let blocks = self.blocks(canvas.theme);
-        let heights: Vec<usize> = blocks.iter().map(|block| block.height(area.width)).collect();
+        let heights: Vec<usize> = blocks.iter().map(|block| block.height(area.width, canvas.as_written)).collect();
         let extent = Extent { lines: heights.iter().sum::<usize>().saturating_sub(1), height: area.height.into() };
         canvas.frame.list = extent;
         canvas.hit(area, Hit::List);
@@ -129,10 +129,10 @@ fn paint(canvas: &mut Canvas<'_>, area: Rect, block: &Block<'_>, at: usize, top:
     }
     let mut at = at + 1;
     for (text, theme) in &block.texts {
-        let end = at + text.height(area.width, theme);
+        let end = at + text.height(area.width, Look { theme, as_written: canvas.as_written });
         let y = row(at).min(area.bottom());
         let place = Rect { y, height: row(end).min(area.bottom()).saturating_sub(y), ..area };
-        text.paint(place, canvas.buf, top.saturating_sub(at), theme);
+        text.paint(place, canvas.buf, top.saturating_sub(at), Look { theme, as_written: canvas.as_written });
         at = end;
     }
 }

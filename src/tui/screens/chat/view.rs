@@ -138,13 +138,13 @@ impl ChatScreen {
             editor.paint(canvas, inner, true);
             return;
         }
+        let look = canvas.look();
         let Some((number, version)) = shown else {
             let key = commands::key_in(Id::Edit, &self.situation()).unwrap_or_default();
             let says = format!("It is not written yet. {key} writes it yourself.");
             canvas.lines(inner, &wrap_text(&says, theme.muted, inner.width.into()));
             return;
         };
-        let look = canvas.look();
         let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
         self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), look);

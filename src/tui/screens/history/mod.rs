@@ -65,6 +65,7 @@ struct Matches {
 
 /// The model.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of what is listed and shown")]
 pub struct HistoryScreen {
     search: LineInput,
     chips: Chips,
@@ -220,7 +221,7 @@ impl HistoryScreen {
                 if self.selected().is_some_and(|selected| selected.run == run.id) {
                     self.preview = Some(Preview::of(&run));
                     self.matches.take();
-                    self.to_match(0, 1);
+                    self.show_match(0, 1);
                 }
                 (Vec::new(), true)
             }
@@ -324,8 +325,8 @@ impl HistoryScreen {
                 let text = seen.map(|preview| preview.text().block().into_owned());
                 return text.map(|text| Effect::Terminal(Terminal::Copy(text))).into_iter().collect();
             }
-            Id::FindNext => self.to_match(self.top() + 1, 1),
-            Id::FindPrevious => self.to_match(self.top(), -1),
+            Id::FindNext => self.show_match(self.top() + 1, 1),
+            Id::FindPrevious => self.show_match(self.top(), -1),
             Id::Zoom => self.zoom = !self.zoom,
             Id::Back if self.zoom => self.zoom = false,
             Id::Back | Id::Focus | Id::Filter => (self.focus, self.zoom) = (Focus::Search, false),
@@ -345,7 +346,7 @@ impl HistoryScreen {
     }
 
     /// Scrolls the preview so that the first match at or after `line` is at the top, or the last one before it.
-    fn to_match(&mut self, line: usize, way: isize) {
+    fn show_match(&mut self, line: usize, way: isize) {
         let lines = self.matched(self.last_frame.preview_width);
         let found = if way > 0 {
             lines.iter().find(|at| **at >= line).or(lines.first())

@@ -179,16 +179,13 @@ impl HistoryScreen {
         let text = Rect { y: inner.y + taken, height: inner.height - taken, ..inner };
         canvas.frame.preview_width = text.width;
         let words = hits::words(&self.search.value());
-        match &self.preview {
-            Some(shown) => {
-                canvas.frame.content = Some(shown.id());
-                preview::paint(canvas, text, shown.document(), self.scroll);
-            }
-            None => {
-                let newest = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
-                canvas.lines(text, &wrap(&[(&newest.line(), theme.text)], text.width.min(PROSE).into()));
-                canvas.frame.output = Extent { lines: 0, height: text.height.into() };
-            }
+        if let Some(shown) = &self.preview {
+            canvas.frame.content = Some(shown.id());
+            preview::paint(canvas, text, shown.document(), self.scroll);
+        } else {
+            let newest = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
+            canvas.lines(text, &wrap(&[(&newest.line(), theme.text)], text.width.min(PROSE).into()));
+            canvas.frame.output = Extent { lines: 0, height: text.height.into() };
         }
         hits::mark(canvas.buf, text, &words, theme.hit);
         let below = self.scroll.below(canvas.frame.output);
@@ -213,7 +210,7 @@ impl HistoryScreen {
             |time: chrono::DateTime<chrono::Utc>| time.with_timezone(&self.zone).format("%-d %B %Y, %H:%M").to_string();
         let mut when = format!("{} · started {}", task, at(run.created_at));
         if (run.updated_at - run.created_at).num_minutes() > 0 {
-            when.push_str(&format!(", changed {}", at(run.updated_at)));
+            when = format!("{when}, changed {}", at(run.updated_at));
         }
         lines.extend(wrap(&[(&when, theme.muted)], cells.into()));
         let folder = Untrusted::new(run.cwd.to_string_lossy()).line().into_owned();

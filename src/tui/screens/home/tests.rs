@@ -243,7 +243,7 @@ fn the_last_results_stand_under_the_open_runs_and_are_read_whole() {
     assert!(place("result 2") < place("Instruct"), "{picture}");
     assert_eq!((place("result 1"), place("given up")), (None, None), "{picture}");
     press(&mut home, &["Down"]);
-    let body: String = (0..60).map(|n| format!("Line {n} of the poem.\n\n")).collect();
+    let body: String = (0..60).map(|n| format!("Line {n} of the poem.")).collect::<Vec<_>>().join("\n\n");
     let mut whole = crate::tui::testing::Story::new("poem", "result 6", Kind::Workflow)
         .then(crate::core::event::Event::RunCompleted { title: "result 6".into(), body: body.as_str().into() })
         .run;

@@ -237,12 +237,11 @@ impl InboxScreen {
 
     /// Takes back the newest decision that was made here.
     pub(super) fn undo(&mut self) -> Vec<Effect> {
-        match self.undoable.take() {
-            Some((run, seq)) => vec![Effect::Change(Change::Undo { run, seq })],
-            None => {
-                self.note = Some("nothing has been decided here that could be taken back".to_owned());
-                Vec::new()
-            }
+        if let Some((run, seq)) = self.undoable.take() {
+            vec![Effect::Change(Change::Undo { run, seq })]
+        } else {
+            self.note = Some("nothing has been decided here that could be taken back".to_owned());
+            Vec::new()
         }
     }
 

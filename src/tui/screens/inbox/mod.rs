@@ -228,12 +228,11 @@ impl InboxScreen {
 
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         self.note = None;
-        match command(key, &self.situation()) {
-            Some(id) => self.give(id),
-            None => {
-                self.types_search(|search| search.key(key));
-                Vec::new()
-            }
+        if let Some(id) = command(key, &self.situation()) {
+            self.give(id)
+        } else {
+            self.types_search(|search| search.key(key));
+            Vec::new()
         }
     }
 

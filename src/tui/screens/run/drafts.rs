@@ -70,8 +70,8 @@ impl RunScreen {
     }
 
     /// A draft was found. Gives whether it is said where it can be taken up again.
-    pub(super) fn draft(&mut self, name: String, text: String) -> bool {
-        self.drafts.insert(name.clone(), text);
+    pub(super) fn draft(&mut self, name: &str, text: String) -> bool {
+        self.drafts.insert(name.to_owned(), text);
         let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
         let edited = Edited::new(Target::Gate(gate.clone()), None);
         let says = if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {

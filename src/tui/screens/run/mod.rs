@@ -95,6 +95,7 @@ enum Note {
 
 /// The model.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of what is shown")]
 pub struct RunScreen {
     run: Arc<Run>,
     task: Option<Arc<Task>>,

@@ -187,7 +187,7 @@ impl RunScreen {
         let quote = self.content.earlier.and_then(|earlier| Quote::of(call, earlier.page));
         let key = call.key.clone();
         let others = others(&self.run, &self.rows, &key);
-        self.open_retry(Retry { model, quote, others, ..Retry::of(key, gate) });
+        self.open_retry(Retry { model, others, quote, ..Retry::of(key, gate) });
         Vec::new()
     }
 
@@ -196,13 +196,12 @@ impl RunScreen {
         let key = first.key().clone();
         let mut others = others(&self.run, &self.rows, &key);
         for target in marked {
-            match others.iter_mut().find(|other| other.key == *target.key()) {
-                Some(other) => other.ticked = true,
-                None => {
-                    let call = self.run.call(target.key());
-                    let other = call.and_then(|call| other(&self.run, &self.rows, call));
-                    others.extend(other.map(|other| Other { ticked: true, ..other }));
-                }
+            if let Some(other) = others.iter_mut().find(|other| other.key == *target.key()) {
+                other.ticked = true;
+            } else {
+                let call = self.run.call(target.key());
+                let other = call.and_then(|call| other(&self.run, &self.rows, call));
+                others.extend(other.map(|other| Other { ticked: true, ..other }));
             }
         }
         others.sort_by_key(|other| !other.ticked);

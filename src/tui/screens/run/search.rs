@@ -64,8 +64,7 @@ impl RunScreen {
     /// The text that can be searched.
     pub(super) fn searchable(&self) -> Option<&Document> {
         match (&self.over, &self.content.body) {
-            (Over::Prompt { text, .. }, _) => Some(text),
-            (Over::None, Body::Text(text)) => Some(text),
+            (Over::Prompt { text, .. }, _) | (Over::None, Body::Text(text)) => Some(text),
             _ => None,
         }
     }

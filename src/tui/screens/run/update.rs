@@ -59,7 +59,7 @@ impl RunScreen {
                 }
                 (Vec::new(), true)
             }
-            Message::Draft { run, name, text } if run == self.run.id => (Vec::new(), self.draft(name, text)),
+            Message::Draft { run, name, text } if run == self.run.id => (Vec::new(), self.draft(&name, text)),
             Message::Model { run, key, model } if run == self.run.id => (self.by_model(&key, model), true),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
@@ -152,6 +152,7 @@ impl RunScreen {
     }
 
     /// Gives a command.
+    #[expect(clippy::too_many_lines, reason = "one line for each command")]
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         if self.gives_to_search(id) {
             return Vec::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
+const MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 
 fn written(interface: &mut Interface, seconds: i64) -> Vec<Order> {
     tell(interface, Message::Written(at(seconds)))

@@ -104,7 +104,7 @@ fn a_slash_searches_the_text_that_has_the_focus_and_no_key_decides_until_esc() {
 
 #[test]
 fn a_match_far_below_is_scrolled_to() {
-    let lines: String = (0..200).map(|n| format!("Line {n}.\n\n")).collect();
+    let lines: String = (0..200).map(|n| format!("Line {n}.")).collect::<Vec<_>>().join("\n\n");
     let story = Story::new("long", "long", Kind::Workflow).start("write", 1, None);
     let mut screen = open(story.finish("write", 1, json!(lines)).review("write", 1, None));
     press(&mut screen, &["Tab", "/"]);

@@ -12,14 +12,14 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
 
-use super::canvas::{Canvas, FrameInfo};
-use super::screens::run::RunScreen;
-use super::testing::{Story, at};
-use super::text::width;
-use super::theme::{Depth, Ground, Theme};
 use crate::catalog::{Catalog, SearchPaths};
 use crate::core::event::{Event, InstructionScope};
 use crate::core::task::Kind;
+use crate::tui::canvas::{Canvas, FrameInfo};
+use crate::tui::screens::run::RunScreen;
+use crate::tui::testing::{Story, at};
+use crate::tui::text::width;
+use crate::tui::theme::{Depth, Ground, Theme};
 
 /// Cells across and down.
 const SIZE: (u16, u16) = (110, 18);

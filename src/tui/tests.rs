@@ -1,0 +1,3 @@
+//! What the interface draws, looked at from outside of its screens.
+
+mod pictures;
