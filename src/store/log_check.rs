@@ -62,13 +62,15 @@ pub(super) fn has_lost(
     };
     let now = Index::read(path);
     let begins_well = log.as_ref().is_some_and(is_header_sound);
+    let is_empty = log.as_ref().map_or(Ok(true), |log| log.metadata().map(|about| about.len() == 0))?;
     if let Some(before) = before.filter(|before| before.copied < before.pages) {
         match now {
             Some(now) if now.salts == before.salts && now.pages < before.pages => {
                 return Ok(true);
             }
-            // Whoever began it again had copied all of it, and has written a header.
-            _ if !begins_well => return Ok(true),
+            // Whoever closed the file last meanwhile had copied all of the log, and left none or an empty one; whoever began
+            // it again has written a header.
+            _ if !begins_well && !is_empty => return Ok(true),
             _ => {}
         }
     }

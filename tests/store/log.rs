@@ -125,3 +125,25 @@ fn a_log_that_others_write_meanwhile_or_have_begun_again_is_not_taken_for_damage
     let run = begin(&test.store, 77, json!({}));
     assert_eq!((test.again().damage(), test.again().head(run).unwrap()), (None, 1));
 }
+
+/// Each closes the file last now and then, and takes the log away, while another opens it.
+#[test]
+fn a_log_that_others_take_away_when_they_close_is_not_taken_for_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stepwell.db");
+    drop(Store::open(&path, Mode::Write).unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                for number in 0..25 {
+                    let store = Store::open(path, Mode::Write).unwrap();
+                    assert_eq!(store.damage(), None);
+                    write(&store, 1_000 + thread * 100 + number, "words");
+                }
+            });
+        }
+    });
+    assert!(!path.with_file_name("stepwell.db-wal.damaged").exists());
+    assert_eq!(runs(&Store::open(&path, Mode::Read).unwrap()), 50, "as many as a list has");
+}
