@@ -76,7 +76,7 @@ impl Status {
 pub struct Facts {
     /// How many gates are open.
     pub gates: usize,
-    /// All that is under way is programs that wait for an answer; see [`Run::only_asks`].
+    /// All that is under way is programs that wait for an answer; see [`super::Run::only_asks`].
     pub only_asks: bool,
     /// A process drives the run.
     pub driven: bool,

@@ -50,7 +50,7 @@ fn fails(class: FailureClass) -> Act {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn title() {
-    quotes(r"what the person reads instead of the id");
+    quotes(r#"what the person reads instead of the id"#);
     let steps = [transform("a", "1", "title = \"Add it up\""), transform("b", "2", "")].concat();
     let play = Play::of(&steps, json!({})).await;
     let pinned = play.harness.engine.definition(&play.state).unwrap();
@@ -60,7 +60,7 @@ async fn title() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output() {
-    quotes(r"a JSON Schema for the output");
+    quotes(r#"a JSON Schema for the output"#);
     let step = |expr: &str| transform("a", expr, "output = { type = \"integer\" }");
     assert_eq!(body(&Play::of(&step("7"), json!({})).await.state), "7");
     let misfit = Play::of(&step("'seven'"), json!({})).await;
@@ -69,7 +69,7 @@ async fn output() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_absent() {
-    quotes(r"absent: text (of a transform: anything)");
+    quotes(r#"absent: text (of a transform: anything)"#);
     let steps = [prompt("said", "hello", "review = \"never\""), transform("list", "[1, {'a': 2}]", "")].concat();
     let play = Play::of(&steps, json!({})).await;
     assert_eq!(*play.call("said").output().unwrap().2.as_ref(), json!("HELLO"));
@@ -179,8 +179,8 @@ fn shown(play: &Play) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn approve_words() {
-    quotes(r"templates: what the person who allows it reads first");
-    quotes(r"Exactly what runs is always shown beneath");
+    quotes(r#"templates: what the person who allows it reads first"#);
+    quotes(r#"Exactly what runs is always shown beneath"#);
     let words = "approve_title = \"Tell {{ inputs.who }}\"\napprove_message = \"At once.\"";
     let text = format!("inputs = [{{ name = \"who\" }}]\n{}", command("a", "{{ inputs.who }}", words));
     let shown = shown(&Play::of(&text, json!({ "who": "Ana" })).await);
@@ -191,7 +191,7 @@ async fn approve_words() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timeout() {
-    quotes(r"for one attempt");
+    quotes(r#"for one attempt"#);
     let step = prompt("a", "x", "timeout = \"90s\"\nretry = { attempts = 2, delay = \"1ms\", on = [\"timeout\"] }");
     let play = Play::with(&step, json!({}), |_| fails(FailureClass::Timeout)).await;
     let limits: Vec<_> = play.harness.executor.requests.lock().unwrap().iter().map(|r| r.timeout).collect();
@@ -200,7 +200,7 @@ async fn timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retry() {
-    quotes(r"as `[retry]` of the workflow, for this step");
+    quotes(r#"as `[retry]` of the workflow, for this step"#);
     let steps = [
         "[retry]\nattempts = 2\ndelay = \"1ms\"\non = [\"server\"]\n".to_owned(),
         prompt("a", "x", "on_failure = \"continue\""),
@@ -273,7 +273,7 @@ async fn on_crash() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idempotent() {
-    quotes(r"`true`: doing it twice is as doing it once, so it is run again without asking");
+    quotes(r#"`true`: doing it twice is as doing it once, so it is run again without asking"#);
     let tried = AtomicUsize::new(0);
     let step = command("a", "x", "approve = \"never\"\nidempotent = true\nretry = { attempts = 2, delay = \"1ms\" }");
     let act = move |_: &_| if tried.fetch_add(1, Ordering::SeqCst) == 0 { Act::Doubt } else { Act::Say(json!("x")) };
@@ -284,7 +284,7 @@ async fn idempotent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when() {
-    quotes(r"false: the step is skipped, and so is what depends on it");
+    quotes(r#"false: the step is skipped, and so is what depends on it"#);
     let steps = [
         transform("a", "1", "when = \"1 > 2\""),
         transform("b", "steps.a.output", ""),
@@ -297,7 +297,7 @@ async fn when() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after() {
-    quotes(r"waits for these steps");
+    quotes(r#"waits for these steps"#);
     let steps = [transform("late", "1", "after = [\"a\", \"b\"]"), prompt("a", "x", ""), transform("b", "2", "")];
     let mut play = Play::of(&steps.concat(), json!({})).await;
     assert_eq!(play.begun(), ["b", "a"]);
@@ -348,7 +348,7 @@ async fn join() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_failure_stop() {
     quotes(r#"`"stop"` (when absent): nothing new starts and the run fails"#);
-    quotes(r"it can be taken up again");
+    quotes(r#"it can be taken up again"#);
     for key in ["", "on_failure = \"stop\""] {
         let down = std::sync::Arc::new(AtomicUsize::new(1));
         let is_down = std::sync::Arc::clone(&down);
@@ -412,8 +412,8 @@ async fn order(priorities: [&str; 3]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn priority() {
-    quotes(r"0");
-    quotes(r"higher goes first when a limit makes calls wait");
+    quotes(r#"0"#);
+    quotes(r#"higher goes first when a limit makes calls wait"#);
     assert_eq!(order(["", "0", ""]).await, ["a", "b", "c"], "absent is 0");
     assert_eq!(order(["-1", "", "1"]).await, ["c", "b", "a"]);
 }

@@ -19,7 +19,7 @@ fn says(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_step() {
-    quotes(r"`output` (`none` when it did not end accepted), `status`, `error`");
+    quotes(r#"`output` (`none` when it did not end accepted), `status`, `error`"#);
     let steps = [
         expr("good", "1", ""),
         expr("out", "2", "when = \"false\""),
@@ -38,7 +38,7 @@ async fn a_plain_step() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_outputs_of_a_list() {
-    quotes(r"`outputs`: what was accepted, in the order of the items");
+    quotes(r#"`outputs`: what was accepted, in the order of the items"#);
     let list = "for_each = \"[3, 1, 2]\"\nwhen = \"item != 1\"\nreview = \"always\"";
     let steps = [expr("each", "item * 10", list), says("{{ steps.each.outputs | join(',') }}")];
     let mut play = Play::of(&steps.concat(), json!({})).await;
@@ -49,7 +49,7 @@ async fn the_outputs_of_a_list() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_calls_of_a_list() {
-    quotes(r"`calls`: `{item, index, status, output, error}` for every item");
+    quotes(r#"`calls`: `{item, index, status, output, error}` for every item"#);
     let list = "for_each = \"['a', 'b']\"\nwhen = \"item != 'a'\"";
     let steps = [
         expr("each", "item ~ '!'", list),
@@ -64,7 +64,7 @@ async fn the_calls_of_a_list() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeat() {
-    quotes(r"`output` of the last iteration");
+    quotes(r#"`output` of the last iteration"#);
     let again = "repeat = { until = \"iteration == 2\", max = 5 }";
     let steps = [expr("again", "iteration", again), says("{{ steps.again.output }}")];
     assert_eq!(body(&Play::of(&steps.concat(), json!({})).await.state), "2");
@@ -72,7 +72,7 @@ async fn a_repeat() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group() {
-    quotes(r"`output`, or, with `for_each`, `outputs` and `calls`");
+    quotes(r#"`output`, or, with `for_each`, `outputs` and `calls`"#);
     let group = |id: &str, more: &str| {
         format!(
             "[[steps]]\nid = \"{id}\"\nkind = \"group\"\n{more}\n[[steps.steps]]\nid = \"in_{id}\"\nkind = \"transform\"\nexpr = \"1 + 1\"\n"
@@ -88,7 +88,7 @@ async fn a_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workflow() {
-    quotes(r"`output`: `{title, body}`, or its `[result] output`");
+    quotes(r#"`output`: `{title, body}`, or its `[result] output`"#);
     let parent = "[[steps]]\nid = \"kid\"\nkind = \"workflow\"\nworkflow = \"child\"\n";
     let child = expr("x", "[1, 2]", "");
     for (result, reads, body_of) in [
@@ -108,7 +108,7 @@ async fn a_workflow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch() {
-    quotes(r"`output`: the chosen ids");
+    quotes(r#"`output`: the chosen ids"#);
     let steps = [
         "[[steps]]\nid = \"way\"\nkind = \"switch\"\ncases = [{ when = \"true\", to = [\"a\", \"b\"] }]\ndefault = [\"c\"]\n".to_owned(),
         expr("a", "1", ""),

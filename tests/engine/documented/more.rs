@@ -33,7 +33,7 @@ fn says(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn set_state() {
     quotes(
-        r"`state.name` for what depends on this step, for the next item with `one_by_one` and for the next iteration",
+        r#"`state.name` for what depends on this step, for the next item with `one_by_one` and for the next iteration"#,
     );
     let sets = "set_state = { n = \"output\" }";
     let steps = [
@@ -57,9 +57,9 @@ async fn set_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn set_state_in_a_session() {
     quotes(
-        r"kept for the later runs of the same `--session` when the run completes (where another run changed it meanwhile: objects and what is added to lists go together, any other value is the other run's, with a warning)",
+        r#"kept for the later runs of the same `--session` when the run completes (where another run changed it meanwhile: objects and what is added to lists go together, any other value is the other run's, with a warning)"#,
     );
-    quotes(r"where it may not be set yet, `state.name \| default(0)`");
+    quotes(r#"where it may not be set yet, `state.name \| default(0)`"#);
     let sets = "set_state = { n = \"(state.n | default(0)) + inputs.n\", seen = \"(state.seen | default([])) + [inputs.n]\", by = \"inputs.by\" }";
     let text = format!(
         "inputs = [{{ name = \"n\", type = \"integer\" }}, {{ name = \"by\", type = \"json\" }}]\n{}",
@@ -86,8 +86,8 @@ async fn set_state_in_a_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn document() {
-    quotes(r"a document beside the result, made of templates over `output`");
-    quotes(r"a new version whenever it changes");
+    quotes(r#"a document beside the result, made of templates over `output`"#);
+    quotes(r#"a new version whenever it changes"#);
     let own =
         "document = { name = \"note\", title = \"About {{ output | length }}\", body = \"It says {{ output }}\" }";
     let mut play = Play::of(&prompt("a", "hello", own), json!({})).await;
@@ -107,7 +107,7 @@ async fn document() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_when() {
     quotes(
-        r"holds after a call: the whole run completes early, with the result so far: what has not ended is `none`, a list has the outputs that it has",
+        r#"holds after a call: the whole run completes early, with the result so far: what has not ended is `none`, a list has the outputs that it has"#,
     );
     let steps = [
         prompt(
@@ -124,7 +124,7 @@ async fn stop_when() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_when_asks_nobody() {
-    quotes(r"Nobody is asked about what is left");
+    quotes(r#"Nobody is asked about what is left"#);
     let steps = [prompt("asked", "x", ""), prompt("ends", "y", "stop_when = \"true\""), says("done")];
     let mut play = Play::of(&steps.concat(), json!({})).await;
     assert_eq!(waiting(&play.state, GateKind::Review), ["asked", "ends"]);
@@ -134,8 +134,8 @@ async fn stop_when_asks_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_when_ends_prompts() {
-    quotes(r"prompts are broken off, effects finish");
-    quotes(r"What is broken off is `by` the flow");
+    quotes(r#"prompts are broken off, effects finish"#);
+    quotes(r#"What is broken off is `by` the flow"#);
     let let_go = Arc::new(Notify::new());
     let finishes = Arc::clone(&let_go);
     let harness = Harness::new(move |request: &AttemptRequest| match request.key.step() {
@@ -190,8 +190,8 @@ fn messages(harness: &Harness, key: &str) -> Vec<(Role, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history() {
-    quotes(r"prompts: earlier prompts and their accepted outputs come first, as a conversation");
-    quotes(r"of these steps, of all that came before, or of the last runs of the session");
+    quotes(r#"prompts: earlier prompts and their accepted outputs come first, as a conversation"#);
+    quotes(r#"of these steps, of all that came before, or of the last runs of the session"#);
     let never = "review = \"never\"";
     let steps = [
         prompt("one", "first", never),
@@ -219,7 +219,7 @@ async fn history() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn summarize_over() {
-    quotes(r"with `history`: [condenses](#a-long-history) its oldest turns when it is longer than that");
+    quotes(r#"with `history`: [condenses](#a-long-history) its oldest turns when it is longer than that"#);
     let steps = |limit: &str| {
         [
             prompt("one", &"first ".repeat(100), "review = \"never\""),
@@ -242,7 +242,7 @@ async fn cache() {
     quotes(
         r#"prompts and transforms: an accepted output of an earlier run with the same fingerprint is taken as the attempt, `by: "cache"`, and reviewed like any other"#,
     );
-    quotes(r"Of a transform that only matters where a person edits what it computed");
+    quotes(r#"Of a transform that only matters where a person edits what it computed"#);
     let text = [
         "inputs = [{ name = \"x\", default = \"x\" }]\n".to_owned(),
         prompt("said", "{{ inputs.x }}", "cache = \"1d\""),
@@ -272,7 +272,7 @@ async fn cache() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decide_within() {
-    quotes(r"how long something may wait for a person");
+    quotes(r#"how long something may wait for a person"#);
     quotes(r#"then `on_timeout` decides: `"skip"` (when absent), `"fail"`, or `"accept"` ([deadlines](#deadlines))"#);
     for (then, status) in [
         ("", CallStatus::Skipped),
