@@ -111,7 +111,12 @@ fn an_acceptance_is_taken_back_and_the_same_output_waits_again() {
     let output = home.call("divide")["attempts"][1]["versions"][0]["output"].clone();
     home.step("review last divide --accept --review stop").exits(3);
     let done = home.step("undo last --json").exits(3);
-    assert_eq!(done.lines().iter().filter(|line| line["type"] == "decision_undone").count(), 1);
+    let undone = done.lines().into_iter().find(|line| line["type"] == "decision_undone").unwrap();
+    let journal = home.step("show last --events").exits(0);
+    let line = journal.out.lines().find(|line| line.contains("decision_undone")).unwrap();
+    assert_eq!(line.matches("\"seq\":").count(), 1, "a line has one number of its own: {line}");
+    let accepted = journal.lines().into_iter().rfind(|line| line["type"] == "call_accepted").unwrap();
+    assert_eq!(undone["decision"], accepted["seq"]);
     let run = home.show("last");
     let gate = &run["waiting"][0];
     assert_eq!((&gate["key"], &gate["attempt"], &gate["version"]), (&"divide".into(), &2.into(), &1.into()));

@@ -112,3 +112,25 @@ fn nothing_is_left_beside_the_store_when_a_command_has_ended() {
         assert!(!log.exists(), "after `{line}`");
     }
 }
+
+/// Each opens the store, writes and closes it while others do.
+#[test]
+fn processes_that_come_and_go_at_the_same_time_lose_nothing() {
+    let home = Home::new();
+    home.write(
+        "workflows/quick/workflow.toml",
+        "id = \"quick\"\nname = \"Quick\"\n\n[[steps]]\nid = \"say\"\nkind = \"transform\"\nexpr = \"'done'\"\n",
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..15 {
+                    let done = home.step("run quick").exits(0);
+                    assert_eq!((done.out.trim(), done.err.trim()), ("done", ""), "nothing is wrong with the store");
+                }
+            });
+        }
+    });
+    let runs = home.step("history --status completed --limit 100 --json").exits(0).lines();
+    assert_eq!(runs.len(), 60);
+}

@@ -329,7 +329,6 @@ fn killed(mut screen: Screen, home: &Home, text: &str) {
 }
 
 #[test]
-#[ignore = "its instruction is sometimes not kept in time: open"]
 fn a_killed_program_has_kept_what_was_typed() {
     let home = Home::new();
     let mut screen = open(&home);

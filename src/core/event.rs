@@ -169,8 +169,9 @@ pub enum Event {
     },
     /// A person took a decision back: what it changed is as before, and what waited then waits again.
     DecisionUndone {
-        /// The event that was the decision.
-        seq: u64,
+        /// The event that was the decision; `seq` in stores of some days before a release, beside the event's own.
+        #[serde(alias = "seq")]
+        decision: u64,
         /// The call that it was about; absent: the run as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Key>,

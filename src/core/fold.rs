@@ -23,7 +23,7 @@ impl Run {
     pub fn apply(&mut self, seq: u64, at: DateTime<Utc>, event: &Event) {
         self.seq = seq;
         self.updated_at = at;
-        if let Event::DecisionUndone { seq: decided, key, withdraws, .. } = event {
+        if let Event::DecisionUndone { decision: decided, key, withdraws, .. } = event {
             self.archived = false;
             return self.apply_undo(seq, *decided, key.as_ref(), withdraws);
         }

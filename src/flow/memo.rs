@@ -174,6 +174,19 @@ impl Cell {
             && failed == fingerprint
             && !call.again
         {
+            if call.status == CallStatus::Pending {
+                // What led to it was taken back, and is asked for again as it was.
+                evaluation.note(Event::CallFailed {
+                    call: None,
+                    key: asked.key.clone(),
+                    step: asked.node.step.id.clone(),
+                    fingerprint: fingerprint.clone(),
+                    error: failure.clone(),
+                    failed: Vec::new(),
+                    by: Actor::Flow,
+                });
+                return CallView::waiting();
+            }
             return CallView::ended(Outcome::Failed(failure.clone()), call.seq);
         }
         let newest_is_of_this = call.newest().is_some_and(|attempt| attempt.fingerprint == *fingerprint);

@@ -33,6 +33,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
 use self::error::StoreError;
+use self::log_check::Index;
 use crate::core::decide::Offspring;
 use crate::core::event::{Created, Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
@@ -66,6 +67,20 @@ pub struct Store {
     read_only: Option<String>,
     copy: Option<PathBuf>,
     damage: Option<String>,
+    /// After the connections, which are closed before it.
+    _counted: Counted,
+}
+
+/// How many stores this process has open: the index of a log may be looked at only while there are none.
+static OPEN: Mutex<usize> = Mutex::new(0);
+
+/// One of them.
+struct Counted;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        *lock(&OPEN) -= 1;
+    }
 }
 
 impl Store {
@@ -86,11 +101,14 @@ impl Store {
     }
 
     fn open_as(path: &Path, mode: Mode, patience: Duration, schemas: open::Migrations) -> Result<Self, JournalError> {
+        let mut open = lock(&OPEN);
+        let index = if *open == 0 { Index::read(path) } else { None };
         let opened = match mode {
-            Mode::Write => open::to_write(path, patience, schemas),
-            Mode::Read => open::to_read(path, patience, "it was opened to read only".to_owned(), schemas),
+            Mode::Write => open::to_write(path, patience, schemas, index),
+            Mode::Read => open::to_read(path, patience, "it was opened to read only".to_owned(), schemas, index),
         }
         .map_err(|fault| fault.at(path))?;
+        *open += 1;
         Ok(Self {
             path: path.to_owned(),
             reader: Mutex::new(Some(opened.reader)),
@@ -98,6 +116,7 @@ impl Store {
             read_only: opened.read_only,
             copy: opened.copy,
             damage: opened.damage,
+            _counted: Counted,
         })
     }
 

@@ -43,15 +43,20 @@ pub(super) struct Opened {
 }
 
 /// Opens the store to read and write, or to read alone when it cannot be written; creates file and folder.
-pub(super) fn to_write(path: &Path, patience: Duration, migrations: Migrations) -> Result<Opened, StoreError> {
-    match writable(path, patience, migrations) {
+pub(super) fn to_write(
+    path: &Path,
+    patience: Duration,
+    migrations: Migrations,
+    index: Option<Index>,
+) -> Result<Opened, StoreError> {
+    match writable(path, patience, migrations, index) {
         Ok(Writable { writer, copy, damage }) => {
             let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)?;
             Ok(Opened { writer: Some(writer), reader, read_only: None, copy, damage })
         }
         Err(fault) if fault.is_read_only() && path.exists() => {
             let why = format!("the store {} is read-only, the file or its folder. Make both writable", path.display());
-            to_read(path, patience, why, migrations)
+            to_read(path, patience, why, migrations, index)
         }
         Err(fault) => Err(fault),
     }
@@ -63,11 +68,11 @@ pub(super) fn to_read(
     patience: Duration,
     mut why: String,
     migrations: Migrations,
+    index: Option<Index>,
 ) -> Result<Opened, StoreError> {
     if !path.exists() {
         return Err(StoreError::Failed("there is none yet; the first run creates it".to_owned()));
     }
-    let index = Index::read(path);
     let plain = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience)
         .and_then(|c| check_version(&c, migrations).map(|v| (c, v)));
     let (reader, version) = match plain {
@@ -92,8 +97,9 @@ pub(super) fn to_read(
             "it has the schema of an older version ({version}) and cannot be brought up to date: {why}"
         )));
     }
+    let looks = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience);
     // It can only be said here: what cannot be written cannot be kept apart either.
-    let damage = log_check::has_lost(path, index, None).unwrap_or(false).then(|| lost(path, None));
+    let damage = log_check::has_lost(path, index, looks, None).unwrap_or(false).then(|| lost(path, None));
     Ok(Opened { writer: None, reader, read_only: Some(why), copy: None, damage })
 }
 
@@ -106,7 +112,12 @@ struct Writable {
     damage: Option<String>,
 }
 
-fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<Writable, StoreError> {
+fn writable(
+    path: &Path,
+    patience: Duration,
+    migrations: Migrations,
+    index: Option<Index>,
+) -> Result<Writable, StoreError> {
     if !path.exists() {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -118,7 +129,6 @@ fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<W
             Err(error) => return Err(error.into()),
         }
     }
-    let index = Index::read(path);
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, patience)?;
     let version = check_version(&connection, migrations)?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {
@@ -126,7 +136,8 @@ fn writable(path: &Path, patience: Duration, migrations: Migrations) -> Result<W
     }
     use_wal(&connection, patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let damage = if log_check::has_lost(path, index, Some(&mut connection))? {
+    let looks = || connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, patience);
+    let damage = if log_check::has_lost(path, index, looks, Some(&mut connection))? {
         let kept = log_check::keep(path)?;
         // What can be read of it goes into the file, and the next one begins empty: it is said once.
         let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

@@ -96,7 +96,6 @@ fn a_run_killed_at_any_write_point_goes_on_to_the_same_result() {
 }
 
 #[test]
-#[ignore = "the line of an undo in the journal has two fields `seq`: open"]
 fn a_decision_that_is_taken_back_is_so_or_is_not_wherever_the_process_is_killed() {
     let points = points(UNDO);
     for name in ["decision.before", "decision.after", "commit.before", "commit.after"] {

@@ -134,7 +134,7 @@ pub fn undo(
             gates.extend(before.gates.iter().cloned());
         }
     }
-    let undone = Event::DecisionUndone { seq: newest.seq, key: newest.key().cloned(), withdraws, by: by.clone() };
+    let undone = Event::DecisionUndone { decision: newest.seq, key: newest.key().cloned(), withdraws, by: by.clone() };
     Ok(std::iter::once(undone).chain(gates.into_iter().map(Event::GateOpened)).collect())
 }
 

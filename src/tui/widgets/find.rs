@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 
 use super::line::LineInput;
 use crate::tui::canvas::Canvas;
+use crate::tui::commands::Id;
 use crate::tui::markdown::Document;
 use crate::tui::situation::Layer;
 use crate::tui::text::width;
@@ -64,7 +65,7 @@ impl Find {
 
     /// Whether nothing is looked for.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.input.is_empty()
     }
 
@@ -80,9 +81,20 @@ impl Find {
         self.at = 0;
     }
 
-    /// The line is done: the keys go to the matches. With `false` it is typed again.
-    pub fn settle(&mut self, done: bool) {
-        self.typing = !done;
+    /// Gives a command to a search, if there is one. False when the command is not for it.
+    pub fn give(search: &mut Option<Self>, id: Id) -> bool {
+        let Some(find) = search else { return false };
+        match id {
+            Id::Back => *search = None,
+            Id::Submit if find.is_empty() => *search = None,
+            // The line is done: the keys go to the matches.
+            Id::Submit => find.typing = false,
+            Id::Filter => find.typing = true,
+            Id::FindNext => find.step(1),
+            Id::FindPrevious => find.step(-1),
+            _ => return false,
+        }
+        true
     }
 
     /// The text is another one.
@@ -92,7 +104,7 @@ impl Find {
     }
 
     /// Goes to the next match or, with a negative number, to one before; after the last comes the first.
-    pub fn step(&mut self, by: isize) {
+    fn step(&mut self, by: isize) {
         let count = self.found.get_mut().matches.len();
         let by = by.rem_euclid(isize::try_from(count.max(1)).unwrap_or(isize::MAX));
         self.at = (self.at + by.unsigned_abs()) % count.max(1);

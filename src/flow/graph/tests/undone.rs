@@ -1,6 +1,6 @@
 //! Undo gives back what was, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -435,6 +435,7 @@ proptest! {
         let mut sim = all_sorts(shape);
         for choice in choices {
             let (before, head, performed) = (Seen::of(&sim), sim.run.seq, sim.performed.len());
+            let known: BTreeSet<Key> = sim.run.calls.keys().cloned().collect();
             act(&mut sim, choice);
             sim.assert_replayed();
             if !choice.is_multiple_of(2) {
@@ -458,7 +459,13 @@ proptest! {
                 }
                 sim.assert_replayed();
                 if newest_decision(&sim.run).is_none_or(|newest| newest.seq <= head) {
-                    prop_assert_eq!(&Seen::of(&sim), &before, "{} was undone", newest.name());
+                    let mut now = Seen::of(&sim);
+                    if matches!(before.end, Some(End::Failed { .. })) {
+                        // What a failure held up elsewhere has begun meanwhile; it is judged, as all that has begun is.
+                        now.waiting.retain(|gate| known.contains(&gate.key));
+                        now.accepted.retain(|key, _| known.iter().any(|known| known.to_string() == *key));
+                    }
+                    prop_assert_eq!(&now, &before, "{} was undone", newest.name());
                     let again = sim.performed[performed..].iter().filter(|key| *key == "act").count();
                     prop_assert!(again == 0, "an effect happens because of an undo");
                 }

@@ -258,18 +258,11 @@ impl InboxScreen {
 
     /// Gives a command to the search, if there is one and the command is for it.
     pub(super) fn gives_to_search(&mut self, id: Id) -> bool {
-        let Some(find) = &mut self.search else { return false };
-        match id {
-            Id::Back => self.search = None,
-            Id::Submit if find.is_empty() => self.search = None,
-            Id::Submit => find.settle(true),
-            Id::Filter => find.settle(false),
-            Id::FindNext => find.step(1),
-            Id::FindPrevious => find.step(-1),
-            _ => return false,
+        let takes = Find::give(&mut self.search, id);
+        if takes {
+            self.show_match();
         }
-        self.show_match();
-        true
+        takes
     }
 
     /// Types into the line of the search, if it has the keys.
