@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::document::{Said, Turn};
+use crate::core::document::{RESULT, Said, Turn};
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
@@ -23,17 +23,13 @@ use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::task::{Body, Instruct, Task};
-use crate::core::turn;
+use crate::core::turn::{self, STEP};
 use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
 
-/// The id of the one step of a conversation.
-const STEP: &str = "reply";
 /// What is said of a reply that the limit of tokens cut.
 const CUT: &str = "the limit of tokens cut the answer, and its end is missing";
-/// The name of the one document of a conversation.
-const DOCUMENT: &str = "result";
 
 /// The flow of an instruct task.
 #[derive(Clone, Debug)]
@@ -187,9 +183,9 @@ impl Now<'_> {
                 Some(self.open_input(key, attempt, version, After::Question(text.data(), &missing)))
             }
             Turn::Deliver { title, body, .. } => {
-                let versions = self.run.documents.get(DOCUMENT).map_or(0, |document| document.versions.len());
+                let versions = self.run.documents.get(RESULT).map_or(0, |document| document.versions.len());
                 Some(Event::DocumentWritten {
-                    name: DOCUMENT.to_owned(),
+                    name: RESULT.to_owned(),
                     version: u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1),
                     title: if title.is_empty() { self.run.title.as_str().into() } else { title },
                     body,
@@ -252,7 +248,7 @@ impl Now<'_> {
             let Turn::Say { text } = talk::turn_of(output, true) else { return None };
             (self.run.title.as_str().into(), text)
         } else {
-            let (_, newest) = self.run.documents.get(DOCUMENT)?.current()?;
+            let (_, newest) = self.run.documents.get(RESULT)?.current()?;
             (newest.title.clone(), newest.body.clone())
         };
         Some(End::Completed { title, body })

@@ -19,6 +19,7 @@ use crate::core::step::Does;
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
+use crate::core::turn;
 use crate::core::usage::Budget;
 use crate::core::work::Work;
 
@@ -74,7 +75,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.calls.keys().last().cloned().unwrap_or_else(|| Key::plain("reply"));
+        let last = run.calls.keys().last().cloned().unwrap_or_else(|| Key::plain(turn::STEP));
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();

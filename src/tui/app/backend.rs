@@ -24,10 +24,10 @@ use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
-use crate::core::undo::PastDecision;
+use crate::core::undo::{Change as Undoable, PastDecision};
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
-use crate::tui::message::{Message, Ready};
+use crate::tui::message::{Message, Ready, RunChange};
 
 /// At most so often it is told that files have changed.
 const TOLD_AGAIN: Duration = Duration::from_secs(1);
@@ -388,9 +388,14 @@ impl Backend {
     async fn undo(&self, engine: &Engine, run: RunId, seq: u64) -> Result<Message, String> {
         let before = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
         engine.undo(run, Some(seq)).await.map_err(|error| error.to_string())?;
+        let newest = newest_decision(&before);
+        let said = format!("taken back: {}", newest.map(PastDecision::name).unwrap_or_default());
+        // What was done to the run as a whole has no part in what it does.
+        if newest.is_some_and(|newest| matches!(newest.change, Undoable::Title { .. } | Undoable::Archive)) {
+            return Ok(Message::RunsChanged(RunChange { run, said, undo: None, gone: false }));
+        }
         self.go_on(run).await?;
-        let undone = newest_decision(&before).map(PastDecision::name).unwrap_or_default();
-        Ok(Message::Done(format!("taken back: {undone}")))
+        Ok(Message::Done(said))
     }
 
     /// Has a run go on here, unless another process drives it.
@@ -502,6 +507,11 @@ impl Backend {
                     self.post(Message::Draft { run, name, text }).await;
                 }
                 Ok(None)
+            }
+            Errand::FindForm(name) => {
+                let form = name.clone();
+                let kept = self.blocking(move |engine| engine.form(&form).map_err(|error| error.to_string())).await?;
+                Ok(kept.map(|text| Message::FormDraft { name, text }))
             }
             Errand::Unsubscribe(run) => {
                 self.leave_alone(run);

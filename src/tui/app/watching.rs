@@ -158,9 +158,7 @@ impl Watcher {
                 self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
             Update::Locked(locked) => {
-                let (done, waits) = ("all of it is saved", "the store is locked by another process: not saved yet");
-                let message = if locked { Message::Failed(waits.to_owned()) } else { Message::Done(done.to_owned()) };
-                self.backend.post(message).await;
+                self.backend.post(Message::Locked { run: self.run.id, locked }).await;
             }
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {

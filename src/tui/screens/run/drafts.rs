@@ -2,15 +2,15 @@
 
 use super::edit::Edited;
 use super::layer::Over;
-use super::result::{DOCUMENT, result_draft};
 use super::retry;
-use super::{Note, RunScreen};
+use super::{Note, RunScreen, documents};
 use crate::core::gate::GateKind;
-use crate::tui::commands::Id;
+use crate::tui::commands::{Id, key_in};
 use crate::tui::diff::printed;
-use crate::tui::drafts::{Slot, Unsaved};
+use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::Effect;
 use crate::tui::shown::Target;
+use crate::tui::situation::{Screen, Selected, Situation};
 
 impl RunScreen {
     /// What was typed and not given.
@@ -23,11 +23,10 @@ impl RunScreen {
                 let before = if *json { format!("{output:#}") } else { printed(output).data().to_owned() };
                 vec![of(edited.draft.clone(), Some(editor.text()).filter(|text| *text != before))]
             }
-            Over::Result { version, editor } => {
-                let document = self.run.documents.get(DOCUMENT);
-                let written = document.and_then(|document| document.versions.get(version.saturating_sub(1) as usize));
+            Over::Document { edited, editor } => {
+                let written = edited.made_from(&self.run);
                 let text = Some(editor.text()).filter(|text| written.is_none_or(|seen| seen.body.data() != text));
-                vec![of(result_draft(*version), text)]
+                vec![of(edited.draft(), text)]
             }
             Over::Fields { edited, tree } => {
                 let changed = *tree.value() != *edited.before;
@@ -40,12 +39,11 @@ impl RunScreen {
                 let (name, text) = retry.unsaved();
                 vec![of(name, text)]
             }
-            Over::None
-            | Over::Filter
-            | Over::Compare(_)
-            | Over::Prompt { .. }
-            | Over::Ask { .. }
-            | Over::Confirm { .. } => Vec::new(),
+            Over::Ask { input, then, .. } => {
+                let text = Some(input.value()).filter(|text| !text.is_empty());
+                then.draft().map(|name| of(name, text)).into_iter().collect()
+            }
+            Over::None | Over::Filter | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => Vec::new(),
         }
     }
 
@@ -72,12 +70,25 @@ impl RunScreen {
     /// A draft was found. Gives whether it is said where it can be taken up again.
     pub(super) fn draft(&mut self, name: &str, text: String) -> bool {
         self.drafts.insert(name.to_owned(), text);
+        let document = self.document().filter(|document| document.gate.is_none());
+        if document.is_some_and(|document| {
+            name == drafts::of_document(self.run.kind, &document.name, documents::current(document).version)
+        }) {
+            self.note = Some(Note::Done(kept("edit", Id::Edit, Selected::Document)));
+            return true;
+        }
+        if let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.draft().as_deref() == Some(name)) {
+            let (what, id) =
+                if gate.kind == GateKind::Approval { ("reason", Id::Deny) } else { ("result", Id::Worked) };
+            self.note = Some(Note::Done(kept(what, id, Selected::Gate(gate.kind))));
+            return true;
+        }
         let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
         let edited = Edited::new(Target::Gate(gate.clone()), None);
         let says = if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
-            kept("edit", Id::Edit)
+            kept("edit", Id::Edit, Selected::Gate(GateKind::Review))
         } else if name == retry::draft_name(&gate.key) {
-            kept("instruction", Id::Retry)
+            kept("instruction", Id::Retry, Selected::Gate(GateKind::Review))
         } else {
             return false;
         };
@@ -86,7 +97,9 @@ impl RunScreen {
     }
 }
 
-fn kept(what: &str, id: Id) -> String {
-    let key = crate::tui::commands::key_of(id);
+/// Says that a text was found, and the key that opens it where that is selected.
+fn kept(what: &str, id: Id, selected: Selected) -> String {
+    let situation = Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
+    let key = key_in(id, &situation).unwrap_or_default();
     format!("your unsaved {what} is here: {key} opens it")
 }
