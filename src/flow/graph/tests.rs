@@ -19,6 +19,7 @@ use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 mod again;
 mod combined;
 mod decided;
+mod effort;
 mod ends;
 mod failures;
 mod secrets;
