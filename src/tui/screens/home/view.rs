@@ -122,6 +122,8 @@ impl HomeScreen {
             None => ago((self.now - run.updated_at).num_seconds()),
         };
         let said = match steps {
+            // Where there is little room the time says that it waits.
+            _ if run.due.is_some() && cells < ROOMY => String::new(),
             // The sign says the rest.
             Some((done, of)) if cells < ROOMY && !run.newer => format!("{done} of {of}"),
             Some((done, of)) => format!("{done} of {of} · {word}"),
