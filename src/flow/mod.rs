@@ -33,6 +33,7 @@ mod judge;
 mod limit;
 mod memo;
 mod mistake;
+mod moved;
 mod names;
 mod plan;
 pub mod scripted;

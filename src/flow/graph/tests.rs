@@ -18,6 +18,7 @@ use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
 mod again;
 mod combined;
+mod cut_short;
 mod decided;
 mod effort;
 mod ends;
