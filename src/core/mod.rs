@@ -51,6 +51,7 @@ pub mod testing;
 pub mod text;
 pub mod toml_reader;
 pub mod tool_call;
+pub mod transcript;
 pub mod tuning;
 pub mod turn;
 pub mod undo;

@@ -11,6 +11,7 @@ use crate::core::actor::Actor;
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, Ending, Standing};
 use crate::core::event::Event;
 use crate::core::failure::Failure;
+use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, StaleBody};
 use crate::core::key::{Key, Segment};
 use crate::core::model::Message;
@@ -24,6 +25,7 @@ use crate::flow::feedback;
 use crate::flow::graph::history;
 use crate::flow::judge::{self, Verdict};
 use crate::flow::mistake::Mistake;
+use crate::flow::moved;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, Node, Parsed, PromptPlan};
 use crate::flow::skip::Skip;
@@ -212,7 +214,9 @@ impl Cell {
                 CallView::waiting()
             }
             CallStatus::Stale => moved_or_stale(asked, call, &want, evaluation),
-            _ if !call.again && has_result(call) => moved_or_stale(asked, call, &want, evaluation),
+            _ if !call.again && has_result(call) && !is_tried_again(call, fingerprint) => {
+                moved_or_stale(asked, call, &want, evaluation)
+            }
             _ => moved_or_wanted(asked, &want, evaluation),
         }
     }
@@ -255,17 +259,22 @@ impl Cell {
         evaluation: &mut Evaluation<'_>,
     ) -> CallView {
         let mut wanted = None;
-        if call.again || matches!(call.status, CallStatus::Running | CallStatus::Approval) {
+        let tried_again = is_tried_again(call, &want.fingerprint);
+        if call.again || tried_again || matches!(call.status, CallStatus::Running | CallStatus::Approval) {
             wanted = Some(Arc::clone(want));
         } else {
             match call.status {
-                CallStatus::Stale | CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed => {
-                    evaluation
-                        .note(Event::CallRestored { key: asked.key.clone(), fingerprint: want.fingerprint.clone() });
-                }
                 // It was reopened, and another attempt has come to its end.
                 CallStatus::Pending if awaits_judgement(call) => {
                     judge_attempt(asked, call, evaluation);
+                }
+                CallStatus::Pending
+                | CallStatus::Stale
+                | CallStatus::Skipped
+                | CallStatus::Cancelled
+                | CallStatus::Failed => {
+                    evaluation
+                        .note(Event::CallRestored { key: asked.key.clone(), fingerprint: want.fingerprint.clone() });
                 }
                 CallStatus::Review
                     if call.newest().is_some_and(|a| a.status == AttemptStatus::Review)
@@ -399,11 +408,11 @@ fn judge_attempt(asked: &Asked<'_>, call: &Call, evaluation: &mut Evaluation<'_>
 }
 
 fn moved_or_wanted(asked: &Asked<'_>, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> CallView {
-    if note_moved(asked, want, evaluation) { CallView::waiting() } else { CallView::wanted(want) }
+    if moved::note(asked, want, evaluation) { CallView::waiting() } else { CallView::wanted(want) }
 }
 
 fn moved_or_stale(asked: &Asked<'_>, call: &Call, want: &Arc<Want>, evaluation: &mut Evaluation<'_>) -> CallView {
-    if note_moved(asked, want, evaluation) {
+    if moved::note(asked, want, evaluation) {
         return CallView::waiting();
     }
     if asked.helps {
@@ -447,39 +456,6 @@ fn is_answered(run: &Run, call: &Call, because: &[Key]) -> bool {
     answered.is_some() && because.iter().all(known) && !call.had_effect()
 }
 
-/// An accepted result of the same step for the same work stands at its new index, when its item has moved here.
-fn note_moved(asked: &Asked<'_>, want: &Want, evaluation: &mut Evaluation<'_>) -> bool {
-    if asked.item.is_none() {
-        return false;
-    }
-    let Some(from) = evaluation
-        .standing_for(&want.fingerprint)
-        .find(|from| *from != asked.key && evaluation.run.call(from).is_some_and(|call| has_left(call, asked)))
-    else {
-        return false;
-    };
-    let Some(standing) = evaluation.run.call(from).and_then(|call| call.standing.as_ref()) else { return false };
-    let event = Event::CallMoved {
-        key: asked.key.clone(),
-        from: from.clone(),
-        attempt: standing.attempt,
-        version: standing.version,
-        fingerprint: want.fingerprint.clone(),
-    };
-    evaluation.note(event);
-    true
-}
-
-/// Whether the item that a call of the same step was made for is not at that call's index any more.
-fn has_left(call: &Call, asked: &Asked<'_>) -> bool {
-    let (theirs, ours) = (call.key.segments(), asked.key.segments());
-    let same_step = theirs.len() == ours.len()
-        && theirs.iter().zip(ours).all(|(a, b)| a.id == b.id && a.iteration == b.iteration)
-        && theirs[..theirs.len() - 1] == ours[..ours.len() - 1];
-    let at = call.key.last().item.and_then(|item| asked.list.get(item as usize));
-    same_step && at.is_none_or(|now| call.item.as_ref() != Some(now))
-}
-
 /// Whether what a person judges of a call that was taken up again is a version of their own. A form judges by its fields.
 fn is_edited(node: &Node, call: &Call) -> bool {
     let (Some(gate), Some(standing)) = (call.gates.own(), &call.standing) else { return false };
@@ -502,6 +478,17 @@ fn awaits_judgement(call: &Call) -> bool {
 fn was_given_up(call: &Call) -> bool {
     !call.again
         && call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Failed && !attempt.versions.is_empty())
+}
+
+/// Whether its newest attempt, for just this, ended before its answer and is made again by itself: what was decided before
+/// it began is not asked once more.
+fn is_tried_again(call: &Call, fingerprint: &Fingerprint) -> bool {
+    call.status == CallStatus::Pending
+        && call.newest().is_some_and(|attempt| {
+            attempt.fingerprint == *fingerprint
+                && matches!(attempt.status, AttemptStatus::Cancelled | AttemptStatus::Failed)
+                && attempt.versions.is_empty()
+        })
 }
 
 /// Whether there is something that a person would not want to lose without being asked.

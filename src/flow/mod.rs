@@ -24,6 +24,7 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 pub mod chat;
+mod effort;
 mod evaluation;
 mod feedback;
 pub mod graph;
@@ -32,6 +33,7 @@ mod judge;
 mod limit;
 mod memo;
 mod mistake;
+mod moved;
 mod names;
 mod plan;
 pub mod scripted;

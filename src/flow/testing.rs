@@ -34,6 +34,8 @@ pub struct Sim {
     pub performed: Vec<String>,
     /// Whose answers the limit of tokens cuts.
     pub cuts: fn(&Want) -> bool,
+    /// Which attempts end with the process that performs them.
+    pub crashes: fn(&Want, u32) -> bool,
     pub end: Option<End>,
     /// Forms and approvals are asked of the person, as the engine does; else they are performed as anything else.
     pub asks: bool,
@@ -148,6 +150,7 @@ impl Sim {
             perform: Box::new(perform),
             performed: Vec::new(),
             cuts: |_| false,
+            crashes: |_, _| false,
             end: None,
             asks: false,
         }
@@ -253,9 +256,15 @@ impl Sim {
         let finish = (self.cuts)(want).then_some(Finish::Length);
         let (key, measured) = (want.key.clone(), Measured { finish, ..Measured::default() });
         let ended = match (self.perform)(want, attempt) {
+            _ if (self.crashes)(want, attempt) => {
+                let (partial, by) = (Untrusted::default(), Actor::Crash);
+                Event::AttemptCancelled { key, attempt, partial, again: true, by, measured }
+            }
             Ok(output) => Event::AttemptFinished { key, attempt, output: Arc::new(output), problem: None, measured },
             Err(error) => {
-                Event::AttemptFailed { key, attempt, error, partial: Untrusted::default(), retry_at: None, measured }
+                // One that says when is tried again by itself.
+                let retry_at = error.retry_after_ms.map(|_| DateTime::UNIX_EPOCH);
+                Event::AttemptFailed { key, attempt, error, partial: Untrusted::default(), retry_at, measured }
             }
         };
         vec![started, ended]

@@ -15,7 +15,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
     answer_failed, answers, ended, failed, gate, has_versions, instead_of, layered, moves, moves_by_letter, on, on_run,
-    pages, reads, runs_again, takes_along,
+    pages, runs_again, takes_along,
 };
 pub use self::moved::moved;
 use super::keys::Chord;
@@ -243,15 +243,15 @@ pub static TABLE: &[CommandEntry] = &[
         s.layer == Layer::Document && s.several
     }),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document && s.output),
-    command!(WriteFile, "Write the document to a file", "write", [c('w')], |s| s.layer == Layer::Document && s.output),
-    command!(Zoom, "Give the document the whole screen, or take it back", "zoom", [c('z')], |s| {
-        s.layer == Layer::Document
-    }),
     command!(Restore, "Take this version: it becomes the newest", "take this", [c('a')], |s| {
         s.layer == Layer::Document && s.several && s.acceptable
     }),
     command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document && s.output),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
+    command!(WriteFile, "Write the document to a file", "write", [c('w')], |s| s.layer == Layer::Document && s.output),
+    command!(Zoom, "Give the document the whole screen, or take it back", "zoom", [c('z')], |s| {
+        s.layer == Layer::Document
+    }),
     command!(Copy, "Copy what is shown", "copy", [c('y')], takes_along),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write what is shown to a file", "write", [c('w')], |s| {

@@ -44,8 +44,8 @@ pub enum Message {
     Run(Arc<Run>),
     /// Another process has the store locked, and what is new of a run is not in it yet; or it is now.
     Locked {
-        /// The run.
-        run: RunId,
+        /// The run; `None` for what a person has just done.
+        run: Option<RunId>,
         /// Whether it is.
         locked: bool,
     },

@@ -18,7 +18,9 @@ use crate::flow::testing::{Sim, prompt, shout, step, workflow, workflow_with};
 
 mod again;
 mod combined;
+mod cut_short;
 mod decided;
+mod effort;
 mod ends;
 mod failures;
 mod secrets;

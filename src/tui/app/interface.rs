@@ -22,7 +22,7 @@ use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
-use crate::tui::drafts::{self, Drafts, Slot, Unsaved};
+use crate::tui::drafts::{self, Drafts, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
@@ -246,13 +246,16 @@ impl Interface {
     }
 
     /// What is new of a run is not in the store yet, or is now: its header says which, and a note why.
-    fn locked(&mut self, run: RunId, locked: bool) -> Vec<Effect> {
-        if locked {
-            self.locked.insert(run)
-        } else {
-            self.locked.remove(&run)
-        };
-        for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
+    fn locked(&mut self, run: Option<RunId>, locked: bool) -> Vec<Effect> {
+        match run.or(self.top().run()).filter(|_| locked) {
+            Some(run) => drop(self.locked.insert(run)),
+            // Once anything can be written, all of it is.
+            None if !locked => self.locked.clear(),
+            None => {}
+        }
+        for screen in &mut self.stack {
+            let run = screen.run();
+            let locked = run.is_some_and(|run| self.locked.contains(&run));
             screen.update(Message::Locked { run, locked });
         }
         let (done, waits) = ("all of it is saved", "the store is locked by another process: not saved yet");

@@ -157,9 +157,7 @@ impl Watcher {
                 let run = self.run.id;
                 self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
-            Update::Locked(locked) => {
-                self.backend.post(Message::Locked { run: self.run.id, locked }).await;
-            }
+            Update::Locked(locked) => self.backend.post(Message::Locked { run: Some(self.run.id), locked }).await,
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {
                     self.backend.post(Message::Failed(why.to_string())).await;

@@ -10,7 +10,8 @@
 //!    the top. Later text can only go on with the last block or begin new ones.
 //! 2. No definition of a link stands in or after the tail: while one does, its address may still grow, so nothing new
 //!    becomes stable. Definitions before the tail are fixed and known to it.
-//! 3. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
+//! 3. The last block begins with what no later text takes back, as a line feed does with the carriage return before it.
+//! 4. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
 //!
 //! The same text can be shown as it is written ([`Look::as_written`]): each of its lines wrapped, and nothing else done to
 //! it.
@@ -147,7 +148,7 @@ impl Document {
             match &self.value {
                 _ if laid.as_written => laid.wrap(&self.source.shown),
                 Some(blocks) => laid.fix(blocks),
-                None => laid.refresh(&self.source.shown),
+                None => laid.refresh(&self.source.shown, self.source.sure()),
             }
         }
         f(&laid.stable, &laid.tail)
@@ -188,6 +189,12 @@ impl StreamedText {
         self.shown_fixed = self.shown.len();
         self.shown.push_str(&Untrusted::from(&open[fixed..]).block());
         self.raw_fixed += fixed;
+    }
+
+    /// So much of `shown` is there whatever follows: a carriage return at the end may be half of a line end.
+    fn sure(&self) -> usize {
+        let half = if self.raw.data().ends_with('\r') { self.shown.chars().next_back() } else { None };
+        self.shown.len() - half.map_or(0, char::len_utf8)
     }
 }
 
@@ -235,7 +242,8 @@ impl Laid {
         self.width == width && self.theme == *look.theme && self.as_written == look.as_written
     }
 
-    fn refresh(&mut self, text: &str) {
+    /// Lays out what has come since; `sure` bytes of the text will not change.
+    fn refresh(&mut self, text: &str, sure: usize) {
         if std::mem::replace(&mut self.grows, true) {
             self.shorten(text);
         }
@@ -246,7 +254,7 @@ impl Laid {
             parsed = self.parse_rest(text);
         }
         let rest = &text[self.offset..];
-        let cut = cut(rest, &parsed);
+        let cut = cut(rest, &parsed, sure.saturating_sub(self.offset));
         let at = parsed.blocks.partition_point(|(start, _)| *start < cut);
         let (before, after) = parsed.blocks.split_at(at);
         self.keep(before);
@@ -317,8 +325,8 @@ impl Laid {
 }
 
 /// Where the tail begins: see the promises of this module.
-fn cut(rest: &str, parsed: &Parsed) -> usize {
-    let Some((last, block)) = parsed.blocks.last() else { return 0 };
+fn cut(rest: &str, parsed: &Parsed, sure: usize) -> usize {
+    let Some((last, block)) = parsed.blocks.last().filter(|(last, _)| *last < sure) else { return 0 };
     // What stands after a list may turn out to be a part of it, with what its line has yet to say: `* **` is a rule so far.
     let before = parsed.blocks.iter().rev().nth(1).map(|(_, block)| block);
     if matches!((before, block), (Some(block::Block::List(_)), block::Block::List(_) | block::Block::Rule)) {

@@ -142,6 +142,18 @@ fn the_sample_streams_letter_by_letter_into_the_same_layout() {
 }
 
 #[test]
+fn a_line_end_that_comes_in_two_pieces_before_a_list_is_one() {
+    for parts in [
+        &["- ", "\n\n", "\r", "\n", "- [ ] "][..],
+        &["a", "\r", "\n", "\r", "\n", "- x"],
+        &["1. a\r", "\n\r", "\n1. b", "\r", "\r", "\n- [x] c"],
+    ] {
+        let whole = Document::new(&Untrusted::new(parts.concat())).lines(10, &theme());
+        assert_eq!(streamed(parts, 10), whole, "{parts:?}");
+    }
+}
+
+#[test]
 fn twenty_thousand_tokens_lay_out_only_their_tail() {
     let mut document = Document::default();
     let paragraph = "The lamps lean out across the tide and count the boats that come home late.\n\n";

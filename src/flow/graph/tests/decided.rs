@@ -8,6 +8,7 @@ use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, Offspring, Refusal, Taken, decide, undo};
 use crate::core::event::{OriginKind, Recorded};
 use crate::core::id::RunId;
+use crate::core::step::OnCrash;
 
 pub const ANA: &str = "ana@here";
 
@@ -482,6 +483,59 @@ fn act(sim: &mut Sim, choice: u16) -> bool {
     again && key.step() == "act"
 }
 
+/// A run that a person decides about as `choices` say, and then as it is. With `crashes` every second attempt at what may
+/// run again ends with its process.
+fn lived_through(shape: u8, choices: Vec<u16>, crashes: bool) {
+    let perform = move |want: &Want, attempt| {
+        if want.step == "b" && shape % 4 == 3 && attempt == 1 {
+            return Err(Failure::new(FailureClass::Server, "down"));
+        }
+        counting(want, attempt)
+    };
+    let mut sim = if shape >= 128 {
+        Sim::asking(&asking(shape), json!({}), perform)
+    } else {
+        Sim::performing(small(shape), json!({}), perform)
+    };
+    if crashes {
+        sim.crashes = |want, attempt| want.on_crash == OnCrash::Rerun && attempt.is_multiple_of(2);
+    }
+    let mut asked_again = 0;
+    for choice in choices {
+        asked_again += usize::from(act(&mut sim, choice));
+        sim.assert_replayed();
+        for call in sim.run.calls.values() {
+            let asks = call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input);
+            let made = call.attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Running).count();
+            assert!(made == 0 || asks, "nothing is under way at rest");
+        }
+    }
+    // A person who takes everything as it is.
+    for _ in 0..100 {
+        let (gate, end) = (sim.run.waiting().next().cloned(), sim.end.clone());
+        match (gate, end) {
+            (Some(gate), _) => sim.decide(&gate.key.to_string(), taken_as_it_is(&gate, "Ana")),
+            // What failed is left out.
+            (None, Some(End::Failed { key: Some(key), .. })) => sim.decide(&key.to_string(), DecisionKind::Skip),
+            _ => break,
+        }
+    }
+    sim.assert_replayed();
+    assert!(sim.end.is_some(), "it waits for nobody, and is not done");
+    let mut effects: Vec<_> = sim
+        .run
+        .calls
+        .values()
+        .flat_map(|call| &call.attempts)
+        .filter(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
+        .map(|attempt| attempt.fingerprint.clone())
+        .collect();
+    let all = effects.len();
+    effects.sort();
+    effects.dedup();
+    assert!(all - effects.len() <= asked_again, "an effect happened again that nobody asked for");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -490,46 +544,14 @@ proptest! {
         shape in any::<u8>(),
         choices in prop::collection::vec(any::<u16>(), 0..20),
     ) {
-        let perform = move |want: &Want, attempt| {
-            if want.step == "b" && shape % 4 == 3 && attempt == 1 {
-                return Err(Failure::new(FailureClass::Server, "down"));
-            }
-            counting(want, attempt)
-        };
-        let mut sim = if shape >= 128 {
-            Sim::asking(&asking(shape), json!({}), perform)
-        } else {
-            Sim::performing(small(shape), json!({}), perform)
-        };
-        let mut asked_again = 0;
-        for choice in choices {
-            asked_again += usize::from(act(&mut sim, choice));
-            sim.assert_replayed();
-            for call in sim.run.calls.values() {
-                let asks = call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input);
-                let made = call.attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Running).count();
-                prop_assert!(made == 0 || asks, "nothing is under way at rest");
-            }
-        }
-        // A person who takes everything as it is.
-        for _ in 0..100 {
-            let (gate, end) = (sim.run.waiting().next().cloned(), sim.end.clone());
-            match (gate, end) {
-                (Some(gate), _) => sim.decide(&gate.key.to_string(), taken_as_it_is(&gate, "Ana")),
-                // What failed is left out.
-                (None, Some(End::Failed { key: Some(key), .. })) => sim.decide(&key.to_string(), DecisionKind::Skip),
-                _ => break,
-            }
-        }
-        sim.assert_replayed();
-        prop_assert!(sim.end.is_some(), "it waits for nobody, and is not done");
-        let mut effects: Vec<_> = sim.run.calls.values().flat_map(|call| &call.attempts)
-            .filter(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
-            .map(|attempt| attempt.fingerprint.clone())
-            .collect();
-        let all = effects.len();
-        effects.sort();
-        effects.dedup();
-        prop_assert!(all - effects.len() <= asked_again, "an effect happened again that nobody asked for");
+        lived_through(shape, choices, false);
+    }
+
+    #[test]
+    fn so_it_does_when_processes_end_in_the_middle(
+        shape in any::<u8>(),
+        choices in prop::collection::vec(any::<u16>(), 0..20),
+    ) {
+        lived_through(shape, choices, true);
     }
 }

@@ -130,7 +130,7 @@ impl Interface {
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
         if self.locked.contains(&id) {
-            self.top_mut().update(Message::Locked { run: id, locked: true });
+            self.top_mut().update(Message::Locked { run: Some(id), locked: true });
         }
         if let Some(home) = self.home() {
             home.was_found();

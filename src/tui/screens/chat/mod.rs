@@ -246,7 +246,7 @@ impl ChatScreen {
                 self.refresh();
                 (Vec::new(), true)
             }
-            Message::Locked { run, locked } if run == self.run.id => {
+            Message::Locked { run, locked } if run == Some(self.run.id) => {
                 self.locked = locked;
                 (Vec::new(), true)
             }

@@ -332,3 +332,26 @@ fn the_preview_has_the_keys_of_every_text() {
     press(&mut screen, &["Tab", "Down"]);
     assert!(!look(&mut screen, (80, 24)).contains("version 1 of 2"));
 }
+
+#[test]
+fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up() {
+    use crate::core::deadline::Due;
+    use crate::core::step::OnTimeout;
+    let (mut screen, ask) =
+        HistoryScreen::new(vec!["poem".into()], Path::new("/home/ana"), at(400), FixedOffset::east_opt(3_600).unwrap());
+    assert!(!screen.ticks(), "nothing wakes it");
+    let mut rows = rows();
+    rows[0].due = Some(Due { at: at(3_600), then: OnTimeout::Fail });
+    answer(&mut screen, &ask, rows);
+    assert!(screen.ticks());
+    let picture = look(&mut screen, (80, 24));
+    let listed = |picture: &str, says: &str| picture.lines().any(|line| line.contains("poem") && line.contains(says));
+    assert!(listed(&picture, "by 13:06"), "{picture}");
+    assert!(picture.contains("deadline 2026-11-18 13:06: will") && picture.contains("fail"), "{picture}");
+    assert!(listed(&look(&mut screen, (40, 12)), "by 13:06"));
+    assert!(!screen.update(Message::Tick(at(3_599))).1);
+    assert!(screen.update(Message::Tick(at(3_600))).1);
+    let picture = look(&mut screen, (80, 24));
+    assert!(listed(&picture, "overdue") && picture.contains("deadline passed: will fail"), "{picture}");
+    assert!(!screen.ticks(), "nothing changes any more");
+}

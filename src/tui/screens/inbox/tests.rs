@@ -351,7 +351,7 @@ fn a_document_that_waits_is_paged_compared_and_taken_here() {
     };
     let story = Story::new("poem", "poem", TaskKind::Workflow).start("write", 1, None);
     let story = story.then(written(1, "Old", "model")).then(written(2, "Mine", "ana@host"));
-    let events = document::given_anew(&story.run, &story.run.documents["notes"], 3, &"Notes".into(), &"Theirs".into());
+    let events = document::given(&story.run, "notes", &"Notes".into(), &"Theirs".into());
     let story = events.into_iter().fold(story, Story::then);
     let mut screen = InboxScreen::default();
     screen.update(Message::Waiting(vec![Arc::new(story.run)]));

@@ -40,7 +40,7 @@ impl RunScreen {
             Message::Delta { run, key, attempt, delta } if run == self.run.id => {
                 (Vec::new(), self.delta(key, attempt, delta))
             }
-            Message::Locked { run, locked } if run == self.run.id => {
+            Message::Locked { run, locked } if run == Some(self.run.id) => {
                 self.locked = locked;
                 (Vec::new(), true)
             }

@@ -220,10 +220,7 @@ impl World {
         let now = self.runs[run].run.clone();
         let version = now.documents.get(NOTES).map_or(1, document::Document::next_version);
         let (title, body) = (Untrusted::new(format!("tale {run}")), written(run, version));
-        let events = match now.documents.get(NOTES) {
-            Some(known) => document::given_anew(&now, known, version, &title, &body),
-            None => vec![document::written(NOTES, version, &title, &body, false)],
-        };
+        let events = document::given(&now, NOTES, &title, &body);
         events.into_iter().for_each(|event| self.then(run, event));
     }
 

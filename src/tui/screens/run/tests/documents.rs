@@ -24,7 +24,7 @@ fn stale() -> Story {
     let story = edited().then(Event::CallReopened { key: "divide".parse().unwrap(), by: "ana@host".into() });
     let story = story.accept("divide", 1);
     let (title, body) = (Untrusted::from("The sea"), Untrusted::from("The lamps are out"));
-    let events = document::result_given(&story.run, &title, &body);
+    let events = document::given(&story.run, "result", &title, &body);
     events.into_iter().fold(story, Story::then).then(Event::RunWaiting {})
 }
 
@@ -165,10 +165,8 @@ fn a_document_that_waits_under_the_key_of_a_call_is_found_and_decided() {
         .accept("notes", 1)
         .start("title", 1, None)
         .finish("title", 1, json!("The sea"))
-        .review("title", 1, None)
-        .then(written("notes", 3, "New", "model", true));
-    let run = &story.run;
-    let events = document::given_anew(run, &run.documents["notes"], 4, &"The sea".into(), &"Newer".into());
+        .review("title", 1, None);
+    let events = document::given(&story.run, "notes", &"The sea".into(), &"Newer".into());
     let story = events.into_iter().fold(story, Story::then).then(Event::RunWaiting {});
     let mut screen = open(story);
     screen.go_to(&"notes".parse().unwrap());

@@ -58,7 +58,7 @@ fn the_header_says_saved_only_of_what_is() {
     let mut screen = open(story());
     let head = |screen: &mut RunScreen| look(screen, (80, 24)).lines().next().unwrap_or_default().to_owned();
     assert!(head(&mut screen).contains("saved ✓"));
-    let run = screen.run().id;
+    let run = Some(screen.run().id);
     screen.update(Message::Locked { run, locked: true });
     let waits = head(&mut screen);
     assert!(waits.contains("not saved yet") && !waits.contains("saved ✓"), "{waits}");
