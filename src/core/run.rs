@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
 use super::deadline::Deadlines;
-use super::document::{Document, Said};
+use super::document::{Document, RequestedAction, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
@@ -154,6 +154,8 @@ pub struct Run {
     pub said: Vec<Said>,
     /// The documents, by name.
     pub documents: IndexMap<String, Document>,
+    /// The actions on documents that a person asked for, by the call that performs each, in the order in which they were.
+    pub actions: IndexMap<Key, RequestedAction>,
     /// Instructions for calls of a step that had not started, with the call of which they were said.
     pub remaining: Vec<(Key, Lesson)>,
     /// The models that a person chose for the calls of a step.
@@ -251,6 +253,7 @@ impl Run {
             messages,
             said: Vec::new(),
             documents: IndexMap::new(),
+            actions: IndexMap::new(),
             remaining: Vec::new(),
             models: Vec::new(),
             model_for_the_rest: None,

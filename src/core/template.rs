@@ -10,11 +10,13 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+pub use self::fence::fenced;
 pub use self::functions::{FILTERS, TESTS};
 use self::rewrite::Rewritten;
 pub use self::usage::{Gives, Operand, Usage};
 
 mod bounds;
+mod fence;
 mod functions;
 mod rewrite;
 mod spoken;

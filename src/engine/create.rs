@@ -210,7 +210,7 @@ fn standing_besides(old: &Run, fork: &Fork) -> Vec<Event> {
     // Code has made everything after a call from everything before it.
     let graph = matches!(&fork.pinned.task.body, Body::Workflow(Workflow { flow: FlowKind::Graph, .. }));
     let before = old.calls.values().filter(|call| call.key.is_within(at)).map(|call| call.heard).min();
-    let others = old.calls.values().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
+    let others = old.flow_calls().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
     let mut adopted: Vec<&Call> = others.filter(|call| graph || call.settled < before).collect();
     // It is told results in the order in which they were settled.
     adopted.sort_by_key(|call| call.settled);
@@ -263,8 +263,10 @@ fn written(old: &Run, name: &str, version: u32) -> Option<Event> {
         version,
         title: written.title.clone(),
         body: written.body.clone(),
-        by: written.by.clone(),
+        // The call of an action is not taken over; the person who asked for its text wanted it.
+        by: if written.action.is_some() { old.by.clone() } else { written.by.clone() },
         proposed: false,
+        action: None,
     })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants};
+use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, action};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{Said, Turn};
@@ -19,6 +19,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::{Key, Segment};
+use crate::core::model::Role;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
@@ -50,6 +51,10 @@ impl Chat {
 }
 
 impl Flow for Chat {
+    fn names(&self, run: &Run) -> minijinja::Value {
+        action::names_of_calls(&self.pinned.task, run)
+    }
+
     fn open(&self, run: &Run) -> Box<dyn Session> {
         Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone() })
     }
@@ -162,8 +167,8 @@ impl Now<'_> {
             return Wants { notes: note.into_iter().collect(), ..Wants::default() };
         }
         let wants = self.wanted(turn);
-        if let (Some(want), Some(Ending::Failed { fingerprint, failure, .. })) = (wants.calls.first(), &call.ending)
-            && *fingerprint == want.fingerprint
+        if let (Some(want), Some(Ending::Failed { fingerprint, failure, work })) = (wants.calls.first(), &call.ending)
+            && (*fingerprint == want.fingerprint || asks_the_same(work.as_deref(), &want.work))
             && !call.again
         {
             return fails(Some(call.key.clone()), failure.clone());
@@ -195,6 +200,7 @@ impl Now<'_> {
                     body,
                     by: Actor::Model,
                     proposed: false,
+                    action: None,
                 })
             }
         }
@@ -281,7 +287,9 @@ impl Now<'_> {
             if let Work::Prompt(prompt) = &mut work
                 && !self.instruct.is_plain()
             {
-                prompt.schema = Some(turn::schema_of(&self.instruct.needs, talk::wants_no_question(self.run, key)));
+                let parts = talk::parts(self.task, self.instruct, self.run)?;
+                let deliver = talk::wants_no_question(self.run, key);
+                prompt.schema = Some(turn::schema_of(&self.instruct.needs, deliver, parts));
             }
             (fingerprint, Arc::new(work))
         };
@@ -320,6 +328,19 @@ impl Now<'_> {
             tuning: settings.tuning.clone(),
         })
     }
+}
+
+/// Whether two requests are the same conversation: another version may put another frame around it, and what failed is not
+/// asked for again because of that.
+fn asks_the_same(failed: Option<&Work>, now: &Work) -> bool {
+    let said = |work: &Work| match work {
+        Work::Prompt(prompt) => {
+            let said = prompt.messages.iter().filter(|message| message.role != Role::System);
+            Some(said.map(|message| message.text.clone()).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    failed.and_then(said).is_some_and(|failed| Some(failed) == said(now))
 }
 
 /// What a person's message is waited for after.

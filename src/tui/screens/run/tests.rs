@@ -14,6 +14,7 @@ use crate::tui::message::Message;
 use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
+mod actions;
 mod failed;
 mod header;
 mod marks;
