@@ -19,12 +19,11 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
 use crate::core::key::{Key, Segment};
-use crate::core::model::Role;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::task::{Body, Instruct, Task};
-use crate::core::turn;
+use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
@@ -167,8 +166,8 @@ impl Now<'_> {
             return Wants { notes: note.into_iter().collect(), ..Wants::default() };
         }
         let wants = self.wanted(turn);
-        if let (Some(want), Some(Ending::Failed { fingerprint, failure, work })) = (wants.calls.first(), &call.ending)
-            && (*fingerprint == want.fingerprint || asks_the_same(work.as_deref(), &want.work))
+        if let (Some(want), Some(Ending::Failed { fingerprint, failure, .. })) = (wants.calls.first(), &call.ending)
+            && *fingerprint == want.fingerprint
             && !call.again
         {
             return fails(Some(call.key.clone()), failure.clone());
@@ -279,10 +278,11 @@ impl Now<'_> {
             // What is said meanwhile is for the next reply.
             (attempt.fingerprint.clone(), Arc::clone(work))
         } else {
-            let mut work = Work::Prompt(self.prompt(key)?);
-            let fingerprint = Fingerprint::of(&(STEP, &work)).map_err(|error| {
+            let asked = Work::Prompt(self.prompt(key, Wording::First)?);
+            let fingerprint = Fingerprint::of(&(STEP, &asked)).map_err(|error| {
                 Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
             })?;
+            let mut work = Work::Prompt(self.prompt(key, Wording::Current)?);
             // What is narrowed is how the question is put, not what is asked: it is in no fingerprint.
             if let Work::Prompt(prompt) = &mut work
                 && !self.instruct.is_plain()
@@ -313,12 +313,12 @@ impl Now<'_> {
         })
     }
 
-    fn prompt(&self, key: &Key) -> Result<PromptWork, Failure> {
+    fn prompt(&self, key: &Key, wording: Wording) -> Result<PromptWork, Failure> {
         let plain = self.instruct.is_plain();
         let settings = &self.instruct.settings;
         Ok(PromptWork {
             models: self.run.model.as_ref().or(self.task.model.as_ref()).cloned().into_iter().collect(),
-            messages: talk::messages(self.task, self.instruct, self.run, key)?,
+            messages: talk::messages(self.task, self.instruct, self.run, key, wording)?,
             schema: (!plain).then(turn::schema),
             reply: Reply::Turn,
             temperature: settings.temperature,
@@ -328,19 +328,6 @@ impl Now<'_> {
             tuning: settings.tuning.clone(),
         })
     }
-}
-
-/// Whether two requests are the same conversation: another version may put another frame around it, and what failed is not
-/// asked for again because of that.
-fn asks_the_same(failed: Option<&Work>, now: &Work) -> bool {
-    let said = |work: &Work| match work {
-        Work::Prompt(prompt) => {
-            let said = prompt.messages.iter().filter(|message| message.role != Role::System);
-            Some(said.map(|message| message.text.clone()).collect::<Vec<_>>())
-        }
-        _ => None,
-    };
-    failed.and_then(said).is_some_and(|failed| Some(failed) == said(now))
 }
 
 /// What a person's message is waited for after.

@@ -151,11 +151,11 @@ fn a_plain_chat_says_what_it_says() {
 fn the_protocol_names_what_is_needed_and_what_is_delivered() {
     use crate::core::task::{Delivery, Need};
     let mut task = Instruct::default();
-    assert_eq!(protocol(&task, None), "");
+    assert_eq!(protocol(&task, None, Wording::Current), "");
     task.needs.push(Need { name: "recipient".into(), description: "who it is for".into() });
     task.result =
         Some(Delivery { title: "the subject line".into(), body: "the message".into(), ..Delivery::default() });
-    let text = protocol(&task, None);
+    let text = protocol(&task, None, Wording::Current);
     for part in ["- recipient: who it is for", "The title: the subject line", "The body: the message", "\"missing\""] {
         assert!(text.contains(part), "{part} in {text}");
     }

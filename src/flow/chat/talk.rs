@@ -12,7 +12,7 @@ use crate::core::model::{Message, Role};
 use crate::core::run::Run;
 use crate::core::task::{Instruct, Task};
 use crate::core::template;
-use crate::core::turn;
+use crate::core::turn::{self, Wording};
 use crate::flow::material::{self, fenced};
 use crate::flow::names::about;
 
@@ -64,12 +64,18 @@ pub(super) fn parts(task: &Task, instruct: &Instruct, run: &Run) -> Result<Optio
 ///
 /// # Errors
 /// When the instruction cannot be rendered: what, and where in it.
-pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -> Result<Vec<Message>, Failure> {
+pub(super) fn messages(
+    task: &Task,
+    instruct: &Instruct,
+    run: &Run,
+    key: &Key,
+    wording: Wording,
+) -> Result<Vec<Message>, Failure> {
     let names = context! { inputs => template::from_json(&run.inputs), run => about(run) };
     let rendered = |what: &str, source: &str| rendered(task, what, source, &names);
     let (told, references) = rendered("instruction", &instruct.instruction)?;
     let parts = parts(task, instruct, run)?;
-    let parts = [told.trim().to_owned(), turn::protocol(instruct, parts).trim().to_owned()];
+    let parts = [told.trim().to_owned(), turn::protocol(instruct, parts, wording).trim().to_owned()];
     let system = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     let mut talk = Talk::default();
     talk.say(Role::System, &system);

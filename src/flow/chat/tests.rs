@@ -12,6 +12,8 @@ use crate::core::id::RunId;
 use crate::core::model::{Finish, Message, Role};
 use crate::core::task::{Action, Delivery, Kind, Need};
 
+mod frame;
+
 fn field(name: &str, kind: FieldType) -> Field {
     Field { name: name.into(), kind, ..Field::default() }
 }
@@ -271,15 +273,6 @@ fn who_has_it_written_anyway_is_not_asked_again() {
     world.completes();
     world.says("shorter");
     assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false, None)), "it was said of that reply");
-}
-
-#[test]
-fn what_a_reply_may_be_changes_nothing_of_what_was_asked() {
-    // As version 0.1.0 computed it.
-    let world = World::start(email(), json!({ "about": "x", "tone": "" }));
-    let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
-    let before = Work::Prompt(PromptWork { schema: Some(turn::schema()), ..prompt.clone() });
-    assert_eq!(world.wants.calls[0].fingerprint, Fingerprint::of(&(STEP, &before)).unwrap());
 }
 
 #[test]
