@@ -7,6 +7,12 @@
     reason = "clippy.toml exempts test functions only, and this file's helpers are tests too"
 )]
 
+#[path = "shipped/recordings.rs"]
+mod recordings;
+#[path = "shipped/research.rs"]
+mod research;
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +30,9 @@ use stepwell::core::id::RunId;
 use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
-use stepwell::core::settings::Settings;
+use stepwell::core::settings::{ProviderSettings, Settings};
 use stepwell::core::task::{Kind, Task};
-use stepwell::engine::{Engine, Ports, Start, StopReason, Update};
+use stepwell::engine::{Engine, Ports, Start, StopReason, Subscription, Update};
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
 use stepwell::store::{Mode, Store};
@@ -61,6 +67,7 @@ impl Secrets for NoSecrets {
 struct Machine {
     engine: Engine,
     folder: tempfile::TempDir,
+    model: String,
 }
 
 /// Longer than anything here takes.
@@ -73,14 +80,29 @@ enum Person {
     Easy,
     /// Wants everything a second time.
     Picky,
+    /// Leaves out what this step made, and accepts the rest.
+    Skips(&'static str),
+    /// Fills this into every field of a form, and accepts whatever comes.
+    Types(&'static str),
 }
 
 impl Machine {
     fn new() -> Self {
+        Self::configured(Settings::default(), format!("demo/{DEMO_MODEL}"))
+    }
+
+    /// With a model that a server plays, at the address of its chat completions.
+    fn asking(base_url: String) -> Self {
+        let provider = ProviderSettings { base_url: Some(base_url), ..ProviderSettings::default() };
+        let providers = BTreeMap::from([("local".to_owned(), provider)]);
+        Self::configured(Settings { providers, ..Settings::default() }, "local/scripted".to_owned())
+    }
+
+    fn configured(settings: Settings, model: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
         let surroundings = Surroundings { lookup: Arc::new(|_| None), ..Surroundings::real(Pace::Instant) };
-        let models: Arc<dyn Models> = Arc::new(LanguageModels::new(Settings::default(), surroundings));
+        let models: Arc<dyn Models> = Arc::new(LanguageModels::new(settings, surroundings));
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
         let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new()).with_hosts(vec!["127.0.0.1".to_owned()]);
         let engine = Engine::new(Ports {
@@ -95,7 +117,7 @@ impl Machine {
             who: "ana@host".into(),
             notify: Vec::new(),
         });
-        Self { engine, folder }
+        Self { engine, folder, model }
     }
 
     fn start(&self, task: &str, inputs: Value) -> RunId {
@@ -105,37 +127,46 @@ impl Machine {
             inputs,
             cwd: self.folder.path().to_owned(),
             session: None,
-            model: Some(format!("demo/{DEMO_MODEL}")),
+            model: Some(self.model.clone()),
             budget: None,
             origin: None,
         };
         self.engine.start(&start).unwrap()
     }
 
+    /// Drives until the run waits or ends.
+    async fn rest(&self, run: RunId) -> Run {
+        let (_, mut updates) = self.engine.subscribe(run).unwrap();
+        self.drive(run, &mut updates).await
+    }
+
+    async fn drive(&self, run: RunId, updates: &mut Subscription) -> Run {
+        self.engine.drive(run).unwrap();
+        loop {
+            let Ok(new) = tokio::time::timeout(PATIENCE, updates.next()).await else {
+                let calls = self.engine.load(run).unwrap().calls;
+                panic!(
+                    "nothing happens any more: {:?}",
+                    calls.values().map(|call| (&call.key, call.status)).collect::<Vec<_>>()
+                );
+            };
+            let rests = |update: &Update| match update {
+                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+                Update::Stopped(_) => true,
+                Update::Event(recorded) => matches!(recorded.event, Event::RunWaiting {}),
+                Update::Delta { .. } | Update::Locked(_) => false,
+            };
+            if new.iter().any(rests) {
+                return self.engine.load(run).unwrap();
+            }
+        }
+    }
+
     /// Drives to the end, answering whatever waits.
     async fn finish(&self, run: RunId, person: Person) -> Run {
         let (_, mut updates) = self.engine.subscribe(run).unwrap();
         for _ in 0..200 {
-            self.engine.drive(run).unwrap();
-            loop {
-                let Ok(new) = tokio::time::timeout(PATIENCE, updates.next()).await else {
-                    let calls = self.engine.load(run).unwrap().calls;
-                    panic!(
-                        "nothing happens any more: {:?}",
-                        calls.values().map(|call| (&call.key, call.status)).collect::<Vec<_>>()
-                    );
-                };
-                let rests = |update: &Update| match update {
-                    Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                    Update::Stopped(_) => true,
-                    Update::Event(recorded) => matches!(recorded.event, Event::RunWaiting {}),
-                    Update::Delta { .. } | Update::Locked(_) => false,
-                };
-                if new.iter().any(rests) {
-                    break;
-                }
-            }
-            let now = self.engine.load(run).unwrap();
+            let now = self.drive(run, &mut updates).await;
             if now.status.is_over() {
                 return now;
             }
@@ -155,12 +186,15 @@ impl Machine {
             GateKind::Review if person == Person::Picky && gate.attempt == 1 => {
                 DecisionKind::Retry { instruction: "otherwise".into(), scope: InstructionScope::This, model: None }
             }
+            GateKind::Review if matches!(person, Person::Skips(step) if run.call(&gate.key).unwrap().step == step) => {
+                DecisionKind::Skip
+            }
             GateKind::Review => DecisionKind::Accept,
             GateKind::Approval => DecisionKind::Approve,
             GateKind::Input if run.kind == Kind::Instruct => {
                 DecisionKind::Answer { value: json!("for Ana, by Friday") }
             }
-            GateKind::Input => DecisionKind::Answer { value: json!({}) },
+            GateKind::Input => DecisionKind::Answer { value: typed(&gate, person) },
             GateKind::Stale => DecisionKind::Again { model: None },
             other => panic!("{other:?}"),
         };
@@ -209,6 +243,17 @@ fn shipped(id: &str) -> Arc<Task> {
     }
 }
 
+/// A form as this person fills it in.
+fn typed(gate: &Gate, person: Person) -> Value {
+    let Person::Types(text) = person else { return json!({}) };
+    gate.fields()
+        .unwrap_or_default()
+        .iter()
+        .map(|field| (field.name.clone(), json!(text)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
 fn output(call: &Call) -> Value {
     call.output().map(|(_, _, output)| (**output).clone()).unwrap_or_default()
 }
@@ -237,7 +282,7 @@ fn inputs(task: &str) -> Value {
         "brainstorm" => json!({ "topic": "a farewell for a colleague who hates parties" }),
         "commit_message" => json!({ "diff": file("stdin", DIFF) }),
         "poem" => json!({ "topic": "the sea" }),
-        "guide_from_recording" => json!({ "transcript": file("talk.txt", TIMED) }),
+        "guide_from_recording" => json!({ "transcript": file("talk.txt", recordings::TIMED) }),
         "web_research" => json!({ "topic": "Do heat pumps pay off in old houses?" }),
         "release_notes" | "release_notes_script" | "release_notes_python" => {
             json!({ "version": "2.0.0", "from": "v1" })
@@ -246,17 +291,6 @@ fn inputs(task: &str) -> Value {
         other => panic!("`{other}` has no inputs here; add some"),
     }
 }
-
-const TIMED: &str = "[00:00:01.000 --> 00:00:04.000]   Welcome to this short demonstration.
-[00:00:04.000 --> 00:00:09.000]   First we open the settings window.
-[00:00:09.000 --> 00:00:12.000]   Then we choose the second tab.
-[00:00:12.000 --> 00:00:15.000]   There you see the list of all servers.
-[00:00:15.000 --> 00:00:19.000]   Add a new one with the plus sign.
-[00:00:19.000 --> 00:00:25.000]   Type its name and its address.
-[00:00:25.000 --> 00:00:30.000]   Press the test button and wait.
-[00:00:30.000 --> 00:00:33.000]   A green light says that it works.
-[00:00:33.000 --> 00:00:39.000]   Save, and close the window.
-";
 
 #[test]
 fn every_shipped_definition_is_without_a_mistake() {
@@ -433,79 +467,4 @@ async fn a_code_review_judges_each_file_by_its_own_diff() {
     assert_eq!(verdicts, ["request_changes", "approve"]);
     assert!(body(&run).contains("### a.rs: request changes"), "{}", body(&run));
     assert!(body(&run).contains("line 3"), "{}", body(&run));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_guide_comes_from_a_transcript_of_any_kind_or_from_a_transcriber() {
-    let srt = "1\n00:00:01,000 --> 00:00:04,000\nWelcome to this demonstration.\n\n2\n00:00:05,000 --> 00:00:09,000\nOpen the settings window first.\n\n3\n00:00:10,000 --> 00:00:12,000\nThen close it again.\n";
-    let one_line = "He said that it works, and then it did.";
-    for text in [TIMED, srt, one_line] {
-        let machine = Machine::new();
-        let run = machine.run("guide_from_recording", json!({ "transcript": file("t.srt", text) }), Person::Easy).await;
-        assert!(body(&run).contains("## "), "{}", body(&run));
-        assert_eq!(run.calls.values().find(|call| call.step == "transcribe").unwrap().status.name(), "skipped");
-    }
-    let machine = Machine::new();
-    std::fs::write(machine.folder.path().join("talk.txt"), TIMED).unwrap();
-    let inputs = json!({ "recording": "talk.txt", "transcriber": "cat" });
-    let run = machine.run("guide_from_recording", inputs, Person::Easy).await;
-    assert!(body(&run).contains("## "));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn research_goes_on_when_the_search_service_does_not_answer() {
-    let machine = Machine::new();
-    let inputs = json!({ "topic": "x", "search": "http://127.0.0.1:9/search?q=" });
-    let run = machine.run("web_research", inputs, Person::Easy).await;
-    assert!(!run.warnings.is_empty());
-    let asked = run.calls.values().any(|call| call.step == "by_hand" && call.standing.is_some());
-    assert!(asked, "{:?}", run.calls.keys().collect::<Vec<_>>());
-}
-
-/// A search service on this machine that finds the same two pages, whatever is searched.
-fn search_service() -> String {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            let found = r#"{"results":[{"url":"http://10.0.0.1/one"},{"url":"http://10.0.0.2/two"}]}"#;
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{found}", found.len());
-        }
-    });
-    format!("http://{address}/search?q=")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn research_asks_once_before_it_reads_what_was_found() {
-    let machine = Machine::new();
-    let inputs = json!({ "topic": "x", "search": search_service(), "rounds": 2 });
-    let id = machine.start("web_research", inputs);
-    let first = machine.finish(id, Person::Easy).await;
-    assert_eq!(first.status, Status::Completed, "{:?}", first.error);
-    // The recorded judge has enough after one round; a person has not.
-    let judged = first.call(&"rounds#0.so_far".parse().unwrap()).unwrap();
-    let mut so_far = output(judged);
-    so_far["enough"] = json!(false);
-    for kind in [DecisionKind::Reopen, DecisionKind::Edit { output: so_far, accept: true }] {
-        machine.engine.decide(id, Decision::new(judged.key.clone(), kind)).await.unwrap();
-    }
-    let run = machine.finish(id, Person::Easy).await;
-    assert_eq!(run.status, Status::Completed, "{:?}", run.error);
-    let searched = run.calls.values().filter(|call| call.step == "look_up" && call.standing.is_some()).count();
-    assert_eq!(searched, 2, "{:?}", run.calls.keys().collect::<Vec<_>>());
-    let events = machine.engine.events(id, 0).unwrap();
-    let asked = events.iter().filter_map(|recorded| match &recorded.event {
-        Event::GateOpened(gate) if gate.kind() == GateKind::Approval => Some(gate.key.to_string()),
-        _ => None,
-    });
-    assert_eq!(asked.collect::<Vec<_>>(), ["rounds#0.allowed"], "one question for two hosts and two rounds");
-    let read = run.calls.values().filter(|call| call.step == "page" && !call.attempts.is_empty()).count();
-    assert_eq!(read, 4);
-    let refused = |call: &Call| format!("{:?}", call.ending).contains("not public");
-    assert!(run.calls.values().filter(|call| call.step == "page").all(refused), "no private address is reached");
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::core::code::ErrorCode;
 use crate::core::form::{Field, FieldType};
+use crate::core::text::encoding;
 
 /// No file for an input is larger.
 pub const LARGEST: u64 = 20 * 1024 * 1024;
@@ -86,7 +87,7 @@ pub fn read_all(
 /// The value of a file field.
 ///
 /// # Errors
-/// When it is missing, a folder, too large, or not UTF-8.
+/// When it is missing, a folder, too large, or no text.
 pub fn read_file(path: &str, folder: &Path) -> Result<Value, FileError> {
     let text = text_of(path, bytes(path, folder)?)?;
     Ok(json!({ "path": path, "name": name(path), "text": text }))
@@ -121,12 +122,9 @@ pub fn read_text(path: &str, folder: &Path) -> Result<String, FileError> {
 }
 
 fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, FileError> {
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        FileError::Unusable(format!("{path} is not UTF-8 text (byte {at}); convert it, or give another file"))
-    })?;
-    // A byte order mark is no part of what was written.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    encoding::of_file(bytes).map_err(|encoding::NotText(at)| {
+        FileError::Unusable(format!("{path} is no text in UTF-8 or another encoding (byte {at}); give one that is"))
+    })
 }
 
 /// The folder in which a path was looked for, in full.
@@ -210,12 +208,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         fs::create_dir(at.join("d")).unwrap();
-        fs::write(at.join("bytes"), b"ab\xff").unwrap();
+        fs::write(at.join("bytes"), b"ab\xff\0").unwrap();
+        fs::write(at.join("latin"), b"caf\xe9").unwrap();
         File::create(at.join("large")).unwrap().set_len(LARGEST + 1).unwrap();
         let said = |path: &str| read_file(path, at).unwrap_err().to_string();
         assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
         assert_eq!(said("d"), "d is a folder; a file is wanted");
-        assert_eq!(said("bytes"), "bytes is not UTF-8 text (byte 2); convert it, or give another file");
+        assert_eq!(said("bytes"), "bytes is no text in UTF-8 or another encoding (byte 3); give one that is");
+        assert_eq!(read_file("latin", at).unwrap()["text"], "café");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
         assert_eq!(read_file("large", at).unwrap_err().code(), ErrorCode::TooLarge);
         let given = Map::from_iter([("f".to_owned(), json!("none"))]);

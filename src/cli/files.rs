@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::problem::Problem;
 use crate::core::code::ErrorCode;
 use crate::core::run::Run;
-use crate::core::text;
+use crate::core::text::{self, encoding};
 use crate::engine::private_folder;
 use crate::export;
 use crate::export::file::Existing;
@@ -29,7 +29,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
 /// Reads a text: a file, or stdin for `-`.
 ///
 /// # Errors
-/// When it cannot be read, is too large or no UTF-8.
+/// When it cannot be read, is too large or no text.
 pub fn read_text(name: &str) -> Result<String, Problem> {
     let (what, bytes) = if name == "-" {
         ("stdin".to_owned(), read_all(io::stdin().lock()))
@@ -61,12 +61,10 @@ fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
 /// Bytes as a text.
 ///
 /// # Errors
-/// Where they are not UTF-8.
+/// Where they are none.
 fn decoded(what: &str, bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("{what} is not a text in UTF-8 (byte {at}); convert it first, for example with iconv")
-    })
+    encoding::of_file(bytes)
+        .map_err(|encoding::NotText(at)| format!("{what} is no text in UTF-8 or another encoding (byte {at})"))
 }
 
 /// Makes the folder for results, and sees that it takes a file.

@@ -237,7 +237,8 @@ impl Sections<'_> {
 
     fn request(&mut self, request: &HttpWork) {
         self.line("send", &format!("{} {}", request.method, request.url));
-        self.pairs("headers", request.headers.iter());
+        // One without a value is not sent.
+        self.pairs("headers", request.headers.iter().filter(|(_, value)| !value.trim().is_empty()));
         self.sized("body", request.body.as_deref().unwrap_or_default());
     }
 
@@ -373,7 +374,11 @@ mod tests {
         let request = HttpWork {
             method: "POST".into(),
             url: "https://example.org/a".into(),
-            headers: BTreeMap::from([("Authorization".into(), secret("token")), ("X-Team".into(), "sea".into())]),
+            headers: BTreeMap::from([
+                ("Authorization".into(), secret("token")),
+                ("X-Empty".into(), " ".into()),
+                ("X-Team".into(), "sea".into()),
+            ]),
             body: Some(body.clone()),
             ..HttpWork::default()
         };

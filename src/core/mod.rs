@@ -53,6 +53,7 @@ pub mod text;
 pub mod title;
 pub mod toml_reader;
 pub mod tool_call;
+pub mod transcript;
 pub mod tuning;
 pub mod turn;
 pub mod undo;

@@ -17,6 +17,7 @@ pub use self::usage::{Gives, Operand, Usage};
 mod bounds;
 mod functions;
 mod rewrite;
+mod spoken;
 mod truth;
 mod usage;
 

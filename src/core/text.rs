@@ -6,6 +6,7 @@
 //! get it unchanged through [`Untrusted::data`].
 
 mod characters;
+pub mod encoding;
 mod readings;
 
 use std::borrow::Cow;

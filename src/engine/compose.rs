@@ -45,8 +45,10 @@ fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: Pro
     let Some(call) = call else { return prompt };
     let rejected: Vec<_> = call.attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Rejected).collect();
     let Some(last) = rejected.last() else { return prompt };
+    let mut faults: Vec<&str> = last.newest_unfit().into_iter().collect();
     if let Some((_, version)) = last.newest() {
         prompt.messages.push(Message::new(Role::Assistant, output_text(&version.output).data()));
+        faults.extend(version.failed.iter().map(String::as_str));
     }
     let said: Vec<&str> = rejected
         .iter()
@@ -54,7 +56,7 @@ fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: Pro
         .map(|instruction| instruction.text.as_str())
         .filter(|text| !text.is_empty())
         .collect();
-    let text = match said.as_slice() {
+    let mut text = match said.as_slice() {
         [] => "That is not it yet. Do it again, differently.".to_owned(),
         [only] => format!("Do it again, and change this: {only}"),
         [earlier @ .., newest] => format!(
@@ -62,6 +64,11 @@ fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: Pro
             earlier.join("\n- ")
         ),
     };
+    // The person saw what is wrong with it; the model has to hear of it, too.
+    if !faults.is_empty() {
+        text.push_str("\n\nThat answer could not be used as it was. It fails these checks:\n- ");
+        text.push_str(&faults.join("\n- "));
+    }
     prompt.messages.push(Message::new(Role::User, text));
     prompt
 }

@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
-use encoding_rs::Encoding;
 use reqwest::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -26,7 +25,7 @@ use crate::core::host;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Secrets};
 use crate::core::schema::Schema;
 use crate::core::secret::Redactor;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, encoding};
 use crate::core::wait::moment;
 use crate::core::work::HttpWork;
 
@@ -96,7 +95,7 @@ pub async fn perform(
     let mut acted = false;
     let exchange = async {
         let (url, response) = request.send(client, &mut acted).await?;
-        HttpAnswer::receive(&url, response, &secrets.redactor()).await
+        HttpAnswer::receive(url, response, &secrets.redactor()).await
     };
     let answer = tokio::select! {
         biased;
@@ -148,8 +147,11 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redacto
         ReadAs::Json => {
             crate::core::json::parse(&answer.text).map_err(|error| format!("the answer is not JSON: {error}"))
         }
+        _ if let Some(kind) = answer.kind(read_as) => {
+            Err(format!("this is {kind} (`{}`), which is not read here", answer.content_type))
+        }
         _ if answer.text.contains('\0') => Err(format!("the answer is not text but `{}`", answer.content_type)),
-        ReadAs::Page => Ok(Value::String(page::text(&answer.text))),
+        ReadAs::Page => Ok(Value::String(answer.page())),
         ReadAs::Text => Ok(Value::String(answer.text.clone())),
     };
     match read {
@@ -164,8 +166,13 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redacto
             }
         }
         Err(problem) if work.is_safe() => AttemptOutcome::Failed {
-            failure: Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url))
-                .with_detail(beginning(&redactor.redact(&answer.text))),
+            failure: {
+                let failure = Failure::new(FailureClass::BadOutput, format!("{}: {problem}", work.url));
+                // The bytes of a picture say nothing.
+                let said =
+                    if answer.kind.is_none() { beginning(&redactor.redact(&answer.text)) } else { String::new() };
+                if said.is_empty() { failure } else { failure.with_detail(said) }
+            },
             partial: Untrusted::default(),
             in_doubt: false,
             measured,
@@ -211,10 +218,12 @@ impl Request {
         let hidden: Vec<&str> = work.headers.values().chain(&work.body).map(String::as_str).collect();
         let filler = Filler::resolve(secrets, attempt, &hidden).await?;
         let mut headers = HeaderMap::new();
-        for (name, value) in &work.headers {
+        // A header without a value, such as one for a key that was not given, is not sent.
+        let filled = work.headers.iter().map(|(name, value)| (name, filler.fill(value)));
+        for (name, value) in filled.filter(|(_, value)| !value.trim().is_empty()) {
             let header: HeaderName = name.parse().map_err(|_| wrong(format!("`{name}` is no name of a header")))?;
             // The value is not shown: it may hold a secret.
-            let value = HeaderValue::from_str(filler.fill(value).trim()).map_err(|_| {
+            let value = HeaderValue::from_str(value.trim()).map_err(|_| {
                 wrong(format!("the value of the header `{name}` has characters that a header may not have"))
             })?;
             headers.insert(header, value);
@@ -299,13 +308,16 @@ fn next(url: &Url, response: &Response) -> Option<Result<Url, RequestError>> {
 
 /// An answer that came, with a status of success.
 struct HttpAnswer {
+    url: Url,
     content_type: String,
     text: String,
+    /// What it is, where that is no text.
+    kind: Option<&'static str>,
     cut: bool,
 }
 
 impl HttpAnswer {
-    async fn receive(url: &Url, mut response: Response, redactor: &Redactor) -> Result<Self, RequestError> {
+    async fn receive(url: Url, mut response: Response, redactor: &Redactor) -> Result<Self, RequestError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let content_type =
@@ -317,7 +329,7 @@ impl HttpAnswer {
             Ok(piece) => piece,
             // The status of an error says enough without its text.
             Err(_) if !status.is_success() => None,
-            Err(error) => return Err(request_error(url, error)),
+            Err(error) => return Err(request_error(&url, error)),
         } {
             let room = most - bytes.len();
             bytes.extend_from_slice(&piece[..room.min(piece.len())]);
@@ -327,13 +339,14 @@ impl HttpAnswer {
             }
         }
         let content_type = content_type.unwrap_or_default();
-        let mut text = decoded(&bytes, &content_type);
+        let mut text = encoding::of_bytes(&bytes, page::charset::named(&bytes, &content_type)).into_owned();
+        let kind = page::kind::of(&bytes, &content_type);
         // JSON is read first: a value may be a number of it.
         if cut || !status.is_success() {
             text = if cut { redactor.redact_cut(&text) } else { redactor.redact(&text) };
         }
-        let answer = Self { content_type, text, cut };
-        if status.is_success() { Ok(answer) } else { Err(answer.refusal(url, status, &headers)) }
+        let answer = Self { url, content_type, text, kind, cut };
+        if status.is_success() { Ok(answer) } else { Err(answer.refusal(status, &headers)) }
     }
 
     fn read_as(&self) -> ReadAs {
@@ -346,16 +359,27 @@ impl HttpAnswer {
         }
     }
 
-    fn refusal(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> RequestError {
+    /// What it is that is no text. What is asked for as text is taken at its word where it may be text.
+    fn kind(&self, read_as: ReadAs) -> Option<&'static str> {
+        self.kind.filter(|_| read_as == ReadAs::Page || self.text.contains(['\0', char::REPLACEMENT_CHARACTER]))
+    }
+
+    /// Its readable text.
+    fn page(&self) -> String {
+        let is_markup = self.read_as() == ReadAs::Page || self.text.trim_start().starts_with('<');
+        page::beginning(if is_markup { page::text(&self.text, Some(&self.url)) } else { self.text.clone() })
+    }
+
+    fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> RequestError {
         let (class, advice) = match status.as_u16() {
             401 | 403 => (FailureClass::Auth, "check the key or the rights that it needs"),
             429 => (FailureClass::RateLimit, "it wants fewer requests"),
             500.. => (FailureClass::Server, "the trouble is on its side"),
             _ => (FailureClass::BadRequest, "check the step's `url`, `method` and what it sends"),
         };
-        let mut failure = Failure::new(class, format!("{} answered {status}; {advice}", shown(url)));
-        let said = if self.read_as() == ReadAs::Page { page::text(&self.text) } else { self.text.clone() };
-        if !said.trim().is_empty() {
+        let mut failure = Failure::new(class, format!("{} answered {status}; {advice}", shown(&self.url)));
+        let said = if self.read_as() == ReadAs::Page { page::text(&self.text, None) } else { self.text.clone() };
+        if !said.trim().is_empty() && self.kind.is_none() {
             failure = failure.with_detail(beginning(said.trim()));
         }
         failure.retry_after_ms = retry_after(headers);
@@ -371,22 +395,6 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let date = text(DATE).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
     let now = date.map_or_else(|| SystemTime::now().into(), |date| date.to_utc());
     u64::try_from(moment(text(RETRY_AFTER)?, now)?.as_millis()).ok()
-}
-
-/// The text of `bytes`: by its byte order mark, as UTF-8, or in the encoding that the server or the page names.
-fn decoded(bytes: &[u8], content_type: &str) -> String {
-    if Encoding::for_bom(bytes).is_none()
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
-        return text.to_owned();
-    }
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1_024)]).to_lowercase();
-    let named = [content_type, &head].into_iter().find_map(|text| {
-        let (_, label) = text.split_once("charset=")?;
-        let label = label.trim_start_matches(['"', '\'']);
-        Encoding::for_label(label.split(['"', '\'', ';', '>', ' ']).next()?.as_bytes())
-    });
-    named.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
 }
 
 fn request_error(url: &Url, error: reqwest::Error) -> RequestError {

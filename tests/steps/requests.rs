@@ -124,19 +124,74 @@ async fn an_answer_is_read_by_its_content_type_or_as_the_step_expects() {
     assert!(server.asked()[0].contains("user-agent: stepwell/"), "{}", server.asked()[0]);
 }
 
-#[tokio::test]
-async fn other_encodings_are_read() {
-    let fixture = StepFixture::new();
+/// The address of a server that gives these bytes once.
+async fn giving(content_type: &str, body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+    tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await;
-        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=windows-1252\r\ncontent-length: 4\r\n\r\n";
-        stream.write_all(&[head.as_slice(), b"a\xe9\x92b"].concat()).await.unwrap();
+        stream.write_all(&[head.into_bytes(), body].concat()).await.unwrap();
+        std::future::pending::<()>().await;
     });
-    assert_eq!(output(fixture.perform(Work::Http(get(&url))).await), json!("aé’b"));
-    serving.await.unwrap();
+    url
+}
+
+#[tokio::test]
+async fn an_encoding_is_obeyed_wherever_it_is_said_and_recognised_where_it_is_not() {
+    let fixture = StepFixture::new();
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let polish = b"<p>\xa3\xf3d\xbc".to_vec();
+    let german = "<p>Größe, Käse und Straße, ein paar Wörter für später.";
+    let latin: Vec<u8> = german.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    for (content_type, body, wanted) in [
+        ("text/plain; charset=windows-1252", b"a\xe9\x92b".to_vec(), "aé’b"),
+        ("text/html; charset=iso-8859-2", polish.clone(), "Łódź"),
+        ("text/html", [b"<meta charset=iso-8859-2>".as_slice(), &polish].concat(), "Łódź"),
+        ("text/html", [b"<?xml version='1.0' encoding='ISO-8859-2'?>".as_slice(), &polish].concat(), "Łódź"),
+        ("text/html", [b"\xff\xfe".as_slice(), &utf_16("<p>Łódź")].concat(), "Łódź"),
+        ("text/html; charset=utf-16le", utf_16("<p>Łódź"), "Łódź"),
+        ("text/html", b"<meta charset=iso-2022-jp><p>\x1b$B3$\x1b(B".to_vec(), "海"),
+        ("text/html", b"\xef\xbb\xbf<meta charset=iso-8859-2><p>\xc5\x81".to_vec(), "Ł"),
+        ("text/html", latin, german.trim_start_matches("<p>")),
+    ] {
+        let url = giving(content_type, body).await;
+        assert_eq!(output(fixture.perform(Work::Http(get(&url))).await), json!(wanted), "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_page_says_what_it_is() {
+    let fixture = StepFixture::new();
+    for (content_type, body, what) in [
+        ("application/pdf", b"%PDF-1.7\n%\xe2\xe3".as_slice(), "this is a PDF document"),
+        ("text/html", b"%PDF-1.7\n".as_slice(), "this is a PDF document"),
+        ("image/jpeg", b"\xff\xd8\xff\xe0", "this is an image"),
+        ("application/octet-stream", b"PK\x03\x04\0\0", "this is an archive"),
+        ("application/octet-stream", b"a\0b", "not text but `application/octet-stream`"),
+    ] {
+        let url = giving(content_type, body.to_vec()).await;
+        let (failed, _, in_doubt) = failure(fixture.perform(expecting("page", get(&url))).await);
+        assert_eq!((failed.class, in_doubt), (FailureClass::BadOutput, false));
+        assert!(failed.message.contains(what), "{failed}");
+    }
+    let url = giving("text/plain; charset=utf-8", b"1 < 2\n  and so on".to_vec()).await;
+    assert_eq!(output(fixture.perform(expecting("page", get(&url))).await), json!("1 < 2\n  and so on"));
+    let url = giving("text/html", "<p>A sentence of it. ".repeat(50_000).into_bytes()).await;
+    let read = output(fixture.perform(expecting("page", get(&url))).await);
+    assert!(read.as_str().unwrap().ends_with(" %.]") && read.as_str().unwrap().len() < 101_000);
+}
+
+#[tokio::test]
+async fn a_header_without_a_value_is_not_sent() {
+    let server = Server::answering([ok("text/plain", "x")]).await;
+    let headers = [("X-Key", ""), ("X-Blank", "  "), ("X-Team", "sea")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    output(StepFixture::new().perform(Work::Http(HttpWork { headers, ..get(&server.base) })).await);
+    let asked = &server.asked()[0];
+    assert!(asked.contains("x-team: sea") && !asked.contains("x-key") && !asked.contains("x-blank"), "{asked}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, filters, functions};
 use regex::Regex;
 
-use super::{rewrite, truth};
+use super::{rewrite, spoken, truth};
 use crate::core::json;
 
 /// Bytes of one text.
@@ -33,7 +33,7 @@ const WIDEST: usize = 10_000;
 const MOST_KEPT: usize = 256;
 
 /// Every filter that there is.
-pub const FILTERS: [&str; 51] = [
+pub const FILTERS: [&str; 52] = [
     "abs",
     "attr",
     "batch",
@@ -80,6 +80,7 @@ pub const FILTERS: [&str; 51] = [
     "sum",
     "title",
     "tojson",
+    "transcript",
     "trim",
     "unique",
     "upper",
@@ -199,6 +200,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("bool", truth::bool);
     environment.add_filter("search", search);
     environment.add_filter("fromjson", fromjson);
+    environment.add_filter("transcript", spoken::transcript);
     environment.add_test("matching", matching);
     environment.add_function("range", range);
     environment.add_filter(rewrite::JOINED, joined);
@@ -241,7 +243,7 @@ fn too_long() -> Error {
 }
 
 /// Counts work.
-fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
+pub(super) fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
     const WORK: &str = "work";
     let before = state.get_temp(WORK).and_then(|work| work.as_usize()).unwrap_or(0);
     let work = before.saturating_add(bytes);
@@ -528,7 +530,7 @@ fn regex(pattern: &str) -> Result<Regex, Error> {
 }
 
 /// What a regular expression looks at.
-fn searched(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
+pub(super) fn searched(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }

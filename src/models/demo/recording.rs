@@ -2,7 +2,7 @@
 //!
 //! A file is a list of `[[answers]]`: `step`, `attempt` (default 1), `index` (of an item, a script's call or a chat turn;
 //! absent: any) and `text`, a minijinja template over `inputs`, `item`, `index`, `attempt` and what a script hands over. A
-//! block tag takes its own line with it. Tasks that ask the same have the same file.
+//! block tag takes its own line with it, and `text | transcript` is what definitions have. Tasks that ask the same have the same file.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 
 use crate::core::model::Asker;
+use crate::core::transcript;
 
 /// The recordings: a task's id, and its file.
 pub const RECORDINGS: &[(&str, &str)] = &[
@@ -67,6 +68,8 @@ fn replay(file: &str, asker: &Asker) -> Result<Option<String>, String> {
     let own_line = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     templates.set_syntax(own_line.map_err(|error| error.to_string())?);
     let json = |value: &serde_json::Value| Value::from(Serde(value));
+    let spoken = |text: &str| Value::from(Serde(transcript::value(&transcript::read(text))));
+    templates.add_filter("transcript", spoken);
     let mut names = BTreeMap::from([
         ("inputs", json(&asker.inputs)),
         ("item", asker.item.as_ref().map_or(Value::UNDEFINED, json)),
