@@ -22,6 +22,19 @@ fn piped(maintainer: &Maintainer, stdin: &[u8]) -> Done {
 }
 
 #[test]
+fn a_diff_is_taken_although_a_file_in_it_has_an_encoding_of_its_own() {
+    let maintainer = Maintainer::with(author);
+    let mut diff = "diff --git a/ü.c b/ü.c\n--- a/ü.c\n+++ b/ü.c\n@@ -1 +1 @@\n-// é\n+// M".as_bytes().to_vec();
+    diff.extend(b"\xfcller \x97 who\n");
+    assert!(piped(&maintainer, &diff).exits(0).out.starts_with("Say who\n"));
+    let asked = maintainer.server.requests()[0].prompt();
+    assert!(asked.contains("-// é\n+// Müller — who\n"), "{asked}");
+    let file = maintainer.write("x.diff", &diff);
+    maintainer.accept("commit_message", &[&format!("diff={}", file.display())]).exits(0);
+    assert!(maintainer.server.requests()[1].prompt().contains("+// Müller — who\n"));
+}
+
+#[test]
 fn the_first_commit_and_one_of_a_thousand_files_are_taken() {
     let maintainer = Maintainer::with(author);
     for at in 0..1_000 {

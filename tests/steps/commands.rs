@@ -270,7 +270,8 @@ async fn secrets_are_put_in_at_the_attempt_and_never_come_back() {
     let text = r#"test "$TOKEN" = 'tok"en-value' && printf 'it is %s\n' "$TOKEN" && cat >&2 && exit 1"#;
     let work = CommandWork { env: env("TOKEN", &marker), stdin: format!("in {marker}"), ..script(text) };
     let (failed, partial, _) = failure(fixture.perform(Work::Command(work)).await);
-    assert_eq!((partial.as_str(), failed.detail.as_deref()), ("it is [redacted]\n", Some("in [redacted]")));
+    let said = "`sh` ended with exit code 1: in [redacted]";
+    assert_eq!((partial.as_str(), failed.message.as_str()), ("it is [redacted]\n", said));
     assert!(!fixture.shown().contains("en-value"), "{}", fixture.shown());
 
     let quoted = CommandWork { stdin: format!("{{\"k\":\"{marker}\"}}"), ..script("wc -c") };
