@@ -455,7 +455,9 @@ async fn release_notes_are_in_the_file_once_the_person_allowed_it_whichever_way_
         let saved = std::fs::read_to_string(machine.folder.path().join("RELEASE_NOTES.md")).unwrap();
         assert_eq!(saved.trim_end(), body(&run).trim_end());
         assert!(saved.starts_with("# 2.0.0\n\n## New\n\n- **"), "{saved}");
-        let mut steps: Vec<String> = run.calls.values().map(|call| call.step.clone()).collect();
+        // Code puts the groups together by itself.
+        let steps = run.calls.values().map(|call| call.step.clone()).filter(|step| step != "groups");
+        let mut steps: Vec<String> = steps.collect();
         steps.sort();
         all.push((saved, steps, run.result.unwrap().title.data().to_owned()));
     }
@@ -472,7 +474,7 @@ async fn release_notes_that_may_not_be_saved_are_there_all_the_same() {
         given["file"] = json!("/nowhere/at/all.md");
         let run = machine.run(id, given, Person::Easy).await;
         assert!(body(&run).starts_with("# 2.0.0\n\n## New"), "{id}: {}", body(&run));
-        assert!(run.warnings.len() + run.log.len() == 1, "{id} says it once: {:?} {:?}", run.warnings, run.log);
+        assert_eq!(body(&run).matches("*Not saved: ").count(), 1, "{id}: {}", body(&run));
         let unsaved = machine.run(id, json!({ "version": "2.0.0", "from": "v1", "file": "" }), Person::Easy).await;
         let asked = unsaved.calls.values().any(|call| call.step == "save" && !call.attempts.is_empty());
         assert!(!asked && !body(&unsaved).is_empty(), "{id}");
@@ -483,11 +485,9 @@ async fn release_notes_that_may_not_be_saved_are_there_all_the_same() {
 fn the_three_release_notes_share_their_prompts_and_schemas() {
     let read = |id: &str, file: &str| std::fs::read_to_string(format!("workflows/{id}/{file}")).unwrap();
     for id in &RELEASE_NOTES[1..] {
-        for file in ["prompts/write.md", "schemas/groups.json"] {
+        for file in ["prompts/classify.md", "prompts/write.md", "schemas/groups.json"] {
             assert_eq!(read(id, file), read("release_notes", file), "{id} {file}");
         }
-        let classify = read(id, "prompts/classify.md").replace("{{ log }}", "{{ steps.log.output }}");
-        assert_eq!(classify, read("release_notes", "prompts/classify.md"), "{id}");
     }
 }
 

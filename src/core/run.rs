@@ -24,6 +24,7 @@ use super::revised::Revised;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::title::is_telling;
 use super::undo::PastDecision;
 use super::usage::{Budget, Usage};
 
@@ -192,12 +193,6 @@ pub struct Run {
     pub(super) under_way: usize,
     /// A process took it and has not said that it came to rest.
     pub(super) in_hand: bool,
-}
-
-/// Whether a title says what something is about: `v0.1.0` and `12` do not.
-#[must_use]
-pub fn is_telling(title: &str) -> bool {
-    title.chars().filter(|c| c.is_alphabetic()).count() > 1
 }
 
 /// What is said of a run that a later version wrote.

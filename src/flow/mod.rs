@@ -25,6 +25,7 @@ use crate::core::work::Work;
 
 pub mod action;
 pub mod chat;
+mod effort;
 mod evaluation;
 mod feedback;
 pub mod graph;

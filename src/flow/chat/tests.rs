@@ -13,6 +13,7 @@ use crate::core::model::{Finish, Message, Role};
 use crate::core::task::{Action, Delivery, Kind, Need};
 
 mod frame;
+mod long;
 
 fn field(name: &str, kind: FieldType) -> Field {
     Field { name: name.into(), kind, ..Field::default() }

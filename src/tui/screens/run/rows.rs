@@ -16,6 +16,7 @@ use crate::core::step::{Does, Step};
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
+use crate::core::title::item_title;
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -385,19 +386,6 @@ fn with_last(key: &Key, change: impl FnOnce(&mut Segment)) -> Key {
     let mut segments = segments.into_iter();
     let first = segments.next().unwrap_or_else(|| Segment::plain("_"));
     segments.fold(Key::root(first), |key, segment| key.child(segment))
-}
-
-/// What an item is called: itself when it is a text, else its first text.
-#[must_use]
-pub fn item_title(item: &Value) -> Option<String> {
-    let text = match item {
-        Value::String(text) => text.as_str(),
-        Value::Object(fields) => fields.values().find_map(Value::as_str)?,
-        Value::Number(number) => return Some(number.to_string()),
-        _ => return None,
-    };
-    let line = text.lines().find(|line| !line.trim().is_empty())?;
-    Some(line.trim().chars().take(200).collect())
 }
 
 /// What matters most in a group stands for it.
