@@ -43,7 +43,7 @@ impl Glance {
         let calls = || run.calls.values();
         let rows = (run.kind == Kind::Workflow).then(|| rows(run, task, &HashSet::new())).unwrap_or_default();
         let under_way = |row: &&OutlineRow| matches!(row.status, Some(CallStatus::Running | CallStatus::Failed));
-        let here = leaves(&rows).find(|row| row.waits).or_else(|| leaves(&rows).find(under_way));
+        let here = leaves(run, &rows).find(|row| row.waits).or_else(|| leaves(run, &rows).find(under_way));
         Self {
             updated_at: run.updated_at,
             title: run.shown_title(),

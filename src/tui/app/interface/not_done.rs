@@ -81,6 +81,7 @@ fn kept_text(change: Change, kind: impl Fn(RunId) -> TaskKind) -> Option<(RunId,
             Some((run, name, text))
         }
         Change::WriteAnyway(_)
+        | Change::Act { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

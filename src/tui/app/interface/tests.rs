@@ -325,6 +325,7 @@ fn chat(documents: u32) -> Interface {
             body: lines(&format!("version {version}")).into(),
             by: "model".into(),
             proposed: false,
+            action: None,
         });
     }
     on(story)
@@ -339,7 +340,7 @@ fn done() -> Story {
 fn edited_result() -> Story {
     let written = |version, body: &str, by: &str| {
         let (name, title, body) = ("result".to_owned(), "The sea".into(), lines(body).into());
-        Event::DocumentWritten { name, version, title, body, by: by.into(), proposed: false }
+        Event::DocumentWritten { name, version, title, body, by: by.into(), proposed: false, action: None }
     };
     done().then(written(1, "The lamps", "model")).then(written(2, "My lamps", "ana@host"))
 }

@@ -291,6 +291,7 @@ fn an_edited_result(row: &RunRow) -> Message {
         body: body.into(),
         by: by.into(),
         proposed: false,
+        action: None,
     };
     let mut run = crate::tui::testing::Story::new("poem", "poem", TaskKind::Workflow)
         .then(written(1, "The model's lamps", "model"))

@@ -348,6 +348,7 @@ fn a_document_that_waits_is_paged_compared_and_taken_here() {
         body: body.into(),
         by: by.into(),
         proposed: false,
+        action: None,
     };
     let story = Story::new("poem", "poem", TaskKind::Workflow).start("write", 1, None);
     let story = story.then(written(1, "Old", "model")).then(written(2, "Mine", "ana@host"));

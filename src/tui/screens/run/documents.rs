@@ -14,10 +14,11 @@ use crate::core::decide::DecisionKind;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::gate::{Gate, GateBody};
 use crate::core::run::Run;
-use crate::core::task::Kind;
+use crate::core::task::Kind as TaskKind;
 use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect};
 use crate::tui::layers::ask::decision;
+use crate::tui::layers::{Above, Choose, Kind, picks};
 use crate::tui::shown::{Page, ShownGate};
 use crate::tui::text::width;
 use crate::tui::theme::Theme;
@@ -163,7 +164,7 @@ pub struct EditedDocument {
 impl EditedDocument {
     /// The name of its draft: it belongs to the version that it was made from.
     pub(super) fn draft(&self) -> String {
-        drafts::of_document(Kind::Workflow, &self.name, self.from)
+        drafts::of_document(TaskKind::Workflow, &self.name, self.from)
     }
 
     /// The version that it was made from.
@@ -218,13 +219,24 @@ impl RunScreen {
         vec![effect]
     }
 
+    /// The choice of what the definition has to be made of the result.
+    pub(super) fn change_result(&mut self) -> Vec<Effect> {
+        let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
+        let choose = Choose::new("What is to change?", entries);
+        if choose.is_empty() {
+            self.note = Some(Note::Failed("this workflow declares no changes: e edits the result".to_owned()));
+            return Vec::new();
+        }
+        vec![Above::effect(Kind::Choose(choose))]
+    }
+
     /// Edits a version of the result that was seen elsewhere. False when there is none.
     pub fn edit_result(&mut self, version: u32) -> bool {
         self.filter = None;
         self.refresh();
-        let last = self.rows.len().saturating_sub(1);
+        let Some(at) = self.rows.iter().position(|row| row.id == RowId::Result) else { return false };
         self.following = false;
-        self.list.select(last, self.rows.len(), self.last_frame.list);
+        self.list.select(at, self.rows.len(), self.last_frame.list);
         self.paged = Some(Paged { row: RowId::Result, page: Page { attempt: 0, version } });
         self.show();
         self.edit_document();

@@ -278,6 +278,7 @@ impl RunScreen {
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
             alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
+            changes: self.task.as_ref().is_some_and(|task| !task.actions.is_empty()),
             going: self.run.status == Status::Running,
             others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
@@ -385,7 +386,7 @@ impl RunScreen {
         let target = if self.run.status.is_over() {
             self.following = false;
             let failed = ahead(&|row| call(row) && row.status == Some(CallStatus::Failed));
-            let result = Some(count.saturating_sub(1));
+            let result = self.rows.iter().position(|row| row.id == RowId::Result);
             if self.run.status == Status::Failed { failed.or(result) } else { result }
         } else {
             self.following = waits.is_none();

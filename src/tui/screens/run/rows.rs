@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
-use crate::core::document::RESULT;
+use crate::core::document::{RESULT, RequestedAction};
 use crate::core::gate::GateKind;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
@@ -16,6 +16,7 @@ use crate::core::step::{Does, Step};
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
+use crate::core::title::item_title;
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +96,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<OutlineRow>) {
 #[must_use]
 pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<OutlineRow> {
     let mut root = Node::default();
-    for call in run.calls.values() {
+    for call in run.flow_calls() {
         root.put(call.key.segments(), &call.key);
     }
     let titles = Titles::of(task);
@@ -114,7 +115,30 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     let others = run.documents.keys().filter(|name| *name != RESULT);
     rows.extend(others.map(|name| document(run, name)));
     rows.push(document(run, RESULT));
+    rows.extend(run.actions.iter().filter_map(|(key, asked)| action(run, task, key, asked)));
     rows
+}
+
+/// The row of an action: under the result, because it makes a version of it or of another document.
+fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) -> Option<OutlineRow> {
+    let call = run.call(key)?;
+    let name = task.and_then(|task| task.action(&asked.action)).map_or(asked.action.as_str(), |action| &action.name);
+    let of = if asked.document == RESULT { String::new() } else { format!(" of {}", asked.document) };
+    let title = match asked.written {
+        Some(_) if asked.taken_back => format!("{name}{of}: taken back"),
+        Some(version) => format!("{name}{of}: version {version}"),
+        None => format!("{name}{of}"),
+    };
+    Some(OutlineRow {
+        id: RowId::Call(key.clone()),
+        depth: 1,
+        title: Untrusted::new(title).line().into_owned(),
+        status: Some(call.status),
+        waits: !call.gates.is_empty(),
+        count: None,
+        folded: false,
+        alike: Vec::new(),
+    })
 }
 
 /// How far a run is: the steps at the top that have a row, where the definition knows them beforehand; else its calls.
@@ -160,9 +184,13 @@ pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<Progress> {
     (of > 1).then_some(Progress { done, of, steps })
 }
 
-/// The steps and calls among the rows, without groups and documents.
-pub fn leaves(rows: &[OutlineRow]) -> impl Iterator<Item = &OutlineRow> {
-    rows.iter().filter(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)))
+/// The steps and calls among the rows of a run as they are counted: without groups, documents and what was made of those.
+pub fn leaves<'r>(run: &'r Run, rows: &'r [OutlineRow]) -> impl Iterator<Item = &'r OutlineRow> {
+    rows.iter().filter(|row| match &row.id {
+        RowId::Call(key) => !run.actions.contains_key(key),
+        RowId::Step(_) => true,
+        RowId::Group(_) | RowId::Document(_) | RowId::Result => false,
+    })
 }
 
 /// The row of a document; that of the result is there before it is written.
@@ -390,19 +418,6 @@ fn with_last(key: &Key, change: impl FnOnce(&mut Segment)) -> Key {
     let mut segments = segments.into_iter();
     let first = segments.next().unwrap_or_else(|| Segment::plain("_"));
     segments.fold(Key::root(first), |key, segment| key.child(segment))
-}
-
-/// What an item is called: itself when it is a text, else its first text.
-#[must_use]
-pub fn item_title(item: &Value) -> Option<String> {
-    let text = match item {
-        Value::String(text) => text.as_str(),
-        Value::Object(fields) => fields.values().find_map(Value::as_str)?,
-        Value::Number(number) => return Some(number.to_string()),
-        _ => return None,
-    };
-    let line = text.lines().find(|line| !line.trim().is_empty())?;
-    Some(line.trim().chars().take(200).collect())
 }
 
 /// What matters most in a group stands for it.

@@ -207,9 +207,9 @@ impl World {
                 let output = output_of(run, &key.to_string(), attempt, version);
                 self.then(run, Event::VersionEdited { key, attempt, version, output, by });
             }
-            Event::DocumentWritten { name, version, title, by, proposed, .. } => {
+            Event::DocumentWritten { name, version, title, by, proposed, action, .. } => {
                 let body = written(run, version);
-                self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed });
+                self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed, action });
             }
             event => self.then(run, event),
         }
@@ -231,7 +231,8 @@ impl World {
             let (version, title) = (u32::try_from(version).unwrap(), Untrusted::new(format!("tale {run}")));
             let body = written(run, version);
             let (name, by) = ("result".to_owned(), Actor::Model);
-            return self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false });
+            return self
+                .then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false, action: None });
         }
         if what % 8 == 7 {
             return self.writes(run);

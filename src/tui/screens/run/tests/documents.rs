@@ -7,7 +7,7 @@ use crate::tui::situation::{Behind, Selected};
 
 fn written(name: &str, version: u32, body: &str, by: &str, proposed: bool) -> Event {
     let (name, title, body) = (name.to_owned(), "The sea".into(), body.into());
-    Event::DocumentWritten { name, version, title, body, by: by.into(), proposed }
+    Event::DocumentWritten { name, version, title, body, by: by.into(), proposed, action: None }
 }
 
 /// A finished poem whose result the person has edited.
