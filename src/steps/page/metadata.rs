@@ -161,11 +161,8 @@ fn collect(about: &mut About, value: &Value, depth: usize) {
                 set(&mut about.title, text("headline").or(text("name")).unwrap_or_default());
                 set_date(&mut about.published, text("datePublished").or(text("dateCreated")).unwrap_or_default());
                 set_date(&mut about.updated, text("dateModified").unwrap_or_default());
-                if about.authors.is_empty() {
-                    for author in fields.get("author").or(fields.get("creator")).into_iter() {
-                        names(author).into_iter().for_each(|name| add_author(about, name));
-                    }
-                }
+                let author = fields.get("author").or(fields.get("creator")).filter(|_| about.authors.is_empty());
+                author.map(names).unwrap_or_default().into_iter().for_each(|name| add_author(about, name));
                 let site = fields.get("publisher").map(names).and_then(|names| names.first().copied());
                 set(&mut about.site, site.unwrap_or_default());
             }
