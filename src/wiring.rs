@@ -18,6 +18,7 @@ use crate::core::actor::Actor;
 use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Environment, Ports, private_folder};
+use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
 use crate::store::{Mode, Store};
@@ -126,6 +127,8 @@ impl Wiring {
     }
 
     fn engine_over(&self, store: Store, settings: &Settings, models: Arc<dyn Models>) -> Engine {
+        // Whoever opens the store may be about to take up what a process that was killed has left.
+        PrivateCopy::sweep();
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
         Engine::new(Ports {

@@ -26,6 +26,9 @@ fn overdue(then: &str) -> Home {
     let store = rusqlite::Connection::open(home.path().join("stepwell.db")).unwrap();
     store.execute_batch("DROP TRIGGER events_are_not_changed").unwrap();
     store.execute("UPDATE events SET at = at - 3 * 86400 * 1000000000", []).unwrap();
+    drop(store);
+    // The list has it from the events.
+    home.step("doctor --rebuild").exits(0);
     home
 }
 
@@ -67,6 +70,20 @@ fn a_decision_that_comes_too_late_changes_nothing_more_and_says_why() {
     // What a decision makes of it afterwards counts.
     home.step("review last draft --again").exits(0);
     assert_eq!(home.show("last")["calls"][0]["status"], "accepted");
+}
+
+/// What is listed costs no look into the runs: one that cannot even be read is listed with its deadline.
+#[test]
+fn the_list_says_a_deadline_without_reading_the_run() {
+    let home = waiting("skip");
+    let shown = home.step("history").exits(0).out;
+    let store = rusqlite::Connection::open(home.path().join("stepwell.db")).unwrap();
+    store
+        .execute_batch("DROP TRIGGER events_are_not_changed; UPDATE events SET body = '{' WHERE place & 255 = 2")
+        .unwrap();
+    drop(store);
+    home.step("show last").exits(5);
+    assert_eq!(home.step("history").exits(0).out, shown);
 }
 
 #[test]

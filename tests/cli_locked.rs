@@ -67,6 +67,49 @@ fn it_is_not_lost_either_when_the_program_is_killed_before_the_lock_is_free() {
     assert_eq!((attempts.len(), &attempts[0]["status"], times(&home)), (1, &"accepted".into(), 1));
 }
 
+/// Another process has the store locked while a person answers a run that nobody drives.
+#[test]
+fn an_answer_to_a_run_that_nobody_drives_waits_for_the_lock_and_says_so() {
+    let home = Home::new();
+    home.step("run poem -i topic=sea -i stanzas=1 --review stop").exits(3);
+    let mut plan = home.show("last")["calls"][0]["output"].clone();
+    plan[0]["subject"] = "typed with care".into();
+    home.write("edit.json", &plan.to_string());
+    let other = rusqlite::Connection::open(home.path().join("stepwell.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut review = home.command(env!("CARGO_BIN_EXE_stepwell"));
+    review.args(["review", "last", "divide", "--edit"]).arg(home.path().join("edit.json")).args(["--review", "stop"]);
+    let mut stepwell = review.spawn().unwrap();
+    let mut said = BufReader::new(stepwell.stderr.take().unwrap()).lines();
+    let mut says =
+        |what: &str| while !said.next().unwrap_or_else(|| panic!("it does not say {what}")).unwrap().contains(what) {};
+    says("waiting for it");
+    assert_eq!(home.show("last")["calls"][0]["attempts"][0]["versions"].as_array().unwrap().len(), 1);
+    other.execute_batch("ROLLBACK").unwrap();
+    says("it is saved");
+    drop(said);
+    assert_eq!(stepwell.wait().unwrap().code(), Some(3));
+    let versions = &home.show("last")["calls"][0]["attempts"][0]["versions"];
+    assert_eq!(versions[1]["output"][0]["subject"], "typed with care");
+}
+
+#[test]
+fn whoever_gives_up_waiting_for_the_lock_has_changed_nothing() {
+    let home = Home::new();
+    home.step("run poem -i topic=sea -i stanzas=1 --review stop").exits(3);
+    let other = rusqlite::Connection::open(home.path().join("stepwell.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut review = home.command(env!("CARGO_BIN_EXE_stepwell"));
+    let mut stepwell = review.args(["review", "last", "divide", "--accept"]).spawn().unwrap();
+    let mut said = BufReader::new(stepwell.stderr.take().unwrap()).lines();
+    while !said.next().unwrap().unwrap().contains("waiting for it") {}
+    let pid = rustix::process::Pid::from_child(&stepwell);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_ne!(stepwell.wait().unwrap().code(), Some(0));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(home.show("last")["calls"][0]["status"], "review");
+}
+
 #[test]
 fn a_log_that_has_lost_the_newest_changes_is_said_once_and_kept() {
     let home = Home::new();

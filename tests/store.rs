@@ -10,5 +10,6 @@ mod store {
     mod journal;
     mod kept;
     mod log;
+    mod older;
     mod projections;
 }

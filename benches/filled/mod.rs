@@ -101,7 +101,7 @@ pub fn step(index: u64, output: &str) -> Vec<Event> {
 pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> u64 {
     let done = events.iter().any(|event| matches!(event, Event::RunCompleted { .. }));
     let status = if done { Status::Completed } else { Status::Running };
-    let stands = Stands { title: "A run".to_owned(), status, waiting: 0 };
+    let stands = Stands { title: "A run".to_owned(), status, waiting: 0, due: None };
     let (writer, at) = (Writer::Owner(0), time());
     let batch = Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands };
     store.append(&batch).unwrap()

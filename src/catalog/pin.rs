@@ -81,6 +81,8 @@ pub struct Checked {
     pub path: PathBuf,
     /// What is wrong with it, in the order of the file.
     pub mistakes: Vec<Diagnostic>,
+    /// What may be wrong with it; it can be run all the same.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Says of every command whether it speaks the contract of lines, and so may ask the person while it works.
@@ -130,7 +132,15 @@ impl Catalog {
     /// Everything that is wrong with a definition.
     #[must_use]
     pub fn check(&self, entry: &Entry) -> Vec<Diagnostic> {
-        self.checked(entry).err().unwrap_or_default()
+        self.look_at(entry).mistakes
+    }
+
+    /// Everything that is wrong with a definition, and what may be.
+    #[must_use]
+    pub fn look_at(&self, entry: &Entry) -> Checked {
+        let report = Report::default();
+        let mistakes = self.checked_into(entry, &report).err().unwrap_or_default();
+        Checked { path: entry.path.clone(), mistakes, warnings: report.take_warnings() }
     }
 
     /// Checks the definitions at `path` among those of `places`.
@@ -156,8 +166,7 @@ impl Catalog {
                 None => Self::load(search_paths),
             });
             let source = if is_own { DefinitionSource::User } else { DefinitionSource::Dir };
-            let mistakes = catalog.check(&on_disk(&file, kind, source, &trust));
-            checked.push(Checked { path: file, mistakes });
+            checked.push(catalog.look_at(&on_disk(&file, kind, source, &trust)));
         }
         Ok(checked)
     }
@@ -228,14 +237,17 @@ impl Catalog {
     }
 
     fn checked(&self, entry: &Entry) -> Result<Draft, Vec<Diagnostic>> {
-        let report = Report::default();
-        let draft = entry.decode(&report);
+        self.checked_into(entry, &Report::default())
+    }
+
+    fn checked_into(&self, entry: &Entry, report: &Report) -> Result<Draft, Vec<Diagnostic>> {
+        let draft = entry.decode(report);
         if let Some(draft) = &draft {
-            check(draft, &|id| self.workflow(id), &report);
-            self.check_named(draft, &report);
-            check_folder(draft, entry, &report);
-            check_lines(draft, entry, &report);
-            check_script(draft, entry, &report);
+            check(draft, &|id| self.workflow(id), report);
+            self.check_named(draft, report);
+            check_folder(draft, entry, report);
+            check_lines(draft, entry, report);
+            check_script(draft, entry, report);
         }
         match draft {
             // A twin's id is taken, which only the catalog as a whole can tell.
@@ -244,7 +256,7 @@ impl Catalog {
                 Err(mistakes) => Err(mistakes.clone()),
             },
             _ => {
-                let mut mistakes = report.into_sorted();
+                let mut mistakes = report.take_mistakes();
                 mistakes.extend(entry.task.as_ref().err().into_iter().flatten().cloned());
                 mistakes.sort();
                 mistakes.dedup();

@@ -10,9 +10,9 @@ use super::line::{forget_typed, read_line};
 use super::out::counted;
 use super::problem::{Exit, Problem};
 use super::{App, journal, out};
-use crate::catalog::Catalog;
 use crate::catalog::scaffold::{self, Origin};
 use crate::catalog::trust::{Trust, TrustStore};
+use crate::catalog::{Catalog, Checked};
 use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
 use crate::core::text::visible;
@@ -68,13 +68,11 @@ pub fn tasks(app: &App, json: bool, dir: &DirArg) -> Result<Exit, Problem> {
 /// # Errors
 /// When there is no definition at a path.
 pub fn check(app: &App, paths: &[PathBuf], dir: &DirArg) -> Result<Exit, Problem> {
-    let mut mistakes = Vec::new();
+    let mut looked: Vec<Checked> = Vec::new();
     let mut config = None;
-    let mut count = 0;
     if paths.is_empty() {
         let catalog = app.catalog(dir)?;
-        count = catalog.entries.len();
-        mistakes.extend(catalog.entries.iter().flat_map(|entry| catalog.check(entry)));
+        looked.extend(catalog.entries.iter().map(|entry| catalog.look_at(entry)));
         // The config is a definition of its own: a mistake in it stops every run.
         config = app.settings().err();
     } else {
@@ -84,25 +82,31 @@ pub fn check(app: &App, paths: &[PathBuf], dir: &DirArg) -> Result<Exit, Problem
             // What is there as a file is meant as one; else it is an id, as `run` takes it.
             let named = catalog.entries.iter().find(|entry| Path::new(&entry.id) == path);
             if let Some(entry) = named.filter(|_| !path.exists()) {
-                count += 1;
-                mistakes.extend(catalog.check(entry));
+                looked.push(catalog.look_at(entry));
                 continue;
             }
-            let checked = Catalog::check_path(&search_paths, path)?;
-            count += checked.len();
-            mistakes.extend(checked.into_iter().flat_map(|checked| checked.mistakes));
+            looked.extend(Catalog::check_path(&search_paths, path)?);
         }
     }
-    let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let looked_at = counted(count, "definition");
+    let mut lines: Vec<String> = looked.iter().flat_map(|checked| &checked.mistakes).map(ToString::to_string).collect();
     lines.extend(config.iter().flat_map(|wrong| wrong.message.lines().map(str::to_owned)));
-    if lines.is_empty() {
-        out::say(&format!("{looked_at}, no mistakes"));
+    let mistakes = lines.len();
+    let warnings = looked.iter().flat_map(|checked| &checked.warnings);
+    lines.extend(warnings.map(|warning| format!("warning: {warning}")));
+    let warnings = match lines.len() - mistakes {
+        0 => String::new(),
+        some => format!(", {}", counted(some, "warning")),
+    };
+    if !lines.is_empty() {
+        out::page(&lines.join("\n"));
+    }
+    let looked_at = counted(looked.len(), "definition");
+    if mistakes == 0 {
+        out::say(&format!("{looked_at}, no mistakes{warnings}"));
         return Ok(Exit::Done);
     }
-    out::page(&lines.join("\n"));
     let and = if config.is_some() { " and the config" } else { "" };
-    out::say(&format!("{} in {looked_at}{and}", counted(lines.len(), "mistake")));
+    out::say(&format!("{} in {looked_at}{and}{warnings}", counted(mistakes, "mistake")));
     Ok(Exit::Invalid)
 }
 

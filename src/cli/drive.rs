@@ -359,6 +359,14 @@ impl Drive<'_> {
                 biased;
                 decided = &mut decided => break decided,
                 news = self.mail.next() => self.take(news)?,
+                // It is waited for no longer than a moment, but where the store is locked.
+                _ = self.signals.next() => {
+                    if let Some(text) = typed.filter(|_| gate.kind() != GateKind::Secret) {
+                        out::say(&not_saved(&text));
+                    }
+                    let text = format!("given up; `stepwell show {}` tells whether it was saved", self.run.id.short());
+                    return Err(Problem::interrupted(ErrorCode::Store, text));
+                }
             }
         };
         match decided {
@@ -374,7 +382,7 @@ impl Drive<'_> {
             }
             Err(error) => {
                 if let Some(text) = typed.filter(|_| gate.kind() != GateKind::Secret) {
-                    out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+                    out::say(&not_saved(&text));
                 }
                 Err(error.into())
             }
@@ -453,7 +461,7 @@ impl Drive<'_> {
                     return Ok(None);
                 }
                 Err(error) => {
-                    out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+                    out::say(&not_saved(&text));
                     return Err(error.into());
                 }
             },
@@ -509,6 +517,11 @@ async fn gone(relayed: Option<Arc<Relayed>>) {
         Some(relayed) => relayed.gone().await,
         None => std::future::pending().await,
     }
+}
+
+/// What a person wrote that could not be saved.
+pub(super) fn not_saved(text: &str) -> String {
+    format!("this could not be saved; here it is, so that it is not lost:\n{text}")
 }
 
 /// What a person wrote for a decision.

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::args::{HistoryArgs, Since};
 use super::problem::{Exit, Problem};
 use super::{App, out};
-use crate::core::deadline::Due;
 use crate::core::ports::{HistoryQuery, RunRow};
 use crate::core::text::visible;
 use crate::export;
@@ -30,12 +29,10 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     let rows = records.history(&query)?;
     let mut text = String::new();
     for row in &rows {
-        // The run itself has the deadline of what waits; one that cannot be read is listed without it.
-        let due = if row.waiting > 0 { records.load(row.run).ok().and_then(|run| run.next_due()) } else { None };
         if args.json {
-            text.put(format_args!("{}\n", object(row, due, args.archived)));
+            text.put(format_args!("{}\n", object(row, args.archived)));
         } else {
-            text.push_str(&line(row, due, !query.text.is_empty()));
+            text.push_str(&line(row, !query.text.is_empty()));
         }
     }
     if args.json {
@@ -67,7 +64,7 @@ fn begin(since: Since) -> DateTime<Utc> {
     .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-fn object(row: &RunRow, due: Option<Due>, archived: bool) -> serde_json::Value {
+fn object(row: &RunRow, archived: bool) -> serde_json::Value {
     let mut object = json!({
         "run": row.run,
         "task": row.task,
@@ -80,15 +77,15 @@ fn object(row: &RunRow, due: Option<Due>, archived: bool) -> serde_json::Value {
         "newer": row.newer,
         "archived": archived,
     });
-    if let Some(due) = due {
+    if let Some(due) = row.due {
         object["deadline"] = export::json::deadline(due);
     }
     object
 }
 
-fn line(row: &RunRow, due: Option<Due>, with_snippet: bool) -> String {
+fn line(row: &RunRow, with_snippet: bool) -> String {
     let at = row.updated_at.with_timezone(&Local).format("%Y-%m-%d %H:%M");
-    let due = due.map(|due| format!("; {}", due.words(Utc::now(), &Local))).unwrap_or_default();
+    let due = row.due.map(|due| format!("; {}", due.words(Utc::now(), &Local))).unwrap_or_default();
     let waits = if row.waiting > 0 { format!(" ({} waiting{due})", row.waiting) } else { String::new() };
     let waits = if row.newer { format!("{waits} (written by a newer version, or damaged)") } else { waits };
     let title = visible(&row.title, false);

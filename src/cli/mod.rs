@@ -112,8 +112,8 @@ impl App {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = self.dependencies.engine(self.settings()?, Arc::clone(self.models()?))?;
-        Ok(self.engine.get_or_init(|| engine))
+        let models = Arc::clone(self.models()?);
+        self.open(self.settings()?, models)
     }
 
     /// The engine for what looks at runs or ends one, and asks no model: a config with mistakes is told, and hinders
@@ -123,10 +123,21 @@ impl App {
             out::say(&format!("warning: {wrong}"));
             let settings = Settings::default();
             let models = self.models.get_or_init(|| self.dependencies.models(&settings));
-            let engine = self.dependencies.engine(&settings, Arc::clone(models))?;
-            return Ok(self.engine.get_or_init(|| engine));
+            return self.open(&settings, Arc::clone(models));
         }
         self.engine()
+    }
+
+    fn open(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<&Engine, Problem> {
+        let engine = self.dependencies.engine(settings, models)?;
+        engine.on_locked(|locked| {
+            out::say(if locked {
+                "the store is locked by another process: waiting for it, to save this (Ctrl-C gives up)"
+            } else {
+                "the store is free again: it is saved"
+            });
+        });
+        Ok(self.engine.get_or_init(|| engine))
     }
 
     fn search_paths(&self, dir: &args::DirArg) -> SearchPaths {

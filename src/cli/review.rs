@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::args::{Approve, DriveArgs, ReviewArgs};
-use super::drive::{How, drive, typed};
+use super::drive::{How, drive, not_saved, typed};
 use super::files::read_text;
 use super::policy::passes;
 use super::problem::{Exit, Problem};
@@ -111,7 +111,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         };
         if let Err(error) = decided {
             if let (EngineError::Store(_), Some(text), false) = (&error, text, secret) {
-                out::say(&format!("this could not be saved; here it is, so that it is not lost:\n{text}"));
+                out::say(&not_saved(&text));
             }
             let before =
                 if done > 0 { format!(" ({done} of {all} decisions were recorded before it)") } else { String::new() };

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::actor::Actor;
@@ -60,7 +61,7 @@ impl Deadlines {
 }
 
 /// What becomes of a gate that nobody answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// When.
     pub at: DateTime<Utc>,
@@ -83,6 +84,17 @@ impl Due {
             return format!("deadline passed: will {then}");
         }
         format!("deadline {}: will {then}", self.at.with_timezone(zone).format("%Y-%m-%d %H:%M"))
+    }
+
+    /// The same for a row of a list: `by 14:03`, on another day `by 29 Nov`, then `overdue: will skip`.
+    #[must_use]
+    pub fn short<Z: TimeZone<Offset: fmt::Display>>(&self, now: DateTime<Utc>, zone: &Z) -> String {
+        let (at, today) = (self.at.with_timezone(zone), now.with_timezone(zone).date_naive());
+        match (self.has_passed(now), at.date_naive() == today) {
+            (true, _) => format!("overdue: will {}", self.then.name()),
+            (false, true) => format!("by {}", at.format("%H:%M")),
+            (false, false) => format!("by {}", at.format("%-d %b")),
+        }
     }
 }
 
@@ -120,7 +132,8 @@ impl Run {
 
     /// The gates of a call that something answers when their time is up.
     fn timed<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = (Timed<'a>, Due)> {
-        let deadline = self.deadlines.get(call.of()).filter(|_| !call.gates.is_empty());
+        let waits = !call.gates.is_empty();
+        let deadline = if waits { self.deadlines.get(call.of()) } else { None };
         deadline.into_iter().flat_map(move |deadline| {
             call.gates.since().filter_map(move |(gate, since)| {
                 let timed = Timed { call, gate, deadline };

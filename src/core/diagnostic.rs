@@ -66,9 +66,12 @@ pub struct SourceSpan {
     pub range: Range<usize>,
 }
 
-/// Collects the mistakes of one definition or config.
+/// Collects the mistakes of one definition or config, and what may be one.
 #[derive(Debug, Default)]
-pub struct Report(RefCell<Vec<Diagnostic>>);
+pub struct Report {
+    mistakes: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
+}
 
 impl Report {
     /// Notes a mistake at the beginning of `place`.
@@ -82,25 +85,47 @@ impl Report {
         self.push(Diagnostic { file: source.name.clone(), line, column, message: message.into() });
     }
 
+    /// Notes what may be a mistake: it hinders nothing.
+    pub fn warn(&self, span: &SourceSpan, message: impl Into<String>) {
+        let (line, column) = span.source.position(span.range.start);
+        let warning = Diagnostic { file: span.source.name.clone(), line, column, message: message.into() };
+        self.warnings.borrow_mut().push(warning);
+    }
+
     /// Notes a mistake.
     pub fn push(&self, diagnostic: Diagnostic) {
-        self.0.borrow_mut().push(diagnostic);
+        self.mistakes.borrow_mut().push(diagnostic);
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.mistakes.borrow().is_empty()
     }
 
     /// The mistakes, each once, by file and place.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut all = self.0.into_inner();
-        all.sort();
-        all.dedup();
-        all
+        sorted(self.mistakes.into_inner())
     }
+
+    /// As [`Report::into_sorted`], of one that others hold.
+    #[must_use]
+    pub fn take_mistakes(&self) -> Vec<Diagnostic> {
+        sorted(self.mistakes.take())
+    }
+
+    /// What may be a mistake, each once, by file and place.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<Diagnostic> {
+        sorted(self.warnings.take())
+    }
+}
+
+fn sorted(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// The candidate that `name` is most likely a misspelling of.

@@ -102,15 +102,15 @@ impl DocumentVersion {
     }
 }
 
-/// The events by which a run's result comes to be what its steps give now. None when it is that already, when a person's
-/// edit of just that text counts, or when that text is proposed and the person has not answered.
+/// The events by which a document comes to be what the steps give now. None when it is that already, when a person's edit
+/// of just that text counts, or when that text is proposed and the person has not answered.
 #[must_use]
-pub fn result_given(run: &Run, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
-    let Some(document) = run.documents.get(RESULT) else {
-        return vec![written(RESULT, 1, title, body, false)];
+pub fn given(run: &Run, name: &str, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
+    let Some(document) = run.documents.get(name) else {
+        return vec![written(name, 1, title, body, false)];
     };
     let same = |number| document.version(number).is_some_and(|version| version.says(title, body));
-    let chosen = |version| vec![Event::DocumentChosen { name: RESULT.to_owned(), version, by: Actor::Flow }];
+    let chosen = |version| vec![Event::DocumentChosen { name: name.to_owned(), version, by: Actor::Flow }];
     match &document.gate {
         // It is as it was when the person edited it: there is nothing to ask.
         Some(_) if same(document.made) => chosen(document.current),
@@ -122,9 +122,50 @@ pub fn result_given(run: &Run, title: &Untrusted, body: &Untrusted) -> Vec<Event
     }
 }
 
-/// The events of a text that is new to a document, as its version of that number: a person's edit is not replaced by it.
+/// The same, of all that the accepted results and the code say of a document, in that order: each is a version, and the
+/// last is what the document is. What was given once and is given again, after another text was taken back, is a version once
+/// more, if it may `return`: not while more is to come that was there before.
 #[must_use]
-pub fn given_anew(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
+pub fn given_in_order(
+    run: &Run,
+    name: &str,
+    texts: &[(&Untrusted, &Untrusted)],
+    may_return: impl Fn() -> bool,
+) -> Vec<Event> {
+    let Some(&(title, body)) = texts.last() else { return Vec::new() };
+    let document = run.documents.get(name);
+    let mut kept = document.map_or(&[][..], |document| &document.versions).iter();
+    let mut new: Vec<(&Untrusted, &Untrusted)> = Vec::new();
+    let mut before = None;
+    for text in texts.iter().copied().filter(|text| before.replace(*text) != Some(*text)) {
+        if !new.is_empty() || !kept.any(|version| version.says(text.0, text.1)) {
+            new.push(text);
+        }
+    }
+    if new.is_empty() {
+        // Each was a version before: is the last of them what the steps gave last?
+        let last = document.map_or([None, None], |document| {
+            let proposed = document.gate.as_ref().map(|gate| gate.version);
+            [Some(document.made), proposed].map(|number| document.version(number?))
+        });
+        if last.into_iter().flatten().any(|version| version.says(title, body)) {
+            return given(run, name, title, body);
+        }
+        if !may_return() {
+            return Vec::new();
+        }
+        new.push((title, body));
+    }
+    let numbered = new.into_iter().zip(document.map_or(1, Document::next_version)..);
+    let of = |((title, body), version): ((&Untrusted, &Untrusted), u32)| match document {
+        Some(document) => given_anew(run, document, version, title, body),
+        None => vec![written(name, version, title, body, false)],
+    };
+    numbered.flat_map(of).collect()
+}
+
+/// The events of a text that is new to a document, as its version of that number: a person's edit is not replaced by it.
+fn given_anew(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
     let name = &document.name;
     if !document.is_edited() {
         return vec![written(name, version, title, body, false)];
@@ -133,8 +174,7 @@ pub fn given_anew(run: &Run, document: &Document, version: u32, title: &Untruste
 }
 
 /// The event of a version from the steps.
-#[must_use]
-pub fn written(name: &str, version: u32, title: &Untrusted, body: &Untrusted, proposed: bool) -> Event {
+fn written(name: &str, version: u32, title: &Untrusted, body: &Untrusted, proposed: bool) -> Event {
     let (name, title, body) = (name.to_owned(), title.clone(), body.clone());
     Event::DocumentWritten { name, version, title, body, by: Actor::Model, proposed }
 }

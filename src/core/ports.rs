@@ -16,6 +16,7 @@ mod history;
 pub use self::folders::{Folders, StateFolder};
 pub use self::history::{HistoryQuery, RunRow};
 use super::code::ErrorCode;
+use super::deadline::Due;
 use super::decide::Offspring;
 use super::event::{Created, Event, Lesson, Measured, Recorded};
 use super::failure::{Failure, FailureClass};
@@ -165,13 +166,15 @@ pub struct Stands {
     pub status: Status,
     /// How many gates wait.
     pub waiting: usize,
+    /// The first of them that comes due.
+    pub due: Option<Due>,
 }
 
 impl Stands {
     /// What the fold says.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates() }
+        Self { title: run.title.clone(), status: run.seen_status(), waiting: run.gates(), due: run.next_due() }
     }
 }
 

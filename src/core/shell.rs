@@ -19,6 +19,12 @@ pub use self::misplaced::{Misplaced, Quotes};
 
 use self::command::{Command, Unfollowable};
 
+/// Whether a command's name is that of a shell, which takes a script after `-c`.
+#[must_use]
+pub fn is_shell(program: &str) -> bool {
+    matches!(programs::program(program), programs::Program::Shell)
+}
+
 /// How far the text of a shell command has been read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shell {

@@ -14,7 +14,7 @@ use super::tuning::Tuning;
 
 mod command;
 
-pub use command::{Command, Parse, Speaks};
+pub use command::{Command, ENDS_OPTIONS, Parse, Speaks};
 
 /// A length of time in milliseconds, written as `500ms`, `2s`, `5m`, `1h`, `2d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -206,6 +206,9 @@ pub enum OnTimeout {
 }
 
 impl OnTimeout {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Skip, Self::Fail, Self::Accept];
+
     /// The name in definitions.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -88,7 +88,8 @@ impl Engine {
                 return refused;
             }
             failpoint("append.before");
-            match self.shared.ports.journal.append(&batch(&folded, after, Writer::Decider, at, events)) {
+            let batch = batch(&folded, after, Writer::Decider, at, events);
+            match self.patiently(move |journal| journal.append(&batch)).await {
                 Ok(_) => {
                     failpoint("append.after");
                     self.remember(folded);

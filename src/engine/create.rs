@@ -172,7 +172,8 @@ impl Engine {
             origin: start.origin.clone(),
         };
         failpoint("create.before");
-        ports.journal.create(run, now, &created, more, &start.pinned).map_err(EngineError::from)?;
+        let made = self.patiently_here(|journal| journal.create(run, now, &created, more, &start.pinned));
+        made.map_err(EngineError::from)?;
         failpoint("create.after");
         Ok(run)
     }

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -18,9 +19,72 @@ use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::{Journal, JournalError, StateFolder};
+use crate::engine::Engine;
 use crate::engine::feed::Update;
 use crate::engine::lease::private_folder;
 use crate::engine::run_loop::RunLoop;
+
+/// What is waited between two tries, besides what the store itself waits.
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// What people do outside of a run that is driven here: it waits as well, for as long as they do.
+impl Engine {
+    /// Has a front end told when something that a person asked for waits, because another process holds the store locked,
+    /// and (`false`) when it waits no more. What a run does by itself is told to its readers; see [`Update::Locked`].
+    pub fn on_locked(&self, tell: impl Fn(bool) + Send + Sync + 'static) {
+        let _ = self.shared.on_locked.set(Box::new(tell));
+    }
+
+    /// Does something with the journal, again for as long as another process holds it locked.
+    ///
+    /// # Errors
+    /// As the journal says, but never that it is locked.
+    pub(super) async fn patiently<T: Send + 'static>(
+        &self,
+        work: impl Fn(&dyn Journal) -> Result<T, JournalError> + Send + Sync + 'static,
+    ) -> Result<T, JournalError> {
+        let (work, mut waits) = (Arc::new(work), false);
+        loop {
+            let (journal, work) = (Arc::clone(&self.shared.ports.journal), Arc::clone(&work));
+            // On a thread of its own, so that whoever waits for it may give up.
+            let done = tokio::task::spawn_blocking(move || work(&*journal)).await;
+            let done = done.unwrap_or_else(|died| Err(JournalError::Store(format!("nothing was written: {died}"))));
+            if !self.is_locked(&done, &mut waits) {
+                return done;
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+
+    /// The same where nothing else is done meanwhile.
+    ///
+    /// # Errors
+    /// As the journal says, but never that it is locked.
+    pub(super) fn patiently_here<T>(
+        &self,
+        work: impl Fn(&dyn Journal) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let (journal, mut waits) = (&*self.shared.ports.journal, false);
+        loop {
+            let done = if waits { blocking(|| work(journal)) } else { work(journal) };
+            if !self.is_locked(&done, &mut waits) {
+                return done;
+            }
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
+    /// Whether that is to be done again, because the store is locked. The front end hears when that changes.
+    fn is_locked<T>(&self, done: &Result<T, JournalError>, waits: &mut bool) -> bool {
+        let locked = matches!(done, Err(JournalError::Busy(_)));
+        if std::mem::replace(waits, locked) != locked
+            && let Some(tell) = self.shared.on_locked.get()
+        {
+            tell(locked);
+        }
+        locked
+    }
+}
 
 impl RunLoop {
     /// Does something with the journal, again for as long as another process holds it locked, unless the run is given up

@@ -33,7 +33,7 @@ mod time;
 mod update;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
@@ -115,7 +115,12 @@ struct Shared {
     /// How many requests are under way at each provider.
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
+    /// Whom to tell that something waits because the store is locked.
+    on_locked: OnceLock<TellLocked>,
 }
+
+/// What is told that something waits because the store is locked, and that it waits no more.
+type TellLocked = Box<dyn Fn(bool) + Send + Sync>;
 
 /// What answers a gate in the place of a person; `None`: a person has to.
 pub type DecisionPolicy = Arc<dyn Fn(&Run, &Gate) -> Option<DecisionKind> + Send + Sync>;
@@ -156,6 +161,7 @@ impl Engine {
             deadlines: Mutex::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
+            on_locked: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }

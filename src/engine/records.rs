@@ -20,7 +20,7 @@ impl Engine {
         if self.is_driven(run) {
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is active; cancel it first").into());
         }
-        self.shared.ports.journal.delete(run)?;
+        self.patiently_here(|journal| journal.delete(run))?;
         let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
         let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
         Ok(())
@@ -59,7 +59,7 @@ impl Engine {
     /// # Errors
     /// When there is no such lesson or the store cannot be used.
     pub fn update_lesson(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.update_lesson(id, text)?)
+        Ok(self.patiently_here(|journal| journal.update_lesson(id, text))?)
     }
 
     /// Keeps (`Some`) or forgets (`None`) unsaved text under a run: beside the store while it cannot take it.

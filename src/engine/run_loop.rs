@@ -397,7 +397,7 @@ impl RunLoop {
     /// result is a document; as long as the flow gives the same, a person's edit of it stays.
     fn complete(&mut self, mut title: Untrusted, mut body: Untrusted) -> Result<bool, JournalLost> {
         if self.run.kind == Kind::Workflow {
-            for event in document::result_given(&self.run, &title, &body) {
+            for event in document::given(&self.run, RESULT, &title, &body) {
                 self.stage(event, false);
             }
             if self.run.gates() > 0 {

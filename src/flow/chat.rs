@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants};
+use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, effort};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{Said, Turn};
@@ -51,13 +51,15 @@ impl Chat {
 
 impl Flow for Chat {
     fn open(&self, run: &Run) -> Box<dyn Session> {
-        Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone() })
+        Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone(), settled: 0 })
     }
 }
 
 struct Conversation {
     pinned: Arc<Pinned>,
     run: Run,
+    /// So many replies, from the first, had settled at the last look, and nothing has happened to them since.
+    settled: u32,
 }
 
 impl Session for Conversation {
@@ -65,6 +67,11 @@ impl Session for Conversation {
         for event in events {
             // Nothing here depends on the time of an event, and of its number only the order counts.
             self.run.apply(self.run.seq + 1, self.run.updated_at, event);
+            self.settled = match event {
+                // It reaches further than the call that was decided about.
+                Event::DecisionUndone { .. } => 0,
+                _ => event.key().map_or(self.settled, |key| key.segments()[0].iteration.unwrap_or(0).min(self.settled)),
+            };
         }
         let Body::Instruct(instruct) = &self.pinned.task.body else {
             return fails(None, Failure::new(FailureClass::Definition, "a conversation needs an instruct task"));
@@ -72,7 +79,12 @@ impl Session for Conversation {
         if self.run.status == Status::Cancelled {
             return Wants::default();
         }
-        Now { task: &self.pinned.task, instruct, run: &self.run }.wants()
+        let now = Now { task: &self.pinned.task, instruct, run: &self.run };
+        while now.run.call(&reply(self.settled)).is_some_and(is_settled) {
+            effort::spend(1);
+            self.settled += 1;
+        }
+        now.wants(self.settled)
     }
 }
 
@@ -93,13 +105,10 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
-    fn wants(&self) -> Wants {
-        let mut turn = 0;
-        while let Some(call) = self.run.call(&reply(turn)) {
-            if !is_settled(call) {
-                return self.unsettled(turn, call);
-            }
-            turn += 1;
+    /// What is wanted, where all replies before the one with number `turn` have settled.
+    fn wants(&self, turn: u32) -> Wants {
+        if let Some(call) = self.run.call(&reply(turn)) {
+            return self.unsettled(turn, call);
         }
         let newest = self.newest_reply();
         if let Some(note) = newest.and_then(|at| self.missing_note(at)) {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{Call, CallStatus, Ending};
-use crate::core::document::{self, Document};
+use crate::core::document;
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
@@ -17,6 +18,7 @@ use crate::core::run::Run;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
+use crate::flow::effort;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::values_used;
 use crate::flow::plan::Parsed;
@@ -37,27 +39,69 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// The calls whose output stands, by what they were asked to do.
-#[derive(Default)]
-pub struct Standing(HashMap<Fingerprint, Vec<Key>>);
+/// A text of a document beside the result, as an accepted result or the code says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentText {
+    /// The document.
+    pub name: String,
+    /// Its title.
+    pub title: Untrusted,
+    /// Its body.
+    pub body: Untrusted,
+}
 
-impl Standing {
+/// The calls of a run by what a look asks for, so that none has to go through all of them.
+#[derive(Default)]
+pub struct CallIndex {
+    /// Those whose output stands, by what they were asked to do.
+    standing: HashMap<Fingerprint, IndexSet<Key>>,
+    /// Those of each step and inside it, by its name without item and iteration, in the order in which they were heard of.
+    steps: HashMap<Key, IndexSet<Key>>,
+    /// The furthest iteration of each repeat, by its name without the iteration.
+    iterations: HashMap<Key, u32>,
+}
+
+impl CallIndex {
     /// Of a run.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        let mut standing = Self::default();
-        run.calls.keys().for_each(|key| standing.learn(run, key));
-        standing
+        let mut index = Self::default();
+        for call in run.calls.values() {
+            index.add(&call.key);
+            index.stands(call);
+        }
+        index
     }
 
-    /// Takes in what an event has made of a call.
+    /// Takes in what the newest event has made of a call.
     pub fn learn(&mut self, run: &Run, key: &Key) {
-        if let Some(stands) = run.call(key).and_then(|call| call.standing.as_ref()) {
-            let keys = self.0.entry(stands.fingerprint.clone()).or_default();
-            if !keys.contains(key) {
-                keys.push(key.clone());
+        let Some(call) = run.call(key) else { return };
+        if call.heard == run.seq {
+            self.add(key);
+        }
+        self.stands(call);
+    }
+
+    fn add(&mut self, key: &Key) {
+        for (at, segment) in key.segments().iter().enumerate() {
+            let repeat = key.up_to(at).with_iteration(None);
+            self.steps.entry(repeat.with_item(None)).or_default().insert(key.clone());
+            if let Some(iteration) = segment.iteration {
+                let furthest = self.iterations.entry(repeat).or_default();
+                *furthest = iteration.max(*furthest);
             }
         }
+    }
+
+    fn stands(&mut self, call: &Call) {
+        if let Some(standing) = &call.standing {
+            self.standing.entry(standing.fingerprint.clone()).or_default().insert(call.key.clone());
+        }
+    }
+
+    /// The calls of a step, and those inside it; `base` names it without an item or iteration.
+    fn of_step(&self, base: &Key) -> impl ExactSizeIterator<Item = &Key> {
+        self.steps.get(base).map(IndexSet::iter).unwrap_or_default()
     }
 }
 
@@ -77,21 +121,21 @@ pub struct Evaluation<'a> {
     pub run: &'a Run,
     /// Whether rendered work may hold markers of secrets.
     secret: bool,
-    standing: &'a Standing,
+    index: &'a CallIndex,
     /// What is to be added.
     pub notes: Vec<Event>,
     /// A `stop_when` holds.
     pub stops: bool,
-    /// The furthest iteration of each repeat of which the journal has calls, once that is asked.
-    furthest: Option<HashMap<Key, u32>>,
+    /// A step was looked at that writes a document, or has one inside it that does.
+    pub documents: bool,
 }
 
 impl<'a> Evaluation<'a> {
     /// A look at `run`, whose form has `inputs`.
     #[must_use]
-    pub fn new(run: &'a Run, inputs: &[Field], standing: &'a Standing) -> Self {
+    pub fn new(run: &'a Run, inputs: &[Field], index: &'a CallIndex) -> Self {
         let secret = inputs.iter().any(|field| field.kind == FieldType::Secret);
-        Self { run, secret, standing, notes: Vec::new(), stops: false, furthest: None }
+        Self { run, secret, index, notes: Vec::new(), stops: false, documents: false }
     }
 
     /// Notes an event.
@@ -103,7 +147,7 @@ impl<'a> Evaluation<'a> {
     pub fn standing_for(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = &'a Key> + use<'a> {
         let run = self.run;
         let fingerprint = fingerprint.clone();
-        let keys = self.standing.0.get(&fingerprint).into_iter().flatten();
+        let keys = self.index.standing.get(&fingerprint).into_iter().flatten();
         keys.filter(move |key| run.call(key).is_some_and(|call| call.stands_for(&fingerprint).is_some()))
     }
 
@@ -158,7 +202,7 @@ impl<'a> Evaluation<'a> {
     /// Whether the journal has any call of a step.
     #[must_use]
     pub fn has_calls_of(&self, base: &Key) -> bool {
-        self.run.calls.keys().any(|key| key.is_of(base))
+        self.index.of_step(base).len() > 0
     }
 
     /// Notes a decision of the flow, unless the journal has it.
@@ -235,34 +279,21 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Writes a document beside the result, unless one of its versions says the same.
-    pub fn write(&mut self, name: &str, title: &str, body: &str) {
-        let (title, body) = (Untrusted::from(title), Untrusted::from(body));
-        let document = self.run.documents.get(name);
-        let noted = self.notes.iter().filter_map(|note| match note {
-            Event::DocumentWritten { name: noted, title, body, .. } if noted == name => Some((title, body)),
-            _ => None,
-        });
-        let noted: Vec<_> = noted.collect();
-        if noted.contains(&(&title, &body)) || document.is_some_and(|document| document.has(&title, &body)) {
-            return;
+    /// Notes what the documents beside the result come to: `texts` are all that is said of them now, in order. A document
+    /// goes back to an earlier text only if it `may_return`.
+    pub fn write(&mut self, texts: &[&DocumentText], may_return: impl Fn() -> bool) {
+        let mut by_name: IndexMap<&str, Vec<(&Untrusted, &Untrusted)>> = IndexMap::new();
+        for text in texts {
+            by_name.entry(&text.name).or_default().push((&text.title, &text.body));
         }
-        let count = document.map_or(0, Document::count);
-        let version = u32::try_from(noted.len()).unwrap_or(u32::MAX).saturating_add(count).saturating_add(1);
-        let events = match document {
-            Some(document) => document::given_anew(self.run, document, version, &title, &body),
-            None => vec![document::written(name, version, &title, &body, false)],
-        };
-        for event in events {
-            self.note(event);
+        for (name, texts) in by_name {
+            self.notes.extend(document::given_in_order(self.run, name, &texts, &may_return));
         }
     }
 
     /// Takes back the iterations of the repeat `key` that come after the one with number `last`.
     pub fn retire_after(&mut self, key: &Key, last: u32) {
-        let run = self.run;
-        let furthest = self.furthest.get_or_insert_with(|| furthest_iterations(run));
-        if furthest.get(key).is_some_and(|furthest| *furthest > last) {
+        if self.index.iterations.get(key).is_some_and(|furthest| *furthest > last) {
             let item = key.last().item;
             self.retire(key, |segment| segment.item == item && segment.iteration.is_some_and(|at| at > last));
         }
@@ -270,8 +301,11 @@ impl<'a> Evaluation<'a> {
 
     /// Takes back what waits of calls that are not wanted any more: those of the step `base` whose segment `is_gone`.
     pub fn retire(&mut self, base: &Key, is_gone: impl Fn(&Segment) -> bool) {
-        let depth = base.segments().len() - 1;
-        for call in self.run.calls.values().filter(|call| call.key.is_of(base)) {
+        let (run, index) = (self.run, self.index);
+        let (depth, base) = (base.segments().len() - 1, base.with_item(None).with_iteration(None));
+        let calls = index.of_step(&base);
+        effort::spend(calls.len());
+        for call in calls.filter_map(|key| run.call(key)) {
             let open = matches!(
                 call.status,
                 CallStatus::Pending
@@ -288,20 +322,6 @@ impl<'a> Evaluation<'a> {
             }
         }
     }
-}
-
-/// For each repeat, named without its iterations, the furthest of which there are calls.
-fn furthest_iterations(run: &Run) -> HashMap<Key, u32> {
-    let mut furthest = HashMap::new();
-    for key in run.calls.keys() {
-        for (at, segment) in key.segments().iter().enumerate() {
-            let Some(iteration) = segment.iteration else { continue };
-            let repeat = key.up_to(at).with_iteration(None);
-            let known: &mut u32 = furthest.entry(repeat).or_default();
-            *known = iteration.max(*known);
-        }
-    }
-    furthest
 }
 
 /// Puts what is accepted into the order in which it came to its end; everything else stays in its place.

@@ -24,6 +24,7 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 pub mod chat;
+mod effort;
 mod evaluation;
 mod feedback;
 pub mod graph;

@@ -54,6 +54,8 @@ pub struct Names {
     /// The steps that are visible, by id.
     pub steps: Arc<IndexMap<String, Value>>,
     steps_value: Value,
+    /// Those of them that are only said to the person who approves: no command reads them.
+    pub only_said: Arc<[String]>,
     /// The item of a fan-out.
     pub item: Option<Value>,
     /// Its index.
@@ -90,6 +92,7 @@ impl Names {
             state: from_json(&run.state),
             steps: Arc::new(IndexMap::new()),
             steps_value: Value::from_pairs(Vec::<(String, Value)>::new()),
+            only_said: Arc::from([]),
             item: None,
             index: None,
             earlier: None,
@@ -151,7 +154,8 @@ impl Names {
     #[must_use]
     pub fn for_child(&self, inputs: Value) -> Self {
         let (given, code_hosts) = (Arc::from([]), Arc::from([]));
-        let mut names = Self { inputs, of_code: false, given, code_hosts, ..self.clone() }
+        let only_said = Arc::from([]);
+        let mut names = Self { inputs, of_code: false, given, code_hosts, only_said, ..self.clone() }
             .with_steps(IndexMap::new())
             .looked_through();
         (names.item, names.index, names.earlier, names.previous) = (None, None, None, None);
@@ -287,8 +291,17 @@ impl Names {
         pairs.extend(self.item.clone().map(|item| ("item", item)));
         pairs.extend(self.index.map(|index| ("index", Value::from(index))));
         pairs.extend(self.vars.clone().map(|vars| ("vars", vars)));
-        pairs.push(("steps", self.steps_value.clone()));
+        pairs.push(("steps", self.read_steps()));
         Value::from_pairs(pairs)
+    }
+
+    /// The steps that a command reads.
+    fn read_steps(&self) -> Value {
+        if self.only_said.is_empty() {
+            return self.steps_value.clone();
+        }
+        let read = self.steps.iter().filter(|(id, _)| !self.only_said.contains(id));
+        Value::from_pairs(read.map(|(id, view)| (id.clone(), view.clone())))
     }
 
     /// The same without secrets, if it has any: a member that holds one is left out, an item of a list becomes `null`.

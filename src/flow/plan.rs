@@ -17,11 +17,14 @@ use crate::core::step::{Approve, Command, Does, History, Http, Join, OnFailure, 
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, Template, TemplateError};
 
+use self::named::{merge_expr, merge_text};
+
 pub use self::links::ancestors;
 pub use self::value::ValuePlan;
 
 mod follows;
 mod links;
+mod named;
 mod value;
 
 /// How deep child workflows may be nested.
@@ -45,6 +48,8 @@ pub struct Plan {
     pub spare: Vec<bool>,
     /// For each node, whether it, or something inside it, sets names of the state.
     pub writes: Vec<bool>,
+    /// For each node, whether it, or something inside it, writes a document.
+    pub documents: Vec<bool>,
     /// Index by id.
     pub by_id: HashMap<String, usize>,
     /// The result of the workflow; `None` in a group.
@@ -78,6 +83,10 @@ pub struct Node {
     pub through: Vec<Arc<[String]>>,
     /// Those of them that it, or anything inside it, names: they are visible as `steps.X`.
     pub named: References,
+    /// The same without what is only said to the person who approves.
+    pub read: References,
+    /// The ids of those steps that it names only there: it waits for them, and a command does not read them.
+    pub only_said: Vec<String>,
     /// The steps that its `history` takes in, in declared order.
     pub before: Vec<usize>,
     /// The switches of this plan that may choose it.
@@ -203,6 +212,7 @@ impl Plan {
             watchers: Vec::new(),
             spare: Vec::new(),
             writes: Vec::new(),
+            documents: Vec::new(),
             by_id: HashMap::new(),
             result: None,
             retry: Retry::default(),
@@ -268,9 +278,25 @@ impl Plan {
         let watchers = links::watchers(&nodes, &dependents);
         let spare = links::spare(&nodes, &dependents);
         let writes = nodes.iter().map(links::sets_state).collect();
+        let writes_one = |node: &Node| node.document.is_some() || node.does.inner().is_some_and(Self::writes_documents);
+        let documents = nodes.iter().map(writes_one).collect();
         let (retry, model) = (of.workflow.retry.clone(), of.model.cloned());
-        let workflow = of.child.map(str::to_owned);
-        Self { workflow, nodes, order, places, dependents, watchers, spare, writes, by_id, result: None, retry, model }
+        let (workflow, result) = (of.child.map(str::to_owned), None);
+        Self {
+            workflow,
+            nodes,
+            order,
+            places,
+            dependents,
+            watchers,
+            spare,
+            writes,
+            documents,
+            by_id,
+            result,
+            retry,
+            model,
+        }
     }
 
     /// Whether a step has one call, or scope, for each item of a list: its own, or the one of the step that it handles.
@@ -278,6 +304,12 @@ impl Plan {
     pub fn fans_out(&self, at: usize) -> bool {
         let node = &self.nodes[at];
         node.list.is_some() || node.handles.is_some_and(|guarded| self.nodes[guarded].list.is_some())
+    }
+
+    /// Whether any step, or one inside it, writes a document.
+    #[must_use]
+    pub fn writes_documents(&self) -> bool {
+        self.documents.contains(&true)
     }
 
     /// Whether there is a step that handles the failures of this one.
@@ -343,7 +375,8 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
             .map(|document| [&document.name, &document.title, &document.body].map(|source| Template::parse(source))),
         ..Node::made_up(step.clone(), does)
     };
-    node.named = references(&node);
+    node.read = named::read(&node);
+    node.named = named::with_said(&node);
     let mut deps: Vec<usize> = node
         .named
         .steps()
@@ -358,6 +391,9 @@ fn node(step: &Step, by_id: &HashMap<String, usize>, of: Declared<'_>) -> Node {
     }
     deps.sort_unstable();
     deps.dedup();
+    let read = |id: &&str| node.read.steps().any(|read| read == *id) || rules.after.iter().any(|after| after == *id);
+    let said = node.named.steps().filter(|id| by_id.get(*id).is_some_and(|at| !node.before.contains(at)));
+    node.only_said = said.filter(|id| !read(id)).map(str::to_owned).collect();
     node.deps = deps;
     node
 }
@@ -444,62 +480,17 @@ pub fn child(
     Ok(Box::new((Plan::workflow(task, of), Arc::new(task.clone()))))
 }
 
-fn merge_text(into: &mut References, text: &Parsed<Template>) {
-    if let Ok(text) = text {
-        into.merge(&text.references());
-    }
-}
-
-fn merge_expr(into: &mut References, expr: &Parsed<Expr>) {
-    if let Ok(expr) = expr {
-        into.merge(&expr.references());
-    }
-}
-
-/// Every name that a step, or anything inside it, uses.
-fn references(node: &Node) -> References {
-    let mut used = References::default();
-    let exprs = [&node.when, &node.list, &node.until, &node.stop_when, &node.review, &node.approve];
-    exprs.into_iter().flatten().for_each(|expr| merge_expr(&mut used, expr));
-    node.checks.iter().for_each(|(expr, _)| merge_expr(&mut used, expr));
-    node.set_state.iter().for_each(|(_, expr)| merge_expr(&mut used, expr));
-    node.document.iter().flatten().for_each(|text| merge_text(&mut used, text));
-    node.approve_texts.iter().flatten().for_each(|text| merge_text(&mut used, text));
-    match &node.does {
-        Doing::Prompt(prompt) => {
-            merge_text(&mut used, &prompt.prompt);
-            prompt.system.iter().for_each(|text| merge_text(&mut used, text));
-            prompt.attach.iter().for_each(|expr| merge_expr(&mut used, expr));
-        }
-        Doing::Command(command) => {
-            let texts = command.argv.iter().chain(&command.cwd).chain(command.env.values()).chain(&command.stdin);
-            texts.for_each(|text| merge_text(&mut used, text));
-        }
-        Doing::Http(http) => {
-            merge_text(&mut used, &http.url);
-            http.headers.values().chain(&http.body).for_each(|text| merge_text(&mut used, text));
-            http.json.iter().for_each(|value| value.references(&mut used));
-        }
-        Doing::Tool(_, args) => args.references(&mut used),
-        Doing::Ask(text) => text.iter().for_each(|text| merge_text(&mut used, text)),
-        Doing::Transform(TransformPlan::Expr(expr)) => merge_expr(&mut used, expr),
-        Doing::Transform(TransformPlan::Template(text)) => merge_text(&mut used, text),
-        Doing::Transform(TransformPlan::Value(_)) => {}
-        Doing::Transform(TransformPlan::Set(fields)) => fields.iter().for_each(|(_, expr)| merge_expr(&mut used, expr)),
-        Doing::Switch(cases, _) => cases.iter().for_each(|(expr, _)| merge_expr(&mut used, expr)),
-        Doing::Group(plan, output) => {
-            plan.nodes.iter().for_each(|inner| used.merge(&inner.named));
-            if let Some(expr) = output {
-                merge_expr(&mut used, expr);
-            }
-        }
-        // What a child's steps name is the child's own.
-        Doing::Child(_, inputs) => inputs.values().for_each(|value| value.references(&mut used)),
-    }
-    used
-}
-
 impl Doing {
+    /// The steps inside it.
+    #[must_use]
+    pub fn inner(&self) -> Option<&Plan> {
+        match self {
+            Self::Group(inner, _) => Some(inner),
+            Self::Child(Ok(child), _) => Some(&child.0),
+            _ => None,
+        }
+    }
+
     /// Whether it has steps of its own instead of a call.
     #[must_use]
     pub fn has_scope(&self) -> bool {
@@ -517,6 +508,8 @@ impl Node {
             deps: Vec::new(),
             through: Vec::new(),
             named: References::default(),
+            read: References::default(),
+            only_said: Vec::new(),
             before: Vec::new(),
             routed_by: Vec::new(),
             handles: None,

@@ -9,6 +9,7 @@ use crate::core::model::{Image, Message, Role};
 use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, References, Template, TemplateError};
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
+use crate::flow::effort;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
 use crate::flow::plan::{Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan};
@@ -30,17 +31,15 @@ pub struct Resolved {
 /// # Errors
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
-    let same = match &node.does {
-        Doing::Command(plan) => !plan.spec.shell && plan.spec.speaks.is_none(),
-        Doing::Http(_) => false,
-        _ => true,
-    };
-    if same && !names.have_secrets() {
+    let of_a_shell = matches!(&node.does, Doing::Command(plan) if plan.spec.shell);
+    if !of_a_shell && !names.have_secrets() {
         let work = work(node, &Sight::now(names), model, turns)?;
+        // What is rendered is the same, and rendered once.
         let identity = match &work {
-            Work::Command(command) if !command.options.is_empty() => {
-                Some(Work::Command(CommandWork { options: Vec::new(), ..command.clone() }))
+            Work::Command(command) if command.speaks.is_some() || !command.options.is_empty() => {
+                Some(Work::Command(CommandWork { speaks: None, options: Vec::new(), ..command.clone() }))
             }
+            Work::Http(request) => Some(Work::Http(HttpWork { hosts: NamedHosts::default(), ..request.clone() })),
             _ => None,
         };
         return Ok(Resolved { work, identity });
@@ -285,6 +284,7 @@ pub fn text(what: &str, source: &Parsed<Template>, context: &minijinja::Value) -
 /// # Errors
 /// As a mistake that names the key.
 pub fn eval(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<Value, Mistake> {
+    effort::spend(1);
     match source {
         Ok(expr) => {
             expr.eval_json(context).map_err(|error| Mistake::of(what, Some(expr.source()), expr.source(), &error))
@@ -298,6 +298,7 @@ pub fn eval(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Re
 /// # Errors
 /// As a mistake that names the key.
 pub fn condition(what: &str, source: &Parsed<Expr>, context: &minijinja::Value) -> Result<bool, Mistake> {
+    effort::spend(1);
     match source {
         Ok(expr) => expr.holds(context).map_err(|error| Mistake::of(what, Some(expr.source()), expr.source(), &error)),
         Err(error) => Err(Mistake::of(what, None, "(it does not parse)", error)),

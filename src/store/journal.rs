@@ -62,6 +62,7 @@ pub(super) fn create(
         run.apply(run.seq + 1, at, event);
         event_codec::insert(tx, rowid(n, run.seq)?, nanos(at), event)?;
     }
+    run.learn(pinned);
     list::update(tx, n, at, &Stands::of(&run), more)?;
     search::is_behind_from(tx, n, 0)
 }
@@ -133,6 +134,20 @@ pub(super) fn fold(id: RunId, journal: &[Recorded]) -> Result<Option<Run>, Store
         Err(NotARun::Newer(_)) => Ok(None),
         Err(damaged) => Err(StoreError::Failed(damaged.to_string())),
     }
+}
+
+/// As [`fold`], with what only its definition says: until when its gates may stay open.
+pub(super) fn fold_with_deadlines(db: &Connection, id: RunId, journal: &[Recorded]) -> Result<Option<Run>, StoreError> {
+    let Some(mut run) = fold(id, journal)? else { return Ok(None) };
+    if run.gates() > 0 {
+        match definition(db, &run.definition) {
+            Ok(pinned) => run.learn(&pinned),
+            Err(fault @ StoreError::Sql(_)) => return Err(fault),
+            // What it cannot be driven by gives it no deadline either.
+            Err(_) => {}
+        }
+    }
+    Ok(Some(run))
 }
 
 /// Notes that a run goes by a definition.

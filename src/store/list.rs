@@ -8,11 +8,13 @@ use super::error::StoreError;
 use super::journal::nanos;
 use super::rowid::RowidRange;
 use super::searchable;
+use crate::core::deadline::Due;
 use crate::core::decide::Offspring;
 use crate::core::event::Event;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow, Stands};
 use crate::core::run::{Run, Status};
+use crate::core::step::OnTimeout;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 
@@ -22,7 +24,8 @@ const ARCHIVED: &str = r#"(SELECT substr(body, 1, 28) FROM events WHERE place BE
                             ORDER BY place DESC LIMIT 1) = '{"type":"run_archived","by":'"#;
 
 /// The columns of [`row`].
-pub(super) const COLUMNS: &str = "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting, n";
+pub(super) const COLUMNS: &str =
+    "id, task, kind, title, status, created_at, updated_at, snippet, cwd, waiting, n, due_at, due_then";
 
 /// So many of the newest events of a run that is not over are looked at, for one that a later version wrote.
 const LOOKED_AT: i64 = 8;
@@ -65,10 +68,20 @@ pub(super) fn update(
     // Apart, because it is indexed and seldom changes.
     tx.prepare_cached("UPDATE runs SET status = ?2 WHERE n = ?1 AND status <> ?2")?
         .execute(params![n, stands.status.name()])?;
+    set_due(tx, n, stands.due)
+}
+
+/// Brings the deadline in the row of run `n` to what it is. Most runs have none, and keep it.
+pub(super) fn set_due(tx: &Connection, n: i64, due: Option<Due>) -> Result<(), StoreError> {
+    let (at, then) = (due.map(|due| nanos(due.at)), due.map(|due| due.then.name()));
+    tx.prepare_cached(
+        "UPDATE runs SET due_at = ?2, due_then = ?3 WHERE n = ?1 AND (due_at IS NOT ?2 OR due_then IS NOT ?3)",
+    )?
+    .execute(params![n, at, then])?;
     Ok(())
 }
 
-/// Makes the row of run `n` anew from all its events.
+/// Makes the row of run `n` again from all its events.
 pub(super) fn replace(tx: &Connection, n: i64, run: &Run, events: &[Event]) -> Result<(), StoreError> {
     tx.prepare_cached(
         "UPDATE runs SET task = ?2, kind = ?3, cwd = ?4, session = ?5, created_at = ?6, status = ?7, snippet = ''
@@ -225,8 +238,17 @@ pub(super) fn row(db: &Connection, row: &Row) -> Result<RunRow, StoreError> {
         snippet: Untrusted::new(row.get::<_, String>(7)?),
         cwd: row.get::<_, String>(8)?.into(),
         waiting: row.get(9)?,
+        due: due(row)?,
         newer,
     })
+}
+
+/// The deadline of a run, from [`COLUMNS`]. A version that does not know of it may have closed the gate meanwhile.
+fn due(row: &Row) -> Result<Option<Due>, StoreError> {
+    let (waiting, at, then): (u32, Option<i64>, Option<String>) = (row.get(9)?, row.get(11)?, row.get(12)?);
+    let then = then.and_then(|name| OnTimeout::ALL.into_iter().find(|known| known.name() == name));
+    let due = at.zip(then).map(|(at, then)| Due { at: DateTime::from_timestamp_nanos(at), then });
+    Ok(due.filter(|_| waiting > 0))
 }
 
 /// Whether any of the newest events of run `n` is of a later version.

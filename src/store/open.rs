@@ -13,12 +13,32 @@ use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 
 use super::error::StoreError;
 use super::log_check::{self, Index};
+use super::rebuild;
+
+/// What makes a schema of the one before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Migration {
+    /// What is done to the file.
+    pub(super) sql: &'static str,
+    /// The runs whose rows lack what it added, as a condition on `runs`: it is taken from their events.
+    pub(super) lacking: Option<&'static str>,
+    /// What a connection is given that reads a file which has not been migrated and cannot be: only temporary views.
+    pub(super) to_read: &'static str,
+}
 
 /// Schemas, oldest first; the place of each, from 1, is its `PRAGMA user_version`.
-pub(super) type Migrations = &'static [&'static str];
+pub(super) type Migrations = &'static [Migration];
 
 /// Every released schema.
-pub(super) const MIGRATIONS: Migrations = &[include_str!("migrations/0001_journal.sql")];
+pub(super) const MIGRATIONS: Migrations = &[
+    Migration { sql: include_str!("migrations/0001_journal.sql"), lacking: None, to_read: "" },
+    Migration {
+        sql: include_str!("migrations/0002_deadlines.sql"),
+        lacking: Some("waiting > 0"),
+        to_read: "CREATE TEMP VIEW runs AS SELECT *, NULL AS due_at, NULL AS due_then FROM main.runs;
+                  CREATE TEMP VIEW unnamed AS SELECT 0 AS run WHERE 0;",
+    },
+];
 
 /// Indexes that only make a list faster. They belong to no schema: a version that does not know them keeps them up, and a
 /// store that cannot be written does without.
@@ -92,10 +112,11 @@ pub(super) fn to_read(
         }
         other => other?,
     };
-    if version < migrations.len() {
-        return Err(StoreError::Failed(format!(
-            "it has the schema of an older version ({version}) and cannot be brought up to date: {why}"
-        )));
+    if version == 0 {
+        return Err(StoreError::Failed(format!("it is empty, and cannot be written: {why}")));
+    }
+    for missing in &migrations[version..] {
+        reader.execute_batch(missing.to_read)?;
     }
     let looks = || connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, patience);
     // It can only be said here: what cannot be written cannot be kept apart either.
@@ -226,7 +247,11 @@ fn migrate(
     // Under the lock nobody else writes, into the file or beside it.
     let copy = if version > 0 { Some(copied(path, version, patience)?) } else { None };
     for migration in &migrations[version..] {
-        tx.execute_batch(migration)?;
+        tx.execute_batch(migration.sql)?;
+    }
+    // Once the file has all that this version writes.
+    for lacking in migrations[version..].iter().filter_map(|migration| migration.lacking) {
+        rebuild::complete(&tx, lacking)?;
     }
     tx.pragma_update(None, "user_version", i64::try_from(migrations.len()).unwrap_or(i64::MAX))?;
     tx.pragma_update(None, "application_id", APPLICATION)?;

@@ -82,7 +82,9 @@ pub(super) fn keep_up(tx: &Connection, n: i64, head: u64, status: Status) -> Res
 
 /// Whether anything is to be indexed.
 pub(super) fn is_behind(db: &Connection) -> Result<bool, StoreError> {
-    Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pending)")?.query_row([], |row| row.get(0))?)
+    Ok(db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pending) OR EXISTS (SELECT 1 FROM unnamed)")?
+        .query_row([], |row| row.get(0))?)
 }
 
 /// Indexes a batch of events, of run `only` or of any, newest first; whether there is more to do.
@@ -93,7 +95,9 @@ pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Store
             .prepare_cached("SELECT run, done FROM pending WHERE ?1 IS NULL OR run = ?1 ORDER BY run DESC LIMIT 1")?
             .query_row([only], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some((n, done)) = next else { return Ok(false) };
+        let Some((n, done)) = next else {
+            return if only.is_none() { add_names(tx, room) } else { Ok(false) };
+        };
         let mut range = RowidRange::after(n, done);
         range.last = range.last.min(range.first + room - 1);
         let events = event_codec::read(tx, RunId::new(0, [0; 10]), range)?;
@@ -108,6 +112,29 @@ pub(super) fn catch_up(tx: &Connection, only: Option<i64>) -> Result<bool, Store
         }
     }
     Ok(true)
+}
+
+/// Indexes the first events of runs that are not found by their task's name yet, newest first and so many at most; whether
+/// there may be more.
+fn add_names(tx: &Connection, most: i64) -> Result<bool, StoreError> {
+    let mut select = tx.prepare_cached("SELECT run FROM unnamed ORDER BY run DESC LIMIT ?1")?;
+    let runs = select.query_map([most], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    for n in &runs {
+        let first = rowid(*n, 1)?;
+        match event_codec::read(tx, RunId::new(0, [0; 10]), RowidRange::at(first)) {
+            Ok(events) => {
+                for sql in ["DELETE FROM words WHERE rowid = ?1", "DELETE FROM trigrams WHERE rowid = ?1"] {
+                    tx.prepare_cached(sql)?.execute([first])?;
+                }
+                events.iter().try_for_each(|created| index(tx, *n, created))?;
+            }
+            Err(fault @ StoreError::Sql(_)) => return Err(fault),
+            // It stays found as it was.
+            Err(_) => {}
+        }
+        tx.prepare_cached("DELETE FROM unnamed WHERE run = ?1")?.execute([n])?;
+    }
+    Ok(i64::try_from(runs.len()) == Ok(most))
 }
 
 fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError> {
@@ -152,7 +179,9 @@ pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), StoreError> {
     ] {
         tx.execute(sql, [first, last])?;
     }
-    tx.execute("DELETE FROM pending WHERE run = ?1", [n])?;
+    for table in ["pending", "unnamed"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [n])?;
+    }
     Ok(())
 }
 

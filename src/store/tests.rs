@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
+use super::open::Migration;
 use super::{Mode, PATIENCE, Store, lock, open};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Created, Event};
@@ -70,7 +71,7 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
     let say = |after| {
         let events = vec![Event::MessageAdded { text: "m ".repeat(1_900), by: "ana".into() }];
         let (at, writer) = (DateTime::UNIX_EPOCH, Writer::Decider);
-        let stands = Stands { title: String::new(), status: Status::Running, waiting: 0 };
+        let stands = Stands { title: String::new(), status: Status::Running, waiting: 0, due: None };
         store.append(&Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands })
     };
     limit_pages(&store, 80);
@@ -106,7 +107,11 @@ fn a_store_that_is_closed_leaves_no_log_beside_it_whoever_still_holds_it() {
 }
 
 /// Every released schema, and one more.
-const NEXT: open::Migrations = &[open::MIGRATIONS[0], "CREATE TABLE marks (run INTEGER PRIMARY KEY) STRICT;"];
+const NEXT: open::Migrations = &[
+    open::MIGRATIONS[0],
+    open::MIGRATIONS[1],
+    Migration { sql: "CREATE TABLE marks (run INTEGER PRIMARY KEY) STRICT;", lacking: None, to_read: "" },
+];
 
 fn next(path: &Path) -> Result<Store, JournalError> {
     Store::open_as(path, Mode::Write, PATIENCE, NEXT)
@@ -140,12 +145,12 @@ fn schema(path: &Path) -> i64 {
 fn a_store_is_copied_beside_itself_before_it_is_brought_to_a_newer_schema_and_only_then() {
     let folder = tempfile::tempdir().unwrap();
     let path = released(folder.path(), 3);
-    let copy = folder.path().join("stepwell.db.0001");
+    let copy = folder.path().join("stepwell.db.0002");
     // What is still in the log is copied too: this one is not closed.
     let open = Store::open(&path, Mode::Write).unwrap();
     open.create(RunId::new(9, [1; 10]), DateTime::UNIX_EPOCH, &created(), &[], &pinned()).unwrap();
     assert_eq!(next(&path).unwrap().copy(), Some(&*copy));
-    assert_eq!((schema(&path), schema(&copy)), (2, 1));
+    assert_eq!((schema(&path), schema(&copy)), (3, 2));
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let before = Store::open(&copy, Mode::Read).unwrap();
     let after = next(&path).unwrap();
@@ -154,7 +159,7 @@ fn a_store_is_copied_beside_itself_before_it_is_brought_to_a_newer_schema_and_on
     assert_eq!(before.history(&all).unwrap().len(), 4);
     before.check().unwrap();
     assert_eq!(after.copy(), None, "it is of that schema already");
-    assert_eq!(names(folder.path()), ["stepwell.db", "stepwell.db.0001"]);
+    assert_eq!(names(folder.path()), ["stepwell.db", "stepwell.db.0002"]);
     // The release says so and touches nothing.
     assert_eq!(Store::open(&path, Mode::Write).err().unwrap().code(), ErrorCode::Newer);
 }
@@ -167,14 +172,14 @@ fn a_new_store_is_not_copied_and_an_earlier_copy_is_not_written_over() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = released(folder.path(), 1);
-    std::fs::write(folder.path().join("stepwell.db.0001"), "mine").unwrap();
+    std::fs::write(folder.path().join("stepwell.db.0002"), "mine").unwrap();
     // Half a copy, of a process that died.
-    std::fs::write(folder.path().join("stepwell.db.0001.part"), "half").unwrap();
-    let again = folder.path().join("stepwell.db.0001.2");
+    std::fs::write(folder.path().join("stepwell.db.0002.part"), "half").unwrap();
+    let again = folder.path().join("stepwell.db.0002.2");
     assert_eq!(next(&path).unwrap().copy(), Some(&*again));
-    assert_eq!(std::fs::read_to_string(folder.path().join("stepwell.db.0001")).unwrap(), "mine");
-    assert_eq!(schema(&again), 1);
-    assert_eq!(names(folder.path()), ["stepwell.db", "stepwell.db.0001", "stepwell.db.0001.2"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("stepwell.db.0002")).unwrap(), "mine");
+    assert_eq!(schema(&again), 2);
+    assert_eq!(names(folder.path()), ["stepwell.db", "stepwell.db.0002", "stepwell.db.0002.2"]);
 }
 
 #[test]
@@ -191,7 +196,7 @@ fn a_copy_that_does_not_fit_on_the_disk_leaves_the_store_as_it_was() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&inner.stdout).contains("1 passed"), "{inner:?}");
-    assert_eq!(schema(&path), 1);
+    assert_eq!(schema(&path), 2);
     assert_eq!(names(folder.path()), ["stepwell.db"]);
     assert_eq!(Store::open(&path, Mode::Read).unwrap().history(&HistoryQuery::default()).unwrap().len(), 50);
     // Once there is room, it goes through.
@@ -205,5 +210,5 @@ fn within_a_small_disk() {
     let path = PathBuf::from(std::env::var_os("SMALL_DISK_STORE").unwrap());
     let told = next(&path).err().unwrap().to_string();
     assert!(told.contains("disk"), "{told}");
-    assert_eq!(schema(&path), 1);
+    assert_eq!(schema(&path), 2);
 }

@@ -192,6 +192,7 @@ pub fn listed(title: &str, status: Status, waiting: u32, seconds: i64) -> RunRow
         snippet: "The lamps lean out across the tide".into(),
         cwd: "/home/ana".into(),
         waiting,
+        due: None,
         newer: false,
     }
 }

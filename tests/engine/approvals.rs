@@ -6,6 +6,7 @@ use stepwell::core::description::Description;
 use stepwell::core::fingerprint::Fingerprint;
 use stepwell::core::gate::{ApprovalBody, GateBody};
 use stepwell::core::run::{Run, Status};
+use stepwell::core::work::Work;
 
 use crate::harness::{Harness, command, prompt, shout, step};
 
@@ -84,5 +85,44 @@ async fn a_value_that_a_program_may_read_as_an_option_is_pointed_out() {
         let mut work = serde_json::to_value(&*asked.work).unwrap();
         work.as_object_mut().unwrap().shift_remove("options");
         assert_eq!(asked.bytes, Fingerprint::of_bytes(work.to_string().as_bytes()));
+    }
+}
+
+/// A step that only the words for the person name is waited for, and yet the command reads what it reads without them.
+#[tokio::test]
+async fn what_a_person_is_told_of_a_command_changes_nothing_of_what_it_reads() {
+    let never = json!({ "review": "never" });
+    let inside = |rules: serde_json::Value| json!([{ "id": "g", "does": { "kind": "group", "steps": [command("push", rules)] }, "rules": {} }]);
+    let alone = |rules: serde_json::Value| json!([command("push", rules)]);
+    let words =
+        json!({ "approve_title": "Publish {{ steps.draft.output }}", "approve_message": "{{ steps.hint.output }}" });
+    let bare = json!({});
+    let read = json!({ "approve_title": "Publish {{ steps.draft.output }}", "when": "steps.draft.output != ''" });
+    let after = json!({ "approve_message": "{{ steps.hint.output }}", "after": ["hint"] });
+    for of in [&inside as &dyn Fn(serde_json::Value) -> serde_json::Value, &alone] {
+        let asked = async |rules: &serde_json::Value| {
+            let harness = Harness::new(shout);
+            let before = [prompt("draft", "hello", never.clone()), prompt("hint", "quickly", never.clone())];
+            let steps = [before.to_vec(), of(rules.clone()).as_array().unwrap().clone()].concat();
+            let run = harness.start(&json!(steps), json!({}));
+            let waits = harness.drive(run).await;
+            let asked = approval(&waits).clone();
+            let stdin: serde_json::Value = match &*asked.work {
+                Work::Command(work) => serde_json::from_str(&work.stdin).unwrap(),
+                other => panic!("{other:?}"),
+            };
+            (asked, Vec::from_iter(stdin["steps"].as_object().unwrap().keys().cloned()))
+        };
+        let (told, reads) = asked(&words).await;
+        assert_eq!(
+            (told.title.unwrap().data(), told.message.unwrap().data()),
+            ("Publish HELLO", "QUICKLY"),
+            "it waited"
+        );
+        let (plain, nothing) = asked(&bare).await;
+        assert_eq!((&told.fingerprint, &told.bytes, &reads), (&plain.fingerprint, &plain.bytes, &nothing));
+        assert_eq!(nothing, Vec::<String>::new());
+        assert_eq!(asked(&read).await.1, ["draft"], "what it names elsewhere, it reads");
+        assert_eq!(asked(&after).await.1, if of(bare.clone())[0]["id"] == "g" { &[][..] } else { &["hint"] });
     }
 }

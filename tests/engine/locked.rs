@@ -9,9 +9,9 @@ use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::run::Status;
-use stepwell::engine::{StopReason, Update};
+use stepwell::engine::{Start, StopReason, Update};
 
-use super::harness::{Act, Harness, body, decision, prompt, until, until_stopped, waiting};
+use super::harness::{Act, Harness, body, decision, pinned, prompt, until, until_stopped, waiting};
 
 /// A connection of another program that holds the lock.
 type Holder = Arc<Mutex<Option<rusqlite::Connection>>>;
@@ -160,4 +160,95 @@ async fn so_is_what_comes_to_its_end_while_the_store_is_locked_already() {
     };
     assert_eq!(until(&mut updates, kept).await, "half of it");
     tokio::time::timeout(std::time::Duration::from_mins(1), spooled_are(0)).await.expect("both are written");
+}
+
+/// What the engine tells a front end of locks.
+fn listens(harness: &Harness) -> Arc<Mutex<Vec<bool>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    harness.engine.on_locked(move |locked| heard.lock().unwrap().push(locked));
+    told
+}
+
+async fn until_told(told: &Mutex<Vec<bool>>, what: &[bool]) {
+    let come = async {
+        while *told.lock().unwrap() != what {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), come).await.expect("it is told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_about_a_run_that_nobody_drives_waits_for_the_lock_and_is_recorded_once() {
+    let harness = Harness::hasty(super::harness::shout);
+    let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
+    harness.drive(run).await;
+    harness.engine.pause(run, PauseReason::Left);
+    let given_up = async {
+        while harness.engine.is_driven(run) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), given_up).await.expect("it is given up");
+    let (told, holder) = (listens(&harness), Holder::default());
+    hold(harness.store.path(), &holder);
+    let engine = harness.engine.clone();
+    let decided = tokio::spawn(async move {
+        let edit = DecisionKind::Edit { output: json!("mine"), accept: true };
+        engine.decide(run, decision("a", edit)).await?;
+        engine.rename(run, "as I call it").await
+    });
+    until_told(&told, &[true]).await;
+    assert_eq!(waiting(&harness.engine.load(run).unwrap(), GateKind::Review), ["a"], "it is not shown as saved");
+    release(&holder);
+    decided.await.unwrap().unwrap();
+    assert_eq!(*told.lock().unwrap(), [true, false]);
+    let state = harness.engine.load(run).unwrap();
+    assert_eq!((state.title.as_str(), waiting(&state, GateKind::Review)), ("as I call it", Vec::new()));
+    let accepted = |event: &&Event| matches!(event, Event::CallAccepted { .. });
+    assert_eq!(harness.events(run).iter().filter(accepted).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gives_up_waiting_for_the_lock_has_decided_nothing() {
+    let harness = Harness::hasty(super::harness::shout);
+    let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
+    let (told, holder) = (listens(&harness), Holder::default());
+    hold(harness.store.path(), &holder);
+    let before = harness.events(run).len();
+    let engine = harness.engine.clone();
+    let decided = tokio::spawn(async move { engine.cancel(run).await });
+    until_told(&told, &[true]).await;
+    decided.abort();
+    assert!(decided.await.unwrap_err().is_cancelled(), "it holds up nobody");
+    // The try that is under way meets the lock as well.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    release(&holder);
+    assert_eq!(harness.events(run).len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_what_starts_a_run_and_what_removes_one() {
+    let harness = Harness::hasty(super::harness::shout);
+    let steps = json!([prompt("a", "x", json!({}))]);
+    let old = harness.start(&steps, json!({}));
+    let (told, holder) = (listens(&harness), Holder::default());
+    hold(harness.store.path(), &holder);
+    let pinned = Arc::new(pinned(&steps, &json!({})));
+    let (inputs, cwd) = (json!({}), "/".into());
+    let start = Start { pinned, inputs, cwd, session: None, model: None, budget: None, origin: None };
+    let engine = harness.engine.clone();
+    let began = tokio::task::spawn_blocking(move || engine.start(&start));
+    until_told(&told, &[true]).await;
+    release(&holder);
+    let run = began.await.unwrap().unwrap();
+    assert_eq!(harness.engine.load(run).unwrap().calls.len(), 0, "it is there, and has yet to begin");
+    hold(harness.store.path(), &holder);
+    let engine = harness.engine.clone();
+    let removed = tokio::task::spawn_blocking(move || engine.delete(old));
+    until_told(&told, &[true, false, true]).await;
+    release(&holder);
+    removed.await.unwrap().unwrap();
+    assert!(harness.engine.load(old).is_err());
 }

@@ -15,6 +15,7 @@ mod child;
 mod code;
 mod gates;
 mod operations;
+mod options;
 mod order;
 mod shape;
 mod shell;
@@ -41,6 +42,7 @@ pub fn check(draft: &Draft, workflows: &Workflows<'_>, report: &Report) {
     let mentions = mentions(draft, &tree, report);
     let named = snippets::check(draft, &tree, graph, workflows, report);
     shell::check(draft, report);
+    options::check(draft, &tree, report);
     if graph {
         order::check(draft, &tree, &mentions, &named, workflows, report);
     } else {

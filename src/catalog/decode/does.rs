@@ -122,6 +122,8 @@ impl Context<'_> {
         let shell = table.flag("shell");
         if shell {
             self.notes.borrow_mut().shells.push(argv.clone());
+        } else {
+            self.notes.borrow_mut().commands.push((step.index, argv.clone()));
         }
         let text = |key| {
             table.get(key).and_then(|item: Item<'_>| self.template(&item, Some(step), TemplateScope::Work, false))

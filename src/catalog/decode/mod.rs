@@ -46,6 +46,8 @@ pub struct Notes {
     pub keys: Vec<Vec<TomlString>>,
     /// The `argv` of each command that a shell runs.
     pub shells: Vec<Vec<TomlString>>,
+    /// The `argv` of each other command, and the number of its step.
+    pub commands: Vec<(usize, Vec<TomlString>)>,
     /// Where `[result]` stands.
     pub result: Option<SourceSpan>,
     /// Every id of an action.

@@ -1,6 +1,6 @@
 //! What `check` says of what a person is asked: the schema of an input, the bounds of a number, the words of an approval.
 
-use super::mistakes;
+use super::{mistakes, said_of};
 use crate::core::task::Kind;
 
 fn said(rest: &str) -> Vec<String> {
@@ -72,4 +72,53 @@ fn words_of_an_approval_that_nobody_is_asked_for_are_a_mistake() {
     }
     let missing = step("kind = \"command\"\nargv = [\"ls\"]\napprove_message = \"{{ steps.b.output }}\"");
     assert!(missing[0].contains("there is no step `b`"), "{missing:?}");
+}
+
+const INPUTS: &str = "[[inputs]]\nname = \"x\"\n[[inputs]]\nname = \"ok\"\ntype = \"boolean\"\n[[inputs]]\nname = \"size\"\ntype = \"choice\"\nchoices = [\"s\", \"l\"]\n[[inputs]]\nname = \"sign\"\ntype = \"choice\"\nchoices = [\"+\", \"-\"]\n";
+
+#[test]
+fn a_value_that_a_program_may_read_as_an_option_is_warned_of_where_nobody_is_asked() {
+    let of = |argv: &str, approve: &str| {
+        let model = "[[steps]]\nid = \"m\"\nprompt = \"x\"\n";
+        let text = format!(
+            "id = \"w\"\nname = \"W\"\n{INPUTS}{model}[[steps]]\nid = \"a\"\nkind = \"command\"\nargv = {argv}\n{approve}\n"
+        );
+        let (wrong, warned) = said_of(Kind::Workflow, &text, &[("own.sh", "")]);
+        assert_eq!(wrong, Vec::<String>::new(), "{argv}");
+        warned
+    };
+    let never = "approve = \"never\"";
+    for (argv, warned) in [
+        (r#"["tar", "{{ inputs.x }}"]"#, true),
+        (r#"["tar", "{{ steps.m.output }}.tar"]"#, true),
+        (r#"["tar", "-f", "{{ steps.m.output | trim }}"]"#, true),
+        (r#"["tar", "{% if inputs.ok %}{{ inputs.x }}{% else %}plain{% endif %}"]"#, true),
+        (r#"["tar", "{% for part in [inputs.x] %}{{ part }}{% endfor %}"]"#, true),
+        (r#"["date", "{{ inputs.sign }}"]"#, true),
+        (r#"["sh", "{{ inputs.x }}"]"#, true),
+        (r#"["tar", "--", "{{ inputs.x }}"]"#, false),
+        (r#"["git", "log", "--end-of-options", "{{ inputs.x }}"]"#, false),
+        (r#"["tar", "--file={{ inputs.x }}", "./{{ steps.m.output }}"]"#, false),
+        (r#"["tar", "{{ './' ~ inputs.x }}"]"#, false),
+        (r#"["tar", "{% if inputs.x %}--verbose{% endif %}", "--plain"]"#, false),
+        (r#"["tar", "{{ inputs.ok }}", "{{ inputs.size }}", "{{ run.date }}"]"#, false),
+        (r#"["{{ inputs.size }}"]"#, false),
+        (r#"["sh", "-c", "echo \"$1\"", "sh", "{{ inputs.x }}"]"#, false),
+        (r#"["python3", "@/own.sh", "{{ inputs.x }}"]"#, false),
+        (r#"["@/own.sh", "{{ inputs.x }}"]"#, false),
+    ] {
+        let said = of(argv, never);
+        assert_eq!(!said.is_empty(), warned, "{argv}: {said:?}");
+        assert_eq!(of(argv, "approve = \"inputs.ok\"").len(), said.len(), "whoever is not asked each time");
+        // Who is asked is shown it.
+        for asked in ["", "approve = \"always\"", "approve = \"once\""] {
+            assert_eq!(of(argv, asked), Vec::<String>::new(), "{argv}");
+        }
+    }
+    let said = of(r#"["tar", "{{ inputs.x }}"]"#, never);
+    assert!(
+        said[0].starts_with("w.toml:22:16: nobody is asked before this runs, and `{{ inputs.x }}` may begin"),
+        "{said:?}"
+    );
+    assert!(said[0].contains("Put \"--\" before it"), "{said:?}");
 }

@@ -31,6 +31,11 @@ fn read(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Option<Draft>, Vec<S
 
 /// Every mistake of a definition, one a line.
 fn mistakes(kind: Kind, text: &str, files: &[(&str, &str)]) -> Vec<String> {
+    said_of(kind, text, files).0
+}
+
+/// The mistakes of a definition, and what may be one.
+fn said_of(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let source = Arc::new(SourceText { name: "w.toml".into(), text: text.into() });
     let files: BTreeMap<String, Vec<u8>> =
         files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
@@ -38,5 +43,6 @@ fn mistakes(kind: Kind, text: &str, files: &[(&str, &str)]) -> Vec<String> {
     if let Some(draft) = decode(&source, kind, &Folder::Snapshot(files), &report) {
         check(&draft, &|_| None, &report);
     }
-    report.into_sorted().iter().map(ToString::to_string).collect()
+    let warnings = report.take_warnings().iter().map(ToString::to_string).collect();
+    (report.into_sorted().iter().map(ToString::to_string).collect(), warnings)
 }

@@ -199,6 +199,10 @@ fn a_reader_is_told_the_time_and_what_will_be_done() {
         let due = Due { at: later(), then };
         assert_eq!(due.words(DateTime::UNIX_EPOCH, &Utc), format!("deadline 1970-01-01 00:01: will {word}"));
         assert_eq!(due.words(later(), &Utc), format!("deadline passed: will {word}"));
+        // In a list there is less room.
+        assert_eq!(due.short(DateTime::UNIX_EPOCH, &Utc), "by 00:01");
+        assert_eq!(due.short(later(), &Utc), format!("overdue: will {word}"));
+        assert_eq!(due.short(DateTime::UNIX_EPOCH - TimeDelta::hours(1), &Utc), "by 1 Jan");
     }
 }
 

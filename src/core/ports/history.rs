@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::core::deadline::Due;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
@@ -33,6 +34,9 @@ pub struct RunRow {
     pub cwd: PathBuf,
     /// How many gates wait.
     pub waiting: u32,
+    /// The first of them that comes due.
+    #[serde(default)]
+    pub due: Option<Due>,
     /// A later version wrote of it what this one does not know, as far as its newest events tell. Not asked of what is
     /// completed or cancelled.
     #[serde(default)]
@@ -54,6 +58,7 @@ impl RunRow {
             snippet: Untrusted::default(),
             cwd: run.cwd.clone(),
             waiting: u32::try_from(run.gates()).unwrap_or(u32::MAX),
+            due: run.next_due(),
             newer: run.newer,
         }
     }

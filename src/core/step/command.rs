@@ -19,6 +19,9 @@ pub enum Parse {
     Lines,
 }
 
+/// What ends the options of a program: what comes after it is none.
+pub const ENDS_OPTIONS: [&str; 2] = ["--", "--end-of-options"];
+
 /// Runs a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Command {

@@ -12,6 +12,8 @@ use crate::core::id::RunId;
 use crate::core::model::{Finish, Message, Role};
 use crate::core::task::{Action, Delivery, Kind, Need};
 
+mod long;
+
 fn field(name: &str, kind: FieldType) -> Field {
     Field { name: name.into(), kind, ..Field::default() }
 }

@@ -44,7 +44,7 @@ impl Scope {
             if waits {
                 return Ready::Wait;
             }
-            let failed = self.states[guarded].slots.iter().any(|slot| matches!(slot.outcome, Outcome::Failed(_)));
+            let failed = self.states[guarded].tally.failed().next().is_some();
             return if failed { Ready::Go } else { Ready::Skip(Skip::nothing_to_handle()) };
         }
         // An empty list of dependencies is no reason to skip.
@@ -104,6 +104,14 @@ impl Scope {
             steps.insert(plan.nodes[dep].step.id.clone(), view);
         }
         let mut names = self.names.clone().with_steps(steps);
+        if !node.only_said.is_empty() {
+            let other = |id: &&String| {
+                let at = plan.by_id.get(*id);
+                at.is_some_and(|at| node.routed_by.contains(at) || node.handles == Some(*at))
+            };
+            let said = node.only_said.iter().filter(|id| !other(id));
+            names.only_said = names.only_said.iter().chain(said).cloned().collect();
+        }
         names.state = self.state_seen(plan, at, evaluation);
         names
     }

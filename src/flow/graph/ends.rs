@@ -31,9 +31,9 @@ impl Scope {
 
     /// The outcome of a step from those of its slots.
     pub(super) fn sum_up(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
-        let state = &self.states[at];
-        let waiting = state.slots.iter().any(|slot| slot.outcome == Outcome::Waiting);
-        for slot in 0..state.slots.len() {
+        let waiting = self.states[at].tally.waits();
+        let failed: Vec<usize> = self.states[at].tally.failed().collect();
+        for slot in failed {
             self.take_failure(plan, at, slot, evaluation);
         }
         let own = self.states[at].failure.as_ref().map(|(_, failure)| failure.clone());
@@ -43,11 +43,11 @@ impl Scope {
             state.outcome = if waiting { Outcome::Waiting } else { Outcome::Failed(failure) };
             return;
         }
-        state.seq = state.slots.iter().map(|slot| slot.seq).max().unwrap_or(0);
         if waiting {
             state.outcome = Outcome::Waiting;
             return;
         }
+        state.seq = state.slots.iter().map(|slot| slot.seq).max().unwrap_or(0);
         // A handler has the items of the list that it handles.
         let items = plan.nodes[at].handles.filter(|_| plan.nodes[at].list.is_none()).unwrap_or(at);
         let (outcome, view) = match self.states[at].slots.as_slice() {
@@ -76,7 +76,8 @@ impl Scope {
     fn take_unhandled(&mut self, plan: &Plan, at: usize, skipped: Option<&Outcome>, evaluation: &mut Evaluation<'_>) {
         let Some(guarded) = plan.nodes[at].handles else { return };
         let handler = &plan.nodes[at].step;
-        for slot in 0..self.states[guarded].slots.len() {
+        let failed: Vec<usize> = self.states[guarded].tally.failed().collect();
+        for slot in failed {
             let Some((key, failure)) = self.failed(plan, guarded, slot) else { continue };
             let handling = skipped.or_else(|| self.states[at].slots.get(slot).map(|slot| &slot.outcome));
             match handling {
@@ -101,6 +102,7 @@ impl Scope {
         evaluation.skip(base, &node.step.id, skip.clone());
         let state = &mut self.states[at];
         state.slots.clear();
+        state.count(None);
         state.names = None;
         state.view = view::empty(plan.fans_out(at), "skipped");
         state.seq = 0;
@@ -128,6 +130,7 @@ impl Scope {
         let mut slot = Slot::default();
         slot.fail(Some(key), mistake.failure().clone());
         state.slots.push(slot);
+        state.count(None);
         state.view = view::plain(&state.slots[0]);
         state.outcome = Outcome::Failed(mistake.failure().clone());
         self.take_failure(plan, at, 0, evaluation);
@@ -147,6 +150,7 @@ impl Scope {
         state.view = view::plain(&slot);
         state.slots.clear();
         state.slots.push(slot);
+        state.count(None);
         state.seq = standing.seq;
         state.outcome = Outcome::Accepted;
     }

@@ -9,6 +9,7 @@ mod ends;
 pub(super) mod history;
 pub(super) mod scope;
 mod slot;
+mod tally;
 pub(super) mod view;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
 use crate::core::template::Expr;
 use crate::core::text::Untrusted;
-use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
+use crate::flow::evaluation::{CallIndex, Evaluation, in_order_of_ends, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
 use crate::flow::plan::{Plan, ValuePlan};
@@ -93,8 +94,8 @@ impl Graph {
             Body::Workflow(workflow) => workflow.max_calls as usize,
             Body::Instruct(_) => usize::MAX,
         };
-        let standing = Standing::of(run);
-        GraphSession { plan, inputs, max_calls, run: run.clone(), root, standing, stopped: false }
+        let index = CallIndex::of(run);
+        GraphSession { plan, inputs, max_calls, run: run.clone(), root, index, stopped: false, documents: false }
     }
 }
 
@@ -104,9 +105,11 @@ struct GraphSession {
     max_calls: usize,
     run: Run,
     root: Scope,
-    standing: Standing,
+    index: CallIndex,
     /// A `stop_when` held at the last look.
     stopped: bool,
+    /// Something happened to a document since then.
+    documents: bool,
 }
 
 impl Session for GraphSession {
@@ -114,15 +117,20 @@ impl Session for GraphSession {
         for event in events {
             let (seq, at) = (self.run.seq + 1, self.run.updated_at);
             self.run.apply(seq, at, event);
+            self.documents |= match event {
+                Event::DocumentWritten { .. } | Event::DocumentChosen { .. } => true,
+                Event::GateOpened(gate) => gate.document().is_some(),
+                _ => false,
+            };
             if let Some(key) = event.key() {
                 self.root.touch(&self.plan, key, 0);
-                self.standing.learn(&self.run, key);
+                self.index.learn(&self.run, key);
             }
         }
         if events.iter().any(|event| matches!(event, Event::DecisionUndone { .. })) {
             // It reaches further than the call that was decided about: all that has begun because of it.
             self.look_again();
-            self.standing = Standing::of(&self.run);
+            self.index = CallIndex::of(&self.run);
         }
         let (mut notes, mut stops) = self.look();
         if self.stopped && !stops {
@@ -166,8 +174,14 @@ impl GraphSession {
 
     /// What is to be noted, and whether the run ends early.
     fn look(&mut self) -> (Vec<Event>, bool) {
-        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.standing);
+        let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.index);
         self.root.evaluate(&self.plan, &mut evaluation);
+        if evaluation.documents || std::mem::take(&mut self.documents) {
+            let mut texts = Vec::new();
+            self.root.documents(&self.plan, &mut texts);
+            texts.sort_by_key(|(seq, _)| *seq);
+            evaluation.write(&texts.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), || true);
+        }
         let (mut notes, stops) = (evaluation.notes, evaluation.stops);
         in_order_of_ends(&self.run, &mut notes);
         let holds =

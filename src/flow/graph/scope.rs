@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::before::{Ready, overlaid};
 use super::slot::{Slot, Turn};
+use super::tally::Tally;
 use super::view;
 use crate::core::event::FlowDecision;
 use crate::core::failure::Failure;
@@ -21,11 +22,11 @@ use crate::core::run::Run;
 use crate::core::step::Join;
 use crate::core::template::{Expr, from_json};
 use crate::flow::Want;
-use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::evaluation::{DocumentText, Evaluation, Outcome};
 use crate::flow::memo::Dependency;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::{Names, values_used};
-use crate::flow::plan::{Doing, Node, Plan};
+use crate::flow::plan::{Node, Plan};
 use crate::flow::skip::Skip;
 use crate::flow::work::{condition, eval};
 
@@ -85,6 +86,8 @@ pub(super) struct StepState {
     pub(super) slots: Vec<Slot>,
     /// The slots that an event touched; `None`: all.
     pub(super) touched: Option<Vec<usize>>,
+    /// The slots, counted.
+    pub(super) tally: Tally,
 }
 
 impl StepState {
@@ -100,7 +103,13 @@ impl StepState {
             items: Vec::new(),
             slots: Vec::new(),
             touched: None,
+            tally: Tally::default(),
         }
+    }
+
+    /// Counts the slots, all of them or those that were looked at.
+    pub(super) fn count(&mut self, looked: Option<&[usize]>) {
+        self.tally.take(&self.slots, looked);
     }
 }
 
@@ -147,13 +156,13 @@ impl Scope {
         {
             touched.push(slot);
         }
-        let inner = match &plan.nodes[at].does {
-            Doing::Group(inner, _) => Some(inner.as_ref()),
-            Doing::Child(Ok(child), _) => Some(&child.0),
-            _ => None,
-        };
+        let iteration = segment.iteration.unwrap_or(0) as usize;
+        if let Some(slot) = state.slots.get_mut(slot) {
+            slot.touch(iteration);
+        }
+        let inner = plan.nodes[at].does.inner();
         if let (Some(inner), Some(slot)) = (inner, state.slots.get_mut(slot))
-            && let Some(scope) = slot.scope(segment.iteration.unwrap_or(0) as usize)
+            && let Some(scope) = slot.scope(iteration)
         {
             scope.touch(inner, key, depth + 1);
         }
@@ -170,11 +179,11 @@ impl Scope {
             let state = &mut self.states[at];
             state.names_dirty = false;
             state.touched = None;
-            state.stamp = stamp(&(&state.outcome, state.slots.iter().map(Slot::stamp).collect::<Vec<_>>()));
+            state.stamp = stamp(&(&state.outcome, state.tally.stamp()));
             self.marks.dirty.set(place, false);
             self.marks.waits.set(at, state.outcome == Outcome::Waiting);
             self.marks.failed.set(at, state.failure.is_some());
-            self.marks.wants.set(at, state.slots.iter().any(Slot::may_want));
+            self.marks.wants.set(at, state.tally.wanting().next().is_some());
             if before != state.stamp {
                 for &watcher in &plan.watchers[at] {
                     self.marks.dirty.insert(plan.places[watcher]);
@@ -187,8 +196,9 @@ impl Scope {
     /// The calls that are wanted, in declared order; none new where a step has failed for good.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         if self.failure().is_none() {
-            let wanting = self.marks.wants.ones().flat_map(|at| &self.states[at].slots);
-            wanting.for_each(|slot| slot.wants(into));
+            for state in self.marks.wants.ones().map(|at| &self.states[at]) {
+                state.tally.wanting().for_each(|slot| state.slots[slot].wants(into));
+            }
         }
     }
 
@@ -228,6 +238,14 @@ impl Scope {
         let own = |key: &Key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix));
         names.state = overlaid(&names.state, run, own);
         names
+    }
+
+    /// What the steps say of documents, each with the event that made it so.
+    pub fn documents<'a>(&'a self, plan: &Plan, into: &mut Vec<(u64, &'a DocumentText)>) {
+        for at in (0..plan.nodes.len()).filter(|&at| plan.documents[at]) {
+            let inner = plan.nodes[at].does.inner();
+            self.states[at].slots.iter().for_each(|slot| slot.documents(inner, into));
+        }
     }
 
     /// The newest event that changed what it came to.
@@ -271,6 +289,7 @@ impl Scope {
     }
 
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
+        evaluation.documents |= plan.documents[at];
         self.states[at].failure = None;
         if self.states[at].names_dirty || self.states[at].names.is_none() {
             let ready = self.ready(plan, at, evaluation);
@@ -280,7 +299,10 @@ impl Scope {
                     let state = &mut self.states[at];
                     state.outcome = Outcome::Waiting;
                     state.names = None;
-                    state.slots.iter_mut().for_each(Slot::withdraw);
+                    for slot in &mut state.slots {
+                        slot.withdraw();
+                    }
+                    state.count(None);
                     return;
                 }
                 Ready::Skip(skip) => return self.skip(plan, at, skip, evaluation),
@@ -294,7 +316,8 @@ impl Scope {
                 };
             }
         }
-        self.slots(plan, at, evaluation);
+        let looked = self.slots(plan, at, evaluation);
+        self.states[at].count(looked.as_deref());
         self.sum_up(plan, at, evaluation);
     }
 
@@ -355,32 +378,47 @@ impl Scope {
         Ok(())
     }
 
-    fn slots(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
+    /// Looks at the slots that an event touched, and gives those that it has looked at; `None`: all.
+    fn slots(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) -> Option<Vec<usize>> {
         let node = &plan.nodes[at];
-        let Some(names) = self.states[at].names.clone() else { return };
+        let names = self.states[at].names.clone()?;
         let one_by_one = node.step.rules.for_each.as_ref().is_some_and(|for_each| for_each.one_by_one);
         let count = self.states[at].slots.len();
         if one_by_one {
-            return self.one_by_one(plan, at, &names, evaluation);
+            return Some(self.one_by_one(plan, at, &names, evaluation));
         }
-        let touched = self.states[at].touched.take().unwrap_or_else(|| (0..count).collect());
-        for slot in touched.into_iter().filter(|&slot| slot < count) {
+        let mut touched = self.states[at].touched.take();
+        if let Some(touched) = &mut touched {
+            touched.retain(|slot| *slot < count);
+        }
+        let mut look = |slot: usize| {
             let names = self.slot_names(plan, at, slot, &names);
             self.slot(plan, at, slot, &names, None, evaluation);
+        };
+        match &touched {
+            Some(touched) => touched.iter().copied().for_each(&mut look),
+            None => (0..count).for_each(&mut look),
         }
+        touched
     }
 
-    /// Each slot sees the accepted outputs before it, so it waits for them.
-    fn one_by_one(&mut self, plan: &Plan, at: usize, names: &Arc<Names>, evaluation: &mut Evaluation<'_>) {
+    /// Each slot sees the accepted outputs before it, so it waits for them. Gives those that it has looked at.
+    fn one_by_one(
+        &mut self,
+        plan: &Plan,
+        at: usize,
+        names: &Arc<Names>,
+        evaluation: &mut Evaluation<'_>,
+    ) -> Vec<usize> {
         let count = self.states[at].slots.len();
         let first = self.states[at].touched.take().and_then(|touched| touched.into_iter().min()).unwrap_or(0);
         let mut earlier: Vec<Value> = Vec::new();
         let mut latest = 0;
-        let mut stamps: Vec<u64> = Vec::new();
-        let mut blocked = false;
+        let mut stamps = 0;
+        let (mut blocked, mut looked) = (false, Vec::new());
         for at_slot in 0..count {
             if blocked {
-                self.states[at].slots[at_slot].withdraw();
+                looked.extend(self.states[at].slots[at_slot].withdraw().then_some(at_slot));
                 continue;
             }
             if at_slot >= first {
@@ -392,21 +430,23 @@ impl Scope {
                     let before = |key: &Key| key.is_of(&base) && key.segments()[base.segments().len() - 1].item < item;
                     names.state = overlaid(&names.state, evaluation.run, before);
                 }
-                let seen = (at_slot > 0).then(|| (latest, stamp(&stamps)));
+                let seen = (at_slot > 0).then_some((latest, stamps));
                 self.slot(plan, at, at_slot, &names, seen, evaluation);
+                looked.push(at_slot);
                 let slot = &self.states[at].slots[at_slot];
                 // Nothing changed here, so nothing changes for those after it.
                 if at_slot == first && first > 0 && slot.stamp() == before && slot.outcome == Outcome::Waiting {
-                    return;
+                    return looked;
                 }
             }
             let slot = &self.states[at].slots[at_slot];
             blocked = slot.outcome == Outcome::Waiting
                 || (matches!(slot.outcome, Outcome::Failed(_)) && !plan.nodes[at].goes_on());
             latest = latest.max(slot.seq);
-            stamps.push(slot.stamp());
+            stamps = stamp(&(stamps, slot.stamp()));
             earlier.extend(slot.output.clone());
         }
+        looked
     }
 
     fn slot_names(&self, plan: &Plan, at: usize, slot: usize, names: &Names) -> Names {

@@ -12,13 +12,13 @@ use super::view;
 use crate::core::event::FlowDecision;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
-use crate::flow::Want;
-use crate::flow::evaluation::{Evaluation, Outcome};
-use crate::flow::memo::Dependency;
-use crate::flow::memo::{Asked, CallView, Cell};
+use crate::core::text::Untrusted;
+use crate::flow::evaluation::{DocumentText, Evaluation, Outcome};
+use crate::flow::memo::{Asked, CallView, Cell, Dependency};
 use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
 use crate::flow::work::{eval, text};
+use crate::flow::{Want, effort};
 
 /// How far one item has come.
 #[derive(Default)]
@@ -32,16 +32,34 @@ pub struct Slot {
     inner_stamp: u64,
     /// The call inside that failed it.
     pub failed_at: Option<Key>,
+    /// What it says of a document, once it has an output.
+    written: Option<DocumentText>,
     want: Option<Arc<Want>>,
+    /// What it depended on at the last look.
+    made_from: Vec<Dependency>,
     iterations: Vec<Iteration>,
+    /// The first iteration that the next look has to begin with: those before it are as they were.
+    first: usize,
 }
 
 #[derive(Default)]
 struct Iteration {
-    /// What it depended on when it was made: a change makes it anew.
+    /// What it depended on when it was made: after a change it is made again.
     made_from: Vec<Dependency>,
     cell: Cell,
     scope: Option<Box<Scope>>,
+    /// What the next one begins with, once there is to be one.
+    passed: Option<Passed>,
+}
+
+/// What an iteration leaves to the next one.
+#[derive(Clone)]
+struct Passed {
+    output: Value,
+    /// The newest event that changed what it, or one before it, came to.
+    seq: u64,
+    /// Changes whenever what others see of it, or of one before it, does.
+    stamp: u64,
 }
 
 impl Slot {
@@ -50,6 +68,7 @@ impl Slot {
         self.outcome = outcome;
         self.output = None;
         self.want = None;
+        self.written = None;
     }
 
     /// It failed, at a call inside it if one is named.
@@ -58,18 +77,38 @@ impl Slot {
         self.failed_at = at;
     }
 
-    /// It waits for something before it.
-    pub fn withdraw(&mut self) {
+    /// It waits for something before it. Whether it did not before.
+    pub fn withdraw(&mut self) -> bool {
+        let had_begun = self.outcome != Outcome::Waiting || !self.iterations.is_empty();
         self.end(Outcome::Waiting);
         self.iterations.clear();
+        had_begun
+    }
+
+    /// Something happened to an iteration: it and those after it are to be looked at.
+    pub fn touch(&mut self, iteration: usize) {
+        self.first = self.first.min(iteration);
     }
 
     /// The names that it was made from have changed.
     pub fn forget(&mut self) {
+        self.first = 0;
         for iteration in &mut self.iterations {
             iteration.cell.forget();
             iteration.scope = None;
         }
+    }
+
+    /// Where a look begins, and what the iteration before it has left: at the first that something happened to. Whoever
+    /// depends on something else by now begins at the beginning.
+    fn begin(&mut self, depends: &[Dependency]) -> (usize, Option<Passed>) {
+        if self.made_from != depends {
+            self.made_from = depends.to_vec();
+            self.first = 0;
+        }
+        let first = self.first.min(self.iterations.len());
+        let known = (1..=first).rev().find_map(|at| Some((at, self.iterations[at - 1].passed.clone()?)));
+        known.map_or((0, None), |(at, passed)| (at, Some(passed)))
     }
 
     /// Changes whenever what others see of it does.
@@ -88,6 +127,16 @@ impl Slot {
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
         into.extend(self.want.clone());
         self.iterations.iter().filter_map(|iteration| iteration.scope.as_ref()).for_each(|scope| scope.wants(into));
+    }
+
+    /// What it, and the steps inside it, say of documents, each with the event that made it so. `inner` is the plan of those
+    /// steps.
+    pub fn documents<'a>(&'a self, inner: Option<&Plan>, into: &mut Vec<(u64, &'a DocumentText)>) {
+        if let Some(inner) = inner.filter(|inner| inner.writes_documents()) {
+            let scopes = self.iterations.iter().filter_map(|iteration| iteration.scope.as_ref());
+            scopes.for_each(|scope| scope.documents(inner, into));
+        }
+        into.extend(self.written.as_ref().map(|written| (self.seq, written)));
     }
 
     /// Whether it has come as far as that iteration.
@@ -117,6 +166,7 @@ impl Slot {
             iteration.cell.forget();
             iteration.scope = None;
         }
+        iteration.passed = None;
         iteration
     }
 }
@@ -152,10 +202,16 @@ impl Turn<'_> {
         let most = repeat.map_or(1, |repeat| repeat.max.max(1));
         let mut depends = self.depends.to_vec();
         let mut turn_names = names.clone();
+        let (first, mut past) = slot.begin(self.depends);
         if repeat.is_some() {
             turn_names.previous = Some(Value::from(()));
         }
-        for iteration in 0..most {
+        if let Some(passed) = &past {
+            self.follow(passed, first, &mut depends, &mut turn_names, names, evaluation);
+        }
+        for iteration in u32::try_from(first).unwrap_or(u32::MAX)..most {
+            slot.first = iteration as usize;
+            slot.written = None;
             let mut key = self.key.clone();
             if repeat.is_some() {
                 key = key.with_iteration(Some(iteration));
@@ -205,13 +261,12 @@ impl Turn<'_> {
             let Some(repeat) = repeat else { break };
             match self.until(&key, &context, evaluation) {
                 Ok(false) if iteration + 1 < most => {
-                    let through = Arc::from(["previous".to_owned()]);
-                    depends.push(Dependency { key, seq: slot.seq, stamp: slot.stamp(), through });
-                    turn_names.previous = Some(output);
-                    if self.plan.writes[self.at] {
-                        let before = |key: &Key| self.is_iteration(key).is_some_and(|at| at <= iteration);
-                        turn_names.state = overlaid(&names.state, evaluation.run, before);
-                    }
+                    let before = past.as_ref().map_or((0, 0), |before| (before.seq, before.stamp));
+                    let stamp = stamp(&(before.1, slot.stamp()));
+                    let passed = Passed { output, seq: slot.seq.max(before.0), stamp };
+                    self.follow(&passed, iteration as usize + 1, &mut depends, &mut turn_names, names, evaluation);
+                    slot.iterations[iteration as usize].passed = Some(passed.clone());
+                    past = Some(passed);
                 }
                 Ok(false) if !repeat.accept_last => {
                     let message = format!("`until` did not hold after {most} iterations: {}", repeat.until);
@@ -224,7 +279,29 @@ impl Turn<'_> {
                 Err(failure) => return slot.fail(Some(key), failure),
             }
         }
-        self.write(slot, &turn_names, evaluation);
+        self.write(slot, &turn_names);
+    }
+
+    /// Brings what an iteration sees to the one with number `next`: it depends on the one before it, and through that on all
+    /// before that.
+    fn follow(
+        &self,
+        passed: &Passed,
+        next: usize,
+        depends: &mut Vec<Dependency>,
+        turn_names: &mut Names,
+        names: &Names,
+        evaluation: &Evaluation<'_>,
+    ) {
+        let last = u32::try_from(next.saturating_sub(1)).unwrap_or(u32::MAX);
+        let (key, through) = (self.key.with_iteration(Some(last)), Arc::from(["previous".to_owned()]));
+        depends.truncate(self.depends.len());
+        depends.push(Dependency { key, seq: passed.seq, stamp: passed.stamp, through });
+        turn_names.previous = Some(passed.output.clone());
+        if self.plan.writes[self.at] {
+            let before = |key: &Key| self.is_iteration(key).is_some_and(|at| at <= last);
+            turn_names.state = overlaid(&names.state, evaluation.run, before);
+        }
     }
 
     /// Which iteration of this slot a call is, or lies in.
@@ -253,6 +330,7 @@ impl Turn<'_> {
         depends: &[Dependency],
         evaluation: &mut Evaluation<'_>,
     ) -> CallView {
+        effort::spend(1 + depends.len());
         let iteration = slot.iteration(iteration, depends);
         let mut lanes = self.lanes.to_vec();
         let for_each = self.node.step.rules.for_each.as_ref();
@@ -317,7 +395,7 @@ impl Turn<'_> {
     }
 
     /// Looks at the steps inside. Where one has failed and the run goes on without them all, nobody is asked about the
-    /// others. False when that one does not fail any more: the others are to be looked at anew.
+    /// others. False when that one does not fail any more: the others are to be looked at again.
     fn settle(&self, scope: &mut Scope, plan: &Plan, evaluation: &mut Evaluation<'_>) -> bool {
         let (had_failed, noted) = (scope.failure().is_some(), evaluation.notes.len());
         scope.evaluate(plan, evaluation);
@@ -358,14 +436,17 @@ impl Turn<'_> {
         })
     }
 
-    /// Writes the document of the last iteration.
-    fn write(&self, slot: &mut Slot, names: &Names, evaluation: &mut Evaluation<'_>) {
+    /// What the last iteration says of the step's document.
+    fn write(&self, slot: &mut Slot, names: &Names) {
         let Some([name, title, body]) = &self.node.document else { return };
         let context = names.with_output(slot.output.clone().unwrap_or_else(|| Value::from(()))).value();
         let text = |source| text("document", source, &context);
-        let written = text(name).and_then(|name| Ok((name, text(title)?, text(body)?)));
+        let written = text(name).and_then(|name| {
+            let (title, body) = (Untrusted::from(text(title)?), Untrusted::from(text(body)?));
+            Ok(DocumentText { name, title, body })
+        });
         match written {
-            Ok((name, title, body)) => evaluation.write(&name, &title, &body),
+            Ok(written) => slot.written = Some(written),
             Err(mistake) => slot.fail(Some(self.key.clone()), mistake.into()),
         }
     }

@@ -20,6 +20,7 @@ mod again;
 mod combined;
 mod cut_short;
 mod decided;
+mod effort;
 mod ends;
 mod failures;
 mod secrets;

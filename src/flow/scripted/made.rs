@@ -18,7 +18,7 @@ use crate::core::task::Task;
 use crate::core::template::{from_json, to_json};
 use crate::core::work::{secret_mark, secret_name_mark};
 use crate::flow::Want;
-use crate::flow::evaluation::{Evaluation, Outcome};
+use crate::flow::evaluation::{DocumentText, Evaluation, Outcome};
 use crate::flow::graph::scope::{Around, Scope};
 use crate::flow::graph::view;
 use crate::flow::memo::{Asked, CallView, Cell, Dependency};
@@ -142,8 +142,17 @@ impl Made {
         likely.map(|(_, call)| call).or_else(|| ground.run.call(&self.key))
     }
 
-    fn is_child(&self, plan: &Plan) -> bool {
+    /// Whether it is a child workflow.
+    #[must_use]
+    pub fn is_child(&self, plan: &Plan) -> bool {
         matches!(self.node(plan).does, Doing::Child(..))
+    }
+
+    /// What the steps of a child workflow say of documents, each with the event that made it so.
+    pub fn documents<'a>(&'a self, plan: &Plan, into: &mut Vec<(u64, &'a DocumentText)>) {
+        if let (Some(scope), Some(inner)) = (&self.scope, self.node(plan).does.inner()) {
+            scope.documents(inner, into);
+        }
     }
 
     /// An event about `key`, which is this call's or inside it, has come.

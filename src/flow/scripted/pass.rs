@@ -21,9 +21,10 @@ use crate::core::gate::Gate;
 use crate::core::key::{Key, Segment};
 use crate::core::text::Untrusted;
 use crate::flow::Want;
-use crate::flow::evaluation::Evaluation;
+use crate::flow::evaluation::{DocumentText, Evaluation};
 use crate::flow::judge::fails_checks;
 use crate::flow::memo::Dependency;
+use crate::flow::plan::Plan;
 use crate::flow::skip::Skip;
 
 /// Lines of a log at most; what comes after them is left out.
@@ -60,7 +61,9 @@ pub struct Pass {
     /// The result that was told last: what happens now is said to happen there.
     point: Key,
     times: IndexMap<Key, i64>,
-    documents: Vec<[String; 3]>,
+    documents: Vec<DocumentText>,
+    /// The places of the child workflows among what was asked for.
+    children: Vec<usize>,
     lines: Vec<String>,
     recorded: Recorded,
     /// What nobody is asked about, because the code has ended and did not wait for it.
@@ -73,7 +76,6 @@ pub struct Pass {
 #[derive(Default)]
 struct Recorded {
     times: usize,
-    documents: usize,
     lines: usize,
 }
 
@@ -97,6 +99,7 @@ impl Pass {
             point: Key::plain("start"),
             times: IndexMap::new(),
             documents: Vec::new(),
+            children: Vec::new(),
             lines: Vec::new(),
             recorded: Recorded::default(),
             unasked: HashMap::new(),
@@ -228,7 +231,8 @@ impl Pass {
                 let (Some(title), Some(body)) = (text("title"), text("body")) else {
                     return Err("run.document: a document is { title, body }, both text".to_owned());
                 };
-                self.documents.push([request.name.clone(), title, body]);
+                let (name, title, body) = (request.name.clone(), Untrusted::new(title), Untrusted::new(body));
+                self.documents.push(DocumentText { name, title, body });
                 return Ok(());
             }
             _ => {}
@@ -251,6 +255,9 @@ impl Pass {
         }
         let at = self.made.len();
         self.made.push(Made::of(request, key.clone(), at, Arc::clone(&self.depends), ground)?);
+        if self.made[at].is_child(&ground.plan) {
+            self.children.push(at);
+        }
         self.by_key.insert(key, at);
         self.look(at, ground);
         Ok(())
@@ -289,7 +296,7 @@ impl Pass {
     }
 
     /// Notes what the journal does not have yet, in an order that does not depend on how the pass came about.
-    pub fn tell(&mut self, evaluation: &mut Evaluation<'_>) {
+    pub fn tell(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
         let before = evaluation.notes.len();
         for (point, now) in self.times.iter().skip(self.recorded.times) {
             evaluation.decide(point.clone(), FlowDecision::Now, json!(now), || Value::Null);
@@ -311,13 +318,15 @@ impl Pass {
                 }
             }
         }
-        let before = evaluation.notes.len();
-        for [name, title, body] in &self.documents[self.recorded.documents..] {
-            evaluation.write(name, title, body);
-        }
-        if evaluation.notes.len() == before {
-            self.recorded.documents = self.documents.len();
-        }
+        let mut texts = Vec::new();
+        self.children.iter().for_each(|&at| self.made[at].documents(plan, &mut texts));
+        texts.sort_by_key(|(seq, _)| *seq);
+        let texts: Vec<&DocumentText> = texts.into_iter().map(|(_, text)| text).chain(&self.documents).collect();
+        // What comes after a result that is to be accepted again is said again then.
+        let run = evaluation.run;
+        let is_redone =
+            |made: &Made| made.told.is_none() && run.call(&made.key).is_some_and(|call| call.standing.is_some());
+        evaluation.write(&texts, || !self.made.iter().any(is_redone));
         self.tell_lines(evaluation);
     }
 

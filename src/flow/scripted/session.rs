@@ -19,7 +19,7 @@ use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
-use crate::flow::evaluation::{Evaluation, Standing, in_order_of_ends, prompts_under_way};
+use crate::flow::evaluation::{CallIndex, Evaluation, in_order_of_ends, prompts_under_way};
 use crate::flow::names::Names;
 use crate::flow::plan::Plan;
 use crate::flow::work::hosts::written_in;
@@ -38,7 +38,7 @@ pub struct Ground {
     /// The journal as it stands.
     pub run: Run,
     /// What stands in it; only the lists of child workflows, whose items may move, look there.
-    pub standing: Standing,
+    pub index: CallIndex,
     /// What time it is.
     pub clock: DateTime<Utc>,
     /// Calls at most.
@@ -48,7 +48,7 @@ pub struct Ground {
 impl Ground {
     /// A look at the journal.
     pub fn look(&self) -> Evaluation<'_> {
-        Evaluation::new(&self.run, &self.inputs, &self.standing)
+        Evaluation::new(&self.run, &self.inputs, &self.index)
     }
 
     /// Whether the form takes secrets.
@@ -99,7 +99,7 @@ impl ScriptedSession {
             names: Names::of(run, &inputs).of_code(code_hosts(pinned)),
             inputs,
             run: run.clone(),
-            standing: if pinned.children.is_empty() { Standing::default() } else { Standing::of(run) },
+            index: if pinned.children.is_empty() { CallIndex::default() } else { CallIndex::of(run) },
             clock: run.updated_at,
             max_calls,
             pinned: Arc::clone(pinned),
@@ -114,13 +114,13 @@ impl Session for ScriptedSession {
         for event in events {
             ground.run.apply(ground.run.seq + 1, ground.clock, event);
             if let Some(key) = event.key().filter(|_| !ground.pinned.children.is_empty()) {
-                ground.standing.learn(&ground.run, key);
+                ground.index.learn(&ground.run, key);
             }
         }
         // It reaches further than the call that was decided about: all that has begun because of it.
         let undone = events.iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
         if undone {
-            ground.standing = Standing::of(&ground.run);
+            ground.index = CallIndex::of(&ground.run);
         }
         let ground = &self.ground;
         let known = self.pass.take().filter(|_| !undone).and_then(|mut pass| {
@@ -156,7 +156,7 @@ fn only_a_person(wants: &Wants, run: &Run) -> bool {
 
 fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
     let mut evaluation = ground.look();
-    pass.tell(&mut evaluation);
+    pass.tell(&ground.plan, &mut evaluation);
     let mut wants = Wants::default();
     match &pass.state {
         CodeState::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Sight, shorten, text};
 use crate::core::shell::{Line, LinePart};
-use crate::core::step::Command;
+use crate::core::step::{Command, ENDS_OPTIONS};
 use crate::core::template::{Piece, Template, TemplateError, to_json};
 use crate::core::work::{CommandWork, OwnFile};
 use crate::flow::mistake::Mistake;
@@ -60,9 +60,6 @@ pub(super) fn work(
         options,
     })
 }
-
-/// What ends the options of a program: what comes after it is none.
-const ENDS_OPTIONS: [&str; 2] = ["--", "--end-of-options"];
 
 /// The elements of `argv` that are options only because of the value that they begin with.
 fn options(plan: &CommandPlan, argv: &[String], context: &minijinja::Value) -> Vec<String> {

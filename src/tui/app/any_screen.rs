@@ -166,7 +166,8 @@ impl AnyScreen {
             Self::Inbox(_) => Some(calm),
             Self::Home(_) => Some(TICK),
             Self::Run(screen) => screen.ticks().then_some(TICK),
-            Self::Form(_) | Self::Chat(_) | Self::History(_) | Self::Connect(_) => None,
+            Self::History(screen) => screen.ticks().then_some(calm),
+            Self::Form(_) | Self::Chat(_) | Self::Connect(_) => None,
         }
     }
 

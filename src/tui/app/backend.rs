@@ -15,7 +15,7 @@ use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 use super::managing::Glances;
 use super::notices::Notices;
 use super::waiting::Waited;
-use super::watching::Watched;
+use super::watching::{self, Watched};
 use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
@@ -172,6 +172,11 @@ impl Backend {
         let backend = self.clone();
         self.threads.spawn(async move {
             let opened = tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| Err(error.to_string()));
+            if let Ok((engine, _)) = &opened {
+                let post = backend.post.clone();
+                // Of a screen that has no time for it the footer stays as it is.
+                engine.on_locked(move |locked| drop(post.try_send(watching::locked(locked))));
+            }
             let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
             backend.watch_files();
             backend.look_for_models().await;

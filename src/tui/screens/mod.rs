@@ -9,6 +9,7 @@ pub mod inbox;
 pub mod preview;
 pub mod run;
 
+use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use crate::core::event::{Measured, PauseReason};
@@ -30,6 +31,11 @@ pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, S
         Status::Completed => ("✓", "done".to_owned(), theme.accepted),
         Status::Cancelled => ("⊘", "cancelled".to_owned(), theme.muted),
     }
+}
+
+/// Whether the deadline of a run in a list passes between two looks at the clock.
+pub(crate) fn passes(run: &RunRow, before: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    run.due.is_some_and(|due| due.has_passed(before) != due.has_passed(now))
 }
 
 /// How an open run stands, in a few words, and their style: for its header.

@@ -3,6 +3,9 @@
 //!
 //! What decides about a run is on the run's own screen: a failure names the key that leads there.
 
+use std::fmt::Display;
+
+use chrono::{DateTime, TimeZone, Utc};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -25,6 +28,7 @@ use crate::tui::screens::run_state;
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::Screen;
 use crate::tui::text::fit;
+use crate::tui::text::wrap::wrap_text;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::scroll::Scroll;
 
@@ -78,9 +82,16 @@ impl Preview {
     }
 }
 
-/// What stands above the text of a run: its state, how far it is, what it is at, what a person should know of it.
+/// What is shown above the text of a run: its state, how far it is, until when it has to be decided, what it is at, what a
+/// person should know of it.
 #[must_use]
-pub fn heading(row: &RunRow, glance: Option<&Glance>, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
+pub fn heading<Z: TimeZone<Offset: Display>>(
+    row: &RunRow,
+    glance: Option<&Glance>,
+    (now, zone): (DateTime<Utc>, &Z),
+    cells: u16,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let (sign, word, style) = run_state(row, theme);
     let mut first = vec![Span::styled(format!("{sign} {word}"), style)];
     if let Some(steps) = glance.and_then(|glance| glance.steps).filter(|_| row.status != Status::Completed) {
@@ -89,6 +100,10 @@ pub fn heading(row: &RunRow, glance: Option<&Glance>, cells: u16, theme: &Theme)
     }
     let mut lines = vec![Line::from(first)];
     let cells = usize::from(cells);
+    if let Some(due) = row.due {
+        let style = if due.has_passed(now) { theme.unsettled } else { theme.waiting };
+        lines.extend(wrap_text(&due.words(now, zone), style, cells));
+    }
     if let Some(at) = glance.and_then(|glance| glance.at.as_deref()).filter(|_| !row.status.is_over()) {
         lines.push(Line::styled(fit(&format!("at: {at}"), cells).into_owned(), theme.text));
     }

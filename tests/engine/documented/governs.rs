@@ -187,6 +187,17 @@ async fn approve_words() {
     let (first, beneath) = shown.split_once("run:").expect("what runs");
     assert!(first.contains("Tell Ana") && first.contains("At once."), "{shown}");
     assert!(beneath.starts_with("\n    do\n    Ana\n"), "{shown}");
+
+    quotes(r#"A step that only they name is waited for, as any that is named"#);
+    quotes(r#"a command's default `stdin` does not have it"#);
+    let said = "approve_title = \"Tell {{ steps.p.output }}\"";
+    let steps = [prompt("p", "them", "review = \"never\""), command("a", "x", said)].concat();
+    let play = Play::of(&steps, json!({})).await;
+    let gate = play.state.waiting().next().expect("an approval");
+    let GateBody::Approval(approval) = &gate.body else { panic!("{gate:?}") };
+    assert_eq!(approval.title.as_ref().map(|title| title.data()), Some("Tell THEM"));
+    let Work::Command(work) = &*approval.work else { panic!("{approval:?}") };
+    assert!(work.stdin.ends_with("\"steps\":{}}"), "{}", work.stdin);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -508,3 +508,53 @@ fn an_edit_of_a_document_is_undone_to_the_text_before_it_and_not_over_a_newer_on
     assert!(code == ErrorCode::NotAllowed && why.contains("written again"), "{why}");
     sim.assert_replayed();
 }
+
+/// What an acceptance made of a document that was taken back counts no more; what is accepted then does, also when it was
+/// there before.
+#[test]
+fn a_document_is_what_the_accepted_results_say_whatever_was_accepted_and_taken_back_meanwhile() {
+    let notes = json!({ "name": "notes", "title": "t", "body": "{{ output }}" });
+    let task = workflow_with(
+        &json!([prompt("a", "one", &json!({ "document": notes })), prompt("b", "two", &json!({ "after": ["a"] }))]),
+        &json!({ "result": { "title": "t", "body": "done" } }),
+    );
+    let text = |sim: &Sim| sim.run.documents["notes"].current().unwrap().1.body.data().to_owned();
+    let own = |text: &str| DecisionKind::Edit { output: json!(text), accept: true };
+    let mut sim = Sim::performing(task, json!({}), counting);
+    sim.decide("a", own("A"));
+    for (now, versions) in [("B", 2), ("A", 3), ("B", 4), ("A", 5)] {
+        // The acceptance, and with it what it was made from, the edit.
+        sim.undo();
+        assert_eq!(sim.waiting(GateKind::Review), ["a"]);
+        sim.decide("a", own(now));
+        assert_eq!((text(&sim), sim.run.documents["notes"].versions.len()), (now.to_owned(), versions));
+        sim.assert_replayed();
+    }
+    // An edit of the person stays, and is asked about only when the steps say something else.
+    let edit = edit_document(&sim.run, "notes", 5, "t", "mine", &ANA.into()).unwrap();
+    sim.happens(&edit);
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", own("B"));
+    assert_eq!((text(&sim), sim.waiting(GateKind::Stale)), ("mine".to_owned(), vec!["notes".to_owned()]));
+    sim.decide("a", DecisionKind::Reopen);
+    sim.decide("a", own("A"));
+    assert_eq!((text(&sim), sim.waiting(GateKind::Stale)), ("mine".to_owned(), Vec::new()), "nothing is to be asked");
+    sim.assert_replayed();
+}
+
+/// Items that write one document, each over the one before.
+#[test]
+fn what_a_skipped_item_said_of_a_document_gives_way_to_what_was_said_before_it() {
+    let rules = json!({ "for_each": { "list": "['x', 'y']" }, "document": { "name": "notes", "title": "t", "body": "{{ item }} {{ output }}" } });
+    let task = workflow_with(&json!([prompt("a", "{{ item }}", &rules)]), &json!({}));
+    let mut sim = Sim::performing(task, json!({}), counting);
+    let text = |sim: &Sim| sim.run.documents["notes"].current().unwrap().1.body.data()[..1].to_owned();
+    sim.decide("a[0]", accept());
+    sim.decide("a[1]", accept());
+    assert_eq!(text(&sim), "y");
+    sim.undo();
+    assert_eq!(text(&sim), "x");
+    sim.decide("a[1]", accept());
+    assert_eq!((text(&sim), sim.run.documents["notes"].versions.len()), ("y".to_owned(), 4));
+    sim.assert_replayed();
+}

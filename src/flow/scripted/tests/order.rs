@@ -236,3 +236,27 @@ fn an_effect_that_was_performed_and_that_nobody_waited_for_is_not_left_out() {
     let sim = run(r#"run.command(["touch", "it"]).catch(() => null); return "done";"#);
     assert!(sim.run.call(&"command[0]".parse().unwrap()).is_none(), "what had not begun does not begin");
 }
+
+#[test]
+fn a_document_of_a_script_is_what_it_said_last() {
+    let mut sim = run(r#"
+        const write = (body) => run.document("notes", { title: "t", body });
+        write("first");
+        const a = await run.step("draft", { text: "a" });
+        write(a);
+        write("first");
+        const b = await run.step("draft", { text: "b" });
+        if (b !== "B") write(b);
+        return b;"#);
+    let body = |sim: &Sim| sim.run.documents["notes"].current().unwrap().1.body.data().to_owned();
+    let count = |sim: &Sim| sim.run.documents["notes"].versions.len();
+    assert_eq!((body(&sim), count(&sim)), ("first".to_owned(), 1));
+    sim.decide("draft[0]", DecisionKind::Accept);
+    assert_eq!((body(&sim), count(&sim)), ("first".to_owned(), 3), "what was said before is said once more");
+    let own = |text: &str| DecisionKind::Edit { output: json!(text), accept: true };
+    sim.decide("draft[1]", own("C"));
+    assert_eq!((body(&sim), count(&sim)), ("C".to_owned(), 4));
+    sim.decide("draft[1]", DecisionKind::Reopen);
+    sim.decide("draft[1]", own("B"));
+    assert_eq!((body(&sim), count(&sim)), ("first".to_owned(), 5), "it says nothing of it any more");
+}

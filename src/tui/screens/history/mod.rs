@@ -25,6 +25,7 @@ use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
 use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
 use crate::tui::message::Message;
+use crate::tui::screens::passes;
 use crate::tui::screens::preview::Preview;
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
@@ -160,6 +161,12 @@ impl HistoryScreen {
         self.runs.iter().find(|run| id_of(run) == *seen)
     }
 
+    /// Whether time alone changes what is listed: a deadline may pass.
+    #[must_use]
+    pub fn ticks(&self) -> bool {
+        self.runs.iter().any(|run| run.due.is_some_and(|due| !due.has_passed(self.now)))
+    }
+
     /// The run that commands about a run as a whole are for.
     #[must_use]
     pub fn listed(&self) -> Option<RunRow> {
@@ -226,8 +233,9 @@ impl HistoryScreen {
                 (Vec::new(), true)
             }
             Message::Tick(now) => {
+                let changed = self.runs.iter().any(|run| passes(run, self.now, now));
                 self.now = now;
-                (Vec::new(), false)
+                (Vec::new(), changed)
             }
             Message::Failed(text) | Message::Done(text) | Message::NotDone { why: text, .. } => {
                 self.note = Some(text);

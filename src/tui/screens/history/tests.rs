@@ -280,3 +280,26 @@ fn a_run_is_archived_with_one_key_and_deleted_only_from_its_actions() {
     let (picture, _) = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area));
     assert!(picture.contains("Delete it") && picture.contains("Archive it"), "{picture}");
 }
+
+#[test]
+fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up() {
+    use crate::core::deadline::Due;
+    use crate::core::step::OnTimeout;
+    let (mut screen, ask) =
+        HistoryScreen::new(vec!["poem".into()], Path::new("/home/ana"), at(400), FixedOffset::east_opt(3_600).unwrap());
+    assert!(!screen.ticks(), "nothing wakes it");
+    let mut rows = rows();
+    rows[0].due = Some(Due { at: at(3_600), then: OnTimeout::Fail });
+    answer(&mut screen, &ask, rows);
+    assert!(screen.ticks());
+    let picture = look(&mut screen, (80, 24));
+    let listed = |picture: &str, says: &str| picture.lines().any(|line| line.contains("poem") && line.contains(says));
+    assert!(listed(&picture, "by 13:06"), "{picture}");
+    assert!(picture.contains("deadline 2026-11-18 13:06: will") && picture.contains("fail"), "{picture}");
+    assert!(listed(&look(&mut screen, (40, 12)), "by 13:06"));
+    assert!(!screen.update(Message::Tick(at(3_599))).1);
+    assert!(screen.update(Message::Tick(at(3_600))).1);
+    let picture = look(&mut screen, (80, 24));
+    assert!(listed(&picture, "overdue") && picture.contains("deadline passed: will fail"), "{picture}");
+    assert!(!screen.ticks(), "nothing changes any more");
+}

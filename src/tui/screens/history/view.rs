@@ -151,8 +151,10 @@ impl HistoryScreen {
                 }
             }
         }
-        let known =
-            self.looks.of(run.run).filter(|_| self.search.is_empty()).map(marks).unwrap_or_default().join(" · ");
+        let glance = self.looks.of(run.run).filter(|_| self.search.is_empty());
+        let due = run.due.filter(|_| self.search.is_empty()).map(|due| due.short(self.now, &self.zone));
+        let known: Vec<String> = due.into_iter().chain(glance.map(marks).unwrap_or_default()).collect();
+        let known = known.join(" · ");
         if !known.is_empty() && left > 12 {
             let known = fit(&known, left - 2).into_owned();
             left -= width(&known) + 2;
@@ -204,7 +206,7 @@ impl HistoryScreen {
 
     /// What is known of a run, above what it has to show.
     fn about(&self, run: &RunRow, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let mut lines = preview::heading(run, self.looks.of(run.run), cells, theme);
+        let mut lines = preview::heading(run, self.looks.of(run.run), (self.now, &self.zone), cells, theme);
         let task = Untrusted::from(run.task.as_str()).line().into_owned();
         let at =
             |time: chrono::DateTime<chrono::Utc>| time.with_timezone(&self.zone).format("%-d %B %Y, %H:%M").to_string();

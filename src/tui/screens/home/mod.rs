@@ -28,6 +28,7 @@ use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
 use crate::tui::markdown::Document;
 use crate::tui::message::{Definition, Message};
+use crate::tui::screens::passes;
 use crate::tui::screens::preview::Preview;
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Screen, Selected, Situation};
@@ -310,8 +311,9 @@ impl HomeScreen {
                 (Vec::new(), true)
             }
             Message::Tick(now) => {
-                // Home shows no smaller unit than the minute.
-                let changed = now.timestamp() / 60 != self.now.timestamp() / 60;
+                // Home shows no smaller unit than the minute, but when a deadline passes.
+                let passes = self.runs.iter().any(|run| passes(run, self.now, now));
+                let changed = passes || now.timestamp() / 60 != self.now.timestamp() / 60;
                 self.now = now;
                 (Vec::new(), changed)
             }

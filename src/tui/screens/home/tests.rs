@@ -377,3 +377,31 @@ fn what_is_shipped_is_copied_before_it_is_edited_and_can_be_copied_by_itself() {
     above.update(Message::Paste("copy to mine".into()));
     assert_eq!(above.update(Message::Key(key("Enter"))).effects, [copy(false)]);
 }
+
+#[test]
+fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up() {
+    use chrono::Local;
+
+    use crate::core::deadline::Due;
+    use crate::core::step::OnTimeout;
+    let mut home = home();
+    let due = Due { at: at(3_600), then: OnTimeout::Skip };
+    let row = RunRow { due: Some(due), ..run("poem · the sea", Status::Waiting, 1, 70) };
+    home.fill_runs(vec![row], at(400));
+    let listed = |picture: &str, says: &str| picture.lines().any(|line| line.contains("poem") && line.contains(says));
+    for size in SIZES {
+        let picture = look(&mut home, size);
+        assert!(listed(&picture, &due.short(at(400), &Local)), "{picture}");
+        assert_eq!(picture.contains("deadline 20") && picture.contains("skip"), size.0 >= 80, "{picture}");
+    }
+    let (_, changed) = home.update(Message::Tick(at(3_599)));
+    assert!(changed, "an hour has passed");
+    let (_, changed) = home.update(Message::Tick(at(3_600)));
+    assert!(changed, "it passes within a minute too");
+    for size in SIZES {
+        let picture = look(&mut home, size);
+        assert!(listed(&picture, "overdue: will skip"), "{picture}");
+        assert_eq!(picture.contains("deadline passed: will skip"), size.0 >= 80, "{picture}");
+    }
+    assert!(!home.update(Message::Tick(at(3_601))).1);
+}

@@ -1,5 +1,6 @@
 //! Home as it is painted: the search box, the list, the preview beside it where there is room.
 
+use chrono::Local;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -115,8 +116,14 @@ impl HomeScreen {
         let (sign, word, style) = run_state(run, theme);
         let glance = self.looks.of(run.run);
         let steps = glance.and_then(|glance| glance.steps).filter(|_| run.status != Status::Completed);
-        let when = ago((self.now - run.updated_at).num_seconds());
+        // Of what has to be decided in time it matters more until when than since when.
+        let when = match run.due {
+            Some(due) => due.short(self.now, &Local),
+            None => ago((self.now - run.updated_at).num_seconds()),
+        };
         let said = match steps {
+            // Where there is little room the time says that it waits.
+            _ if run.due.is_some() && cells < ROOMY => String::new(),
             // The sign says the rest.
             Some((done, of)) if cells < ROOMY && !run.newer => format!("{done} of {of}"),
             Some((done, of)) => format!("{done} of {of} · {word}"),
@@ -168,7 +175,7 @@ impl HomeScreen {
 
     /// What is known of a run, over what it has to show. Gives where that goes.
     fn about_run(&self, canvas: &mut Canvas<'_>, area: Rect, run: &RunRow, theme: &Theme) -> Rect {
-        let mut lines = preview::heading(run, self.looks.of(run.run), area.width, theme);
+        let mut lines = preview::heading(run, self.looks.of(run.run), (self.now, &Local), area.width, theme);
         let task = self.tasks.iter().find(|task| task.id == run.task).map_or(&run.task, |task| &task.name);
         let begun = ago((self.now - run.created_at).num_seconds());
         let begun = if begun == "now" { "just now".to_owned() } else { format!("{begun} ago") };
