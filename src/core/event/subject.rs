@@ -9,6 +9,16 @@ use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
 
 impl Event {
+    /// Whether a person, or whoever acts for one, asks for a call to be performed again.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        match self {
+            Self::AttemptRejected { .. } => true,
+            Self::CallRequested { by, .. } => *by != Actor::Flow,
+            _ => false,
+        }
+    }
+
     /// The call that this event is about.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
@@ -33,6 +43,7 @@ impl Event {
             | Self::CallReopened { key, .. }
             | Self::CallRequested { key, .. }
             | Self::ModelChosen { key, .. }
+            | Self::ActionRequested { key, .. }
             | Self::CallCancelled { key, .. }
             | Self::FlowDecided { key, .. }
             | Self::StateSet { key, .. } => Some(key),
@@ -69,6 +80,7 @@ impl Event {
             | Self::MessageAdded { by, .. }
             | Self::DocumentWritten { by, .. }
             | Self::DocumentChosen { by, .. }
+            | Self::ActionRequested { by, .. }
             | Self::AttemptRejected { by, .. }
             | Self::VersionEdited { by, .. }
             | Self::CallAccepted { by, .. }
@@ -110,6 +122,7 @@ impl Event {
             Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
                 Some(step)
             }
+            Self::ActionRequested { action, .. } => Some(action),
             _ => None,
         }
     }
