@@ -16,9 +16,6 @@ mod turn_parser;
 
 use turn_parser::{Found, ReplyPart, TurnParser};
 
-/// The id of the one step of a conversation: each of its calls is an answer.
-pub const STEP: &str = "reply";
-
 /// The message of "write it anyway".
 pub const WRITE_IT_ANYWAY: &str =
     "Write it anyway: decide sensibly whatever is still open, and tell me in one sentence what you assumed.";

@@ -22,8 +22,9 @@ use crate::core::key::{Key, Segment};
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
+use crate::core::step_name::REPLY;
 use crate::core::task::{Body, Instruct, Task};
-use crate::core::turn::{self, STEP, Wording};
+use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
@@ -90,7 +91,7 @@ impl Session for Conversation {
 
 /// The key of a reply, from 0.
 fn reply(turn: u32) -> Key {
-    Key::root(Segment { id: STEP.to_owned(), item: None, iteration: Some(turn) })
+    Key::root(Segment { id: REPLY.to_owned(), item: None, iteration: Some(turn) })
 }
 
 fn fails(key: Option<Key>, failure: Failure) -> Wants {
@@ -284,7 +285,7 @@ impl Now<'_> {
             (attempt.fingerprint.clone(), Arc::clone(work))
         } else {
             let asked = Work::Prompt(self.prompt(key, Wording::First)?);
-            let fingerprint = Fingerprint::of(&(STEP, &asked)).map_err(|error| {
+            let fingerprint = Fingerprint::of(&(REPLY, &asked)).map_err(|error| {
                 Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
             })?;
             let mut work = Work::Prompt(self.prompt(key, Wording::Current)?);
@@ -301,7 +302,7 @@ impl Now<'_> {
         Ok(Want {
             key: key.clone(),
             workflow: None,
-            step: STEP.to_owned(),
+            step: REPLY.to_owned(),
             fingerprint,
             work,
             item: None,

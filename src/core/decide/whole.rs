@@ -19,7 +19,6 @@ use crate::core::step::Does;
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
-use crate::core::turn;
 use crate::core::usage::Budget;
 use crate::core::work::Work;
 
@@ -75,7 +74,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.flow_calls().last().map(|call| call.key.clone()).unwrap_or_else(|| Key::plain(turn::STEP));
+        let last = run.flow_calls().last().map(|call| call.key.clone()).unwrap_or_else(|| Key::plain("reply"));
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();
