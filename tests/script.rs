@@ -64,6 +64,23 @@ if __name__ == "__main__":
     stepwell.serve(main)
 "#;
 
+#[test]
+fn what_a_script_hands_over_as_item_is_what_its_call_is_called() {
+    let home = Home::new();
+    let script = r#"
+export default async function (run, inputs) {
+  const item = { name: "the leaves", words: ["x"] };
+  const texts = [await run.step("write", { item, part: "a" }), await run.step("write", { part: "b" })];
+  return texts.join("/");
+}
+"#;
+    workflow(&home, "named", "\"main.js\"", &[("main.js", script)]);
+    let waits = home.run(["run", "named", "-i", "topic=tea"]).exits(3);
+    assert!(waits.err.contains("write[0]: write · the leaves · demo/"), "{}", waits.err);
+    let next = home.run(["review", "last", "--accept"]).exits(3);
+    assert!(next.err.contains("write[1]: write · demo/"), "{}", next.err);
+}
+
 /// Takes a run from its first review to its end, each decision by a process of its own.
 fn reviewed_to_its_end(home: &Home, id: &str) {
     home.run(["run", id, "-i", "topic=tea"]).exits(3);

@@ -280,8 +280,9 @@ impl Catalog {
                 report
                     .error(&input.span, format!("the workflow `{}` has no input `{}`{hint}", name.value, input.value));
             }
-            for field in task.inputs.iter().filter(|field| field.required) {
-                if !given.iter().any(|input| input.value == field.name) {
+            let is_given = |name: &str| given.iter().any(|input| input.value == name);
+            for field in task.inputs.iter().filter(|field| field.is_required(is_given)) {
+                if !is_given(&field.name) {
                     let message = format!(
                         "the workflow `{}` requires the input `{}`; add it to `inputs`",
                         name.value, field.name

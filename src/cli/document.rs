@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-use super::args::DocumentArgs;
+use super::args::{DocumentArgs, DriveArgs, Review};
+use super::drive::{How, drive};
 use super::files::read_text;
 use super::out::Put as _;
 use super::problem::{Exit, Problem};
-use super::{App, journal, out, waits};
+use super::{App, consent, journal, out, waits};
+use crate::core::call::{CallStatus, Ending};
 use crate::core::code::ErrorCode;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::run::Run;
@@ -17,9 +19,13 @@ use crate::core::text::visible;
 /// # Errors
 /// When there is no such run, document or version, or the store cannot be used.
 pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
-    let engine = if args.edit.is_some() || args.restore.is_some() { app.engine()? } else { app.records()? };
+    let changes = args.edit.is_some() || args.restore.is_some() || args.action.is_some();
+    let engine = if changes { app.engine()? } else { app.records()? };
     let run = engine.load(engine.find(&args.run)?)?;
     let document = named(&run, args.name.as_deref().unwrap_or(RESULT))?;
+    if let Some(action) = &args.action {
+        return act(app, &run, document, action, args.json).await;
+    }
     let Some((current, counts)) = document.current() else { return Err(no_version(&run, document, 0)) };
     let change = match (&args.edit, args.restore) {
         (Some(file), _) => {
@@ -49,6 +55,47 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     Ok(Exit::Done)
 }
 
+/// Has an action performed, and waits for what comes of it.
+async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool) -> Result<Exit, Problem> {
+    let engine = app.engine()?;
+    if !engine.is_driven(run.id) {
+        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+    }
+    engine.act(run.id, &document.name, document.current().map(|(version, _)| version), action).await?;
+    // What else waits is not asked about here.
+    let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
+    let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;
+    let after = engine.load(run.id)?;
+    let asked = after.actions.iter().filter(|(key, _)| !run.actions.contains_key(*key)).last();
+    let Some((key, asked)) = asked else { return Ok(exit) };
+    if let Some(version) = asked.written {
+        let counts = after.documents.get(&document.name).and_then(Document::current).map(|(number, _)| number);
+        if counts == Some(version) {
+            out::say(&format!("version {version} of {} counts now", shown_name(document)));
+        }
+        if document.name != RESULT && !json {
+            show_body(&after, &document.name, version);
+        }
+        return Ok(exit);
+    }
+    let failed = after.call(key).filter(|call| call.status == CallStatus::Failed);
+    match failed.and_then(|call| call.ending.as_ref()) {
+        Some(Ending::Failed { failure, .. }) => {
+            let text =
+                format!("{key} failed ({}): {}; {} is as it was", failure.class, failure.message, shown_name(document));
+            out::say(&text);
+            Ok(Exit::Failed)
+        }
+        _ => Ok(exit),
+    }
+}
+
+fn show_body(run: &Run, name: &str, version: u32) {
+    if let Some(version) = run.documents.get(name).and_then(|document| document.version(version)) {
+        out::result(&version.body);
+    }
+}
+
 fn named<'a>(run: &'a Run, name: &str) -> Result<&'a Document, Problem> {
     run.documents.get(name).ok_or_else(|| {
         let names: Vec<&str> = run.documents.keys().map(String::as_str).collect();
@@ -71,10 +118,14 @@ fn shown_name(document: &Document) -> String {
 fn show(run: &Run, document: &Document, args: &DocumentArgs, (current, counts): (u32, &DocumentVersion)) {
     let numbered = || (1u32..).zip(&document.versions);
     let object = |number: u32, version: &DocumentVersion| {
-        json!({
+        let mut object = json!({
             "name": document.name, "version": number, "current": number == current,
             "title": version.title, "body": version.body, "by": version.by,
-        })
+        });
+        if let Some(action) = version.made_by() {
+            object["action"] = json!(action);
+        }
+        object
     };
     match (args.json, args.versions) {
         (true, true) => {
@@ -90,7 +141,8 @@ fn show(run: &Run, document: &Document, args: &DocumentArgs, (current, counts): 
                 let proposed = document.gate.as_ref().is_some_and(|gate| gate.version == number);
                 let proposed = if proposed { "  (proposed)" } else { "" };
                 let words = version.body.data().split_whitespace().count();
-                let (by, title) = (visible(version.by.as_str(), false), version.title.line());
+                let by = version.made_by().unwrap_or(version.by.as_str());
+                let (by, title) = (visible(by, false), version.title.line());
                 text.put(format_args!("{mark} {number:>3}  {by:<18} {words:>6} words  {title}{proposed}\n"));
             }
             out::page(&text);

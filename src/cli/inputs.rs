@@ -212,7 +212,8 @@ fn defaults(app: &App, task: &Task, given: &mut Map<String, Value>) -> Result<()
 }
 
 fn unset<'a>(task: &'a Task, given: &Map<String, Value>) -> Vec<&'a Field> {
-    let is_unset = |field: &&Field| field.required && field.default.is_none() && !given.contains_key(&field.name);
+    let is_given = |name: &str| given.contains_key(name);
+    let is_unset = |field: &&Field| field.is_required(is_given) && field.default.is_none() && !is_given(&field.name);
     task.inputs.iter().filter(is_unset).collect()
 }
 
@@ -245,7 +246,13 @@ fn is_a_pipe() -> bool {
 
 /// Asks for what is required and not given.
 async fn ask(task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
-    let missing: Vec<Field> = unset(task, given).into_iter().cloned().collect();
+    let mut missing: Vec<Field> = unset(task, given).into_iter().cloned().collect();
+    // Where one of several is enough, all of them are offered.
+    let named: Vec<&String> = missing.iter().flat_map(|field| &field.unless).collect();
+    let others = task.inputs.iter().filter(|field| named.contains(&&field.name) && !given.contains_key(&field.name));
+    let others: Vec<Field> =
+        others.filter(|other| missing.iter().all(|field| field.name != other.name)).cloned().collect();
+    missing.extend(others);
     if missing.is_empty() {
         return Ok(());
     }
@@ -253,7 +260,7 @@ async fn ask(task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem>
     let mut signals = Signals::new()?;
     match fill(&mut Asker { signals: &mut signals }, &missing).await {
         Ok(filled) => {
-            given.extend(filled);
+            given.extend(filled.into_iter().filter(|(_, value)| !value.is_null()));
             Ok(())
         }
         Err(Away::Quit) => Err(Problem::refused(ErrorCode::Denied, "nothing was started")),

@@ -276,7 +276,11 @@ fn without_key<'a>(run: &'a Run, tool_call: Option<ToolCallId>, kind: &DecisionK
     let reviews = run.waiting().any(|gate| gate.kind() == GateKind::Review);
     if to_conversation && run.kind == Kind::Instruct && !reviews {
         // A message, or a document, goes to the conversation, whether it waits for one or not.
-        let last = run.waiting().next().map(|gate| gate.key.clone()).or_else(|| run.calls.keys().last().cloned());
+        let last = run
+            .waiting()
+            .next()
+            .map(|gate| gate.key.clone())
+            .or_else(|| run.flow_calls().last().map(|call| call.key.clone()));
         let none = || Problem::refused(ErrorCode::NotWaiting, "the conversation has not begun yet");
         return last.map(Chosen::One).ok_or_else(none);
     }

@@ -22,6 +22,7 @@ use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
 
+mod action;
 mod document;
 mod read;
 mod refusal;
@@ -29,6 +30,7 @@ mod take;
 mod undo;
 mod whole;
 
+pub use action::request_action;
 pub use document::edit_document;
 pub use refusal::{Refusal, what_waits};
 pub use take::Taken;
@@ -215,7 +217,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         );
     };
     match &decision.kind {
-        DecisionKind::Reopen => return reopen(call, by),
+        DecisionKind::Reopen => return reopen(run, call, by),
         DecisionKind::Take { take } => return take::take(run, call, *take, decision, by.clone()),
         // A failed call waits for nothing, and yet a person may say how the run goes on from it.
         DecisionKind::Skip if run.kind == Kind::Workflow && call.failed_work().is_some() && decision.call.is_none() => {
@@ -426,9 +428,13 @@ fn again(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     }
 }
 
-fn reopen(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
+fn reopen(run: &Run, call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     let key = call.key.clone();
     let by = by.clone();
+    if let Some(asked) = run.actions.get(&key).filter(|asked| asked.written.is_some()) {
+        let text = format!("`{key}` has made its version of `{}`; ask for the action again", asked.document);
+        return Refusal::because(ErrorCode::NotAllowed, text);
+    }
     if call.status != CallStatus::Accepted {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
             return Ok(vec![Event::CallRequested { call: None, key, by }]);

@@ -229,7 +229,7 @@ impl Sections<'_> {
         let files: Vec<(String, String)> = files.collect();
         self.pairs("with files of its definition", files.iter().map(|(name, hash)| (name, hash)));
         // As a person names it: `.` would not tell where that is.
-        let folder: PathBuf = run.cwd.join(command.cwd.as_deref().unwrap_or(".")).components().collect();
+        let folder: PathBuf = command.folder(&run.cwd, None).components().collect();
         self.line("in", &folder.to_string_lossy());
         self.pairs("added to its environment", command.env.iter());
         self.sized("stdin", &command.stdin);

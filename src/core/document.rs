@@ -15,7 +15,10 @@ use super::key::{Key, is_id};
 use super::run::Run;
 use super::text::Untrusted;
 
+mod action;
 mod fold;
+
+pub use action::RequestedAction;
 
 /// The name of the document that a run's result is.
 pub const RESULT: &str = "result";
@@ -94,9 +97,17 @@ pub struct DocumentVersion {
     pub by: Actor,
     /// The event that wrote it.
     pub seq: u64,
+    /// The call of an action that made it, at a person's request.
+    pub action: Option<Key>,
 }
 
 impl DocumentVersion {
+    /// The id of the action that made it, if one did.
+    #[must_use]
+    pub fn made_by(&self) -> Option<&str> {
+        self.action.as_ref().map(Key::step)
+    }
+
     fn says(&self, title: &Untrusted, body: &Untrusted) -> bool {
         self.title == *title && self.body == *body
     }
@@ -176,7 +187,7 @@ fn given_anew(run: &Run, document: &Document, version: u32, title: &Untrusted, b
 /// The event of a version from the steps.
 fn written(name: &str, version: u32, title: &Untrusted, body: &Untrusted, proposed: bool) -> Event {
     let (name, title, body) = (name.to_owned(), title.clone(), body.clone());
-    Event::DocumentWritten { name, version, title, body, by: Actor::Model, proposed }
+    Event::DocumentWritten { name, version, title, body, by: Actor::Model, proposed, action: None }
 }
 
 fn gate(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Gate {

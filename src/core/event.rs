@@ -503,6 +503,23 @@ pub enum Event {
         /// A person's edit of it counts until they have said which of the two does: a gate asks them.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         proposed: bool,
+        /// The call of an action that made it, because a person asked for that: it counts as their edit does, and is not
+        /// replaced by what the steps give.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<Key>,
+    },
+    /// A person asked for an action of the definition on a document: a call performs it, and its output is the next version.
+    ActionRequested {
+        /// That call.
+        key: Key,
+        /// The action's id.
+        action: String,
+        /// The document.
+        document: String,
+        /// The version that it is made from.
+        version: u32,
+        /// Who.
+        by: Actor,
     },
     /// Of a document that a person has edited, and for which another text was proposed since, this version counts.
     DocumentChosen {

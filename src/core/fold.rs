@@ -159,10 +159,9 @@ impl Run {
                 self.close_inputs();
                 self.goes_on();
             }
-            Event::DocumentWritten { name, title, body, by, proposed, .. } => {
-                let written =
-                    DocumentVersion { title: title.clone(), body: body.clone(), by: by.clone(), seq: self.seq };
-                self.write(name, written, *proposed);
+            Event::DocumentWritten { name, title, body, by, proposed, action, .. } => {
+                let (title, body, by, action) = (title.clone(), body.clone(), by.clone(), action.clone());
+                self.write(name, DocumentVersion { title, body, by, seq: self.seq, action }, *proposed);
             }
             Event::DocumentChosen { name, version, by } => self.choose_version(name, *version, by),
             Event::GateOpened(gate) => self.open_document_gate(gate),
@@ -249,6 +248,12 @@ impl Run {
             }
             return;
         }
+        if let Event::ActionRequested { action, document, version, .. } = event {
+            self.request_action(key, action, document, *version);
+        }
+        // What is said in a conversation are its replies, not what was made of its document.
+        let speaks = self.kind == Kind::Instruct && !self.actions.contains_key(key);
+        let taken_back = self.actions.get(key).is_some_and(|asked| asked.taken_back);
         let answered = match event {
             Event::CallRequested { by, .. } if *by == Actor::Flow => self.answer_carried(key),
             _ => Some(seq),
@@ -282,7 +287,7 @@ impl Run {
                 call.status = CallStatus::Pending;
                 // A turn of a conversation speaks as soon as it has ended; there is no review of it.
                 if by_model
-                    && self.kind == Kind::Instruct
+                    && speaks
                     && let Some(text) = turn_text(output)
                 {
                     self.messages.push(ChatMessage::by_model(key, *attempt, text));
@@ -308,7 +313,7 @@ impl Run {
                 self.usage += measured.usage;
                 call.under_way_ended();
                 call.status = CallStatus::Cancelled;
-                if *again {
+                if *again && !taken_back {
                     call.status = CallStatus::Pending;
                     call.tries = call.tries.saturating_sub(1);
                 }
@@ -321,7 +326,7 @@ impl Run {
                         attempt.versions.push(Version::new(attempt.by.clone(), output));
                     }
                 }
-                if self.kind == Kind::Instruct && !*again {
+                if speaks && !*again {
                     let version = u32::from(!partial.is_empty());
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version });
                     if !partial.is_empty() {
@@ -362,7 +367,7 @@ impl Run {
             Event::CallAccepted { attempt, version, .. } => {
                 call.accept(seq, *attempt, *version);
                 call.pass_over(*attempt);
-                if self.kind == Kind::Instruct {
+                if speaks {
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version: *version });
                 }
             }
@@ -409,7 +414,7 @@ impl Run {
                 if let Some(attempt) = call.attempts.last_mut() {
                     attempt.work.clone_from(work);
                 }
-                if let Some(standing) = call.standing.as_ref().filter(|_| self.kind == Kind::Instruct) {
+                if let Some(standing) = call.standing.as_ref().filter(|_| speaks) {
                     let (attempt, version) = (standing.attempt, standing.version);
                     self.said.push(Said::Model { key: key.clone(), attempt, version });
                     if let Some(text) = turn_text(output) {
@@ -477,6 +482,7 @@ impl Event {
                 | Self::CallKept { .. }
                 | Self::CallReopened { .. }
                 | Self::CallRequested { .. }
+                | Self::ActionRequested { .. }
         )
     }
 }

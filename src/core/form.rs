@@ -95,6 +95,9 @@ pub struct Field {
     /// Whether a value must be given.
     #[serde(default)]
     pub required: bool,
+    /// The fields of the same form of which any, once given, makes it not required.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// The value when none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
@@ -156,5 +159,11 @@ impl Field {
     #[must_use]
     pub fn question(&self) -> &str {
         if self.label.is_empty() { &self.name } else { &self.label }
+    }
+
+    /// Whether a value must be given, where `is_given` says what else is.
+    #[must_use]
+    pub fn is_required(&self, is_given: impl Fn(&str) -> bool) -> bool {
+        self.required && !self.unless.iter().any(|other| is_given(other))
     }
 }

@@ -13,6 +13,7 @@ pub mod deadline;
 pub mod decide;
 pub mod description;
 pub mod diagnostic;
+pub mod diff_text;
 pub mod document;
 pub mod event;
 pub mod event_json;
@@ -49,6 +50,7 @@ pub mod template;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
+pub mod title;
 pub mod toml_reader;
 pub mod tool_call;
 pub mod transcript;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus};
 use super::deadline::Deadlines;
-use super::document::{Document, Said};
+use super::document::{Document, RequestedAction, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
@@ -24,6 +24,7 @@ use super::revised::Revised;
 use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
+use super::title::is_telling;
 use super::undo::PastDecision;
 use super::usage::{Budget, Usage};
 
@@ -154,6 +155,8 @@ pub struct Run {
     pub said: Vec<Said>,
     /// The documents, by name.
     pub documents: IndexMap<String, Document>,
+    /// The actions on documents that a person asked for, by the call that performs each, in the order in which they were.
+    pub actions: IndexMap<Key, RequestedAction>,
     /// Instructions for calls of a step that had not started, with the call of which they were said.
     pub remaining: Vec<(Key, Lesson)>,
     /// The models that a person chose for the calls of a step.
@@ -190,12 +193,6 @@ pub struct Run {
     pub(super) under_way: usize,
     /// A process took it and has not said that it came to rest.
     pub(super) in_hand: bool,
-}
-
-/// Whether a title says what something is about: `v0.1.0` and `12` do not.
-#[must_use]
-pub fn is_telling(title: &str) -> bool {
-    title.chars().filter(|c| c.is_alphabetic()).count() > 1
 }
 
 /// What is said of a run that a later version wrote.
@@ -251,6 +248,7 @@ impl Run {
             messages,
             said: Vec::new(),
             documents: IndexMap::new(),
+            actions: IndexMap::new(),
             remaining: Vec::new(),
             models: Vec::new(),
             model_for_the_rest: None,

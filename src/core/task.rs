@@ -71,12 +71,21 @@ pub struct Task {
 }
 
 impl Task {
-    /// The message that an action stands for; `None` when there is no such action.
+    /// An action by its id.
+    #[must_use]
+    pub fn action(&self, id: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| action.id == id)
+    }
+
+    /// The message that an action is in this task's conversation; `None` where it has a prompt of its own, or the task is no
+    /// conversation.
     ///
     /// # Errors
     /// When its instruction, a template over the inputs, cannot be rendered.
-    pub fn action(&self, id: &str, inputs: &Value) -> Result<Option<String>, TemplateError> {
-        let Some(action) = self.actions.iter().find(|action| action.id == id) else { return Ok(None) };
+    pub fn message_of(&self, action: &Action, inputs: &Value) -> Result<Option<String>, TemplateError> {
+        if self.kind() != Kind::Instruct || action.prompt.is_some() {
+            return Ok(None);
+        }
         let names = minijinja::context! { inputs => template::from_json(inputs) };
         template::render(&action.instruction, &names).map(|message| Some(message.trim().to_owned()))
     }
@@ -102,15 +111,32 @@ pub enum Body {
     Workflow(Workflow),
 }
 
-/// A one-key edit of a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A one-key edit of a document: its output is the next version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     /// Unique in the task.
     pub id: String,
     /// What the person reads.
     pub name: String,
-    /// What the model is told.
+    /// What is to be changed, in a sentence: a message of the person in a conversation; in a workflow the document and the
+    /// inputs are put to it. Empty where there is a prompt.
+    #[serde(default)]
     pub instruction: String,
+    /// What the model is asked: a template that names the document, the inputs and the outputs of steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The system text; absent: one that fits every document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// A role or `PROVIDER/MODEL`; absent: the task's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What comes of an answer that the limit of tokens cut; absent: the action fails, and the document stays as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_cut: Option<OnCut>,
+    /// How the model is asked to answer.
+    #[serde(default, skip_serializing_if = "ModelSettings::is_default")]
+    pub settings: Box<ModelSettings>,
 }
 
 /// A task that takes the result along.
@@ -129,6 +155,12 @@ pub struct FollowUp {
 pub struct Instruct {
     /// What the model is told; a template over `inputs`.
     pub instruction: String,
+    /// The first message of the conversation; a template over `inputs`. Absent: it is made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// How it asks.
+    #[serde(default, skip_serializing_if = "Asks::is_at_once")]
+    pub asks: Asks,
     /// What is asked for until known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
@@ -151,6 +183,24 @@ impl Instruct {
     }
 }
 
+/// How a conversation asks for what is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asks {
+    /// For all of it in one message.
+    #[default]
+    AtOnce,
+    /// One question after another, each of them made from the answers so far.
+    OneByOne,
+}
+
+impl Asks {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_at_once(&self) -> bool {
+        *self == Self::AtOnce
+    }
+}
+
 /// Something that the model must know before it writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
@@ -161,12 +211,15 @@ pub struct Need {
 }
 
 /// What an instruct task delivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// What the title is.
     pub title: String,
     /// What the body is.
     pub body: String,
+    /// How many parts the first delivery has, a template over the inputs; absent: the body is one text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
     /// `email`, `minutes`, …: what kind of document it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,

@@ -10,11 +10,13 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+pub use self::fence::fenced;
 pub use self::functions::{FILTERS, TESTS};
 use self::rewrite::Rewritten;
 pub use self::usage::{Gives, Operand, Usage};
 
 mod bounds;
+mod fence;
 mod functions;
 mod rewrite;
 mod spoken;
@@ -318,6 +320,20 @@ impl Template {
                 References::of(used, &names::in_text(&mixed.source))
             }
         }
+    }
+
+    /// Renders it to texts: one, or one an item where it is one `{{ … }}` alone and its value is a list.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_each(&self, names: &Value) -> Result<Vec<String>, TemplateError> {
+        let Self::Single(expr) = self else { return Ok(vec![self.render(names)?]) };
+        let value = expr.eval(names)?;
+        if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+            return Ok(vec![display(&value)]);
+        }
+        let items = functions::measure(&value).and_then(|()| value.try_iter());
+        Ok(items.map_err(|error| TemplateError::of(expr.source(), &error))?.map(|item| display(&item)).collect())
     }
 
     /// Renders it to text.

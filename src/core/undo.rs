@@ -76,6 +76,17 @@ pub enum Change {
         /// The version that counted before.
         before: u32,
     },
+    /// An action was asked for.
+    Action {
+        /// The call that performs it.
+        key: Key,
+        /// The action's id.
+        action: String,
+        /// The document.
+        document: String,
+        /// The version that counted before.
+        before: u32,
+    },
     /// It was said which version of an edited document counts.
     Choice {
         /// Its name.
@@ -194,6 +205,10 @@ impl Run {
                 let (version, before) = (document.next_version(), document.current);
                 Change::Document { name: name.clone(), version, before }
             }
+            Event::ActionRequested { key, action, document, version, .. } => {
+                let (key, action, document) = (key.clone(), action.clone(), document.clone());
+                Change::Action { key, action, document, before: *version }
+            }
             Event::DocumentChosen { name, version, .. } => {
                 let document = self.documents.get(name)?;
                 let gate = Arc::new(document.gate.clone()?);
@@ -286,6 +301,7 @@ impl Run {
                 }
             }
             Change::Document { name, version, before } => self.take_edit_back(&name, version, before),
+            Change::Action { key, before, .. } => self.take_action_back(&key, before),
             Change::Choice { name, before: (current, made), .. } => self.take_choice_back(&name, current, made),
             Change::Title { before } => self.title = before,
             // It was brought back by this event, as by any other.

@@ -2,6 +2,7 @@
 //! approval shows, and what the `steps` module performs.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -193,6 +194,19 @@ impl CommandWork {
     /// The variable in which a shell finds the folder of those files.
     pub const FILES: &'static str = "STEPWELL_FILES";
 
+    /// Where it runs, of a run that was started in `start`. `~` is the home folder, as a shell has it; where that is not
+    /// known it is left as it is.
+    #[must_use]
+    pub fn folder(&self, start: &Path, home: Option<&Path>) -> PathBuf {
+        let Some(cwd) = &self.cwd else { return start.to_owned() };
+        let below = cwd.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        match (below, home) {
+            (Some(rest), Some(home)) => home.join(rest.trim_start_matches('/')),
+            (Some(_), None) => PathBuf::from(cwd),
+            (None, _) => start.join(cwd),
+        }
+    }
+
     /// The variable in which the shell finds the value of that index.
     #[must_use]
     pub fn parameter(index: usize) -> String {
@@ -280,4 +294,26 @@ pub fn without_secrets(text: &str, nonce: &str) -> String {
     [secret_mark(nonce), secret_name_mark(nonce)]
         .iter()
         .fold(text.to_owned(), |text, mark| text.replace(mark, "⟦secret "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_runs_where_it_is_said_and_a_tilde_is_the_home_folder() {
+        let (start, home) = (Path::new("/start"), Path::new("/home/ana"));
+        for (cwd, folder, unknown) in [
+            (None, "/start", "/start"),
+            (Some("sub"), "/start/sub", "/start/sub"),
+            (Some("/else"), "/else", "/else"),
+            (Some("~"), "/home/ana", "~"),
+            (Some("~/repo"), "/home/ana/repo", "~/repo"),
+            (Some("~ana"), "/start/~ana", "/start/~ana"),
+        ] {
+            let work = CommandWork { cwd: cwd.map(str::to_owned), ..CommandWork::default() };
+            assert_eq!(work.folder(start, Some(home)), Path::new(folder));
+            assert_eq!(work.folder(start, None), Path::new(unknown));
+        }
+    }
 }

@@ -11,13 +11,14 @@ use crate::core::decide::Refusal;
 use crate::core::document::Said;
 use crate::core::event::{Created, Event, Lesson, Measured, Origin, OriginKind, Started};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::form::{self, FieldType};
+use crate::core::form;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::run::{Run, Status, is_telling};
+use crate::core::run::{Run, Status};
 use crate::core::task::{Body, FlowKind, Kind, Workflow};
-use crate::core::text::{Untrusted, visible};
+use crate::core::text::Untrusted;
+use crate::core::title;
 use crate::core::usage::Budget;
 use crate::engine::failpoint::failpoint;
 use crate::engine::{Engine, EngineError};
@@ -156,7 +157,7 @@ impl Engine {
         let created = Created {
             task: task.id.clone(),
             kind: task.kind(),
-            title: title(&start.pinned, &inputs),
+            title: title::of_run(&start.pinned.task, &inputs),
             by: ports.who.clone(),
             cwd: start.cwd.clone(),
             inputs: Arc::new(inputs),
@@ -211,7 +212,7 @@ fn standing_besides(old: &Run, fork: &Fork) -> Vec<Event> {
     // Code has made everything after a call from everything before it.
     let graph = matches!(&fork.pinned.task.body, Body::Workflow(Workflow { flow: FlowKind::Graph, .. }));
     let before = old.calls.values().filter(|call| call.key.is_within(at)).map(|call| call.heard).min();
-    let others = old.calls.values().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
+    let others = old.flow_calls().filter(|call| !call.key.is_within(at) && !dependents.contains(&call.key));
     let mut adopted: Vec<&Call> = others.filter(|call| graph || call.settled < before).collect();
     // It is told results in the order in which they were settled.
     adopted.sort_by_key(|call| call.settled);
@@ -264,8 +265,10 @@ fn written(old: &Run, name: &str, version: u32) -> Option<Event> {
         version,
         title: written.title.clone(),
         body: written.body.clone(),
-        by: written.by.clone(),
+        // The call of an action is not taken over; the person who asked for its text wanted it.
+        by: if written.action.is_some() { old.by.clone() } else { written.by.clone() },
         proposed: false,
+        action: None,
     })
 }
 
@@ -281,24 +284,4 @@ fn adopt(old: &Run, call: &Call) -> Option<Event> {
         work: work.filter(|_| old.kind == Kind::Workflow),
         from: old.id,
     })
-}
-
-/// What a run is called: the first line of its first text, else the task's name; with the task's name before it where
-/// the line alone says nothing, such as a version.
-fn title(pinned: &Pinned, inputs: &Value) -> String {
-    const LONGEST: usize = 60;
-    let texts = pinned.task.inputs.iter().filter_map(|field| match field.kind {
-        FieldType::Text | FieldType::Multiline => inputs.get(&field.name)?.as_str(),
-        FieldType::File => inputs.get(&field.name)?.get("name")?.as_str(),
-        _ => None,
-    });
-    let line = texts.flat_map(str::lines).map(str::trim).find(|line| !line.is_empty());
-    let Some(line) = line else { return pinned.task.name.clone() };
-    let shown = visible(line, false);
-    let shown = if is_telling(&shown) { shown } else { format!("{} · {shown}", pinned.task.name).into() };
-    if shown.chars().count() <= LONGEST {
-        return shown.into_owned();
-    }
-    let cut: String = shown.chars().take(LONGEST - 1).collect();
-    format!("{}…", cut.trim_end())
 }

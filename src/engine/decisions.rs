@@ -42,6 +42,31 @@ impl Engine {
         .await
     }
 
+    /// Asks for an action of the definition on a document, made from the version that was seen, or from whichever counts. In a
+    /// conversation it may be a message of the person. It is committed when this returns; driving the run performs it.
+    ///
+    /// # Errors
+    /// When the definition has no such action, the document cannot be changed now, or the store cannot be used.
+    pub async fn act(&self, run: RunId, document: &str, version: Option<u32>, action: &str) -> Result<(), EngineError> {
+        let folded = self.load(run)?;
+        let task = self.definition(&folded)?.task;
+        let Some(declared) = task.action(action) else {
+            let ids: Vec<&str> = task.actions.iter().map(|action| action.id.as_str()).collect();
+            let has = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+            let text = format!("`{}` has no action `{action}`; it has {has}", task.id);
+            return Err(Refusal::new(ErrorCode::InvalidInput, text).into());
+        };
+        let message = task.message_of(declared, &folded.inputs);
+        let message = message.map_err(|error| {
+            Refusal::new(ErrorCode::InvalidDefinition, format!("the action `{action}` cannot be rendered: {error}"))
+        })?;
+        if let Some(message) = message {
+            return self.message(run, &message).await;
+        }
+        let (who, document, action) = (self.shared.ports.who.clone(), document.to_owned(), action.to_owned());
+        self.append_decision(run, move |run| decide::request_action(run, &document, version, &action, &who)).await
+    }
+
     /// Has all that is left to do in a run done by another model, whatever its steps say.
     ///
     /// # Errors

@@ -217,6 +217,7 @@ impl RunLoop {
                 self.wants = Wants::default();
                 return Ok(());
             }
+            crate::flow::action::add(&*self.flow, &self.config.pinned.task, &self.run, &mut self.wants);
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

@@ -71,7 +71,7 @@ impl Engine {
         // Code may call what no definition declares.
         let declares = !matches!(&pinned.task.body, Body::Workflow(Workflow { flow, .. }) if *flow != FlowKind::Graph);
         let mut preview = Preview::default();
-        for call in run.calls.values() {
+        for call in run.flow_calls() {
             let key = call.key.clone();
             if gone.contains(&key) || (declares && !steps.contains(&call.of())) {
                 preview.vanish.push(key);

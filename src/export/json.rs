@@ -232,6 +232,9 @@ fn document(document: &Document) -> Vec<Value> {
                 "body": version.body,
                 "by": version.by,
             });
+            if let Some(action) = version.made_by() {
+                shown["action"] = json!(action);
+            }
             if current != Some(document.count()) {
                 shown["current"] = json!(current == Some(number));
             }

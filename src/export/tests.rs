@@ -120,6 +120,7 @@ fn poem() -> Run {
             body: "Draft.".into(),
             by: "model".into(),
             proposed: false,
+            action: None,
         },
         Event::RunWaiting {},
     ])
@@ -283,6 +284,7 @@ fn what_could_act_on_a_reader_is_visible_in_every_text_format() {
             body: sly.into(),
             by: sly.into(),
             proposed: false,
+            action: None,
         },
         Event::RunRenamed { title: sly.into(), by: sly.into() },
         done(sly, sly),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, effort};
+use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, action, effort};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{Said, Turn};
@@ -23,7 +23,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::task::{Body, Instruct, Task};
-use crate::core::turn;
+use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
@@ -50,6 +50,10 @@ impl Chat {
 }
 
 impl Flow for Chat {
+    fn names(&self, run: &Run) -> minijinja::Value {
+        action::names_of_calls(&self.pinned.task, run)
+    }
+
     fn open(&self, run: &Run) -> Box<dyn Session> {
         Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone(), settled: 0 })
     }
@@ -204,6 +208,7 @@ impl Now<'_> {
                     body,
                     by: Actor::Model,
                     proposed: false,
+                    action: None,
                 })
             }
         }
@@ -282,15 +287,18 @@ impl Now<'_> {
             // What is said meanwhile is for the next reply.
             (attempt.fingerprint.clone(), Arc::clone(work))
         } else {
-            let mut work = Work::Prompt(self.prompt(key)?);
-            let fingerprint = Fingerprint::of(&(STEP, &work)).map_err(|error| {
+            let asked = Work::Prompt(self.prompt(key, Wording::First)?);
+            let fingerprint = Fingerprint::of(&(STEP, &asked)).map_err(|error| {
                 Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
             })?;
+            let mut work = Work::Prompt(self.prompt(key, Wording::Current)?);
             // What is narrowed is how the question is put, not what is asked: it is in no fingerprint.
             if let Work::Prompt(prompt) = &mut work
                 && !self.instruct.is_plain()
             {
-                prompt.schema = Some(turn::schema_of(&self.instruct.needs, talk::wants_no_question(self.run, key)));
+                let parts = talk::parts(self.task, self.instruct, self.run)?;
+                let deliver = talk::wants_no_question(self.run, key);
+                prompt.schema = Some(turn::schema_of(&self.instruct.needs, deliver, parts));
             }
             (fingerprint, Arc::new(work))
         };
@@ -314,12 +322,12 @@ impl Now<'_> {
         })
     }
 
-    fn prompt(&self, key: &Key) -> Result<PromptWork, Failure> {
+    fn prompt(&self, key: &Key, wording: Wording) -> Result<PromptWork, Failure> {
         let plain = self.instruct.is_plain();
         let settings = &self.instruct.settings;
         Ok(PromptWork {
             models: self.run.model.as_ref().or(self.task.model.as_ref()).cloned().into_iter().collect(),
-            messages: talk::messages(self.task, self.instruct, self.run, key)?,
+            messages: talk::messages(self.task, self.instruct, self.run, key, wording)?,
             schema: (!plain).then(turn::schema),
             reply: Reply::Turn,
             temperature: settings.temperature,

@@ -108,7 +108,7 @@ impl CallIndex {
 /// The prompts that are under way; effects are left to finish.
 #[must_use]
 pub fn prompts_under_way(run: &Run) -> Vec<Key> {
-    let calls = run.calls.values().filter(|call| call.status == CallStatus::Running);
+    let calls = run.flow_calls().filter(|call| call.status == CallStatus::Running);
     calls
         .filter(|call| call.newest().and_then(|a| a.work.as_ref()).is_none_or(|work| !work.has_effect()))
         .map(|call| call.key.clone())

@@ -544,7 +544,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         step: node.step.id.clone(),
         fingerprint,
         work: Arc::new(work),
-        item: asked.item.cloned(),
+        item: asked.item.cloned().or_else(|| asked.names.handed_item()),
         vars: asked.names.vars.clone(),
         depends: asked.depends.iter().map(|source| source.key.clone()).collect(),
         approval,

@@ -23,6 +23,7 @@ use crate::core::task::{Body, FlowKind};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
+pub mod action;
 pub mod chat;
 mod effort;
 mod evaluation;
@@ -31,6 +32,7 @@ pub mod graph;
 mod interrupt;
 mod judge;
 mod limit;
+mod material;
 mod memo;
 mod mistake;
 mod moved;
@@ -48,6 +50,9 @@ pub use self::interrupt::Interrupt;
 pub trait Flow: Send + Sync {
     /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
     fn open(&self, run: &Run) -> Box<dyn Session>;
+
+    /// What is seen of a run by what is asked about its documents: the names of its result, as far as it has come.
+    fn names(&self, run: &Run) -> minijinja::Value;
 
     /// Which calls come after a call; `None`: nothing but code says so.
     fn following(&self, _key: &Key) -> Option<Following> {

@@ -9,6 +9,7 @@ use crate::core::run::Run;
 use crate::core::secret::SecretRef;
 use crate::core::step::Step;
 use crate::core::template::{Expr, References, from_json, to_json};
+use crate::core::title::item_title;
 use crate::core::work::{secret_mark, secret_name, secret_name_mark, without_secrets};
 
 mod granted;
@@ -275,6 +276,14 @@ impl Names {
         let handed = handed.filter_map(|(name, value)| Some((name, value.ok()?)));
         let own = pairs.into_iter().map(|(name, value)| (Value::from(name), value));
         Value::from_pairs(own.chain(handed))
+    }
+
+    /// What code hands over as `item`: lists call the call by it, as they call an item of a `for_each`.
+    #[must_use]
+    pub fn handed_item(&self) -> Option<Arc<serde_json::Value>> {
+        let item = self.vars.as_ref()?.get_attr("item").ok().filter(|item| !item.is_undefined())?;
+        let title = item_title(&to_json(&item).ok()?)?;
+        (!title.contains(&*self.mark)).then(|| Arc::new(title.into()))
     }
 
     /// The inputs, with its name in the place of each secret.

@@ -78,7 +78,7 @@ pub async fn perform(
     let redacting = RedactedStream::new(redactor.clone());
     let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask, work.speaks);
     let run = Running::new(started, collector, RedactedStream::new(redactor), work.asks);
-    let name = work.argv.first().map_or("", String::as_str);
+    let name = named(work);
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;
     let measured = Measured { notes: collected.note.iter().cloned().collect(), ..Measured::default() };
     match ended {
@@ -87,13 +87,16 @@ pub async fn perform(
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
         ProcessEnd::Exited(status) if !status.success() => {
-            let mut failure = Failure::new(FailureClass::Command, format!("`{name}` ended with {}", exit_text(status)));
-            if !stderr.trim().is_empty() {
-                // Where the copy was says nothing to the reader.
-                let place = place.map(|place| format!("{}/", place.display()));
-                let detail = place.map_or_else(|| stderr.clone(), |place| stderr.replace(&place, "@/"));
-                failure = failure.with_detail(detail.trim());
-            }
+            // Where the copy was says nothing to the reader.
+            let place = place.map(|place| format!("{}/", place.display()));
+            let said = place.map_or_else(|| stderr.clone(), |place| stderr.replace(&place, "@/"));
+            let ended = format!("{name} ended with {}", exit_text(status));
+            let failure = |message| Failure::new(FailureClass::Command, message);
+            let failure = match said.trim() {
+                "" => failure(ended),
+                line if is_short(line) => failure(format!("{ended}: {line}")),
+                text => failure(ended).with_detail(text),
+            };
             AttemptOutcome::Failed { failure, partial: collected.text.into(), in_doubt: false, measured }
         }
         ProcessEnd::Exited(_) => match collected.unsaid {
@@ -101,7 +104,7 @@ pub async fn perform(
                 failure: Failure::new(
                     FailureClass::Command,
                     format!(
-                        "`{name}` wrote a line `{{\"{line}\": …}}`, and the step does not say what that is: put `speaks = \"stepwell\"` on it if the line is for Stepwell, or `env = {{ STEPWELL_ASKS = \"0\" }}` if it is output"
+                        "{name} wrote a line `{{\"{line}\": …}}`, and the step does not say what that is: put `speaks = \"stepwell\"` on it if the line is for Stepwell, or `env = {{ STEPWELL_ASKS = \"0\" }}` if it is output"
                     ),
                 ),
                 partial: collected.text.into(),
@@ -149,6 +152,19 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
     AttemptOutcome::Done { output, problem, measured }
 }
 
+/// What a command is called in a sentence: by its program. A text for a shell is too long for that.
+fn named(work: &CommandWork) -> String {
+    match work.argv.first() {
+        Some(program) if !work.shell => format!("`{program}`"),
+        _ => "the shell command".to_owned(),
+    }
+}
+
+/// Whether what a program said fits into the sentence that says how it ended.
+fn is_short(said: &str) -> bool {
+    said.len() <= 200 && !said.contains('\n')
+}
+
 fn exit_text(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
@@ -186,7 +202,7 @@ async fn start(
     let open = work.argv.iter().chain(&work.parameters).chain(&work.cwd).chain(work.env.keys());
     let open: Vec<&str> = open.map(String::as_str).collect();
     markers::refuse(attempt, "a command's arguments", &open)?;
-    let folder = work.cwd.as_ref().map_or_else(|| attempt.cwd.clone(), |cwd| attempt.cwd.join(cwd));
+    let folder = work.folder(&attempt.cwd, environment.get("HOME").map(Path::new));
     if !folder.is_dir() {
         return Err(command_failure(format!("the folder {} does not exist; see the step's `cwd`", folder.display())));
     }

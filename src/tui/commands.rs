@@ -307,9 +307,10 @@ pub static TABLE: &[CommandEntry] = &[
         on_run(s) && s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)
     }),
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
-    command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('c')], |s| s.layer
-        == Layer::Document
-        && s.output),
+    command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('c')], |s| {
+        let of_run = on_run(s) && s.selected == Selected::Result && s.changes;
+        s.output && (s.layer == Layer::Document || of_run)
+    }),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),

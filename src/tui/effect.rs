@@ -178,6 +178,17 @@ pub enum Change {
         /// The body.
         body: String,
     },
+    /// Have an action of the definition performed on a document, made from the version that was seen.
+    Act {
+        /// The run.
+        run: RunId,
+        /// The document.
+        document: String,
+        /// The version that was seen.
+        version: u32,
+        /// The action's id.
+        action: String,
+    },
     /// Break off an attempt, and perhaps have it tried again.
     Stop {
         /// The run.

@@ -127,6 +127,8 @@ pub struct Situation {
     pub marked: bool,
     /// Calls that wait with the same output are folded, or were before the person took them apart.
     pub alike: bool,
+    /// The definition has what may be made of the result.
+    pub changes: bool,
     /// The run has something under way.
     pub going: bool,
     /// Something else waits.

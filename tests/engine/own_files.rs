@@ -54,6 +54,33 @@ async fn only_what_the_definition_writes_is_a_file_and_all_of_the_folder_comes_w
 }
 
 #[tokio::test]
+async fn a_list_is_as_many_arguments_as_it_has_items_and_a_file_after_it_is_still_the_file() {
+    let argv = ["git", "{{ inputs.words }}", "@/price.py", "--{{ inputs.words }}", "{{ inputs.words | first }}"];
+    let hash = Fingerprint::of_bytes(b"v1");
+    for (speaks, words, given) in [
+        (json!("nothing"), json!(["a b", "-c"]), vec!["a b", "-c"]),
+        (json!("nothing"), json!([""]), vec![""]),
+        // As version 0.1.0 pinned it, which knew no such thing.
+        (json!(null), json!(["a b", "-c"]), vec!["['a b', '-c']"]),
+    ] {
+        let harness = Harness::new(shout);
+        let does = json!({ "kind": "command", "argv": argv, "parse": "text", "speaks": speaks, "files": { "price.py": hash } });
+        let mut input = kept("v1");
+        input["inputs"] = json!([{ "name": "words", "type": "json" }]);
+        let run = harness.start_with(&json!([step("price", does, json!({}))]), &input, json!({ "words": words }));
+        harness.drive(run).await;
+        harness.decide(run, "price", DecisionKind::Approve).await;
+        let (command, _) = requested(&harness);
+        let (before, after) = command.argv.split_at(1 + given.len());
+        assert_eq!(before[1..], given);
+        assert_eq!(after[0], "@/price.py");
+        let text = words.to_string().replace("\",\"", "\", \"").replace('"', "'");
+        assert_eq!(after[1..], [format!("--{text}"), words[0].as_str().unwrap().to_owned()]);
+        assert_eq!(command.files[0].element, 1 + given.len());
+    }
+}
+
+#[tokio::test]
 async fn a_run_of_a_definition_that_pinned_no_file_has_a_text_there() {
     let harness = Harness::new(shout);
     let old = json!([step("price", json!({ "kind": "command", "argv": ARGV, "parse": "text" }), json!({}))]);

@@ -134,6 +134,17 @@ async fn an_exit_code_is_a_failure_with_the_end_of_stderr() {
 }
 
 #[tokio::test]
+async fn one_line_of_stderr_is_a_part_of_the_sentence() {
+    let fixture = StepFixture::new();
+    let (failed, ..) = failure(fixture.perform(shell("echo 'fatal: no such thing' >&2; exit 128")).await);
+    assert_eq!((failed.message.as_str(), failed.detail), ("`sh` ended with exit code 128: fatal: no such thing", None));
+    let work = CommandWork { shell: true, ..command(&["echo one >&2; echo two >&2; exit 1"]) };
+    let (failed, ..) = failure(fixture.perform(Work::Command(work)).await);
+    assert_eq!(failed.message, "the shell command ended with exit code 1");
+    assert_eq!(failed.detail.as_deref(), Some("one\ntwo"));
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
     let fixture = StepFixture::new();
     let (failed, _, in_doubt) = failure(fixture.perform(Work::Command(command(&["no-such-program-here"]))).await);
@@ -259,7 +270,8 @@ async fn secrets_are_put_in_at_the_attempt_and_never_come_back() {
     let text = r#"test "$TOKEN" = 'tok"en-value' && printf 'it is %s\n' "$TOKEN" && cat >&2 && exit 1"#;
     let work = CommandWork { env: env("TOKEN", &marker), stdin: format!("in {marker}"), ..script(text) };
     let (failed, partial, _) = failure(fixture.perform(Work::Command(work)).await);
-    assert_eq!((partial.as_str(), failed.detail.as_deref()), ("it is [redacted]\n", Some("in [redacted]")));
+    let said = "`sh` ended with exit code 1: in [redacted]";
+    assert_eq!((partial.as_str(), failed.message.as_str()), ("it is [redacted]\n", said));
     assert!(!fixture.shown().contains("en-value"), "{}", fixture.shown());
 
     let quoted = CommandWork { stdin: format!("{{\"k\":\"{marker}\"}}"), ..script("wc -c") };

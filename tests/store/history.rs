@@ -84,6 +84,7 @@ fn a_run_is_found_by_what_any_part_of_it_said() {
             body: "bodyword".into(),
             by: "model".into(),
             proposed: false,
+            action: None,
         },
     ];
     append(&test.store, run, 1, events).unwrap();

@@ -1,22 +1,34 @@
 /** Release notes: `workflow.toml` declares the steps, this says which of them to call with what. */
+
+/** In the order in which they are read. */
+const GROUPS = ["Breaking changes", "New", "Better", "Fixed", "Security"];
+
 export default async function (run, inputs) {
-  const log = await run.step("log");
-  const sorted = await run.step("classify", { log });
+  const count = await run.step("count", {});
+  const log = await run.step("log", {});
+  const portions = await run.step("portions", { log });
+  const left_out = await run.step("left_out", { log, count });
 
-  // All groups at once. A group that the person skipped comes back as null.
-  const notes = await Promise.all(sorted.map((item) => run.step("write", { item })));
-  const groups = sorted
-    .map((item, n) => ({ name: item.group, notes: notes[n] }))
-    .filter((group) => group.notes !== null);
+  // All portions at once, then all groups. What the person skipped comes back as null.
+  const sorted = await Promise.all(portions.map((item) => run.step("classify", { item })));
+  const found = sorted.filter((groups) => groups !== null).flat();
+  const items = GROUPS.map((group) => ({ group, entries: found.filter((one) => one.group === group).flatMap((one) => one.entries) }));
+  const wanted = items.filter((item) => item.entries.length > 0);
+  const written = await Promise.all(wanted.map((item) => run.step("write", { item })));
+  const groups = wanted.map((item, n) => ({ name: item.group, notes: written[n] })).filter((group) => group.notes !== null);
 
-  const text = (await run.step("assemble", { groups })).trim();
-  if (inputs.file) {
+  const notes = (await run.step("assemble", { groups, commits: portions.length > 0 })).trim();
+  const remarks = left_out ? [left_out] : [];
+  if (inputs.file && groups.length > 0) {
     try {
-      await run.step("save", { text });
+      const place = await run.step("place", {});
+      const patch = await run.step("patch", { place, notes });
+      await run.step("save", { place, patch });
     } catch (error) {
       // The notes are there, whether they were saved or not.
-      console.log("not saved:", error.message);
+      remarks.push(`Not saved: ${error.message.replace(`${error.key}: ${error.class}: `, "")}.`);
     }
   }
-  return { title: `Release notes ${inputs.version}`, body: text };
+  const body = [notes, ...remarks.map((remark) => `*${remark}*`)].join("\n\n");
+  return { title: `Release notes ${inputs.version}`, body };
 }

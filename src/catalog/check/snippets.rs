@@ -8,6 +8,7 @@ use crate::core::diagnostic::{Report, did_you_mean, nearest};
 use crate::core::form::FieldType;
 use crate::core::names::{Chain, ChainPart, in_expr, in_text};
 use crate::core::step::{Does, OnFailure};
+use crate::core::task::Kind;
 use crate::core::template::{References, TemplateError, check_expr, check_text};
 
 /// Every name that there may be, in the order of the reference.
@@ -260,11 +261,24 @@ impl Names<'_> {
         if open {
             return Ok(Shape::Any);
         }
+        if snippet.scope == TemplateScope::Action && name == "document" {
+            return Ok(Shape::object([
+                ("name", Shape::text()),
+                ("title", Shape::text()),
+                ("body", Shape::text()),
+                ("version", Shape::Plain("a number")),
+            ]));
+        }
         let about = || Shape::Object(RUN.iter().map(|name| ((*name).to_owned(), Shape::text())).collect());
-        if snippet.scope == TemplateScope::Inputs {
+        let of_conversation = self.draft.task.kind() == Kind::Instruct;
+        if snippet.scope == TemplateScope::Inputs || of_conversation {
+            let known: &[&str] = match snippet.scope {
+                TemplateScope::Action => &["inputs", "run", "document"],
+                _ => &["inputs", "run"],
+            };
             return match name {
                 "run" => Ok(about()),
-                _ => Err((0, self.unknown(name, &["inputs", "run"]))),
+                _ => Err((0, self.unknown(name, known))),
             };
         }
         let around: Vec<usize> = snippet.step.map(|step| self.tree.upwards(step).collect()).unwrap_or_default();

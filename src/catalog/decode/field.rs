@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Context, Schema, values};
+use crate::core::diagnostic::did_you_mean;
 use crate::core::form::{Bound, Field, FieldType};
 use crate::core::schema;
 use crate::core::toml_reader::{Item, Table};
@@ -38,6 +39,18 @@ impl Context<'_> {
             }
             fields.push(field);
         }
+        for (table, field) in owner.tables(key).iter().zip(&fields) {
+            for other in &field.unless {
+                if *other == field.name || !fields.iter().any(|field| field.name == *other) {
+                    let names = fields.iter().filter(|known| known.name != field.name).map(|known| known.name.as_str());
+                    let hint = did_you_mean(other, names);
+                    table.error(format!(
+                        "`unless` of `{}` names no other field of this form: `{other}`{hint}",
+                        field.name
+                    ));
+                }
+            }
+        }
         fields
     }
 
@@ -49,11 +62,13 @@ impl Context<'_> {
         let pattern = table.get("pattern");
         let choices = table.get("choices");
         let schema = table.get("schema");
+        let unless = table.get("unless");
         let mut field = Field {
             name: name.map(|text| text.value).unwrap_or_default(),
             label: table.text("label").unwrap_or_default(),
             kind: kind.flatten().unwrap_or_default(),
             required: required.unwrap_or(default.is_none()),
+            unless: Vec::new(),
             default: None,
             placeholder: table.text("placeholder"),
             help: table.text("help"),
@@ -63,6 +78,11 @@ impl Context<'_> {
             pattern: pattern.as_ref().and_then(Item::text).map(|text| text.value),
             schema: schema.as_ref().and_then(|item| self.schema_of_values(item)),
         };
+        let spared_by = unless.as_ref().and_then(|item| item.texts()).unwrap_or_default();
+        if let Some(item) = unless.filter(|_| !field.required) {
+            item.error("`unless` says when a required field may stay empty; this one is not required");
+        }
+        field.unless = values(spared_by);
         table.done();
         if kind == Some(None) {
             // Its type is not known, so nothing more can be said about it.

@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceSpan, SourceText};
 use crate::core::key::is_id;
-use crate::core::task::{Action, Body, FollowUp, Kind, Task};
+use crate::core::task::{Body, FollowUp, Kind, Task};
 use crate::core::toml_reader::{self, Item, Table, TomlString};
 
+mod action;
 mod does;
 mod field;
 mod instruct;
@@ -118,6 +119,8 @@ pub enum TemplateScope {
     Inputs,
     /// The schema of an output: `inputs` alone.
     Schema,
+    /// What an action asks: what a result may name, and the document.
+    Action,
 }
 
 /// An id that names another step.
@@ -167,7 +170,7 @@ impl Context<'_> {
             tags: values(root.texts("tags")),
             model: root.text("model"),
             inputs: self.fields(root, "inputs"),
-            actions: root.tables("actions").iter().map(|table| self.action(table)).collect(),
+            actions: root.tables("actions").iter().map(|table| self.action(table, kind)).collect(),
             follow_ups: root.tables("follow_ups").iter().map(|table| self.follow_up(table)).collect(),
             meta: root.get("meta").and_then(Item::table).and_then(|table| table.json()),
             body: match kind {
@@ -183,24 +186,11 @@ impl Context<'_> {
                     "a workflow (`workflows/ID/workflow.toml`)",
                     &["steps", "flow", "version", "max_concurrency", "max_calls", "budget", "retry", "then"],
                 ),
-                Kind::Workflow => ("an instruct task (`tasks/ID.toml`)", &["instruction", "needs"]),
+                Kind::Workflow => ("an instruct task (`tasks/ID.toml`)", &["instruction", "needs", "request", "asks"]),
             };
             keys.contains(&key).then(|| format!("`{key}` belongs to {other}"))
         });
         task
-    }
-
-    fn action(&self, table: &Table<'_>) -> Action {
-        let id = table.required("id", "`id = \"shorter\"`").and_then(|item| self.id(&item));
-        if let Some(id) = &id {
-            self.notes.borrow_mut().actions.push(id.clone());
-        }
-        let id = id.map(|text| text.value).unwrap_or_default();
-        let name = table.text("name").unwrap_or_else(|| id.clone());
-        let instruction = table.required("instruction", "`instruction = \"Make it shorter.\"`");
-        let instruction = instruction.and_then(|item| self.template(&item, None, TemplateScope::Inputs, false));
-        table.done();
-        Action { id, name, instruction: instruction.unwrap_or_default() }
     }
 
     fn follow_up(&self, table: &Table<'_>) -> FollowUp {

@@ -9,6 +9,7 @@ use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::task::Kind;
 
+mod actions;
 mod asked;
 mod children;
 mod decoded;

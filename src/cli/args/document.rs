@@ -18,6 +18,9 @@ pub struct DocumentArgs {
     /// Make the text of a version the newest
     #[arg(long, value_name = "N")]
     pub restore: Option<u32>,
+    /// Have an action of the definition make a new version
+    #[arg(long, value_name = "ID", conflicts_with_all = ["versions", "edit", "restore"])]
+    pub action: Option<String>,
     /// JSON on stdout
     #[arg(long)]
     pub json: bool,

@@ -38,7 +38,7 @@ async fn ask(asker: &mut Asker<'_>, field: &Field) -> Result<Value, Away> {
         {
             return Ok(default.clone());
         }
-        if typed.trim().is_empty() && !field.required {
+        if typed.trim().is_empty() && may_stay_empty(field) {
             return Ok(Value::Null);
         }
         match read_value(field, &typed).map_err(|why| why.message).and_then(|value| field.validate(&value)) {
@@ -46,6 +46,11 @@ async fn ask(asker: &mut Asker<'_>, field: &Field) -> Result<Value, Away> {
             Err(why) => out::say(&format!("That will not do: {why}")),
         }
     }
+}
+
+/// Whether nothing needs to be typed here. What another field makes optional is judged once all are filled in.
+fn may_stay_empty(field: &Field) -> bool {
+    !field.required || !field.unless.is_empty()
 }
 
 async fn several(asker: &mut Asker<'_>) -> Result<String, Away> {
@@ -68,6 +73,9 @@ fn described(field: &Field) -> String {
     }
     match &field.default {
         Some(default) => says.push(format!("empty: {}", output_text(default).line())),
+        None if !field.unless.is_empty() => {
+            says.push(format!("may stay empty if you give {}", field.unless.join(" or ")))
+        }
         None if !field.required => says.push("may stay empty".to_owned()),
         None => {}
     }

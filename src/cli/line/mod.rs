@@ -212,7 +212,8 @@ impl Teller {
         if !self.streams {
             let title = self.title(&started.step);
             let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
-            out::say(&format!("{}: {title}{model}", started.key));
+            let item = started.item.as_deref().map(|item| format!(" · {}", short(&one_line(item)))).unwrap_or_default();
+            out::say(&format!("{}: {title}{item}{model}", started.key));
         } else if self.current.is_none() {
             // Of several at once, one that is shown when it is whole has its heading then.
             if work.schema().is_some() && run.under_way() > 1 {

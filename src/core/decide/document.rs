@@ -77,5 +77,6 @@ pub fn edit_document(
         body: Untrusted::from(body),
         by: by.clone(),
         proposed: false,
+        action: None,
     }])
 }

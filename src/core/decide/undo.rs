@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::Refusal;
 use crate::core::actor::Actor;
-use crate::core::call::{Attempt, Call, CallStatus};
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::code::ErrorCode;
 use crate::core::document::Document;
 use crate::core::event::{Event, OriginKind};
@@ -44,6 +44,7 @@ impl PastDecision {
             Change::Call { key, what, .. } | Change::Final { what, key: Some(key) } => format!("{what} of `{key}`"),
             Change::Edit { key, .. } => format!("edit of `{key}`"),
             Change::Document { name, .. } => format!("edit of the document `{name}`"),
+            Change::Action { action, document, .. } => format!("action `{action}` on the document `{document}`"),
             Change::Choice { name, what, .. } => format!("{what} of the document `{name}`"),
             Change::Title { .. } => "rename of the run".to_owned(),
             Change::Archive => "archive of the run".to_owned(),
@@ -57,6 +58,7 @@ impl PastDecision {
         match &self.change {
             Change::Call { key, .. } | Change::Edit { key, .. } | Change::Final { key: Some(key), .. } => Some(key),
             Change::Document { .. }
+            | Change::Action { .. }
             | Change::Choice { .. }
             | Change::Title { .. }
             | Change::Archive
@@ -103,6 +105,17 @@ pub fn undo(
             if counts != edit {
                 return Err(not("the document has been written again since".to_owned()));
             }
+        }
+        Change::Action { key, document, before, .. } => {
+            let asked = run.actions.get(key);
+            let made = asked.and_then(|asked| asked.written).unwrap_or(*before);
+            let counts = run.documents.get(document).and_then(Document::current).map(|(number, _)| number);
+            // One that came too late to count has replaced nothing.
+            if asked.is_none() || ![Some(made), Some(*before)].contains(&counts) {
+                return Err(not("the document has been written again since".to_owned()));
+            }
+            let runs = run.call(key).and_then(Call::newest).is_some_and(|it| it.status == AttemptStatus::Running);
+            withdraws.extend(runs.then(|| key.clone()));
         }
         Change::Choice { name, gate, .. } => {
             // Which text counts decides about no call.

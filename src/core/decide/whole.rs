@@ -74,7 +74,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.calls.keys().last().cloned().unwrap_or_else(|| Key::plain("reply"));
+        let last = run.flow_calls().last().map(|call| call.key.clone()).unwrap_or_else(|| Key::plain("reply"));
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();
@@ -160,7 +160,7 @@ pub fn message(run: &Run, text: &str, by: &Actor) -> Result<Vec<Event>, Refusal>
 /// # Errors
 /// When the run has no such document, the model is answering, or the text is empty.
 pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Result<Vec<Event>, Refusal> {
-    if run.kind != Kind::Instruct || run.calls.values().any(is_plain) {
+    if run.kind != Kind::Instruct || run.flow_calls().any(is_plain) {
         let text = "only a conversation with a document takes one; a plain chat and a workflow have none";
         return Refusal::because(ErrorCode::NotAllowed, text);
     }
@@ -193,11 +193,12 @@ pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Resu
         body: Untrusted::from(body),
         by: by.clone(),
         proposed: false,
+        action: None,
     };
     // The reply that waits, or came to nothing, is left out: the person wrote what it was for.
     let open =
         |call: &&Call| call.gates.own().is_some() || !matches!(call.status, CallStatus::Accepted | CallStatus::Skipped);
-    let left_out = run.calls.values().filter(open).filter(|_| accept).map(|call| Event::CallSkipped {
+    let left_out = run.flow_calls().filter(open).filter(|_| accept).map(|call| Event::CallSkipped {
         call: None,
         key: call.key.clone(),
         step: call.step.clone(),

@@ -26,7 +26,8 @@ impl Run {
     /// A document has one more version.
     pub(in crate::core) fn write(&mut self, name: &str, written: DocumentVersion, proposed: bool) {
         let document = self.documents.entry(name.to_owned()).or_insert_with(|| Document::new(name.to_owned()));
-        let by_model = written.by == Actor::Model;
+        // What a person had an action make is as their own: neither the steps nor the conversation gave it.
+        let by_model = written.by == Actor::Model && written.action.is_none();
         if self.kind == Kind::Instruct {
             let version = document.next_version();
             self.said.push(Said::Written { name: name.to_owned(), version, by_model });
@@ -34,18 +35,22 @@ impl Run {
         if name == RESULT && self.status == Status::Completed && !proposed {
             self.result = Some(RunResult { title: written.title.clone(), body: written.body.clone() });
         }
+        let made_by = written.action.clone();
         document.versions.push(written);
         document.seq = self.seq;
-        if proposed {
-            return;
-        }
-        document.current = document.count();
-        if by_model {
-            document.made = document.current;
-            if document.gate.take().is_some() {
-                self.open_gates -= 1;
-                self.goes_on();
+        let number = document.count();
+        if !proposed {
+            document.current = number;
+            if by_model {
+                document.made = number;
+                if document.gate.take().is_some() {
+                    self.open_gates -= 1;
+                    self.goes_on();
+                }
             }
+        }
+        if let Some(key) = made_by {
+            self.action_written(&key, number);
         }
     }
 

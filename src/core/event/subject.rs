@@ -33,6 +33,7 @@ impl Event {
             | Self::CallReopened { key, .. }
             | Self::CallRequested { key, .. }
             | Self::ModelChosen { key, .. }
+            | Self::ActionRequested { key, .. }
             | Self::CallCancelled { key, .. }
             | Self::FlowDecided { key, .. }
             | Self::StateSet { key, .. } => Some(key),
@@ -69,6 +70,7 @@ impl Event {
             | Self::MessageAdded { by, .. }
             | Self::DocumentWritten { by, .. }
             | Self::DocumentChosen { by, .. }
+            | Self::ActionRequested { by, .. }
             | Self::AttemptRejected { by, .. }
             | Self::VersionEdited { by, .. }
             | Self::CallAccepted { by, .. }
@@ -110,6 +112,7 @@ impl Event {
             Self::CallSkipped { step, .. } | Self::CallFailed { step, .. } | Self::CallAdopted { step, .. } => {
                 Some(step)
             }
+            Self::ActionRequested { action, .. } => Some(action),
             _ => None,
         }
     }

@@ -40,7 +40,10 @@ pub struct FormError(pub Vec<FieldError>);
 pub fn check(fields: &[Field], given: &Map<String, Value>) -> Result<Map<String, Value>, FormError> {
     let mut errors = Vec::new();
     let mut filled = Map::new();
+    let is_given = |name: &str| given.get(name).is_some_and(|value| !is_nothing(value));
     for field in fields {
+        let spared = field.required && !field.is_required(is_given);
+        let field = if spared { &Field { required: false, ..field.clone() } } else { field };
         let raw = given.get(&field.name).filter(|value| !value.is_null()).or(field.default.as_ref());
         match field.validate(raw.unwrap_or(&Value::Null)) {
             Ok(value) => {
@@ -128,8 +131,10 @@ impl Field {
 
     fn nothing(&self, raw: &Value) -> Result<Value, String> {
         if self.required {
+            let spares: Vec<String> = self.unless.iter().map(|other| format!("`{other}`")).collect();
             return Err(match self.kind {
                 FieldType::Choice | FieldType::Choices => format!("a value is required: {}", listed(&self.choices)),
+                _ if !spares.is_empty() => format!("a value is required, unless {} is given", spares.join(" or ")),
                 _ => "a value is required".to_owned(),
             });
         }

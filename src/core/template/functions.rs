@@ -13,7 +13,7 @@ use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, filters, functions};
 use regex::Regex;
 
-use super::{rewrite, spoken, truth};
+use super::{fence, rewrite, spoken, truth};
 use crate::core::json;
 
 /// Bytes of one text.
@@ -33,7 +33,7 @@ const WIDEST: usize = 10_000;
 const MOST_KEPT: usize = 256;
 
 /// Every filter that there is.
-pub const FILTERS: [&str; 52] = [
+pub const FILTERS: [&str; 53] = [
     "abs",
     "attr",
     "batch",
@@ -46,6 +46,7 @@ pub const FILTERS: [&str; 52] = [
     "dictsort",
     "e",
     "escape",
+    "fenced",
     "first",
     "float",
     "format",
@@ -200,6 +201,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("bool", truth::bool);
     environment.add_filter("search", search);
     environment.add_filter("fromjson", fromjson);
+    environment.add_filter("fenced", fence::filter);
     environment.add_filter("transcript", spoken::transcript);
     environment.add_test("matching", matching);
     environment.add_function("range", range);

@@ -151,10 +151,11 @@ fn a_plain_chat_says_what_it_says() {
 fn the_protocol_names_what_is_needed_and_what_is_delivered() {
     use crate::core::task::{Delivery, Need};
     let mut task = Instruct::default();
-    assert_eq!(protocol(&task), "");
+    assert_eq!(protocol(&task, None, Wording::Current), "");
     task.needs.push(Need { name: "recipient".into(), description: "who it is for".into() });
-    task.result = Some(Delivery { title: "the subject line".into(), body: "the message".into(), kind: None });
-    let text = protocol(&task);
+    task.result =
+        Some(Delivery { title: "the subject line".into(), body: "the message".into(), ..Delivery::default() });
+    let text = protocol(&task, None, Wording::Current);
     for part in ["- recipient: who it is for", "The title: the subject line", "The body: the message", "\"missing\""] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -168,10 +169,10 @@ fn the_protocol_names_what_is_needed_and_what_is_delivered() {
 fn a_schema_names_what_can_be_missing_and_who_wants_no_question_gets_none() {
     use crate::core::task::Need;
     let needs = ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() });
-    assert_eq!(schema_of(&[], false), schema());
-    let asks = schema_of(&needs, false);
+    assert_eq!(schema_of(&[], false, None), schema());
+    let asks = schema_of(&needs, false, None);
     assert_eq!(asks["properties"]["missing"]["items"]["enum"], json!(["recipient", "day"]));
-    let delivers = schema_of(&needs, true);
+    let delivers = schema_of(&needs, true, None);
     assert_eq!(delivers["properties"]["kind"]["enum"], json!(["deliver"]));
     assert_eq!(delivers["required"], json!(["kind", "title", "body", "text"]));
     for schema in [&asks, &delivers] {
@@ -217,6 +218,40 @@ fn rough() -> impl Strategy<Value = String> {
         0..12,
     )
     .prop_map(|parts| parts.concat())
+}
+
+#[test]
+fn a_body_that_is_a_list_of_texts_is_read_and_shown_as_one_with_blank_lines_between() {
+    for reply in [
+        r####"{"kind": "deliver", "title": "Ideas", "body": ["### 1. One\n\nDo it.\n", "### 2. Two"], "text": "", "missing": []}"####,
+        r####"{"kind":"deliver","title":"Ideas","text":"","missing":[],"body":["### 1. One\n\nDo it.","### 2. Two"]}"####,
+        r####"{"kind":"deliver","title":"Ideas","body":["### 1. One\n\nDo it.","### 2. Two"####,
+    ] {
+        let body = "### 1. One\n\nDo it.\n\n### 2. Two";
+        assert_eq!(read(reply, false), deliver("Ideas", body, ""), "{reply}");
+        for chunk in [1, 7, usize::MAX >> 1] {
+            assert_eq!(streamed(reply, chunk), format!("Ideas\n\n{body}"), "{reply}");
+        }
+    }
+    // What comes after the list is no part of it, and a second body does not count.
+    let more = r#"{"kind":"deliver","title":"T","body":["a"],"text":"Remark.","body":"b"}"#;
+    assert_eq!(read(more, false), deliver("T", "a", "Remark."));
+}
+
+#[test]
+fn counted_parts_are_in_the_schema_and_nothing_can_be_asked_then() {
+    let counted = schema_of(&[], false, Some(4));
+    let body = &counted["properties"]["body"];
+    assert_eq!((&body["minItems"], &body["maxItems"]), (&json!(4), &json!(4)));
+    assert_eq!(counted["properties"]["kind"]["enum"], json!(["deliver"]));
+    assert!(jsonschema::is_valid(
+        &counted,
+        &json!({ "kind": "deliver", "title": "t", "body": ["a", "b", "c", "d"], "text": "" })
+    ));
+    assert!(!jsonschema::is_valid(
+        &counted,
+        &json!({ "kind": "deliver", "title": "t", "body": ["a", "b", "c"], "text": "" })
+    ));
 }
 
 proptest! {

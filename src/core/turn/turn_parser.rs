@@ -38,7 +38,7 @@ impl ReplyPart {
 /// What the reader found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A part begins.
+    /// A part begins. A body that is a list of texts begins with each of them.
     Begin(ReplyPart),
     /// One more character of it.
     Char(ReplyPart, char),
@@ -339,7 +339,11 @@ impl Object {
             '{' => self.open.push(Bracket::Key),
             '[' => self.open.push(Bracket::List),
             '}' | ']' => {
-                self.open.pop();
+                let closed = self.open.pop();
+                if let (Some(Bracket::List), Some(part)) = (closed, self.part.take_if(|part| *part == ReplyPart::Body))
+                {
+                    self.seen.push(part);
+                }
                 return self.open.is_empty();
             }
             ':' => self.expect(Bracket::Value),
@@ -468,7 +472,8 @@ impl Object {
             self.part = ReplyPart::named(&self.key).filter(|part| !self.seen.contains(part));
         } else if let Some(part) = self.part {
             out(Found::End(part));
-            if part != ReplyPart::Missing {
+            let in_list = self.open.last() == Some(&Bracket::List);
+            if part != ReplyPart::Missing && !(part == ReplyPart::Body && in_list) {
                 self.seen.push(part);
                 self.part = None;
             }

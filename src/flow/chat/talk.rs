@@ -1,21 +1,19 @@
 //! What the model is told: the instruction and the protocol, the person's request as the inputs say it, and the
 //! conversation so far, with the edits that the person made by hand.
 
-use std::fmt::Write as _;
-
 use minijinja::context;
 use serde_json::Value;
 
 use crate::core::call::AttemptStatus;
 use crate::core::document::{Said, Turn};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::form::{Field, FieldType};
 use crate::core::key::Key;
-use crate::core::model::{Image, Message, Role};
+use crate::core::model::{Message, Role};
 use crate::core::run::Run;
 use crate::core::task::{Instruct, Task};
-use crate::core::template::{self, References};
-use crate::core::turn;
+use crate::core::template;
+use crate::core::turn::{self, Wording};
+use crate::flow::material::{self, fenced};
 use crate::flow::names::about;
 
 /// A reply's output as a turn. What is not one (a journal of another version, a person's free edit) is read as text.
@@ -29,22 +27,55 @@ pub(super) fn turn_of(output: &Value, plain: bool) -> Turn {
     }
 }
 
+/// Renders a template of the task, and says what it names.
+fn rendered(
+    task: &Task,
+    what: &str,
+    source: &str,
+    names: &minijinja::Value,
+) -> Result<(String, template::References), Failure> {
+    let template = template::Template::parse(source);
+    let text = template.and_then(|template| Ok((template.render(names)?, template.references())));
+    text.map_err(|error| {
+        let (line, column) = (error.line, error.column);
+        let text = format!("the {what} of `{}` cannot be rendered (line {line}, column {column}): {error}", task.id);
+        Failure::new(FailureClass::Definition, text)
+    })
+}
+
+/// How many parts the document is delivered in: as long as there is none.
+///
+/// # Errors
+/// When the definition's count is no count.
+pub(super) fn parts(task: &Task, instruct: &Instruct, run: &Run) -> Result<Option<u64>, Failure> {
+    let Some(source) = instruct.result.as_ref().and_then(|result| result.parts.as_ref()) else { return Ok(None) };
+    if !run.documents.is_empty() {
+        return Ok(None);
+    }
+    let names = context! { inputs => template::from_json(&run.inputs), run => about(run) };
+    let (text, _) = rendered(task, "count of parts", source, &names)?;
+    text.trim().parse().map(Some).map_err(|_| {
+        let text = format!("`parts` of `{}` is no count: \"{}\"", task.id, text.trim());
+        Failure::new(FailureClass::Definition, text)
+    })
+}
+
 /// The messages for the reply `key`.
 ///
 /// # Errors
 /// When the instruction cannot be rendered: what, and where in it.
-pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -> Result<Vec<Message>, Failure> {
-    let broken = |error: template::TemplateError| {
-        let (line, column) = (error.line, error.column);
-        Failure::new(
-            FailureClass::Definition,
-            format!("the instruction of `{}` cannot be rendered (line {line}, column {column}): {error}", task.id),
-        )
-    };
-    let instruction = template::Template::parse(&instruct.instruction).map_err(broken)?;
+pub(super) fn messages(
+    task: &Task,
+    instruct: &Instruct,
+    run: &Run,
+    key: &Key,
+    wording: Wording,
+) -> Result<Vec<Message>, Failure> {
     let names = context! { inputs => template::from_json(&run.inputs), run => about(run) };
-    let told = instruction.render(&names).map_err(broken)?;
-    let parts = [told.trim().to_owned(), turn::protocol(instruct).trim().to_owned()];
+    let rendered = |what: &str, source: &str| rendered(task, what, source, &names);
+    let (told, references) = rendered("instruction", &instruct.instruction)?;
+    let parts = parts(task, instruct, run)?;
+    let parts = [told.trim().to_owned(), turn::protocol(instruct, parts, wording).trim().to_owned()];
     let system = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     let mut talk = Talk::default();
     talk.say(Role::System, &system);
@@ -54,8 +85,10 @@ pub(super) fn messages(task: &Task, instruct: &Instruct, run: &Run, key: &Key) -
         let delivered = Turn::Deliver { title: "".into(), body: result.clone(), text: "".into() };
         talk.say(Role::Assistant, &if plain { result.data().to_owned() } else { turn::written(&delivered) });
     }
-    let (request, images) = request(task, &run.inputs, &instruction.references());
-    talk.say(Role::User, &request);
+    let (made, images) = material::request(task, &run.inputs, &references);
+    let written = instruct.request.as_deref().map(|source| rendered("request", source)).transpose()?;
+    let written = written.map(|(text, _)| text.trim().to_owned()).filter(|text| !text.is_empty());
+    talk.say(Role::User, &written.unwrap_or(made));
     if let Some(first) = talk.0.last_mut() {
         first.images = images;
     }
@@ -98,14 +131,12 @@ fn before<'a>(run: &'a Run, key: &Key) -> &'a [Said] {
 fn edited(run: &Run, name: &str, version: u32) -> Option<String> {
     let document = run.documents.get(name)?;
     let written = document.versions.get(version.saturating_sub(1) as usize)?;
-    let fence = fence(written.body.data());
-    let how = if version == 1 { "wrote" } else { "edited" };
-    Some(format!(
-        "I {how} the document by hand; this is how it stands now, and my wording stays.\n\nTitle: {}\n\n\
-         {fence}\n{}\n{fence}",
-        written.title.data(),
-        written.body.data().trim_end()
-    ))
+    let how = match &written.action {
+        Some(_) => "had the document changed; this is how it reads now, and it is what I want",
+        None if version == 1 => "wrote the document by hand; this is how it stands now, and my wording stays",
+        None => "edited the document by hand; this is how it stands now, and my wording stays",
+    };
+    Some(format!("I {how}.\n\nTitle: {}\n\n{}", written.title.data(), fenced(written.body.data())))
 }
 
 /// A conversation in which the two sides take turns, as some providers insist.
@@ -139,88 +170,4 @@ impl Talk {
             self.say(Role::Assistant, &turn::written(&turn_of(output, plain)));
         }
     }
-}
-
-/// The person's request: the first text input as it is, the others with their questions, files quoted. What the
-/// instruction puts in itself is not said twice.
-fn request(task: &Task, inputs: &Value, told: &References) -> (String, Vec<Image>) {
-    let mut main = None;
-    let mut others = String::new();
-    let mut images = Vec::new();
-    for field in &task.inputs {
-        let Some(value) = inputs.get(&field.name).filter(|value| !is_blank(value)) else { continue };
-        if told.0.contains("inputs") || told.uses(&format!("inputs.{}", field.name)) {
-            continue;
-        }
-        match (field.kind, value) {
-            (FieldType::Secret, _) => {}
-            (FieldType::Text | FieldType::Multiline, Value::String(text)) if main.is_none() => {
-                main = Some(text.trim().to_owned());
-            }
-            (FieldType::Image, image) => images.extend(image_of(image)),
-            (FieldType::Images, Value::Array(list)) => images.extend(list.iter().filter_map(image_of)),
-            (FieldType::File, file) => quote(&mut others, field, file),
-            (FieldType::Files, Value::Array(list)) => list.iter().for_each(|file| quote(&mut others, field, file)),
-            (_, value) => {
-                // Writing to a String cannot fail.
-                let _ = write!(others, "\n\n{}{}", label(field), readable(value));
-            }
-        }
-    }
-    let text = main.unwrap_or_default() + &others;
-    let text = if text.trim().is_empty() { task.name.clone() } else { text.trim().to_owned() };
-    (text, images)
-}
-
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => false,
-    }
-}
-
-fn label(field: &Field) -> String {
-    let question = field.question().trim_end_matches(':');
-    if question.ends_with(['?', '.', '!']) { format!("{question} ") } else { format!("{question}: ") }
-}
-
-/// A value as a person would write it.
-fn readable(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.contains('\n') => format!("\n\n{}", text.trim()),
-        Value::String(text) => text.trim().to_owned(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        Value::Array(list) if list.iter().all(Value::is_string) => {
-            list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
-        Value::Array(_) | Value::Object(_) => {
-            format!("\n\n```json\n{}\n```", serde_json::to_string_pretty(value).unwrap_or_default())
-        }
-        other => other.to_string(),
-    }
-}
-
-/// A file as a quoted block, in a fence that its text cannot close.
-fn quote(into: &mut String, field: &Field, file: &Value) {
-    let text = file.get("text").and_then(Value::as_str).unwrap_or_default();
-    let name = file.get("name").and_then(Value::as_str).unwrap_or_default();
-    let fence = fence(text);
-    let _ = write!(into, "\n\n{}{name}\n\n{fence}\n{}\n{fence}", label(field), text.trim_end());
-}
-
-/// A code fence longer than any in `text`.
-fn fence(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    "`".repeat(longest.max(2) + 1)
-}
-
-fn image_of(value: &Value) -> Option<Image> {
-    let part = |name: &str| value.get(name).and_then(Value::as_str);
-    Some(Image {
-        name: part("name").unwrap_or_default().to_owned(),
-        media_type: part("media_type")?.to_owned(),
-        base64: part("base64")?.into(),
-    })
 }

@@ -12,6 +12,7 @@ use crate::core::id::RunId;
 use crate::core::model::{Finish, Message, Role};
 use crate::core::task::{Action, Delivery, Kind, Need};
 
+mod frame;
 mod long;
 
 fn field(name: &str, kind: FieldType) -> Field {
@@ -32,13 +33,18 @@ fn email() -> Task {
             field("tone", FieldType::Choice),
             field("thread", FieldType::File),
         ],
-        actions: vec![Action { id: "shorter".into(), name: "Shorter".into(), instruction: " Half as long. ".into() }],
+        actions: vec![Action {
+            id: "shorter".into(),
+            name: "Shorter".into(),
+            instruction: " Half as long. ".into(),
+            ..Action::default()
+        }],
         follow_ups: Vec::new(),
         meta: None,
         body: Body::Instruct(Instruct {
             instruction: "You write emails, {{ inputs.tone }} ones.".into(),
             needs: ["recipient", "day"].map(|name| Need { name: name.into(), description: "…".into() }).into(),
-            result: Some(Delivery { title: "the subject".into(), body: "the message".into(), kind: None }),
+            result: Some(Delivery { title: "the subject".into(), body: "the message".into(), ..Delivery::default() }),
             ..Instruct::default()
         }),
     }
@@ -202,7 +208,8 @@ fn it_asks_for_what_is_missing_then_delivers_and_then_takes_further_turns() {
 
     world.edits("See you on Friday!");
     assert_eq!(world.run.result.as_ref().unwrap().body.data(), "See you on Friday!");
-    world.says(&email().action("shorter", &world.run.inputs).unwrap().unwrap());
+    let task = email();
+    world.says(&task.message_of(&task.actions[0], &world.run.inputs).unwrap().unwrap());
     let said = world.messages();
     let roles: Vec<Role> = said.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant, Role::User]);
@@ -242,7 +249,7 @@ fn the_request_says_every_input_once_and_quotes_files_whole() {
     assert_eq!(said[1].text, "Say no.\n\nWho is it for? Ana\n\nthread: t.md\n\n````\n```\ncode\n```\n````");
     let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
     assert_eq!((prompt.models.as_slice(), prompt.reply), (["careful".to_owned()].as_slice(), Reply::Turn));
-    assert_eq!(prompt.schema, Some(turn::schema_of(&needs(), false)));
+    assert_eq!(prompt.schema, Some(turn::schema_of(&needs(), false, None)));
 }
 
 fn needs() -> Vec<Need> {
@@ -259,23 +266,14 @@ fn who_has_it_written_anyway_is_not_asked_again() {
     let mut world = World::start(email(), json!({ "about": "x", "tone": "" }));
     world.answers(&ask(&["day"]));
     world.says("Friday");
-    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false)));
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false, None)));
     world.answers(&ask(&["recipient"]));
     world.says(turn::WRITE_IT_ANYWAY);
-    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), true)));
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), true, None)));
     world.answers(&deliver("Dear all"));
     world.completes();
     world.says("shorter");
-    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false)), "it was said of that reply");
-}
-
-#[test]
-fn what_a_reply_may_be_changes_nothing_of_what_was_asked() {
-    // As version 0.1.0 computed it.
-    let world = World::start(email(), json!({ "about": "x", "tone": "" }));
-    let Work::Prompt(prompt) = world.wants.calls[0].work.as_ref() else { panic!() };
-    let before = Work::Prompt(PromptWork { schema: Some(turn::schema()), ..prompt.clone() });
-    assert_eq!(world.wants.calls[0].fingerprint, Fingerprint::of(&(STEP, &before)).unwrap());
+    assert_eq!(schema(&world), Some(turn::schema_of(&needs(), false, None)), "it was said of that reply");
 }
 
 #[test]

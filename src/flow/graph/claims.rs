@@ -37,7 +37,7 @@ pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[
         return Vec::new();
     }
     let settled = |call: &&Call| !call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt);
-    let waiting = run.calls.values().filter(|call| !call.gates.is_empty()).filter(settled).map(|call| &call.key);
+    let waiting = run.flow_calls().filter(|call| !call.gates.is_empty()).filter(settled).map(|call| &call.key);
     let reopened = |key: &Key| run.call(key).is_some_and(|call| call.standing.is_some());
     waiting
         .filter(|key| !scope.claims(plan, key, 0, Open::Gate) || (stopped && !reopened(key)))

@@ -53,6 +53,12 @@ impl Flow for Graph {
         Box::new(self.session(run))
     }
 
+    fn names(&self, run: &Run) -> minijinja::Value {
+        let mut session = self.session(run);
+        session.feed(&[]);
+        session.names().value()
+    }
+
     fn following(&self, key: &Key) -> Option<Following> {
         let plan = Plan::of(&self.pinned, None)?;
         let key = key.clone();
@@ -69,7 +75,7 @@ impl Graph {
         let Body::Workflow(workflow) = &self.pinned.task.body else { return Ok(Vec::new()) };
         let mut session = self.session(run);
         session.feed(&[]);
-        let names = session.root.names_at_end(&session.plan, &session.run).value();
+        let names = session.names().value();
         let mut next = Vec::new();
         for successor in &workflow.then {
             if let Some(when) = &successor.when
@@ -167,6 +173,11 @@ impl Session for GraphSession {
 }
 
 impl GraphSession {
+    /// What the result sees.
+    fn names(&self) -> Names {
+        self.root.names_at_end(&self.plan, &self.run)
+    }
+
     /// Forgets what it has seen: the next look is at all that the journal has.
     fn look_again(&mut self) {
         self.root = Scope::new(&self.plan, None, Names::of(&self.run, &self.inputs), Around::default());

@@ -30,7 +30,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::flow::graph::Graph;
-use crate::flow::{Environment, Flow, Interrupt, Session};
+use crate::flow::{Environment, Flow, Interrupt, Session, action};
 
 /// The types of a script, for editors.
 pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
@@ -75,6 +75,10 @@ impl Scripted {
 }
 
 impl Flow for Scripted {
+    fn names(&self, run: &Run) -> minijinja::Value {
+        action::names_of_calls(&self.pinned.task, run)
+    }
+
     fn open(&self, run: &Run) -> Box<dyn Session> {
         let Body::Workflow(workflow) = &self.pinned.task.body else {
             return Graph::new(Arc::clone(&self.pinned)).open(run);

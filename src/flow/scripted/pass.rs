@@ -354,7 +354,8 @@ impl Pass {
     pub fn leave(&self, ground: &Ground, evaluation: &mut Evaluation<'_>) {
         let judged: HashSet<Key> =
             evaluation.notes.iter().filter(|note| is_verdict(note)).filter_map(Event::key).cloned().collect();
-        for (at, call) in ground.run.calls.values().enumerate().filter(|(_, call)| !judged.contains(&call.key)) {
+        let of_flow = |call: &Call| !judged.contains(&call.key) && !ground.run.actions.contains_key(&call.key);
+        for (at, call) in ground.run.calls.values().enumerate().filter(|(_, call)| of_flow(call)) {
             let asked = self.outermost(&call.key, at);
             let gate = call.gates.own().or_else(|| self.unasked.get(&call.key));
             if let (Some(Made { told: None, .. }), Some(kept)) = (asked, performed(call, gate)) {

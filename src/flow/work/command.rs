@@ -33,18 +33,21 @@ pub(super) fn work(
         (true, false) => line(plan, context)?,
         (false, _) => Line::default(),
     };
-    let argv: Vec<String> = if plan.spec.shell {
-        vec![line.text]
-    } else {
-        plan.argv.iter().map(|arg| text("argv", arg, context)).collect::<Result<_, _>>()?
+    // Version 0.1.0, which did not note whether a command speaks, took a list for one text.
+    let before = sight.before || plan.spec.speaks.is_none();
+    let elements: Vec<Vec<String>> = match (plan.spec.shell, before) {
+        (true, _) => Vec::new(),
+        (false, true) => each(plan, |arg| arg.render(context).map(|text| vec![text]))?,
+        (false, false) => each(plan, |arg| arg.render_each(context))?,
     };
     let options = match (sight.before, plan.spec.shell) {
         (true, _) => Vec::new(),
         (false, true) => line.parameters.iter().filter(|value| value.starts_with('-')).cloned().collect(),
-        (false, false) => options(plan, &argv, context),
+        (false, false) => options(plan, &elements, context),
     };
+    let files = placed(files(plan), &elements);
     Ok(CommandWork {
-        argv,
+        argv: if plan.spec.shell { vec![line.text] } else { elements.concat() },
         parameters: line.parameters,
         misplaced: line.misplaced,
         cwd: plan.cwd.as_ref().map(|cwd| text("cwd", cwd, context)).transpose()?,
@@ -56,14 +59,15 @@ pub(super) fn work(
         // It is in no fingerprint.
         speaks: plan.spec.speaks.filter(|_| !sight.before),
         schema,
-        files: files(plan),
+        files,
         options,
     })
 }
 
-/// The elements of `argv` that are options only because of the value that they begin with.
-fn options(plan: &CommandPlan, argv: &[String], context: &minijinja::Value) -> Vec<String> {
-    let arguments = argv.iter().zip(&plan.argv).skip(1);
+/// The arguments that are options only because of the value that they begin with. `elements` are those of each element of
+/// `argv`.
+fn options(plan: &CommandPlan, elements: &[Vec<String>], context: &minijinja::Value) -> Vec<String> {
+    let arguments = elements.iter().zip(&plan.argv).skip(1);
     let before = arguments
         .take_while(|(_, template)| !matches!(template, Ok(Template::Plain(text)) if ENDS_OPTIONS.contains(&&**text)));
     let by_a_value = |template: &Template| {
@@ -71,11 +75,14 @@ fn options(plan: &CommandPlan, argv: &[String], context: &minijinja::Value) -> V
         let first = pieces.iter().find(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
         !matches!(template, Template::Plain(_)) && !matches!(first, Some(Piece::Text(_)))
     };
-    let dashed = before.filter(|(argument, _)| argument.starts_with('-'));
-    dashed
-        .filter(|(_, template)| template.as_ref().is_ok_and(by_a_value))
-        .map(|(argument, _)| argument.clone())
-        .collect()
+    let by_values = before.filter(|(_, template)| template.as_ref().is_ok_and(by_a_value));
+    by_values.flat_map(|(arguments, _)| arguments).filter(|argument| argument.starts_with('-')).cloned().collect()
+}
+
+/// The files, each by the argument that it is: a list before it makes several arguments of one element.
+fn placed(files: Vec<OwnFile>, elements: &[Vec<String>]) -> Vec<OwnFile> {
+    let at = |element: usize| elements.get(..element).map_or(element, |before| before.iter().map(Vec::len).sum());
+    files.into_iter().map(|file| OwnFile { element: at(file.element), ..file }).collect()
 }
 
 /// The elements of `argv` that are files of the definition's folder. In what version 0.1.0 pinned there are none.

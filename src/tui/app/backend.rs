@@ -345,6 +345,10 @@ impl Backend {
                 written.map_err(|error| error.to_string())?;
                 self.attend(run, false).await?;
             }
+            Change::Act { run, document, version, action } => {
+                engine.act(run, &document, Some(version), &action).await.map_err(|error| error.to_string())?;
+                self.go_on(run).await?;
+            }
             Change::Stop { run, key, again: None } => engine.stop(run, &key),
             Change::Stop { run, key, again: Some(again) } => {
                 let backend = self.clone();

@@ -483,6 +483,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
             Some((run, name, text))
         }
         Change::WriteAnyway(_)
+        | Change::Act { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

@@ -11,7 +11,7 @@ use crate::core::event::OriginKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
-use crate::core::task::{Action, Kind as TaskKind, Task};
+use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::engine::Engine;
 use crate::export::file::Existing;
@@ -68,7 +68,7 @@ impl Backend {
             });
             let mut more: Vec<Entry> = successors.collect();
             if run.kind == TaskKind::Workflow {
-                more.extend(actions(&task, &run, &body));
+                more.extend(picks::actions(&task, &run, RESULT));
             }
             more.push(talk(run.id, &body));
             let choose = picks::follow_ups(run.id, (&title.line(), &body), &task.follow_ups, more);
@@ -97,21 +97,6 @@ impl Backend {
         })
         .await
     }
-}
-
-/// The task that changes a text as it is told.
-const REWRITE: &str = "rewrite";
-
-/// What a workflow declares to be done with its result: a run of its own does it. (In a conversation it is a message.)
-fn actions(task: &Task, run: &Run, body: &Untrusted) -> Vec<Entry> {
-    let instruction = |id: &str| task.action(id, &run.inputs).ok().flatten();
-    let entry = |action: &Action| {
-        let inputs = json!({ "text": body.data(), "goal": instruction(&action.id)? });
-        let from = Some(Parent::of_follow_up(run.id));
-        let start = Effect::Open(Opening::Start { task: REWRITE.to_owned(), inputs, secrets: Vec::new(), from });
-        Some(Entry::new(&action.name, REWRITE, Pick::Do(vec![start])))
-    };
-    task.actions.iter().filter_map(entry).collect()
 }
 
 /// A conversation about a result: what is asked comes above it.

@@ -65,6 +65,8 @@ fn all() -> Vec<Situation> {
                         asks: bit(8),
                         alike: bit(9),
                         document: bit(10),
+                        // One is of a conversation, the other of a run.
+                        changes: bit(10),
                     });
                 }
             }

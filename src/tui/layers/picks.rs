@@ -1,11 +1,12 @@
 //! The choices there are: the palette, the actions of a row, what may follow a result, the models.
 
 use super::{Above, Ask, Choose, Confirm, Entry, Kind, Pick, Then};
+use crate::core::document::Document;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::RunRow;
-use crate::core::run::Status;
-use crate::core::task::FollowUp;
+use crate::core::run::{Run, Status};
+use crate::core::task::{Action, FollowUp, Task};
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, TABLE, hints, possible, words};
 use crate::tui::effect::{Change, Effect, Errand, Go, Manage, Opening, Terminal};
@@ -254,6 +255,18 @@ pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
     let other = Ask::new("The model, as PROVIDER/MODEL", "", Then::Model(run, key.clone()));
     entries.push(Entry::new("Another, by its name…", "", Pick::Do(vec![Above::effect(Kind::Ask(other))])));
     Choose::new(&format!("Which model is to do {key}?"), entries)
+}
+
+/// The actions that a task has for its document, made from the version that counts.
+#[must_use]
+pub fn actions(task: &Task, run: &Run, document: &str) -> Vec<Entry> {
+    let current = run.documents.get(document).and_then(Document::current).map(|(version, _)| version);
+    let entry = |(action, version): (&Action, u32)| {
+        let (document, action, name) = (document.to_owned(), action.id.clone(), &action.name);
+        let act = Effect::Change(Change::Act { run: run.id, document, version, action });
+        Entry::new(name, "a new version", Pick::Do(vec![act]))
+    };
+    task.actions.iter().filter_map(|action| Some((action, current?))).map(entry).collect()
 }
 
 /// What may follow a result: the tasks that take it along, then what a workflow names as its successors.

@@ -105,10 +105,14 @@ const LONGEST_COLOURED: usize = 256 * 1024;
 fn code_lines(language: &str, text: &str, frame: Frame<'_>) -> Vec<Line<'static>> {
     let cells = usize::from(narrower(frame, 2).width);
     let theme = frame.theme;
-    let mut code = Code::of(language).filter(|_| text.len() <= LONGEST_COLOURED);
-    let lines = text.trim_end_matches('\n').split('\n');
-    let wrapped = lines
-        .flat_map(|line| {
+    let coloured = text.len() <= LONGEST_COLOURED;
+    let mut code = Code::of(language).filter(|_| coloured);
+    let lines: Vec<&str> = text.trim_end_matches('\n').split('\n').collect();
+    let wrapped = (lines.iter().enumerate())
+        .flat_map(|(at, line)| {
+            if coloured && language.is_empty() {
+                code = code.take().filter(|code| code.has(line)).or_else(|| Code::of_inset_diff(&lines[at..]));
+            }
             let line = expand_tabs(line);
             match &mut code {
                 None => wrap(&[(&line, theme.code)], cells),

@@ -14,7 +14,7 @@
 //! 4. When the tail defines a label that the prefix shows as undefined, everything is laid out anew.
 //!
 //! The same text can be shown as it is written ([`Look::as_written`]): each of its lines wrapped, and nothing else done to
-//! it.
+//! it. A text that is a diff is no Markdown: its lines are wrapped, too, in the colours of what they add and remove.
 //!
 //! One exception, for the sake of the keys: while a text grows, a block longer than `LONGEST_TAIL` is laid out in
 //! pieces. Once complete it is a document of its own and has one layout.
@@ -28,7 +28,9 @@ mod value;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::text::wrap::wrap_text;
+use super::text::code::Code;
+use super::text::wrap::{expand_tabs, wrap, wrap_text};
+use crate::core::diff_text::is_diff;
 use crate::core::text::Untrusted;
 use crate::tui::theme::Theme;
 use block::{Parsed, parse};
@@ -145,8 +147,13 @@ impl Document {
             other => other.insert(Laid::new(width, look)),
         };
         if !laid.fresh {
+            let diff = !look.as_written && self.value.is_none() && is_diff(&self.source.shown);
+            if laid.diff != diff {
+                // Only now has enough of it come to tell.
+                *laid = Laid { diff, ..Laid::new(width, look) };
+            }
             match &self.value {
-                _ if laid.as_written => laid.wrap(&self.source.shown),
+                _ if laid.as_written || laid.diff => laid.wrap(&self.source.shown),
                 Some(blocks) => laid.fix(blocks),
                 None => laid.refresh(&self.source.shown, self.source.sure()),
             }
@@ -205,6 +212,7 @@ struct Laid {
     width: u16,
     theme: Theme,
     as_written: bool,
+    diff: bool,
     fresh: bool,
     /// It was laid out before: the text grows.
     grows: bool,
@@ -227,6 +235,7 @@ impl Laid {
             width,
             theme: *look.theme,
             as_written: look.as_written,
+            diff: false,
             fresh: false,
             grows: false,
             stable: Packed::default(),
@@ -300,15 +309,28 @@ impl Laid {
         self.unresolved.extend(undefined.map(|(_, label)| label.clone()));
     }
 
-    /// Wraps the text as it is written. Only its last line may still grow.
+    /// Wraps the lines of a text that is shown as it is written, or is a diff. Only its last line may still grow.
     fn wrap(&mut self, text: &str) {
-        let cells = self.width.max(1).into();
         let whole = text.rfind('\n').map_or(0, |at| at + 1).max(self.offset);
-        self.stable.extend(wrap_text(&text[self.offset..whole], self.theme.text, cells));
+        let (stable, tail) = (self.wrapped(&text[self.offset..whole]), self.wrapped(&text[whole..]));
+        self.stable.extend(stable);
         self.offset = whole;
         self.tail = Packed::default();
-        self.tail.extend(wrap_text(&text[whole..], self.theme.text, cells));
+        self.tail.extend(tail);
         self.fresh = true;
+    }
+
+    fn wrapped(&self, lines: &str) -> Vec<ratatui::text::Line<'static>> {
+        let cells = self.width.max(1).into();
+        let Some(mut code) = Code::of("diff").filter(|_| self.diff) else {
+            return wrap_text(lines, self.theme.text, cells);
+        };
+        let coloured = lines.lines().flat_map(|line| {
+            let line = expand_tabs(line);
+            let pieces = code.line(&line).into_iter().map(|(token, text)| (text, self.theme.token(token)));
+            wrap(&pieces.collect::<Vec<_>>(), cells)
+        });
+        coloured.collect()
     }
 
     /// Lays out what does not grow.

@@ -201,6 +201,44 @@ fn a_text_is_shown_as_it_is_written_on_demand() {
     }
 }
 
+#[test]
+fn a_diff_is_shown_line_by_line_however_it_arrives() {
+    let theme = Theme::new(Ground::Dark, Depth::Sixteen);
+    let text = "diff --git a/x.md b/x.md\n--- a/x.md\n+++ b/x.md\n@@ -1,3 +1,3 @@\n # Head\n-* a\n+1. *b*\n  \n";
+    let mut streamed = Document::default();
+    for c in text.chars() {
+        streamed.push(&Untrusted::new(c.to_string()));
+        let _ = streamed.height(40, &theme);
+    }
+    for document in [streamed, Document::new(&Untrusted::from(text))] {
+        let lines = document.lines(40, &theme);
+        let shown: Vec<String> = lines.iter().map(|line| line.to_string().trim_end().to_owned()).collect();
+        assert_eq!(shown, text.lines().map(str::trim_end).collect::<Vec<_>>());
+        let style = |at: usize| lines[at].spans[0].style;
+        let expected = [theme.word, theme.text, theme.gone, theme.accepted].map(|style| theme.text.patch(style));
+        assert_eq!([3, 4, 5, 6].map(|at| theme.text.patch(style(at))), expected);
+        let as_written = Look { theme: &theme, as_written: true };
+        assert_eq!(document.height(40, as_written), lines.len());
+    }
+    let value = Document::of_value(&serde_json::json!({ "change": text }));
+    let lines: Vec<String> = value.lines(40, &theme).iter().map(ToString::to_string).collect();
+    assert!(lines.iter().any(|line| line.trim() == "+1. *b*"), "{lines:?}");
+}
+
+#[test]
+fn the_difference_in_an_approval_has_its_colours() {
+    let theme = Theme::new(Ground::Dark, Depth::Sixteen);
+    let text = "    stdin (9 bytes):\n        --- a/x\n        +++ b/x\n        @@ -1 +1 @@\n        -old\n        +new\n    in: +here\n";
+    let document = Document::new(&Untrusted::from(text));
+    let lines = document.lines(40, &theme);
+    let styles = |with: &str| -> Vec<_> {
+        let line = lines.iter().find(|line| line.to_string().contains(with)).unwrap();
+        line.spans.iter().filter(|span| !span.content.trim().is_empty()).map(|span| span.style).collect()
+    };
+    assert_eq!((styles("-old"), styles("+new")), (vec![theme.gone], vec![theme.accepted]));
+    assert_eq!(styles("in: +here"), vec![theme.code; styles("in: +here").len()]);
+}
+
 /// What may not be lost: letters, digits, and every backslash that is not before a sign of Markdown.
 fn marks_of(text: &str) -> Vec<char> {
     let mut marks = Vec::new();

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::block::{Block, Inline, Item, Marks, parse};
+use crate::core::diff_text::is_diff;
 use crate::core::text::Untrusted;
 
 /// Deeper values are shown as they are printed.
@@ -47,6 +48,10 @@ fn nested(value: &Value, depth: usize) -> Vec<Block> {
                 blocks.push(Block::Paragraph(lines));
             }
             blocks
+        }
+        Value::String(text) if is_diff(text) => {
+            let text = Untrusted::from(text.as_str()).block().into_owned();
+            vec![Block::Code { language: "diff".to_owned(), text }]
         }
         Value::String(text) => {
             let parsed = parse(&Untrusted::from(text.as_str()).block(), |_| None);

@@ -131,6 +131,8 @@ pub struct Code {
     language: Option<&'static Language>,
     /// What ends the comment or literal that the line before left open.
     open: Option<(Token, &'static str)>,
+    /// The lines of a diff are set in by so many spaces; none is a diff any more once one is not.
+    inset: usize,
 }
 
 impl Code {
@@ -139,12 +141,35 @@ impl Code {
     pub fn of(name: &str) -> Option<Self> {
         let name = name.split([' ', ',', '{']).next().unwrap_or_default().to_ascii_lowercase();
         let language = LANGUAGES.iter().find(|language| language.names.contains(&name.as_str()));
-        (language.is_some() || matches!(name.as_str(), "diff" | "patch")).then_some(Self { language, open: None })
+        (language.is_some() || matches!(name.as_str(), "diff" | "patch")).then_some(Self {
+            language,
+            open: None,
+            inset: 0,
+        })
+    }
+
+    /// A text in no language, in which the lines from here on may be a diff that is set in, as what an approval shows: the
+    /// code for them, if this line and the two after it begin one.
+    #[must_use]
+    pub fn of_inset_diff(lines: &[&str]) -> Option<Self> {
+        let [old, new, hunk, ..] = lines else { return None };
+        let inset = old.len() - old.trim_start_matches(' ').len();
+        let begins = |line: &str, sign| line.get(inset..).is_some_and(|rest| rest.starts_with(sign));
+        let diff = begins(old, "--- ") && begins(new, "+++ ") && begins(hunk, "@@ ");
+        diff.then_some(Self { language: None, open: None, inset })
+    }
+
+    /// Whether a line is a part of the diff that is set in.
+    #[must_use]
+    pub fn has(&self, line: &str) -> bool {
+        line.bytes().take(self.inset).all(|byte| byte == b' ')
     }
 
     /// The pieces of the next line.
     pub fn line<'a>(&mut self, line: &'a str) -> Vec<(Token, &'a str)> {
-        let Some(language) = self.language else { return vec![(of_diff(line), line)] };
+        let Some(language) = self.language else {
+            return vec![(of_diff(line.get(self.inset..).unwrap_or_default()), line)];
+        };
         let mut pieces = Vec::new();
         let mut rest = line;
         let mut plain = 0;
@@ -297,6 +322,17 @@ mod tests {
         let shown = tokens("diff", "--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n same");
         let kinds: Vec<Token> = shown.iter().map(|(token, _)| *token).collect();
         assert_eq!(kinds, [Comment, Comment, Word, Removed, Added]);
+    }
+
+    #[test]
+    fn a_diff_that_is_set_into_a_text_is_known_by_its_first_three_lines() {
+        let lines = ["    --- a/x", "    +++ b/x", "    @@ -1,2 +1,2 @@", "     same", "    -old", "    +new"];
+        let mut code = Code::of_inset_diff(&lines).unwrap();
+        let kinds: Vec<Token> = lines.iter().map(|line| code.line(line)[0].0).collect();
+        assert_eq!(kinds, [Comment, Comment, Word, Plain, Removed, Added]);
+        assert!(code.has("    +new") && code.has("") && !code.has("in: /here"));
+        assert!(Code::of_inset_diff(&["--- a", "  +++ b", "@@ -1 +1 @@"]).is_none());
+        assert!(Code::of_inset_diff(&["--- a"]).is_none());
     }
 
     #[test]

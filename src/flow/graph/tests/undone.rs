@@ -502,6 +502,7 @@ fn an_edit_of_a_document_is_undone_to_the_text_before_it_and_not_over_a_newer_on
         body: "newer".into(),
         by: Actor::Model,
         proposed: false,
+        action: None,
     };
     sim.happens(&[newer]);
     let (code, why) = sim.refused_undo(ANA, &[]);

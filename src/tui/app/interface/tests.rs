@@ -325,6 +325,7 @@ fn chat(documents: u32) -> Interface {
             body: lines(&format!("version {version}")).into(),
             by: "model".into(),
             proposed: false,
+            action: None,
         });
     }
     on(story)

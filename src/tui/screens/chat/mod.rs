@@ -13,7 +13,7 @@ use ratatui::layout::Position;
 
 use crate::core::call::AttemptStatus;
 use crate::core::decide::{Decision, DecisionKind};
-use crate::core::document::{Document as Written, DocumentVersion};
+use crate::core::document::{Document as Written, DocumentVersion, RESULT};
 use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::model::Delta;
@@ -26,7 +26,7 @@ use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, decision};
-use crate::tui::layers::{Above, Ask, Choose, Compared, Entry, Kind, Pick, Then, picks};
+use crate::tui::layers::{Above, Ask, Choose, Compared, Kind, Then, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::shown::{ContentId, ShownGate, Subject};
@@ -439,13 +439,8 @@ impl ChatScreen {
 
     /// The choice of the task's actions.
     fn change(&mut self) -> Vec<Effect> {
-        let task = self.task.as_deref();
-        let actions = task.into_iter().flat_map(|task| task.actions.iter().map(move |action| (task, action)));
-        let entries = actions.filter_map(|(task, action)| {
-            let message = task.action(&action.id, &self.run.inputs).ok()??;
-            Some(Entry::new(&action.name, "", Pick::Do(vec![Effect::Change(Change::Message(self.run.id, message))])))
-        });
-        let choose = Choose::new("What is to change?", entries.collect());
+        let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
+        let choose = Choose::new("What is to change?", entries);
         if choose.is_empty() {
             self.note = Some("this task declares no changes: say what you want in a message".to_owned());
             return Vec::new();

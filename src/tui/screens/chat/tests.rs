@@ -18,7 +18,15 @@ fn said(story: Story, text: &str) -> Story {
 
 fn written(story: Story, version: u32, body: &str, by: &str) -> Story {
     let (name, title) = ("result".into(), "The meeting moved".into());
-    story.then(Event::DocumentWritten { name, version, title, body: body.into(), by: by.into(), proposed: false })
+    story.then(Event::DocumentWritten {
+        name,
+        version,
+        title,
+        body: body.into(),
+        by: by.into(),
+        proposed: false,
+        action: None,
+    })
 }
 
 fn asks() -> Story {
@@ -57,7 +65,7 @@ fn open(story: Story) -> ChatScreen {
 
 /// A task that delivers a document.
 fn letter() -> Arc<Task> {
-    let result = Some(Delivery { title: "the subject".into(), body: "the letter".into(), kind: None });
+    let result = Some(Delivery { title: "the subject".into(), body: "the letter".into(), ..Delivery::default() });
     let body = Body::Instruct(Instruct { result, ..Instruct::default() });
     Arc::new(Task { body, ..Task::clone(&ask()) })
 }

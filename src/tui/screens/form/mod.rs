@@ -316,10 +316,22 @@ impl FormScreen {
         if let Some(field) = self.fields.get_mut(self.at) {
             field.visit();
         }
+        self.spare();
         self.at = to.min(self.fields.len().saturating_sub(1));
     }
 
+    /// Says to each field whether another one makes it optional.
+    fn spare(&mut self) {
+        let given = self.fields.iter().filter(|field| matches!(field.value(), Ok(Some(_))));
+        let given: Vec<String> = given.map(|field| field.field().name.clone()).collect();
+        for field in self.fields.iter_mut().filter(|field| !field.field().unless.is_empty()) {
+            let spared = field.field().unless.iter().any(|other| given.contains(other));
+            field.spare(spared);
+        }
+    }
+
     fn start(&mut self) -> Vec<Effect> {
+        self.spare();
         self.fields.iter_mut().for_each(FormField::visit);
         if let Some(wrong) = self.fields.iter().position(|field| !field.is_valid()) {
             self.at = wrong;

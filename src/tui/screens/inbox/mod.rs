@@ -26,6 +26,7 @@ use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
+use crate::core::title::item_title;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
@@ -527,7 +528,7 @@ impl InboxScreen {
 
 /// What a call is called: its item, else its key.
 fn title_of(call: &Call) -> String {
-    call.item.as_deref().and_then(rows::item_title).unwrap_or_else(|| call.key.to_string())
+    call.item.as_deref().and_then(item_title).unwrap_or_else(|| call.key.to_string())
 }
 
 /// The call as a row of its run's screen, which knows what there is to be shown.

@@ -14,6 +14,7 @@ use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
+use crate::core::title::item_title;
 use crate::tui::canvas::Canvas;
 use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
@@ -154,7 +155,7 @@ impl Content {
         let mut text = String::new();
         let within = |key: &Key| key.is_within(group) || under(key, group);
         for call in run.calls.values().filter(|call| within(&call.key)).take(500) {
-            let title = call.item.as_deref().and_then(super::rows::item_title).unwrap_or_else(|| call.key.to_string());
+            let title = call.item.as_deref().and_then(item_title).unwrap_or_else(|| call.key.to_string());
             let title = Untrusted::new(title).line().replace('*', "\\*");
             let _ = writeln!(text, "- **{title}** {}", status_words(call));
         }

@@ -207,6 +207,7 @@ pub fn said_of(decision: &PastDecision) -> Option<String> {
         },
         Undoable::Edit { version, .. } => format!("version {version} saved"),
         Undoable::Document { .. } => "saved".to_owned(),
+        Undoable::Action { action, .. } => format!("{} asked for", fit(action, 24)),
         Undoable::Choice { what: "keep", .. } => "result kept".to_owned(),
         Undoable::Choice { .. } => "result rebuilt".to_owned(),
         Undoable::Title { .. } => "renamed".to_owned(),

@@ -11,6 +11,7 @@ use crate::tui::diff::printed;
 use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::Effect;
 use crate::tui::shown::Target;
+use crate::tui::widgets::editor::Editor;
 
 impl RunScreen {
     /// What was typed and not given.
@@ -71,6 +72,9 @@ impl RunScreen {
 
     /// A draft was found. Gives whether it is said where it can be taken up again.
     pub(super) fn draft(&mut self, name: &str, text: String) -> bool {
+        if self.fill(name, &text) {
+            return true;
+        }
         self.drafts.insert(name.to_owned(), text);
         let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
         let edited = Edited::new(Target::Gate(gate.clone()), None);
@@ -82,6 +86,23 @@ impl RunScreen {
             return false;
         };
         self.note = Some(Note::Done(says));
+        true
+    }
+}
+
+impl RunScreen {
+    /// Puts a draft into the layer that it belongs to, where that was opened before the draft had come and nothing was
+    /// typed since: what could not be decided comes back a moment later than the next key.
+    fn fill(&mut self, name: &str, text: &str) -> bool {
+        let here = |unsaved: &Unsaved| matches!(&unsaved.slot, Slot::Run(_, open) if open == name);
+        if !self.unsaved().iter().any(|unsaved| unsaved.text.is_none() && here(unsaved)) {
+            return false;
+        }
+        match &mut self.over {
+            Over::Edit { editor, .. } | Over::Result { editor, .. } => **editor = Editor::new(text),
+            Over::Retry(retry) => retry.input = Editor::at_end(text),
+            _ => return false,
+        }
         true
     }
 }

@@ -278,6 +278,7 @@ impl RunScreen {
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
             alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
+            changes: self.task.as_ref().is_some_and(|task| !task.actions.is_empty()),
             going: self.run.status == Status::Running,
             others: self.run.gates() > here,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),

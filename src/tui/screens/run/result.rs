@@ -7,6 +7,7 @@ use crate::core::document::{Document, RESULT};
 use crate::core::gate::{Gate, GateBody};
 use crate::core::run::Run;
 use crate::tui::effect::{Change, Effect};
+use crate::tui::layers::{Above, Choose, Kind, picks};
 use crate::tui::widgets::editor::Editor;
 
 /// The document that a run's result is.
@@ -27,6 +28,17 @@ impl RunScreen {
 
     pub(super) fn is_on_result(&self) -> bool {
         self.selected_row().is_some_and(|row| row.id == RowId::Result)
+    }
+
+    /// The choice of what the definition has to be made of the result.
+    pub(super) fn change_result(&mut self) -> Vec<Effect> {
+        let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
+        let choose = Choose::new("What is to change?", entries);
+        if choose.is_empty() {
+            self.note = Some(Note::Failed("this workflow declares no changes: e edits the result".to_owned()));
+            return Vec::new();
+        }
+        vec![Above::effect(Kind::Choose(choose))]
     }
 
     pub(super) fn edit_result(&mut self) -> Vec<Effect> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
-use crate::core::document::RESULT;
+use crate::core::document::{RESULT, RequestedAction};
 use crate::core::gate::GateKind;
 use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
@@ -16,6 +16,7 @@ use crate::core::step::{Does, Step};
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, Task};
 use crate::core::text::Untrusted;
+use crate::core::title::item_title;
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +94,7 @@ pub fn fold_alike(run: &Run, rows: &mut Vec<OutlineRow>) {
 #[must_use]
 pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<OutlineRow> {
     let mut root = Node::default();
-    for call in run.calls.values() {
+    for call in run.flow_calls() {
         root.put(call.key.segments(), &call.key);
     }
     let titles = Titles::of(task);
@@ -110,7 +111,30 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
     maker.children(&root, None, 0);
     rows.push(result(run));
+    rows.extend(run.actions.iter().filter_map(|(key, asked)| action(run, task, key, asked)));
     rows
+}
+
+/// The row of an action: under the result, because it makes a version of it or of another document.
+fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) -> Option<OutlineRow> {
+    let call = run.call(key)?;
+    let name = task.and_then(|task| task.action(&asked.action)).map_or(asked.action.as_str(), |action| &action.name);
+    let of = if asked.document == RESULT { String::new() } else { format!(" of {}", asked.document) };
+    let title = match asked.written {
+        Some(_) if asked.taken_back => format!("{name}{of}: taken back"),
+        Some(version) => format!("{name}{of}: version {version}"),
+        None => format!("{name}{of}"),
+    };
+    Some(OutlineRow {
+        id: RowId::Call(key.clone()),
+        depth: 1,
+        title: Untrusted::new(title).line().into_owned(),
+        status: Some(call.status),
+        waits: !call.gates.is_empty(),
+        count: None,
+        folded: false,
+        alike: Vec::new(),
+    })
 }
 
 /// Which of its steps a run is at, and how many it has: those at the top that have a row. `None` where they are not known
@@ -127,11 +151,15 @@ pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<(usize, usiz
     (declared > 1 && top.len() == declared).then(|| ((done + 1).min(declared), declared))
 }
 
-/// The steps and calls of a run as they are counted: every row that is neither a group nor the result.
+/// The steps and calls of a run as they are counted: every row that is neither a group, the result nor an action on it.
 #[must_use]
 pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
     let mut rows = rows(run, task, &HashSet::new());
-    rows.retain(|row| matches!(row.id, RowId::Call(_) | RowId::Step(_)));
+    rows.retain(|row| match &row.id {
+        RowId::Call(key) => !run.actions.contains_key(key),
+        RowId::Step(_) => true,
+        RowId::Group(_) | RowId::Result => false,
+    });
     rows
 }
 
@@ -358,19 +386,6 @@ fn with_last(key: &Key, change: impl FnOnce(&mut Segment)) -> Key {
     let mut segments = segments.into_iter();
     let first = segments.next().unwrap_or_else(|| Segment::plain("_"));
     segments.fold(Key::root(first), |key, segment| key.child(segment))
-}
-
-/// What an item is called: itself when it is a text, else its first text.
-#[must_use]
-pub fn item_title(item: &Value) -> Option<String> {
-    let text = match item {
-        Value::String(text) => text.as_str(),
-        Value::Object(fields) => fields.values().find_map(Value::as_str)?,
-        Value::Number(number) => return Some(number.to_string()),
-        _ => return None,
-    };
-    let line = text.lines().find(|line| !line.trim().is_empty())?;
-    Some(line.trim().chars().take(200).collect())
 }
 
 /// What matters most in a group stands for it.

@@ -9,11 +9,13 @@ use crate::core::event::{Event, InstructionScope};
 use crate::core::task::Kind;
 use crate::core::testing::cpu_time;
 use crate::core::work::{CommandWork, Work};
+use crate::tui::drafts::Slot;
 use crate::tui::effect::{Change, Effect, Opening, Terminal};
 use crate::tui::message::Message;
 use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
+mod actions;
 mod failed;
 mod header;
 mod marks;
@@ -219,6 +221,25 @@ fn an_instruction_half_typed_is_kept_as_a_draft() {
     assert!(matches!(&effects[..], [Effect::Change(Change::KeepDraft { text: Some(text), .. })] if text == "quieter"));
     press(&mut screen, &["r"]);
     assert!(look(&mut screen, (80, 24)).contains("quieter▮"));
+}
+
+#[test]
+fn what_could_not_be_decided_comes_back_into_a_box_that_is_open_again_already() {
+    let mut screen = open(poem());
+    let run = screen.run().id;
+    let back = |name: &str, text: &str| Message::Draft { run, name: name.to_owned(), text: text.to_owned() };
+    press(&mut screen, &["r"]);
+    typed(&mut screen, "quieter");
+    press(&mut screen, &["Enter", "r"]);
+    screen.update(back("retry write[1]", "quieter"));
+    assert!(look(&mut screen, (80, 24)).contains("quieter▮"));
+    typed(&mut screen, " now");
+    screen.update(back("retry write[1]", "quieter"));
+    assert!(look(&mut screen, (80, 24)).contains("quieter now▮"), "nothing replaces what is being typed");
+    press(&mut screen, &["Esc", "e"]);
+    let Slot::Run(_, name) = screen.unsaved().remove(0).slot else { panic!("it belongs to the run") };
+    screen.update(back(&name, "My own lamps"));
+    assert!(look(&mut screen, (80, 24)).contains("own lamps"));
 }
 
 #[test]

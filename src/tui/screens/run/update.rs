@@ -183,6 +183,7 @@ impl RunScreen {
             Id::Mark => self.mark(),
             Id::Edit if self.is_on_result() => self.edit_result(),
             Id::Edit => self.edit(),
+            Id::Change => self.change_result(),
             Id::Retry => self.retry(None),
             Id::OtherModel => match self.asks() {
                 Some(key) => vec![Effect::Open(Opening::Models(self.run.id, key))],
@@ -263,7 +264,7 @@ impl RunScreen {
     fn is_seen(&self, id: Id) -> bool {
         let Some(content) = &self.content.id else { return true };
         match id {
-            Id::Edit | Id::Retry | Id::Compare | Id::Prompt | Id::Skip => self.last_frame.shows(content),
+            Id::Edit | Id::Change | Id::Retry | Id::Compare | Id::Prompt | Id::Skip => self.last_frame.shows(content),
             // What is taken elsewhere as it is has to be seen itself: its row says too little.
             Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
             Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {

@@ -20,6 +20,8 @@ pub struct FormField {
     input: Input,
     /// Nothing is said to be missing before the person was there.
     visited: bool,
+    /// Another field has what makes this one optional.
+    spared: bool,
     problem: Option<String>,
     /// Paths that begin like what is typed.
     completions: Vec<String>,
@@ -57,7 +59,7 @@ impl FormField {
         // An optional field that was left empty is `null` in the inputs of a run.
         let value = value.filter(|value| !value.is_null()).or(field.default.as_ref()).cloned();
         let input = Input::of(&field, value.as_ref());
-        let mut made = Self { field, input, visited: false, problem: None, completions: Vec::new() };
+        let mut made = Self { field, input, visited: false, spared: false, problem: None, completions: Vec::new() };
         made.judge();
         made
     }
@@ -159,6 +161,17 @@ impl FormField {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.problem.is_none()
+    }
+
+    /// Says whether another field has what makes this one optional.
+    pub fn spare(&mut self, spared: bool) {
+        self.spared = spared;
+        self.judge();
+    }
+
+    /// Whether it may not stay empty.
+    pub(super) fn is_needed(&self) -> bool {
+        self.field.required && self.field.default.is_none() && !self.spared
     }
 
     /// The person was there: what is wrong may be said.
@@ -320,7 +333,7 @@ impl FormField {
     fn judge(&mut self) {
         self.problem = match self.value() {
             Err(problem) => Some(problem),
-            Ok(None) if self.field.required && self.field.default.is_none() => Some("needed".to_owned()),
+            Ok(None) if self.is_needed() => Some("needed".to_owned()),
             Ok(None) => None,
             // A file is read, and a secret looked up, only at the start.
             Ok(Some(_)) if self.is_reference() => None,

@@ -27,7 +27,7 @@ impl FormField {
         let theme = *canvas.theme;
         let label_style = if focused { theme.title.patch(theme.accent) } else { theme.title };
         let mut label = vec![Span::styled(self.field.question().to_owned(), label_style)];
-        if self.field.required && self.field.default.is_none() {
+        if self.is_needed() {
             label.push(Span::styled(" *", theme.accent));
         }
         let used: usize = label.iter().map(|span| width(&span.content)).sum::<usize>() + 2;

@@ -204,7 +204,8 @@ impl World {
             let body = Untrusted::new(format!("r{run}.doc.v{version}."));
             let (version, title) = (u32::try_from(version).unwrap(), Untrusted::new(format!("tale {run}")));
             let (name, by) = ("result".to_owned(), Actor::Model);
-            return self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false });
+            return self
+                .then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false, action: None });
         }
         let key: Key = CALLS[call].parse().unwrap();
         let (known, by) = (run_is.call(&key), Actor::named("bea@host"));

@@ -1,0 +1,70 @@
+//! What may be made of a result: the choice, and a row for each.
+
+use super::*;
+use crate::tui::effect::Go;
+
+fn task() -> crate::core::task::Task {
+    let workflow = json!({ "version": 1, "flow": "graph", "max_concurrency": 1, "max_calls": 9, "steps": [] });
+    serde_json::from_value(json!({
+        "id": "poem", "name": "Poem", "body": { "workflow": workflow },
+        "actions": [{ "id": "plainer", "name": "Plainer words", "prompt": "{{ document.body }}" }],
+    }))
+    .unwrap()
+}
+
+fn written(story: Story, version: u32, action: Option<&str>) -> Story {
+    story.then(Event::DocumentWritten {
+        name: "result".to_owned(),
+        version,
+        title: "The sea".into(),
+        body: format!("Text {version}.").as_str().into(),
+        by: "model".into(),
+        proposed: false,
+        action: action.map(|key| key.parse().unwrap()),
+    })
+}
+
+fn done(story: Story) -> Story {
+    story.then(Event::RunCompleted { title: "The sea".into(), body: "Text.".into() })
+}
+
+fn requested(story: Story) -> Story {
+    story.then(Event::ActionRequested {
+        key: "plainer#0".parse().unwrap(),
+        action: "plainer".to_owned(),
+        document: "result".to_owned(),
+        version: 1,
+        by: "ana@host".into(),
+    })
+}
+
+fn finished() -> Story {
+    done(written(Story::new("poem", "the sea", Kind::Workflow), 1, None))
+}
+
+fn screen(story: Story) -> RunScreen {
+    let mut screen = RunScreen::new(Arc::new(story.run), Some(Arc::new(task())), at(134));
+    look(&mut screen, (80, 24));
+    screen
+}
+
+#[test]
+fn c_offers_what_the_workflow_can_make_of_its_result() {
+    let mut screen = screen(finished());
+    assert!(look(&mut screen, (80, 24)).contains("c change…"));
+    let effects = press(&mut screen, &["c"]);
+    let [Effect::Go(Go::Above(above))] = &effects[..] else { panic!("{effects:?}") };
+    let shown = format!("{above:?}");
+    assert!(shown.contains("Plainer words") && shown.contains("Act {"), "{shown}");
+}
+
+#[test]
+fn an_action_is_a_row_under_the_result_that_says_which_version_it_made() {
+    let begun = requested(finished()).start("plainer#0", 1, None);
+    assert!(look(&mut screen(begun), (80, 24)).contains("Plainer words"));
+    let story = requested(finished()).start("plainer#0", 1, None).finish("plainer#0", 1, json!("Text 2."));
+    let story = done(written(story.accept("plainer#0", 1), 2, Some("plainer#0")));
+    let mut screen = screen(story);
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("Plainer words: version 2") && picture.contains("Text 2."), "{picture}");
+}
