@@ -439,6 +439,9 @@ pub trait Executor: Send + Sync {
     /// The provider whose limit of parallel requests this work counts against, and that limit.
     fn lane(&self, work: &Work) -> Option<(String, usize)>;
 
+    /// A person asks for something again: what was not even tried because the same had been refused before is tried.
+    fn ask_again(&self) {}
+
     /// Whether a model of that name can be asked at all.
     ///
     /// # Errors
@@ -491,8 +494,9 @@ pub trait Models: Send + Sync {
         Box::pin(std::future::ready(Vec::new()))
     }
 
-    /// The key of a provider was put right: requests go to it again.
-    fn repair(&self, _provider: &str) {}
+    /// A person asks for something again: where nothing more was sent because a key was not taken, one request finds out
+    /// whether that is still so. Keys are looked up again.
+    fn ask_again(&self) {}
 
     /// Takes a key that a person typed, for the life of this process, in the place of the configured one; requests go to
     /// that provider again. It is held in memory only, and sent nowhere but there.

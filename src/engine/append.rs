@@ -88,10 +88,14 @@ impl Engine {
                 return refused;
             }
             failpoint("append.before");
+            let asks_again = events.iter().any(Event::asks_again);
             let batch = batch(&folded, after, Writer::Decider, at, events);
             match self.patiently(move |journal| journal.append(&batch)).await {
                 Ok(_) => {
                     failpoint("append.after");
+                    if asks_again {
+                        self.shared.ports.executor.ask_again();
+                    }
                     self.remember(folded);
                     lease::wake(&self.shared.ports.state, run);
                     return refused;

@@ -22,15 +22,20 @@ impl RunLoop {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
-        self.note_undo(&event);
+        self.heed(&event);
         self.staged.push(event);
         self.facts.push(fact);
     }
 
-    fn note_undo(&mut self, event: &Event) {
-        if let Event::DecisionUndone { withdraws, by, .. } = event {
-            let under_way = withdraws.iter().filter(|key| self.under_way.contains_key(*key));
-            self.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
+    /// Does what a person's event means for more than the run's state, whoever committed it.
+    fn heed(&mut self, event: &Event) {
+        match event {
+            Event::DecisionUndone { withdraws, by, .. } => {
+                let under_way = withdraws.iter().filter(|key| self.under_way.contains_key(*key));
+                self.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
+            }
+            event if event.asks_again() => self.engine.shared.ports.executor.ask_again(),
+            _ => {}
         }
     }
 
@@ -119,7 +124,7 @@ impl RunLoop {
         let events = self.patiently(None, |journal| journal.read(run, after))?;
         let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
         for recorded in &new {
-            self.note_undo(&recorded.event);
+            self.heed(&recorded.event);
         }
         self.feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
         if after > 0 {

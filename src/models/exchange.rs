@@ -140,7 +140,7 @@ impl Exchange<'_> {
         if let Some(failure) = self.provider.stopped() {
             return Err(Failed::new(Failure {
                 message: format!(
-                    "Nothing more is sent to {} until its key is repaired: {}",
+                    "Nothing more is sent to {} by itself before its key is put right: {}",
                     self.provider.name, failure.message
                 ),
                 ..failure

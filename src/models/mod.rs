@@ -164,8 +164,8 @@ impl Models for LanguageModels {
         Box::pin(async move { inner.inspect().await })
     }
 
-    fn repair(&self, provider: &str) {
-        if let Some(provider) = self.0.roster.provider(provider) {
+    fn ask_again(&self) {
+        for provider in self.0.roster.all().filter(|provider| provider.stopped().is_some()) {
             provider.repair();
         }
     }

@@ -175,7 +175,7 @@ impl Provider {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause.clone());
     }
 
-    /// The person says that the key is right now: it is looked up anew.
+    /// The key may be right now: it is looked up again.
     pub(super) fn repair(&self) {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Ok(mut printed) = self.printed.try_lock() {

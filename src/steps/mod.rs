@@ -116,6 +116,10 @@ impl Executor for Steps {
         }
     }
 
+    fn ask_again(&self) {
+        self.models.ask_again();
+    }
+
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         self.models.choice(Some(name)).map(|_| ())
     }

@@ -68,8 +68,8 @@ impl Models for SwappableModels {
         self.now().probe()
     }
 
-    fn repair(&self, provider: &str) {
-        self.now().repair(provider);
+    fn ask_again(&self) {
+        self.now().ask_again();
     }
 
     fn give_key(&self, provider: &str, key: Secret) -> Result<(), Failure> {

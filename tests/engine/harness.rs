@@ -111,9 +111,15 @@ pub enum Act {
 pub struct FakeExecutor {
     script: Arc<Script>,
     pub requests: Arc<Mutex<Vec<AttemptRequest>>>,
+    /// How often a person asked for something again.
+    pub asked_again: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Executor for FakeExecutor {
+    fn ask_again(&self) {
+        self.asked_again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+
     fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let act = (self.script)(&request);
         self.requests.lock().unwrap().push(request);
@@ -198,21 +204,29 @@ impl Harness {
     pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().to_owned();
-        Self::at(path, Some(folder), FakeExecutor { script: Arc::new(script), requests: Arc::default() })
+        Self::at(
+            path,
+            Some(folder),
+            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
+        )
     }
 
     /// A harness whose writes wait for another process only for a moment.
     pub fn hasty(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().to_owned();
-        let executor = FakeExecutor { script: Arc::new(script), requests: Arc::default() };
+        let executor = FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() };
         let store = Store::open_patiently(&path.join("stepwell.db"), Mode::Write, Duration::from_millis(50)).unwrap();
         Self::over(store, path, Some(folder), executor)
     }
 
     /// A harness in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self::at(path, None, FakeExecutor { script: Arc::new(script), requests: Arc::default() })
+        Self::at(
+            path,
+            None,
+            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
+        )
     }
 
     fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {

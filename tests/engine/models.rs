@@ -109,3 +109,17 @@ async fn what_asks_no_model_takes_none() {
     assert_eq!(refused(harness.engine.decide(run, decision("act", again)).await), ErrorCode::NotAllowed);
     assert_eq!(body(&harness.decide(run, "act", DecisionKind::Again { model: None }).await), "command");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_again_has_what_was_refused_before_tried_whoever_drives_the_run() {
+    let harness = Harness::new(|_| Act::Fail(Failure::new(FailureClass::Auth, "the key is not taken")));
+    let asked = |harness: &Harness| harness.executor.asked_again.load(Ordering::SeqCst);
+    let run = harness.start(&json!([prompt("a", "a", json!({}))]), json!({}));
+    harness.drive(run).await;
+    assert_eq!(asked(&harness), 0, "nobody asked twice");
+    harness.engine.retry_failed(run).await.unwrap();
+    assert_eq!(asked(&harness), 1);
+    harness.drive(run).await;
+    harness.engine.decide(run, decision("a", DecisionKind::Again { model: None })).await.unwrap();
+    assert_eq!(asked(&harness), 2);
+}

@@ -248,7 +248,7 @@ async fn a_short_retry_after_is_waited_for_and_a_long_one_goes_to_the_fallback()
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
+async fn a_key_that_is_not_taken_stops_all_requests_until_a_person_asks_again() {
     let server = ModelServer::start([
         Reply::status(401).body(r#"{"error":{"message":"bad key sk-very-secret"}}"#),
         Reply::text("ok"),
@@ -263,7 +263,7 @@ async fn a_key_that_is_not_taken_stops_all_requests_until_it_is_repaired() {
         assert!(shown.contains("TEST_KEY") && !shown.contains("sk-very-secret"), "{shown}");
     }
     assert_eq!(server.requests().len(), 1);
-    models.repair("p");
+    models.ask_again();
     assert_eq!(ask(&models, request("x")).await.unwrap().text.data(), "ok");
 }
 

@@ -9,6 +9,16 @@ use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
 
 impl Event {
+    /// Whether a person, or whoever acts for one, asks for a call to be performed again.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        match self {
+            Self::AttemptRejected { .. } => true,
+            Self::CallRequested { by, .. } => *by != Actor::Flow,
+            _ => false,
+        }
+    }
+
     /// The call that this event is about.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
