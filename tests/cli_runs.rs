@@ -316,6 +316,8 @@ fn a_run_is_exported_in_each_format() {
     for format in ["md", "json", "html", "csv"] {
         assert!(!home.run(["export", "last", "--format", format]).exits(0).out.is_empty(), "{format}");
     }
+    let named = home.step("export last --format md").exits(0).out;
+    assert_eq!(home.step("export last").exits(0).out, named, "Markdown goes to stdout where nothing is said");
     home.step("export last --format md --scope full -o poem.md").exits(0);
     assert!(home.path().join("poem.md").exists());
     home.step("export last --format pdf -o poem.pdf").exits(0);

@@ -112,8 +112,8 @@ pub enum CliCommand {
     Export {
         /// A piece of its id, or `last`
         run: String,
-        /// md, json, html, pdf or csv; else what the file's name ends with
-        #[arg(long, value_parser = format, required_unless_present = "out")]
+        /// md, json, html, pdf or csv; else what the file's name ends with, md for stdout
+        #[arg(long, value_parser = format)]
         format: Option<export::Format>,
         /// result, full, steps or log
         #[arg(long, default_value = "result", value_parser = scope_of_export)]

@@ -98,7 +98,7 @@ pub async fn doctor(app: &App, rebuild: bool, try_models: bool) -> Result<Exit, 
         models.probe().await;
         match models.choice(None) {
             Ok(choice) => {
-                text.put(format_args!("model    {} answers: {}\n", choice.model, described(&choice)));
+                text.put(format_args!("model    {} would answer: {}\n", choice.model, described(&choice)));
                 if choice.demo {
                     text.push_str(
                         "         for a real one set ANTHROPIC_API_KEY or OPENAI_API_KEY, start Ollama, or write into the config:\n\

@@ -106,7 +106,8 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
 
 /// The format that a file's name ends with.
 fn named_format(out: Option<&Path>) -> Result<Format, Problem> {
-    let ending = out.and_then(Path::extension).map(|ending| ending.to_string_lossy().to_lowercase());
+    let Some(out) = out.filter(|out| *out != Path::new("-")) else { return Ok(Format::Md) };
+    let ending = out.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     let format = ending.as_deref().and_then(|ending| match ending {
         "markdown" => Some(Format::Md),
         "htm" => Some(Format::Html),
@@ -114,8 +115,11 @@ fn named_format(out: Option<&Path>) -> Result<Format, Problem> {
     });
     format.ok_or_else(|| {
         let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        let file = out.map(|out| out.display().to_string()).unwrap_or_default();
-        Problem::usage(format!("`{file}` does not name a format by its ending: add --format {}", names.join("|")))
+        Problem::usage(format!(
+            "`{}` does not name a format by its ending: add --format {}",
+            out.display(),
+            names.join("|")
+        ))
     })
 }
 

@@ -82,8 +82,10 @@ async fn guide(server: &ModelServer, transcript: Value) -> Run {
 
 /// The lines between the fences of a prompt.
 fn material(prompt: &str) -> Vec<String> {
-    let inside = prompt.split("==========\n").nth(1).unwrap_or_else(|| panic!("no material: {prompt}"));
-    inside.lines().map(str::to_owned).collect()
+    let fenced = prompt.lines().skip_while(|line| !line.starts_with("```")).skip(1);
+    let inside: Vec<String> = fenced.take_while(|line| !line.starts_with("```")).map(str::to_owned).collect();
+    assert!(!inside.is_empty(), "no material: {prompt}");
+    inside
 }
 
 /// The prompts that ask this.
@@ -201,4 +203,25 @@ async fn a_guide_comes_from_a_transcript_of_any_kind_or_from_a_transcriber() {
     let inputs = json!({ "recording": "talk.txt", "transcriber": "cat" });
     let run = machine.run("guide_from_recording", inputs, Person::Easy).await;
     assert!(body(&run).contains("## "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_come_from_a_transcript_alone_and_the_model_sees_who_said_what() {
+    for name in ["voices.vtt", "names.srt", "bracketed.txt", "speakers.json"] {
+        let transcript =
+            read_file(name, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shipped/material")).unwrap();
+        let server =
+            ModelServer::start([Reply::json(&json!({ "deliver": { "title": "Minutes", "body": "It was decided." } }))]);
+        let machine = Machine::asking(format!("{}/v1", server.url()));
+        machine.finish(machine.start("meeting_minutes", json!({ "transcript": transcript })), Person::Easy).await;
+        let spoken = |(speaker, text): &(&str, &str)| match name {
+            "names.srt" => format!("{}: {text}", speaker.to_uppercase()),
+            _ => format!("{speaker}: {text}"),
+        };
+        assert_eq!(
+            material(&first_prompt(&server.requests()[0])),
+            TALK.iter().map(spoken).collect::<Vec<_>>(),
+            "{name}"
+        );
+    }
 }

@@ -272,6 +272,18 @@ async fn a_search_service_that_is_not_understood_is_refused_before_anything_is_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_skips_the_refusal_of_a_search_service_searches_by_hand() {
+    let server = server(|_, _| Reply::raw("application/json", r#"{"hits":1}"#), |_| page("It is warm."), model);
+    let (machine, run) = research(&server, json!({}), Person::Easy).await;
+    assert_eq!(run.status, Status::Failed);
+    machine.engine.decide(run.id, Decision::new("search_form".parse().unwrap(), DecisionKind::Skip)).await.unwrap();
+    let pasted: &'static str = Box::leak(format!("{}/one", server.url()).into_boxed_str());
+    let run = machine.finish(run.id, Person::Types(pasted)).await;
+    finished(&run);
+    assert_eq!(pages(&server), ["/one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_not_given_is_no_header() {
     let server = server(|_, _| Reply::raw("application/json", "[]"), |_| page(""), model);
     let (_, run) = research(&server, json!({}), Person::Easy).await;
@@ -308,6 +320,18 @@ async fn research_goes_on_when_the_search_service_does_not_answer() {
     assert!(!run.warnings.is_empty());
     let asked = run.calls.values().any(|call| call.step == "by_hand" && call.standing.is_some());
     assert!(asked, "{:?}", run.calls.keys().collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_has_a_note_for_every_page_that_is_read() {
+    let server = server(
+        |base, _| Reply::raw("application/json", json!([format!("{base}/one")]).to_string()),
+        |_| page("It is warm."),
+        model,
+    );
+    let inputs = json!({ "topic": "x", "search": format!("{}/search?q=", server.url()), "rounds": 1 });
+    let run = Machine::new().run("web_research", inputs, Person::Easy).await;
+    assert!(body(&run).contains("## Sources") && !body(&run).contains("## Left out"), "{}", body(&run));
 }
 
 #[tokio::test(flavor = "multi_thread")]

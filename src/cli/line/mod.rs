@@ -106,7 +106,8 @@ impl Teller {
                 self.finish(key, *attempt);
                 self.failed.insert(key.clone());
                 let again = retry_at.map(|at| format!("; tried again at {}", local(at).format("%H:%M:%S")));
-                out::say(&format!("{key} failed ({}): {}{}", error.class, error.message, again.unwrap_or_default()));
+                let message = if again.is_some() { error.message.trim_end_matches('.') } else { &error.message };
+                out::say(&format!("{key} failed ({}): {message}{}", error.class, again.unwrap_or_default()));
                 if let Some(detail) = error.detail.as_deref().filter(|detail| !detail.trim().is_empty()) {
                     out::say(&indented(detail.trim_end()));
                 }

@@ -97,13 +97,15 @@ impl Metadata {
         let said = |title: &String| body.lines().take(3).any(|line| line.trim_start_matches('#').trim() == title);
         let either = |of: fn(&About) -> &Option<String>| of(&self.data).as_ref().or(of(&self.meta).as_ref());
         let authors = if self.data.authors.is_empty() { &self.meta.authors } else { &self.data.authors };
-        let published = either(|about| &about.published).or(self.time.as_ref());
+        let published = either(|about| &about.published);
         let updated = either(|about| &about.updated).filter(|updated| Some(*updated) != published);
         let line = |name: &str, value: Option<&String>| value.map(|value| format!("{name}: {value}"));
         let lines = [
             title.filter(|title| !said(title)).cloned(),
             (!authors.is_empty()).then(|| format!("Author: {}", authors.join(", "))),
             line("Published", published),
+            // Whose moment that is, the page does not say.
+            line("Date", self.time.as_ref().filter(|_| published.is_none())),
             line("Updated", updated),
             line("Site", either(|about| &about.site)),
         ];
@@ -161,11 +163,8 @@ fn collect(about: &mut About, value: &Value, depth: usize) {
                 set(&mut about.title, text("headline").or(text("name")).unwrap_or_default());
                 set_date(&mut about.published, text("datePublished").or(text("dateCreated")).unwrap_or_default());
                 set_date(&mut about.updated, text("dateModified").unwrap_or_default());
-                if about.authors.is_empty() {
-                    for author in fields.get("author").or(fields.get("creator")).into_iter() {
-                        names(author).into_iter().for_each(|name| add_author(about, name));
-                    }
-                }
+                let author = fields.get("author").or(fields.get("creator")).filter(|_| about.authors.is_empty());
+                author.map(names).unwrap_or_default().into_iter().for_each(|name| add_author(about, name));
                 let site = fields.get("publisher").map(names).and_then(|names| names.first().copied());
                 set(&mut about.site, site.unwrap_or_default());
             }

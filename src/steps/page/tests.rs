@@ -80,7 +80,7 @@ fn who_wrote_a_page_and_when_is_said_before_its_text() {
     let timed = read(
         "<h1>T</h1><time datetime='PT5M'>5 min</time> <time datetime='2022-03-04T10:00'>in spring</time> <time datetime='2023-01-01'>later</time>",
     );
-    assert!(timed.starts_with("Published: 2022-03-04\n\n# T"), "{timed}");
+    assert!(timed.starts_with("Date: 2022-03-04\n\n# T"), "{timed}");
     assert!(read("<meta property='og:title' content='From &lt;meta&gt;'><p>x").starts_with("From <meta>\n\nx"));
 }
 

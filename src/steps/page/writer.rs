@@ -30,9 +30,17 @@ struct Row {
     has_text: bool,
     /// Separators before the next text.
     separators: usize,
-    /// Where the text of the current cell begins.
-    cell: Option<usize>,
-    in_cell: bool,
+    cell: Cell,
+}
+
+/// The cell that is being written.
+#[derive(Clone, Copy, Default)]
+enum Cell {
+    #[default]
+    None,
+    Empty,
+    /// Its text begins here.
+    From(usize),
 }
 
 /// A link that has begun.
@@ -87,9 +95,10 @@ impl TextWriter {
         if let Some(link) = &mut self.link {
             link.start.get_or_insert(here);
         }
-        if self.row.in_cell {
-            self.row.cell.get_or_insert(here);
-            self.row.has_text = true;
+        match self.row.cell {
+            Cell::None => {}
+            Cell::Empty => (self.row.cell, self.row.has_text) = (Cell::From(here), true),
+            Cell::From(_) => self.row.has_text = true,
         }
         self.out.push(c);
     }
@@ -110,7 +119,7 @@ impl TextWriter {
 
     fn apart(&mut self, breaks: usize) {
         // A block at the beginning of a cell is in its row.
-        if self.row.has_headings && self.row.in_cell && self.row.cell.is_none() {
+        if self.row.has_headings && matches!(self.row.cell, Cell::Empty) {
             return;
         }
         self.breaks = self.breaks.max(breaks);
@@ -122,7 +131,7 @@ impl TextWriter {
             "td" | "th" => {
                 self.row.has_headings |= name == "th";
                 self.row.separators += usize::from(self.row.has_cells);
-                (self.row.has_cells, self.row.in_cell, self.row.cell) = (true, true, None);
+                (self.row.has_cells, self.row.cell) = (true, Cell::Empty);
             }
             "tr" => {
                 self.row = Row { has_headings: self.row.has_headings, ..Row::default() };
@@ -174,8 +183,10 @@ impl TextWriter {
 
     /// Of a table with headings, a cell is one line.
     fn end_cell(&mut self) {
-        self.row.in_cell = false;
-        let Some(start) = self.row.cell.take().filter(|_| self.row.has_headings) else { return };
+        let Cell::From(start) = std::mem::take(&mut self.row.cell) else { return };
+        if !self.row.has_headings {
+            return;
+        }
         let cell = self.out.get(start..).unwrap_or_default();
         if cell.len() <= LONGEST_CELL && cell.contains('\n') {
             self.end_link();
