@@ -74,7 +74,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.flow_calls().last().map(|call| call.key.clone()).unwrap_or_else(|| Key::plain("reply"));
+        let last = run.flow_calls().last().map_or_else(|| Key::plain("reply"), |call| call.key.clone());
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();

@@ -46,7 +46,7 @@ pub(super) async fn answer(
         Ok(Some(text)) => text,
         Ok(None) => match &request.schema {
             Some(schema) => schema_instance::instance(schema).to_string(),
-            None => in_words(request),
+            None => unchanged(request).unwrap_or_else(|| in_words(request)),
         },
         Err(problem) => {
             let message = format!("The demo's recording for `{}` cannot be used: {problem}", request.asker.task);
@@ -98,6 +98,12 @@ fn piece(rest: &str) -> usize {
         in_space = c.is_whitespace();
     }
     rest.len()
+}
+
+/// What becomes of a document that an action is to change, where nothing is recorded for it: it stays, and says so.
+fn unchanged(request: &ModelRequest) -> Option<String> {
+    let body = request.asker.vars.as_ref()?.pointer("/document/body")?.as_str()?;
+    Some(format!("{}\n\n*(The demo cannot change this text; a model would.)*", body.trim_end()))
 }
 
 /// The answer where nothing is recorded and no shape is asked for.
@@ -167,6 +173,15 @@ mod tests {
         assert!(jsonschema::is_valid(&schema, &value));
         assert_eq!(value[0]["subject"], "Demo text for subject");
         assert_eq!(*seen.lock().unwrap(), [text]);
+    }
+
+    #[tokio::test]
+    async fn a_document_that_it_cannot_change_stays_and_says_so() {
+        let (sink, _) = sink();
+        let mut asked = request(None);
+        asked.asker.vars = Some(json!({ "document": { "body": "The sea.\n" } }));
+        let answered = answer(&asked, Pace::Instant, &sink, &CancellationToken::new()).await.ok().unwrap();
+        assert!(answered.text.starts_with("The sea.\n\n*(The demo"), "{}", answered.text);
     }
 
     #[tokio::test(start_paused = true)]
