@@ -180,7 +180,7 @@ pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Resu
         }
     };
     if body.is_empty() {
-        let text = "the document is empty: a text is wanted, or an object with `title` and `body`";
+        let text = "the document is empty: expected a text, or an object with `title` and `body`";
         return Refusal::because(ErrorCode::InvalidInput, text);
     }
     let document = run.documents.get(RESULT);
