@@ -129,8 +129,8 @@ fn without_tags(line: &str) -> Cow<'_, str> {
 
 fn is_mark(line: &str) -> bool {
     let line = line.trim();
-    let begins = |mark: &&str| line.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark));
-    line.starts_with("WEBVTT") || line.contains("-->") || MARKS.iter().any(|mark| begins(&mark))
+    let begins = |mark: &str| line.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark));
+    line.starts_with("WEBVTT") || line.contains("-->") || MARKS.iter().copied().any(begins)
 }
 
 /// Whether there is anything but signs in a line, whatever it says.
