@@ -112,7 +112,7 @@ impl HistoryScreen {
         if let Some(preview) = &self.preview {
             let cells = self.last_frame.preview_width;
             if preview.document().laid_as().is_none_or(|(width, ..)| width != cells) && cells > 0 {
-                preview.document().height(cells, &Theme::new(Ground::Dark, Depth::None));
+                let _ = preview.document().height(cells, &Theme::new(Ground::Dark, Depth::None));
             }
         }
     }
