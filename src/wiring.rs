@@ -96,7 +96,7 @@ impl Dependencies for Wiring {
         let damaged =
             rebuilt.damaged.iter().map(|(run, why)| format!("\nrun {} was left as it is: {why}", run.short()));
         let runs = if rebuilt.runs == 1 { "1 run was".to_owned() } else { format!("{} runs were", rebuilt.runs) };
-        Ok(format!("lists and search of {runs} made anew{}", damaged.collect::<Vec<_>>().concat()))
+        Ok(format!("lists and search of {runs} rebuilt{}", damaged.collect::<Vec<_>>().concat()))
     }
 
     fn keep_agreement(&self, provider: &str) {

@@ -241,7 +241,7 @@ fn a_question_mark_explains_the_words_and_an_instruction_may_follow_r_at_once() 
     let mut terminal = Terminal::start(&home, &POEM, &[]);
     terminal.wait_for(ASKS);
     terminal.type_in("?\n");
-    terminal.wait_for("a  take it");
+    terminal.wait_for("a  accept it");
     terminal.wait_for(ASKS);
     terminal.type_in("r other subjects, please\n");
     terminal.wait_for("always? (t) >");

@@ -284,11 +284,11 @@ fn a_run_that_is_going_when_the_person_leaves_goes_on_without_them() {
     screen.press(ENTER);
     screen.wait_for("x stop");
     screen.press("q");
-    screen.wait_for("Let it go on without me");
+    screen.wait_for("Keep running in the background");
     screen.press(ENTER);
     assert_eq!(screen.exit(), 0);
     screen.is_restored();
-    assert!(screen.shown().contains("goes on"), "{}", screen.shown());
+    assert!(screen.shown().contains("keeps running"), "{}", screen.shown());
     home.write("go", "");
     until("the end of the run", || home.show("last")["status"] == "completed");
 }
@@ -309,7 +309,7 @@ fn ctrl_c_leaves_also_while_it_is_asked_what_becomes_of_the_runs() {
     screen.press("\x03");
     screen.wait_for("Ctrl-C again leaves");
     screen.press("\x03");
-    screen.wait_for("Let it go on without me");
+    screen.wait_for("Keep running in the background");
     screen.press("\x03");
     screen.wait_for("Ctrl-C again leaves");
     screen.press("\x03");

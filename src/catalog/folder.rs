@@ -40,7 +40,7 @@ pub enum FileProblem {
     #[error("`{0}` leads out of the definition's folder; keep the file in it and name it from there")]
     Outside(String),
     /// It is a link.
-    #[error("`{0}` is a link; a definition holds only files and folders of its own")]
+    #[error("`{0}` is a link; a definition contains only files and folders of its own")]
     Link(String),
     /// It is not text.
     #[error("`{0}` is not UTF-8 text")]
@@ -49,11 +49,11 @@ pub enum FileProblem {
     #[error("`{0}` is larger than 20 MB")]
     TooLarge(String),
     /// All of it is too large.
-    #[error("the definition's folder holds more than 200 MB; keep data elsewhere")]
+    #[error("the definition's folder contains more than 200 MB; keep data elsewhere")]
     FolderTooLarge,
     /// All of it is more than a run keeps.
     #[error(
-        "a program runs in a copy of its definition's folder, which may hold 2,000 files and 32 MB, and this one has {files} files of {} MB; the biggest part is `{biggest}`: keep it elsewhere, and name it by its path",
+        "a program runs in a copy of its definition's folder, which may contain 2,000 files and 32 MB, and this one has {files} files of {} MB; the biggest part is `{biggest}`: keep it elsewhere, and name it by its path",
         .bytes.div_ceil(1_000_000)
     )]
     TooMuch {

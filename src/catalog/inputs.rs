@@ -144,7 +144,7 @@ fn bytes(path: &str, folder: &Path) -> Result<Vec<u8>, FileError> {
     let place = folder.join(path);
     let meta = std::fs::metadata(&place).map_err(cannot)?;
     if meta.is_dir() {
-        return Err(FileError::Unusable(format!("{path} is a folder; a file is wanted")));
+        return Err(FileError::Unusable(format!("{path} is a folder; expected a file")));
     }
     let mut read = Vec::new();
     // A pipe has no length beforehand, so the limit holds while reading.
@@ -213,7 +213,7 @@ mod tests {
         File::create(at.join("large")).unwrap().set_len(LARGEST + 1).unwrap();
         let said = |path: &str| read_file(path, at).unwrap_err().to_string();
         assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
-        assert_eq!(said("d"), "d is a folder; a file is wanted");
+        assert_eq!(said("d"), "d is a folder; expected a file");
         assert_eq!(said("bytes"), "bytes is no text in UTF-8 or another encoding (byte 3); give one that is");
         assert_eq!(read_file("latin", at).unwrap()["text"], "café");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");

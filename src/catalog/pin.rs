@@ -63,7 +63,7 @@ fn untrusted(path: &Path, trust: Trust) -> String {
 
 /// There is no definition to check.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no definition at {}; name a task's file, a workflow's folder, or a folder that holds `tasks` and `workflows`", .0.display())]
+#[error("there is no definition at {}; name a task's file, a workflow's folder, or a folder with `tasks` and `workflows`", .0.display())]
 pub struct NothingThere(pub PathBuf);
 
 impl NothingThere {
@@ -283,8 +283,10 @@ impl Catalog {
             let is_given = |name: &str| given.iter().any(|input| input.value == name);
             for field in task.inputs.iter().filter(|field| field.is_required(is_given)) {
                 if !is_given(&field.name) {
-                    let message =
-                        format!("the workflow `{}` wants the input `{}`; add it to `inputs`", name.value, field.name);
+                    let message = format!(
+                        "the workflow `{}` requires the input `{}`; add it to `inputs`",
+                        name.value, field.name
+                    );
                     report.error(&name.span, message);
                 }
             }
@@ -314,7 +316,7 @@ impl Catalog {
         let what = if kind.is_some() { "workflow" } else { "task" };
         let ids = self.entries.iter().filter(fits).map(|entry| entry.id.as_str()).filter(|id| *id != own);
         let message = match self.get(&name.value) {
-            Ok(_) => format!("`{}` is an instruct task; a workflow is wanted here", name.value),
+            Ok(_) => format!("`{}` is an instruct task; expected a workflow", name.value),
             Err(_) => format!("there is no {what} `{}`{}", name.value, did_you_mean(&name.value, ids)),
         };
         report.error(&name.span, message);

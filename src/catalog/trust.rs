@@ -65,7 +65,7 @@ pub struct Offer {
 pub enum TrustError {
     /// No definition is there.
     #[error(
-        "there is no definition at {0}; name a task's file, a workflow's folder, or a folder that holds `tasks` and `workflows`"
+        "there is no definition at {0}; name a task's file, a workflow's folder, or a folder with `tasks` and `workflows`"
     )]
     Nothing(String),
     /// A file of it cannot be taken.

@@ -417,7 +417,7 @@ pub enum NewKind {
 
 fn usd(text: &str) -> Result<f64, String> {
     let number: f64 =
-        text.trim_start_matches('$').parse().map_err(|_| "US dollars are wanted, such as 2.50".to_owned())?;
+        text.trim_start_matches('$').parse().map_err(|_| "expected US dollars, such as 2.50".to_owned())?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("it is not below 0".to_owned()) }
 }
 
@@ -433,7 +433,7 @@ fn session(name: &str) -> Result<String, String> {
 fn one_of<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
     all.iter().copied().find(|value| name(*value) == text).ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|value| name(*value)).collect();
-        format!("one of {} is wanted", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     })
 }
 

@@ -244,6 +244,6 @@ pub fn budget(usd: Option<f64>) -> Option<Budget> {
 
 fn cwd() -> Result<std::path::PathBuf, Problem> {
     std::env::current_dir().map_err(|error| {
-        Problem::refused(ErrorCode::PathRefused, format!("the current folder cannot be told: {error}"))
+        Problem::refused(ErrorCode::PathRefused, format!("cannot determine the current directory: {error}"))
     })
 }

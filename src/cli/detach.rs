@@ -30,7 +30,9 @@ pub fn start(app: &App, run: RunId, args: &RunArgs) -> Result<(), Problem> {
         let short = run.short();
         Problem::refused(
             ErrorCode::Store,
-            format!("run {short} was made, but nobody drives it: {error}; stepwell resume {short}"),
+            format!(
+                "run {short} was created but could not be started in the background: {error}; stepwell resume {short}"
+            ),
         )
     };
     let mut flags: Vec<OsString> = Vec::new();

@@ -66,7 +66,7 @@ async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
     let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;
     let after = engine.load(run.id)?;
-    let asked = after.actions.iter().filter(|(key, _)| !run.actions.contains_key(*key)).last();
+    let asked = after.actions.iter().rfind(|(key, _)| !run.actions.contains_key(*key));
     let Some((key, asked)) = asked else { return Ok(exit) };
     if let Some(version) = asked.written {
         let counts = after.documents.get(&document.name).and_then(Document::current).map(|(number, _)| number);

@@ -284,7 +284,7 @@ impl Drive<'_> {
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
                 Update::Locked(true) => out::say(
-                    "another process holds the store locked: what comes is kept, and saved as soon as the lock is free",
+                    "the store is locked by another process: what comes is kept, and saved as soon as it is free",
                 ),
                 Update::Locked(false) => out::say("the store is free again: all of it is saved"),
                 // Told already; or what a fold of the events says as well.

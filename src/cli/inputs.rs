@@ -79,7 +79,7 @@ pub async fn gather(
             (Some(Value::Array(before)), Value::Array(more)) if listed.contains(&name) => before.extend(more),
             _ if listed.contains(&name) => {
                 return Err(Problem::usage(format!(
-                    "-i {name}=… stands more than once, and takes one value; say it once"
+                    "-i {name}=… is given more than once, and takes one value; give it once"
                 )));
             }
             (_, value) => {

@@ -24,7 +24,7 @@ pub fn learned(app: &App, task: Option<&str>, edit: Option<&[String]>, remove: O
         return Ok(Exit::Done);
     }
     if let Some([id, text]) = edit {
-        let id = id.parse().map_err(|_| Problem::usage(format!("--edit {id}: the lesson's number is wanted")))?;
+        let id = id.parse().map_err(|_| Problem::usage(format!("--edit {id}: expected the lesson's number")))?;
         known(id)?;
         if text.trim().is_empty() {
             return Err(Problem::refused(ErrorCode::InvalidInput, "the lesson would be empty; --remove forgets it"));

@@ -51,10 +51,10 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     }
     let approve = approve_word(&args)?;
     if args.scope.is_some() && args.retry.is_none() {
-        return Err(Problem::usage("--scope says how far an instruction reaches; it stands with --retry"));
+        return Err(Problem::usage("--scope says how far an instruction reaches; it goes with --retry"));
     }
     if args.model.is_some() && args.retry.is_none() && !args.again {
-        return Err(Problem::usage("--model says which model tries it again; it stands with --retry or --again"));
+        return Err(Problem::usage("--model says which model tries it again; it goes with --retry or --again"));
     }
     args.key = args.key.or(approve.key);
     let drive_args = DriveArgs { review: args.review, approve: approve.later, json: args.json, out: args.out.clone() };
@@ -176,7 +176,7 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
         Some("ask") if !alone => word(None, Some(Approve::Ask), None),
         Some("ask") => Err(Problem::usage("`--approve ask` answers nothing; say --approve or --deny")),
         Some(_) if !alone => {
-            Err(Problem::usage("`--approve` stands alone, or names who answers later ones: ask, all, deny"))
+            Err(Problem::usage("`--approve` is given alone, or names who answers later ones: ask, all, deny"))
         }
         Some("") => word(Some(DecisionKind::Approve), None, None),
         Some(key) if args.key.is_none() => word(Some(DecisionKind::Approve), None, Some(key.to_owned())),
@@ -207,7 +207,7 @@ fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) ->
             let example = if run.kind == Kind::Instruct { "'\"your message\"'" } else { "'{\"field\": \"value\"}'" };
             Problem::refused(
                 ErrorCode::InvalidInput,
-                format!("--answer wants JSON ({error}), such as --answer {example}"),
+                format!("--answer must be JSON ({error}), such as --answer {example}"),
             )
         })?;
         DecisionKind::Answer { value }
@@ -369,7 +369,7 @@ fn edited(app: &App, run: &Run, key: &Key, name: Option<&str>) -> Result<Value, 
     let name = name.unwrap_or("-");
     let text = read_text(name)?;
     if text.trim().is_empty() {
-        let text = format!("--edit {name} is empty, so that nothing was changed; --skip goes on without this output");
+        let text = format!("--edit {name} is empty, so that nothing was changed; --skip continues without this output");
         return Err(Problem::refused(ErrorCode::InvalidInput, text));
     }
     let call = run.call(key);

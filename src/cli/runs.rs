@@ -85,7 +85,7 @@ pub async fn reopen(app: &App, name: &str, key: &str, json: bool) -> Result<Exit
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);
     let told = |keys: &[&Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut said = format!("{key} is open again; what stands of it stands until you accept another version\n");
+    let mut said = format!("{key} is open again; its accepted version counts until you accept another\n");
     if dependents.is_empty() {
         said.push_str("nothing was made from it\n");
     } else {

@@ -82,11 +82,11 @@ fn render(run: &Run) -> String {
         _ if run.gates() > 0 => {
             text.put(format_args!("\n{}", waits::render(run)));
             if run.status == Status::Paused {
-                text.put(format_args!("  to have the rest go on: stepwell resume {}\n", run.id.short()));
+                text.put(format_args!("  to run the rest: stepwell resume {}\n", run.id.short()));
             }
         }
         Status::Failed => text.put(format_args!("\n{}", waits::after_failure(run))),
-        Status::Paused => text.put(format_args!("\nto go on: stepwell resume {}\n", run.id.short())),
+        Status::Paused => text.put(format_args!("\nto resume: stepwell resume {}\n", run.id.short())),
         _ => {}
     }
     text

@@ -50,15 +50,15 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             let mut text =
                 format!("its output waits for a review (attempt {}, version {})", gate.attempt, gate.version);
             if gate.version == 0 {
-                text = format!("attempt {} was broken off before it had an output", gate.attempt);
+                text = format!("attempt {} was stopped before it produced any output", gate.attempt);
             } else if review.cancelled {
-                text.push_str("; it was broken off");
+                text.push_str("; it was stopped");
             }
             if review.cut {
                 text.push_str("; the limit of tokens cut it");
             }
             for check in &review.failed {
-                text.put(format_args!("\n  does not hold: {check}"));
+                text.put(format_args!("\n  check failed: {check}"));
             }
             if let Some(problem) = &review.problem {
                 text.put(format_args!("\n  it cannot be accepted as it is: {problem}"));
@@ -79,7 +79,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             format!("a form to fill in: {}{above}", names.join(", "))
         }
         GateBody::InDoubt(doubt) => {
-            let mut text = format!("nobody knows whether it had its effect: {}", doubt.why);
+            let mut text = format!("outcome unknown, it may have taken effect: {}", doubt.why);
             if !doubt.partial.is_empty() {
                 let written = last_lines(doubt.partial.data());
                 text.put(format_args!("\nbefore that it had written\n{}", indented(&written)));

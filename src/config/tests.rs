@@ -63,7 +63,7 @@ fn every_mistake_has_its_place_and_what_would_be_right() {
             "[providers.a]\nkind = \"openai\"\napi_key = \"sk-1\"\nidle_timeout = 5\nbase_url = \"localhost\"\n",
             vec![
                 "config.toml:3:1: a key is never written into the config; use `api_key_env` or `api_key_command`",
-                "config.toml:4:16: `idle_timeout` wants a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\", not the number 5",
+                "config.toml:4:16: `idle_timeout` must be a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\", not the number 5",
                 "config.toml:5:12: `base_url` begins with http:// or https://, not \"localhost\"",
             ],
         ),
@@ -108,7 +108,7 @@ fn a_default_of_the_config_takes_the_place_of_the_definition_s() {
     let settings = parse("c", "[defaults.t]\nn = 50\n").unwrap();
     assert_eq!(
         settings.overlay("t", &[field]).unwrap_err(),
-        ["[defaults.t] n: a number of at most 9 is wanted, not 50",]
+        ["[defaults.t] n: expected a number of at most 9, not 50",]
     );
 }
 

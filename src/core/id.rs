@@ -14,7 +14,7 @@ pub struct RunId(uuid::Uuid);
 
 /// Text that is not a run id.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a run id: 32 hex digits are wanted")]
+#[error("`{0}` is not a run id: expected 32 hex digits")]
 pub struct BadRunId(String);
 
 impl RunId {

@@ -194,14 +194,14 @@ impl FromStr for Key {
             .map(|part| {
                 let (part, iteration) = match part.split_once('#') {
                     Some((rest, number)) => {
-                        (rest, Some(number.parse().map_err(|_| bad("a number is wanted after `#`"))?))
+                        (rest, Some(number.parse().map_err(|_| bad("expected a number after `#`"))?))
                     }
                     None => (part, None),
                 };
                 let (id, item) = match part.split_once('[') {
                     Some((id, rest)) => {
                         let number = rest.strip_suffix(']').ok_or_else(|| bad("a `[` has no `]`"))?;
-                        (id, Some(number.parse().map_err(|_| bad("a number is wanted between `[` and `]`"))?))
+                        (id, Some(number.parse().map_err(|_| bad("expected a number between `[` and `]`"))?))
                     }
                     None => (part, None),
                 };
@@ -246,9 +246,9 @@ mod tests {
             ("", "it is empty"),
             ("a..b", "a segment does not begin with a step's id"),
             ("1a", "a segment does not begin with a step's id"),
-            ("a[x]", "a number is wanted between `[` and `]`"),
+            ("a[x]", "expected a number between `[` and `]`"),
             ("a[1", "a `[` has no `]`"),
-            ("a#", "a number is wanted after `#`"),
+            ("a#", "expected a number after `#`"),
         ] {
             assert_eq!(text.parse::<Key>().unwrap_err().why, why, "{text}");
         }

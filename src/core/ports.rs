@@ -49,7 +49,7 @@ pub trait Clock: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// Another process appended first; nothing was written. Read what is new and decide again.
-    #[error("the run went on meanwhile: its journal is at event {head}")]
+    #[error("the run continued meanwhile: its journal is at event {head}")]
     Conflict {
         /// The sequence number that the journal is at.
         head: u64,

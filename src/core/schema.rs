@@ -190,7 +190,7 @@ fn wrong(error: &ValidationError<'_>) -> String {
                 TypeKind::Single(wanted) => vec![wanted.as_str()],
                 TypeKind::Multiple(wanted) => wanted.iter().map(JsonType::as_str).collect(),
             };
-            format!("{} is wanted, this is {}", wanted.join(" or "), type_name(instance))
+            format!("expected {}, found {}", wanted.join(" or "), type_name(instance))
         }
         ValidationErrorKind::Required { property } => format!("{} is missing", quoted(&property.to_string())),
         ValidationErrorKind::AdditionalProperties { unexpected }
@@ -201,13 +201,13 @@ fn wrong(error: &ValidationError<'_>) -> String {
             format!("{} is not one of {}", quoted(&instance.to_string()), quoted(&options.to_string()))
         }
         ValidationErrorKind::Constant { expected_value } => {
-            format!("{} is wanted, this is {}", quoted(&expected_value.to_string()), quoted(&instance.to_string()))
+            format!("expected {}, found {}", quoted(&expected_value.to_string()), quoted(&instance.to_string()))
         }
         ValidationErrorKind::MinItems { limit } => {
-            format!("at least {limit} items are wanted, there are {}", length(instance))
+            format!("expected at least {limit} items, found {}", length(instance))
         }
         ValidationErrorKind::MaxItems { limit } => {
-            format!("at most {limit} items are wanted, there are {}", length(instance))
+            format!("expected at most {limit} items, found {}", length(instance))
         }
         ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
             "it fits none of the shapes that are allowed".to_owned()
@@ -270,10 +270,10 @@ mod tests {
             "properties": {"title": {"type": "string"}, "n": {"type": ["integer", "null"]}, "kind": {"enum": ["a", "b"]}},
             "additionalProperties": false}});
         for (value, problem) in [
-            (json!("x"), "the whole value: array is wanted, this is a string"),
-            (json!([]), "the whole value: at least 2 items are wanted, there are 0"),
+            (json!("x"), "the whole value: expected array, found a string"),
+            (json!([]), "the whole value: expected at least 2 items, found 0"),
             (json!([{"title": "t"}, {}]), "`[1]`: \"title\" is missing"),
-            (json!([{"title": "t"}, {"title": 1}]), "`[1].title`: string is wanted, this is a number"),
+            (json!([{"title": "t"}, {"title": 1}]), "`[1].title`: expected string, found a number"),
             (json!([{"title": "t"}, {"title": "t", "kind": "c"}]), "`[1].kind`: \"c\" is not one of [\"a\",\"b\"]"),
             (json!([{"title": "t"}, {"title": "t", "more": 1}]), "`[1]`: more is not a field of it"),
         ] {
@@ -286,7 +286,7 @@ mod tests {
     fn several_problems_are_told_at_once_and_the_rest_counted() {
         let schema = json!({"type": "array", "items": {"type": "integer"}});
         let problem = validate(&schema, &json!(["a", "b", "c", "d", "e", "f", "g"])).unwrap_err();
-        assert_eq!(problem.matches("integer is wanted").count(), 5);
+        assert_eq!(problem.matches("expected integer").count(), 5);
         assert!(problem.ends_with("; and 2 more"), "{problem}");
     }
 

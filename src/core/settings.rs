@@ -188,7 +188,7 @@ pub struct Connection {
     pub kind: ProviderKind,
     /// Where it is asked; `None`: the kind's own address.
     pub base_url: Option<String>,
-    /// The variable that holds its key; `None`: the kind's own, or none.
+    /// The variable with its key; `None`: the kind's own, or none.
     pub api_key_env: Option<String>,
     /// The model's name, without the provider.
     pub model: String,

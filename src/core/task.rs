@@ -103,7 +103,6 @@ impl Task {
 /// What a task does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a definition is read once, and is behind an `Arc` where it is used")]
 pub enum Body {
     /// A short conversation that ends in a document.
     Instruct(Instruct),

@@ -352,11 +352,11 @@ impl Template {
     /// quoted. It is what fingerprints are made of; what runs is made of [`Template::render_pieces`].
     ///
     /// # Errors
-    /// As [`Template::render`], and when a value holds a NUL byte.
+    /// As [`Template::render`], and when a value contains a NUL byte.
     pub fn render_quoted(&self, names: &Value) -> Result<String, TemplateError> {
         let quote = |value: &Value| {
             shlex::try_quote(&display(value)).map(String::from).map_err(|_| {
-                Error::new(ErrorKind::InvalidOperation, "a value holds a NUL byte, which no shell can take")
+                Error::new(ErrorKind::InvalidOperation, "a value contains a NUL byte, which no shell can take")
             })
         };
         self.render_by(names, quote)

@@ -31,18 +31,23 @@ pub fn is_telling(title: &str) -> bool {
 #[must_use]
 pub fn of_run(task: &Task, inputs: &Value) -> String {
     // What has a default is a setting, not what the run is about.
-    let (asked, settings): (Vec<&Field>, Vec<&Field>) = task.inputs.iter().partition(|field| field.default.is_none());
+    let texts = task.inputs.iter().filter(|field| is_of_text(field));
+    let (asked, settings): (Vec<&Field>, Vec<&Field>) = texts.partition(|field| field.default.is_none());
+    let unlike_default = |field: &&Field| inputs.get(&field.name) != field.default.as_ref();
+    let settings: Vec<&Field> = settings.into_iter().filter(unlike_default).collect();
+    // Where there is nothing but settings, it is about the one that was set.
+    let (asked, settings, only) =
+        if asked.is_empty() { (settings, Vec::new(), true) } else { (asked, settings, false) };
     let mut short = None;
     for field in &asked {
         let Some(line) = given(field, inputs).and_then(first_telling) else { continue };
         // One word of a setting says little.
-        if field.required || line.split_whitespace().nth(1).is_some() {
+        if field.required || only || line.split_whitespace().nth(1).is_some() {
             return cut(&line);
         }
         short = short.or(Some(line));
     }
-    let unlike_default = |field: &&&Field| inputs.get(&field.name) != field.default.as_ref();
-    let mut rest = asked.iter().chain(settings.iter().filter(unlike_default)).filter_map(|field| given(field, inputs));
+    let mut rest = asked.iter().chain(&settings).filter_map(|field| given(field, inputs));
     let any = || rest.find_map(|text| text.lines().map(str::trim).find(|line| says_something(line)).map(Cow::from));
     match short.or_else(any) {
         Some(line) => cut(&format!("{} · {line}", task.name)),
@@ -61,6 +66,10 @@ pub fn item_title(item: &Value) -> Option<String> {
     };
     let line = text.lines().find(|line| !line.trim().is_empty())?;
     Some(line.trim().chars().take(200).collect())
+}
+
+fn is_of_text(field: &Field) -> bool {
+    matches!(field.kind, FieldType::Text | FieldType::Multiline | FieldType::File | FieldType::Files)
 }
 
 /// The text of a field, of a file its name or, where that says nothing, what is in it.
@@ -120,8 +129,8 @@ fn without_tags(line: &str) -> Cow<'_, str> {
 
 fn is_mark(line: &str) -> bool {
     let line = line.trim();
-    let begins = |mark: &&str| line.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark));
-    line.starts_with("WEBVTT") || line.contains("-->") || MARKS.iter().any(|mark| begins(&mark))
+    let begins = |mark: &str| line.get(..mark.len()).is_some_and(|head| head.eq_ignore_ascii_case(mark));
+    line.starts_with("WEBVTT") || line.contains("-->") || MARKS.iter().copied().any(begins)
 }
 
 /// Whether there is anything but signs in a line, whatever it says.
@@ -257,6 +266,14 @@ mod tests {
         assert_eq!(of(json!({ "against": "HEAD~3", "paths": "src" })), "Do it · src");
         let purpose = "Drafts are kept now.";
         assert_eq!(of(json!({ "against": "HEAD~3", "paths": "src", "purpose": purpose })), purpose);
+    }
+
+    #[test]
+    fn a_task_that_has_a_default_for_everything_is_about_what_was_said_instead() {
+        let only =
+            task(&[("question", FieldType::Text, false, Some("Who?")), ("tone", FieldType::Text, false, Some("warm"))]);
+        assert_eq!(of_run(&only, &json!({ "question": "Ada?", "tone": "warm" })), "Ada?");
+        assert_eq!(of_run(&only, &json!({ "question": "Who?", "tone": "warm" })), "Do it");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn read<T>(source: &Arc<SourceText>, report: &Report, read: impl FnOnce(&Tab
         // One slip often makes the parser stumble several times in one line: the first is the one to mend.
         if line != last_line {
             let message = match message {
-                "duplicate key" => "this key stands here a second time; keep one of the two".to_owned(),
+                "duplicate key" => "this key is here a second time; keep one of the two".to_owned(),
                 other => format!("this is not TOML: {other}"),
             };
             report.error_at(source, offset, message);
@@ -252,11 +252,11 @@ impl<'a> Item<'a> {
             DeValue::Integer(number) => format!("the number {number}"),
             DeValue::Float(number) => format!("the number {number}"),
             DeValue::Boolean(yes) => yes.to_string(),
-            DeValue::Datetime(date) => format!("the date {date} (a text wants quotes)"),
+            DeValue::Datetime(date) => format!("the date {date} (a text needs quotes)"),
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        self.error(format!("`{}` wants {wanted}, not {found}", self.name));
+        self.error(format!("`{}` must be {wanted}, not {found}", self.name));
     }
 
     /// Whether it is a text.

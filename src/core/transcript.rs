@@ -38,7 +38,7 @@ pub struct SpokenLine {
 pub fn read(text: &str) -> Vec<SpokenLine> {
     let text = text.trim_start_matches('\u{feff}');
     let lines = segments::read(text).or_else(|| cues::read(text)).unwrap_or_else(|| plain::read(text));
-    lines.into_iter().flat_map(divided).collect()
+    lines.into_iter().flat_map(|line| divided(&line)).collect()
 }
 
 /// As definitions see it: a list of `{line, start, end, speaker, text}`, where what is not known is an empty text.
@@ -68,7 +68,7 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// A long line in parts that end with a sentence if they can; each has the speaker and the time of the whole.
-fn divided(line: SpokenLine) -> Vec<SpokenLine> {
+fn divided(line: &SpokenLine) -> Vec<SpokenLine> {
     let mut parts = Vec::new();
     let mut rest = line.text.as_str();
     while let Some(end) = part_end(rest) {
@@ -77,7 +77,7 @@ fn divided(line: SpokenLine) -> Vec<SpokenLine> {
         rest = more.trim_start();
     }
     parts.push(rest);
-    let part = |text: &str| SpokenLine { text: text.to_owned(), speaker: line.speaker.clone(), ..line };
+    let part = |text: &str| SpokenLine { text: text.to_owned(), speaker: line.speaker.clone(), ..*line };
     parts.into_iter().map(part).collect()
 }
 

@@ -335,7 +335,7 @@ impl VisibleReply {
             }
             Found::Char(part @ (ReplyPart::Title | ReplyPart::Body | ReplyPart::Plain), c) => self.show(part, c),
             Found::Begin(ReplyPart::Body) if self.shown == Some(ReplyPart::Body) => {
-                self.space = BETWEEN_PARTS.to_owned()
+                BETWEEN_PARTS.clone_into(&mut self.space);
             }
             Found::Char(ReplyPart::Text, c) if !self.kind_known => self.waiting.push(c),
             Found::Char(ReplyPart::Text, c) => self.question(c),

@@ -35,7 +35,7 @@ pub fn compose(run: &Run, of: StepName<'_>, call: Option<&Call>, work: &Arc<Work
 fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: PromptWork) -> PromptWork {
     let standing = standing_instructions(run, of, call);
     if let (Some(last), false) = (prompt.messages.last_mut(), standing.is_empty()) {
-        last.text.push_str("\n\nHeed these standing instructions:\n");
+        last.text.push_str("\n\nAlso follow these instructions:\n");
         for line in standing {
             last.text.push_str("- ");
             last.text.push_str(&line);
@@ -57,10 +57,10 @@ fn prompt_with(run: &Run, of: StepName<'_>, call: Option<&Call>, mut prompt: Pro
         .filter(|text| !text.is_empty())
         .collect();
     let mut text = match said.as_slice() {
-        [] => "That is not it yet. Do it again, differently.".to_owned(),
-        [only] => format!("Do it again, and change this: {only}"),
+        [] => "This isn't right yet; try a different approach.".to_owned(),
+        [only] => format!("Please revise your answer: {only}"),
         [earlier @ .., newest] => format!(
-            "Do it again, and change this: {newest}\n\nWhat was said of earlier attempts still holds:\n- {}",
+            "Please revise your answer: {newest}\n\nEarlier feedback still applies:\n- {}",
             earlier.join("\n- ")
         ),
     };

@@ -377,7 +377,7 @@ impl RunLoop {
             // Other runs take all places at a provider.
             None if !self.wants.calls.is_empty() => Ok(None),
             None => {
-                let message = "nothing is wanted and nothing waits: the steps wait for each other";
+                let message = "deadlock: the remaining steps wait for each other";
                 let error = Failure::new(FailureClass::Definition, message);
                 self.stage(Event::RunFailed { key: None, error }, false);
                 self.over(Status::Failed)

@@ -189,7 +189,7 @@ fn into(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     }
     let mut file = open.open(path).map_err(|error| match error.raw_os_error() {
         Some(number) if number == rustix::io::Errno::NXIO.raw_os_error() => {
-            io::Error::new(error.kind(), "nobody reads from it")
+            io::Error::new(error.kind(), "no process reads from it")
         }
         _ => error,
     })?;
@@ -294,7 +294,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
         let error = write(&pipe, b"text", Existing::Keep).unwrap_err();
-        assert!(error.to_string().contains("nobody reads"), "{error}");
+        assert!(error.to_string().contains("no process reads"), "{error}");
         // More than a pipe holds, so that the writer has to wait for the reader.
         let text = vec![b'x'; 300_000];
         for existing in [Existing::Replace, Existing::Keep] {

@@ -183,7 +183,7 @@ fn the_object_of_show_has_the_fields_of_the_contract_in_their_order() {
 #[test]
 fn what_an_attempt_has_beside_its_output_is_in_the_json_and_the_full_text() {
     let failure = Failure::new(FailureClass::Network, "it broke");
-    let discarded = vec![Discarded { text: "[1, two]".into(), why: "`[1]`: integer is wanted".into() }];
+    let discarded = vec![Discarded { text: "[1, two]".into(), why: "`[1]`: expected integer".into() }];
     let (thinking, usage) = ("Hm, let me see.".into(), Usage { output_tokens: 2, estimated: true, ..Usage::default() });
     let measured = Measured { thinking, discarded, usage, finish: Some(Finish::Length), ..Measured::default() };
     let (partial, retry_at) = ("Half of it".into(), None);
@@ -195,12 +195,11 @@ fn what_an_attempt_has_beside_its_output_is_in_the_json_and_the_full_text() {
     let attempt = &shown["calls"][0]["attempts"][0];
     assert_eq!(attempt["partial"], "Half of it");
     assert_eq!(attempt["thinking"], "Hm, let me see.");
-    assert_eq!(attempt["discarded"], json!([{"text": "[1, two]", "why": "`[1]`: integer is wanted"}]));
+    assert_eq!(attempt["discarded"], json!([{"text": "[1, two]", "why": "`[1]`: expected integer"}]));
     assert_eq!((&attempt["finish"], &attempt["output"]), (&json!("length"), &Value::Null));
     assert_eq!((&attempt["usage"]["estimated"], &shown["usage"]["estimated"]), (&json!(true), &json!(true)));
     let text = export(&broken, Format::Md, ExportScope::Full).unwrap();
-    for part in ["What had arrived", "Half of it", "Not used: `[1]`: integer is wanted", "[1, two]", "Hm, let me see."]
-    {
+    for part in ["What had arrived", "Half of it", "Not used: `[1]`: expected integer", "[1, two]", "Hm, let me see."] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let steps = export(&broken, Format::Md, ExportScope::Steps).unwrap_or_default();

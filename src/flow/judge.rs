@@ -29,7 +29,7 @@ impl Verdict {
 /// The failure of an output that fails checks and is nobody's to judge.
 #[must_use]
 pub fn fails_checks(failed: &[String]) -> Failure {
-    Failure::new(FailureClass::BadOutput, format!("the output fails what must hold: {}", failed.join("; ")))
+    Failure::new(FailureClass::BadOutput, format!("the output fails its checks: {}", failed.join("; ")))
 }
 
 /// The rules that a step is judged by.

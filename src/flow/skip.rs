@@ -62,7 +62,7 @@ impl Skip {
 
     /// Nothing asks for it any more.
     pub fn unwanted() -> Self {
-        Self::of(SkipCause::Unwanted, "it is not wanted any more")
+        Self::of(SkipCause::Unwanted, "it is no longer needed")
     }
 
     /// The code did not wait for it.

@@ -121,7 +121,7 @@ impl UnsupportedFeatures {
             let thinks = tuning.thinking.is_some() || tuning.reasoning_effort.is_some();
             if !self.thinking && thinks && names(&said, "thinking") {
                 self.thinking = true;
-                return Some("the model cannot be told whether to think: asked without it");
+                return Some("the model has no setting for thinking: asked without it");
             }
             if !self.top_p && tuning.top_p.is_some() && contains(&said, &["top_p", "top p"]) {
                 self.top_p = true;
@@ -153,7 +153,7 @@ impl UnsupportedFeatures {
                 return Some("");
             }
             (self.schema, self.scope) = (SchemaMode::Prompt, Scope::Once);
-            return Some("the server could not hold the model to the JSON Schema: asked for it in the prompt");
+            return Some("the server could not enforce the JSON Schema: asked for it in the prompt");
         }
         if !about && !unclear {
             return None;

@@ -196,7 +196,7 @@ async fn start(
     if let Some(why) = &work.misplaced {
         return Err(Failure::new(
             FailureClass::Definition,
-            format!("{why}, where what it holds would run: `stepwell check` shows what to write instead"),
+            format!("{why}, where its contents would run: `stepwell check` shows what to write instead"),
         ));
     }
     let open = work.argv.iter().chain(&work.parameters).chain(&work.cwd).chain(work.env.keys());

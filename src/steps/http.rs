@@ -373,7 +373,7 @@ impl HttpAnswer {
     fn refusal(&self, status: StatusCode, headers: &HeaderMap) -> RequestError {
         let (class, advice) = match status.as_u16() {
             401 | 403 => (FailureClass::Auth, "check the key or the rights that it needs"),
-            429 => (FailureClass::RateLimit, "it wants fewer requests"),
+            429 => (FailureClass::RateLimit, "it asks for fewer requests"),
             500.. => (FailureClass::Server, "the trouble is on its side"),
             _ => (FailureClass::BadRequest, "check the step's `url`, `method` and what it sends"),
         };

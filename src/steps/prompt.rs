@@ -197,7 +197,7 @@ impl Asking<'_> {
                 let problem = match read.ending {
                     JsonEnding::Whole => None,
                     _ if was_cut => Some("the limit of tokens cut the answer, and its end is missing".to_owned()),
-                    JsonEnding::Truncated => Some("the answer breaks off, and its end is missing".to_owned()),
+                    JsonEnding::Truncated => Some("the answer stops in the middle, and its end is missing".to_owned()),
                     JsonEnding::Unclosed => {
                         self.measured.notes.push("the answer lacked its closing brackets".to_owned());
                         None

@@ -79,7 +79,7 @@ impl StoreError {
         let place = path.display();
         if self.is_busy() {
             return JournalError::Busy(format!(
-                "another process holds the store {place} locked for too long: nothing was written. \
+                "the store {place} has been locked by another process for too long: nothing was written. \
                  Try again; if it stays so, end the process that has the file open"
             ));
         }
@@ -89,11 +89,11 @@ impl StoreError {
             Self::TooLarge(text) => return JournalError::TooLarge(format!("the store {place}: {text}")),
             Self::Newer(text) => return JournalError::Newer(format!("the store {place}: {text}")),
             Self::Json(error) => format!(
-                "the store {place} holds something that this program cannot read ({error}): \
+                "the store {place} contains something that this program cannot read ({error}): \
                  was it written by a newer version? Update stepwell"
             ),
             Self::Io(error) => {
-                format!("the store {place} cannot be opened: {error}. Check its folder and the rights on it")
+                format!("the store {place} cannot be opened: {error}. Check its folder and its permissions")
             }
             Self::Sql(error) => explain(&place.to_string(), &error),
             Self::Damaged(what) => damaged(&place.to_string(), &what),
@@ -112,7 +112,7 @@ fn damaged(place: &str, what: &str) -> String {
 fn explain(place: &str, error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
-            format!("the disk that holds the store {place} is full: nothing was written. Free some space and try again")
+            format!("the disk with the store {place} is full: nothing was written. Free some space and try again")
         }
         Some(ErrorCode::ReadOnly) => {
             format!("the store {place} cannot be written: the file or its folder is read-only. Make both writable")
@@ -123,12 +123,12 @@ fn explain(place: &str, error: &rusqlite::Error) -> String {
         ),
         Some(ErrorCode::DatabaseCorrupt) => damaged(place, &error.to_string()),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            format!("the store {place} cannot be opened: {error}. Check that its folder exists and the rights on it")
+            format!("the store {place} cannot be opened: {error}. Check that its folder exists, and its permissions")
         }
         Some(ErrorCode::SystemIoFailure) => format!(
             "the disk failed while the store {place} was used ({error}): what was not confirmed was not written. \
              Check the disk and try again"
         ),
-        _ => format!("the store {place} did not do what it was asked to: {error}"),
+        _ => format!("the store {place} failed an operation: {error}"),
     }
 }

@@ -123,7 +123,9 @@ pub(super) fn definition(db: &Connection, hash: &Fingerprint) -> Result<Pinned, 
         .optional()?;
     match body {
         Some(body) => Ok(serde_json::from_str(&body)?),
-        None => Err(StoreError::Failed(format!("it does not hold the definition {hash} that a run was started with"))),
+        None => {
+            Err(StoreError::Failed(format!("it does not contain the definition {hash} that a run was started with")))
+        }
     }
 }
 

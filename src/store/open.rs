@@ -105,7 +105,7 @@ pub(super) fn to_read(
             let version = check_version(&reader, migrations)?;
             if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
                 why.push_str(
-                    ". Until then its newest events, those in the file beside it that ends with -wal, are not shown",
+                    ". Until then its newest events, those in the file next to it that ends with -wal, are not shown",
                 );
             }
             (reader, version)

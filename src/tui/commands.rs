@@ -318,14 +318,15 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Restore, "Take this version: it becomes the newest", "take this", [c('a')], |s| {
         s.layer == Layer::Document && s.several && s.acceptable
     }),
-    command!(FollowUp, "Go on with the document", "go on…", [c('f')], |s| s.layer == Layer::Document && s.output),
+    command!(FollowUp, "Use the document in another task", "go on…", [c('f')], |s| s.layer == Layer::Document
+        && s.output),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(Copy, "Copy what is shown", "copy", [c('y')], takes_along),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write what is shown to a file", "write", [c('w')], |s| {
         takes_along(s) && s.selected != Selected::Gate(GateKind::InDoubt)
     }),
-    command!(FollowUp, "Go on with the result", "go on…", [c('f')], |s| {
+    command!(FollowUp, "Use the result in another task", "go on…", [c('f')], |s| {
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
@@ -518,7 +519,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None || layered(s)),
     command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
-    command!(Back, "Back; the run goes on", "", [ESC], |s| on_run(s) || on(s, Screen::Chat) && !answers(s)),
+    command!(Back, "Back; the run keeps running", "", [ESC], |s| on_run(s) || on(s, Screen::Chat) && !answers(s)),
     command!(Back, "Back", "", [ESC], |s| s.layer == Layer::None && !on_run(s) && !on(s, Screen::Chat)),
     command!(Quit, "Leave", "", [c('q')], |s| s.layer == Layer::None && !s.takes_text()),
     command!(Leave, "Leave; the second press does it", "", [Chord::ctrl('c')], |_| true),

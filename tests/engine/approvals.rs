@@ -111,7 +111,7 @@ async fn what_a_person_is_told_of_a_command_changes_nothing_of_what_it_reads() {
                 Work::Command(work) => serde_json::from_str(&work.stdin).unwrap(),
                 other => panic!("{other:?}"),
             };
-            (asked, Vec::from_iter(stdin["steps"].as_object().unwrap().keys().cloned()))
+            (asked, stdin["steps"].as_object().unwrap().keys().cloned().collect::<Vec<_>>())
         };
         let (told, reads) = asked(&words).await;
         assert_eq!(

@@ -151,12 +151,12 @@ async fn what_is_said_for_the_remaining_calls_of_a_step_stays_with_its_definitio
     harness.decide(run, "j.first", DecisionKind::Accept).await;
     let state = harness.decide(run, "j.draft", retry("in prose", "small/model")).await;
     // The rest of the parent's own list hears what was said of it, its children do not.
-    let in_verse = "mine\n\nHeed these standing instructions:\n- in verse\n".to_owned();
+    let in_verse = "mine\n\nAlso follow these instructions:\n- in verse\n".to_owned();
     assert_eq!(asked(&state, "draft[1]"), (in_verse, vec!["big/model".to_owned()]));
     assert_eq!(asked(&state, "j.draft").1, ["small/model"]);
     // What was said in one use of the child holds for the other use of it.
     let state = harness.decide(run, "k.first", DecisionKind::Accept).await;
-    let in_prose = "after BEGIN\n\nHeed these standing instructions:\n- in prose\n".to_owned();
+    let in_prose = "after BEGIN\n\nAlso follow these instructions:\n- in prose\n".to_owned();
     assert_eq!(asked(&state, "k.draft"), (in_prose, vec!["small/model".to_owned()]));
 }
 
@@ -198,7 +198,7 @@ async fn a_lesson_is_kept_with_the_definition_that_declares_its_step() {
     assert_eq!(learned("kid"), [("draft".to_owned(), "in prose".to_owned())]);
 
     // A later run of the same definition, and one of the child by itself.
-    let heeds = |text: &str, lesson: &str| format!("{text}\n\nHeed these standing instructions:\n- {lesson}\n");
+    let heeds = |text: &str, lesson: &str| format!("{text}\n\nAlso follow these instructions:\n- {lesson}\n");
     let later = start(&harness, &family);
     let state = harness.drive(later).await;
     assert_eq!(asked(&state, "draft").0, heeds("mine", "in verse"));

@@ -85,7 +85,7 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
     assert_eq!(call.attempts.len(), 2);
     let Work::Prompt(work) = &*call.attempts[1].work.clone().unwrap() else { panic!("a prompt") };
     let said: Vec<&str> = work.messages.iter().map(|message| message.text.as_str()).collect();
-    assert_eq!(said, ["hello", "HELLO", "Do it again, and change this: make it rhyme"]);
+    assert_eq!(said, ["hello", "HELLO", "Please revise your answer: make it rhyme"]);
     // `always` is learned for later runs of the task, and theirs are asked with it from the start.
     let lessons = harness.engine.learned(Some("test")).unwrap();
     assert_eq!((lessons[0].lesson.step.as_str(), lessons[0].lesson.text.as_str()), ("a", "make it rhyme"));

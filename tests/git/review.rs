@@ -42,8 +42,25 @@ fn source_comes_first_and_what_is_left_out_is_named_in_prompts_list_and_result()
     assert!(report.contains("because each is over the limit of 40 files"), "{report}");
     assert!(done.out.contains("**Incomplete.**") && done.out.contains("67 are not"), "{}", done.out);
     assert!(done.out.contains("- Not reviewed: `src/f40.rs`, `src/f41.rs`"), "{}", done.out);
+    assert_eq!(most_at_once(&maintainer), 4);
     let scope = maintainer.home.call("scope")["output"].as_str().unwrap().to_owned();
     assert!(scope.contains("- `src/f00.rs`\n") && scope.contains("- Not reviewed: `src/f40.rs`"), "{scope}");
+}
+
+/// How many attempts at a review were under way at the same time, at most.
+fn most_at_once(maintainer: &Maintainer) -> usize {
+    let (mut running, mut most) = (0_usize, 0);
+    for event in maintainer.home.step("show last --events").exits(0).lines() {
+        if event["key"].as_str().is_some_and(|key| key.starts_with("inspect")) {
+            match event["type"].as_str() {
+                Some("attempt_started") => running += 1,
+                Some("attempt_finished") => running -= 1,
+                _ => {}
+            }
+            most = most.max(running);
+        }
+    }
+    most
 }
 
 #[test]

@@ -66,7 +66,7 @@ async fn an_output_that_does_not_fit_goes_to_the_person_because_the_effect_has_h
     let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
     let misfit = CommandWork { parse: Parse::Json, schema, ..script("echo '[true]'") };
     let (value, problem, _) = done(fixture.perform(Work::Command(misfit)).await);
-    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
+    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: expected integer, found a boolean")));
 }
 
 #[tokio::test]

@@ -49,12 +49,12 @@ async fn an_answer_that_does_not_fit_is_asked_for_once_more_with_the_reason() {
     let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
     assert_eq!((output, problem), (json!([1, 2]), None));
     assert_eq!(measured.usage, Usage { input_tokens: 20, output_tokens: 10, usd: 1.0, estimated: false });
-    assert!(measured.notes.iter().any(|note| note.contains("`[1]`: integer is wanted")), "{:?}", measured.notes);
+    assert!(measured.notes.iter().any(|note| note.contains("`[1]`: expected integer")), "{:?}", measured.notes);
 
     let asked = fixture.asked();
     let more = &asked[1].messages[2..];
     assert_eq!((more[0].role, more[0].text.as_str()), (Role::Assistant, "[1, \"two\"]"));
-    assert!(more[1].text.contains("`[1]`: integer is wanted, this is a string") && more[1].role == Role::User);
+    assert!(more[1].text.contains("`[1]`: expected integer, found a string") && more[1].role == Role::User);
     assert!(more[1].text.contains(r#"{"type":"array""#), "{}", more[1].text);
     assert_eq!(fixture.shown(), "[1, 2]", "the first answer left the screen");
 }
@@ -65,7 +65,7 @@ async fn a_second_misfit_goes_to_the_person_with_its_problem() {
         StepFixture::new().says([Says::Text("no list", Finish::Stop), Says::Text("{\"a\": true}", Finish::Stop)]);
     let (output, problem, _) = done(fixture.perform(prompt(Some(list()))).await);
     assert_eq!(output, json!({"a": true}));
-    assert_eq!(problem.as_deref(), Some("the whole value: array is wanted, this is an object"));
+    assert_eq!(problem.as_deref(), Some("the whole value: expected array, found an object"));
 
     let fixture = StepFixture::new().says([Says::Text("", Finish::Stop), Says::Text("I cannot.", Finish::Stop)]);
     let (output, problem, _) = done(fixture.perform(prompt(Some(list()))).await);
@@ -129,7 +129,7 @@ async fn the_first_answer_goes_to_the_person_when_the_second_request_fails() {
         let fixture = StepFixture::new().says([Says::Text("[1, \"b\"]", Finish::Stop), Says::Fails(class, "[1")]);
         let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
         assert_eq!(output, json!([1, "b"]));
-        assert_eq!(problem.as_deref(), Some("`[1]`: integer is wanted, this is a string"));
+        assert_eq!(problem.as_deref(), Some("`[1]`: expected integer, found a string"));
         let [(partial, why)] = kept(&measured)[..] else { panic!("{measured:?}") };
         assert_eq!(partial, "[1");
         assert!(why.contains("asked once more, it failed"), "{why}");
@@ -164,7 +164,7 @@ async fn the_better_of_two_unfit_answers_goes_to_the_person_and_the_other_is_kep
     let (output, problem, measured) = done(fixture.perform(prompt(Some(list()))).await);
     assert_eq!((output, problem, measured.finish), (json!([1]), None, Some(Finish::Stop)));
     let [(text, why)] = kept(&measured)[..] else { panic!("{measured:?}") };
-    assert!(text == "[1, \"b\"]" && why.contains("integer is wanted"), "{text}: {why}");
+    assert!(text == "[1, \"b\"]" && why.contains("expected integer"), "{text}: {why}");
 }
 
 #[tokio::test]

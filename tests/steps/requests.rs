@@ -368,7 +368,7 @@ async fn an_answer_that_does_not_fit_fails_a_reading_and_is_kept_of_an_act() {
     assert!(value.as_str().unwrap().len() == 10_000_000 && problem.is_some());
     let schema = Some(json!({"type": "array", "items": {"type": "integer"}}));
     let (value, problem, _) = done(fixture.perform(Work::Http(HttpWork { schema, ..get(&server.base) })).await);
-    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: integer is wanted, this is a boolean")));
+    assert_eq!((value, problem.as_deref()), (json!([true]), Some("`[0]`: expected integer, found a boolean")));
     assert_eq!(output(fixture.perform(expecting("json", post(&server.base, "{}"))).await), json!(null));
 }
 

@@ -14,6 +14,9 @@ const MOST_NAMES = 1500;
 const MOST_FILES = 40;
 const MOST_LINES = 4000;
 
+/** So many characters are taken apart between two answers: a script computes for a third of a second at most. */
+const MOST_AT_ONCE = 200_000;
+
 /** All that is reviewed of a change, in characters. */
 const MOST_TEXT = 6_000_000;
 const TOO_MUCH = "is over what one run reviews of a change";
@@ -111,23 +114,31 @@ function batches(files) {
   return made;
 }
 
-/** Reads the diffs of a few files, and of those that did not arrive whole once more, each by itself. */
+/** Reads the diffs of a few files, and those that did not arrive whole, or for which there is no time, each by itself. */
 async function read(run, root, against, batch) {
   const names = batch.flatMap((file) => (file.from === null ? [file.path] : [file.from, file.path]));
   const text = batch[0].untracked
     ? await run.step("new_files", { item: called(batch), root, names: names.join("\0") })
     : await run.step("diff", { item: called(batch), root, against, names });
   const diffs = diffsOf(text ?? "", batch);
+  const again = [];
+  let taken = 0;
   for (const file of batch) {
     const diff = diffs.get(file.path);
+    taken += diff?.length ?? 0;
+    if (taken > MOST_AT_ONCE && batch.length > 1) {
+      again.push(file);
+      continue;
+    }
     const hunks = diff === undefined ? -1 : diff.indexOf("\n@@ ");
     file.head = diff === undefined ? null : hunks < 0 ? diff : diff.slice(0, hunks);
     Object.assign(file, partsOf(hunks < 0 ? "" : diff));
     file.unreadable = hunks < 0 ? null : unreadable(diff, file.attributes);
     const counted = file.rest !== null || (file.added >= file.lines[0] && file.removed >= file.lines[1]);
     const whole = diff !== undefined && file.whole && counted;
-    if (!whole && batch.length > 1) await read(run, root, against, [file]);
+    if (!whole && batch.length > 1) again.push(file);
   }
+  for (const file of again) await read(run, root, against, [file]);
 }
 
 /** Whether a file that was read has a text to review. What has none is noted or left out. */

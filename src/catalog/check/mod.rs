@@ -152,7 +152,8 @@ fn mentions(draft: &Draft, tree: &Tree<'_>, report: &Report) -> Vec<(usize, &'st
             Ok(step)
                 if matches!(mention.key, "to" | "default" | "on_failure") && !tree.are_siblings(step, mention.step) =>
             {
-                let message = format!("`{}` names steps beside it, and `{id}` is not in the same group", mention.key);
+                let message =
+                    format!("`{}` names steps of its own group, and `{id}` is not in the same group", mention.key);
                 report.error(&mention.id.span, message);
             }
             Ok(step) if mention.key == "history" && !matches!(tree.nodes[step].step.does, Does::Prompt(_)) => {

@@ -55,7 +55,7 @@ fn begins_with_a_value(source: &str) -> Option<String> {
 fn first_value<'s>(parts: &[Part<'s>]) -> (Option<&'s str>, bool) {
     for part in parts {
         match part {
-            Part::Text(text) if text.is_empty() => {}
+            Part::Text("") => {}
             Part::Text(_) | Part::Break | Part::Continue => return (None, true),
             Part::Value(source, _) => return (Some(source), true),
             Part::Choice(ways) => {

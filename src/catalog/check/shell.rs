@@ -37,7 +37,7 @@ pub(super) fn check(draft: &Draft, report: &Report) {
             && let Some(text) = argv.get(element)
         {
             let message = format!(
-                "`{source}` is inside quotes, a here document or a comment of a shell command: leave them out, as its path is one word whatever it holds"
+                "`{source}` is inside quotes, a here document or a comment of a shell command: leave them out, as its path is one word whatever it contains"
             );
             report.error(&text.span, message);
         }
@@ -112,7 +112,7 @@ impl Walk {
                 Part::Continue => self.again.append(&mut self.states),
             }
             if self.states.len() > MOST {
-                self.lose("so many ways through the template");
+                self.lose("too many ways through the template");
             }
         }
     }
@@ -200,7 +200,7 @@ impl Walk {
 fn said(why: Misplaced, value: &str) -> String {
     let name = variable(value);
     let variable = format!("hand it over with `env = {{ {name} = \"{value}\" }}` and write `\"${name}\"`");
-    let bare = format!("leave the quotes out, as `{value}` is one word whatever it holds, or {variable}");
+    let bare = format!("leave the quotes out, as `{value}` is one word whatever it contains, or {variable}");
     let stdin = "hand it over on the command's `stdin`, and let a program read it there".to_owned();
     let instead = match why {
         Misplaced::DoubleQuotes | Misplaced::SingleQuotes => bare,
@@ -215,11 +215,11 @@ fn said(why: Misplaced, value: &str) -> String {
         Misplaced::Unnamed => "write the command's name".to_owned(),
         Misplaced::Unclear(what) => {
             return format!(
-                "whether `{value}` is read as code cannot be told after {what} in a shell command; {variable}"
+                "whether `{value}` is read as code cannot be determined after {what} in a shell command; {variable}"
             );
         }
     };
-    format!("`{value}` is {}, where what it holds would run: {instead}", why.place())
+    format!("`{value}` is {}, where its contents would run: {instead}", why.place())
 }
 
 /// A name for the variable that hands a value over: the last word that names it.

@@ -234,7 +234,7 @@ impl Context<'_> {
         let template = table.get("template");
         let set = table.get("set");
         if [expr.is_some(), template.is_some(), set.is_some()].iter().filter(|there| **there).count() != 1 {
-            table.error(format!("step `{}` wants exactly one of `expr`, `template` and `set`", step.id));
+            table.error(format!("step `{}` must have exactly one of `expr`, `template` and `set`", step.id));
         }
         let set = set.and_then(Item::table).map(|table| self.expr_map(&table, step, TemplateScope::Work));
         let expr = expr.and_then(|item| self.expr(&item, step, TemplateScope::Work)).map(Transform::Expr);
@@ -251,7 +251,7 @@ impl Context<'_> {
 
     pub(super) fn switch(&self, table: &Table<'_>, step: At<'_>) -> Does {
         let cases = table.required("cases", "`cases = [{ when = \"EXPR\", to = [\"ID\"] }]`");
-        let default = table.required("default", "`default = [\"ID\"]`: the steps that run when no case holds");
+        let default = table.required("default", "`default = [\"ID\"]`: the steps that run when no case is true");
         let case = |item: Item<'_>| {
             let table = item.table()?;
             let when = table

@@ -78,7 +78,7 @@ impl Context<'_> {
             pattern: pattern.as_ref().and_then(Item::text).map(|text| text.value),
             schema: schema.as_ref().and_then(|item| self.schema_of_values(item)),
         };
-        let spared_by = unless.as_ref().and_then(|item| item.texts()).unwrap_or_default();
+        let spared_by = unless.as_ref().and_then(crate::core::toml_reader::Item::texts).unwrap_or_default();
         if let Some(item) = unless.filter(|_| !field.required) {
             item.error("`unless` says when a required field may stay empty; this one is not required");
         }

@@ -160,7 +160,7 @@ impl Context<'_> {
         if let (Some(_), Some(item)) =
             (one_by_one.as_ref().filter(|item| item.as_boolean() == Some(true)), &max_parallel)
         {
-            item.error("`max_parallel` has no effect beside `one_by_one = true`; keep one of the two");
+            item.error("`max_parallel` has no effect together with `one_by_one = true`; keep one of the two");
         }
         Some(ForEach {
             list: self.expr(&list?, step, TemplateScope::List)?,

@@ -20,9 +20,7 @@ fn the_schema_of_a_json_input_is_checked_and_so_is_its_default() {
     assert_eq!(input(&format!("{schema}default = [1]")), Vec::<String>::new());
     assert_eq!(
         input(&format!("{schema}default = [\"a\"]")),
-        [
-            "w.toml:7:11: the default does not fit: it does not fit its schema: `[0]`: integer is wanted, this is a string"
-        ]
+        ["w.toml:7:11: the default does not fit: it does not fit its schema: `[0]`: expected integer, found a string"]
     );
     assert_eq!(
         input("type = \"json\"\nschema = { type = \"lst\" }\ndefault = [1]"),
@@ -53,7 +51,7 @@ fn bounds_are_compared_as_they_are_written() {
         ["w.toml:3:1: `min` (9007199254740993) is greater than `max` (9007199254740992)"]
     );
     let outside = number("max = 9007199254740992\ndefault = 9007199254740993");
-    assert!(outside[0].contains("at most 9007199254740992 is wanted, not 9007199254740993"), "{outside:?}");
+    assert!(outside[0].contains("expected a number of at most 9007199254740992, not 9007199254740993"), "{outside:?}");
 }
 
 #[test]

@@ -221,11 +221,11 @@ fn workflows_that_are_named_have_to_exist_and_take_what_they_are_given() {
     assert_eq!(
         said,
         [
-            "6:12: the workflow `c` wants the input `topic`; add it to `inputs`",
+            "6:12: the workflow `c` requires the input `topic`; add it to `inputs`",
             "7:12: the workflow `c` has no input `topik`; did you mean `topic`?",
             "9:12: there is no workflow `cc`; did you mean `c`?",
             "12:9: the task `c` has no input `text`; there is `topic`",
-            "16:12: `email` is an instruct task; a workflow is wanted here",
+            "16:12: `email` is an instruct task; expected a workflow",
         ]
     );
 }

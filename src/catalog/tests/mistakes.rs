@@ -43,7 +43,7 @@ fn keys_and_values_that_do_not_fit() {
         (
             "[[steps]]\nid = \"a\"\nprompt = \"x\"\ntimeout = 30\n",
             &[
-                "w.toml:9:11: `timeout` wants a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\", not the number 30",
+                "w.toml:9:11: `timeout` must be a length of time such as \"500ms\", \"30s\", \"5m\", \"1h\" or \"2d\", not the number 30",
             ],
         ),
         (
@@ -70,7 +70,7 @@ fn keys_and_values_that_do_not_fit() {
         ("[[steps]]\nprompt = \"x\"\n", &["w.toml:6:1: `id` is missing; write `id = \"write\"`"]),
         (
             "[[steps]]\nid = \"a\"\nprompt = \"x\"\nprompt = \"y\"\n",
-            &["w.toml:9:1: this key stands here a second time; keep one of the two"],
+            &["w.toml:9:1: this key is here a second time; keep one of the two"],
         ),
         (
             "[[steps]]\nid = \"a\"\nprompt = \"x\"\noutput = { type = \"objekt\" }\n",
@@ -103,7 +103,7 @@ fn keys_and_values_that_do_not_fit() {
         (
             "[retry]\nattempts = 0\non = [\"timeouts\"]\n",
             &[
-                "w.toml:7:12: `attempts` wants a whole number from 1 to 4294967295, not the number 0",
+                "w.toml:7:12: `attempts` must be a whole number from 1 to 4294967295, not the number 0",
                 "w.toml:8:7: `on` is one of \"auth\", \"rate_limit\", \"server\", \"network\", \"timeout\", \"bad_request\", \"bad_output\", \"refused\", \"too_long\", \"command\", \"definition\", \"denied\", not \"timeouts\"; did you mean \"timeout\"?",
             ],
         ),
@@ -146,7 +146,7 @@ fn fields_that_do_not_fit() {
         ),
         (
             "type = \"integer\"\ndefault = 20\nmax = 12\n",
-            "w.toml:6:11: the default does not fit: a number of at most 12 is wanted, not 20",
+            "w.toml:6:11: the default does not fit: expected a number of at most 12, not 20",
         ),
         ("type = \"choice\"\n", "w.toml:3:1: `a` has nothing to choose from; add `choices = [\"one\", \"other\"]`"),
         ("choices = [\"x\"]\n", "w.toml:5:11: `choices` belongs to a field of type \"choice\" or \"choices\""),
@@ -324,7 +324,7 @@ fn keys_that_do_nothing_where_they_stand() {
             "[[steps]]\nid = \"a\"\nprompt = \"x\"\nsummarize_over = { tokens = 9 }\nfor_each = \"[1]\"\none_by_one = true\nmax_parallel = 2\n",
             &[
                 "w.toml:9:18: `summarize_over` condenses a long history; add `history = [\"ID\"]`, \"all\" or `{ runs = 3 }`",
-                "w.toml:12:16: `max_parallel` has no effect beside `one_by_one = true`; keep one of the two",
+                "w.toml:12:16: `max_parallel` has no effect together with `one_by_one = true`; keep one of the two",
             ],
         ),
     ]);
@@ -512,13 +512,13 @@ fn a_value_inside_quotes_of_a_shell_command_is_named_with_what_to_write_instead(
     assert_eq!(
         in_shell("[\"echo \\\"{{ steps.p.output }}\\\"\"]"),
         [
-            "w.toml:12:17: `{{ steps.p.output }}` is inside double quotes of a shell command, where what it holds would run: leave the quotes out, as `{{ steps.p.output }}` is one word whatever it holds, or hand it over with `env = { P = \"{{ steps.p.output }}\" }` and write `\"$P\"`"
+            "w.toml:12:17: `{{ steps.p.output }}` is inside double quotes of a shell command, where its contents would run: leave the quotes out, as `{{ steps.p.output }}` is one word whatever it contains, or hand it over with `env = { P = \"{{ steps.p.output }}\" }` and write `\"$P\"`"
         ]
     );
     assert_eq!(
         in_shell("[\"cat <<EOF\\n{{ inputs.topic }}\\nEOF\"]"),
         [
-            "w.toml:12:21: `{{ inputs.topic }}` is in a here document of a shell command, where what it holds would run: hand it over with `env = { TOPIC = \"{{ inputs.topic }}\" }` and write `\"$TOPIC\"`, without quoting its end"
+            "w.toml:12:21: `{{ inputs.topic }}` is in a here document of a shell command, where its contents would run: hand it over with `env = { TOPIC = \"{{ inputs.topic }}\" }` and write `\"$TOPIC\"`, without quoting its end"
         ]
     );
     // The elements are one text: what one opens, another closes.
@@ -541,7 +541,7 @@ fn a_shell_command_is_followed_through_every_way_that_its_template_may_go() {
     refused("['echo \\ {{- inputs.topic }}']", "after a backslash");
     // A template loses the line break at its end.
     refused("[\"{# x #}# a comment\\n\", '{{ inputs.topic }}']", "in a comment");
-    refused("['{% for x in [1, 2] %}$(echo {% endfor %}{{ inputs.topic }}']", "cannot be told after a loop");
+    refused("['{% for x in [1, 2] %}$(echo {% endfor %}{{ inputs.topic }}']", "cannot be determined after a loop");
     for accepted in [
         "['echo {{ inputs.topic }} | tr a b > \"$HOME/x\"']",
         "['{{ inputs.topic }}', 'x']",

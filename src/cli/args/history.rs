@@ -41,7 +41,7 @@ pub enum Since {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
 fn since(text: &str) -> Result<Since, String> {
@@ -50,5 +50,5 @@ fn since(text: &str) -> Result<Since, String> {
     }
     crate::core::step::Timespan::parse(text)
         .map(|span| Since::Ago(span.duration()))
-        .ok_or_else(|| "a time such as 12h or 2d, or a day such as 2026-11-20, is wanted".to_owned())
+        .ok_or_else(|| "expected a time such as 12h or 2d, or a day such as 2026-11-20".to_owned())
 }

@@ -59,7 +59,7 @@ impl Drive<'_> {
                 out::say(&waits::after_failure(run));
             }
             Exit::Failed => out::say(&format!("run {} was cancelled", run.id.short())),
-            Exit::Interrupted => out::say(&format!("\nto go on: stepwell resume {}", run.id.short())),
+            Exit::Interrupted => out::say(&format!("\nto resume: stepwell resume {}", run.id.short())),
             Exit::Usage | Exit::Invalid | Exit::Store => {}
         }
     }

@@ -138,7 +138,7 @@ async fn stale(asker: &mut Asker<'_>, run: &Run) -> Result<Answered, Away> {
     let stale: Vec<&Gate> = run.waiting().filter(of_call).collect();
     let keys: Vec<String> = stale.iter().map(|gate| gate.key.to_string()).collect();
     if stale.len() > 1 {
-        out::say(&format!("The same holds for all of: {}", keys.join(", ")));
+        out::say(&format!("The same is true of: {}", keys.join(", ")));
     }
     for gate in stale.iter().filter(|gate| run.call(&gate.key).is_some_and(crate::core::call::Call::had_effect)) {
         out::say(&format!("{} has had an effect outside; run again, it happens again.", gate.key));
@@ -180,7 +180,7 @@ async fn budget(asker: &mut Asker<'_>) -> Result<Answered, Away> {
             Ok(usd) if usd.is_finite() && usd >= 0.0 => {
                 return Ok(Answered::Decide(DecisionKind::Budget { budget: Budget { usd: Some(usd), tokens: None } }));
             }
-            _ => out::say("A number is wanted, such as 2.50."),
+            _ => out::say("Enter a number, such as 2.50."),
         }
     }
 }

@@ -74,7 +74,7 @@ fn described(field: &Field) -> String {
     match &field.default {
         Some(default) => says.push(format!("empty: {}", output_text(default).line())),
         None if !field.unless.is_empty() => {
-            says.push(format!("may stay empty if you give {}", field.unless.join(" or ")))
+            says.push(format!("may stay empty if you give {}", field.unless.join(" or ")));
         }
         None if !field.required => says.push("may stay empty".to_owned()),
         None => {}

@@ -139,10 +139,10 @@ impl Teller {
                 let because: Vec<String> = because.iter().map(ToString::to_string).collect();
                 out::say(&format!("{key} is stale: {} changed", because.join(", ")));
             }
-            Event::CallRestored { key, .. } => out::say(&format!("{key} stands again")),
+            Event::CallRestored { key, .. } => out::say(&format!("{key}: the earlier result is valid again")),
             // Why was said when it failed.
             Event::Warned { key: Some(key), .. } if self.has_explained(key) => {
-                out::say(&format!("warning: the run goes on without {key}"));
+                out::say(&format!("warning: the run continues without {key}"));
             }
             Event::Warned { key, message } => {
                 let about = key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
@@ -151,7 +151,7 @@ impl Teller {
             Event::Logged { text } => out::say(&text.line()),
             Event::RunResumed { after: Some(reason), .. } => {
                 out::say(&format!(
-                    "run {} goes on (it was paused: {})",
+                    "run {} resumes (it was paused: {})",
                     run.id.short(),
                     reason.name().replace('_', " ")
                 ));

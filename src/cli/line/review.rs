@@ -35,7 +35,7 @@ pub async fn ask(
 ) -> Result<Answered, Away> {
     teller.show(run, gate);
     for check in gate.failed_checks() {
-        out::say(&format!("It does not hold: {check}"));
+        out::say(&format!("Check failed: {check}"));
     }
     if gate.review().is_some_and(|review| review.cut) {
         out::say("The limit of tokens cut it: its end is missing.");
@@ -101,17 +101,17 @@ fn help(call: &Call, gate: &Gate) -> String {
     }
     lines.extend([
         "p  what the model was asked, exactly",
-        "q  leave; the run waits, and `stepwell resume` or `review` goes on",
+        "q  leave; the run waits, and `stepwell resume` or `review` continues it",
     ]);
     lines.join("\n")
 }
 
 fn meaning(answer: Answer) -> &'static str {
     match answer {
-        Answer::Accept => "a  take it; the run goes on",
+        Answer::Accept => "a  accept it; the run continues",
         Answer::Edit => "e  change it in your editor; it comes back for review as a version of yours",
         Answer::Retry => "r  have it tried again; `r shorter, please` says at once what is to be different",
-        _ => "s  go on without it",
+        _ => "s  skip it",
     }
 }
 
@@ -206,7 +206,7 @@ pub fn read(text: &str, structured: bool, wanted: Option<&Value>) -> Result<(Val
         if let Ok(quoted @ Value::String(_)) = crate::core::json::parse(text)
             && fits(&quoted).is_ok()
         {
-            return Ok((quoted, Some("The edit is a JSON string, and was read as the text that it holds.")));
+            return Ok((quoted, Some("The edit is a JSON string, and was read as the text in it.")));
         }
         let value = as_text();
         return fits(&value).map(|()| (value, None));

@@ -74,7 +74,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.flow_calls().last().map(|call| call.key.clone()).unwrap_or_else(|| Key::plain("reply"));
+        let last = run.flow_calls().last().map_or_else(|| Key::plain("reply"), |call| call.key.clone());
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();
@@ -180,7 +180,7 @@ pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Resu
         }
     };
     if body.is_empty() {
-        let text = "the document is empty: a text is wanted, or an object with `title` and `body`";
+        let text = "the document is empty: expected a text, or an object with `title` and `body`";
         return Refusal::because(ErrorCode::InvalidInput, text);
     }
     let document = run.documents.get(RESULT);

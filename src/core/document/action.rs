@@ -32,6 +32,7 @@ impl Run {
     }
 
     /// The calls that the run's flow has asked for, without those of actions, in the order in which they were first heard of.
+    #[must_use]
     pub fn flow_calls(&self) -> impl DoubleEndedIterator<Item = &Call> {
         self.calls.values().filter(|call| !self.actions.contains_key(&call.key))
     }

@@ -41,9 +41,9 @@ fn what_is_typed_becomes_a_value() {
 fn what_does_not_fit_is_told_in_words() {
     for (kind, typed, wanted) in [
         (FieldType::Text, "", "a value is required"),
-        (FieldType::Text, "a\nb", "one line is wanted, this is several"),
-        (FieldType::Integer, "three", "a whole number is wanted, not `three`"),
-        (FieldType::Integer, "2.5", "a whole number is wanted, not `2.5`"),
+        (FieldType::Text, "a\nb", "expected one line, not several"),
+        (FieldType::Integer, "three", "expected a whole number, not `three`"),
+        (FieldType::Integer, "2.5", "expected a whole number, not `2.5`"),
         (
             FieldType::Integer,
             "99999999999999999999",
@@ -54,15 +54,15 @@ fn what_does_not_fit_is_told_in_words() {
             "-9223372036854775809",
             "the integer -9223372036854775809 does not fit 64 bits, and would lose digits",
         ),
-        (FieldType::Number, "nan", "a number is wanted, not `nan`"),
-        (FieldType::Boolean, "maybe", "yes or no (true or false) is wanted, not `maybe`"),
+        (FieldType::Number, "nan", "expected a number, not `nan`"),
+        (FieldType::Boolean, "maybe", "expected yes or no (true or false), not `maybe`"),
         (FieldType::Choice, "gren", "`gren` is not a choice; did you mean `green`?"),
         (FieldType::Choice, "", "a value is required: `red`, `green`, `a, b`"),
         (FieldType::Choices, "red, xxxxxx", "`xxxxxx` is not a choice; choose from `red`, `green`, `a, b`"),
-        (FieldType::Date, "20.11.2026", "a date such as 2026-11-20 is wanted, not `20.11.2026`"),
-        (FieldType::Date, "2026-02-30", "a date such as 2026-11-20 is wanted, not `2026-02-30`"),
-        (FieldType::Json, "{", "JSON is wanted: EOF while parsing an object at line 1 column 1"),
-        (FieldType::File, "a.txt", "a file that was read is wanted, not `a.txt`"),
+        (FieldType::Date, "20.11.2026", "expected a date such as 2026-11-20, not `20.11.2026`"),
+        (FieldType::Date, "2026-02-30", "expected a date such as 2026-11-20, not `2026-02-30`"),
+        (FieldType::Json, "{", "expected JSON: EOF while parsing an object at line 1 column 1"),
+        (FieldType::File, "a.txt", "expected a file that was read, not `a.txt`"),
     ] {
         assert_eq!(field(kind).parse_text(typed), Err(wanted.to_owned()), "{typed}");
     }
@@ -75,10 +75,10 @@ fn limits_count_what_the_type_holds() {
     let with =
         |kind, min: f64, max: f64| Field { min: Some(Bound::Float(min)), max: Some(Bound::Float(max)), ..field(kind) };
     for (field, value, wanted) in [
-        (with(FieldType::Integer, 1.0, 12.0), json!(13), "a number from 1 to 12 is wanted, not 13"),
-        (with(FieldType::Text, 2.0, 3.0), json!("ä"), "at least 2 characters are wanted, these are 1"),
+        (with(FieldType::Integer, 1.0, 12.0), json!(13), "expected a number from 1 to 12, not 13"),
+        (with(FieldType::Text, 2.0, 3.0), json!("ä"), "expected at least 2 characters, not 1"),
         (with(FieldType::Text, 2.0, 3.0), json!("äöüß"), "at most 3 characters are allowed, these are 4"),
-        (with(FieldType::Choices, 2.0, 3.0), json!(["red"]), "at least 2 choices are wanted, these are 1"),
+        (with(FieldType::Choices, 2.0, 3.0), json!(["red"]), "expected at least 2 choices, not 1"),
     ] {
         assert_eq!(field.validate(&value), Err(wanted.to_owned()));
     }
@@ -101,7 +101,7 @@ fn a_form_is_filled_in_with_defaults_and_names_all_that_is_wrong() {
     let wrong = check(&fields, &given(json!({"n": "x", "topik": 1}))).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "`topic`: a value is required\n`n`: a whole number is wanted, not `x`\n`topik`: there is no such field; did you mean `topic`?"
+        "`topic`: a value is required\n`n`: expected a whole number, not `x`\n`topik`: there is no such field; did you mean `topic`?"
     );
     assert_eq!(fill(&fields, &json!([])).unwrap_err().len(), 1);
     assert_eq!(fill(&[], &json!({"a": 1})).unwrap_err(), ["`a`: there is nothing to fill in here"]);
@@ -144,7 +144,7 @@ fn integers_beyond_2_to_53_are_kept_and_compared_exactly() {
         }
     }
     let said = odd.parse_text("9007199254740992").unwrap_err();
-    assert_eq!(said, "a number from 9007199254740993 to 9007199254740995 is wanted, not 9007199254740992");
+    assert_eq!(said, "expected a number from 9007199254740993 to 9007199254740995, not 9007199254740992");
     // A bound that a float does not hold bounds floats, too, and what is between 2^63 and 2^64 is an integer like others.
     let number = Field { kind: FieldType::Number, ..odd };
     assert!(number.validate(&json!(9_007_199_254_740_992.0)).is_err());
@@ -158,7 +158,7 @@ fn a_json_value_fits_its_schema_whichever_way_it_comes() {
     let schema = json!({ "type": "array", "items": { "type": "integer" }, "minItems": 1 });
     let plan = Field { name: "plan".into(), schema: Some(schema), ..field(FieldType::Json) };
     assert_eq!(plan.parse_text("[1, 2]"), Ok(json!([1, 2])));
-    let wrong = "it does not fit its schema: `[0]`: integer is wanted, this is a string";
+    let wrong = "it does not fit its schema: `[0]`: expected integer, found a string";
     assert_eq!(plan.parse_text("[\"a\"]"), Err(wrong.to_owned()));
     assert_eq!(plan.validate(&json!(["a"])), Err(wrong.to_owned()));
     assert_eq!(fill(std::slice::from_ref(&plan), &json!({ "plan": [] })).unwrap_err().len(), 1);

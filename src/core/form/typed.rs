@@ -40,7 +40,7 @@ impl Field {
                 _ => Value::from(typed),
             },
             FieldType::Json if trimmed.is_empty() => Value::Null,
-            FieldType::Json => json::parse(trimmed).map_err(|error| format!("JSON is wanted: {error}"))?,
+            FieldType::Json => json::parse(trimmed).map_err(|error| format!("expected JSON: {error}"))?,
         };
         self.validate(&raw)
     }

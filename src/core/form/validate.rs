@@ -117,7 +117,7 @@ impl Field {
             FieldType::Files => self.files(raw, &["path", "name", "text"], "files"),
             FieldType::Images => self.files(raw, &["path", "name", "media_type", "base64"], "images"),
             FieldType::Secret => {
-                let text = raw.as_str().ok_or_else(|| "a reference to a secret is wanted".to_owned())?;
+                let text = raw.as_str().ok_or_else(|| "expected a reference to a secret".to_owned())?;
                 // What was given may be the value itself, so no message repeats it.
                 text.parse::<SecretRef>().map(|reference| Value::from(reference.to_string())).map_err(|e| e.to_string())
             }
@@ -149,7 +149,7 @@ impl Field {
     fn text(&self, raw: &Value) -> Result<Value, String> {
         let text = raw.as_str().ok_or_else(|| wanted("a text", raw))?;
         if self.kind == FieldType::Text && text.trim_end_matches(['\r', '\n']).contains('\n') {
-            return Err("one line is wanted, this is several".to_owned());
+            return Err("expected one line, not several".to_owned());
         }
         let text = if self.kind == FieldType::Text { text.trim_end_matches(['\r', '\n']) } else { text };
         self.counted(text.chars().count(), "characters")?;
@@ -199,10 +199,10 @@ impl Field {
         let Some(number) = Bound::of(number) else { return Ok(()) };
         match (self.min, self.max) {
             (Some(min), Some(max)) if number < min || number > max => {
-                Err(format!("a number from {min} to {max} is wanted, not {number}"))
+                Err(format!("expected a number from {min} to {max}, not {number}"))
             }
-            (Some(min), _) if number < min => Err(format!("a number of at least {min} is wanted, not {number}")),
-            (_, Some(max)) if number > max => Err(format!("a number of at most {max} is wanted, not {number}")),
+            (Some(min), _) if number < min => Err(format!("expected a number of at least {min}, not {number}")),
+            (_, Some(max)) if number > max => Err(format!("expected a number of at most {max}, not {number}")),
             _ => Ok(()),
         }
     }
@@ -210,7 +210,7 @@ impl Field {
     fn counted(&self, count: usize, what: &str) -> Result<(), String> {
         let Some(counted) = Bound::of(&Number::from(count)) else { return Ok(()) };
         match (self.min, self.max) {
-            (Some(min), _) if counted < min => Err(format!("at least {min} {what} are wanted, these are {count}")),
+            (Some(min), _) if counted < min => Err(format!("expected at least {min} {what}, not {count}")),
             (_, Some(max)) if counted > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
             _ => Ok(()),
         }
@@ -276,7 +276,7 @@ fn wanted(what: &str, found: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     };
-    format!("{what} is wanted, not {found}")
+    format!("expected {what}, not {found}")
 }
 
 /// The beginning of a text, harmless on a screen.

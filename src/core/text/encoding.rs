@@ -74,7 +74,7 @@ fn is_of_no_text(byte: u8) -> bool {
 /// UTF-16 without a mark: of the letters of most scripts every second byte is zero, or the line breaks and spaces are.
 fn unmarked_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE)];
-    if bytes.len() % 2 != 0 || sample.len() < 4 {
+    if !bytes.len().is_multiple_of(2) || sample.len() < 4 {
         return None;
     }
     let is_letter = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');

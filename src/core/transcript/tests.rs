@@ -219,7 +219,7 @@ proptest! {
         for (at, words) in cues.iter().enumerate() {
             let (from, to) = (offset + at * 3, offset + at * 3 + 3);
             let said = words.join(" ");
-            text += &match form {
+            let cue = match form {
                 0 => format!("{}\n{} --> {}\n{}\n\n", at + 1, time(from, ','), time(to, ','), words.join("\n")),
                 1 => format!("{} --> {} align:start\n<v Ana>{}</v>\n\n", time(from, '.'), time(to, '.'), words.join("</i>\n<i>")),
                 2 => {
@@ -234,6 +234,8 @@ proptest! {
                 5 => format!("{}\n{said}\n", &time(from, '.')[..time(from, '.').len() - 4]),
                 _ => format!("{said}\n\n"),
             };
+            text.push_str(&cue);
+            text.push_str(&cue);
             before.clone_from(&said);
         }
         let text = if crlf { text.replace('\n', "\r\n") } else { text };

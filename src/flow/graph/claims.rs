@@ -44,7 +44,7 @@ pub fn withdrawn(scope: &Scope, plan: &Plan, run: &Run, stopped: bool, notes: &[
         .filter(|key| {
             !notes.iter().any(|note| matches!(note, Event::CallSkipped { key: skipped, .. } if skipped == *key))
         })
-        .map(|key| Event::CallCancelled { key: key.clone(), because: "nothing wants it any more".to_owned() })
+        .map(|key| Event::CallCancelled { key: key.clone(), because: "it is no longer needed".to_owned() })
         .collect()
 }
 

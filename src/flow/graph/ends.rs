@@ -157,5 +157,5 @@ impl Scope {
 }
 
 fn continued(key: &Key, failure: &Failure) -> String {
-    format!("`{key}` failed and the run went on: {failure}")
+    format!("`{key}` failed, and the run continued: {failure}")
 }

@@ -394,7 +394,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Looks at the steps inside. Where one has failed and the run goes on without them all, nobody is asked about the
+    /// Looks at the steps inside. Where one has failed and the run continues without them all, nobody is asked about the
     /// others. False when that one does not fail any more: the others are to be looked at again.
     fn settle(&self, scope: &mut Scope, plan: &Plan, evaluation: &mut Evaluation<'_>) -> bool {
         let (had_failed, noted) = (scope.failure().is_some(), evaluation.notes.len());

@@ -22,7 +22,9 @@ impl Tally {
     pub(super) fn take(&mut self, slots: &[Slot], looked: Option<&[usize]>) {
         match looked {
             Some(looked) if self.stamps.len() == slots.len() => {
-                looked.iter().for_each(|&at| self.count(at, &slots[at]))
+                for &at in looked {
+                    self.count(at, &slots[at]);
+                }
             }
             _ => {
                 *self = Self::default();
@@ -30,7 +32,9 @@ impl Tally {
                 for bits in [&mut self.waits, &mut self.failed, &mut self.wants] {
                     bits.grow(slots.len());
                 }
-                slots.iter().enumerate().for_each(|(at, slot)| self.count(at, slot));
+                for (at, slot) in slots.iter().enumerate() {
+                    self.count(at, slot);
+                }
             }
         }
     }

@@ -178,7 +178,7 @@ fn all_copies(temporary: &Path) -> PathBuf {
 /// Whether a folder is this user's, and nobody else may enter it: anybody can make one in a place for everybody.
 fn is_ours(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|found| {
-        let private = found.permissions().mode() & 0o077 == 0;
+        let private = found.permissions().mode().trailing_zeros() >= 6;
         found.is_dir() && private && found.uid() == rustix::process::getuid().as_raw()
     })
 }

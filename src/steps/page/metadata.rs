@@ -156,7 +156,11 @@ fn collect(about: &mut About, value: &Value, depth: usize) {
         return;
     }
     match value {
-        Value::Array(items) => items.iter().for_each(|item| collect(about, item, depth + 1)),
+        Value::Array(items) => {
+            for item in items {
+                collect(about, item, depth + 1);
+            }
+        }
         Value::Object(fields) => {
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             if is_work(value) {
@@ -164,7 +168,9 @@ fn collect(about: &mut About, value: &Value, depth: usize) {
                 set_date(&mut about.published, text("datePublished").or(text("dateCreated")).unwrap_or_default());
                 set_date(&mut about.updated, text("dateModified").unwrap_or_default());
                 let author = fields.get("author").or(fields.get("creator")).filter(|_| about.authors.is_empty());
-                author.map(names).unwrap_or_default().into_iter().for_each(|name| add_author(about, name));
+                for name in author.map(names).unwrap_or_default() {
+                    add_author(about, name);
+                }
                 let site = fields.get("publisher").map(names).and_then(|names| names.first().copied());
                 set(&mut about.site, site.unwrap_or_default());
             }

@@ -216,7 +216,7 @@ proptest! {
         let mut html = String::new();
         for (at, (kind, word)) in pieces.iter().enumerate() {
             let word = format!("{word}{at}");
-            html += &match kind {
+            let element = match kind {
                 0 => format!("<p>{word}</p>"),
                 1 => format!("<div><b>{word}</b></div>"),
                 2 => format!("<ul><li>{word}</li></ul>"),
@@ -230,6 +230,8 @@ proptest! {
                 10 => format!("<span style='display:none'>{word}</span>"),
                 _ => format!("<template>{word}</template>"),
             };
+            html.push_str(&piece);
+            html.push_str(&element);
             if *kind < 8 {
                 shown.push(word);
             }

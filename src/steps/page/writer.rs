@@ -210,10 +210,10 @@ impl TextWriter {
         }
         if text.contains('\n') {
             // It spans several blocks.
-            self.out.push_str(&format!(" <{address}>"));
+            self.out.extend([" <", &address, ">"]);
         } else {
             self.out.insert(start, '[');
-            self.out.push_str(&format!("]({address})"));
+            self.out.extend(["](", &address, ")"]);
         }
     }
 }

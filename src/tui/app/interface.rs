@@ -372,7 +372,7 @@ impl Interface {
         let title = if going == 1 { "A run is going".to_owned() } else { format!("{going} runs are going") };
         let leave = |leaving| Pick::Do(vec![Effect::Go(Go::Leave(leaving))]);
         let entries = vec![
-            Entry::new("Let it go on without me", "until it needs me", leave(Leaving::GoOn)),
+            Entry::new("Keep running in the background", "until it needs me", leave(Leaving::GoOn)),
             Entry::new("Pause it and leave", "", leave(Leaving::Pause(PauseReason::Left))),
             Entry::new("Stay", "Esc", Pick::Do(Vec::new())),
         ];

@@ -176,7 +176,11 @@ async fn leave(backend: &Backend, leaving: Leaving) -> String {
         } else if leaving == Leaving::GoOn {
             match backend.go_on_without(run) {
                 Ok(()) => {
-                    lines.push(format!("{} goes on; to watch it: stepwell resume {}", backend.title(run), run.short()));
+                    lines.push(format!(
+                        "{} keeps running; to watch it: stepwell resume {}",
+                        backend.title(run),
+                        run.short()
+                    ));
                     handed.push(run);
                 }
                 Err(why) => {
@@ -184,7 +188,7 @@ async fn leave(backend: &Backend, leaving: Leaving) -> String {
                 }
             }
         } else {
-            lines.push(format!("{} is paused; to go on: stepwell resume {}", backend.title(run), run.short()));
+            lines.push(format!("{} is paused; to resume: stepwell resume {}", backend.title(run), run.short()));
         }
     }
     // Not before the others hold them: the end of this process could take theirs along until they stand alone.

@@ -80,7 +80,7 @@ impl Backend {
         // Past that time it is looked at as it stands.
         let _ = tokio::time::timeout(PATIENCE, ended).await;
         let Some(gate) = now.call(&key).and_then(|call| call.gates.own()) else {
-            return Err(format!("`{key}` did not come to its end; look at it again"));
+            return Err(format!("`{key}` did not finish; look at it again"));
         };
         let Again { instruction, scope, model } = again;
         let what = match gate.kind() {

@@ -169,7 +169,7 @@ impl Ask {
                 Effect::Errand(Errand::WriteFile { path: trimmed, text: text.clone() })
             }
             Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) | Then::WriteFile(_) => {
-                self.problem = Some("something has to stand here".to_owned());
+                self.problem = Some("this must not be empty".to_owned());
                 return Outcome::stays();
             }
             Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),
@@ -254,9 +254,9 @@ pub(crate) fn raised(budget: Budget, typed: &str) -> Result<Budget, String> {
         let tokens = tokens.trim().replace([',', '_'], "").parse::<u64>();
         return tokens
             .map(|tokens| Budget { tokens: Some(tokens), ..budget })
-            .map_err(|_| "a number of tokens is wanted".to_owned());
+            .map_err(|_| "enter a number of tokens".to_owned());
     }
     let usd = typed.trim_start_matches('$').parse::<f64>().ok().filter(|usd| usd.is_finite() && *usd > 0.0);
-    let usd = usd.ok_or_else(|| "an amount is wanted, like 2.50, or 500000 tokens".to_owned())?;
+    let usd = usd.ok_or_else(|| "enter an amount, e.g. 2.50, or 500000 tokens".to_owned())?;
     Ok(Budget { usd: Some(usd), ..budget })
 }

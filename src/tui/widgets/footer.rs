@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_said_in_full_however_narrow_the_line() {
-        let note = "the disk that holds the store is full: nothing was written. Free some space and try again";
+        let note = "the disk with the store is full: nothing was written. Free some space and try again";
         let lines = shown(note, Rect::new(0, 0, 40, 8));
         assert_eq!(lines.join(" ").split_whitespace().collect::<Vec<_>>().join(" "), note);
         assert_eq!(shown("saved", Rect::new(0, 0, 40, 2)), ["", &format!("{:>39}", "saved")]);

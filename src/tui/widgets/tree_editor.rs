@@ -381,7 +381,7 @@ fn scalar(value: &Value) -> Option<String> {
 
 fn not_json(typed: &str) -> String {
     let start = fit(typed, 20);
-    format!("`{start}` is not a value here: a number, true, false or null is wanted")
+    format!("`{start}` is not a value here: enter a number, true, false or null")
 }
 
 /// The first text of an object, to tell it from its neighbours.

@@ -14,6 +14,7 @@ use stepwell::core::gate::{GateBody, GateKind};
 use stepwell::core::ports::AttemptOutcome;
 use stepwell::core::run::Status;
 use stepwell::core::task::Body;
+use stepwell::core::text::Untrusted;
 use stepwell::core::work::{HttpWork, Work};
 
 use self::fixture::StepFixture;
@@ -195,7 +196,7 @@ async fn approve_words() {
     let play = Play::of(&steps, json!({})).await;
     let gate = play.state.waiting().next().expect("an approval");
     let GateBody::Approval(approval) = &gate.body else { panic!("{gate:?}") };
-    assert_eq!(approval.title.as_ref().map(|title| title.data()), Some("Tell THEM"));
+    assert_eq!(approval.title.as_ref().map(Untrusted::data), Some("Tell THEM"));
     let Work::Command(work) = &*approval.work else { panic!("{approval:?}") };
     assert!(work.stdin.ends_with("\"steps\":{}}"), "{}", work.stdin);
 }

@@ -78,7 +78,9 @@ fn what_follows_from_a_decision_that_was_made_otherwise_runs_without_a_question(
 /// A decision that no flow has heard of yet.
 fn decided(sim: &mut Sim, key: &str, kind: DecisionKind) -> Vec<Event> {
     let events = decide(&sim.run, &Decision::new(key.parse().unwrap(), kind), &ANA.into()).unwrap();
-    events.iter().for_each(|event| sim.apply(event.clone()));
+    for event in &events {
+        sim.apply(event.clone());
+    }
     events
 }
 

@@ -16,7 +16,9 @@ fn cost(task: Task, inputs: Value) -> usize {
         if unfed.is_empty() && wants.end.is_none() {
             unfed = wants.calls.first().map(|want| sim.perform(want)).unwrap_or_default();
         }
-        unfed.iter().for_each(|event| sim.apply(event.clone()));
+        for event in &unfed {
+            sim.apply(event.clone());
+        }
         if unfed.is_empty() {
             assert!(matches!(wants.end, Some(End::Completed { .. })), "{:?}", wants.end);
             return all;
@@ -26,7 +28,7 @@ fn cost(task: Task, inputs: Value) -> usize {
 
 /// Four times as much to do costs about four times as much, and not sixteen times.
 fn grows_with_its_length(what: &str, task: impl Fn(usize) -> Task) {
-    let of = |length: usize| cost(task(length), json!({ "items": Vec::from_iter(0..length) }));
+    let of = |length: usize| cost(task(length), json!({ "items": (0..length).collect::<Vec<_>>() }));
     let (short, long) = (of(20), of(80));
     assert!(short > 20 && long < 6 * short, "{what}: {short} pieces of work at 20, {long} at 80");
 }

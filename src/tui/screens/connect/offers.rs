@@ -59,7 +59,7 @@ pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now
             kind: FieldType::Secret,
             ..field("key", "Its key", "used until you leave, and written nowhere; or env:NAME", false)
         },
-        field("api_key_env", "The variable that holds its key", "its name, never the key itself; empty: none", false),
+        field("api_key_env", "The variable with its key", "its name, never the key itself; empty: none", false),
         field("base_url", "Its address", "with its /v1 for the kind openai; empty: the service's own", false),
         Field {
             kind: FieldType::Choice,

@@ -182,7 +182,7 @@ impl InboxScreen {
                     (Sort::Approvals, Some(InboxRow::Heading(Sort::Approvals, _))) => "No review waits any more. ",
                     _ => "",
                 };
-                format!("{done}{}: {count}. `]` goes on with what waits.", sort.name())
+                format!("{done}{}: {count}. `]` continues with what waits.", sort.name())
             }
             _ => String::new(),
         };

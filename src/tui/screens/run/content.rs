@@ -313,7 +313,7 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
         GateBody::Approval(approval) => {
             let text = described(&Description::of_approval(approval, run));
             says(&format!(
-                "This will run, exactly as it stands here:\n\n{text}\n\n**Y** allows it, **n** refuses it, **s** skips it."
+                "This will run, exactly as shown here:\n\n{text}\n\n**Y** allows it, **n** refuses it, **s** skips it."
             ))
         }
         GateBody::Input(input) => {
@@ -357,7 +357,7 @@ pub fn described(description: &Description) -> String {
 fn ended(call: &Call) -> Body {
     match (failure_panel::of_call(call, Screen::Run), call.status) {
         (Some(panel), _) => read(&panel.whole()),
-        (None, CallStatus::Cancelled) => Body::Says("It was broken off.".to_owned()),
+        (None, CallStatus::Cancelled) => Body::Says("Stopped.".to_owned()),
         (None, _) => Body::Says("It has not begun.".to_owned()),
     }
 }
@@ -380,7 +380,7 @@ fn status_words(call: &Call) -> &'static str {
         CallStatus::Accepted => "accepted",
         CallStatus::Skipped => "left out",
         CallStatus::Failed => "failed",
-        CallStatus::Cancelled => "broken off",
+        CallStatus::Cancelled => "stopped",
         CallStatus::Stale => "stale",
         CallStatus::Approval | CallStatus::Review | CallStatus::Input | CallStatus::InDoubt => "waits for you",
     }

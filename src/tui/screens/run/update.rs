@@ -429,7 +429,7 @@ impl RunScreen {
             }
             Then::WriteFile(text) => {
                 if typed.trim().is_empty() {
-                    return Err("a path is wanted".to_owned());
+                    return Err("enter a path".to_owned());
                 }
                 Ok(vec![Effect::Errand(Errand::WriteFile { path: typed.trim().to_owned(), text: text.clone() })])
             }

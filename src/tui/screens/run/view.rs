@@ -425,7 +425,7 @@ fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<
         (AttemptStatus::Rejected, _) => ("rejected", theme.muted),
         (AttemptStatus::PassedOver, _) => ("passed over", theme.muted),
         (AttemptStatus::Failed, _) => ("failed", theme.failed),
-        (AttemptStatus::Cancelled, _) => ("broken off", theme.muted),
+        (AttemptStatus::Cancelled, _) => ("stopped", theme.muted),
         (AttemptStatus::InDoubt, _) => ("in doubt", theme.unsettled),
     };
     let mut spans = vec![Span::styled(format!("{}  ", attempt.number), theme.muted), Span::styled(word, style)];

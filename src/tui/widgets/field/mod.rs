@@ -91,10 +91,10 @@ impl FormField {
         }
         let trimmed = line.trim();
         let value = match self.field.kind {
-            FieldType::Integer => json!(trimmed.parse::<i64>().map_err(|_| "a whole number is wanted".to_owned())?),
+            FieldType::Integer => json!(trimmed.parse::<i64>().map_err(|_| "enter a whole number".to_owned())?),
             FieldType::Number => {
                 let number = trimmed.parse::<f64>().ok().filter(|number| number.is_finite());
-                json!(number.ok_or_else(|| "a number is wanted, like 2 or 0.5".to_owned())?)
+                json!(number.ok_or_else(|| "enter a number, e.g. 2 or 0.5".to_owned())?)
             }
             FieldType::Json => crate::core::json::parse(&line).map_err(|error| format!("not JSON: {error}"))?,
             FieldType::Files | FieldType::Images => json!(trimmed.lines().map(str::trim).collect::<Vec<_>>()),
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(stanzas.value(), Ok(Some(json!(3))));
         press(&mut stanzas, KeyCode::Char('x'));
         stanzas.visit();
-        assert_eq!(stanzas.problem(), Some("a whole number is wanted"));
+        assert_eq!(stanzas.problem(), Some("enter a whole number"));
     }
 
     #[test]
