@@ -206,7 +206,7 @@ fn a_call_that_failed_is_done_by_another_model() {
     // Before it has failed, another model would be for later attempts.
     screen.wait_for("i key…");
     screen.press("m");
-    screen.wait_for("Which model is to do write?");
+    screen.wait_for("Which model should do write?");
     screen.press("careful");
     screen.press(ENTER);
     screen.wait_for("2  waiting for you");

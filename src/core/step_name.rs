@@ -8,6 +8,9 @@ use super::pinned::Pinned;
 use super::step::{Does, Step};
 use super::task::{Body, Task};
 
+/// The id of the one step of a conversation: each of its calls is an answer.
+pub const REPLY: &str = "reply";
+
 /// A step, named across all the definitions that a run keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StepName<'a> {

@@ -11,7 +11,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
-use crate::core::step_name::StepName;
+use crate::core::step_name::{REPLY, StepName};
 use crate::core::task::{Body, FlowKind, Workflow};
 use crate::core::usage::Budget;
 use crate::engine::{Engine, EngineError};
@@ -126,7 +126,7 @@ fn steps(pinned: &Pinned) -> HashSet<StepName<'_>> {
     for (workflow, task) in pinned.workflows() {
         let ids = match &task.body {
             Body::Workflow(declared) => declared.all_steps().into_iter().map(|step| step.id.as_str()).collect(),
-            Body::Instruct(_) => vec!["reply"],
+            Body::Instruct(_) => vec![REPLY],
         };
         steps.extend(ids.into_iter().map(|step| StepName { workflow, step }));
     }

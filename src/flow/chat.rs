@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, action, effort};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
-use crate::core::document::{Said, Turn};
+use crate::core::document::{RESULT, Said, Turn};
 use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
@@ -22,18 +22,15 @@ use crate::core::key::{Key, Segment};
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
+use crate::core::step_name::REPLY;
 use crate::core::task::{Body, Instruct, Task};
 use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
 mod talk;
 
-/// The id of the one step of a conversation.
-const STEP: &str = "reply";
 /// What is said of a reply that the limit of tokens cut.
 const CUT: &str = "the limit of tokens cut the answer, and its end is missing";
-/// The name of the one document of a conversation.
-const DOCUMENT: &str = "result";
 
 /// The flow of an instruct task.
 #[derive(Clone, Debug)]
@@ -94,7 +91,7 @@ impl Session for Conversation {
 
 /// The key of a reply, from 0.
 fn reply(turn: u32) -> Key {
-    Key::root(Segment { id: STEP.to_owned(), item: None, iteration: Some(turn) })
+    Key::root(Segment { id: REPLY.to_owned(), item: None, iteration: Some(turn) })
 }
 
 fn fails(key: Option<Key>, failure: Failure) -> Wants {
@@ -200,9 +197,9 @@ impl Now<'_> {
                 Some(self.open_input(key, attempt, version, After::Question(text.data(), &missing)))
             }
             Turn::Deliver { title, body, .. } => {
-                let versions = self.run.documents.get(DOCUMENT).map_or(0, |document| document.versions.len());
+                let versions = self.run.documents.get(RESULT).map_or(0, |document| document.versions.len());
                 Some(Event::DocumentWritten {
-                    name: DOCUMENT.to_owned(),
+                    name: RESULT.to_owned(),
                     version: u32::try_from(versions).unwrap_or(u32::MAX).saturating_add(1),
                     title: if title.is_empty() { self.run.title.as_str().into() } else { title },
                     body,
@@ -266,7 +263,7 @@ impl Now<'_> {
             let Turn::Say { text } = talk::turn_of(output, true) else { return None };
             (self.run.title.as_str().into(), text)
         } else {
-            let (_, newest) = self.run.documents.get(DOCUMENT)?.current()?;
+            let (_, newest) = self.run.documents.get(RESULT)?.current()?;
             (newest.title.clone(), newest.body.clone())
         };
         Some(End::Completed { title, body })
@@ -288,7 +285,7 @@ impl Now<'_> {
             (attempt.fingerprint.clone(), Arc::clone(work))
         } else {
             let asked = Work::Prompt(self.prompt(key, Wording::First)?);
-            let fingerprint = Fingerprint::of(&(STEP, &asked)).map_err(|error| {
+            let fingerprint = Fingerprint::of(&(REPLY, &asked)).map_err(|error| {
                 Failure::new(FailureClass::Definition, format!("the prompt has no JSON form: {error}"))
             })?;
             let mut work = Work::Prompt(self.prompt(key, Wording::Current)?);
@@ -305,7 +302,7 @@ impl Now<'_> {
         Ok(Want {
             key: key.clone(),
             workflow: None,
-            step: STEP.to_owned(),
+            step: REPLY.to_owned(),
             fingerprint,
             work,
             item: None,

@@ -3,11 +3,11 @@
 use crate::core::aside::{Aside, AsideKind};
 use crate::core::call::Attempt;
 use crate::core::text::Untrusted;
+use crate::tui::markdown::Document;
 
 /// In a few words, such as `its thoughts (12 words)`; `None` when there is nothing. What had arrived is left out: where
 /// there is no output it is the content itself.
-#[must_use]
-pub fn folded(attempt: &Attempt) -> Option<String> {
+fn folded(attempt: &Attempt) -> Option<String> {
     let each: Vec<String> = besides(attempt)
         .map(|aside| match aside.kind {
             AsideKind::Thoughts => format!("its thoughts ({} words)", aside.words()),
@@ -18,8 +18,7 @@ pub fn folded(attempt: &Attempt) -> Option<String> {
 }
 
 /// The same in full, each under its heading, as Markdown that nothing in it can leave.
-#[must_use]
-pub fn unfolded(attempt: &Attempt) -> Untrusted {
+fn unfolded(attempt: &Attempt) -> Untrusted {
     Untrusted::new(besides(attempt).map(|aside| in_full(&aside)).collect::<String>())
 }
 
@@ -28,6 +27,12 @@ pub fn unfolded(attempt: &Attempt) -> Untrusted {
 pub fn in_full(aside: &Aside<'_>) -> String {
     let lines = aside.text.data().lines().map(|line| format!("    {line}\n"));
     format!("\n**{}**\n\n{}", aside.heading().data(), lines.collect::<String>())
+}
+
+/// Both, the latter laid out; `None` when there is nothing.
+#[must_use]
+pub fn of(attempt: &Attempt) -> Option<(String, Document)> {
+    Some((folded(attempt)?, Document::new(&unfolded(attempt))))
 }
 
 fn besides(attempt: &Attempt) -> impl Iterator<Item = Aside<'_>> {

@@ -6,12 +6,17 @@
 //! fit. Where two conditions hold, no key belongs to both; a test goes through all situations and holds that. A key has
 //! one meaning on every text; one that had another in the release before says where that went ([`moved()`]).
 
+mod conditions;
 mod moved;
 
 pub mod words;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use self::conditions::{
+    answer_failed, answers, ended, failed, gate, has_versions, instead_of, layered, moves, moves_by_letter, on, on_run,
+    pages, runs_again, takes_along,
+};
 pub use self::moved::moved;
 use super::keys::Chord;
 use super::situation::{Behind, Layer, Screen, Selected, Situation};
@@ -150,83 +155,6 @@ const ENTER: Chord = k(KeyCode::Enter);
 const ESC: Chord = k(KeyCode::Esc);
 const TAB: Chord = k(KeyCode::Tab);
 
-/// On a run or in the inbox, with nothing above.
-fn on_run(s: &Situation) -> bool {
-    matches!(s.screen, Screen::Run | Screen::Inbox) && s.layer == Layer::None
-}
-
-fn gate(s: &Situation, kind: GateKind) -> bool {
-    on_run(s) && s.selected == Selected::Gate(kind)
-}
-
-fn on(s: &Situation, screen: Screen) -> bool {
-    s.screen == screen && s.layer == Layer::None
-}
-
-fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
-}
-
-/// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
-/// names none.
-fn layered(s: &Situation) -> bool {
-    s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
-}
-
-/// In a conversation, an answer is under way.
-fn answers(s: &Situation) -> bool {
-    on(s, Screen::Chat) && s.selected == Selected::Running
-}
-
-/// The call failed: it waits for nothing, and yet a person may say how the run continues from it.
-fn failed(s: &Situation) -> bool {
-    on_run(s) && matches!(s.selected, Selected::Failed | Selected::Keyless)
-}
-
-/// The call ended, and did not do well.
-fn ended(s: &Situation) -> bool {
-    failed(s) || on_run(s) && s.selected == Selected::Ended
-}
-
-/// In a conversation, the last answer failed.
-fn answer_failed(s: &Situation) -> bool {
-    on(s, Screen::Chat) && matches!(s.selected, Selected::Failed | Selected::Keyless | Selected::Ended)
-}
-
-/// It runs again without a question: no model is there that could be told what to do differently.
-fn runs_again(s: &Situation) -> bool {
-    gate(s, GateKind::InDoubt) || gate(s, GateKind::Stale) || ended(s)
-}
-
-/// An earlier attempt or another version is shown instead of that.
-fn instead_of(s: &Situation, behind: Behind) -> bool {
-    on_run(s) && s.selected == Selected::Earlier(behind)
-}
-
-/// There is a text that may leave the screen. What an approval shows is answered by other keys only.
-fn takes_along(s: &Situation) -> bool {
-    on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
-}
-
-/// The arrows move in a list: everywhere but in a text of several lines.
-fn moves(s: &Situation) -> bool {
-    match s.layer {
-        Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
-        Layer::Palette | Layer::Fields | Layer::Others => true,
-        _ => reads(s),
-    }
-}
-
-/// There is more than a screen of it: pages, the beginning and the end are ways to go.
-fn pages(s: &Situation) -> bool {
-    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
-}
-
-/// The arrows move, and letters are not text.
-fn moves_by_letter(s: &Situation) -> bool {
-    moves(s) && !s.takes_text()
-}
-
 macro_rules! command {
     ($id:ident, $title:literal, $short:literal, [$($key:expr),*], $when:expr) => {
         CommandEntry { id: Id::$id, title: $title, short: $short, keys: &[$($key),*], when: $when }
@@ -277,7 +205,8 @@ pub static TABLE: &[CommandEntry] = &[
         gate(s, GateKind::Review)
             || instead_of(s, Behind::Review)
             || instead_of(s, Behind::Failed)
-            || on_run(s) && s.selected == Selected::Result && s.output
+            || instead_of(s, Behind::Document) && s.screen == Screen::Run
+            || on_run(s) && matches!(s.selected, Selected::Result | Selected::Document) && s.output
     }),
     command!(Retry, "Try again with an instruction", "retry…", [c('r')], |s| {
         !s.marked && (gate(s, GateKind::Review) || on_run(s) && s.selected == Selected::Running)
@@ -321,6 +250,10 @@ pub static TABLE: &[CommandEntry] = &[
     command!(FollowUp, "Use the document in another task", "go on…", [c('f')], |s| s.layer == Layer::Document
         && s.output),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
+    command!(WriteFile, "Write the document to a file", "write", [c('w')], |s| s.layer == Layer::Document && s.output),
+    command!(Zoom, "Give the document the whole screen, or take it back", "zoom", [c('z')], |s| {
+        s.layer == Layer::Document
+    }),
     command!(Copy, "Copy what is shown", "copy", [c('y')], takes_along),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
     command!(WriteFile, "Write what is shown to a file", "write", [c('w')], |s| {
@@ -351,7 +284,10 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::Run) && s.alike
     }),
     command!(Filter, "Filter the list or, where the text has the focus, search it", "", [c('/')], |s| {
-        on_run(s) || s.layer == Layer::Found || s.layer == Layer::Prompt && s.screen == Screen::Run
+        on_run(s) || s.layer == Layer::Found || s.layer == Layer::Prompt
+    }),
+    command!(Filter, "Search the text", "", [c('/')], |s| {
+        s.layer == Layer::Document && s.output || s.layer == Layer::Preview
     }),
     command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Found),
     command!(FindPrevious, "The match before", "before", [c('N')], |s| s.layer == Layer::Found),
@@ -434,8 +370,13 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Zoom, "Give the preview the whole screen, or take it back", "zoom", [c('z')], |s| {
         s.layer == Layer::Preview
     }),
+    command!(Edit, "Edit the result, on its own screen", "edit", [c('e')], |s| {
+        s.layer == Layer::Preview && s.document
+    }),
+    command!(Compare, "Compare the version with another", "compare", [c('d')], |s| {
+        s.layer == Layer::Preview && s.document
+    }),
     command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Preview && s.several),
-    command!(Filter, "To the search box", "", [c('/')], |s| s.layer == Layer::Preview),
     command!(FindPrevious, "The match before", "", [c('N')], |s| s.layer == Layer::Preview && s.several),
     command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
     command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
@@ -461,6 +402,9 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.document),
     command!(Thoughts, "Show the model's thoughts, or fold them", "thoughts", [Chord::alt(KeyCode::Char('t'))], |s| {
         on(s, Screen::Chat) && s.several
+    }),
+    command!(Thoughts, "Show the model's thoughts, or fold them", "", [Chord::alt(KeyCode::Char('t'))], |s| {
+        on_run(s) && s.prompt
     }),
     command!(
         WriteAnyway,
@@ -490,12 +434,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Last, "To the end, and follow it", "", [k(KeyCode::End), c('G')], |s| pages(s) && !s.takes_text()),
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
-    command!(Left, "The version before", "", [k(KeyCode::Left)], |s| {
-        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
-    }),
-    command!(Right, "The next version", "version", [k(KeyCode::Right)], |s| {
-        matches!(s.layer, Layer::Compare | Layer::Document) && s.several
-    }),
+    command!(Left, "The version before", "", [k(KeyCode::Left)], has_versions),
+    command!(Right, "The next version", "version", [k(KeyCode::Right)], has_versions),
     command!(AgainstEarlier, "Compare it with an earlier one", "", [c('[')], |s| {
         s.layer == Layer::Compare && s.several && s.screen == Screen::Run
     }),
@@ -553,12 +493,6 @@ pub fn hints(situation: &Situation) -> Vec<Hint> {
     let shown =
         |command: &&CommandEntry| !command.short.is_empty() && command.id != Id::Help && (command.when)(situation);
     TABLE.iter().filter(shown).map(hint).collect()
-}
-
-/// The key that a command has.
-#[must_use]
-pub fn key_of(id: Id) -> String {
-    TABLE.iter().find(|command| command.id == id).map(|command| hint(command).key).unwrap_or_default()
 }
 
 /// The help's own hint.

@@ -9,7 +9,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::effect::Change;
+use crate::core::document::RESULT;
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
+use crate::core::key::Key;
+use crate::core::task::Kind;
+use crate::core::tool_call::ToolCallId;
 
 /// How often what is typed is kept.
 pub const EVERY: Duration = Duration::from_millis(500);
@@ -19,7 +24,7 @@ pub const EVERY: Duration = Duration::from_millis(500);
 pub enum Slot {
     /// A text that belongs to a run: a message, an edit, an instruction, an answer.
     Run(RunId, String),
-    /// The form that starts a task.
+    /// The form that starts a task, or describes a provider.
     Form(String),
 }
 
@@ -48,6 +53,37 @@ impl From<Unsaved> for Change {
             Slot::Form(task) => Self::KeepForm { task, text },
         }
     }
+}
+
+/// The draft of a document's text in a run of that kind: it belongs to the version that it was made from, 0 where there was
+/// none yet.
+#[must_use]
+pub fn of_document(kind: Kind, name: &str, version: u32) -> String {
+    match (kind, name) {
+        (Kind::Workflow, RESULT) => format!("result {version}"),
+        (Kind::Instruct, RESULT) => format!("document {version}"),
+        (_, name) => format!("document {version} {name}"),
+    }
+}
+
+/// The draft of what is typed in answer to a gate: the reason of a refusal, the result of what is in doubt. `None` for a
+/// gate that takes neither.
+#[must_use]
+pub fn of_gate(kind: GateKind, key: &Key, call: Option<ToolCallId>) -> Option<String> {
+    let what = match kind {
+        GateKind::Approval => "refuse",
+        GateKind::InDoubt => "worked",
+        _ => return None,
+    };
+    let call = call.map(|call| format!(" {call}")).unwrap_or_default();
+    Some(format!("{what} {key}{call}"))
+}
+
+/// The draft of the description of a provider.
+#[must_use]
+pub fn of_provider(provider: &str) -> Slot {
+    // No task has such an id.
+    Slot::Form(format!(":models {provider}"))
 }
 
 /// What was kept.

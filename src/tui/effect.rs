@@ -88,6 +88,8 @@ pub enum Go {
     Call(RunId, Key),
     /// A run, at what waits there: its output is edited, as it was on screen, or the page that was shown instead.
     Edit(ShownGate, Option<Page>),
+    /// A run, at its result: that version of it is edited.
+    EditResult(RunId, u32),
     /// The next open run.
     NextRun,
     /// The form to start this run's task again.
@@ -238,9 +240,9 @@ pub enum Change {
         /// The text.
         text: Option<String>,
     },
-    /// Keep what was typed into the form of a task that was not started; `None` forgets it.
+    /// Keep what was typed into a form that was not given; `None` forgets it.
     KeepForm {
-        /// The task's id.
+        /// The task's id, or another form's name.
         task: String,
         /// The fields, as [`crate::tui::screens::form::FormScreen`] writes them.
         text: Option<String>,
@@ -254,8 +256,6 @@ pub enum Manage {
     Rename(String),
     /// Put it away, out of every list.
     Archive,
-    /// Take one of these back: the decision, by its event.
-    TakeBack(u64),
     /// Stop it for good.
     Cancel,
     /// Delete it for good, whatever it is doing.
@@ -438,6 +438,8 @@ pub enum Errand {
     },
     /// Look for the unsaved texts of a run; each comes as a message.
     FindDrafts(RunId),
+    /// Look for what was typed into a form before; it comes as a message.
+    FindForm(String),
     /// Watch a run no more; it goes on.
     Unsubscribe(RunId),
 }

@@ -6,7 +6,7 @@
 
 use super::commands::{Id, key_in};
 use super::situation::{Screen, Selected, Situation};
-use crate::core::call::{Call, CallStatus, Ending};
+use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
@@ -14,13 +14,14 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 /// What can be done about a failed call, in the order in which it is offered.
-const REMEDIES: [(Id, &str); 6] = [
+const REMEDIES: [(Id, &str); 7] = [
     (Id::Again, "runs it again"),
     (Id::Edit, "gives its output by hand"),
     (Id::Skip, "skips it"),
     (Id::OtherModel, "has another model do it"),
     (Id::GiveKey, "takes a key, for this session only"),
     (Id::Open, "opens the run"),
+    (Id::Models, "opens the models: keys, addresses, which one answers"),
 ];
 
 /// A failure, as Markdown.
@@ -48,8 +49,8 @@ impl Panel {
 pub fn of_call(call: &Call, screen: Screen) -> Option<Panel> {
     let failure = failure_of(call)?;
     let says = match call.status {
-        CallStatus::Pending => says("It will be tried again.", failure, ""),
-        _ => says("It failed.", failure, &remedies(selected(call), asks_a_model(call), screen)),
+        CallStatus::Pending => says("It will be tried again.", failure, &elsewhere(call, screen)),
+        _ => says("It failed.", failure, &all_remedies(selected(call), asks_a_model(call), screen)),
     };
     Some(Panel { says, arrived: arrived(call) })
 }
@@ -69,11 +70,35 @@ pub fn of_run(run: &Run, screen: Screen) -> Option<Panel> {
         (Kind::Workflow, None) => "The run failed.".to_owned(),
     };
     let Some(call) = call.filter(|call| call.status == CallStatus::Failed) else {
-        let says = says(&what, failure, &remedies(Selected::Ended, false, screen));
+        let says = says(&what, failure, &all_remedies(Selected::Ended, false, screen));
         return Some(Panel { says, arrived: Untrusted::default() });
     };
-    let says = says(&what, failure, &remedies(selected(call), asks_a_model(call), screen));
+    let says = says(&what, failure, &all_remedies(selected(call), asks_a_model(call), screen));
     Some(Panel { says, arrived: arrived(call) })
+}
+
+/// Why a run failed, where its result would be: what can be done about a call is on the row of that.
+#[must_use]
+pub fn of_result(run: &Run) -> Option<Untrusted> {
+    let (key, failure) = run.error.as_ref()?;
+    let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
+    let call = key.as_ref().and_then(|key| run.call(key));
+    let remedies = call.map(|call| elsewhere(call, Screen::Run)).unwrap_or_default();
+    Some(says(&format!("The run failed{place}."), failure, &remedies))
+}
+
+/// Why an attempt failed that is not the newest of its call.
+#[must_use]
+pub fn of_attempt(attempt: &Attempt, screen: Screen) -> Option<Panel> {
+    let failure = attempt.error.as_ref()?;
+    let remedies =
+        if asked_a_model(attempt) { remedies(&[Id::Models], Selected::None, false, screen) } else { String::new() };
+    Some(Panel { says: says("It failed.", failure, &remedies), arrived: attempt.partial.clone() })
+}
+
+/// What can be done about a failure of a model on another screen.
+fn elsewhere(call: &Call, screen: Screen) -> String {
+    if asks_a_model(call) { remedies(&[Id::Models], Selected::None, false, screen) } else { String::new() }
 }
 
 /// How a call that ended badly counts for the commands.
@@ -89,7 +114,7 @@ pub fn selected(call: &Call) -> Selected {
 
 /// A failure as Markdown, under what is to be said of it; `remedies` is a list in Markdown, or empty.
 #[must_use]
-pub fn says(what: &str, failure: &Failure, remedies: &str) -> Untrusted {
+fn says(what: &str, failure: &Failure, remedies: &str) -> Untrusted {
     let mut text = format!("**{what}** {}\n\nclass: `{}`\n{remedies}\n", failure.message, failure.class);
     if let Some(detail) = &failure.detail {
         text.push_str("\n\n");
@@ -102,18 +127,30 @@ fn arrived(call: &Call) -> Untrusted {
     call.newest().map(|attempt| attempt.partial.clone()).unwrap_or_default()
 }
 
-/// What can be done on a screen, as a list in Markdown.
-fn remedies(selected: Selected, asks: bool, screen: Screen) -> String {
+fn all_remedies(selected: Selected, asks: bool, screen: Screen) -> String {
+    // The models have no part in what else fails.
+    let of_models = |id: &Id| asks || *id != Id::Models;
+    let ids: Vec<Id> = REMEDIES.iter().map(|(id, _)| *id).filter(of_models).collect();
+    remedies(&ids, selected, asks, screen)
+}
+
+/// What can be done on a screen of these, as a list in Markdown.
+fn remedies(ids: &[Id], selected: Selected, asks: bool, screen: Screen) -> String {
     // In a list of runs nothing can be done about a call but to run it again.
     let selected = if screen == Screen::Inbox { Selected::Ended } else { selected };
     let situation = Situation { screen, selected, asks, rests: true, ..Situation::default() };
-    let offered = REMEDIES.iter().filter_map(|(id, does)| Some((key_in(*id, &situation)?, does)));
+    let offered = REMEDIES.iter().filter(|(id, _)| ids.contains(id));
+    let offered = offered.filter_map(|(id, does)| Some((key_in(*id, &situation)?, does)));
     let lines = offered.map(|(key, does)| format!("\n- **{key}** {does}"));
     lines.collect()
 }
 
 fn asks_a_model(call: &Call) -> bool {
-    call.newest().is_some_and(|attempt| matches!(attempt.work.as_deref(), Some(Work::Prompt(_))))
+    call.newest().is_some_and(asked_a_model)
+}
+
+fn asked_a_model(attempt: &Attempt) -> bool {
+    matches!(attempt.work.as_deref(), Some(Work::Prompt(_)))
 }
 
 fn failure_of(call: &Call) -> Option<&Failure> {

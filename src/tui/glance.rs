@@ -4,14 +4,16 @@
 //! Pure, and made from the fold of a run: the journal's rows do not have it. Whoever lists runs makes it once for each
 //! and keeps it until the run changes.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::core::call::CallStatus;
 use crate::core::document::Document;
 use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
-use crate::tui::screens::run::marks_of_call::{fails_a_check, is_edited};
-use crate::tui::screens::run::rows::leaves;
+use crate::tui::screens::run::badges::{fails_a_check, is_edited};
+use crate::tui::screens::run::rows::{OutlineRow, Progress, leaves, progress, rows};
 
 /// A run at a glance.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +22,8 @@ pub struct Glance {
     pub updated_at: DateTime<Utc>,
     /// What the run is called: by the title of its result, once that says something.
     pub title: String,
-    /// Of a workflow: how many of its steps are done, and how many there are as far as is known.
-    pub steps: Option<(usize, usize)>,
+    /// Of a workflow: how far it is.
+    pub progress: Option<Progress>,
     /// Of a workflow: what it is at, or what waits; one line, safe to show.
     pub at: Option<String>,
     /// An output that waits, or was accepted, fails a check.
@@ -39,18 +41,14 @@ impl Glance {
     #[must_use]
     pub fn of(run: &Run, task: Option<&Task>, drafts: usize) -> Self {
         let calls = || run.calls.values();
-        let leaves = (run.kind == Kind::Workflow).then(|| leaves(run, task));
-        let done = |status: Option<CallStatus>| matches!(status, Some(CallStatus::Accepted | CallStatus::Skipped));
+        let rows = (run.kind == Kind::Workflow).then(|| rows(run, task, &HashSet::new())).unwrap_or_default();
+        let under_way = |row: &&OutlineRow| matches!(row.status, Some(CallStatus::Running | CallStatus::Failed));
+        let here = leaves(run, &rows).find(|row| row.waits).or_else(|| leaves(run, &rows).find(under_way));
         Self {
             updated_at: run.updated_at,
             title: run.shown_title(),
-            steps: leaves.as_ref().map(|leaves| (leaves.iter().filter(|leaf| done(leaf.status)).count(), leaves.len())),
-            at: leaves.as_ref().and_then(|leaves| {
-                let under_way = |status| matches!(status, Some(CallStatus::Running | CallStatus::Failed));
-                let here =
-                    leaves.iter().find(|leaf| leaf.waits).or_else(|| leaves.iter().find(|leaf| under_way(leaf.status)));
-                here.map(|leaf| leaf.title.clone())
-            }),
+            progress: progress(&rows, task),
+            at: here.map(|row| row.title.clone()),
             failed_check: calls().any(fails_a_check),
             edited: calls().any(is_edited) || run.documents.values().any(is_by_hand),
             draft: drafts > 0,

@@ -7,12 +7,10 @@ use chrono::{DateTime, Utc};
 
 use crate::core::id::RunId;
 use crate::core::ports::RunRow;
+use crate::core::run::Status;
 use crate::tui::effect::{Change, Effect, Errand, Manage};
 use crate::tui::glance::Glance;
 use crate::tui::message::RunChange;
-
-/// What is said where nothing can be taken back.
-pub const NOTHING_TO_UNDO: &str = "there is nothing to take back here";
 
 /// The model.
 #[derive(Debug, Default)]
@@ -71,8 +69,24 @@ impl Looks {
         format!("{}{hint}", change.said)
     }
 
-    /// What takes the last change back, once.
-    pub fn undo(&mut self) -> Option<Effect> {
-        self.undo.take().map(|(run, seq)| Effect::Change(Change::Manage(run, Manage::TakeBack(seq))))
+    /// Takes the last change back, once; `note` says it where there is none.
+    pub fn undo(&mut self, note: &mut Option<String>) -> Vec<Effect> {
+        let Some((run, seq)) = self.undo.take() else {
+            *note = Some("there is nothing to take back here".to_owned());
+            return Vec::new();
+        };
+        vec![Effect::Change(Change::Undo { run, seq })]
+    }
+}
+
+/// Archives a run of a list; `note` says why not, while it is at work: whatever happens in it would bring it back.
+pub fn archive(run: Option<&RunRow>, note: &mut Option<String>) -> Vec<Effect> {
+    match run {
+        Some(run) if run.status == Status::Running => {
+            *note = Some("it is running: Tab has Pause and Cancel".to_owned());
+            Vec::new()
+        }
+        Some(run) => vec![Effect::Change(Change::Manage(run.run, Manage::Archive))],
+        None => Vec::new(),
     }
 }

@@ -42,6 +42,13 @@ pub enum Message {
     Unwatched,
     /// A watched run as it stands now.
     Run(Arc<Run>),
+    /// Another process has the store locked, and what is new of a run is not in it yet; or it is now.
+    Locked {
+        /// The run; `None` for what a person has just done.
+        run: Option<RunId>,
+        /// Whether it is.
+        locked: bool,
+    },
     /// Partial text or progress of an attempt.
     Delta {
         /// The run.
@@ -89,6 +96,13 @@ pub enum Message {
     Draft {
         /// The run.
         run: RunId,
+        /// Its name.
+        name: String,
+        /// The text.
+        text: String,
+    },
+    /// What was typed into a form before.
+    FormDraft {
         /// Its name.
         name: String,
         /// The text.

@@ -11,6 +11,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::tool_call::ToolCallId;
+use crate::tui::drafts;
 
 /// What a text is of, exactly: equal ids have equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +107,12 @@ impl ShownGate {
     pub fn is_of(&self, run: RunId, gate: &Gate) -> bool {
         (self.run, &self.key, self.call, self.document.as_deref(), self.kind)
             == (run, &gate.key, gate.call, gate.document(), gate.kind())
+    }
+
+    /// The draft of what is typed in answer to it.
+    #[must_use]
+    pub fn draft(&self) -> Option<String> {
+        drafts::of_gate(self.kind, &self.key, self.call)
     }
 
     /// A decision about what was seen.

@@ -86,6 +86,8 @@ pub enum Selected {
     Keyless,
     /// The result of the run.
     Result,
+    /// Another document of the run.
+    Document,
     /// A whole run, in a list of runs.
     Listed,
 }
@@ -99,6 +101,8 @@ pub enum Behind {
     Failed,
     /// What was accepted.
     Accepted,
+    /// The version of a document that counts.
+    Document,
     /// Anything else.
     Other,
 }
@@ -117,7 +121,8 @@ pub struct Situation {
     pub acceptable: bool,
     /// There is an output, or a document, to be copied.
     pub output: bool,
-    /// There are two attempts or versions to compare; where a message is typed, thoughts that can be unfolded.
+    /// There are two attempts or versions to compare; where a message is typed, thoughts that can be unfolded; of a preview,
+    /// what its list is searched for.
     pub several: bool,
     /// The attempt was made from a prompt.
     pub prompt: bool,
@@ -136,7 +141,7 @@ pub struct Situation {
     /// The run stands still and can be taken up: it is paused, or failed; of a conversation, the last answer can be asked
     /// for again.
     pub rests: bool,
-    /// The conversation has a document, or may have one that is not written yet.
+    /// The conversation has a document, or may have one that is not written yet; what is previewed is a result.
     pub document: bool,
 }
 

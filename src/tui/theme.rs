@@ -117,6 +117,12 @@ impl Theme {
         }
     }
 
+    /// The palette of what is beside the matter: all of it in the style of what matters less.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { text: self.muted, code: self.muted, ..*self }
+    }
+
     /// The style of a piece of code.
     #[must_use]
     pub fn token(&self, token: Token) -> Style {

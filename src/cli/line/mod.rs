@@ -28,6 +28,7 @@ use crate::core::model::Delta;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
 use crate::core::run::Run;
+use crate::core::step_name::REPLY;
 use crate::core::task::Body;
 use crate::core::text::{Untrusted, output_text};
 use crate::core::work::Work;
@@ -64,7 +65,7 @@ impl Teller {
                     titles.extend(steps.map(|step| (step.id.clone(), step.title().to_owned())));
                 }
                 // A conversation has one step.
-                Body::Instruct(_) => drop(titles.insert("reply".to_owned(), task.name.clone())),
+                Body::Instruct(_) => drop(titles.insert(REPLY.to_owned(), task.name.clone())),
             }
         }
         Self {

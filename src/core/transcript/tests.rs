@@ -235,7 +235,6 @@ proptest! {
                 _ => format!("{said}\n\n"),
             };
             text.push_str(&cue);
-            text.push_str(&cue);
             before.clone_from(&said);
         }
         let text = if crlf { text.replace('\n', "\r\n") } else { text };

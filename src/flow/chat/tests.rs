@@ -149,9 +149,8 @@ impl World {
     }
 
     fn edits(&mut self, body: &str) {
-        let (version, title) = self.run.documents[DOCUMENT].current().map(|(n, v)| (n, v.title.clone())).unwrap();
-        for event in
-            decide::edit_document(&self.run, DOCUMENT, version, title.data(), body, &"ana@host".into()).unwrap()
+        let (version, title) = self.run.documents[RESULT].current().map(|(n, v)| (n, v.title.clone())).unwrap();
+        for event in decide::edit_document(&self.run, RESULT, version, title.data(), body, &"ana@host".into()).unwrap()
         {
             self.add(event);
         }
@@ -218,8 +217,7 @@ fn it_asks_for_what_is_missing_then_delivers_and_then_takes_further_turns() {
     assert!(said[5].text.contains("See you on Friday!") && said[5].text.ends_with("Half as long."), "{}", said[5].text);
     world.answers(&deliver("Friday."));
     assert_eq!(world.completes().1, "Friday.");
-    let bodies: Vec<_> =
-        world.run.documents[DOCUMENT].versions.iter().map(|v| (v.by.as_str(), v.body.data())).collect();
+    let bodies: Vec<_> = world.run.documents[RESULT].versions.iter().map(|v| (v.by.as_str(), v.body.data())).collect();
     assert_eq!(bodies, [("model", "See you Friday."), ("ana@host", "See you on Friday!"), ("model", "Friday.")]);
 }
 
@@ -314,7 +312,7 @@ fn a_person_writes_the_document_before_the_model_does() {
         for event in decide::decide(&waits.run, &decision(false), &by).unwrap() {
             waits.add(event);
         }
-        assert_eq!(waits.run.documents[DOCUMENT].versions.len(), 1, "{course}");
+        assert_eq!(waits.run.documents[RESULT].versions.len(), 1, "{course}");
         assert_eq!(waits.run.gates(), world.run.gates(), "what waited waits: {course}");
         for event in decide::decide(&world.run, &decision(true), &by).unwrap() {
             world.add(event);
@@ -444,7 +442,7 @@ fn a_reply_that_is_taken_up_again_is_asked_for_where_it_stood_and_writes_a_versi
     assert_eq!(world.messages().len(), 2, "{:?}", world.messages());
     assert_eq!(world.answers(&deliver("one, kinder")), first);
     assert_eq!(world.completes().1, "one, kinder");
-    assert_eq!(world.run.documents[DOCUMENT].versions.len(), 3);
+    assert_eq!(world.run.documents[RESULT].versions.len(), 3);
 }
 
 proptest! {
@@ -474,7 +472,7 @@ proptest! {
                         let (partial, measured) = ("".into(), Measured::default());
                         world.add(Event::AttemptFailed { key, attempt, error, partial, retry_at, measured });
                     }
-                    4 if !is_plain && world.run.documents.contains_key(DOCUMENT) => world.edits(&format!("edit {step}")),
+                    4 if !is_plain && world.run.documents.contains_key(RESULT) => world.edits(&format!("edit {step}")),
                     _ if is_plain => world.finish(&key, &Turn::Say { text: format!("say {step}").into() }),
                     _ => world.finish(&key, &deliver(&format!("body {step}"))),
                 }
@@ -482,7 +480,7 @@ proptest! {
             }
             match (what, key) {
                 (0..=2, _) => world.says(&format!("message {step}")),
-                (3, _) if !is_plain && world.run.documents.contains_key(DOCUMENT) => world.edits(&format!("edit {step}")),
+                (3, _) if !is_plain && world.run.documents.contains_key(RESULT) => world.edits(&format!("edit {step}")),
                 (4, Some(key)) => {
                     let what = if coin { decide::DecisionKind::Again { model: None } } else { decide::DecisionKind::Reopen };
                     let decision = decide::Decision::new(key, what);
@@ -528,7 +526,7 @@ proptest! {
             }
             world.says("go on");
         }
-        let written = world.run.documents.get(DOCUMENT).map_or(Vec::new(), |document| {
+        let written = world.run.documents.get(RESULT).map_or(Vec::new(), |document| {
             document.versions.iter().map(|version| version.body.data().to_owned()).collect()
         });
         prop_assert_eq!(written, deliveries);

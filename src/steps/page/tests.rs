@@ -230,7 +230,6 @@ proptest! {
                 10 => format!("<span style='display:none'>{word}</span>"),
                 _ => format!("<template>{word}</template>"),
             };
-            html.push_str(&piece);
             html.push_str(&element);
             if *kind < 8 {
                 shown.push(word);

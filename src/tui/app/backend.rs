@@ -15,7 +15,7 @@ use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 use super::managing::Glances;
 use super::notices::Notices;
 use super::waiting::Waited;
-use super::watching::{self, Watched};
+use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
 use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
@@ -24,10 +24,10 @@ use crate::core::id::RunId;
 use crate::core::ports::{Models, RunRow, Stamp};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
-use crate::core::undo::PastDecision;
+use crate::core::undo::{Change as Undoable, PastDecision};
 use crate::engine::{Engine, Subscription};
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
-use crate::tui::message::{Message, Ready};
+use crate::tui::message::{Message, Ready, RunChange};
 
 /// At most so often it is told that files have changed.
 const TOLD_AGAIN: Duration = Duration::from_secs(1);
@@ -175,7 +175,7 @@ impl Backend {
             if let Ok((engine, _)) = &opened {
                 let post = backend.post.clone();
                 // Of a screen that has no time for it the footer stays as it is.
-                engine.on_locked(move |locked| drop(post.try_send(watching::locked(locked))));
+                engine.on_locked(move |locked| drop(post.try_send(Message::Locked { run: None, locked })));
             }
             let _ = backend.services.set(opened.map(|(engine, models)| Services { engine, models }));
             backend.watch_files();
@@ -397,9 +397,14 @@ impl Backend {
     async fn undo(&self, engine: &Engine, run: RunId, seq: u64) -> Result<Message, String> {
         let before = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
         engine.undo(run, Some(seq)).await.map_err(|error| error.to_string())?;
+        let newest = newest_decision(&before);
+        let said = format!("taken back: {}", newest.map(PastDecision::name).unwrap_or_default());
+        // What was done to the run as a whole has no part in what it does.
+        if newest.is_some_and(|newest| matches!(newest.change, Undoable::Title { .. } | Undoable::Archive)) {
+            return Ok(Message::RunsChanged(RunChange { run, said, undo: None, gone: false }));
+        }
         self.go_on(run).await?;
-        let undone = newest_decision(&before).map(PastDecision::name).unwrap_or_default();
-        Ok(Message::Done(format!("taken back: {undone}")))
+        Ok(Message::Done(said))
     }
 
     /// Has a run go on here, unless another process drives it.
@@ -511,6 +516,11 @@ impl Backend {
                     self.post(Message::Draft { run, name, text }).await;
                 }
                 Ok(None)
+            }
+            Errand::FindForm(name) => {
+                let form = name.clone();
+                let kept = self.blocking(move |engine| engine.form(&form).map_err(|error| error.to_string())).await?;
+                Ok(kept.map(|text| Message::FormDraft { name, text }))
             }
             Errand::Unsubscribe(run) => {
                 self.leave_alone(run);

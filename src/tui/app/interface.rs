@@ -1,9 +1,11 @@
 //! The model of the whole interface: the screens as a stack, and what belongs to none of them. Pure.
 
 mod going;
+mod not_done;
 mod opening;
+mod unsaved;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,23 +13,20 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
-use serde_json::Value;
 
-use self::opening::{Awaited, Wanted};
+use self::opening::{Awaited, Place, Wanted};
 use super::any_screen::AnyScreen;
-use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
-use crate::tui::drafts::{self, Drafts, Slot, Unsaved};
+use crate::tui::drafts::{self, Drafts, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
 use crate::tui::runtime::UiModel;
-use crate::tui::screens::chat::document_draft;
 use crate::tui::screens::home::HomeScreen;
 use crate::tui::situation::Situation;
 
@@ -52,6 +51,8 @@ pub struct Interface {
     as_written: BTreeSet<String>,
     /// Where a run is to be opened, once it is there.
     wanted: Option<Wanted>,
+    /// The runs of which something is not in the store yet, because another process has that locked.
+    locked: HashSet<RunId>,
     /// What was typed and not given, as far as it is kept.
     drafts: Drafts,
     /// The folder that Stepwell was started in.
@@ -85,6 +86,7 @@ impl Interface {
             ahead: VecDeque::new(),
             as_written: BTreeSet::new(),
             wanted: None,
+            locked: HashSet::new(),
             drafts: Drafts::default(),
             here,
             zone,
@@ -103,20 +105,6 @@ impl Interface {
     #[must_use]
     pub fn leaving(&self) -> Option<Leaving> {
         self.leaving
-    }
-
-    /// What has to be done so that everything is kept that was typed and not given.
-    pub fn unsaved(&mut self) -> Vec<Change> {
-        let above = self.above.as_ref().and_then(Above::unsaved);
-        self.drafts.catch_up(self.stack.iter().flat_map(AnyScreen::unsaved).chain(above))
-    }
-
-    /// Whether what is typed here is kept.
-    fn keeps(&self) -> bool {
-        match &self.above {
-            Some(above) => above.unsaved().is_some(),
-            None => matches!(self.top(), AnyScreen::Form(_) | AnyScreen::Run(_) | AnyScreen::Chat(_)),
-        }
     }
 
     /// Paints what is visible.
@@ -194,6 +182,7 @@ impl Interface {
                 (Vec::new(), false)
             }
             Message::Run(run) => self.run(&run),
+            Message::Locked { run, locked } => (self.locked(run, locked), true),
             Message::OpenRuns(runs) => {
                 let now = self.now;
                 let asks = self.home().map(|home| home.fill_runs(runs, now)).unwrap_or_default();
@@ -212,10 +201,8 @@ impl Interface {
                 }
                 (Vec::new(), self.on_home())
             }
-            Message::Connected(said) => {
-                self.stack.retain(|screen| !matches!(screen, AnyScreen::Connect(_)) && !screen.is_connecting());
-                self.top_mut().update(Message::Done(said))
-            }
+            Message::Connected(said) => (self.connected(said), true),
+            Message::FormDraft { name, text } => (Vec::new(), self.form_draft(&name, &text)),
             Message::AsWritten(tasks) => {
                 self.as_written.extend(tasks);
                 (Vec::new(), true)
@@ -226,7 +213,10 @@ impl Interface {
                     self.stack.retain(|screen| screen.run() != Some(change.run));
                     self.runs.remove(&change.run);
                 }
-                let (mut effects, _) = self.top_mut().update(Message::RunsChanged(change));
+                // Where no runs are listed it is only said.
+                let lists = matches!(self.top(), AnyScreen::Home(_) | AnyScreen::History(_));
+                let message = if lists { Message::RunsChanged(change) } else { Message::Done(change.said) };
+                let (mut effects, _) = self.top_mut().update(message);
                 effects.push(Effect::Errand(Errand::ListRuns));
                 (effects, true)
             }
@@ -240,18 +230,7 @@ impl Interface {
             }
             Message::NotDone { request, why } => self.not_done(*request, why),
             Message::Ending(reason) => (vec![Effect::Go(Go::Leave(Leaving::Pause(reason)))], false),
-            Message::Draft { run, name, text } => {
-                self.drafts.found(Slot::Run(run, name.clone()), &text);
-                if let Some(above) = &mut self.above {
-                    above.offer(run, &name, &text);
-                }
-                let concerned = |page: &AnyScreen| page.hears_of(run);
-                let mut changed = self.above.is_some();
-                for page in self.stack.iter_mut().filter(|page| concerned(page)) {
-                    changed |= page.update(Message::Draft { run, name: name.clone(), text: text.clone() }).1;
-                }
-                (Vec::new(), changed)
-            }
+            Message::Draft { run, name, text } => (Vec::new(), self.draft(run, &name, &text)),
             Message::Delta { run, .. } => {
                 let mut shown = (Vec::new(), false);
                 let last = self.stack.len() - 1;
@@ -264,6 +243,24 @@ impl Interface {
             }
             other => self.top_mut().update(other),
         }
+    }
+
+    /// What is new of a run is not in the store yet, or is now: its header says which, and a note why.
+    fn locked(&mut self, run: Option<RunId>, locked: bool) -> Vec<Effect> {
+        match run.or(self.top().run()).filter(|_| locked) {
+            Some(run) => drop(self.locked.insert(run)),
+            // Once anything can be written, all of it is.
+            None if !locked => self.locked.clear(),
+            None => {}
+        }
+        for screen in &mut self.stack {
+            let run = screen.run();
+            let locked = run.is_some_and(|run| self.locked.contains(&run));
+            screen.update(Message::Locked { run, locked });
+        }
+        let (done, waits) = ("all of it is saved", "the store is locked by another process: not saved yet");
+        let message = if locked { Message::Failed(waits.to_owned()) } else { Message::Done(done.to_owned()) };
+        self.top_mut().update(message).0
     }
 
     /// The time goes on: lists that others may change are asked for again.
@@ -406,95 +403,32 @@ impl Interface {
         (effects, shown)
     }
 
-    /// What was not done is told where it was asked for; the text in it is kept there.
-    fn not_done(&mut self, request: Request, why: String) -> (Vec<Effect>, bool) {
-        let change = match request {
-            Request::Change(change) => Some(change),
-            Request::Open(ticket, _) => {
-                // What was typed ahead was meant for it.
-                self.awaited.take_if(|awaited| awaited.ticket == ticket);
-                None
-            }
-            Request::Errand(_) => None,
-        };
-        if let Some(Change::Decide(run, decision)) = &change {
-            for screen in &mut self.stack {
-                match screen {
-                    AnyScreen::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
-                    // It waits there again.
-                    AnyScreen::Inbox(screen) => {
-                        let request = Box::new(Request::Change(Change::Decide(*run, decision.clone())));
-                        screen.update(Message::NotDone { request, why: why.clone() });
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let mut effects = Vec::new();
-        if let Some((run, name, text)) = change.and_then(kept_text) {
-            for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
-                screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
-            }
-            // It was forgotten when it was given.
-            effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
-        }
-        effects.extend(self.top_mut().update(Message::Failed(why)).0);
-        (effects, true)
-    }
-
     /// Selects the call that the visible run was opened for, and begins the edit that it was opened for.
     fn go_to_wanted(&mut self) {
         let shown = self.top().run();
         let wanted = self.wanted.take_if(|wanted| Some(wanted.run) == shown);
-        if let (Some(Wanted { key, edit, .. }), AnyScreen::Run(screen)) = (wanted, self.top_mut()) {
-            screen.go_to(&key);
-            // What was typed belongs to the editor: where it does not open, it is no command.
-            if edit.is_some_and(|(gate, page)| !screen.edit_seen(gate, page)) {
-                self.ahead.clear();
+        let opens = match (wanted.map(|wanted| wanted.at), self.top_mut()) {
+            (Some(Place::Call(key)), AnyScreen::Run(screen)) => {
+                screen.go_to(&key);
+                true
             }
+            (Some(Place::Edit(gate, page)), AnyScreen::Run(screen)) => {
+                screen.go_to(&gate.key);
+                screen.edit_seen(gate, page)
+            }
+            (Some(Place::Result(version)), AnyScreen::Run(screen)) => screen.edit_result(version),
+            (Some(Place::Result(version)), AnyScreen::Chat(screen)) => screen.edit_version(version),
+            _ => true,
+        };
+        // What was typed belongs to the editor: where it does not open, it is no command.
+        if !opens {
+            self.ahead.clear();
         }
     }
 }
 
 /// Said to who drags the mouse.
 const MARKING: &str = "F4 lets go of the mouse, to mark text with it; in many terminals Shift does, too";
-
-/// The text in what was not done, with its run and under the name of its draft.
-fn kept_text(change: Change) -> Option<(RunId, String, String)> {
-    match change {
-        Change::Message(run, text) => Some((run, "message".to_owned(), text)),
-        Change::EditDocument { run, version, body, .. } => Some((run, document_draft(version), body)),
-        Change::WriteDocument(run, decision) => match decision.kind {
-            DecisionKind::Edit { output: Value::String(text), .. } => Some((run, document_draft(0), text)),
-            _ => None,
-        },
-        Change::Decide(run, decision) => {
-            let Decision { key, attempt, kind: what, .. } = decision;
-            let (name, text) = match what {
-                DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
-                DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
-                DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
-                // An object is a form that was filled in; the answer to anything else is no text, or a secret.
-                DecisionKind::Answer { value: value @ Value::Object(_) } => {
-                    (crate::tui::screens::form::answer_draft(&key), value.to_string())
-                }
-                _ => return None,
-            };
-            Some((run, name, text))
-        }
-        Change::WriteAnyway(_)
-        | Change::Act { .. }
-        | Change::Stop { .. }
-        | Change::ChooseModel { .. }
-        | Change::GiveKey { .. }
-        | Change::Undo { .. }
-        | Change::Pause(_)
-        | Change::GoOn(_)
-        | Change::Manage(..)
-        | Change::KeepDraft { .. }
-        | Change::KeepForm { .. } => None,
-    }
-}
 
 /// What a person who looks elsewhere is told of a run.
 fn news(before: &Run, now: &Run) -> Option<&'static str> {

@@ -11,7 +11,6 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::run::Run;
 use crate::core::task::Task;
-use crate::core::undo::PastDecision;
 use crate::engine::Engine;
 use crate::tui::effect::Manage;
 use crate::tui::glance::Glance;
@@ -88,10 +87,6 @@ impl Backend {
         let (said, done) = match manage {
             Manage::Rename(title) => (format!("renamed to \"{title}\""), engine.rename(run, &title).await),
             Manage::Archive => (format!("archived \"{title}\""), engine.archive(run, false).await),
-            Manage::TakeBack(seq) => {
-                let undone = newest_decision(&before).map(PastDecision::name).unwrap_or_default();
-                (format!("taken back: {undone}"), engine.undo(run, Some(seq)).await)
-            }
             Manage::Cancel => (format!("cancelled \"{title}\"; what it has is kept"), engine.cancel(run).await),
             Manage::Delete => (format!("deleted \"{title}\""), engine.stop_and_delete(run).await),
         };

@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Backend {
     /// The choice of the models that could make a call.
     pub async fn list_models(&self, run: RunId, key: &Key) -> Result<Made, String> {
+        let kind = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?.kind;
         let models = &self.services().await?.models;
         let roles = self.settings.models.iter().map(|(role, settings)| (role.clone(), settings.model.clone()));
         let mut known: Vec<(String, String)> = roles.collect();
@@ -29,7 +30,7 @@ impl Backend {
                 known.push((choice.model, choice.why));
             }
         }
-        Ok(Ready::Above(Box::new(Kind::Choose(picks::models(run, key, &known)).into())).into())
+        Ok(Ready::Above(Box::new(Kind::Choose(picks::models(run, kind, key, &known)).into())).into())
     }
 
     /// A model was picked. One that was only found is asked about first.

@@ -157,7 +157,7 @@ impl Watcher {
                 let run = self.run.id;
                 self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
-            Update::Locked(is_locked) => self.backend.post(locked(is_locked)).await,
+            Update::Locked(locked) => self.backend.post(Message::Locked { run: Some(self.run.id), locked }).await,
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {
                     self.backend.post(Message::Failed(why.to_string())).await;
@@ -187,14 +187,5 @@ impl Watcher {
             watched.run = Arc::clone(&self.run);
         }
         self.backend.post(Message::Run(Arc::clone(&self.run))).await;
-    }
-}
-
-/// Says that something waits because the store is locked, and that it waits no more.
-pub fn locked(locked: bool) -> Message {
-    if locked {
-        Message::Failed("the store is locked by another process: not saved yet".to_owned())
-    } else {
-        Message::Done("all of it is saved".to_owned())
     }
 }

@@ -3,7 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{gate, runs_again};
+use super::conditions::{gate, runs_again};
 use crate::core::gate::GateKind;
 use crate::tui::keys::Chord;
 use crate::tui::situation::{Layer, Situation};

@@ -39,8 +39,10 @@ fn all() -> Vec<Situation> {
         Selected::Earlier(Behind::Review),
         Selected::Earlier(Behind::Failed),
         Selected::Earlier(Behind::Accepted),
+        Selected::Earlier(Behind::Document),
         Selected::Earlier(Behind::Other),
         Selected::Result,
+        Selected::Document,
         Selected::Listed,
     ];
     selections.extend([Review, Approval, Input, InDoubt, Stale, Budget, Secret].map(Selected::Gate));
@@ -171,9 +173,20 @@ fn a_key_has_one_meaning_on_every_text() {
         Situation { screen: Screen::Run, selected: Selected::Gate(GateKind::Review), ..Situation::default() },
         Situation { screen: Screen::Inbox, selected: Selected::Gate(GateKind::Review), ..Situation::default() },
         Situation { screen: Screen::Run, selected: Selected::Earlier(Behind::Review), ..Situation::default() },
+        Situation { screen: Screen::Run, selected: Selected::Document, ..Situation::default() },
+        Situation { screen: Screen::Run, selected: Selected::Earlier(Behind::Document), ..Situation::default() },
         Situation { screen: Screen::Chat, layer: Layer::Document, ..Situation::default() },
+        Situation { screen: Screen::History, layer: Layer::Preview, document: true, ..Situation::default() },
     ];
-    let same = [('y', Id::Copy), ('d', Id::Compare), ('g', Id::First), ('G', Id::Last)];
+    let same = [
+        ('y', Id::Copy),
+        ('w', Id::WriteFile),
+        ('z', Id::Zoom),
+        ('d', Id::Compare),
+        ('g', Id::First),
+        ('G', Id::Last),
+        ('/', Id::Filter),
+    ];
     for text in texts {
         let situation = Situation { output: true, several: true, ..text };
         for (key, id) in same {

@@ -98,25 +98,26 @@ impl Ask {
         Self { question, input, then, scope, problem: None }
     }
 
-    /// The draft of an instruction: of the same name as on the run's own screen.
+    /// The draft of what is typed: of the same name as on the run's own screen.
     pub(super) fn unsaved(&self) -> Option<Unsaved> {
-        match &self.then {
-            Then::Retry(gates, _) => {
-                let gate = gates.first()?;
-                let text = Some(self.input.value()).filter(|text| !text.is_empty());
-                Some(Unsaved::of_run(gate.run, format!("retry {}", gate.key), text))
-            }
-            _ => None,
-        }
+        let (run, name) = match &self.then {
+            Then::Retry(gates, _) => gates.first().map(|gate| (gate.run, format!("retry {}", gate.key)))?,
+            Then::Deny(gate) | Then::Worked(gate) => (gate.run, gate.draft()?),
+            _ => return None,
+        };
+        Some(Unsaved::of_run(run, name, Some(self.input.value()).filter(|text| !text.is_empty())))
     }
 
-    /// Takes a draft of this instruction, if nothing was typed.
+    /// Takes a draft of this, if nothing was typed.
     pub(super) fn offer(&mut self, run: RunId, name: &str, text: &str) {
         let mine = self
             .unsaved()
             .is_some_and(|unsaved| unsaved.text.is_none() && unsaved.slot == Slot::Run(run, name.to_owned()));
         if mine {
-            self.input = Typed::Text(Box::new(Editor::at_end(text)));
+            self.input = match &self.input {
+                Typed::Line(_) => Typed::Line(LineInput::new(text)),
+                Typed::Text(_) => Typed::Text(Box::new(Editor::at_end(text))),
+            };
         }
     }
 

@@ -93,7 +93,7 @@ impl From<Kind> for Above {
 }
 
 impl Above {
-    /// An instruction that was typed in it and not given.
+    /// What was typed in it and not given: an instruction, a reason, a result.
     #[must_use]
     pub fn unsaved(&self) -> Option<Unsaved> {
         match &self.kind {
@@ -102,9 +102,9 @@ impl Above {
         }
     }
 
-    /// The run that it asks for an instruction about.
+    /// The run that it asks for a text about of which drafts are kept.
     #[must_use]
-    pub fn asks_for_instruction(&self) -> Option<RunId> {
+    pub fn asks_about(&self) -> Option<RunId> {
         match self.unsaved()?.slot {
             Slot::Run(run, _) => Some(run),
             Slot::Form(_) => None,
@@ -139,7 +139,7 @@ impl Above {
             Kind::Ask(_) => Layer::Ask,
             Kind::Confirm(_) => Layer::Confirm,
             Kind::Compare(_) => Layer::Compare,
-            Kind::Read(_) => Layer::Prompt,
+            Kind::Read(reading) => reading.layer(),
         };
         let several = matches!(&self.kind, Kind::Compare(compared) if compared.has_several());
         Situation { layer, several, ..Situation::default() }
@@ -156,7 +156,8 @@ impl Above {
                 match &mut self.kind {
                     Kind::Choose(choose) => choose.paste(&text),
                     Kind::Ask(ask) => ask.paste(&text),
-                    Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) | Kind::Read(_) => {}
+                    Kind::Read(reading) => reading.types(|find| find.paste(&text), self.last_frame.output),
+                    Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
                 }
                 Outcome::stays()
             }
@@ -169,7 +170,8 @@ impl Above {
         match &mut self.kind {
             Kind::Choose(choose) => choose.key(key),
             Kind::Ask(ask) => ask.key(key),
-            Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) | Kind::Read(_) => {}
+            Kind::Read(reading) => reading.types(|find| find.key(key), self.last_frame.output),
+            Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
         }
         Outcome::stays()
     }
@@ -177,8 +179,10 @@ impl Above {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Outcome {
         match id {
+            // Out of the search first.
+            Id::Back if matches!(&self.kind, Kind::Read(reading) if reading.is_searched()) => {}
             Id::Back => {
-                // A half-typed instruction is kept.
+                // What is half typed is kept.
                 let kept = self.unsaved().filter(|unsaved| unsaved.text.is_some());
                 return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).into_iter().collect());
             }
@@ -228,7 +232,8 @@ impl Above {
         }
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         canvas.clear(foot);
-        footer::paint(canvas, foot, &hints(&self.situation()), &[], None);
+        let says = if let Kind::Read(reading) = &self.kind { reading.says() } else { None };
+        footer::paint(canvas, foot, &hints(&self.situation()), &[], says.as_deref());
     }
 }
 

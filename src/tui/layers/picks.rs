@@ -6,7 +6,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::RunRow;
 use crate::core::run::{Run, Status};
-use crate::core::task::{Action, FollowUp, Task};
+use crate::core::task::{Action, FollowUp, Kind as TaskKind, Task};
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, TABLE, hints, possible, words};
 use crate::tui::effect::{Change, Effect, Errand, Go, Manage, Opening, Terminal};
@@ -139,17 +139,6 @@ pub fn of_run(run: &RunRow) -> Choose {
     Choose::new(&run.title, entries)
 }
 
-/// What archives a run; why not, when it is at work: whatever happens in it brings it back.
-///
-/// # Errors
-/// When it is at work.
-pub fn archive(run: &RunRow) -> Result<Effect, String> {
-    if run.status == Status::Running {
-        return Err("it is running: Tab has Pause and Cancel".to_owned());
-    }
-    Ok(Effect::Change(Change::Manage(run.run, Manage::Archive)))
-}
-
 /// What can be done with a task in a list. `variants` are other ways to do the same.
 #[must_use]
 pub fn of_task(task: &TaskRow, variants: &[&TaskRow]) -> Choose {
@@ -242,9 +231,10 @@ pub fn give_key(run: RunId, key: &Key) -> Effect {
     Above::effect(Kind::Ask(Ask::new("A key, for this session only", "", Then::Key(run, key.clone()))))
 }
 
-/// The models that could make a call: the config's roles and what was found, then any other by its name.
+/// The models that could make a call: the config's roles and what was found, then any other by its name. `kind` is that of
+/// the run: in a conversation a model answers.
 #[must_use]
-pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
+pub fn models(run: RunId, kind: TaskKind, key: &Key, models: &[(String, String)]) -> Choose {
     let mut entries: Vec<Entry> = models
         .iter()
         .map(|(name, why)| {
@@ -254,7 +244,11 @@ pub fn models(run: RunId, key: &Key, models: &[(String, String)]) -> Choose {
         .collect();
     let other = Ask::new("The model, as PROVIDER/MODEL", "", Then::Model(run, key.clone()));
     entries.push(Entry::new("Another, by its name…", "", Pick::Do(vec![Above::effect(Kind::Ask(other))])));
-    Choose::new(&format!("Which model is to do {key}?"), entries)
+    let question = match kind {
+        TaskKind::Instruct => "Which model should answer?".to_owned(),
+        TaskKind::Workflow => format!("Which model should do {key}?"),
+    };
+    Choose::new(&question, entries)
 }
 
 /// The actions that a task has for its document, made from the version that counts.

@@ -1,6 +1,6 @@
 //! A text that is read over the screen: the exact prompt of what waits.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ratatui::layout::Rect;
 
@@ -8,6 +8,8 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::Id;
 use crate::tui::markdown::Document;
+use crate::tui::situation::Layer;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::{By, Scroll};
 
 /// The model.
@@ -15,9 +17,16 @@ use crate::tui::widgets::scroll::{By, Scroll};
 pub struct Reading {
     title: String,
     text: Untrusted,
-    /// The text laid out; layers go through messages, so it has to be shared safely.
-    laid_out: Mutex<Document>,
+    /// Layers go through messages, so what keeps a layout has to be shared safely.
+    shown: Mutex<Shown>,
     scroll: Scroll,
+}
+
+/// The text laid out, and what it is searched for.
+#[derive(Debug)]
+struct Shown {
+    text: Document,
+    search: Option<Find>,
 }
 
 impl Clone for Reading {
@@ -36,14 +45,49 @@ impl Reading {
     /// Reads a text from its beginning. The title may come from outside.
     #[must_use]
     pub fn new(title: &str, text: Untrusted) -> Self {
-        let laid_out = Mutex::new(Document::new(&text));
-        Self { title: Untrusted::from(title).line().into_owned(), text, laid_out, scroll: Scroll::at_start() }
+        let shown = Mutex::new(Shown { text: Document::new(&text), search: None });
+        Self { title: Untrusted::from(title).line().into_owned(), text, shown, scroll: Scroll::at_start() }
     }
 
-    /// Scrolls.
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its place in the situation.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        self.shown().search.as_ref().map_or(Layer::Prompt, Find::layer)
+    }
+
+    /// Whether the text is searched.
+    #[must_use]
+    pub fn is_searched(&self) -> bool {
+        self.shown().search.is_some()
+    }
+
+    /// What the footer says of the search.
+    #[must_use]
+    pub fn says(&self) -> Option<String> {
+        self.shown().search.as_ref().map(Find::says)
+    }
+
+    /// Scrolls, or searches the text.
     pub fn give(&mut self, id: Id, extent: Extent) {
-        if let Some(by) = By::of(id) {
+        let Shown { text, search } = self.shown.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if Find::give(search, id) {
+            Find::scroll(search.as_ref(), Some(&*text), &mut self.scroll, extent);
+        } else if let Some(by) = By::of(id) {
             self.scroll.by(by, extent);
+        } else if id == Id::Filter {
+            *search = Some(Find::default());
+        }
+    }
+
+    /// Types into the line of the search, if it has the keys.
+    pub fn types(&mut self, types: impl FnOnce(&mut Find), extent: Extent) {
+        let Shown { text, search } = self.shown.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if Find::types(search, types) {
+            Find::scroll(search.as_ref(), Some(&*text), &mut self.scroll, extent);
         }
     }
 
@@ -51,12 +95,19 @@ impl Reading {
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.clear(area);
         let (theme, look) = (*canvas.theme, canvas.look());
-        let inner = canvas.pane(area, &self.title, true);
-        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let pane = canvas.pane(area, &self.title, true);
+        let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
+        let Shown { text, search } = &*self.shown();
+        if let Some(find) = search {
+            find.paint_below(canvas, area, &mut inner);
+        }
         canvas.hit(inner, Hit::Output);
-        let text = self.laid_out.lock().unwrap_or_else(PoisonError::into_inner);
         canvas.frame.output = Extent { lines: text.height(inner.width, look), height: inner.height.into() };
-        text.paint(inner, canvas.buf, self.scroll.top(canvas.frame.output), look);
+        let top = self.scroll.top(canvas.frame.output);
+        text.paint(inner, canvas.buf, top, look);
+        if let Some(find) = search {
+            find.mark(text, canvas, inner, top);
+        }
         let below = self.scroll.below(canvas.frame.output);
         if below > 0 {
             canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);

@@ -38,10 +38,12 @@ pub(crate) fn passes(run: &RunRow, before: DateTime<Utc>, now: DateTime<Utc>) ->
     run.due.is_some_and(|due| due.has_passed(before) != due.has_passed(now))
 }
 
-/// How an open run stands, in a few words, and their style: for its header.
-pub(crate) fn status_of(run: &Run, theme: &Theme) -> (&'static str, Style) {
+/// How an open run stands, in a few words, and their style: for its header. `locked`: what is new of it is not in the store
+/// yet, because another process has that locked.
+pub(crate) fn status_of(run: &Run, locked: bool, theme: &Theme) -> (&'static str, Style) {
     match (run.status, run.paused) {
         _ if run.newer => ("written by a newer version, or damaged", theme.unsettled),
+        _ if locked => ("not saved yet", theme.unsettled),
         (Status::Running | Status::Waiting, _) => ("saved ✓", theme.accepted),
         (Status::Paused, _) if run.seen_status() == Status::Waiting => ("waiting, paused", theme.unsettled),
         (Status::Completed, _) => ("done ✓", theme.accepted),

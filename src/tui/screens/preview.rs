@@ -12,6 +12,7 @@ use ratatui::text::{Line, Span};
 
 use crate::core::call::{Call, CallStatus};
 use crate::core::description::Description;
+use crate::core::document::{Document as Written, RESULT};
 use crate::core::gate::{Gate, GateBody};
 use crate::core::id::RunId;
 use crate::core::model::Role;
@@ -24,8 +25,11 @@ use crate::tui::failure_panel;
 use crate::tui::glance::Glance;
 use crate::tui::markdown::Document;
 use crate::tui::screens::run::content::described;
+use crate::tui::screens::run::documents;
+use crate::tui::screens::run::layer::Compare;
+use crate::tui::screens::run::rows::Progress;
 use crate::tui::screens::run_state;
-use crate::tui::shown::{ContentId, Subject};
+use crate::tui::shown::{ContentId, Page, Subject};
 use crate::tui::situation::Screen;
 use crate::tui::text::fit;
 use crate::tui::text::wrap::wrap_text;
@@ -41,6 +45,10 @@ pub struct Preview {
     /// What the text is: `Result`, `It failed at …`; empty where there is none.
     what: String,
     document: Document,
+    /// The document that the result is, where that is what is shown.
+    written: Option<Written>,
+    /// The version of it that is shown.
+    version: u32,
 }
 
 impl Preview {
@@ -48,7 +56,41 @@ impl Preview {
     #[must_use]
     pub fn of(run: &Run) -> Self {
         let (what, document) = shows(run);
-        Self { run: run.id, seq: run.seq, what, document }
+        let written = run.documents.get(RESULT).filter(|_| is_result(run)).cloned();
+        let version = written.as_ref().map_or(0, |written| documents::current(written).version);
+        Self { run: run.id, seq: run.seq, what, document, written, version }
+    }
+
+    /// The version of the result that is shown; 0 where something else is.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Which version of how many it is; empty while there is one.
+    #[must_use]
+    pub fn which(&self) -> String {
+        let page = Page { attempt: 0, version: self.version };
+        self.written.as_ref().map(|written| documents::name(written, page)).unwrap_or_default()
+    }
+
+    /// Turns to an earlier or a later version of the result. False when there is none in that direction.
+    pub fn turn(&mut self, by: isize) -> bool {
+        let Some(written) = &self.written else { return false };
+        let page = documents::step(written, Page { attempt: 0, version: self.version }, by);
+        let Some(version) = written.version(page.version).filter(|_| page.version != self.version) else {
+            return false;
+        };
+        (self.version, self.document) = (page.version, Document::new(&version.body));
+        true
+    }
+
+    /// The version that is shown compared with the one that counts, else that with the one before it.
+    #[must_use]
+    pub fn compare(&self) -> Option<Compare> {
+        let written = self.written.as_ref()?;
+        let shown = Page { attempt: 0, version: self.version };
+        Compare::of_document(written, Some(shown).filter(|shown| *shown != documents::current(written)))
     }
 
     /// The run that it is of.
@@ -60,7 +102,7 @@ impl Preview {
     /// What the text is of.
     #[must_use]
     pub fn id(&self) -> ContentId {
-        ContentId::of_run(self.run, Subject::Run, self.seq)
+        ContentId { version: self.version, ..ContentId::of_run(self.run, Subject::Run, self.seq) }
     }
 
     /// The text, as it is copied and written.
@@ -94,9 +136,10 @@ pub fn heading<Z: TimeZone<Offset: Display>>(
 ) -> Vec<Line<'static>> {
     let (sign, word, style) = run_state(row, theme);
     let mut first = vec![Span::styled(format!("{sign} {word}"), style)];
-    if let Some(steps) = glance.and_then(|glance| glance.steps).filter(|_| row.status != Status::Completed) {
+    let progress = glance.and_then(|glance| glance.progress);
+    if let Some(progress) = progress.filter(|_| row.status != Status::Completed) {
         first.push(Span::raw("  "));
-        first.extend(bar(steps, style, theme));
+        first.extend(bar(progress, style, theme));
     }
     let mut lines = vec![Line::from(first)];
     let cells = usize::from(cells);
@@ -107,36 +150,37 @@ pub fn heading<Z: TimeZone<Offset: Display>>(
     if let Some(at) = glance.and_then(|glance| glance.at.as_deref()).filter(|_| !row.status.is_over()) {
         lines.push(Line::styled(fit(&format!("at: {at}"), cells).into_owned(), theme.text));
     }
-    let told = glance.map(marks).unwrap_or_default();
+    let told = glance.map(badges).unwrap_or_default();
     if !told.is_empty() {
         lines.push(Line::styled(fit(&told.join(" · "), cells).into_owned(), theme.muted));
     }
     lines
 }
 
-/// How far a run is: `2 of 4`, with a bar of as many cells as there are steps where they are few.
+/// How far a run is: `step 2 of 4`, with a bar of as many cells as there are steps where they are few.
 #[must_use]
-pub fn bar((done, of): (usize, usize), style: Style, theme: &Theme) -> Vec<Span<'static>> {
+pub fn bar(progress: Progress, style: Style, theme: &Theme) -> Vec<Span<'static>> {
     const FEW: usize = 12;
+    let Progress { done, of, .. } = progress;
     let mut spans = Vec::new();
     if (1..=FEW).contains(&of) {
         spans.push(Span::styled("▰".repeat(done), style));
         spans.push(Span::styled("▱".repeat(of - done), theme.muted));
         spans.push(Span::raw(" "));
     }
-    spans.push(Span::styled(format!("{done} of {of}"), theme.muted));
+    spans.push(Span::styled(progress.says(), theme.muted));
     spans
 }
 
 /// What a person should know of a run before they read it, a word or two each.
 #[must_use]
-pub fn marks(glance: &Glance) -> Vec<String> {
-    let mut marks = Vec::new();
-    marks.extend(glance.failed_check.then(|| "a check failed".to_owned()));
-    marks.extend(glance.edited.then(|| "edited by hand".to_owned()));
-    marks.extend(glance.draft.then(|| "draft".to_owned()));
-    marks.extend((glance.worked_ms > 0).then(|| format!("{} of work", worked(glance.worked_ms))));
-    marks
+pub fn badges(glance: &Glance) -> Vec<String> {
+    let mut badges = Vec::new();
+    badges.extend(glance.failed_check.then(|| "a check failed".to_owned()));
+    badges.extend(glance.edited.then(|| "edited by hand".to_owned()));
+    badges.extend(glance.draft.then(|| "draft".to_owned()));
+    badges.extend((glance.worked_ms > 0).then(|| format!("{} of work", worked(glance.worked_ms))));
+    badges
 }
 
 /// A time of work: `0.4 s`, `12 s`, `3 min`.
@@ -158,12 +202,21 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, document: &Document, scroll: S
     document.paint(area, canvas.buf, scroll.top(canvas.frame.output), &theme);
 }
 
+/// The text of a run's result.
+fn result(run: &Run) -> Option<&Untrusted> {
+    let written = run.documents.get(RESULT).and_then(Written::current).map(|(_, version)| &version.body);
+    written.or(run.result.as_ref().map(|result| &result.body))
+}
+
+/// Whether the result is what is to be shown of a run.
+fn is_result(run: &Run) -> bool {
+    run.error.is_none() && result(run).is_some_and(|body| !body.is_empty())
+}
+
 /// What a run has to show, and what that is.
 fn shows(run: &Run) -> (String, Document) {
     let text = |what: &str, text: &Untrusted| (what.to_owned(), Document::new(text));
-    let written = run.documents.get("result").and_then(|document| document.current()).map(|(_, version)| &version.body);
-    let result = written.or(run.result.as_ref().map(|result| &result.body));
-    if let Some(body) = result.filter(|body| !body.is_empty() && run.error.is_none()) {
+    if let Some(body) = result(run).filter(|_| is_result(run)) {
         return text("Result", body);
     }
     if let Some(panel) = failure_panel::of_run(run, Screen::History) {

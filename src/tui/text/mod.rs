@@ -2,7 +2,7 @@
 
 pub mod code;
 pub mod fuzzy;
-pub mod hits;
+pub mod matches;
 pub mod partial_json;
 pub mod wrap;
 

@@ -9,19 +9,20 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
 use super::line::LineInput;
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Extent};
 use crate::tui::commands::Id;
 use crate::tui::markdown::Document;
 use crate::tui::situation::Layer;
+use crate::tui::text::matches::{MOST, Piece, Wanted, matches};
 use crate::tui::text::width;
-
-/// As many matches are kept as anybody goes through.
-const MOST: usize = 10_000;
+use crate::tui::widgets::scroll::Scroll;
 
 /// The model.
 #[derive(Debug)]
 pub struct Find {
     input: LineInput,
+    /// Each word of it is looked for, rather than the whole.
+    words: bool,
     typing: bool,
     /// The match that is looked at.
     at: usize,
@@ -31,26 +32,29 @@ pub struct Find {
 /// What was found in which layout.
 #[derive(Debug, Default)]
 struct Found {
-    of: Option<(String, (u16, bool, usize))>,
+    of: Option<(Wanted, (u16, bool, usize))>,
     lines: Vec<String>,
     matches: Vec<Vec<Piece>>,
 }
 
-/// A part of a match that lies in one line, as bytes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Piece {
-    line: usize,
-    start: usize,
-    end: usize,
-}
-
 impl Default for Find {
     fn default() -> Self {
-        Self { input: LineInput::default(), typing: true, at: 0, found: RefCell::default() }
+        Self { input: LineInput::default(), words: false, typing: true, at: 0, found: RefCell::default() }
     }
 }
 
 impl Find {
+    /// Looks for each word of what was typed elsewhere.
+    #[must_use]
+    pub fn of_words(typed: &str) -> Self {
+        Self { input: LineInput::new(typed), words: true, typing: false, ..Self::default() }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let typed = self.input.value();
+        if self.words { Wanted::Words(typed) } else { Wanted::Phrase(typed) }
+    }
+
     /// Its place in the situation.
     #[must_use]
     pub fn layer(&self) -> Layer {
@@ -97,6 +101,23 @@ impl Find {
         true
     }
 
+    /// Gives what is typed to a search, if there is one and its line is typed. False when it is not for it.
+    pub fn types(search: &mut Option<Self>, types: impl FnOnce(&mut Self)) -> bool {
+        match search {
+            Some(find) if find.is_typing() => types(find),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Scrolls a text so that the match is shown that is looked at, if there is one.
+    pub fn scroll(search: Option<&Self>, text: Option<&Document>, scroll: &mut Scroll, extent: Extent) {
+        let line = search.zip(text).and_then(|(find, text)| find.line(text));
+        if let Some(line) = line {
+            scroll.show(line, extent);
+        }
+    }
+
     /// The text is another one.
     pub fn forget(&mut self) {
         self.at = 0;
@@ -104,7 +125,7 @@ impl Find {
     }
 
     /// Goes to the next match or, with a negative number, to one before; after the last comes the first.
-    fn step(&mut self, by: isize) {
+    pub fn step(&mut self, by: isize) {
         let count = self.found.get_mut().matches.len();
         let by = by.rem_euclid(isize::try_from(count.max(1)).unwrap_or(isize::MAX));
         self.at = (self.at + by.unsigned_abs()) % count.max(1);
@@ -117,15 +138,36 @@ impl Find {
         self.found.borrow().matches.get(self.at)?.first().map(|piece| piece.line)
     }
 
+    /// How many matches there are: `7 matches`; empty for none.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        match self.found.borrow().matches.len() {
+            0 => String::new(),
+            1 => "1 match".to_owned(),
+            many => format!("{many}{} matches", if many == MOST { "+" } else { "" }),
+        }
+    }
+
     /// Which match of how many: `2 of 7`.
     #[must_use]
     pub fn says(&self) -> String {
         let count = self.found.borrow().matches.len();
         match count {
-            _ if self.input.is_empty() => String::new(),
+            _ if self.wanted().is_empty() => String::new(),
             0 => "not found".to_owned(),
             _ => format!("{} of {count}{}", self.at + 1, if count == MOST { "+" } else { "" }),
         }
+    }
+
+    /// Paints the line that is typed at the bottom of a text's pane, while it is; `text` is what is left for the text.
+    pub fn paint_below(&self, canvas: &mut Canvas<'_>, pane: Rect, text: &mut Rect) {
+        if !self.typing || text.height < 4 {
+            return;
+        }
+        let line = text.bottom() - 2;
+        canvas.divide(pane, line, "Search the text");
+        self.paint_line(canvas, Rect { y: line + 1, height: 1, ..*text });
+        text.height = line - text.y;
     }
 
     /// Paints the line that is typed.
@@ -155,7 +197,7 @@ impl Find {
     /// Looks again, if the text is laid out otherwise or something else is looked for.
     fn look(&self, text: &Document) {
         let Some(laid) = text.laid_as() else { return };
-        let wanted = (self.input.value(), laid);
+        let wanted = (self.wanted(), laid);
         let mut found = self.found.borrow_mut();
         if found.of.as_ref() == Some(&wanted) {
             return;
@@ -166,79 +208,14 @@ impl Find {
     }
 }
 
-/// Where a text stands in lines that were broken to fit: any white space, a line break too, is one space.
-fn matches(lines: &[String], wanted: &str) -> Vec<Vec<Piece>> {
-    let wanted = wanted.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let mut text = String::new();
-    // For each character of the text: where it begins, and what it comes from.
-    let mut chars: Vec<(usize, Piece)> = Vec::new();
-    for (line, words) in lines.iter().enumerate() {
-        let end = words.len();
-        let each = words.char_indices().map(|(at, c)| (c, Piece { line, start: at, end: at + c.len_utf8() }));
-        for (c, piece) in each.chain([(' ', Piece { line, start: end, end })]) {
-            if !c.is_whitespace() {
-                for lower in c.to_lowercase() {
-                    chars.push((text.len(), piece));
-                    text.push(lower);
-                }
-            } else if !text.ends_with(' ') {
-                chars.push((text.len(), piece));
-                text.push(' ');
-            }
-        }
-    }
-    let place = |byte: usize| chars.partition_point(|(start, _)| *start < byte);
-    let of = |start: usize| pieces(&chars[place(start)..place(start + wanted.len())]);
-    text.match_indices(&wanted).take(MOST).map(|(start, _)| of(start)).collect()
-}
-
-/// Characters that follow each other, as one piece a line.
-fn pieces(chars: &[(usize, Piece)]) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    for (_, piece) in chars {
-        match pieces.last_mut().filter(|last| last.line == piece.line) {
-            Some(last) => last.end = piece.end,
-            None => pieces.push(*piece),
-        }
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(lines: &[&str], wanted: &str) -> Vec<Vec<String>> {
-        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        let text = |piece: &Piece| lines[piece.line][piece.start..piece.end].to_owned();
-        matches(&lines, wanted).iter().map(|pieces| pieces.iter().map(text).collect()).collect()
-    }
-
-    #[test]
-    fn a_text_is_found_across_the_line_that_broke_it_and_whatever_its_case() {
-        let lines = ["  The lamps lean out", "  across the Tide", "", "- the tide"];
-        assert_eq!(found(&lines, "LEAN out across"), [vec!["lean out", "across"]]);
-        assert_eq!(found(&lines, "the  tide"), [vec!["the Tide"], vec!["the tide"]]);
-        assert_eq!(found(&lines, "storm"), Vec::<Vec<String>>::new());
-        assert_eq!(found(&lines, "  "), Vec::<Vec<String>>::new());
-    }
-
-    #[test]
-    fn letters_of_every_script_are_found_whole() {
-        let lines = ["größe STRASSE", "日本語 текст İstanbul"];
-        assert_eq!(found(&lines, "GRÖSSE"), Vec::<Vec<String>>::new());
-        assert_eq!(found(&lines, "GRÖßE"), [vec!["größe"]]);
-        assert_eq!(found(&lines, "本語 ТЕКСТ"), [vec!["本語 текст"]]);
-        assert_eq!(found(&lines, "istanbul"), Vec::<Vec<String>>::new(), "a dotted capital is another letter");
-    }
-
     #[test]
     fn after_the_last_match_comes_the_first_and_before_the_first_the_last() {
         let mut find = Find::default();
-        let matches = matches(&["a b a b a".to_owned()], "a");
+        let matches = matches(&["a b a b a".to_owned()], &Wanted::Phrase("a".to_owned()));
         *find.found.get_mut() = Found { of: None, lines: Vec::new(), matches };
         let mut at = Vec::new();
         for by in [1, 1, 1, -1, -1] {

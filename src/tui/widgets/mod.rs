@@ -8,4 +8,5 @@ pub mod header;
 pub mod line;
 pub mod list;
 pub mod scroll;
+pub mod stacked;
 pub mod tree_editor;

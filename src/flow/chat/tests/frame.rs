@@ -12,7 +12,7 @@ fn what_a_reply_may_be_changes_nothing_of_what_was_asked() {
     let [first, now] = [Wording::First, Wording::Current].map(|wording| turn::protocol(&task, None, wording));
     prompt.messages[0].text = prompt.messages[0].text.replace(now.trim(), first.trim());
     let before = Work::Prompt(prompt);
-    assert_eq!(world.wants.calls[0].fingerprint, Fingerprint::of(&(STEP, &before)).unwrap());
+    assert_eq!(world.wants.calls[0].fingerprint, Fingerprint::of(&(REPLY, &before)).unwrap());
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::Interface;
-use super::opening::Wanted;
+use super::opening::{Place, Wanted};
 use crate::core::id::RunId;
 use crate::tui::app::any_screen::AnyScreen;
+use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Order, Parent, Terminal};
 use crate::tui::screens::connect::{ConnectScreen, form as connect_form, other_server};
+use crate::tui::screens::form::FormScreen;
 use crate::tui::screens::history::HistoryScreen;
 
 impl Interface {
@@ -43,11 +45,12 @@ impl Interface {
             Go::HistoryOf(task) => self.history(Some(&task), out),
             Go::Run(run) => self.run_screen(run, out),
             Go::Call(run, key) => {
-                self.run_at(Wanted { run, key, edit: None }, out);
+                self.run_at(Wanted { run, at: Place::Call(key) }, out);
             }
             Go::Edit(gate, page) => {
-                self.run_at(Wanted { run: gate.run, key: gate.key.clone(), edit: Some((gate, page)) }, out);
+                self.run_at(Wanted { run: gate.run, at: Place::Edit(gate, page) }, out);
             }
+            Go::EditResult(run, version) => self.run_at(Wanted { run, at: Place::Result(version) }, out),
             Go::NextRun => {
                 if let Some(next) = self.next_run() {
                     self.run_screen(next, out);
@@ -70,11 +73,10 @@ impl Interface {
                 self.stack.retain(|page| !matches!(page, AnyScreen::Connect(_)) && !page.is_connecting());
                 self.stack.push(AnyScreen::Connect(Box::new(ConnectScreen::new())));
             }
-            Go::OtherServer => self.stack.push(AnyScreen::Form(Box::new(other_server(self.now)))),
+            Go::OtherServer => self.describe(other_server(self.now), out),
             Go::Describe(connection, role, problem) => {
                 let title = format!("Connect {}", connection.provider);
-                let form = connect_form(&title, &connection, &role, &problem, self.now);
-                self.stack.push(AnyScreen::Form(Box::new(form)));
+                self.describe(connect_form(&title, &connection, &role, &problem, self.now), out);
             }
             Go::Try(trial) => {
                 match self.top_mut() {
@@ -97,7 +99,7 @@ impl Interface {
                 }
             }
             Go::Above(above) => {
-                out.extend(above.asks_for_instruction().map(|run| Errand::FindDrafts(run).into()));
+                out.extend(above.asks_about().map(|run| Errand::FindDrafts(run).into()));
                 self.above = Some(*above);
             }
             Go::Leave(leaving) => {
@@ -105,6 +107,14 @@ impl Interface {
                 out.push(Order::Quit);
             }
         }
+    }
+
+    /// The form for a model; what was typed into it before comes when it is found.
+    fn describe(&mut self, form: FormScreen, out: &mut Vec<Order>) {
+        if let Some(Unsaved { slot: Slot::Form(name), .. }) = form.unsaved() {
+            out.push(Errand::FindForm(name).into());
+        }
+        self.stack.push(AnyScreen::Form(Box::new(form)));
     }
 
     /// The screen of a run: the one that is there already, or a new one once it is read.

@@ -28,12 +28,20 @@ use crate::tui::shown::{Page, ShownGate};
 /// As many keys as are kept for what is awaited. Who types more than that does not wait.
 const MOST_KEYS: usize = 1_000;
 
-/// A call that a run is opened at.
+/// Where a run is opened.
 pub(super) struct Wanted {
     pub(super) run: RunId,
-    pub(super) key: Key,
-    /// What waits there is edited, as it was on screen, or the page that was shown instead.
-    pub(super) edit: Option<(ShownGate, Option<Page>)>,
+    pub(super) at: Place,
+}
+
+/// A place in a run.
+pub(super) enum Place {
+    /// A call.
+    Call(Key),
+    /// What waits at a call: it is edited, as it was on screen, or the page that was shown instead.
+    Edit(ShownGate, Option<Page>),
+    /// That version of the result: it is edited.
+    Result(u32),
 }
 
 /// What is to take the screen.
@@ -121,6 +129,9 @@ impl Interface {
         };
         self.stack.retain(|page| page.run() != Some(id));
         self.stack.push(page);
+        if self.locked.contains(&id) {
+            self.top_mut().update(Message::Locked { run: Some(id), locked: true });
+        }
         if let Some(home) = self.home() {
             home.was_found();
         }

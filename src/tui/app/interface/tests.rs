@@ -336,6 +336,15 @@ fn done() -> Story {
     poem().then(completed)
 }
 
+/// The same, with a version of the result by the person.
+fn edited_result() -> Story {
+    let written = |version, body: &str, by: &str| {
+        let (name, title, body) = ("result".to_owned(), "The sea".into(), lines(body).into());
+        Event::DocumentWritten { name, version, title, body, by: by.into(), proposed: false, action: None }
+    };
+    done().then(written(1, "The lamps", "model")).then(written(2, "My lamps", "ana@host"))
+}
+
 fn history() -> Interface {
     let mut interface = home();
     let orders = tell(&mut interface, Message::Key(key("^f")));
@@ -357,6 +366,16 @@ fn preview_of_the_history() -> Interface {
     shown.id = selected;
     tell(&mut interface, Message::Preview(Arc::new(shown)));
     press(&mut interface, &["Tab", "Tab", "n", "n", "PgDn"]);
+    interface
+}
+
+fn preview_with_versions() -> Interface {
+    let mut interface = history();
+    let selected = interface.top().listed().unwrap().run;
+    let mut shown = edited_result().run;
+    shown.id = selected;
+    tell(&mut interface, Message::Preview(Arc::new(shown)));
+    press(&mut interface, &["Tab", "Tab", "Left"]);
     interface
 }
 
@@ -423,7 +442,12 @@ fn worlds() -> Vec<World> {
         world("another model", || {
             let mut interface = on(review());
             let known = [("careful".to_owned(), "openai/gpt-5".to_owned())];
-            let choose = crate::tui::layers::picks::models(review().run.id, &"write[0]".parse().unwrap(), &known);
+            let choose = crate::tui::layers::picks::models(
+                review().run.id,
+                TaskKind::Workflow,
+                &"write[0]".parse().unwrap(),
+                &known,
+            );
             show(&mut interface, Ready::Above(Box::new(Layered::Choose(choose).into())));
             interface
         }),
@@ -451,15 +475,19 @@ fn worlds() -> Vec<World> {
         world("confirm", || then(on(failing()), &["a"])),
         world("matches", || then(on(review()), &["Tab", "/", "l", "a", "m", "p", "s", "Enter", "PgDn", "PgDn"])),
         world("an earlier attempt", || then(on(review()), &["Left"])),
+        world("an earlier version of the result", || then(on(edited_result()), &["Left"])),
+        world("the prompt over the inbox", || then(inbox(many()), &["p", "PgDn"])),
         world("chat", || chat(0)),
         world("chat with thoughts", || on(thoughts())),
         world("chat that failed", failed_chat),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
+        world("document that is searched", || then(chat(3), &["Tab", "/", "v", "e", "r", "Enter", "PgDn"])),
         world("history", history),
         world("filters of the history", || then(history(), &["Tab", "Right", "Down"])),
         world("filters of the history, the first turned", || then(history(), &["Tab", "Right", "Down", "Right"])),
         world("preview of the history", preview_of_the_history),
+        world("preview with versions", preview_with_versions),
         world("home on a run", || then(home(), &["Up"])),
         world("inbox", || inbox(review())),
         world("inbox, approval", || inbox(gate(GateKind::Approval, vec![Approve, Deny]))),

@@ -1,5 +1,6 @@
 //! A conversation of an instruct task: what was said on the left, the document with its versions on the right.
 
+mod document;
 mod notice;
 mod recall;
 mod transcript;
@@ -13,26 +14,27 @@ use ratatui::layout::Position;
 
 use crate::core::call::AttemptStatus;
 use crate::core::decide::{Decision, DecisionKind};
-use crate::core::document::{Document as Written, DocumentVersion, RESULT};
+use crate::core::document::RESULT;
 use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
-use crate::core::task::{Body, Task};
-use crate::core::text::Untrusted;
+use crate::core::task::{Body, Kind as TaskKind, Task};
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::drafts::Unsaved;
+use crate::tui::drafts::{self, Unsaved};
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, decision};
-use crate::tui::layers::{Above, Ask, Choose, Compared, Kind, Then, picks};
+use crate::tui::layers::{Above, Ask, Choose, Kind, Then, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
-use crate::tui::shown::{ContentId, ShownGate, Subject};
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::{By, Scroll};
+use document::Edited;
 use notice::{About, Notice};
 use recall::Recall;
 use transcript::Said;
@@ -46,14 +48,16 @@ enum Focus {
     #[default]
     Conversation,
     Document,
-    /// The document's body is edited; the version that it was made from, 0 when there is none yet.
-    Edit(u32, Box<Editor>),
+    /// The document's body is edited.
+    Edit(Edited, Box<Editor>),
 }
 
 /// The model.
 #[derive(Debug)]
 pub struct ChatScreen {
     run: Arc<Run>,
+    /// What is new of it is not in the store yet.
+    locked: bool,
     /// Its pinned definition, when it could be read.
     task: Option<Arc<Task>>,
     drafts: HashMap<String, String>,
@@ -72,6 +76,10 @@ pub struct ChatScreen {
     version: Option<usize>,
     /// The text of the shown version, laid out once.
     body: Document,
+    /// The document is searched.
+    search: Option<Find>,
+    /// The document has the whole screen.
+    zoom: bool,
     talk: Scroll,
     page: Scroll,
     note: Option<String>,
@@ -84,6 +92,7 @@ impl ChatScreen {
     pub fn new(run: Arc<Run>, task: Option<Arc<Task>>) -> Self {
         let mut screen = Self {
             run,
+            locked: false,
             task,
             drafts: HashMap::new(),
             said: Vec::new(),
@@ -95,6 +104,8 @@ impl ChatScreen {
             focus: Focus::Conversation,
             version: None,
             body: Document::default(),
+            search: None,
+            zoom: false,
             talk: Scroll::following(),
             page: Scroll::at_start(),
             note: None,
@@ -116,11 +127,10 @@ impl ChatScreen {
         let run = self.run.id;
         let message = Some(self.input.text()).filter(|text| !text.trim().is_empty());
         let mut unsaved = vec![Unsaved::of_run(run, MESSAGE.to_owned(), message)];
-        if let Focus::Edit(version, editor) = &self.focus {
-            let place = version.checked_sub(1);
-            let written = self.written().zip(place).and_then(|(written, at)| written.versions.get(at as usize));
+        if let Focus::Edit(edited, editor) = &self.focus {
+            let written = self.written().and_then(|written| written.version(edited.from));
             let text = Some(editor.text()).filter(|text| written.is_none_or(|written| written.body.data() != text));
-            unsaved.push(Unsaved::of_run(run, document_draft(*version), text));
+            unsaved.push(Unsaved::of_run(run, edited.draft(), text));
         }
         unsaved
     }
@@ -135,7 +145,7 @@ impl ChatScreen {
     pub fn situation(&self) -> Situation {
         let layer = match self.focus {
             Focus::Conversation => Layer::None,
-            Focus::Document => Layer::Document,
+            Focus::Document => self.search.as_ref().map_or(Layer::Document, Find::layer),
             Focus::Edit(..) => Layer::Edit,
         };
         let about = self.notice.as_ref().map(|notice| notice.about);
@@ -176,24 +186,6 @@ impl ChatScreen {
         asked.filter(|(missing, _)| !missing.is_empty()).map(|(missing, known)| (missing.as_slice(), known.as_slice()))
     }
 
-    fn written(&self) -> Option<&Written> {
-        self.run.documents.get("result")
-    }
-
-    /// The version that is shown, and its number.
-    fn shown(&self) -> Option<(u32, &DocumentVersion)> {
-        let written = self.written()?;
-        let at = self.version.unwrap_or(usize::MAX).min(written.versions.len().checked_sub(1)?);
-        Some((u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1), written.versions.get(at)?))
-    }
-
-    /// What the shown text of the document is of.
-    fn shown_id(&self) -> Option<ContentId> {
-        let (version, _) = self.shown()?;
-        let document = Subject::Document("result".to_owned());
-        Some(ContentId { version, ..ContentId::of_run(self.run.id, document, 0) })
-    }
-
     fn refresh(&mut self) {
         for message in self.run.messages.iter().skip(self.said.len()) {
             self.said.push(Said::new(&self.run, message));
@@ -213,6 +205,9 @@ impl ChatScreen {
         let body = self.shown().map(|(_, version)| version.body.clone()).unwrap_or_default();
         if body != *self.body.raw() {
             self.body = Document::new(&body);
+            if let Some(search) = &mut self.search {
+                search.forget();
+            }
         }
     }
 
@@ -224,7 +219,7 @@ impl ChatScreen {
                 match &mut self.focus {
                     Focus::Conversation => self.input.paste(&text),
                     Focus::Edit(_, editor) => editor.paste(&text),
-                    Focus::Document => {}
+                    Focus::Document => self.types_search(|search| search.paste(&text)),
                 }
                 (Vec::new(), true)
             }
@@ -251,6 +246,10 @@ impl ChatScreen {
                 self.refresh();
                 (Vec::new(), true)
             }
+            Message::Locked { run, locked } if run == Some(self.run.id) => {
+                self.locked = locked;
+                (Vec::new(), true)
+            }
             Message::Delta { run, key, attempt, delta } if run == self.run.id => {
                 self.delta(key, attempt, delta);
                 (Vec::new(), true)
@@ -267,7 +266,8 @@ impl ChatScreen {
                     self.input = Editor::at_end(&text);
                     return (Vec::new(), true);
                 }
-                let edit = name == document_draft(self.shown().map_or(0, |(version, _)| version));
+                let from = self.shown().map_or(0, |(version, _)| version);
+                let edit = name == drafts::of_document(TaskKind::Instruct, RESULT, from);
                 self.drafts.insert(name, text);
                 if edit && !matches!(self.focus, Focus::Edit(..)) {
                     self.note = Some("your unsaved edit of the document is here: Tab, then e".to_owned());
@@ -305,7 +305,10 @@ impl ChatScreen {
             Focus::Conversation if self.recall.key(key, &mut self.input, &self.run) => true,
             Focus::Conversation => self.input.key(key),
             Focus::Edit(_, editor) => editor.key(key),
-            Focus::Document => false,
+            Focus::Document => {
+                self.types_search(|search| search.key(key));
+                true
+            }
         };
         Vec::new()
     }
@@ -313,9 +316,13 @@ impl ChatScreen {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         // A version that came since the last frame is read before it is changed, restored or copied.
-        let takes = matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare);
+        let takes = matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare | Id::WriteFile);
         if takes && self.shown_id().is_some_and(|shown| !self.last_frame.shows(&shown)) {
             self.note = Some("the document has changed meanwhile: look again".to_owned());
+            return Vec::new();
+        }
+        if matches!(self.focus, Focus::Document) && Find::give(&mut self.search, id) {
+            self.show_match();
             return Vec::new();
         }
         match id {
@@ -333,7 +340,10 @@ impl ChatScreen {
             Id::Thoughts => self.unfolded = !self.unfolded,
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
-            Id::Focus => self.focus = Focus::Conversation,
+            Id::Focus => (self.focus, self.zoom) = (Focus::Conversation, false),
+            Id::Zoom => self.zoom = !self.zoom,
+            Id::Filter => self.search = Some(Find::default()),
+            Id::WriteFile => return self.write_file(),
             Id::WriteAnyway => return vec![Effect::Change(Change::WriteAnyway(self.run.id))],
             Id::Edit => self.edit(),
             Id::Save | Id::SaveAccept => return self.save(id == Id::SaveAccept),
@@ -369,14 +379,6 @@ impl ChatScreen {
             Focus::Document => self.page.by(by, self.last_frame.output),
             _ => self.talk.by(by, self.last_frame.list),
         }
-    }
-
-    fn browse(&mut self, by: isize) {
-        let Some(count) = self.written().map(|written| written.versions.len()) else { return };
-        let at = self.version.unwrap_or(usize::MAX).min(count.saturating_sub(1)).saturating_add_signed(by);
-        self.version = (at + 1 < count).then_some(at);
-        self.page = Scroll::at_start();
-        self.show();
     }
 
     fn send(&mut self) -> Vec<Effect> {
@@ -448,85 +450,15 @@ impl ChatScreen {
         vec![Above::effect(Kind::Choose(choose))]
     }
 
-    /// Compares the shown version with the one before; the first with the next.
-    fn compare(&self) -> Vec<Effect> {
-        let Some((number, _)) = self.shown() else { return Vec::new() };
-        let versions = self.written().map(|written| written.versions.as_slice()).unwrap_or_default();
-        let later = (number as usize).max(2);
-        let (Some(old), Some(new)) = (versions.get(later - 2), versions.get(later - 1)) else { return Vec::new() };
-        let whole =
-            |version: &DocumentVersion| Untrusted::new(format!("{}\n\n{}", version.title.data(), version.body.data()));
-        let title = format!("version {} → version {later}", later - 1);
-        let compared = Compared::new(&title, vec![(title.clone(), whole(old), whole(new))]);
-        vec![Above::effect(Kind::Compare(compared))]
-    }
-
-    /// Edits the version that is shown; where nothing was delivered yet, the person writes the first, beginning with what
-    /// had arrived.
-    fn edit(&mut self) {
-        let (version, text) = match self.shown() {
-            Some((version, shown)) => (version, shown.body.data().to_owned()),
-            None if !self.may_be_written() => return,
-            None if self.run.under_way() > 0 => {
-                self.note = Some("still answering: Esc in the conversation stops it".to_owned());
-                return;
-            }
-            None => (0, notice::begun(&self.run).map(|begun| begun.data().to_owned()).unwrap_or_default()),
-        };
-        let text = self.drafts.get(&document_draft(version)).cloned().unwrap_or(text);
-        self.focus = Focus::Edit(version, Box::new(Editor::new(&text)));
-    }
-
-    /// Keeps what was typed as a version. With `accept` the first version answers what the model still asked for.
-    fn save(&mut self, accept: bool) -> Vec<Effect> {
-        let Focus::Edit(version, editor) = std::mem::replace(&mut self.focus, Focus::Document) else {
-            return Vec::new();
-        };
-        let name = document_draft(version);
-        self.drafts.remove(&name);
-        let mut effects = match version {
-            0 => self.write_first(editor.text(), accept),
-            _ => self.write(version, editor.text()),
-        };
-        effects.push(Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }));
-        effects
-    }
-
-    /// The first version of the document by the person. An answer that failed is left out: this stands in for it.
-    fn write_first(&self, text: String, accept: bool) -> Vec<Effect> {
-        let Some(call) = notice::newest(&self.run) else { return Vec::new() };
-        let failed = self.notice.as_ref().is_some_and(|notice| notice.about == About::Failed);
-        let kind = DecisionKind::Edit { output: text.into(), accept: accept || failed };
-        let run = self.run.id;
-        let decision = match call.gates.own() {
-            Some(gate) => Decision::about_seen(&self.run, gate, kind),
-            None => Decision::new(call.key.clone(), kind),
-        };
-        vec![Effect::Change(Change::WriteDocument(run, decision))]
-    }
-
-    fn restore(&mut self) -> Vec<Effect> {
-        let Some(body) = self.shown().map(|(_, shown)| shown.body.data().to_owned()) else { return Vec::new() };
-        let current = self.written().and_then(Written::current).map_or(0, |(number, _)| number);
-        self.write(current, body)
-    }
-
-    fn write(&mut self, version: u32, body: String) -> Vec<Effect> {
-        let title = self.shown().map(|(_, shown)| shown.title.data().to_owned()).unwrap_or_default();
-        self.version = None;
-        self.show();
-        vec![Effect::Change(Change::EditDocument { run: self.run.id, name: "result".to_owned(), version, title, body })]
-    }
-
     /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.
     fn back(&mut self) -> Vec<Effect> {
         match std::mem::take(&mut self.focus) {
-            Focus::Edit(version, editor) => {
-                self.focus = Focus::Edit(version, editor);
+            Focus::Edit(edited, editor) => {
+                self.focus = Focus::Edit(edited, editor);
                 let unsaved = self.unsaved().pop();
                 self.focus = Focus::Document;
                 let Some(Unsaved { slot, text }) = unsaved else { return Vec::new() };
-                let name = document_draft(version);
+                let name = edited.draft();
                 match &text {
                     Some(text) => {
                         self.note = Some("draft kept".to_owned());
@@ -536,7 +468,13 @@ impl ChatScreen {
                 }
                 vec![Effect::Change(Unsaved { slot, text }.into())]
             }
-            Focus::Document => Vec::new(),
+            Focus::Document => {
+                // Out of the zoom first; the document keeps the focus then.
+                if std::mem::take(&mut self.zoom) {
+                    self.focus = Focus::Document;
+                }
+                Vec::new()
+            }
             Focus::Conversation => {
                 let running = |call: &&crate::core::call::Call| {
                     call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
@@ -550,12 +488,6 @@ impl ChatScreen {
             }
         }
     }
-}
-
-/// The draft of a document's text: it belongs to the version that it was made from, 0 where there was none yet.
-#[must_use]
-pub fn document_draft(version: u32) -> String {
-    format!("document {version}")
 }
 
 #[cfg(test)]

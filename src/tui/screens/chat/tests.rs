@@ -375,3 +375,46 @@ fn the_message_is_taken_to_the_editor_and_comes_back() {
     screen.update(Message::Edited(Purpose::Layer, Some("hi there\n".into())));
     assert_eq!(screen.input.text(), "hi there\n");
 }
+
+#[test]
+fn an_earlier_version_is_edited_compared_and_written_as_it_is_shown() {
+    let mut screen = open(delivered());
+    let effects = press(&mut screen, &["Tab", "Left", "e", "!", "^s"]);
+    let [Effect::Change(Change::EditDocument { version, body, .. }), _] = &effects[..] else { panic!("{effects:?}") };
+    assert!(body.starts_with("!Dear Ana,\n\nthe meeting moved"), "{body}");
+    assert_eq!(*version, 2, "it comes after the version that counts");
+    let mut screen = open(delivered());
+    for (keys, title) in
+        [(["Tab", "d"], "version 1 (model) → version 2 (mine)"), (["Left", "d"], "version 1 (model) → ")]
+    {
+        let effects = press(&mut screen, &keys);
+        let [Effect::Go(Go::Above(above))] = &effects[..] else { panic!("{effects:?}") };
+        let (picture, _) = frame((100, 24), Depth::None, |canvas, area| above.view(canvas, area));
+        assert!(picture.contains(title), "{picture}");
+    }
+    let effects = press(&mut screen, &["w"]);
+    let [Effect::Go(Go::Above(above))] = &effects[..] else { panic!("{effects:?}") };
+    let written = above.as_ref().clone().update(Message::Key(key("Enter"))).effects;
+    let [Effect::Errand(crate::tui::effect::Errand::WriteFile { path, text })] = &written[..] else {
+        panic!("{written:?}")
+    };
+    assert!(path == "email.md" && text.data().contains("ten o'clock"), "{path}: {text:?}");
+}
+
+#[test]
+fn a_document_is_searched_and_has_the_whole_screen() {
+    let mut screen = open(delivered());
+    press(&mut screen, &["Tab", "/", "f", "r", "i", "d", "a", "y"]);
+    assert!(look(&mut screen, (80, 24)).contains("Search the text"));
+    press(&mut screen, &["Enter"]);
+    assert!(look(&mut screen, (80, 24)).contains("1 of 1"));
+    assert_eq!(press(&mut screen, &["n", "a", "c"]), [], "no key decides while matches have the keys");
+    press(&mut screen, &["Esc"]);
+    assert_eq!(screen.situation().layer, Layer::Document);
+    press(&mut screen, &["z"]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("we meet on Friday") && !picture.contains("Conversation"), "{picture}");
+    press(&mut screen, &["Esc"]);
+    assert!(look(&mut screen, (80, 24)).contains("Conversation"));
+    assert_eq!(screen.situation().layer, Layer::Document);
+}

@@ -8,9 +8,10 @@ use crate::core::model::Role;
 use crate::core::run::{ChatMessage, Run};
 use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::markdown::{Document, Look};
+use crate::tui::markdown::Document;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::scroll::Scroll;
+use crate::tui::widgets::stacked::{self, Shown};
 
 /// One message.
 #[derive(Debug)]
@@ -24,10 +25,7 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
         let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
-        let besides = attempt.and_then(|attempt| {
-            let short = asides::folded(attempt)?;
-            Some((short, Document::new(&asides::unfolded(attempt))))
-        });
+        let besides = attempt.and_then(asides::of);
         Self { role: message.role, text: Document::new(&message.text), besides }
     }
 
@@ -54,13 +52,13 @@ pub(super) struct Transcript<'a> {
 /// What is said at a time: who says it, and the texts beneath.
 struct Block<'a> {
     who: Line<'static>,
-    texts: Vec<(&'a Document, Theme)>,
+    texts: Vec<Shown<'a>>,
 }
 
 impl Block<'_> {
     /// With a line for who says it, and one to part it from the next.
     fn height(&self, width: u16, as_written: bool) -> usize {
-        self.texts.iter().map(|(text, theme)| text.height(width, Look { theme, as_written })).sum::<usize>() + 2
+        stacked::height(&self.texts, width, as_written) + 2
     }
 }
 
@@ -81,7 +79,7 @@ impl Transcript<'_> {
     }
 
     fn blocks(&self, theme: &Theme) -> Vec<Block<'_>> {
-        let muted = Theme { text: theme.muted, code: theme.muted, ..*theme };
+        let muted = theme.aside();
         let mut blocks: Vec<Block<'_>> = Vec::with_capacity(self.said.len() + 2);
         for said in self.said {
             let (who, style) = match said.role {
@@ -123,16 +121,9 @@ impl Transcript<'_> {
 
 /// Paints a block that begins `at` lines below the beginning, of which the pane shows those from `top` on.
 fn paint(canvas: &mut Canvas<'_>, area: Rect, block: &Block<'_>, at: usize, top: usize) {
-    let row = |line: usize| area.y.saturating_add(u16::try_from(line.saturating_sub(top)).unwrap_or(u16::MAX));
     if at >= top {
-        canvas.line(Rect { y: row(at), height: 1, ..area }, &block.who);
+        let y = area.y.saturating_add(u16::try_from(at - top).unwrap_or(u16::MAX));
+        canvas.line(Rect { y, height: 1, ..area }, &block.who);
     }
-    let mut at = at + 1;
-    for (text, theme) in &block.texts {
-        let end = at + text.height(area.width, Look { theme, as_written: canvas.as_written });
-        let y = row(at).min(area.bottom());
-        let place = Rect { y, height: row(end).min(area.bottom()).saturating_sub(y), ..area };
-        text.paint(place, canvas.buf, top.saturating_sub(at), Look { theme, as_written: canvas.as_written });
-        at = end;
-    }
+    stacked::paint(canvas, area, &block.texts, at + 1, top);
 }

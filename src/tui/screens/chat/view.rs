@@ -10,9 +10,11 @@ use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Id};
+use crate::tui::screens::run::documents;
 use crate::tui::screens::{model_of, status_of};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{dollars, thousands};
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
 
@@ -34,7 +36,7 @@ impl ChatScreen {
         let in_document = !matches!(self.focus, Focus::Conversation);
         if self.shown().is_none() && !in_document {
             self.talk(canvas, body);
-        } else if area.width < NARROW {
+        } else if area.width < NARROW || self.zoom {
             if in_document {
                 self.document(canvas, body);
             } else {
@@ -48,7 +50,9 @@ impl ChatScreen {
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
-        footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
+        let found = self.search.as_ref().map(Find::says);
+        let note = self.note.as_deref().or(found.as_deref());
+        footer::paint(canvas, foot, &commands::hints(&situation), &help, note);
     }
 
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -62,8 +66,8 @@ impl ChatScreen {
         }
         let (status, style) = match self.run.status {
             // It goes on with the next message.
-            Status::Completed if !self.run.newer => ("saved ✓", theme.accepted),
-            _ => status_of(&self.run, theme),
+            Status::Completed if !self.run.newer && !self.locked => ("saved ✓", theme.accepted),
+            _ => status_of(&self.run, self.locked, theme),
         };
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
@@ -130,8 +134,11 @@ impl ChatScreen {
         let shown = self.shown();
         let title = shown.map_or("Document".into(), |(_, version)| version.title.line());
         let title = if let Focus::Edit(..) = self.focus { format!("{title} · editing") } else { title.into_owned() };
-        let inner = canvas.pane(area, &title, focused);
-        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let pane = canvas.pane(area, &title, focused);
+        let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
+        if let Some(find) = &self.search {
+            find.paint_below(canvas, area, &mut inner);
+        }
         canvas.hit(inner, Hit::Output);
         canvas.frame.content = self.shown_id().filter(|_| !inner.is_empty());
         if let Focus::Edit(_, editor) = &self.focus {
@@ -147,9 +154,13 @@ impl ChatScreen {
         };
         let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
-        self.body.paint(inner, canvas.buf, self.page.top(canvas.frame.output), look);
+        let top = self.page.top(canvas.frame.output);
+        self.body.paint(inner, canvas.buf, top, look);
+        if let Some(find) = &self.search {
+            find.mark(&self.body, canvas, inner, top);
+        }
         let all = self.written().map_or(0, |written| written.versions.len());
-        let by = if version.by.is_person() { "mine" } else { version.by.as_str() };
+        let by = documents::by(version);
         let written = if look.as_written { "as written · " } else { "" };
         canvas.marker(area, &format!(" {written}version {number} of {all} ({by}) "), theme.muted);
     }

@@ -86,7 +86,8 @@ pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now
     }
     let what = "It is asked for one token; when it answers, the config is changed.";
     let intro = if problem.is_empty() { what.to_owned() } else { format!("{problem}\n\n{what}") };
-    FormScreen::new(title, Untrusted::new(intro), &fields, For::Connect, &given, now)
+    let purpose = For::Connect(connection.provider.clone());
+    FormScreen::new(title, Untrusted::new(intro), &fields, purpose, &given, now)
 }
 
 /// What the form describes. `key`: the key that was typed.

@@ -19,7 +19,7 @@ use crate::core::settings::Trial;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::drafts::{Slot, Unsaved};
+use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Parent, Purpose, Terminal};
 use crate::tui::layers::ask::decision;
 use crate::tui::message::Message;
@@ -35,8 +35,8 @@ pub enum For {
     Start(String, Option<Parent>),
     /// The answer to a gate.
     Answer(ShownGate),
-    /// A server that is to be connected.
-    Connect,
+    /// A provider that is to be connected, as it was called when that began.
+    Connect(String),
 }
 
 /// The model.
@@ -120,13 +120,14 @@ impl FormScreen {
         self.cost = cost;
     }
 
-    /// What was typed and not given; `None` for what is kept nowhere: the description of a server, and a secret.
+    /// What was typed and not given; `None` for what is kept nowhere: a secret.
     #[must_use]
     pub fn unsaved(&self) -> Option<Unsaved> {
         let slot = match &self.purpose {
             For::Start(task, _) => Slot::Form(task.clone()),
             For::Answer(gate) if gate.kind != GateKind::Secret => Slot::Run(gate.run, answer_draft(&gate.key)),
-            For::Answer(_) | For::Connect => return None,
+            For::Answer(_) => return None,
+            For::Connect(provider) => drafts::of_provider(provider),
         };
         let now: Vec<Option<Value>> = self.fields.iter().map(FormField::typed).collect();
         let changed = !self.given && now != self.offered;
@@ -147,6 +148,16 @@ impl FormScreen {
         self.note = Some("what you had typed is here again".to_owned());
     }
 
+    /// Takes what was typed into it before, if it is this form's and nothing was typed since. Gives whether it did.
+    pub fn offer(&mut self, slot: &Slot, draft: &str) -> bool {
+        let takes = |unsaved: Unsaved| unsaved.text.is_none() && unsaved.slot == *slot;
+        let taken = !self.given && self.unsaved().is_some_and(takes);
+        if taken {
+            self.restore(draft);
+        }
+        taken
+    }
+
     /// What it is called.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -158,7 +169,7 @@ impl FormScreen {
     pub fn answers(&self) -> Option<RunId> {
         match &self.purpose {
             For::Answer(gate) => Some(gate.run),
-            For::Start(..) | For::Connect => None,
+            For::Start(..) | For::Connect(_) => None,
         }
     }
 
@@ -167,14 +178,14 @@ impl FormScreen {
     pub fn starts(&self) -> Option<&str> {
         match &self.purpose {
             For::Start(task, _) => Some(task),
-            For::Answer(_) | For::Connect => None,
+            For::Answer(_) | For::Connect(_) => None,
         }
     }
 
     /// Whether it describes a model that is to be connected.
     #[must_use]
     pub fn connects(&self) -> bool {
-        self.purpose == For::Connect
+        matches!(self.purpose, For::Connect(_))
     }
 
     /// What it describes is being tried; the form stays until it has answered.
@@ -236,13 +247,8 @@ impl FormScreen {
                 (Vec::new(), false)
             }
             Message::Draft { run, name, text } => {
-                let mine = self.unsaved().is_some_and(|unsaved| {
-                    unsaved.text.is_none() && unsaved.slot == Slot::Run(run, name) && !self.given
-                });
-                if mine {
-                    self.restore(&text);
-                }
-                (Vec::new(), mine)
+                let taken = self.offer(&Slot::Run(run, name), &text);
+                (Vec::new(), taken)
             }
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
@@ -346,7 +352,7 @@ impl FormScreen {
                 let (task, from) = (task.clone(), from.clone());
                 vec![Effect::Open(Opening::Start { task, inputs: values, secrets, from })]
             }
-            For::Connect => {
+            For::Connect(_) => {
                 let key = secrets.into_iter().next().map(|(_, key)| key);
                 vec![Effect::Go(Go::Try(Arc::new(described(&values, key))))]
             }

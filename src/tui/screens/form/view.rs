@@ -21,7 +21,7 @@ impl FormScreen {
         let missing = self.fields.iter().filter(|field| !field.is_valid()).count();
         let state = match (missing, &self.purpose) {
             (0, For::Start(..)) => Fact::new("ready to start", theme.accepted, 1),
-            (0, For::Connect) => Fact::new("ready to try", theme.accepted, 1),
+            (0, For::Connect(_)) => Fact::new("ready to try", theme.accepted, 1),
             (0, For::Answer(_)) => Fact::new("ready to answer", theme.accepted, 1),
             (_, _) => Fact::new(format!("{missing} to fill in"), theme.muted, 1),
         };

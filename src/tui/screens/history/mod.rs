@@ -6,9 +6,9 @@
 //! the last one stay on screen. So 100,000 runs cost what is looked at.
 
 mod chips;
+mod reading;
 mod view;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -23,14 +23,13 @@ use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
-use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
+use crate::tui::looks::{self, Looks};
 use crate::tui::message::Message;
 use crate::tui::screens::passes;
 use crate::tui::screens::preview::Preview;
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
-use crate::tui::text::hits;
-use crate::tui::theme::{Depth, Ground, Theme};
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -57,13 +56,6 @@ enum Focus {
     Preview,
 }
 
-/// The lines of the preview that have a match, for the text, the width and the words that they were looked up for.
-#[derive(Debug, Default)]
-struct Matches {
-    of: Option<(ContentId, u16, Vec<String>)>,
-    lines: Vec<usize>,
-}
-
 /// The model.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each says something else of what is listed and shown")]
@@ -87,7 +79,10 @@ pub struct HistoryScreen {
     looks: Looks,
     /// What the selected run has to show, once it is there.
     preview: Option<Preview>,
-    matches: RefCell<Matches>,
+    /// Where the preview has what the list is searched for.
+    words: Find,
+    /// The preview itself is searched.
+    search_within: Option<Find>,
     scroll: Scroll,
     /// The first marked and the second; a third takes the first's place.
     marked: Vec<RunId>,
@@ -118,7 +113,8 @@ impl HistoryScreen {
             list: List::default(),
             looks: Looks::default(),
             preview: None,
-            matches: RefCell::default(),
+            words: Find::of_words(""),
+            search_within: None,
             scroll: Scroll::at_start(),
             marked: Vec::new(),
             now,
@@ -182,7 +178,7 @@ impl HistoryScreen {
             layer: match self.focus {
                 Focus::Search => Layer::None,
                 Focus::Filters => Layer::Chips,
-                Focus::Preview => Layer::Preview,
+                Focus::Preview => self.search_within.as_ref().map_or(Layer::Preview, Find::layer),
             },
             selected: if run { Selected::Listed } else { Selected::None },
             output: run,
@@ -191,6 +187,7 @@ impl HistoryScreen {
                 Focus::Search | Focus::Filters => self.pair().is_some(),
             },
             marked: !self.marked.is_empty(),
+            document: self.preview.as_ref().is_some_and(|preview| preview.version() > 0),
             ..Situation::default()
         }
     }
@@ -207,6 +204,9 @@ impl HistoryScreen {
         match message {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(text) => {
+                if self.types_within(|find| find.paste(&text)) {
+                    return (Vec::new(), true);
+                }
                 self.focus = Focus::Search;
                 self.search.paste(&text);
                 (vec![self.ask()], true)
@@ -227,8 +227,8 @@ impl HistoryScreen {
             Message::Preview(run) => {
                 if self.selected().is_some_and(|selected| selected.run == run.id) {
                     self.preview = Some(Preview::of(&run));
-                    self.matches.take();
-                    self.show_match(0, 1);
+                    self.forget_matches();
+                    self.show_match();
                 }
                 (Vec::new(), true)
             }
@@ -250,6 +250,9 @@ impl HistoryScreen {
         self.note = None;
         if let Some(id) = command(key, &self.situation()) {
             return self.give(id);
+        }
+        if self.types_within(|find| find.key(key)) {
+            return Vec::new();
         }
         let before = self.search.value();
         // Whoever types on the filters goes on with the search. In the preview letters are commands.
@@ -274,8 +277,11 @@ impl HistoryScreen {
             }
             Id::WriteFile => return run.map(picks::export).into_iter().collect(),
             Id::Rename => return run.map(picks::rename).into_iter().collect(),
-            Id::Archive => return self.archive(),
-            Id::UndoLast => return self.undo(),
+            Id::Archive => {
+                let run = run.cloned();
+                return looks::archive(run.as_ref(), &mut self.note);
+            }
+            Id::UndoLast => return self.looks.undo(&mut self.note),
             Id::Actions => {
                 return run.map(|run| Above::effect(Kind::Choose(picks::of_run(run)))).into_iter().collect();
             }
@@ -322,85 +328,6 @@ impl HistoryScreen {
         Vec::new()
     }
 
-    /// Gives a command while the preview has the focus.
-    fn read(&mut self, id: Id) -> Vec<Effect> {
-        let run = self.target();
-        match id {
-            Id::Open => return run.map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect(),
-            Id::WriteFile => return run.map(picks::export).into_iter().collect(),
-            Id::Copy => {
-                let seen = self.preview.as_ref().filter(|preview| self.last_frame.content == Some(preview.id()));
-                let text = seen.map(|preview| preview.text().block().into_owned());
-                return text.map(|text| Effect::Terminal(Terminal::Copy(text))).into_iter().collect();
-            }
-            Id::FindNext => self.show_match(self.top() + 1, 1),
-            Id::FindPrevious => self.show_match(self.top(), -1),
-            Id::Zoom => self.zoom = !self.zoom,
-            Id::Back if self.zoom => self.zoom = false,
-            Id::Back | Id::Focus | Id::Filter => (self.focus, self.zoom) = (Focus::Search, false),
-            Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
-            other => {
-                if let Some(by) = By::of(other) {
-                    self.scroll.by(by, self.last_frame.output);
-                }
-            }
-        }
-        Vec::new()
-    }
-
-    /// The line of the preview at the top.
-    fn top(&self) -> usize {
-        self.scroll.top(self.last_frame.output)
-    }
-
-    /// Scrolls the preview so that the first match at or after `line` is at the top, or the last one before it.
-    fn show_match(&mut self, line: usize, way: isize) {
-        let lines = self.matched(self.last_frame.preview_width);
-        let found = if way > 0 {
-            lines.iter().find(|at| **at >= line).or(lines.first())
-        } else {
-            lines.iter().rev().find(|at| **at < line).or(lines.last())
-        };
-        if let Some(found) = found.copied() {
-            self.scroll = Scroll::at(found);
-        }
-    }
-
-    /// The lines of the preview that have a match, laid out for so many cells.
-    fn matched(&self, cells: u16) -> Vec<usize> {
-        let Some(preview) = &self.preview else { return Vec::new() };
-        let of = Some((preview.id(), cells, hits::words(&self.search.value())));
-        let mut matches = self.matches.borrow_mut();
-        if matches.of != of {
-            let words = of.as_ref().map(|(.., words)| words.as_slice()).unwrap_or_default();
-            // Only where the words are does not depend on the colours.
-            let theme = Theme::new(Ground::Dark, Depth::None);
-            *matches = Matches { lines: hits::lines(preview.document(), cells, &theme, words), of };
-        }
-        matches.lines.clone()
-    }
-
-    /// Puts the selected run away.
-    fn archive(&mut self) -> Vec<Effect> {
-        let Some(run) = self.listed() else { return Vec::new() };
-        match picks::archive(&run) {
-            Ok(effect) => vec![effect],
-            Err(why) => {
-                self.note = Some(why);
-                Vec::new()
-            }
-        }
-    }
-
-    /// Takes back the last change of a run that was made in a list.
-    fn undo(&mut self) -> Vec<Effect> {
-        let undo = self.looks.undo();
-        if undo.is_none() {
-            self.note = Some(NOTHING_TO_UNDO.to_owned());
-        }
-        undo.into_iter().collect()
-    }
-
     fn mouse(&mut self, mouse: MouseEvent) -> (Vec<Effect>, bool) {
         let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
         let lines = match (mouse.kind, hit) {
@@ -439,6 +366,7 @@ impl HistoryScreen {
     /// Asks for the first page of what is looked for now.
     fn ask(&mut self) -> Effect {
         self.again = false;
+        self.words = Find::of_words(&self.search.value());
         self.question(HistoryQuery { limit: PAGE, ..self.query() })
     }
 
@@ -535,7 +463,7 @@ impl HistoryScreen {
         self.list.select(at, self.rows.len(), self.last_frame.list);
         let selected = self.selected().map(|run| run.run);
         if self.preview.as_ref().map(Preview::run) != selected {
-            self.preview = None;
+            (self.preview, self.search_within) = (None, None);
             self.scroll = Scroll::at_start();
         }
     }

@@ -214,7 +214,7 @@ fn the_preview_is_the_whole_result_and_goes_from_match_to_match() {
     // It begins with the first match.
     let picture = look(&mut screen, (80, 24));
     assert!(picture.contains("The Lamps of line 25.") && !picture.contains("Line 1."), "{picture}");
-    assert!(picture.contains("3 lines match"), "{picture}");
+    assert!(picture.contains("3 matches"), "{picture}");
     press(&mut screen, &["Tab", "Tab", "n"]);
     assert!(look(&mut screen, (80, 24)).contains("The Lamps of line 50."));
     press(&mut screen, &["N", "N"]);
@@ -274,11 +274,64 @@ fn a_run_is_archived_with_one_key_and_deleted_only_from_its_actions() {
     assert_eq!(press(&mut screen, &["^x"]), [Effect::Change(Change::Manage(run, Manage::Archive))]);
     screen.update(Message::RunsChanged(changed("archived", Some(9))));
     let back = press(&mut screen, &["Alt-u"]);
-    assert_eq!(back, [Effect::Change(Change::Manage(rows()[0].run, Manage::TakeBack(9)))]);
+    assert_eq!(back, [Effect::Change(Change::Undo { run: rows()[0].run, seq: 9 })]);
     let effects = press(&mut screen, &["Alt-Enter"]);
     let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
     let (picture, _) = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area));
     assert!(picture.contains("Delete it") && picture.contains("Archive it"), "{picture}");
+}
+
+/// A result of which the person wrote a second version.
+fn an_edited_result(row: &RunRow) -> Message {
+    use crate::core::event::Event;
+    let written = |version, body: &str, by: &str| Event::DocumentWritten {
+        name: "result".into(),
+        version,
+        title: "The sea".into(),
+        body: body.into(),
+        by: by.into(),
+        proposed: false,
+        action: None,
+    };
+    let mut run = crate::tui::testing::Story::new("poem", "poem", TaskKind::Workflow)
+        .then(written(1, "The model's lamps", "model"))
+        .then(Event::RunCompleted { title: "The sea".into(), body: "The model's lamps".into() })
+        .then(written(2, "My own lamps", "ana@host"))
+        .run;
+    run.id = row.run;
+    Message::Preview(std::sync::Arc::new(run))
+}
+
+#[test]
+fn the_preview_has_the_keys_of_every_text() {
+    let mut screen = history();
+    screen.update(an_edited_result(&rows()[0]));
+    press(&mut screen, &["Tab", "Tab"]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("My own lamps") && picture.contains("version 2 of 2 (mine)"), "{picture}");
+    press(&mut screen, &["Left"]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("The model's lamps") && picture.contains("version 1 of 2 (model)"), "{picture}");
+    let copied = press(&mut screen, &["y"]);
+    assert!(
+        matches!(&copied[..], [Effect::Terminal(Terminal::Copy(text))] if text == "The model's lamps"),
+        "{copied:?}"
+    );
+    assert_eq!(press(&mut screen, &["e"]), [Effect::Go(Go::EditResult(rows()[0].run, 1))]);
+    let compared = press(&mut screen, &["d"]);
+    let [Effect::Go(Go::Above(above))] = &compared[..] else { panic!("{compared:?}") };
+    let (picture, _) = frame((100, 24), Depth::None, |canvas, area| above.view(canvas, area));
+    assert!(picture.contains("version 1 (model) → version 2 (mine)"), "{picture}");
+    // It is searched as every text is, and what was searched in the list is forgotten for that.
+    press(&mut screen, &["/", "m", "o", "d", "e", "l"]);
+    assert!(look(&mut screen, (80, 24)).contains("Search the text"));
+    press(&mut screen, &["Enter"]);
+    assert!(look(&mut screen, (80, 24)).contains("1 of 1"));
+    press(&mut screen, &["Esc"]);
+    assert_eq!(screen.situation().layer, Layer::Preview);
+    // Another run is shown as it is.
+    press(&mut screen, &["Tab", "Down"]);
+    assert!(!look(&mut screen, (80, 24)).contains("version 1 of 2"));
 }
 
 #[test]

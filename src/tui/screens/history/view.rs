@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::chips::COUNT;
@@ -10,11 +11,12 @@ use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands;
-use crate::tui::screens::preview::{self, marks};
+use crate::tui::screens::preview::{self, Preview, badges};
 use crate::tui::screens::run_state;
 use crate::tui::text::wrap::wrap;
-use crate::tui::text::{PROSE, fit, hits, thousands, width};
+use crate::tui::text::{PROSE, fit, thousands, width};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header};
 
@@ -77,7 +79,9 @@ impl HistoryScreen {
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
-        footer::paint(canvas, foot, &commands::hints(&situation), &help, self.note.as_deref());
+        let found = self.search_within.as_ref().map(Find::says);
+        let note = self.note.as_deref().or(found.as_deref());
+        footer::paint(canvas, foot, &commands::hints(&situation), &help, note);
     }
 
     fn search_box(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -153,7 +157,7 @@ impl HistoryScreen {
         }
         let glance = self.looks.of(run.run).filter(|_| self.search.is_empty());
         let due = run.due.filter(|_| self.search.is_empty()).map(|due| due.short(self.now, &self.zone));
-        let known: Vec<String> = due.into_iter().chain(glance.map(marks).unwrap_or_default()).collect();
+        let known: Vec<String> = due.into_iter().chain(glance.map(badges).unwrap_or_default()).collect();
         let known = known.join(" · ");
         if !known.is_empty() && left > 12 {
             let known = fit(&known, left - 2).into_owned();
@@ -168,8 +172,11 @@ impl HistoryScreen {
     fn preview(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let run = self.selected();
         let title = run.map(|run| Untrusted::from(self.looks.title(run)).line().into_owned()).unwrap_or_default();
-        let inner = canvas.pane(area, &title, self.focus == Focus::Preview);
-        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let pane = canvas.pane(area, &title, self.focus == Focus::Preview);
+        let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
+        if let Some(find) = &self.search_within {
+            find.paint_below(canvas, area, &mut inner);
+        }
         canvas.hit(inner, Hit::Output);
         let Some(run) = run else { return };
         let theme = *canvas.theme;
@@ -180,25 +187,25 @@ impl HistoryScreen {
         let taken = u16::try_from(about.len()).unwrap_or(inner.height).min(inner.height);
         let text = Rect { y: inner.y + taken, height: inner.height - taken, ..inner };
         canvas.frame.preview_width = text.width;
-        let words = hits::words(&self.search.value());
+        let find = self.marked_matches();
         if let Some(shown) = &self.preview {
             canvas.frame.content = Some(shown.id());
             preview::paint(canvas, text, shown.document(), self.scroll);
+            find.mark(shown.document(), canvas, text, self.scroll.top(canvas.frame.output));
         } else {
-            let newest = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
-            canvas.lines(text, &wrap(&[(&newest.line(), theme.text)], text.width.min(PROSE).into()));
+            // Until the text is there, what the list knows of it.
+            let pieces = marked(&run.snippet);
+            let styled = |(text, hit): &(String, bool)| (text.clone(), if *hit { theme.hit } else { theme.text });
+            let pieces: Vec<(String, Style)> = pieces.iter().map(styled).collect();
+            let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+            canvas.lines(text, &wrap(&pieces, text.width.min(PROSE).into()));
             canvas.frame.output = Extent { lines: 0, height: text.height.into() };
         }
-        hits::mark(canvas.buf, text, &words, theme.hit);
         let below = self.scroll.below(canvas.frame.output);
-        let matches = self.matched(text.width).len();
-        let found = match matches {
-            0 => None,
-            1 => Some("1 line matches".to_owned()),
-            many => Some(format!("{many} lines match")),
-        };
-        let more = (below > 0).then(|| format!("{below} more ↓"));
-        let says: Vec<String> = found.into_iter().chain(more).collect();
+        let which = self.preview.as_ref().map(Preview::which).unwrap_or_default();
+        let found = self.preview.as_ref().map(|_| find.counts()).unwrap_or_default();
+        let more = if below > 0 { format!("{below} more ↓") } else { String::new() };
+        let says: Vec<String> = [which, found, more].into_iter().filter(|text| !text.is_empty()).collect();
         if !says.is_empty() {
             canvas.marker(area, &format!(" {} ", says.join(" · ")), theme.muted);
         }

@@ -25,7 +25,7 @@ use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Purpose, Terminal};
 use crate::tui::layers::{Above, Kind as Layered, picks};
-use crate::tui::looks::{Looks, NOTHING_TO_UNDO};
+use crate::tui::looks::{self, Looks};
 use crate::tui::markdown::Document;
 use crate::tui::message::{Definition, Message};
 use crate::tui::screens::passes;
@@ -349,8 +349,8 @@ impl HomeScreen {
                 self.refresh();
             }
             Id::Actions => return self.actions().into_iter().collect(),
-            Id::Archive => return self.archive(),
-            Id::UndoLast => return self.undo(),
+            Id::Archive => return looks::archive(self.listed().as_ref(), &mut self.note),
+            Id::UndoLast => return self.looks.undo(&mut self.note),
             Id::EditDefinition => {
                 if let Some(HomeRow::Task(at)) = self.target() {
                     return vec![picks::edit_definition(&self.tasks[at])];
@@ -397,18 +397,6 @@ impl HomeScreen {
         Some(Above::effect(Layered::Choose(choose)))
     }
 
-    /// Puts the selected run away.
-    fn archive(&mut self) -> Vec<Effect> {
-        let Some(run) = self.listed() else { return Vec::new() };
-        match picks::archive(&run) {
-            Ok(effect) => vec![effect],
-            Err(why) => {
-                self.note = Some(why);
-                Vec::new()
-            }
-        }
-    }
-
     /// A definition came back from the editor.
     fn edited(&mut self, text: Option<String>) -> Vec<Effect> {
         let before = self.edits.take();
@@ -440,15 +428,6 @@ impl HomeScreen {
             self.list.select(row, self.rows.len(), self.last_frame.list);
             self.show();
         }
-    }
-
-    /// Takes back the last change of a run that was made in a list.
-    fn undo(&mut self) -> Vec<Effect> {
-        let undo = self.looks.undo();
-        if undo.is_none() {
-            self.note = Some(NOTHING_TO_UNDO.to_owned());
-        }
-        undo.into_iter().collect()
     }
 
     fn selected(&self) -> Option<HomeRow> {

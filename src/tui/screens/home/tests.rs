@@ -267,7 +267,7 @@ fn what_failed_or_waits_is_dismissed_with_one_key_and_comes_back_with_another() 
         home.update(Message::RunsChanged(change));
         let picture = look(&mut home, (100, 30));
         assert!(picture.contains(&format!("archived \"{archived}\" · Alt-U takes it back")), "{picture}");
-        assert_eq!(press(&mut home, &["Alt-u"]), [Effect::Change(Change::Manage(id, Manage::TakeBack(7)))]);
+        assert_eq!(press(&mut home, &["Alt-u"]), [Effect::Change(Change::Undo { run: id, seq: 7 })]);
         assert_eq!(press(&mut home, &["Alt-u"]), [], "it is taken back once");
     }
     // What is at work would come back by itself.

@@ -11,7 +11,7 @@ use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::{self, Id};
-use crate::tui::screens::preview::{self, marks};
+use crate::tui::screens::preview::{self, badges};
 use crate::tui::screens::run_state;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{ago, fit, width};
@@ -115,18 +115,18 @@ impl HomeScreen {
     fn run_row(&self, run: &RunRow, cells: u16, theme: &Theme) -> Line<'static> {
         let (sign, word, style) = run_state(run, theme);
         let glance = self.looks.of(run.run);
-        let steps = glance.and_then(|glance| glance.steps).filter(|_| run.status != Status::Completed);
+        let progress = glance.and_then(|glance| glance.progress).filter(|_| run.status != Status::Completed);
         // Of what has to be decided in time it matters more until when than since when.
         let when = match run.due {
             Some(due) => due.short(self.now, &Local),
             None => ago((self.now - run.updated_at).num_seconds()),
         };
-        let said = match steps {
+        let said = match progress {
             // Where there is little room the time says that it waits.
             _ if run.due.is_some() && cells < ROOMY => String::new(),
             // The sign says the rest.
-            Some((done, of)) if cells < ROOMY && !run.newer => format!("{done} of {of}"),
-            Some((done, of)) => format!("{done} of {of} · {word}"),
+            Some(progress) if cells < ROOMY && !run.newer => progress.says(),
+            Some(progress) => format!("{} · {word}", progress.says()),
             None if run.status == Status::Completed => String::new(),
             None => word,
         };
@@ -135,7 +135,7 @@ impl HomeScreen {
         let mut line = spread(sign, style, &title, theme.text, &aside, style, cells);
         if let Some(blank) = line.spans.get_mut(2) {
             let room = width(&blank.content).saturating_sub(4);
-            let marks = glance.map(marks).unwrap_or_default().join(" · ");
+            let marks = glance.map(badges).unwrap_or_default().join(" · ");
             let last = Untrusted::new(run.snippet.data().replace(['\u{2}', '\u{3}'], ""));
             let text = if marks.is_empty() { last.line().into_owned() } else { marks };
             if room >= 12 {

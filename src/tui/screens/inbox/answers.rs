@@ -13,9 +13,9 @@ use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
 use crate::tui::quote::Quote;
 use crate::tui::screens::run::content::Body;
 use crate::tui::screens::run::decide::{said_of, wrong_with};
-use crate::tui::screens::run::pages;
 use crate::tui::screens::run::reopen::skipping;
-use crate::tui::shown::ShownGate;
+use crate::tui::screens::run::{documents, pages};
+use crate::tui::shown::{Page, ShownGate};
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::Scroll;
 
@@ -96,6 +96,9 @@ impl InboxScreen {
     /// Accepts what is on screen: what waits, or the earlier attempt that is shown instead. What a person cannot see from
     /// it is asked about once.
     pub(super) fn accept(&mut self) -> Vec<Effect> {
+        if let (Some(document), Some(earlier)) = (self.document(), self.content.earlier) {
+            return self.take_version(&document.name.clone(), earlier.page);
+        }
         let (Some(gate), Some(run), Some(call)) = (self.seen(), self.run(), self.call()) else {
             return self.changed_meanwhile();
         };
@@ -108,6 +111,21 @@ impl InboxScreen {
             None => (open.map(wrong_with).unwrap_or_default(), "Accept it all the same?", DecisionKind::Accept),
         };
         self.ask_once(lines, question, vec![(gate, what)])
+    }
+
+    /// Takes the version of a document that is on screen.
+    fn take_version(&mut self, name: &str, page: Page) -> Vec<Effect> {
+        let gate = self.seen();
+        let taking = gate.as_ref().and_then(|_| documents::taking(self.run()?, name, page.version));
+        let (Some(gate), Some(effect)) = (gate, taking) else { return self.changed_meanwhile() };
+        self.paged = None;
+        if matches!(&effect, Effect::Change(Change::Decide(..))) {
+            self.is_decided(gate);
+        } else {
+            self.reports.push(gate.run);
+        }
+        self.refresh();
+        vec![effect]
     }
 
     fn ask_once(&mut self, mut lines: Vec<String>, question: &str, all: Vec<(ShownGate, DecisionKind)>) -> Vec<Effect> {
@@ -168,9 +186,17 @@ impl InboxScreen {
             self.reading = true;
             return;
         }
-        let Some(call) = self.call() else { return };
-        let from = self.paged.unwrap_or_else(|| pages::current(call, self.open_gate()));
-        let page = pages::step(call, self.open_gate(), from, by);
+        let (from, page) = match (self.call(), self.document()) {
+            (Some(call), _) => {
+                let from = self.paged.unwrap_or_else(|| pages::current(call, self.open_gate()));
+                (from, pages::step(call, self.open_gate(), from, by))
+            }
+            (None, Some(document)) => {
+                let from = self.paged.unwrap_or_else(|| documents::current(document));
+                (from, documents::step(document, from, by))
+            }
+            (None, None) => return,
+        };
         if page == from {
             self.note = Some(pages::end(by).to_owned());
             return;
@@ -267,19 +293,16 @@ impl InboxScreen {
 
     /// Types into the line of the search, if it has the keys.
     pub(super) fn types_search(&mut self, types: impl FnOnce(&mut Find)) -> bool {
-        match &mut self.search {
-            Some(find) if find.is_typing() => types(find),
-            _ => return false,
+        let takes = Find::types(&mut self.search, types);
+        if takes {
+            self.show_match();
         }
-        self.show_match();
-        true
+        takes
     }
 
     /// Scrolls to the match that is looked at.
     fn show_match(&mut self) {
-        let (Some(find), Body::Text(text)) = (&self.search, &self.content.body) else { return };
-        if let Some(line) = find.line(text) {
-            self.scroll.show(line, self.last_frame.output);
-        }
+        let text = if let Body::Text(text) = &self.content.body { Some(&**text) } else { None };
+        Find::scroll(self.search.as_ref(), text, &mut self.scroll, self.last_frame.output);
     }
 }

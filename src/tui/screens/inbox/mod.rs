@@ -20,6 +20,7 @@ use super::run::layer::{Compare, prompt};
 use super::run::{pages, rows};
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
+use crate::core::document::Document;
 use crate::core::gate::{Answer, Gate, GateBody, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -126,6 +127,8 @@ pub struct InboxScreen {
     /// The output has the focus, or the whole screen where there is room for one pane.
     reading: bool,
     zoom: bool,
+    /// What an attempt has beside its output is unfolded above it.
+    unfolded: bool,
     content: Content,
     scroll: Scroll,
     /// The attempt and version that the person has paged to, of the selected gate.
@@ -176,7 +179,10 @@ impl InboxScreen {
                 None => self.open_gate().is_some_and(|gate| gate.allows(Answer::Accept)),
             },
             output: matches!(&self.content.body, Body::Text(text) if !text.is_empty()),
-            several: call.is_some_and(|call| pages::pages(call, self.open_gate()).len() > 1),
+            several: match self.document() {
+                Some(document) => document.count() > 1,
+                None => call.is_some_and(|call| pages::pages(call, self.open_gate()).len() > 1),
+            },
             marked: !self.marked.is_empty(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             others: self.count() > usize::from(gate.is_some() || self.failed().is_some()),
@@ -262,6 +268,10 @@ impl InboxScreen {
             Id::Open | Id::Answer => return self.open(id),
             Id::Edit => return self.edit(),
             Id::WriteFile => return self.write_file(),
+            Id::Thoughts if self.content.besides.is_none() => {
+                self.note = Some("this attempt has no thoughts".to_owned());
+            }
+            Id::Thoughts => (self.unfolded, self.scroll) = (!self.unfolded, Scroll::at_start()),
             Id::Filter => self.search = matches!(self.content.body, Body::Text(_)).then(Find::default),
             Id::Left | Id::Right => self.turn(if id == Id::Left { -1 } else { 1 }),
             Id::Prompt | Id::Compare | Id::Copy => return self.read(id),
@@ -307,23 +317,21 @@ impl InboxScreen {
     /// Reads, compares or copies what is on screen.
     fn read(&mut self, id: Id) -> Vec<Effect> {
         let on_screen = self.is_on_screen(&self.last_frame);
-        let (Some(run), Some(call), true) = (self.run(), self.call(), on_screen) else {
-            return self.changed_meanwhile();
-        };
-        let title = format!("{} · {}", call.key, run.title);
-        match id {
-            Id::Prompt => {
-                let shown = self.content.earlier.map(|earlier| earlier.page.attempt);
-                let attempt = shown.map_or_else(|| call.newest(), |shown| call.attempt(shown));
+        let Some(run) = self.run().filter(|_| on_screen) else { return self.changed_meanwhile() };
+        let shown = self.content.earlier.map(|earlier| earlier.page);
+        let title = format!("{} · {}", self.content.title, run.title);
+        match (id, self.call(), self.document()) {
+            (Id::Prompt, Some(call), _) => {
+                let attempt = shown.map_or_else(|| call.newest(), |shown| call.attempt(shown.attempt));
                 let text = attempt.map(|attempt| prompt(run, attempt));
                 let reading = |text| {
                     Above::effect(Kind::Read(Box::new(Reading::new(&format!("The exact prompt · {title}"), text))))
                 };
                 text.map(reading).into_iter().collect()
             }
-            Id::Compare => {
-                let shown = self.content.earlier.map(|earlier| earlier.page);
-                let compare = Compare::of(call, shown, pages::current(call, self.open_gate()));
+            (Id::Compare, call, document) => {
+                let of_call = call.and_then(|call| Compare::of(call, shown, pages::current(call, self.open_gate())));
+                let compare = of_call.or_else(|| Compare::of_document(document?, shown));
                 let compared = compare.map(|compare| compare.over_the_screen(&title));
                 compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
             }
@@ -396,14 +404,19 @@ impl InboxScreen {
         self.run()?.call(&Some(gate).filter(|gate| gate.document.is_none())?.key)
     }
 
+    /// The document that the selected gate is of.
+    fn document(&self) -> Option<&Document> {
+        self.run()?.documents.get(self.gate()?.document.as_ref()?)
+    }
+
     /// Whether what is selected is what a frame showed.
     fn is_on_screen(&self, frame: &FrameInfo) -> bool {
         self.content.id.as_ref().is_some_and(|id| frame.shows(id))
     }
 
     fn open_gate(&self) -> Option<&Gate> {
-        if let Some(name) = &self.gate()?.document {
-            return self.run()?.documents.get(name)?.gate.as_ref();
+        if let Some(document) = self.document() {
+            return document.gate.as_ref();
         }
         self.call()?.gates.of(self.gate()?.call)
     }
@@ -486,9 +499,9 @@ impl InboxScreen {
     fn show(&mut self) {
         let content = match (self.run(), self.call()) {
             (Some(run), _) if self.failed().is_some() => Content::of_failed(run, Screen::Inbox),
-            (Some(run), None) => self
-                .open_gate()
-                .map_or_else(Content::default, |gate| Content::of_stale_document(run, &rows::result(run), gate)),
+            (Some(run), None) => self.document().map_or_else(Content::default, |document| {
+                Content::of_document(run, &rows::document(run, &document.name), document, self.paged)
+            }),
             (Some(run), Some(call)) => Content::of_call(run, &row_of(call), call, self.open_gate(), self.paged),
             _ => Content::default(),
         };

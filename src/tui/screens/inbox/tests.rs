@@ -323,3 +323,52 @@ fn a_failed_run_alone_is_no_reason_to_say_that_nothing_waits() {
 fn command_key(screen: &InboxScreen, id: Id) -> String {
     crate::tui::commands::key_in(id, &screen.situation()).unwrap()
 }
+
+#[test]
+fn thoughts_unfold_in_the_inbox_too() {
+    let measured = Measured { thinking: "Hm.".into(), ..Measured::default() };
+    let (key, output) = ("write".parse().unwrap(), Arc::new(json!("It roars.")));
+    let story = Story::new("poem", "poem", TaskKind::Workflow).start("write", 1, None);
+    let story = story.then(Event::AttemptFinished { key, attempt: 1, output, problem: None, measured });
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(story.review("write", 1, None).run)]));
+    let folded = look(&mut screen, (80, 24));
+    assert!(folded.contains("▸ its thoughts (1 words): Alt-T") && !folded.contains("Hm."), "{folded}");
+    press(&mut screen, &["Alt-t"]);
+    assert!(look(&mut screen, (80, 24)).contains("Hm."));
+}
+
+#[test]
+fn a_document_that_waits_is_paged_compared_and_taken_here() {
+    use crate::core::document;
+    let written = |version, body: &str, by: &str| Event::DocumentWritten {
+        name: "notes".into(),
+        version,
+        title: "Notes".into(),
+        body: body.into(),
+        by: by.into(),
+        proposed: false,
+        action: None,
+    };
+    let story = Story::new("poem", "poem", TaskKind::Workflow).start("write", 1, None);
+    let story = story.then(written(1, "Old", "model")).then(written(2, "Mine", "ana@host"));
+    let events = document::given(&story.run, "notes", &"Notes".into(), &"Theirs".into());
+    let story = events.into_iter().fold(story, Story::then);
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(story.run)]));
+    let picture = look(&mut screen, (100, 24));
+    assert!(picture.contains("K keeps yours, version 2"), "{picture}");
+    let compared = press(&mut screen, &["d"]);
+    let [Effect::Go(Go::Above(above))] = &compared[..] else { panic!("{compared:?}") };
+    let (picture, _) = frame((100, 24), Depth::None, |canvas, area| above.view(canvas, area));
+    assert!(picture.contains("version 2 (mine) → version 3 (model)"), "{picture}");
+    press(&mut screen, &["Right"]);
+    assert!(look(&mut screen, (100, 24)).contains("Theirs"));
+    assert_eq!(press(&mut screen, &["K", "r"]), [], "the question is not on screen");
+    let copied = press(&mut screen, &["y"]);
+    assert!(matches!(&copied[..], [Effect::Terminal(Terminal::Copy(text))] if text == "Theirs"), "{copied:?}");
+    let taken = press(&mut screen, &["a"]);
+    let [Effect::Change(Change::Decide(_, decision))] = &taken[..] else { panic!("{taken:?}") };
+    assert_eq!((decision.document.as_deref(), decision.version), (Some("notes"), Some(3)));
+    assert_eq!(decision.kind, DecisionKind::Again { model: None });
+}

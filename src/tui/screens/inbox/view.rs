@@ -12,14 +12,15 @@ use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::commands;
+use crate::tui::commands::{self, Id};
 use crate::tui::screens::run::content::{Body, problems};
+use crate::tui::screens::run::documents;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
-use crate::tui::widgets::{footer, header};
+use crate::tui::widgets::{footer, header, stacked};
 
 fn talks(run: Option<&Arc<Run>>) -> bool {
     run.is_some_and(|run| run.kind == Kind::Instruct)
@@ -143,11 +144,12 @@ impl InboxScreen {
         self.content.is_painted(canvas, inner);
         match &self.content.body {
             Body::Text(document) => {
-                let look = canvas.look();
-                let lines = document.height(inner.width, look);
+                // What is searched is the text alone.
+                let texts = self.content.texts(self.unfolded && self.search.is_none(), &theme);
+                let lines = stacked::height(&texts, inner.width, canvas.as_written);
                 canvas.frame.output = Extent { lines, height: inner.height.into() };
                 let top = self.scroll.top(canvas.frame.output);
-                document.paint(inner, canvas.buf, top, look);
+                stacked::paint(canvas, inner, &texts, 0, top);
                 if let Some(find) = &self.search {
                     find.mark(document, canvas, inner, top);
                 }
@@ -166,12 +168,20 @@ impl InboxScreen {
         if typing {
             return ("Search the text", vec![Line::default()]);
         }
+        if let Some(document) = self.document().filter(|_| self.content.earlier.is_some()) {
+            return ("Versions", vec![Line::styled(documents::says_earlier(document), theme.waiting)]);
+        }
         let Some(call) = self.call() else { return ("", Vec::new()) };
         if let Some(says) = self.content.says_earlier(call, self.open_gate()) {
             return ("Attempts", vec![Line::styled(says, theme.waiting)]);
         }
         let wrong = |problem| Line::styled(format!("✗ {problem}"), theme.failed);
-        ("What is wrong with it", problems(call).into_iter().map(wrong).collect())
+        let wrong: Vec<Line<'static>> = problems(call).into_iter().map(wrong).collect();
+        let key = commands::key_in(Id::Thoughts, &self.situation());
+        let besides = self.content.says_besides(self.unfolded, key.as_deref());
+        let title = if wrong.is_empty() { "Beside it" } else { "What is wrong with it" };
+        let besides = besides.map(|says| Line::styled(says, theme.muted));
+        (title, wrong.into_iter().chain(besides).collect())
     }
 
     /// What is said while the selection rests on a heading.

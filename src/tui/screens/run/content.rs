@@ -4,23 +4,25 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
+use super::documents::{self, stale};
 use super::pages;
-use super::result::stale;
 use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::description::Description;
-use crate::core::document::RESULT;
+use crate::core::document::Document as Written;
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::title::item_title;
 use crate::tui::canvas::Canvas;
-use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
 use crate::tui::shown::{ContentId, Page, ShownGate, Subject};
 use crate::tui::situation::{Behind, Screen};
 use crate::tui::text::{fit, width};
+use crate::tui::theme::Theme;
+use crate::tui::widgets::stacked::Shown;
+use crate::tui::{asides, failure_panel};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub struct Content {
     which_short: String,
     /// What there is to read.
     pub body: Body,
+    /// What the attempt has beside its output: in short, and all of it.
+    pub besides: Option<(String, Document)>,
 }
 
 /// A page that is not the one that waits, was accepted or is under way.
@@ -76,7 +80,7 @@ impl Content {
                 Some(call) => Self::of_call(run, row, call, call.gate(), page),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
-            RowId::Result => Self::of_result(run, row),
+            RowId::Result | RowId::Document(_) => Self::of_document_row(run, row, page),
             RowId::Group(key) => Self::of_group(run, row, key),
             RowId::Step(_) => Self::made(run, row, row.title.clone(), Body::Says(pending(run).to_owned())),
         }
@@ -87,6 +91,7 @@ impl Content {
             RowId::Call(key) => Subject::Call(key.clone()),
             RowId::Group(key) => Subject::Group(key.clone()),
             RowId::Step(step) => Subject::Step(step.clone()),
+            RowId::Document(name) => Subject::Document(name.clone()),
             RowId::Result => Subject::Result,
         };
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
@@ -115,7 +120,8 @@ impl Content {
         };
         let shown = page.unwrap_or(now);
         let (which, which_short) = (pages::name(call, shown), pages::short_name(call, shown));
-        Self { id: Some(id), gate: seen, earlier, title, name, which, which_short, body }
+        let besides = call.attempt(shown.attempt).and_then(asides::of);
+        Self { id: Some(id), gate: seen, earlier, title, name, which, which_short, body, besides }
     }
 
     /// What a failed run has to show on another screen than its own: why it failed, and what can be done there.
@@ -127,25 +133,40 @@ impl Content {
         Self { id: Some(ContentId::of_run(run.id, subject, run.seq)), title, body, ..Self::default() }
     }
 
-    /// A document that waits, because the person has edited it and its steps give another text.
-    pub fn of_stale_document(run: &Run, row: &OutlineRow, gate: &Gate) -> Self {
-        let body = read(&Untrusted::new(stale(run, gate)));
-        let mut content = Self::made(run, row, gate.name(), body);
-        content.gate = Some(ShownGate::of(run, gate));
+    /// A version of a document: the page that the person has gone to, else the question about it, if it waits because the
+    /// person has edited it and its steps give another text, else the version that counts.
+    pub fn of_document(run: &Run, row: &OutlineRow, document: &Written, page: Option<Page>) -> Self {
+        let now = documents::current(document);
+        let page = page.filter(|page| *page != now && document.version(page.version).is_some());
+        let shown = page.unwrap_or(now);
+        let version = document.version(shown.version);
+        let gate = document.gate.as_ref().filter(|_| page.is_none());
+        let called = version.map(|version| version.title.line().into_owned()).unwrap_or_default();
+        let body = match (gate, version) {
+            (Some(gate), _) => read(&Untrusted::new(stale(run, gate))),
+            (None, Some(version)) => read(&version.body),
+            (None, None) => Body::Empty,
+        };
+        // The result is known by its title; any other by its name.
+        let of_result = row.id == RowId::Result && gate.is_none() && !called.is_empty();
+        let (title, name) = if of_result { (called, String::new()) } else { (row.title.clone(), called) };
+        let name = if name == title { String::new() } else { name };
+        let mut content = Self { name, ..Self::made(run, row, title, body) };
+        content.id = content.id.map(|id| ContentId { version: shown.version, seq: document.seq, ..id });
+        content.gate = gate.map(|gate| ShownGate::of(run, gate));
+        content.earlier = page.map(|page| Earlier { page, behind: Behind::Document, takeable: true });
+        content.which = documents::name(document, shown);
+        content.which_short = documents::short_name(document, shown);
         content
     }
 
-    fn of_result(run: &Run, row: &OutlineRow) -> Self {
-        if let Some(gate) = run.documents.get(RESULT).and_then(|document| document.gate.as_ref()) {
-            return Self::of_stale_document(run, row, gate);
+    fn of_document_row(run: &Run, row: &OutlineRow, page: Option<Page>) -> Self {
+        if let Some(document) = row.id.document().and_then(|name| run.documents.get(name)) {
+            return Self::of_document(run, row, document, page);
         }
-        let (title, body) = match (&run.result, &run.error) {
+        let (title, body) = match (&run.result, failure_panel::of_result(run)) {
             (Some(result), _) => (result.title.line().into_owned(), read(&result.body)),
-            (None, Some((key, failure))) => {
-                let place = key.as_ref().map(|key| format!(" at `{key}`")).unwrap_or_default();
-                let what = format!("The run failed{place}.");
-                ("Result".to_owned(), read(&failure_panel::says(&what, failure, "")))
-            }
+            (None, Some(failure)) => ("Result".to_owned(), read(&failure)),
             (None, None) => ("Result".to_owned(), Body::Says("It comes when every step is done.".to_owned())),
         };
         Self::made(run, row, title, body)
@@ -170,8 +191,8 @@ impl Content {
             (Behind::Review, _) => "waits",
             (Behind::Failed, _) => "failed",
             (Behind::Accepted, _) => "is accepted; b reopens it, then a takes this one",
-            (Behind::Other, CallStatus::Running) => "is running",
-            (Behind::Other, _) => "is the newest",
+            (Behind::Other | Behind::Document, CallStatus::Running) => "is running",
+            (Behind::Other | Behind::Document, _) => "is the newest",
         };
         let what = if now.attempt == earlier.page.attempt && now.version > 0 {
             format!("version {} {is}", now.version)
@@ -190,6 +211,20 @@ impl Content {
         let room = cells.saturating_sub(width(&self.title) + width(&end) + 3);
         let name = if room < 6 { String::new() } else { short(&fit(&self.name, room)) };
         format!("{}{name}{end}", self.title)
+    }
+
+    /// The text, with what is beside it above it where that is unfolded. None while there is no text.
+    pub fn texts<'a>(&'a self, unfolded: bool, theme: &Theme) -> Vec<Shown<'a>> {
+        let Body::Text(text) = &self.body else { return Vec::new() };
+        let besides = self.besides.as_ref().filter(|_| unfolded).map(|(_, besides)| (besides, theme.aside()));
+        besides.into_iter().chain([(&**text, *theme)]).collect()
+    }
+
+    /// The line that says what is beside the text, and which key shows or folds it.
+    pub fn says_besides(&self, unfolded: bool, key: Option<&str>) -> Option<String> {
+        let (short, _) = self.besides.as_ref()?;
+        let key = key.map(|key| format!(": {key}")).unwrap_or_default();
+        Some(format!("{} {short}{key}", if unfolded { "▾" } else { "▸" }))
     }
 
     /// Whether both are of the same.
@@ -273,11 +308,8 @@ fn page_body(call: &Call, page: Page) -> Body {
 
 /// What came of an attempt that has no output.
 fn without_output(attempt: &Attempt) -> Body {
-    match &attempt.error {
-        Some(failure) => {
-            let says = failure_panel::says("It failed.", failure, "");
-            read(&failure_panel::Panel { says, arrived: attempt.partial.clone() }.whole())
-        }
+    match failure_panel::of_attempt(attempt, Screen::Run) {
+        Some(panel) => read(&panel.whole()),
         None if attempt.partial.is_empty() => Body::Says("It was stopped before it produced any output.".to_owned()),
         None => read(&attempt.partial),
     }

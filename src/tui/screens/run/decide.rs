@@ -98,6 +98,9 @@ impl RunScreen {
     }
 
     fn take(&mut self, earlier: Earlier) -> Vec<Effect> {
+        if self.is_on_document() {
+            return self.take_version(earlier.page);
+        }
         let (Some(target), Some(call)) = (self.seen_target(), self.call()) else { return self.changed_meanwhile() };
         let lines = pages::before_taking(&self.run, call, call.gate(), earlier.page);
         self.ask_once(lines, "Take it?", vec![(target, pages::take(earlier.page))])
@@ -130,7 +133,7 @@ impl RunScreen {
     }
 
     pub(super) fn again(&mut self) -> Vec<Effect> {
-        if self.gate_of_result().is_some() {
+        if self.gate_of_document().is_some() {
             return self.decide(GateKind::Stale, DecisionKind::Again { model: None });
         }
         let Some(call) = self.call() else { return Vec::new() };
@@ -157,7 +160,8 @@ impl RunScreen {
 
     pub(super) fn ask(&mut self, question: &'static str, then: fn(ShownGate) -> Then, kind: GateKind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
-        self.over = Over::Ask { question, input: LineInput::default(), then: then(gate), problem: None };
+        let draft = gate.draft().and_then(|name| self.drafts.get(&name)).map_or("", String::as_str);
+        self.over = Over::Ask { question, input: LineInput::new(draft), then: then(gate), problem: None };
         Vec::new()
     }
 
@@ -206,7 +210,7 @@ pub fn said_of(decision: &PastDecision) -> Option<String> {
             other => format!("{other}ed"),
         },
         Undoable::Edit { version, .. } => format!("version {version} saved"),
-        Undoable::Document { .. } => "saved".to_owned(),
+        Undoable::Document { version, .. } => format!("version {version} saved"),
         Undoable::Action { action, .. } => format!("{} asked for", fit(action, 24)),
         Undoable::Choice { what: "keep", .. } => "result kept".to_owned(),
         Undoable::Choice { .. } => "result rebuilt".to_owned(),

@@ -2,16 +2,17 @@
 
 use super::edit::Edited;
 use super::layer::Over;
-use super::result::{DOCUMENT, result_draft};
 use super::retry;
-use super::{Note, RunScreen};
+use super::{Note, RunScreen, documents};
 use crate::core::gate::GateKind;
-use crate::tui::commands::Id;
+use crate::tui::commands::{Id, key_in};
 use crate::tui::diff::printed;
-use crate::tui::drafts::{Slot, Unsaved};
+use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::Effect;
 use crate::tui::shown::Target;
+use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
+use crate::tui::widgets::line::LineInput;
 
 impl RunScreen {
     /// What was typed and not given.
@@ -24,11 +25,10 @@ impl RunScreen {
                 let before = if *json { format!("{output:#}") } else { printed(output).data().to_owned() };
                 vec![of(edited.draft.clone(), Some(editor.text()).filter(|text| *text != before))]
             }
-            Over::Result { version, editor } => {
-                let document = self.run.documents.get(DOCUMENT);
-                let written = document.and_then(|document| document.versions.get(version.saturating_sub(1) as usize));
+            Over::Document { edited, editor } => {
+                let written = edited.made_from(&self.run);
                 let text = Some(editor.text()).filter(|text| written.is_none_or(|seen| seen.body.data() != text));
-                vec![of(result_draft(*version), text)]
+                vec![of(edited.draft(), text)]
             }
             Over::Fields { edited, tree } => {
                 let changed = *tree.value() != *edited.before;
@@ -41,12 +41,11 @@ impl RunScreen {
                 let (name, text) = retry.unsaved();
                 vec![of(name, text)]
             }
-            Over::None
-            | Over::Filter
-            | Over::Compare(_)
-            | Over::Prompt { .. }
-            | Over::Ask { .. }
-            | Over::Confirm { .. } => Vec::new(),
+            Over::Ask { input, then, .. } => {
+                let text = Some(input.value()).filter(|text| !text.is_empty());
+                then.draft().map(|name| of(name, text)).into_iter().collect()
+            }
+            Over::None | Over::Filter | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => Vec::new(),
         }
     }
 
@@ -76,12 +75,25 @@ impl RunScreen {
             return true;
         }
         self.drafts.insert(name.to_owned(), text);
+        let document = self.document().filter(|document| document.gate.is_none());
+        if document.is_some_and(|document| {
+            name == drafts::of_document(self.run.kind, &document.name, documents::current(document).version)
+        }) {
+            self.note = Some(Note::Done(kept("edit", Id::Edit, Selected::Document)));
+            return true;
+        }
+        if let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.draft().as_deref() == Some(name)) {
+            let (what, id) =
+                if gate.kind == GateKind::Approval { ("reason", Id::Deny) } else { ("result", Id::Worked) };
+            self.note = Some(Note::Done(kept(what, id, Selected::Gate(gate.kind))));
+            return true;
+        }
         let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
         let edited = Edited::new(Target::Gate(gate.clone()), None);
         let says = if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
-            kept("edit", Id::Edit)
+            kept("edit", Id::Edit, Selected::Gate(GateKind::Review))
         } else if name == retry::draft_name(&gate.key) {
-            kept("instruction", Id::Retry)
+            kept("instruction", Id::Retry, Selected::Gate(GateKind::Review))
         } else {
             return false;
         };
@@ -99,15 +111,18 @@ impl RunScreen {
             return false;
         }
         match &mut self.over {
-            Over::Edit { editor, .. } | Over::Result { editor, .. } => **editor = Editor::new(text),
+            Over::Edit { editor, .. } | Over::Document { editor, .. } => **editor = Editor::new(text),
             Over::Retry(retry) => retry.input = Editor::at_end(text),
+            Over::Ask { input, .. } => *input = LineInput::new(text),
             _ => return false,
         }
         true
     }
 }
 
-fn kept(what: &str, id: Id) -> String {
-    let key = crate::tui::commands::key_of(id);
+/// Says that a text was found, and the key that opens it where that is selected.
+fn kept(what: &str, id: Id, selected: Selected) -> String {
+    let situation = Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
+    let key = key_in(id, &situation).unwrap_or_default();
     format!("your unsaved {what} is here: {key} opens it")
 }

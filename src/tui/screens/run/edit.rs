@@ -145,7 +145,7 @@ impl RunScreen {
                 }
             }
             Over::Fields { edited, tree } => (edited.clone(), tree.value().clone()),
-            Over::Result { .. } => return self.save_result(),
+            Over::Document { .. } => return self.save_document(),
             _ => return Vec::new(),
         };
         let fits = edited.schema(&self.run).map_or(Ok(()), |schema| schema::validate(schema, &output));
@@ -176,7 +176,7 @@ impl RunScreen {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
             Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
             Over::Retry(retry) => (retry.input.text(), "md"),
-            Over::Result { editor, .. } => (editor.text(), "md"),
+            Over::Document { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
         };
         vec![Effect::Terminal(Terminal::OpenEditor { purpose: Purpose::Layer, text, extension })]
@@ -197,7 +197,7 @@ impl RunScreen {
                     self.over = Over::Edit { edited: edited.clone(), editor, json: true, problem };
                 }
             },
-            Over::Result { editor, .. } => **editor = Editor::new(text),
+            Over::Document { editor, .. } => **editor = Editor::new(text),
             Over::Retry(retry) => retry.input = Editor::at_end(text),
             _ => {}
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::described;
+use super::documents::EditedDocument;
 use super::edit::Edited;
 use super::retry::Retry;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
-use crate::core::document::Document as Written;
+use crate::core::document::{Document as Written, DocumentVersion};
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
@@ -45,10 +46,10 @@ pub enum Over {
         /// Why it cannot be saved.
         problem: Option<String>,
     },
-    /// The result is edited as a text.
-    Result {
-        /// The version that was seen when it began.
-        version: u32,
+    /// The result, or another document, is edited as a text.
+    Document {
+        /// Which, and what was seen when it began.
+        edited: EditedDocument,
         /// The text.
         editor: Box<Editor>,
     },
@@ -103,12 +104,22 @@ pub enum Then {
     WriteFile(Untrusted),
 }
 
+impl Then {
+    /// The draft of what is typed.
+    pub fn draft(&self) -> Option<String> {
+        match self {
+            Self::Deny(gate) | Self::Worked(gate) => gate.draft(),
+            Self::Budget(_) | Self::WriteFile(_) => None,
+        }
+    }
+}
+
 impl Over {
     /// Its place in the situation.
     pub fn layer(&self) -> Layer {
         match self {
             Self::None => Layer::None,
-            Self::Edit { .. } | Self::Result { .. } => Layer::Edit,
+            Self::Edit { .. } | Self::Document { .. } => Layer::Edit,
             Self::Fields { tree, .. } if tree.is_typing() => Layer::FieldValue,
             Self::Fields { .. } => Layer::Fields,
             Self::Retry(retry) if retry.ticks() => Layer::Others,
@@ -158,15 +169,22 @@ impl Compare {
         Some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }
 
-    /// Compares a person's edit of a document with the version that is proposed. `None` where none is.
-    pub fn of_document(document: &Written) -> Option<Self> {
-        let versions = (1..).zip(&document.versions);
-        let versions: Vec<_> = versions
-            .map(|(number, v)| (0, number, v.by.clone(), Arc::new(Value::String(v.body.data().to_owned()))))
-            .collect();
-        let (mine, _) = document.current()?;
-        let (with, at) = ((mine as usize).checked_sub(1)?, (document.gate.as_ref()?.version as usize).checked_sub(1)?);
-        let (with, at) = (with.min(at), with.max(at));
+    /// Compares the version of a document that counts with another: the one that is shown instead, the one that is
+    /// proposed, or else the one before it. `None` where there is no other.
+    pub fn of_document(document: &Written, shown: Option<Page>) -> Option<Self> {
+        let titled = document.versions.iter().any(|version| version.title != document.versions[0].title);
+        let text = |version: &DocumentVersion| {
+            let (title, body) = (version.title.data(), version.body.data());
+            Arc::new(Value::String(if titled { format!("{title}\n\n{body}") } else { body.to_owned() }))
+        };
+        let versions: Vec<_> =
+            (1..).zip(&document.versions).map(|(number, v)| (0, number, v.by.clone(), text(v))).collect();
+        let (counts, _) = document.current()?;
+        let proposed = document.gate.as_ref().map(|gate| gate.version);
+        let before = if counts > 1 { counts - 1 } else { 2 };
+        let other = shown.map(|page| page.version).or(proposed).unwrap_or(before);
+        let place = |number: u32| (number as usize).checked_sub(1);
+        let (with, at) = (place(counts.min(other))?, place(counts.max(other))?);
         let comparison = Comparison::of_values(&versions.get(with)?.3, &versions.get(at)?.3);
         (with < at).then_some(Self { versions, at, with, comparison, scroll: Scroll::at_start() })
     }

@@ -3,16 +3,16 @@
 //! [`RunScreen`] is the model. It changes only through [`RunScreen::update`], which gives effects, and is painted by
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
+pub(in crate::tui) mod badges;
 pub(super) mod content;
 pub(super) mod decide;
+pub(in crate::tui) mod documents;
 mod drafts;
 mod edit;
 pub(super) mod layer;
 mod marks;
-pub(in crate::tui) mod marks_of_call;
 pub(super) mod pages;
 pub(super) mod reopen;
-mod result;
 mod retry;
 pub(in crate::tui) mod rows;
 mod search;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::call::{AttemptStatus, Call, CallStatus};
-use crate::core::document::{RESULT, key_of};
+use crate::core::document::key_of;
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -46,7 +46,7 @@ use crate::tui::widgets::scroll::Scroll;
 use content::Content;
 use layer::Over;
 use pages::Paged;
-use rows::{OutlineRow, RowId};
+use rows::{OutlineRow, Progress, RowId};
 
 /// Which pane the arrows move in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,11 +98,13 @@ enum Note {
 #[expect(clippy::struct_excessive_bools, reason = "each says something else of what is shown")]
 pub struct RunScreen {
     run: Arc<Run>,
+    /// What is new of it is not in the store yet.
+    locked: bool,
     task: Option<Arc<Task>>,
     now: DateTime<Utc>,
     rows: Vec<OutlineRow>,
-    /// Which step it is at, of how many.
-    progress: Option<(usize, usize)>,
+    /// How far it is.
+    progress: Option<Progress>,
     list: List,
     folded: HashSet<Key>,
     /// The calls that are marked, each with the newest event about it when it was: one that has changed since is not meant
@@ -117,6 +119,8 @@ pub struct RunScreen {
     filter: Option<LineInput>,
     pane: Pane,
     zoom: bool,
+    /// What an attempt has beside its output is unfolded above it.
+    unfolded: bool,
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
     /// What was decided here and is not yet seen to be: it waits no more.
@@ -140,6 +144,7 @@ impl RunScreen {
     pub fn new(run: Arc<Run>, task: Option<Arc<Task>>, now: DateTime<Utc>) -> Self {
         let mut screen = Self {
             run,
+            locked: false,
             task,
             now,
             rows: Vec::new(),
@@ -153,6 +158,7 @@ impl RunScreen {
             filter: None,
             pane: Pane::List,
             zoom: false,
+            unfolded: false,
             following: true,
             decided: HashMap::new(),
             live: HashMap::new(),
@@ -187,18 +193,17 @@ impl RunScreen {
         self.run.status == Status::Running && self.run.under_way() > 0 || due()
     }
 
-    /// Selects a call, for the person to see what waits there.
+    /// Selects a call, or the document that waits under that key, for the person to see what waits there.
     pub fn go_to(&mut self, key: &Key) {
-        let result = self.run.call(key).is_none() && *key == key_of(RESULT);
-        let of = |row: &OutlineRow| match &row.id {
-            RowId::Call(call) => call == key || row.alike.contains(key),
-            RowId::Result => result,
-            RowId::Group(_) | RowId::Step(_) => false,
-        };
         self.filter = None;
         self.folded.clear();
         self.refresh();
-        if let Some(at) = self.rows.iter().position(of) {
+        let of_call = |row: &OutlineRow| matches!(&row.id, RowId::Call(call) if call == key || row.alike.contains(key));
+        let of_document = |row: &OutlineRow| row.id.document().is_some_and(|name| key_of(name) == *key);
+        let place = |of: &dyn Fn(&OutlineRow) -> bool| self.rows.iter().position(of);
+        // A call may have the key under which a document waits: what waits is what is looked for.
+        let found = place(&|row| (of_call(row) || of_document(row)) && row.waits);
+        if let Some(at) = found.or_else(|| place(&of_call)).or_else(|| place(&of_document)) {
             self.following = false;
             self.list.select(at, self.rows.len(), self.last_frame.list);
             self.show();
@@ -233,13 +238,7 @@ impl RunScreen {
     fn situation_with(&self, frame: &FrameInfo) -> Situation {
         let call = self.call();
         let selected = match (self.selected_row().map(|row| &row.id), call) {
-            (Some(RowId::Result), _) => match self.gate_of_result() {
-                Some(gate) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
-                    Selected::Gate(gate.kind())
-                }
-                Some(_) => Selected::Unread,
-                None => Selected::Result,
-            },
+            (Some(RowId::Result | RowId::Document(_)), _) => self.selected_document(frame),
             (_, None) => Selected::None,
             (_, Some(call)) if self.content.earlier.is_some() => match self.content.earlier {
                 Some(earlier) if frame.content == self.content.id => Selected::Earlier(earlier.behind),
@@ -259,7 +258,6 @@ impl RunScreen {
                 (None, _) => Selected::Pending,
             },
         };
-        let here = usize::from(call.is_some_and(|call| !call.gates.is_empty()) || self.gate_of_result().is_some());
         Situation {
             screen: Screen::Run,
             layer: self.search.as_ref().map_or_else(|| self.over.layer(), Find::layer),
@@ -271,8 +269,10 @@ impl RunScreen {
             output: !self.content.is_empty(),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
-                _ if self.gate_of_result().is_some() => true,
-                _ => call.is_some_and(|call| pages::pages(call, call.gate()).len() > 1),
+                _ => match call {
+                    Some(call) => pages::pages(call, call.gate()).len() > 1,
+                    None => self.document().is_some_and(|document| document.count() > 1),
+                },
             },
             asks: self.asks().is_some(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
@@ -280,9 +280,30 @@ impl RunScreen {
             alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
             changes: self.task.as_ref().is_some_and(|task| !task.actions.is_empty()),
             going: self.run.status == Status::Running,
-            others: self.run.gates() > here,
+            others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
             ..Situation::default()
+        }
+    }
+
+    /// How much waits beside what is selected.
+    fn gates_elsewhere(&self) -> usize {
+        let waits = self.call().is_some_and(|call| !call.gates.is_empty()) || self.gate_of_document().is_some();
+        self.run.gates().saturating_sub(usize::from(waits))
+    }
+
+    /// How the selected document counts for the commands.
+    fn selected_document(&self, frame: &FrameInfo) -> Selected {
+        let gate = self.gate_of_document();
+        match (self.content.earlier, gate) {
+            (Some(earlier), _) if frame.content == self.content.id => Selected::Earlier(earlier.behind),
+            (None, Some(gate)) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
+                Selected::Gate(gate.kind())
+            }
+            (_, Some(_)) => Selected::Unread,
+            (Some(_), None) => Selected::None,
+            (None, None) if self.is_on_result() => Selected::Result,
+            (None, None) => Selected::Document,
         }
     }
 
@@ -312,7 +333,8 @@ impl RunScreen {
         if let Some(filter) = &self.filter {
             let wanted = filter.value().to_lowercase();
             rows.retain(|row| {
-                matches!(row.id, RowId::Call(_)) && row.title.to_lowercase().contains(&wanted) || wanted.is_empty()
+                matches!(row.id, RowId::Call(_) | RowId::Document(_)) && row.title.to_lowercase().contains(&wanted)
+                    || wanted.is_empty()
             });
         }
         if !self.apart {
@@ -350,10 +372,13 @@ impl RunScreen {
             (0..count).map(|step| (from + step) % count.max(1)).find(|at| self.rows.get(*at).is_some_and(found))
         };
         let call = |row: &OutlineRow| matches!(row.id, RowId::Call(_));
-        let open = |row: &OutlineRow| match &row.id {
-            RowId::Call(key) => !self.decided.contains_key(key),
-            RowId::Result => !self.decided.contains_key(&key_of(RESULT)),
-            RowId::Group(_) | RowId::Step(_) => false,
+        let is_decided = |key: &Key, document: Option<&str>| {
+            self.decided.get(key).is_some_and(|seen| seen.document.as_deref() == document)
+        };
+        let open = |row: &OutlineRow| match (&row.id, row.id.document()) {
+            (RowId::Call(key), _) => !is_decided(key, None),
+            (_, Some(name)) => !is_decided(&key_of(name), Some(name)),
+            (_, None) => false,
         };
         let waits = ahead(&|row| row.waits && open(row));
         let runs = || ahead(&|row| call(row) && row.status == Some(CallStatus::Running));
@@ -361,7 +386,7 @@ impl RunScreen {
         let target = if self.run.status.is_over() {
             self.following = false;
             let failed = ahead(&|row| call(row) && row.status == Some(CallStatus::Failed));
-            let result = Some(count.saturating_sub(1));
+            let result = self.rows.iter().position(|row| row.id == RowId::Result);
             if self.run.status == Status::Failed { failed.or(result) } else { result }
         } else {
             self.following = waits.is_none();
@@ -374,8 +399,8 @@ impl RunScreen {
 
     /// Shows what the selected row has to show, from its beginning or, while it streams, following its end.
     fn show(&mut self) {
-        let call = self.call().map(|call| &call.key);
-        if self.paged.as_ref().is_some_and(|paged| Some(&paged.key) != call) {
+        let row = self.selected_row().map(|row| &row.id);
+        if self.paged.as_ref().is_some_and(|paged| Some(&paged.row) != row) {
             self.paged = None;
         }
         let content = match self.selected_row() {

@@ -4,20 +4,20 @@
 //! is *earlier*, whichever way it lies in time. What waits is then not on screen, so that no key answers it but the one
 //! that takes what is.
 
+use super::rows::RowId;
 use crate::core::actor::Actor;
 use crate::core::call::{Attempt, Call, CallStatus};
 use crate::core::decide::{DecisionKind, Taken, decide};
 use crate::core::gate::{Gate, GateKind};
-use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::situation::Behind;
 
-/// The page of a call that the person has gone to.
+/// The page of a call or a document that the person has gone to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paged {
-    /// The call.
-    pub key: Key,
+    /// Its row.
+    pub row: RowId,
     /// The page.
     pub page: Page,
 }
@@ -88,7 +88,7 @@ pub fn short_name(call: &Call, page: Page) -> String {
 
 /// What is said when there is no page in that direction.
 pub fn end(by: isize) -> &'static str {
-    if by < 0 { "this is the first attempt" } else { "this is the newest" }
+    if by < 0 { "this is the first" } else { "this is the newest" }
 }
 
 /// What an earlier page of a call is shown instead of.

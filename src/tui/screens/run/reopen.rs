@@ -1,8 +1,8 @@
 //! What follows from taking up an accepted call again, and from leaving one out: it is said before it happens.
 
 use super::RunScreen;
+use super::documents::edited;
 use super::layer::Over;
-use super::result::edited;
 use crate::core::decide::DecisionKind;
 use crate::core::key::Key;
 use crate::core::run::Run;

@@ -279,7 +279,7 @@ impl RunScreen {
                 self.is_prompt(of).then(|| key.clone())
             }
             RowId::Step(id) => self.is_prompt(StepName { workflow: None, step: id }).then(|| Key::plain(id.clone())),
-            RowId::Group(_) | RowId::Result => None,
+            RowId::Group(_) | RowId::Document(_) | RowId::Result => None,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum RowId {
     Call(Key),
     /// A declared step of which nothing has been heard yet.
     Step(String),
+    /// A document beside the result.
+    Document(String),
     /// The result.
     Result,
 }
@@ -110,7 +112,9 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
     }
     let mut maker = Maker { run, titles: &titles, folded, rows: &mut rows };
     maker.children(&root, None, 0);
-    rows.push(result(run));
+    let others = run.documents.keys().filter(|name| *name != RESULT);
+    rows.extend(others.map(|name| document(run, name)));
+    rows.push(document(run, RESULT));
     rows.extend(run.actions.iter().filter_map(|(key, asked)| action(run, task, key, asked)));
     rows
 }
@@ -137,43 +141,71 @@ fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) ->
     })
 }
 
-/// Which of its steps a run is at, and how many it has: those at the top that have a row. `None` where they are not known
-/// beforehand, or there is only one.
-#[must_use]
-pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<(usize, usize)> {
-    let declared = Titles::of(task).top.len();
-    let is_done = |row: &&OutlineRow| match row.count {
-        Some((done, all)) => done == all,
-        None => matches!(row.status, Some(CallStatus::Accepted | CallStatus::Skipped)),
-    };
-    let top: Vec<&OutlineRow> = rows.iter().filter(|row| row.depth == 0 && row.id != RowId::Result).collect();
-    let done = top.iter().copied().filter(is_done).count();
-    (declared > 1 && top.len() == declared).then(|| ((done + 1).min(declared), declared))
+/// How far a run is: the steps at the top that have a row, where the definition knows them beforehand; else its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// That are done.
+    pub done: usize,
+    /// In all, as far as is known.
+    pub of: usize,
+    steps: bool,
 }
 
-/// The steps and calls of a run as they are counted: every row that is neither a group, the result nor an action on it.
+impl Progress {
+    /// `step 2 of 4`: the one that it is at; or `7 of 30 done`.
+    #[must_use]
+    pub fn says(self) -> String {
+        let Self { done, of, steps } = self;
+        if steps { format!("step {} of {of}", (done + 1).min(of)) } else { format!("{done} of {of} done") }
+    }
+
+    /// The same where there is little room: `2/4`.
+    #[must_use]
+    pub fn short(self) -> String {
+        let at = if self.steps { (self.done + 1).min(self.of) } else { self.done };
+        format!("{at}/{}", self.of)
+    }
+}
+
+/// How far a run with these rows is, whether or not some are folded. `None` where there is one thing to do, or nothing is
+/// known.
 #[must_use]
-pub fn leaves(run: &Run, task: Option<&Task>) -> Vec<OutlineRow> {
-    let mut rows = rows(run, task, &HashSet::new());
-    rows.retain(|row| match &row.id {
+pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<Progress> {
+    let declared = Titles::of(task).top.len();
+    let is_done = |row: &OutlineRow| matches!(row.status, Some(CallStatus::Accepted | CallStatus::Skipped));
+    let top = rows.iter().filter(|row| row.depth == 0 && row.id.document().is_none());
+    let counts: Vec<(usize, usize)> = top.map(|row| row.count.unwrap_or((usize::from(is_done(row)), 1))).collect();
+    let steps = declared > 1 && counts.len() == declared;
+    let (done, of) = if steps {
+        (counts.iter().filter(|(done, all)| done == all).count(), declared)
+    } else {
+        counts.iter().fold((0, 0), |(done, of), (more, all)| (done + more, of + all))
+    };
+    (of > 1).then_some(Progress { done, of, steps })
+}
+
+/// The steps and calls among the rows of a run as they are counted: without groups, documents and what was made of those.
+pub fn leaves<'r>(run: &'r Run, rows: &'r [OutlineRow]) -> impl Iterator<Item = &'r OutlineRow> {
+    rows.iter().filter(|row| match &row.id {
         RowId::Call(key) => !run.actions.contains_key(key),
         RowId::Step(_) => true,
-        RowId::Group(_) | RowId::Result => false,
-    });
-    rows
+        RowId::Group(_) | RowId::Document(_) | RowId::Result => false,
+    })
 }
 
-/// The row of the result.
+/// The row of a document; that of the result is there before it is written.
 #[must_use]
-pub fn result(run: &Run) -> OutlineRow {
-    let waits = run.documents.get(RESULT).is_some_and(|document| document.gate.is_some());
+pub fn document(run: &Run, name: &str) -> OutlineRow {
+    let document = run.documents.get(name);
+    let waits = document.is_some_and(|document| document.gate.is_some());
     let ended = if waits { CallStatus::Stale } else { CallStatus::Accepted };
-    let status = run.result.as_ref().map(|_| ended);
+    let is_written = if name == RESULT { run.result.is_some() } else { document.is_some() };
+    let title = if name == RESULT { "Result".to_owned() } else { Untrusted::from(name).line().into_owned() };
     OutlineRow {
-        id: RowId::Result,
+        id: RowId::of_document(name),
         depth: 0,
-        title: "Result".to_owned(),
-        status,
+        title,
+        status: is_written.then_some(ended),
         waits,
         count: None,
         folded: false,

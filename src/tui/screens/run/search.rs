@@ -13,7 +13,8 @@ impl RunScreen {
     pub(super) fn filter_or_search(&mut self) {
         let reads = matches!(self.over, Over::Prompt { .. }) || self.pane == Pane::Output;
         if reads && self.searchable().is_some() {
-            self.search = Some(Find::default());
+            // What is searched is the text alone.
+            (self.search, self.unfolded) = (Some(Find::default()), false);
             return;
         }
         self.filter.get_or_insert_default();
@@ -32,25 +33,21 @@ impl RunScreen {
 
     /// Types into the line of the search, if it has the keys.
     pub(super) fn types_search(&mut self, types: impl FnOnce(&mut Find)) -> bool {
-        match &mut self.search {
-            None => return false,
-            Some(find) if find.is_typing() => types(find),
-            Some(_) => {}
+        // Once the line is settled, letters that are no command are nothing: they are not typed beneath it.
+        let takes = Find::types(&mut self.search, types) || self.search.is_some();
+        if takes {
+            self.show_match();
         }
-        self.show_match();
-        true
+        takes
     }
 
     /// Scrolls to the match that is looked at.
     fn show_match(&mut self) {
-        let Some(find) = &self.search else { return };
-        let Some(text) = self.searchable() else { return };
-        let Some(line) = find.line(text) else { return };
-        let extent = self.last_frame.output;
-        if let Over::Prompt { scroll, .. } = &mut self.over {
-            scroll.show(line, extent);
-        } else {
-            self.scroll.show(line, extent);
+        let (search, extent) = (self.search.as_ref(), self.last_frame.output);
+        match (&mut self.over, &self.content.body) {
+            (Over::Prompt { text, scroll }, _) => Find::scroll(search, Some(&**text), scroll, extent),
+            (Over::None, Body::Text(text)) => Find::scroll(search, Some(&**text), &mut self.scroll, extent),
+            _ => {}
         }
     }
 

@@ -16,6 +16,7 @@ use crate::tui::testing::{SIZES, Story, at, frame, key};
 use crate::tui::theme::Depth;
 
 mod actions;
+mod documents;
 mod failed;
 mod header;
 mod marks;

@@ -8,8 +8,9 @@ use ratatui::layout::Position;
 use super::content::Body;
 use super::layer::{Compare, Over, Then, prompt};
 use super::pages::{self, Paged};
-use super::{Note, Pane, PartialOutput, RunScreen};
+use super::{Note, Pane, PartialOutput, RunScreen, documents};
 use crate::core::decide::{DecisionKind, newest_decision};
+use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
 use crate::core::key::Key;
 use crate::core::model::Delta;
@@ -38,6 +39,10 @@ impl RunScreen {
             Message::Run(run) if run.id == self.run.id => (self.snapshot(run), true),
             Message::Delta { run, key, attempt, delta } if run == self.run.id => {
                 (Vec::new(), self.delta(key, attempt, delta))
+            }
+            Message::Locked { run, locked } if run == Some(self.run.id) => {
+                self.locked = locked;
+                (Vec::new(), true)
             }
             Message::Tick(now) => {
                 let shows_time = self.ticks();
@@ -109,7 +114,7 @@ impl RunScreen {
             return;
         }
         match &mut self.over {
-            Over::Result { editor, .. } => {
+            Over::Document { editor, .. } => {
                 editor.key(key);
             }
             Over::Edit { editor, problem, .. } => {
@@ -139,7 +144,7 @@ impl RunScreen {
             return;
         }
         match &mut self.over {
-            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paste(text),
+            Over::Edit { editor, .. } | Over::Document { editor, .. } => editor.paste(text),
             Over::Fields { tree, .. } => tree.paste(text),
             Over::Retry(retry) => retry.input.paste(text),
             Over::Ask { input, .. } => input.paste(text),
@@ -181,7 +186,7 @@ impl RunScreen {
                 Vec::new()
             }
             Id::Mark => self.mark(),
-            Id::Edit if self.is_on_result() => self.edit_result(),
+            Id::Edit if self.is_on_document() => self.edit_document(),
             Id::Edit => self.edit(),
             Id::Change => self.change_result(),
             Id::Retry => self.retry(None),
@@ -235,6 +240,15 @@ impl RunScreen {
             Id::Zoom => {
                 self.zoom = !self.zoom;
                 self.pane = if self.zoom { Pane::Output } else { Pane::List };
+                Vec::new()
+            }
+            Id::Thoughts => {
+                if self.content.besides.is_none() {
+                    self.note = Some(Note::Done("this attempt has no thoughts".to_owned()));
+                } else {
+                    self.unfolded = !self.unfolded;
+                    self.scroll = Scroll::at_start();
+                }
                 Vec::new()
             }
             Id::Alike => {
@@ -314,21 +328,31 @@ impl RunScreen {
         }
     }
 
-    /// Turns to an earlier or a later attempt or version of the selected call.
+    /// Turns to an earlier or a later attempt or version of what is selected.
     fn turn(&mut self, by: isize) {
         if self.last_frame.content.is_none() {
             // There is no room for it beside the list.
             self.pane = Pane::Output;
             return;
         }
-        let Some(call) = self.call() else { return };
-        let from = self.paged.as_ref().map_or_else(|| pages::current(call, call.gate()), |paged| paged.page);
-        let page = pages::step(call, call.gate(), from, by);
+        let Some(row) = self.selected_row().map(|row| row.id.clone()) else { return };
+        let paged = self.paged.as_ref().map(|paged| paged.page);
+        let (from, page) = match (self.call(), self.document()) {
+            (Some(call), _) => {
+                let from = paged.unwrap_or_else(|| pages::current(call, call.gate()));
+                (from, pages::step(call, call.gate(), from, by))
+            }
+            (None, Some(document)) => {
+                let from = paged.unwrap_or_else(|| documents::current(document));
+                (from, documents::step(document, from, by))
+            }
+            (None, None) => return,
+        };
         if page == from {
             self.note = Some(Note::Done(pages::end(by).to_owned()));
             return;
         }
-        self.paged = Some(Paged { key: call.key.clone(), page });
+        self.paged = Some(Paged { row, page });
         self.following = false;
         self.show();
         self.scroll = if self.content.streams() { Scroll::following() } else { Scroll::at_start() };
@@ -344,8 +368,8 @@ impl RunScreen {
 
     /// Compares what is shown with what is shown without paging, else with what came before it.
     fn compare(&mut self) -> Vec<Effect> {
-        if self.gate_of_result().is_some() {
-            self.compare_result();
+        if self.is_on_document() {
+            self.compare_document();
             return Vec::new();
         }
         let shown = self.content.earlier.map(|earlier| earlier.page);
@@ -358,14 +382,13 @@ impl RunScreen {
 
     /// The file that a text is offered to be written to.
     fn file_name(&self) -> String {
-        match self.call() {
-            Some(call) => {
-                let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
-                let key: String = call.key.to_string().chars().map(plain).collect();
-                format!("{}-{}.md", self.run.task, key.trim_matches('-'))
-            }
-            None => format!("{}.md", self.run.task),
-        }
+        let document = self.document().map(|document| document.name.clone()).filter(|name| name != RESULT);
+        let Some(of) = self.call().map(|call| call.key.to_string()).or(document) else {
+            return format!("{}.md", self.run.task);
+        };
+        let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+        let of: String = of.chars().map(plain).collect();
+        format!("{}-{}.md", self.run.task, of.trim_matches('-'))
     }
 
     /// The exact prompt of the attempt that is shown.
@@ -408,7 +431,14 @@ impl RunScreen {
             Over::Ask { question, input, then, .. } => {
                 let typed = input.value();
                 match self.answered(&then, &typed) {
-                    Ok(effects) => effects,
+                    Ok(mut effects) => {
+                        let run = self.run.id;
+                        if let Some(name) = then.draft() {
+                            self.drafts.remove(&name);
+                            effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
+                        }
+                        effects
+                    }
                     Err(problem) => {
                         self.over = Over::Ask { question, input, then, problem: Some(problem) };
                         Vec::new()

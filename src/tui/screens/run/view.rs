@@ -8,14 +8,14 @@ use super::content::{Body, problems};
 use super::edit::Edited;
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
-use super::{Note, Pane, RunScreen, marks_of_call};
+use super::{Note, Pane, RunScreen, badges, documents};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
+use crate::core::document::Document as Written;
 use crate::core::gate::GateKind;
 use crate::core::text::Untrusted;
 use crate::export;
-use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
-use crate::tui::commands::{self, Hint};
+use crate::tui::commands::{self, Hint, Id};
 use crate::tui::markdown::Document;
 use crate::tui::screens::{model_of, status_of};
 use crate::tui::situation::Situation;
@@ -24,7 +24,7 @@ use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
-use crate::tui::widgets::{footer, header};
+use crate::tui::widgets::{footer, header, stacked};
 
 /// Below this, one pane is shown at a time.
 const NARROW: u16 = 60;
@@ -86,11 +86,11 @@ impl RunScreen {
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
             facts.push(Fact::new(dollars(self.run.usage.usd), theme.muted, 4));
         }
-        if let Some((at, of)) = self.progress {
-            facts.push(Fact::new(format!("step {at} of {of}"), theme.muted, 4).or(format!("{at}/{of}"), 5));
+        if let Some(progress) = self.progress {
+            facts.push(Fact::new(progress.says(), theme.muted, 4).or(progress.short(), 5));
         }
         facts.push(Fact::new(clock(self.run.worked(self.now)), theme.muted, 5));
-        let (status, style) = status_of(&self.run, theme);
+        let (status, style) = status_of(&self.run, self.locked, theme);
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
@@ -129,7 +129,7 @@ impl RunScreen {
             RowId::Call(key) if count.is_empty() => self.run.call(key),
             _ => None,
         };
-        let told = call.map(|call| marks_of_call::marks(call, self.has_draft(&call.key), usize::from(cells) / 2));
+        let told = call.map(|call| badges::badges(call, self.has_draft(&call.key), usize::from(cells) / 2));
         let count = told.unwrap_or(count);
         let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
         let title = fit(&row.title, room).into_owned();
@@ -153,7 +153,7 @@ impl RunScreen {
     fn right(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (title, strip) = match &self.over {
             Over::Edit { edited, json, .. } => (editing(edited, *json), false),
-            Over::Result { .. } => ("Result · editing".to_owned(), false),
+            Over::Document { edited, .. } => (edited.title(), false),
             Over::Fields { edited, .. } => (editing(edited, false), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
@@ -219,7 +219,7 @@ impl RunScreen {
         let (theme, look) = (*canvas.theme, canvas.look());
         let height = usize::from(area.height);
         match &self.over {
-            Over::Edit { editor, .. } | Over::Result { editor, .. } => editor.paint(canvas, area, true),
+            Over::Edit { editor, .. } | Over::Document { editor, .. } => editor.paint(canvas, area, true),
             Over::Fields { tree, .. } => tree.paint(canvas, area, true),
             Over::Compare(compare) => {
                 let (lines, _) = compare.comparison.lines(area.width, &theme);
@@ -242,9 +242,12 @@ impl RunScreen {
                 Body::Says(text) => canvas.lines(area, &wrap_text(text, theme.muted, area.width.min(80).into())),
                 Body::Live => self.streaming(canvas, area),
                 Body::Text(document) => {
-                    canvas.frame.output = Extent { lines: document.height(area.width, look), height };
-                    document.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), look);
-                    self.mark_matches(canvas, area, document, self.scroll.top(canvas.frame.output));
+                    let texts = self.content.texts(self.unfolded, &theme);
+                    let lines = stacked::height(&texts, area.width, canvas.as_written);
+                    canvas.frame.output = Extent { lines, height };
+                    let top = self.scroll.top(canvas.frame.output);
+                    stacked::paint(canvas, area, &texts, 0, top);
+                    self.mark_matches(canvas, area, document, top);
                 }
             },
         }
@@ -279,6 +282,7 @@ impl RunScreen {
             Over::Ask { question, .. } => question,
             Over::Edit { .. } | Over::Fields { .. } => "Problem",
             Over::Compare(_) => "Changes",
+            _ if self.is_on_document() => "Versions",
             _ => "Attempts",
         }
     }
@@ -303,15 +307,30 @@ impl RunScreen {
                 let (added, removed) = compare.comparison.counts();
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
-            Over::Prompt { .. } | Over::Result { .. } => Vec::new(),
+            Over::Prompt { .. } | Over::Document { .. } => Vec::new(),
             Over::None | Over::Filter | Over::Confirm { .. } => {
+                if let Some(document) = self.document() {
+                    return self.versions(document, theme, cells);
+                }
                 let Some(call) = self.call() else { return Vec::new() };
                 let earlier = self.content.says_earlier(call, call.gate());
                 let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
                 let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
-                earlier.into_iter().chain(attempts(call, shown, theme, cells)).collect()
+                let key = commands::key_in(Id::Thoughts, &self.situation());
+                let besides = self.content.says_besides(self.unfolded, key.as_deref());
+                let besides = besides.map(|says| Line::styled(format!(" {says}"), theme.muted));
+                let (attempts, notes) = (attempts(call, theme, cells), notes(call, shown, theme));
+                earlier.into_iter().chain(attempts).chain(besides).chain(notes).collect()
             }
         }
+    }
+
+    /// The versions of a document, and what is to be known while another is shown than the one that counts.
+    fn versions(&self, document: &Written, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+        let earlier = self.content.earlier.map(|_| documents::says_earlier(document));
+        let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
+        let shown = self.content.id.as_ref().map_or(0, |id| id.version);
+        earlier.into_iter().chain(documents::versions(document, shown, theme, cells)).collect()
     }
 
     /// The line that is typed beneath the output, over its place.
@@ -333,8 +352,7 @@ impl RunScreen {
     }
 
     fn footer(&self, canvas: &mut Canvas<'_>, area: Rect, situation: &Situation) {
-        let here = usize::from(self.call().is_some_and(|call| !call.gates.is_empty()));
-        let others = self.run.gates().saturating_sub(here);
+        let others = self.gates_elsewhere();
         let note = match &self.note {
             Some(Note::Decided(text)) if others > 0 => Some(format!("{others} waiting · {text}")),
             Some(Note::Done(text) | Note::Decided(text) | Note::Failed(text)) => Some(text.clone()),
@@ -378,8 +396,8 @@ fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {
     problem.map(|problem| Line::styled(format!(" {problem}"), theme.failed)).into_iter().collect()
 }
 
-/// What is wrong with what waits, then the attempts in a line, then what is to be known of the one that is shown.
-fn attempts(call: &Call, shown: u32, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+/// What is wrong with what waits, then the attempts in a line.
+fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     lines.extend(problems(call).into_iter().map(|problem| Line::styled(format!(" ✗ {problem}"), theme.failed)));
     if !call.attempts.is_empty() {
@@ -398,15 +416,14 @@ fn attempts(call: &Call, shown: u32, theme: &Theme, cells: u16) -> Vec<Line<'sta
         let before = Span::styled(if each.len() < count { " … " } else { " " }, theme.muted);
         lines.push(Line::from([vec![before], each.concat()].concat()));
     }
-    let shown = call.attempt(shown).or_else(|| call.newest());
-    if let Some(folded) = shown.and_then(asides::folded) {
-        lines.push(Line::styled(format!(" ▸ {folded}: p shows it"), theme.muted));
-    }
-    let notes = shown.map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
-    lines.extend(
-        notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)),
-    );
     lines
+}
+
+/// What is to be known of the attempt that is shown.
+fn notes(call: &Call, shown: u32, theme: &Theme) -> Vec<Line<'static>> {
+    let shown = call.attempt(shown).or_else(|| call.newest());
+    let notes = shown.map(|attempt| attempt.measured.notes.as_slice()).unwrap_or_default();
+    notes.iter().map(|note| Line::styled(format!(" {}", Untrusted::from(note.as_str()).line()), theme.muted)).collect()
 }
 
 /// Stands between two attempts.

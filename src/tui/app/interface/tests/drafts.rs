@@ -27,6 +27,22 @@ fn some(name: &str, text: &str) -> (String, Option<String>) {
     (name.to_owned(), Some(text.to_owned()))
 }
 
+fn asks_to_push() -> Story {
+    gate(GateKind::Approval, vec![Answer::Approve, Answer::Deny])
+}
+
+fn in_doubt() -> Story {
+    gate(GateKind::InDoubt, vec![Answer::Again, Answer::Answer, Answer::Skip])
+}
+
+/// The form for a server that was not found.
+fn server() -> Interface {
+    let mut interface = home();
+    interface.follow(Effect::Go(crate::tui::effect::Go::OtherServer), &mut Vec::new());
+    look(&mut interface);
+    interface
+}
+
 /// The name of a draft, and its text.
 type Kept = (String, Option<String>);
 
@@ -42,6 +58,11 @@ fn places() -> Vec<(Interface, &'static str, Kept)> {
             "blue",
             some("answer push", r#"{"room":"blue"}"#),
         ),
+        (then(on(asks_to_push()), &["n"]), "not today", some("refuse push", "not today")),
+        (then(inbox(asks_to_push()), &["n"]), "not today", some("refuse push", "not today")),
+        (then(on(in_doubt()), &["Enter"]), "{}", some("worked push", "{}")),
+        (then(inbox(in_doubt()), &["Enter"]), "{}", some("worked push", "{}")),
+        (server(), "tiny", some("form :models server", r#"{"model":"tiny"}"#)),
     ]
 }
 
@@ -196,4 +217,49 @@ fn a_secret_is_in_no_draft() {
     press(&mut interface, &["Tab"]);
     typed(&mut interface, "sea");
     assert_eq!(tick(&mut interface), [some("form poem", r#"{"topic":"sea"}"#)]);
+}
+
+#[test]
+fn a_reason_and_a_result_are_there_again_and_done_with_when_they_are_given() {
+    let cases = [
+        (asks_to_push(), "refuse push", "not today", "n", "your unsaved reason is here: n opens it"),
+        (in_doubt(), "worked push", "7 files", "Enter", "your unsaved result is here: Enter opens it"),
+    ];
+    for (story, name, text, opens, says) in cases {
+        let mut interface = home();
+        let drafts = vec![(name.to_owned(), text.to_owned())];
+        let opened = Opened { run: Arc::new(story.run.clone()), task: None, drafts };
+        show(&mut interface, Ready::Run(Box::new(opened)));
+        let shown = look(&mut interface);
+        assert!(shown.contains(says), "{shown}");
+        press(&mut interface, &[opens]);
+        assert!(look(&mut interface).contains(text), "{name}");
+        let orders = tell(&mut interface, Message::Key(key("Enter")));
+        assert_eq!(kept(&orders), [(name.to_owned(), None)]);
+        // In the inbox it is looked for, and offered.
+        let mut interface = inbox(Story { run: story.run.clone() });
+        let orders = tell(&mut interface, Message::Key(key(opens)));
+        let run = story.run.id;
+        assert!(orders.contains(&Order::Backend(Request::Errand(Errand::FindDrafts(run)))), "{orders:?}");
+        tell(&mut interface, Message::Draft { run, name: name.to_owned(), text: text.to_owned() });
+        assert!(look(&mut interface).contains(text), "{name}");
+    }
+}
+
+#[test]
+fn the_description_of_a_server_is_there_again_until_its_model_has_answered() {
+    let mut out = Vec::new();
+    let mut interface = home();
+    interface.follow(Effect::Go(crate::tui::effect::Go::OtherServer), &mut out);
+    let name = ":models server".to_owned();
+    assert!(out.contains(&Order::Backend(Request::Errand(Errand::FindForm(name.clone())))), "{out:?}");
+    let text = r#"{"model":"tiny","base_url":"http://box:8080/v1"}"#.to_owned();
+    tell(&mut interface, Message::FormDraft { name, text });
+    let shown = look(&mut interface);
+    assert!(shown.contains("tiny") && shown.contains("http://box:8080/v1"), "{shown}");
+    assert!(shown.contains("what you had typed is here again"), "{shown}");
+    assert_eq!(tick(&mut interface), [], "it is kept already");
+    let orders = tell(&mut interface, Message::Connected("server/tiny answers".to_owned()));
+    assert_eq!(kept(&orders), [("form :models server".to_owned(), None)]);
+    assert!(look(&mut interface).contains("server/tiny answers"));
 }

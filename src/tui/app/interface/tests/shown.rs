@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::core::actor::Actor;
-use crate::core::decide::{DecisionKind, decide, undo};
+use crate::core::decide::{DecisionKind, decide, edit_document, undo};
+use crate::core::document;
 use crate::core::text::Untrusted;
 use crate::tui::effect::{Change, Errand, Manage, Opening, Order, Request, Terminal};
 use crate::tui::glance::Glance;
@@ -20,6 +21,7 @@ use crate::tui::shown::Subject;
 use crate::tui::situation::Layer;
 
 mod cases;
+mod promises;
 
 /// The runs: the last one is a conversation.
 const RUNS: usize = 4;
@@ -128,6 +130,14 @@ fn mark(run: usize, key: &str, attempt: u32, version: u32) -> String {
     format!("r{run}.{}.a{attempt}v{version}.", key.replace(['[', ']'], ""))
 }
 
+/// The document that the steps of a workflow write.
+const NOTES: &str = "notes";
+
+/// What a version of a document says that it is of.
+fn written(run: usize, version: u32) -> Untrusted {
+    Untrusted::new(format!("r{run}.doc.v{version}."))
+}
+
 /// An output of a call: a text, of the second call a structure.
 fn output_of(run: usize, key: &str, attempt: u32, version: u32) -> Arc<Value> {
     let text = mark(run, key, attempt, version);
@@ -192,20 +202,40 @@ impl World {
 
     /// An event of a decision. What a person typed says what it is of as everything does.
     fn kept(&mut self, run: usize, event: Event) {
-        let Event::VersionEdited { key, attempt, version, by, .. } = event else { return self.then(run, event) };
-        let output = output_of(run, &key.to_string(), attempt, version);
-        self.then(run, Event::VersionEdited { key, attempt, version, output, by });
+        match event {
+            Event::VersionEdited { key, attempt, version, by, .. } => {
+                let output = output_of(run, &key.to_string(), attempt, version);
+                self.then(run, Event::VersionEdited { key, attempt, version, output, by });
+            }
+            Event::DocumentWritten { name, version, title, by, proposed, action, .. } => {
+                let body = written(run, version);
+                self.then(run, Event::DocumentWritten { name, version, title, body, by, proposed, action });
+            }
+            event => self.then(run, event),
+        }
+    }
+
+    /// The steps of a workflow write its document, or give another text than the person's.
+    fn writes(&mut self, run: usize) {
+        let now = self.runs[run].run.clone();
+        let version = now.documents.get(NOTES).map_or(1, document::Document::next_version);
+        let (title, body) = (Untrusted::new(format!("tale {run}")), written(run, version));
+        let events = document::given(&now, NOTES, &title, &body);
+        events.into_iter().for_each(|event| self.then(run, event));
     }
 
     fn happens(&mut self, run: usize, call: usize, what: u8) {
         let run_is = Arc::new(self.runs[run].run.clone());
         if run == CHAT {
             let version = run_is.documents.get("result").map_or(0, |written| written.versions.len()) + 1;
-            let body = Untrusted::new(format!("r{run}.doc.v{version}."));
             let (version, title) = (u32::try_from(version).unwrap(), Untrusted::new(format!("tale {run}")));
+            let body = written(run, version);
             let (name, by) = ("result".to_owned(), Actor::Model);
             return self
                 .then(run, Event::DocumentWritten { name, version, title, body, by, proposed: false, action: None });
+        }
+        if what % 8 == 7 {
+            return self.writes(run);
         }
         let key: Key = CALLS[call].parse().unwrap();
         let (known, by) = (run_is.call(&key), Actor::named("bea@host"));
@@ -330,6 +360,17 @@ impl World {
                     }
                 }
             }
+            Request::Change(Change::EditDocument { run, name, version, title, body }) => {
+                let at = self.at(run);
+                match edit_document(&self.runs[at].run, &name, version, &title, &body, &"ana@host".into()) {
+                    Ok(events) => events.into_iter().for_each(|event| self.kept(at, event)),
+                    Err(why) => {
+                        let request = Change::EditDocument { run, name, version, title, body };
+                        let request = Box::new(Request::Change(request));
+                        self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
+                    }
+                }
+            }
             Request::Change(Change::Undo { run, seq }) => {
                 let at = self.at(run);
                 match undo(&self.runs[at].run, Some(seq), &[], |_| None, &"ana@host".into()) {
@@ -357,50 +398,6 @@ impl World {
         }
     }
 
-    /// Title, content and the target of the keys are of one thing.
-    fn agrees(&self) {
-        let Some(content) = &self.seen.content else { return };
-        let run = self.at(content.run.unwrap_or(self.runs[0].run.id));
-        let all = marks(&self.frame);
-        match &content.subject {
-            Subject::Call(key) => {
-                let own = format!("r{run}.{}.", key.to_string().replace(['[', ']'], ""));
-                for mark in &all {
-                    assert!(mark.starts_with(&own), "{mark} stands where {own} is shown:\n{}", self.frame);
-                }
-                // Alone on the screen, a text has no title.
-                let head = self.frame.lines().next().unwrap_or_default();
-                let titled = format!("tale {run}");
-                assert!(!head.contains("tale ") || head.contains(&titled), "{}", self.frame);
-                let beside = format!("· {titled}");
-                assert!(!head.contains("Inbox") || self.frame.contains(&beside), "{}", self.frame);
-                // Where keys answer what waits, it is what is shown.
-                if let Some(gate) = &self.seen.gate {
-                    assert_eq!((gate.run, &gate.key), (self.runs[run].run.id, key), "{}", self.frame);
-                    assert_eq!((gate.attempt, gate.version), (content.attempt, content.version), "{}", self.frame);
-                }
-                let text = mark(run, &key.to_string(), content.attempt, content.version);
-                let stale = self.seen.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Stale);
-                let has_text = content.version > 0 && self.size.1 > 12 && !stale;
-                assert!(!has_text || all.contains(&text), "{text} is not shown:\n{}", self.frame);
-            }
-            Subject::Document(_) => {
-                let body = format!("r{run}.doc.v{}.", content.version);
-                assert!(all.contains(&body), "{body} is not shown:\n{}", self.frame);
-            }
-            Subject::Run => {
-                let title = format!("┌ tale {run} ");
-                assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
-                // The pane under that title speaks of nothing else.
-                let (own, pane) = (format!("r{run}."), under(&self.frame, &title));
-                let all = marks(&pane);
-                assert!(!all.is_empty(), "nothing of {own} is shown:\n{}", self.frame);
-                assert!(all.iter().all(|mark| mark.starts_with(&own)), "{all:?} is shown as {own}:\n{}", self.frame);
-            }
-            _ => {}
-        }
-    }
-
     /// Presses a key and holds that what comes of it is about what was shown.
     fn press(&mut self, name: &str) {
         let before = self.seen.clone();
@@ -414,77 +411,6 @@ impl World {
         }
         self.draw();
     }
-
-    fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &FrameInfo, layered: bool) {
-        let bare = &self.bare;
-        match order {
-            Order::Backend(Request::Change(Change::Decide(run, decision))) => {
-                let at = self.at(*run);
-                let now = &self.runs[at].run;
-                let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
-                let Some(gate) = now.call(&decision.key).and_then(|call| call.gate()) else { return };
-                // Several are decided at once only when they are marked or that is asked for.
-                if name == "A" || self.had_marks {
-                    return;
-                }
-                let key = decision.key.to_string();
-                let wanted = match &decision.kind {
-                    // An earlier one is taken, and a text is edited or quoted, only as it was on screen.
-                    DecisionKind::Take { take } => vec![mark(at, &key, take.attempt, take.version.unwrap())],
-                    // A draft may be older than what is under it: it is what the editor shows.
-                    DecisionKind::Edit { output, .. } => {
-                        let typed = marks(&output.to_string());
-                        // The caret may lie on the first letter of a mark.
-                        let shown = marks(&self.frame.replace('▮', "r"));
-                        assert!(typed.iter().all(|mark| shown.contains(mark)), "{typed:?} in:\n{}", self.frame);
-                        return;
-                    }
-                    DecisionKind::Retry { instruction, .. } if !marks(instruction).is_empty() => marks(instruction),
-                    _ if gate.kind() == GateKind::Approval => vec![asked(at, number(gate))],
-                    _ => vec![mark(at, &key, gate.attempt, gate.version)],
-                };
-                for wanted in wanted {
-                    assert!(
-                        marks(bare).contains(&wanted),
-                        "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
-                        decision.kind
-                    );
-                }
-            }
-            Order::Terminal(Terminal::Copy(text)) => {
-                // A box may show more than what is under it.
-                let frame = if layered { &self.frame } else { bare };
-                for mark in marks(text) {
-                    assert!(frame.contains(&mark), "`{name}` copies {mark}, which was not on screen:\n{frame}");
-                }
-            }
-            Order::Backend(Request::Open(_, Opening::Run(run))) if !layered && name == "Enter" => {
-                let shown = before.content.as_ref().or(before.row.as_ref()).and_then(|shown| shown.run);
-                assert_eq!(shown, Some(*run), "another run is opened than was on screen:\n{bare}");
-            }
-            Order::Backend(Request::Change(Change::Manage(run, Manage::Archive))) if !layered => {
-                let shown = before.row.as_ref().and_then(|row| row.run);
-                assert_eq!(shown, Some(*run), "another run is archived than was on screen:\n{bare}");
-            }
-            Order::Backend(Request::Change(Change::Stop { run, key, .. })) => {
-                let shown = before.content.as_ref().or(before.row.as_ref());
-                let is = shown.map(|shown| (shown.run, shown.subject.clone()));
-                assert_eq!(is, Some((Some(*run), Subject::Call(key.clone()))), "{bare}");
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The text of the pane with that title: everything to the right of where its frame begins, from there down.
-fn under(frame: &str, title: &str) -> String {
-    let Some((row, before)) = frame.lines().enumerate().find_map(|(at, line)| Some((at, line.split_once(title)?.0)))
-    else {
-        return String::new();
-    };
-    let cells = crate::tui::text::width(before);
-    let right = |line: &str| line[crate::tui::text::take(line, cells).len()..].to_owned() + "\n";
-    frame.lines().skip(row).map(right).collect()
 }
 
 fn at_seconds(seconds: u64) -> chrono::DateTime<chrono::Utc> {

@@ -65,6 +65,8 @@ fn an_action_is_a_row_under_the_result_that_says_which_version_it_made() {
     let story = requested(finished()).start("plainer#0", 1, None).finish("plainer#0", 1, json!("Text 2."));
     let story = done(written(story.accept("plainer#0", 1), 2, Some("plainer#0")));
     let mut screen = screen(story);
+    assert!(look(&mut screen, (120, 40)).contains("The sea · version 2 of 2"), "the run opens on its result");
+    press(&mut screen, &["Down"]);
     let picture = look(&mut screen, (120, 40));
     assert!(picture.contains("Plainer words: version 2") && picture.contains("Text 2."), "{picture}");
 }

@@ -39,6 +39,34 @@ fn the_header_says_which_step_of_how_many_the_run_is_at() {
 }
 
 #[test]
+fn a_list_says_of_a_run_what_its_header_says() {
+    let task = workflow(&steps());
+    let begun = || Story::new("poem", "poem · the sea", Kind::Workflow).start("divide", 1, None);
+    let planned = || begun().finish("divide", 1, json!(["a", "b"])).review("divide", 1, None).accept("divide", 1);
+    for (known, says) in [(Some(&task), "step 2 of 4"), (None, "1 of 2 done")] {
+        let run = planned().start("write[0]", 1, Some(json!("a"))).run;
+        let glance = crate::tui::glance::Glance::of(&run, known, 0);
+        assert_eq!(glance.progress.map(rows::Progress::says).as_deref(), Some(says));
+        let mut screen = RunScreen::new(Arc::new(run), known.cloned().map(Arc::new), at(134));
+        assert!(look(&mut screen, (120, 40)).lines().next().unwrap_or_default().contains(says), "{says}");
+    }
+}
+
+#[test]
+fn the_header_says_saved_only_of_what_is() {
+    let story = || Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);
+    let mut screen = open(story());
+    let head = |screen: &mut RunScreen| look(screen, (80, 24)).lines().next().unwrap_or_default().to_owned();
+    assert!(head(&mut screen).contains("saved ✓"));
+    let run = Some(screen.run().id);
+    screen.update(Message::Locked { run, locked: true });
+    let waits = head(&mut screen);
+    assert!(waits.contains("not saved yet") && !waits.contains("saved ✓"), "{waits}");
+    screen.update(Message::Locked { run, locked: false });
+    assert!(head(&mut screen).contains("saved ✓"));
+}
+
+#[test]
 fn the_clock_of_the_header_counts_work_and_not_reading() {
     // One attempt of three seconds, accepted long after.
     let story = Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);

@@ -1,4 +1,4 @@
-//! What the row of a call tells beyond its state: that a check fails, that it was edited by hand or is being edited, which
+//! The badges of a call's row, beyond its state: that a check fails, that it was edited by hand or is being edited, which
 //! verdict its output gives, how long it worked.
 
 use serde_json::Value;
@@ -42,7 +42,7 @@ fn verdict(call: &Call) -> Option<String> {
 }
 
 /// What the row tells, the most important first, as much as `cells` have room for.
-pub fn marks(call: &Call, has_draft: bool, cells: usize) -> String {
+pub fn badges(call: &Call, has_draft: bool, cells: usize) -> String {
     let millis = call.attempts.iter().map(|attempt: &Attempt| attempt.measured.ms).sum();
     let all = [
         fails_a_check(call).then(|| "check failed".to_owned()),
@@ -83,7 +83,7 @@ mod tests {
         let work = Work::Prompt(PromptWork { schema: Some(schema), ..PromptWork::default() });
         let story = Story::new("review", "review", Kind::Workflow).started("inspect[0]", 1, Some(json!("a.rs")), work);
         let story = story.finish("inspect[0]", 1, json!({"verdict": "request_changes", "summary": "no"}));
-        assert_eq!(marks(&call(&story, "inspect[0]"), false, 40), " request changes · 3.0 s");
+        assert_eq!(badges(&call(&story, "inspect[0]"), false, 40), " request changes · 3.0 s");
         let edit = Event::VersionEdited {
             key: "inspect[0]".parse().unwrap(),
             attempt: 1,
@@ -93,9 +93,9 @@ mod tests {
         };
         let story = story.review("inspect[0]", 1, None).then(edit);
         let edited = call(&story, "inspect[0]");
-        assert_eq!(marks(&edited, true, 40), " draft · approve · edited · 3.0 s");
-        assert_eq!(marks(&edited, true, 18), " draft · approve");
-        assert_eq!(marks(&edited, true, 3), "");
+        assert_eq!(badges(&edited, true, 40), " draft · approve · edited · 3.0 s");
+        assert_eq!(badges(&edited, true, 18), " draft · approve");
+        assert_eq!(badges(&edited, true, 3), "");
     }
 
     #[test]
@@ -105,6 +105,6 @@ mod tests {
         let story = story.then(Event::GateOpened(Gate::of_review("write".parse().unwrap(), 1, 1, review)));
         let call = call(&story, "write");
         assert!(fails_a_check(&call) && !is_edited(&call));
-        assert_eq!(marks(&call, false, 30), " check failed · 3.0 s");
+        assert_eq!(badges(&call, false, 30), " check failed · 3.0 s");
     }
 }

@@ -1,0 +1,95 @@
+//! What was asked for and was not done: it is said where it was asked for, and the text in it is kept there.
+
+use serde_json::Value;
+
+use super::Interface;
+use crate::core::decide::{Decision, DecisionKind};
+use crate::core::document::RESULT;
+use crate::core::gate::GateKind;
+use crate::core::id::RunId;
+use crate::core::task::Kind as TaskKind;
+use crate::tui::app::any_screen::AnyScreen;
+use crate::tui::drafts;
+use crate::tui::effect::{Change, Effect, Request};
+use crate::tui::message::Message;
+
+impl Interface {
+    /// What was not done is told where it was asked for; the text in it is kept there.
+    pub(super) fn not_done(&mut self, request: Request, why: String) -> (Vec<Effect>, bool) {
+        let change = match request {
+            Request::Change(change) => Some(change),
+            Request::Open(ticket, _) => {
+                // What was typed ahead was meant for it.
+                self.awaited.take_if(|awaited| awaited.ticket == ticket);
+                None
+            }
+            Request::Errand(_) => None,
+        };
+        if let Some(Change::Decide(run, decision)) = &change {
+            for screen in &mut self.stack {
+                match screen {
+                    AnyScreen::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
+                    // It waits there again.
+                    AnyScreen::Inbox(screen) => {
+                        let request = Box::new(Request::Change(Change::Decide(*run, decision.clone())));
+                        screen.update(Message::NotDone { request, why: why.clone() });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut effects = Vec::new();
+        let kind = |run: RunId| self.runs.get(&run).map_or(TaskKind::Workflow, |run| run.kind);
+        if let Some((run, name, text)) = change.and_then(|change| kept_text(change, kind)) {
+            for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
+                screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
+            }
+            // It was forgotten when it was given.
+            effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
+        }
+        effects.extend(self.top_mut().update(Message::Failed(why)).0);
+        (effects, true)
+    }
+}
+
+/// The text in what was not done, with its run and under the name of its draft; `kind` is the kind of a run.
+fn kept_text(change: Change, kind: impl Fn(RunId) -> TaskKind) -> Option<(RunId, String, String)> {
+    match change {
+        Change::Message(run, text) => Some((run, "message".to_owned(), text)),
+        Change::EditDocument { run, name, version, body, .. } => {
+            Some((run, drafts::of_document(kind(run), &name, version), body))
+        }
+        Change::WriteDocument(run, decision) => match decision.kind {
+            DecisionKind::Edit { output: Value::String(text), .. } => {
+                Some((run, drafts::of_document(TaskKind::Instruct, RESULT, 0), text))
+            }
+            _ => None,
+        },
+        Change::Decide(run, decision) => {
+            let Decision { key, call, attempt, kind: what, .. } = decision;
+            let (name, text) = match what {
+                DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
+                DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
+                DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
+                DecisionKind::Deny { reason } => (drafts::of_gate(GateKind::Approval, &key, call)?, reason),
+                // An object is a form that was filled in; the answer to anything else is no text, or a secret.
+                DecisionKind::Answer { value: value @ Value::Object(_) } => {
+                    (crate::tui::screens::form::answer_draft(&key), value.to_string())
+                }
+                _ => return None,
+            };
+            Some((run, name, text))
+        }
+        Change::WriteAnyway(_)
+        | Change::Act { .. }
+        | Change::Stop { .. }
+        | Change::ChooseModel { .. }
+        | Change::GiveKey { .. }
+        | Change::Undo { .. }
+        | Change::Pause(_)
+        | Change::GoOn(_)
+        | Change::Manage(..)
+        | Change::KeepDraft { .. }
+        | Change::KeepForm { .. } => None,
+    }
+}

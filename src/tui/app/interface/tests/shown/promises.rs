@@ -1,0 +1,139 @@
+//! What holds of every frame and of every key.
+
+use super::*;
+
+impl World {
+    /// Title, content and the target of the keys are of one thing.
+    pub(super) fn agrees(&self) {
+        let Some(content) = &self.seen.content else { return };
+        let run = self.at(content.run.unwrap_or(self.runs[0].run.id));
+        let all = marks(&self.frame);
+        match &content.subject {
+            Subject::Call(key) => {
+                let own = format!("r{run}.{}.", key.to_string().replace(['[', ']'], ""));
+                for mark in &all {
+                    assert!(mark.starts_with(&own), "{mark} stands where {own} is shown:\n{}", self.frame);
+                }
+                // Alone on the screen, a text has no title.
+                let head = self.frame.lines().next().unwrap_or_default();
+                let titled = format!("tale {run}");
+                assert!(!head.contains("tale ") || head.contains(&titled), "{}", self.frame);
+                let beside = format!("· {titled}");
+                assert!(!head.contains("Inbox") || self.frame.contains(&beside), "{}", self.frame);
+                // Where keys answer what waits, it is what is shown.
+                if let Some(gate) = &self.seen.gate {
+                    assert_eq!((gate.run, &gate.key), (self.runs[run].run.id, key), "{}", self.frame);
+                    assert_eq!((gate.attempt, gate.version), (content.attempt, content.version), "{}", self.frame);
+                }
+                let text = mark(run, &key.to_string(), content.attempt, content.version);
+                let stale = self.seen.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Stale);
+                let has_text = content.version > 0 && self.size.1 > 12 && !stale;
+                assert!(!has_text || all.contains(&text), "{text} is not shown:\n{}", self.frame);
+            }
+            Subject::Document(name) => {
+                // Where it is asked which text counts, there may be no room for all of the person's own.
+                if let Some(gate) = &self.seen.gate {
+                    assert_eq!((gate.run, &gate.document), (self.runs[run].run.id, &Some(name.clone())));
+                    return;
+                }
+                let body = &self.runs[run].run.documents[name].version(content.version).unwrap().body;
+                for mark in marks(body.data()) {
+                    assert!(all.contains(&mark), "{mark} is not shown:\n{}", self.frame);
+                }
+            }
+            Subject::Run => {
+                let title = format!("┌ tale {run} ");
+                assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
+                // The pane under that title speaks of nothing else.
+                let (own, pane) = (format!("r{run}."), under(&self.frame, &title));
+                let all = marks(&pane);
+                assert!(!all.is_empty(), "nothing of {own} is shown:\n{}", self.frame);
+                assert!(all.iter().all(|mark| mark.starts_with(&own)), "{all:?} is shown as {own}:\n{}", self.frame);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &FrameInfo, layered: bool) {
+        let bare = &self.bare;
+        match order {
+            Order::Backend(Request::Change(Change::Decide(run, decision))) => {
+                let at = self.at(*run);
+                let now = &self.runs[at].run;
+                let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
+                if let Some(name) = &decision.document {
+                    let shown = before.content.as_ref().or(before.row.as_ref());
+                    let is = shown.map(|shown| (shown.run, shown.subject.clone()));
+                    assert_eq!(is, Some((Some(*run), Subject::Document(name.clone()))), "{bare}");
+                    return;
+                }
+                let Some(gate) = now.call(&decision.key).and_then(|call| call.gate()) else { return };
+                // Several are decided at once only when they are marked or that is asked for.
+                if name == "A" || self.had_marks {
+                    return;
+                }
+                let key = decision.key.to_string();
+                let wanted = match &decision.kind {
+                    // An earlier one is taken, and a text is edited or quoted, only as it was on screen.
+                    DecisionKind::Take { take } => vec![mark(at, &key, take.attempt, take.version.unwrap())],
+                    // A draft may be older than what is under it: it is what the editor shows.
+                    DecisionKind::Edit { output, .. } => {
+                        let typed = marks(&output.to_string());
+                        // The caret may lie on the first letter of a mark.
+                        let shown = marks(&self.frame.replace('▮', "r"));
+                        assert!(typed.iter().all(|mark| shown.contains(mark)), "{typed:?} in:\n{}", self.frame);
+                        return;
+                    }
+                    DecisionKind::Retry { instruction, .. } if !marks(instruction).is_empty() => marks(instruction),
+                    _ if gate.kind() == GateKind::Approval => vec![asked(at, number(gate))],
+                    _ => vec![mark(at, &key, gate.attempt, gate.version)],
+                };
+                for wanted in wanted {
+                    assert!(
+                        marks(bare).contains(&wanted),
+                        "`{name}` decides {:?} about {wanted}, which was not on screen:\n{bare}",
+                        decision.kind
+                    );
+                }
+            }
+            Order::Backend(Request::Change(Change::EditDocument { body, .. })) => {
+                // What is taken was on screen; what was typed is what the editor shows.
+                let shown = marks(&(self.frame.replace('▮', "r") + bare));
+                let typed = marks(body);
+                assert!(typed.iter().all(|mark| shown.contains(mark)), "{typed:?} in:\n{}", self.frame);
+            }
+            Order::Terminal(Terminal::Copy(text)) => {
+                // A box may show more than what is under it.
+                let frame = if layered { &self.frame } else { bare };
+                for mark in marks(text) {
+                    assert!(frame.contains(&mark), "`{name}` copies {mark}, which was not on screen:\n{frame}");
+                }
+            }
+            Order::Backend(Request::Open(_, Opening::Run(run))) if !layered && name == "Enter" => {
+                let shown = before.content.as_ref().or(before.row.as_ref()).and_then(|shown| shown.run);
+                assert_eq!(shown, Some(*run), "another run is opened than was on screen:\n{bare}");
+            }
+            Order::Backend(Request::Change(Change::Manage(run, Manage::Archive))) if !layered => {
+                let shown = before.row.as_ref().and_then(|row| row.run);
+                assert_eq!(shown, Some(*run), "another run is archived than was on screen:\n{bare}");
+            }
+            Order::Backend(Request::Change(Change::Stop { run, key, .. })) => {
+                let shown = before.content.as_ref().or(before.row.as_ref());
+                let is = shown.map(|shown| (shown.run, shown.subject.clone()));
+                assert_eq!(is, Some((Some(*run), Subject::Call(key.clone()))), "{bare}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The text of the pane with that title: everything to the right of where its frame begins, from there down.
+fn under(frame: &str, title: &str) -> String {
+    let Some((row, before)) = frame.lines().enumerate().find_map(|(at, line)| Some((at, line.split_once(title)?.0)))
+    else {
+        return String::new();
+    };
+    let cells = crate::tui::text::width(before);
+    let right = |line: &str| line[crate::tui::text::take(line, cells).len()..].to_owned() + "\n";
+    frame.lines().skip(row).map(right).collect()
+}

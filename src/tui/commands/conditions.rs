@@ -1,0 +1,87 @@
+//! Conditions under which commands can be given, as far as several rows of the table share them. Each reads a
+//! [`Situation`] alone.
+
+use crate::core::gate::GateKind;
+use crate::tui::situation::{Behind, Layer, Screen, Selected, Situation};
+
+/// On a run or in the inbox, with nothing above.
+pub(super) fn on_run(s: &Situation) -> bool {
+    matches!(s.screen, Screen::Run | Screen::Inbox) && s.layer == Layer::None
+}
+
+pub(super) fn gate(s: &Situation, kind: GateKind) -> bool {
+    on_run(s) && s.selected == Selected::Gate(kind)
+}
+
+pub(super) fn on(s: &Situation, screen: Screen) -> bool {
+    s.screen == screen && s.layer == Layer::None
+}
+
+pub(super) fn reads(s: &Situation) -> bool {
+    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
+}
+
+/// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
+/// names none.
+pub(super) fn layered(s: &Situation) -> bool {
+    s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
+}
+
+/// In a conversation, an answer is under way.
+pub(super) fn answers(s: &Situation) -> bool {
+    on(s, Screen::Chat) && s.selected == Selected::Running
+}
+
+/// The call failed: it waits for nothing, and yet a person may say how the run continues from it.
+pub(super) fn failed(s: &Situation) -> bool {
+    on_run(s) && matches!(s.selected, Selected::Failed | Selected::Keyless)
+}
+
+/// The call ended, and did not do well.
+pub(super) fn ended(s: &Situation) -> bool {
+    failed(s) || on_run(s) && s.selected == Selected::Ended
+}
+
+/// In a conversation, the last answer failed.
+pub(super) fn answer_failed(s: &Situation) -> bool {
+    on(s, Screen::Chat) && matches!(s.selected, Selected::Failed | Selected::Keyless | Selected::Ended)
+}
+
+/// It runs again without a question: no model is there that could be told what to do differently.
+pub(super) fn runs_again(s: &Situation) -> bool {
+    gate(s, GateKind::InDoubt) || gate(s, GateKind::Stale) || ended(s)
+}
+
+/// An earlier attempt or another version is shown instead of that.
+pub(super) fn instead_of(s: &Situation, behind: Behind) -> bool {
+    on_run(s) && s.selected == Selected::Earlier(behind)
+}
+
+/// There is a text that may leave the screen. What an approval shows is answered by other keys only.
+pub(super) fn takes_along(s: &Situation) -> bool {
+    on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
+}
+
+/// The arrows move in a list: everywhere but in a text of several lines.
+pub(super) fn moves(s: &Situation) -> bool {
+    match s.layer {
+        Layer::None => !matches!(s.screen, Screen::Form | Screen::Chat),
+        Layer::Palette | Layer::Fields | Layer::Others => true,
+        _ => reads(s),
+    }
+}
+
+/// There is more than a screen of it: pages, the beginning and the end are ways to go.
+pub(super) fn pages(s: &Situation) -> bool {
+    moves(s) && !matches!(s.layer, Layer::Fields | Layer::Others)
+}
+
+/// The arrows move, and letters are not text.
+pub(super) fn moves_by_letter(s: &Situation) -> bool {
+    moves(s) && !s.takes_text()
+}
+
+/// The arrows page through versions.
+pub(super) fn has_versions(s: &Situation) -> bool {
+    matches!(s.layer, Layer::Compare | Layer::Document) && s.several || s.layer == Layer::Preview && s.document
+}
