@@ -16,7 +16,7 @@ fn what_a_reply_may_be_changes_nothing_of_what_was_asked() {
 }
 
 #[test]
-fn a_conversation_that_failed_is_not_asked_for_again_because_its_frame_is_worded_otherwise() {
+fn a_model_is_told_the_current_words_of_the_frame() {
     let task = email();
     let Body::Instruct(instruct) = &task.body else { panic!() };
     let [first, now] = [Wording::First, Wording::Current].map(|wording| turn::protocol(instruct, None, wording));
