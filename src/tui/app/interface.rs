@@ -23,7 +23,7 @@ use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
 use crate::tui::drafts::{self, Drafts, Unsaved};
-use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Request, Terminal, Ticket};
+use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
 use crate::tui::runtime::UiModel;
