@@ -28,7 +28,7 @@ use crate::core::task::{Body, Instruct, Kind as TaskKind, Task};
 use crate::core::usage::{Budget, Usage};
 use crate::core::work::{CommandWork, Work};
 use crate::tui::commands::possible;
-use crate::tui::effect::Opening;
+use crate::tui::effect::{Opening, Request};
 use crate::tui::layers::Kind as Layered;
 use crate::tui::message::{FormOf, Opened, Ready};
 use crate::tui::screens::home::TaskRow;

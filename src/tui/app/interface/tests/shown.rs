@@ -14,7 +14,7 @@ use crate::core::actor::Actor;
 use crate::core::decide::{DecisionKind, decide, edit_document, undo};
 use crate::core::document;
 use crate::core::text::Untrusted;
-use crate::tui::effect::{Change, Errand, Manage, Opening, Order, Request, Terminal};
+use crate::tui::effect::{Change, Errand, Manage, Opening, Order, Terminal};
 use crate::tui::glance::Glance;
 use crate::tui::message::Ready;
 use crate::tui::shown::Subject;
