@@ -192,7 +192,7 @@ fn help_doctor_paths_models_and_completions_answer() {
     assert!(home.step("review --help").exits(0).out.contains("--scope"));
     assert!(home.run::<&str>([]).exits(2).err.contains("stepwell tasks"));
     let doctor = home.step("doctor").exits(0).out;
-    assert!(doctor.contains("demo/recorded answers") && doctor.contains("neither a key"), "{doctor}");
+    assert!(doctor.contains("demo/recorded would answer") && doctor.contains("neither a key"), "{doctor}");
     assert!(home.step("paths").exits(0).out.contains("stepwell.db"));
     assert!(home.step("models").exits(0).out.contains("demo/recorded"));
     assert!(home.step("completions bash").exits(0).out.contains("_stepwell"));

@@ -139,14 +139,14 @@ fn a_command_runs_only_once_it_is_allowed_as_it_was_shown() {
     screen.wait_for("1 to fill in");
     screen.press("2.0");
     screen.press(CTRL_S);
-    screen.wait_for("● Sort the changes");
+    screen.wait_for("classify[0]");
     screen.wait_for("a accept");
     screen.press("a");
     screen.wait_for("write[0]");
     screen.wait_for("2 waiting");
     screen.press("A");
     screen.wait_for("This will run");
-    screen.wait_for("tee");
+    screen.wait_for("RELEASE_NOTES.md");
     screen.wait_for("Y allow");
     // The key that accepts a review says nothing here.
     screen.press("a");
