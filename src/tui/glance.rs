@@ -41,7 +41,7 @@ impl Glance {
     #[must_use]
     pub fn of(run: &Run, task: Option<&Task>, drafts: usize) -> Self {
         let calls = || run.calls.values();
-        let rows = (run.kind == Kind::Workflow).then(|| rows(run, task, &HashSet::new())).unwrap_or_default();
+        let rows = if run.kind == Kind::Workflow { rows(run, task, &HashSet::new()) } else { Vec::default() };
         let under_way = |row: &&OutlineRow| matches!(row.status, Some(CallStatus::Running | CallStatus::Failed));
         let here = leaves(run, &rows).find(|row| row.waits).or_else(|| leaves(run, &rows).find(under_way));
         Self {

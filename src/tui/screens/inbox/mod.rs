@@ -112,6 +112,7 @@ impl InboxRow {
 
 /// The model; empty until [`Message::Waiting`] says what waits.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of what is shown")]
 pub struct InboxScreen {
     runs: Vec<Arc<Run>>,
     /// Whether it is known what waits.

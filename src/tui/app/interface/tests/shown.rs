@@ -221,7 +221,9 @@ impl World {
         let version = now.documents.get(NOTES).map_or(1, document::Document::next_version);
         let (title, body) = (Untrusted::new(format!("tale {run}")), written(run, version));
         let events = document::given(&now, NOTES, &title, &body);
-        events.into_iter().for_each(|event| self.then(run, event));
+        for event in events {
+            self.then(run, event);
+        }
     }
 
     fn happens(&mut self, run: usize, call: usize, what: u8) {

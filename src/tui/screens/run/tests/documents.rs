@@ -37,7 +37,7 @@ fn changes(effects: &[Effect]) -> Vec<&Change> {
     effects.iter().filter_map(|effect| if let Effect::Change(change) = effect { Some(change) } else { None }).collect()
 }
 
-fn edit_of<'a>(effects: &'a [Effect]) -> (&'a str, u32, &'a str) {
+fn edit_of(effects: &[Effect]) -> (&str, u32, &str) {
     match changes(effects)[..] {
         [Change::EditDocument { name, version, body, .. }, ..] => (name, *version, body),
         _ => panic!("no edit of a document: {effects:?}"),
