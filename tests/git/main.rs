@@ -1,6 +1,12 @@
 //! The shipped tasks for git, by the real binary on real repositories with a scripted model: what is read, what is not, and
 //! that what is not is named.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::format_collect,
+    reason = "tests may fail loudly, say what they skip, and build a text at once"
+)]
 
 mod commits;
 mod material;

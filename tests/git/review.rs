@@ -65,9 +65,8 @@ fn most_at_once(maintainer: &Maintainer) -> usize {
 
 #[test]
 fn nothing_is_approved_while_source_was_not_reviewed_whatever_the_model_says() {
-    let maintainer = Maintainer::with(|request| match request.prompt().contains(INSPECT) {
-        true => approves(),
-        false => json!({ "verdict": "approve", "report": "Fine." }),
+    let maintainer = Maintainer::with(|request| {
+        if request.prompt().contains(INSPECT) { approves() } else { json!({ "verdict": "approve", "report": "Fine." }) }
     });
     large_change(&maintainer);
     let done = maintainer.accept("code_review", &["files=43"]).exits(3);
@@ -81,9 +80,12 @@ fn nothing_is_approved_while_source_was_not_reviewed_whatever_the_model_says() {
 fn changes_are_requested_where_a_finding_is_a_blocker() {
     let finding = json!({ "line": 1, "severity": "blocker", "problem": "It is lost.", "suggestion": "" });
     let inspected = json!({ "verdict": "request_changes", "summary": "It adds.", "findings": [finding.clone()] });
-    let maintainer = Maintainer::with(move |request| match request.prompt().contains(INSPECT) {
-        true => inspected.clone(),
-        false => json!({ "verdict": "approve", "report": "Fine." }),
+    let maintainer = Maintainer::with(move |request| {
+        if request.prompt().contains(INSPECT) {
+            inspected.clone()
+        } else {
+            json!({ "verdict": "approve", "report": "Fine." })
+        }
     });
     maintainer.write("a.rs", "fn a() {}\n");
     maintainer.commit("Begin");

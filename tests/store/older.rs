@@ -55,8 +55,8 @@ fn rows(store: &Store) -> Vec<RunRow> {
 /// What the rows of [`waits`] say: a minute after it began to wait.
 const THEN: OnTimeout = OnTimeout::Fail;
 
-fn due() -> Option<Due> {
-    Some(Due { at: time(10) + TimeDelta::minutes(1), then: THEN })
+fn due() -> Due {
+    Due { at: time(10) + TimeDelta::minutes(1), then: THEN }
 }
 
 /// Makes of a store what the release with schema 1 left: no deadlines, and first events that are indexed without the name
@@ -77,8 +77,8 @@ fn as_of_schema_1(path: &Path) {
 fn the_list_says_until_when_a_run_has_to_be_decided_and_nothing_once_it_is() {
     let test = test_store();
     let run = waits(&test.store, 1);
-    assert_eq!(rows(&test.store)[0].due, due());
-    assert_eq!(test.store.history(&looking_for("rain")).unwrap()[0].due, due(), "a search says it too");
+    assert_eq!(rows(&test.store)[0].due, Some(due()));
+    assert_eq!(test.store.history(&looking_for("rain")).unwrap()[0].due, Some(due()), "a search says it too");
     append_in_time(&test.store, run, vec![accepted("write", 1)]);
     assert_eq!(rows(&test.store)[0].due, None);
 }
@@ -89,7 +89,7 @@ fn a_rebuild_finds_the_deadlines_again() {
     waits(&test.store, 1);
     test.raw().execute_batch("UPDATE runs SET due_at = NULL, due_then = 'skip'").unwrap();
     test.store.rebuild().unwrap();
-    assert_eq!(rows(&test.store)[0].due, due());
+    assert_eq!(rows(&test.store)[0].due, Some(due()));
     // What a later version may answer with is not guessed.
     test.raw().execute_batch("UPDATE runs SET due_then = 'ask a friend'").unwrap();
     assert_eq!(rows(&test.store)[0].due, None);
@@ -104,7 +104,7 @@ fn a_store_of_the_version_before_says_deadlines_and_finds_runs_by_their_task_onc
     drop(test.store);
     as_of_schema_1(&path);
     let store = Store::open(&path, Mode::Write).unwrap();
-    assert_eq!(rows(&store).iter().map(|row| row.due).collect::<Vec<_>>(), [due(), None]);
+    assert_eq!(rows(&store).iter().map(|row| row.due).collect::<Vec<_>>(), [Some(due()), None]);
     assert_eq!(found(&store, "stormy"), [waiting], "by the name of its task");
     assert_eq!(found(&store, "torm"), [waiting], "and by a piece of it");
     assert_eq!((found(&store, "rain"), found(&store, "alpha")), (vec![waiting], vec![done]), "as before");
@@ -134,7 +134,7 @@ fn a_run_of_the_version_before_that_cannot_be_read_hinders_no_other() {
     drop(raw);
     let store = Store::open(&path, Mode::Write).unwrap();
     let dues: Vec<_> = rows(&store).iter().map(|row| (row.run, row.due)).collect();
-    assert!(dues.contains(&(waiting, due())) && dues.contains(&(broken, None)), "{dues:?}");
+    assert!(dues.contains(&(waiting, Some(due()))) && dues.contains(&(broken, None)), "{dues:?}");
     assert_eq!(found(&store, "stormy"), [waiting]);
     assert_eq!(test_count(&path, "SELECT count(*) FROM unnamed"), 0);
 }
@@ -155,5 +155,5 @@ fn a_store_of_the_version_before_that_cannot_be_written_is_read() {
     // Another process brings it up to date meanwhile.
     Store::open(&path, Mode::Write).unwrap();
     assert_eq!(rows(&store)[0].run, run);
-    assert_eq!(rows(&Store::open(&path, Mode::Read).unwrap())[0].due, due());
+    assert_eq!(rows(&Store::open(&path, Mode::Read).unwrap())[0].due, Some(due()));
 }
