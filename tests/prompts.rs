@@ -1,6 +1,12 @@
 //! What the shipped tasks ask a model, word for word, and what is made of its answers: a scripted server keeps the one and
 //! gives the other. The texts that they are given hold orders of their own.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_collect,
+    reason = "tests may fail loudly, and build a text at once"
+)]
 
 mod support;
 
@@ -71,7 +77,9 @@ fn a_text_that_gives_orders_is_set_apart_from_what_is_to_be_done_with_it() {
         let server = ModelServer::start([deliver(&json!("Done."))]);
         let home = home(&server);
         let mut args = vec!["run", task];
-        inputs.iter().for_each(|input| args.extend(["-i", input]));
+        for input in inputs {
+            args.extend(["-i", input]);
+        }
         home.run(args).exits(0);
         let said = messages(&server.requests()[0]);
         let [system, request] = &said[..] else { panic!("{task}: {said:?}") };
