@@ -242,6 +242,11 @@ impl ChatScreen {
                 (Vec::new(), true)
             }
             Message::Run(run) if run.id == self.run.id => {
+                let versions = |run: &Run| run.documents.get(RESULT).map_or(0, |written| written.versions.len());
+                if versions(&run) > versions(&self.run) {
+                    // What was asked for has come, whatever was looked at before.
+                    self.version = None;
+                }
                 self.run = run;
                 self.refresh();
                 (Vec::new(), true)

@@ -147,6 +147,17 @@ fn versions_are_browsed_and_restored() {
 }
 
 #[test]
+fn a_version_that_comes_is_shown_although_an_earlier_one_was_looked_at() {
+    let mut screen = open(delivered());
+    press(&mut screen, &["Tab", "Left"]);
+    assert!(look(&mut screen, (80, 24)).contains("version 1 of 2 (model)"));
+    let run = written(delivered(), 3, "Dear Ana, Friday at ten.", "model").run;
+    screen.update(Message::Run(Arc::new(run)));
+    let shown = look(&mut screen, (80, 24));
+    assert!(shown.contains("version 3 of 3") && shown.contains("Friday at ten."), "{shown}");
+}
+
+#[test]
 fn the_document_is_edited_in_place() {
     let mut screen = open(delivered());
     press(&mut screen, &["Tab", "e", "!"]);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::layer::Over;
 use super::pages;
 use super::{Note, RunScreen};
+use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
 use crate::core::gate::{Gate, GateKind};
 use crate::core::run::Run;
@@ -160,11 +161,18 @@ impl RunScreen {
         let accept = accept || edited.fills();
         (self.following, self.reports, self.paged) = (accept, true, None);
         let run = self.run.id;
-        let decision = edited.target.decision(DecisionKind::Edit { output, accept });
-        let mut effects = vec![Effect::Change(Change::Decide(run, decision))];
+        let newest = self.run.call(edited.target.key()).and_then(Call::newest).and_then(Attempt::newest);
+        let mut effects = if !accept && newest.is_some_and(|(_, version)| *version.output == output) {
+            (self.reports, self.note) = (false, Some(Note::Done("nothing was changed".to_owned())));
+            Vec::new()
+        } else {
+            let decision = edited.target.decision(DecisionKind::Edit { output, accept });
+            vec![Effect::Change(Change::Decide(run, decision))]
+        };
+        let begun = effects.len();
         for name in [edited.draft.clone(), edited.fields_draft(), edited.line_draft()] {
             // The first is forgotten in any case: it may be on its way to be kept.
-            if self.drafts.remove(&name).is_some() || effects.len() == 1 {
+            if self.drafts.remove(&name).is_some() || effects.len() == begun {
                 effects.push(Effect::Change(Change::KeepDraft { run, name, text: None }));
             }
         }

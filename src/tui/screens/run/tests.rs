@@ -255,6 +255,15 @@ fn editing_in_place_saves_a_version_and_accepts_it() {
 }
 
 #[test]
+fn an_edit_that_changes_nothing_makes_no_version() {
+    let mut screen = open(poem());
+    press(&mut screen, &["e"]);
+    let effects = press(&mut screen, &["^s"]);
+    assert!(decided(&effects).is_empty(), "{effects:?}");
+    assert!(look(&mut screen, (80, 24)).contains("nothing was changed"));
+}
+
+#[test]
 fn structured_output_is_edited_as_a_tree() {
     let story = Story::new("poem", "poem · the sea", Kind::Workflow)
         .start("divide", 1, None)
