@@ -410,9 +410,9 @@ impl RunScreen {
         if content.is_same(&self.content) {
             return;
         }
-        // A text that was followed while it streamed stays where it is when it is complete.
-        let continues = content.continues(&self.content);
-        if !continues {
+        // A text that was followed while it streamed stays where it is when it is complete; one that begins is followed.
+        let begins = content.streams() && !self.content.streams();
+        if begins || !content.continues(&self.content) {
             self.scroll = if content.streams() { Scroll::following() } else { Scroll::at_start() };
         }
         self.content = content;
