@@ -159,13 +159,16 @@ impl RunScreen {
         }
         self.over = Over::None;
         let accept = accept || edited.fills();
-        (self.following, self.reports, self.paged) = (accept, true, None);
         let run = self.run.id;
         let newest = self.run.call(edited.target.key()).and_then(Call::newest).and_then(Attempt::newest);
-        let mut effects = if !accept && newest.is_some_and(|(_, version)| *version.output == output) {
-            (self.reports, self.note) = (false, Some(Note::Done("nothing was changed".to_owned())));
+        let mut effects = if accept {
+            self.decide_about(&edited.target, DecisionKind::Edit { output, accept })
+        } else if newest.is_some_and(|(_, version)| *version.output == output) {
+            self.note = Some(Note::Done("nothing was changed".to_owned()));
             Vec::new()
         } else {
+            // It goes on waiting, with the new version.
+            (self.following, self.reports, self.paged) = (false, true, None);
             let decision = edited.target.decision(DecisionKind::Edit { output, accept });
             vec![Effect::Change(Change::Decide(run, decision))]
         };

@@ -255,6 +255,28 @@ fn editing_in_place_saves_a_version_and_accepts_it() {
 }
 
 #[test]
+fn what_waits_next_is_gone_to_although_something_else_is_heard_before_the_edit_is_kept() {
+    let item = Some(json!({"subject": "The calm"}));
+    let two = || poem().start("write[2]", 1, item.clone()).finish("write[2]", 1, json!("All is still."));
+    let two = || two().review("write[2]", 1, None);
+    let mut screen = open(two());
+    press(&mut screen, &["e"]);
+    typed(&mut screen, "Oh! ");
+    press(&mut screen, &["Alt-Enter"]);
+    // As it was: the decision is still under way.
+    screen.update(Message::Run(Arc::new(two().run)));
+    let edited = Event::VersionEdited {
+        key: "write[1]".parse().unwrap(),
+        attempt: 2,
+        version: 2,
+        output: Arc::new(json!("Oh! The lamps")),
+        by: "ana@host".into(),
+    };
+    screen.update(Message::Run(Arc::new(two().then(edited).accept("write[1]", 2).run)));
+    assert!(look(&mut screen, (80, 24)).contains("All is still."));
+}
+
+#[test]
 fn an_edit_that_changes_nothing_makes_no_version() {
     let mut screen = open(poem());
     press(&mut screen, &["e"]);
