@@ -214,6 +214,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Retry, "Retry, starting from this one", "retry from it…", [c('r')], |s| {
         !s.marked && instead_of(s, Behind::Review)
     }),
+    command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(NextWaiting, "Go to the next that waits", "next", [c(']')], |s| on_run(s) && s.others),
     command!(Compare, "Compare attempts and versions word by word", "compare", [c('d')], |s| on_run(s) && s.several),
     command!(Right, "The next attempt or version", "version", [k(KeyCode::Right)], |s| on_run(s) && s.several),
@@ -276,7 +277,6 @@ pub static TABLE: &[CommandEntry] = &[
     command!(UndoLast, "Take back the last decision", "", [c('u')], |s| {
         on_run(s) && s.selected != Selected::Gate(GateKind::Budget)
     }),
-    command!(Stop, "Stop this call", "stop", [c('x')], |s| on_run(s) && s.selected == Selected::Running),
     command!(Pause, "Pause the run", "pause", [c('X')], |s| on_run(s) && s.going),
     command!(GoOn, "Resume the run", "resume", [c('X')], |s| on_run(s) && s.rests && !s.going),
     command!(Zoom, "Give the output the whole screen, or take it back", "zoom", [c('z')], on_run),
