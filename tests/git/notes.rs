@@ -1,5 +1,7 @@
 //! The release notes, in their three forms: what of the log is read, and what saving does to a file.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::material::Maintainer;
@@ -220,12 +222,29 @@ fn a_run_is_called_by_more_than_its_version() {
 
 #[test]
 fn the_configuration_of_a_repository_runs_nothing() {
-    let maintainer = with_two_commits(writer);
+    let maintainer = Maintainer::with(writer);
+    maintainer.write("CHANGELOG.md", "# 1.0.0\n");
+    maintainer.write(".gitattributes", "*.md filter=evil\n");
+    maintainer.commit("Begin");
+    maintainer.git(&["tag", "v1"]);
+    let signer = maintainer.home.path().join("sign");
+    std::fs::write(
+        &signer,
+        "#!/bin/sh\ncat > /dev/null; echo '[GNUPG:] SIG_CREATED ' >&2; echo '-----BEGIN PGP SIGNATURE-----'\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&signer, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let sign = format!("gpg.program={}", signer.display());
+    maintainer.git(&["-c", &sign, "commit", "-q", "--allow-empty", "--gpg-sign=ana", "-m", "Make tea"]);
     let trap = maintainer.home.path().join("trapped");
-    let trap = format!("touch '{}'; false", trap.display());
+    let trap = format!("touch '{}'; cat", trap.display());
+    let program = maintainer.home.write("trap", &format!("#!/bin/sh\n{trap}\n"));
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     for (key, value) in [
         ("log.showSignature", "true"),
-        ("gpg.program", &trap),
+        ("gpg.program", &program.display().to_string()),
+        ("filter.evil.clean", &trap),
+        ("filter.evil.smudge", &trap),
         ("core.pager", &trap),
         ("core.fsmonitor", &trap),
         ("color.ui", "always"),
@@ -234,9 +253,16 @@ fn the_configuration_of_a_repository_runs_nothing() {
     ] {
         maintainer.git(&["config", key, value]);
     }
-    maintainer.write("CHANGELOG.md", "# 1.0.0\n");
-    maintainer.accept(FORMS[0], &["version=2.0.0", "from=v1", "file=CHANGELOG.md"]).exits(3);
-    approved(&maintainer);
+    // Git alone runs it.
+    maintainer.git(&["log", "-1"]);
+    std::fs::remove_file(maintainer.home.path().join("trapped")).unwrap();
+    in_each_form(|form| {
+        std::fs::write(maintainer.repo().join("CHANGELOG.md"), "# 1.0.0\n").unwrap();
+        maintainer.accept(form, &["version=2.0.0", "from=v1", "file=CHANGELOG.md"]).exits(3);
+        approved(&maintainer);
+        let saved = std::fs::read_to_string(maintainer.repo().join("CHANGELOG.md")).unwrap();
+        assert_eq!(saved, format!("{NOTES}\n\n# 1.0.0\n"), "{form}");
+    });
     assert!(!maintainer.home.path().join("trapped").exists());
     let asked = maintainer.prompts(SORT).concat();
     assert!(asked.contains(", Ana)\nMake tea") && !asked.contains('\u{1b}'), "{asked}");

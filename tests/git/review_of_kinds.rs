@@ -164,7 +164,7 @@ fn the_configuration_of_a_repository_runs_nothing_and_changes_nothing() {
     let maintainer = Maintainer::with(content);
     maintainer.write("src/a.rs", "fn a() {}\n");
     maintainer.write("docs/a.md", "one\n");
-    maintainer.write(".gitattributes", "*.rs diff=evil\n");
+    maintainer.write(".gitattributes", "*.rs diff=evil filter=evil\n");
     maintainer.commit("Begin");
     maintainer.write("src/a.rs", "fn b() {}\n");
     maintainer.write("src/new.rs", "fn new() {}\n");
@@ -178,6 +178,9 @@ fn the_configuration_of_a_repository_runs_nothing_and_changes_nothing() {
         ("diff.external", &trap),
         ("diff.evil.textconv", &trap),
         ("diff.evil.command", &trap),
+        ("filter.evil.clean", &trap),
+        ("filter.evil.required", "true"),
+        ("filter.with spaces.process", &trap),
         ("diff.orderFile", &order),
         ("diff.relative", "true"),
         ("diff.renames", "false"),
@@ -200,6 +203,39 @@ fn the_configuration_of_a_repository_runs_nothing_and_changes_nothing() {
     assert_eq!(reviewed(&maintainer), ["src/a.rs", "src/new.rs"]);
     let prompt = maintainer.prompts("this alone: src/a.rs").concat();
     assert!(prompt.contains("     1 + fn b() {}\n") && !prompt.contains('\u{1b}'), "{prompt}");
+}
+
+#[test]
+fn a_filter_of_a_repository_does_not_run_wherever_it_is_configured_and_one_of_the_persons_own_does() {
+    let maintainer = Maintainer::with(content);
+    maintainer.write(".gitattributes", "a.rs filter=included\nb.rs filter=worktree\nc.rs filter=own\n");
+    maintainer.commit("Begin");
+    maintainer.write("included", "[filter \"included\"]\nclean = \"touch ../trapped; tr a-z A-Z\"\n");
+    maintainer.git(&["config", "include.path", "../included"]);
+    maintainer.git(&["config", "extensions.worktreeConfig", "true"]);
+    maintainer.git(&["config", "--worktree", "filter.worktree.clean", "touch ../trapped; tr a-z A-Z"]);
+    maintainer.home.write(".gitconfig", "[filter \"own\"]\nclean = tr a-z A-Z\n");
+    for name in ["a.rs", "b.rs", "c.rs"] {
+        maintainer.write(name, "fn small() {}\n");
+    }
+    maintainer.git(&["add", "--intent-to-add", "b.rs"]);
+    maintainer.accept("code_review", &["paths=*.rs"]).exits(0);
+    assert!(!maintainer.home.path().join("trapped").exists());
+    for (file, line) in [("a.rs", "fn small() {}"), ("b.rs", "fn small() {}"), ("c.rs", "FN SMALL() {}")] {
+        let prompt = maintainer.prompts(&format!("this alone: {file}")).concat();
+        assert!(prompt.contains(&format!("     1 + {line}\n")), "{file}: {prompt}");
+    }
+}
+
+#[test]
+fn a_filter_that_git_cannot_be_told_to_leave_out_is_refused() {
+    let maintainer = Maintainer::with(content);
+    maintainer.write(".gitattributes", "*.rs filter=a=b\n");
+    maintainer.git(&["config", "filter.a=b.clean", "touch ../trapped; cat"]);
+    maintainer.write("a.rs", "fn a() {}\n");
+    let done = maintainer.accept("code_review", &[]).exits(1);
+    assert!(done.err.contains("`filter.a=b`, which cannot be turned off"), "{}", done.err);
+    assert!(!maintainer.home.path().join("trapped").exists());
 }
 
 #[test]

@@ -115,6 +115,20 @@ export function diffsOf(text, files) {
   return diffs;
 }
 
+/**
+ * The options that turn off what a repository's own configuration has git run on the files that it reads. `filters` are
+ * lines of `git config --show-scope --name-only`; those of the person, and of the machine, stay.
+ */
+export function withoutFilters(filters) {
+  const keys = filters.map((line) => line.split("\t")).filter(([scope]) => scope === "local" || scope === "worktree");
+  const names = new Set(keys.map(([, key]) => key.slice(0, key.lastIndexOf("."))));
+  return [...names].flatMap((name) => {
+    // `-c` ends a key at the first sign of this kind, so this one could not be turned off.
+    if (name.includes("=")) throw new Error(`the repository configures \`${name}\`, which cannot be turned off: remove it, or call it something without \`=\``);
+    return ["clean=", "smudge=", "process=", "required=false"].flatMap((setting) => ["-c", `${name}.${setting}`]);
+  });
+}
+
 /** The lines of a text, one after the other: a long one is not taken apart where its beginning is enough. */
 export function* linesOf(text) {
   for (let at = 0; at <= text.length; ) {

@@ -5,21 +5,21 @@
  * What nobody reviewed is named with the reason, in the prompts, in the list of what is reviewed and in the result, and
  * nothing is approved while it matters.
  */
-import { changedFiles, statusOf, words } from "./git.js";
+import { changedFiles, statusOf, withoutFilters, words } from "./git.js";
 import { choose } from "./reading.js";
 import { Review, plural } from "./review.js";
 
 export default async function (run, inputs) {
-  const [root, empty, commits] = await run.step("repository", {}, once("repository"));
-  const against = base(inputs.against, Number(commits), empty);
-  const files = await changed(run, inputs.paths, against);
+  const [root, empty, commits, ...filters] = await run.step("repository", {}, once("repository"));
+  const git = { root, off: withoutFilters(filters), against: base(inputs.against, Number(commits), empty) };
+  const files = await changed(run, inputs.paths, git);
   const compared = `${inputs.against}${inputs.paths ? `, in ${inputs.paths.trim()}` : ""}`;
   if (files.length === 0) {
     return { title: "Nothing to review", body: `There is no difference to ${compared}.` };
   }
 
   const review = new Review(files);
-  const chosen = await choose(run, { root, against, limit: inputs.files }, files, review);
+  const chosen = await choose(run, { ...git, limit: inputs.files }, files, review);
   const unread = review.reasons();
   const scope = { counted: review.counted(), chosen: chosen.map(({ path }) => path), unread, noted: review.noted };
   await run.step("scope", scope, once("scope"));
@@ -45,8 +45,8 @@ function base(against, commits, empty) {
 }
 
 /** Everything that differs; where the working tree is compared, the files that are new to git too. */
-async function changed(run, paths, against) {
-  const among = { against, paths: words(paths) };
+async function changed(run, paths, { against, off }) {
+  const among = { against, off, paths: words(paths) };
   const working = !against.includes("..");
   const [list, status] = await Promise.all([run.step("changes", among, once("changes")), working ? run.step("status", among, once("status")) : ""]);
   const { untracked, conflicts } = statusOf(status);

@@ -24,9 +24,9 @@ const TOO_MUCH = "is over what one run reviews of a change";
 const SUBMODULE = "160000";
 const LINK = "120000";
 
-/** The files to be reviewed, each with its `parts`. `against` is what `root` is compared with. */
-export async function choose(run, { root, against, limit }, files, review) {
-  await learnAttributes(run, root, files);
+/** The files to be reviewed, each with its `parts`. `git` says where git is called and how: `root`, `off`, and `against`. */
+export async function choose(run, { limit, ...git }, files, review) {
+  await learnAttributes(run, git.root, files);
   const candidates = files.filter((file) => mayBeReviewed(file, review));
   candidates.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
   const chosen = [];
@@ -34,7 +34,7 @@ export async function choose(run, { root, against, limit }, files, review) {
   while (next < candidates.length && chosen.length < limit && size < MOST_TEXT) {
     const wave = candidates.slice(next, next + limit - chosen.length);
     next += wave.length;
-    await Promise.all(batches(wave).map((batch) => read(run, root, against, batch)));
+    await Promise.all(batches(wave).map((batch) => read(run, git, batch)));
     for (const file of wave.filter((file) => hasText(file, review))) {
       if (size >= MOST_TEXT) {
         review.leaveOut(file, TOO_MUCH);
@@ -115,11 +115,11 @@ function batches(files) {
 }
 
 /** Reads the diffs of a few files, and those that did not arrive whole, or for which there is no time, each by itself. */
-async function read(run, root, against, batch) {
+async function read(run, git, batch) {
   const names = batch.flatMap((file) => (file.from === null ? [file.path] : [file.from, file.path]));
   const text = batch[0].untracked
-    ? await run.step("new_files", { item: called(batch), root, names: names.join("\0") })
-    : await run.step("diff", { item: called(batch), root, against, names });
+    ? await run.step("new_files", { item: called(batch), root: git.root, off: git.off, names: names.join("\0") })
+    : await run.step("diff", { item: called(batch), ...git, names });
   const diffs = diffsOf(text ?? "", batch);
   const again = [];
   let taken = 0;
@@ -138,7 +138,7 @@ async function read(run, root, against, batch) {
     const whole = diff !== undefined && file.whole && counted;
     if (!whole && batch.length > 1) again.push(file);
   }
-  for (const file of again) await read(run, root, against, [file]);
+  for (const file of again) await read(run, git, [file]);
 }
 
 /** Whether a file that was read has a text to review. What has none is noted or left out. */
