@@ -47,6 +47,21 @@ fn source_comes_first_and_what_is_left_out_is_named_in_prompts_list_and_result()
     assert!(scope.contains("- `src/f00.rs`\n") && scope.contains("- Not reviewed: `src/f40.rs`"), "{scope}");
 }
 
+#[test]
+fn a_change_of_six_thousand_files_is_listed_whole() {
+    let maintainer = Maintainer::with(content);
+    for at in 0..6_000 {
+        maintainer
+            .write(&format!("source_of_everything/module_number_{}/implementation_of_file{at:04}.rs", at % 7), "one\n");
+    }
+    maintainer.write("docs/a.md", "one\n");
+    maintainer.git(&["add", "docs"]);
+    maintainer.write("new.rs", "one\n");
+    let done = maintainer.accept("code_review", &["files=2"]).exits(0);
+    assert!(done.out.contains("*6002 files: 2 are reviewed, 6000 are not.*"), "{}", done.err);
+    assert!(done.out.contains("implementation_of_file5998.rs`, `docs/a.md`"), "each is named");
+}
+
 /// How many attempts at a review were under way at the same time, at most.
 fn most_at_once(maintainer: &Maintainer) -> usize {
     let (mut running, mut most) = (0_usize, 0);

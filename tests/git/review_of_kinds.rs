@@ -84,6 +84,47 @@ fn what_a_program_wrote_is_left_out_and_said() {
     assert!(done.out.starts_with("**Approve.**"), "what nobody writes nobody has to read: {}", done.out);
 }
 
+/// A folder whose path has this many characters, and room for a file in it.
+fn deep(name: &str, length: usize) -> String {
+    let folder = "d".repeat(200);
+    let mut path = name.to_owned();
+    while path.len() + folder.len() < length {
+        path = format!("{path}/{folder}");
+    }
+    format!("{path}/{}", "e".repeat(length - path.len() - 1))
+}
+
+#[test]
+fn a_list_of_new_files_that_is_not_whole_ends_the_review_wherever_it_was_cut() {
+    // An entry is `?? `, the path and a NUL: 1,024 bytes of each divide the limit of a megabyte without a rest.
+    for length in [1_000, 1_024 - 4 - "/f1000".len()] {
+        let maintainer = Maintainer::with(content);
+        let folder = deep("new", length);
+        for at in 1_000..2_100 {
+            maintainer.write(&format!("{folder}/f{at}"), "1\n");
+        }
+        let done = maintainer.accept("code_review", &[]).exits(1);
+        assert!(done.err.contains("too many files that git does not know"), "{length}: {}", done.err);
+        maintainer.write("few.rs", "fn few() {}\n");
+        maintainer.accept("code_review", &["paths=few.rs"]).exits(0);
+        assert_eq!(reviewed(&maintainer), ["few.rs"]);
+    }
+}
+
+#[test]
+fn attributes_are_known_of_every_file_however_long_the_names_are() {
+    let maintainer = Maintainer::with(content);
+    let folder = deep("made", 400);
+    maintainer.write(".gitattributes", "*.rs linguist-generated\n");
+    maintainer.commit("Begin");
+    for at in 0..1_600 {
+        maintainer.write(&format!("{folder}/f{at:04}.rs"), "fn a() {}\n");
+    }
+    let done = maintainer.accept("code_review", &[]).exits(0);
+    assert!(done.out.contains("*1600 files: 0 are reviewed, 1600 are not.*"), "{}", done.out.len());
+    assert!(reviewed(&maintainer).is_empty());
+}
+
 #[test]
 fn names_are_those_of_the_files_in_whatever_letters() {
     let maintainer = Maintainer::with(content);

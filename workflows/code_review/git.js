@@ -53,9 +53,19 @@ export function changedFiles(text) {
   return list;
 }
 
-/** Of `git status --porcelain=v1 -z`: the files that git does not know, and the paths of those with conflicts. */
+/** More are not taken apart at once, nor would anybody have so many reviewed. */
+const MOST_NEW = 20_000;
+
+/**
+ * Of `git status --porcelain=v1 -z`, and `end` after it: the files that git does not know, and the paths of those with
+ * conflicts. Throws where the list is not whole.
+ */
 export function statusOf(text) {
-  const entries = fields(text).map((entry) => [entry.slice(0, 2), entry.slice(3)]);
+  const rest = fields(text);
+  if (rest.pop() !== "end" || rest.length > MOST_NEW) {
+    throw new Error("there are too many files that git does not know to be listed at once: name some in `paths`, or have git ignore them");
+  }
+  const entries = rest.map((entry) => [entry.slice(0, 2), entry.slice(3)]);
   const modes = ["000000", "100644"];
   const made = { from: null, status: "A", modes, ids: ["", ""], unmerged: false, lines: [0, 0], binary: false };
   const unknown = entries.filter(([status]) => status === "??");

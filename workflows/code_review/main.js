@@ -48,8 +48,8 @@ function base(against, commits, empty) {
 async function changed(run, paths, { against, off }) {
   const among = { against, off, paths: words(paths) };
   const working = !against.includes("..");
-  const [list, status] = await Promise.all([run.step("changes", among, once("changes")), working ? run.step("status", among, once("status")) : ""]);
-  const { untracked, conflicts } = statusOf(status);
+  const [list, status] = await Promise.all([run.step("changes", among, once("changes")), working ? run.step("status", among, once("status")) : null]);
+  const { untracked, conflicts } = status === null ? { untracked: [], conflicts: new Set() } : statusOf(status);
   const files = changedFiles(list).map((file) => ({ ...file, unmerged: file.unmerged || conflicts.has(file.path) }));
   return [...files, ...untracked];
 }

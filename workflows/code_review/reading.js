@@ -7,8 +7,12 @@ import { KINDS, kindOf, unreadable, writtenBy } from "./kinds.js";
 import { partsOf } from "./parts.js";
 import { plural } from "./review.js";
 
-/** As many names at once as git's answer about them has room for: an output is cut at 1 MB. */
-const MOST_NAMES = 1500;
+/**
+ * So many names are asked about and judged at once, and names of so many characters: git's answer has each of them twice, and
+ * an output is cut at 1 MB.
+ */
+const MOST_NAMES = 500;
+const MOST_OF_NAMES = 150_000;
 
 /** So many files and lines are asked for at once, for the same reason. */
 const MOST_FILES = 40;
@@ -26,9 +30,7 @@ const LINK = "120000";
 
 /** The files to be reviewed, each with its `parts`. `git` says where git is called and how: `root`, `off`, and `against`. */
 export async function choose(run, { limit, ...git }, files, review) {
-  await learnAttributes(run, git.root, files);
-  const candidates = files.filter((file) => mayBeReviewed(file, review));
-  candidates.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
+  const candidates = await inOrder(run, git.root, files, review);
   const chosen = [];
   let [next, size] = [0, 0];
   while (next < candidates.length && chosen.length < limit && size < MOST_TEXT) {
@@ -51,13 +53,32 @@ export async function choose(run, { limit, ...git }, files, review) {
   return chosen;
 }
 
-async function learnAttributes(run, root, files) {
-  for (let at = 0; at < files.length; at += MOST_NAMES) {
-    const some = files.slice(at, at + MOST_NAMES);
+/** The files that may have a text to review, those first that are read first. Some at a time are judged between two answers. */
+async function inOrder(run, root, files, review) {
+  const ofKind = new Map(KINDS.map((kind) => [kind, []]));
+  for (const some of named(files)) {
     const names = some.map((file) => file.path).join("\0");
     const found = attributes(await run.step("attributes", { item: called(some), root, names }));
-    for (const file of some) file.attributes = found.get(file.path) ?? {};
+    for (const file of some) {
+      file.attributes = found.get(file.path) ?? {};
+      if (mayBeReviewed(file, review)) ofKind.get(file.kind).push(file);
+    }
   }
+  return [...ofKind.values()].flat();
+}
+
+/** As many of the files at a time as git is asked about at once. */
+function* named(files) {
+  let [some, length] = [[], 0];
+  for (const file of files) {
+    if (some.length === MOST_NAMES || (some.length > 0 && length + file.path.length > MOST_OF_NAMES)) {
+      yield some;
+      [some, length] = [[], 0];
+    }
+    some.push(file);
+    length += file.path.length;
+  }
+  if (some.length > 0) yield some;
 }
 
 /** Whether a file may have a text to review, as far as git's list says. What has none is noted or left out. */
