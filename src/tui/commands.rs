@@ -236,20 +236,24 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Reopen, "Reopen an accepted call", "reopen", [c('b')], |s| {
         on_run(s) && s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)
     }),
+    command!(Restore, "Take this version: it becomes the newest", "take this", [c('a')], |s| {
+        s.layer == Layer::Document && s.several && s.acceptable
+    }),
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
     command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('c')], |s| {
-        let of_run = on_run(s) && s.selected == Selected::Result && s.changes;
-        s.output && (s.layer == Layer::Document || of_run)
+        // What counts is changed, and nothing else.
+        let of_chat = s.layer == Layer::Document && !s.acceptable;
+        s.output && (of_chat || on_run(s) && s.selected == Selected::Result && s.changes)
     }),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),
+    command!(Left, "The version before", "", [k(KeyCode::Left)], has_versions),
+    command!(Right, "The next version", "version", [k(KeyCode::Right)], has_versions),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document && s.output),
-    command!(Restore, "Take this version: it becomes the newest", "take this", [c('a')], |s| {
-        s.layer == Layer::Document && s.several && s.acceptable
+    command!(FollowUp, "Use the document in another task", "go on…", [c('f')], |s| {
+        s.layer == Layer::Document && s.output && !s.acceptable
     }),
-    command!(FollowUp, "Use the document in another task", "go on…", [c('f')], |s| s.layer == Layer::Document
-        && s.output),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
     command!(WriteFile, "Write the document to a file", "write", [c('w')], |s| s.layer == Layer::Document && s.output),
     command!(Zoom, "Give the document the whole screen, or take it back", "zoom", [c('z')], |s| {
@@ -365,6 +369,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Focus, "To the preview", "preview", [TAB], |s| s.layer == Layer::Chips),
     command!(Open, "Open the run", "open", [ENTER], |s| s.layer == Layer::Preview),
     command!(Focus, "Back to the search", "search", [TAB], |s| s.layer == Layer::Preview),
+    command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Preview && s.several),
+    command!(FindPrevious, "The match before", "", [c('N')], |s| s.layer == Layer::Preview && s.several),
     command!(Copy, "Copy what is shown", "copy", [c('y')], |s| s.layer == Layer::Preview && s.output),
     command!(WriteFile, "Export the result to a file", "export", [c('w')], |s| s.layer == Layer::Preview && s.output),
     command!(Zoom, "Give the preview the whole screen, or take it back", "zoom", [c('z')], |s| {
@@ -374,10 +380,8 @@ pub static TABLE: &[CommandEntry] = &[
         s.layer == Layer::Preview && s.document
     }),
     command!(Compare, "Compare the version with another", "compare", [c('d')], |s| {
-        s.layer == Layer::Preview && s.document
+        s.layer == Layer::Preview && s.acceptable
     }),
-    command!(FindNext, "The next match", "next match", [c('n')], |s| s.layer == Layer::Preview && s.several),
-    command!(FindPrevious, "The match before", "", [c('N')], |s| s.layer == Layer::Preview && s.several),
     command!(Left, "The filter before", "", [k(KeyCode::Left)], |s| s.layer == Layer::Chips),
     command!(Right, "The next filter", "filter", [k(KeyCode::Right)], |s| s.layer == Layer::Chips),
     command!(Up, "The value before", "", [k(KeyCode::Up)], |s| s.layer == Layer::Chips),
@@ -434,8 +438,6 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Last, "To the end, and follow it", "", [k(KeyCode::End), c('G')], |s| pages(s) && !s.takes_text()),
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
-    command!(Left, "The version before", "", [k(KeyCode::Left)], has_versions),
-    command!(Right, "The next version", "version", [k(KeyCode::Right)], has_versions),
     command!(AgainstEarlier, "Compare it with an earlier one", "", [c('[')], |s| {
         s.layer == Layer::Compare && s.several && s.screen == Screen::Run
     }),
@@ -451,7 +453,8 @@ pub static TABLE: &[CommandEntry] = &[
         s.layer == Layer::None && s.screen == Screen::Home
     }),
     command!(Models, "Models: connect or switch", "", [k(KeyCode::F(3))], |s| {
-        s.layer == Layer::None && !matches!(s.screen, Screen::Home | Screen::Connect)
+        let reads = matches!(s.layer, Layer::None | Layer::Preview | Layer::Document);
+        reads && !matches!(s.screen, Screen::Home | Screen::Connect)
     }),
     command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),

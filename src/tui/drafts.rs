@@ -43,6 +43,12 @@ impl Unsaved {
     pub fn of_run(run: RunId, name: String, text: Option<String>) -> Self {
         Self { slot: Slot::Run(run, name), text }
     }
+
+    /// Whether it is the text of a run under that name, and nothing has been typed into it.
+    #[must_use]
+    pub fn is_untouched(&self, name: &str) -> bool {
+        self.text.is_none() && matches!(&self.slot, Slot::Run(_, own) if own == name)
+    }
 }
 
 impl From<Unsaved> for Change {

@@ -83,7 +83,7 @@ impl Looks {
 pub fn archive(run: Option<&RunRow>, note: &mut Option<String>) -> Vec<Effect> {
     match run {
         Some(run) if run.status == Status::Running => {
-            *note = Some("it is running: Tab has Pause and Cancel".to_owned());
+            *note = Some("it is running: pause or cancel it first".to_owned());
             Vec::new()
         }
         Some(run) => vec![Effect::Change(Change::Manage(run.run, Manage::Archive))],

@@ -117,7 +117,8 @@ pub struct Situation {
     pub layer: Layer,
     /// The selected call.
     pub selected: Selected,
-    /// What is shown may be accepted as it is; of a document: it is not the newest version.
+    /// What is shown may be accepted as it is; of a document: it is not the newest version; of a preview: there are other
+    /// versions.
     pub acceptable: bool,
     /// There is an output, or a document, to be copied.
     pub output: bool,

@@ -342,11 +342,15 @@ impl Backend {
             }
             Change::EditDocument { run, name, version, title, body } => {
                 let written = engine.edit_document(run, &name, version, &title, &body).await;
-                written.map_err(|error| error.to_string())?;
+                // Where it was refused, something else counts than what the screen shows.
                 self.attend(run, false).await?;
+                written.map_err(|error| error.to_string())?;
             }
             Change::Act { run, document, version, action } => {
-                engine.act(run, &document, Some(version), &action).await.map_err(|error| error.to_string())?;
+                if let Err(refused) = engine.act(run, &document, Some(version), &action).await {
+                    self.attend(run, false).await?;
+                    return Err(refused.to_string());
+                }
                 self.go_on(run).await?;
             }
             Change::Stop { run, key, again: None } => engine.stop(run, &key),

@@ -83,5 +83,5 @@ pub(super) fn moves_by_letter(s: &Situation) -> bool {
 
 /// The arrows page through versions.
 pub(super) fn has_versions(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Document) && s.several || s.layer == Layer::Preview && s.document
+    matches!(s.layer, Layer::Compare | Layer::Document) && s.several || s.layer == Layer::Preview && s.acceptable
 }

@@ -205,6 +205,12 @@ pub fn export(run: &RunRow) -> Effect {
     Above::effect(Kind::Ask(Ask::new(question, &name, Then::Export(run.run))))
 }
 
+/// Asks for the file that a text of a run is written to.
+#[must_use]
+pub fn write(run: &RunRow, text: &Untrusted) -> Effect {
+    Above::effect(Kind::Ask(Ask::new("Write it to", &format!("{}.md", run.task), Then::WriteFile(text.clone()))))
+}
+
 /// Asks before a run is deleted, and says what goes.
 #[must_use]
 pub fn delete(run: &RunRow) -> Effect {

@@ -67,6 +67,18 @@ impl Preview {
         self.version
     }
 
+    /// Whether there are others of it.
+    #[must_use]
+    pub fn has_versions(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| written.count() > 1)
+    }
+
+    /// Whether another version than the one that counts is shown.
+    #[must_use]
+    pub fn is_earlier(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| documents::current(written).version != self.version)
+    }
+
     /// Which version of how many it is; empty while there is one.
     #[must_use]
     pub fn which(&self) -> String {

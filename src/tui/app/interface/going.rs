@@ -159,6 +159,11 @@ impl Interface {
         if self.on_home() {
             out.extend([Errand::ListRuns.into(), Errand::ListTasks.into()]);
         }
+        // What was done elsewhere is in its rows.
+        if let AnyScreen::History(history) = self.top_mut() {
+            let asks = history.ask_as_many();
+            self.follow(asks, out);
+        }
     }
 
     /// The open run after the one that is shown.

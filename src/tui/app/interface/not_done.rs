@@ -41,9 +41,7 @@ impl Interface {
         let mut effects = Vec::new();
         let kind = |run: RunId| self.runs.get(&run).map_or(TaskKind::Workflow, |run| run.kind);
         if let Some((run, name, text)) = change.and_then(|change| kept_text(change, kind)) {
-            for screen in self.stack.iter_mut().filter(|screen| screen.run() == Some(run)) {
-                screen.update(Message::Draft { run, name: name.clone(), text: text.clone() });
-            }
+            self.draft(run, &name, &text);
             // It was forgotten when it was given.
             effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
         }

@@ -482,6 +482,7 @@ fn worlds() -> Vec<World> {
         world("chat that failed", failed_chat),
         world("chat with a document", || then(chat(3), &["h", "i"])),
         world("document", || then(chat(3), &["Tab", "Left", "PgDn"])),
+        world("document, as it counts", || then(chat(3), &["Tab"])),
         world("document that is searched", || then(chat(3), &["Tab", "/", "v", "e", "r", "Enter", "PgDn"])),
         world("history", history),
         world("filters of the history", || then(history(), &["Tab", "Right", "Down"])),

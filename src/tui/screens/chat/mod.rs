@@ -245,7 +245,7 @@ impl ChatScreen {
                 let versions = |run: &Run| run.documents.get(RESULT).map_or(0, |written| written.versions.len());
                 if versions(&run) > versions(&self.run) {
                     // What was asked for has come, whatever was looked at before.
-                    self.version = None;
+                    (self.version, self.page) = (None, Scroll::at_start());
                 }
                 self.run = run;
                 self.refresh();
@@ -269,6 +269,14 @@ impl ChatScreen {
             Message::Draft { run, name, text } if run == self.run.id => {
                 if name == MESSAGE && self.input.is_empty() {
                     self.input = Editor::at_end(&text);
+                    return (Vec::new(), true);
+                }
+                // What could not be kept comes back a moment later than the next key.
+                let untouched = self.unsaved().iter().any(|unsaved| unsaved.is_untouched(&name));
+                if let Focus::Edit(_, editor) = &mut self.focus
+                    && untouched
+                {
+                    **editor = Editor::new(&text);
                     return (Vec::new(), true);
                 }
                 let from = self.shown().map_or(0, |(version, _)| version);
@@ -321,7 +329,8 @@ impl ChatScreen {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         // A version that came since the last frame is read before it is changed, restored or copied.
-        let takes = matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare | Id::WriteFile);
+        let takes =
+            matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare | Id::WriteFile | Id::Change | Id::FollowUp);
         if takes && self.shown_id().is_some_and(|shown| !self.last_frame.shows(&shown)) {
             self.note = Some("the document has changed meanwhile: look again".to_owned());
             return Vec::new();

@@ -158,6 +158,20 @@ fn a_version_that_comes_is_shown_although_an_earlier_one_was_looked_at() {
 }
 
 #[test]
+fn an_edit_that_could_not_be_kept_comes_back_into_an_editor_that_is_open_again_already() {
+    let mut screen = open(delivered());
+    let run = screen.run.id;
+    press(&mut screen, &["Tab", "e", "!", "^s", "e"]);
+    let name = drafts::of_document(TaskKind::Instruct, RESULT, 2);
+    screen.update(Message::Draft { run, name: name.clone(), text: "My own words.".to_owned() });
+    assert!(screen.unsaved().iter().any(|unsaved| unsaved.text.as_deref() == Some("My own words.")));
+    press(&mut screen, &["?"]);
+    screen.update(Message::Draft { run, name, text: "My own words.".to_owned() });
+    let kept = screen.unsaved().pop().unwrap().text.unwrap();
+    assert_eq!(kept, "?My own words.", "nothing replaces what is being typed");
+}
+
+#[test]
 fn the_document_is_edited_in_place() {
     let mut screen = open(delivered());
     press(&mut screen, &["Tab", "e", "!"]);

@@ -76,7 +76,7 @@ impl FormScreen {
     ) -> Self {
         let fields: Vec<FormField> =
             fields.iter().map(|field| FormField::new(field.clone(), given.get(&field.name))).collect();
-        Self {
+        let mut form = Self {
             title: Untrusted::from(title).line().into_owned(),
             intro,
             offered: fields.iter().map(FormField::typed).collect(),
@@ -90,7 +90,9 @@ impl FormScreen {
             note: None,
             gone: false,
             last_frame: FrameInfo::default(),
-        }
+        };
+        form.exempt();
+        form
     }
 
     /// The form of a gate: what a step asks for, or the secret that it needs. `None` for a gate that asks for neither.
@@ -145,6 +147,7 @@ impl FormScreen {
                 field.restore(Some(value).filter(|value| !value.is_null()));
             }
         }
+        self.exempt();
         self.note = Some("what you had typed is here again".to_owned());
     }
 
@@ -206,6 +209,12 @@ impl FormScreen {
 
     /// Takes a message. Gives what is to be done, and whether what is shown may have changed.
     pub fn update(&mut self, message: Message) -> (Vec<Effect>, bool) {
+        let taken = self.take(message);
+        self.exempt();
+        taken
+    }
+
+    fn take(&mut self, message: Message) -> (Vec<Effect>, bool) {
         match message {
             Message::Key(key) => (self.key(key), true),
             Message::Paste(text) => {
@@ -322,22 +331,20 @@ impl FormScreen {
         if let Some(field) = self.fields.get_mut(self.at) {
             field.visit();
         }
-        self.spare();
         self.at = to.min(self.fields.len().saturating_sub(1));
     }
 
     /// Says to each field whether another one makes it optional.
-    fn spare(&mut self) {
+    fn exempt(&mut self) {
         let given = self.fields.iter().filter(|field| matches!(field.value(), Ok(Some(_))));
         let given: Vec<String> = given.map(|field| field.field().name.clone()).collect();
         for field in self.fields.iter_mut().filter(|field| !field.field().unless.is_empty()) {
-            let spared = field.field().unless.iter().any(|other| given.contains(other));
-            field.spare(spared);
+            let exempt = field.field().unless.iter().any(|other| given.contains(other));
+            field.exempt(exempt);
         }
     }
 
     fn start(&mut self) -> Vec<Effect> {
-        self.spare();
         self.fields.iter_mut().for_each(FormField::visit);
         if let Some(wrong) = self.fields.iter().position(|field| !field.is_valid()) {
             self.at = wrong;

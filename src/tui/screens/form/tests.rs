@@ -75,6 +75,27 @@ fn a_form_that_was_worked_on() {
 }
 
 #[test]
+fn a_field_that_another_one_replaces_is_not_asked_for_as_soon_as_that_is_typed() {
+    let field = |name: &str, unless: &[&str]| Field {
+        name: name.into(),
+        label: name.into(),
+        required: !unless.is_empty(),
+        unless: unless.iter().map(|name| (*name).to_owned()).collect(),
+        ..Field::default()
+    };
+    let fields = [field("file", &[]), field("text", &["file"])];
+    let open = || FormScreen::new("Proofread", "".into(), &fields, For::Start("p".into(), None), &json!({}), at(0));
+    let mut form = open();
+    assert!(look(&mut form, (80, 24)).contains("1 to fill in"));
+    typed(&mut form, "a.md");
+    assert!(!look(&mut form, (80, 24)).contains("to fill in"), "before the field is left");
+    let draft = form.unsaved().unwrap().text.unwrap();
+    let mut back = open();
+    back.restore(&draft);
+    assert!(!look(&mut back, (80, 24)).contains("to fill in"), "so it is when it comes back");
+}
+
+#[test]
 fn the_focused_field_is_always_in_view() {
     let mut form = form();
     for _ in 0..8 {

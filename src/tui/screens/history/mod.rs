@@ -187,6 +187,7 @@ impl HistoryScreen {
                 Focus::Search | Focus::Filters => self.pair().is_some(),
             },
             marked: !self.marked.is_empty(),
+            acceptable: self.preview.as_ref().is_some_and(Preview::has_versions),
             document: self.preview.as_ref().is_some_and(|preview| preview.version() > 0),
             ..Situation::default()
         }
@@ -371,7 +372,7 @@ impl HistoryScreen {
     }
 
     /// Asks again for all that is there, so that the selection keeps its place.
-    fn ask_as_many(&mut self) -> Effect {
+    pub fn ask_as_many(&mut self) -> Effect {
         self.again = true;
         self.question(HistoryQuery { limit: self.runs.len().max(PAGE), ..self.query() })
     }

@@ -19,7 +19,12 @@ impl HistoryScreen {
         }
         match id {
             Id::Open => return self.target().map(|run| Effect::Go(Go::Run(run.run))).into_iter().collect(),
-            Id::WriteFile => return self.target().map(picks::export).into_iter().collect(),
+            Id::WriteFile => {
+                let Some((run, seen)) = self.target().zip(self.seen()) else { return Vec::new() };
+                // An export is of what counts.
+                let writes = if seen.is_earlier() { picks::write(run, seen.text()) } else { picks::export(run) };
+                return vec![writes];
+            }
             Id::Copy => {
                 let text = self.seen().map(|preview| preview.text().block().into_owned());
                 return text.map(|text| Effect::Terminal(Terminal::Copy(text))).into_iter().collect();

@@ -317,6 +317,11 @@ fn the_preview_has_the_keys_of_every_text() {
         matches!(&copied[..], [Effect::Terminal(Terminal::Copy(text))] if text == "The model's lamps"),
         "{copied:?}"
     );
+    // What is written is what is shown; an export would be of the version that counts.
+    let written = press(&mut screen, &["w"]);
+    let [Effect::Go(Go::Above(above))] = &written[..] else { panic!("{written:?}") };
+    let (picture, _) = frame((100, 24), Depth::None, |canvas, area| above.view(canvas, area));
+    assert!(picture.contains("Write it to") && !picture.contains("Export"), "{picture}");
     assert_eq!(press(&mut screen, &["e"]), [Effect::Go(Go::EditResult(rows()[0].run, 1))]);
     let compared = press(&mut screen, &["d"]);
     let [Effect::Go(Go::Above(above))] = &compared[..] else { panic!("{compared:?}") };

@@ -13,6 +13,7 @@ use crate::tui::shown::Target;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
+use crate::tui::widgets::tree_editor::TreeEditor;
 
 impl RunScreen {
     /// What was typed and not given.
@@ -106,11 +107,14 @@ impl RunScreen {
     /// Puts a draft into the layer that it belongs to, where that was opened before the draft had come and nothing was
     /// typed since: what could not be decided comes back a moment later than the next key.
     fn fill(&mut self, name: &str, text: &str) -> bool {
-        let here = |unsaved: &Unsaved| matches!(&unsaved.slot, Slot::Run(_, open) if open == name);
-        if !self.unsaved().iter().any(|unsaved| unsaved.text.is_none() && here(unsaved)) {
+        if !self.unsaved().iter().any(|unsaved| unsaved.is_untouched(name)) {
             return false;
         }
         match &mut self.over {
+            Over::Fields { edited, tree } if edited.draft == name => {
+                let Ok(value) = serde_json::from_str(text) else { return false };
+                **tree = TreeEditor::new(value, edited.schema(&self.run).cloned());
+            }
             Over::Edit { editor, .. } | Over::Document { editor, .. } => **editor = Editor::new(text),
             Over::Retry(retry) => retry.input = Editor::at_end(text),
             Over::Ask { input, .. } => *input = LineInput::new(text),

@@ -44,7 +44,7 @@ impl Edited {
     }
 
     /// The schema that the output must fit.
-    fn schema<'a>(&self, run: &'a Run) -> Option<&'a Value> {
+    pub(super) fn schema<'a>(&self, run: &'a Run) -> Option<&'a Value> {
         let call = run.call(self.target.key())?;
         match &self.target {
             Target::Gate(gate) => call.gates.of(gate.call).and_then(Gate::schema),

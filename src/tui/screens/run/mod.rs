@@ -252,6 +252,8 @@ impl RunScreen {
                 }
                 (Some(_), _) => Selected::Unread,
                 (None, CallStatus::Running) => Selected::Running,
+                // A version of the document came of it: that is what can be taken back.
+                (None, CallStatus::Accepted) if self.run.actions.contains_key(&call.key) => Selected::None,
                 (None, CallStatus::Accepted) => Selected::Accepted,
                 (None, CallStatus::Failed) => failure_panel::selected(call),
                 (None, CallStatus::Skipped | CallStatus::Cancelled) => Selected::Ended,

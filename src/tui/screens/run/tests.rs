@@ -302,6 +302,20 @@ fn structured_output_is_edited_as_a_tree() {
 }
 
 #[test]
+fn a_structure_that_could_not_be_kept_comes_back_into_a_tree_that_is_open_again_already() {
+    let story = Story::new("poem", "poem · the sea", Kind::Workflow)
+        .start("divide", 1, None)
+        .finish("divide", 1, json!([{"subject": "The tide"}]))
+        .review("divide", 1, None);
+    let mut screen = open(story);
+    let run = screen.run().id;
+    press(&mut screen, &["e"]);
+    let Slot::Run(_, name) = screen.unsaved().remove(0).slot else { panic!("it belongs to the run") };
+    screen.update(Message::Draft { run, name, text: json!([{"subject": "The calm"}]).to_string() });
+    assert!(look(&mut screen, (80, 24)).contains("The calm"));
+}
+
+#[test]
 fn a_comparison_opens_on_model_against_mine() {
     let story = poem().then(Event::VersionEdited {
         key: "write[1]".parse().unwrap(),

@@ -21,7 +21,7 @@ pub struct FormField {
     /// Nothing is said to be missing before the person was there.
     visited: bool,
     /// Another field has what makes this one optional.
-    spared: bool,
+    exempt: bool,
     problem: Option<String>,
     /// Paths that begin like what is typed.
     completions: Vec<String>,
@@ -59,7 +59,7 @@ impl FormField {
         // An optional field that was left empty is `null` in the inputs of a run.
         let value = value.filter(|value| !value.is_null()).or(field.default.as_ref()).cloned();
         let input = Input::of(&field, value.as_ref());
-        let mut made = Self { field, input, visited: false, spared: false, problem: None, completions: Vec::new() };
+        let mut made = Self { field, input, visited: false, exempt: false, problem: None, completions: Vec::new() };
         made.judge();
         made
     }
@@ -164,14 +164,14 @@ impl FormField {
     }
 
     /// Says whether another field has what makes this one optional.
-    pub fn spare(&mut self, spared: bool) {
-        self.spared = spared;
+    pub fn exempt(&mut self, exempt: bool) {
+        self.exempt = exempt;
         self.judge();
     }
 
     /// Whether it may not stay empty.
     pub(super) fn is_needed(&self) -> bool {
-        self.field.required && self.field.default.is_none() && !self.spared
+        self.field.required && self.field.default.is_none() && !self.exempt
     }
 
     /// The person was there: what is wrong may be said.

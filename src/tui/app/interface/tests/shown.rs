@@ -281,7 +281,8 @@ impl World {
             }
             (Some(crate::core::call::CallStatus::Accepted), None) if what.is_multiple_of(2) => {
                 self.then(run, Event::CallStaled { key: key.clone(), fingerprint: fingerprint(), because: vec![] });
-                self.then(run, Event::GateOpened(stale(&key, attempt)));
+                let standing = known.and_then(|known| known.standing.clone()).unwrap();
+                self.then(run, Event::GateOpened(stale(&key, standing.attempt, standing.version)));
             }
             _ => {
                 self.runs[run] = story.start(CALLS[call], attempt + 1, None);
@@ -445,7 +446,7 @@ fn approval(key: &Key, argv: Vec<String>) -> Gate {
     }
 }
 
-fn stale(key: &Key, attempt: u32) -> Gate {
+fn stale(key: &Key, attempt: u32, version: u32) -> Gate {
     let body =
         GateBody::Stale(StaleBody { because: vec![], had_effect: false, fingerprint: fingerprint(), document: None });
     Gate {
@@ -453,7 +454,7 @@ fn stale(key: &Key, attempt: u32) -> Gate {
         call: None,
         key: key.clone(),
         attempt,
-        version: 1,
+        version,
         body,
         allowed: vec![Answer::Again, Answer::Keep],
     }
