@@ -1,6 +1,6 @@
 //! The release notes, in their three forms: what of the log is read, and what saving does to a file.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::{Value, json};
 
@@ -95,6 +95,43 @@ fn the_notes_go_where_they_belong_in_files_of_every_make() {
 }
 
 #[test]
+fn a_link_to_the_changelog_stays_one_and_the_notes_are_in_what_it_leads_to() {
+    in_each_form(|form| {
+        for (before, rest) in [(Some(""), ""), (Some("# 1.0.0\n\n- Old"), "\n# 1.0.0\n\n- Old"), (None, "")] {
+            let maintainer = with_two_commits(writer);
+            let path = maintainer.repo().join("CHANGELOG.md");
+            if let Some(text) = before {
+                std::fs::write(&path, text).unwrap();
+            }
+            maintainer.write("docs/a.md", "");
+            symlink("../CHANGELOG.md", maintainer.repo().join("docs/NEWS.md")).unwrap();
+            let waits = maintainer.accept(form, &["version=2.0.0", "from=v1", "file=docs/NEWS.md"]).exits(3);
+            assert!(waits.out.contains("+++ b/CHANGELOG.md"), "{form}: {}", waits.out);
+            approved(&maintainer);
+            let link = std::fs::read_link(maintainer.repo().join("docs/NEWS.md")).unwrap();
+            assert_eq!(link.to_str(), Some("../CHANGELOG.md"), "{form}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{NOTES}\n{rest}"), "{form}");
+        }
+    });
+}
+
+#[test]
+fn a_file_with_a_name_that_git_would_read_otherwise_is_not_written() {
+    in_each_form(|form| {
+        let maintainer = with_two_commits(writer);
+        symlink("x\ty.md", maintainer.repo().join("link.md")).unwrap();
+        for file in ["a\tb.md", "link.md"] {
+            let done = maintainer.accept(form, &["version=2.0.0", "from=v1", &format!("file={file}")]);
+            assert!(done.out.contains("control characters"), "{form}: {done:?}");
+        }
+        let names = std::fs::read_dir(maintainer.repo()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names = names.collect::<Vec<_>>();
+        names.sort();
+        assert_eq!(names, [".git", "link.md"], "{form}");
+    });
+}
+
+#[test]
 fn a_file_that_changed_after_the_difference_was_shown_is_left_alone() {
     in_each_form(|form| {
         let maintainer = with_two_commits(writer);
@@ -112,8 +149,9 @@ fn what_is_outside_the_repository_is_written_only_where_its_whole_path_is_given(
     in_each_form(|form| {
         let maintainer = with_two_commits(writer);
         std::fs::create_dir(maintainer.home.path().join("elsewhere")).unwrap();
-        std::os::unix::fs::symlink("../elsewhere", maintainer.repo().join("link")).unwrap();
-        for file in ["../outside.md", "link/outside.md", "missing/inside.md"] {
+        symlink("../elsewhere", maintainer.repo().join("link")).unwrap();
+        symlink("../outside.md", maintainer.repo().join("file.md")).unwrap();
+        for file in ["../outside.md", "link/outside.md", "file.md", "missing/inside.md"] {
             let given = ["version=2.0.0", "from=v1", &format!("file={file}")];
             let done = maintainer.run(&[
                 "run",
