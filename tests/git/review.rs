@@ -169,8 +169,37 @@ fn paths_say_what_is_looked_at() {
     assert_eq!(reviewed(&maintainer), ["my docs/x.md", "src/a.rs"]);
     let title = maintainer.last()["result"]["title"].as_str().unwrap().to_owned();
     assert_eq!(title, "Review of 2 files of repo against HEAD, in src/a.rs \"my docs\"");
+    maintainer.accept("code_review", &["paths=src/a.rs\n  src/b.rs\n"]).exits(0);
+    assert_eq!(maintainer.last()["result"]["title"], "Review of 2 files of repo against HEAD, in src/a.rs src/b.rs");
     let nothing = maintainer.accept("code_review", &["paths=gone"]).exits(0);
     assert_eq!(nothing.out.trim(), "There is no difference to HEAD, in gone.");
+}
+
+#[test]
+fn paths_are_words_as_a_shell_splits_them() {
+    let maintainer = Maintainer::with(content);
+    for name in ["src/a b.rs", "src/c.rs", "it's.rs", "say \"hi\".rs", "back\\slash.rs"] {
+        maintainer.write(name, "one\n");
+    }
+    for (paths, file) in [
+        ("src/\"a b.rs\"", "src/a b.rs"),
+        ("src/a\\ b.rs", "src/a b.rs"),
+        ("'src/'a' '\"b\".rs", "src/a b.rs"),
+        ("it\\'s.rs", "it's.rs"),
+        ("\"it's.rs\"", "it's.rs"),
+        ("'it'\\''s.rs'", "it's.rs"),
+        ("\"say \\\"hi\\\".rs\"", "say \"hi\".rs"),
+        ("'say \"hi\".rs'", "say \"hi\".rs"),
+        ("'back\\\\slash.rs'", "back\\slash.rs"),
+    ] {
+        let done = maintainer.accept("code_review", &[&format!("paths={paths}")]).exits(0);
+        assert!(done.out.contains("*1 file: 1 is reviewed.*"), "{paths}: {}", done.out);
+        assert!(done.out.contains(&format!("### {file}: approve")), "{paths}: {}", done.out);
+    }
+    for paths in ["it's.rs", "src/\"a b.rs", "src/c.rs\\"] {
+        let done = maintainer.accept("code_review", &[&format!("paths={paths}")]).exits(1);
+        assert!(done.err.contains("in `paths` has no end"), "{paths}: {}", done.err);
+    }
 }
 
 #[test]
@@ -211,6 +240,50 @@ fn a_repository_without_a_commit_a_folder_without_a_repository_and_the_home_fold
     let outside = maintainer.accept("code_review", &["repository=~/empty"]).exits(1);
     let said = outside.err.lines().find(|line| line.contains("not a git repository")).unwrap_or_default();
     assert!(said.contains("exit code 128: fatal: not a git repository"), "{}", outside.err);
+}
+
+#[test]
+fn what_a_shallow_clone_or_another_history_does_not_have_is_not_taken_for_the_beginning() {
+    let maintainer = Maintainer::with(content);
+    for name in ["a.rs", "b.rs", "c.rs"] {
+        maintainer.write(name, "fn a() {}\n");
+        maintainer.commit(name);
+    }
+    let source = format!("file://{}", maintainer.repo().display());
+    git_in(&maintainer.home, maintainer.home.path(), &["clone", "-q", "--depth=1", &source, "clone"]);
+    for against in ["HEAD~1", "HEAD^!"] {
+        let done = maintainer.accept("code_review", &["repository=~/clone", &format!("against={against}")]).exits(1);
+        assert!(done.err.contains("exit code 128: fatal: "), "{against}: {}", done.err);
+    }
+    maintainer.git(&["switch", "-q", "--orphan", "pages"]);
+    maintainer.write("index.html", "<p>\n");
+    maintainer.commit("Begin");
+    maintainer.accept("code_review", &["against=main^..main"]).exits(0);
+    assert_eq!(reviewed(&maintainer), ["c.rs"]);
+}
+
+#[test]
+fn one_commit_is_reviewed_without_what_only_the_working_tree_has() {
+    let maintainer = Maintainer::with(content);
+    maintainer.write("a.rs", "fn a() {}\n");
+    maintainer.commit("Begin");
+    maintainer.write("new.rs", "fn n() {}\n");
+    maintainer.accept("code_review", &["against=HEAD^!"]).exits(0);
+    assert_eq!(reviewed(&maintainer), ["a.rs"]);
+    maintainer.git(&["add", "new.rs"]);
+    maintainer.git(&["commit", "-q", "-m", "Add new"]);
+    maintainer.git(&["switch", "-q", "-c", "side", "HEAD^"]);
+    maintainer.write("side.rs", "fn s() {}\n");
+    maintainer.commit("Add side");
+    maintainer.git(&["merge", "-q", "--no-ff", "-m", "Merge", "main"]);
+    maintainer.write("unknown.rs", "fn u() {}\n");
+    maintainer.write("a.rs", "fn changed() {}\n");
+    for (against, files) in [("side^!", "new.rs"), ("HEAD^-", "new.rs"), ("side^-2", "side.rs"), ("main^!", "new.rs")] {
+        let before = reviewed(&maintainer).len();
+        let done = maintainer.accept("code_review", &[&format!("against={against}")]).exits(0);
+        assert!(done.out.contains(&format!("### {files}: approve")), "{against}: {}", done.out);
+        assert_eq!(reviewed(&maintainer).len(), before + 1, "{against}");
+    }
 }
 
 #[test]

@@ -148,8 +148,15 @@ export function* linesOf(text) {
   }
 }
 
-/** The paths that a person named, split as a shell splits words. */
+const PIECE = /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)|([^\s"'\\]+)/gs;
+const WORD = new RegExp(`(?:${PIECE.source})+`, "gs");
+
+/** The paths that a person named, split as a shell splits words. Throws where a quote has no end. */
 export function words(text) {
-  const found = (text ?? "").match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
-  return found.map((word) => word.replace(/^(["'])(.*)\1$/s, "$2")).filter((word) => word !== "");
+  const all = text ?? "";
+  if (/\S/.test(all.replace(WORD, ""))) {
+    throw new Error('a quote or backslash in `paths` has no end: put a name that has one in quotes, as in "it\'s.rs"');
+  }
+  const plain = (piece, double, single, escaped, bare) => double?.replace(/\\(["\\$`])/g, "$1") ?? single ?? escaped ?? bare;
+  return (all.match(WORD) ?? []).map((word) => word.replace(PIECE, plain)).filter((word) => word !== "");
 }

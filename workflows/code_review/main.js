@@ -10,10 +10,11 @@ import { choose } from "./reading.js";
 import { Review, plural } from "./review.js";
 
 export default async function (run, inputs) {
-  const [root, empty, commits, ...filters] = await run.step("repository", {}, once("repository"));
-  const git = { root, off: withoutFilters(filters), against: base(inputs.against, Number(commits), empty) };
+  const [root, empty, commits, shallow, ...filters] = await run.step("repository", {}, once("repository"));
+  const known = shallow === "false" ? Number(commits) : Infinity;
+  const git = { root, off: withoutFilters(filters), against: base(inputs.against, known, empty) };
   const files = await changed(run, inputs.paths, git);
-  const compared = `${inputs.against}${inputs.paths ? `, in ${inputs.paths.trim()}` : ""}`;
+  const compared = `${inputs.against}${inputs.paths ? `, in ${inputs.paths.trim().replace(/\s+/g, " ")}` : ""}`;
   if (files.length === 0) {
     return { title: "Nothing to review", body: `There is no difference to ${compared}.` };
   }
@@ -36,12 +37,17 @@ function once(step) {
   return { key: step };
 }
 
-/** What is compared with. Before the first commit, and before `HEAD` where that is the first, there is nothing: the empty tree. */
+/**
+ * What is compared with. A commit alone is the range from the one before it. Before the first commit, and before `HEAD` where
+ * that is the first of `commits`, there is nothing: the empty tree.
+ */
 function base(against, commits, empty) {
-  const at = against.indexOf("..");
-  const [from, to] = at < 0 ? [against, ""] : [against.slice(0, at), against.slice(at).replace("...", "..")];
-  const nothing = commits === 0 ? from === "HEAD" : commits === 1 && /(\^|~1?)$/.test(from);
-  return nothing ? empty + to : against;
+  const [, commit, parent] = /^(.*)\^(?:!|-(\d*))$/.exec(against) ?? [];
+  const range = commit ? `${commit}^${parent ?? ""}..${commit}` : against;
+  const at = range.indexOf("..");
+  const [from, to] = at < 0 ? [range, ""] : [range.slice(0, at), range.slice(at).replace("...", "..")];
+  const nothing = (commits === 0 && /^(HEAD|@)$/.test(from)) || (commits === 1 && /^(HEAD|@)(\^|~)1?$/.test(from));
+  return nothing ? empty + to : range;
 }
 
 /** Everything that differs; where the working tree is compared, the files that are new to git too. */
