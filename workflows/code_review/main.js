@@ -73,8 +73,7 @@ async function inspect(run, files, review) {
       return answer ?? { why: "was skipped by the person" };
     } catch (error) {
       failures.push(error);
-      const why = error.message.replace(`${error.key}: ${error.class}: `, "").replace(/\.$/, "");
-      return { why: `could not be reviewed (${why})` };
+      return { why: `could not be reviewed (${error.reason.replace(/\.$/, "")})` };
     }
   };
   const answers = await Promise.all(files.map((file) => Promise.all(file.parts.map((part, at) => ask(file, part, at)))));

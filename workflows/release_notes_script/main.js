@@ -26,7 +26,7 @@ export default async function (run, inputs) {
       await run.step("save", { place, patch });
     } catch (error) {
       // The notes are there, whether they were saved or not.
-      remarks.push(`Not saved: ${error.message.replace(`${error.key}: ${error.class}: `, "")}.`);
+      remarks.push(`Not saved: ${error.reason}.`);
     }
   }
   const body = [notes, ...remarks.map((remark) => `*${remark}*`)].join("\n\n");

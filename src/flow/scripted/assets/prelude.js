@@ -119,6 +119,7 @@
       if (key === undefined) return resolve(value);
       fixed(error, "name", "CallFailed");
       fixed(error, "message", `${key}: ${kind}: ${message}`);
+      fixed(error, "reason", message);
       fixed(error, "class", kind);
       fixed(error, "key", key);
       reject(error);

@@ -133,7 +133,9 @@ export interface Document {
 export interface CallFailed extends Error {
   /** Tells it from other errors. */
   name: "CallFailed";
-  /** Why. */
+  /** What happened, for a person. `message` has the key and the class before it. */
+  reason: string;
+  /** The kind of failure. */
   class:
     | "auth" | "rate_limit" | "server" | "network" | "timeout" | "bad_request"
     | "bad_output" | "refused" | "too_long" | "command" | "definition" | "denied";

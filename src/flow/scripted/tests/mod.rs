@@ -129,7 +129,7 @@ fn a_failed_call_rejects_with_its_class_and_key_and_can_be_caught() {
             r#"
         const log = [];
         try { await run.step("write", { text: "bad" }, { key: "mine" }); }
-        catch (error) { log.push(error instanceof Error, error.class, error.key); }
+        catch (error) { log.push(error instanceof Error, error.class, error.key, error.reason, error.message); }
         finally { log.push("finally"); }
         const settled = await Promise.allSettled([run.step("write", { text: "x" }), run.step("write", { text: "bad" })]);
         log.push(...settled.map((one) => one.status));
@@ -139,7 +139,7 @@ fn a_failed_call_rejects_with_its_class_and_key_and_can_be_caught() {
         json!({}),
         failing,
     );
-    assert_eq!(sim.body(), "true,server,mine,finally,fulfilled,rejected,FIRST");
+    assert_eq!(sim.body(), "true,server,mine,down,mine: server: down,finally,fulfilled,rejected,FIRST");
 }
 
 #[test]
