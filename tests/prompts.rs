@@ -242,18 +242,106 @@ fn a_quote_that_does_not_occur_is_a_persons_to_judge_and_a_document_that_is_left
     assert!(done.out.contains("ferry.txt was not read: it was skipped."), "{}", done.out);
 }
 
+/// One document, the values that a model has for it, and what is asked for.
+fn extracted(document: &str, values: &Value, asked: &str) -> (ModelServer, Home, String) {
+    let server = ModelServer::start([Reply::json(values)]);
+    let home = home(&server);
+    home.write("o.txt", document);
+    let done = home.run(["run", "extract", "-i", "documents=o.txt", "--review", "accept", "-i", asked]).exits(0);
+    (server, home, done.out)
+}
+
+fn value(record: usize, field: &str, value: impl Into<Value>, quote: &str) -> Value {
+    json!({ "record": record, "field": field, "value": value.into(), "quote": quote })
+}
+
 #[test]
-fn records_that_do_not_fit_the_persons_own_schema_are_said_to() {
-    let schema = r#"schema={"type":"object","properties":{"total":{"type":"number","description":"what is to be paid"}},"required":["total"]}"#;
-    for (value, fits) in [(json!(240), true), (json!("two hundred"), false)] {
-        let (server, home) = extracts(move |prompt| {
-            let quote = if prompt.contains("Ferry") { "Total 118.50" } else { "Total 240.00" };
-            json!([{ "record": 1, "field": "total", "value": value, "quote": quote }])
-        });
-        let done = home.run(FIELDS.into_iter().chain([schema])).exits(0);
-        assert_eq!(done.out.contains("do not fit the schema"), !fits, "{}", done.out);
-        assert!(messages(&server.requests()[0])[0].contains("`total`: what is to be paid; type number"));
-    }
+fn a_record_that_does_not_fit_the_persons_own_schema_is_named() {
+    let schema = r##"schema={"properties":{"total":{"$ref":"#/$defs/amount"},"any":true},"$defs":{"amount":{"type":"number","description":"what is to be paid"}}}"##;
+    let values = json!([value(1, "total", 10, "Total 10"), value(2, "total", "eleven", "Total eleven")]);
+    let (_server, _home, out) = extracted("Total 10\nTotal eleven\n", &values, schema);
+    let said = "- o.txt, record 2 does not fit the schema: `total`: expected number, found a string\n";
+    assert!(out.contains(said) && !out.contains("record 1"), "{out}");
+    let schema = r#"schema={"properties":{"total":{"type":"number","description":"what is to be paid"}}}"#;
+    let (server, _home, out) = extracted("Total 10\n", &json!([value(1, "total", 10, "Total 10")]), schema);
+    assert!(!out.contains("schema"), "{out}");
+    assert!(messages(&server.requests()[0])[0].contains("`total`: what is to be paid; type number"));
+    let schema = r##"schema={"properties":{"total":{"$ref":"#/$defs/none"}}}"##;
+    let (_server, _home, out) = extracted("Total 10\n", &json!([value(1, "total", 10, "Total 10")]), schema);
+    assert_eq!(out.matches("The records were not compared with the schema: ").count(), 1, "{out}");
+    let refused = home(&server);
+    refused.write("o.txt", "Total 10\n");
+    let args = ["run", "extract", "-i", "documents=o.txt", "-i", r#"schema={"properties":{"total":null}}"#];
+    let done = refused.run(args).exits(4);
+    assert!(done.err.contains("`schema`: it does not fit its schema: `properties.total`"), "{}", done.err);
+}
+
+#[test]
+fn a_field_may_have_any_name_and_documents_of_one_name_are_told_apart() {
+    let values = json!([value(1, "document", "X-1", "No. X-1"), value(1, "constructor", "Ana", "Ana")]);
+    let fields = "fields=document: its number\nconstructor\nvalueOf\nconstructor";
+    let (_server, home, out) = extracted("No. X-1\nAna\n", &values, fields);
+    assert!(out.contains("| o.txt | X-1 | Ana |  |\n") && out.contains("- o.txt: valueOf\n"), "{out}");
+    let records: Value = serde_json::from_str(&home.run(["document", "last", "json"]).exits(0).out).unwrap();
+    assert_eq!(records, json!([{ "source document": "o.txt", "document": "X-1", "constructor": "Ana" }]));
+    let csv = home.run(["document", "last", "csv"]).exits(0).out;
+    assert_eq!(csv.trim_end(), "source document,document,constructor,valueOf\no.txt,X-1,Ana,");
+
+    let server = ModelServer::answering(|_, _| Reply::json(&json!([value(1, "total", 10, "Total 10")])));
+    let home = self::home(&server);
+    home.write("o.txt", "Total 10\n");
+    home.write("more/o.txt", "Total 10\n");
+    let args = ["run", "extract", "-i", "documents=o.txt", "-i", "documents=more/o.txt", "-i", "fields=total"];
+    home.run(args).exits(0);
+    let records: Value = serde_json::from_str(&home.run(["document", "last", "json"]).exits(0).out).unwrap();
+    let names = under(&records, "document");
+    assert!(names[0] != names[1] && names[1].as_str().unwrap().ends_with("more/o.txt"), "{records}");
+}
+
+#[test]
+fn a_second_value_of_a_field_is_not_taken_but_named() {
+    let values = json!([
+        value(2, "amount", 10, "Amount 10"),
+        value(1, "amount", 9, "Amount 9"),
+        value(2, "amount", 11, "Amount 11"),
+        value(1, "amount", 9, "Amount 9"),
+    ]);
+    let (_server, _home, out) = extracted("Amount 9\nAmount 10\nAmount 11\n", &values, "fields=amount");
+    assert!(out.contains("| o.txt | 9 |\n| o.txt | 10 |\n"), "{out}");
+    assert_eq!(out.matches("two values for").count(), 1, "{out}");
+    assert!(out.contains("- o.txt, record 2: two values for amount. 10 is kept, 11 is not."), "{out}");
+}
+
+#[test]
+fn words_that_a_document_has_more_than_once_are_found_record_by_record() {
+    let values = json!([
+        value(1, "seller", "Ana", "Seller: Ana"),
+        value(1, "amount", 10, "Amount: 10.00"),
+        value(2, "seller", "Ana", "Seller: Ana"),
+        value(2, "amount", 10, "Amount:  10.00"),
+    ]);
+    let document = "Seller: Ana\r\nAmount: 10.00\r\n\r\nAmount: 10.00\r\n";
+    let (_server, _home, out) = extracted(document, &values, "fields=seller\namount");
+    let places: Vec<&str> = out.lines().filter(|line| line.contains(": line ")).collect();
+    assert_eq!(
+        places,
+        [
+            "- o.txt, seller: line 1, “Seller: Ana”",
+            "- o.txt, amount: line 2 (these words are in lines 2, 4), “Amount: 10.00”",
+            "- o.txt, seller: line 1, “Seller: Ana”",
+            "- o.txt, amount: line 4 (these words are in lines 2, 4), “Amount: 10.00”",
+        ]
+    );
+}
+
+#[test]
+fn only_what_a_spreadsheet_would_compute_is_changed_in_the_table_for_one() {
+    let texts = ["+49 30 1234", "-5", "-5,50", "=1+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "+A1"];
+    let values: Vec<Value> = texts.iter().enumerate().map(|(at, text)| value(at + 1, "x", *text, text)).collect();
+    let (_server, home, _) = extracted(&texts.join("\n"), &json!(values), "fields=x");
+    let csv = home.run(["document", "last", "csv"]).exits(0).out;
+    let cells: Vec<&str> = csv.trim_end().lines().skip(1).map(|line| line.strip_prefix("o.txt,").unwrap()).collect();
+    assert_eq!(cells, ["+49 30 1234", "-5", "\"-5,50\"", "'=1+1", "'-1+cmd|' /C calc'!A0", "'@SUM(A1)", "'+A1"]);
 }
 
 #[test]

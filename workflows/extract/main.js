@@ -1,31 +1,41 @@
 /**
  * Extraction: each document is read on its own, every value comes with the words that it was taken from, and code finds
- * the place of these words again. What was not found, does not fit or could not be read is named.
+ * the place of these words again. What was not found, does not fit, was given twice or could not be read is named.
  */
 export default async function (run, inputs) {
   const fields = wanted(inputs);
   const names = fields.map((field) => field.name);
   const read = await Promise.all(
     inputs.documents.map(async (document) => {
+      const called = calledIn(inputs.documents, document);
       try {
-        return { document, values: await run.step("read", { document, fields, names }) };
+        return { document, called, values: await run.step("read", { document, fields, names }) };
       } catch (error) {
-        return { document, values: null, why: error.message };
+        return { document, called, values: null, why: error.reason };
       }
     }),
   );
 
-  const records = read.flatMap(({ document, values }) => recordsOf(document, values ?? []));
-  const notes = await misfits(run, inputs, records);
-  for (const { document, values, why } of read) {
-    if (values === null) notes.push(`${document.name} was not read: ${why ?? "it was skipped"}.`);
-    else if (values.length === 0) notes.push(`${document.name} has none of the fields.`);
+  const notes = [];
+  const records = read.flatMap(({ document, called, values }) => recordsOf(document.text, called, values ?? [], notes));
+  notes.push(...(await misfits(run, inputs, records)));
+  for (const { called, values, why } of read) {
+    if (values === null) notes.push(`${called} was not read: ${why ?? "it was skipped"}.`);
+    else if (values.length === 0) notes.push(`${called} has none of the fields.`);
   }
 
-  const json = JSON.stringify(records.map(({ document, values }) => ({ document, ...values })), null, 2);
+  // The document's own column gives way to a field of that name.
+  let column = "document";
+  while (names.includes(column)) column = `source ${column}`;
+  const json = JSON.stringify(records.map(({ document, values }) => ({ [column]: document, ...values })), null, 2);
   run.document("json", { title: "Records", body: json });
-  run.document("csv", { title: "Records", body: csv(names, records) });
+  run.document("csv", { title: "Records", body: csv(column, names, records) });
   return { title: `${names.slice(0, 3).join(", ")} from ${count(inputs.documents.length, "document")}`, body: report(names, records, notes) };
+}
+
+/** A document's name, or its path where another one has that name. */
+function calledIn(documents, { name, path }) {
+  return documents.filter((document) => document.name === name).length > 1 ? path : name;
 }
 
 /** The fields by name, each with what it is. */
@@ -37,41 +47,73 @@ function wanted(inputs) {
     });
   }
   const lines = inputs.fields.split("\n").map((line) => line.replace(/^\s*[-*]\s*/, "").trim()).filter(Boolean);
-  return lines.map((line) => {
+  const all = lines.map((line) => {
     const [name, ...is] = line.split(":");
     return { name: name.trim(), is: is.join(":").trim() };
   });
+  return all.filter(({ name }, at) => all.findIndex((other) => other.name === name) === at);
 }
 
-/** The values of a document as records: each an object, with the place of every value. */
-function recordsOf(document, values) {
+/**
+ * The values of a document as records: each an object, with the place of every value. A value that a record already has is
+ * named in `notes`.
+ */
+function recordsOf(text, document, values, notes) {
   const records = new Map();
-  for (const { record, field, value, quote } of values) {
-    if (!records.has(record)) records.set(record, { document: document.name, values: {}, places: {} });
-    const of = records.get(record);
-    of.values[field] = value;
-    of.places[field] = { line: lineOf(document.text, quote), quote };
+  // Where the words of each field were found last: those of the next record come behind it.
+  const found = new Map();
+  for (const { record: number, field, value, quote } of [...values].sort((one, other) => one.record - other.record)) {
+    // Without a prototype, so that a field may have any name.
+    const empty = () => Object.create(null);
+    if (!records.has(number)) records.set(number, { document, number, values: empty(), places: empty() });
+    const record = records.get(number);
+    if (field in record.values) {
+      const [first, other] = [record.values[field], value].map((one) => JSON.stringify(one));
+      if (first !== other) notes.push(`${document}, record ${number}: two values for ${field}. ${first} is kept, ${other} is not.`);
+      continue;
+    }
+    record.values[field] = value;
+    const hits = hitsOf(text, quote);
+    const at = hits.find((hit) => hit > (found.get(field) ?? -1)) ?? hits[0];
+    found.set(field, at);
+    record.places[field] = { line: lineAt(text, at), lines: [...new Set(hits.map((hit) => lineAt(text, hit)))], quote };
   }
-  return [...records.keys()].sort((one, other) => one - other).map((number) => records.get(number));
+  return [...records.values()];
 }
 
-/** The line in which a quote begins, from 1; line breaks and spaces in it count as one space. Null where it is not found. */
-function lineOf(text, quote) {
+/** So many places of the same words are looked for. */
+const MOST_HITS = 50;
+
+/** Where a quote begins; line breaks and spaces in it count as one space. */
+function hitsOf(text, quote) {
   const words = quote.split(/\s+/).filter(Boolean);
-  const pattern = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+");
-  const at = pattern ? text.search(new RegExp(pattern)) : -1;
-  return at < 0 ? null : text.slice(0, at).split("\n").length;
+  if (words.length === 0) return [];
+  const pattern = new RegExp(words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+"), "g");
+  const hits = [];
+  for (let hit; hits.length < MOST_HITS && (hit = pattern.exec(text)); ) hits.push(hit.index);
+  return hits;
 }
 
-/** What does not fit the person's schema. */
+/** The number of the line, from 1, that a place is in. Null for no place. */
+function lineAt(text, at) {
+  return at === undefined ? null : text.slice(0, at).split("\n").length;
+}
+
+/** What does not fit the person's schema. A record that the person corrects counts as they have it. */
 async function misfits(run, inputs, records) {
   if (!inputs.schema) return [];
-  try {
-    await run.step("fit", { records: records.map(({ values }) => values) });
-    return [];
-  } catch (error) {
-    return [`The records do not fit the schema: ${error.message}`];
-  }
+  const notes = records.map(async (record) => {
+    const item = `${record.document}, record ${record.number}`;
+    try {
+      Object.assign(record.values, await run.step("fit", { item, record: record.values }));
+      return null;
+    } catch (error) {
+      // A schema that cannot be used fits no record at all.
+      if (error.class === "definition") return `The records were not compared with the schema: ${error.reason}`;
+      return `${item} does not fit the schema: ${error.reason}`;
+    }
+  });
+  return [...new Set(await Promise.all(notes))].filter((note) => note !== null);
 }
 
 function report(names, records, notes) {
@@ -80,8 +122,12 @@ function report(names, records, notes) {
   const table = [row(["Document", ...names]), `|${"---|".repeat(names.length + 1)}`];
   table.push(...records.map(({ document, values }) => row([document, ...names.map((name) => values[name])])));
 
+  const where = ({ line, lines }) => {
+    if (line === null) return "not found again";
+    return lines.length > 1 ? `line ${line} (these words are in lines ${lines.join(", ")})` : `line ${line}`;
+  };
   const places = records.flatMap(({ document, places }) =>
-    Object.entries(places).map(([name, { line, quote }]) => `- ${document}, ${name}: ${line === null ? "not found again" : `line ${line}`}, “${quote.replace(/\s+/g, " ")}”`),
+    Object.entries(places).map(([name, place]) => `- ${document}, ${name}: ${where(place)}, “${place.quote.replace(/\s+/g, " ")}”`),
   );
   const absent = records.flatMap(({ document, values }) => {
     const missing = names.filter((name) => !(name in values));
@@ -95,14 +141,15 @@ function report(names, records, notes) {
 }
 
 /** The records as comma-separated values. */
-function csv(names, records) {
+function csv(column, names, records) {
   const cell = (value) => {
     const text = String(value ?? "");
-    // A spreadsheet takes what begins like this for a formula.
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    // A spreadsheet takes what begins like this for a formula; a number with a sign is none.
+    const isFormula = typeof value === "string" && /^([=@\t\r]|[+-](?![\d\s().,/-]*$))/.test(text);
+    const safe = isFormula ? `'${text}` : text;
     return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
   };
-  const rows = [["document", ...names], ...records.map(({ document, values }) => [document, ...names.map((name) => values[name])])];
+  const rows = [[column, ...names], ...records.map(({ document, values }) => [document, ...names.map((name) => values[name])])];
   return rows.map((row) => row.map(cell).join(",")).join("\n");
 }
 
