@@ -395,6 +395,25 @@ fn a_comparison_that_quotes_what_is_in_neither_document_waits_for_a_person() {
 }
 
 #[test]
+fn a_change_without_words_of_either_document_waits_for_a_person() {
+    let change =
+        json!({ "what": "The tenant pays for the roof.", "follows": "", "weight": "low", "before": "", "after": " " });
+    let (new, left_out) = (json!("Notice: six months."), json!("Notice: three months."));
+    let mut added = change.clone();
+    added["after"] = new;
+    let mut removed = change.clone();
+    removed["before"] = left_out;
+    let server = ModelServer::start([Reply::json(&json!([added, change])), Reply::json(&json!([added, removed]))]);
+    let home = home(&server);
+    home.write("old.txt", "Notice: three months.\n");
+    home.write("new.txt", "Notice: six months.\n");
+    let args = ["run", "compare", "-i", "old=old.txt", "-i", "new=new.txt", "--review", "accept"];
+    let done = home.run(args).exits(3);
+    assert!(done.out.contains("every change has words from one of the documents"), "{}", done.out);
+    home.run(["review", "last", "changes", "--retry", "look again", "--review", "accept"]).exits(0);
+}
+
+#[test]
 fn a_proofread_text_is_as_it_was_but_for_what_was_accepted() {
     let text = "We recieve teh  parcels.\r\n\r\n\tTeh rest\u{a0}stays — 漢字 🌊, as it is. \r\n";
     let suggestion =
@@ -425,6 +444,51 @@ fn a_proofread_text_is_as_it_was_but_for_what_was_accepted() {
     assert!(report.contains("it overlaps the one before it"), "{report}");
     let (before, inside, _) = parted(&messages(&server.requests()[0])[0]);
     assert!(before.contains("you only proofread it") && inside.contains("recieve"));
+}
+
+#[test]
+fn a_quote_over_the_end_of_a_line_is_found_and_the_line_ends_where_it_did() {
+    let text = "We recieve\r\nteh  parcels, and\r\nmore of\r\nthem. A  b and a b.\r\n";
+    let found = json!([
+        { "quote": "recieve\nteh parcels", "replacement": "receive\nthe parcels", "reason": "Spelling." },
+        { "quote": "and more of them.", "replacement": "and\nmore.", "reason": "Short." },
+        { "quote": "A  b", "replacement": "A b", "reason": "A blank." },
+    ]);
+    let server = ModelServer::start([Reply::json(&found)]);
+    let home = home(&server);
+    home.write("letter.txt", text);
+    home.run(["run", "proofread", "-i", "file=letter.txt", "--review", "accept"]);
+    for key in ["suggestion[0]", "suggestion[1]", "suggestion[2]"] {
+        home.run(["review", "last", key, "--accept"]);
+    }
+    let wanted = "We receive\r\nthe  parcels, and\r\nmore. A b and a b.\r\n";
+    assert_eq!(home.show("last")["result"]["body"], json!(wanted));
+}
+
+#[test]
+fn a_long_text_is_parted_between_paragraphs_however_its_lines_end() {
+    for blank in ["\n\n", "\r\n\r\n"] {
+        let middle = format!("and so on,{}", &blank[..blank.len() / 2]).repeat(12);
+        let long: String = (0..400).map(|n| format!("Line {n} begins, {middle}it ends.{blank}")).collect();
+        let server = ModelServer::start([Reply::json(&json!([]))]);
+        let home = home(&server);
+        home.write("long.md", &long);
+        home.run(["run", "proofread", "-i", "file=long.md"]).exits(0);
+        let requests = server.requests();
+        assert!(requests.len() > 1, "{blank:?}");
+        for request in requests {
+            let inside = parted(&messages(&request)[0]).1;
+            assert!(inside.starts_with("Line ") && inside.trim_end().ends_with("it ends."), "{blank:?}: {inside}");
+        }
+    }
+}
+
+#[test]
+fn a_proofread_text_is_called_by_whole_characters() {
+    let server = ModelServer::start([Reply::json(&json!([]))]);
+    let home = home(&server);
+    home.run(["run", "proofread", "-i", &format!("text={}{}", "x".repeat(59), "🌊".repeat(9))]).exits(0);
+    assert_eq!(home.show("last")["result"]["title"], json!(format!("{}🌊", "x".repeat(59))));
 }
 
 #[test]

@@ -19,7 +19,7 @@ export default async function (run, inputs) {
   let end = 0;
   placed.forEach((place, at) => {
     if (decided[at] === null) return;
-    body += text.slice(end, place.from) + decided[at].replacement;
+    body += text.slice(end, place.from) + fitted(text.slice(place.from, place.to), decided[at].replacement, place.exact);
     end = place.to;
   });
   body += text.slice(end);
@@ -36,10 +36,9 @@ function divided(text) {
   const parts = [];
   let from = 0;
   while (text.length - from > LONGEST) {
-    const blank = text.lastIndexOf("\n\n", from + LONGEST);
-    const line = text.lastIndexOf("\n", from + LONGEST);
-    const space = text.lastIndexOf(" ", from + LONGEST);
-    let cut = [blank + 2, line + 1, space + 1].find((at) => at > from + LONGEST / 2) ?? from + LONGEST;
+    const piece = text.slice(from, from + LONGEST);
+    const cuts = [/^.*\n\r?\n/s, /^.*\n/s, /^.* /s].map((upTo) => upTo.exec(piece)?.[0].length ?? 0);
+    let cut = from + (cuts.find((length) => length > LONGEST / 2) ?? LONGEST);
     // Not between the two halves of a character.
     if (/[\uD800-\uDBFF]/.test(text[cut - 1])) cut -= 1;
     parts.push({ from, text: text.slice(from, cut) });
@@ -55,12 +54,11 @@ function placedIn(parts, found) {
   const passed = [];
   parts.forEach((part, at) => {
     for (const suggestion of found[at] ?? []) {
-      const { quote, replacement } = suggestion;
-      const first = part.text.indexOf(quote);
-      if (quote === replacement) continue;
-      if (first < 0) passed.push({ suggestion, why: "these words do not occur in the text" });
-      else if (part.text.indexOf(quote, first + 1) >= 0) passed.push({ suggestion, why: "these words occur in it more than once" });
-      else all.push({ suggestion, from: part.from + first, to: part.from + first + quote.length });
+      if (suggestion.quote === suggestion.replacement) continue;
+      const hits = hitsOf(part.text, suggestion.quote);
+      if (hits.length === 0) passed.push({ suggestion, why: "these words do not occur in the text" });
+      else if (hits.length > 1) passed.push({ suggestion, why: "these words occur in it more than once" });
+      else all.push({ ...hits[0], suggestion, from: part.from + hits[0].from, to: part.from + hits[0].to });
     }
   });
   all.sort((one, other) => one.from - other.from || one.to - other.to);
@@ -71,6 +69,36 @@ function placedIn(parts, found) {
     else placed.push(place);
   }
   return { placed, passed };
+}
+
+/** Where a quote occurs, at most twice: to the letter, or else with other blanks and line breaks, because a model folds them. */
+function hitsOf(text, quote) {
+  const exact = matches(text, escaped(quote), true);
+  return exact.length > 0 ? exact : matches(text, quote.split(/\s+/).map(escaped).join("\\s+"), false);
+}
+
+function matches(text, pattern, exact) {
+  const found = new RegExp(pattern, "g");
+  const hits = [];
+  for (let hit; hits.length < 2 && (hit = found.exec(text)); found.lastIndex = hit.index + 1) {
+    hits.push({ from: hit.index, to: hit.index + hit[0].length, exact });
+  }
+  return hits;
+}
+
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/**
+ * What is put in instead of some words of the text. Where their blanks were folded in the quote, those of the text stay: each
+ * between the same two words if there are as many, else the line breaks in its manner.
+ */
+function fitted(was, replacement, exact) {
+  if (exact) return replacement;
+  const [words, blanks] = [replacement.split(/\s+/), was.match(/\s+/g) ?? []];
+  if (words.length === blanks.length + 1) return words.map((word, at) => word + (blanks[at] ?? "")).join("");
+  return was.includes("\r\n") ? replacement.replace(/\r?\n/g, "\r\n") : replacement;
 }
 
 /** What was suggested, and what came of it. */
@@ -87,5 +115,6 @@ function report(placed, decided, passed) {
 function titled(inputs, text) {
   if (inputs.file) return inputs.file.name;
   const line = text.split("\n").find((line) => line.trim() !== "") ?? "";
-  return line.trim().slice(0, 60);
+  // By characters: half of one is none.
+  return [...line.trim()].slice(0, 60).join("");
 }
