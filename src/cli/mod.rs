@@ -132,7 +132,7 @@ impl App {
         let engine = self.dependencies.engine(settings, models)?;
         engine.on_locked(|locked| {
             out::say(if locked {
-                "the store is locked by another process: waiting for it, to save this (Ctrl-C gives up)"
+                "the store is locked by another process: waiting for it, to save this (Ctrl-C stops waiting)"
             } else {
                 "the store is free again: it is saved"
             });

@@ -155,7 +155,7 @@ pub enum DecisionKind {
         /// The new budget.
         budget: Budget,
     },
-    /// Take up an accepted call again.
+    /// Reopen an accepted call.
     Reopen,
 }
 

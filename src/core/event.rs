@@ -169,7 +169,8 @@ pub enum Event {
     },
     /// A person took a decision back: what it changed is as before, and what waited then waits again.
     DecisionUndone {
-        /// The event that was the decision; `seq` in stores of some days before a release, beside the event's own.
+        /// The event that was the decision. No release ever wrote it as `seq`, as the event's own number is called; stores
+        /// written between releases did.
         #[serde(alias = "seq")]
         decision: u64,
         /// The call that it was about; absent: the run as a whole.

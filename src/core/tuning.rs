@@ -109,6 +109,10 @@ pub struct ModelSettings {
 }
 
 impl ModelSettings {
+    /// The keys that [`ModelSettings::read`] reads.
+    pub const KEYS: [&'static str; 8] =
+        ["temperature", "max_tokens", "seed", "top_p", "stop", "reasoning_effort", "thinking", "extra_body"];
+
     /// Whether nothing is set.
     #[must_use]
     pub fn is_default(&self) -> bool {

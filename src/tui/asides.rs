@@ -10,7 +10,10 @@ use crate::tui::markdown::Document;
 fn folded(attempt: &Attempt) -> Option<String> {
     let each: Vec<String> = besides(attempt)
         .map(|aside| match aside.kind {
-            AsideKind::Thoughts => format!("its thoughts ({} words)", aside.words()),
+            AsideKind::Thoughts => match aside.words() {
+                1 => "its thoughts (1 word)".to_owned(),
+                words => format!("its thoughts ({words} words)"),
+            },
             _ => format!("an answer that was not used ({} words)", aside.words()),
         })
         .collect();

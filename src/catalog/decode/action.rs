@@ -3,24 +3,14 @@
 use super::rules::on_cut;
 use super::{Context, SnippetForm, TemplateScope, filled};
 use crate::core::step::OnCut;
+use crate::core::step_name::REPLY;
 use crate::core::task::{Action, Kind};
 use crate::core::toml_reader::Table;
 use crate::core::tuning::ModelSettings;
 
-/// Keys that say how a model is asked: a message in a conversation is asked as the conversation is.
-const OF_PROMPTS: [&str; 11] = [
-    "system",
-    "model",
-    "on_cut",
-    "temperature",
-    "max_tokens",
-    "seed",
-    "top_p",
-    "stop",
-    "reasoning_effort",
-    "thinking",
-    "extra_body",
-];
+/// Keys that say how a model is asked, beside [`ModelSettings::KEYS`]: a message in a conversation is asked as the
+/// conversation is.
+const OF_PROMPTS: [&str; 3] = ["system", "model", "on_cut"];
 
 impl Context<'_> {
     pub(super) fn action(&self, table: &Table<'_>, kind: Kind) -> Action {
@@ -46,12 +36,12 @@ impl Context<'_> {
         let prompt = prompt.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
         let prompt = prompt.map(|text| self.note(text, SnippetForm::Template, None, TemplateScope::Action, false));
         if kind == Kind::Instruct && prompt.is_none() {
-            for item in OF_PROMPTS.iter().filter_map(|key| table.get(key)) {
+            for item in OF_PROMPTS.iter().chain(&ModelSettings::KEYS).filter_map(|key| table.get(key)) {
                 let why = "an `instruction` is a message in the conversation; it goes with a `prompt`";
                 item.error(format!("`{}` has no effect here: {why}", item.name()));
             }
         }
-        if kind == Kind::Instruct && prompt.is_some() && id == "reply" {
+        if kind == Kind::Instruct && prompt.is_some() && id == REPLY {
             table.error("`reply` names the answers of the conversation; give the action another id");
         }
         let system = table.get("system");

@@ -3,6 +3,7 @@
 use super::{At, Context};
 use crate::core::step::{Retry, Step};
 use crate::core::toml_reader::Table;
+use crate::core::tuning::ModelSettings;
 
 /// The kinds of step, as they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,25 +35,7 @@ const KINDS: [(&str, KindName); 9] = [
 const KEYS_OF_KINDS: [(&str, &[&str]); 9] = [
     (
         "prompt",
-        &[
-            "prompt",
-            "prompt_file",
-            "system",
-            "model",
-            "fallback",
-            "temperature",
-            "max_tokens",
-            "seed",
-            "top_p",
-            "stop",
-            "reasoning_effort",
-            "thinking",
-            "extra_body",
-            "attach",
-            "history",
-            "summarize_over",
-            "on_cut",
-        ],
+        &["prompt", "prompt_file", "system", "model", "fallback", "attach", "history", "summarize_over", "on_cut"],
     ),
     ("command", &["argv", "cwd", "env", "stdin", "parse", "shell", "speaks"]),
     ("http", &["method", "url", "headers", "json", "body", "expect", "hosts"]),
@@ -94,7 +77,10 @@ impl Context<'_> {
         let rules = self.rules(table, at, kind, retry);
         let name = KINDS.iter().find(|(_, each)| *each == kind).map_or("", |(name, _)| *name);
         table.done_with(|key| {
-            let (owner, _) = KEYS_OF_KINDS.iter().find(|(_, keys)| keys.contains(&key))?;
+            let owner = match KEYS_OF_KINDS.iter().find(|(_, keys)| keys.contains(&key)) {
+                Some((owner, _)) => owner,
+                None => ModelSettings::KEYS.contains(&key).then_some("prompt")?,
+            };
             match written {
                 // What kind it is is not known, so the key may well be right.
                 Some(None) => Some(format!("`{key}` belongs to a step of `kind = \"{owner}\"`")),

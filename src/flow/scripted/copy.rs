@@ -19,7 +19,7 @@ use std::time::Duration;
 /// How programs begin that are not text: those of Linux and of macOS.
 const PROGRAMS: [&[u8]; 3] = [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
 
-/// How long, and how often, a program is waited for that another thread has open still.
+/// How long a program is waited for, each time, that another thread still has open.
 pub const BUSY: Duration = Duration::from_millis(10);
 /// How often that is done.
 pub const BUSY_TRIES: u32 = 200;

@@ -170,7 +170,7 @@ impl Ask {
                 Effect::Errand(Errand::WriteFile { path: trimmed, text: text.clone() })
             }
             Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) | Then::WriteFile(_) => {
-                self.problem = Some("this must not be empty".to_owned());
+                self.problem = Some("enter a value".to_owned());
                 return Outcome::stays();
             }
             Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),

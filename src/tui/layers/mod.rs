@@ -102,7 +102,7 @@ impl Above {
         }
     }
 
-    /// The run that it asks for a text about of which drafts are kept.
+    /// The run whose draft it edits.
     #[must_use]
     pub fn asks_about(&self) -> Option<RunId> {
         match self.unsaved()?.slot {

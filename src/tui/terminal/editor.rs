@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, WaitOptions, kill_current_process_group, waitpid};
 
 use super::TerminalError;
+use crate::core::text::encoding;
 
 /// The person's editor: `$VISUAL`, `$EDITOR`, else `vi`.
 #[must_use]
@@ -77,20 +78,17 @@ fn outcome(editor: &str, status: ExitStatus, bytes: &[u8], before: &str) -> Edit
 /// Bytes as a text, in whatever encoding they were saved, and what is to be said about that.
 fn decoded(bytes: &[u8]) -> (String, Option<&'static str>) {
     use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-    match (Encoding::for_bom(bytes), std::str::from_utf8(bytes)) {
-        (Some((encoding, mark)), _) if encoding == UTF_8 => {
-            let text = String::from_utf8_lossy(&bytes[mark..]).into_owned();
-            (text, Some("it was saved with a byte order mark, which is left out"))
+    let text = encoding::of_bytes(bytes, None);
+    let remark = match (Encoding::for_bom(bytes), std::str::from_utf8(bytes)) {
+        (Some((encoding, _)), _) if encoding == UTF_8 => Some("it was saved with a byte order mark, which is left out"),
+        (Some(_), _) => Some("it was saved as UTF-16, and is UTF-8 here"),
+        (None, Ok(_)) => None,
+        (None, Err(_)) if text == WINDOWS_1252.decode_without_bom_handling(bytes).0 => {
+            Some("it was not saved as UTF-8, and was read as Latin-1: look at its accents")
         }
-        (Some((encoding, _)), _) => {
-            (encoding.decode(bytes).0.into_owned(), Some("it was saved as UTF-16, and is UTF-8 here"))
-        }
-        (None, Ok(text)) => (text.to_owned(), None),
-        (None, Err(_)) => (
-            WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
-            Some("it was not saved as UTF-8, and was read as Latin-1: look at its accents"),
-        ),
-    }
+        (None, Err(_)) => Some("it was not saved as UTF-8: look at its letters"),
+    };
+    (text.into_owned(), remark)
 }
 
 /// Waits for the end of a program that has the terminal. When it is stopped, so are all processes in front; when they are
@@ -169,6 +167,7 @@ mod tests {
             ("\\303\\251t\\303\\251\\n", "été", None),
             ("\\351t\\351\\n", "été", Some("Latin-1")),
             ("\\200 5\\n", "€ 5", Some("Latin-1")),
+            ("\\203e\\203X\\203g\\202\\305\\202\\267\\n", "テストです", Some("look at its letters")),
             ("\\357\\273\\277\\303\\251t\\303\\251\\n", "été", Some("byte order mark")),
             ("\\377\\376s\\000e\\000a\\000", "sea", Some("UTF-16")),
         ] {

@@ -333,7 +333,7 @@ fn thoughts_unfold_in_the_inbox_too() {
     let mut screen = InboxScreen::default();
     screen.update(Message::Waiting(vec![Arc::new(story.review("write", 1, None).run)]));
     let folded = look(&mut screen, (80, 24));
-    assert!(folded.contains("▸ its thoughts (1 words): Alt-T") && !folded.contains("Hm."), "{folded}");
+    assert!(folded.contains("▸ its thoughts (1 word): Alt-T") && !folded.contains("Hm."), "{folded}");
     press(&mut screen, &["Alt-t"]);
     assert!(look(&mut screen, (80, 24)).contains("Hm."));
 }

@@ -179,7 +179,7 @@ impl InboxScreen {
         let wrong: Vec<Line<'static>> = problems(call).into_iter().map(wrong).collect();
         let key = commands::key_in(Id::Thoughts, &self.situation());
         let besides = self.content.says_besides(self.unfolded, key.as_deref());
-        let title = if wrong.is_empty() { "Beside it" } else { "What is wrong with it" };
+        let title = if wrong.is_empty() { "Also" } else { "What is wrong with it" };
         let besides = besides.map(|says| Line::styled(says, theme.muted));
         (title, wrong.into_iter().chain(besides).collect())
     }

@@ -127,7 +127,13 @@ pub(super) fn edited(run: &Run) -> Vec<String> {
     edited
         .map(|document| {
             let what = if document.name == RESULT { "the Result" } else { document.name.as_str() };
-            format!("You edited {what}. Your version stays; if its steps give another text, you choose: keep yours, or rebuild.")
+            let who = match document.current() {
+                Some((_, written)) if written.by.is_person() && written.action.is_none() => "You edited",
+                _ => "You had a change made to",
+            };
+            format!(
+                "{who} {what}. Your version stays; if its steps give another text, you choose: keep yours, or rebuild."
+            )
         })
         .collect()
 }

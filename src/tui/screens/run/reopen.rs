@@ -48,13 +48,13 @@ impl RunScreen {
         let dependents: Vec<&Key> = dependents.iter().filter(stood).collect();
         let edited = edited(&self.run);
         if dependents.is_empty() {
-            let ask = (!edited.is_empty()).then(|| format!("Take up `{key}` again?"));
+            let ask = (!edited.is_empty()).then(|| format!("Reopen `{key}`?"));
             return ask.into_iter().chain(edited).collect();
         }
         let calls = || dependents.iter().filter_map(|key| self.run.call(key));
         let cost: f64 = calls().filter_map(|call| call.newest()).map(|attempt| attempt.measured.usage.usd).sum();
         let mut lines = vec![
-            format!("Take up `{key}` again?"),
+            format!("Reopen `{key}`?"),
             format!(
                 "Made from it: {}. If another output is accepted, you are asked for each: again, or keep.",
                 named(&dependents)
