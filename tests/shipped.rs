@@ -491,6 +491,41 @@ fn the_three_release_notes_share_their_prompts_and_schemas() {
     }
 }
 
+/// The steps of a definition but for two that put results together, without what orders them: a graph says that otherwise than a script.
+fn steps_of(id: &str) -> Vec<(String, toml::Table)> {
+    let text = std::fs::read_to_string(format!("workflows/{id}/workflow.toml")).unwrap();
+    // What a script hands over by name.
+    let text = regex::Regex::new(r"steps\.(\w+)\.output\b").unwrap().replace_all(&text, "$1");
+    let definition: toml::Table = text.parse().unwrap();
+    let mut steps = Vec::new();
+    for step in definition["steps"].as_array().unwrap() {
+        let mut step = step.as_table().unwrap().clone();
+        for key in ["after", "when", "for_each", "on_failure"] {
+            step.remove(key);
+        }
+        let name = step["id"].as_str().unwrap().to_owned();
+        if let Some(toml::Value::String(template)) = step.get_mut("template") {
+            *template = template.replace("notes = assemble |", "notes = notes |");
+        }
+        if !["groups", "assemble"].contains(&&*name) {
+            steps.push((name, step));
+        }
+    }
+    steps
+}
+
+#[test]
+fn the_three_release_notes_share_what_their_commands_and_templates_do() {
+    let graph = steps_of("release_notes");
+    assert_eq!(graph.len(), 9, "{graph:?}");
+    for id in &RELEASE_NOTES[1..] {
+        let steps = steps_of(id);
+        for (at, step) in graph.iter().enumerate() {
+            assert_eq!(steps.get(at), Some(step), "{id}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_review_judges_each_file_by_its_own_diff() {
     let machine = Machine::new();
