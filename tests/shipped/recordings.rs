@@ -210,10 +210,12 @@ async fn minutes_come_from_a_transcript_alone_and_the_model_sees_who_said_what()
     for name in ["voices.vtt", "names.srt", "bracketed.txt", "speakers.json"] {
         let transcript =
             read_file(name, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shipped/material")).unwrap();
-        let server =
-            ModelServer::start([Reply::json(&json!({ "deliver": { "title": "Minutes", "body": "It was decided." } }))]);
+        let server = ModelServer::start([Reply::json(&json!({
+            "kind": "deliver", "title": "Minutes", "body": "It was decided.", "text": "", "missing": [],
+        }))]);
         let machine = Machine::asking(format!("{}/v1", server.url()));
-        machine.finish(machine.start("meeting_minutes", json!({ "transcript": transcript })), Person::Easy).await;
+        let run = machine.run("meeting_minutes", json!({ "transcript": transcript }), Person::Easy).await;
+        assert_eq!(body(&run), "It was decided.", "{name}");
         let spoken = |(speaker, text): &(&str, &str)| match name {
             "names.srt" => format!("{}: {text}", speaker.to_uppercase()),
             _ => format!("{speaker}: {text}"),
