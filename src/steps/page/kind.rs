@@ -5,12 +5,12 @@ const SIGNATURES: [(&[u8], &str); 12] = [
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "an image"),
     (b"\xff\xd8\xff", "an image"),
-    (b"GIF8", "an image"),
+    (b"GIF87a", "an image"),
+    (b"GIF89a", "an image"),
     (b"PK\x03\x04", "an archive or an office document"),
     (b"\x1f\x8b", "an archive"),
     (b"7z\xbc\xaf\x27\x1c", "an archive"),
     (b"\xd0\xcf\x11\xe0", "an office document"),
-    (b"ID3", "a sound recording"),
     (b"OggS", "a sound recording"),
     (b"fLaC", "a sound recording"),
     (b"\x7fELF", "a program"),
@@ -19,7 +19,12 @@ const SIGNATURES: [(&[u8], &str); 12] = [
 /// What it is, in words; `None` for what may be text.
 pub fn of(bytes: &[u8], content_type: &str) -> Option<&'static str> {
     let signed = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, kind)| *kind);
-    signed.or_else(|| container(bytes)).or_else(|| of_type(content_type))
+    signed.or_else(|| tagged(bytes)).or_else(|| container(bytes)).or_else(|| of_type(content_type))
+}
+
+/// A sound recording that begins with a tag: its version is no letter, as what follows in a text would be.
+fn tagged(bytes: &[u8]) -> Option<&'static str> {
+    matches!(bytes, [b'I', b'D', b'3', 0..=4, ..]).then_some("a sound recording")
 }
 
 fn container(bytes: &[u8]) -> Option<&'static str> {
@@ -75,6 +80,10 @@ mod tests {
             (b"<p>", "text/html", None),
             (b"plain", "text/plain", None),
             (b"{}", "application/json", None),
+            (b"ID3\x04\0", "", Some("a sound recording")),
+            (b"ID3 tags are kept", "text/plain", None),
+            (b"GIF89a\0", "", Some("an image")),
+            (b"GIF89 is older than GIF87a", "text/plain", None),
             (b"", "", None),
         ] {
             assert_eq!(of(bytes, content_type), kind, "{content_type}");
