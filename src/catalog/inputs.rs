@@ -123,7 +123,7 @@ pub fn read_text(path: &str, folder: &Path) -> Result<String, FileError> {
 
 fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, FileError> {
     encoding::of_file(bytes).map_err(|encoding::NotText(at)| {
-        FileError::Unusable(format!("{path} is no text in UTF-8 or another encoding (byte {at}); give one that is"))
+        FileError::Unusable(format!("{path} is not text in any known encoding (byte {at})"))
     })
 }
 
@@ -214,7 +214,7 @@ mod tests {
         let said = |path: &str| read_file(path, at).unwrap_err().to_string();
         assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
         assert_eq!(said("d"), "d is a folder; expected a file");
-        assert_eq!(said("bytes"), "bytes is no text in UTF-8 or another encoding (byte 3); give one that is");
+        assert_eq!(said("bytes"), "bytes is not text in any known encoding (byte 3)");
         assert_eq!(read_file("latin", at).unwrap()["text"], "café");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
         assert_eq!(read_file("large", at).unwrap_err().code(), ErrorCode::TooLarge);

@@ -64,7 +64,7 @@ fn read_all(from: impl io::Read) -> io::Result<Vec<u8>> {
 /// Where they are none.
 fn decoded(what: &str, bytes: Vec<u8>) -> Result<String, String> {
     encoding::of_file(bytes)
-        .map_err(|encoding::NotText(at)| format!("{what} is no text in UTF-8 or another encoding (byte {at})"))
+        .map_err(|encoding::NotText(at)| format!("{what} is not text in any known encoding (byte {at})"))
 }
 
 /// Makes the folder for results, and sees that it takes a file.

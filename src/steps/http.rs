@@ -148,7 +148,7 @@ fn output(work: &HttpWork, answer: HttpAnswer, expected: Option<ReadAs>, redacto
             crate::core::json::parse(&answer.text).map_err(|error| format!("the answer is not JSON: {error}"))
         }
         _ if let Some(kind) = answer.kind(read_as) => {
-            Err(format!("this is {kind} (`{}`), which is not read here", answer.content_type))
+            Err(format!("this is {kind} (`{}`), which cannot be read as text", answer.content_type))
         }
         _ if answer.text.contains('\0') => Err(format!("the answer is not text but `{}`", answer.content_type)),
         ReadAs::Page => Ok(Value::String(answer.page())),
