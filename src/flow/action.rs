@@ -11,7 +11,6 @@ use minijinja::{Value, context};
 use super::judge::{self, Verdict};
 use super::material;
 use super::mistake::Mistake;
-use super::names::Names;
 use super::{Approval, ApprovalText, Flow, Want, Wants};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus};
@@ -23,7 +22,7 @@ use crate::core::model::{Message, Role};
 use crate::core::run::Run;
 use crate::core::step::{OnCrash, OnCut, Retry, Review};
 use crate::core::task::{Action, Body, Task};
-use crate::core::template::{self, Template, TemplateError, from_json};
+use crate::core::template::{self, Template, TemplateError};
 use crate::core::text::Untrusted;
 use crate::core::work::{PromptWork, Reply, Work, without_secrets};
 
@@ -252,24 +251,6 @@ fn want(task: &Task, call: &Call, fingerprint: Fingerprint, work: Arc<Work>, var
         lanes: Vec::new(),
         cache: None,
     }
-}
-
-/// What is seen of a run whose steps are not a graph: the inputs, and for each step that is declared what was accepted of it,
-/// in the order in which it was asked for.
-#[must_use]
-pub fn names_of_calls(task: &Task, run: &Run) -> Value {
-    let names = Names::of(run, &task.inputs);
-    let Body::Workflow(workflow) = &task.body else { return names.value() };
-    let steps = workflow.steps.iter().map(|step| {
-        let of_step = |call: &&Call| call.key.segments().len() == 1 && call.step == step.id;
-        let mut calls: Vec<&Call> = run.flow_calls().filter(of_step).collect();
-        calls.sort_by(|one, other| one.key.cmp(&other.key));
-        let outputs = calls.iter().filter_map(|call| Some(from_json(&call.standing.as_ref()?.output)));
-        let outputs: Vec<Value> = outputs.collect();
-        let last = outputs.last().cloned().unwrap_or_else(|| Value::from(()));
-        (step.id.clone(), context! { output => last, outputs => outputs })
-    });
-    names.with_steps(steps.collect()).value()
 }
 
 #[cfg(test)]
