@@ -232,7 +232,7 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         }
         DecisionKind::Again { model } if call.gates.is_empty() && decision.call.is_none() => {
             let chosen = chosen(run, key, model.as_deref(), InstructionScope::This, by)?;
-            return Ok(chosen.into_iter().chain(again(call, by)?).collect());
+            return Ok(chosen.into_iter().chain(again(run, call, by)?).collect());
         }
         DecisionKind::Edit { output, accept }
             if run.kind == Kind::Instruct && decision.call.is_none() && call.gates.own().is_none_or(is_message) =>
@@ -413,7 +413,23 @@ fn answer_gate(asked: &Call, gate: &Gate, value: &Value, by: Actor) -> Result<Ve
     Ok(vec![Event::CallAnswered { call, key, attempt, value: Arc::new(value), by }])
 }
 
-fn again(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
+/// Whether the call, if it is an action on a document, may be performed once more.
+fn action_may_run(run: &Run, key: &Key) -> Result<(), Refusal> {
+    let Some(asked) = run.actions.get(key) else { return Ok(()) };
+    let text = if asked.written.is_some() {
+        format!("`{key}` has made its version of `{}`; ask for the action again", asked.document)
+    } else if asked.taken_back {
+        format!("`{key}` was taken back; ask for the action again")
+    } else if let Some((other, _)) = run.action_under_way(&asked.document).filter(|(other, _)| *other != key) {
+        format!("`{other}` is changing `{}` just now; wait for it, or stop it first", asked.document)
+    } else {
+        return Ok(());
+    };
+    Refusal::because(ErrorCode::NotAllowed, text)
+}
+
+fn again(run: &Run, call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
+    action_may_run(run, &call.key)?;
     match call.status {
         CallStatus::Failed | CallStatus::Skipped | CallStatus::Cancelled => {
             Ok(vec![Event::CallRequested { call: None, key: call.key.clone(), by: by.clone() }])
@@ -431,10 +447,7 @@ fn again(call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
 fn reopen(run: &Run, call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     let key = call.key.clone();
     let by = by.clone();
-    if let Some(asked) = run.actions.get(&key).filter(|asked| asked.written.is_some()) {
-        let text = format!("`{key}` has made its version of `{}`; ask for the action again", asked.document);
-        return Refusal::because(ErrorCode::NotAllowed, text);
-    }
+    action_may_run(run, &key)?;
     if call.status != CallStatus::Accepted {
         if matches!(call.status, CallStatus::Skipped | CallStatus::Failed) {
             return Ok(vec![Event::CallRequested { call: None, key, by }]);

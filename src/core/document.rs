@@ -78,12 +78,6 @@ impl Document {
             _ => false,
         }
     }
-
-    /// Whether a version says this.
-    #[must_use]
-    pub fn has(&self, title: &Untrusted, body: &Untrusted) -> bool {
-        self.versions.iter().any(|version| version.says(title, body))
-    }
 }
 
 /// One version of a document.
@@ -113,8 +107,8 @@ impl DocumentVersion {
     }
 }
 
-/// The events by which a document comes to be what the steps give now. None when it is that already, when a person's edit
-/// of just that text counts, or when that text is proposed and the person has not answered.
+/// The events by which a document comes to be what the steps give now. None when it is that already, or when that text is
+/// proposed and the person has not answered.
 #[must_use]
 pub fn given(run: &Run, name: &str, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
     let Some(document) = run.documents.get(name) else {
@@ -135,7 +129,7 @@ pub fn given(run: &Run, name: &str, title: &Untrusted, body: &Untrusted) -> Vec<
 
 /// The same, of all that the accepted results and the code say of a document, in that order: each is a version, and the
 /// last is what the document is. What was given once and is given again, after another text was taken back, is a version once
-/// more, if it may `return`: not while more is to come that was there before.
+/// more, if it `may_return`: not while more is to come that was there before.
 #[must_use]
 pub fn given_in_order(
     run: &Run,
@@ -178,7 +172,9 @@ pub fn given_in_order(
 /// The events of a text that is new to a document, as its version of that number: a person's edit is not replaced by it.
 fn given_anew(run: &Run, document: &Document, version: u32, title: &Untrusted, body: &Untrusted) -> Vec<Event> {
     let name = &document.name;
-    if !document.is_edited() {
+    // What the person has made of it says the same: there is nothing to choose between.
+    let counts = document.version(document.current).is_some_and(|current| current.says(title, body));
+    if counts || !document.is_edited() {
         return vec![written(name, version, title, body, false)];
     }
     vec![written(name, version, title, body, true), Event::GateOpened(gate(run, document, version, title, body))]

@@ -284,7 +284,7 @@ impl Run {
                 } else {
                     false
                 };
-                call.status = CallStatus::Pending;
+                call.status = if taken_back { CallStatus::Cancelled } else { CallStatus::Pending };
                 // A turn of a conversation speaks as soon as it has ended; there is no review of it.
                 if by_model
                     && speaks
@@ -297,8 +297,10 @@ impl Run {
                 self.usage += measured.usage;
                 call.under_way_ended();
                 let fingerprint = call.fail_attempt(*attempt, error, partial, measured);
-                call.retry_at = *retry_at;
-                if retry_at.is_some() {
+                call.retry_at = retry_at.filter(|_| !taken_back);
+                if taken_back {
+                    call.status = CallStatus::Cancelled;
+                } else if retry_at.is_some() {
                     call.status = CallStatus::Pending;
                 } else {
                     call.status = CallStatus::Failed;

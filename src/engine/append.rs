@@ -76,6 +76,9 @@ impl Engine {
             let (events, refused) = match make(&folded) {
                 Ok(made) => {
                     fold_in(&mut folded, at, &made);
+                    if made.iter().any(|event| matches!(event, Event::RunUpdated { .. })) {
+                        self.learn(&mut folded);
+                    }
                     ([late.clone(), made].concat(), Ok(late))
                 }
                 Err(refusal) => {

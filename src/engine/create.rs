@@ -106,6 +106,10 @@ impl Engine {
             let text = format!("run {} has no call `{}`", old.id.short(), fork.at);
             return Err(EngineError::from(Refusal::new(ErrorCode::NoCall, text)).into());
         }
+        if old.actions.contains_key(&fork.at) {
+            let text = format!("`{}` is an action on a document; fork at a call of the run", fork.at);
+            return Err(EngineError::from(Refusal::new(ErrorCode::NotAllowed, text)).into());
+        }
         let adopted = match old.kind {
             Kind::Workflow => standing_besides(&old, fork),
             Kind::Instruct => said_before(&old, &fork.at),

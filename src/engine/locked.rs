@@ -66,11 +66,15 @@ impl Engine {
     ) -> Result<T, JournalError> {
         let (journal, mut waits) = (&*self.shared.ports.journal, false);
         loop {
-            let done = if waits { blocking(|| work(journal)) } else { work(journal) };
+            let done = blocking(|| {
+                if waits {
+                    std::thread::sleep(BETWEEN);
+                }
+                work(journal)
+            });
             if !self.is_locked(&done, &mut waits) {
                 return done;
             }
-            std::thread::sleep(BETWEEN);
         }
     }
 

@@ -36,10 +36,10 @@ pub fn abandoned(run: &Run, ports: &Ports, left: &[Program]) -> (Vec<Event>, Vec
     (events, files)
 }
 
-/// A fresh set of attempts for every call that failed.
+/// A fresh set of attempts for every call of the flow that failed. An action on a document is asked for again by itself:
+/// what it would change may be another version by now.
 pub fn failed_again(run: &Run, who: &Actor) -> Vec<Event> {
-    run.calls
-        .values()
+    run.flow_calls()
         .filter(|call| call.status == CallStatus::Failed)
         .map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.clone() })
         .collect()

@@ -222,7 +222,10 @@ impl RunLoop {
                 self.wants = Wants::default();
                 return Ok(());
             }
-            crate::flow::action::add(&*self.flow, &self.config.pinned.task, &self.run, &mut self.wants);
+            // What the flow notes may change a document: actions look at it once that is folded in.
+            if self.wants.notes.is_empty() {
+                crate::flow::action::add(&*self.flow, &self.config.pinned.task, &self.run, &mut self.wants);
+            }
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();
             for note in notes {

@@ -97,7 +97,8 @@ impl Engine {
             let why = "the run is being driven with the definition that it keeps; pause it first";
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, why).into());
         }
-        let definition = self.patiently_here(|journal| journal.pin(pinned))?;
+        let pinned = Arc::clone(pinned);
+        let definition = self.patiently(move |journal| journal.pin(&pinned)).await?;
         let by = self.shared.ports.who.clone();
         self.append(run.id, move |run| {
             if run.status == Status::Cancelled {

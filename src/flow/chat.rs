@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, action, effort};
+use super::names::Names;
+use super::{Approval, ApprovalText, End, Flow, Session, Want, Wants, effort};
 use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, Call, CallStatus, Ending};
 use crate::core::document::{RESULT, Said, Turn};
@@ -48,7 +49,7 @@ impl Chat {
 
 impl Flow for Chat {
     fn names(&self, run: &Run) -> minijinja::Value {
-        action::names_of_calls(&self.pinned.task, run)
+        Names::of(run, &self.pinned.task.inputs).value()
     }
 
     fn open(&self, run: &Run) -> Box<dyn Session> {

@@ -7,12 +7,12 @@ use crate::flow::{End, Wants};
 
 /// Leaves of what is wanted as much as may still be made; nothing, and the end of the run, when that is none.
 pub fn hold(run: &Run, max_calls: usize, wants: &mut Wants) {
-    // Far from the limit nothing needs to be counted.
+    // Far from the limit nothing needs to be counted. Actions on documents are a person's, and count for nothing.
     if run.calls.len() + wants.calls.len() <= max_calls {
         return;
     }
     let begun = |key: &Key| run.call(key).is_some_and(|call| !call.attempts.is_empty());
-    let made = run.calls.values().filter(|call| !call.attempts.is_empty()).count();
+    let made = run.flow_calls().filter(|call| !call.attempts.is_empty()).count();
     let mut left = max_calls.saturating_sub(made);
     let refused = wants.calls.iter().find(|want| !begun(&want.key)).filter(|_| left == 0).map(|want| want.key.clone());
     if let Some(key) = refused {

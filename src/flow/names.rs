@@ -5,9 +5,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::Value;
 
+use crate::core::call::Call;
 use crate::core::run::Run;
 use crate::core::secret::SecretRef;
 use crate::core::step::Step;
+use crate::core::task::{Body, Task};
 use crate::core::template::{Expr, References, from_json, to_json};
 use crate::core::title::item_title;
 use crate::core::work::{secret_mark, secret_name, secret_name_mark, without_secrets};
@@ -366,6 +368,24 @@ fn inputs(run: &Run, fields: &[crate::core::form::Field]) -> Value {
         }
     }
     from_json(&inputs)
+}
+
+/// What is seen of a run whose steps are not a graph: the inputs, and for each step that is declared what was accepted of it,
+/// in the order in which it was asked for.
+#[must_use]
+pub fn of_calls(task: &Task, run: &Run) -> Value {
+    let names = Names::of(run, &task.inputs);
+    let Body::Workflow(workflow) = &task.body else { return names.value() };
+    let steps = workflow.steps.iter().map(|step| {
+        let of_step = |call: &&Call| call.key.segments().len() == 1 && call.step == step.id;
+        let mut calls: Vec<&Call> = run.flow_calls().filter(of_step).collect();
+        calls.sort_by(|one, other| one.key.cmp(&other.key));
+        let outputs = calls.iter().filter_map(|call| Some(from_json(&call.standing.as_ref()?.output)));
+        let outputs: Vec<Value> = outputs.collect();
+        let last = outputs.last().cloned().unwrap_or_else(|| Value::from(()));
+        (step.id.clone(), minijinja::context! { output => last, outputs => outputs })
+    });
+    names.with_steps(steps.collect()).value()
 }
 
 /// The values that an expression saw, for the journal: each name that it uses, cut to a readable length.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stepwell::core::call::CallStatus;
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::Event;
+use stepwell::core::event::{Event, Recorded};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
@@ -16,7 +16,7 @@ use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::usage::Budget;
 use stepwell::core::work::Work;
-use stepwell::engine::{Fork, Start};
+use stepwell::engine::{Fork, Start, StopReason, Update};
 
 use crate::harness::{Act, Harness, body, decision, pinned, prompt, refused, shout, until, until_stopped, waiting};
 
@@ -224,6 +224,57 @@ async fn an_action_asks_before_it_passes_the_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_that_is_taken_back_waits_for_nothing_and_is_not_asked_for_again_by_its_key() {
+    let harness = Harness::new(shout);
+    let run = completed(&harness).await;
+    harness.engine.set_budget(run, Budget { usd: Some(0.1), tokens: None }).await.unwrap();
+    act(&harness, run, "detail").await;
+    harness.engine.undo(run, None).await.unwrap();
+    let state = harness.drive(run).await;
+    assert_eq!((state.status, waiting(&state, GateKind::Budget)), (Status::Completed, Vec::new()));
+    let again = harness.engine.decide(run, decision("detail#0", DecisionKind::Again { model: None })).await;
+    assert_eq!(refused(again), ErrorCode::NotAllowed);
+    assert_eq!(harness.engine.load(run).unwrap().status, Status::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_of_the_steps_is_tried_again_and_no_action_with_it() {
+    let harness = Harness::new(|request| match request.key.step() {
+        "detail" => Act::Fail(Failure::new(FailureClass::Refused, "no")),
+        _ => shout(request),
+    });
+    let run = completed(&harness).await;
+    act(&harness, run, "detail").await;
+    harness.engine.retry_failed(run).await.unwrap();
+    harness.drive(run).await;
+    assert_eq!(harness.attempts(), ["a", "detail#0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actions_use_up_none_of_the_calls_that_the_steps_may_make() {
+    let harness = Harness::new(shout);
+    let steps = json!([
+        prompt(
+            "a",
+            "sea",
+            json!({ "review": "never", "document": { "name": "notes", "title": "Notes", "body": "{{ output }}" } })
+        ),
+        prompt("b", "sky", json!({})),
+        prompt("c", "{{ steps.b.output }}", json!({ "review": "never" })),
+    ]);
+    let mut more = definition();
+    more["max_calls"] = json!(3);
+    let run = harness.start_with(&steps, &more, json!({ "place": "Rome" }));
+    harness.drive(run).await;
+    for _ in 0..3 {
+        harness.engine.act(run, "notes", None, "shorter").await.unwrap();
+        harness.drive(run).await;
+    }
+    let state = harness.decide(run, "b", DecisionKind::Accept).await;
+    assert_eq!((state.status, &state.error), (Status::Completed, &None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_after_the_person_wrote_again_replaces_nothing() {
     let let_go = Arc::new(tokio::sync::Notify::new());
     let held = Arc::clone(&let_go);
@@ -291,10 +342,14 @@ async fn a_fork_has_what_the_steps_gave_and_no_action() {
     harness.drive(run).await;
     act(&harness, run, "detail").await;
     let pinned = Arc::new(pinned(&steps, &more));
-    let fork = harness.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
+    let fork = Fork { run, at: "b".parse().unwrap(), pinned: Arc::clone(&pinned) };
+    let fork = harness.engine.fork(&fork).unwrap();
     let state = harness.drive(fork).await;
     assert_eq!((body(&state), versions(&state).len()), ("The SEA AND SKY", 1));
     assert!(state.call(&"detail#0".parse().unwrap()).is_none());
+    // An action is no place to fork at.
+    let at_action = harness.engine.fork(&Fork { run, at: "detail#0".parse().unwrap(), pinned });
+    assert!(at_action.unwrap_err().to_string().contains("is an action"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -355,6 +410,37 @@ async fn in_a_conversation_an_action_with_a_prompt_is_no_message_and_the_model_h
     let said = asked(requests.last().unwrap()).pop().unwrap();
     assert!(said.contains("DEAR SEA! THE SEA") && said.ends_with("shorter"), "{said}");
     assert_eq!(harness.attempts(), ["reply#0", "loud#0", "reply#1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_that_is_asked_for_while_a_reply_is_under_way_replaces_nothing_of_it() {
+    let let_go = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&let_go);
+    let harness = Harness::new(move |request| match request.key.to_string().as_str() {
+        "reply#1" => {
+            let again = json!({ "turn": "deliver", "title": "Sea", "body": "Dearest sea" });
+            Act::Finish(Arc::clone(&held), again)
+        }
+        _ => reply(request),
+    });
+    let actions = json!([{ "id": "loud", "name": "Louder", "prompt": "{{ document.body }}!" }]);
+    let run = conversation(&harness, &actions);
+    harness.drive(run).await;
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.message(run, "warmer").await.unwrap();
+    harness.engine.drive(run).unwrap();
+    let begun = |update: &Update| match update {
+        Update::Event(Recorded { event: Event::AttemptStarted(started), .. }) => Some(started.key.to_string()),
+        _ => None,
+    };
+    assert_eq!(until(&mut updates, begun).await, "reply#1");
+    harness.engine.act(run, "result", None, "loud").await.unwrap();
+    let_go.notify_one();
+    while until_stopped(&mut updates).await != StopReason::Over {}
+    let state = harness.engine.load(run).unwrap();
+    assert_eq!(body(&state), "Dearest sea");
+    assert_eq!(versions(&state), ["Dear sea", "Dearest sea", "DEAR SEA!"], "each has its own number");
+    assert!(state.warnings.iter().any(|warning| warning.contains("version 3")), "{:?}", state.warnings);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
+use stepwell::core::ports::HistoryQuery;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::StopReason;
 
@@ -229,4 +230,23 @@ async fn whoever_reads_a_run_knows_until_when_it_waits() {
     assert_eq!(at.words(now + DAY, &chrono::Utc), "deadline passed: will fail");
     // Nothing allows an effect but a person.
     assert_eq!(due("act"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_definition_brings_its_own_deadlines_with_it() {
+    let harness = Harness::new(shout);
+    let steps = |within: u64| json!([prompt("a", "sea", json!({ "decide_within": within, "on_timeout": "skip" }))]);
+    let run = harness.start(&steps(86_400_000), json!({}));
+    drive_and_leave(&harness, run).await;
+    let due = |harness: &Harness| {
+        let rows = harness.engine.history(&HistoryQuery::default()).unwrap();
+        rows[0].due.map(|due| due.at)
+    };
+    let before = due(&harness).unwrap();
+    let pinned = Arc::new(crate::harness::pinned(&steps(2 * 86_400_000), &json!({})));
+    harness.engine.update(&harness.engine.load(run).unwrap(), &pinned).await.unwrap();
+    let later = due(&harness).unwrap() - before;
+    assert_eq!(later.num_hours(), 24, "the list says it");
+    let state = harness.engine.load(run).unwrap();
+    assert!(state.overdue(before + chrono::TimeDelta::hours(1)).is_empty(), "and nothing is answered before");
 }

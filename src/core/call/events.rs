@@ -43,6 +43,14 @@ impl Call {
         });
     }
 
+    /// Nobody wants it any more, and so it waits for nothing.
+    pub(in crate::core) fn give_up(&mut self) {
+        self.status = CallStatus::Cancelled;
+        self.gates.clear();
+        self.retry_at = None;
+        self.again = false;
+    }
+
     pub(in crate::core) fn under_way_ended(&mut self) {
         self.gates.clear();
     }

@@ -16,7 +16,7 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::{Run, Status};
 use crate::core::step::Does;
-use crate::core::step_name::StepName;
+use crate::core::step_name::{REPLY, StepName};
 use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
@@ -74,7 +74,7 @@ pub fn choose_model_for_the_rest(run: &Run, pinned: &Pinned, model: &str, by: &A
     }
     let all = InstructionScope::Remaining;
     if run.kind == Kind::Instruct {
-        let last = run.flow_calls().last().map_or_else(|| Key::plain("reply"), |call| call.key.clone());
+        let last = run.flow_calls().last().map_or_else(|| Key::plain(REPLY), |call| call.key.clone());
         return choose_model(run, &last, None, model, all, by);
     }
     let mut chosen = Vec::new();
@@ -130,6 +130,17 @@ fn is_for_the_rest(event: &Event) -> bool {
     matches!(event, Event::ModelChosen { rest: true, .. })
 }
 
+/// What is said while a model answers has to wait: it says which answer.
+fn nothing_is_answered(run: &Run) -> Result<(), Refusal> {
+    let runs = |key: &Key| run.call(key).is_some_and(|call| call.status == CallStatus::Running);
+    let text = match run.action_under_way(RESULT) {
+        Some((key, _)) if runs(key) => format!("`{key}` is changing the document; wait for it, or stop it first"),
+        _ if run.under_way() > 0 => "the model is still answering; wait for it, or stop it first".to_owned(),
+        _ => return Ok(()),
+    };
+    Refusal::because(ErrorCode::NotWaiting, text)
+}
+
 /// The events of a person's message in a conversation.
 ///
 /// # Errors
@@ -147,9 +158,7 @@ pub fn message(run: &Run, text: &str, by: &Actor) -> Result<Vec<Event>, Refusal>
     if text.trim().is_empty() {
         return Refusal::because(ErrorCode::InvalidInput, "the message is empty");
     }
-    if run.under_way() > 0 {
-        return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
-    }
+    nothing_is_answered(run)?;
     Ok(vec![Event::MessageAdded { text: text.to_owned(), by: by.clone() }])
 }
 
@@ -164,9 +173,7 @@ pub fn write_document(run: &Run, text: &Value, accept: bool, by: &Actor) -> Resu
         let text = "only a conversation with a document takes one; a plain chat and a workflow have none";
         return Refusal::because(ErrorCode::NotAllowed, text);
     }
-    if run.under_way() > 0 {
-        return Refusal::because(ErrorCode::NotWaiting, "the model is still answering; wait for it, or stop it first");
-    }
+    nothing_is_answered(run)?;
     let (title, body) = match text {
         Value::String(text) => {
             match text.trim_start().strip_prefix("# ").map(|text| text.split_once('\n').unwrap_or((text, ""))) {

@@ -69,7 +69,7 @@ impl Run {
         if let Some(call) = self.calls.get_mut(key)
             && call.status == CallStatus::Pending
         {
-            call.status = CallStatus::Cancelled;
+            call.give_up();
         }
         if let Some(written) = written
             && self.documents.get(&document).is_some_and(|document| document.current == written)

@@ -9,7 +9,7 @@ use crate::core::gate::GateKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::flow::evaluation::Outcome;
-use crate::flow::plan::{Doing, Plan};
+use crate::flow::plan::Plan;
 
 /// What is open of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,12 +89,8 @@ impl Scope {
         if !counts {
             return false;
         }
-        let inner = match &node.does {
-            Doing::Group(inner, _) => inner.as_ref(),
-            Doing::Child(Ok(child), _) => &child.0,
-            // What lies inside a call of another kind is its own helper.
-            _ => return true,
-        };
+        // What lies inside a call of another kind is its own helper.
+        let Some(inner) = node.does.inner() else { return true };
         inside && slot.inner(iteration).is_none_or(|scope| scope.claims(inner, key, depth + 1, open))
     }
 }

@@ -34,7 +34,6 @@ pub struct Slot {
     pub failed_at: Option<Key>,
     /// What it says of a document, once it has an output.
     written: Option<DocumentText>,
-    want: Option<Arc<Want>>,
     /// What it depended on at the last look.
     made_from: Vec<Dependency>,
     iterations: Vec<Iteration>,
@@ -48,6 +47,8 @@ struct Iteration {
     made_from: Vec<Dependency>,
     cell: Cell,
     scope: Option<Box<Scope>>,
+    /// Its call, when that is to be performed: also of one that has passed and is tried again.
+    want: Option<Arc<Want>>,
     /// What the next one begins with, once there is to be one.
     passed: Option<Passed>,
 }
@@ -67,7 +68,9 @@ impl Slot {
     pub fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
         self.output = None;
-        self.want = None;
+        for iteration in &mut self.iterations {
+            iteration.want = None;
+        }
         self.written = None;
     }
 
@@ -120,13 +123,17 @@ impl Slot {
     /// Whether it, or a scope inside it, may want calls.
     #[must_use]
     pub fn may_want(&self) -> bool {
-        self.want.is_some() || self.iterations.iter().any(|iteration| iteration.scope.is_some())
+        self.iterations.iter().any(|iteration| iteration.want.is_some() || iteration.scope.is_some())
     }
 
     /// The calls that it wants.
     pub fn wants(&self, into: &mut Vec<Arc<Want>>) {
-        into.extend(self.want.clone());
-        self.iterations.iter().filter_map(|iteration| iteration.scope.as_ref()).for_each(|scope| scope.wants(into));
+        for iteration in &self.iterations {
+            into.extend(iteration.want.clone());
+            if let Some(scope) = &iteration.scope {
+                scope.wants(into);
+            }
+        }
     }
 
     /// What it, and the steps inside it, say of documents, each with the event that made it so. `inner` is the plan of those
@@ -220,7 +227,9 @@ impl Turn<'_> {
             let seen = self.body(slot, iteration as usize, &key, &turn_names, &depends, evaluation);
             // Iterations after this one do not count any more, or not yet.
             slot.iterations.truncate(iteration as usize + 1);
-            slot.want = seen.want;
+            if let Some(of_it) = slot.iterations.get_mut(iteration as usize) {
+                of_it.want = seen.want;
+            }
             slot.seq = seen.seq;
             slot.inner_stamp = seen.stamp;
             slot.output = seen.output;

@@ -1,6 +1,6 @@
 //! Which calls come after another, as the steps are declared: whatever a run has made of them.
 
-use super::{Doing, Node, Plan, ancestors};
+use super::{Plan, ancestors};
 use crate::core::key::{Key, Segment};
 
 impl Plan {
@@ -27,17 +27,6 @@ impl Plan {
         if first.iteration != then.iteration {
             return first.iteration < then.iteration;
         }
-        node.steps_inside().is_none_or(|plan| plan.comes_after(inside, inside_other))
-    }
-}
-
-impl Node {
-    /// The steps of a group or of a child workflow.
-    fn steps_inside(&self) -> Option<&Plan> {
-        match &self.does {
-            Doing::Group(plan, _) => Some(plan),
-            Doing::Child(Ok(child), _) => Some(&child.0),
-            _ => None,
-        }
+        node.does.inner().is_none_or(|plan| plan.comes_after(inside, inside_other))
     }
 }

@@ -30,7 +30,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::flow::graph::Graph;
-use crate::flow::{Environment, Flow, Interrupt, Session, action};
+use crate::flow::{Environment, Flow, Interrupt, Session, names};
 
 /// The types of a script, for editors.
 pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
@@ -76,7 +76,7 @@ impl Scripted {
 
 impl Flow for Scripted {
     fn names(&self, run: &Run) -> minijinja::Value {
-        action::names_of_calls(&self.pinned.task, run)
+        names::of_calls(&self.pinned.task, run)
     }
 
     fn open(&self, run: &Run) -> Box<dyn Session> {

@@ -109,6 +109,18 @@ fn what_is_edited_in_an_early_iteration_is_seen_by_all_later_ones() {
     assert_eq!(sim.output("n#4"), "MINE+++");
 }
 
+/// A retry of one that is not the last is made, although those after it still count.
+#[test]
+fn an_early_iteration_that_is_tried_again_gets_its_attempt() {
+    let rules = json!({ "review": "never", "repeat": { "until": "iteration == 4", "max": 5 } });
+    let mut sim = Sim::new(many(&json!([prompt("n", "{{ previous }}+", &rules)])), json!({}));
+    sim.decide("n#1", DecisionKind::Reopen);
+    sim.decide("n#1", super::decided::retry());
+    assert_eq!(sim.run.call(&"n#1".parse().unwrap()).unwrap().attempts.len(), 2);
+    assert_eq!(sim.status("n#1"), CallStatus::Accepted);
+    assert!(matches!(sim.end, Some(End::Completed { .. })));
+}
+
 /// A count that an iteration two before sets is seen, although the one between has not changed.
 #[test]
 fn a_state_that_an_early_iteration_sets_otherwise_is_seen_by_later_ones_too() {
