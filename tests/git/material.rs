@@ -23,12 +23,7 @@ impl Maintainer {
             value => Reply::json(&value),
         };
         let server = ModelServer::answering(reply);
-        let home = Home::new();
-        let config = format!(
-            "[models]\ndefault = \"only/m\"\n[providers.only]\nkind = \"openai\"\nbase_url = \"{}/v1\"\n",
-            server.url()
-        );
-        home.write("config.toml", &config);
+        let home = Home::asking(&server.url());
         std::fs::create_dir_all(home.path().join("repo")).unwrap();
         Self { home, server }.and_git(&["init", "-q", "-b", "main"])
     }

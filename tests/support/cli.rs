@@ -31,6 +31,14 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// One in which `stepwell` asks the model of a server by default, in the protocol of OpenAI.
+    pub fn asking(url: &str) -> Self {
+        let home = Self::new();
+        let provider = format!("[providers.it]\nkind = \"openai\"\nbase_url = \"{url}/v1\"\n");
+        home.write("config.toml", &format!("[models]\ndefault = \"it/m\"\n{provider}"));
+        home
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
