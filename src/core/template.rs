@@ -10,7 +10,7 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
-pub use self::fence::fenced;
+pub use self::fence::{fence, fenced};
 pub use self::functions::{FILTERS, TESTS};
 use self::rewrite::Rewritten;
 pub use self::usage::{Gives, Operand, Usage};

@@ -10,6 +10,7 @@ use crate::core::document::Document;
 use crate::core::failure::Failure;
 use crate::core::model::Role;
 use crate::core::run::{NEWER, Run};
+use crate::core::template::fence;
 use crate::core::text::{Untrusted, visible};
 
 /// Writes a run.
@@ -107,13 +108,7 @@ impl MarkdownWriter {
 
     /// A text between fences that it cannot close.
     fn fenced(&mut self, language: &str, text: &str) {
-        let mut longest = 2;
-        let mut ticks = 0;
-        for c in text.chars() {
-            ticks = if c == '`' { ticks + 1 } else { 0 };
-            longest = longest.max(ticks);
-        }
-        let fence = "`".repeat(longest + 1);
+        let fence = fence(text);
         self.paragraph(&format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n')));
     }
 

@@ -8,9 +8,15 @@ use super::functions::searched;
 /// says.
 #[must_use]
 pub fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
+    let fence = fence(text);
     format!("{fence}\n{}\n{fence}", text.trim_end())
+}
+
+/// So many backticks as a text does not have in a row, at least three.
+#[must_use]
+pub fn fence(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    "`".repeat(longest.max(2) + 1)
 }
 
 /// The filter `fenced`.
