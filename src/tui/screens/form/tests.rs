@@ -177,6 +177,20 @@ fn what_was_empty_in_the_last_run_is_empty_again() {
 }
 
 #[test]
+fn an_example_of_several_lines_is_shown_as_it_would_be_typed() {
+    let field = Field {
+        name: "fields".into(),
+        kind: FieldType::Multiline,
+        placeholder: Some("invoice number\ntotal: what is due".into()),
+        ..Field::default()
+    };
+    let mut form = FormScreen::new("Extract", "".into(), &[field], For::Start("x".into(), None), &json!({}), at(0));
+    let picture = look(&mut form, (80, 24));
+    assert!(picture.lines().any(|line| line.trim_end().ends_with("total: what is due")), "{picture}");
+    assert!(!picture.contains("numbertotal"), "{picture}");
+}
+
+#[test]
 fn an_image_is_given_by_its_path_and_completed() {
     let mut form = form();
     press(&mut form, &["Tab"; 7]);

@@ -72,10 +72,11 @@ impl FormField {
             Input::Text(editor) => {
                 editor.paint(canvas, area, focused);
                 // Over the editor, which paints the cell under its caret.
-                if editor.is_empty()
-                    && let Some(placeholder) = &self.field.placeholder
-                {
-                    canvas.text(area, placeholder, theme.muted);
+                if editor.is_empty() {
+                    let lines = self.field.placeholder.iter().flat_map(|placeholder| placeholder.lines());
+                    for (y, line) in (area.y..area.bottom()).zip(lines) {
+                        canvas.text(Rect { y, height: 1, ..area }, line, theme.muted);
+                    }
                 }
             }
             Input::Switch(on) => {
