@@ -12,6 +12,9 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// As many bytes are looked at to see UTF-16 without a mark.
 const SAMPLE: usize = 4_096;
 
+/// From as many letters on that are not ASCII's an encoding can be guessed.
+const FEW_LETTERS: usize = 3;
+
 /// Bytes that are no text: at which byte that shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotText(pub usize);
@@ -109,6 +112,10 @@ fn guessed(bytes: &[u8]) -> Cow<'_, str> {
         let line = |line| std::str::from_utf8(line).map_or_else(|_| windows_1252(line), Cow::Borrowed);
         return Cow::Owned(lines().map(line).collect());
     }
+    // A letter or two say nothing: most texts of the West are in this one.
+    if bytes.iter().filter(|byte| !byte.is_ascii()).count() < FEW_LETTERS {
+        return windows_1252(bytes);
+    }
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(bytes, true);
     detector.guess(None, false).decode_without_bom_handling(bytes).0
@@ -185,6 +192,36 @@ mod tests {
     fn lines_of_another_encoding_among_utf_8_cost_only_themselves() {
         let mixed = [GERMAN.as_bytes(), b"+caf\xe9\n", GERMAN.as_bytes()].concat();
         assert_eq!(of_file(mixed), Ok(format!("{GERMAN}+café\n{GERMAN}")));
+    }
+
+    #[test]
+    fn a_word_of_latin_1_is_enough() {
+        for text in [
+            "[\"fête\"]",
+            "Zoë",
+            "une fête à l'école d'été, où l'on rêve",
+            "Ça coûte 3 € à peine",
+            "El niño comió en el jardín; ¿por qué?",
+            "naïve café",
+            "Grüße aus Köln",
+            "Å spise blåbær på øya",
+            "São João não está aqui",
+            "È così: perché no?",
+            "Hyvää päivää, mitä kuuluu?",
+            "“quoted” – and so on…",
+        ] {
+            let (bytes, ..) = WINDOWS_1252.encode(text);
+            assert_eq!(of_file(bytes.to_vec()).as_deref(), Ok(text));
+        }
+        for (text, encoding) in [
+            ("Привет, мир", WINDOWS_1251),
+            ("日本語です", SHIFT_JIS),
+            ("你好，世界", GBK),
+            ("Zażółć gęślą jaźń", ISO_8859_2),
+        ] {
+            let (bytes, ..) = encoding.encode(text);
+            assert_eq!(of_file(bytes.to_vec()).as_deref(), Ok(text), "{}", encoding.name());
+        }
     }
 
     #[test]
