@@ -387,7 +387,8 @@ impl RunLoop {
 
     /// Why the run is given up here now that nothing is under way, although it could end or wait for the person.
     fn leaves(&self) -> Option<PauseReason> {
-        let rests = self.wants.end.is_some() || self.run.gates() > 0 && self.wants.calls.is_empty();
+        let waits = |want: &Arc<Want>| self.run.call(&want.key).is_some_and(|call| !call.gates.is_empty());
+        let rests = self.wants.end.is_some() || self.run.gates() > 0 && self.wants.calls.iter().all(waits);
         self.control.leaving().filter(|_| !rests)
     }
 
