@@ -20,6 +20,7 @@ mod terminal_host;
 mod waiting;
 mod watching;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -216,12 +217,13 @@ async fn leave(backend: &Backend, leaving: Leaving, finished: Vec<RunId>) -> Str
     let Some(engine) = backend.engine() else { return String::new() };
     // What was decided or typed last is kept before anything else.
     let _ = tokio::time::timeout(PAUSE_TIMEOUT, backend.settle()).await;
-    let mut driven = engine.driven();
-    let under_way = |run: &RunId| backend.is_under_way(*run) && !finished.contains(run);
-    let mut going: Vec<RunId> = driven.iter().copied().filter(under_way).collect();
-    going.extend(&finished);
-    driven.retain(|run| !finished.contains(run));
-    driven.extend(finished.iter().copied());
+    // What waits or has ended with its answer stays as it is.
+    let rest = |run: &RunId| Some((*run, rests(&engine, *run, &backend.title(*run))?));
+    let resting: HashMap<RunId, String> = finished.iter().filter_map(rest).collect();
+    let others = engine.driven().into_iter().filter(|run| !finished.contains(run));
+    let driven: Vec<RunId> = others.chain(finished.iter().copied()).collect();
+    let goes = |run: &RunId| !resting.contains_key(run) && (finished.contains(run) || backend.is_under_way(*run));
+    let going: Vec<RunId> = driven.iter().copied().filter(goes).collect();
     let reason = match leaving {
         Leaving::Pause(reason) => reason,
         Leaving::GoOn => PauseReason::Left,
@@ -236,9 +238,8 @@ async fn leave(backend: &Backend, leaving: Leaving, finished: Vec<RunId>) -> Str
     let mut lines = Vec::new();
     let mut handed = Vec::new();
     for run in driven {
-        let rests = finished.contains(&run).then(|| rests(&engine, run, &backend.title(run))).flatten();
-        if let Some(rests) = rests {
-            lines.push(rests);
+        if let Some(rests) = resting.get(&run) {
+            lines.push(rests.clone());
         } else if !going.contains(&run) {
             if backend.waits(run) {
                 lines.push(format!("{} waits for you: stepwell resume {}", backend.title(run), run.short()));
