@@ -119,14 +119,17 @@ pub fn is_end(event: &Event) -> bool {
     )
 }
 
-/// The line of what is on its way. `seq` is null: it is not in the journal.
+/// The line of what is on its way; empty for what is no part of it. `seq` is null: it is not in the journal.
 #[must_use]
 pub fn delta(run: RunId, at: DateTime<Utc>, key: &Key, attempt: u32, delta: &Delta) -> String {
+    if matches!(delta, Delta::Asks(_)) {
+        return String::new();
+    }
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let text = if let Delta::Text(text) = delta { text.data() } else { "" };
     let mut object = json!({"v": 1, "run": run, "seq": null, "at": at, "type": "delta", "key": key, "attempt": attempt, "text": text});
     match delta {
-        Delta::Text(_) => {}
+        Delta::Text(_) | Delta::Asks(_) => {}
         // The text begins anew.
         Delta::Restart(why) => object["restart"] = json!(why),
         Delta::Progress(progress) => object["progress"] = json!(progress),

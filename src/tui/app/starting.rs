@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::event::{Origin, OriginKind};
 use crate::core::form::{Field, FieldType};
+use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
 use crate::core::ports::HistoryQuery;
 use crate::core::run::Run;
@@ -84,7 +85,7 @@ impl Backend {
         let (backend, id) = (self.clone(), task.clone());
         let pinned = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
         let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
-        if let Some(choice) = self.to_be_agreed(&pinned).await? {
+        if let Some(choice) = self.to_be_agreed(&pinned, None).await? {
             let then = Box::new(Opening::Start { task, inputs, secrets, from });
             return Ok(Ready::Consent { choice, then }.into());
         }
@@ -124,10 +125,10 @@ impl Backend {
         self.open_run(run).await
     }
 
-    /// The first model of a definition that a person must agree to before it is asked.
-    async fn to_be_agreed(&self, pinned: &Pinned) -> Result<Option<crate::core::model::ModelChoice>, String> {
+    /// The first model of a definition that a person must agree to before it is asked; `model` is the run's own.
+    pub async fn to_be_agreed(&self, pinned: &Pinned, model: Option<&str>) -> Result<Option<ModelChoice>, String> {
         let models = &self.services().await?.models;
-        for name in pinned.models(None) {
+        for name in pinned.models(model) {
             let choice = models.choice(name.as_deref()).map_err(|failure| failure.message)?;
             if choice.ask_first {
                 return Ok(Some(choice));

@@ -65,6 +65,8 @@ pub struct ChatScreen {
     said: Vec<Said>,
     /// What is being said: the call, the attempt, the text.
     live: Option<(Key, u32, Document)>,
+    /// The model that is asked for it.
+    asks: Option<String>,
     /// What is to be known of an answer that is none.
     notice: Option<Notice>,
     /// The model's thoughts are unfolded.
@@ -97,6 +99,7 @@ impl ChatScreen {
             drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
+            asks: None,
             notice: None,
             unfolded: false,
             input: Editor::default(),
@@ -201,6 +204,11 @@ impl ChatScreen {
         self.show();
     }
 
+    /// The model that is asked for the answer that is under way, as far as that is known.
+    fn asked_model(&self) -> Option<&str> {
+        self.asks.as_deref().filter(|_| self.live.is_some())
+    }
+
     fn show(&mut self) {
         let body = self.shown().map(|(_, version)| version.body.clone()).unwrap_or_default();
         if body != *self.body.raw() {
@@ -300,9 +308,11 @@ impl ChatScreen {
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
+            self.asks = None;
         }
         let Some((_, _, text)) = &mut self.live else { return };
         match delta {
+            Delta::Asks(model) => self.asks = Some(model),
             Delta::Text(more) => text.push(&more),
             Delta::Restart(_) => *text = Document::default(),
             Delta::Progress(line) => self.note = Some(line.line().into_owned()),

@@ -9,6 +9,7 @@ use crate::core::run::{ChatMessage, Run};
 use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::markdown::Document;
+use crate::tui::screens::speaker;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::stacked::{self, Shown};
@@ -17,6 +18,8 @@ use crate::tui::widgets::stacked::{self, Shown};
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) role: Role,
+    /// Who says it.
+    who: String,
     pub(super) text: Document,
     /// What the answer has besides: what it is in short, and all of it.
     besides: Option<(String, Document)>,
@@ -26,7 +29,11 @@ impl Said {
     pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
         let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
         let besides = attempt.and_then(asides::of);
-        Self { role: message.role, text: Document::new(&message.text), besides }
+        let who = match message.role {
+            Role::User => "you".to_owned(),
+            _ => speaker(attempt.and_then(|attempt| attempt.measured.model.as_deref())),
+        };
+        Self { role: message.role, who, text: Document::new(&message.text), besides }
     }
 
     /// Whether there are thoughts to be unfolded.
@@ -41,8 +48,8 @@ pub(super) struct Transcript<'a> {
     /// What is being said.
     pub(super) live: Option<&'a Document>,
     pub(super) notice: Option<&'a Notice>,
-    /// What the model is called.
-    pub(super) model: &'static str,
+    /// The model that is asked now, or was asked last.
+    pub(super) model: String,
     /// The thoughts are unfolded.
     pub(super) unfolded: bool,
     /// The key that does that.
@@ -82,11 +89,8 @@ impl Transcript<'_> {
         let muted = theme.aside();
         let mut blocks: Vec<Block<'_>> = Vec::with_capacity(self.said.len() + 2);
         for said in self.said {
-            let (who, style) = match said.role {
-                Role::User => ("you", theme.accent),
-                _ => (self.model, theme.muted),
-            };
-            let mut spans = vec![Span::styled(who, style)];
+            let style = if said.role == Role::User { theme.accent } else { theme.muted };
+            let mut spans = vec![Span::styled(said.who.clone(), style)];
             let mut texts = Vec::with_capacity(2);
             if let Some((short, all)) = &said.besides {
                 let sign = if self.unfolded { "▾" } else { "▸" };
@@ -100,7 +104,7 @@ impl Transcript<'_> {
             blocks.push(Block { who: Line::from(spans), texts });
         }
         if let Some(live) = self.live {
-            blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![(live, *theme)] });
+            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts: vec![(live, *theme)] });
         }
         if let Some(notice) = self.notice {
             if !notice.arrived.is_empty() {

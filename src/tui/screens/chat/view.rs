@@ -3,15 +3,16 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::notice::About;
+use super::notice::{self, About};
 use super::transcript::Transcript;
 use super::{ChatScreen, Focus};
+use crate::core::call::{Attempt, AttemptStatus, Call};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Id};
 use crate::tui::screens::run::documents;
-use crate::tui::screens::{model_of, status_of};
+use crate::tui::screens::{model_of, named_model, speaker, status_of};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{dollars, thousands};
 use crate::tui::widgets::find::Find;
@@ -58,7 +59,13 @@ impl ChatScreen {
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let mut facts = Vec::new();
-        facts.extend(self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme)));
+        // While an answer is under way, the model that is asked for it.
+        let newest = self.newest_attempt();
+        let made = newest.and_then(|attempt| model_of(&attempt.measured, theme));
+        let asked = || self.asked_model().map(|model| named_model(model, theme));
+        let before = || self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme));
+        let answers = newest.is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        facts.extend(made.or_else(asked).or_else(|| if answers { None } else { before() }));
         if self.run.usage.tokens() > 0 {
             let about = if self.run.usage.estimated { "~" } else { "" };
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
@@ -72,6 +79,12 @@ impl ChatScreen {
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
+    }
+
+    /// The attempt at the newest reply that there is one of.
+    fn newest_attempt(&self) -> Option<&Attempt> {
+        let newest = notice::newest(&self.run).and_then(Call::newest);
+        newest.or_else(|| self.run.calls.values().rev().find_map(Call::newest))
     }
 
     /// The conversation, what is missing, and what is typed.
@@ -104,14 +117,12 @@ impl ChatScreen {
     }
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        // A demo is no model, and is labelled where its text stands.
-        let newest = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_deref());
-        let demo = newest.is_some_and(|model| model.starts_with("demo"));
+        let newest = self.newest_attempt().and_then(|attempt| attempt.measured.model.as_deref());
         let transcript = Transcript {
             said: &self.said,
             live: self.live.as_ref().map(|(.., text)| text),
             notice: self.notice.as_ref(),
-            model: if demo { "demo" } else { "model" },
+            model: speaker(newest.or_else(|| self.asked_model())),
             unfolded: self.unfolded,
             key: commands::key_in(Id::Thoughts, &self.situation()),
         };
